@@ -1,0 +1,37 @@
+/** A route's path pattern: exact (`/checkout`), with parameters (`/orders/:orderId/pay`), or a prefix (`/cart/*`). */
+export interface PathPattern {
+  readonly text: string;
+  /** What stands between the slashes, in order; for a prefix, what comes before `*`. */
+  readonly segments: readonly PathSegment[];
+  /** `/cart/*`: matches `/cart/` and whatever follows it, not `/cart`. */
+  readonly prefix: boolean;
+}
+
+export type PathSegment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "param"; readonly name: string };
+
+/** @returns the pattern, or the sentence that says what was expected */
+export function parsePath(text: string): PathPattern | string {
+  if (!text.startsWith("/")) return "expected a path that starts with /";
+  if (/[?#\\\s]/.test(text)) return "expected a path without query, fragment, backslash or space";
+  const prefix = text.endsWith("/*");
+  const parts = (prefix ? text.slice(1, -2) : text.slice(1)).split("/");
+  if (prefix && text === "/*") parts.length = 0;
+  const segments: PathSegment[] = [];
+  const names = new Set<string>();
+  for (const part of parts) {
+    if (part.includes("*")) return "expected * only as the last segment, as in /cart/*";
+    if (part === "." || part === "..") return "expected a path without dot segments";
+    if (!part.startsWith(":")) {
+      segments.push({ kind: "literal", text: part });
+      continue;
+    }
+    const name = part.slice(1);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "expected a parameter name after :";
+    if (names.has(name)) return `expected each parameter once, :${name} stands twice`;
+    names.add(name);
+    segments.push({ kind: "param", name });
+  }
+  return { text, segments, prefix };
+}

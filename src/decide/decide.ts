@@ -1,0 +1,75 @@
+/**
+ * Which side serves a request, and why. PURE. The first line that applies decides:
+ *
+ *   1. owner        a key of the request has an owner                     → the owner; never overridden
+ *   2. closed       legacy is closed                                      → new
+ *   3. journey      a valid pin                                           → its side; void when the side is new
+ *                   and the pin's epoch is older than the cutover's (hard rollback)
+ *   4. rolled_back  the state is rolled_back                              → legacy
+ *   5. forced       an authorised override header                         → as it says
+ *   6. anonymous    no shopper identity                                   → legacy
+ *      stale        the store out of reach too long and onStale: legacy   → legacy
+ *   7. bucket       bucket < percent × 1000                               → new, else legacy
+ *
+ * `fallback` is the one reason not given here: it is found only when the new side cannot be connected to.
+ */
+import { type CutoverState, type Side, sides } from "../state/model.ts";
+
+export const reasons = [
+  "owner",
+  "closed",
+  "journey",
+  "rolled_back",
+  "forced",
+  "anonymous",
+  "stale",
+  "bucket",
+  "fallback",
+] as const;
+export type Reason = (typeof reasons)[number];
+
+export interface Decision {
+  readonly side: Side;
+  readonly reason: Reason;
+}
+
+export interface Pin {
+  readonly side: Side;
+  readonly epoch: number;
+}
+
+export interface Facts {
+  /** The side that owns a key of the request. */
+  readonly owner: Side | undefined;
+  /** The journey pin the request carries, its signature and times already verified. */
+  readonly journey: Pin | undefined;
+  readonly forced: Side | undefined;
+  /** 0–99999; absent when the request names no shopper. */
+  readonly bucket: number | undefined;
+  /** Whether the store has been out of reach for too long and the cutover says `onStale: legacy`. */
+  readonly stale: boolean;
+}
+
+export function decide(state: CutoverState, facts: Facts): Decision {
+  const { owner, journey, forced, bucket } = facts;
+  if (owner !== undefined) return decision(owner, "owner");
+  if (state.state === "closed") return decision("new", "closed");
+  if (journey !== undefined && !isVoid(journey, state.pinEpoch)) return decision(journey.side, "journey");
+  if (state.state === "rolled_back") return decision("legacy", "rolled_back");
+  if (forced !== undefined) return decision(forced, "forced");
+  if (bucket === undefined) return decision("legacy", "anonymous");
+  if (facts.stale) return decision("legacy", "stale");
+  return decision(bucket < state.percentThousandths ? "new" : "legacy", "bucket");
+}
+
+function isVoid(pin: Pin, pinEpoch: number): boolean {
+  return pin.side === "new" && pin.epoch < pinEpoch;
+}
+
+/** Every decision there can be, made once: deciding allocates nothing. */
+const made: readonly Decision[] = sides.flatMap((side) => reasons.map((reason) => ({ side, reason })));
+
+function decision(side: Side, reason: Reason): Decision {
+  const index = sides.indexOf(side) * reasons.length + reasons.indexOf(reason);
+  return made[index] ?? { side, reason };
+}

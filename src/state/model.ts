@@ -1,0 +1,192 @@
+/**
+ * The rule book of a cutover's state. PURE: no clock, no I/O.
+ *
+ *   open         raise, lower, hold, roll back, close (at 100 only)
+ *   held         lower, roll back, resume (to open at the same percent)
+ *   rolled_back  percent is 0 and latched; resume (to open at 0); a hard rollback may still follow a plain one
+ *   closed       legacy is gone for good; nothing
+ *
+ * A change that alters nothing is accepted as such in every state and makes no version. A hard rollback raises
+ * the pin epoch and so always alters something. Who may do what, and which state refuses what, is the one table
+ * `rules`: this file, and the Redis scripts that receive the same table, read it and add nothing to it.
+ *
+ * Order of refusal: role, version, state.
+ */
+import { maxThousandths } from "./percent.ts";
+
+export const sides = ["legacy", "new"] as const;
+export type Side = (typeof sides)[number];
+
+export const stateNames = ["open", "held", "rolled_back", "closed"] as const;
+export type StateName = (typeof stateNames)[number];
+
+/** Each role may do all that the ones before it may. */
+export const roles = ["viewer", "responder", "operator", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+/** What can be asked of a cutover; `set` is a raise, a lower or neither, depending on where it stands. */
+export const changeActions = ["set", "rollback", "rollback_hard", "hold", "resume", "close"] as const;
+export type ChangeAction = (typeof changeActions)[number];
+
+/** What stands in the history: a change, or one that came by hand past the API. */
+export const historyActions = [...changeActions, "out_of_band"] as const;
+export type HistoryAction = (typeof historyActions)[number];
+
+export interface CutoverState {
+  /** Share of shoppers whose new journeys start on the new side, in thousandths of a percent, 0–100000. */
+  readonly percentThousandths: number;
+  readonly state: StateName;
+  /** Journeys pinned to new under an older epoch are void (hard rollback). */
+  readonly pinEpoch: number;
+  /** +1 per accepted change. */
+  readonly version: number;
+  /** RFC 3339; empty at version 0. */
+  readonly updatedAt: string;
+  readonly updatedBy: string;
+  readonly reason: string;
+}
+
+export type Change =
+  | { readonly action: "set"; readonly percentThousandths: number }
+  | { readonly action: Exclude<ChangeAction, "set"> };
+
+export interface Actor {
+  readonly name: string;
+  readonly role: Role;
+}
+
+export const refusalCodes = [
+  "forbidden",
+  "version_conflict",
+  "held",
+  "rolled_back",
+  "closed",
+  "not_complete",
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+/** A change as the rules see it. */
+export type Move = "raise" | "lower" | "keep" | Exclude<ChangeAction, "set">;
+
+interface Rules {
+  readonly minimumRole: Readonly<Record<Move, Role>>;
+  readonly refused: Readonly<Record<StateName, Readonly<Partial<Record<Move, RefusalCode>>>>>;
+}
+
+export const rules = {
+  minimumRole: {
+    keep: "responder",
+    lower: "responder",
+    hold: "responder",
+    rollback: "responder",
+    rollback_hard: "responder",
+    raise: "operator",
+    resume: "operator",
+    close: "admin",
+  },
+  refused: {
+    open: {},
+    held: { raise: "held", close: "held" },
+    rolled_back: { raise: "rolled_back", hold: "rolled_back", close: "rolled_back" },
+    closed: {
+      lower: "closed",
+      hold: "closed",
+      rollback: "closed",
+      rollback_hard: "closed",
+      resume: "closed",
+    },
+  },
+} as const satisfies Rules;
+
+const table: Rules = rules;
+
+export function initialState(): CutoverState {
+  return {
+    percentThousandths: 0,
+    state: "open",
+    pinEpoch: 0,
+    version: 0,
+    updatedAt: "",
+    updatedBy: "",
+    reason: "",
+  };
+}
+
+export function moveOf(current: CutoverState, change: Change): Move {
+  if (change.action !== "set") return change.action;
+  if (change.percentThousandths === current.percentThousandths) return "keep";
+  return change.percentThousandths > current.percentThousandths ? "raise" : "lower";
+}
+
+export interface Request {
+  readonly change: Change;
+  readonly actor: Actor;
+  readonly reason: string;
+  /** Refuse with `version_conflict` unless the state has this version. */
+  readonly ifVersion?: number;
+  /** RFC 3339, the time of the change. */
+  readonly at: string;
+}
+
+export type Transition =
+  | { readonly accepted: true; readonly changed: boolean; readonly next: CutoverState }
+  | { readonly accepted: false; readonly code: RefusalCode };
+
+/** What the request makes of the state, by the rules in the head of this file. */
+export function transition(current: CutoverState, request: Request): Transition {
+  const { change, actor } = request;
+  const move = moveOf(current, change);
+  if (roles.indexOf(actor.role) < roles.indexOf(table.minimumRole[move])) return refused("forbidden");
+  if (request.ifVersion !== undefined && request.ifVersion !== current.version) {
+    return refused("version_conflict");
+  }
+  const refusal = table.refused[current.state][move];
+  if (refusal !== undefined) return refused(refusal);
+  if (move === "close" && current.state === "open" && current.percentThousandths !== maxThousandths) {
+    return refused("not_complete");
+  }
+
+  const target = targetOf(current, change);
+  if (sameRouting(current, target)) return { accepted: true, changed: false, next: current };
+  const next: CutoverState = {
+    ...target,
+    version: current.version + 1,
+    updatedAt: request.at,
+    updatedBy: actor.name,
+    reason: request.reason,
+  };
+  return { accepted: true, changed: true, next };
+}
+
+/** The fields that decide where a request goes. */
+export type Routing = Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch">;
+
+export function sameRouting(one: Routing, other: Routing): boolean {
+  return (
+    one.percentThousandths === other.percentThousandths &&
+    one.state === other.state &&
+    one.pinEpoch === other.pinEpoch
+  );
+}
+
+function targetOf(current: CutoverState, change: Change): Routing {
+  const { percentThousandths, state, pinEpoch } = current;
+  switch (change.action) {
+    case "set":
+      return { percentThousandths: change.percentThousandths, state, pinEpoch };
+    case "rollback":
+      return { percentThousandths: 0, state: "rolled_back", pinEpoch };
+    case "rollback_hard":
+      return { percentThousandths: 0, state: "rolled_back", pinEpoch: pinEpoch + 1 };
+    case "hold":
+      return { percentThousandths, state: "held", pinEpoch };
+    case "resume":
+      return { percentThousandths, state: "open", pinEpoch };
+    case "close":
+      return { percentThousandths, state: "closed", pinEpoch };
+  }
+}
+
+function refused(code: RefusalCode): Transition {
+  return { accepted: false, code };
+}
