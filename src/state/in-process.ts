@@ -1,0 +1,212 @@
+/**
+ * The store of one process: an immutable document of all cutovers, changed one change at a time. The memory store
+ * is this alone; the file store hands in `persist`, and a change is in force only once that has resolved: when it
+ * rejects, the document is what it was and the caller is told that the store is unavailable.
+ */
+import { type CutoverState, initialState, transition } from "./model.ts";
+import {
+  type Applied,
+  type Clock,
+  type Command,
+  type HistoryEntry,
+  type InstanceRecord,
+  type LastGood,
+  type Loaded,
+  leaseMs,
+  type Store,
+  StoreUnavailable,
+} from "./store.ts";
+
+export interface CutoverRecord {
+  readonly state: CutoverState;
+  /** Newest first, at most `historyLimit`. */
+  readonly history: readonly HistoryEntry[];
+}
+
+export interface StateDocument {
+  readonly cutovers: ReadonlyMap<string, CutoverRecord>;
+  readonly shared: ReadonlyMap<string, string>;
+}
+
+export const historyLimit = 1000;
+
+export const emptyDocument: StateDocument = { cutovers: new Map(), shared: new Map() };
+
+export interface InProcessOptions {
+  readonly kind: "memory" | "file";
+  readonly clock: Clock;
+  readonly document: StateDocument;
+  /** Makes the document durable before it comes into force. */
+  readonly persist?: (document: StateDocument) => Promise<void>;
+  readonly onClose?: () => Promise<void>;
+}
+
+/** What a change makes of the document; the same object when it makes nothing of it. */
+interface Outcome<T> {
+  readonly document: StateDocument;
+  readonly answer: T;
+}
+
+export function createInProcessStore(options: InProcessOptions): Store {
+  const { clock } = options;
+  const listeners = new Set<() => void>();
+  const leases = new Map<string, { record: InstanceRecord; until: number }>();
+  let document = options.document;
+  let queue: Promise<unknown> = Promise.resolve();
+  let closed = false;
+
+  function assertOpen(): void {
+    if (closed) throw new StoreUnavailable("the store is closed");
+  }
+
+  /** Runs one change after all those before it. */
+  function change<T>(work: (before: StateDocument) => Outcome<T>): Promise<T> {
+    const turn = queue.then(async () => {
+      assertOpen();
+      const outcome = work(document);
+      if (outcome.document !== document) {
+        await persist(outcome.document);
+        document = outcome.document;
+        for (const listener of listeners) queueMicrotask(listener);
+      }
+      return outcome.answer;
+    });
+    queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function persist(next: StateDocument): Promise<void> {
+    try {
+      await options.persist?.(next);
+    } catch (cause) {
+      throw new StoreUnavailable("the change could not be made durable", { cause });
+    }
+  }
+
+  function stateOf(at: StateDocument, name: string): CutoverState {
+    return at.cutovers.get(name)?.state ?? initialState();
+  }
+
+  return {
+    kind: options.kind,
+
+    async load(names: readonly string[], lastGood: LastGood): Promise<Loaded> {
+      assertOpen();
+      const lost = (at: StateDocument) =>
+        names.filter((name) => (lastGood.get(name)?.version ?? 0) > stateOf(at, name).version);
+      const restored =
+        lost(document).length === 0
+          ? []
+          : await change((before) => {
+              const answer = lost(before);
+              const after = answer.reduce((at, name) => giveBack(at, name, lastGood.get(name)), before);
+              return { document: after, answer };
+            });
+      return {
+        states: new Map(names.map((name) => [name, stateOf(document, name)])),
+        rejections: [],
+        restored,
+      };
+    },
+
+    apply(command: Command): Promise<Applied> {
+      const { name, change: asked, actor, reason, ifVersion, lastGood } = command;
+      return change<Applied>((found) => {
+        const before = giveBack(found, name, lastGood);
+        const current = stateOf(before, name);
+        const at = new Date(clock.now()).toISOString();
+        const verdict = transition(current, {
+          change: asked,
+          actor,
+          reason,
+          at,
+          ...(ifVersion === undefined ? {} : { ifVersion }),
+        });
+        if (!verdict.accepted) {
+          return { document: before, answer: { accepted: false, code: verdict.code, state: current } };
+        }
+        const { changed, next } = verdict;
+        const answer = { accepted: true, changed, state: next } as const;
+        if (!changed) return { document: before, answer };
+        const entry: HistoryEntry = {
+          version: next.version,
+          at,
+          by: actor.name,
+          action: asked.action,
+          from: { percentThousandths: current.percentThousandths, state: current.state },
+          to: { percentThousandths: next.percentThousandths, state: next.state },
+          reason,
+        };
+        return { document: withState(before, name, next, entry), answer };
+      });
+    },
+
+    subscribe(onHint: () => void): () => void {
+      // Its own function, so that one listener subscribed twice is two subscriptions.
+      const listener = () => {
+        if (listeners.has(listener)) onHint();
+      };
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    async acknowledge(record: InstanceRecord): Promise<void> {
+      assertOpen();
+      leases.set(record.id, { record, until: clock.monotonic() + leaseMs });
+    },
+
+    async leave(id: string): Promise<void> {
+      assertOpen();
+      leases.delete(id);
+    },
+
+    async instances(): Promise<readonly InstanceRecord[]> {
+      assertOpen();
+      for (const [id, lease] of leases) if (lease.until <= clock.monotonic()) leases.delete(id);
+      return [...leases.values()].map((lease) => lease.record).sort(byId);
+    },
+
+    async history(name: string, limit: number): Promise<readonly HistoryEntry[]> {
+      assertOpen();
+      return document.cutovers.get(name)?.history.slice(0, limit) ?? [];
+    },
+
+    shared(name: string, offer: string): Promise<string> {
+      return change((before) => {
+        const kept = before.shared.get(name);
+        if (kept !== undefined) return { document: before, answer: kept };
+        return { document: { ...before, shared: new Map(before.shared).set(name, offer) }, answer: offer };
+      });
+    },
+
+    async close(): Promise<void> {
+      if (closed) return;
+      closed = true;
+      listeners.clear();
+      await queue;
+      await options.onClose?.();
+    },
+  };
+}
+
+/** The document with the caller's last good state where it knows a later version than the document does. */
+function giveBack(at: StateDocument, name: string, lastGood: CutoverState | undefined): StateDocument {
+  const version = at.cutovers.get(name)?.state.version ?? 0;
+  return lastGood === undefined || lastGood.version <= version ? at : withState(at, name, lastGood);
+}
+
+function withState(
+  at: StateDocument,
+  name: string,
+  state: CutoverState,
+  entry?: HistoryEntry,
+): StateDocument {
+  const before = at.cutovers.get(name)?.history ?? [];
+  const history = entry === undefined ? before : [entry, ...before].slice(0, historyLimit);
+  return { ...at, cutovers: new Map(at.cutovers).set(name, { state, history }) };
+}
+
+/** By UTF-16 code unit, as Redis sorts plain ids: the same order wherever it is read. */
+export function byId(one: { readonly id: string }, other: { readonly id: string }): number {
+  return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
+}
