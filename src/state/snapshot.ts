@@ -1,5 +1,6 @@
 /** What every instance decides by: one immutable object, swapped whole (follow.ts). */
-import type { CutoverState } from "./model.ts";
+import { type CutoverState, initialState, sameRouting } from "./model.ts";
+import type { LastGood } from "./store.ts";
 
 export interface Snapshot {
   /** The state of every configured cutover. */
@@ -12,8 +13,26 @@ export interface Following {
   current(): Snapshot;
   /** Called after each swap, synchronously, before the swap is acknowledged. @returns the way out */
   onSwap(listener: (snapshot: Snapshot, previous: Snapshot) => void): () => void;
-  /** Whether the store answered the last call, and how many ms have passed since it last did. */
+  /** Whether the store answered the last load, and how many ms have passed since it last did (or since the start). */
   contact(): { readonly up: boolean; readonly stalenessMs: number };
+  /** Whether the store last answered longer ago than that. For the request path: allocates nothing. */
+  isStale(afterMs: number): boolean;
   /** Reads the store now; resolves when what it holds is in force, or the store did not answer. */
   refresh(): Promise<void>;
+}
+
+/** The last good states of the named cutovers; one of which nothing is known stands at percent 0, open. */
+export function snapshotOf(names: readonly string[], lastGood: LastGood): Snapshot {
+  return { states: new Map(names.map((name) => [name, lastGood.get(name) ?? initialState()])) };
+}
+
+/** Whether the two are the same in every field. */
+export function sameState(one: CutoverState, other: CutoverState): boolean {
+  return (
+    sameRouting(one, other) &&
+    one.version === other.version &&
+    one.updatedAt === other.updatedAt &&
+    one.updatedBy === other.updatedBy &&
+    one.reason === other.reason
+  );
 }
