@@ -1,0 +1,221 @@
+/**
+ * Keeps one immutable snapshot of every configured cutover current with the store, and tells the fleet which
+ * versions this instance decides by.
+ *
+ *   read         at the start, on each hint, and `pollMs` (jittered downward) after the last read; never two at once.
+ *                A hint can be lost, so the poll alone keeps the promise to follow within a second.
+ *   swap         whole; listeners hear of it before the store does
+ *   acknowledge  after each swap, when the store is back, and each second: the lease is three
+ *   failure      a store out of reach changes nothing but `contact()`; the next read that succeeds is a full one
+ *
+ * A cutover's version never decreases here. What the store does not know keeps its last good state.
+ */
+import { systemTimers, type Timers, within } from "./clock.ts";
+import { coalesce } from "./coalesce.ts";
+import { createFollowReport } from "./follow-report.ts";
+import type { Log } from "./log.ts";
+import { initialState } from "./model.ts";
+import { type Following, type Snapshot, sameState, snapshotOf } from "./snapshot.ts";
+import type { SnapshotFile } from "./snapshot-file.ts";
+import { type Clock, type LastGood, type Loaded, type Store, StoreUnavailable } from "./store.ts";
+
+/** Leaves time to spare of the second in which a hand edit must be followed. */
+export const defaultPollMs = 700;
+const heartbeatMs = 1000;
+/** How long a start, or whoever asked for a refresh, waits for the store. */
+const answerBoundMs = 2000;
+const stopBoundMs = 1000;
+
+export interface FollowerOptions {
+  readonly store: Store;
+  /** Of every configured cutover. */
+  readonly names: readonly string[];
+  readonly instance: {
+    readonly id: string;
+    /** RFC 3339. */
+    readonly startedAt: string;
+  };
+  /** The traffic figures to publish in the instance's record, by cutover. */
+  readonly traffic: () => Readonly<Record<string, unknown>>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly snapshotFile?: SnapshotFile | undefined;
+  /** A content written by hand is refused; once each. */
+  readonly onRejected?: (name: string) => void;
+  /** The store had lost the cutover and was given it back. */
+  readonly onRestored?: (name: string) => void;
+  readonly pollMs?: number;
+  readonly timers?: Timers;
+  /** 0 ≤ r < 1; spreads the polls of the instances. */
+  readonly random?: () => number;
+}
+
+export interface Follower extends Following {
+  /**
+   * Reads the last good state, then the store, waiting for it at most 2 s (and as long again for the instance's
+   * record to be written); then follows. A store out of reach is logged, never an error.
+   */
+  start(): Promise<void>;
+  /** Ends following and withdraws the instance's record. Leaves the store open. Never rejects. */
+  stop(): Promise<void>;
+}
+
+export function createFollower(options: FollowerOptions): Follower {
+  const { store, names, instance, clock, snapshotFile } = options;
+  const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
+  const report = createFollowReport({
+    log: options.log,
+    onRejected: options.onRejected ?? (() => {}),
+    onRestored: options.onRestored ?? (() => {}),
+  });
+  const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
+
+  let lastGood: LastGood = new Map();
+  let snapshot = snapshotOf(names, lastGood);
+  let contact: "none" | "up" | "lost" = "none";
+  let lastContactMs = clock.monotonic();
+  let phase: "starting" | "following" | "stopped" = "starting";
+  let unsubscribe = () => {};
+  let cancelPoll = () => {};
+  let cancelHeartbeat = () => {};
+  let cancelOverdue = () => {};
+
+  const load = coalesce(async () => {
+    if (isStopped()) return;
+    cancelPoll();
+    cancelOverdue = timers.after(answerBoundMs, () => lost(new StoreUnavailable("no answer in time")));
+    try {
+      answered(await store.load(names, lastGood));
+    } catch (error) {
+      lost(error);
+    } finally {
+      cancelOverdue();
+    }
+    if (!isStopped()) cancelPoll = timers.after(pollMs * (0.75 + 0.25 * random()), () => void load());
+  });
+
+  function answered(loaded: Loaded): void {
+    if (isStopped()) return;
+    const away = clock.monotonic() - lastContactMs;
+    const isBack = contact !== "up";
+    if (contact === "lost") report.back(away);
+    contact = "up";
+    lastContactMs = clock.monotonic();
+    report.restored(loaded.restored);
+    report.rejections(loaded.rejections);
+    const swapped = adopt(accept(loaded));
+    snapshotFile?.keep(lastGood);
+    if (phase === "following" && (swapped || isBack)) void acknowledge();
+  }
+
+  function lost(error: unknown): void {
+    if (isStopped()) return;
+    if (contact !== "lost") report.lost(error);
+    contact = "lost";
+  }
+
+  /** The last good states with what was loaded, no version going back. */
+  function accept(loaded: Loaded): LastGood {
+    const next = new Map(lastGood);
+    for (const name of names) {
+      const offered = loaded.states.get(name);
+      if (offered === undefined) continue;
+      const kept = lastGood.get(name);
+      if (kept !== undefined && offered.version < kept.version) {
+        report.steppedBack(name, kept.version, offered.version);
+      } else {
+        next.set(name, offered);
+      }
+    }
+    return next;
+  }
+
+  /** @returns whether the snapshot was swapped */
+  function adopt(next: LastGood): boolean {
+    lastGood = next;
+    const previous = snapshot;
+    const candidate = snapshotOf(names, next);
+    const changed = names.filter((name) => !sameState(stateIn(previous, name), stateIn(candidate, name)));
+    if (changed.length === 0) return false;
+    snapshot = candidate;
+    for (const name of changed) report.swapped(name, stateIn(previous, name), stateIn(candidate, name));
+    for (const listener of [...listeners]) {
+      try {
+        listener(candidate, previous);
+      } catch (error) {
+        report.listenerFailed(error);
+      }
+    }
+    return true;
+  }
+
+  const acknowledge = coalesce(async () => {
+    if (isStopped()) return;
+    cancelHeartbeat();
+    try {
+      await store.acknowledge({
+        ...instance,
+        seenAt: new Date(clock.now()).toISOString(),
+        versions: Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version])),
+        traffic: options.traffic(),
+      });
+      report.listed();
+    } catch (error) {
+      // A lost store is said once, by the reading side.
+      if (contact === "up" && !isStopped()) report.notListed(error);
+    }
+    beat();
+  });
+
+  function beat(): void {
+    if (!isStopped()) cancelHeartbeat = timers.after(heartbeatMs, () => void acknowledge());
+  }
+
+  function isStopped(): boolean {
+    return phase === "stopped";
+  }
+
+  return {
+    current: () => snapshot,
+    onSwap(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    contact: () => ({ up: contact === "up", stalenessMs: clock.monotonic() - lastContactMs }),
+    isStale: (afterMs) => clock.monotonic() - lastContactMs > afterMs,
+    refresh: () => within(answerBoundMs, timers, load()).catch(() => undefined),
+
+    async start() {
+      const kept = await snapshotFile?.read();
+      if (isStopped()) return;
+      if (kept !== undefined) adopt(new Map([...kept.states].filter(([name]) => names.includes(name))));
+      unsubscribe = store.subscribe(() => void load());
+      await within(answerBoundMs, timers, load()).catch(lost);
+      if (isStopped()) return;
+      phase = "following";
+      if (contact === "up") {
+        await within(answerBoundMs, timers, acknowledge()).catch(report.notListed);
+      } else {
+        report.startedWithoutStore(names.filter((name) => !lastGood.has(name)));
+        beat();
+      }
+    },
+
+    async stop() {
+      if (isStopped()) return;
+      phase = "stopped";
+      unsubscribe();
+      for (const cancel of [cancelPoll, cancelHeartbeat, cancelOverdue]) cancel();
+      // A record under way must land before it is withdrawn, or it would outlive the instance.
+      await within(stopBoundMs, timers, acknowledge()).catch(() => undefined);
+      await within(stopBoundMs, timers, store.leave(instance.id)).catch(report.notWithdrawn);
+      if (snapshotFile !== undefined) {
+        await within(stopBoundMs, timers, snapshotFile.settled()).catch(() => undefined);
+      }
+    },
+  };
+}
+
+function stateIn(snapshot: Snapshot, name: string) {
+  return snapshot.states.get(name) ?? initialState();
+}

@@ -1,0 +1,73 @@
+/** A store that can be told to fail, to hang, to lose hints and to hold nonsense written by hand. */
+import { type Loaded, type Rejection, type Store, StoreUnavailable } from "../../src/state/store.ts";
+
+export interface TroubledStore extends Store {
+  /** How its calls go from now on; `hang` holds them until the next mood and lets them go by that. */
+  mood(next: "well" | "fail" | "hang"): void;
+  /** Whether hints get through. */
+  hints(through: boolean): void;
+  /** What the following loads report as written by hand and refused. */
+  rejecting(rejections: readonly Rejection[]): void;
+  /** What the following loads answer, made of the true answer. */
+  answering(distort: (loaded: Loaded) => Loaded): void;
+  /** The calls so far, in order. */
+  readonly calls: readonly string[];
+  /** How many loads are under way. */
+  loading(): number;
+}
+
+export function createTroubledStore(store: Store): TroubledStore {
+  const calls: string[] = [];
+  let mood: "well" | "fail" | "hang" = "well";
+  let release: (() => void)[] = [];
+  let through = true;
+  let rejections: readonly Rejection[] = [];
+  let distort = (loaded: Loaded) => loaded;
+  let loading = 0;
+
+  async function call<T>(name: string, work: () => Promise<T>): Promise<T> {
+    calls.push(name);
+    while (mood === "hang") await new Promise<void>((resume) => release.push(resume));
+    if (mood === "fail") throw new StoreUnavailable("told to fail");
+    return work();
+  }
+
+  return {
+    kind: store.kind,
+    async load(names, lastGood) {
+      loading += 1;
+      try {
+        return await call("load", async () =>
+          distort({ ...(await store.load(names, lastGood)), rejections }),
+        );
+      } finally {
+        loading -= 1;
+      }
+    },
+    apply: (command) => call("apply", () => store.apply(command)),
+    subscribe: (onHint) => store.subscribe(() => void (through && onHint())),
+    acknowledge: (record) => call("acknowledge", () => store.acknowledge(record)),
+    leave: (id) => call("leave", () => store.leave(id)),
+    instances: () => call("instances", () => store.instances()),
+    history: (name, limit) => call("history", () => store.history(name, limit)),
+    shared: (name, offer) => call("shared", () => store.shared(name, offer)),
+    close: () => call("close", () => store.close()),
+    mood(next) {
+      mood = next;
+      const held = release;
+      release = [];
+      for (const resume of held) resume();
+    },
+    hints: (now) => {
+      through = now;
+    },
+    rejecting: (now) => {
+      rejections = now;
+    },
+    answering: (now) => {
+      distort = now;
+    },
+    calls,
+    loading: () => loading,
+  };
+}
