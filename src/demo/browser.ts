@@ -1,0 +1,84 @@
+/** One shopper's way to the shop: keeps the cookies, names the shopper, reads JSON. */
+import type { Dispatcher } from "undici";
+import { type CookieJar, createCookieJar } from "./cookies.ts";
+
+export interface Page {
+  readonly status: number;
+  /** Which shop answered (`x-shop`); absent when none did, as in the proxy's own answers. */
+  readonly shop: string | undefined;
+  readonly body: unknown;
+}
+
+export interface Browser {
+  /** @returns `undefined` when no answer came. Never rejects. */
+  send(
+    method: "GET" | "POST",
+    path: string,
+    body?: object,
+    idempotencyKey?: string,
+  ): Promise<Page | undefined>;
+}
+
+export interface BrowserOptions {
+  readonly dispatcher: Dispatcher;
+  readonly origin: string;
+  readonly shopper: string;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+export function createBrowser(options: BrowserOptions): Browser {
+  const { dispatcher, origin, shopper, signal, now } = options;
+  const jar = createCookieJar(now);
+
+  return {
+    async send(method, path, body, idempotencyKey) {
+      try {
+        const response = await dispatcher.request({
+          origin,
+          method,
+          path,
+          headers: fieldsOf(shopper, jar, body, idempotencyKey),
+          body: body === undefined ? null : JSON.stringify(body),
+          signal,
+        });
+        jar.keep(several(response.headers["set-cookie"]));
+        const text = await response.body.text();
+        return {
+          status: response.statusCode,
+          shop: several(response.headers["x-shop"])[0],
+          body: jsonOf(text),
+        };
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function fieldsOf(
+  shopper: string,
+  jar: CookieJar,
+  body: object | undefined,
+  idempotencyKey: string | undefined,
+) {
+  const fields: Record<string, string> = { "x-shopper-id": shopper, "user-agent": "sample-shopper" };
+  const cookie = jar.header();
+  if (cookie !== undefined) fields.cookie = cookie;
+  if (body !== undefined) fields["content-type"] = "application/json";
+  if (idempotencyKey !== undefined) fields["idempotency-key"] = idempotencyKey;
+  return fields;
+}
+
+function several(value: string | string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return typeof value === "string" ? [value] : value;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
