@@ -1,0 +1,213 @@
+/**
+ * The admin API's client. What it is sent and what it answers have the types of the API's own schemas; an answer
+ * that does not fit them is not taken for one.
+ */
+import { z } from "zod";
+import {
+  type CutoverView,
+  type closeBody,
+  cutoverView,
+  type Explanation,
+  explanation,
+  historyEntry,
+  type holdBody,
+  problem,
+  type resumeBody,
+  type rollbackBody,
+  type setPercentBody,
+  type WriteAnswer,
+  writeAnswer,
+} from "../admin/schemas.ts";
+import { readEvents, type ServerEvent } from "./server-events.ts";
+
+/** The API's waiting time on top of what a write is told to wait. */
+export const patienceMs = 5000;
+
+/** A server that is newer than this client may use codes and actions this one has no words for. */
+const anyProblem = problem.extend({ code: z.string() });
+export type AnyProblem = z.output<typeof anyProblem>;
+const anyHistoryEntry = historyEntry.extend({ action: z.string() });
+export type AnyHistoryEntry = z.output<typeof anyHistoryEntry>;
+
+export interface WriteBodies {
+  readonly percent: z.input<typeof setPercentBody>;
+  readonly rollback: z.input<typeof rollbackBody>;
+  readonly hold: z.input<typeof holdBody>;
+  readonly resume: z.input<typeof resumeBody>;
+  readonly close: z.input<typeof closeBody>;
+}
+export type WriteCall = keyof WriteBodies;
+
+export type Answer<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  /** The API answered with a problem (RFC 9457). */
+  | { readonly kind: "refused"; readonly problem: AnyProblem }
+  /** No answer. `sent` = the request may have arrived, and a write may have been made. */
+  | { readonly kind: "unreachable"; readonly why: string; readonly sent: boolean }
+  /** Something answered that is not the admin API. */
+  | { readonly kind: "foreign"; readonly status: number; readonly sent: boolean };
+
+export interface ExplainQuery {
+  readonly shopper: string;
+  readonly path?: string;
+  readonly method?: string;
+}
+
+export interface AdminClient {
+  readonly url: string;
+  cutovers(): Promise<Answer<CutoverView[]>>;
+  cutover(name: string): Promise<Answer<CutoverView>>;
+  write<Call extends WriteCall>(
+    name: string,
+    call: Call,
+    body: WriteBodies[Call],
+  ): Promise<Answer<WriteAnswer>>;
+  /** Newest first. */
+  history(name: string, limit: number): Promise<Answer<AnyHistoryEntry[]>>;
+  explain(name: string, query: ExplainQuery): Promise<Answer<Explanation>>;
+  /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
+  events(signal: AbortSignal): Promise<Answer<AsyncIterable<ServerEvent>>>;
+}
+
+export interface ClientOptions {
+  /** http or https, without query and credentials; a path is kept as prefix. */
+  readonly url: URL;
+  readonly token?: string;
+}
+
+interface Call {
+  readonly method: "GET" | "PUT" | "POST";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly accept?: string;
+  readonly signal: AbortSignal;
+}
+
+export function createClient({ url, token }: ClientOptions): AdminClient {
+  const base = new URL(url);
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+
+  async function send(call: Call): Promise<Response> {
+    const target = new URL(`api/v1/${call.path}`, base);
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      if (value !== undefined) target.searchParams.set(name, value);
+    }
+    const headers = new Headers({ accept: call.accept ?? "application/json" });
+    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    if (call.body !== undefined) headers.set("content-type", "application/json");
+    return fetch(target, {
+      method: call.method,
+      headers,
+      redirect: "manual",
+      signal: call.signal,
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    });
+  }
+
+  async function ask<T>(
+    schema: z.ZodType<T>,
+    call: Omit<Call, "signal">,
+    timeoutMs: number,
+  ): Promise<Answer<T>> {
+    try {
+      const response = await send({ ...call, signal: AbortSignal.timeout(timeoutMs) });
+      const body = parseJson(await response.text());
+      if (!response.ok) return refusal(response.status, body);
+      const read = schema.safeParse(body);
+      return read.success
+        ? { kind: "ok", value: read.data }
+        : { kind: "foreign", status: response.status, sent: true };
+    } catch (error) {
+      return unreachable(error, timeoutMs);
+    }
+  }
+
+  const at = (name: string, rest = "") => `cutovers/${encodeURIComponent(name)}${rest}`;
+  const get = <T>(schema: z.ZodType<T>, path: string, query: Call["query"] = {}) =>
+    ask(schema, { method: "GET", path, query }, patienceMs);
+
+  return {
+    url: url.href.replace(/\/$/, ""),
+    cutovers: () => get(z.array(cutoverView), "cutovers"),
+    cutover: (name) => get(cutoverView, at(name)),
+    write: (name, call, body) =>
+      ask(
+        writeAnswer,
+        { method: call === "percent" ? "PUT" : "POST", path: at(name, `/${call}`), body },
+        (body.waitMs ?? 0) + patienceMs,
+      ),
+    history: (name, limit) => get(z.array(anyHistoryEntry), at(name, "/history"), { limit: String(limit) }),
+    explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
+    events: async (signal) => {
+      const patience = new AbortController();
+      const timer = setTimeout(() => patience.abort(timedOut()), patienceMs);
+      try {
+        const response = await send({
+          method: "GET",
+          path: "events",
+          accept: "text/event-stream",
+          signal: AbortSignal.any([signal, patience.signal]),
+        });
+        if (!response.ok) return refusal(response.status, parseJson(await response.text()));
+        const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+        if (response.body === null || !isStream) {
+          await response.body?.cancel();
+          return { kind: "foreign", status: response.status, sent: true };
+        }
+        return { kind: "ok", value: readEvents(response.body) };
+      } catch (error) {
+        return unreachable(error, patienceMs);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+function refusal(status: number, body: unknown): Answer<never> {
+  const read = anyProblem.safeParse(body);
+  return read.success ? { kind: "refused", problem: read.data } : { kind: "foreign", status, sent: true };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function timedOut(): DOMException {
+  return new DOMException("no answer in time", "TimeoutError");
+}
+
+/** Failures of which it is certain that no byte of the request left this machine. */
+const neverSent = new Map([
+  ["ECONNREFUSED", "connection refused"],
+  ["ENOTFOUND", "the host name is not known"],
+  ["EAI_AGAIN", "the name server does not answer"],
+  ["EHOSTUNREACH", "no route to the host"],
+  ["ENETUNREACH", "no route to the network"],
+  ["UND_ERR_CONNECT_TIMEOUT", "no connection in time"],
+]);
+
+function unreachable(error: unknown, timeoutMs: number): Answer<never> {
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return { kind: "unreachable", why: `no answer within ${timeoutMs / 1000} s`, sent: true };
+  }
+  const code = codeOf(error);
+  const why = neverSent.get(code);
+  if (why !== undefined) return { kind: "unreachable", why, sent: false };
+  return { kind: "unreachable", why: `the connection broke (${code})`, sent: true };
+}
+
+/** fetch hides the system's error code in the cause. */
+function codeOf(error: unknown): string {
+  const seen = [error, error instanceof Error ? error.cause : undefined];
+  for (const one of seen.reverse()) {
+    if (typeof one === "object" && one !== null && "code" in one && typeof one.code === "string")
+      return one.code;
+  }
+  return error instanceof Error ? error.message : "unknown";
+}

@@ -1,0 +1,85 @@
+/** What an answer that is not the hoped-for one means to the person who typed the command, and what to do next. */
+import type { ProblemCode } from "../admin/schemas.ts";
+import type { Answer, AnyProblem } from "./client.ts";
+import { exitCodes, fail, type Result, succeed } from "./exit.ts";
+import { share, stateWords } from "./format.ts";
+import { shellWord } from "./shell.ts";
+import { printable } from "./text.ts";
+
+export interface Asked {
+  readonly url: string;
+  /** The cutover it was about, where it was about one. */
+  readonly name?: string;
+  /** Whether it would have changed something. */
+  readonly isWrite?: boolean;
+  /** Whether a path was asked about, which may be on no route. */
+  readonly isOfPath?: boolean;
+}
+
+export function settle<T>(answer: Answer<T>, asked: Asked): Result<T> {
+  switch (answer.kind) {
+    case "ok":
+      return succeed(answer.value);
+    case "refused": {
+      const { code, detail, title, current } = answer.problem;
+      const said = `refused (${code}): ${printable(detail ?? title)}`;
+      const stands = current === undefined ? [] : [`It stands at ${standing(current)}.`];
+      return fail(exitCodes.refused, said, ...stands, ...(next[code]?.(asked) ?? []));
+    }
+    case "unreachable":
+      return fail(
+        exitCodes.outOfReach,
+        `the admin API at ${asked.url} is out of reach: ${printable(answer.why)}`,
+        ...afterSilence(asked, answer.sent),
+        "Is the instance running? Its address: --admin-url URL or CUTOVER_ADMIN_URL.",
+      );
+    case "foreign":
+      return fail(
+        exitCodes.outOfReach,
+        `${asked.url} answers (HTTP ${answer.status}), but not as cutover's admin API`,
+        ...afterSilence(asked, answer.sent),
+        "Is this the admin listener, and not the proxy's? Set --admin-url URL or CUTOVER_ADMIN_URL.",
+      );
+  }
+}
+
+function standing({ percent, state, version }: NonNullable<AnyProblem["current"]>): string {
+  return `${share(percent)}, ${stateWords[state]}, version ${version}`;
+}
+
+function afterSilence(asked: Asked, sent: boolean): string[] {
+  if (asked.isWrite !== true) return [];
+  if (!sent) return ["Nothing was sent, so nothing was changed."];
+  return [`Whether the change was made is not known. Look before you repeat it: ${command("status", asked)}`];
+}
+
+type Next = (asked: Asked) => readonly string[];
+
+/** By problem code; a code this version does not know has none. */
+const next: Readonly<Partial<Record<string, Next>>> = {
+  unauthenticated: () => ["Set CUTOVER_TOKEN, or pass --token-file FILE, with a token this instance knows."],
+  forbidden: () => [
+    "A responder lowers, holds and rolls back; an operator also raises and resumes; an admin also closes.",
+  ],
+  not_found: ({ isOfPath }) => [
+    "The names there are: cutover status",
+    ...(isOfPath === true ? ["Or no route of it has this path and method: see its routes."] : []),
+  ],
+  version_conflict: (asked) => [
+    `Somebody changed it first. Look: ${command("history", asked)}; then repeat with its version, or without.`,
+  ],
+  held: (asked) => [`To let it be raised again: ${command("resume", asked)} --reason TEXT`],
+  rolled_back: (asked) => [`It is latched at 0%. First: ${command("resume", asked)} --reason TEXT`],
+  not_complete: (asked) => [`First: ${command("set", asked)} 100 --reason TEXT`],
+  store_unavailable: ({ isWrite }) => [
+    ...(isWrite === true
+      ? ["This change will not land later either; the instances keep their last state."]
+      : []),
+    "Repeat it when the store is back.",
+  ],
+  internal: (asked) => [...afterSilence(asked, true), "The instance's log has the cause."],
+} satisfies Partial<Record<ProblemCode, Next>>;
+
+function command(verb: string, { name }: Asked): string {
+  return name === undefined ? `cutover ${verb}` : `cutover ${verb} ${shellWord(name)}`;
+}

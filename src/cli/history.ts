@@ -1,0 +1,80 @@
+import type { Command } from "commander";
+import type { HistoryEntryView } from "../admin/schemas.ts";
+import type { AnyHistoryEntry } from "./client.ts";
+import type { Api, Context } from "./context.ts";
+import { type ExitCode, exitCodes, report } from "./exit.ts";
+import { settle } from "./failure.ts";
+import { localTime, share, stateWords } from "./format.ts";
+import {
+  type ApiOptions,
+  examples,
+  type JsonOption,
+  readLimit,
+  readName,
+  withApiOptions,
+  withJson,
+} from "./options.ts";
+import { printJson, withApi } from "./run.ts";
+import { flow, padEnd, printable, widthOf, wrap } from "./text.ts";
+
+interface HistoryOptions extends ApiOptions, JsonOption {
+  readonly limit: number;
+}
+
+const defaultLimit = 20;
+
+export function addHistory(program: Command, context: Context): void {
+  const command = program
+    .command("history")
+    .description("who changed it, when, from what to what, and why; newest first")
+    .argument("<NAME>", "the cutover", readName)
+    .option("--limit N", "at most so many entries", readLimit, defaultLimit);
+  withApiOptions(withJson(command)).action((name: string, options: HistoryOptions) =>
+    withApi(context, options, (api) => history(api, name, options)),
+  );
+  examples(
+    command,
+    ["cutover history checkout", `the last ${defaultLimit} changes`],
+    ["cutover history checkout --limit 200 --json", "more, as the API gives them"],
+  );
+}
+
+async function history({ client, terminal }: Api, name: string, options: HistoryOptions): Promise<ExitCode> {
+  const settled = settle(await client.history(name, options.limit), { url: client.url, name });
+  if (!settled.ok) return report(terminal, settled.failure);
+  if (options.json === true) printJson(terminal, settled.value);
+  else terminal.out(`${historyView(settled.value, terminal.columns()).join("\n")}\n`);
+  return exitCodes.done;
+}
+
+const actionWords: Readonly<Partial<Record<string, string>>> = {
+  rollback_hard: "rollback --hard",
+  out_of_band: "by hand in the store",
+} satisfies Partial<Record<HistoryEntryView["action"], string>>;
+
+/** An entry is a line, its reason wrapped under it. PURE. */
+export function historyView(entries: readonly AnyHistoryEntry[], columns: number): string[] {
+  if (entries.length === 0) return ["never changed"];
+  const widest = Math.max(...entries.map(({ version }) => widthOf(`v${version}`)));
+  const indent = " ".repeat(widest + 2);
+  return entries.flatMap((entry) => {
+    const at = Date.parse(entry.at);
+    const pieces = [
+      padEnd(`v${entry.version}`, widest),
+      Number.isNaN(at) ? printable(entry.at) : localTime(at),
+      actionWords[entry.action] ?? printable(entry.action),
+      movement(entry),
+      `by ${printable(entry.by)}`,
+    ];
+    const [head = "", ...more] = flow(pieces, "  ", columns, 2);
+    const reason = entry.reason === "" ? [] : wrap(printable(entry.reason), columns - indent.length, 3);
+    return [head, ...[...more, ...reason].map((line) => indent + line)];
+  });
+}
+
+function movement({ from, to }: AnyHistoryEntry): string {
+  const steps = [];
+  if (from.percent !== to.percent) steps.push(`${share(from.percent)} → ${share(to.percent)}`);
+  if (from.state !== to.state) steps.push(`${stateWords[from.state]} → ${stateWords[to.state]}`);
+  return steps.length > 0 ? steps.join(", ") : `at ${share(to.percent)}`;
+}

@@ -1,0 +1,155 @@
+/** Options and arguments that several commands share, and how their text is read. */
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError } from "commander";
+import { historyLimits, reasonSchema } from "../admin/schemas.ts";
+import { parseDuration } from "../config/duration.ts";
+import { parsePercent, percentToNumber } from "../state/percent.ts";
+import { type AdminClient, createClient } from "./client.ts";
+import type { Context } from "./context.ts";
+import { exitCodes, fail, type Result, succeed } from "./exit.ts";
+
+export interface ApiOptions {
+  readonly adminUrl?: string;
+  readonly tokenFile?: string;
+}
+
+export interface JsonOption {
+  readonly json?: true;
+}
+
+const defaultAdminUrl = "http://127.0.0.1:9900";
+export const defaultConfigPath = "config/cutover.yaml";
+
+export function withApiOptions(command: Command): Command {
+  return command
+    .option("--admin-url URL", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
+    .option("--token-file FILE", "a file that holds the token (else CUTOVER_TOKEN)");
+}
+
+export function withJson(command: Command, what = "print the API's JSON"): Command {
+  return command.option("--json", what);
+}
+
+export function withConfig(command: Command): Command {
+  return command.option("--config FILE", "the configuration", defaultConfigPath);
+}
+
+/** Examples under the help text, each with what it does. */
+export function examples(command: Command, ...lines: readonly (readonly [string, string])[]): Command {
+  const width = Math.max(...lines.map(([typed]) => typed.length));
+  const shown = lines.map(([typed, does]) => `  ${typed.padEnd(width)}  ${does}`);
+  return command.addHelpText("after", ["", "Examples:", ...shown].join("\n"));
+}
+
+/** The client the options and the environment describe; tokens never come from the command line itself. */
+export function clientFor(options: ApiOptions, env: Context["env"]): Result<AdminClient> {
+  const text = options.adminUrl ?? nonEmpty(env.CUTOVER_ADMIN_URL) ?? defaultAdminUrl;
+  const url = readAdminUrl(text);
+  if (url === undefined) {
+    return fail(
+      exitCodes.usage,
+      "the admin API's address is not an http:// or https:// URL without credentials and query",
+      `For example: --admin-url ${defaultAdminUrl}, or CUTOVER_ADMIN_URL.`,
+    );
+  }
+  const token = readToken(options.tokenFile, env);
+  if (!token.ok) return token;
+  return succeed(createClient({ url, ...(token.value === undefined ? {} : { token: token.value }) }));
+}
+
+function readAdminUrl(text: string): URL | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const isHttp = url.protocol === "http:" || url.protocol === "https:";
+  return isHttp && `${url.username}${url.password}${url.search}${url.hash}` === "" ? url : undefined;
+}
+
+function readToken(file: string | undefined, env: Context["env"]): Result<string | undefined> {
+  let token = nonEmpty(env.CUTOVER_TOKEN);
+  if (file !== undefined) {
+    try {
+      token = readFileSync(file, "utf8").trim();
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+      return fail(exitCodes.usage, `the token file cannot be read${code}`, "Check --token-file.");
+    }
+  }
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    return fail(
+      exitCodes.usage,
+      "the token is empty or holds characters no token has",
+      "It is one line, as printed by: cutover token",
+    );
+  }
+  return succeed(token);
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}
+
+/** A cutover's name as a path segment; whether there is such a cutover, the API knows. */
+export function readName(text: string): string {
+  if (text !== "" && text !== "." && text !== "..") return text;
+  throw new InvalidArgumentError("Expected a cutover's name; cutover status lists them.");
+}
+
+/** A token's name, as the configuration takes it. */
+export function readTokenName(text: string): string {
+  if (/^[a-z0-9][a-z0-9_-]{0,62}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    "Expected lower-case letters, digits, - and _, starting with a letter or digit.",
+  );
+}
+
+/** `25`, `25%`, `12.5`. @returns 0–100 */
+export function readPercent(text: string): number {
+  const thousandths = parsePercent(text.replace(/%$/, ""));
+  if (thousandths !== undefined) return percentToNumber(thousandths);
+  throw new InvalidArgumentError(
+    "Expected a percent from 0 to 100 with at most 3 decimals, such as 25 or 12.5.",
+  );
+}
+
+export function readVersion(text: string): number {
+  return wholeNumber(
+    text,
+    0,
+    Number.MAX_SAFE_INTEGER,
+    "Expected a version: a whole number, as in cutover status.",
+  );
+}
+
+export function readLimit(text: string): number {
+  const { most } = historyLimits;
+  return wholeNumber(text, 1, most, `Expected a whole number from 1 to ${most}.`);
+}
+
+function wholeNumber(text: string, least: number, most: number, expected: string): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new InvalidArgumentError(expected);
+}
+
+const longestReason = 500;
+const longestWaitMs = 60_000;
+
+/** @returns milliseconds, at most a minute */
+export function readWait(text: string): number {
+  const ms = text === "0" ? 0 : parseDuration(text);
+  if (ms !== undefined && ms <= longestWaitMs) return ms;
+  throw new InvalidArgumentError("Expected a duration of at most 60s, such as 500ms or 5s.");
+}
+
+/** A reason that is demanded; blank is as good as none, and asked for later. */
+export function readReason(text: string): string {
+  if (text.trim() === "") return "";
+  const read = reasonSchema.safeParse(text);
+  if (read.success) return read.data;
+  throw new InvalidArgumentError(`Expected a reason of at most ${longestReason} characters.`);
+}
+
+/** A reason that is only welcome: too long a one is shortened, never a cause to stop. */
+export function readWelcomeReason(text: string): string {
+  return text.trim().slice(0, longestReason).trim();
+}

@@ -1,0 +1,68 @@
+/** The command line as a whole: argv in, exit code out. */
+import { Command, CommanderError } from "commander";
+import { addCheck } from "./check.ts";
+import { addClose } from "./close.ts";
+import type { Context } from "./context.ts";
+import { addDemo } from "./demo.ts";
+import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
+import { addExplain } from "./explain.ts";
+import { addHistory } from "./history.ts";
+import { addHold } from "./hold.ts";
+import { addResume } from "./resume.ts";
+import { addRollback } from "./rollback.ts";
+import { addServe } from "./serve.ts";
+import { addSet } from "./set.ts";
+import { addStatus } from "./status.ts";
+import { addToken } from "./token.ts";
+import { addWatch } from "./watch.ts";
+
+const guide = `
+Exit codes:
+  0 done   1 refused or failed   2 bad usage or configuration
+  3 the admin API is out of reach   4 accepted, not applied everywhere in time
+
+Environment:
+  CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
+  CUTOVER_TOKEN      the token it knows you by (never pass it as an argument)
+
+Examples:
+  cutover status
+  cutover set checkout 25 --reason "errors level for a day"
+  cutover rollback checkout`;
+
+/** @param argv the words after `cutover` */
+export async function runCli(
+  argv: readonly string[],
+  world: Omit<Context, "finish"> & { readonly version: string },
+): Promise<ExitCode> {
+  const { terminal, version } = world;
+  let code: ExitCode = exitCodes.done;
+  const context: Context = {
+    ...world,
+    finish: (told) => {
+      code = told;
+    },
+  };
+
+  const program = new Command("cutover")
+    .description("Moves shoppers from a legacy checkout to a new one, percent by percent.")
+    .version(version, "--version", "print the version")
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .showHelpAfterError("(--help shows how it is used)")
+    .addHelpText("after", guide);
+
+  for (const add of [addStatus, addWatch, addHistory, addExplain]) add(program, context);
+  for (const add of [addSet, addRollback, addHold, addResume, addClose]) add(program, context);
+  for (const add of [addServe, addDemo, addCheck, addToken]) add(program, context);
+
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    // Commander ends help and version with 0, and whatever it cannot read with another code.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const message = error instanceof Error ? error.message : "an unknown failure";
+    return report(terminal, fail(exitCodes.refused, message).failure);
+  }
+  return code;
+}

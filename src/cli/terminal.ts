@@ -1,0 +1,59 @@
+/** The terminal as commands see it: two streams, a width, colour or none, signals. Tests hand in their own. */
+import type { Style } from "./style.ts";
+import { colourStyle, plainStyle } from "./style.ts";
+
+export interface Terminal {
+  /** Results. */
+  out(text: string): void;
+  /** Errors and what to do about them. */
+  err(text: string): void;
+  readonly isTty: boolean;
+  /** Width in cells, as of now. */
+  columns(): number;
+  /** Height in lines, as of now. */
+  rows(): number;
+  readonly style: Style;
+  /** Aborted when nobody reads stdout any more (`| head`). */
+  readonly closed: AbortSignal;
+  /** Calls back at each SIGINT and SIGTERM, which then do not end the process. @returns the way out */
+  onStop(listener: () => void): () => void;
+}
+
+const defaultColumns = 80;
+const defaultRows = 24;
+
+/** The terminal of this process. A reader of stdout or stderr that goes away is no error. */
+export function processTerminal(): Terminal {
+  const { stdout, stderr, env } = process;
+  const closed = new AbortController();
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    closed.abort();
+  });
+  stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  const isTty = stdout.isTTY === true;
+  const isColoured = isTty && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
+  return {
+    out: (text) => {
+      if (!closed.signal.aborted) stdout.write(text);
+    },
+    err: (text) => {
+      stderr.write(text);
+    },
+    isTty,
+    columns: () => (isTty && stdout.columns > 0 ? stdout.columns : defaultColumns),
+    rows: () => (isTty && stdout.rows > 0 ? stdout.rows : defaultRows),
+    style: isColoured ? colourStyle : plainStyle,
+    closed: closed.signal,
+    onStop: (listener) => {
+      process.on("SIGINT", listener);
+      process.on("SIGTERM", listener);
+      return () => {
+        process.off("SIGINT", listener);
+        process.off("SIGTERM", listener);
+      };
+    },
+  };
+}

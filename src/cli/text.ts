@@ -1,0 +1,67 @@
+/** Text on a terminal: what others wrote is made harmless, measured, cut and wrapped. PURE. */
+
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}]/u;
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+/**
+ * Escapes whatever could move the cursor, recolour, retitle or reorder a terminal's line: control and format
+ * characters (ESC, CSI, bidi overrides), lone surrogates, line separators. A reason is written by anyone.
+ */
+export function printable(text: string): string {
+  return text.replace(unsafe, (character) => {
+    if (character === "\n") return "\\n";
+    if (character === "\t") return " ";
+    const code = (character.codePointAt(0) ?? 0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u{${code}}`;
+  });
+}
+
+/** Cells the text takes on a terminal; a wide character takes two. */
+export function widthOf(text: string): number {
+  let cells = 0;
+  for (const { segment } of graphemes.segment(text)) cells += wide.test(segment) ? 2 : 1;
+  return cells;
+}
+
+/** The text in at most `width` cells, its end cut with … where it is longer. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let kept = "";
+  let cells = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    cells += widthOf(segment);
+    if (cells > width - 1) break;
+    kept += segment;
+  }
+  return width > 0 ? `${kept}…` : "";
+}
+
+export function padEnd(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - widthOf(text)));
+}
+
+export function padStart(text: string, width: number): string {
+  return " ".repeat(Math.max(0, width - widthOf(text))) + text;
+}
+
+/** Lines of at most `width` cells, broken at spaces, at most `most` of them; the last is cut with …. */
+export function wrap(text: string, width: number, most: number): string[] {
+  return flow(text.split(/ +/), " ", width, most);
+}
+
+/**
+ * Joins pieces into lines of at most `width` cells, breaking between pieces only; a piece longer than a line is
+ * cut with …, as is the last of `most` lines.
+ */
+export function flow(pieces: readonly string[], gap: string, width: number, most: number): string[] {
+  const lines: string[] = [];
+  for (const piece of pieces) {
+    const last = lines.at(-1);
+    const joined = last === undefined ? piece : last + gap + piece;
+    if (last === undefined) lines.push(piece);
+    else if (widthOf(joined) <= width || lines.length === most) lines[lines.length - 1] = joined;
+    else lines.push(piece);
+  }
+  return lines.map((line) => cut(line, width));
+}

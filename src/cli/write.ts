@@ -1,0 +1,115 @@
+/** What the commands that change something share: their options, the demand for a reason, the answer in words. */
+import type { Command } from "commander";
+import type { WriteAnswer } from "../admin/schemas.ts";
+import type { WriteBodies, WriteCall } from "./client.ts";
+import type { Api, Context } from "./context.ts";
+import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
+import { settle } from "./failure.ts";
+import { ofInstances, plural, restShare, share } from "./format.ts";
+import {
+  type ApiOptions,
+  type JsonOption,
+  readReason,
+  readVersion,
+  readWait,
+  readWelcomeReason,
+  withApiOptions,
+  withJson,
+} from "./options.ts";
+import { printJson } from "./run.ts";
+import { shellWord } from "./shell.ts";
+import { printable } from "./text.ts";
+
+export interface WriteOptions extends ApiOptions, JsonOption {
+  readonly reason?: string;
+  readonly ifVersion?: number;
+  readonly wait: number;
+}
+
+const defaultWaitMs = 2000;
+
+export function withWriteOptions(command: Command, reason: "required" | "welcome"): Command {
+  const read = reason === "required" ? readReason : readWelcomeReason;
+  command
+    .option("--reason TEXT", `why, for the history and whoever is on call (${reason})`, read)
+    .option("--if-version N", "only if the cutover still has this version", readVersion)
+    .option("--wait DURATION", "how long to wait for all instances (default: 2s)", readWait, defaultWaitMs);
+  return withApiOptions(withJson(command));
+}
+
+/** The reason, or the usage that lacks nothing but it, on stderr. `typed`: the command's own words so far. */
+export function demandReason(
+  context: Context,
+  options: WriteOptions,
+  ...typed: readonly string[]
+): string | undefined {
+  const { reason } = options;
+  if (reason !== undefined && reason !== "") return reason;
+  const ifVersion = options.ifVersion === undefined ? [] : ["--if-version", String(options.ifVersion)];
+  const line = ["cutover", ...[...typed, ...ifVersion].map(shellWord), "--reason", '"WHY"'].join(" ");
+  const { failure } = fail(exitCodes.usage, `${typed[0] ?? "this"} needs a reason`, `Usage: ${line}`);
+  context.finish(report(context.terminal, failure));
+  return undefined;
+}
+
+/** The part of the body every write has. */
+export function writeBody(options: WriteOptions): { waitMs: number; ifVersion?: number } {
+  const { wait, ifVersion } = options;
+  return { waitMs: wait, ...(ifVersion === undefined ? {} : { ifVersion }) };
+}
+
+/** A reason that may be missing, as part of the body. */
+export function welcomeReason({ reason }: WriteOptions): { reason?: string } {
+  return reason === undefined || reason === "" ? {} : { reason };
+}
+
+export interface Write<Call extends WriteCall> {
+  readonly name: string;
+  readonly call: Call;
+  readonly body: WriteBodies[Call];
+  readonly isJson: boolean;
+  /** How the new standing is named: `held`, `10%`. */
+  readonly standing: (answer: WriteAnswer) => string;
+  /** What a person should know of it, a sentence a line. */
+  readonly consequences?: readonly string[];
+}
+
+export async function runWrite<Call extends WriteCall>(api: Api, write: Write<Call>): Promise<ExitCode> {
+  const { client, terminal } = api;
+  const { name, call, body } = write;
+  const settled = settle(await client.write(name, call, body), { url: client.url, name, isWrite: true });
+  if (!settled.ok) return report(terminal, settled.failure);
+  const answer = settled.value;
+  if (write.isJson) printJson(terminal, answer);
+  else terminal.out(`${describeWrite(answer, write).join("\n")}\n`);
+
+  const { instances, of, ms } = answer.applied;
+  if (instances >= of) return exitCodes.done;
+  const late = `${plural(of - instances, "instance")} of ${of} had not applied it after ${Math.round(ms)} ms`;
+  return report(
+    terminal,
+    fail(
+      exitCodes.notAppliedEverywhere,
+      `version ${answer.version} stands in the store, but ${late}`,
+      `Do not repeat it; see it arrive: cutover watch ${shellWord(name)}`,
+      "An instance that fell silent is no longer counted after 3 s. One that is cut off from the store but",
+      "still takes traffic decides by its last version: take it out of the load balancer.",
+    ).failure,
+  );
+}
+
+/** The lines a tired person can trust. */
+export function describeWrite(
+  answer: WriteAnswer,
+  { standing, consequences = [] }: Pick<Write<WriteCall>, "standing" | "consequences">,
+): string[] {
+  const { percent, changed, version, applied } = answer;
+  const name = printable(answer.name);
+  const split = `${standing(answer)} → legacy ${restShare(percent)} / new ${share(percent)}`;
+  const where =
+    applied.of === 0
+      ? "no instance is live to apply it"
+      : `applied on ${ofInstances(applied.instances, applied.of)} in ${Math.round(applied.ms)} ms`;
+  const line = `${name}: ${changed ? "" : "nothing to change, already "}${split}, version ${version}, ${where}`;
+  return [line, ...consequences];
+}
