@@ -16,6 +16,7 @@ import {
   type Store,
   StoreUnavailable,
 } from "./store.ts";
+import { isBelievable } from "./stored.ts";
 
 export interface CutoverRecord {
   readonly state: CutoverState;
@@ -93,7 +94,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
     async load(names: readonly string[], lastGood: LastGood): Promise<Loaded> {
       assertOpen();
       const lost = (at: StateDocument) =>
-        names.filter((name) => (lastGood.get(name)?.version ?? 0) > stateOf(at, name).version);
+        names.filter((name) => giveBack(at, name, lastGood.get(name)) !== at);
       const restored =
         lost(document).length === 0
           ? []
@@ -192,7 +193,8 @@ export function createInProcessStore(options: InProcessOptions): Store {
 /** The document with the caller's last good state where it knows a later version than the document does. */
 function giveBack(at: StateDocument, name: string, lastGood: CutoverState | undefined): StateDocument {
   const version = at.cutovers.get(name)?.state.version ?? 0;
-  return lastGood === undefined || lastGood.version <= version ? at : withState(at, name, lastGood);
+  const isLater = lastGood !== undefined && lastGood.version > version && isBelievable(lastGood);
+  return isLater ? withState(at, name, lastGood) : at;
 }
 
 function withState(

@@ -1,0 +1,166 @@
+/**
+ * Reading and changing cutovers in Redis.
+ *
+ * Every write is a compare-and-set in one script: a state that was judged is written over only as long as it is
+ * still the one that was judged; if it is not, it is read and judged again, as long as there is time.
+ *
+ * A change that is answered with StoreUnavailable is not in force later. It carries a deadline in the server's time,
+ * after which the script refuses it, and the caller is kept waiting until that moment has passed for certain. The
+ * deadline counts from the server's time in a reply of the same call, and a reply is always older than now; so it
+ * comes early, never late. It also comes `answerMs` before the caller gives up, which leaves time to ask for the
+ * outcome of a write that was sent and not answered: it is sent again under its own id, and the script knows it.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RejectedField } from "../by-hand.ts";
+import type { CutoverState } from "../model.ts";
+import { type Applied, type Command, StoreUnavailable } from "../store.ts";
+import { isBelievable } from "../stored.ts";
+import type { Attempts, Caller } from "./caller.ts";
+import { monotonicMs } from "./client.ts";
+import { judge, type Verdict, type View } from "./judge.ts";
+import type { Keys } from "./keys.ts";
+import { applyReplyFrom, valuesOf, viewFrom } from "./replies.ts";
+import type { Scripts } from "./scripts.ts";
+
+export interface Settled {
+  readonly view: View;
+  readonly state: CutoverState;
+  readonly rejected: readonly (RejectedField | "type")[];
+  /** Whether the caller's last good state was given back to the store. */
+  readonly restored: boolean;
+}
+
+export interface Cutovers {
+  /** What stands in the store for each, in one go. */
+  read(names: readonly string[], giveUpAtMs: number): Promise<readonly View[]>;
+  /** Restores and adopts until there is nothing left to do about the cutover; `first`: what was read already. */
+  settle(
+    name: string,
+    lastGood: CutoverState | undefined,
+    giveUpAtMs: number,
+    first?: View,
+  ): Promise<Settled>;
+  apply(command: Command, giveUpAtMs: number): Promise<Applied>;
+}
+
+/** Time kept back from a change's deadline to learn its outcome. */
+const answerMs = 400;
+
+export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cutovers {
+  async function read(names: readonly string[], giveUpAtMs: number): Promise<readonly View[]> {
+    const calls = names.map((name) => ({ script: scripts.read, keys: keys.cutover(name), args: [] }));
+    const replies = await caller.run(calls, giveUpAtMs);
+    const receivedAtMs = monotonicMs();
+    return replies.map((reply) => viewFrom(reply, receivedAtMs));
+  }
+
+  async function settle(
+    name: string,
+    lastGood: CutoverState | undefined,
+    giveUpAtMs: number,
+    first?: View,
+  ): Promise<Settled> {
+    const good = lastGood !== undefined && isBelievable(lastGood) ? lastGood : undefined;
+    let restored = false;
+    let view = first ?? (await readOne(name, giveUpAtMs));
+    for (;;) {
+      const verdict = judge(view, good);
+      if (verdict.kind === "settled")
+        return { view, state: verdict.state, rejected: verdict.rejected, restored };
+      if (monotonicMs() >= giveUpAtMs) throw new StoreUnavailable("the store changes faster than it is read");
+      const done = await carryOut(name, view, verdict, giveUpAtMs);
+      if (done && verdict.kind === "restore" && verdict.given) restored = true;
+      view = await readOne(name, giveUpAtMs);
+    }
+  }
+
+  async function readOne(name: string, giveUpAtMs: number): Promise<View> {
+    const [view] = await read([name], giveUpAtMs);
+    if (view === undefined) throw new StoreUnavailable("Redis gave no answer");
+    return view;
+  }
+
+  /** @returns false when somebody else was faster */
+  async function carryOut(
+    name: string,
+    view: View,
+    verdict: Exclude<Verdict, { kind: "settled" }>,
+    giveUpAtMs: number,
+  ): Promise<boolean> {
+    const seen = [view.visible.digest, view.accepted.digest];
+    const call =
+      verdict.kind === "restore"
+        ? {
+            script: scripts.restore,
+            args: [...seen, verdict.show ? "1" : "0", ...(verdict.state ? valuesOf(verdict.state) : [])],
+          }
+        : {
+            script: scripts.adopt,
+            args: [
+              ...seen,
+              verdict.routing.percentThousandths,
+              verdict.routing.state,
+              verdict.routing.pinEpoch,
+              randomUUID(),
+              keys.changes,
+              name,
+              verdict.rejected.join(","),
+            ],
+          };
+    const [answer] = await caller.run([{ ...call, keys: keys.cutover(name) }], giveUpAtMs);
+    return answer !== "moved";
+  }
+
+  async function tryToApply(command: Command, attempts: Attempts, giveUpAtMs: number): Promise<Applied> {
+    const { name, change, actor, reason, ifVersion, lastGood } = command;
+    const write = randomUUID();
+    for (;;) {
+      const { view } = await settle(name, lastGood, giveUpAtMs);
+      const deadline = Math.floor(view.serverMs + (giveUpAtMs - answerMs - view.receivedAtMs));
+      const percent = change.action === "set" ? change.percentThousandths : "";
+      const reply = applyReplyFrom(
+        await caller.runOnce(
+          (again) => ({
+            script: scripts.apply,
+            keys: keys.cutover(name),
+            args: [
+              view.visible.digest,
+              view.accepted.digest,
+              deadline,
+              write,
+              again ? "1" : "0",
+              change.action,
+              percent,
+              actor.name,
+              actor.role,
+              reason,
+              ifVersion ?? "",
+              keys.changes,
+              name,
+            ],
+          }),
+          attempts,
+          giveUpAtMs,
+        ),
+      );
+      if (reply === "late") throw new StoreUnavailable("Redis did not answer in time");
+      if (reply !== "moved") return reply;
+    }
+  }
+
+  return {
+    read,
+    settle,
+    async apply(command, giveUpAtMs) {
+      const attempts: Attempts = { unanswered: false };
+      try {
+        return await tryToApply(command, attempts, giveUpAtMs);
+      } catch (error) {
+        // An unanswered write may still land until its deadline: the failure is not told before.
+        if (attempts.unanswered) await sleep(Math.max(0, giveUpAtMs - monotonicMs()));
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,98 @@
+/** What the scripts answer, in terms of the rest of the program. A reply of another shape throws a ZodError. */
+import { z } from "zod";
+import { type CutoverState, initialState, refusalCodes } from "../model.ts";
+import { formatPercent } from "../percent.ts";
+import type { Applied, HistoryEntry, InstanceRecord } from "../store.ts";
+import { entryFromStream, parseInstanceRecord, stateFromHash } from "../stored.ts";
+import type { View } from "./judge.ts";
+
+const text = z.string();
+const nullable = z.string().nullable();
+
+/** In the order in which read.lua gives them. */
+const viewReply = z.tuple([
+  z.string().regex(/^\d+$/).transform(Number),
+  text,
+  z.number(),
+  text,
+  text,
+  text,
+  z.tuple([nullable, nullable, nullable]),
+  z.array(nullable),
+]);
+
+export function viewFrom(reply: unknown, receivedAtMs: number): View {
+  const [serverMs, visibleKind, present, visibleDigest, acceptedDigest, acceptedKind, raw, values] =
+    viewReply.parse(reply);
+  const [percent, state, pinEpoch] = raw;
+  const accepted = stateFromHash(values);
+  return {
+    serverMs,
+    receivedAtMs,
+    visible: {
+      wrongType: visibleKind !== "hash" && visibleKind !== "none",
+      present: present === 1,
+      raw: {
+        ...(percent === null ? {} : { percent }),
+        ...(state === null ? {} : { state }),
+        ...(pinEpoch === null ? {} : { pin_epoch: pinEpoch }),
+      },
+      digest: visibleDigest,
+    },
+    accepted: {
+      state: accepted,
+      broken: accepted === undefined && acceptedKind !== "none",
+      digest: acceptedDigest,
+    },
+  };
+}
+
+/** The fields of a state in the order of `hashFields`, as restore.lua takes them. */
+export function valuesOf(state: CutoverState): readonly string[] {
+  return [
+    formatPercent(state.percentThousandths),
+    state.state,
+    String(state.pinEpoch),
+    String(state.version),
+    state.updatedAt,
+    state.updatedBy,
+    state.reason,
+  ];
+}
+
+const applyReply = z.union([
+  z.tuple([z.enum(["late", "moved"])]),
+  z.tuple([z.literal("refused"), z.enum(refusalCodes)], text),
+  z.tuple([z.literal("accepted"), z.enum(["0", "1"])], text),
+]);
+
+export function applyReplyFrom(reply: unknown): Applied | "late" | "moved" {
+  const [kind, detail, ...values] = applyReply.parse(reply);
+  if (kind === "late" || kind === "moved") return kind;
+  // A cutover nobody has changed yet is at version 0, which is not written down and does not read as written.
+  const state = stateFromHash(values) ?? initialState();
+  return kind === "refused"
+    ? { accepted: false, code: detail, state }
+    : { accepted: true, changed: detail === "1", state };
+}
+
+const entries = z.array(z.tuple([text, z.array(text)])).nullable();
+
+/** @param reply of XREVRANGE; entries that are not ours are left out */
+export function historyFrom(reply: unknown): readonly HistoryEntry[] {
+  return (entries.parse(reply) ?? []).flatMap(([, pairs]) => entryFromStream(pairs) ?? []);
+}
+
+export function idsFrom(reply: unknown): readonly string[] {
+  return z.array(text).nullable().parse(reply) ?? [];
+}
+
+/** @param reply of MGET; records that have run out or do not read are left out */
+export function instancesFrom(reply: unknown): readonly InstanceRecord[] {
+  const found = z.array(nullable).nullable().parse(reply) ?? [];
+  return found.flatMap((record) => (record === null ? [] : (parseInstanceRecord(record) ?? [])));
+}
+
+export function textFrom(reply: unknown): string {
+  return text.parse(reply);
+}

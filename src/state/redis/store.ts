@@ -1,0 +1,152 @@
+/**
+ * The store on Redis. For a cutover NAME under the prefix `cutover`:
+ *
+ *   cutover:{NAME}           hash, the state as people see and edit it
+ *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
+ *   cutover:{NAME}:audit     stream, one entry a version
+ *   cutover:instance:ID      an instance's record, with its lease; cutover:instances is their index
+ *   cutover:shared:NAME      a value all instances share
+ *   cutover:changes          channel, a hint that NAME has changed
+ */
+import { byId } from "../in-process.ts";
+import type { Log } from "../log.ts";
+import type { CutoverState } from "../model.ts";
+import { type Loaded, leaseMs, type Rejection, type Store, StoreUnavailable } from "../store.ts";
+import { createCaller } from "./caller.ts";
+import { createRedisClient, monotonicMs } from "./client.ts";
+import { createCutovers } from "./cutovers.ts";
+import { createKeys } from "./keys.ts";
+import { historyFrom, idsFrom, instancesFrom, textFrom } from "./replies.ts";
+import { loadScripts } from "./scripts.ts";
+
+export interface RedisStoreOptions {
+  /** redis://[USER:PASSWORD@]HOST:PORT[/DB] or rediss://… */
+  readonly url: string;
+  /** Of every key. Default `cutover`. */
+  readonly prefix?: string;
+  readonly log?: Log;
+  /** Within this a change is answered or StoreUnavailable. Default 1800. */
+  readonly writeMs?: number;
+  /** The same for everything else. Default 1200. */
+  readonly readMs?: number;
+}
+
+/** Connects in the background: a server that is away makes the calls fail, not this. */
+export function createRedisStore(options: RedisStoreOptions): Store {
+  const { writeMs = 1800, readMs = 1200 } = options;
+  const client = createRedisClient(options.url, options.log);
+  const caller = createCaller(client);
+  const scripts = loadScripts();
+  const keys = createKeys(options.prefix ?? "cutover");
+  const cutovers = createCutovers(caller, scripts, keys);
+  const listeners = new Set<() => void>();
+  let unsubscribe: (() => void) | undefined;
+
+  return {
+    kind: "redis",
+
+    load: (names, lastGood) =>
+      answered(async (): Promise<Loaded> => {
+        const giveUpAtMs = monotonicMs() + readMs;
+        const views = await cutovers.read(names, giveUpAtMs);
+        const settled = await Promise.all(
+          names.map((name, at) => cutovers.settle(name, lastGood.get(name), giveUpAtMs, views[at])),
+        );
+        const states = new Map<string, CutoverState>();
+        const rejections: Rejection[] = [];
+        const restored: string[] = [];
+        for (const [at, name] of names.entries()) {
+          const found = settled[at];
+          if (found === undefined) continue;
+          states.set(name, found.state);
+          if (found.restored) restored.push(name);
+          if (found.rejected.length > 0) {
+            rejections.push({ name, fields: found.rejected, fingerprint: found.view.visible.digest });
+          }
+        }
+        return { states, rejections, restored };
+      }),
+
+    apply: (command) => answered(() => cutovers.apply(command, monotonicMs() + writeMs)),
+
+    subscribe(onHint) {
+      const listener = () => onHint();
+      listeners.add(listener);
+      unsubscribe ??= client.subscribe(keys.changes, () => {
+        for (const each of [...listeners]) each();
+      });
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size > 0) return;
+        unsubscribe?.();
+        unsubscribe = undefined;
+      };
+    },
+
+    acknowledge: (record) =>
+      answered(async () => {
+        const call = {
+          script: scripts.acknowledge,
+          keys: [keys.instance(record.id), keys.instances],
+          args: [record.id, JSON.stringify(record), leaseMs],
+        };
+        await caller.run([call], monotonicMs() + readMs);
+      }),
+
+    leave: (id) =>
+      answered(async () => {
+        await caller.ask(
+          [
+            ["del", keys.instance(id)],
+            ["zrem", keys.instances, id],
+          ],
+          monotonicMs() + readMs,
+        );
+      }),
+
+    instances: () =>
+      answered(async () => {
+        const giveUpAtMs = monotonicMs() + readMs;
+        const [index] = await caller.ask([["zrange", keys.instances, 0, -1]], giveUpAtMs);
+        const ids = idsFrom(index);
+        if (ids.length === 0) return [];
+        const [found] = await caller.ask([["mget", ...ids.map(keys.instance)]], giveUpAtMs);
+        return [...instancesFrom(found)].sort(byId);
+      }),
+
+    history: (name, limit) =>
+      answered(async () => {
+        if (limit <= 0) return [];
+        const [, , audit] = keys.cutover(name);
+        const [found] = await caller.ask(
+          [["xrevrange", audit, "+", "-", "COUNT", limit]],
+          monotonicMs() + readMs,
+        );
+        return historyFrom(found);
+      }),
+
+    shared: (name, offer) =>
+      answered(async () => {
+        const call = { script: scripts.share, keys: [keys.shared(name)], args: [offer] };
+        const [kept] = await caller.run([call], monotonicMs() + readMs);
+        return textFrom(kept);
+      }),
+
+    async close() {
+      listeners.clear();
+      unsubscribe?.();
+      await client.close();
+    },
+  };
+}
+
+/** @throws StoreUnavailable, and nothing else */
+async function answered<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreUnavailable) throw error;
+    // Not passed on as the cause: it may quote what was sent.
+    throw new StoreUnavailable("Redis gave an answer that does not read");
+  }
+}

@@ -1,0 +1,99 @@
+/** How states, history entries and instance records are written down, and what of it is believed when read back. */
+import { z } from "zod";
+import { type CutoverState, historyActions, stateNames } from "./model.ts";
+import { maxThousandths, parsePercent } from "./percent.ts";
+import type { HistoryEntry, InstanceRecord } from "./store.ts";
+import { storedState } from "./stored-state.ts";
+
+const percentThousandths = z.int().min(0).max(maxThousandths);
+const position = z.strictObject({ percentThousandths, state: z.enum(stateNames) });
+
+/** Whether the state can have come of changes by the rules. Version 0 is nobody's and is not written down. */
+export function isBelievable(state: CutoverState): boolean {
+  return state.version > 0 && storedState.safeParse(state).success;
+}
+
+export const historyEntrySchema = z.strictObject({
+  version: z.int().min(1),
+  at: z.string(),
+  by: z.string(),
+  action: z.enum(historyActions),
+  from: position,
+  to: position,
+  reason: z.string(),
+});
+
+/** Unknown keys are dropped, not refused: a newer instance may say more of itself. */
+export const instanceRecordSchema = z.object({
+  id: z.string().min(1),
+  startedAt: z.string(),
+  seenAt: z.string(),
+  versions: z.record(z.string(), z.int().min(0)),
+  traffic: z.record(z.string(), z.unknown()),
+});
+
+/** @returns the instance's record; `undefined` when the text is not one */
+export function parseInstanceRecord(text: string): InstanceRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return instanceRecordSchema.safeParse(value).data;
+}
+
+/** The fields of a Redis hash, in the order in which the scripts give them. */
+export const hashFields = [
+  "percent",
+  "state",
+  "pin_epoch",
+  "version",
+  "updated_at",
+  "updated_by",
+  "reason",
+] as const;
+
+/**
+ * @param values in the order of `hashFields`; `null` = missing
+ * @returns `undefined` when they are not a state
+ */
+export function stateFromHash(values: readonly (string | null)[]): CutoverState | undefined {
+  const [percent, state, pinEpoch, version, updatedAt, updatedBy, reason] = values;
+  const read = storedState.safeParse({
+    percentThousandths: parsePercent(percent ?? ""),
+    state,
+    pinEpoch: parseInteger(pinEpoch),
+    version: parseInteger(version),
+    updatedAt,
+    updatedBy,
+    reason,
+  });
+  return read.success && read.data.version > 0 ? read.data : undefined;
+}
+
+/**
+ * @param pairs the field names and values of an entry of the audit stream
+ * @returns `undefined` when they are not a history entry
+ */
+export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefined {
+  const fields = new Map<string, string>();
+  for (let at = 0; at + 1 < pairs.length; at += 2) fields.set(pairs[at] ?? "", pairs[at + 1] ?? "");
+  const read = historyEntrySchema.safeParse({
+    version: parseInteger(fields.get("version")),
+    at: fields.get("at"),
+    by: fields.get("by"),
+    action: fields.get("action"),
+    from: {
+      percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
+      state: fields.get("from_state"),
+    },
+    to: { percentThousandths: parsePercent(fields.get("to_percent") ?? ""), state: fields.get("to_state") },
+    reason: fields.get("reason"),
+  });
+  return read.data;
+}
+
+function parseInteger(text: string | null | undefined): number | undefined {
+  return text !== undefined && text !== null && /^(?:0|[1-9]\d{0,15})$/.test(text) ? Number(text) : undefined;
+}
