@@ -5,7 +5,8 @@
  *   read         at the start, on each hint, and `pollMs` (jittered downward) after the last read; never two at once.
  *                A hint can be lost, so the poll alone keeps the promise to follow within a second.
  *   swap         whole; listeners hear of it before the store does
- *   acknowledge  after each swap, when the store is back, and each second: the lease is three
+ *   acknowledge  after each swap, when the store is back, and each second: the lease is three. One that failed is
+ *                tried again after the next read
  *   failure      a store out of reach changes nothing but `contact()`; the next read that succeeds is a full one
  *
  * A cutover's version never decreases here. What the store does not know keeps its last good state.
@@ -75,6 +76,8 @@ export function createFollower(options: FollowerOptions): Follower {
   let contact: "none" | "up" | "lost" = "none";
   let lastContactMs = clock.monotonic();
   let phase: "starting" | "following" | "stopped" = "starting";
+  /** The last record could not be written: the next answered load tries again, sooner than the heartbeat. */
+  let isRecordOwed = false;
   let unsubscribe = () => {};
   let cancelPoll = () => {};
   let cancelHeartbeat = () => {};
@@ -105,7 +108,7 @@ export function createFollower(options: FollowerOptions): Follower {
     report.rejections(loaded.rejections);
     const swapped = adopt(accept(loaded));
     snapshotFile?.keep(lastGood);
-    if (phase === "following" && (swapped || isBack)) void acknowledge();
+    if (phase === "following" && (swapped || isBack || isRecordOwed)) void acknowledge();
   }
 
   function lost(error: unknown): void {
@@ -159,8 +162,10 @@ export function createFollower(options: FollowerOptions): Follower {
         versions: Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version])),
         traffic: options.traffic(),
       });
+      isRecordOwed = false;
       report.listed();
     } catch (error) {
+      isRecordOwed = true;
       // A lost store is said once, by the reading side.
       if (contact === "up" && !isStopped()) report.notListed(error);
     }

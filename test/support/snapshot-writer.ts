@@ -1,0 +1,14 @@
+/** A process that writes versions 1, 2, 3 … into a snapshot file, and says each on stdout once it is kept. */
+import { systemClock } from "../../src/state/clock.ts";
+import { initialState } from "../../src/state/model.ts";
+import { createSnapshotFile } from "../../src/state/snapshot-file.ts";
+
+const path = process.argv[2] ?? "";
+const silent = { info: () => {}, warn: () => {}, error: () => {} };
+const file = createSnapshotFile({ path, clock: systemClock, log: silent });
+const { states } = await file.read();
+for (let version = (states.get("checkout")?.version ?? 0) + 1; ; version += 1) {
+  file.keep(new Map([["checkout", { ...initialState(), version, reason: "x".repeat(version % 5000) }]]));
+  await file.settled();
+  process.stdout.write(`${version}\n`);
+}
