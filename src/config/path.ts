@@ -14,7 +14,8 @@ export type PathSegment =
 /** @returns the pattern, or the sentence that says what was expected */
 export function parsePath(text: string): PathPattern | string {
   if (!text.startsWith("/")) return "expected a path that starts with /";
-  if (/[?#\\\s]/.test(text)) return "expected a path without query, fragment, backslash or space";
+  if (!/^[\x21-\x7e]+$/.test(text)) return "expected a path in ASCII, other characters percent-encoded";
+  if (/[?#\\]/.test(text)) return "expected a path without query, fragment or backslash";
   const prefix = text.endsWith("/*");
   const parts = (prefix ? text.slice(1, -2) : text.slice(1)).split("/");
   if (prefix && text === "/*") parts.length = 0;
@@ -29,7 +30,7 @@ export function parsePath(text: string): PathPattern | string {
     }
     const name = part.slice(1);
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "expected a parameter name after :";
-    if (names.has(name)) return `expected each parameter once, :${name} stands twice`;
+    if (names.has(name)) return "expected each parameter name once";
     names.add(name);
     segments.push({ kind: "param", name });
   }

@@ -39,9 +39,11 @@ export function parseSource(text: string): Source | string {
   const found = { kind, name: kind === "header" ? name.toLowerCase() : name, text };
   if (regex === undefined) return found;
   try {
+    const pattern = new RegExp(regex, "u");
+    // An alternative that always matches tells how many groups there are.
     const groups = new RegExp(`${regex}|`, "u").exec("")?.length ?? 1;
     if (groups < 2) return "expected a group in the expression after #: its first group is the value";
-    return { ...found, pattern: new RegExp(regex, "u") };
+    return { ...found, pattern };
   } catch {
     return "expected a regular expression after #";
   }

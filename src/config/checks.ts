@@ -1,0 +1,119 @@
+/** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
+import { BlockList, isIP } from "node:net";
+import { cutoverFindings, cutoverWarnings } from "./cutover-checks.ts";
+import type { Draft, RouteDraft } from "./draft.ts";
+import type { PathPattern } from "./path.ts";
+import { type Finding, formatPath, type Path, repeated, wrong } from "./problems.ts";
+
+/** What makes the configuration wrong. */
+export function findingsBetween(draft: Draft): Finding[] {
+  return [
+    ...upstreamNames(draft),
+    ...listenerPorts(draft),
+    ...openAdmin(draft),
+    ...tokens(draft),
+    ...journeyCookies(draft),
+    ...samePaths(draft),
+    ...draft.cutovers.flatMap(cutoverFindings),
+  ];
+}
+
+/** What is allowed but probably not meant. */
+export function warningsBetween(draft: Draft): Finding[] {
+  return draft.cutovers.flatMap(cutoverWarnings);
+}
+
+function upstreamNames({ upstreams, cutovers, ...draft }: Draft): Finding[] {
+  if (upstreams === undefined) return [];
+  const known = upstreams.map((name) => formatPath([name])).join(" or ");
+  const message = `expected an upstream's name: ${known === "" ? "there are none" : known}`;
+  const named: readonly [Path, string | undefined][] = [
+    [["default"], draft.default],
+    ...cutovers.flatMap((cutover): [Path, string | undefined][] => [
+      [[...cutover.at, "legacy"], cutover.legacy],
+      [[...cutover.at, "new"], cutover.new],
+    ]),
+  ];
+  return named.flatMap(([path, name]) => {
+    return name === undefined || upstreams.includes(name) ? [] : [wrong(path, message)];
+  });
+}
+
+function listenerPorts({ proxy, admin }: Draft): Finding[] {
+  if (proxy === undefined || admin === undefined) return [];
+  if (admin.port === 0 || admin.port !== proxy.port) return [];
+  const hosts = [plainHost(proxy.host), plainHost(admin.host)];
+  const meet = hosts[0] === hosts[1] || hosts.includes("0.0.0.0") || hosts.includes("::");
+  return meet
+    ? [wrong(["listeners", "admin", "port"], "expected another port than listeners.proxy has")]
+    : [];
+}
+
+function openAdmin({ auth, admin }: Draft): Finding[] {
+  if (auth !== "none" || admin === undefined || isLoopback(admin.host)) return [];
+  return [
+    wrong(["listeners", "admin", "host"], "expected a loopback address such as 127.0.0.1 while auth is none"),
+  ];
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether a host is reached from this machine alone. A name other than localhost could resolve to anything. */
+export function isLoopback(host: string): boolean {
+  const plain = plainHost(host);
+  const family = isIP(plain);
+  return family !== 0 && loopback.check(plain, family === 4 ? "ipv4" : "ipv6");
+}
+
+function plainHost(host: string): string {
+  const lower = host.toLowerCase();
+  return lower === "localhost" ? "127.0.0.1" : lower;
+}
+
+/** A secret has one name and one role. */
+function tokens({ auth }: Draft): Finding[] {
+  if (auth === undefined || auth === "none") return [];
+  return repeated(
+    auth.tokens.map((token, index) => ({ path: ["auth", "tokens", index, "sha256"], value: token.sha256 })),
+    "expected a secret of its own for each token",
+  );
+}
+
+function journeyCookies({ cutovers }: Draft): Finding[] {
+  const cookies = cutovers.flatMap(({ journey }) => {
+    return journey?.cookie === undefined ? [] : [{ path: [...journey.at, "cookie"], value: journey.cookie }];
+  });
+  return repeated(cookies, "expected a journey cookie of its own for each cutover");
+}
+
+/** Two routes that claim the same requests with the same pattern: which one won would be chance. */
+function samePaths({ cutovers }: Draft): Finding[] {
+  const claims = new Map<string, RouteDraft[]>();
+  const findings: Finding[] = [];
+  for (const route of cutovers.flatMap(({ routes }) => routes)) {
+    if (route.path === undefined) continue;
+    const shape = shapeOf(route.path);
+    const earlier = claims.get(shape) ?? [];
+    const rival = earlier.find((other) => methodsMeet(other, route));
+    if (rival !== undefined) {
+      const message = `expected a path, or methods, of its own: the same as ${formatPath([...rival.at, "path"])}`;
+      findings.push(wrong([...route.at, "path"], message));
+    }
+    claims.set(shape, [...earlier, route]);
+  }
+  return findings;
+}
+
+/** Parameters match the same segments whatever their names. */
+function shapeOf({ segments, prefix }: PathPattern): string {
+  const texts = segments.map((segment) => (segment.kind === "param" ? ":" : segment.text));
+  return `${prefix ? "prefix" : "exact"} /${texts.join("/")}`;
+}
+
+function methodsMeet(one: RouteDraft, other: RouteDraft): boolean {
+  if (one.methods === "all" || other.methods === "all") return true;
+  const { methods } = other;
+  return one.methods.some((method) => methods.includes(method));
+}

@@ -1,0 +1,139 @@
+/**
+ * A configuration as far as it can be read: value by value, so that the checks between parts (checks.ts) find
+ * everything at once even while other parts are wrong. What could not be read is absent, its problem already
+ * said; unknown keys are passed over here.
+ */
+import type { z } from "zod";
+import { isMapping, valueAt } from "./issues.ts";
+import type { PathPattern } from "./path.ts";
+import type { Path } from "./problems.ts";
+import { type AuthConfig, configSchema, type ListenerConfig, parts, type RouteConfig } from "./schema.ts";
+import type { Source } from "./source.ts";
+
+/** A value that could be read, and the whole path to it. */
+export interface Located<T> {
+  readonly path: Path;
+  readonly value: T;
+}
+
+export interface RouteDraft {
+  readonly at: Path;
+  readonly name: string | undefined;
+  readonly path: PathPattern | undefined;
+  /** Empty when they could not be read. */
+  readonly methods: readonly string[] | "all";
+  readonly journey: RouteConfig["journey"];
+  readonly payment: boolean;
+}
+
+export interface OwnerDraft {
+  readonly keys: readonly Located<Source>[];
+  readonly learns: readonly Located<Source>[];
+}
+
+export interface JourneyDraft {
+  readonly at: Path;
+  readonly cookie: string | undefined;
+  readonly ttl: number | undefined;
+  readonly maxTtl: number | undefined;
+  readonly secret: string | undefined;
+}
+
+export interface CutoverDraft {
+  readonly at: Path;
+  readonly legacy: string | undefined;
+  readonly new: string | undefined;
+  readonly shopper: readonly Located<Source>[];
+  readonly routes: readonly RouteDraft[];
+  readonly owners: readonly OwnerDraft[];
+  readonly journey: JourneyDraft | undefined;
+  readonly forceHeader: string | undefined;
+}
+
+export interface Draft {
+  readonly proxy: ListenerConfig | undefined;
+  readonly admin: ListenerConfig | undefined;
+  readonly auth: AuthConfig | undefined;
+  readonly default: string | undefined;
+  /** Names; `undefined` when there is no mapping to take them from. */
+  readonly upstreams: readonly string[] | undefined;
+  readonly cutovers: readonly CutoverDraft[];
+}
+
+export function draftOf(root: unknown): Draft {
+  const { proxy, admin } = configSchema.shape.listeners.unwrap().shape;
+  const upstreams = valueAt(root, ["upstreams"]);
+  const cutovers = valueAt(root, ["cutovers"]);
+  return {
+    proxy: read(proxy.unwrap().strip().prefault({}), valueAt(root, ["listeners", "proxy"])),
+    admin: read(admin.unwrap().strip().prefault({}), valueAt(root, ["listeners", "admin"])),
+    auth: read(configSchema.shape.auth, valueAt(root, ["auth"])),
+    default: textOf(valueAt(root, ["default"])),
+    upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
+    cutovers: isMapping(cutovers)
+      ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
+      : [],
+  };
+}
+
+function cutoverDraft(at: Path, root: unknown): CutoverDraft {
+  const journey = valueAt(root, ["journey"]);
+  return {
+    at,
+    legacy: textOf(valueAt(root, ["legacy"])),
+    new: textOf(valueAt(root, ["new"])),
+    shopper: sources([...at, "shopper"], valueAt(root, ["shopper"])),
+    routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
+    owners: listAt(root, "owners").map((owner, index) => ({
+      keys: sources([...at, "owners", index, "key"], valueAt(owner, ["key"])),
+      learns: sources([...at, "owners", index, "learn"], valueAt(owner, ["learn"])),
+    })),
+    journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
+    forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
+  };
+}
+
+function routeDraft(at: Path, root: unknown): RouteDraft {
+  const { shape } = parts.route;
+  const methods = valueAt(root, ["methods"]);
+  return {
+    at,
+    name: read(shape.name, valueAt(root, ["name"])),
+    path: read(shape.path, valueAt(root, ["path"])),
+    methods: methods === undefined ? "all" : (read(shape.methods, methods) ?? []),
+    journey: read(shape.journey, valueAt(root, ["journey"])),
+    payment: read(shape.payment, valueAt(root, ["payment"])) ?? false,
+  };
+}
+
+function journeyDraft(at: Path, root: unknown): JourneyDraft {
+  const { shape } = parts.journey;
+  return {
+    at,
+    cookie: read(shape.cookie, valueAt(root, ["cookie"])),
+    ttl: read(shape.ttl, valueAt(root, ["ttl"])),
+    maxTtl: read(shape.maxTtl, valueAt(root, ["maxTtl"])),
+    secret: read(shape.secret, valueAt(root, ["secret"])),
+  };
+}
+
+function read<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : undefined;
+}
+
+/** A single source may stand without a list. */
+function sources(path: Path, value: unknown): Located<Source>[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => sources([...path, index], item));
+  const source = read(parts.source, value);
+  return source === undefined ? [] : [{ path, value: source }];
+}
+
+function listAt(root: unknown, key: string): readonly unknown[] {
+  const list = valueAt(root, [key]);
+  return Array.isArray(list) ? list : [];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,103 @@
+/** The single values the configuration is made of (zod). Their messages say what was expected, never what was found. */
+import { isIP } from "node:net";
+import { z } from "zod";
+import { parseDuration } from "./duration.ts";
+import { type PathPattern, parsePath } from "./path.ts";
+import { parseSource, type Source } from "./source.ts";
+
+/** Text that `parse` makes something of; `parse` gives the sentence that says what was expected as an Error. */
+function read<T>(parse: (text: string) => T | { readonly expected: string }) {
+  return z.string().transform((text, context): T => {
+    const result = parse(text);
+    if (!isRefusal(result)) return result;
+    context.addIssue({ code: "custom", message: result.expected });
+    return z.NEVER;
+  });
+}
+
+function isRefusal(result: unknown): result is { readonly expected: string } {
+  return typeof result === "object" && result !== null && "expected" in result;
+}
+
+function expected(sentence: string): { readonly expected: string } {
+  return { expected: sentence };
+}
+
+/** Of cutovers, routes, upstreams and tokens: they stand in metrics, keys and URLs. */
+export const name = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9_-]{0,62}$/,
+    "expected at most 63 lower-case letters, digits, - and _, starting with a letter or digit",
+  );
+
+const dayMs = 86_400_000;
+
+function durationUpTo(limitMs: number, limitText: string) {
+  return read((text) => {
+    const milliseconds = parseDuration(text);
+    if (milliseconds === undefined)
+      return expected("expected a duration such as 250ms, 5s, 10m, 24h or 180d");
+    if (milliseconds === 0) return expected("expected a duration longer than 0");
+    return milliseconds > limitMs ? expected(`expected a duration of at most ${limitText}`) : milliseconds;
+  });
+}
+
+/** How long something is kept; in ms. */
+export const lifetime = durationUpTo(3650 * dayMs, "3650d");
+/** How long something is waited for; in ms. A timer of Node holds at most 24.8 days. */
+export const wait = durationUpTo(dayMs, "24h");
+
+export const source = read((text): Source | { readonly expected: string } => {
+  const parsed = parseSource(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+export const path = read((text): PathPattern | { readonly expected: string } => {
+  const parsed = parsePath(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+export const cidr = z.string().refine(
+  (text) => {
+    const [address = "", bits, ...rest] = text.split("/");
+    const family = isIP(address);
+    if (family === 0 || rest.length > 0) return false;
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  },
+  { error: "expected an address or a CIDR such as 10.0.0.0/8" },
+);
+
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected the SHA-256 as 64 lower-case hex digits");
+
+export const method = z.string().regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method in capitals such as POST");
+
+export const cookieName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "expected a cookie name");
+
+export const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
+  .toLowerCase();
+
+const originForm = "expected http://HOST:PORT without user, path, query or fragment";
+
+export const origin = read((text) => {
+  if (text.startsWith("https://")) return expected("https upstreams are not supported by this version");
+  if (!URL.canParse(text)) return expected(originForm);
+  const url = new URL(text);
+  const bare = url.pathname === "/" && !/[?#@]/.test(text);
+  return url.protocol === "http:" && bare ? text : expected(originForm);
+});
+
+const laterStores = ["redis-sentinel", "redis-cluster"];
+
+export const store = read((text) => {
+  const later = laterStores.find((scheme) => text.startsWith(`${scheme}:`));
+  if (later !== undefined) return expected(`${later}:// is not supported by this version`);
+  const known = text === "memory:" || /^file:./s.test(text) || isRedisUrl(text);
+  return known ? text : expected("expected memory:, file:PATH, redis://HOST:PORT or rediss://HOST:PORT");
+});
+
+function isRedisUrl(text: string): boolean {
+  return /^rediss?:\/\//.test(text) && URL.canParse(text) && new URL(text).hostname !== "";
+}
