@@ -32,14 +32,14 @@ export function createBrowser(options: BrowserOptions): Browser {
   const jar = createCookieJar(now);
 
   return {
-    async send(method, path, body, idempotencyKey) {
+    async post(path, body, idempotencyKey) {
       try {
         const response = await dispatcher.request({
           origin,
-          method,
+          method: "POST",
           path,
-          headers: fieldsOf(shopper, jar, body, idempotencyKey),
-          body: body === undefined ? null : JSON.stringify(body),
+          headers: fieldsOf(shopper, jar, idempotencyKey),
+          body: JSON.stringify(body),
           signal,
         });
         jar.keep(several(response.headers["set-cookie"]));
@@ -56,16 +56,14 @@ export function createBrowser(options: BrowserOptions): Browser {
   };
 }
 
-function fieldsOf(
-  shopper: string,
-  jar: CookieJar,
-  body: object | undefined,
-  idempotencyKey: string | undefined,
-) {
-  const fields: Record<string, string> = { "x-shopper-id": shopper, "user-agent": "sample-shopper" };
+function fieldsOf(shopper: string, jar: CookieJar, idempotencyKey: string | undefined) {
+  const fields: Record<string, string> = {
+    "x-shopper-id": shopper,
+    "user-agent": "sample-shopper",
+    "content-type": "application/json",
+  };
   const cookie = jar.header();
   if (cookie !== undefined) fields.cookie = cookie;
-  if (body !== undefined) fields["content-type"] = "application/json";
   if (idempotencyKey !== undefined) fields["idempotency-key"] = idempotencyKey;
   return fields;
 }

@@ -7,6 +7,7 @@
  * that took the order. A callback that meets a 5xx or no answer is sent again, each time after a longer pause;
  * a 4xx is final.
  */
+import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { Pool } from "undici";
 import type { Payment } from "./orders.ts";
@@ -55,6 +56,8 @@ export function createProvider(options: ProviderOptions): Provider {
     bodyTimeout: patienceMs,
   });
   const stopping = new AbortController();
+  // Every pending payment listens to it: their number is bounded by maxPending, not by Node's ten.
+  setMaxListeners(0, stopping.signal);
   const pending = new Set<Promise<void>>();
   const counts = { delivered: 0, retries: 0, refused: 0, undelivered: 0, dropped: 0 };
 

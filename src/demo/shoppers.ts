@@ -3,6 +3,7 @@
  * they saw is counted. The same seed gives the same shoppers with the same plans in the same order.
  */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
 import { Agent } from "undici";
 import { createBrowser } from "./browser.ts";
@@ -48,6 +49,8 @@ export function createShoppers(options: ShoppersOptions): Shoppers {
   });
   const stopping = new AbortController();
   const { signal } = stopping;
+  // Every shopper under way listens to it: their number is bounded by maxConcurrent, not by Node's ten.
+  setMaxListeners(0, signal);
   const tally = createTallying();
   const underWay = new Set<Promise<void>>();
   // Keys differ from run to run even with one seed: a key that was used before has an owner already.

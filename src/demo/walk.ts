@@ -28,7 +28,7 @@ export async function walk(options: WalkOptions): Promise<Ending | undefined> {
   const { visit, browser, tally, signal, pause, idempotencyKey, retryDelaysMs } = options;
 
   async function send(path: string, body: object, key?: string): Promise<Page | undefined> {
-    const page = await browser.send("POST", path, body, key);
+    const page = await browser.post(path, body, key);
     if (!signal.aborted) tally.request(page !== undefined && page.status < 400);
     return page;
   }
