@@ -11,12 +11,7 @@ export interface Page {
 
 export interface Browser {
   /** @returns `undefined` when no answer came. Never rejects. */
-  send(
-    method: "GET" | "POST",
-    path: string,
-    body?: object,
-    idempotencyKey?: string,
-  ): Promise<Page | undefined>;
+  post(path: string, body: object, idempotencyKey?: string): Promise<Page | undefined>;
 }
 
 export interface BrowserOptions {
