@@ -30,6 +30,8 @@ export interface RedisClient {
   send(commands: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent>;
   /** Calls back on each message of the channel, and whenever messages may have been missed. @returns the way out */
   subscribe(channel: string, onHint: () => void): () => void;
+  /** Whether a command would be sent now; `send` else waits for the connection. */
+  isReady(): boolean;
   isClosed(): boolean;
   close(): Promise<void>;
 }
@@ -44,7 +46,12 @@ export function monotonicMs(): number {
   return performance.now();
 }
 
-/** @throws Error when the URL is not one of Redis; its text is not repeated, it may hold a password */
+/**
+ * Connects in the background: a server that is away makes the calls fail, not this.
+ *
+ * @param url redis://[USER:PASSWORD@]HOST:PORT[/DB] or rediss://…
+ * @throws Error when the URL is not one; its text is not repeated, it may hold a password
+ */
 export function createRedisClient(url: string, log?: Log): RedisClient {
   const commands = connect(url, "commands", log);
   const subscribers = new Set<Redis>();
@@ -105,6 +112,8 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
         if (subscribers.delete(subscriber)) void end(subscriber);
       };
     },
+
+    isReady: () => !closed && commands.status === "ready",
 
     isClosed: () => closed,
 

@@ -9,32 +9,28 @@
  *   cutover:changes          channel, a hint that NAME has changed
  */
 import { byId } from "../in-process.ts";
-import type { Log } from "../log.ts";
 import type { CutoverState } from "../model.ts";
 import { type Loaded, leaseMs, type Rejection, type Store, StoreUnavailable } from "../store.ts";
 import { createCaller } from "./caller.ts";
-import { createRedisClient, monotonicMs } from "./client.ts";
+import { monotonicMs, type RedisClient } from "./client.ts";
 import { createCutovers } from "./cutovers.ts";
 import { createKeys } from "./keys.ts";
 import { historyFrom, idsFrom, instancesFrom, textFrom } from "./replies.ts";
 import { loadScripts } from "./scripts.ts";
 
 export interface RedisStoreOptions {
-  /** redis://[USER:PASSWORD@]HOST:PORT[/DB] or rediss://… */
-  readonly url: string;
+  /** Ended by the store's `close`. */
+  readonly client: RedisClient;
   /** Of every key. Default `cutover`. */
   readonly prefix?: string;
-  readonly log?: Log;
   /** Within this a change is answered or StoreUnavailable. Default 1800. */
   readonly writeMs?: number;
   /** The same for everything else. Default 1200. */
   readonly readMs?: number;
 }
 
-/** Connects in the background: a server that is away makes the calls fail, not this. */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const { writeMs = 1800, readMs = 1200 } = options;
-  const client = createRedisClient(options.url, options.log);
+  const { client, writeMs = 1800, readMs = 1200 } = options;
   const caller = createCaller(client);
   const scripts = loadScripts();
   const keys = createKeys(options.prefix ?? "cutover");

@@ -1,0 +1,107 @@
+/**
+ * Keeps a second process of this host off a file: a lock file beside it names the process that has it, by its id
+ * and, where the system tells (Linux), the time it started, so that an id used again by another program after a
+ * crash is not taken for the owner. Processes that do not see each other's ids (other hosts, other containers) are
+ * not kept apart.
+ */
+import { randomBytes } from "node:crypto";
+import { open, readFile, rename, rm } from "node:fs/promises";
+
+export interface FileLock {
+  /** Removes the lock file, unless another process has taken it over. Never throws. */
+  release(): Promise<void>;
+}
+
+/** @throws Error naming the process that has the file; the file system's error */
+export async function lockFile(path: string): Promise<FileLock> {
+  const lock = `${path}.lock`;
+  const mine = `${process.pid} ${(await startOf(process.pid)) ?? ""}\n`;
+  // A lock that disappears while it is looked at is tried for again.
+  for (let attempt = 0; attempt < 10; attempt++) {
+    if (await create(lock, mine)) return { release: () => remove(lock, mine) };
+    const found = await textOf(lock);
+    if (found === undefined) continue;
+    const owner = Number.parseInt(found, 10);
+    if (await isHeld(found)) {
+      throw new Error(`${path} is in use by the process ${owner} (${lock}): only one may have it`);
+    }
+    await takeAway(lock, found);
+  }
+  throw new Error(`${path}: no lock to be had (${lock})`);
+}
+
+async function create(lock: string, text: string): Promise<boolean> {
+  try {
+    const file = await open(lock, "wx", 0o600);
+    try {
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Whether the process named in the lock still runs. This process's own id is one from before a restart. */
+async function isHeld(text: string): Promise<boolean> {
+  const [id = "", start = ""] = text.trim().split(" ");
+  const pid = Number(id);
+  if (!/^[1-9]\d*$/.test(id) || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (codeOf(error) !== "EPERM") return false;
+  }
+  return start === "" || ((await startOf(pid)) ?? start) === start;
+}
+
+/**
+ * Removes a lock that was found abandoned. By renaming it first: should another process have put its own lock there
+ * in the meantime, what was renamed is not what was found, and goes back.
+ */
+async function takeAway(lock: string, found: string): Promise<void> {
+  const aside = `${lock}.${randomBytes(8).toString("hex")}.tmp`;
+  try {
+    await rename(lock, aside);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
+  }
+  if ((await textOf(aside)) === found) await rm(aside, { force: true });
+  else await rename(aside, lock);
+}
+
+async function remove(lock: string, mine: string): Promise<void> {
+  try {
+    if ((await textOf(lock)) === mine) await rm(lock, { force: true });
+  } catch {
+    return;
+  }
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** When the process started, in the kernel's ticks since boot (proc(5), stat, field 22). */
+async function startOf(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // The second field, the program's name in parentheses, may hold anything.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}

@@ -1,0 +1,49 @@
+/** Opens the store that the configuration names. */
+import { openFileStore } from "./file.ts";
+import type { Log } from "./log.ts";
+import { createMemoryStore } from "./memory.ts";
+import { createRedisClient, type RedisClient } from "./redis/client.ts";
+import { createRedisStore } from "./redis/store.ts";
+import type { Clock, Store } from "./store.ts";
+
+export interface StoreOptions {
+  /** Of every key in Redis. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** The store's connection, for what else is kept in the same Redis; ends with the store. */
+  readonly redis: RedisClient | undefined;
+}
+
+/**
+ * @param url `memory:`, `file:PATH`, `redis://…` or `rediss://…`
+ * @throws Error when the URL is none of these, or the file can not be opened. A Redis that is out of reach is no
+ *   error here: its calls reject with StoreUnavailable until it is back.
+ */
+export async function openStore(url: string, options: StoreOptions): Promise<OpenedStore> {
+  const { prefix, clock, log } = options;
+  const [scheme] = url.split(":", 1);
+  switch (scheme) {
+    case "memory":
+      return { store: createMemoryStore({ clock }), redis: undefined };
+    case "file":
+      return { store: await openFileStore({ path: url.slice("file:".length), clock }), redis: undefined };
+    case "redis":
+    case "rediss": {
+      const client = createRedisClient(url, log);
+      return { store: createRedisStore({ client, prefix }), redis: client };
+    }
+    default:
+      throw new Error("expected a store of memory:, file:PATH, redis://HOST:PORT or rediss://HOST:PORT");
+  }
+}
+
+/** The store alone. */
+export async function createStore(url: string, options: StoreOptions): Promise<Store> {
+  const { store } = await openStore(url, options);
+  return store;
+}
