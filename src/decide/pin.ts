@@ -1,0 +1,91 @@
+/**
+ * The journey pin as a cookie value. PURE: keys and time come in as arguments.
+ *
+ *   1.SIDE.EPOCH.START.EXPIRY.SIGNATURE
+ *
+ * SIDE is `l` or `n`; EPOCH, START and EXPIRY are base 36, the times in whole seconds since the epoch;
+ * SIGNATURE is HMAC-SHA-256, base64url, over the cutover's name, a zero byte and all that stands before the
+ * last dot. The pin is bound to no shopper: a login in the middle of a checkout must not move it.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Side } from "../state/model.ts";
+
+export interface JourneyPin {
+  readonly side: Side;
+  readonly epoch: number;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+export type PinReading =
+  | { readonly valid: true; readonly pin: JourneyPin }
+  | { readonly valid: false; readonly fault: "malformed" | "signature" | "expired" };
+
+const form = /^1\.([ln])\.([0-9a-z]{1,11})\.([0-9a-z]{1,8})\.([0-9a-z]{1,8})\.([A-Za-z0-9_-]{43})$/;
+
+export function signPin(secret: string, cutover: string, pin: JourneyPin): string {
+  const side = pin.side === "new" ? "n" : "l";
+  const payload = `1.${side}.${pin.epoch.toString(36)}.${pin.startedAt.toString(36)}.${pin.expiresAt.toString(36)}`;
+  return `${payload}.${sign(secret, cutover, payload)}`;
+}
+
+/**
+ * @param secrets any of which may have signed it
+ * @param nowSeconds seconds since the epoch
+ */
+export function readPin(
+  secrets: readonly string[],
+  cutover: string,
+  text: string,
+  nowSeconds: number,
+): PinReading {
+  const [, side, epoch, startedAt, expiresAt, signature] = form.exec(text) ?? [];
+  if (!side || !epoch || !startedAt || !expiresAt || !signature) return { valid: false, fault: "malformed" };
+  const payload = text.slice(0, text.length - signature.length - 1);
+  if (!secrets.some((secret) => matches(signature, sign(secret, cutover, payload)))) {
+    return { valid: false, fault: "signature" };
+  }
+  const pin: JourneyPin = {
+    side: side === "n" ? "new" : "legacy",
+    epoch: Number.parseInt(epoch, 36),
+    startedAt: Number.parseInt(startedAt, 36),
+    expiresAt: Number.parseInt(expiresAt, 36),
+  };
+  return nowSeconds < pin.expiresAt ? { valid: true, pin } : { valid: false, fault: "expired" };
+}
+
+function matches(signature: string, expected: string): boolean {
+  return timingSafeEqual(Buffer.from(signature), Buffer.from(expected));
+}
+
+function sign(secret: string, cutover: string, payload: string): string {
+  return createHmac("sha256", secret).update(`${cutover}\0${payload}`).digest("base64url");
+}
+
+/** How long a pin lives, in seconds. */
+export interface PinLife {
+  /** Of idleness. */
+  readonly ttl: number;
+  /** From the journey's start, however busy. */
+  readonly maxTtl: number;
+  /** After the journey's end, for confirmation pages. */
+  readonly grace: number;
+}
+
+export function startPin(life: PinLife, side: Side, epoch: number, nowSeconds: number): JourneyPin {
+  return { side, epoch, startedAt: nowSeconds, expiresAt: nowSeconds + life.ttl };
+}
+
+/** The pin after a request of the journey: alive for another ttl, never past maxTtl from its start. */
+export function slidePin(life: PinLife, pin: JourneyPin, nowSeconds: number): JourneyPin {
+  const expiresAt = Math.min(nowSeconds + life.ttl, pin.startedAt + life.maxTtl);
+  return { ...pin, expiresAt };
+}
+
+/** The pin after the journey's end: its lifetime is cut to the grace, so that sliding can not prolong it. */
+export function endPin(life: PinLife, pin: JourneyPin, nowSeconds: number): JourneyPin {
+  const startedAt = Math.min(pin.startedAt, nowSeconds + life.grace - life.maxTtl);
+  return { ...pin, startedAt, expiresAt: Math.min(pin.expiresAt, startedAt + life.maxTtl) };
+}

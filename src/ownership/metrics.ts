@@ -1,0 +1,26 @@
+/** What the data plane finds out about owners, as counters. */
+import { Counter, type Registry } from "prom-client";
+import type { OwnershipCounts } from "./ownership.ts";
+
+/** @param cutovers the names whose series exist at 0 from the start */
+export function createOwnershipCounts(registry: Registry, cutovers: readonly string[]): OwnershipCounts {
+  const counter = (name: string, help: string) => {
+    const made = new Counter({ name, help, labelNames: ["cutover"], registers: [registry] });
+    for (const cutover of cutovers) made.inc({ cutover }, 0);
+    return (cutover: string) => made.inc({ cutover });
+  };
+  return {
+    conflict: counter(
+      "cutover_ownership_conflicts_total",
+      "Requests whose keys have different owners; the first key in config order won.",
+    ),
+    unknown: counter(
+      "cutover_ownership_unknown_total",
+      "Requests decided without their owner because the store did not answer in time.",
+    ),
+    unrecorded: counter(
+      "cutover_ownership_unrecorded_total",
+      "Keys whose owner could not be recorded because the store did not answer in time.",
+    ),
+  };
+}

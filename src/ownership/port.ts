@@ -1,0 +1,34 @@
+/**
+ * Who holds an order or a key. The one thing the data plane may wait for: only requests that carry a key, and
+ * responses a key is learned from, come here.
+ */
+import type { Side } from "../state/model.ts";
+
+export interface OwnerKey {
+  /** The key's bytes as found in the request or response. */
+  readonly key: string;
+  readonly ttlMs: number;
+  /** Claimed by its first use (an idempotency key), rather than learned from a response (an order id). */
+  readonly claimed: boolean;
+}
+
+export interface Found {
+  /** The owner of the first key, in config order, that has one. */
+  readonly owner: Side | undefined;
+  /** Two keys of the request have different owners. */
+  readonly conflict: boolean;
+  /** The store could not be asked in time about at least one key. */
+  readonly unknown: boolean;
+}
+
+export interface Ownership {
+  find(cutover: string, keys: readonly OwnerKey[]): Promise<Found>;
+  /**
+   * Claims the keys that are claimed by use and have no owner yet, atomically across instances.
+   *
+   * @returns the side that holds them: another instance may have been first
+   */
+  claim(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<Side>;
+  /** Records that the side made these keys; settles once that is safe, or as safe as it can be in time. */
+  learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
+}

@@ -1,0 +1,54 @@
+/** A request's head, read: whom it is for and which route it is on. */
+import type { Match } from "../decide/route.ts";
+import { fieldValue } from "../decide/sources.ts";
+import type { RequestHead } from "./inbound.ts";
+import { type Refusal, refusals } from "./refusal.ts";
+import type { CompiledRoute, Table } from "./table.ts";
+import { isRefusal, parseTarget, type Target } from "./target.ts";
+
+export interface Arrival {
+  readonly head: RequestHead;
+  /** The names of the head's fields, lower case. */
+  readonly names: readonly string[];
+  readonly target: Target;
+  /** The authority the request is for. */
+  readonly host: string;
+  readonly match: Match<CompiledRoute> | undefined;
+}
+
+/** @returns the arrival, or the refusal its head earns */
+export function readArrival(
+  table: Table,
+  head: RequestHead,
+  names: readonly string[],
+  proxyName: string,
+): Arrival | Refusal {
+  if (!isFramedSoundly(head.fields, names)) return refusals.malformed;
+  const target = parseTarget(head.method, head.target);
+  if (isRefusal(target)) return target;
+  const host = hostOf(target, head, names);
+  if (host === undefined) return refusals.host;
+  if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
+  if (fieldValue(head.fields, names, "via")?.includes(proxyName)) return refusals.loop;
+  return { head, names, target, host, match: table.router.match(head.method, target.path) };
+}
+
+/** Of transfer codings only chunked is understood, and only alone (RFC 9112 §6.1). */
+function isFramedSoundly(fields: readonly string[], names: readonly string[]): boolean {
+  const at = names.indexOf("transfer-encoding");
+  if (at === -1) return true;
+  const isAlone = !names.includes("content-length") && !names.includes("transfer-encoding", at + 1);
+  return isAlone && /^chunked$/i.test(fields[2 * at + 1] ?? "");
+}
+
+/** RFC 9112 §3.2: one Host field exactly, in HTTP/1.0 none is tolerated; an absolute form's authority wins. */
+function hostOf(target: Target, head: RequestHead, names: readonly string[]): string | undefined {
+  const first = names.indexOf("host");
+  if (first === -1) return head.version === "1.0" ? (target.authority ?? "") : undefined;
+  if (names.indexOf("host", first + 1) !== -1) return undefined;
+  const host = head.fields[2 * first + 1] ?? "";
+  return soundHost.test(host) ? (target.authority ?? host) : undefined;
+}
+
+/** RFC 3986 §3.2.2 without user information; empty is allowed by RFC 9110 §7.2. */
+const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;

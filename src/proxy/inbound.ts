@@ -1,0 +1,62 @@
+/**
+ * The seam between a transport and the exchange: a request's head and body, and a way to answer. The exchange
+ * knows no class of node:http; a transport (node-http.ts) makes these of whatever it speaks.
+ */
+import type { Readable } from "node:stream";
+
+export interface RequestHead {
+  readonly method: string;
+  /** The request target as received: origin, absolute or asterisk form; a byte string. */
+  readonly target: string;
+  /** Flat list, name then value, as received; byte strings. */
+  readonly fields: readonly string[];
+  readonly version: "1.0" | "1.1";
+  readonly framing: RequestFraming;
+  readonly peer: Peer;
+}
+
+/** What the sender's framing says of the body, read by a strict parser. */
+export type RequestFraming =
+  | { readonly kind: "none" }
+  | { readonly kind: "sized"; readonly length: number }
+  | { readonly kind: "chunked" };
+
+/** Who is at the other end of the connection. */
+export interface Peer {
+  readonly address: string;
+  /** Whether the connection is TLS. */
+  readonly encrypted: boolean;
+}
+
+export interface Inbound {
+  readonly head: RequestHead;
+  /** The body; the transport asks the client for it (100 Continue) only once it is read. */
+  readonly body: Readable;
+  readonly answer: Answer;
+}
+
+export interface AnswerHead {
+  readonly status: number;
+  readonly reason: string;
+  /** Flat list of end-to-end fields, without framing. */
+  readonly fields: string[];
+  /** Bytes of the body to come; `undefined` when nobody knows; for HEAD and 304 what the length would be. */
+  readonly length: number | undefined;
+}
+
+/** The way to answer. `interim`* then `head`, `write`*, `end`; or `abort` at any time. */
+export interface Answer {
+  /** Whether the client's connection ended before the answer was whole. */
+  readonly gone: boolean;
+  readonly headSent: boolean;
+  interim(status: number, reason: string, fields: readonly string[]): void;
+  head(head: AnswerHead): void;
+  /** @returns false when the client reads slower than this: wait for `onDrain` */
+  write(chunk: Buffer): boolean;
+  end(trailers: readonly string[]): void;
+  /** Breaks the connection off, so that what was sent can not be taken for a whole answer. */
+  abort(): void;
+  onDrain(listener: () => void): void;
+  /** Called once, when the client's connection ended before the answer was whole. */
+  onGone(listener: () => void): void;
+}

@@ -1,0 +1,134 @@
+/**
+ * Learns which side made an order: the keys in a response are recorded as owned by the side that answered,
+ * before the client is told of them, so that no request that names the order can come too early.
+ *
+ * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is held up to 64 KiB for
+ * it; a larger one goes on and gives no key.
+ */
+import { readJson } from "../decide/json.ts";
+import { fieldValue, type RequestView, readSource } from "../decide/sources.ts";
+import type { OwnerKey, Ownership } from "../ownership/port.ts";
+import type { Side } from "../state/model.ts";
+import type { ResponseHead, ResponseSink } from "./forward/port.ts";
+import { holdLimit } from "./held-body.ts";
+import type { FieldNames } from "./names.ts";
+import type { CompiledCutover } from "./table.ts";
+
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether responses to this method are looked at. */
+export function learns(cutover: CompiledCutover, method: string): boolean {
+  return !safeMethods.has(method) && cutover.owners.some((owner) => owner.learn !== undefined);
+}
+
+export interface LearnContext {
+  readonly fieldNames: FieldNames;
+  readonly ownership: Ownership;
+}
+
+interface Answered {
+  readonly head: ResponseHead;
+  readonly names: readonly string[];
+}
+
+/**
+ * A sink that passes on what it is given once the keys in it are recorded.
+ *
+ * @param resume asks the engine for more after the sink has held it off
+ */
+export function learning(
+  { fieldNames, ownership }: LearnContext,
+  cutover: CompiledCutover,
+  side: Side,
+  sink: ResponseSink,
+  resume: () => void,
+): ResponseSink {
+  const wantsBody = cutover.owners.some((owner) => owner.learn?.some((source) => source.kind === "json"));
+  /** holding: collects a body that may hold a key; recording: waits for the record; passing: out of the way. */
+  let mode: "holding" | "recording" | "passing" = "passing";
+  let answered: Answered | undefined;
+  let chunks: Buffer[] = [];
+  let length = 0;
+  let finish: (() => void) | undefined;
+
+  const release = () => {
+    mode = "passing";
+    if (answered !== undefined) sink.head(answered.head);
+    let wanted = true;
+    for (const chunk of chunks) wanted = sink.data(chunk);
+    chunks = [];
+    if (finish !== undefined) finish();
+    else if (wanted) resume();
+  };
+  const record = (response: Answered, content: Buffer | undefined) => {
+    const keys = learnedKeys(cutover, response, content);
+    if (keys.length === 0) return release();
+    mode = "recording";
+    ownership.learn(cutover.name, keys, side).then(release, release);
+  };
+
+  return {
+    interim: sink.interim,
+    head(head) {
+      if (head.status < 200 || head.status >= 400) return sink.head(head);
+      answered = { head, names: fieldNames.of(head.fields) };
+      if (wantsBody && isJson(answered)) mode = "holding";
+      else record(answered, undefined);
+    },
+    data(chunk) {
+      if (mode === "passing") return sink.data(chunk);
+      chunks.push(chunk);
+      length += chunk.length;
+      if (mode === "recording") return false;
+      if (length <= holdLimit) return true;
+      if (answered !== undefined) record(answered, undefined);
+      return false;
+    },
+    end(trailers) {
+      if (mode === "passing") return sink.end(trailers);
+      finish = () => sink.end(trailers);
+      if (mode === "holding" && answered !== undefined) record(answered, Buffer.concat(chunks, length));
+    },
+    failure(failure) {
+      if (mode === "passing") return sink.failure(failure);
+      finish = () => sink.failure(failure);
+      if (mode === "holding") release();
+    },
+  };
+}
+
+function isJson({ head, names }: Answered): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(fieldValue(head.fields, names, "content-type") ?? "");
+}
+
+function learnedKeys(
+  cutover: CompiledCutover,
+  { head, names }: Answered,
+  content: Buffer | undefined,
+): OwnerKey[] {
+  const view: RequestView = {
+    fields: head.fields,
+    fieldNames: names,
+    query: "",
+    paramNames: [],
+    paramValues: [],
+    json: content === undefined ? undefined : readJson(content),
+  };
+  const keys = new Map<string, OwnerKey>();
+  for (const { learn, ttlMs } of cutover.owners) {
+    for (const source of learn ?? []) {
+      const value = readSource(source, view);
+      const isLocation =
+        source.kind === "header" && source.name === "location" && source.pattern === undefined;
+      const key = value !== undefined && isLocation ? lastSegment(value) : value;
+      if (key !== undefined) keys.set(key, { key, ttlMs, claimed: false });
+    }
+  }
+  return [...keys.values()];
+}
+
+/** The last non-empty segment of a Location's path. */
+function lastSegment(location: string): string | undefined {
+  const path = location.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, "").replace(/[?#].*$/s, "");
+  return path.split("/").findLast((segment) => segment !== "");
+}

@@ -1,0 +1,107 @@
+/** node:http as a transport: a request and its response as the exchange's Inbound. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import type { Answer, Inbound, RequestFraming } from "./inbound.ts";
+
+export interface NodeHttpOptions {
+  /** The client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean;
+  /** Whether connections should close after this answer. */
+  readonly draining: () => boolean;
+}
+
+export function inboundOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: NodeHttpOptions,
+): Inbound {
+  const { socket } = request;
+  return {
+    head: {
+      method: request.method ?? "",
+      target: request.url ?? "",
+      fields: request.rawHeaders,
+      version: request.httpVersionMinor === 0 ? "1.0" : "1.1",
+      framing: framingOf(request),
+      peer: { address: socket.remoteAddress ?? "", encrypted: "encrypted" in socket },
+    },
+    body: options.expectsContinue ? askedBody(request, response) : request,
+    answer: answerOf(response, options.draining),
+  };
+}
+
+/** The parser has refused what is contradictory or not exactly chunked; what is left is told apart here. */
+function framingOf({ headers }: IncomingMessage): RequestFraming {
+  if (headers["transfer-encoding"] !== undefined) return { kind: "chunked" };
+  const length = headers["content-length"];
+  return length === undefined ? { kind: "none" } : { kind: "sized", length: Number(length) };
+}
+
+/** The body of a client that waits to be asked: asked when somebody begins to read. */
+function askedBody(request: IncomingMessage, response: ServerResponse): Readable {
+  let asked = false;
+  const body = new Readable({
+    read() {
+      if (!asked) {
+        asked = true;
+        if (!response.headersSent) response.writeContinue();
+        request.on("data", (chunk: Buffer) => {
+          if (!body.push(chunk)) request.pause();
+        });
+        request.on("end", () => body.push(null));
+        request.on("error", (error) => body.destroy(error));
+        request.on("close", () => {
+          if (!request.readableEnded) body.destroy(new Error("the client broke off"));
+        });
+      }
+      request.resume();
+    },
+  });
+  body.on("error", () => {});
+  return body;
+}
+
+function answerOf(response: ServerResponse, draining: () => boolean): Answer {
+  return {
+    get gone() {
+      return response.destroyed && !response.writableFinished;
+    },
+    get headSent() {
+      return response.headersSent;
+    },
+    interim(status, reason, fields) {
+      // With pipelining the socket belongs to an earlier answer until that one is whole.
+      const { socket } = response;
+      if (socket === null || response.headersSent) return;
+      let head = `HTTP/1.1 ${status} ${reason}\r\n`;
+      for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
+      socket.write(`${head}\r\n`, "latin1");
+    },
+    head({ status, reason, fields, length }) {
+      if (response.destroyed) return;
+      if (length !== undefined && status !== 204) fields.push("Content-Length", String(length));
+      if (draining()) fields.push("Connection", "close");
+      response.writeHead(status, reason, fields);
+    },
+    // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
+    write: (chunk) => response.destroyed || response.write(chunk),
+    end(trailers) {
+      if (response.destroyed) return;
+      if (trailers.length > 0) response.addTrailers(pairs(trailers));
+      response.end();
+    },
+    abort: () => response.destroy(),
+    onDrain: (listener) => response.on("drain", listener),
+    onGone(listener) {
+      response.on("close", () => {
+        if (!response.writableFinished) listener();
+      });
+    },
+  };
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const out: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) out.push([flat[i] ?? "", flat[i + 1] ?? ""]);
+  return out;
+}

@@ -1,0 +1,132 @@
+/**
+ * One attempt at an upstream: the request as the next hop should see it, and the response as the client should.
+ */
+import type { Readable } from "node:stream";
+import type { Decision } from "../decide/decide.ts";
+import { fieldValue } from "../decide/sources.ts";
+import type { Arrival } from "./arrival.ts";
+import type {
+  Failure,
+  ForwardBody,
+  Forwarding,
+  ForwardRequest,
+  ResponseSink,
+  Upstream,
+} from "./forward/port.ts";
+import { requestFields, responseFields } from "./headers.ts";
+import type { Ids } from "./ids.ts";
+import type { Answer, RequestFraming } from "./inbound.ts";
+import type { FieldNames } from "./names.ts";
+import type { Table } from "./table.ts";
+
+export interface RelayContext {
+  readonly table: Table;
+  readonly fieldNames: FieldNames;
+  readonly ids: Ids;
+  /** This proxy's name in Via and Proxy-Status. */
+  readonly proxyName: string;
+  /** Whether what an address says of the way here is believed. */
+  readonly trusts: (address: string) => boolean;
+}
+
+/** What the exchange is told; after `ended` or `failed` nothing follows. */
+export interface RelayEvents {
+  /** The response's status is known. @returns fields to add to the answer, flat */
+  answered(status: number): readonly string[];
+  ended(): void;
+  /** The upstream answered what can not be passed on. */
+  misbehaved(): void;
+  failed(failure: Failure): void;
+}
+
+const noFields: ReadonlySet<string> = new Set();
+
+/** The request for the next hop (RFC 9110 §7.6). */
+export function forwardRequest(
+  context: RelayContext,
+  arrival: Arrival,
+  requestId: string,
+  content: Buffer | Readable,
+): ForwardRequest {
+  const { head, names, target, host } = arrival;
+  const fields = requestFields(
+    head.fields,
+    names,
+    {
+      peerAddress: head.peer.address,
+      peerIsTrusted: context.trusts(head.peer.address),
+      encrypted: head.peer.encrypted,
+      host,
+      proxyName: context.proxyName,
+      version: head.version,
+      requestId,
+      traceparent: context.ids.traceparent(fieldValue(head.fields, names, "traceparent")),
+    },
+    context.table.journeyCookies,
+    context.table.identityFields,
+  );
+  return { method: head.method, target: target.forwarded, fields, body: framed(head.framing, content) };
+}
+
+/** Sends the request and relays what comes back, a byte at a time as fast as the client takes it. */
+export function relay(
+  context: RelayContext,
+  upstream: Upstream,
+  request: ForwardRequest,
+  arrival: Arrival,
+  answer: Answer,
+  events: RelayEvents,
+  around: ((sink: ResponseSink) => ResponseSink) | undefined,
+): Forwarding {
+  const { fieldNames, proxyName } = context;
+  const sink: ResponseSink = {
+    interim({ status, reason, fields }) {
+      if (status === 101) return events.misbehaved();
+      // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
+      if (status === 100 || arrival.head.version === "1.0") return;
+      answer.interim(status, reason, responseFields(fields, fieldNames.of(fields), proxyName, noFields));
+    },
+    head({ status, reason, fields }) {
+      const names = fieldNames.of(fields);
+      const out = responseFields(fields, names, proxyName, noFields);
+      out.push(...events.answered(status));
+      try {
+        answer.head({ status, reason, fields: out, length: declaredLength(fields, names) });
+      } catch {
+        // A control character in the upstream's head: the transport will not write it (RFC 9110 §5.5).
+        events.misbehaved();
+      }
+    },
+    data: (chunk) => answer.write(chunk),
+    end(trailers) {
+      answer.end(trailers);
+      events.ended();
+    },
+    failure: events.failed,
+  };
+  const forwarding = upstream.forward(request, around?.(sink) ?? sink);
+  answer.onDrain(forwarding.resume);
+  return forwarding;
+}
+
+function framed(framing: RequestFraming, content: Buffer | Readable): ForwardBody {
+  switch (framing.kind) {
+    case "none":
+      return framing;
+    case "sized":
+      return { kind: "sized", length: framing.length, content };
+    case "chunked":
+      return { kind: "chunked", content };
+  }
+}
+
+/** The engine has checked the field; what goes on is the number. */
+function declaredLength(fields: readonly string[], names: readonly string[]): number | undefined {
+  const text = names.includes("transfer-encoding") ? undefined : fieldValue(fields, names, "content-length");
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */
+export function decisionField(cutover: string, { side, reason }: Decision, version: number): string {
+  return `${cutover}; side=${side}; reason=${reason}; version=${version}`;
+}

@@ -1,0 +1,71 @@
+/**
+ * The secrets that journey pins are signed with. One in the configuration is used as it is; an empty one is
+ * generated once and shared by all instances through the store, and kept in the snapshot for a cold start
+ * without it. Until the store has answered, pins are signed with the kept secret, or one of this instance's own.
+ */
+import { randomBytes } from "node:crypto";
+import type { Timers } from "../state/clock.ts";
+import type { Store } from "../state/store.ts";
+
+export interface JourneySecrets {
+  /** @returns what a cutover's pins may be signed with; the first signs */
+  of(cutover: string): readonly string[];
+  /** Asks the store once; where it does not answer, asks again each second until it does. Never rejects. */
+  start(): Promise<void>;
+  stop(): void;
+}
+
+export interface JourneySecretsOptions {
+  readonly store: Pick<Store, "shared">;
+  readonly timers: Timers;
+  /** The configured secret of each cutover that has a journey; empty: to be generated. */
+  readonly configured: ReadonlyMap<string, string>;
+  /** What a snapshot kept, by shared name. */
+  readonly kept: ReadonlyMap<string, string>;
+  readonly keep: (sharedName: string, secret: string) => void;
+}
+
+const retryMs = 1000;
+
+/** The name a cutover's journey secret is shared under. */
+export function secretName(cutover: string): string {
+  return `journey:${cutover}`;
+}
+
+export function createJourneySecrets(options: JourneySecretsOptions): JourneySecrets {
+  const { store, timers, configured, kept, keep } = options;
+  const secrets = new Map<string, readonly string[]>();
+  const unshared = new Set<string>();
+  let cancel = () => {};
+  let stopped = false;
+  for (const [cutover, secret] of configured) {
+    if (secret === "") unshared.add(cutover);
+    secrets.set(cutover, [secret || (kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url"))]);
+  }
+
+  async function share(): Promise<void> {
+    await Promise.all(
+      [...unshared].map(async (cutover) => {
+        const [own = ""] = secrets.get(cutover) ?? [];
+        try {
+          const shared = await store.shared(secretName(cutover), own);
+          secrets.set(cutover, shared === own ? [own] : [shared, own]);
+          unshared.delete(cutover);
+          keep(secretName(cutover), shared);
+        } catch {
+          // Out of reach: asked again below; until then the instance's own serves.
+        }
+      }),
+    );
+    if (unshared.size > 0 && !stopped) cancel = timers.after(retryMs, () => void share());
+  }
+
+  return {
+    of: (cutover) => secrets.get(cutover) ?? [],
+    start: share,
+    stop() {
+      stopped = true;
+      cancel();
+    },
+  };
+}

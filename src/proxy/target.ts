@@ -1,0 +1,45 @@
+/** The request target and the authority it is for (RFC 9112 §3.2). */
+import { isAmbiguousPath } from "../decide/route.ts";
+import { type Refusal, refusals } from "./refusal.ts";
+
+export interface Target {
+  /** What goes upstream: origin form, or `*`. */
+  readonly forwarded: string;
+  /** From the leading slash up to, without, the `?`; `*` for OPTIONS *. */
+  readonly path: string;
+  /** What follows the `?`; empty without one. */
+  readonly query: string;
+  /** The authority of an absolute-form target: it wins over Host (RFC 9112 §3.2.2). */
+  readonly authority: string | undefined;
+}
+
+const absoluteForm = /^https?:\/\/([^/?#@\s]+)(.*)$/i;
+/** A target holds no control characters, spaces or fragments; bytes above 0x7e must have been encoded. */
+const clean = /^[!-~]+$/;
+
+/** @returns the target's parts, or the refusal it earns */
+export function parseTarget(method: string, target: string): Target | Refusal {
+  if (target === "*") {
+    return method === "OPTIONS"
+      ? { forwarded: "*", path: "*", query: "", authority: undefined }
+      : refusals.malformed;
+  }
+  let origin = target;
+  let authority: string | undefined;
+  if (!target.startsWith("/")) {
+    const [, host, rest] = absoluteForm.exec(target) ?? [];
+    if (host === undefined || rest === undefined) return refusals.malformed;
+    authority = host;
+    origin = rest.startsWith("/") ? rest : `/${rest}`;
+  }
+  if (!clean.test(origin) || origin.includes("#")) return refusals.malformed;
+  const question = origin.indexOf("?");
+  const path = question === -1 ? origin : origin.slice(0, question);
+  if (isAmbiguousPath(path)) return refusals.ambiguousPath;
+  const query = question === -1 ? "" : origin.slice(question + 1);
+  return { forwarded: origin, path, query, authority };
+}
+
+export function isRefusal(value: Target | Refusal): value is Refusal {
+  return "status" in value;
+}
