@@ -1,0 +1,14 @@
+/** Reading a scraped page in tests. */
+
+/** Every sample by its series text, `name{labels}`. */
+export function samplesOf(page: string): ReadonlyMap<string, number> {
+  const samples = new Map<string, number>();
+  for (const line of page.split("\n")) {
+    if (line === "" || line.startsWith("#")) continue;
+    const end = line.lastIndexOf(" ");
+    const series = line.slice(0, end);
+    if (samples.has(series)) throw new Error(`the series ${series} stands twice on the page`);
+    samples.set(series, Number(line.slice(end + 1)));
+  }
+  return samples;
+}
