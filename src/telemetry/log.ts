@@ -1,0 +1,88 @@
+/**
+ * The log: one JSON object a line, `level` a word, `time` in ISO 8601, and one line a request.
+ *
+ * The line of a request has a fixed shape and says nothing of what was asked beyond the method: no path, query,
+ * cookie, body or shopper. It is put together by hand, since it is written once a request; every word that does not
+ * come from this program is quoted and escaped.
+ */
+import { type DestinationStream, type Logger, pino } from "pino";
+import type { Reason } from "../decide/decide.ts";
+import type { Lines } from "./lines.ts";
+import type { MeteredSide } from "./meter.ts";
+import type { Outcome } from "./outcome.ts";
+
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export function createLog(options: {
+  readonly level: LogLevel;
+  readonly destination: DestinationStream;
+}): Logger {
+  const isoTime = createIsoTime(Date.now);
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: () => `,"time":"${isoTime()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    options.destination,
+  );
+}
+
+export interface AccessEntry {
+  /** Cutover and route are `none` when no cutover matched. */
+  readonly cutover: string;
+  readonly route: string;
+  readonly side: MeteredSide;
+  /** Absent when nothing was decided. */
+  readonly reason: Reason | undefined;
+  readonly outcome: Outcome;
+  /** Of the response sent to the client; absent when none was begun. */
+  readonly status: number | undefined;
+  readonly durationMs: number;
+  readonly requestId: string;
+  readonly method: string;
+}
+
+export type AccessLog = (entry: AccessEntry) => void;
+
+/** @param enabled false: a function that does nothing */
+export function accessLog(options: {
+  readonly destination: Pick<Lines, "writeSoon">;
+  readonly enabled: boolean;
+}): AccessLog {
+  const { destination, enabled } = options;
+  if (!enabled) return () => undefined;
+  const isoTime = createIsoTime(Date.now);
+  return (entry) => {
+    destination.writeSoon(
+      `{"level":"info","time":"${isoTime()}","msg":"request"` +
+        `,"cutover":${quoted(entry.cutover)},"route":${quoted(entry.route)}` +
+        `,"side":"${entry.side}","reason":"${entry.reason ?? "none"}","outcome":"${entry.outcome}"` +
+        `,"status":${entry.status ?? null},"duration_ms":${Math.round(entry.durationMs * 1000) / 1000}` +
+        `,"request_id":${quoted(entry.requestId)},"method":${quoted(entry.method)}}\n`,
+    );
+  };
+}
+
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function quoted(text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+/** The time of now in ISO 8601; the part down to the second is kept as long as it holds. */
+function createIsoTime(now: () => number): () => string {
+  let second = Number.NaN;
+  let prefix = "";
+  return () => {
+    const milliseconds = now();
+    const ofNow = Math.floor(milliseconds / 1000);
+    if (ofNow !== second) {
+      second = ofNow;
+      prefix = new Date(ofNow * 1000).toISOString().slice(0, -4);
+    }
+    return `${prefix}${`${milliseconds - ofNow * 1000}`.padStart(3, "0")}Z`;
+  };
+}
