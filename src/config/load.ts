@@ -117,8 +117,10 @@ function foundText({ found, path }: Finding, value: unknown, filled: boolean): s
   if (found === "unsaid") return "";
   if (found === "kind") return `; found ${kindOf(value)}`;
   if (value === undefined || filled || path.some((part) => secretKeys.includes(part))) return "";
-  if (typeof value !== "string") return `; found ${kindOf(value)}`;
-  return /^[\x20-\x7e]{1,60}$/.test(value) ? `; found ${JSON.stringify(value)}` : "";
+  if (typeof value === "number" || typeof value === "boolean") return `; found ${value}`;
+  return typeof value === "string" && /^[\x20-\x7e]{1,60}$/.test(value)
+    ? `; found ${JSON.stringify(value)}`
+    : "";
 }
 
 function kindOf(value: unknown): string {

@@ -120,7 +120,10 @@ export const configSchema = block({
   upstreams: z.record(value.name, upstream),
   default: z.string(),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */
-  decisionHeader: z.string().regex(/^[A-Za-z0-9-]+$/, "expected a header name").optional(),
+  decisionHeader: z
+    .string()
+    .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
+    .optional(),
   cutovers: z.record(value.name, cutover).default({}),
 });
 

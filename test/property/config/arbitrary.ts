@@ -1,0 +1,156 @@
+/** Valid configurations as plain values, before YAML: whatever the schema's space and the checks allow. */
+import fc from "fast-check";
+
+const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
+const name = fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,12}$/);
+const wait = fc.oneof(
+  fc.integer({ min: 1, max: 86_400_000 }).map((n) => `${n}ms`),
+  fc.integer({ min: 1, max: 24 }).map((n) => `${n}h`),
+);
+const lifetime = fc.oneof(
+  wait,
+  fc.integer({ min: 1, max: 3650 }).map((n) => `${n}d`),
+);
+const headerSource = fc.constantFrom(
+  "header:x-shopper-id",
+  "cookie:sid",
+  "query:u",
+  "json:/order_id",
+  "header:l#/(\\d+)$",
+);
+
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+
+/** Absent keys are absent, not undefined. */
+function present(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+}
+
+const listeners = fc
+  .record({
+    proxy: maybe(fc.integer({ min: 0, max: 9899 })),
+    admin: maybe(fc.integer({ min: 9901, max: 65_535 })),
+  })
+  .map(({ proxy, admin }) =>
+    present({
+      proxy: proxy === undefined ? undefined : { host: "0.0.0.0", port: proxy },
+      admin: admin === undefined ? undefined : { host: "::1", port: admin },
+    }),
+  );
+
+const timeouts = fc
+  .record({ connect: maybe(wait), headers: maybe(wait), idle: maybe(wait), total: maybe(wait) })
+  .map(present);
+
+const upstream = fc
+  .record({
+    url: fc.integer({ min: 1, max: 65_535 }).map((port) => `http://127.0.0.1:${port}`),
+    connections: maybe(fc.integer({ min: 1, max: 1000 })),
+    timeouts: maybe(timeouts),
+  })
+  .map(present);
+
+const auth = fc.oneof(
+  fc.constant("none"),
+  fc
+    .uniqueArray(
+      fc.record({ name, role: fc.constantFrom("viewer", "responder", "operator", "admin"), sha256: hex }),
+      { minLength: 1, maxLength: 3, selector: ({ sha256 }) => sha256 },
+    )
+    .map((tokens) => ({ tokens })),
+);
+
+const owner = fc
+  .record({
+    key: fc.oneof(headerSource, fc.array(headerSource, { minLength: 1, maxLength: 3 })),
+    learn: maybe(fc.array(headerSource, { minLength: 1, maxLength: 2 })),
+    ttl: maybe(lifetime),
+  })
+  .map(present);
+
+const route = fc.record({
+  methods: maybe(fc.subarray(["GET", "POST", "PUT", "M-SEARCH"], { minLength: 1 })),
+  journey: maybe(fc.constantFrom("start", "end")),
+  payment: maybe(fc.boolean()),
+  ending: fc.constantFrom("", "/*", "/:id", "/:id/pay"),
+});
+
+/** Names and paths come from the position, so that none repeats. */
+const cutover = fc.record({
+  swapped: fc.boolean(),
+  shopper: fc.array(headerSource, { minLength: 1, maxLength: 3 }),
+  salt: maybe(fc.string({ minLength: 1, maxLength: 8 }).map((text) => text.replaceAll("$", "s"))),
+  routes: fc.array(route, { minLength: 1, maxLength: 4 }),
+  journey: maybe(fc.record({ ttl: fc.constantFrom("1s", "30m"), maxTtl: fc.constantFrom("30m", "4h") })),
+  owners: maybe(fc.array(owner, { maxLength: 3 })),
+  force: maybe(
+    fc.record({
+      header: fc.constantFrom("x-force", "X-Side"),
+      secrets: fc.array(hex, { minLength: 1, maxLength: 2 }),
+    }),
+  ),
+  onStale: maybe(fc.constantFrom("hold", "legacy")),
+  fallback: maybe(fc.boolean()),
+});
+
+export const validConfig = fc
+  .record({
+    listeners: maybe(listeners),
+    workers: maybe(fc.constant(1)),
+    engine: maybe(fc.constantFrom("undici", "http-proxy")),
+    prefix: maybe(name),
+    staleAfter: maybe(wait),
+    snapshot: maybe(fc.constantFrom("off", "var/s.json")),
+    store: maybe(
+      fc.constantFrom("memory:", "file:var/state.json", "redis://127.0.0.1:6379", "rediss://h:1/2"),
+    ),
+    trustedProxies: maybe(fc.array(fc.constantFrom("10.0.0.0/8", "::1", "192.168.1.1"), { maxLength: 3 })),
+    auth: maybe(auth),
+    upstreams: fc.uniqueArray(fc.tuple(name, upstream), {
+      minLength: 2,
+      maxLength: 4,
+      selector: ([key]) => key,
+    }),
+    cutovers: maybe(fc.uniqueArray(fc.tuple(name, cutover), { maxLength: 3, selector: ([key]) => key })),
+  })
+  .map(({ upstreams, cutovers, ...rest }) => {
+    const [first = "", second = ""] = upstreams.map(([key]) => key);
+    return present({
+      ...rest,
+      upstreams: Object.fromEntries(upstreams),
+      default: first,
+      cutovers:
+        cutovers &&
+        Object.fromEntries(
+          cutovers.map(([key, { swapped, routes, journey, ...other }], place) => [
+            key,
+            present({
+              ...other,
+              legacy: swapped ? second : first,
+              new: swapped ? first : second,
+              journey: journey && { ...journey, cookie: `j${place}` },
+              routes: routes.map(({ ending, ...fields }, index) =>
+                present({
+                  ...fields,
+                  name: `r${index}`,
+                  path: `/c${place}/r${index}${ending}`,
+                  journey: journey && fields.journey,
+                }),
+              ),
+            }),
+          ]),
+        ),
+    });
+  });
+
+export type Path = readonly (string | number)[];
+
+/** Every value under the root, with its path. */
+export function valuesOf(root: unknown, at: Path = []): { readonly path: Path; readonly value: unknown }[] {
+  const below = Array.isArray(root)
+    ? root.flatMap((item: unknown, index) => valuesOf(item, [...at, index]))
+    : typeof root === "object" && root !== null
+      ? Object.entries(root).flatMap(([key, value]) => valuesOf(value, [...at, key]))
+      : [];
+  return [{ path: at, value: root }, ...below];
+}
