@@ -5,6 +5,9 @@ import { z } from "zod";
 import { historyActions, refusalCodes, stateNames } from "../state/model.ts";
 import { percentFromNumber } from "../state/percent.ts";
 
+/** Path parameters of every call on one cutover. */
+export const cutoverName = z.object({ name: z.string().meta({ description: "The cutover's name" }) });
+
 export const percentSchema = z
   .number()
   .refine((value) => percentFromNumber(value) !== undefined, {
@@ -12,9 +15,17 @@ export const percentSchema = z
   })
   .meta({
     description: "Share of shoppers whose new journeys start on the new side, 0–100, at most 3 decimals",
+    minimum: 0,
+    maximum: 100,
+    examples: [12.5],
   });
 
-export const reasonSchema = z.string().trim().min(1, "expected a reason").max(500);
+export const reasonSchema = z
+  .string({ error: "expected a reason" })
+  .trim()
+  .min(1, "expected a reason")
+  .max(500)
+  .meta({ description: "Why; white space alone is no reason", examples: ["step 2 of the plan"] });
 const optionalReason = z.string().trim().max(500).optional();
 const timestamp = z.string().meta({ description: "RFC 3339; empty at version 0" });
 
@@ -33,6 +44,26 @@ export const setPercentBody = z.strictObject({
   reason: reasonSchema,
   ...writeOptions,
 });
+/** The largest `limit` of a history call, and what it is without one. */
+export const historyLimits = { most: 1000, default: 50 } as const;
+
+export const historyQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(historyLimits.most).default(historyLimits.default).meta({
+    description: "At most so many entries, newest first",
+  }),
+});
+
+export const explainQuery = z.strictObject({
+  shopper: z.string().max(1024).optional().meta({ description: "The shopper's value as a source gives it" }),
+  path: z.string().max(2048).optional().meta({ description: "A request path, to name its route" }),
+  method: z
+    .string()
+    .regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method in capitals such as POST")
+    .optional()
+    .meta({ description: "The request's method, GET without one" }),
+});
+export type ExplainQuery = z.output<typeof explainQuery>;
+
 export const rollbackBody = z.strictObject({
   reason: optionalReason,
   hard: z.boolean().default(false).meta({ description: "Void unowned journeys on the new side as well" }),
@@ -51,89 +82,197 @@ export const sideTraffic = z.object({
 });
 export type SideTraffic = z.output<typeof sideTraffic>;
 
-export const cutoverView = z.object({
-  name: z.string(),
-  legacy: z.string(),
-  new: z.string(),
-  percent: z.number(),
-  state: z.enum(stateNames),
-  version: z.int(),
-  pinEpoch: z.int(),
-  updatedAt: timestamp,
-  updatedBy: z.string(),
-  reason: z.string(),
-  traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
-  instances: z.object({
-    live: z.int().meta({ description: "Instances with a current lease in the store" }),
-    applied: z.int().meta({ description: "Those of them that decide by this version" }),
-  }),
-});
+const figures = { requests: 4312, errors: 4, errorRate: 0.000928, p50: 0.018, p99: 0.21 };
+
+export const cutoverView = z
+  .object({
+    name: z.string(),
+    legacy: z.string(),
+    new: z.string(),
+    percent: z.number(),
+    state: z.enum(stateNames),
+    version: z.int(),
+    pinEpoch: z.int(),
+    updatedAt: timestamp,
+    updatedBy: z.string(),
+    reason: z.string(),
+    traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
+    instances: z.object({
+      live: z.int().meta({ description: "Instances with a current lease in the store" }),
+      applied: z.int().meta({ description: "Those of them that decide by this version" }),
+    }),
+  })
+  .meta({
+    examples: [
+      {
+        name: "checkout",
+        legacy: "social-shop",
+        new: "marketplace",
+        percent: 10,
+        state: "open",
+        version: 42,
+        pinEpoch: 0,
+        updatedAt: "2025-03-01T11:04:09.120Z",
+        updatedBy: "ops-1",
+        reason: "step 2",
+        traffic: { windowSeconds: 60, legacy: figures, new: figures },
+        instances: { live: 6, applied: 6 },
+      },
+    ],
+  });
 export type CutoverView = z.output<typeof cutoverView>;
 
-export const writeAnswer = z.object({
-  name: z.string(),
-  percent: z.number(),
-  state: z.enum(stateNames),
-  version: z.int(),
-  changed: z.boolean(),
-  applied: z.object({
-    instances: z.int().meta({ description: "Live instances that decide by this version" }),
-    of: z.int().meta({ description: "Live instances" }),
-    ms: z.number().meta({ description: "Milliseconds from the request's arrival to this answer" }),
-  }),
-});
+export const writeAnswer = z
+  .object({
+    name: z.string(),
+    percent: z.number(),
+    state: z.enum(stateNames),
+    version: z.int(),
+    changed: z.boolean(),
+    applied: z.object({
+      instances: z.int().meta({ description: "Live instances that decide by this version" }),
+      of: z.int().meta({ description: "Live instances" }),
+      ms: z.number().meta({ description: "Milliseconds from the request's arrival to this answer" }),
+    }),
+  })
+  .meta({
+    examples: [
+      {
+        name: "checkout",
+        percent: 25,
+        state: "open",
+        version: 43,
+        changed: true,
+        applied: { instances: 6, of: 6, ms: 41.3 },
+      },
+    ],
+  });
 export type WriteAnswer = z.output<typeof writeAnswer>;
 
 const standing = z.object({ percent: z.number(), state: z.enum(stateNames) });
 
-export const historyEntry = z.object({
-  version: z.int(),
-  at: z.string(),
-  by: z.string(),
-  action: z.enum(historyActions),
-  from: standing,
-  to: standing,
-  reason: z.string(),
-});
+export const historyEntry = z
+  .object({
+    version: z.int(),
+    at: z.string(),
+    by: z.string(),
+    action: z.enum(historyActions),
+    from: standing,
+    to: standing,
+    reason: z.string(),
+  })
+  .meta({
+    examples: [
+      {
+        version: 43,
+        at: "2025-03-01T12:00:00.004Z",
+        by: "ops-1",
+        action: "set",
+        from: { percent: 10, state: "open" },
+        to: { percent: 25, state: "open" },
+        reason: "step 3",
+      },
+    ],
+  });
 export type HistoryEntryView = z.output<typeof historyEntry>;
 
-export const explanation = z.object({
-  side: z.enum(["legacy", "new"]),
-  reason: z.string().meta({ description: "The word of the decision order" }),
-  bucket: z.int().nullable().meta({ description: "0–99999; null without a shopper" }),
-  percent: z.number(),
-  version: z.int(),
-});
+export const explanation = z
+  .object({
+    side: z.enum(["legacy", "new"]),
+    reason: z.string().meta({ description: "The word of the decision order" }),
+    bucket: z.int().nullable().meta({ description: "0–99999; null without a shopper" }),
+    percent: z.number(),
+    version: z.int(),
+  })
+  .meta({ examples: [{ side: "new", reason: "bucket", bucket: 8123, percent: 10, version: 42 }] });
 export type Explanation = z.output<typeof explanation>;
 
-export const instanceView = z.object({
-  id: z.string(),
-  startedAt: z.string(),
-  seenAt: z.string(),
-  versions: z.record(z.string(), z.int()),
-});
+export const instanceView = z
+  .object({
+    id: z.string(),
+    startedAt: z.string(),
+    seenAt: z.string(),
+    versions: z.record(z.string(), z.int()),
+  })
+  .meta({
+    examples: [
+      {
+        id: "proxy-1",
+        startedAt: "2025-03-01T08:00:00.000Z",
+        seenAt: "2025-03-01T12:00:00.004Z",
+        versions: { checkout: 43 },
+      },
+    ],
+  });
 export type InstanceView = z.output<typeof instanceView>;
+
+/** Event `metrics`: the figures of one cutover, once a second. */
+export const metricsEvent = z.array(cutoverView.pick({ name: true, traffic: true, instances: true }));
+export type MetricsEvent = z.output<typeof metricsEvent>;
+
+const contact = z.object({
+  up: z.boolean().meta({ description: "Whether the store answered the last call" }),
+  stalenessSeconds: z.number().meta({ description: "Seconds since the store last answered" }),
+});
+
+/** Event `tick`: the server's time, once a second. What is older than three ticks is stale. */
+export const tickEvent = z.object({ serverTime: z.string(), store: contact });
+export type TickEvent = z.output<typeof tickEvent>;
+
+export const phases = ["starting", "ready", "draining"] as const;
+export type Phase = (typeof phases)[number];
+
+export const healthView = z.object({
+  status: z.enum(phases),
+  store: contact,
+  cutovers: z.record(z.string(), z.int()).meta({ description: "The version this instance decides by" }),
+});
+export type HealthView = z.output<typeof healthView>;
 
 /** Every `code` of a problem body (RFC 9457). */
 export const problemCodes = [
+  "malformed_request",
   "malformed_body",
   "unauthenticated",
   "not_found",
   "method_not_allowed",
+  "request_timeout",
   "body_too_large",
   "unsupported_media_type",
   "invalid",
+  "headers_too_large",
+  "too_many_streams",
   "store_unavailable",
   "internal",
   ...refusalCodes,
 ] as const;
 export type ProblemCode = (typeof problemCodes)[number];
 
-export const problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  code: z.enum(problemCodes),
-  detail: z.string().optional(),
-});
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(problemCodes),
+    detail: z.string().optional(),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: "With `invalid`: each field that was refused, and what was expected" }),
+    current: z
+      .object({ percent: z.number(), state: z.enum(stateNames), version: z.int() })
+      .optional()
+      .meta({ description: "With a refusal of the rule book: how the cutover stands" }),
+  })
+  .meta({
+    examples: [
+      {
+        type: "about:blank",
+        title: "Conflict",
+        status: 409,
+        code: "held",
+        detail: "the cutover is held: resume it first",
+      },
+    ],
+  });
 export type Problem = z.output<typeof problem>;

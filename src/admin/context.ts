@@ -1,0 +1,51 @@
+/** What the admin server is made of: everything it needs is handed in, and nothing here reaches further. */
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { AuthConfig } from "../config/schema.ts";
+import type { Log } from "../state/log.ts";
+import type { Following } from "../state/snapshot.ts";
+import type { Clock, Store } from "../state/store.ts";
+import type { ExplainQuery, Explanation, Phase } from "./schemas.ts";
+
+/** The upstreams' names of one cutover. */
+export interface CutoverSides {
+  readonly legacy: string;
+  readonly new: string;
+}
+
+export interface AdminOptions {
+  readonly store: Store;
+  readonly follower: Following;
+  /** Every configured cutover by name, in the order of the configuration. */
+  readonly cutovers: Readonly<Record<string, CutoverSides>>;
+  readonly auth: AuthConfig;
+  readonly metrics: { readonly contentType: string; render(): string | Promise<string> };
+  /** This instance's own figures as its record in the store holds them: by cutover, the window of each side. */
+  readonly traffic: () => Readonly<Record<string, unknown>>;
+  /** `startedAt`: RFC 3339. */
+  readonly instance: { readonly id: string; readonly startedAt: string };
+  /** @returns what would be decided and why; `undefined` when the path is on no route of the cutover */
+  readonly explain: (name: string, query: ExplainQuery) => Explanation | undefined;
+  readonly health: () => Phase;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  /** Milliseconds between two ticks of an event stream; 1000 without it. */
+  readonly tickMs?: number;
+  /** Most event streams at once; 100 without it. */
+  readonly maxStreams?: number;
+}
+
+export type AdminApp = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression<RawServerDefault>,
+  RawReplyDefaultExpression<RawServerDefault>,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;

@@ -1,0 +1,67 @@
+/**
+ * Who runs and by which versions. This instance's own record is always told first-hand; the others' come from the
+ * store. While the store is out of reach only this instance is known, and only it is told: live 1.
+ */
+import { systemTimers, within } from "../state/clock.ts";
+import { type InstanceRecord, StoreUnavailable } from "../state/store.ts";
+import type { AdminOptions } from "./context.ts";
+
+/** A page or a status call does not wait longer than this for the store. */
+const patienceMs = 1000;
+
+export interface Fleet {
+  /** The records of all known instances by id. Never rejects for want of the store. */
+  read(): Promise<readonly InstanceRecord[]>;
+  /** How many instances were live when the store last said so, at least 1. */
+  lastCount(): number;
+  /** This instance's record as of now. */
+  own(): InstanceRecord;
+}
+
+type Needs = Pick<AdminOptions, "store" | "follower" | "instance" | "traffic" | "clock">;
+
+export function createFleet({ store, follower, instance, traffic, clock }: Needs): Fleet {
+  let count = 1;
+  let reading: Promise<readonly InstanceRecord[]> | undefined;
+
+  function own(): InstanceRecord {
+    const versions = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
+    return {
+      id: instance.id,
+      startedAt: instance.startedAt,
+      seenAt: new Date(clock.now()).toISOString(),
+      versions: Object.fromEntries(versions),
+      traffic: traffic(),
+    };
+  }
+
+  async function others(): Promise<readonly InstanceRecord[]> {
+    if (!follower.contact().up) return [];
+    try {
+      const records = await within(patienceMs, systemTimers, store.instances());
+      return records.filter((record) => record.id !== instance.id);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return [];
+      throw error;
+    }
+  }
+
+  async function readOnce(): Promise<readonly InstanceRecord[]> {
+    const up = follower.contact().up;
+    const records = [...(await others()), own()].sort((one, other) => (one.id < other.id ? -1 : 1));
+    if (up) count = records.length;
+    return records;
+  }
+
+  return {
+    own,
+    lastCount: () => count,
+    read() {
+      // Calls that come while one is under way share its answer.
+      reading ??= readOnce().finally(() => {
+        reading = undefined;
+      });
+      return reading;
+    },
+  };
+}

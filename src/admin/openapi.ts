@@ -1,0 +1,115 @@
+/** The API's description (OpenAPI 3.1), made from the very schemas that validate the requests. */
+import fastifySwagger from "@fastify/swagger";
+import { jsonSchemaTransform } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { AuthConfig } from "../config/schema.ts";
+import type { AdminApp } from "./context.ts";
+import { problemOf, problemType, statusOf } from "./problem.ts";
+import { type ProblemCode, problem } from "./schemas.ts";
+
+const about =
+  `Steers and shows the cutovers of this fleet. Reading is answered from memory and goes on while the
+store is out of reach; then only this instance is known (\`instances.live\` is 1, the figures are its own). Errors
+are problem details (RFC 9457); \`code\` is stable.`.replaceAll("\n", " ");
+
+export async function registerOpenApi(app: AdminApp, auth: AuthConfig, version: string): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "cutover admin API",
+        version,
+        description: about,
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/" }],
+      tags: [
+        { name: "cutovers", description: "Read and steer" },
+        { name: "fleet", description: "Instances and events" },
+        { name: "operation", description: "Health, metrics and this description: open without a token" },
+      ],
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: "http",
+            scheme: "bearer",
+            description: "A secret whose SHA-256 the configuration holds",
+          },
+        },
+      },
+      security: auth === "none" ? [{}, { bearer: [] }] : [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+}
+
+/** What any call behind a token can answer besides what it is for. */
+const anyCall = ["unauthenticated", "forbidden", "internal"] as const satisfies readonly ProblemCode[];
+const openCall = ["forbidden", "internal"] as const satisfies readonly ProblemCode[];
+
+const examples: Readonly<Partial<Record<ProblemCode, string>>> = {
+  unauthenticated: "a bearer token is needed",
+  forbidden: "the role may not make this change",
+  not_found: "no such cutover",
+  version_conflict: "the state has another version than ifVersion says",
+  invalid: "percent: expected a percent from 0 to 100 with at most 3 decimals",
+  store_unavailable: "the store is out of reach: nothing was read or changed",
+};
+
+type Responses = Record<number, { description: string; content: Record<string, { schema: z.ZodType }> }>;
+
+/** The error answers of a call: one schema a status, its `code` narrowed to what that status can say. */
+export function refusals(codes: readonly ProblemCode[], access: "token" | "open" = "token"): Responses {
+  const all = [...new Set([...codes, ...(access === "token" ? anyCall : openCall)])];
+  const statuses = [...new Set(all.map((code) => statusOf[code]))];
+  const entries = statuses.map((status) => {
+    const grouped = all.filter((code) => statusOf[code] === status);
+    const schema = problem
+      .extend({ status: z.literal(status), code: z.enum(grouped) })
+      .meta({ examples: grouped.map((code) => problemOf(code, examples[code] ?? "why it was refused")) });
+    const description = grouped.map((code) => `\`${code}\``).join(", ");
+    return [status, { description, content: { [problemType]: { schema } } }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+const requestBody = z.looseObject({
+  required: z.boolean().optional(),
+  content: z.record(
+    z.string(),
+    z.looseObject({ schema: z.looseObject({ required: z.array(z.string()).optional() }) }),
+  ),
+});
+const operation = z.looseObject({
+  requestBody: requestBody.optional(),
+  responses: z.record(z.string(), z.looseObject({ headers: z.unknown().optional() })),
+});
+export const openapiDocument = z.looseObject({
+  paths: z.record(z.string(), z.record(z.string(), operation)),
+});
+
+const fieldText = (description: string) => ({ description, schema: { type: "string" } });
+const responseHeaders: Readonly<Record<string, unknown>> = {
+  401: { "WWW-Authenticate": fieldText("Bearer (RFC 6750)") },
+};
+
+/**
+ * @param generated what the generator made of the routes
+ * @returns the document, with what the generator can not express: a body whose every field may be left
+ *   out may be left out itself, and the header fields of an answer
+ */
+export function finishOpenApi(generated: unknown): z.output<typeof openapiDocument> {
+  const described = openapiDocument.parse(structuredClone(generated));
+  for (const path of Object.values(described.paths)) {
+    for (const { requestBody: body, responses } of Object.values(path)) {
+      if (body !== undefined) {
+        body.required = Object.values(body.content).some(({ schema }) => (schema.required ?? []).length > 0);
+      }
+      for (const [status, response] of Object.entries(responses)) {
+        const headers = responseHeaders[status];
+        if (headers !== undefined) response.headers = headers;
+      }
+    }
+  }
+  return described;
+}

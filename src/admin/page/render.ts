@@ -1,0 +1,97 @@
+/** The status page's HTML: how things stand at one moment, readable without JavaScript. */
+import type { CutoverView, SideTraffic } from "../schemas.ts";
+import { escapeHtml, type Html, html } from "./html.ts";
+
+export interface PageFacts {
+  /** Absent: whoever asks has no token, and sees nothing of the cutovers. */
+  readonly cutovers: readonly CutoverView[] | undefined;
+  readonly store: { readonly up: boolean; readonly stalenessMs: number };
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly instance: string;
+  readonly version: string;
+}
+
+/** @param frame the page with `{{updated}}`, `{{access}}`, `{{content}}` and `{{version}}` to fill in */
+export function renderPage(frame: string, facts: PageFacts): string {
+  const values: ReadonlyMap<string, string> = new Map([
+    ["updated", escapeHtml(`as of ${utc(new Date(facts.now).toISOString())}, told by ${facts.instance}`)],
+    ["access", facts.cutovers === undefined ? "token" : "granted"],
+    ["content", content(facts).html],
+    ["version", escapeHtml(`cutover ${facts.version}`)],
+  ]);
+  return frame.replace(/\{\{(\w+)\}\}/g, (_, key: string) => values.get(key) ?? "");
+}
+
+function content({ cutovers, store }: PageFacts): Html {
+  if (cutovers === undefined) {
+    return html`<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
+  }
+  const seconds = Math.floor(store.stalenessMs / 1000);
+  const lost = store.up
+    ? html``
+    : html`<p class="warning">THE STORE IS OUT OF REACH since ${seconds} s. What you see is this instance alone, by its last good state. Changes cannot be saved.</p>`;
+  if (cutovers.length === 0) return html`${lost}<p>No cutover is configured.</p>`;
+  return html`${lost}${cutovers.map(section)}`;
+}
+
+function section(view: CutoverView): Html {
+  const { live, applied } = view.instances;
+  const minutes = Math.round(view.traffic.windowSeconds / 60);
+  const span = view.traffic.windowSeconds < 120 ? `${view.traffic.windowSeconds} s` : `${minutes} min`;
+  return html`<section>
+<h2>${view.name}: ${stateWords[view.state]}</h2>
+<p class="share"><strong>${view.percent}%</strong> of new journeys start on ${view.new}</p>
+<progress max="100" value="${view.percent}"></progress>
+${verdict(view)}
+<table>
+<thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>
+<tbody>
+${row("legacy", view.legacy, view.traffic.legacy)}
+${row("new", view.new, view.traffic.new)}
+</tbody>
+</table>
+<p>Version ${view.version}, applied on ${applied} of ${live} ${live === 1 ? "instance" : "instances"}${applied < live ? html`: <strong>not everywhere yet</strong>` : ""}</p>
+${lastChange(view)}
+</section>`;
+}
+
+const stateWords = {
+  open: "open",
+  held: "HELD",
+  rolled_back: "ROLLED BACK",
+  closed: "closed for good",
+} as const satisfies Record<CutoverView["state"], string>;
+
+function verdict(view: CutoverView): Html {
+  switch (view.state) {
+    case "open":
+      return html``;
+    case "held":
+      return html`<p>Nothing raises it before it is resumed.</p>`;
+    case "rolled_back":
+      return html`<p class="warning">New journeys go to ${view.legacy} until it is resumed.</p>`;
+    case "closed":
+      return html`<p>${view.legacy} is closed: everything goes to ${view.new}.</p>`;
+  }
+}
+
+function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {
+  const rate = traffic.errorRate === null ? "–" : `${(traffic.errorRate * 100).toFixed(2)}%`;
+  return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${traffic.requests}</td><td>${rate}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
+}
+
+function milliseconds(seconds: number | null): string {
+  return seconds === null ? "–" : `${Math.round(seconds * 1000)} ms`;
+}
+
+function lastChange(view: CutoverView): Html {
+  if (view.version === 0) return html`<p class="note">Never changed.</p>`;
+  const reason = view.reason === "" ? "no reason given" : `“${view.reason}”`;
+  return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> by ${view.updatedBy}, ${reason}</p>`;
+}
+
+/** RFC 3339 without what a reader does not need. */
+function utc(timestamp: string): string {
+  return timestamp.replace("T", " ").replace(/(?:\.\d+)?Z$/, " UTC");
+}

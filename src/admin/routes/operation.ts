@@ -1,0 +1,124 @@
+/** What programs ask: health, metrics, events and the API's own description. */
+import { z } from "zod";
+import type { AdminApp, AdminOptions } from "../context.ts";
+import type { EventStreams } from "../events.ts";
+import type { Fleet } from "../fleet.ts";
+import { finishOpenApi, openapiDocument, refusals } from "../openapi.ts";
+import { healthView } from "../schemas.ts";
+
+type Needs = Pick<AdminOptions, "follower" | "health" | "metrics">;
+
+export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStreams, fleet: Fleet): void {
+  const { follower, health, metrics } = needs;
+  const open = { config: { isOpen: true } };
+  const tags = ["operation"];
+  const security: [] = [];
+
+  function healthNow() {
+    const { up, stalenessMs } = follower.contact();
+    const versions = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
+    return {
+      status: health(),
+      store: { up, stalenessSeconds: stalenessMs / 1000 },
+      cutovers: Object.fromEntries(versions),
+    };
+  }
+
+  app.route({
+    method: "GET",
+    url: "/health/live",
+    ...open,
+    schema: {
+      operationId: "live",
+      summary: "200 as long as the process runs",
+      tags,
+      security,
+      response: { 200: healthView.describe("Alive"), ...refusals([], "open") },
+    },
+    handler: async () => healthNow(),
+  });
+
+  app.route({
+    method: "GET",
+    url: "/health/ready",
+    ...open,
+    schema: {
+      operationId: "ready",
+      summary: "Whether traffic may come; a store out of reach is in the body, not in the status",
+      tags,
+      security,
+      response: {
+        200: healthView.describe("Ready"),
+        ...refusals([], "open"),
+        503: healthView.describe("Starting or draining"),
+      },
+    },
+    handler: async (_, reply) => {
+      const now = healthNow();
+      return reply.code(now.status === "ready" ? 200 : 503).send(now);
+    },
+  });
+
+  app.route({
+    method: "GET",
+    url: "/metrics",
+    ...open,
+    schema: {
+      operationId: "metrics",
+      summary: "Prometheus exposition",
+      tags,
+      security,
+      response: {
+        200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },
+        ...refusals([], "open"),
+      },
+    },
+    handler: async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()),
+  });
+
+  let description: z.output<typeof openapiDocument> | undefined;
+  app.route({
+    method: "GET",
+    url: "/openapi.json",
+    ...open,
+    schema: {
+      operationId: "openapi",
+      summary: "This description",
+      tags,
+      security,
+      response: { 200: openapiDocument.describe("OpenAPI 3.1"), ...refusals([], "open") },
+    },
+    handler: async () => {
+      description ??= finishOpenApi(app.swagger());
+      return description;
+    },
+  });
+
+  app.route({
+    method: "GET",
+    url: "/api/v1/events",
+    // An answer without a body would be a stream that never ends.
+    exposeHeadRoute: false,
+    schema: {
+      operationId: "events",
+      summary: "Server-sent events",
+      description:
+        "`snapshot` first (as listCutovers), then `change` (one cutover), `metrics` (name, traffic and instances of " +
+        "each, every second) and `tick` (`serverTime` and `store`, every second). No tick for 3 s means stale.",
+      tags: ["fleet"],
+      response: {
+        200: { description: "The stream", content: { "text/event-stream": { schema: z.string() } } },
+        ...refusals(["too_many_streams"]),
+      },
+    },
+    handler: async (_, reply) => {
+      const records = await fleet.read();
+      streams.assertRoom();
+      const fields = Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, value] as const],
+      );
+      reply.hijack();
+      streams.open(reply.raw, Object.fromEntries(fields), records);
+    },
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * The status page at the root. The page and its two files are open; what it shows of the cutovers is not: with
+ * tokens configured a request without one gets the page empty, and its script asks the reader for a token.
+ */
+import { readFileSync } from "node:fs";
+import type { Authenticator } from "../auth.ts";
+import type { AdminApp, AdminOptions } from "../context.ts";
+import type { Fleet } from "../fleet.ts";
+import { renderPage } from "../page/render.ts";
+import type { Views } from "../view.ts";
+
+const contentPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+type Needs = Pick<AdminOptions, "auth" | "follower" | "clock" | "instance" | "version">;
+
+export function pageRoutes(
+  app: AdminApp,
+  needs: Needs,
+  who: Authenticator,
+  views: Views,
+  fleet: Fleet,
+): void {
+  const frame = asset("status.html");
+  const style = asset("status.css");
+  const script = asset("status.js");
+  const open = { config: { isOpen: true }, schema: { hide: true } };
+
+  app.get("/", open, async (request, reply) => {
+    const { authorization } = request.headers;
+    const isKnown = needs.auth === "none" || authorization !== undefined;
+    if (isKnown) who.authenticate(authorization);
+    const body = renderPage(frame, {
+      cutovers: isKnown ? views.all(await fleet.read()) : undefined,
+      store: needs.follower.contact(),
+      now: needs.clock.now(),
+      instance: needs.instance.id,
+      version: needs.version,
+    });
+    return reply.header("content-security-policy", contentPolicy).type("text/html; charset=utf-8").send(body);
+  });
+  app.get("/status.css", open, async (_, reply) => reply.type("text/css; charset=utf-8").send(style));
+  app.get("/status.js", open, async (_, reply) => reply.type("text/javascript; charset=utf-8").send(script));
+}
+
+function asset(name: string): string {
+  return readFileSync(new URL(`../page/${name}`, import.meta.url), "utf8");
+}

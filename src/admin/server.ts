@@ -1,0 +1,189 @@
+/**
+ * The admin listener: API, status page, metrics, health. Every request passes, in this order: the fields every
+ * answer carries, who may talk to this listener at all (browser.ts), who asks (auth.ts), the route, the schemas.
+ * Every error leaves through one handler, as a problem and without a trace.
+ */
+import type { ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Actor } from "../state/model.ts";
+import { createAuthenticator, isLoopbackHost } from "./auth.ts";
+import { maxBodyBytes, readJsonBodies } from "./body.ts";
+import { refuseForeignPages } from "./browser.ts";
+import type { AdminApp, AdminOptions } from "./context.ts";
+import { createEventStreams } from "./events.ts";
+import { createFleet } from "./fleet.ts";
+import { watchMethods } from "./methods.ts";
+import { registerOpenApi } from "./openapi.ts";
+import { problemFor, problemOf, problemType, Refused } from "./problem.ts";
+import { operationRoutes } from "./routes/operation.ts";
+import { pageRoutes } from "./routes/page.ts";
+import { readRoutes } from "./routes/reads.ts";
+import { writeRoutes } from "./routes/writes.ts";
+import type { ProblemCode } from "./schemas.ts";
+import { createViews } from "./view.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who asks; null on what is open to everybody. */
+    actor: Actor | null;
+    /** The monotonic clock's time at arrival. */
+    arrivedMs: number;
+  }
+  interface FastifyContextConfig {
+    /** Answered without a token. */
+    isOpen?: boolean;
+  }
+}
+
+export interface AdminServer {
+  /**
+   * @param at port 0 picks a free one
+   * @throws Error when nothing can listen there, or when it is no loopback host and nobody has to sign in
+   */
+  listen(at: { readonly host: string; readonly port: number }): Promise<{ url: string; port: number }>;
+  /** Ends event streams, lets requests under way finish for 3 s, then closes. */
+  close(): Promise<void>;
+}
+
+const maxHeaderBytes = 16 * 1024;
+const maxConnections = 512;
+const requestTimeoutMs = 10_000;
+/** Longer than the longest `waitMs`. */
+const idleTimeoutMs = 75_000;
+const closeGraceMs = 3000;
+
+const everyAnswer = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+} as const;
+
+export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
+  const { auth, clock, log } = options;
+  const who = createAuthenticator(auth);
+  const fleet = createFleet(options);
+  const views = createViews(options);
+  const streams = createEventStreams(options, views, fleet);
+
+  const app: AdminApp = fastify({
+    logger: false,
+    bodyLimit: maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: idleTimeoutMs,
+    keepAliveTimeout: 10_000,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    http: { maxHeaderSize: maxHeaderBytes, headersTimeout: requestTimeoutMs },
+    frameworkErrors: (error, request, reply) => answerUnrouted(error, request, reply),
+    clientErrorHandler: answerUnparsed,
+  }).withTypeProvider<ZodTypeProvider>();
+  app.server.maxConnections = maxConnections;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.decorateRequest("actor", null);
+  app.decorateRequest("arrivedMs", 0);
+  readJsonBodies(app);
+
+  app.addHook("onRequest", async (request, reply) => {
+    request.arrivedMs = clock.monotonic();
+    reply.headers(everyAnswer);
+    admit(request, request.routeOptions.config.isOpen === true);
+  });
+  app.setErrorHandler((error, _, reply) => answerError(error, reply));
+  app.setNotFoundHandler(async () => {
+    throw new Refused("not_found", "no such path");
+  });
+
+  await registerOpenApi(app, auth, options.version);
+  const refuseOtherMethods = watchMethods(app);
+  readRoutes(app, options, views, fleet);
+  writeRoutes(app, options, views, fleet);
+  operationRoutes(app, options, streams, fleet);
+  pageRoutes(app, options, who, views, fleet);
+  refuseOtherMethods();
+
+  /** @throws Refused */
+  function admit(request: FastifyRequest, isOpen: boolean): void {
+    if (!isOpen) request.actor = who.authenticate(request.headers.authorization);
+    refuseForeignPages({ method: request.method, headers: request.headers }, auth === "none");
+  }
+
+  function answerError(error: unknown, reply: FastifyReply): FastifyReply {
+    const problem = problemFor(error);
+    if (problem.code === "internal") log.error({ err: error }, "the admin API met an unexpected error");
+    if (error instanceof Refused) reply.headers(error.headers);
+    return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
+  }
+
+  /** A target that does not decode reaches no hook: the same order of checks stands here. */
+  function answerUnrouted(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    reply.headers(everyAnswer);
+    try {
+      admit(request, false);
+      answerError(error, reply);
+    } catch (refused) {
+      answerError(refused, reply);
+    }
+  }
+
+  return {
+    async listen({ host, port }) {
+      if (auth === "none" && !isLoopbackHost(host)) {
+        throw new Error("auth: none is only for a loopback host: configure tokens, or listen on 127.0.0.1");
+      }
+      await app.listen({ host, port });
+      const address = app.server.address();
+      if (address === null || typeof address === "string") throw new Error("the admin listener has no port");
+      const name = host.includes(":") ? `[${host}]` : host;
+      return { url: `http://${name}:${address.port}`, port: address.port };
+    },
+
+    async close() {
+      streams.close();
+      const impatience = setTimeout(() => app.server.closeAllConnections(), closeGraceMs);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(impatience);
+      }
+    },
+  };
+}
+
+const unparsed: ReadonlyMap<string, readonly [ProblemCode, string]> = new Map([
+  ["HPE_HEADER_OVERFLOW", ["headers_too_large", "the header fields are larger than 16 KiB"]],
+  ["ERR_HTTP_REQUEST_TIMEOUT", ["request_timeout", "the request took longer than 10 s to arrive"]],
+]);
+
+/** What is no HTTP request reaches no route; the answer is written to the bare socket. */
+function answerUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable || hasAnswered(socket)) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail] = unparsed.get(error.code ?? "") ?? [
+    "malformed_request",
+    "this is no HTTP/1.1 request",
+  ];
+  const problem = problemOf(code, detail);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ""}`,
+    `content-type: ${problemType}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "cache-control: no-store",
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+/** Whether an answer has begun on the socket, so that a second one would corrupt it. */
+function hasAnswered(socket: Socket & { readonly _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true;
+}

@@ -1,0 +1,62 @@
+/** A cutover as the API shows it: the snapshot this instance decides by, and what the fleet says of it. */
+import { countApplied } from "../state/applied.ts";
+import { type CutoverState, initialState } from "../state/model.ts";
+import { percentToNumber } from "../state/percent.ts";
+import type { InstanceRecord } from "../state/store.ts";
+import { mergeTraffic } from "../telemetry/traffic.ts";
+import type { AdminOptions } from "./context.ts";
+import { Refused } from "./problem.ts";
+import type { CutoverView } from "./schemas.ts";
+
+export interface Views {
+  readonly names: readonly string[];
+  /** @throws Refused `not_found` when no such cutover is configured */
+  assertKnown(name: string): void;
+  /** The state in force on this instance. */
+  state(name: string): CutoverState;
+  one(name: string, records: readonly InstanceRecord[]): CutoverView;
+  all(records: readonly InstanceRecord[]): CutoverView[];
+}
+
+export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">): Views {
+  const configured = new Map(Object.entries(cutovers));
+  const names = [...configured.keys()];
+
+  function sidesOf(name: string) {
+    const sides = configured.get(name);
+    if (sides === undefined) throw new Refused("not_found", "no such cutover");
+    return sides;
+  }
+
+  function state(name: string): CutoverState {
+    return follower.current().states.get(name) ?? initialState();
+  }
+
+  function one(name: string, records: readonly InstanceRecord[]): CutoverView {
+    const sides = sidesOf(name);
+    const { percentThousandths, ...rest } = state(name);
+    const count = countApplied(records, name, rest.version);
+    return {
+      name,
+      legacy: sides.legacy,
+      new: sides.new,
+      percent: percentToNumber(percentThousandths),
+      state: rest.state,
+      version: rest.version,
+      pinEpoch: rest.pinEpoch,
+      updatedAt: rest.updatedAt,
+      updatedBy: rest.updatedBy,
+      reason: rest.reason,
+      traffic: mergeTraffic(records.map((record) => record.traffic[name])),
+      instances: { live: count.of, applied: count.instances },
+    };
+  }
+
+  return {
+    names,
+    assertKnown: sidesOf,
+    state,
+    one,
+    all: (records) => names.map((name) => one(name, records)),
+  };
+}

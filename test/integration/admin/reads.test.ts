@@ -1,0 +1,201 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { cutoverView, historyEntry, instanceView } from "../../../src/admin/schemas.ts";
+import { type Rig, startRig, tokens, until } from "./rig.ts";
+
+let rig: Rig;
+afterEach(() => rig.close());
+
+const quiet = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
+
+describe("reading cutovers", () => {
+  it("lists them as a bare array in the order of the configuration", async () => {
+    rig = await startRig();
+    const { status, json } = await rig.call("GET", "/api/v1/cutovers");
+    expect(status).toBe(200);
+    expect(json).toEqual([
+      {
+        name: "checkout",
+        legacy: "social-shop",
+        new: "marketplace",
+        percent: 0,
+        state: "open",
+        version: 0,
+        pinEpoch: 0,
+        updatedAt: "",
+        updatedBy: "",
+        reason: "",
+        traffic: { windowSeconds: 60, legacy: quiet, new: quiet },
+        instances: { live: 1, applied: 1 },
+      },
+      expect.objectContaining({ name: "search", legacy: "old-search", new: "new-search" }),
+    ]);
+  });
+
+  it("shows who changed it last, when and why, exact to three decimals", async () => {
+    rig = await startRig();
+    await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 4.035, reason: " step 1 " });
+    const { json } = await rig.call("GET", "/api/v1/cutovers/checkout");
+    expect(cutoverView.parse(json)).toMatchObject({
+      percent: 4.035,
+      version: 1,
+      updatedBy: "anonymous",
+      reason: "step 1",
+    });
+    expect(Date.parse(cutoverView.parse(json).updatedAt)).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it("merges the traffic figures of all live instances and counts who has applied the version", async () => {
+    rig = await startRig();
+    rig.traffic.recorder("checkout").record("new", "ok", 0.02);
+    const seenAt = new Date().toISOString();
+    const other = {
+      windowSeconds: 60,
+      legacy: { errors: 0, latency: [] },
+      new: { errors: 1, latency: [40, 3] },
+    };
+    await rig.store.acknowledge({
+      id: "two",
+      startedAt: seenAt,
+      seenAt,
+      versions: { checkout: 0 },
+      traffic: { checkout: other },
+    });
+    await rig.change("checkout", { action: "hold" });
+    await until(
+      async () => cutoverView.parse((await rig.call("GET", "/api/v1/cutovers/checkout")).json).version === 1,
+    );
+    const view = cutoverView.parse((await rig.call("GET", "/api/v1/cutovers/checkout")).json);
+    expect(view.instances).toEqual({ live: 2, applied: 1 });
+    expect(view.traffic.new).toMatchObject({ requests: 4, errors: 1, errorRate: 0.25 });
+  });
+
+  it("lists the instances with the versions they decide by", async () => {
+    rig = await startRig();
+    await rig.change("checkout", { action: "hold" });
+    await until(async () => {
+      const [one] = instanceView.array().parse((await rig.call("GET", "/api/v1/instances")).json);
+      return one?.versions.checkout === 1;
+    });
+    const { json } = await rig.call("GET", "/api/v1/instances");
+    expect(json).toEqual([
+      {
+        id: "one",
+        startedAt: expect.any(String),
+        seenAt: expect.any(String),
+        versions: { checkout: 1, search: 0 },
+      },
+    ]);
+  });
+
+  it("gives the history newest first, at most as many as asked for", async () => {
+    rig = await startRig();
+    await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 10, reason: "first" });
+    await rig.call("POST", "/api/v1/cutovers/checkout/rollback", { hard: true });
+    const { json } = await rig.call("GET", "/api/v1/cutovers/checkout/history");
+    expect(historyEntry.array().parse(json)).toEqual([
+      {
+        version: 2,
+        at: expect.any(String),
+        by: "anonymous",
+        action: "rollback_hard",
+        from: { percent: 10, state: "open" },
+        to: { percent: 0, state: "rolled_back" },
+        reason: "",
+      },
+      {
+        version: 1,
+        at: expect.any(String),
+        by: "anonymous",
+        action: "set",
+        from: { percent: 0, state: "open" },
+        to: { percent: 10, state: "open" },
+        reason: "first",
+      },
+    ]);
+    const limited = await rig.call("GET", "/api/v1/cutovers/checkout/history?limit=1");
+    expect(historyEntry.array().parse(limited.json)).toHaveLength(1);
+  });
+
+  it("explains a decision, and says when no route matches", async () => {
+    rig = await startRig();
+    const base = "/api/v1/cutovers/checkout/explain";
+    const found = await rig.call("GET", `${base}?shopper=ana%20b&path=/checkout&method=POST`);
+    expect(found.json).toEqual({ side: "legacy", reason: "bucket", bucket: 4711, percent: 0, version: 0 });
+    expect((await rig.call("GET", base)).json).toMatchObject({ reason: "anonymous", bucket: null });
+    expect(await rig.call("GET", `${base}?path=/nowhere`)).toMatchObject({
+      status: 404,
+      json: { code: "not_found" },
+    });
+  });
+});
+
+describe("with the store out of reach", () => {
+  for (const connection of ["down", "silent"] as const) {
+    it(`goes on reading from memory, knowing this instance alone (${connection})`, async () => {
+      rig = await startRig();
+      await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 30, reason: "r" });
+      const seenAt = new Date().toISOString();
+      const two = { id: "two", startedAt: seenAt, seenAt, versions: { checkout: 1 }, traffic: {} };
+      await rig.store.acknowledge(two);
+      expect((await rig.call("GET", "/api/v1/cutovers/checkout")).json).toMatchObject({
+        instances: { live: 2 },
+      });
+
+      rig.connection = connection;
+      const began = Date.now();
+      const { status, json } = await rig.call("GET", "/api/v1/cutovers");
+      expect(status).toBe(200);
+      expect(json).toMatchObject([{ percent: 30, version: 1, instances: { live: 1, applied: 1 } }, {}]);
+      expect((await rig.call("GET", "/api/v1/instances")).json).toMatchObject([{ id: "one" }]);
+      expect(Date.now() - began).toBeLessThan(2500);
+    });
+  }
+
+  it("answers 503 where only the store knows: history and writes", async () => {
+    rig = await startRig();
+    rig.connection = "down";
+    const lost = { status: 503, json: { code: "store_unavailable", status: 503 } };
+    expect(await rig.call("GET", "/api/v1/cutovers/checkout/history")).toMatchObject(lost);
+    expect(await rig.call("POST", "/api/v1/cutovers/checkout/rollback")).toMatchObject(lost);
+  });
+
+  it("answers the history with 503 within 3 s of a store that says nothing", async () => {
+    rig = await startRig();
+    rig.connection = "silent";
+    const began = Date.now();
+    expect((await rig.call("GET", "/api/v1/cutovers/checkout/history")).status).toBe(503);
+    expect(Date.now() - began).toBeLessThan(3000);
+  });
+});
+
+describe("what is not there", () => {
+  it("is 404 for an unknown cutover and an unknown path, with a token only", async () => {
+    rig = await startRig({ auth: tokens });
+    for (const path of [
+      "/api/v1/cutovers/nope",
+      "/api/v1/cutovers/__proto__",
+      "/api/v1/cutovers/constructor/history",
+      "/api/v1/cutovers/nope/explain",
+      "/api/v2",
+      "/api/v1/cutovers/",
+      "/%zz",
+      `/api/v1/cutovers/${"x".repeat(300)}`,
+      "/status.html",
+    ]) {
+      const reply = await rig.call("GET", path, undefined, { role: "viewer" });
+      expect({ path, status: reply.status, json: reply.json }).toMatchObject({
+        status: 404,
+        json: { code: "not_found", title: "Not Found", type: "about:blank" },
+      });
+      expect(reply.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+      expect((await rig.call("GET", path)).status).toBe(401);
+    }
+  });
+
+  it("is 404 for a write to an unknown cutover, whatever its body", async () => {
+    rig = await startRig();
+    expect(await rig.call("POST", "/api/v1/cutovers/nope/resume", { nonsense: 1 })).toMatchObject({
+      status: 404,
+    });
+  });
+});

@@ -1,0 +1,179 @@
+/** A running admin server on a free port, on a memory store and a real follower; the store can be cut off. */
+import { createHash } from "node:crypto";
+import type { AdminOptions } from "../../../src/admin/context.ts";
+import { createAdminServer } from "../../../src/admin/server.ts";
+import { systemClock } from "../../../src/state/clock.ts";
+import { createFollower } from "../../../src/state/follow.ts";
+import type { Log } from "../../../src/state/log.ts";
+import { createMemoryStore } from "../../../src/state/memory.ts";
+import type { Change, Role } from "../../../src/state/model.ts";
+import { type Store, StoreUnavailable } from "../../../src/state/store.ts";
+import { createTraffic } from "../../../src/telemetry/traffic.ts";
+
+export const cutovers = {
+  checkout: { legacy: "social-shop", new: "marketplace" },
+  search: { legacy: "old-search", new: "new-search" },
+};
+
+const names = Object.keys(cutovers);
+
+export interface Line {
+  readonly level: "info" | "warn" | "error";
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+export interface Rig {
+  readonly url: string;
+  readonly port: number;
+  readonly store: Store;
+  readonly lines: Line[];
+  readonly traffic: ReturnType<typeof createTraffic>;
+  /** `down`: every call rejects. `silent`: no call is ever answered. */
+  connection: "up" | "down" | "silent";
+  /** A call of the API, with the token of a role when tokens are configured. */
+  call(method: string, path: string, body?: unknown, more?: RequestInit & { role?: Role }): Promise<Reply>;
+  /** Changes the store past the API, as another instance's would. */
+  change(name: string, change: Change): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome would have `unknown` read at every use; answers are compared, not typed, in these tests.
+  readonly json: unknown;
+}
+
+export const secretOf = (role: Role) => `secret-of-${role}`;
+export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+export const tokens: AdminOptions["auth"] = {
+  tokens: (["viewer", "responder", "operator", "admin"] as const).map((role) => ({
+    name: `ops-${role}`,
+    role,
+    sha256: sha256(secretOf(role)),
+  })),
+};
+
+export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
+  const inner = createMemoryStore({ clock: systemClock });
+  const lines: Line[] = [];
+  const log: Log = {
+    info: (fields, message) => void lines.push({ level: "info", fields, message }),
+    warn: (fields, message) => void lines.push({ level: "warn", fields, message }),
+    error: (fields, message) => void lines.push({ level: "error", fields, message }),
+  };
+  const traffic = createTraffic({ cutovers: names, clock: systemClock });
+  const instance = { id: "one", startedAt: new Date().toISOString() };
+  const state: { connection: Rig["connection"] } = { connection: "up" };
+
+  function reach<T>(work: () => Promise<T>): Promise<T> {
+    if (state.connection === "down") return Promise.reject(new StoreUnavailable("cut off by the test"));
+    return state.connection === "silent" ? new Promise<T>(() => {}) : work();
+  }
+
+  const store: Store = {
+    kind: "memory",
+    load: (which, lastGood) => reach(() => inner.load(which, lastGood)),
+    apply: (command) => reach(() => inner.apply(command)),
+    subscribe: (onHint) => inner.subscribe(onHint),
+    acknowledge: (record) => reach(() => inner.acknowledge(record)),
+    leave: (id) => reach(() => inner.leave(id)),
+    instances: () => reach(() => inner.instances()),
+    history: (name, limit) => reach(() => inner.history(name, limit)),
+    shared: (name, offer) => reach(() => inner.shared(name, offer)),
+    close: () => inner.close(),
+  };
+  const follower = createFollower({
+    store,
+    names,
+    instance,
+    traffic: () => traffic.snapshot(),
+    clock: systemClock,
+    log,
+    pollMs: 50,
+  });
+  await follower.start();
+  const options: AdminOptions = {
+    store,
+    follower,
+    cutovers,
+    auth: "none",
+    metrics: {
+      contentType: "text/plain; version=0.0.4; charset=utf-8",
+      render: () => "cutover_store_up 1\n",
+    },
+    traffic: () => traffic.snapshot(),
+    instance,
+    explain: (name, query) =>
+      query.path === "/nowhere"
+        ? undefined
+        : {
+            side: "legacy",
+            reason: query.shopper === undefined ? "anonymous" : "bucket",
+            bucket: query.shopper === undefined ? null : 4711,
+            percent: 0,
+            version: follower.current().states.get(name)?.version ?? 0,
+          },
+    health: () => "ready",
+    clock: systemClock,
+    log,
+    version: "1.2.3",
+    ...more,
+  };
+  const server = await createAdminServer(options);
+  const { url, port } = await server.listen({ host: "127.0.0.1", port: 0 });
+
+  return {
+    url,
+    port,
+    store: inner,
+    lines,
+    traffic,
+    get connection() {
+      return state.connection;
+    },
+    set connection(next) {
+      state.connection = next;
+    },
+    async call(method, path, body, { role, ...init } = {}) {
+      const headers = new Headers(init.headers);
+      if (body !== undefined && !headers.has("content-type")) headers.set("content-type", "application/json");
+      if (role !== undefined) headers.set("authorization", `Bearer ${secretOf(role)}`);
+      const response = await fetch(url + path, {
+        method,
+        ...init,
+        headers,
+        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, text, json: parsed(text) };
+    },
+    async change(name, change) {
+      await inner.apply({ name, change, actor: { name: "elsewhere", role: "admin" }, reason: "" });
+    },
+    async close() {
+      await server.close();
+      await follower.stop();
+      await inner.close();
+    },
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits until the condition holds. @throws Error after `ms` */
+export async function until(holds: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`it did not come to hold within ${ms} ms`);
+    await new Promise((resume) => setTimeout(resume, 5));
+  }
+}
