@@ -40,7 +40,9 @@ export function createJourneySecrets(options: JourneySecretsOptions): JourneySec
   let stopped = false;
   for (const [cutover, secret] of configured) {
     if (secret === "") unshared.add(cutover);
-    secrets.set(cutover, [secret || (kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url"))]);
+    secrets.set(cutover, [
+      secret || (kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url")),
+    ]);
   }
 
   async function share(): Promise<void> {

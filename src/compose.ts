@@ -1,0 +1,240 @@
+/**
+ * Builds a running instance from a configuration, and takes it down in reverse. The only file that knows every
+ * room.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Phase } from "./admin/schemas.ts";
+import { createAdminServer } from "./admin/server.ts";
+import type { Config } from "./config/schema.ts";
+import { createOwnershipCounts } from "./ownership/metrics.ts";
+import { openOwnerStore } from "./ownership/open.ts";
+import { createOwnership } from "./ownership/ownership.ts";
+import { createExchange } from "./proxy/exchange.ts";
+import { explain } from "./proxy/explain.ts";
+import { createHttpProxyUpstream } from "./proxy/forward/http-proxy.ts";
+import type { Upstream } from "./proxy/forward/port.ts";
+import { createUndiciUpstream } from "./proxy/forward/undici.ts";
+import { createIds } from "./proxy/ids.ts";
+import { createFieldNames } from "./proxy/names.ts";
+import { createJourneySecrets } from "./proxy/secrets.ts";
+import { createProxyServer, originOf } from "./proxy/server.ts";
+import { compileTable } from "./proxy/table.ts";
+import { createTrust } from "./proxy/trust.ts";
+import { systemClock, systemTimers } from "./state/clock.ts";
+import { createFollower } from "./state/follow.ts";
+import { errorText } from "./state/log.ts";
+import { openStore } from "./state/open.ts";
+import { percentToNumber } from "./state/percent.ts";
+import { createSnapshotFile } from "./state/snapshot-file.ts";
+import { createLines } from "./telemetry/lines.ts";
+import { accessLog, createLog, type LogLevel } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { addProcessMetrics } from "./telemetry/process-metrics.ts";
+import { watchRollbacks } from "./telemetry/rollbacks.ts";
+import { createTraffic } from "./telemetry/traffic.ts";
+
+export interface InstanceOptions {
+  /** Where log lines go: a file, or standard output without it. */
+  readonly logPath?: string;
+  readonly logLevel?: LogLevel;
+  readonly accessLog?: boolean;
+  readonly version: string;
+}
+
+export interface Instance {
+  readonly id: string;
+  readonly proxy: { readonly url: string };
+  readonly admin: { readonly url: string };
+  /** Stops taking requests, lets those under way finish, and closes everything. */
+  close(): Promise<void>;
+}
+
+/** How long exchanges under way may go on when the instance stops. */
+const drainMs = 10_000;
+
+/** @throws Error when a listener's port is taken or the embedded store can not be opened; nothing is left behind */
+export async function composeInstance(config: Config, options: InstanceOptions): Promise<Instance> {
+  /** What takes down what was built, last first. */
+  const teardown: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const step of teardown.splice(0).reverse()) await step();
+  };
+  try {
+    return await build(config, options, teardown, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function build(
+  config: Config,
+  options: InstanceOptions,
+  teardown: (() => Promise<void> | void)[],
+  close: () => Promise<void>,
+): Promise<Instance> {
+  const clock = systemClock;
+  const id = randomBytes(4).toString("hex");
+  const startedAt = new Date(clock.now()).toISOString();
+  const proxyName = `cutover-${id}`;
+  const names = Object.keys(config.cutovers);
+  let phase: Phase = "starting";
+
+  const lines = openLines(options.logPath, teardown);
+  const log = createLog({ level: options.logLevel ?? "info", destination: lines });
+  const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
+
+  const { prefix } = config;
+  const { store, redis } = await openStore(config.store, { prefix, clock, log });
+  teardown.push(() => store.close());
+  const owners = await openOwnerStore({ url: config.store, redis, prefix, clock });
+  teardown.push(() => owners.close());
+  const snapshotFile =
+    config.snapshot === undefined ? undefined : createSnapshotFile({ path: config.snapshot, clock, log });
+  if (snapshotFile !== undefined) teardown.push(() => snapshotFile.settled());
+
+  const traffic = createTraffic({ cutovers: names, clock });
+  const follower = createFollower({
+    store,
+    names,
+    instance: { id, startedAt },
+    traffic: () => traffic.snapshot(),
+    clock,
+    log,
+    snapshotFile,
+    onRejected: (name) => metrics.rejected(name),
+  });
+  const metrics = createMetrics({
+    cutovers: Object.entries(config.cutovers).map(([name, { routes }]) => ({
+      name,
+      routes: routes.map((route) => route.name),
+    })),
+    version: options.version,
+    contact: () => follower.contact(),
+    logLinesDropped: () => lines.dropped(),
+    traffic,
+  });
+  addProcessMetrics(metrics.registry);
+  follower.onSwap((snapshot) => {
+    for (const [name, state] of snapshot.states) metrics.setState(name, state);
+  });
+  teardown.push(() => follower.stop());
+  await follower.start();
+  follower.onSwap(watchRollbacks(metrics));
+
+  const secrets = createJourneySecrets({
+    store,
+    timers: systemTimers,
+    configured: new Map(
+      Object.entries(config.cutovers).flatMap(([name, { journey }]) =>
+        journey === undefined ? [] : [[name, journey.secret]],
+      ),
+    ),
+    kept: (await snapshotFile?.read())?.shared ?? new Map(),
+    keep: (name, secret) => snapshotFile?.keepShared(name, secret),
+  });
+  teardown.push(() => secrets.stop());
+  await secrets.start();
+
+  const upstreams = openUpstreams(config);
+  teardown.push(async () => void (await Promise.all([...upstreams.values()].map((one) => one.close()))));
+  const table = compileTable(config, upstreams, secrets, metrics.meter);
+  const exchange = createExchange({
+    table,
+    following: follower,
+    ownership: createOwnership({ owners, counts: createOwnershipCounts(metrics.registry, names) }),
+    clock,
+    fieldNames: createFieldNames(),
+    ids: createIds(),
+    accessLog: accessLog({ destination: lines, enabled: options.accessLog ?? true }),
+    proxyName,
+    trusts: createTrust(config.trustedProxies),
+    decisionHeader: config.decisionHeader,
+    onFault,
+  });
+  const noneRow = metrics.meter.row();
+  const proxy = createProxyServer({
+    exchange,
+    proxyName,
+    onRefused() {
+      noneRow.began("none");
+      noneRow.settled("none", "rejected", 0);
+    },
+    onFault,
+  });
+  const admin = await createAdminServer({
+    store,
+    follower,
+    cutovers: config.cutovers,
+    auth: config.auth,
+    metrics,
+    traffic: () => traffic.snapshot(),
+    instance: { id, startedAt },
+    explain(name, question) {
+      const explained = explain(table, follower, name, question);
+      return (
+        explained && {
+          side: explained.decision.side,
+          reason: explained.decision.reason,
+          bucket: explained.bucket ?? null,
+          percent: percentToNumber(explained.state.percentThousandths),
+          version: explained.state.version,
+        }
+      );
+    },
+    health: () => phase,
+    clock,
+    log,
+    version: options.version,
+  });
+  teardown.push(() => admin.close());
+  const adminAt = await admin.listen(config.listeners.admin);
+  const { host, port } = config.listeners.proxy;
+  const proxyPort = await proxy.listen({ host, port });
+  teardown.push(async () => {
+    phase = "draining";
+    await proxy.close(drainMs);
+  });
+  phase = "ready";
+  const instance: Instance = {
+    id,
+    proxy: { url: originOf(host, proxyPort) },
+    admin: { url: adminAt.url },
+    close,
+  };
+  log.info({ instance: id, proxy: instance.proxy.url, admin: instance.admin.url }, "ready");
+  return instance;
+}
+
+function openLines(logPath: string | undefined, teardown: (() => Promise<void> | void)[]) {
+  if (logPath === undefined) {
+    const lines = createLines({ fd: process.stdout.fd });
+    teardown.push(() => lines.end());
+    return lines;
+  }
+  mkdirSync(dirname(logPath), { recursive: true });
+  const fd = openSync(logPath, "a");
+  const lines = createLines({ fd });
+  teardown.push(async () => {
+    await lines.end();
+    closeSync(fd);
+  });
+  return lines;
+}
+
+function openUpstreams(config: Config): ReadonlyMap<string, Upstream> {
+  const createUpstream = config.engine === "undici" ? createUndiciUpstream : createHttpProxyUpstream;
+  return new Map(
+    Object.entries(config.upstreams).map(([name, { url, connections, timeouts }]) => [
+      name,
+      createUpstream({
+        name,
+        url: new URL(url),
+        connections,
+        timeouts: { connectMs: timeouts.connect, headersMs: timeouts.headers, idleMs: timeouts.idle },
+      }),
+    ]),
+  );
+}
