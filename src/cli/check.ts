@@ -2,9 +2,8 @@ import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit.ts";
 import { examples, type JsonOption, withConfig, withJson } from "./options.ts";
-import { reportProblems } from "./problems.ts";
+import { reportProblems, warningLine } from "./problems.ts";
 import { printJson } from "./run.ts";
-import { printable } from "./text.ts";
 
 interface CheckOptions extends JsonOption {
   readonly config: string;
@@ -37,7 +36,6 @@ async function check({ engine, terminal, finish }: Context, options: CheckOption
     finish(reportProblems(terminal, checked.problems));
     return;
   }
-  const warnings = checked.warnings.map(({ text }) => `${printable(text)} (warning)`);
-  terminal.out(`${[...warnings, "ok"].join("\n")}\n`);
+  terminal.out(`${checked.warnings.map(warningLine).join("")}ok\n`);
   finish(exitCodes.done);
 }

@@ -7,7 +7,7 @@ import { demandReason, runWrite, type WriteOptions, withWriteOptions, writeBody 
 export function addClose(program: Command, context: Context): void {
   const command = program
     .command("close")
-    .description("close legacy for good, from open at 100 %: the point of no return")
+    .description("close legacy for good, from open at 100%: the point of no return")
     .argument("<NAME>", "the cutover", readName);
   withWriteOptions(command, "required").action(async (name: string, options: WriteOptions) => {
     const reason = demandReason(context, options, "close", name);

@@ -20,6 +20,8 @@ export interface Problems {
 /** Something that runs until it is closed. */
 export interface Running {
   readonly ok: true;
+  /** What its configuration permits and a person should know. */
+  readonly warnings: readonly ConfigProblem[];
   /** Ends it cleanly: what is in flight is let finish. */
   close(): Promise<void>;
 }

@@ -20,9 +20,9 @@ export function addExplain(program: Command, context: Context): void {
     .command("explain")
     .description("which side would serve a shopper's next new journey, and why")
     .argument("<NAME>", "the cutover", readName)
-    .requiredOption("--shopper ID", "the shopper, as the header or cookie gives it")
-    .option("--path PATH", "of the request")
-    .option("--method METHOD", "of the request");
+    .requiredOption("--shopper <ID>", "the shopper, as the header or cookie gives it")
+    .option("--path <PATH>", "of the request")
+    .option("--method <METHOD>", "of the request");
   withApiOptions(withJson(command)).action((name: string, options: ExplainOptions) =>
     withApi(context, options, (api) => explain(api, name, options)),
   );

@@ -21,7 +21,9 @@ export const stateWords = {
 
 export const nothing = "–";
 
+/** In full below a million: `12,345`, `1.2M`. */
 export function count(value: number): string {
+  if (value >= 1_000_000) return `${(value / 1_000_000).toFixed(1)}M`;
   return value.toLocaleString("en-US");
 }
 

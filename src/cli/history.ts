@@ -28,7 +28,7 @@ export function addHistory(program: Command, context: Context): void {
     .command("history")
     .description("who changed it, when, from what to what, and why; newest first")
     .argument("<NAME>", "the cutover", readName)
-    .option("--limit N", "at most so many entries", readLimit, defaultLimit);
+    .option("--limit <N>", "at most so many entries", readLimit, defaultLimit);
   withApiOptions(withJson(command)).action((name: string, options: HistoryOptions) =>
     withApi(context, options, (api) => history(api, name, options)),
   );

@@ -22,8 +22,8 @@ export const defaultConfigPath = "config/cutover.yaml";
 
 export function withApiOptions(command: Command): Command {
   return command
-    .option("--admin-url URL", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
-    .option("--token-file FILE", "a file that holds the token (else CUTOVER_TOKEN)");
+    .option("--admin-url <URL>", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
+    .option("--token-file <FILE>", "a file that holds the token (else CUTOVER_TOKEN)");
 }
 
 export function withJson(command: Command, what = "print the API's JSON"): Command {
@@ -31,7 +31,7 @@ export function withJson(command: Command, what = "print the API's JSON"): Comma
 }
 
 export function withConfig(command: Command): Command {
-  return command.option("--config FILE", "the configuration", defaultConfigPath);
+  return command.option("--config <FILE>", "the configuration", defaultConfigPath);
 }
 
 /** Examples under the help text, each with what it does. */

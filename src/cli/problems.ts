@@ -9,3 +9,8 @@ export function reportProblems(terminal: Terminal, problems: readonly ConfigProb
   const number = problems.length === 1 ? "a problem" : `${problems.length} problems`;
   return report(terminal, fail(exitCodes.usage, `the configuration has ${number}`).failure);
 }
+
+/** With its line end. */
+export function warningLine({ text }: ConfigProblem): string {
+  return `${printable(text)} (warning)\n`;
+}

@@ -48,7 +48,11 @@ export async function runCli(
     .description("Moves shoppers from a legacy checkout to a new one, percent by percent.")
     .version(version, "--version", "print the version")
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      outputError: (text, write) => write(text.replace(/^error:/, "cutover:")),
+    })
     .showHelpAfterError("(--help shows how it is used)")
     .addHelpText("after", guide);
 

@@ -5,14 +5,15 @@ import { withApi } from "./run.ts";
 import { runWrite, type WriteOptions, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
 
 const plain = "New journeys start on legacy. Journeys that began on new finish there.";
-const hard =
-  "New journeys start on legacy. Journeys that began on new are void: they go on on legacy, save for orders\n" +
-  "and keys that new owns.";
+const hard = [
+  "New journeys start on legacy. Journeys that began on new are void: they start anew on legacy.",
+  "Only requests with an order or key that new owns still go to new.",
+];
 
 export function addRollback(program: Command, context: Context): void {
   const command = program
     .command("rollback")
-    .description("0 % at once, and latched there until resume; needs no reason")
+    .description("0% at once, and latched there until resume; needs no reason")
     .argument("<NAME>", "the cutover", readName)
     .option("--hard", "void the journeys that began on new as well (owned orders stay where they are)");
   withWriteOptions(command, "welcome").action(
@@ -25,7 +26,7 @@ export function addRollback(program: Command, context: Context): void {
           isJson: options.json === true,
           standing: () => "rolled back",
           consequences: [
-            options.hard === true ? hard : plain,
+            ...(options.hard === true ? hard : [plain]),
             `Nothing raises it before: cutover resume ${name} --reason TEXT`,
           ],
         }),

@@ -2,7 +2,7 @@
 import type { Context } from "./context.ts";
 import type { Problems, Running } from "./engine.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
-import { reportProblems } from "./problems.ts";
+import { reportProblems, warningLine } from "./problems.ts";
 
 /**
  * Signals are heard from the beginning: one that comes before the thing is up ends it once it is.
@@ -21,6 +21,7 @@ export async function runUntilStopped(
   try {
     const running = await start();
     if (!running.ok) return reportProblems(terminal, running.problems);
+    terminal.err(running.warnings.map(warningLine).join(""));
     await aborted(stop.signal);
     await running.close();
     return exitCodes.done;

@@ -45,7 +45,10 @@ function headLines(view: CutoverView, { columns, style }: ViewOptions): string[]
       ? style.strong(name) + alerted.slice(name.length)
       : alerted;
   });
-  return [...lines, ...stateNote(view).flatMap((note) => wrap(`  ${note}`, columns, 3))];
+  return [
+    ...lines,
+    ...stateNote(view).flatMap((note) => wrap(note, columns - 2, 3).map((line) => `  ${line}`)),
+  ];
 }
 
 function stateNote({ name, state }: CutoverView): string[] {
@@ -54,15 +57,15 @@ function stateNote({ name, state }: CutoverView): string[] {
     case "open":
       return [];
     case "held":
-      return [`Held: nothing raises it before: ${resume}`];
+      return [`Nothing raises it before: ${resume}`];
     case "rolled_back":
-      return [`New journeys start on legacy, latched. To go on: ${resume}`];
+      return ["New journeys start on legacy; latched.", `Nothing raises it before: ${resume}`];
     case "closed":
       return ["Legacy is closed for good."];
   }
 }
 
-const widths = { side: 8, share: 9, requests: 12, errors: 9, rate: 9, p50: 9, p99: 9 } as const;
+const widths = { side: 8, share: 9, requests: 10, errors: 8, rate: 9, p50: 9, p99: 9 } as const;
 const tableWidth = 2 + Object.values(widths).reduce((sum, width) => sum + width, 0);
 const smallestUpstream = 12;
 

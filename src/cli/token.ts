@@ -15,8 +15,8 @@ export function addToken(program: Command, context: Context): void {
   const command = program
     .command("token")
     .description("make a secret for the admin API: shown once, here; the configuration holds its SHA-256")
-    .option("--name NAME", "who it is for: stands in the history as by", readTokenName, "ops")
-    .addOption(new Option("--role ROLE", "what it may do").choices(roles).default(roles[0]));
+    .option("--name <NAME>", "who it is for: stands in the history as by", readTokenName, "ops")
+    .addOption(new Option("--role <ROLE>", "what it may do").choices(roles).default(roles[0]));
   withJson(command, "print { secret, name, role, sha256 }").action((options: TokenOptions) => {
     const { name, role } = options;
     const made = { ...makeToken(), name, role };

@@ -23,7 +23,7 @@ import { printable } from "./text.ts";
 export interface WriteOptions extends ApiOptions, JsonOption {
   readonly reason?: string;
   readonly ifVersion?: number;
-  readonly wait: number;
+  readonly wait?: number;
 }
 
 const defaultWaitMs = 2000;
@@ -31,9 +31,9 @@ const defaultWaitMs = 2000;
 export function withWriteOptions(command: Command, reason: "required" | "welcome"): Command {
   const read = reason === "required" ? readReason : readWelcomeReason;
   command
-    .option("--reason TEXT", `why, for the history and whoever is on call (${reason})`, read)
-    .option("--if-version N", "only if the cutover still has this version", readVersion)
-    .option("--wait DURATION", "how long to wait for all instances (default: 2s)", readWait, defaultWaitMs);
+    .option("--reason <TEXT>", `why, for the history and whoever is on call (${reason})`, read)
+    .option("--if-version <N>", "only if the cutover still has this version", readVersion)
+    .option("--wait <DURATION>", "how long to wait for all instances (default: 2s)", readWait);
   return withApiOptions(withJson(command));
 }
 
@@ -54,7 +54,7 @@ export function demandReason(
 
 /** The part of the body every write has. */
 export function writeBody(options: WriteOptions): { waitMs: number; ifVersion?: number } {
-  const { wait, ifVersion } = options;
+  const { wait = defaultWaitMs, ifVersion } = options;
   return { waitMs: wait, ...(ifVersion === undefined ? {} : { ifVersion }) };
 }
 

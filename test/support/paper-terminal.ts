@@ -1,0 +1,70 @@
+/** A terminal that keeps what is written to it, for tests of commands in this process. */
+import type { Engine } from "../../src/cli/engine.ts";
+import type { ExitCode } from "../../src/cli/exit.ts";
+import { runCli } from "../../src/cli/program.ts";
+import { plainStyle } from "../../src/cli/style.ts";
+import type { Terminal } from "../../src/cli/terminal.ts";
+
+export interface PaperTerminal extends Terminal {
+  stdout(): string;
+  stderr(): string;
+  /** As a signal would. */
+  stop(): void;
+}
+
+export function createPaperTerminal(): PaperTerminal {
+  let stdout = "";
+  let stderr = "";
+  const listeners = new Set<() => void>();
+  return {
+    out: (text) => {
+      stdout += text;
+    },
+    err: (text) => {
+      stderr += text;
+    },
+    isTty: false,
+    columns: () => 80,
+    rows: () => 24,
+    style: plainStyle,
+    closed: new AbortController().signal,
+    onStop(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stdout: () => stdout,
+    stderr: () => stderr,
+    stop: () => {
+      for (const listener of listeners) listener();
+    },
+  };
+}
+
+const nothingRuns: Engine = {
+  check: async () => ({ ok: true, warnings: [] }),
+  serve: async () => ({ ok: false, problems: [] }),
+  demo: async () => ({ ok: false, problems: [] }),
+};
+
+export interface Setting {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly engine?: Partial<Engine>;
+  readonly abandon?: () => void;
+  readonly terminal?: PaperTerminal;
+}
+
+/** Runs the command line in this process; nothing of the real environment gets in. */
+export async function runOnPaper(
+  argv: readonly string[],
+  { env = {}, engine = {}, abandon = () => undefined, terminal = createPaperTerminal() }: Setting = {},
+): Promise<{ code: ExitCode; stdout: string; stderr: string }> {
+  const code = await runCli(argv, {
+    terminal,
+    env,
+    now: Date.now,
+    engine: { ...nothingRuns, ...engine },
+    version: "1.2.3",
+    abandon,
+  });
+  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
+}

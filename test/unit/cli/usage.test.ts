@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { runOnPaper } from "../../support/paper-terminal.ts";
+
+test.each([
+  [["set", "checkout", "101", "--reason", "x"], "0 to 100"],
+  [["set", "checkout", "12,5", "--reason", "x"], "0 to 100"],
+  [["set", "checkout", "1e1", "--reason", "x"], "0 to 100"],
+  [["set", "checkout", "0.0001", "--reason", "x"], "0 to 100"],
+  [["set", "checkout", "-5", "--reason", "x"], "0 to 100"],
+  [["set", "checkout", "25%%", "--reason", "x"], "0 to 100"],
+  [["set", "checkout"], "missing required argument"],
+  [["set", "..", "25", "--reason", "x"], "Expected a cutover's name"],
+  [["set", "checkout", "25", "--reason", "x".repeat(501)], "at most 500 characters"],
+  [["set", "checkout", "25", "--reason", "x", "--wait", "5"], "Expected a duration"],
+  [["set", "checkout", "25", "--reason", "x", "--wait", "61s"], "Expected a duration"],
+  [["set", "checkout", "25", "--reason", "x", "--if-version", "-1"], "Expected a version"],
+  [["set", "checkout", "25", "--reason", "x", "--token", "s3cret"], "unknown option"],
+  [["history", "checkout", "--limit", "0"], "whole number from 1"],
+  [["explain", "checkout"], "--shopper"],
+  [["token", "--role", "king"], "viewer, responder, operator, admin"],
+  [["token", "--name", "Ana"], "lower-case letters"],
+  [["status", "--admin-url", "ftp://x"], "http:// or https://"],
+  [["status", "--admin-url", "http://user:s3cret@127.0.0.1/"], "without credentials"],
+  [["status", "--token-file", "/nowhere/at/all"], "ENOENT"],
+  [["plan", "checkout", "show"], "unknown command 'plan'"],
+  [["no-such-command"], "unknown command"],
+  [["status", "--no-such-option"], "unknown option"],
+  [[], "Usage: cutover"],
+])("%j is bad usage: exit 2, said on stderr, nothing on stdout", async (argv, said) => {
+  const { code, stdout, stderr } = await runOnPaper(argv);
+  expect(code).toBe(2);
+  expect(stderr).toContain(said);
+  expect(stderr).not.toContain("s3cret");
+  expect(stdout).toBe("");
+});
+
+test.each([
+  [["set", "checkout", "25%"], 'Usage: cutover set checkout 25 --reason "WHY"'],
+  [["set", "checkout", "25", "--reason", "  "], 'Usage: cutover set checkout 25 --reason "WHY"'],
+  [["set", "a b", "0", "--if-version", "4"], "Usage: cutover set 'a b' 0 --if-version 4 --reason \"WHY\""],
+  [["resume", "checkout"], 'Usage: cutover resume checkout --reason "WHY"'],
+  [["close", "checkout"], 'Usage: cutover close checkout --reason "WHY"'],
+])("%j lacks a reason: exit 2 with the whole command to type", async (argv, line) => {
+  const { code, stderr } = await runOnPaper(argv);
+  expect(code).toBe(2);
+  expect(stderr).toContain(line);
+});
+
+test.each([
+  "status",
+  "watch",
+  "history",
+  "explain",
+  "set",
+  "rollback",
+  "hold",
+  "resume",
+  "close",
+  "serve",
+  "demo",
+  "check",
+  "token",
+])("%s --help shows its usage and examples", async (command) => {
+  const { code, stdout, stderr } = await runOnPaper([command, "--help"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain(`Usage: cutover ${command}`);
+  expect(stdout).toMatch(new RegExp(`Examples:\\n  cutover ${command}`));
+});
+
+test("--version prints the version", async () => {
+  expect(await runOnPaper(["--version"])).toEqual({ code: 0, stdout: "1.2.3\n", stderr: "" });
+});
+
+test("a token with a line break is refused without being repeated", async () => {
+  const { code, stderr } = await runOnPaper(["status"], { env: { CUTOVER_TOKEN: "abc\r\nx-evil: 1" } });
+  expect(code).toBe(2);
+  expect(stderr).not.toContain("abc");
+});
+
+test("token makes 256 random bits and the configuration's line with their SHA-256", async () => {
+  const { code, stdout } = await runOnPaper(["token", "--name", "ana", "--role", "operator"]);
+  expect(code).toBe(0);
+  const secret = /cutover_[A-Za-z0-9_-]{43}\b/.exec(stdout)?.[0] ?? "";
+  const sha256 = createHash("sha256").update(secret).digest("hex");
+  expect(stdout).toContain(`- { name: ana, role: operator, sha256: ${sha256} }`);
+  expect((await runOnPaper(["token"])).stdout).not.toContain(secret);
+});
+
+const problem = {
+  file: "c.yaml",
+  line: 3,
+  column: 7,
+  path: "default",
+  message: "expected an upstream",
+  text: "c.yaml:3:7 default: expected an upstream",
+};
+
+test("check tells every problem with its place and exits 2", async () => {
+  const engine = { check: async () => ({ ok: false, problems: [problem, problem] }) as const };
+  const { code, stdout, stderr } = await runOnPaper(["check"], { engine });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toBe(`${problem.text}\n${problem.text}\ncutover: the configuration has 2 problems\n`);
+});
+
+test("check says ok, after the warnings; --json holds both", async () => {
+  const engine = { check: async () => ({ ok: true, warnings: [problem] }) as const };
+  const { code, stdout } = await runOnPaper(["check"], { engine });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${problem.text} (warning)\nok\n` });
+  const json = await runOnPaper(["check", "--json"], { engine });
+  expect(JSON.parse(json.stdout)).toEqual({ ok: true, problems: [], warnings: [problem] });
+});
