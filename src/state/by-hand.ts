@@ -5,7 +5,7 @@
  * reported as rejected. What then differs from the accepted state must be a step the rule book allows an admin:
  *
  *   - to `rolled_back`: always, from open or held; percent becomes 0 whatever was written beside it
- *   - out of `rolled_back` only by writing `state`; a bare percent above 0 is rejected
+ *   - out of `rolled_back` only by writing `open`; a bare percent above 0 is rejected
  *   - a raise into or within `held`, and anything while `closed`, is rejected
  *   - `closed` only from open at 100
  *   - `pin_epoch` only upward
@@ -52,7 +52,8 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
   }
 
   let pinEpoch = accepted.pinEpoch;
-  if (raw.pin_epoch !== undefined) {
+  // The accepted epoch itself is never rejected, however long it has grown.
+  if (raw.pin_epoch !== undefined && raw.pin_epoch !== String(accepted.pinEpoch)) {
     const parsed = /^(?:0|[1-9]\d{0,14})$/.test(raw.pin_epoch) ? Number(raw.pin_epoch) : undefined;
     if (parsed === undefined || parsed < accepted.pinEpoch) reject("pin_epoch");
     else pinEpoch = parsed;
@@ -65,6 +66,10 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
     return { routing: accepted, differs: false, rejected };
   }
   if (state === "closed" && (accepted.state !== "open" || percentThousandths !== maxThousandths)) {
+    reject("state");
+    state = accepted.state;
+  }
+  if (state === "held" && accepted.state === "rolled_back") {
     reject("state");
     state = accepted.state;
   }

@@ -89,6 +89,7 @@ export const rules = {
     held: { raise: "held", close: "held" },
     rolled_back: { raise: "rolled_back", hold: "rolled_back", close: "rolled_back" },
     closed: {
+      raise: "closed",
       lower: "closed",
       hold: "closed",
       rollback: "closed",
@@ -112,6 +113,19 @@ export function initialState(): CutoverState {
   };
 }
 
+/** @throws RangeError when the percent is not an integer of thousandths, 0–100000 */
+export function assertChange(change: Change): void {
+  if (change.action !== "set") return;
+  const { percentThousandths } = change;
+  if (
+    !Number.isInteger(percentThousandths) ||
+    percentThousandths < 0 ||
+    percentThousandths > maxThousandths
+  ) {
+    throw new RangeError(`not a percent in thousandths: ${percentThousandths}`);
+  }
+}
+
 export function moveOf(current: CutoverState, change: Change): Move {
   if (change.action !== "set") return change.action;
   if (change.percentThousandths === current.percentThousandths) return "keep";
@@ -132,9 +146,14 @@ export type Transition =
   | { readonly accepted: true; readonly changed: boolean; readonly next: CutoverState }
   | { readonly accepted: false; readonly code: RefusalCode };
 
-/** What the request makes of the state, by the rules in the head of this file. */
+/**
+ * What the request makes of the state, by the rules in the head of this file.
+ *
+ * @throws RangeError when the percent is none: the caller has let through what it had to refuse
+ */
 export function transition(current: CutoverState, request: Request): Transition {
   const { change, actor } = request;
+  assertChange(change);
   const move = moveOf(current, change);
   if (roles.indexOf(actor.role) < roles.indexOf(table.minimumRole[move])) return refused("forbidden");
   if (request.ifVersion !== undefined && request.ifVersion !== current.version) {

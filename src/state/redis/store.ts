@@ -9,7 +9,7 @@
  *   cutover:changes          channel, a hint that NAME has changed
  */
 import { byId } from "../in-process.ts";
-import type { CutoverState } from "../model.ts";
+import { assertChange, type CutoverState } from "../model.ts";
 import { type Loaded, leaseMs, type Rejection, type Store, StoreUnavailable } from "../store.ts";
 import { createCaller } from "./caller.ts";
 import { monotonicMs, type RedisClient } from "./client.ts";
@@ -63,7 +63,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         return { states, rejections, restored };
       }),
 
-    apply: (command) => answered(() => cutovers.apply(command, monotonicMs() + writeMs)),
+    async apply(command) {
+      assertChange(command.change);
+      return await answered(() => cutovers.apply(command, monotonicMs() + writeMs));
+    },
 
     subscribe(onHint) {
       const listener = () => onHint();
