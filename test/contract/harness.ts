@@ -1,0 +1,84 @@
+/** One way to open each store for the contract suite. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openFileStore } from "../../src/state/file.ts";
+import { createMemoryStore } from "../../src/state/memory.ts";
+import { createRedisClient } from "../../src/state/redis/client.ts";
+import { createRedisStore } from "../../src/state/redis/store.ts";
+import { leaseMs, type Store } from "../../src/state/store.ts";
+import { createManualTime } from "../support/manual-time.ts";
+import { startRedis } from "../support/redis.ts";
+
+export interface StoreUnderTest {
+  readonly store: Store;
+  /** Lets leases run out that are not renewed. */
+  passLease(): Promise<void>;
+}
+
+export interface Harness {
+  readonly kind: Store["kind"];
+  /** Opens an empty store. */
+  open(): Promise<StoreUnderTest>;
+  /** Ends what `open` opened. */
+  close(): Promise<void>;
+  /** Ends what all tests share. */
+  end(): Promise<void>;
+}
+
+export function memoryHarness(): Harness {
+  const stores: Store[] = [];
+  return {
+    kind: "memory",
+    async open() {
+      const time = createManualTime();
+      const store = createMemoryStore({ clock: time });
+      stores.push(store);
+      return { store, passLease: () => time.advance(leaseMs) };
+    },
+    close: () => closeAll(stores),
+    async end() {},
+  };
+}
+
+export function fileHarness(): Harness {
+  const stores: Store[] = [];
+  const folders: string[] = [];
+  return {
+    kind: "file",
+    async open() {
+      const folder = await mkdtemp(join(tmpdir(), "cutover-file-"));
+      folders.push(folder);
+      const time = createManualTime();
+      const store = await openFileStore({ path: join(folder, "var", "state.json"), clock: time });
+      stores.push(store);
+      return { store, passLease: () => time.advance(leaseMs) };
+    },
+    async close() {
+      await closeAll(stores);
+      for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+    },
+    async end() {},
+  };
+}
+
+export async function redisHarness(): Promise<Harness> {
+  const server = await startRedis();
+  const stores: Store[] = [];
+  return {
+    kind: "redis",
+    async open() {
+      await server.cli("FLUSHALL");
+      const store = createRedisStore({ client: createRedisClient(server.url) });
+      stores.push(store);
+      return { store, passLease: () => sleep(leaseMs + 50) };
+    },
+    close: () => closeAll(stores),
+    end: () => server.stop(),
+  };
+}
+
+async function closeAll(stores: Store[]): Promise<void> {
+  await Promise.all(stores.splice(0).map((store) => store.close()));
+}

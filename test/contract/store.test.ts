@@ -1,0 +1,294 @@
+/** What every store does alike. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  type Change,
+  type CutoverState,
+  changeActions,
+  initialState,
+  roles,
+  type StateName,
+  stateNames,
+  transition,
+} from "../../src/state/model.ts";
+import { type InstanceRecord, type Store, StoreUnavailable } from "../../src/state/store.ts";
+import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
+import { until } from "../support/until.ts";
+import { fileHarness, type Harness, memoryHarness, redisHarness, type StoreUnderTest } from "./harness.ts";
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
+
+/** How each state is come to. */
+const wayTo: Record<StateName, readonly Change[]> = {
+  open: [setTo(40)],
+  held: [setTo(40), { action: "hold" }],
+  rolled_back: [setTo(40), { action: "rollback" }],
+  closed: [setTo(100), { action: "close" }],
+};
+
+function everyChange(current: CutoverState): readonly Change[] {
+  return changeActions.flatMap((action): readonly Change[] => {
+    if (action !== "set") return [{ action }];
+    return [0, current.percentThousandths, 100_000].map((percentThousandths) => ({
+      action,
+      percentThousandths,
+    }));
+  });
+}
+
+function record(id: string, versions: Record<string, number> = {}): InstanceRecord {
+  const at = "2026-01-01T00:00:00.000Z";
+  return { id, startedAt: at, seenAt: at, versions, traffic: { checkout: { requests: 1 } } };
+}
+
+describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
+  let harness: Harness;
+  let tested: StoreUnderTest;
+  let store: Store;
+
+  beforeAll(async () => {
+    const made = { memory: memoryHarness, file: fileHarness, redis: redisHarness };
+    harness = await made[kind]();
+  });
+  beforeEach(async () => {
+    tested = await harness.open();
+    store = tested.store;
+  });
+  afterEach(() => harness.close());
+  afterAll(() => harness.end());
+
+  it("says what kind it is", () => {
+    expect(store.kind).toBe(kind);
+  });
+
+  it("begins every cutover open at 0, version 0, and tells of each one asked for", async () => {
+    const loaded = await store.load(["checkout", "returns"], noneKnown);
+    expect([...loaded.states]).toEqual([
+      ["checkout", initialState()],
+      ["returns", initialState()],
+    ]);
+    expect(loaded.rejections).toEqual([]);
+    expect(loaded.restored).toEqual([]);
+    expect((await store.load([], noneKnown)).states.size).toBe(0);
+  });
+
+  it("answers a change with the state it made, and loads that state", async () => {
+    const applied = await store.apply(command("checkout", setTo(12.345), { reason: "a trial: “ß”" }));
+    expect(applied).toMatchObject({
+      accepted: true,
+      changed: true,
+      state: {
+        percentThousandths: 12_345,
+        state: "open",
+        pinEpoch: 0,
+        version: 1,
+        updatedBy: "ann",
+        reason: "a trial: “ß”",
+      },
+    });
+    expect(applied.state.updatedAt).toMatch(rfc3339);
+    expect(await stateOf(store, "checkout")).toEqual(applied.state);
+  });
+
+  it("keeps cutovers apart", async () => {
+    await applyAll(store, "checkout", [setTo(50)]);
+    expect(await stateOf(store, "returns")).toEqual(initialState());
+    expect(await store.history("returns", 10)).toEqual([]);
+  });
+
+  it("makes no version and no history of a change that changes nothing", async () => {
+    const first = await applyAll(store, "checkout", [setTo(50)]);
+    const again = await store.apply(command("checkout", setTo(50), { reason: "once more" }));
+    expect(again).toEqual({ accepted: true, changed: false, state: first });
+    expect(await store.apply(command("returns", setTo(0)))).toEqual({
+      accepted: true,
+      changed: false,
+      state: initialState(),
+    });
+    expect(await store.history("checkout", 10)).toHaveLength(1);
+    expect(await store.history("returns", 10)).toEqual([]);
+  });
+
+  it("answers a refusal with its code and the state there is", async () => {
+    const held = await applyAll(store, "checkout", [setTo(50), { action: "hold" }]);
+    const refused = await store.apply(command("checkout", setTo(60)));
+    expect(refused).toEqual({ accepted: false, code: "held", state: held });
+    expect(await stateOf(store, "checkout")).toEqual(held);
+  });
+
+  it("changes only the version that was asked for", async () => {
+    const first = await applyAll(store, "checkout", [setTo(50)]);
+    expect(await store.apply(command("checkout", setTo(60), { ifVersion: 0 }))).toEqual({
+      accepted: false,
+      code: "version_conflict",
+      state: first,
+    });
+    expect(await store.apply(command("checkout", setTo(60), { ifVersion: 1 }))).toMatchObject({
+      changed: true,
+      state: { version: 2 },
+    });
+    expect(await store.apply(command("returns", setTo(1), { ifVersion: 0 }))).toMatchObject({
+      changed: true,
+    });
+  });
+
+  it.each(stateNames)("judges every role and every change in %s as the rule book does", async (name) => {
+    for (const [index, role] of roles.entries()) {
+      const known = await applyAll(store, `${name}-${index}`, wayTo[name]);
+      for (const [at, change] of everyChange(known).entries()) {
+        const cutover = `${name}-${index}-${at}`;
+        const current = await applyAll(store, cutover, wayTo[name]);
+        const actor = { name: "ann", role };
+        const applied = await store.apply(command(cutover, change, {}, role));
+        const request = { change, actor, reason: "because", at: applied.state.updatedAt };
+        const judged = transition(current, request);
+        const label = `${role} ${JSON.stringify(change)}`;
+        expect(applied, label).toEqual(
+          judged.accepted
+            ? { accepted: true, changed: judged.changed, state: judged.next }
+            : { accepted: false, code: judged.code, state: current },
+        );
+        expect(await stateOf(store, cutover), label).toEqual(applied.state);
+      }
+    }
+  });
+
+  it.each([-1, 100_001, 0.5, Number.NaN])("throws for %d thousandths and changes nothing", async (wrong) => {
+    const change = { action: "set", percentThousandths: wrong } as const;
+    await expect(store.apply(command("checkout", change))).rejects.toThrow(RangeError);
+    expect(await stateOf(store, "checkout")).toEqual(initialState());
+  });
+
+  it("tells the history newest first, at most as much as was asked for", async () => {
+    const changes: readonly Change[] = [
+      setTo(50),
+      { action: "hold" },
+      { action: "resume" },
+      { action: "rollback_hard" },
+    ];
+    await applyAll(store, "checkout", changes);
+    const history = await store.history("checkout", 10);
+    expect(history.map((entry) => [entry.version, entry.action])).toEqual([
+      [4, "rollback_hard"],
+      [3, "resume"],
+      [2, "hold"],
+      [1, "set"],
+    ]);
+    expect(history[0]).toEqual({
+      version: 4,
+      at: (await stateOf(store, "checkout")).updatedAt,
+      by: "ann",
+      action: "rollback_hard",
+      from: { percentThousandths: 50_000, state: "open" },
+      to: { percentThousandths: 0, state: "rolled_back" },
+      reason: "because",
+    });
+    expect(await store.history("checkout", 2)).toEqual(history.slice(0, 2));
+    expect(await store.history("checkout", 0)).toEqual([]);
+  });
+
+  it("takes back from the caller what it has lost, and goes on from that version", async () => {
+    const lastGood = { ...initialState(), percentThousandths: 30_000, version: 17, updatedBy: "ann" };
+    const loaded = await store.load(["checkout", "returns"], new Map([["checkout", lastGood]]));
+    expect(loaded.restored).toEqual(["checkout"]);
+    expect(loaded.states.get("checkout")).toEqual(lastGood);
+    expect(await stateOf(store, "checkout")).toEqual(lastGood);
+    expect((await store.load(["checkout"], new Map([["checkout", lastGood]]))).restored).toEqual([]);
+    expect(await store.apply(command("checkout", setTo(31)))).toMatchObject({ state: { version: 18 } });
+  });
+
+  it("takes back what it has lost at a change, too", async () => {
+    const lastGood = { ...initialState(), percentThousandths: 30_000, version: 17, updatedBy: "ann" };
+    const applied = await store.apply(command("checkout", setTo(30), { lastGood }));
+    expect(applied).toEqual({ accepted: true, changed: false, state: lastGood });
+    expect(await stateOf(store, "checkout")).toEqual(lastGood);
+  });
+
+  it("keeps its own state against an older one and against one no change can have made", async () => {
+    const state = await applyAll(store, "checkout", [setTo(1), setTo(2), setTo(3)]);
+    const older = { ...initialState(), percentThousandths: 99_000, version: 2 };
+    const impossible: CutoverState = { ...older, state: "rolled_back", version: 9 };
+    for (const lastGood of [older, impossible, initialState()]) {
+      const loaded = await store.load(["checkout"], new Map([["checkout", lastGood]]));
+      expect(loaded).toMatchObject({ restored: [], states: new Map([["checkout", state]]) });
+    }
+  });
+
+  it("gives a hint after each change until it is told to stop", async () => {
+    let hints = 0;
+    let others = 0;
+    const stop = store.subscribe(() => {
+      hints += 1;
+    });
+    const stopOther = store.subscribe(() => {
+      others += 1;
+    });
+    await applyAll(store, "checkout", [setTo(1)]);
+    await until("a hint", () => hints > 0 && others > 0);
+    stop();
+    const [before, othersBefore] = [hints, others];
+    await applyAll(store, "checkout", [setTo(2)]);
+    await until("a hint to the other", () => others > othersBefore);
+    expect(hints).toBe(before);
+    stopOther();
+  });
+
+  it("lists live instances by id, each with its last record", async () => {
+    await store.acknowledge(record("b"));
+    await store.acknowledge(record("a", { checkout: 1 }));
+    await store.acknowledge(record("a", { checkout: 2 }));
+    expect(await store.instances()).toEqual([record("a", { checkout: 2 }), record("b")]);
+    await store.leave("a");
+    await store.leave("never was");
+    expect(await store.instances()).toEqual([record("b")]);
+  });
+
+  it("drops an instance that has been silent for its lease", async () => {
+    await store.acknowledge(record("a"));
+    expect(await store.instances()).toHaveLength(1);
+    await tested.passLease();
+    expect(await store.instances()).toEqual([]);
+  });
+
+  it("keeps the first value offered under a shared name", async () => {
+    const [one, other] = await Promise.all([store.shared("secret", "1"), store.shared("secret", "2")]);
+    expect(one).toBe(other);
+    expect(await store.shared("secret", "3")).toBe(one);
+    expect(await store.shared("another", "4")).toBe("4");
+  });
+
+  it("lets one of many writers at the same version win, and loses none of the others' attempts", async () => {
+    const writers = Array.from({ length: 8 }, (_, writer) => writer);
+    await Promise.all(
+      writers.map(async (writer) => {
+        for (let done = 0; done < 5; ) {
+          const current = await stateOf(store, "checkout");
+          const change = setTo((current.percentThousandths / 1000 + 1) % 100);
+          const more = { ifVersion: current.version, reason: `${writer}` };
+          const applied = await store.apply(command("checkout", change, more));
+          if (applied.accepted) done += 1;
+          else expect(applied.code).toBe("version_conflict");
+        }
+      }),
+    );
+    // 40 increments, none upon a state that had moved.
+    expect(await stateOf(store, "checkout")).toMatchObject({ version: 40, percentThousandths: 40_000 });
+    const history = await store.history("checkout", 100);
+    expect(history.map((entry) => entry.version)).toEqual(Array.from({ length: 40 }, (_, i) => 40 - i));
+    expect(history.every((entry) => entry.to.percentThousandths === entry.version * 1000)).toBe(true);
+  });
+
+  it("rejects everything with StoreUnavailable once it is closed", async () => {
+    await store.close();
+    await store.close();
+    const calls = [
+      () => store.load(["checkout"], noneKnown),
+      () => store.apply(command("checkout", setTo(1))),
+      () => store.acknowledge(record("a")),
+      () => store.leave("a"),
+      () => store.instances(),
+      () => store.history("checkout", 1),
+      () => store.shared("secret", "1"),
+    ];
+    for (const call of calls) await expect(call()).rejects.toThrow(StoreUnavailable);
+  });
+});
