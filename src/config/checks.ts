@@ -1,6 +1,6 @@
 /** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
 import { BlockList, isIP } from "node:net";
-import { cutoverFindings, cutoverWarnings } from "./cutover-checks.ts";
+import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import type { Draft, RouteDraft } from "./draft.ts";
 import type { PathPattern } from "./path.ts";
 import { type Finding, formatPath, type Path, repeated, wrong } from "./problems.ts";
@@ -12,6 +12,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...listenerPorts(draft),
     ...openAdmin(draft),
     ...tokens(draft),
+    ...decisionHeader(draft),
     ...journeyCookies(draft),
     ...samePaths(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
@@ -79,6 +80,11 @@ function tokens({ auth }: Draft): Finding[] {
     auth.tokens.map((token, index) => ({ path: ["auth", "tokens", index, "sha256"], value: token.sha256 })),
     "expected a secret of its own for each token",
   );
+}
+
+function decisionHeader({ decisionHeader: header }: Draft): Finding[] {
+  if (header === undefined || !takenHeaders.has(header.toLowerCase())) return [];
+  return [wrong(["decisionHeader"], "expected a header of its own: this one has a meaning in HTTP")];
 }
 
 function journeyCookies({ cutovers }: Draft): Finding[] {

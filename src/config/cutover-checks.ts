@@ -66,7 +66,7 @@ function journeyTimes({ journey }: CutoverDraft): Finding[] {
 }
 
 /** Fields that belong to one connection (RFC 9110 §7.6.1), to framing, or that say where and who. */
-const takenHeaders = new Set([
+export const takenHeaders: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "cookie",

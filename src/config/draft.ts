@@ -55,6 +55,7 @@ export interface Draft {
   readonly admin: ListenerConfig | undefined;
   readonly auth: AuthConfig | undefined;
   readonly default: string | undefined;
+  readonly decisionHeader: string | undefined;
   /** Names; `undefined` when there is no mapping to take them from. */
   readonly upstreams: readonly string[] | undefined;
   readonly cutovers: readonly CutoverDraft[];
@@ -69,6 +70,7 @@ export function draftOf(root: unknown): Draft {
     admin: read(admin.unwrap().strip().prefault({}), valueAt(root, ["listeners", "admin"])),
     auth: read(configSchema.shape.auth, valueAt(root, ["auth"])),
     default: textOf(valueAt(root, ["default"])),
+    decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
     cutovers: isMapping(cutovers)
       ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))

@@ -246,6 +246,12 @@ describe("force", () => {
     },
   );
 
+  test.each(["Content-Length", "connection"])("nor can decisionHeader be %s", (header) => {
+    expect(problemsOf(`${least}decisionHeader: ${header}\n`)).toEqual([
+      `c.yaml:5:17 decisionHeader: expected a header of its own: this one has a meaning in HTTP; found "${header}"`,
+    ]);
+  });
+
   test("takes any other, in lower case", () => {
     expect(configOf(force("X-Side")).cutovers.shop?.force?.header).toBe("x-side");
   });
