@@ -1,0 +1,56 @@
+/** argv → command. */
+import type { ConfigProblem, Engine } from "./cli/engine.ts";
+import { runCli } from "./cli/program.ts";
+import { processTerminal } from "./cli/terminal.ts";
+import { packageVersion } from "./cli/version.ts";
+import type { Problem } from "./config/problems.ts";
+
+const version = packageVersion();
+
+/** The rooms behind serve, demo and check: loaded when they are needed, so that the other commands start fast. */
+const engine: Engine = {
+  async check(path) {
+    const loaded = await load(path);
+    return loaded.ok ? { ok: true, warnings: loaded.warnings } : loaded;
+  },
+
+  async serve(path) {
+    const loaded = await load(path);
+    if (!loaded.ok) return loaded;
+    const { composeInstance } = await import("./compose.ts");
+    const instance = await composeInstance(loaded.config, { version });
+    return { ok: true, warnings: loaded.warnings, close: () => instance.close() };
+  },
+
+  async demo(print) {
+    const { demoConfigPath, runDemo } = await import("./demo/demo.ts");
+    const loaded = await load(demoConfigPath);
+    if (!loaded.ok) return loaded;
+    const { composeInstance } = await import("./compose.ts");
+    const demo = await runDemo({
+      config: loaded.config,
+      startInstance: (config, options) => composeInstance(config, { ...options, version }),
+      print,
+    });
+    return { ok: true, warnings: loaded.warnings, close: () => demo.stop() };
+  },
+};
+
+async function load(path: string) {
+  const { loadConfig } = await import("./config/load.ts");
+  const { formatProblem } = await import("./config/problems.ts");
+  const told = (problem: Problem): ConfigProblem => ({ ...problem, text: formatProblem(problem) });
+  const loaded = await loadConfig(path, process.env);
+  return loaded.ok
+    ? { ...loaded, warnings: loaded.warnings.map(told) }
+    : { ...loaded, problems: loaded.problems.map(told) };
+}
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  terminal: processTerminal(),
+  env: process.env,
+  now: Date.now,
+  engine,
+  version,
+  abandon: () => process.exit(1),
+});

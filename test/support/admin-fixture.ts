@@ -1,0 +1,78 @@
+/** A real admin server on a memory store, for tests of what talks to it: no proxy, figures as the test sets them. */
+import { createHash } from "node:crypto";
+import type { ExplainQuery, Explanation } from "../../src/admin/schemas.ts";
+import { createAdminServer } from "../../src/admin/server.ts";
+import type { AuthConfig } from "../../src/config/schema.ts";
+import { systemClock } from "../../src/state/clock.ts";
+import { createFollower } from "../../src/state/follow.ts";
+import { createMemoryStore } from "../../src/state/memory.ts";
+import type { Role } from "../../src/state/model.ts";
+import { roles } from "../../src/state/model.ts";
+import type { Store } from "../../src/state/store.ts";
+import { createRecordedLog } from "./recorded-log.ts";
+
+export const secrets: Readonly<Record<Role, string>> = {
+  viewer: "cutover_viewer",
+  responder: "cutover_responder",
+  operator: "cutover_operator",
+  admin: "cutover_admin",
+};
+
+export const tokens: AuthConfig = {
+  tokens: roles.map((role) => ({
+    name: `${role}-token`,
+    role,
+    sha256: createHash("sha256").update(secrets[role]).digest("hex"),
+  })),
+};
+
+export interface AdminFixture {
+  readonly url: string;
+  readonly port: number;
+  readonly store: Store;
+  close(): Promise<void>;
+}
+
+export interface AdminFixtureOptions {
+  readonly names?: readonly string[];
+  readonly auth?: AuthConfig;
+  readonly port?: number;
+  readonly store?: Store;
+  readonly traffic?: () => Readonly<Record<string, unknown>>;
+  readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
+}
+
+export async function startAdmin(options: AdminFixtureOptions = {}): Promise<AdminFixture> {
+  const { names = ["checkout"], traffic = () => ({}) } = options;
+  const clock = systemClock;
+  const log = createRecordedLog();
+  const store = options.store ?? createMemoryStore({ clock });
+  const instance = { id: "one", startedAt: new Date(clock.now()).toISOString() };
+  const follower = createFollower({ store, names, instance, traffic, clock, log });
+  await follower.start();
+  const server = await createAdminServer({
+    store,
+    follower,
+    cutovers: Object.fromEntries(names.map((name) => [name, { legacy: "social-shop", new: "marketplace" }])),
+    auth: options.auth ?? "none",
+    metrics: { contentType: "text/plain", render: () => "" },
+    traffic,
+    instance,
+    explain: options.explain ?? (() => undefined),
+    health: () => "ready",
+    clock,
+    log,
+    version: "0.0.0",
+  });
+  const { url, port } = await server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
+  return {
+    url: url.replace(/\/$/, ""),
+    port,
+    store,
+    async close() {
+      await server.close();
+      await follower.stop();
+      if (options.store === undefined) await store.close();
+    },
+  };
+}
