@@ -1,4 +1,5 @@
 /** What the demonstration prints. PURE. */
+import type { LeftOver } from "./left-over.ts";
 import type { Shop, ShopSummary } from "./shops.ts";
 import { anomaliesOf, type Tally } from "./tally.ts";
 
@@ -11,6 +12,7 @@ export interface Greeting {
   readonly rate: number;
   readonly seed: number;
   readonly logPath: string;
+  readonly leftOver: LeftOver | undefined;
 }
 
 const usualAdminUrl = "http://127.0.0.1:9900";
@@ -33,6 +35,7 @@ export function greeting(options: Greeting): string {
     row("shoppers", `${rate} a second, seed ${seed}`),
     row("proxy's log", logPath),
     "",
+    ...(options.leftOver === undefined ? [] : [leftOverText(options.leftOver, cutoverName, cutover), ""]),
     "Three things to try in another terminal:",
     "",
     `  1  ${cutover} set ${cutoverName} 25 --reason "first step"`,
@@ -43,6 +46,19 @@ export function greeting(options: Greeting): string {
     "Ctrl-C ends all of it.",
     "",
   ].join("\n");
+}
+
+function leftOverText({ percent, state }: LeftOver, name: string, cutover: string): string {
+  const before = `An earlier run left ${name}`;
+  switch (state) {
+    case "open":
+      return `${before} at ${percent}%.`;
+    case "held":
+    case "rolled_back":
+      return `${before} ${state} at ${percent}%; before a raise: ${cutover} resume ${name} --reason "another try"`;
+    case "closed":
+      return `${before} closed: all goes to the new side for good. To begin anew, end the demo and remove its store.`;
+  }
 }
 
 export interface Summary {

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/schema.ts";
 import { greeting, summaryLine } from "./demo-text.ts";
+import { readLeftOver } from "./left-over.ts";
 import type { OrderFormat } from "./order-numbers.ts";
 import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers.ts";
 import { createShop, type Shop, type ShopOptions } from "./shops.ts";
@@ -88,7 +89,8 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
 
     const rate = options.shoppers?.rate ?? 8;
     const seed = options.shoppers?.seed ?? randomInt(2 ** 31);
-    print(greeting({ cutoverName, proxyUrl, adminUrl, legacy, next, rate, seed, logPath }));
+    const leftOver = await readLeftOver(adminUrl, cutoverName);
+    print(greeting({ cutoverName, proxyUrl, adminUrl, legacy, next, rate, seed, logPath, leftOver }));
     const shoppers = createShoppers({ ...options.shoppers, proxyUrl, rate, seed });
     running.push(() => shoppers.stop());
 

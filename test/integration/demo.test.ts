@@ -1,0 +1,156 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { composeInstance } from "../../src/compose.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { type Demo, demoConfigPath, runDemo } from "../../src/demo/demo.ts";
+import { listen } from "../../src/demo/http.ts";
+import { anomaliesOf } from "../../src/demo/tally.ts";
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function freePort(): Promise<number> {
+  const probe = await listen(() => undefined, "127.0.0.1", 0);
+  await probe.close(0);
+  return Number(new URL(probe.url).port);
+}
+
+/** The package's own configuration on free ports, in memory; shoppers in a hurry. */
+async function demo(store = "memory:"): Promise<{ running: Demo; printed: string[]; logPath: string }> {
+  const loaded = await loadConfig(demoConfigPath, {});
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const { config } = loaded;
+  const at = async (name: string) => {
+    const upstream = config.upstreams[name];
+    if (upstream === undefined) throw new Error(`no upstream ${name}`);
+    return { ...upstream, url: `http://127.0.0.1:${await freePort()}` };
+  };
+  const directory = await mkdtemp(join(tmpdir(), "demo-"));
+  closers.push(() => rm(directory, { recursive: true }));
+  const logPath = join(directory, "demo.log");
+  const printed: string[] = [];
+  const running = await runDemo({
+    config: {
+      ...config,
+      listeners: { proxy: { host: "127.0.0.1", port: 0 }, admin: { host: "127.0.0.1", port: 0 } },
+      store,
+      snapshot: undefined,
+      upstreams: { "social-shop": await at("social-shop"), marketplace: await at("marketplace") },
+    },
+    startInstance: (own, options) => composeInstance(own, { ...options, version: "test" }),
+    print: (text) => printed.push(text),
+    logPath,
+    shoppers: { rate: 40, habits: { thinkMs: [0, 200], payAgain: 0.3 }, retryDelaysMs: [50, 50] },
+    shops: { callbackDelayMs: 100, controlPorts: "any" },
+    summaryEveryMs: 1000,
+  });
+  closers.push(running.stop);
+  return { running, printed, logPath };
+}
+
+async function write(running: Demo, action: string, method: "PUT" | "POST", body: object): Promise<void> {
+  const response = await fetch(new URL(`/api/v1/cutovers/checkout/${action}`, running.adminUrl), {
+    method,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  expect(response.status, await response.text()).toBe(200);
+}
+
+const ordersOf = (running: Demo, side: "legacy" | "new") =>
+  running.shoppers.tally().orders[running[side].name] ?? 0;
+const soon = { timeout: 30_000, interval: 25 };
+
+test("no order is lost, charged twice or sent to the wrong shop while percent goes up, down and back hard", async () => {
+  const { running, printed, logPath } = await demo();
+  const seed = /seed (\d+)/.exec(printed[0] ?? "")?.[1];
+  await vi.waitFor(() => expect(ordersOf(running, "legacy")).toBeGreaterThan(10), soon);
+  expect(ordersOf(running, "new")).toBe(0);
+
+  for (const percent of [25, 60, 10, 100]) {
+    const before = ordersOf(running, "new");
+    await write(running, "percent", "PUT", { percent, reason: "step" });
+    await vi.waitFor(() => expect(ordersOf(running, "new")).toBeGreaterThan(before + 5), soon);
+  }
+  await write(running, "rollback", "POST", { hard: true });
+  const after = ordersOf(running, "legacy");
+  await vi.waitFor(() => expect(ordersOf(running, "legacy")).toBeGreaterThan(after + 10), soon);
+  await running.shoppers.stop();
+
+  // Every charged order's callback finds its shop, though it carries neither shopper nor cookie.
+  await vi.waitFor(() => {
+    for (const shop of [running.legacy, running.new]) {
+      expect(shop.summary().callbacks.pending).toBe(0);
+      expect(shop.summary().paying).toBe(0);
+    }
+  }, soon);
+  const tally = running.shoppers.tally();
+  expect(tally.anomalies, `seed ${seed}`).toEqual({ changedShop: 0, orderUnknown: 0, paidTwice: 0 });
+  expect(anomaliesOf(tally)).toBe(0);
+  expect(tally.requests.failed).toBe(0);
+  expect(tally.repeatedPayments).toBeGreaterThan(0);
+  for (const shop of [running.legacy, running.new]) {
+    expect(shop.summary()).toMatchObject({ anomalies: 0, paidTwice: 0, unknownOrder: 0 });
+    expect(shop.summary().paid).toBeGreaterThan(0);
+    expect(shop.summary().callbacks).toMatchObject({ refused: 0, undelivered: 0, dropped: 0 });
+  }
+
+  await running.stop();
+  const log = await readFile(logPath, "utf8");
+  expect(log).toContain('"route":"pay"');
+  expect(log).not.toMatch(/shopper-[0-9a-f]{12}|INV-\d|SS-\d/);
+});
+
+test("a broken marketplace fails its own shoppers only, and a rollback ends the failures", async () => {
+  const { running } = await demo();
+  await write(running, "percent", "PUT", { percent: 50, reason: "half" });
+  await vi.waitFor(() => expect(ordersOf(running, "new")).toBeGreaterThan(5), soon);
+  await fetch(`${running.new.controlUrl}/faults`, { method: "POST", body: '{"failRate":1}' });
+  const legacyBefore = ordersOf(running, "legacy");
+  await vi.waitFor(() => expect(running.shoppers.tally().requests.failed).toBeGreaterThan(10), soon);
+  await vi.waitFor(() => expect(ordersOf(running, "legacy")).toBeGreaterThan(legacyBefore + 5), soon);
+
+  await write(running, "rollback", "POST", {});
+  await fetch(`${running.new.controlUrl}/faults`, { method: "DELETE" });
+  // Payments of the orders that the marketplace took still go there, and now succeed.
+  const failedAtRollback = running.shoppers.tally().requests.failed;
+  const legacyAtRollback = ordersOf(running, "legacy");
+  await vi.waitFor(() => expect(ordersOf(running, "legacy")).toBeGreaterThan(legacyAtRollback + 30), soon);
+  // What was in flight when the shop was made well again may still have failed.
+  expect(running.shoppers.tally().requests.failed - failedAtRollback).toBeLessThan(20);
+  await vi.waitFor(() => expect(running.new.summary().paying).toBe(0), soon);
+  expect(anomaliesOf(running.shoppers.tally())).toBe(0);
+  expect(running.legacy.summary().anomalies + running.new.summary().anomalies).toBe(0);
+});
+
+test("stops at once even while a shop hangs", async () => {
+  const { running } = await demo();
+  await write(running, "percent", "PUT", { percent: 50, reason: "half" });
+  await fetch(`${running.new.controlUrl}/faults`, { method: "POST", body: '{"hang":true}' });
+  await vi.waitFor(() => expect(running.shoppers.underWay()).toBeGreaterThan(30), soon);
+  const begun = performance.now();
+  await running.stop();
+  expect(performance.now() - begun).toBeLessThan(5000);
+  for (const url of [running.proxyUrl, running.adminUrl, running.legacy.url, running.new.controlUrl]) {
+    await expect(fetch(url)).rejects.toThrow();
+  }
+});
+
+test("says what an earlier run left, and how to go on", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "demo-store-"));
+  closers.push(() => rm(directory, { recursive: true }));
+  const store = `file:${join(directory, "state.json")}`;
+  const first = await demo(store);
+  expect(first.printed[0]).not.toContain("earlier run");
+  await write(first.running, "rollback", "POST", {});
+  await first.running.stop();
+
+  const second = await demo(store);
+  expect(second.printed[0]).toMatch(
+    /An earlier run left checkout rolled_back at 0%; before a raise: .*npx cutover resume checkout --reason/,
+  );
+});
