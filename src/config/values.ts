@@ -5,7 +5,7 @@ import { parseDuration } from "./duration.ts";
 import { type PathPattern, parsePath } from "./path.ts";
 import { parseSource, type Source } from "./source.ts";
 
-/** Text that `parse` makes something of; `parse` gives the sentence that says what was expected as an Error. */
+/** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
 function read<T>(parse: (text: string) => T | { readonly expected: string }) {
   return z.string().transform((text, context): T => {
     const result = parse(text);
