@@ -1,0 +1,143 @@
+/** The rule book in Lua against the one in TypeScript: same commands, same answers, same history. */
+
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createMemoryStore } from "../../../src/state/memory.ts";
+import { type Change, type CutoverState, initialState, roles } from "../../../src/state/model.ts";
+import { formatPercent, maxThousandths } from "../../../src/state/percent.ts";
+import { createRedisClient } from "../../../src/state/redis/client.ts";
+import { createRedisStore } from "../../../src/state/redis/store.ts";
+import type { Applied, Command, HistoryEntry, Store } from "../../../src/state/store.ts";
+import { stateOf } from "../../support/commands.ts";
+import { createManualTime } from "../../support/manual-time.ts";
+import { type RedisServer, startRedis } from "../../support/redis.ts";
+
+const seed = Number(process.env.FC_SEED ?? Date.now());
+
+let server: RedisServer;
+let redis: Store;
+let runs = 0;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = createRedisStore({ client: createRedisClient(server.url) });
+});
+afterAll(async () => {
+  await redis.close();
+  await server.stop();
+});
+
+const percent = fc.oneof(
+  fc.constantFrom(0, 1, 50_000, maxThousandths),
+  fc.integer({ min: 0, max: maxThousandths }),
+);
+const change: fc.Arbitrary<Change> = fc.oneof(
+  percent.map((percentThousandths) => ({ action: "set" as const, percentThousandths })),
+  fc.constantFrom<Change["action"]>("rollback", "rollback_hard", "hold", "resume", "close").map(actionOnly),
+);
+
+function actionOnly(action: Change["action"]): Change {
+  return action === "set" ? { action, percentThousandths: maxThousandths } : { action };
+}
+
+interface Step {
+  readonly change: Change;
+  readonly actor: Command["actor"];
+  readonly reason: string;
+  /** Asked for relative to the version there is, so that it is met often. */
+  readonly versionsBack: number | undefined;
+  /** The caller knows a later state than the store does. */
+  readonly ahead: number | undefined;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  change,
+  actor: fc.record({
+    name: fc.string({ minLength: 1, maxLength: 8, unit: "grapheme" }),
+    role: fc.oneof({ weight: 3, arbitrary: fc.constant("admin" as const) }, fc.constantFrom(...roles)),
+  }),
+  reason: fc.string({ maxLength: 30, unit: "grapheme" }),
+  versionsBack: fc.option(fc.constantFrom(0, 0, 0, 1, -1), { nil: undefined, freq: 3 }),
+  ahead: fc.option(fc.integer({ min: 1, max: 1_000_000 }), { nil: undefined, freq: 20 }),
+});
+
+function commandOf(
+  name: string,
+  { change, actor, reason, versionsBack, ahead }: Step,
+  at: CutoverState,
+): Command {
+  const ifVersion = versionsBack === undefined ? undefined : at.version - versionsBack;
+  const lastGood =
+    ahead === undefined ? undefined : { ...at, pinEpoch: at.pinEpoch + ahead, version: at.version + ahead };
+  return {
+    name,
+    change,
+    actor,
+    reason,
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+    ...(lastGood === undefined ? {} : { lastGood }),
+  };
+}
+
+function timeless({ state, ...answer }: Applied) {
+  return { ...answer, state: { ...state, updatedAt: "" } };
+}
+
+function entryWithoutTime(entry: HistoryEntry) {
+  return { ...entry, at: "" };
+}
+
+it("answers every sequence of commands as the memory store does", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+      const memory = createMemoryStore({ clock: createManualTime() });
+      const name = `run-${runs++}`;
+      let current = initialState();
+      for (const [index, each] of steps.entries()) {
+        const command = commandOf(name, each, current);
+        const [expected, answer] = [await memory.apply(command), await redis.apply(command)];
+        expect(timeless(answer), `step ${index}, seed ${seed}`).toEqual(timeless(expected));
+        current = expected.state;
+      }
+      expect({ ...(await stateOf(redis, name)), updatedAt: "" }).toEqual({
+        ...(await stateOf(memory, name)),
+        updatedAt: "",
+      });
+      const [expected, history] = [await memory.history(name, 100), await redis.history(name, 100)];
+      expect(history.map(entryWithoutTime), `seed ${seed}`).toEqual(expected.map(entryWithoutTime));
+    }),
+    { seed, numRuns: 150, verbose: 1 },
+  );
+}, 60_000);
+
+it("writes times and percents in Lua as TypeScript does", async () => {
+  const common = readFileSync(new URL("../../../src/state/redis/common.lua", import.meta.url), "utf8");
+  const script = `${common}
+    local out = {}
+    for i = 1, #ARGV, 2 do
+      out[#out + 1] = rfc3339(tonumber(ARGV[i]))
+      out[#out + 1] = percentText(tonumber(ARGV[i + 1]))
+      out[#out + 1] = tostring(thousandthsOf(out[#out]))
+    end
+    return out`;
+  const ms = fc.oneof(
+    fc.integer({ min: 0, max: Date.parse("9999-12-31T23:59:59.999Z") }),
+    fc
+      .constantFrom("1970-01-01", "2000-02-29", "2100-02-28", "2100-03-01", "2024-12-31")
+      .map((day) => Date.parse(day)),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(ms, percent), { minLength: 1, maxLength: 50 }), async (values) => {
+      const answer = await server.cli("EVAL", script, 0, ...values.flat());
+      expect(answer, `seed ${seed}`).toEqual(
+        values.flatMap(([time, thousandths]) => [
+          new Date(time).toISOString(),
+          formatPercent(thousandths),
+          String(thousandths),
+        ]),
+      );
+    }),
+    { seed, numRuns: 100, verbose: 1 },
+  );
+});
