@@ -1,0 +1,371 @@
+/** What a person with redis-cli does to the store on Redis, and what comes of it. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type CutoverState, initialState } from "../../src/state/model.ts";
+import { createRedisClient } from "../../src/state/redis/client.ts";
+import { createRedisStore } from "../../src/state/redis/store.ts";
+import type { Loaded, Store } from "../../src/state/store.ts";
+import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { until } from "../support/until.ts";
+
+const key = "cutover:{checkout}";
+
+let server: RedisServer;
+let store: Store;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+beforeEach(async () => {
+  await server.cli("FLUSHALL");
+  store = createRedisStore({ client: createRedisClient(server.url) });
+});
+afterEach(() => store.close());
+afterAll(() => server.stop());
+
+function load(lastGood?: CutoverState): Promise<Loaded> {
+  return store.load(["checkout"], lastGood === undefined ? noneKnown : new Map([["checkout", lastGood]]));
+}
+
+async function visible(): Promise<Record<string, string>> {
+  const pairs = await server.cli("HGETALL", key);
+  if (!Array.isArray(pairs)) throw new Error("no hash");
+  const entries = pairs.flatMap((name, at) => (at % 2 === 0 ? [[String(name), String(pairs[at + 1])]] : []));
+  return Object.fromEntries(entries);
+}
+
+describe("a valid edit", () => {
+  it("is followed, as one new version and one history entry out of band", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, "percent", "0");
+    const { states, rejections } = await load(before);
+    expect(states.get("checkout")).toMatchObject({ percentThousandths: 0, version: 2, updatedBy: "by hand" });
+    expect(rejections).toEqual([]);
+    expect(await visible()).toMatchObject({ percent: "0", version: "2", updated_by: "by hand" });
+    expect(await store.history("checkout", 10)).toMatchObject([
+      {
+        version: 2,
+        by: "by hand",
+        action: "out_of_band",
+        from: { percentThousandths: 40_000, state: "open" },
+        to: { percentThousandths: 0, state: "open" },
+      },
+      { version: 1, action: "set" },
+    ]);
+    expect(await load(before)).toEqual(await load());
+    expect(await store.history("checkout", 10)).toHaveLength(2);
+  });
+
+  it("makes one version for fifty instances that see it at once", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    const fleet = Array.from({ length: 10 }, () =>
+      createRedisStore({ client: createRedisClient(server.url) }),
+    );
+    try {
+      const known = new Map([["checkout", before]]);
+      await Promise.all(fleet.map((instance) => instance.load(["checkout"], known)));
+      await server.cli("HSET", key, "percent", "7.5");
+      const seen = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => fleet[i % fleet.length]?.load(["checkout"], known)),
+      );
+      for (const loaded of seen) {
+        expect(loaded?.states.get("checkout")).toMatchObject({ percentThousandths: 7500, version: 2 });
+      }
+      expect(await store.history("checkout", 10)).toHaveLength(2);
+    } finally {
+      await Promise.all(fleet.map((instance) => instance.close()));
+    }
+  });
+
+  it("is announced to the other instances", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    const other = createRedisStore({ client: createRedisClient(server.url) });
+    let hints = 0;
+    other.subscribe(() => {
+      hints += 1;
+    });
+    await until("the subscription", () => hints > 0);
+    const before = hints;
+    await server.cli("HSET", key, "percent", "0");
+    await load();
+    await until("a hint", () => hints > before);
+    await other.close();
+  });
+
+  it("is adopted before a change through the API, which then counts on", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, "percent", "50");
+    const applied = await store.apply(command("checkout", setTo(60), { ifVersion: 1 }));
+    expect(applied).toMatchObject({ accepted: false, code: "version_conflict", state: { version: 2 } });
+    const next = await store.apply(command("checkout", setTo(60), { ifVersion: 2 }));
+    expect(next).toMatchObject({ changed: true, state: { version: 3, percentThousandths: 60_000 } });
+    const actions = (await store.history("checkout", 10)).map((entry) => entry.action);
+    expect(actions).toEqual(["set", "out_of_band", "set"]);
+  });
+
+  it("may be the first thing ever written", async () => {
+    await server.cli("HSET", key, "percent", "10");
+    expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 10_000, version: 1 });
+    expect(await visible()).toMatchObject({ percent: "10", state: "open", pin_epoch: "0", version: "1" });
+  });
+
+  it("to state rolled_back alone takes percent to 0", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, "state", "rolled_back");
+    expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 0, state: "rolled_back" });
+    expect(await visible()).toMatchObject({ percent: "0", state: "rolled_back" });
+  });
+
+  it("beside a field that is refused is followed, and the refused field stays to be seen", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, "percent", "lots", "state", "held");
+    for (const loaded of [await load(), await load()]) {
+      expect(loaded.states.get("checkout")).toMatchObject({
+        percentThousandths: 40_000,
+        state: "held",
+        version: 2,
+      });
+      expect(loaded.rejections).toMatchObject([{ name: "checkout", fields: ["percent"] }]);
+    }
+    expect(await visible()).toMatchObject({ percent: "lots", state: "held", version: "2" });
+  });
+});
+
+describe("an edit that does not validate", () => {
+  it.each([
+    ["percent", "banana"],
+    ["percent", ""],
+    ["percent", "-1"],
+    ["percent", "9".repeat(100_000)],
+    ["state", "off"],
+    ["pin_epoch", "-1"],
+  ] as const)("to %s routes as before and is named at each load", async (field, value) => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, field, value);
+    const first = await load(before);
+    expect(first.states.get("checkout")).toEqual(before);
+    expect(first.rejections).toMatchObject([{ name: "checkout", fields: [field] }]);
+    expect(await load()).toEqual(first);
+    expect((await visible())[field]).toBe(value);
+    expect(await store.history("checkout", 10)).toHaveLength(1);
+  });
+
+  it("is told apart by a fingerprint from the next one, without its value", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    const fingerprints: (string | undefined)[] = [];
+    for (const value of ["banana", "cherry", "banana"]) {
+      await server.cli("HSET", key, "percent", value);
+      fingerprints.push((await load()).rejections[0]?.fingerprint);
+    }
+    const [one, two, three] = fingerprints;
+    expect(one).toMatch(/^[0-9a-f]{40}$/);
+    expect(two).not.toBe(one);
+    expect(three).toBe(one);
+  });
+
+  it("is repaired by the next change through the API", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, "percent", "banana");
+    await applyAll(store, "checkout", [setTo(41)]);
+    expect(await visible()).toMatchObject({ percent: "41", version: "2" });
+    expect((await load()).rejections).toEqual([]);
+  });
+
+  it("is repaired by a change that changes nothing, too", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, "percent", "banana");
+    expect(await store.apply(command("checkout", setTo(40)))).toMatchObject({ changed: false });
+    expect(await visible()).toMatchObject({ percent: "40", version: "1" });
+  });
+
+  it("holding bytes that are no text is refused and repaired like any other", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("EVAL", `return redis.call('HSET', KEYS[1], 'percent', '\\255\\0\\254')`, 1, key);
+    expect((await load()).rejections).toMatchObject([{ fields: ["percent"] }]);
+    await applyAll(store, "checkout", [setTo(41)]);
+    expect(await visible()).toMatchObject({ percent: "41" });
+  });
+
+  it.each([
+    ["SET", key, "x"],
+    ["RPUSH", key, "x"],
+  ])("by a key of another kind (%s) is refused and repaired by the next change", async (...edit) => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("DEL", key);
+    await server.cli(...edit);
+    const loaded = await load(before);
+    expect(loaded.states.get("checkout")).toEqual(before);
+    expect(loaded.rejections).toMatchObject([{ name: "checkout", fields: ["type"] }]);
+    await applyAll(store, "checkout", [setTo(41)]);
+    expect(await visible()).toMatchObject({ percent: "41", version: "2" });
+  });
+
+  it("by an accepted state or an audit of another kind is repaired by the next change", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    for (const part of [`${key}:accepted`, `${key}:audit`]) {
+      await server.cli("DEL", part);
+      await server.cli("SET", part, "x");
+    }
+    expect(await store.history("checkout", 10)).toEqual([]);
+    const applied = await store.apply(command("checkout", setTo(41), { lastGood: before }));
+    expect(applied).toMatchObject({ changed: true, state: { version: 2 } });
+    expect(await store.history("checkout", 10)).toMatchObject([{ version: 2 }]);
+  });
+
+  it("while rolled back, a percent above 0, routes nothing to new", async () => {
+    await applyAll(store, "checkout", [setTo(40), { action: "rollback" }]);
+    await server.cli("HSET", key, "percent", "40");
+    const loaded = await load();
+    expect(loaded.states.get("checkout")).toMatchObject({ percentThousandths: 0, version: 2 });
+    expect(loaded.rejections).toMatchObject([{ fields: ["percent"] }]);
+    expect(await store.apply(command("checkout", { action: "resume" }))).toMatchObject({
+      state: { percentThousandths: 0, state: "open", version: 3 },
+    });
+    expect(await visible()).toMatchObject({ percent: "0", state: "open" });
+    expect((await load()).rejections).toEqual([]);
+  });
+
+  it("after closing changes nothing", async () => {
+    const closed = await applyAll(store, "checkout", [setTo(100), { action: "close" }]);
+    await server.cli("HSET", key, "percent", "0", "state", "open");
+    const loaded = await load();
+    expect(loaded.states.get("checkout")).toEqual(closed);
+    expect(loaded.rejections).toMatchObject([{ fields: ["state", "percent"] }]);
+  });
+});
+
+describe("what is missing", () => {
+  it.each([["percent"], ["state"], ["pin_epoch"], ["percent", "state", "pin_epoch"]])(
+    "field by field (%s) comes from the last good state",
+    async (...fields) => {
+      const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
+      await server.cli("HDEL", key, ...fields);
+      const loaded = await load();
+      expect(loaded.states.get("checkout")).toEqual(before);
+      expect(loaded.rejections).toEqual([]);
+    },
+  );
+
+  it("as a whole hash is written back", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("DEL", key);
+    const loaded = await load();
+    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: [] });
+    expect(await visible()).toMatchObject({ percent: "40", version: "1", updated_by: "ann" });
+  });
+
+  it("as an accepted state keeps the visible one", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("DEL", `${key}:accepted`);
+    const loaded = await load(before);
+    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: ["checkout"] });
+  });
+});
+
+describe("a store that was emptied", () => {
+  it("gets the last good state back, and versions go on", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40), setTo(41)]);
+    await server.cli("FLUSHALL");
+    const loaded = await load(before);
+    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: ["checkout"] });
+    expect(await visible()).toMatchObject({ percent: "41", version: "2", updated_at: before.updatedAt });
+    expect(await stateOf(store, "checkout")).toEqual(before);
+    expect(await applyAll(store, "checkout", [setTo(42)])).toMatchObject({ version: 3 });
+  });
+
+  it("is given the later of two states that instances know", async () => {
+    const earlier = await applyAll(store, "checkout", [setTo(40)]);
+    const later = await applyAll(store, "checkout", [setTo(41)]);
+    await server.cli("FLUSHALL");
+    expect((await load(earlier)).states.get("checkout")).toEqual(earlier);
+    expect((await load(later)).states.get("checkout")).toEqual(later);
+    expect((await load(earlier)).states.get("checkout")).toEqual(later);
+    expect(await visible()).toMatchObject({ percent: "41", version: "2" });
+  });
+
+  it("and edited by hand before anybody looked is held against the last good state", async () => {
+    const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
+    await server.cli("FLUSHALL");
+    await server.cli("HSET", key, "percent", "0");
+    const loaded = await load(before);
+    expect(loaded.restored).toEqual(["checkout"]);
+    expect(loaded.states.get("checkout")).toMatchObject({ percentThousandths: 0, state: "held", version: 3 });
+  });
+
+  it("and filled from an old backup is not taken for an edit", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    const [visibleDump, acceptedDump] = await Promise.all([
+      server.cli("EVAL", "return redis.call('HGETALL', KEYS[1])", 1, key),
+      server.cli("EVAL", "return redis.call('HGETALL', KEYS[1])", 1, `${key}:accepted`),
+    ]);
+    const before = await applyAll(store, "checkout", [setTo(10), { action: "rollback" }]);
+    await server.cli("FLUSHALL");
+    for (const [name, dump] of [
+      [key, visibleDump],
+      [`${key}:accepted`, acceptedDump],
+    ] as const) {
+      if (Array.isArray(dump)) await server.cli("HSET", name, ...dump.map(String));
+    }
+    const loaded = await load(before);
+    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: ["checkout"] });
+    expect(await visible()).toMatchObject({ percent: "0", state: "rolled_back", version: "3" });
+    expect(await store.history("checkout", 10)).toEqual([]);
+  });
+
+  it("with nobody who knows anything begins anew", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("FLUSHALL");
+    expect(await load()).toMatchObject({ states: new Map([["checkout", initialState()]]), restored: [] });
+    expect(await server.cli("DBSIZE")).toBe(0);
+  });
+});
+
+it("leaves a record that does not read out of the instances, and foreign entries out of the history", async () => {
+  await applyAll(store, "checkout", [setTo(40)]);
+  await server.cli("XADD", `${key}:audit`, "*", "note", "by hand");
+  await server.cli("ZADD", "cutover:instances", "99999999999999", "x", "99999999999999", "gone");
+  await server.cli("SET", "cutover:instance:x", "{nonsense");
+  const at = "2026-01-01T00:00:00.000Z";
+  const record = { id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} };
+  await store.acknowledge(record);
+  expect(await store.instances()).toEqual([record]);
+  expect(await store.history("checkout", 10)).toHaveLength(1);
+});
+
+it("finds its way when an index or a shared value is of another kind", async () => {
+  await server.cli("SET", "cutover:instances", "x");
+  await server.cli("RPUSH", "cutover:shared:secret", "x");
+  expect(await store.instances()).toEqual([]);
+  const at = "2026-01-01T00:00:00.000Z";
+  await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
+  expect(await store.instances()).toHaveLength(1);
+  expect(await store.shared("secret", "1")).toBe("1");
+  expect(await store.shared("secret", "2")).toBe("1");
+});
+
+it("keeps everything under its prefix, and cutovers in hash tags of their own", async () => {
+  const other = createRedisStore({ client: createRedisClient(server.url), prefix: "shop" });
+  await applyAll(other, "checkout", [setTo(5)]);
+  const at = "2026-01-01T00:00:00.000Z";
+  await other.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
+  await other.shared("secret", "1");
+  const keys = await server.cli("KEYS", "*");
+  expect(Array.isArray(keys) ? [...keys].sort() : keys).toEqual([
+    "shop:instance:a",
+    "shop:instances",
+    "shop:shared:secret",
+    "shop:{checkout}",
+    "shop:{checkout}:accepted",
+    "shop:{checkout}:audit",
+  ]);
+  expect(await stateOf(store, "checkout")).toEqual(initialState());
+  await other.close();
+});
+
+it("needs no script to be known to the server already", async () => {
+  await applyAll(store, "checkout", [setTo(5)]);
+  await server.cli("SCRIPT", "FLUSH");
+  expect(await stateOf(store, "checkout")).toMatchObject({ version: 1 });
+  await server.cli("SCRIPT", "FLUSH");
+  expect(await applyAll(store, "checkout", [setTo(6)])).toMatchObject({ version: 2 });
+});
