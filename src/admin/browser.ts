@@ -30,14 +30,14 @@ export function refuseForeignPages(
   if (safeMethods.has(method)) return;
   const site = headers["sec-fetch-site"];
   const foreign =
-    (headers.origin !== undefined && originHost(headers.origin) !== headers.host?.toLowerCase()) ||
+    (headers.origin !== undefined && !isOwnOrigin(headers.origin, headers.host)) ||
     (site !== undefined && (typeof site !== "string" || !ownSites.has(site)));
   if (foreign) throw new Refused("forbidden", "a web page of another origin may change nothing here");
 }
 
-/** @returns the host with its port; absent for an opaque origin (`null`) */
-function originHost(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** An opaque origin (`null`) is nobody's own. */
+function isOwnOrigin(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
 }
 
 function hostname(host: string): string {

@@ -39,7 +39,9 @@ export function createFleet({ store, follower, instance, traffic, clock }: Needs
     if (!follower.contact().up) return [];
     try {
       const records = await within(patienceMs, systemTimers, store.instances());
-      return records.filter((record) => record.id !== instance.id);
+      const theirs = records.filter((record) => record.id !== instance.id);
+      count = theirs.length + 1;
+      return theirs;
     } catch (error) {
       if (error instanceof StoreUnavailable) return [];
       throw error;
@@ -47,10 +49,7 @@ export function createFleet({ store, follower, instance, traffic, clock }: Needs
   }
 
   async function readOnce(): Promise<readonly InstanceRecord[]> {
-    const up = follower.contact().up;
-    const records = [...(await others()), own()].sort((one, other) => (one.id < other.id ? -1 : 1));
-    if (up) count = records.length;
-    return records;
+    return [...(await others()), own()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   return {

@@ -98,7 +98,12 @@ export const cutoverView = z
     reason: z.string(),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
     instances: z.object({
-      live: z.int().meta({ description: "Instances with a current lease in the store" }),
+      live: z
+        .int()
+        .meta({
+          description:
+            "Instances with a current lease in the store; only this one is known while the store is out of reach",
+        }),
       applied: z.int().meta({ description: "Those of them that decide by this version" }),
     }),
   })

@@ -12,6 +12,7 @@ import type { Actor } from "../state/model.ts";
 import { createAuthenticator, isLoopbackHost } from "./auth.ts";
 import { maxBodyBytes, readJsonBodies } from "./body.ts";
 import { refuseForeignPages } from "./browser.ts";
+import { watchConnections } from "./connections.ts";
 import type { AdminApp, AdminOptions } from "./context.ts";
 import { createEventStreams } from "./events.ts";
 import { createFleet } from "./fleet.ts";
@@ -84,6 +85,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     clientErrorHandler: answerUnparsed,
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = maxConnections;
+  const endConnections = watchConnections(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest("actor", null);
@@ -146,11 +148,11 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
     async close() {
       streams.close();
-      const impatience = setTimeout(() => app.server.closeAllConnections(), closeGraceMs);
+      const stopEnding = endConnections(closeGraceMs);
       try {
         await app.close();
       } finally {
-        clearTimeout(impatience);
+        stopEnding();
       }
     },
   };

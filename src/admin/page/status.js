@@ -12,19 +12,21 @@ const note = document.getElementById("sign-in-note");
 const input = document.getElementById("token");
 
 let lastAnswerAt = Date.now();
-let trouble = "";
+let asOf = updated.textContent;
+let wasRejected = false;
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The age changes every second; the alarm's words do not, so that they are read out once. */
 function showAge() {
   const ageMs = Date.now() - lastAnswerAt;
   const isStale = ageMs > staleAfterMs;
   document.body.classList.toggle("stale", isStale);
   alarm.hidden = !isStale;
-  const seconds = Math.floor(ageMs / 1000);
-  setText(alarm, isStale ? `STALE: last update ${seconds} s ago. ${trouble}` : "");
+  setText(alarm, isStale ? "STALE: the admin API does not answer. What stands below is old." : "");
+  setText(updated, isStale ? `${asOf}: ${Math.floor(ageMs / 1000)} s old` : asOf);
 }
 
 function askForToken(text) {
@@ -39,7 +41,7 @@ function adopt(text) {
   if (next === null || time === null) throw new Error("not the status page");
   if (next.innerHTML !== shown.innerHTML) shown.replaceChildren(...next.childNodes);
   shown.dataset.access = next.dataset.access;
-  setText(updated, time.textContent);
+  asOf = time.textContent;
 }
 
 async function refresh() {
@@ -52,17 +54,17 @@ async function refresh() {
     });
     if (response.status === 401) {
       sessionStorage.removeItem(tokenKey);
-      askForToken("This token is not known.");
+      wasRejected = true;
       return;
     }
     if (!response.ok) throw new Error(`the answer was ${response.status}`);
     adopt(await response.text());
     lastAnswerAt = Date.now();
-    trouble = "";
-    if (shown.dataset.access === "token") askForToken("Sign in to see the cutovers.");
-    else form.hidden = true;
+    if (shown.dataset.access !== "token") form.hidden = true;
+    else askForToken(wasRejected ? "This token is not known." : "Sign in to see the cutovers.");
+    showAge();
   } catch {
-    trouble = "The admin API does not answer.";
+    // The age says it: what does not come in time is stale, whatever the cause.
   }
 }
 
@@ -70,7 +72,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem(tokenKey, input.value.trim());
   input.value = "";
-  note.textContent = "";
+  wasRejected = false;
   void refresh();
 });
 

@@ -42,7 +42,7 @@ export interface Reply {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // biome would have `unknown` read at every use; answers are compared, not typed, in these tests.
+  /** The body read as JSON; undefined when it is none. */
   readonly json: unknown;
 }
 

@@ -92,6 +92,16 @@ describe("a write", () => {
     expect({ of, isEverywhere: instances === of }).toEqual({ of: 2, isEverywhere: false });
   });
 
+  it("that is waiting when the server closes is still answered", async () => {
+    rig = await startRig();
+    await rig.store.acknowledge({ id: "two", startedAt: "", seenAt: "", versions: {}, traffic: {} });
+    const pending = rig.call("POST", at("hold"), { waitMs: 500 });
+    await until(async () => (await rig.store.history("checkout", 1)).length === 1);
+    const began = Date.now();
+    await Promise.all([rig.close(), pending.then(({ status }) => expect(status).toBe(200))]);
+    expect(Date.now() - began).toBeLessThan(2500);
+  });
+
   it("is written down with the token's name, never with its secret", async () => {
     rig = await startRig({ auth: tokens });
     await rig.call("POST", at("hold"), undefined, { role: "responder" });

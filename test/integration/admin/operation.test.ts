@@ -1,0 +1,97 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { Phase } from "../../../src/admin/schemas.ts";
+import { type Rig, startRig, tokens, until } from "./rig.ts";
+
+let rig: Rig;
+afterEach(() => rig.close());
+
+describe("health", () => {
+  it("is ready only between start and drain, and alive throughout", async () => {
+    let phase: Phase = "starting";
+    rig = await startRig({ health: () => phase });
+    for (const [next, status] of [
+      ["starting", 503],
+      ["ready", 200],
+      ["draining", 503],
+    ] as const) {
+      phase = next;
+      expect(await rig.call("GET", "/health/ready")).toMatchObject({ status, json: { status: next } });
+      expect((await rig.call("GET", "/health/live")).status).toBe(200);
+    }
+  });
+
+  it("tells of a lost store in the body, never in the status", async () => {
+    rig = await startRig();
+    await rig.call("POST", "/api/v1/cutovers/checkout/hold");
+    expect((await rig.call("GET", "/health/ready")).json).toEqual({
+      status: "ready",
+      store: { up: true, stalenessSeconds: expect.any(Number) },
+      cutovers: { checkout: 1, search: 0 },
+    });
+    rig.connection = "down";
+    const ready = () => rig.call("GET", "/health/ready");
+    await until(async () => JSON.stringify((await ready()).json).includes('"up":false'));
+    expect(await ready()).toMatchObject({
+      status: 200,
+      json: { status: "ready", cutovers: { checkout: 1 } },
+    });
+  });
+});
+
+describe("metrics", () => {
+  it("are served as the exposition names its type", async () => {
+    rig = await startRig();
+    const { status, headers, text } = await rig.call("GET", "/metrics");
+    expect({ status, text }).toEqual({ status: 200, text: "cutover_store_up 1\n" });
+    expect(headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  });
+});
+
+describe("the status page", () => {
+  it("shows the values of now, rendered on the server, under a policy that runs no inline script", async () => {
+    rig = await startRig();
+    await rig.call("PUT", "/api/v1/cutovers/checkout/percent", {
+      percent: 25,
+      reason: "<script>alert(1)</script>",
+    });
+    rig.traffic.recorder("checkout").record("new", "server_error", 0.2);
+    const { headers, text } = await rig.call("GET", "/");
+    expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(headers.get("content-security-policy")).toBe(
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; " +
+        "form-action 'none'; frame-ancestors 'none'",
+    );
+    expect(text).toContain("<strong>25%</strong> of new journeys start on marketplace");
+    expect(text).toContain("100.00%");
+    expect(text).toContain("Version 1, applied on 1 of 1 instance");
+    expect(text).toContain("by anonymous, “&lt;script&gt;alert(1)&lt;/script&gt;”");
+    expect(text).not.toMatch(/<script>|\son\w+=|style=|\{\{/);
+  });
+
+  it("serves its own script and style as such", async () => {
+    rig = await startRig();
+    const script = await rig.call("GET", "/status.js");
+    expect(script.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+    const style = await rig.call("GET", "/status.css");
+    expect(style.headers.get("content-type")).toBe("text/css; charset=utf-8");
+  });
+
+  it("says loudly that the store is out of reach", async () => {
+    rig = await startRig();
+    expect((await rig.call("GET", "/")).text).not.toContain("OUT OF REACH");
+    rig.connection = "down";
+    await until(async () => (await rig.call("GET", "/")).text.includes("THE STORE IS OUT OF REACH"));
+  });
+
+  it("shows nothing of the cutovers to who has no token, and all of it to a viewer", async () => {
+    rig = await startRig({ auth: tokens });
+    const closed = await rig.call("GET", "/");
+    expect(closed.status).toBe(200);
+    expect(closed.text).not.toContain("marketplace");
+    expect(closed.text).toContain('data-access="token"');
+    const open = await rig.call("GET", "/", undefined, { role: "viewer" });
+    expect(open.text).toContain("marketplace");
+    const wrong = await rig.call("GET", "/", undefined, { headers: { authorization: "Bearer wrong" } });
+    expect(wrong.status).toBe(401);
+  });
+});

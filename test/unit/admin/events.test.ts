@@ -1,0 +1,95 @@
+import { createServer, type Server } from "node:http";
+import { afterEach, describe, expect, it } from "vitest";
+import { createEventStreams } from "../../../src/admin/events.ts";
+import { createFleet } from "../../../src/admin/fleet.ts";
+import { createViews } from "../../../src/admin/view.ts";
+import { systemClock } from "../../../src/state/clock.ts";
+import { createMemoryStore } from "../../../src/state/memory.ts";
+import { initialState } from "../../../src/state/model.ts";
+import type { Following } from "../../../src/state/snapshot.ts";
+import { until } from "../../integration/admin/rig.ts";
+
+const opened: Server[] = [];
+afterEach(() => {
+  for (const server of opened.splice(0)) server.closeAllConnections();
+});
+
+/** Streams behind a bare server, and what they hold on to. */
+async function start() {
+  const listeners = new Set<unknown>();
+  let ticks = 0;
+  const follower: Following = {
+    current: () => ({ states: new Map([["checkout", initialState()]]) }),
+    onSwap(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    contact: () => {
+      ticks += 1;
+      return { up: false, stalenessMs: 0 };
+    },
+    isStale: () => false,
+    refresh: async () => {},
+  };
+  const options = {
+    store: createMemoryStore({ clock: systemClock }),
+    follower,
+    cutovers: { checkout: { legacy: "a", new: "b" } },
+    instance: { id: "one", startedAt: "" },
+    traffic: () => ({}),
+    clock: systemClock,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    tickMs: 5,
+  };
+  const fleet = createFleet(options);
+  const streams = createEventStreams(options, createViews(options), fleet);
+  const server = createServer((_, response) => streams.open(response, {}, [fleet.own()]));
+  opened.push(server);
+  await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const open = async () => {
+    const abort = new AbortController();
+    await fetch(`http://127.0.0.1:${address.port}`, { signal: abort.signal });
+    return () => abort.abort();
+  };
+  return { streams, listeners, open, ticks: () => ticks };
+}
+
+describe("event streams", () => {
+  it("work only while somebody listens", async () => {
+    const { streams, listeners, open, ticks } = await start();
+    expect(listeners.size).toBe(0);
+    const leaveFirst = await open();
+    const leaveSecond = await open();
+    expect([streams.count(), listeners.size]).toEqual([2, 1]);
+    await until(() => ticks() > 2);
+    leaveFirst();
+    await until(() => streams.count() === 1);
+    expect(listeners.size).toBe(1);
+    leaveSecond();
+    await until(() => streams.count() === 0);
+    expect(listeners.size).toBe(0);
+    const before = ticks();
+    await new Promise((resume) => setTimeout(resume, 30));
+    expect(ticks()).toBe(before);
+  });
+
+  it("begin again after all had left", async () => {
+    const { streams, open, ticks } = await start();
+    const leave = await open();
+    leave();
+    await until(() => streams.count() === 0);
+    const before = ticks();
+    await open();
+    await until(() => ticks() > before + 1);
+  });
+
+  it("let go of everything when closed", async () => {
+    const { streams, listeners, open } = await start();
+    await open();
+    await open();
+    streams.close();
+    expect([streams.count(), listeners.size]).toEqual([0, 0]);
+  });
+});

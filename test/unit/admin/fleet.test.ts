@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { createFleet } from "../../../src/admin/fleet.ts";
+import { systemClock } from "../../../src/state/clock.ts";
+import { createMemoryStore } from "../../../src/state/memory.ts";
+import { initialState } from "../../../src/state/model.ts";
+import { type InstanceRecord, type Store, StoreUnavailable } from "../../../src/state/store.ts";
+
+function fleetOn(instances: Store["instances"], up = true) {
+  const states = new Map([["checkout", { ...initialState(), version: 3 }]]);
+  return createFleet({
+    store: { ...createMemoryStore({ clock: systemClock }), instances },
+    follower: {
+      current: () => ({ states }),
+      onSwap: () => () => {},
+      contact: () => ({ up, stalenessMs: 0 }),
+      isStale: () => false,
+      refresh: async () => {},
+    },
+    instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
+    traffic: () => ({ checkout: "own figures" }),
+    clock: systemClock,
+  });
+}
+
+const record = (id: string): InstanceRecord => ({
+  id,
+  startedAt: "",
+  seenAt: "",
+  versions: { checkout: 1 },
+  traffic: {},
+});
+
+describe("the fleet", () => {
+  it("tells this instance first-hand, whatever the store holds of it", async () => {
+    const fleet = fleetOn(async () => [record("a"), record("m"), record("z")]);
+    const records = await fleet.read();
+    expect(records.map(({ id }) => id)).toEqual(["a", "m", "z"]);
+    expect(records[1]).toMatchObject({ versions: { checkout: 3 }, traffic: { checkout: "own figures" } });
+    expect(fleet.lastCount()).toBe(3);
+  });
+
+  it("is this instance alone when the store fails, and remembers how many there were", async () => {
+    let isLost = false;
+    const fleet = fleetOn(async () => {
+      if (isLost) throw new StoreUnavailable("lost");
+      return [record("a"), record("z")];
+    });
+    await fleet.read();
+    isLost = true;
+    expect((await fleet.read()).map(({ id }) => id)).toEqual(["m"]);
+    expect(fleet.lastCount()).toBe(3);
+  });
+
+  it("does not ask a store that is known to be out of reach", async () => {
+    let asked = 0;
+    const fleet = fleetOn(async () => {
+      asked += 1;
+      return [];
+    }, false);
+    expect(await fleet.read()).toHaveLength(1);
+    expect(asked).toBe(0);
+  });
+
+  it("asks once for all who ask at the same time, and again later", async () => {
+    let asked = 0;
+    const fleet = fleetOn(async () => {
+      asked += 1;
+      return [];
+    });
+    await Promise.all([fleet.read(), fleet.read(), fleet.read()]);
+    expect(asked).toBe(1);
+    await fleet.read();
+    expect(asked).toBe(2);
+  });
+});

@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { escapeHtml, html } from "../../../src/admin/page/html.ts";
+import { type PageFacts, renderPage } from "../../../src/admin/page/render.ts";
+import type { CutoverView } from "../../../src/admin/schemas.ts";
+
+const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31);
+const frame = readFileSync(new URL("../../../src/admin/page/status.html", import.meta.url), "utf8");
+
+const view: CutoverView = {
+  name: "checkout",
+  legacy: "social-shop",
+  new: "marketplace",
+  percent: 12.345,
+  state: "open",
+  version: 42,
+  pinEpoch: 0,
+  updatedAt: "2025-03-01T11:04:09.120Z",
+  updatedBy: "ops-1",
+  reason: "step 2",
+  traffic: {
+    windowSeconds: 60,
+    legacy: { requests: 0, errors: 0, errorRate: null, p50: null, p99: null },
+    new: { requests: 4312, errors: 4, errorRate: 4 / 4312, p50: 0.0184, p99: 0.2101 },
+  },
+  instances: { live: 6, applied: 6 },
+};
+const facts: PageFacts = {
+  cutovers: [view],
+  store: { up: true, stalenessMs: 0 },
+  now: Date.UTC(2025, 2, 1, 12),
+  instance: "proxy-1",
+  version: "1.2.3",
+};
+const page = (change: Partial<CutoverView>) =>
+  renderPage(frame, { ...facts, cutovers: [{ ...view, ...change }] });
+
+describe("html", () => {
+  it("escapes what is text and keeps what is HTML", () => {
+    expect(html`<p title="${`"'<>&`}">${html`<b>${1}</b>`}${[html`x`, html`y`]}</p>`.html).toBe(
+      '<p title="&quot;&#39;&lt;&gt;&amp;"><b>1</b>x\ny</p>',
+    );
+  });
+
+  it(`leaves no character that HTML reads, whatever the text (seed ${seed})`, () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(escapeHtml(text)).not.toMatch(/[<>"']|&(?!amp;|lt;|gt;|quot;|#39;)/);
+      }),
+      { seed, verbose: 1 },
+    );
+  });
+});
+
+describe("the status page", () => {
+  it("tells percent, state, version, both sides' figures and the last change", () => {
+    const text = page({});
+    for (const told of [
+      "as of 2025-03-01 12:00:00 UTC, told by proxy-1",
+      "checkout: open",
+      "<strong>12.345%</strong> of new journeys start on marketplace",
+      "<td>4312</td><td>0.09%</td><td>18 ms</td><td>210 ms</td>",
+      "<td>0</td><td>–</td><td>–</td><td>–</td>",
+      "Version 42, applied on 6 of 6 instances",
+      "2025-03-01 11:04:09 UTC</time> by ops-1, “step 2”",
+    ]) {
+      expect(text).toContain(told);
+    }
+    expect(text).not.toContain("OUT OF REACH");
+  });
+
+  it("names a state that is not open, and an instance that lags", () => {
+    expect(page({ state: "rolled_back" })).toContain("ROLLED BACK");
+    expect(page({ state: "rolled_back" })).toContain("New journeys go to social-shop until it is resumed");
+    expect(page({ state: "held" })).toContain("HELD");
+    expect(page({ state: "closed" })).toContain("social-shop is closed: everything goes to marketplace");
+    expect(page({ instances: { live: 6, applied: 5 } })).toContain("not everywhere yet");
+    expect(page({ version: 0 })).toContain("Never changed");
+  });
+
+  it("says since when the store is out of reach", () => {
+    const text = renderPage(frame, { ...facts, store: { up: false, stalenessMs: 38_400 } });
+    expect(text).toContain("THE STORE IS OUT OF REACH since 38 s");
+  });
+
+  it("says so when nothing is configured, and shows nothing to who may not see it", () => {
+    expect(renderPage(frame, { ...facts, cutovers: [] })).toContain("No cutover is configured");
+    const closed = renderPage(frame, { ...facts, cutovers: undefined });
+    expect(closed).toContain("A token is needed");
+    expect(closed).not.toContain("checkout");
+  });
+
+  it("takes no value for a piece of the page", () => {
+    const text = page({ reason: "$& {{version}} </p><script>", updatedBy: "<img onerror=x>" });
+    expect(text).toContain("“$&amp; {{version}} &lt;/p&gt;&lt;script&gt;”");
+    expect(text).toContain("&lt;img onerror=x&gt;");
+  });
+});
