@@ -141,10 +141,12 @@ async function build(
   const upstreams = openUpstreams(config);
   teardown.push(async () => void (await Promise.all([...upstreams.values()].map((one) => one.close()))));
   const table = compileTable(config, upstreams, secrets, metrics.meter);
+  const ownershipCounts = createOwnershipCounts(metrics.registry, names);
   const exchange = createExchange({
     table,
     following: follower,
-    ownership: createOwnership({ owners, counts: createOwnershipCounts(metrics.registry, names) }),
+    ownership: createOwnership({ owners, counts: ownershipCounts }),
+    onUnreadBody: ownershipCounts.unreadBody,
     clock,
     fieldNames: createFieldNames(),
     ids: createIds(),

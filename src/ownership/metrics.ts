@@ -18,6 +18,10 @@ export function createOwnershipCounts(registry: Registry, cutovers: readonly str
       "cutover_ownership_unknown_total",
       "Requests decided without their owner because the store did not answer in time.",
     ),
+    unreadBody: counter(
+      "cutover_ownership_unread_bodies_total",
+      "Request bodies that gave no key because they exceed 64 KiB or are not JSON in UTF-8.",
+    ),
     unrecorded: counter(
       "cutover_ownership_unrecorded_total",
       "Keys whose owner could not be recorded because the store did not answer in time.",

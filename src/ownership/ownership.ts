@@ -8,7 +8,7 @@
 import type { Side } from "../state/model.ts";
 import { createLru } from "./lru.ts";
 import type { OwnerStore } from "./owner-store.ts";
-import type { OwnerKey, Ownership } from "./port.ts";
+import type { Found, OwnerKey, Ownership } from "./port.ts";
 
 /** What is found out about owners, for metrics. */
 export interface OwnershipCounts {
@@ -16,6 +16,8 @@ export interface OwnershipCounts {
   conflict(cutover: string): void;
   /** The store could not be asked in time: the request went by journey and bucket. */
   unknown(cutover: string): void;
+  /** A body that may hold a key is larger than what is held, or is not JSON in UTF-8: it gave no key. */
+  unreadBody(cutover: string): void;
   /** An owner could not be recorded in time. */
   unrecorded(cutover: string): void;
 }
@@ -35,42 +37,55 @@ export function createOwnership({ owners, counts, remembered = 100_000 }: Owners
     return side;
   };
 
-  async function lookup(cutover: string, keys: readonly OwnerKey[]): Promise<readonly (Side | undefined)[]> {
-    const found = keys.map(({ key }) => memory.get(`${cutover}:${key}`));
-    if (!found.includes(undefined)) return found;
-    const stored = await owners.lookup(
-      cutover,
-      keys.map(({ key }) => key),
-    );
-    return keys.map(({ key }, i) => {
-      const side = found[i] ?? stored[i];
-      return side === undefined ? undefined : remember(cutover, key, side);
-    });
+  const recall = (cutover: string, key: OwnerKey) => memory.get(`${cutover}:${key.key}`);
+
+  function found(
+    cutover: string,
+    keys: readonly OwnerKey[],
+    sides: readonly (Side | undefined)[],
+    unknown: boolean,
+  ): Found {
+    const known = sides.filter((side) => side !== undefined);
+    if (new Set(known).size > 1) counts.conflict(cutover);
+    const claimable = keys.filter(({ claimed }, i) => claimed && sides[i] === undefined);
+    return { owner: known[0], claimable, unknown };
   }
 
   return {
-    async find(cutover, keys) {
-      try {
-        const sides = (await lookup(cutover, keys)).filter((side) => side !== undefined);
-        const conflict = new Set(sides).size > 1;
-        if (conflict) counts.conflict(cutover);
-        return { owner: sides[0], conflict, unknown: false };
-      } catch {
-        counts.unknown(cutover);
-        return { owner: undefined, conflict: false, unknown: true };
-      }
+    find(cutover, keys) {
+      const remembered = keys.map((key) => recall(cutover, key));
+      if (!remembered.includes(undefined)) return found(cutover, keys, remembered, false);
+      const asked = owners.lookup(
+        cutover,
+        keys.map(({ key }) => key),
+      );
+      return asked.then(
+        (stored) => {
+          const sides = keys.map(({ key }, i) => {
+            const side = remembered[i] ?? stored[i];
+            return side === undefined ? undefined : remember(cutover, key, side);
+          });
+          return found(cutover, keys, sides, false);
+        },
+        () => {
+          counts.unknown(cutover);
+          return found(cutover, keys, remembered, true);
+        },
+      );
     },
     async claim(cutover, keys, side) {
-      for (const { key, ttlMs, claimed } of keys) {
-        if (!claimed) continue;
-        try {
-          const owner = remember(cutover, key, await owners.claim(cutover, key, side, ttlMs));
-          if (owner !== side) return owner;
-        } catch {
-          counts.unrecorded(cutover);
-        }
-      }
-      return side;
+      const holders = await Promise.all(
+        keys.map(async ({ key, ttlMs }) => {
+          try {
+            return remember(cutover, key, await owners.claim(cutover, key, side, ttlMs));
+          } catch {
+            counts.unrecorded(cutover);
+            return remember(cutover, key, side);
+          }
+        }),
+      );
+      if (new Set(holders).size > 1) counts.conflict(cutover);
+      return holders[0] ?? side;
     },
     async learn(cutover, keys, side) {
       await Promise.all(

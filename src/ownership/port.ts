@@ -15,20 +15,21 @@ export interface OwnerKey {
 export interface Found {
   /** The owner of the first key, in config order, that has one. */
   readonly owner: Side | undefined;
-  /** Two keys of the request have different owners. */
-  readonly conflict: boolean;
+  /** Keys that are claimed by use and that nobody owns yet. */
+  readonly claimable: readonly OwnerKey[];
   /** The store could not be asked in time about at least one key. */
   readonly unknown: boolean;
 }
 
 export interface Ownership {
-  find(cutover: string, keys: readonly OwnerKey[]): Promise<Found>;
+  /** @returns at once when every key's owner is remembered; never rejects */
+  find(cutover: string, keys: readonly OwnerKey[]): Found | Promise<Found>;
   /**
-   * Claims the keys that are claimed by use and have no owner yet, atomically across instances.
+   * Claims keys for the side before a byte is forwarded, atomically across instances. Never rejects.
    *
-   * @returns the side that holds them: another instance may have been first
+   * @returns the side that holds the first of them: another instance may have been first
    */
   claim(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<Side>;
-  /** Records that the side made these keys; settles once that is safe, or as safe as it can be in time. */
+  /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }

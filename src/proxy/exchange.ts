@@ -11,7 +11,7 @@ import type { Readable } from "node:stream";
 import { type Decision, decide } from "../decide/decide.ts";
 import { readJson } from "../decide/json.ts";
 import { fieldValue, type RequestView } from "../decide/sources.ts";
-import type { Ownership } from "../ownership/port.ts";
+import type { Found, Ownership } from "../ownership/port.ts";
 import { type CutoverState, initialState, type Side } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
 import { type Arrival, readArrival } from "./arrival.ts";
@@ -31,6 +31,8 @@ export interface ExchangeContext extends RelayContext, Omit<LifeContext, "noneRo
   readonly ownership: Ownership;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
   readonly decisionHeader: string | undefined;
+  /** A body that may hold a key could not be read for it. */
+  readonly onUnreadBody: (cutover: string) => void;
   /** Hears of a fault of the proxy's own. */
   readonly onFault: (error: unknown) => void;
 }
@@ -79,22 +81,27 @@ export function createExchange(context: ExchangeContext): Exchange {
 
     function hold(arrival: Arrival, route: CompiledRoute): void {
       const declared = head.framing.kind === "sized" ? head.framing.length : undefined;
-      holdBody(body, declared).then(
-        (held) => guarded(() => gather(arrival, route, held)),
-        () => life.settle("client_aborted"),
-      );
+      limit(route.cutover.destinations.legacy.totalMs);
+      holdBody(body, declared)
+        .then(
+          (held) => gather(arrival, route, held),
+          () => life.settle("client_aborted"),
+        )
+        .catch(fail);
     }
 
     /** Reads the facts out of the request, asks for owners where it carries keys, and decides. */
     function gather(arrival: Arrival, route: CompiledRoute, held: Held | undefined): void {
       const { cutover } = route;
+      const json = held?.kind === "whole" ? readJson(held.content) : undefined;
+      if (held !== undefined && json === undefined) context.onUnreadBody(cutover.name);
       const view: RequestView = {
         fields: head.fields,
         fieldNames: names,
         query: arrival.target.query,
         paramNames: arrival.match?.names ?? [],
         paramValues: arrival.match?.values ?? [],
-        json: held?.kind === "whole" ? readJson(held.content) : undefined,
+        json,
       };
       const pin = pinOf(cutover, view, nowSeconds());
       const forced = forcedIn(cutover, view);
@@ -111,15 +118,23 @@ export function createExchange(context: ExchangeContext): Exchange {
         go(arrival, judge(undefined), content);
         return;
       }
-      ownership
-        .find(cutover.name, keys)
-        .then(async ({ owner }) => {
-          const decided = judge(owner);
-          if (owner !== undefined) return decided;
-          const holder = await ownership.claim(cutover.name, keys, decided.decision.side);
-          return holder === decided.decision.side ? decided : judge(holder);
-        })
-        .then((decided) => guarded(() => go(arrival, decided, content)), fail);
+      const own = (found: Found): void => {
+        const decided = judge(found.owner);
+        if (found.claimable.length === 0) {
+          go(arrival, decided, content);
+          return;
+        }
+        const { side } = decided.decision;
+        ownership
+          .claim(cutover.name, found.claimable, side)
+          .then((holder) =>
+            go(arrival, found.owner === undefined && holder !== side ? judge(holder) : decided, content),
+          )
+          .catch(fail);
+      };
+      const found = ownership.find(cutover.name, keys);
+      if ("then" in found) found.then(own).catch(fail);
+      else own(found);
     }
 
     function go(arrival: Arrival, decided: Decided, content: Buffer | Readable): void {
@@ -136,10 +151,7 @@ export function createExchange(context: ExchangeContext): Exchange {
       decided: Decided | undefined,
     ): void {
       life.began();
-      life.limit(totalMs, () => {
-        forwarding?.abort();
-        life.refuse(refusals.timeout);
-      });
+      limit(totalMs);
       const request = forwardRequest(context, arrival, requestId, content);
       forwarding = relay(
         context,
@@ -191,15 +203,14 @@ export function createExchange(context: ExchangeContext): Exchange {
       return (sink) => learning(context, route.cutover, decision.side, sink, () => forwarding?.resume());
     }
 
-    /** Runs what an awaited answer set going: a fault of ours ends this exchange, not the process. */
-    function guarded(step: () => void): void {
-      try {
-        step();
-      } catch (error) {
-        fail(error);
-      }
+    function limit(totalMs: number): void {
+      life.limit(totalMs, () => {
+        forwarding?.abort();
+        life.refuse(forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
+      });
     }
 
+    /** A fault of ours ends this exchange, not the process. */
     function fail(error: unknown): void {
       context.onFault(error);
       forwarding?.abort();

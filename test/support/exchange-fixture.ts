@@ -1,0 +1,231 @@
+/**
+ * An exchange with plain objects at both ends: no socket, no class of node:http. The upstream is played by the
+ * test, step by step; the answer is written down.
+ */
+import { Readable } from "node:stream";
+import { configSchema } from "../../src/config/schema.ts";
+import type { OwnerKey, Ownership } from "../../src/ownership/port.ts";
+import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
+import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/forward/port.ts";
+import { createIds } from "../../src/proxy/ids.ts";
+import type { Answer, AnswerHead, RequestHead } from "../../src/proxy/inbound.ts";
+import { createFieldNames } from "../../src/proxy/names.ts";
+import { compileTable } from "../../src/proxy/table.ts";
+import { type CutoverState, initialState, type Side } from "../../src/state/model.ts";
+import type { AccessEntry } from "../../src/telemetry/log.ts";
+import type { MeterRow } from "../../src/telemetry/meter.ts";
+
+export interface Attempt {
+  readonly upstream: string;
+  readonly request: ForwardRequest;
+  readonly sink: ResponseSink;
+  aborted: boolean;
+}
+
+export interface RecordedAnswer extends Answer {
+  readonly heads: AnswerHead[];
+  readonly body: () => string;
+  readonly ended: () => boolean;
+  readonly aborted: () => boolean;
+  /** The client's connection ends. */
+  leave(): void;
+}
+
+export interface FixtureOptions {
+  readonly state?: Partial<CutoverState>;
+  /** Over the sample configuration of one cutover. */
+  readonly cutover?: Readonly<Record<string, unknown>>;
+  readonly ownership?: Partial<Ownership>;
+  readonly trusts?: (address: string) => boolean;
+}
+
+const sample = {
+  legacy: "old",
+  new: "fresh",
+  shopper: ["header:x-shopper-id", "cookie:sid"],
+  routes: [
+    { name: "cart", path: "/cart/*" },
+    { name: "checkout", path: "/checkout", methods: ["POST"], journey: "start" },
+    { name: "pay", path: "/orders/:orderId/pay", methods: ["POST"], journey: "end", payment: true },
+    { name: "callback", path: "/callbacks/payment", methods: ["POST"] },
+  ],
+  journey: { cookie: "cutover_journey", secret: "s3cret" },
+  owners: [
+    { key: "header:idempotency-key", ttl: "24h" },
+    { key: ["param:orderId", "json:/order_id"], learn: ["json:/orderId", "header:location"] },
+  ],
+};
+
+export function createFixture(options: FixtureOptions = {}) {
+  const config = configSchema.parse({
+    upstreams: { old: { url: "http://127.0.0.1:1" }, fresh: { url: "http://127.0.0.1:2" } },
+    default: "old",
+    cutovers: { checkout: { ...sample, ...options.cutover } },
+  });
+  const attempts: Attempt[] = [];
+  const entries: AccessEntry[] = [];
+  const decisions: string[] = [];
+  const inFlight = { legacy: 0, new: 0, none: 0 };
+  const counted: string[] = [];
+  const owned = new Map<string, Side>();
+  const time = { ms: 1_700_000_000_000 };
+  let state: CutoverState = { ...initialState(), ...options.state };
+
+  const row = (): MeterRow => ({
+    decided: (side, reason) => decisions.push(`${side} ${reason}`),
+    began: (side) => {
+      inFlight[side] += 1;
+    },
+    settled: (side, outcome) => {
+      inFlight[side] -= 1;
+      counted.push(`${side} ${outcome}`);
+    },
+  });
+  const upstream = (name: string): [string, Upstream] => [
+    name,
+    {
+      name,
+      forward(request, sink) {
+        const attempt: Attempt = { upstream: name, request, sink, aborted: false };
+        attempts.push(attempt);
+        return {
+          resume: () => {},
+          abort: () => {
+            attempt.aborted = true;
+          },
+        };
+      },
+      close: async () => {},
+    },
+  ];
+  const ownership: Ownership = {
+    find: (_, keys) => ({
+      owner: keys.map(({ key }) => owned.get(key)).find((side) => side !== undefined),
+      claimable: keys.filter(({ key, claimed }) => claimed && !owned.has(key)),
+      unknown: false,
+    }),
+    async claim(_, keys, side) {
+      return claimAll(keys, side);
+    },
+    async learn(_, keys, side) {
+      claimAll(keys, side);
+    },
+    ...options.ownership,
+  };
+  function claimAll(keys: readonly OwnerKey[], side: Side): Side {
+    for (const { key } of keys) if (!owned.has(key)) owned.set(key, side);
+    return owned.get(keys[0]?.key ?? "") ?? side;
+  }
+
+  const context: ExchangeContext = {
+    table: compileTable(
+      config,
+      new Map([upstream("old"), upstream("fresh")]),
+      { of: () => ["s3cret"] },
+      { row },
+    ),
+    following: {
+      current: () => ({ states: new Map([["checkout", state]]) }),
+      onSwap: () => () => {},
+      contact: () => ({ up: true, stalenessMs: 0 }),
+      isStale: () => false,
+      refresh: async () => {},
+    },
+    ownership,
+    clock: { now: () => time.ms, monotonic: () => time.ms },
+    fieldNames: createFieldNames(),
+    ids: createIds(),
+    accessLog: (entry) => entries.push(entry),
+    proxyName: "cutover-test",
+    trusts: options.trusts ?? (() => false),
+    decisionHeader: undefined,
+    onUnreadBody: () => counted.push("unread body"),
+    onFault: (error) => {
+      throw error;
+    },
+  };
+  const exchange = createExchange(context);
+
+  return {
+    attempts,
+    entries,
+    decisions,
+    counted,
+    inFlight,
+    owned,
+    time,
+    set: (next: Partial<CutoverState>) => {
+      state = { ...state, ...next };
+    },
+    /** Lets an exchange begin; a body makes it sized. */
+    send(head: Partial<RequestHead> & { readonly method: string; readonly target: string }, body?: string) {
+      const answer = recordAnswer();
+      exchange({
+        head: {
+          fields: ["Host", "shop.example"],
+          version: "1.1",
+          framing: body === undefined ? { kind: "none" } : { kind: "sized", length: Buffer.byteLength(body) },
+          peer: { address: "192.0.2.7", encrypted: false },
+          ...head,
+        },
+        body: Readable.from(body === undefined ? [] : [Buffer.from(body)]),
+        answer,
+      });
+      return answer;
+    },
+  };
+}
+
+function recordAnswer(): RecordedAnswer {
+  const heads: AnswerHead[] = [];
+  const chunks: Buffer[] = [];
+  let ended = false;
+  let aborted = false;
+  let left = () => {};
+  let gone = false;
+  return {
+    heads,
+    body: () => Buffer.concat(chunks).toString(),
+    ended: () => ended,
+    aborted: () => aborted,
+    leave() {
+      gone = true;
+      left();
+    },
+    get gone() {
+      return gone;
+    },
+    get headSent() {
+      return heads.length > 0;
+    },
+    interim: () => {},
+    head: (head) => heads.push(head),
+    write(chunk) {
+      chunks.push(chunk);
+      return true;
+    },
+    end: () => {
+      ended = true;
+    },
+    abort: () => {
+      aborted = true;
+    },
+    onDrain: () => {},
+    onGone: (listener) => {
+      left = listener;
+    },
+  };
+}
+
+/** An answer of the upstream's, as an engine would report it. */
+export function answer(
+  attempt: Attempt | undefined,
+  status: number,
+  fields: readonly string[] = [],
+  body = "",
+) {
+  if (attempt === undefined) throw new Error("nothing was forwarded");
+  attempt.sink.head({ status, reason: "", fields });
+  if (body !== "") attempt.sink.data(Buffer.from(body));
+  attempt.sink.end([]);
+}

@@ -1,0 +1,414 @@
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+import { answer, createFixture } from "../../support/exchange-fixture.ts";
+import { valuesOf } from "../../support/raw-upstream.ts";
+import { turn } from "../../support/until.ts";
+
+const host = ["Host", "shop.example"];
+const shopper = (id: string) => [...host, "X-Shopper-Id", id];
+
+describe("an exchange, driven with plain objects", () => {
+  it("forwards to the side that was decided, relays the answer, settles once", () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const client = fixture.send({ method: "GET", target: "/cart/1?x=%41", fields: shopper("a") });
+    const [attempt] = fixture.attempts;
+    expect(attempt).toMatchObject({ upstream: "fresh", request: { target: "/cart/1?x=%41", method: "GET" } });
+    expect(fixture.inFlight.new).toBe(1);
+    answer(attempt, 200, ["Content-Type", "text/plain", "Content-Length", "2"], "ok");
+    expect(client.heads[0]).toMatchObject({ status: 200, length: 2 });
+    expect(client.body()).toBe("ok");
+    expect(client.ended()).toBe(true);
+    expect(fixture.counted).toEqual(["new ok"]);
+    expect(fixture.decisions).toEqual(["new bucket"]);
+    expect(fixture.inFlight).toEqual({ legacy: 0, new: 0, none: 0 });
+    expect(fixture.entries).toMatchObject([
+      { cutover: "checkout", route: "cart", side: "new", reason: "bucket", outcome: "ok", status: 200 },
+    ]);
+  });
+
+  it("sends what no cutover matches to the default upstream, counted as none", () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.send({ method: "GET", target: "/about", fields: shopper("a") });
+    answer(fixture.attempts[0], 404);
+    expect(fixture.attempts[0]?.upstream).toBe("old");
+    expect(fixture.counted).toEqual(["none ok"]);
+    expect(fixture.entries[0]).toMatchObject({ cutover: "none", route: "none", side: "none", status: 404 });
+  });
+
+  it.each([
+    [500, "server_error"],
+    [404, "ok"],
+    [302, "ok"],
+  ])("counts a %i of the upstream's as %s", (status, outcome) => {
+    const fixture = createFixture();
+    fixture.send({ method: "GET", target: "/cart/1" });
+    answer(fixture.attempts[0], status);
+    expect(fixture.counted).toEqual([`legacy ${outcome}`]);
+  });
+
+  it.each([
+    ["connect_failed", 502, "connection_refused"],
+    ["reset", 502, "connection_terminated"],
+    ["protocol_error", 502, "http_protocol_error"],
+    ["timeout", 504, "http_response_timeout"],
+  ] as const)("answers %s with %i, problem+json and Proxy-Status (RFC 9209)", (outcome, status, error) => {
+    const fixture = createFixture();
+    const client = fixture.send({ method: "GET", target: "/cart/1" });
+    fixture.attempts[0]?.sink.failure({ outcome, sent: true, code: "X" });
+    expect(client.heads[0]?.status).toBe(status);
+    expect(client.heads[0]?.fields).toContain(`cutover-test; error=${error}`);
+    expect(JSON.parse(client.body())).toMatchObject({ status, code: outcome });
+    expect(fixture.counted).toEqual([`legacy ${outcome}`]);
+  });
+
+  it("breaks off when the upstream fails after its head: never a clean end", () => {
+    const fixture = createFixture();
+    const client = fixture.send({ method: "GET", target: "/cart/1" });
+    fixture.attempts[0]?.sink.head({ status: 200, reason: "", fields: [] });
+    fixture.attempts[0]?.sink.failure({ outcome: "reset", sent: true, code: "X" });
+    expect(client.aborted()).toBe(true);
+    expect(client.ended()).toBe(false);
+    expect(fixture.counted).toEqual(["legacy reset"]);
+  });
+
+  it("gives the upstream up when the client is gone, and hears nothing of it afterwards", () => {
+    const fixture = createFixture();
+    const client = fixture.send({ method: "GET", target: "/cart/1" });
+    client.leave();
+    fixture.attempts[0]?.sink.failure({ outcome: "reset", sent: true, code: "X" });
+    expect(fixture.attempts[0]?.aborted).toBe(true);
+    expect(fixture.counted).toEqual(["legacy client_aborted"]);
+    expect(client.heads).toEqual([]);
+  });
+});
+
+describe("refusals", () => {
+  it.each([
+    ["two Host fields (RFC 9112 §3.2)", { fields: [...host, ...host] }, 400],
+    ["no Host field in HTTP/1.1 (RFC 9112 §3.2)", { fields: [] }, 400],
+    ["dot segments", { target: "/cart/../admin" }, 400],
+    ["an encoded slash", { target: "/cart/a%2fb" }, 400],
+    ["a raw byte above 0x7e in the target", { target: "/cart/\xe9" }, 400],
+    ["a fragment in the target", { target: "/cart/#x" }, 400],
+    [
+      "a transfer coding other than chunked (RFC 9112 §6.1)",
+      { fields: [...host, "Transfer-Encoding", "gzip"] },
+      400,
+    ],
+    ["both framings", { fields: [...host, "Transfer-Encoding", "chunked", "Content-Length", "3"] }, 400],
+    ["TRACE", { method: "TRACE" }, 405],
+    ["its own Via (RFC 9110 §7.6.3)", { fields: [...host, "Via", "1.1 lb, 1.1 cutover-test"] }, 508],
+  ])("refuses %s", (_, head, status) => {
+    const fixture = createFixture();
+    const client = fixture.send({ method: "GET", target: "/cart/1", ...head });
+    expect(client.heads[0]?.status).toBe(status);
+    expect(fixture.attempts).toEqual([]);
+    expect(fixture.counted).toEqual(["none rejected"]);
+  });
+
+  it("lets an HTTP/1.0 request without Host pass", () => {
+    const fixture = createFixture();
+    fixture.send({ method: "GET", target: "/cart/1", fields: [], version: "1.0" });
+    expect(fixture.attempts).toHaveLength(1);
+  });
+
+  it("takes an absolute form's authority over Host and forwards the origin form (RFC 9112 §3.2.2)", () => {
+    const fixture = createFixture();
+    fixture.send({ method: "GET", target: "http://real.example/cart/1?q" });
+    expect(fixture.attempts[0]?.request.target).toBe("/cart/1?q");
+    expect(valuesOf(fixture.attempts[0]?.request.fields ?? [], "host")).toEqual(["real.example"]);
+  });
+});
+
+describe("fields for the next hop", () => {
+  const sent = (fields: readonly string[], trusts?: () => boolean) => {
+    const fixture = createFixture(trusts === undefined ? {} : { trusts });
+    fixture.send({ method: "GET", target: "/cart/1", fields: [...host, ...fields] });
+    return fixture.attempts[0]?.request.fields ?? [];
+  };
+
+  it("drops the connection's own fields and those Connection names (RFC 9110 §7.6.1)", () => {
+    const out = sent([
+      "Connection",
+      "x-secret, keep-alive",
+      "X-Secret",
+      "1",
+      "Keep-Alive",
+      "5",
+      "TE",
+      "trailers",
+    ]);
+    for (const name of ["connection", "x-secret", "keep-alive", "te"])
+      expect(valuesOf(out, name)).toEqual([]);
+  });
+
+  it("lets no Connection field strip who is asking (CVE-2026-33805)", () => {
+    const out = sent([
+      "Connection",
+      "x-shopper-id, cookie, x-forwarded-for, host",
+      "X-Shopper-Id",
+      "a",
+      "Cookie",
+      "b=c",
+    ]);
+    expect(valuesOf(out, "x-shopper-id")).toEqual(["a"]);
+    expect(valuesOf(out, "cookie")).toEqual(["b=c"]);
+    expect(valuesOf(out, "host")).toEqual(["shop.example"]);
+    expect(valuesOf(out, "x-forwarded-for")).toEqual(["192.0.2.7"]);
+  });
+
+  const told = [
+    "X-Forwarded-For",
+    "1.2.3.4",
+    "X-Forwarded-Proto",
+    "https",
+    "X-Forwarded-Port",
+    "1",
+    "Forwarded",
+    "for=1.2.3.4",
+  ];
+
+  it("replaces what a peer that is not trusted says of the way", () => {
+    const out = sent(told);
+    expect(valuesOf(out, "x-forwarded-for")).toEqual(["192.0.2.7"]);
+    expect(valuesOf(out, "x-forwarded-proto")).toEqual(["http"]);
+    expect(valuesOf(out, "x-forwarded-port")).toEqual([]);
+    expect(valuesOf(out, "forwarded")).toEqual(['for=192.0.2.7;host="shop.example";proto=http']);
+  });
+
+  it("appends to what a trusted proxy says (RFC 7239 §4)", () => {
+    const out = sent(told, () => true);
+    expect(valuesOf(out, "x-forwarded-for")).toEqual(["1.2.3.4, 192.0.2.7"]);
+    expect(valuesOf(out, "x-forwarded-proto")).toEqual(["https"]);
+    expect(valuesOf(out, "forwarded")[0]).toMatch(/^for=1\.2\.3\.4, for=192\.0\.2\.7;/);
+  });
+
+  it("passes a sound request id and traceparent on, and makes one for an unsound", () => {
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    const kept = sent(["X-Request-Id", "abc-1", "traceparent", traceparent]);
+    expect(valuesOf(kept, "x-request-id")).toEqual(["abc-1"]);
+    expect(valuesOf(kept, "traceparent")).toEqual([traceparent]);
+    const made = sent(["X-Request-Id", "a b", "traceparent", "00-0-0-0"]);
+    expect(valuesOf(made, "x-request-id")[0]).toMatch(/^[\w-]{10,30}$/);
+    expect(valuesOf(made, "traceparent")[0]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+  });
+
+  it("adds Via both ways (RFC 9110 §7.6.3)", () => {
+    expect(valuesOf(sent(["Via", "1.0 lb"]), "via")).toEqual(["1.0 lb, 1.1 cutover-test"]);
+    const fixture = createFixture();
+    const client = fixture.send({ method: "GET", target: "/cart/1" });
+    answer(fixture.attempts[0], 200, [
+      "Via",
+      "1.1 origin",
+      "Connection",
+      "close",
+      "Set-Cookie",
+      "a=1",
+      "Set-Cookie",
+      "b=2",
+    ]);
+    const out = client.heads[0]?.fields ?? [];
+    expect(valuesOf(out, "via")).toEqual(["1.1 origin, 1.1 cutover-test"]);
+    expect(valuesOf(out, "connection")).toEqual([]);
+    expect(valuesOf(out, "set-cookie")).toEqual(["a=1", "b=2"]);
+  });
+});
+
+describe("journeys", () => {
+  const cookieOf = (client: { heads: { fields: string[] }[] }) =>
+    valuesOf(client.heads.at(-1)?.fields ?? [], "set-cookie").find((text) =>
+      text.startsWith("cutover_journey="),
+    );
+  const start = (fixture: ReturnType<typeof createFixture>, fields: readonly string[]) => {
+    const client = fixture.send({ method: "POST", target: "/checkout", fields }, "{}");
+    return client;
+  };
+
+  it("keeps a checkout on the side where it began, whatever the percent does, and shows the cookie to no upstream", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const client = start(fixture, shopper("a"));
+    await turn();
+    answer(fixture.attempts[0], 201);
+    const cookie = cookieOf(client)?.split(";")[0] ?? "";
+    expect(cookieOf(client)).toMatch(/; Path=\/; Max-Age=1800; HttpOnly; SameSite=Lax$/);
+    fixture.set({ percentThousandths: 0 });
+    fixture.send({
+      method: "GET",
+      target: "/cart/1",
+      fields: [...shopper("a"), "Cookie", `x=1; ${cookie}; y=2`],
+    });
+    expect(fixture.attempts[1]?.upstream).toBe("fresh");
+    expect(fixture.decisions[1]).toBe("new journey");
+    expect(valuesOf(fixture.attempts[1]?.request.fields ?? [], "cookie")).toEqual(["x=1; y=2"]);
+  });
+
+  it("voids a journey on new after a hard rollback", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const client = start(fixture, shopper("a"));
+    await turn();
+    answer(fixture.attempts[0], 201);
+    fixture.set({ percentThousandths: 0, state: "rolled_back", pinEpoch: 1 });
+    fixture.send({
+      method: "GET",
+      target: "/cart/1",
+      fields: [...shopper("a"), "Cookie", cookieOf(client) ?? ""],
+    });
+    expect(fixture.decisions[1]).toBe("legacy rolled_back");
+  });
+
+  it("slides with each request and is Secure over TLS", async () => {
+    const fixture = createFixture();
+    const client = start(fixture, host);
+    await turn();
+    answer(fixture.attempts[0], 201);
+    fixture.time.ms += 60_000;
+    const later = fixture.send({
+      method: "GET",
+      target: "/cart/1",
+      fields: [...host, "Cookie", cookieOf(client) ?? ""],
+      peer: { address: "192.0.2.7", encrypted: true },
+    });
+    answer(fixture.attempts[1], 200);
+    expect(cookieOf(later)).toMatch(/Max-Age=1800;.*; Secure$/);
+  });
+});
+
+describe("owners", () => {
+  const pay = (key: string) => ({
+    method: "POST",
+    target: "/orders/X-1/pay",
+    fields: [...host, "X-Shopper-Id", "a", "Idempotency-Key", key],
+  });
+
+  it("claims an idempotency key before a byte is forwarded; a retry meets the same side", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.send(pay("k1"), "{}");
+    expect(fixture.attempts).toHaveLength(0);
+    await turn();
+    expect(fixture.owned.get("k1")).toBe("new");
+    fixture.set({ percentThousandths: 0 });
+    fixture.send(pay("k1"), "{}");
+    await turn();
+    expect(fixture.attempts.map(({ upstream }) => upstream)).toEqual(["fresh", "fresh"]);
+    expect(fixture.decisions[1]).toBe("new owner");
+  });
+
+  it("follows the claim another instance made first", async () => {
+    const fixture = createFixture({
+      state: { percentThousandths: 100_000 },
+      ownership: { claim: async () => "legacy" },
+    });
+    fixture.send(pay("k1"), "{}");
+    await turn();
+    expect(fixture.decisions).toEqual(["legacy owner"]);
+  });
+
+  it("claims a new idempotency key for the side that owns the order", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.owned.set("X-1", "legacy");
+    fixture.send(pay("k2"), "{}");
+    await turn();
+    expect(fixture.owned.get("k2")).toBe("legacy");
+    expect(fixture.attempts[0]?.upstream).toBe("old");
+  });
+
+  it("learns an order from the response before the client is told of it", async () => {
+    let recorded = () => {};
+    const learned: string[] = [];
+    const fixture = createFixture({
+      state: { percentThousandths: 100_000 },
+      ownership: {
+        learn: (_, keys, side) => {
+          learned.push(...keys.map(({ key }) => `${key} ${side}`));
+          return new Promise((resolve) => {
+            recorded = resolve;
+          });
+        },
+      },
+    });
+    const client = fixture.send({ method: "POST", target: "/checkout", fields: shopper("a") }, "{}");
+    await turn();
+    const fields = ["Content-Type", "application/json", "Location", "https://x/orders/INV-7?y"];
+    answer(fixture.attempts[0], 201, fields, '{"orderId":"INV-7b"}');
+    await turn();
+    expect(learned).toEqual(["INV-7b new", "INV-7 new"]);
+    expect(client.heads).toEqual([]);
+    recorded();
+    await turn();
+    expect(client.heads[0]?.status).toBe(201);
+    expect(client.body()).toBe('{"orderId":"INV-7b"}');
+    expect(fixture.counted).toEqual(["new ok"]);
+  });
+
+  it("sends a callback by the key in its JSON body, byte for byte, to the owner", async () => {
+    const fixture = createFixture();
+    fixture.owned.set("INV-7", "new");
+    const body = '{ "order_id" : "INV-7" , "n":1.0}';
+    fixture.send({ method: "POST", target: "/callbacks/payment", fields: host }, body);
+    await turn();
+    await turn();
+    const { request, upstream } = fixture.attempts[0] ?? {};
+    expect(upstream).toBe("fresh");
+    expect(request?.body).toMatchObject({ kind: "sized", length: Buffer.byteLength(body) });
+    if (request?.body.kind !== "sized" || !Buffer.isBuffer(request.body.content)) throw new Error("not held");
+    expect(request.body.content.toString()).toBe(body);
+  });
+
+  it.each([
+    ["not JSON", "order_id=INV-7"],
+    ["over 64 KiB", `{"order_id":"INV-7","pad":"${"x".repeat(70_000)}"}`],
+  ])("gives no key for a body that is %s, counts it and forwards it whole", async (_, body) => {
+    const fixture = createFixture();
+    fixture.owned.set("INV-7", "new");
+    fixture.send({ method: "POST", target: "/callbacks/payment", fields: host }, body);
+    await turn();
+    await turn();
+    expect(fixture.attempts[0]?.upstream).toBe("old");
+    expect(fixture.counted).toEqual(["unread body"]);
+    const sent = fixture.attempts[0]?.request.body;
+    if (sent?.kind !== "sized") throw new Error("not sized");
+    expect(sent.length).toBe(body.length);
+    expect((await buffer(Readable.from(sent.content))).toString()).toBe(body);
+  });
+});
+
+describe("fallback", () => {
+  const options = { state: { percentThousandths: 100_000 }, cutover: { fallback: true } };
+  const refused = { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" } as const;
+
+  it("goes to legacy when the new side can not be connected to, and counts the failure against new", () => {
+    const fixture = createFixture(options);
+    const client = fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
+    fixture.attempts[0]?.sink.failure(refused);
+    answer(fixture.attempts[1], 200);
+    expect(fixture.attempts.map(({ upstream }) => upstream)).toEqual(["fresh", "old"]);
+    expect(fixture.decisions).toEqual(["new bucket", "legacy fallback"]);
+    expect(fixture.counted).toEqual(["new connect_failed", "legacy ok"]);
+    expect(fixture.inFlight).toEqual({ legacy: 0, new: 0, none: 0 });
+    expect(client.heads[0]?.status).toBe(200);
+    expect(fixture.entries).toHaveLength(1);
+  });
+
+  it.each([
+    ["a byte was sent", {}, { ...refused, sent: true }],
+    ["the failure is another", {}, { ...refused, outcome: "timeout" as const }],
+    ["the cutover does not allow it", { cutover: {} }, refused],
+  ])("does not when %s", (_, more, failure) => {
+    const fixture = createFixture({ ...options, ...more });
+    fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
+    fixture.attempts[0]?.sink.failure(failure);
+    expect(fixture.attempts).toHaveLength(1);
+  });
+
+  it("does not once the request carries a key", async () => {
+    const fixture = createFixture(options);
+    fixture.send(
+      { method: "POST", target: "/checkout", fields: [...shopper("a"), "Idempotency-Key", "k"] },
+      "{}",
+    );
+    await turn();
+    fixture.attempts[0]?.sink.failure(refused);
+    expect(fixture.attempts).toHaveLength(1);
+  });
+});
