@@ -1,0 +1,12 @@
+/** A process that changes a file store without pause and says each version it was told is safe. Argument: PATH. */
+import { systemClock } from "../../src/state/clock.ts";
+import { openFileStore } from "../../src/state/file.ts";
+import { command, setTo } from "./commands.ts";
+
+const [path = ""] = process.argv.slice(2);
+const store = await openFileStore({ path, clock: systemClock });
+await store.shared("secret", "kept");
+for (let turn = 0; ; turn++) {
+  const { state } = await store.apply(command("checkout", setTo((turn % 99) + 1)));
+  process.stdout.write(`${state.version}\n`);
+}
