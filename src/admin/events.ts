@@ -13,7 +13,7 @@ import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import type { MetricsEvent, TickEvent } from "./schemas.ts";
-import type { Views } from "./view.ts";
+import { contactView, type Views } from "./view.ts";
 
 const maxWaitingBytes = 256 * 1024;
 const defaultTickMs = 1000;
@@ -62,10 +62,9 @@ export function createEventStreams(options: Needs, views: Views, fleet: Fleet): 
   }
 
   function tick(): void {
-    const { up, stalenessMs } = follower.contact();
     broadcast("tick", {
       serverTime: new Date(clock.now()).toISOString(),
-      store: { up, stalenessSeconds: stalenessMs / 1000 },
+      store: contactView(follower),
     } satisfies TickEvent);
     if (!measuring) void measure();
   }

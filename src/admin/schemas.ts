@@ -39,11 +39,25 @@ const writeOptions = {
     .meta({ description: "How long to wait for every live instance to have applied the change" }),
 };
 
-export const setPercentBody = z.strictObject({
-  percent: percentSchema,
-  reason: reasonSchema,
-  ...writeOptions,
-});
+export const setPercentBody = z
+  .strictObject({ percent: percentSchema, reason: reasonSchema, ...writeOptions })
+  .meta({ examples: [{ percent: 25, reason: "step 3", ifVersion: 42 }] });
+
+export const rollbackBody = z
+  .strictObject({
+    reason: optionalReason,
+    hard: z.boolean().default(false).meta({ description: "Void unowned journeys on the new side as well" }),
+    ...writeOptions,
+  })
+  .meta({ examples: [{ reason: "errors up" }] });
+export const holdBody = z.strictObject({ reason: optionalReason, ...writeOptions }).meta({ examples: [{}] });
+export const resumeBody = z
+  .strictObject({ reason: reasonSchema, ...writeOptions })
+  .meta({ examples: [{ reason: "payment fixed" }] });
+export const closeBody = z
+  .strictObject({ reason: reasonSchema, ...writeOptions })
+  .meta({ examples: [{ reason: "all shoppers on marketplace since June" }] });
+
 /** The largest `limit` of a history call, and what it is without one. */
 export const historyLimits = { most: 1000, default: 50 } as const;
 
@@ -63,15 +77,6 @@ export const explainQuery = z.strictObject({
     .meta({ description: "The request's method, GET without one" }),
 });
 export type ExplainQuery = z.output<typeof explainQuery>;
-
-export const rollbackBody = z.strictObject({
-  reason: optionalReason,
-  hard: z.boolean().default(false).meta({ description: "Void unowned journeys on the new side as well" }),
-  ...writeOptions,
-});
-export const holdBody = z.strictObject({ reason: optionalReason, ...writeOptions });
-export const resumeBody = z.strictObject({ reason: reasonSchema, ...writeOptions });
-export const closeBody = z.strictObject({ reason: reasonSchema, ...writeOptions });
 
 export const sideTraffic = z.object({
   requests: z.int().meta({ description: "Requests that count towards the error rate" }),
@@ -98,12 +103,10 @@ export const cutoverView = z
     reason: z.string(),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
     instances: z.object({
-      live: z
-        .int()
-        .meta({
-          description:
-            "Instances with a current lease in the store; only this one is known while the store is out of reach",
-        }),
+      live: z.int().meta({
+        description:
+          "Instances with a current lease in the store; only this one is known while the store is out of reach",
+      }),
       applied: z.int().meta({ description: "Those of them that decide by this version" }),
     }),
   })
@@ -219,6 +222,8 @@ const contact = z.object({
   up: z.boolean().meta({ description: "Whether the store answered the last call" }),
   stalenessSeconds: z.number().meta({ description: "Seconds since the store last answered" }),
 });
+
+export type ContactView = z.output<typeof contact>;
 
 /** Event `tick`: the server's time, once a second. What is older than three ticks is stale. */
 export const tickEvent = z.object({ serverTime: z.string(), store: contact });

@@ -2,11 +2,12 @@
 import { countApplied } from "../state/applied.ts";
 import { type CutoverState, initialState } from "../state/model.ts";
 import { percentToNumber } from "../state/percent.ts";
+import type { Following } from "../state/snapshot.ts";
 import type { InstanceRecord } from "../state/store.ts";
 import { mergeTraffic } from "../telemetry/traffic.ts";
 import type { AdminOptions } from "./context.ts";
 import { Refused } from "./problem.ts";
-import type { CutoverView } from "./schemas.ts";
+import type { ContactView, CutoverView } from "./schemas.ts";
 
 export interface Views {
   readonly names: readonly string[];
@@ -59,4 +60,10 @@ export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers
     one,
     all: (records) => names.map((name) => one(name, records)),
   };
+}
+
+/** How this instance stands with the store, in seconds to the millisecond. */
+export function contactView({ contact }: Pick<Following, "contact">): ContactView {
+  const { up, stalenessMs } = contact();
+  return { up, stalenessSeconds: Math.round(stalenessMs) / 1000 };
 }

@@ -5,6 +5,7 @@ import type { EventStreams } from "../events.ts";
 import type { Fleet } from "../fleet.ts";
 import { finishOpenApi, openapiDocument, refusals } from "../openapi.ts";
 import { healthView } from "../schemas.ts";
+import { contactView } from "../view.ts";
 
 type Needs = Pick<AdminOptions, "follower" | "health" | "metrics">;
 
@@ -15,11 +16,10 @@ export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStrea
   const security: [] = [];
 
   function healthNow() {
-    const { up, stalenessMs } = follower.contact();
     const versions = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
     return {
       status: health(),
-      store: { up, stalenessSeconds: stalenessMs / 1000 },
+      store: contactView(follower),
       cutovers: Object.fromEntries(versions),
     };
   }
