@@ -22,6 +22,8 @@ export interface RawConnection {
   unread(): Buffer;
   /** Strings are written as latin1. */
   write(bytes: string | Buffer): void;
+  /** Sends what was written, then a reset and no end before it. */
+  reset(): void;
   /** How the peer closed its side: not yet, cleanly, or by a reset. */
   closedBy(): "open" | "fin" | "reset";
   onRequest(listener: (request: ReceivedRequest) => void): void;
@@ -101,6 +103,10 @@ function record(socket: Socket): RawConnection {
       socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
     },
     closedBy: () => closedBy,
+    // `resetAndDestroy` sends a FIN first; `destroy` with this flag set does not.
+    reset: () => {
+      Object.assign(socket, { resetAndClosing: true }).destroy();
+    },
     onRequest: (listener) => listeners.push(listener),
   };
 }

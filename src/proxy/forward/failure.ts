@@ -28,6 +28,9 @@ export function failureOf(error: Error, progress: Progress): Failure {
 }
 
 function codeOf(error: Error): string {
+  // undici's copy of llhttp loses the names of its codes.
+  if (error.name === "HTTPParserError")
+    return error.message.includes("EOF") ? "HPE_INVALID_EOF_STATE" : "HPE_ERROR";
   return "code" in error && typeof error.code === "string" ? error.code : codes.unknown;
 }
 

@@ -205,6 +205,11 @@ function createExchange(
       refuse(codes.transferCoding);
       return;
     }
+    // Node calls only those 101s an upgrade that name a protocol.
+    if (received.statusCode === 101) {
+      refuse(codes.unaskedUpgrade);
+      return;
+    }
     awaitBody(timed);
     received.on("data", (chunk: Buffer) => {
       if (over) return;

@@ -1,5 +1,5 @@
 /**
- * The default engine: one undici `Pool` an upstream, driven through its low-level `dispatch`.
+ * The default engine: undici's `Client`, one a connection, driven through its low-level `dispatch`.
  *
  * The hot path: one object an exchange is undici's handler, its timers' state and the record of how far it got; the
  * handler's functions are shared. undici's own timeouts are off (their clock is coarse); ours are timers.ts's.
@@ -12,10 +12,9 @@
  * - a connection is not used again after HEAD, nor after a body of a method that defines none.
  * It refuses the request target `*`: those few requests go by the other engine.
  */
-import { maxHeaderSize } from "node:http";
 import { Readable } from "node:stream";
-import { type Dispatcher, Pool } from "undici";
-import { createConnector } from "./connector.ts";
+import type { Dispatcher } from "undici";
+import { type Connection, type Connections, createConnections, type Passenger } from "./connections.ts";
 import { codes, failureOf } from "./failure.ts";
 import { createHttpProxyUpstream } from "./http-proxy.ts";
 import type {
@@ -30,19 +29,15 @@ import { asciiReason, hasForeignCoding } from "./response-head.ts";
 import { awaitBody, awaitHead, keepAwaitingBody, stopTimer, type Timed, type TimeoutCode } from "./timers.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
-/** Below the 5 s after which Node and Apache close an idle connection. */
-const keepAliveMs = 4000;
-/** What an upstream's Keep-Alive field can raise it to. */
-const keepAliveMaxMs = 60_000;
 const uploadBufferBytes = 64 * 1024;
 
-interface Exchange extends Timed {
+interface Exchange extends Timed, Passenger {
   readonly sink: ResponseSink;
+  readonly connections: Connections;
+  options: Dispatcher.DispatchOptions | undefined;
+  connection: Connection | undefined;
   upload: Upload | undefined;
   body: Readable | undefined;
-  /** Where undici was told to send; undefined while the request waits for a connection. */
-  closeConnection: ((error?: Error) => void) | undefined;
-  resumeParser: (() => void) | undefined;
   sent: boolean;
   headSeen: boolean;
   /** Nothing is called back any more. */
@@ -52,18 +47,8 @@ interface Exchange extends Timed {
 }
 
 export const createUndiciUpstream: CreateUpstream = (options) => {
-  const { name, url, connections, timeouts } = options;
-  const pool = new Pool(url.origin, {
-    connections: connections ?? null,
-    pipelining: 1,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: keepAliveMs,
-    keepAliveMaxTimeout: keepAliveMaxMs,
-    maxHeaderSize,
-    allowH2: false,
-    connect: createConnector(timeouts.connectMs),
-  });
+  const { name, url, timeouts } = options;
+  const connections = createConnections({ url, limit: options.connections, connectMs: timeouts.connectMs });
   let asteriskForm: Upstream | undefined;
 
   return {
@@ -73,14 +58,17 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
         asteriskForm ??= createHttpProxyUpstream(options);
         return asteriskForm.forward(request, sink);
       }
-      const exchange = createExchange(sink, timeouts);
+      const exchange = createExchange(sink, timeouts, connections);
       const { fields, body } = framed(request, exchange);
+      exchange.options = { method: request.method, path: request.target, headers: fields, body };
       awaitHead(exchange);
-      pool.dispatch({ method: request.method, path: request.target, headers: fields, body }, exchange);
-      return { resume: () => resume(exchange), abort: () => abort(exchange) };
+      if (connections.closing)
+        failLater(exchange, { outcome: "connect_failed", sent: false, code: codes.closed });
+      else connections.acquire(exchange);
+      return { resume: () => resume(exchange), abort: () => settle(exchange, "broken") };
     },
     async close() {
-      await Promise.all([pool.close(), asteriskForm?.close()]);
+      await Promise.all([connections.close(), asteriskForm?.close()]);
     },
   };
 };
@@ -88,19 +76,23 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
 function createExchange(
   sink: ResponseSink,
   timeouts: UpstreamTimeouts,
+  connections: Connections,
 ): Exchange & Dispatcher.DispatchHandler {
   return {
     sink,
     timeouts,
+    connections,
     timer: undefined,
     awaited: undefined,
+    options: undefined,
+    connection: undefined,
     upload: undefined,
     body: undefined,
-    closeConnection: undefined,
     resumeParser: undefined,
     sent: false,
     headSeen: false,
     over: false,
+    board,
     timedOut,
     onConnect,
     onBodySent,
@@ -135,7 +127,7 @@ function streamed(content: Readable, length: number | undefined, exchange: Excha
       return wanted;
     },
     end: () => body.push(null),
-    fail: () => breakOff(exchange, { outcome: "reset", sent: exchange.sent, code: codes.requestBody }),
+    fail: () => fail(exchange, { outcome: "reset", sent: exchange.sent, code: codes.requestBody }),
   });
   // It is destroyed with an error where undici gives up; what follows from that is told by `onError`.
   body.on("error", () => {});
@@ -144,14 +136,20 @@ function streamed(content: Readable, length: number | undefined, exchange: Excha
   return body;
 }
 
-/** undici is about to write the request to a connection. */
-function onConnect(this: Exchange, closeConnection: (error?: Error) => void): void {
+function board(this: Exchange & Dispatcher.DispatchHandler, connection: Connection): void {
+  const { options } = this;
+  this.connection = connection;
+  this.options = undefined;
+  if (options !== undefined) connection.client.dispatch(options, this);
+}
+
+/** undici is about to write the request. */
+function onConnect(this: Exchange, refuseToSend: (error?: Error) => void): void {
   // Given up while it waited; or undici means to send it a second time, which is the exchange's to decide.
   if (this.over || this.sent) {
-    closeConnection();
+    refuseToSend();
     return;
   }
-  this.closeConnection = closeConnection;
   this.sent = true;
   if (this.body === undefined) awaitHead(this);
   else stopTimer(this);
@@ -185,18 +183,17 @@ function onHeaders(
   if (hasForeignCoding(fields)) return refuse(this, codes.transferCoding);
   this.headSeen = true;
   this.resumeParser = resumeParser;
-  // A 304 may tell the length of what it leaves out (RFC 9110 §8.6); undici misses that many octets and calls it an
-  // error, so the response is over here, and undici may do away with the connection.
-  const contentless = status === 304;
-  if (contentless) settle(this);
-  else awaitBody(this);
+  awaitBody(this);
   this.sink.head(head);
-  if (contentless) this.sink.end([]);
+  // A 304 may tell the length of what it leaves out (RFC 9110 §8.6); undici misses that many octets and calls it an
+  // error. So the response is over here, and undici may do away with the connection.
+  if (status === 304) complete(this, []);
   return true;
 }
 
 function onData(this: Exchange, chunk: Buffer): boolean {
-  if (this.over) return true;
+  // A resumed parser begins with an empty one.
+  if (this.over || chunk.length === 0) return true;
   awaitBody(this);
   if (this.sink.data(chunk) || this.over) return true;
   stopTimer(this);
@@ -204,24 +201,38 @@ function onData(this: Exchange, chunk: Buffer): boolean {
 }
 
 function onComplete(this: Exchange, trailers: readonly (string | Buffer)[] | null): void {
-  if (this.over) return;
-  settle(this);
-  this.sink.end(trailers === null ? [] : fieldsOf(trailers));
+  complete(this, trailers === null ? [] : fieldsOf(trailers));
+}
+
+function complete(exchange: Exchange, trailers: readonly string[]): void {
+  if (exchange.over) return;
+  settle(exchange, "complete");
+  exchange.sink.end(trailers);
 }
 
 function onError(this: Exchange, error: Error): void {
-  if (this.sent) fail(this, failureOf(error, this));
   // Before anything is sent it may come out of `dispatch` itself, when the caller has no Forwarding yet.
-  else queueMicrotask(() => fail(this, failureOf(error, this)));
+  if (this.sent) fail(this, failureOf(error, this));
+  else failLater(this, failureOf(error, this));
 }
 
 function timedOut(this: Exchange, code: TimeoutCode): void {
-  breakOff(this, { outcome: "timeout", sent: this.sent, code });
+  fail(this, { outcome: "timeout", sent: this.sent, code });
 }
 
 function refuse(exchange: Exchange, code: string): boolean {
-  breakOff(exchange, { outcome: "protocol_error", sent: true, code });
+  fail(exchange, { outcome: "protocol_error", sent: true, code });
   return true;
+}
+
+function fail(exchange: Exchange, failure: Failure): void {
+  if (exchange.over) return;
+  settle(exchange, "broken");
+  exchange.sink.failure(failure);
+}
+
+function failLater(exchange: Exchange, failure: Failure): void {
+  queueMicrotask(() => fail(exchange, failure));
 }
 
 function resume(exchange: Exchange): void {
@@ -230,30 +241,16 @@ function resume(exchange: Exchange): void {
   exchange.resumeParser();
 }
 
-/** A request that still waits for a connection stays in undici's queue, empty, until `onConnect` drops it unsent. */
-function abort(exchange: Exchange): void {
+/** The one way out: by the end of the response, by a failure, or by the caller's abort. */
+function settle(exchange: Exchange, how: "complete" | "broken"): void {
   if (exchange.over) return;
-  settle(exchange);
-  exchange.closeConnection?.();
-}
-
-/** Ends the exchange from this side: its connection can not be used again. */
-function breakOff(exchange: Exchange, failure: Failure): void {
-  if (exchange.over) return;
-  abort(exchange);
-  exchange.sink.failure(failure);
-}
-
-function fail(exchange: Exchange, failure: Failure): void {
-  if (exchange.over) return;
-  settle(exchange);
-  exchange.sink.failure(failure);
-}
-
-function settle(exchange: Exchange): void {
   exchange.over = true;
   stopTimer(exchange);
   exchange.upload?.release();
+  const { connection, connections } = exchange;
+  if (connection === undefined) connections.leave(exchange);
+  else if (how === "complete") connections.release(connection);
+  else connections.discard(connection);
 }
 
 function fieldsOf(raw: readonly (string | Buffer)[]): string[] {
