@@ -1,14 +1,12 @@
-/** What a person with redis-cli does to the store on Redis, and what comes of it. */
+/** What a person with redis-cli writes into the store on Redis, and what comes of it. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type CutoverState, initialState } from "../../src/state/model.ts";
 import { createRedisClient } from "../../src/state/redis/client.ts";
 import { createRedisStore } from "../../src/state/redis/store.ts";
-import type { Loaded, Store } from "../../src/state/store.ts";
-import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
+import type { Store } from "../../src/state/store.ts";
+import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
-
-const key = "cutover:{checkout}";
+import { key, load, visible } from "./redis-views.ts";
 
 let server: RedisServer;
 let store: Store;
@@ -23,25 +21,14 @@ beforeEach(async () => {
 afterEach(() => store.close());
 afterAll(() => server.stop());
 
-function load(lastGood?: CutoverState): Promise<Loaded> {
-  return store.load(["checkout"], lastGood === undefined ? noneKnown : new Map([["checkout", lastGood]]));
-}
-
-async function visible(): Promise<Record<string, string>> {
-  const pairs = await server.cli("HGETALL", key);
-  if (!Array.isArray(pairs)) throw new Error("no hash");
-  const entries = pairs.flatMap((name, at) => (at % 2 === 0 ? [[String(name), String(pairs[at + 1])]] : []));
-  return Object.fromEntries(entries);
-}
-
 describe("a valid edit", () => {
   it("is followed, as one new version and one history entry out of band", async () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "0");
-    const { states, rejections } = await load(before);
+    const { states, rejections } = await load(store, before);
     expect(states.get("checkout")).toMatchObject({ percentThousandths: 0, version: 2, updatedBy: "by hand" });
     expect(rejections).toEqual([]);
-    expect(await visible()).toMatchObject({ percent: "0", version: "2", updated_by: "by hand" });
+    expect(await visible(server)).toMatchObject({ percent: "0", version: "2", updated_by: "by hand" });
     expect(await store.history("checkout", 10)).toMatchObject([
       {
         version: 2,
@@ -52,7 +39,7 @@ describe("a valid edit", () => {
       },
       { version: 1, action: "set" },
     ]);
-    expect(await load(before)).toEqual(await load());
+    expect(await load(store, before)).toEqual(await load(store));
     expect(await store.history("checkout", 10)).toHaveLength(2);
   });
 
@@ -87,7 +74,7 @@ describe("a valid edit", () => {
     await until("the subscription", () => hints > 0);
     const before = hints;
     await server.cli("HSET", key, "percent", "0");
-    await load();
+    await load(store);
     await until("a hint", () => hints > before);
     await other.close();
   });
@@ -106,20 +93,25 @@ describe("a valid edit", () => {
   it("may be the first thing ever written", async () => {
     await server.cli("HSET", key, "percent", "10");
     expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 10_000, version: 1 });
-    expect(await visible()).toMatchObject({ percent: "10", state: "open", pin_epoch: "0", version: "1" });
+    expect(await visible(server)).toMatchObject({
+      percent: "10",
+      state: "open",
+      pin_epoch: "0",
+      version: "1",
+    });
   });
 
   it("to state rolled_back alone takes percent to 0", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "state", "rolled_back");
     expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 0, state: "rolled_back" });
-    expect(await visible()).toMatchObject({ percent: "0", state: "rolled_back" });
+    expect(await visible(server)).toMatchObject({ percent: "0", state: "rolled_back" });
   });
 
   it("beside a field that is refused is followed, and the refused field stays to be seen", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "lots", "state", "held");
-    for (const loaded of [await load(), await load()]) {
+    for (const loaded of [await load(store), await load(store)]) {
       expect(loaded.states.get("checkout")).toMatchObject({
         percentThousandths: 40_000,
         state: "held",
@@ -127,7 +119,7 @@ describe("a valid edit", () => {
       });
       expect(loaded.rejections).toMatchObject([{ name: "checkout", fields: ["percent"] }]);
     }
-    expect(await visible()).toMatchObject({ percent: "lots", state: "held", version: "2" });
+    expect(await visible(server)).toMatchObject({ percent: "lots", state: "held", version: "2" });
   });
 });
 
@@ -142,11 +134,11 @@ describe("an edit that does not validate", () => {
   ] as const)("to %s routes as before and is named at each load", async (field, value) => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, field, value);
-    const first = await load(before);
+    const first = await load(store, before);
     expect(first.states.get("checkout")).toEqual(before);
     expect(first.rejections).toMatchObject([{ name: "checkout", fields: [field] }]);
-    expect(await load()).toEqual(first);
-    expect((await visible())[field]).toBe(value);
+    expect(await load(store)).toEqual(first);
+    expect((await visible(server))[field]).toBe(value);
     expect(await store.history("checkout", 10)).toHaveLength(1);
   });
 
@@ -155,7 +147,7 @@ describe("an edit that does not validate", () => {
     const fingerprints: (string | undefined)[] = [];
     for (const value of ["banana", "cherry", "banana"]) {
       await server.cli("HSET", key, "percent", value);
-      fingerprints.push((await load()).rejections[0]?.fingerprint);
+      fingerprints.push((await load(store)).rejections[0]?.fingerprint);
     }
     const [one, two, three] = fingerprints;
     expect(one).toMatch(/^[0-9a-f]{40}$/);
@@ -167,23 +159,23 @@ describe("an edit that does not validate", () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "banana");
     await applyAll(store, "checkout", [setTo(41)]);
-    expect(await visible()).toMatchObject({ percent: "41", version: "2" });
-    expect((await load()).rejections).toEqual([]);
+    expect(await visible(server)).toMatchObject({ percent: "41", version: "2" });
+    expect((await load(store)).rejections).toEqual([]);
   });
 
   it("is repaired by a change that changes nothing, too", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "banana");
     expect(await store.apply(command("checkout", setTo(40)))).toMatchObject({ changed: false });
-    expect(await visible()).toMatchObject({ percent: "40", version: "1" });
+    expect(await visible(server)).toMatchObject({ percent: "40", version: "1" });
   });
 
   it("holding bytes that are no text is refused and repaired like any other", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("EVAL", `return redis.call('HSET', KEYS[1], 'percent', '\\255\\0\\254')`, 1, key);
-    expect((await load()).rejections).toMatchObject([{ fields: ["percent"] }]);
+    expect((await load(store)).rejections).toMatchObject([{ fields: ["percent"] }]);
     await applyAll(store, "checkout", [setTo(41)]);
-    expect(await visible()).toMatchObject({ percent: "41" });
+    expect(await visible(server)).toMatchObject({ percent: "41" });
   });
 
   it.each([
@@ -193,11 +185,11 @@ describe("an edit that does not validate", () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("DEL", key);
     await server.cli(...edit);
-    const loaded = await load(before);
+    const loaded = await load(store, before);
     expect(loaded.states.get("checkout")).toEqual(before);
     expect(loaded.rejections).toMatchObject([{ name: "checkout", fields: ["type"] }]);
     await applyAll(store, "checkout", [setTo(41)]);
-    expect(await visible()).toMatchObject({ percent: "41", version: "2" });
+    expect(await visible(server)).toMatchObject({ percent: "41", version: "2" });
   });
 
   it("by an accepted state or an audit of another kind is repaired by the next change", async () => {
@@ -215,157 +207,21 @@ describe("an edit that does not validate", () => {
   it("while rolled back, a percent above 0, routes nothing to new", async () => {
     await applyAll(store, "checkout", [setTo(40), { action: "rollback" }]);
     await server.cli("HSET", key, "percent", "40");
-    const loaded = await load();
+    const loaded = await load(store);
     expect(loaded.states.get("checkout")).toMatchObject({ percentThousandths: 0, version: 2 });
     expect(loaded.rejections).toMatchObject([{ fields: ["percent"] }]);
     expect(await store.apply(command("checkout", { action: "resume" }))).toMatchObject({
       state: { percentThousandths: 0, state: "open", version: 3 },
     });
-    expect(await visible()).toMatchObject({ percent: "0", state: "open" });
-    expect((await load()).rejections).toEqual([]);
+    expect(await visible(server)).toMatchObject({ percent: "0", state: "open" });
+    expect((await load(store)).rejections).toEqual([]);
   });
 
   it("after closing changes nothing", async () => {
     const closed = await applyAll(store, "checkout", [setTo(100), { action: "close" }]);
     await server.cli("HSET", key, "percent", "0", "state", "open");
-    const loaded = await load();
+    const loaded = await load(store);
     expect(loaded.states.get("checkout")).toEqual(closed);
     expect(loaded.rejections).toMatchObject([{ fields: ["state", "percent"] }]);
   });
-});
-
-describe("what is missing", () => {
-  it.each([["percent"], ["state"], ["pin_epoch"], ["percent", "state", "pin_epoch"]])(
-    "field by field (%s) comes from the last good state",
-    async (...fields) => {
-      const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
-      await server.cli("HDEL", key, ...fields);
-      const loaded = await load();
-      expect(loaded.states.get("checkout")).toEqual(before);
-      expect(loaded.rejections).toEqual([]);
-    },
-  );
-
-  it("as a whole hash is written back", async () => {
-    const before = await applyAll(store, "checkout", [setTo(40)]);
-    await server.cli("DEL", key);
-    const loaded = await load();
-    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: [] });
-    expect(await visible()).toMatchObject({ percent: "40", version: "1", updated_by: "ann" });
-  });
-
-  it("as an accepted state keeps the visible one", async () => {
-    const before = await applyAll(store, "checkout", [setTo(40)]);
-    await server.cli("DEL", `${key}:accepted`);
-    const loaded = await load(before);
-    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: ["checkout"] });
-  });
-});
-
-describe("a store that was emptied", () => {
-  it("gets the last good state back, and versions go on", async () => {
-    const before = await applyAll(store, "checkout", [setTo(40), setTo(41)]);
-    await server.cli("FLUSHALL");
-    const loaded = await load(before);
-    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: ["checkout"] });
-    expect(await visible()).toMatchObject({ percent: "41", version: "2", updated_at: before.updatedAt });
-    expect(await stateOf(store, "checkout")).toEqual(before);
-    expect(await applyAll(store, "checkout", [setTo(42)])).toMatchObject({ version: 3 });
-  });
-
-  it("is given the later of two states that instances know", async () => {
-    const earlier = await applyAll(store, "checkout", [setTo(40)]);
-    const later = await applyAll(store, "checkout", [setTo(41)]);
-    await server.cli("FLUSHALL");
-    expect((await load(earlier)).states.get("checkout")).toEqual(earlier);
-    expect((await load(later)).states.get("checkout")).toEqual(later);
-    expect((await load(earlier)).states.get("checkout")).toEqual(later);
-    expect(await visible()).toMatchObject({ percent: "41", version: "2" });
-  });
-
-  it("and edited by hand before anybody looked is held against the last good state", async () => {
-    const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
-    await server.cli("FLUSHALL");
-    await server.cli("HSET", key, "percent", "0");
-    const loaded = await load(before);
-    expect(loaded.restored).toEqual(["checkout"]);
-    expect(loaded.states.get("checkout")).toMatchObject({ percentThousandths: 0, state: "held", version: 3 });
-  });
-
-  it("and filled from an old backup is not taken for an edit", async () => {
-    await applyAll(store, "checkout", [setTo(40)]);
-    const [visibleDump, acceptedDump] = await Promise.all([
-      server.cli("EVAL", "return redis.call('HGETALL', KEYS[1])", 1, key),
-      server.cli("EVAL", "return redis.call('HGETALL', KEYS[1])", 1, `${key}:accepted`),
-    ]);
-    const before = await applyAll(store, "checkout", [setTo(10), { action: "rollback" }]);
-    await server.cli("FLUSHALL");
-    for (const [name, dump] of [
-      [key, visibleDump],
-      [`${key}:accepted`, acceptedDump],
-    ] as const) {
-      if (Array.isArray(dump)) await server.cli("HSET", name, ...dump.map(String));
-    }
-    const loaded = await load(before);
-    expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), restored: ["checkout"] });
-    expect(await visible()).toMatchObject({ percent: "0", state: "rolled_back", version: "3" });
-    expect(await store.history("checkout", 10)).toEqual([]);
-  });
-
-  it("with nobody who knows anything begins anew", async () => {
-    await applyAll(store, "checkout", [setTo(40)]);
-    await server.cli("FLUSHALL");
-    expect(await load()).toMatchObject({ states: new Map([["checkout", initialState()]]), restored: [] });
-    expect(await server.cli("DBSIZE")).toBe(0);
-  });
-});
-
-it("leaves a record that does not read out of the instances, and foreign entries out of the history", async () => {
-  await applyAll(store, "checkout", [setTo(40)]);
-  await server.cli("XADD", `${key}:audit`, "*", "note", "by hand");
-  await server.cli("ZADD", "cutover:instances", "99999999999999", "x", "99999999999999", "gone");
-  await server.cli("SET", "cutover:instance:x", "{nonsense");
-  const at = "2026-01-01T00:00:00.000Z";
-  const record = { id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} };
-  await store.acknowledge(record);
-  expect(await store.instances()).toEqual([record]);
-  expect(await store.history("checkout", 10)).toHaveLength(1);
-});
-
-it("finds its way when an index or a shared value is of another kind", async () => {
-  await server.cli("SET", "cutover:instances", "x");
-  await server.cli("RPUSH", "cutover:shared:secret", "x");
-  expect(await store.instances()).toEqual([]);
-  const at = "2026-01-01T00:00:00.000Z";
-  await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
-  expect(await store.instances()).toHaveLength(1);
-  expect(await store.shared("secret", "1")).toBe("1");
-  expect(await store.shared("secret", "2")).toBe("1");
-});
-
-it("keeps everything under its prefix, and cutovers in hash tags of their own", async () => {
-  const other = createRedisStore({ client: createRedisClient(server.url), prefix: "shop" });
-  await applyAll(other, "checkout", [setTo(5)]);
-  const at = "2026-01-01T00:00:00.000Z";
-  await other.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
-  await other.shared("secret", "1");
-  const keys = await server.cli("KEYS", "*");
-  expect(Array.isArray(keys) ? [...keys].sort() : keys).toEqual([
-    "shop:instance:a",
-    "shop:instances",
-    "shop:shared:secret",
-    "shop:{checkout}",
-    "shop:{checkout}:accepted",
-    "shop:{checkout}:audit",
-  ]);
-  expect(await stateOf(store, "checkout")).toEqual(initialState());
-  await other.close();
-});
-
-it("needs no script to be known to the server already", async () => {
-  await applyAll(store, "checkout", [setTo(5)]);
-  await server.cli("SCRIPT", "FLUSH");
-  expect(await stateOf(store, "checkout")).toMatchObject({ version: 1 });
-  await server.cli("SCRIPT", "FLUSH");
-  expect(await applyAll(store, "checkout", [setTo(6)])).toMatchObject({ version: 2 });
 });

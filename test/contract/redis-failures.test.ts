@@ -1,229 +1,17 @@
-/** A Redis that is frozen, killed, read-only, full, or wants a password; answers that are lost on the way. */
-
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { createRedisClient } from "../../src/state/redis/client.ts";
-import { loadScripts } from "../../src/state/redis/scripts.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import { type Store, StoreUnavailable } from "../../src/state/store.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
-import { startTcpRelay } from "../support/tcp-relay.ts";
+import { failing, msToUnavailable, until } from "./redis-failing.ts";
 
-/** Awaits a condition by asking again and again. */
-async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  withinMs = 5000,
-): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await sleep(2);
-  }
-}
-
-const ends: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
-
-async function server(flags: readonly string[] = []): Promise<RedisServer> {
-  const started = await startRedis(flags);
-  ends.push(() => started.stop());
-  return started;
-}
-
-function storeAt(url: string, log = createRecordedLog()): Store {
-  const store = createRedisStore({ client: createRedisClient(url, log) });
-  ends.push(() => store.close());
-  return store;
-}
-
-/** How long the work took to be rejected as unavailable, in ms. */
-async function msToUnavailable(work: Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await expect(work).rejects.toThrow(StoreUnavailable);
-  return performance.now() - began;
-}
-
-/** How many scripts the server has run. */
-async function scriptCalls(redis: RedisServer): Promise<number> {
-  const calls = /cmdstat_evalsha:calls=(\d+)/.exec(String(await redis.cli("INFO", "commandstats")));
-  return Number(calls?.[1] ?? 0);
-}
-
-describe("a frozen server", () => {
-  it("makes a change unavailable within 2 s, and the change has not landed after the thaw", async () => {
-    const redis = await server();
-    const store = storeAt(redis.url);
-    const before = await applyAll(store, "checkout", [setTo(10)]);
-    redis.freeze();
-    const took = await msToUnavailable(store.apply(command("checkout", setTo(90))));
-    expect(took).toBeLessThan(2000);
-    redis.thaw();
-    await until("the server to be rid of the connections of before", async () => {
-      const clients = String(await redis.cli("CLIENT", "LIST"));
-      return clients.split("\n").filter((line) => line.includes("name=cutover-")).length <= 1;
-    });
-    expect(await stateOf(store, "checkout")).toEqual(before);
-    expect(await store.history("checkout", 10)).toHaveLength(1);
-  });
-
-  it("makes every other call unavailable within 2 s, too", async () => {
-    const redis = await server();
-    const store = storeAt(redis.url);
-    await stateOf(store, "checkout");
-    redis.freeze();
-    const at = "2026-01-01T00:00:00.000Z";
-    const times = await Promise.all([
-      msToUnavailable(store.load(["checkout"], noneKnown)),
-      msToUnavailable(store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} })),
-      msToUnavailable(store.leave("a")),
-      msToUnavailable(store.instances()),
-      msToUnavailable(store.history("checkout", 1)),
-      msToUnavailable(store.shared("secret", "1")),
-    ]);
-    expect(Math.max(...times)).toBeLessThan(2000);
-    redis.thaw();
-    expect((await stateOf(store, "checkout")).version).toBe(0);
-  });
-
-  it("of whom a writer never stops asking lands nothing that was answered unavailable", async () => {
-    const redis = await server();
-    const store = storeAt(redis.url);
-    const refusedAt = new Map<string, number>();
-    const accepted: string[] = [];
-    let writing = true;
-    const writers = Array.from({ length: 4 }, async (_, writer) => {
-      for (let turn = 0; writing; turn++) {
-        const reason = `${writer}-${turn}`;
-        try {
-          const applied = await store.apply(
-            command("checkout", setTo((turn * 4 + writer) % 100), { reason }),
-          );
-          if (applied.accepted && applied.changed) accepted.push(reason);
-        } catch {
-          refusedAt.set(reason, Date.now());
-        }
-      }
-    });
-    for (const frozenMs of [2500, 1900, 1400]) {
-      await sleep(100 + Math.random() * 50);
-      redis.freeze();
-      await sleep(frozenMs);
-      redis.thaw();
-    }
-    await sleep(300);
-    writing = false;
-    await Promise.all(writers);
-    const history = await store.history("checkout", 10_000);
-    const later = history.filter(
-      (entry) => Date.parse(entry.at) >= (refusedAt.get(entry.reason) ?? Number.NaN),
-    );
-    expect(refusedAt.size).toBeGreaterThan(0);
-    expect(later).toEqual([]);
-    expect(history.map((entry) => entry.reason)).toEqual(expect.arrayContaining(accepted));
-    expect(history.map((entry) => entry.version)).toEqual(history.map((_, at) => history.length - at));
-  });
-
-  it("is noticed by the subscriber, and a hint follows the thaw", async () => {
-    const redis = await server();
-    const store = storeAt(redis.url);
-    let hints = 0;
-    store.subscribe(() => {
-      hints += 1;
-    });
-    await until("the subscription", () => hints === 1);
-    redis.freeze();
-    await sleep(2500);
-    redis.thaw();
-    await until("a hint", () => hints > 1);
-  });
-});
-
-describe("a change on its way", () => {
-  const { apply } = loadScripts();
-
-  it("that arrives after it was answered unavailable is refused by the server", async () => {
-    const redis = await server();
-    const relay = await startTcpRelay(redis.port);
-    ends.push(() => relay.close());
-    const store = storeAt(`redis://127.0.0.1:${relay.port}`);
-    const before = await applyAll(store, "checkout", [setTo(10)]);
-    const held = relay.holdBack(apply.sha1);
-    const pending = msToUnavailable(store.apply(command("checkout", setTo(90))));
-    const release = await held;
-    redis.freeze();
-    expect(await pending).toBeLessThan(2000);
-    redis.thaw();
-    const calls = await scriptCalls(redis);
-    release();
-    await until("the server to run the late script", async () => (await scriptCalls(redis)) > calls);
-    expect(await stateOf(storeAt(redis.url), "checkout")).toEqual(before);
-  });
-
-  it("that is held up while another attempt gets through lands once", async () => {
-    const redis = await server();
-    const relay = await startTcpRelay(redis.port);
-    ends.push(() => relay.close());
-    const store = storeAt(`redis://127.0.0.1:${relay.port}`);
-    await applyAll(store, "checkout", [setTo(10)]);
-    const held = relay.holdBack(apply.sha1);
-    const pending = store.apply(command("checkout", setTo(90)));
-    const release = await held;
-    expect(await pending).toMatchObject({ accepted: true, changed: true, state: { version: 2 } });
-    const calls = await scriptCalls(redis);
-    release();
-    await until("the server to run the script once more", async () => (await scriptCalls(redis)) > calls);
-    expect(await store.history("checkout", 10)).toHaveLength(2);
-  });
-
-  it("whose answer is lost is asked for again and answered as what it was", async () => {
-    const redis = await server();
-    const relay = await startTcpRelay(redis.port);
-    ends.push(() => relay.close());
-    const store = storeAt(`redis://127.0.0.1:${relay.port}`);
-    await applyAll(store, "checkout", [setTo(10)]);
-    const lost = relay.loseAnswerTo(apply.sha1);
-    const applied = await store.apply(command("checkout", setTo(90), { ifVersion: 1 }));
-    await lost;
-    expect(applied).toMatchObject({ accepted: true, changed: true, state: { version: 2 } });
-    expect(applied.state).toEqual(await stateOf(store, "checkout"));
-    expect(await store.history("checkout", 10)).toHaveLength(2);
-  });
-
-  it("whose answer is lost is known even after others have written", async () => {
-    const redis = await server();
-    const relay = await startTcpRelay(redis.port);
-    ends.push(() => relay.close());
-    const store = storeAt(`redis://127.0.0.1:${relay.port}`);
-    const other = storeAt(redis.url);
-    await applyAll(store, "checkout", [setTo(10), { action: "hold" }]);
-    const lost = relay.loseAnswerTo(apply.sha1);
-    const pending = store.apply(command("checkout", { action: "rollback_hard" }));
-    await lost;
-    await applyAll(other, "checkout", [{ action: "resume" }, setTo(20)]);
-    expect(await pending).toMatchObject({
-      accepted: true,
-      changed: true,
-      state: { version: 3, state: "rolled_back", pinEpoch: 1 },
-    });
-    expect(await stateOf(other, "checkout")).toMatchObject({
-      version: 5,
-      pinEpoch: 1,
-      percentThousandths: 20_000,
-    });
-  });
-});
+const given = failing();
+afterEach(() => given.end());
 
 describe("a killed server", () => {
   it("makes calls unavailable, and answers within 1 s of its restart", async () => {
-    const redis = await server(["--appendonly", "yes", "--appendfsync", "always"]);
+    const redis = await given.server(["--appendonly", "yes", "--appendfsync", "always"]);
     const log = createRecordedLog();
-    const store = storeAt(redis.url, log);
+    const store = given.storeAt(redis.url, log);
     let hints = 0;
     store.subscribe(() => {
       hints += 1;
@@ -244,8 +32,8 @@ describe("a killed server", () => {
   });
 
   it("that is back within the time for a change costs nobody an error", async () => {
-    const redis = await server(["--appendonly", "yes", "--appendfsync", "always"]);
-    const store = storeAt(redis.url);
+    const redis = await given.server(["--appendonly", "yes", "--appendfsync", "always"]);
+    const store = given.storeAt(redis.url);
     await applyAll(store, "checkout", [setTo(10)]);
     await redis.kill();
     const pending = store.apply(command("checkout", setTo(20)));
@@ -254,34 +42,59 @@ describe("a killed server", () => {
   });
 });
 
-it("a server that was never there is unavailable, and used as soon as it is there", async () => {
-  const redis = await server();
+it("a server that is still loading is unavailable, and used as soon as it has loaded", async () => {
+  const slow = ["--key-load-delay", "4000", "--loading-process-events-interval-bytes", "1024"];
+  const redis = await given.server(slow);
+  const store = given.storeAt(redis.url);
+  const before = await applyAll(store, "checkout", [setTo(10)]);
+  const fill = "for i = 1, 500 do redis.call('SET', 'filler:' .. i, string.rep('x', 200)) end";
+  await redis.cli("EVAL", fill, 0);
+  await redis.cli("SAVE");
   await redis.kill();
-  const store = storeAt(redis.url);
+  const restarted = redis.restart();
+  await until("the server to say that it is loading", () =>
+    redis.cli("GET", "x").then(
+      () => false,
+      (error) => String(error).includes("LOADING"),
+    ),
+  );
+  const times = await Promise.all([
+    msToUnavailable(store.apply(command("checkout", setTo(20)))),
+    msToUnavailable(store.load(["checkout"], noneKnown)),
+  ]);
+  expect(Math.max(...times)).toBeLessThan(2000);
+  await restarted;
+  expect(await stateOf(store, "checkout")).toEqual(before);
+});
+
+it("a server that was never there is unavailable, and used as soon as it is there", async () => {
+  const redis = await given.server();
+  await redis.kill();
+  const store = given.storeAt(redis.url);
   expect(await msToUnavailable(store.load(["checkout"], noneKnown))).toBeLessThan(2000);
   await redis.restart();
   expect((await stateOf(store, "checkout")).version).toBe(0);
 });
 
 it("a missing or wrong password is unavailable and said in the log, without the password", async () => {
-  const redis = await server(["--requirepass", "sesame"]);
+  const redis = await given.server(["--requirepass", "sesame"]);
   for (const [url, code] of [
     [redis.url, "NOAUTH"],
     [`redis://:abracadabra@127.0.0.1:${redis.port}`, "WRONGPASS"],
   ] as const) {
     const log = createRecordedLog();
-    const store = storeAt(url, log);
+    const store = given.storeAt(url, log);
     expect(await msToUnavailable(store.load(["checkout"], noneKnown))).toBeLessThan(2000);
     expect(log.about("no connection").map((line) => line.fields.code)).toEqual([code]);
     expect(JSON.stringify(log.lines)).not.toContain("abracadabra");
   }
-  const store = storeAt(`redis://:sesame@127.0.0.1:${redis.port}`);
+  const store = given.storeAt(`redis://:sesame@127.0.0.1:${redis.port}`);
   expect((await stateOf(store, "checkout")).version).toBe(0);
 });
 
 it("a server that has become a replica is unavailable for changes until it is a primary again", async () => {
-  const redis = await server();
-  const store = storeAt(redis.url);
+  const redis = await given.server();
+  const store = given.storeAt(redis.url);
   await applyAll(store, "checkout", [setTo(10)]);
   await redis.cli("REPLICAOF", "127.0.0.1", "1");
   await msToUnavailable(store.apply(command("checkout", setTo(20))));
@@ -291,8 +104,8 @@ it("a server that has become a replica is unavailable for changes until it is a 
 });
 
 it("a full server is unavailable for changes, and nothing is half written", async () => {
-  const redis = await server();
-  const store = storeAt(redis.url);
+  const redis = await given.server();
+  const store = given.storeAt(redis.url);
   const before = await applyAll(store, "checkout", [setTo(10)]);
   await redis.cli("CONFIG", "SET", "maxmemory", "1");
   await msToUnavailable(store.apply(command("checkout", setTo(20))));

@@ -68,7 +68,7 @@ if again == '1' then
   if state then return answer('accepted', '1', state) end
 end
 local ms = serverMs()
-if not deadline or ms >= deadline then return { 'late' } end
+if not (deadline and ms < deadline) then return { 'late' } end
 if hasMoved(seenVisible, seenAccepted) then return { 'moved' } end
 
 local current = currentState()

@@ -9,6 +9,7 @@
  * deadline counts from the server's time in a reply of the same call, and a reply is always older than now; so it
  * comes early, never late. It also comes `answerMs` before the caller gives up, which leaves time to ask for the
  * outcome of a write that was sent and not answered: it is sent again under its own id, and the script knows it.
+ * (Only a server whose clock is set back while a write is under way could let it in late.)
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

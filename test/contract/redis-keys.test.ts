@@ -1,0 +1,116 @@
+/** What the store keeps in Redis besides the state, and its scripts met without it. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { initialState } from "../../src/state/model.ts";
+import { createRedisClient } from "../../src/state/redis/client.ts";
+import { loadScripts } from "../../src/state/redis/scripts.ts";
+import { createRedisStore } from "../../src/state/redis/store.ts";
+import type { Store } from "../../src/state/store.ts";
+import { applyAll, setTo, stateOf } from "../support/commands.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { key } from "./redis-views.ts";
+
+let server: RedisServer;
+let store: Store;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+beforeEach(async () => {
+  await server.cli("FLUSHALL");
+  store = createRedisStore({ client: createRedisClient(server.url) });
+});
+afterEach(() => store.close());
+afterAll(() => server.stop());
+
+it("leaves a record that does not read out of the instances, and foreign entries out of the history", async () => {
+  await applyAll(store, "checkout", [setTo(40)]);
+  await server.cli("XADD", `${key}:audit`, "*", "note", "by hand");
+  await server.cli("ZADD", "cutover:instances", "99999999999999", "x", "99999999999999", "gone");
+  await server.cli("SET", "cutover:instance:x", "{nonsense");
+  const at = "2026-01-01T00:00:00.000Z";
+  const record = { id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} };
+  await store.acknowledge(record);
+  expect(await store.instances()).toEqual([record]);
+  expect(await store.history("checkout", 10)).toHaveLength(1);
+});
+
+it("finds its way when an index or a shared value is of another kind", async () => {
+  await server.cli("SET", "cutover:instances", "x");
+  await server.cli("RPUSH", "cutover:shared:secret", "x");
+  expect(await store.instances()).toEqual([]);
+  const at = "2026-01-01T00:00:00.000Z";
+  await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
+  expect(await store.instances()).toHaveLength(1);
+  expect(await store.shared("secret", "1")).toBe("1");
+  expect(await store.shared("secret", "2")).toBe("1");
+});
+
+describe("the script for changes, called past the program", () => {
+  const { apply, read } = loadScripts();
+  const keys = [key, `${key}:accepted`, `${key}:audit`];
+
+  async function call(action: string, percent: number | string, role: string, deadline = "9e15") {
+    const seen = await server.cli("EVAL", read.source, keys.length, ...keys);
+    if (!Array.isArray(seen)) throw new Error("no answer");
+    const digests = [String(seen[3]), String(seen[4])];
+    const rest = ["id", "0", action, percent, "mallory", role, "because", "", "cutover:changes", "checkout"];
+    return server.cli("EVAL", apply.source, keys.length, ...keys, ...digests, deadline, ...rest);
+  }
+
+  it.each([
+    ["set", 60_000, "responder", "forbidden"],
+    ["set", 60_000, "root", "forbidden"],
+    ["set", 60_000, "operator", "held"],
+    ["close", "", "admin", "held"],
+  ])("refuses %s %s by the role %s: %s", async (action, percent, role, code) => {
+    const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
+    const answer = await call(action, percent, role);
+    expect(Array.isArray(answer) && answer.slice(0, 2)).toEqual(["refused", code]);
+    expect(await stateOf(store, "checkout")).toEqual(before);
+  });
+
+  it.each([
+    ["raise", 60_000],
+    ["set", 100_001],
+    ["set", -1],
+    ["set", 0.5],
+    ["set", "nan"],
+    ["set", ""],
+  ])("has nothing to do with %s %s", async (action, percent) => {
+    const before = await applyAll(store, "checkout", [setTo(40)]);
+    await expect(call(action, percent, "admin")).rejects.toThrow(/^ERR/);
+    expect(await stateOf(store, "checkout")).toEqual(before);
+  });
+
+  it.each(["0", "", "nan"])("is late by the deadline %j", async (deadline) => {
+    expect(await call("set", 1000, "admin", deadline)).toEqual(["late"]);
+    expect(await stateOf(store, "checkout")).toEqual(initialState());
+  });
+});
+
+it("keeps everything under its prefix, and cutovers in hash tags of their own", async () => {
+  const other = createRedisStore({ client: createRedisClient(server.url), prefix: "shop" });
+  await applyAll(other, "checkout", [setTo(5)]);
+  const at = "2026-01-01T00:00:00.000Z";
+  await other.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
+  await other.shared("secret", "1");
+  const keys = await server.cli("KEYS", "*");
+  expect(Array.isArray(keys) ? [...keys].sort() : keys).toEqual([
+    "shop:instance:a",
+    "shop:instances",
+    "shop:shared:secret",
+    "shop:{checkout}",
+    "shop:{checkout}:accepted",
+    "shop:{checkout}:audit",
+  ]);
+  expect(await stateOf(store, "checkout")).toEqual(initialState());
+  await other.close();
+});
+
+it("needs no script to be known to the server already", async () => {
+  await applyAll(store, "checkout", [setTo(5)]);
+  await server.cli("SCRIPT", "FLUSH");
+  expect(await stateOf(store, "checkout")).toMatchObject({ version: 1 });
+  await server.cli("SCRIPT", "FLUSH");
+  expect(await applyAll(store, "checkout", [setTo(6)])).toMatchObject({ version: 2 });
+});
