@@ -1,0 +1,219 @@
+/** No container engine is needed: what the files say is held against each other and against the programs. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
+import { loadConfig } from "../../../src/config/load.ts";
+import { checkout } from "../../support/run-cutover.ts";
+import { configFile, readDatasources } from "./queries.ts";
+
+const service = z.object({
+  image: z.string(),
+  build: z.string().optional(),
+  command: z.array(z.string()).optional(),
+  environment: z.record(z.string(), z.string()).default({}),
+  ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
+  networks: z.array(z.string()),
+  depends_on: z
+    .union([z.array(z.string()), z.record(z.string(), z.object({ condition: z.string() }))])
+    .default([]),
+});
+const compose = z.object({
+  services: z.record(z.string(), service),
+  networks: z.record(z.string(), z.unknown()),
+  volumes: z.record(z.string(), z.unknown()),
+});
+
+const text = readFileSync(join(checkout, "docker-compose.yml"), "utf8");
+const { services, networks, volumes } = compose.parse(parse(text, { merge: true }));
+const entries = Object.entries(services);
+const sha256 = "0".repeat(64);
+
+function serviceOf(name: string): z.output<typeof service> {
+  const found = services[name];
+  if (found === undefined) throw new Error(`no service ${name}`);
+  return found;
+}
+
+async function proxyConfig() {
+  const loaded = await loadConfig(configFile("docker/cutover.yaml"), { CUTOVER_OPERATOR_SHA256: sha256 });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded;
+}
+
+/** Whether two services share a network. */
+function reach(from: string, to: string): boolean {
+  return serviceOf(from).networks.some((network) => serviceOf(to).networks.includes(network));
+}
+
+test("runs Redis, two proxies, both shops, Prometheus and Grafana", () => {
+  expect(Object.keys(services)).toEqual(
+    expect.arrayContaining([
+      "redis",
+      "proxy-1",
+      "proxy-2",
+      "social-shop",
+      "marketplace",
+      "prometheus",
+      "grafana",
+    ]),
+  );
+});
+
+test("every network, volume, file and service that is named exists", () => {
+  for (const [name, { networks: joined, volumes: mounts, depends_on }] of entries) {
+    for (const network of joined) expect(Object.keys(networks), name).toContain(network);
+    const needed = Array.isArray(depends_on) ? depends_on : Object.keys(depends_on);
+    for (const other of needed) expect(Object.keys(services), name).toContain(other);
+    for (const mount of mounts) {
+      const [source = ""] = mount.split(":");
+      if (source.startsWith(".")) {
+        expect(existsSync(join(checkout, source)), `${name}: ${mount}`).toBe(true);
+        expect(mount, name).toMatch(/:ro$/);
+      } else {
+        expect(Object.keys(volumes), name).toContain(source);
+      }
+    }
+  }
+});
+
+test("whoever waits for a service to be healthy waits for one that says so", () => {
+  const raw: unknown = parse(text, { merge: true });
+  const withHealth = z.object({
+    services: z.record(z.string(), z.object({ healthcheck: z.unknown().optional() })),
+  });
+  const { services: health } = withHealth.parse(raw);
+  for (const [name, { depends_on }] of entries) {
+    if (Array.isArray(depends_on)) continue;
+    for (const [other, { condition }] of Object.entries(depends_on)) {
+      expect(condition, name).toBe("service_healthy");
+      const checked = health[other]?.healthcheck !== undefined || serviceOf(other).image === "cutover:local";
+      expect(checked, `${name} waits for ${other}`).toBe(true);
+    }
+  }
+});
+
+test("every image is pinned to a version", () => {
+  const images = entries.map(([, { image }]) => image).filter((image) => image !== "cutover:local");
+  for (const image of images) expect(image).toMatch(/:v?\d+\.\d+\.\d+(-[a-z]+)?$/);
+  for (const [, { image, build }] of entries) expect(build === ".").toBe(image === "cutover:local");
+});
+
+test("nothing is published beyond this machine, and no port twice", () => {
+  const published = entries.flatMap(([, { ports }]) => ports);
+  for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+  const hostPorts = published.map((port) => port.split(":")[1]);
+  expect(new Set(hostPorts).size).toBe(hostPorts.length);
+  expect(serviceOf("proxy-1").ports).toEqual(["127.0.0.1:8080:8080", "127.0.0.1:9900:9900"]);
+  expect(serviceOf("proxy-2").ports).toEqual(["127.0.0.1:8081:8080", "127.0.0.1:9901:9900"]);
+});
+
+test("the proxies' configuration loads without a warning, with the ports and names of the services", async () => {
+  const { config, warnings } = await proxyConfig();
+  expect(warnings).toEqual([]);
+  expect(config.listeners).toEqual({
+    proxy: { host: "0.0.0.0", port: 8080 },
+    admin: { host: "0.0.0.0", port: 9900 },
+  });
+  expect(config.store).toBe("redis://redis:6379");
+  for (const [name, { url }] of Object.entries(config.upstreams)) {
+    const { HOST, PORT, NAME } = serviceOf(name).environment;
+    expect(url).toBe(`http://${name}:${PORT}`);
+    expect({ HOST, NAME }).toEqual({ HOST: "0.0.0.0", NAME: name });
+    expect(reach("proxy-1", name) && reach("proxy-2", name), name).toBe(true);
+  }
+  for (const proxy of ["proxy-1", "proxy-2"]) {
+    const { volumes: mounts } = serviceOf(proxy);
+    expect(mounts).toContain("./config/docker/cutover.yaml:/etc/cutover/cutover.yaml:ro");
+    const writable = mounts.filter((mount) => !mount.endsWith(":ro")).map((mount) => mount.split(":")[1]);
+    expect(writable.some((folder) => config.snapshot?.startsWith(`${folder}/`))).toBe(true);
+    expect(reach(proxy, "redis")).toBe(true);
+  }
+});
+
+test("no usable secret is shipped: without a token of one's own neither compose nor the proxy starts", async () => {
+  for (const proxy of ["proxy-1", "proxy-2"]) {
+    expect(serviceOf(proxy).environment.CUTOVER_OPERATOR_SHA256).toMatch(
+      /^\$\{CUTOVER_OPERATOR_SHA256:\?run npx cutover token [^}]+\}$/,
+    );
+  }
+  const path = configFile("docker/cutover.yaml");
+  for (const env of [{}, { CUTOVER_OPERATOR_SHA256: "" }]) {
+    const loaded = await loadConfig(path, env);
+    expect(loaded.ok).toBe(false);
+  }
+  expect(readFileSync(path, "utf8")).not.toMatch(/[0-9a-f]{64}/);
+});
+
+test("Redis is reached by the proxies alone, and Prometheus and Grafana reach what they ask", () => {
+  const neighbours = Object.keys(services).filter((name) => name !== "redis" && reach(name, "redis"));
+  expect(neighbours.sort()).toEqual(["proxy-1", "proxy-2"]);
+  const scraped = z
+    .object({
+      scrape_configs: z.array(
+        z.object({ static_configs: z.array(z.object({ targets: z.array(z.string()) })) }),
+      ),
+    })
+    .parse(parse(readFileSync(configFile("prometheus/prometheus.yml"), "utf8")))
+    .scrape_configs.flatMap(({ static_configs }) => static_configs.flatMap(({ targets }) => targets));
+  expect(scraped).toEqual(["proxy-1:9900", "proxy-2:9900"]);
+  for (const target of scraped) expect(reach("prometheus", target.split(":")[0] ?? "")).toBe(true);
+  expect(readDatasources().map(({ url }) => url)).toEqual(["http://prometheus:9090"]);
+  expect(reach("grafana", "prometheus")).toBe(true);
+});
+
+test("payments' callbacks and sample shoppers go through the proxies", () => {
+  const urls = entries.flatMap(([name, { environment }]) =>
+    [environment.CALLBACK_URL, environment.PROXY_URL].flatMap((url) =>
+      url === undefined ? [] : { name, url },
+    ),
+  );
+  expect(urls).toHaveLength(4);
+  for (const { name, url } of urls) {
+    const { hostname, port } = new URL(url);
+    expect(["proxy-1", "proxy-2"]).toContain(hostname);
+    expect(port).toBe("8080");
+    expect(reach(name, hostname)).toBe(true);
+  }
+});
+
+test("every program that a container runs is built from a source that exists", () => {
+  const commands = entries.flatMap(([, { command = [] }]) =>
+    command.filter((word) => word.startsWith("dist/")),
+  );
+  expect(new Set(commands)).toEqual(new Set(["dist/demo/shop-process.js", "dist/demo/shoppers-process.js"]));
+  for (const file of commands) {
+    const source = file.replace(/^dist\//, "src/").replace(/\.js$/, ".ts");
+    expect(existsSync(join(checkout, source)), file).toBe(true);
+  }
+});
+
+const dockerfile = readFileSync(join(checkout, "Dockerfile"), "utf8");
+
+test("the image is built from files that exist and that .dockerignore lets through", () => {
+  const allowed = readFileSync(join(checkout, ".dockerignore"), "utf8")
+    .split("\n")
+    .flatMap((line) => (line.startsWith("!") ? [line.slice(1)] : []));
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources = ""]) =>
+    sources.split(" "),
+  );
+  expect(new Set(copied)).toEqual(new Set(allowed));
+  for (const source of copied) expect(existsSync(join(checkout, source)), source).toBe(true);
+});
+
+test("the image runs the pinned Node of its engines field as a user who owns only its variable data", () => {
+  const images = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+  expect(new Set(images)).toEqual(new Set(["node:20.19.5-bookworm-slim"]));
+  const last = dockerfile.split(/^FROM /m).at(-1) ?? "";
+  expect(last).toMatch(/^USER node$/m);
+  expect(last.indexOf("USER node")).toBeLessThan(last.indexOf("CMD ["));
+  expect(last).toMatch(/^VOLUME \/var\/lib\/cutover$/m);
+  expect(last).toContain('CMD ["node", "bin/cutover.js", "serve", "--config", "/etc/cutover/cutover.yaml"]');
+  expect(last).toContain("http://127.0.0.1:9900/health/ready");
+});
+
+test(".ci/run can be executed", () => {
+  expect(statSync(join(checkout, ".ci/run")).mode & 0o111).toBe(0o111);
+});
