@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import type { Phase } from "./admin/schemas.ts";
 import { createAdminServer } from "./admin/server.ts";
 import type { Config } from "./config/schema.ts";
-import { createOwnershipCounts } from "./ownership/metrics.ts";
+import { createIgnoredPinCount, createOwnershipCounts } from "./ownership/metrics.ts";
 import { openOwnerStore } from "./ownership/open.ts";
 import { createOwnership } from "./ownership/ownership.ts";
 import { createExchange } from "./proxy/exchange.ts";
@@ -147,6 +147,7 @@ async function build(
     following: follower,
     ownership: createOwnership({ owners, counts: ownershipCounts }),
     onUnreadBody: ownershipCounts.unreadBody,
+    onIgnoredPin: createIgnoredPinCount(metrics.registry, names),
     clock,
     fieldNames: createFieldNames(),
     ids: createIds(),

@@ -1,16 +1,18 @@
 /**
  * The journey pin as a cookie value. PURE: keys and time come in as arguments.
  *
- *   1.SIDE.EPOCH.START.EXPIRY.SIGNATURE
+ *   1.SIDE.EPOCH.START.EXPIRY.ID.SIGNATURE
  *
- * SIDE is `l` or `n`; EPOCH, START and EXPIRY are base 36, the times in whole seconds since the epoch;
- * SIGNATURE is HMAC-SHA-256, base64url, over the cutover's name, a zero byte and all that stands before the
+ * SIDE is `l` or `n`; EPOCH, START and EXPIRY are base 36, the times in whole seconds since the epoch; ID is 72
+ * random bits, base64url, that tell one journey from another and say nothing of the shopper; SIGNATURE is HMAC-SHA-256, base64url, over the cutover's name, a zero byte and all that stands before the
  * last dot. The pin is bound to no shopper: a login in the middle of a checkout must not move it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Side } from "../state/model.ts";
 
 export interface JourneyPin {
+  /** 12 characters of base64url: random, so that journeys can be counted without an identity. */
+  readonly id: string;
   readonly side: Side;
   readonly epoch: number;
   /** Seconds since the epoch. */
@@ -19,15 +21,24 @@ export interface JourneyPin {
   readonly expiresAt: number;
 }
 
+/** Why a pin is ignored: not of this form; not signed with one of the cutover's secrets; too old. */
+export const pinFaults = ["malformed", "signature", "expired"] as const;
+export type PinFault = (typeof pinFaults)[number];
+
 export type PinReading =
   | { readonly valid: true; readonly pin: JourneyPin }
-  | { readonly valid: false; readonly fault: "malformed" | "signature" | "expired" };
+  | { readonly valid: false; readonly fault: PinFault };
 
-const form = /^1\.([ln])\.([0-9a-z]{1,11})\.([0-9a-z]{1,8})\.([0-9a-z]{1,8})\.([A-Za-z0-9_-]{43})$/;
+/** Bytes of a journey's id. */
+export const pinIdBytes = 9;
+
+const form =
+  /^1\.([ln])\.([0-9a-z]{1,11})\.([0-9a-z]{1,8})\.([0-9a-z]{1,8})\.([\w-]{12})\.([A-Za-z0-9_-]{43})$/;
 
 export function signPin(secret: string, cutover: string, pin: JourneyPin): string {
   const side = pin.side === "new" ? "n" : "l";
-  const payload = `1.${side}.${pin.epoch.toString(36)}.${pin.startedAt.toString(36)}.${pin.expiresAt.toString(36)}`;
+  const numbers = [pin.epoch, pin.startedAt, pin.expiresAt].map((number) => number.toString(36));
+  const payload = `1.${side}.${numbers.join(".")}.${pin.id}`;
   return `${payload}.${sign(secret, cutover, payload)}`;
 }
 
@@ -41,13 +52,16 @@ export function readPin(
   text: string,
   nowSeconds: number,
 ): PinReading {
-  const [, side, epoch, startedAt, expiresAt, signature] = form.exec(text) ?? [];
-  if (!side || !epoch || !startedAt || !expiresAt || !signature) return { valid: false, fault: "malformed" };
+  const [, side, epoch, startedAt, expiresAt, id, signature] = form.exec(text) ?? [];
+  if (!side || !epoch || !startedAt || !expiresAt || !id || !signature) {
+    return { valid: false, fault: "malformed" };
+  }
   const payload = text.slice(0, text.length - signature.length - 1);
   if (!secrets.some((secret) => matches(signature, sign(secret, cutover, payload)))) {
     return { valid: false, fault: "signature" };
   }
   const pin: JourneyPin = {
+    id,
     side: side === "n" ? "new" : "legacy",
     epoch: Number.parseInt(epoch, 36),
     startedAt: Number.parseInt(startedAt, 36),
@@ -74,8 +88,15 @@ export interface PinLife {
   readonly grace: number;
 }
 
-export function startPin(life: PinLife, side: Side, epoch: number, nowSeconds: number): JourneyPin {
-  return { side, epoch, startedAt: nowSeconds, expiresAt: nowSeconds + life.ttl };
+/** @param id of a journey that goes on, or a new one (see `JourneyPin`) */
+export function startPin(
+  life: PinLife,
+  id: string,
+  side: Side,
+  epoch: number,
+  nowSeconds: number,
+): JourneyPin {
+  return { id, side, epoch, startedAt: nowSeconds, expiresAt: nowSeconds + life.ttl };
 }
 
 /** The pin after a request of the journey: alive for another ttl, never past maxTtl from its start. */

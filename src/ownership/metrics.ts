@@ -1,5 +1,6 @@
 /** What the data plane finds out about owners, as counters. */
 import { Counter, type Registry } from "prom-client";
+import { type PinFault, pinFaults } from "../decide/pin.ts";
 import type { OwnershipCounts } from "./ownership.ts";
 
 /** @param cutovers the names whose series exist at 0 from the start */
@@ -27,4 +28,22 @@ export function createOwnershipCounts(registry: Registry, cutovers: readonly str
       "Keys whose owner could not be recorded because the store did not answer in time.",
     ),
   };
+}
+
+/**
+ * @param cutovers the names whose series exist at 0 from the start
+ * @returns counts a journey cookie that was ignored
+ */
+export function createIgnoredPinCount(
+  registry: Registry,
+  cutovers: readonly string[],
+): (cutover: string, fault: PinFault) => void {
+  const counter = new Counter({
+    name: "cutover_journey_pins_ignored_total",
+    help: "Requests whose journey cookie counted as none: malformed, not signed by this cutover, or expired.",
+    labelNames: ["cutover", "fault"],
+    registers: [registry],
+  });
+  for (const cutover of cutovers) for (const fault of pinFaults) counter.inc({ cutover, fault }, 0);
+  return (cutover, fault) => counter.inc({ cutover, fault });
 }

@@ -2,7 +2,18 @@
  * Who holds an order or a key. The one thing the data plane may wait for: only requests that carry a key, and
  * responses a key is learned from, come here.
  */
+import type { JourneyPin } from "../decide/pin.ts";
 import type { Side } from "../state/model.ts";
+
+/** A journey began; a request of it was answered; its end was answered with a 2xx. */
+export const journeyEvents = ["start", "seen", "end"] as const;
+export type JourneyEvent = (typeof journeyEvents)[number];
+
+/** Hears what becomes of journeys on this instance, with the answer. */
+export interface Journeys {
+  /** @param pin as it is from now on; its id tells one journey from another. Must not throw. */
+  seen(cutover: string, pin: JourneyPin, event: JourneyEvent): void;
+}
 
 export interface OwnerKey {
   /** The key's bytes as found in the request or response. */

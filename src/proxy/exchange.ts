@@ -10,8 +10,9 @@
 import type { Readable } from "node:stream";
 import { type Decision, decide } from "../decide/decide.ts";
 import { readJson } from "../decide/json.ts";
+import type { PinFault } from "../decide/pin.ts";
 import { fieldValue, type RequestView } from "../decide/sources.ts";
-import type { Found, Ownership } from "../ownership/port.ts";
+import type { Found, Journeys, Ownership } from "../ownership/port.ts";
 import { type CutoverState, initialState, type Side } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
 import { type Arrival, readArrival } from "./arrival.ts";
@@ -19,7 +20,7 @@ import { bucketIn, forcedIn, ownerKeysIn } from "./facts.ts";
 import type { Failure, Forwarding, ResponseSink } from "./forward/port.ts";
 import { type Held, holdBody } from "./held-body.ts";
 import type { Inbound } from "./inbound.ts";
-import { journeyCookie, pinOf } from "./journey.ts";
+import { nextStep, pinOf, setCookie } from "./journey.ts";
 import { learning, learns } from "./learn.ts";
 import { beginLife, type LifeContext } from "./life.ts";
 import { refusals } from "./refusal.ts";
@@ -29,6 +30,10 @@ import type { CompiledRoute, Destination } from "./table.ts";
 export interface ExchangeContext extends RelayContext, Omit<LifeContext, "noneRow"> {
   readonly following: Following;
   readonly ownership: Ownership;
+  /** Hears of each answer that begins, continues or ends a journey. */
+  readonly journeys?: Journeys | undefined;
+  /** A journey cookie was tampered with, is foreign or expired. */
+  readonly onIgnoredPin: (cutover: string, fault: PinFault) => void;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
   readonly decisionHeader: string | undefined;
   /** A body that may hold a key could not be read for it. */
@@ -103,7 +108,7 @@ export function createExchange(context: ExchangeContext): Exchange {
         paramValues: arrival.match?.values ?? [],
         json,
       };
-      const pin = pinOf(cutover, view, nowSeconds());
+      const pin = pinOf(cutover, view, nowSeconds(), context.onIgnoredPin);
       const forced = forcedIn(cutover, view);
       const bucket = bucketIn(cutover, view);
       const keys = ownerKeysIn(cutover, view);
@@ -182,16 +187,16 @@ export function createExchange(context: ExchangeContext): Exchange {
 
     function addedFields({ route, decision, state, pin }: Decided, status: number): string[] {
       const added: string[] = [];
-      const cookie = journeyCookie({
-        route,
-        pin,
-        side: decision.side,
-        pinEpoch: state.pinEpoch,
-        status,
-        nowSeconds: nowSeconds(),
-        encrypted: head.peer.encrypted,
-      });
-      if (cookie !== undefined) added.push("Set-Cookie", cookie);
+      const now = nowSeconds();
+      const step = nextStep(
+        { route, pin, side: decision.side, pinEpoch: state.pinEpoch, status, nowSeconds: now },
+        ids.journeyId,
+      );
+      if (step !== undefined) {
+        context.journeys?.seen(route.cutover.name, step.pin, step.event);
+        const cookie = step.changed && setCookie(route.cutover, step.pin, now, head.peer.encrypted);
+        if (cookie) added.push("Set-Cookie", cookie);
+      }
       if (decisionHeader !== undefined) {
         added.push(decisionHeader, decisionField(route.cutover.name, decision, state.version));
       }

@@ -1,11 +1,14 @@
 /** Names for a request: passed on when the sender gave a sound one, else made. */
 import { randomBytes } from "node:crypto";
+import { pinIdBytes } from "../decide/pin.ts";
 
 export interface Ids {
   /** @param inbound the sender's X-Request-Id; kept when it is 1–128 of A–Z a–z 0–9 . _ - */
   requestId(inbound: string | undefined): string;
   /** @param inbound the sender's traceparent; kept when it is of version 00 (W3C Trace Context §3.2) */
   traceparent(inbound: string | undefined): string;
+  /** Of a journey that begins: random, base64url. */
+  journeyId(): string;
 }
 
 const soundId = /^[A-Za-z0-9._-]{1,128}$/;
@@ -36,5 +39,6 @@ export function createIds(): Ids {
       if (inbound !== undefined && soundTraceparent.test(inbound)) return inbound;
       return `00-${hex(32)}-${hex(16)}-00`;
     },
+    journeyId: () => randomBytes(pinIdBytes).toString("base64url"),
   };
 }

@@ -1,27 +1,42 @@
-/** The journey cookie of a request and of its response. */
+/** The journey of a request: the pin it carries, and what becomes of it with the answer. */
 import { cookieValue } from "../decide/cookie.ts";
-import { endPin, type JourneyPin, readPin, signPin, slidePin, startPin } from "../decide/pin.ts";
+import {
+  endPin,
+  type JourneyPin,
+  type PinFault,
+  readPin,
+  signPin,
+  slidePin,
+  startPin,
+} from "../decide/pin.ts";
 import type { RequestView } from "../decide/sources.ts";
+import type { JourneyEvent } from "../ownership/port.ts";
 import type { Side } from "../state/model.ts";
-import type { CompiledCutover, CompiledJourney, CompiledRoute } from "./table.ts";
+import type { CompiledCutover, CompiledRoute } from "./table.ts";
 
-/** @returns the request's valid pin; a tampered, foreign or expired one is none */
+/**
+ * @param onIgnored hears of a pin that is tampered with, foreign or expired: it counts as none
+ * @returns the valid pin in the request's cookie
+ */
 export function pinOf(
   cutover: CompiledCutover,
   view: RequestView,
   nowSeconds: number,
+  onIgnored: (cutover: string, fault: PinFault) => void,
 ): JourneyPin | undefined {
   const { journey } = cutover;
   if (journey === undefined) return undefined;
   const text = cookieValue(view.fields, view.fieldNames, journey.cookie);
   if (text === undefined) return undefined;
   const reading = readPin(journey.secrets(), cutover.name, text, nowSeconds);
-  return reading.valid ? reading.pin : undefined;
+  if (reading.valid) return reading.pin;
+  onIgnored(cutover.name, reading.fault);
+  return undefined;
 }
 
 export interface JourneyStep {
   readonly route: CompiledRoute;
-  /** The pin the request carried, and whether it decided. */
+  /** The valid pin of the request, whether or not it decided. */
   readonly pin: JourneyPin | undefined;
   /** The side that answered. */
   readonly side: Side;
@@ -29,38 +44,44 @@ export interface JourneyStep {
   /** The status it answered with. */
   readonly status: number;
   readonly nowSeconds: number;
-  readonly encrypted: boolean;
 }
 
-/**
- * The Set-Cookie value that the answer carries: a journey begins, goes on or ends on the side that answered.
- *
- * @returns `undefined` when nothing about the journey changes
- */
-export function journeyCookie(step: JourneyStep): string | undefined {
-  const { route, side, nowSeconds } = step;
-  const { journey, name } = route.cutover;
+export interface NextStep {
+  readonly event: JourneyEvent;
+  readonly pin: JourneyPin;
+  /** Whether the pin's times changed, so that the client must be given it anew. */
+  readonly changed: boolean;
+}
+
+/** @returns how the journey begins, goes on or ends on the side that answered; `undefined` when there is none */
+export function nextStep(step: JourneyStep, newId: () => string): NextStep | undefined {
+  const { route, side, pinEpoch, status, nowSeconds } = step;
+  const { journey } = route.cutover;
   if (journey === undefined) return undefined;
+  const { life } = journey;
   const pin = step.pin?.side === side ? step.pin : undefined;
-  const next = nextPin(journey, step, pin);
-  if (next === undefined || (next.expiresAt === pin?.expiresAt && next.startedAt === pin.startedAt)) {
-    return undefined;
+  if (route.journey === "start") {
+    const next = startPin(life, pin?.id ?? newId(), side, pinEpoch, nowSeconds);
+    return { event: pin === undefined ? "start" : "seen", pin: next, changed: true };
   }
-  const [secret] = journey.secrets();
-  if (secret === undefined) return undefined;
-  const value = signPin(secret, name, next);
-  const maxAge = Math.max(0, next.expiresAt - nowSeconds);
-  const secure = step.encrypted ? "; Secure" : "";
-  return `${journey.cookie}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure}`;
+  if (pin === undefined) return undefined;
+  const ends = route.journey === "end" && status >= 200 && status < 300;
+  const next = ends ? endPin(life, pin, nowSeconds) : slidePin(life, pin, nowSeconds);
+  const changed = next.expiresAt !== pin.expiresAt || next.startedAt !== pin.startedAt;
+  return { event: ends ? "end" : "seen", pin: next, changed };
 }
 
-function nextPin(
-  journey: CompiledJourney,
-  { route, side, pinEpoch, status, nowSeconds }: JourneyStep,
-  pin: JourneyPin | undefined,
-): JourneyPin | undefined {
-  if (route.journey === "start") return startPin(journey.life, side, pinEpoch, nowSeconds);
-  if (pin === undefined) return undefined;
-  if (route.journey === "end" && status >= 200 && status < 300) return endPin(journey.life, pin, nowSeconds);
-  return slidePin(journey.life, pin, nowSeconds);
+/** @returns the Set-Cookie value that gives the client the pin; `undefined` when nothing can sign it */
+export function setCookie(
+  cutover: CompiledCutover,
+  pin: JourneyPin,
+  nowSeconds: number,
+  encrypted: boolean,
+): string | undefined {
+  const [secret] = cutover.journey?.secrets() ?? [];
+  if (cutover.journey === undefined || secret === undefined) return undefined;
+  const value = signPin(secret, cutover.name, pin);
+  const maxAge = Math.max(0, pin.expiresAt - nowSeconds);
+  const secure = encrypted ? "; Secure" : "";
+  return `${cutover.journey.cookie}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure}`;
 }

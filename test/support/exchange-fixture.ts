@@ -4,7 +4,8 @@
  */
 import { Readable } from "node:stream";
 import { configSchema } from "../../src/config/schema.ts";
-import type { OwnerKey, Ownership } from "../../src/ownership/port.ts";
+import type { JourneyPin } from "../../src/decide/pin.ts";
+import type { JourneyEvent, OwnerKey, Ownership } from "../../src/ownership/port.ts";
 import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
 import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/forward/port.ts";
 import { createIds } from "../../src/proxy/ids.ts";
@@ -67,6 +68,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const decisions: string[] = [];
   const inFlight = { legacy: 0, new: 0, none: 0 };
   const counted: string[] = [];
+  const journeys: { readonly cutover: string; readonly pin: JourneyPin; readonly event: JourneyEvent }[] = [];
   const owned = new Map<string, Side>();
   const time = { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
@@ -139,6 +141,8 @@ export function createFixture(options: FixtureOptions = {}) {
     proxyName: "cutover-test",
     trusts: options.trusts ?? (() => false),
     decisionHeader: undefined,
+    journeys: { seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }) },
+    onIgnoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
     onUnreadBody: () => counted.push("unread body"),
     onFault: (error) => {
       throw error;
@@ -151,6 +155,7 @@ export function createFixture(options: FixtureOptions = {}) {
     entries,
     decisions,
     counted,
+    journeys,
     inFlight,
     owned,
     time,

@@ -114,6 +114,7 @@ describe("who may know whom", () => {
     "state/": ["state/"],
     "ownership/": [
       "ownership/",
+      "decide/pin.ts",
       ...statePorts,
       "state/redis/client.ts",
       "state/replace-file.ts",

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { answer, createFixture } from "../../support/exchange-fixture.ts";
+import { valuesOf } from "../../support/raw-upstream.ts";
+import { turn } from "../../support/until.ts";
+
+type Fixture = ReturnType<typeof createFixture>;
+
+const host = ["Host", "shop.example"];
+const withCookie = (cookie: string) => [...host, "X-Shopper-Id", "a", "Cookie", cookie];
+
+/** Sends a request, lets the upstream answer, and gives the journey cookie of the answer. */
+async function pass(fixture: Fixture, method: string, target: string, cookie = "theme=dark", status = 200) {
+  const body = method === "POST" ? "{}" : undefined;
+  const client = fixture.send({ method, target, fields: withCookie(cookie) }, body);
+  await turn();
+  await turn();
+  answer(fixture.attempts.at(-1), status);
+  const fields = valuesOf(client.heads.at(-1)?.fields ?? [], "set-cookie");
+  return fields.find((field) => field.startsWith("cutover_journey="))?.split(";")[0];
+}
+
+describe("what is told of journeys", () => {
+  it("is their start, each further answer and their end, under one id", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const cookie = await pass(fixture, "POST", "/checkout");
+    fixture.time.ms += 1000;
+    await pass(fixture, "GET", "/cart/1", cookie);
+    await pass(fixture, "POST", "/checkout", cookie);
+    await pass(fixture, "POST", "/orders/X-1/pay", cookie, 402);
+    await pass(fixture, "POST", "/orders/X-1/pay", cookie, 200);
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "seen", "seen", "seen", "end"]);
+    expect(new Set(fixture.journeys.map(({ pin }) => pin.id)).size).toBe(1);
+    expect(fixture.journeys.every(({ cutover, pin }) => cutover === "checkout" && pin.side === "new")).toBe(
+      true,
+    );
+  });
+
+  it("is nothing of requests outside a journey", async () => {
+    const fixture = createFixture();
+    await pass(fixture, "GET", "/cart/1");
+    await pass(fixture, "POST", "/orders/X-1/pay");
+    expect(fixture.journeys).toEqual([]);
+  });
+
+  it("is another journey when it begins anew on the other side after a hard rollback", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const cookie = await pass(fixture, "POST", "/checkout");
+    fixture.set({ percentThousandths: 0, state: "rolled_back", pinEpoch: 1 });
+    await pass(fixture, "POST", "/checkout", cookie);
+    const [first, second] = fixture.journeys;
+    expect(second).toMatchObject({ event: "start", pin: { side: "legacy", epoch: 1 } });
+    expect(second?.pin.id).not.toBe(first?.pin.id);
+  });
+});
+
+describe("a journey cookie that does not count", () => {
+  it.each([
+    ["tampered with", (cookie: string) => cookie.replace(".n.", ".l."), "signature"],
+    ["cut short", (cookie: string) => cookie.slice(0, -1), "malformed"],
+    ["anything", () => "cutover_journey=new", "malformed"],
+  ])("is ignored and counted: %s", async (_, spoil, fault) => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const cookie = (await pass(fixture, "POST", "/checkout")) ?? "";
+    fixture.set({ percentThousandths: 0 });
+    await pass(fixture, "GET", "/cart/1", spoil(cookie));
+    expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+    expect(fixture.counted).toContain(`pin checkout ${fault}`);
+  });
+
+  it("is ignored and counted: expired", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const cookie = await pass(fixture, "POST", "/checkout");
+    fixture.set({ percentThousandths: 0 });
+    fixture.time.ms += 1800 * 1000;
+    await pass(fixture, "GET", "/cart/1", cookie);
+    expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+    expect(fixture.counted).toContain("pin checkout expired");
+  });
+
+  it("is not what a request without one carries", async () => {
+    const fixture = createFixture();
+    await pass(fixture, "GET", "/cart/1", "sid=1");
+    expect(fixture.counted).toEqual(["legacy ok"]);
+  });
+});
