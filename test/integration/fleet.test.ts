@@ -1,0 +1,232 @@
+/** Three instances on one Redis: a change is answered once all of them decide by it, and a rollback means it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AdminApi, createAdminApi, type Written } from "../support/admin-api.ts";
+import { shoppersOfBuckets } from "../support/bucket.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { runCutover } from "../support/run-cutover.ts";
+import { type Served, startServe } from "../support/serve.ts";
+import { type Sides, startSides } from "../support/sides.ts";
+import { createShop, percentile, type Shop, startLoad, type Visit, visitAll } from "../support/traffic.ts";
+
+interface Member {
+  readonly serve: Served;
+  readonly admin: AdminApi;
+  /** What the test sends on purpose. */
+  readonly shop: Shop;
+  /** What carries the steady load. */
+  readonly loaded: Shop;
+}
+
+const writes = 200;
+const perSecond = 120;
+const leaseMs = 3000;
+/** On new at every percent above 0.1. */
+const firstMovers = shoppersOfBuckets("checkout", "first", (bucket) => bucket < 100, 24);
+
+const endings: (() => Promise<unknown>)[] = [];
+const fleet: Member[] = [];
+let folder: string;
+let redis: RedisServer;
+let sides: Sides;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-fleet-"));
+  endings.push(() => rm(folder, { recursive: true }));
+  redis = await startRedis();
+  endings.push(() => redis.stop());
+  sides = await startSides();
+  endings.push(() => sides.stop());
+  for (const name of ["one", "two", "three"]) fleet.push(await startMember(name));
+});
+afterAll(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+async function startMember(name: string): Promise<Member> {
+  const serve = await startServe({ folder, name, sides, store: redis.url });
+  endings.push(() => serve.kill());
+  const admin = createAdminApi(serve.admin);
+  endings.push(() => admin.close());
+  const shop = createShop(serve.proxy, 8);
+  endings.push(() => shop.close());
+  const loaded = createShop(serve.proxy, 8);
+  endings.push(() => loaded.close());
+  return { serve, admin, shop, loaded };
+}
+
+function member(number: number): Member {
+  const found = fleet[number % fleet.length];
+  if (found === undefined) throw new Error("the fleet did not start");
+  return found;
+}
+
+function accepted(written: Written) {
+  if (written.answer === undefined) throw new Error(`not accepted: ${written.status} ${written.code}`);
+  return written.answer;
+}
+
+const onNew = (visits: readonly Visit[]) => visits.filter(({ side }) => side === "new");
+
+/** A step of the tour that the 200 writes make again and again: down and up, and a rollback in every five. */
+async function step(number: number, admin: AdminApi): Promise<Written> {
+  switch (number % 5) {
+    case 0:
+      return admin.set(100 - (number % 7));
+    case 1:
+      return admin.set(5 + (number % 11));
+    case 2:
+      return admin.set(40 + (number % 13));
+    case 3:
+      return admin.call("rollback");
+    default:
+      return admin.call("resume");
+  }
+}
+
+test("200 writes: each answered when all three apply it, and nothing begun after a rollback's answer reaches new", async () => {
+  const load = startLoad(
+    fleet.map(({ loaded }) => loaded),
+    firstMovers,
+    perSecond,
+  );
+  endings.push(() => load.stop());
+  const appliedMs: number[] = [];
+  const notEverywhere: object[] = [];
+  /** From a rollback's answer until the next raise is sent nothing may begin and reach new. */
+  const closedSpans: { from: number; to: number }[] = [];
+  let afterRollbacks = 0;
+
+  for (let number = 0; number < writes; number++) {
+    const sentAt = performance.now();
+    const span = closedSpans.at(-1);
+    // A resume opens at 0; the set after it is the raise.
+    if (span !== undefined && number % 5 === 0) span.to = sentAt;
+    const written = await step(number, member(number).admin);
+    const answer = accepted(written);
+    appliedMs.push(answer.applied.ms);
+    const { instances, of } = answer.applied;
+    if (!answer.changed || instances !== 3 || of !== 3) notEverywhere.push(answer);
+    if (number % 5 !== 3) continue;
+    closedSpans.push({ from: written.answeredAt, to: Number.POSITIVE_INFINITY });
+    const visits = (await Promise.all(fleet.map(({ shop }) => visitAll(shop, firstMovers, 8)))).flat();
+    afterRollbacks += visits.length;
+    expect(visits.filter(({ fault, side }) => fault !== undefined || side !== "legacy")).toEqual([]);
+  }
+  await load.stop();
+
+  const begunWhileClosed = load.visits.filter(({ begunAt }) =>
+    closedSpans.some(({ from, to }) => begunAt > from && begunAt < to),
+  );
+  const p99 = percentile(appliedMs, 0.99);
+  console.log(
+    `fleet: ${writes} writes on 3 instances, applied p50 ${percentile(appliedMs, 0.5)} ms, p99 ${p99} ms, ` +
+      `max ${Math.max(...appliedMs)} ms; ${closedSpans.length} rollbacks, ${afterRollbacks} requests sent after them and ` +
+      `${begunWhileClosed.length} of ${load.visits.length} background ones begun then: ` +
+      `${onNew(begunWhileClosed).length} reached new`,
+  );
+  expect(notEverywhere).toEqual([]);
+  expect(load.visits.filter(({ fault }) => fault !== undefined)).toEqual([]);
+  expect(onNew(load.visits).length).toBeGreaterThan(load.visits.length / 10);
+  expect(closedSpans).toHaveLength(writes / 5);
+  expect(begunWhileClosed.length).toBeGreaterThan(100);
+  expect(onNew(begunWhileClosed)).toEqual([]);
+  expect(p99).toBeLessThanOrEqual(250);
+});
+
+test("percent 0 written by redis-cli is followed by all within 1 s: one version, one entry in the history", async () => {
+  const { version } = accepted(await member(0).admin.set(60));
+  const before = (await member(1).admin.history()).length;
+  const begun = performance.now();
+  await redis.cli("HSET", "cutover:{checkout}", "percent", "0");
+  const followedMs = await Promise.all(
+    fleet.map(async ({ shop }) => {
+      const [shopper = ""] = firstMovers;
+      for (;;) {
+        const visit = await shop.visit(shopper);
+        expect(visit.fault).toBeUndefined();
+        if (visit.side === "legacy") return performance.now() - begun;
+        if (performance.now() - begun > 5000) throw new Error("not followed");
+        await sleep(2);
+      }
+    }),
+  );
+  console.log(`fleet: by hand, followed after ${followedMs.map((ms) => ms.toFixed(0)).join(", ")} ms`);
+  expect(Math.max(...followedMs)).toBeLessThanOrEqual(1000);
+
+  // Two more polls of every instance: none of them may make another version of it.
+  await sleep(1500);
+  for (const { admin } of fleet) {
+    expect(await admin.view()).toMatchObject({
+      percent: 0,
+      version: version + 1,
+      instances: { live: 3, applied: 3 },
+    });
+  }
+  const history = await member(2).admin.history();
+  expect(history).toHaveLength(before + 1);
+  expect(history[0]).toMatchObject({
+    version: version + 1,
+    action: "out_of_band",
+    from: { percent: 60 },
+    to: { percent: 0 },
+  });
+});
+
+test("an instance that is killed counts until its lease ends; writes are answered all the while", async () => {
+  const fourth = await startMember("four");
+  const { admin } = member(0);
+  expect(accepted(await admin.set(10)).applied).toMatchObject({ instances: 4, of: 4 });
+  await fourth.serve.kill();
+  const killedAt = performance.now();
+  const first = await admin.set(11);
+  expect(first.ms).toBeLessThan(3000);
+  expect(accepted(first).applied).toMatchObject({ instances: 3, of: 4 });
+
+  let last = first;
+  for (let percent = 12; accepted(last).applied.of === 4; percent++) {
+    last = await admin.set(percent);
+    expect(last.ms).toBeLessThan(3000);
+  }
+  const goneMs = last.answeredAt - killedAt;
+  console.log(
+    `fleet: killed, the first write answered in ${first.ms.toFixed(0)} ms with 3 of 4; 3 of 3 after ${goneMs.toFixed(0)} ms`,
+  );
+  expect(accepted(last).applied).toMatchObject({ instances: 3, of: 3 });
+  // The write that waits for the lease's end may look once more, 20 ms later.
+  expect(goneMs).toBeLessThan(leaseMs + 500);
+  expect((await admin.set(50)).answer?.applied).toMatchObject({ instances: 3, of: 3 });
+});
+
+test("cutover rollback --wait exits with 4 while an instance is stopped, and means it on the others", async () => {
+  const { admin, serve } = member(0);
+  const stopped = member(2);
+  // The command has the rest of a lease to start in: its files are warm, the lease is fresh.
+  await runCutover(["status"], { env: { CUTOVER_ADMIN_URL: serve.admin } });
+  accepted(await admin.set(51));
+  stopped.serve.freeze();
+  const { code, stdout, stderr } = await runCutover(["rollback", "checkout", "--wait", "300ms"], {
+    env: { CUTOVER_ADMIN_URL: serve.admin },
+  });
+  const answered = [member(0), member(1)];
+  const visits = (await Promise.all(answered.map(({ shop }) => visitAll(shop, firstMovers, 8)))).flat();
+  stopped.serve.thaw();
+
+  expect({ code, stdout: stdout.includes("applied on 2 of 3 instances") }).toEqual({ code: 4, stdout: true });
+  expect(stderr).toContain("1 instance of 3 had not applied it");
+  expect(visits.filter(({ fault, side }) => fault !== undefined || side !== "legacy")).toEqual([]);
+
+  const thawedAt = performance.now();
+  const [shopper = ""] = firstMovers;
+  for (let visit = await stopped.shop.visit(shopper); visit.side !== "legacy"; ) {
+    if (performance.now() - thawedAt > 5000) throw new Error("the thawed instance did not follow");
+    visit = await stopped.shop.visit(shopper);
+  }
+  console.log(
+    `fleet: thawed, the stopped instance follows after ${(performance.now() - thawedAt).toFixed(0)} ms`,
+  );
+  expect(accepted(await admin.call("resume")).applied).toMatchObject({ instances: 3, of: 3 });
+});
