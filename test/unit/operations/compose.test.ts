@@ -5,33 +5,15 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { loadConfig } from "../../../src/config/load.ts";
+import { type ComposeService, readCompose } from "../../support/compose-file.ts";
+import { configFile, readDatasources } from "../../support/monitoring-files.ts";
 import { checkout } from "../../support/run-cutover.ts";
-import { configFile, readDatasources } from "./queries.ts";
 
-const service = z.object({
-  image: z.string(),
-  build: z.string().optional(),
-  command: z.array(z.string()).optional(),
-  environment: z.record(z.string(), z.string()).default({}),
-  ports: z.array(z.string()).default([]),
-  volumes: z.array(z.string()).default([]),
-  networks: z.array(z.string()),
-  depends_on: z
-    .union([z.array(z.string()), z.record(z.string(), z.object({ condition: z.string() }))])
-    .default([]),
-});
-const compose = z.object({
-  services: z.record(z.string(), service),
-  networks: z.record(z.string(), z.unknown()),
-  volumes: z.record(z.string(), z.unknown()),
-});
-
-const text = readFileSync(join(checkout, "docker-compose.yml"), "utf8");
-const { services, networks, volumes } = compose.parse(parse(text, { merge: true }));
+const { services, networks, volumes } = readCompose();
 const entries = Object.entries(services);
 const sha256 = "0".repeat(64);
 
-function serviceOf(name: string): z.output<typeof service> {
+function serviceOf(name: string): ComposeService {
   const found = services[name];
   if (found === undefined) throw new Error(`no service ${name}`);
   return found;
@@ -80,16 +62,12 @@ test("every network, volume, file and service that is named exists", () => {
 });
 
 test("whoever waits for a service to be healthy waits for one that says so", () => {
-  const raw: unknown = parse(text, { merge: true });
-  const withHealth = z.object({
-    services: z.record(z.string(), z.object({ healthcheck: z.unknown().optional() })),
-  });
-  const { services: health } = withHealth.parse(raw);
   for (const [name, { depends_on }] of entries) {
     if (Array.isArray(depends_on)) continue;
     for (const [other, { condition }] of Object.entries(depends_on)) {
       expect(condition, name).toBe("service_healthy");
-      const checked = health[other]?.healthcheck !== undefined || serviceOf(other).image === "cutover:local";
+      const checked =
+        serviceOf(other).healthcheck !== undefined || serviceOf(other).image === "cutover:local";
       expect(checked, `${name} waits for ${other}`).toBe(true);
     }
   }
@@ -162,6 +140,11 @@ test("Redis is reached by the proxies alone, and Prometheus and Grafana reach wh
   for (const target of scraped) expect(reach("prometheus", target.split(":")[0] ?? "")).toBe(true);
   expect(readDatasources().map(({ url }) => url)).toEqual(["http://prometheus:9090"]);
   expect(reach("grafana", "prometheus")).toBe(true);
+  expect(serviceOf("prometheus").volumes).toContain("./config/prometheus:/etc/prometheus:ro");
+  expect(serviceOf("grafana").volumes).toEqual([
+    "./config/grafana/provisioning:/etc/grafana/provisioning:ro",
+    "./config/grafana/dashboards:/var/lib/grafana/dashboards:ro",
+  ]);
 });
 
 test("payments' callbacks and sample shoppers go through the proxies", () => {

@@ -2,7 +2,12 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { configFile, type Dashboard, readDashboard, readDatasources } from "./queries.ts";
+import {
+  configFile,
+  type Dashboard,
+  readDashboard,
+  readDatasources,
+} from "../../support/monitoring-files.ts";
 
 const dashboard = readDashboard();
 

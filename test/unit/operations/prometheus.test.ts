@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
-import { configFile, dashboardQueries, rulesOf } from "./queries.ts";
+import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {
   return execFileSync("promtool", words, { encoding: "utf8", stdio: "pipe" });

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 
 export function configFile(path: string): string {
-  return fileURLToPath(new URL(`../../../config/${path}`, import.meta.url));
+  return fileURLToPath(new URL(`../../config/${path}`, import.meta.url));
 }
 
 function read(path: string): string {

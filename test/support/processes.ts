@@ -1,0 +1,77 @@
+/** Programs as processes of their own, with what they say in a file, stopped by their pid. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { open, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Program {
+  readonly command: string;
+  readonly words: readonly string[];
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where its stdout and stderr go. */
+  readonly logPath: string;
+  /**
+   * Is asked again and again, with all it has said so far, until it gives something. What it throws or rejects
+   * with means: not yet.
+   */
+  readonly ready: (said: string) => Promise<unknown>;
+}
+
+export interface RunningProgram {
+  said(): Promise<string>;
+  /** SIGTERM, and SIGKILL when that takes longer than 15 s. @returns the exit code, null when it was killed */
+  stop(): Promise<number | null>;
+}
+
+const patienceMs = 15_000;
+
+/** Resolves once the program is ready. Of the environment only what node needs is passed on. */
+export async function startProgram(program: Program): Promise<RunningProgram> {
+  const { command, words, cwd, env = {}, logPath, ready } = program;
+  const log = await open(logPath, "w");
+  const child = spawn(command, words, {
+    cwd,
+    env: { PATH: process.env.PATH ?? "", ...env },
+    stdio: ["ignore", log.fd, log.fd],
+  });
+  await log.close();
+  // A test run that is stopped in the middle leaves nothing behind.
+  const endWithTest = () => child.kill("SIGKILL");
+  process.once("exit", endWithTest);
+  child.once("exit", () => process.off("exit", endWithTest));
+  let failure: Error | undefined;
+  child.once("error", (error) => {
+    failure = error;
+  });
+
+  const said = () => readFile(logPath, "utf8");
+  const running: RunningProgram = {
+    said,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+        return child.exitCode;
+      const gone = once(child, "exit");
+      child.kill("SIGTERM");
+      const impatient = setTimeout(() => child.kill("SIGKILL"), patienceMs);
+      await gone;
+      clearTimeout(impatient);
+      return child.exitCode;
+    },
+  };
+  const deadline = performance.now() + patienceMs * 2;
+  for (;;) {
+    const isReady = await ready(await said()).then(
+      (answer) => answer !== undefined,
+      () => false,
+    );
+    if (isReady) return running;
+    if (failure !== undefined || child.exitCode !== null || performance.now() > deadline) {
+      child.kill("SIGKILL");
+      throw (
+        failure ?? new Error(`${command} did not become ready, exit code ${child.exitCode}\n${await said()}`)
+      );
+    }
+    await sleep(20);
+  }
+}
