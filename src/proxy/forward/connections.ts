@@ -6,6 +6,7 @@
 import { maxHeaderSize } from "node:http";
 import { connect, type Socket } from "node:net";
 import { Client } from "undici";
+import { dropContinue } from "./continue.ts";
 import { codes } from "./failure.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
@@ -17,6 +18,8 @@ const tcpKeepAliveMs = 60_000;
 export interface Connection {
   readonly client: Client;
   passenger: Passenger | undefined;
+  /** A request goes out on it. */
+  awaitResponse(): void;
   /** Closes the socket, made or still being made. */
   cut(): void;
 }
@@ -64,6 +67,7 @@ export function createConnections(options: {
    */
   function open(): Connection {
     let socket: Socket | undefined;
+    let beginResponse = () => {};
     const client = new Client(url.origin, {
       pipelining: 1,
       headersTimeout: 0,
@@ -75,6 +79,7 @@ export function createConnections(options: {
       connect({ hostname, port }, callback) {
         const made = connect({ host: hostname, port: port === "" ? 80 : Number(port), noDelay: true });
         socket = made;
+        beginResponse = dropContinue(made);
         let pending = true;
         const timer = setTimeout(() => {
           made.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
@@ -94,7 +99,12 @@ export function createConnections(options: {
         });
       },
     });
-    const connection: Connection = { client, passenger: undefined, cut: () => socket?.destroy() };
+    const connection: Connection = {
+      client,
+      passenger: undefined,
+      awaitResponse: () => beginResponse(),
+      cut: () => socket?.destroy(),
+    };
     client.on("disconnect", () => {
       if (connection.passenger !== undefined) return;
       const index = free.indexOf(connection);

@@ -6,7 +6,8 @@
  *
  * Known deviations of undici 7, each shown by a test:
  * - the head of a streamed request leaves with the first byte of its body, not before;
- * - a 100 (Continue) nobody asked for fails the exchange;
+ * - a 100 (Continue) nobody asked for is dropped where it comes first, and fails the exchange after another interim
+ *   response;
  * - a reason phrase that is not ASCII is lost, and one split between packets keeps its last part only;
  * - `host` is written first, then `connection`, then all other fields in their order;
  * - a connection is not used again after HEAD, nor after a body of a method that defines none.
@@ -151,6 +152,7 @@ function onConnect(this: Exchange, refuseToSend: (error?: Error) => void): void 
     return;
   }
   this.sent = true;
+  this.connection?.awaitResponse();
   if (this.body === undefined) awaitHead(this);
   else stopTimer(this);
 }

@@ -42,13 +42,16 @@ duties("abort", (duty) => {
     alive.abort();
   });
 
-  duty("while the connection is being made", async (lab) => {
+  duty("while the connection is being made: the attempt is given up", async (lab) => {
     const full = await startFullListener();
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => /^TCP/.test(name)).length;
     try {
       const upstream = lab.to(full.url);
+      const before = sockets();
       const { sink, abort } = send(upstream);
-      for (let i = 0; i < 5; i++) await turn();
+      await until("the attempt", () => sockets() > before);
       abort();
+      await until("no attempt", () => sockets() <= before, soonMs);
       await staysSilent(sink);
       // Nothing is left to wait for.
       await upstream.close();

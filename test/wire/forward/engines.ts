@@ -27,7 +27,7 @@ export type EngineName = keyof typeof engines;
 export const deviations: Readonly<Record<EngineName, readonly string[]>> = {
   undici: [
     "sends the head of a streamed request at once (RFC 9112 §6)",
-    "relays a 100 nobody asked for and then the response (RFC 9110 §15.2)",
+    "a 100 nobody asked for after another interim response does no harm (RFC 9110 §15.2.1)",
     "passes an obs-text reason phrase octet for octet (RFC 9112 §4)",
     "uses the connection again after HEAD (RFC 9112 §9.3)",
   ],

@@ -107,6 +107,15 @@ duties("a failure", (duty) => {
     expect((await exchange(upstream)).body().toString()).toBe("next");
   });
 
+  duty("timeout when no head comes after a streamed body", async (lab) => {
+    const { raw, upstream } = await lab.upstream(() => {}, { timeouts: { headersMs: 60 } });
+    const content = new PassThrough();
+    content.end("hello");
+    const sink = await failing(upstream, { method: "POST", body: { kind: "chunked", content } });
+    expect(sink.failures()).toEqual([{ outcome: "timeout", sent: true, code: "ERR_HEADERS_TIMEOUT" }]);
+    expect(raw.requests()[0]?.body.toString()).toBe("hello");
+  });
+
   duty("an interim response does not put the headers timeout off", async (lab) => {
     const { upstream } = await lab.upstream(
       (connection) => {
@@ -310,6 +319,7 @@ duties("a failure", (duty) => {
       "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
     ["a 101 that names no protocol (RFC 9110 §15.2.2)", "HTTP/1.1 101 Switching Protocols\r\n\r\n"],
+    ["a 100 without end", `HTTP/1.1 100 Continue\r\nX-Long: ${"x".repeat(80_000)}`],
     ["a head without end", `HTTP/1.1 200 OK\r\nX-Long: ${"x".repeat(40_000)}\r\n\r\n`],
   ] as const) {
     duty(`protocol_error: ${what} (RFC 9112)`, async (lab) => {

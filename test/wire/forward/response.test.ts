@@ -2,7 +2,7 @@
 import { PassThrough } from "node:stream";
 import { expect } from "vitest";
 import { answering } from "../../support/raw-upstream.ts";
-import { until } from "../../support/until.ts";
+import { turn, until } from "../../support/until.ts";
 import { duties, exchange, failing, ok, send, sized } from "./engines.ts";
 
 duties("the response", (duty) => {
@@ -150,17 +150,40 @@ duties("the response", (duty) => {
     expect(sink.heads[0]?.fields).toEqual(["Content-Length", "2"]);
   });
 
+  for (const splitAt of [0, 1, 11, 12, 20, 23, 25]) {
+    duty(`a 100 nobody asked for, split at ${splitAt}, does no harm (RFC 9110 §15.2.1)`, async (lab) => {
+      const bytes = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Go on\r\nX-A: b\r\n\r\n${ok()}`;
+      const { raw, upstream } = await lab.upstream(
+        (connection) => {
+          connection.onRequest(async () => {
+            connection.write(bytes.slice(0, splitAt));
+            for (let i = 0; i < 5; i++) await turn();
+            connection.write(bytes.slice(splitAt));
+          });
+        },
+        { connections: 1 },
+      );
+      for (let i = 0; i < 3; i++) {
+        const sink = await exchange(upstream, { method: "POST", body: sized(Buffer.from("x")) });
+        expect(sink.heads.map(({ status }) => status)).toEqual([200]);
+        expect(sink.body().toString()).toBe("ok");
+      }
+      expect(raw.connections).toHaveLength(1);
+    });
+  }
+
+  const lateContinue = `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${ok()}`;
   duty(
-    "relays a 100 nobody asked for and then the response (RFC 9110 §15.2)",
+    "a 100 nobody asked for after another interim response does no harm (RFC 9110 §15.2.1)",
     async (lab) => {
-      const { upstream } = await lab.upstream(answering(`HTTP/1.1 100 Continue\r\n\r\n${ok()}`));
-      const sink = await exchange(upstream, { method: "POST", body: sized(Buffer.from("x")) });
-      expect(sink.interims.map(({ status }) => status)).toEqual([100]);
+      const { upstream } = await lab.upstream(answering(lateContinue));
+      const sink = await exchange(upstream);
+      expect(sink.interims.map(({ status }) => status)).toEqual([103, 100]);
       expect(sink.body().toString()).toBe("ok");
     },
     async (lab) => {
-      const { upstream } = await lab.upstream(answering(`HTTP/1.1 100 Continue\r\n\r\n${ok()}`));
-      const sink = await failing(upstream, { method: "POST", body: sized(Buffer.from("x")) });
+      const { upstream } = await lab.upstream(answering(lateContinue));
+      const sink = await failing(upstream);
       expect(sink.failures()).toMatchObject([{ outcome: "protocol_error", sent: true }]);
     },
   );
