@@ -1,6 +1,6 @@
 /** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
 import { BlockList, isIP } from "node:net";
-import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
+import { cutoverFindings, cutoverWarnings, takenHeaders, unwise } from "./cutover-checks.ts";
 import type { Draft, RouteDraft } from "./draft.ts";
 import type { PathPattern } from "./path.ts";
 import { type Finding, formatPath, type Path, repeated, wrong } from "./problems.ts";
@@ -21,7 +21,14 @@ export function findingsBetween(draft: Draft): Finding[] {
 
 /** What is allowed but probably not meant. */
 export function warningsBetween(draft: Draft): Finding[] {
-  return draft.cutovers.flatMap(cutoverWarnings);
+  return [...lostOwners(draft), ...draft.cutovers.flatMap(cutoverWarnings)];
+}
+
+function lostOwners({ spooled, cutovers }: Draft): Finding[] {
+  if (spooled || cutovers.every(({ owners }) => owners.length === 0)) return [];
+  const message =
+    "owners that could not be recorded are lost when this process ends before the store is back";
+  return [unwise(["spool"], message)];
 }
 
 function upstreamNames({ upstreams, cutovers, ...draft }: Draft): Finding[] {

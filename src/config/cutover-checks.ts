@@ -17,14 +17,16 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
 /** What is allowed but probably not meant. */
 export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
   return [
-    ...shopperParams(cutover),
+    ...shopperSources(cutover),
     ...unkeptPayments(cutover),
     ...journeyNobodyStarts(cutover),
-    ...shortSecret(cutover),
+    ...shortSecrets(cutover),
+    ...looseForms(cutover),
+    ...vainRetries(cutover),
   ];
 }
 
-function unwise(path: Path, message: string): Finding {
+export function unwise(path: Path, message: string): Finding {
   return { path, on: "key", found: "unsaid", message };
 }
 
@@ -87,16 +89,23 @@ function forceHeader({ at, forceHeader: header }: CutoverDraft): Finding[] {
   return [wrong([...at, "force", "header"], "expected a header of its own: this one has a meaning in HTTP")];
 }
 
-function shopperParams({ shopper, routes }: CutoverDraft): Finding[] {
+function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {
+  const those = (lacks: (route: RouteDraft) => boolean) =>
+    routes.flatMap((route, index) => (lacks(route) ? [`routes[${index}]`] : [])).join(", ");
   return shopper.flatMap(({ path, value }) => {
-    const without = routes.flatMap((route, index) =>
-      hasParam(route, value.name) ? [] : [`routes[${index}]`],
-    );
-    if (value.kind !== "param" || without.length === 0) return [];
-    return [
-      unwise(path, `this source names no shopper on routes without the parameter: ${without.join(", ")}`),
-    ];
+    if (value.kind === "param") {
+      const without = those((route) => !hasParam(route, value.name));
+      if (without === "") return [];
+      return [unwise(path, `this source names no shopper on routes without the parameter: ${without}`)];
+    }
+    const without = value.kind === "json" ? those(isBodiless) : "";
+    if (without === "") return [];
+    return [unwise(path, `this source names no shopper on routes whose requests have no body: ${without}`)];
   });
+}
+
+function isBodiless({ methods }: RouteDraft): boolean {
+  return methods !== "all" && methods.length > 0 && methods.every((one) => one === "GET" || one === "HEAD");
 }
 
 /** A payment that nothing keeps on the side where the order is. */
@@ -121,8 +130,36 @@ function journeyNobodyStarts({ journey, routes }: CutoverDraft): Finding[] {
   return [unwise(journey.at, "no route has journey: start, so no journey ever begins")];
 }
 
-function shortSecret({ journey }: CutoverDraft): Finding[] {
-  const length = journey?.secret?.length ?? 0;
-  if (journey === undefined || length === 0 || length >= 16) return [];
-  return [unwise([...journey.at, "secret"], "a secret shorter than 16 characters can be guessed")];
+function shortSecrets({ journey }: CutoverDraft): Finding[] {
+  return (journey?.secrets ?? [])
+    .filter(({ value }) => value !== "" && value.length < 16)
+    .map(({ path }) => unwise(path, "a secret shorter than 16 characters can be guessed"));
+}
+
+/** `SS-` is also found in the middle of another system's id. */
+function looseForms({ owners }: CutoverDraft): Finding[] {
+  return owners
+    .flatMap(({ patterns }) => patterns)
+    .filter(({ value }) => !alternatives(value.source).every((part) => part.startsWith("^")))
+    .map(({ path }) => unwise(path, "a pattern without ^ at its start also matches inside other keys"));
+}
+
+/** The alternatives of an expression, at its top level. */
+function alternatives(expression: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const [token] of expression.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[\s\S]/gu)) {
+    if (token === "(") depth += 1;
+    if (token === ")") depth -= 1;
+    if (token === "|" && depth === 0) parts.push("");
+    else parts.push(`${parts.pop() ?? ""}${token}`);
+  }
+  return parts;
+}
+
+function vainRetries({ owners, routes }: CutoverDraft): Finding[] {
+  if (owners.length > 0) return [];
+  return routes
+    .filter(({ unknown }) => unknown === "retry")
+    .map(({ at }) => unwise([...at, "unknown"], "this cutover has no owners: there is nothing to wait for"));
 }

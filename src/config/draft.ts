@@ -24,11 +24,13 @@ export interface RouteDraft {
   readonly methods: readonly string[] | "all";
   readonly journey: RouteConfig["journey"];
   readonly payment: boolean;
+  readonly unknown: RouteConfig["unknown"] | undefined;
 }
 
 export interface OwnerDraft {
   readonly keys: readonly Located<Source>[];
   readonly learns: readonly Located<Source>[];
+  readonly patterns: readonly Located<RegExp>[];
 }
 
 export interface JourneyDraft {
@@ -36,7 +38,7 @@ export interface JourneyDraft {
   readonly cookie: string | undefined;
   readonly ttl: number | undefined;
   readonly maxTtl: number | undefined;
-  readonly secret: string | undefined;
+  readonly secrets: readonly Located<string>[];
 }
 
 export interface CutoverDraft {
@@ -56,6 +58,8 @@ export interface Draft {
   readonly auth: AuthConfig | undefined;
   readonly default: string | undefined;
   readonly decisionHeader: string | undefined;
+  /** Whether owners that wait for the store are kept in files. */
+  readonly spooled: boolean;
   /** Names; `undefined` when there is no mapping to take them from. */
   readonly upstreams: readonly string[] | undefined;
   readonly cutovers: readonly CutoverDraft[];
@@ -71,6 +75,7 @@ export function draftOf(root: unknown): Draft {
     auth: read(configSchema.shape.auth, valueAt(root, ["auth"])),
     default: textOf(valueAt(root, ["default"])),
     decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
+    spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
     cutovers: isMapping(cutovers)
       ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
@@ -86,10 +91,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     new: textOf(valueAt(root, ["new"])),
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"])),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
-    owners: listAt(root, "owners").map((owner, index) => ({
-      keys: sources([...at, "owners", index, "key"], valueAt(owner, ["key"])),
-      learns: sources([...at, "owners", index, "learn"], valueAt(owner, ["learn"])),
-    })),
+    owners: listAt(root, "owners").map((owner, index) => ownerDraft([...at, "owners", index], owner)),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
   };
@@ -105,6 +107,19 @@ function routeDraft(at: Path, root: unknown): RouteDraft {
     methods: methods === undefined ? "all" : (read(shape.methods, methods) ?? []),
     journey: read(shape.journey, valueAt(root, ["journey"])),
     payment: read(shape.payment, valueAt(root, ["payment"])) ?? false,
+    unknown: read(shape.unknown, valueAt(root, ["unknown"])),
+  };
+}
+
+function ownerDraft(at: Path, root: unknown): OwnerDraft {
+  const { pattern } = parts.pattern.shape;
+  return {
+    keys: sources([...at, "key"], valueAt(root, ["key"])),
+    learns: sources([...at, "learn"], valueAt(root, ["learn"])),
+    patterns: listAt(root, "patterns").flatMap((item, index) => {
+      const value = read(pattern, valueAt(item, ["pattern"]));
+      return value === undefined ? [] : [{ path: [...at, "patterns", index, "pattern"], value }];
+    }),
   };
 }
 
@@ -115,7 +130,7 @@ function journeyDraft(at: Path, root: unknown): JourneyDraft {
     cookie: read(shape.cookie, valueAt(root, ["cookie"])),
     ttl: read(shape.ttl, valueAt(root, ["ttl"])),
     maxTtl: read(shape.maxTtl, valueAt(root, ["maxTtl"])),
-    secret: read(shape.secret, valueAt(root, ["secret"])),
+    secrets: texts([...at, "secret"], valueAt(root, ["secret"])),
   };
 }
 
@@ -129,6 +144,12 @@ function sources(path: Path, value: unknown): Located<Source>[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => sources([...path, index], item));
   const source = read(parts.source, value);
   return source === undefined ? [] : [{ path, value: source }];
+}
+
+/** A single text may stand without a list. */
+function texts(path: Path, value: unknown): Located<string>[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => texts([...path, index], item));
+  return typeof value === "string" ? [{ path, value }] : [];
 }
 
 function listAt(root: unknown, key: string): readonly unknown[] {

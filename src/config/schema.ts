@@ -50,14 +50,24 @@ const route = block({
   methods: z.array(value.method).min(1).optional(),
   journey: z.enum(["start", "end"]).optional(),
   payment: z.boolean().default(false),
+  /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
+  unknown: z.enum(["bucket", "retry"]).default("bucket"),
 });
 
 const journey = block({
   cookie: value.cookieName.default("cutover_journey"),
   ttl: value.lifetime.default(30 * 60_000),
   maxTtl: value.lifetime.default(4 * 3_600_000),
-  /** Empty: generated once and shared through the store. */
-  secret: z.string().default(""),
+  /** The first signs, all verify. None but empty ones: generated once and shared through the store. */
+  secret: z
+    .union([z.string(), z.array(z.string()).min(1)], { error: "expected a secret or a list of secrets" })
+    .transform((secret) => [secret].flat().filter((text) => text !== ""))
+    .prefault(""),
+});
+
+const pattern = block({
+  pattern: value.expression,
+  side: z.enum(["legacy", "new"]),
 });
 
 const owner = block({
@@ -66,6 +76,8 @@ const owner = block({
     .transform((key) => (Array.isArray(key) ? key : [key])),
   learn: z.array(value.source).min(1).optional(),
   ttl: value.lifetime.default(180 * 86_400_000),
+  /** Forms of keys that tell their side: such a key needs no record. The first that matches counts. */
+  patterns: z.array(pattern).default([]),
 });
 
 const force = block({
@@ -98,9 +110,10 @@ const auth = z.union([z.literal("none"), block({ tokens: z.array(token).min(1) }
 });
 
 /** `off` is text in YAML 1.2 and `false` in YAML 1.1. */
-const snapshot = z
-  .union([z.string().min(1), z.literal(false)], { error: "expected a file's path, or off" })
-  .transform((path) => (path === false || path === "off" ? undefined : path));
+const pathOrOff = (what: string) =>
+  z
+    .union([z.string().min(1), z.literal(false)], { error: `expected a ${what}'s path, or off` })
+    .transform((path) => (path === false || path === "off" ? undefined : path));
 
 export const configSchema = block({
   listeners: block({
@@ -113,7 +126,9 @@ export const configSchema = block({
   engine: z.enum(["undici", "http-proxy"]).default("undici"),
   prefix: value.name.default("cutover"),
   staleAfter: value.wait.default(30_000),
-  snapshot: snapshot.prefault("var/snapshot.json"),
+  snapshot: pathOrOff("file").prefault("var/snapshot.json"),
+  /** Folder of the owners that wait for a store out of reach; without it they wait in memory only. */
+  spool: pathOrOff("folder").prefault("var/spool"),
   store: value.store.default("file:var/state.json"),
   trustedProxies: z.array(value.cidr).default([]),
   auth: auth.default("none"),
@@ -134,6 +149,7 @@ export const parts = {
   route,
   journey,
   owner,
+  pattern,
   force,
   token,
   source: value.source,

@@ -58,6 +58,15 @@ export const path = read((text): PathPattern | { readonly expected: string } => 
   return typeof parsed === "string" ? expected(parsed) : parsed;
 });
 
+/** An expression that is searched for in a key as it was received. */
+export const expression = read((text): RegExp | { readonly expected: string } => {
+  try {
+    return new RegExp(text, "u");
+  } catch {
+    return expected("expected a regular expression");
+  }
+});
+
 export const cidr = z.string().refine(
   (text) => {
     const [address = "", bits, ...rest] = text.split("/");

@@ -1,6 +1,6 @@
 /**
- * The secrets that journey pins are signed with. One in the configuration is used as it is; an empty one is
- * generated once and shared by all instances through the store, and kept in the snapshot for a cold start
+ * The secrets that journey pins are signed with. Those in the configuration are used as they are; where there is
+ * none, one is generated once and shared by all instances through the store, and kept in the snapshot for a cold start
  * without it. Until the store has answered, pins are signed with the kept secret, or one of this instance's own.
  */
 import { randomBytes } from "node:crypto";
@@ -18,8 +18,8 @@ export interface JourneySecrets {
 export interface JourneySecretsOptions {
   readonly store: Pick<Store, "shared">;
   readonly timers: Timers;
-  /** The configured secret of each cutover that has a journey; empty: to be generated. */
-  readonly configured: ReadonlyMap<string, string>;
+  /** The configured secrets of each cutover that has a journey, the first signs; none: to be generated. */
+  readonly configured: ReadonlyMap<string, readonly string[]>;
   /** What a snapshot kept, by shared name. */
   readonly kept: ReadonlyMap<string, string>;
   readonly keep: (sharedName: string, secret: string) => void;
@@ -38,11 +38,10 @@ export function createJourneySecrets(options: JourneySecretsOptions): JourneySec
   const unshared = new Set<string>();
   let cancel = () => {};
   let stopped = false;
-  for (const [cutover, secret] of configured) {
-    if (secret === "") unshared.add(cutover);
-    secrets.set(cutover, [
-      secret || (kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url")),
-    ]);
+  for (const [cutover, given] of configured) {
+    if (given.length === 0) unshared.add(cutover);
+    const own = () => kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url");
+    secrets.set(cutover, given.length === 0 ? [own()] : given);
   }
 
   async function share(): Promise<void> {

@@ -65,6 +65,14 @@ const owner = fc
     key: fc.oneof(headerSource, fc.array(headerSource, { minLength: 1, maxLength: 3 })),
     learn: maybe(fc.array(headerSource, { minLength: 1, maxLength: 2 })),
     ttl: maybe(lifetime),
+    patterns: maybe(
+      fc.array(
+        fc.record({ pattern: fc.constantFrom("^A-", "b|c"), side: fc.constantFrom("legacy", "new") }),
+        {
+          maxLength: 2,
+        },
+      ),
+    ),
   })
   .map(present);
 
@@ -72,6 +80,7 @@ const route = fc.record({
   methods: maybe(fc.subarray(["GET", "POST", "PUT", "M-SEARCH"], { minLength: 1 })),
   journey: maybe(fc.constantFrom("start", "end")),
   payment: maybe(fc.boolean()),
+  unknown: maybe(fc.constantFrom("bucket", "retry")),
   ending: fc.constantFrom("", "/*", "/:id", "/:id/pay"),
 });
 
@@ -101,6 +110,7 @@ export const validConfig = fc
     prefix: maybe(name),
     staleAfter: maybe(wait),
     snapshot: maybe(fc.constantFrom("off", "var/s.json")),
+    spool: maybe(fc.constantFrom("off", "var/spool")),
     store: maybe(
       fc.constantFrom("memory:", "file:var/state.json", "redis://127.0.0.1:6379", "rediss://h:1/2"),
     ),

@@ -195,6 +195,15 @@ describe("path parameters", () => {
     ]);
   });
 
+  test("a shopper's json: source on a route whose requests have no body is a warning", () => {
+    const text = withCutover(
+      "routes: [{ name: a, path: /a, methods: [GET] }, { name: b, path: /b }]",
+    ).replace('["cookie:sid"]', '["json:/user"]');
+    expect(warningsOf(text)).toEqual([
+      "c.yaml:9:15 cutovers.shop.shopper[0]: this source names no shopper on routes whose requests have no body: routes[0]",
+    ]);
+  });
+
   test("a shopper's param: source that some route lacks is a warning", () => {
     const text = withCutover("routes: [{ name: a, path: '/a/:user' }, { name: b, path: /b }]").replace(
       '["cookie:sid"]',
@@ -203,6 +212,52 @@ describe("path parameters", () => {
     expect(warningsOf(text)).toEqual([
       "c.yaml:9:15 cutovers.shop.shopper[0]: this source names no shopper on routes without the parameter: routes[1]",
     ]);
+  });
+});
+
+describe("what tells or waits for an owner", () => {
+  const patterns = (text: string) =>
+    withCutover(
+      "routes: [{ name: a, path: /a }]",
+      `owners: [{ key: "header:x", patterns: [{ pattern: '${text}', side: new }] }]`,
+    );
+
+  test.each(["^A", "^(?:A|B)-", "^A|^B", "^[|]", "^\\|"])("a pattern may be %s", (text) => {
+    expect(warningsOf(patterns(text))).toEqual([]);
+  });
+
+  test.each(["A", "^A|B", "(?:^A)", "[A^]"])(
+    "a pattern that may be found inside a key is a warning: %s",
+    (text) => {
+      expect(warningsOf(patterns(text))).toEqual([
+        "c.yaml:11:46 cutovers.shop.owners[0].patterns[0].pattern: a pattern without ^ at its start also matches inside other keys",
+      ]);
+    },
+  );
+
+  test("unknown: retry without owners is a warning", () => {
+    const text = withCutover("routes: [{ name: a, path: /a, unknown: retry }]");
+    expect(warningsOf(text)).toEqual([
+      "c.yaml:10:35 cutovers.shop.routes[0].unknown: this cutover has no owners: there is nothing to wait for",
+    ]);
+  });
+
+  test("spool: off is a warning where there are owners", () => {
+    const owned = withCutover("routes: [{ name: a, path: /a }]", 'owners: [{ key: "header:x" }]');
+    expect(warningsOf(`${owned}spool: off\n`)).toEqual([
+      "c.yaml:12:1 spool: owners that could not be recorded are lost when this process ends before the store is back",
+    ]);
+    expect(warningsOf(`${withCutover("routes: [{ name: a, path: /a }]")}spool: off\n`)).toEqual([]);
+    expect(warningsOf(owned)).toEqual([]);
+  });
+
+  test("each secret of a list is looked at", () => {
+    const text = withCutover(
+      "routes: [{ name: a, path: /a, journey: start }]",
+      `journey: { secret: [${"s".repeat(16)}, short] }`,
+    );
+    expect(warningsOf(text)).toHaveLength(1);
+    expect(warningsOf(text)[0]).toContain("journey.secret[1]: a secret shorter");
   });
 });
 

@@ -90,7 +90,7 @@ describe("in the file", () => {
       "journey:",
       `  secret: ${of("S")}`,
     );
-    expect(configOf(text, { S: value }).cutovers.shop?.journey?.secret).toBe(value);
+    expect(configOf(text, { S: value }).cutovers.shop?.journey?.secret).toEqual([value]);
   });
 
   test.each([

@@ -30,7 +30,7 @@ describe("loadConfig", () => {
       cookie: "cutover_journey",
       ttl: 1_800_000,
       maxTtl: 14_400_000,
-      secret: "",
+      secret: [],
     });
     expect(checkout?.owners.map(({ key, ttl }) => [key.map(({ text }) => text), ttl])).toEqual([
       [["header:idempotency-key"], 86_400_000],
@@ -137,6 +137,44 @@ describe("the file as a whole", () => {
   });
 });
 
+describe("owners and journeys", () => {
+  test("a pattern is an expression and a side", () => {
+    const text = withCutover(
+      "routes: [{ name: a, path: /a, unknown: retry }]",
+      'owners: [{ key: "header:x", patterns: [{ pattern: "^SS-", side: legacy }] }]',
+    );
+    const { routes, owners } = configOf(text).cutovers.shop ?? {};
+    expect(owners?.[0]?.patterns).toEqual([{ pattern: /^SS-/u, side: "legacy" }]);
+    expect(routes?.[0]?.unknown).toBe("retry");
+  });
+
+  test.each([
+    ['{ pattern: "(", side: new }', 'expected a regular expression; found "("'],
+    ['{ pattern: "^a", side: both }', 'expected legacy or new; found "both"'],
+  ])("%s is refused", (pattern, message) => {
+    const text = withCutover(
+      "routes: [{ name: a, path: /a }]",
+      `owners: [{ key: "header:x", patterns: [${pattern}] }]`,
+    );
+    expect(problemsOf(text).map((problem) => problem.replace(/^\S+ \S+ /, ""))).toEqual([message]);
+  });
+
+  test.each([
+    ["''", []],
+    ["one", ["one"]],
+    ["[two, one]", ["two", "one"]],
+    ["['', one]", ["one"]],
+  ])("journey.secret: %s is %j", (written, secrets) => {
+    const text = withCutover("routes: [{ name: a, path: /a }]", `journey: { secret: ${written} }`);
+    expect(configOf(text).cutovers.shop?.journey?.secret).toEqual(secrets);
+  });
+
+  test("spool: off is none", () => {
+    expect(configOf(`${least}spool: off\n`).spool).toBeUndefined();
+    expect(configOf(`${least}spool: /srv/spool\n`).spool).toBe("/srv/spool");
+  });
+});
+
 describe("defaults", () => {
   test("hold wherever the file is silent", () => {
     expect(configOf(least)).toEqual({
@@ -146,6 +184,7 @@ describe("defaults", () => {
       prefix: "cutover",
       staleAfter: 30_000,
       snapshot: "var/snapshot.json",
+      spool: "var/spool",
       store: "file:var/state.json",
       trustedProxies: [],
       auth: "none",
