@@ -1,0 +1,28 @@
+-- Requests of 1,000 shoppers in turn, as a browser's script would send them; at the end one line of JSON.
+local requests = {}
+local next = 0
+
+function init()
+  for shopper = 1, 1000 do
+    requests[shopper] = wrk.format("GET", "/cart/items?page=2", {
+      ["Host"] = "shop.example",
+      ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+      ["Accept"] = "application/json",
+      ["Cookie"] = "theme=dark; sid=shopper-" .. shopper,
+    })
+  end
+end
+
+function request()
+  next = next % #requests + 1
+  return requests[next]
+end
+
+function done(summary, latency)
+  local e = summary.errors
+  print(string.format(
+    '{"requests":%d,"seconds":%.6f,"p50Ms":%.4f,"p99Ms":%.4f,"errors":%d}',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+    e.connect + e.read + e.write + e.status + e.timeout
+  ))
+end

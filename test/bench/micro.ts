@@ -1,0 +1,91 @@
+/** What is too small to be seen from outside: deciding, and finding the route. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { parsePath } from "../../src/config/path.ts";
+import { bucketOf } from "../../src/decide/bucket.ts";
+import { decide, type Facts } from "../../src/decide/decide.ts";
+import { compileRoutes, type Router } from "../../src/decide/route.ts";
+import { initialState } from "../../src/state/model.ts";
+import { aligned, median } from "./report.ts";
+
+const runs = 9;
+const callsPerRun = 1_000_000;
+const inputs = 1000;
+
+interface Timing {
+  readonly nanoseconds: number;
+  /** Of the heap, a call, after a collection: what a call leaves behind. */
+  readonly bytesKept: number;
+}
+
+/** @returns a table: each call's time and what it leaves on the heap */
+export function microTable(): string {
+  const state = { ...initialState(), percentThousandths: 25_000 };
+  const facts: Facts[] = [];
+  const shoppers: string[] = [];
+  const paths: string[] = [];
+  for (let i = 0; i < inputs; i++) {
+    const shopper = `shopper-${i}`;
+    const bucket = bucketOf("checkout:", shopper);
+    shoppers.push(shopper);
+    facts.push({ owner: undefined, journey: undefined, forced: undefined, bucket, stale: false });
+    paths.push(`/c${i % 100}/r${i % 10}/items`);
+  }
+  const only = routerOf(1, 1);
+  const large = routerOf(100, 10);
+  const timings: Readonly<Record<string, Timing>> = {
+    decide: timed(facts, (each) => decide(state, each).side === "new"),
+    "bucket of a shopper": timed(shoppers, (shopper) => bucketOf("checkout:", shopper) > 0),
+    "route, 1 in 1 cutover": timed(["/c0/r0/items"], (path) => only.match("GET", path) !== undefined),
+    "route, 1,000 in 100 cutovers": timed(paths, (path) => large.match("GET", path) !== undefined),
+  };
+  const lines = Object.entries(timings).map(([name, { nanoseconds, bytesKept }]) => [
+    name,
+    nanoseconds.toFixed(0),
+    bytesKept.toFixed(2),
+  ]);
+  return aligned([["", "ns", "bytes kept"], ...lines]);
+}
+
+function routerOf(cutovers: number, routesEach: number): Router<string> {
+  const entries = [];
+  for (let c = 0; c < cutovers; c++) {
+    for (let r = 0; r < routesEach; r++) {
+      const pattern = parsePath(`/c${c}/r${r}/*`);
+      if (typeof pattern === "string") throw new Error(pattern);
+      entries.push({ pattern, methods: undefined, value: `${c}-${r}` });
+    }
+  }
+  return compileRoutes(entries);
+}
+
+function timed<Input>(given: readonly Input[], call: (input: Input) => boolean): Timing {
+  const collect = collector();
+  const times: number[] = [];
+  const kept: number[] = [];
+  let yes = 0;
+  for (let run = 0; run < runs; run++) {
+    collect();
+    const heapBefore = process.memoryUsage().heapUsed;
+    const startedAt = performance.now();
+    for (let i = 0; i < callsPerRun; ) {
+      for (const input of given) {
+        if (call(input)) yes += 1;
+        i += 1;
+      }
+    }
+    times.push(((performance.now() - startedAt) * 1e6) / callsPerRun);
+    collect();
+    kept.push((process.memoryUsage().heapUsed - heapBefore) / callsPerRun);
+  }
+  if (yes === 0) throw new Error("nothing was computed");
+  return { nanoseconds: median(times), bytesKept: Math.max(0, median(kept)) };
+}
+
+/** The garbage collector, without a flag on the command line. */
+function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  if (typeof collect !== "function") throw new Error("no garbage collector to call");
+  return () => void collect();
+}

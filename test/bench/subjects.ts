@@ -1,0 +1,169 @@
+/**
+ * What is measured. Each does the same job as far as it can: keep-alive on both sides, X-Forwarded-For where it is
+ * configured, a quarter of the shoppers to the new side by their cookie, one line of access log to nowhere.
+ */
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort } from "../support/redis.ts";
+import { type Running, startOnCore } from "./processes.ts";
+import { untilAnswering } from "./until-answering.ts";
+import { nginxConf, type Upstreams } from "./upstreams.ts";
+
+export interface Started extends Running {
+  readonly port: number;
+}
+
+export interface Place {
+  /** For configurations. */
+  readonly folder: string;
+  readonly core: number;
+  readonly upstreams: Upstreams;
+  /** Of the Node processes measured. */
+  readonly nodeFlags: readonly string[];
+}
+
+export interface Subject {
+  readonly name: string;
+  /** The program it needs; absent: nothing beyond this package. */
+  readonly program?: string;
+  /** Whether it sends a quarter of the shoppers to the new side; all go to legacy else. */
+  readonly splits: boolean;
+  start(place: Place): Promise<Started>;
+}
+
+export const subjects: readonly Subject[] = [
+  { name: "cutover", splits: true, start: (place) => startCutover(place, "undici") },
+  { name: "bare-engine", splits: false, start: (place) => startBare(place, "bare-engine") },
+  { name: "bare-http-proxy", splits: false, start: (place) => startBare(place, "bare-http-proxy") },
+  { name: "cutover-http-proxy", splits: true, start: (place) => startCutover(place, "http-proxy") },
+  { name: "nginx", program: "nginx", splits: true, start: startNginx },
+  { name: "haproxy", program: "haproxy", splits: true, start: startHaproxy },
+];
+
+/** Whether the subject's program is there. */
+export function isInstalled({ program }: Subject): boolean {
+  return program === undefined || spawnSync(program, ["-v"], { stdio: "ignore" }).status === 0;
+}
+
+function fileOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+async function startCutover(
+  { folder, core, upstreams, nodeFlags }: Place,
+  engine: "undici" | "http-proxy",
+): Promise<Started> {
+  const [port, admin] = [await freePort(), await freePort()];
+  const config = join(folder, `cutover-${engine}.yaml`);
+  await writeFile(
+    config,
+    `
+listeners: { proxy: { port: ${port} }, admin: { port: ${admin} } }
+engine: ${engine}
+store: "memory:"
+snapshot: "off"
+upstreams:
+  social-shop: { url: "http://127.0.0.1:${upstreams.ports.legacy}" }
+  marketplace: { url: "http://127.0.0.1:${upstreams.ports.new}" }
+default: social-shop
+cutovers:
+  checkout:
+    legacy: social-shop
+    new: marketplace
+    shopper: ["header:x-shopper-id", "cookie:sid"]
+    routes:
+      - { name: cart, path: "/cart/*" }
+      - { name: checkout, path: "/checkout", methods: [POST], journey: start }
+      - { name: pay, path: "/orders/:orderId/pay", methods: [POST], journey: end, payment: true }
+      - { name: callback, path: "/callbacks/payment", methods: [POST] }
+    journey: { cookie: cutover_journey, ttl: 30m, maxTtl: 4h }
+    owners:
+      - { key: "header:idempotency-key", ttl: 24h }
+      - { key: ["param:orderId", "json:/order_id"], learn: ["json:/orderId", "header:location"], ttl: 180d }
+`,
+  );
+  const bin = fileOf("../../bin/cutover.js");
+  const command = [process.execPath, ...nodeFlags, bin, "serve", "--config", config];
+  const running = startOnCore(core, command, folder);
+  await untilAnswering(`http://127.0.0.1:${admin}/health/ready`);
+  const set = await fetch(`http://127.0.0.1:${admin}/api/v1/cutovers/checkout/percent`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ percent: 25, reason: "bench" }),
+  });
+  if (set.status !== 200) throw new Error(`percent could not be set: ${set.status} ${await set.text()}`);
+  return { ...running, port };
+}
+
+async function startBare({ folder, core, upstreams, nodeFlags }: Place, name: string): Promise<Started> {
+  const port = await freePort();
+  const script = fileOf(`./subjects/${name}.js`);
+  const command = [process.execPath, ...nodeFlags, script, `${port}`, `${upstreams.ports.legacy}`];
+  const running = startOnCore(core, command, folder);
+  await untilAnswering(`http://127.0.0.1:${port}/`);
+  return { ...running, port };
+}
+
+async function startNginx({ folder, core, upstreams }: Place): Promise<Started> {
+  const port = await freePort();
+  const config = join(folder, "nginx.conf");
+  await writeFile(
+    config,
+    nginxConf(
+      "nginx",
+      `access_log /dev/null combined buffer=8k flush=100ms;
+      split_clients $cookie_sid $side { 25% new; * legacy; }
+      upstream legacy { server 127.0.0.1:${upstreams.ports.legacy}; keepalive 128; keepalive_requests 1000000000; }
+      upstream new { server 127.0.0.1:${upstreams.ports.new}; keepalive 128; keepalive_requests 1000000000; }
+      server {
+        listen 127.0.0.1:${port} backlog=1024;
+        location / {
+          proxy_pass http://$side;
+          proxy_http_version 1.1;
+          proxy_set_header Connection "";
+          proxy_set_header Host $http_host;
+          proxy_set_header X-Forwarded-For $remote_addr;
+        }
+      }`,
+    ),
+  );
+  const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
+  await untilAnswering(`http://127.0.0.1:${port}/`);
+  return { ...running, port };
+}
+
+async function startHaproxy({ folder, core, upstreams }: Place): Promise<Started> {
+  const port = await freePort();
+  const config = join(folder, "haproxy.cfg");
+  await writeFile(
+    config,
+    `
+global
+  nbthread 1
+  log stdout format raw local0 info
+defaults
+  mode http
+  log global
+  option httplog
+  option forwardfor
+  http-reuse always
+  timeout connect 2s
+  timeout client 65s
+  timeout server 60s
+frontend proxy
+  bind 127.0.0.1:${port}
+  http-request set-var(txn.place) req.cook(sid),xxh32(0),mod(100)
+  use_backend new if { var(txn.place) -m int lt 25 }
+  default_backend legacy
+backend legacy
+  server legacy 127.0.0.1:${upstreams.ports.legacy}
+backend new
+  server new 127.0.0.1:${upstreams.ports.new}
+`,
+  );
+  const running = startOnCore(core, ["haproxy", "-db", "-f", config], folder);
+  await untilAnswering(`http://127.0.0.1:${port}/`);
+  return { ...running, port };
+}
