@@ -225,7 +225,6 @@ function createExchange(
       if (proxyRequest?.writableFinished === false) proxyRequest.destroy();
       sink.end(received.rawTrailers);
     });
-    received.once("close", () => breakOff({ outcome: "reset", sent, code: "ECONNRESET" }));
     sink.head({
       status: received.statusCode ?? 0,
       reason: soundReason(received.statusMessage ?? ""),
