@@ -8,18 +8,13 @@
  */
 import { reasons } from "../decide/decide.ts";
 import { sides } from "../state/model.ts";
-import {
-  type Counts,
-  type CutoverRoutes,
-  durationBoundsSeconds,
-  durationBuckets,
-  meteredSides,
-} from "./counts.ts";
+import type { CountValues } from "./count-keys.ts";
+import { type CutoverRoutes, durationBoundsSeconds, durationBuckets, meteredSides } from "./counts.ts";
 import { type Family, labelPairs } from "./exposition.ts";
 import { outcomes } from "./outcome.ts";
 
 /** @param table of createCounts: the configured cutovers, then `none` */
-export function createCountFamilies(table: readonly CutoverRoutes[], counts: Counts): readonly Family[] {
+export function createCountFamilies(table: readonly CutoverRoutes[], counts: CountValues): readonly Family[] {
   const lastCutover = table.length - 1;
   const fromTheStart = (cutover: number, side: number): boolean =>
     (cutover === lastCutover) === (meteredSides[side] === "none");
@@ -68,7 +63,7 @@ function requestsFamily(
 
 function durationsFamily(
   table: readonly CutoverRoutes[],
-  { durations, durationSums }: Counts,
+  { durations, durationSums }: CountValues,
   fromTheStart: FromTheStart,
 ): Family {
   const name = "cutover_request_duration_seconds";

@@ -2,9 +2,9 @@
  * The way of log lines to a file descriptor, standard output above all, without ever holding up the event loop.
  *
  *   write      goes out at once, after what came before it (`ready` must be seen the moment it is true)
- *   writeSoon  waits for company: 100 ms or 8 KiB, whichever comes first (one system call for many requests)
+ *   writeSoon  waits for company: 100 ms or 64 KiB, whichever comes first (one system call for many requests)
  *
- * One write is under way at a time, in a thread of libuv's; what comes meanwhile goes out with the next one. When
+ * One write is under way at a time, in a thread of libuv's; what comes meanwhile goes out with a later one. When
  * the reader is too slow and more than `maxLength` waits, further lines are dropped and counted: memory is worth
  * more than log lines. A closed pipe (EPIPE) or any other failure loses lines, counted, and is never an error of
  * the proxy's. `end` hands over all that waits; a process that exits without it does so in its exit handler, where
@@ -16,7 +16,7 @@
 import { write as writeFd, writeSync } from "node:fs";
 
 const soonMs = 100;
-const soonLength = 8192;
+const soonLength = 65_536;
 const retryMs = 10;
 const exitRetries = 100;
 const exitPauseMs = 50;
@@ -39,6 +39,8 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
   let waiting = "";
   let underWay: Buffer | undefined;
   let timer: NodeJS.Timeout | undefined;
+  /** A line that must not wait came while a write was under way. */
+  let urgent = false;
   let usable = true;
   let dropped = 0;
   const whenIdle: (() => void)[] = [];
@@ -53,9 +55,13 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
   }
 
   function handOver(): void {
+    if (underWay !== undefined) {
+      urgent = true;
+      return;
+    }
     clearTimeout(timer);
     timer = undefined;
-    if (underWay !== undefined) return;
+    urgent = false;
     if (waiting === "") {
       for (const resolve of whenIdle.splice(0)) resolve();
       return;
@@ -79,7 +85,13 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
       return;
     }
     underWay = undefined;
-    handOver();
+    if (urgent) handOver();
+    else handOverSoon();
+  }
+
+  function handOverSoon(): void {
+    if (waiting.length >= soonLength) handOver();
+    else if (waiting !== "") timer ??= setTimeout(handOver, soonMs).unref();
   }
 
   /** The bytes are lost; when nobody will ever read, so is all that waits. */
@@ -116,9 +128,7 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
       if (accept(line)) handOver();
     },
     writeSoon(line) {
-      if (!accept(line)) return;
-      if (waiting.length >= soonLength) handOver();
-      else timer ??= setTimeout(handOver, soonMs).unref();
+      if (accept(line) && underWay === undefined) handOverSoon();
     },
     dropped: () => dropped,
     flushSync,

@@ -20,9 +20,11 @@ import { Registry } from "prom-client";
 import { type CutoverState, initialState, stateNames } from "../state/model.ts";
 import { percentToNumber } from "../state/percent.ts";
 import { createCountFamilies } from "./count-families.ts";
-import { type CutoverRoutes, createCounts } from "./counts.ts";
+import { type CountIncrements, createCountTotals } from "./count-keys.ts";
+import type { CutoverRoutes } from "./counts.ts";
 import { contentType, type Family, familyText, labelPairs, sampleValue } from "./exposition.ts";
-import type { Meter, MeterRow } from "./meter.ts";
+import type { Meter } from "./meter.ts";
+import { createTally, type Tally, withNone } from "./tally.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What can roll a cutover back; `out_of_band`: a hand on the store, past the API. */
@@ -30,7 +32,15 @@ export const rollbackTriggers = ["operator", "out_of_band"] as const;
 export type RollbackTrigger = (typeof rollbackTriggers)[number];
 
 export interface Metrics {
+  /** Of the cutovers the metrics were made with. */
   readonly meter: Meter;
+  /**
+   * Has the page show the series of these cutovers from now on. What was counted stays: a series that goes keeps its
+   * count for when it comes back.
+   */
+  reconfigure(cutovers: readonly CutoverRoutes[]): Generation;
+  /** Adds what was counted elsewhere. */
+  add(increments: CountIncrements): void;
   /** The state the instance decides by from now on: percent, state and version. */
   setState(cutover: string, state: CutoverState): void;
   /** The instance has put a rollback in force. */
@@ -42,6 +52,13 @@ export interface Metrics {
   /** The page of a scrape. The event loop turns between two families. */
   render(): Promise<string>;
   readonly contentType: string;
+}
+
+/** The counting of one configuration. */
+export interface Generation {
+  readonly meter: Meter;
+  /** No row of it counts any more. */
+  end(): void;
 }
 
 export interface MetricsOptions {
@@ -56,54 +73,76 @@ export interface MetricsOptions {
   readonly traffic?: Traffic;
 }
 
+/** What is held of a cutover beside its counts. */
+interface Standing {
+  state: CutoverState;
+  /** One for each of `rollbackTriggers`. */
+  readonly rollbacks: Float64Array;
+  rejections: number;
+}
+
 /** @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none` */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { cutovers, traffic } = options;
-  const table = [...cutovers, { name: "none", routes: ["none"] }];
-  const positions = positionsOf(table);
-  const counts = createCounts(table);
-  const states = cutovers.map(initialState);
-  const rollbacks = new Float64Array(cutovers.length * rollbackTriggers.length);
-  const rejections = new Float64Array(cutovers.length);
+  const { traffic } = options;
+  const tallies = new Set<Tally>();
+  const standings = new Map<string, Standing>();
   const registry = new Registry();
-  const families = [
-    ...createCountFamilies(table, counts),
-    ...stateFamilies(cutovers, states, rollbacks, rejections),
-    ...instanceFamilies(options),
-  ];
+  const totals = createCountTotals(withNone(options.cutovers));
+  let families: readonly Family[] = [];
+  const { meter } = show(options.cutovers);
 
-  function positionOf(cutover: string): Position {
-    const position = positions.get(cutover);
-    if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
-    return position;
+  function show(cutovers: readonly CutoverRoutes[]): Generation {
+    const tally = createTally({ cutovers, recorder: (name) => traffic?.recorder(name) });
+    const table = withNone(cutovers);
+    const shown = cutovers.map(({ name }) => {
+      const standing = standings.get(name) ?? newStanding();
+      standings.set(name, standing);
+      return { name, standing };
+    });
+    tallies.add(tally);
+    totals.retable(table);
+    families = [
+      ...createCountFamilies(table, totals.values()),
+      ...stateFamilies(shown),
+      ...instanceFamilies(options),
+    ];
+    return {
+      meter: tally.meter,
+      end() {
+        totals.add(tally.take());
+        tallies.delete(tally);
+      },
+    };
   }
 
-  function stateIndexOf(cutover: string): number {
-    const { index } = positionOf(cutover);
-    if (index === cutovers.length) throw new Error("requests of no cutover have no state");
-    return index;
-  }
-
-  function row(cutover = "none", route = "none"): MeterRow {
-    const { index, routes } = positionOf(cutover);
-    const routeIndex = routes.get(route);
-    if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
-    return counts.row(index, routeIndex, cutover === "none" ? undefined : traffic?.recorder(cutover));
+  function standingOf(cutover: string): Standing {
+    const standing = standings.get(cutover);
+    if (standing !== undefined) return standing;
+    throw new Error(
+      cutover === "none"
+        ? "requests of no cutover have no state"
+        : `the cutover ${cutover} is not configured`,
+    );
   }
 
   return {
-    meter: { row },
+    meter,
+    reconfigure: show,
+    add: totals.add,
     setState(cutover, state) {
-      states[stateIndexOf(cutover)] = state;
+      standingOf(cutover).state = state;
     },
     rollback(cutover, trigger) {
-      add(rollbacks, stateIndexOf(cutover) * rollbackTriggers.length + rollbackTriggers.indexOf(trigger));
+      const { rollbacks } = standingOf(cutover);
+      const place = rollbackTriggers.indexOf(trigger);
+      rollbacks[place] = (rollbacks[place] ?? 0) + 1;
     },
     rejected(cutover) {
-      add(rejections, stateIndexOf(cutover));
+      standingOf(cutover).rejections += 1;
     },
     registry,
     async render() {
+      for (const tally of tallies) totals.add(tally.take());
       let page = "";
       for (const family of families) {
         page += `${familyText(family)}\n`;
@@ -115,30 +154,31 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
+function newStanding(): Standing {
+  return { state: initialState(), rollbacks: new Float64Array(rollbackTriggers.length), rejections: 0 };
+}
+
 function stateFamilies(
-  cutovers: readonly CutoverRoutes[],
-  states: readonly CutoverState[],
-  rollbacks: Float64Array,
-  rejections: Float64Array,
+  cutovers: readonly { readonly name: string; readonly standing: Standing }[],
 ): readonly Family[] {
-  const labels = cutovers.map(({ name }) => labelPairs({ cutover: name }));
-  const perCutover = (name: string, read: (state: CutoverState, index: number) => number) => () =>
-    states.map((state, index) => `${name}{${labels[index]}} ${read(state, index)}`);
+  const rows = cutovers.map(({ name, standing }) => ({ label: labelPairs({ cutover: name }), standing }));
+  const perCutover = (name: string, read: (standing: Standing) => number) => () =>
+    rows.map(({ label, standing }) => `${name}{${label}} ${read(standing)}`);
   return [
     {
       name: "cutover_percent",
       type: "gauge",
       help: "Percent (0-100) this instance decides by: the share of shoppers whose new journeys start on the new side.",
-      samples: perCutover("cutover_percent", (state) => percentToNumber(state.percentThousandths)),
+      samples: perCutover("cutover_percent", ({ state }) => percentToNumber(state.percentThousandths)),
     },
     {
       name: "cutover_state",
       type: "gauge",
       help: "1 for the state this instance decides by, 0 for the others.",
       samples: () =>
-        states.flatMap(({ state }, index) =>
+        rows.flatMap(({ label, standing }) =>
           stateNames.map(
-            (name) => `cutover_state{${labels[index]},state="${name}"} ${name === state ? 1 : 0}`,
+            (name) => `cutover_state{${label},state="${name}"} ${name === standing.state.state ? 1 : 0}`,
           ),
         ),
     },
@@ -146,16 +186,16 @@ function stateFamilies(
       name: "cutover_state_version",
       type: "gauge",
       help: "State version this instance decides by.",
-      samples: perCutover("cutover_state_version", (state) => state.version),
+      samples: perCutover("cutover_state_version", ({ state }) => state.version),
     },
     {
       name: "cutover_rollbacks_total",
       type: "counter",
       help: "Rollbacks this instance has put in force, by what triggered them. Every instance counts the same rollback, so the fleet's figure is the max over instances, not the sum.",
       samples: () =>
-        labels.flatMap((label, index) =>
+        rows.flatMap(({ label, standing }) =>
           rollbackTriggers.map((trigger, place) => {
-            const value = rollbacks[index * rollbackTriggers.length + place] ?? 0;
+            const value = standing.rollbacks[place] ?? 0;
             return `cutover_rollbacks_total{${label},trigger="${trigger}"} ${value}`;
           }),
         ),
@@ -164,7 +204,7 @@ function stateFamilies(
       name: "cutover_state_rejected_total",
       type: "counter",
       help: "Contents of the store this instance has refused to follow, each distinct content counted once.",
-      samples: perCutover("cutover_state_rejected_total", (_, index) => rejections[index] ?? 0),
+      samples: perCutover("cutover_state_rejected_total", ({ rejections }) => rejections),
     },
   ];
 }
@@ -204,29 +244,4 @@ function instanceFamilies({ contact, version, logLinesDropped }: MetricsOptions)
     );
   }
   return families;
-}
-
-interface Position {
-  readonly index: number;
-  /** Index of each route among the routes of all cutovers. */
-  readonly routes: ReadonlyMap<string, number>;
-}
-
-function positionsOf(table: readonly CutoverRoutes[]): ReadonlyMap<string, Position> {
-  const positions = new Map<string, Position>();
-  let nextRoute = 0;
-  for (const [index, { name, routes }] of table.entries()) {
-    if (positions.has(name)) throw new Error(`the cutover name ${name} is taken`);
-    const byName = new Map<string, number>();
-    for (const route of routes) {
-      if (byName.has(route)) throw new Error(`the route name ${route} stands twice in the cutover ${name}`);
-      byName.set(route, nextRoute++);
-    }
-    positions.set(name, { index, routes: byName });
-  }
-  return positions;
-}
-
-function add(counts: Float64Array, index: number): void {
-  counts[index] = (counts[index] ?? 0) + 1;
 }

@@ -29,6 +29,10 @@ export interface Traffic {
   recorder(cutover: string): TrafficRecorder;
   /** The figures of every configured cutover, as mergeTraffic reads them; JSON. */
   snapshot(): Readonly<Record<string, TrafficForm>>;
+  /** Figures of these cutovers from now on; one that stays keeps its own. */
+  reconfigure(cutovers: readonly string[]): void;
+  /** Adds what was recorded elsewhere (traffic-increments.ts), as of now. */
+  add(increments: TrafficIncrements): void;
 }
 
 const sideForm = z
@@ -45,6 +49,9 @@ const trafficForm = z
   .object({ windowSeconds: z.literal(trafficWindowSeconds), legacy: sideForm, new: sideForm })
   .readonly();
 type SideForm = z.output<typeof sideForm>;
+/** What was recorded of a side since the last time it was taken. */
+export const trafficIncrements = z.array(z.tuple([z.string(), z.enum(sides), sideForm]));
+export type TrafficIncrements = z.output<typeof trafficIncrements>;
 export type TrafficForm = z.output<typeof trafficForm>;
 
 export interface MergedTraffic {
@@ -57,8 +64,8 @@ export function createTraffic(options: {
   readonly cutovers: readonly string[];
   readonly clock: Pick<Clock, "monotonic">;
 }): Traffic {
-  const { cutovers, clock } = options;
-  const windows = new Map(cutovers.map((name) => [name, createWindow(clock)]));
+  const { clock } = options;
+  let windows = new Map(options.cutovers.map((name) => [name, createWindow(clock)]));
   return {
     recorder(cutover) {
       const window = windows.get(cutover);
@@ -67,6 +74,12 @@ export function createTraffic(options: {
     },
     snapshot() {
       return Object.fromEntries([...windows].map(([name, window]) => [name, window.form()]));
+    },
+    reconfigure(cutovers) {
+      windows = new Map(cutovers.map((name) => [name, windows.get(name) ?? createWindow(clock)]));
+    },
+    add(increments) {
+      for (const [name, side, form] of increments) windows.get(name)?.add(side, form);
     },
   };
 }
@@ -109,6 +122,7 @@ function mergeSide(forms: readonly SideForm[]): SideTraffic {
 }
 
 interface Window extends TrafficRecorder {
+  add(side: Side, form: SideForm): void;
   form(): TrafficForm;
 }
 
@@ -157,6 +171,13 @@ function createWindow(clock: Pick<Clock, "monotonic">): Window {
       const place = currentSlot() * sides.length + (side === "legacy" ? 0 : 1);
       add(latencies, place * latencyBuckets + latencyBucket(seconds), 1);
       if (countsAsError(outcome)) add(errors, place, 1);
+    },
+    add(side, { errors: more, latency }) {
+      const place = currentSlot() * sides.length + (side === "legacy" ? 0 : 1);
+      for (let i = 0; i < latency.length; i += 2) {
+        add(latencies, place * latencyBuckets + (latency[i] ?? 0), latency[i + 1] ?? 0);
+      }
+      add(errors, place, more);
     },
     form() {
       const oldest = currentTurn() - slots + 1;
