@@ -5,12 +5,16 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Phase } from "./admin/schemas.ts";
 import { createAdminServer } from "./admin/server.ts";
 import type { Config } from "./config/schema.ts";
-import { createIgnoredPinCount, createOwnershipCounts } from "./ownership/metrics.ts";
-import { openOwnerStore } from "./ownership/open.ts";
+import { createOwnershipMetrics } from "./ownership/metrics.ts";
+import { openOwnershipStores } from "./ownership/open.ts";
 import { createOwnership } from "./ownership/ownership.ts";
+import { createPins } from "./ownership/pins.ts";
+import { createSpool } from "./ownership/spool.ts";
+import { createSpoolFile } from "./ownership/spool-file.ts";
 import { createExchange } from "./proxy/exchange.ts";
 import { explain } from "./proxy/explain.ts";
 import { createHttpProxyUpstream } from "./proxy/forward/http-proxy.ts";
@@ -51,9 +55,6 @@ export interface Instance {
   close(): Promise<void>;
 }
 
-/** How long exchanges under way may go on when the instance stops. */
-const drainMs = 10_000;
-
 /** @throws Error when a listener's port is taken or the embedded store can not be opened; nothing is left behind */
 export async function composeInstance(config: Config, options: InstanceOptions): Promise<Instance> {
   /** What takes down what was built, last first. */
@@ -89,8 +90,8 @@ async function build(
   const { prefix } = config;
   const { store, redis } = await openStore(config.store, { prefix, clock, log });
   teardown.push(() => store.close());
-  const owners = await openOwnerStore({ url: config.store, redis, prefix, clock });
-  teardown.push(() => owners.close());
+  const holding = await openOwnershipStores({ url: config.store, redis, prefix, clock });
+  teardown.push(() => holding.close());
   const snapshotFile =
     config.snapshot === undefined ? undefined : createSnapshotFile({ path: config.snapshot, clock, log });
   if (snapshotFile !== undefined) teardown.push(() => snapshotFile.settled());
@@ -141,13 +142,27 @@ async function build(
   const upstreams = openUpstreams(config);
   teardown.push(async () => void (await Promise.all([...upstreams.values()].map((one) => one.close()))));
   const table = compileTable(config, upstreams, secrets, metrics.meter);
-  const ownershipCounts = createOwnershipCounts(metrics.registry, names);
+  const holdingMetrics = createOwnershipMetrics(metrics.registry, names, () => spool.waiting());
+  const spool = createSpool({
+    owners: holding.owners,
+    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
+    clock,
+    timers: systemTimers,
+    log,
+    counts: holdingMetrics,
+    onRecorded: ({ cutover, key }, owner) => ownership.remember(cutover, key, owner),
+  });
+  const ownership = createOwnership({ owners: holding.owners, spool, counts: holdingMetrics, clock });
+  await spool.start();
+  teardown.push(() => spool.close());
   const exchange = createExchange({
     table,
     following: follower,
-    ownership: createOwnership({ owners, counts: ownershipCounts }),
-    onUnreadBody: ownershipCounts.unreadBody,
-    onIgnoredPin: createIgnoredPinCount(metrics.registry, names),
+    ownership,
+    pins: createPins({ pins: holding.pins, clock, onUnknown: holdingMetrics.unknownPin }),
+    onUnreadBody: holdingMetrics.unreadBody,
+    onLongKey: holdingMetrics.longKey,
+    onIgnoredPin: holdingMetrics.ignoredPin,
     clock,
     fieldNames: createFieldNames(),
     ids: createIds(),
@@ -198,7 +213,8 @@ async function build(
   const proxyPort = await proxy.listen({ host, port });
   teardown.push(async () => {
     phase = "draining";
-    await proxy.close(drainMs);
+    await sleep(config.drain.delay);
+    await proxy.close(config.drain.grace);
   });
   phase = "ready";
   const instance: Instance = {

@@ -74,13 +74,19 @@ function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
+const misreadCodes: ReadonlySet<string | undefined> = new Set([
+  "invalid_type",
+  "invalid_value",
+  "invalid_union",
+]);
+
 /** Text from the environment counts as the number or truth value it spells wherever the schema wants one. */
 function parse({ value, root }: ReadDocument) {
   const parsed = configSchema.safeParse(value, { error: sentenceOf });
   if (parsed.success) return { parsed, value };
   let respelled = value;
   for (const issue of parsed.error.issues) {
-    if (issue.code !== "invalid_type" && issue.code !== "invalid_value") continue;
+    if (!misreadCodes.has(issue.code)) continue;
     const path = issue.path.filter((part) => typeof part !== "symbol");
     const text = valueAt(value, path);
     if (typeof text !== "string" || !placeAt(root, path).place.filled) continue;

@@ -119,10 +119,21 @@ export const configSchema = block({
   listeners: block({
     proxy: listener(8080).prefault({}),
     admin: listener(9900).prefault({}),
+    /** How long a start waits for a port that is taken. */
+    wait: value.pause.default(0),
   }).prefault({}),
+  /** Processes that serve; with 1 the instance is one process. `auto`: one a core. */
   workers: z
-    .literal(1, { error: "expected 1: more than one worker is not supported by this version" })
+    .union([z.int().min(1).max(256), z.literal("auto")], {
+      error: "expected a number from 1 to 256, or auto",
+    })
     .default(1),
+  drain: block({
+    /** Between the end of readiness and the end of accepting connections. */
+    delay: value.pause.default(0),
+    /** How long exchanges under way may then go on. */
+    grace: value.pause.default(10_000),
+  }).prefault({}),
   engine: z.enum(["undici", "http-proxy"]).default("undici"),
   prefix: value.name.default("cutover"),
   staleAfter: value.wait.default(30_000),

@@ -33,12 +33,12 @@ export const name = z
 
 const dayMs = 86_400_000;
 
-function durationUpTo(limitMs: number, limitText: string) {
+function durationUpTo(limitMs: number, limitText: string, least: "above 0" | "0" = "above 0") {
   return read((text) => {
     const milliseconds = parseDuration(text);
     if (milliseconds === undefined)
       return expected("expected a duration such as 250ms, 5s, 10m, 24h or 180d");
-    if (milliseconds === 0) return expected("expected a duration longer than 0");
+    if (milliseconds === 0 && least !== "0") return expected("expected a duration longer than 0");
     return milliseconds > limitMs ? expected(`expected a duration of at most ${limitText}`) : milliseconds;
   });
 }
@@ -47,6 +47,8 @@ function durationUpTo(limitMs: number, limitText: string) {
 export const lifetime = durationUpTo(3650 * dayMs, "3650d");
 /** How long something is waited for; in ms. A timer of Node holds at most 24.8 days. */
 export const wait = durationUpTo(dayMs, "24h");
+/** A wait that may be none at all; in ms. */
+export const pause = durationUpTo(dayMs, "24h", "0");
 
 export const source = read((text): Source | { readonly expected: string } => {
   const parsed = parseSource(text);

@@ -1,11 +1,12 @@
 /**
  * The proxy's listener: limits on heads and idle connections, what the parser refuses, and the way down.
  *
- * Stopping: no new connections, idle ones closed, each answer still to come closes its own; what is left after
- * the grace is cut.
+ * Stopping: no new connections; each answer whose head is still to come closes its connection (RFC 9112 §9.6); one
+ * that stays idle for a second is closed, and not sooner, since a request may be on its way; what is left after the
+ * grace is cut.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, isIPv6, type Socket } from "node:net";
+import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from "node:net";
 import type { Exchange } from "./exchange.ts";
 import { inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
@@ -16,10 +17,15 @@ const maxHeadBytes = 16_384;
 const headTimeoutMs = 15_000;
 /** Longer than the 60 s after which common load balancers let go, so that they close first. */
 const idleTimeoutMs = 65_000;
+/** How long a connection may be idle once the listener stops. */
+const lingerMs = 1000;
+
+/** An address, or a listening socket that was handed to the process. */
+export type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
 
 export interface ProxyServer {
   /** @returns the port taken */
-  listen(address: { readonly host: string; readonly port: number }): Promise<number>;
+  listen(at: ListenAt): Promise<number>;
   /** @param graceMs how long exchanges in flight may go on */
   close(graceMs: number): Promise<void>;
 }
@@ -39,19 +45,32 @@ export function createProxyServer({
   onFault,
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
-  /** Sockets with an answer under way: what the parser says then can not be answered in between. */
-  const answering = new WeakSet<Socket>();
+  const open = new Set<Socket>();
+  /** Answers under way on a socket: what the parser says then can not be answered in between. */
+  const answering = new Map<Socket, number>();
 
   const handle = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    answering.add(socket);
-    response.on("close", () => answering.delete(socket));
+    answering.set(socket, (answering.get(socket) ?? 0) + 1);
+    response.on("close", () => answered(socket));
     try {
       exchange(inboundOf(request, response, { expectsContinue, draining: () => draining }));
     } catch (error) {
       onFault(error);
       response.destroy();
     }
+  };
+  const answered = (socket: Socket) => {
+    const left = (answering.get(socket) ?? 1) - 1;
+    if (left > 0) answering.set(socket, left);
+    else answering.delete(socket);
+    if (draining) closeOnceIdle(socket);
+  };
+  const closeOnceIdle = (socket: Socket) => {
+    if (answering.has(socket)) return;
+    setTimeout(() => {
+      if (!answering.has(socket)) socket.destroy();
+    }, lingerMs).unref();
   };
   const refuseRaw = (socket: Socket, refusal: Refusal) => {
     onRefused(refusal);
@@ -75,6 +94,11 @@ export function createProxyServer({
     // Host is checked by the exchange, with an answer of the same form as every other refusal.
     requireHostHeader: false,
   });
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    if (draining) closeOnceIdle(socket);
+  });
   server.on("request", handle(false));
   server.on("checkContinue", handle(true));
   server.on("checkExpectation", (request: IncomingMessage) => {
@@ -90,10 +114,10 @@ export function createProxyServer({
   });
 
   return {
-    listen({ host, port }) {
+    listen(at) {
       return new Promise((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ host, port }, () => {
+        server.listen(at, () => {
           server.off("error", reject);
           server.on("error", onFault);
           resolve(portOf(server.address()));
@@ -103,12 +127,15 @@ export function createProxyServer({
     close(graceMs) {
       draining = true;
       return new Promise((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-        server.close(() => {
+        const cut = setTimeout(() => {
+          for (const socket of open) socket.destroy();
+        }, graceMs);
+        // node:http's own would close what is idle at once, and with it requests on their way.
+        NetServer.prototype.close.call(server, () => {
           clearTimeout(cut);
           resolve();
         });
-        server.closeIdleConnections();
+        for (const socket of open) closeOnceIdle(socket);
       });
     },
   };

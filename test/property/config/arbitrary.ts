@@ -105,7 +105,8 @@ const cutover = fc.record({
 export const validConfig = fc
   .record({
     listeners: maybe(listeners),
-    workers: maybe(fc.constant(1)),
+    workers: maybe(fc.oneof(fc.integer({ min: 1, max: 256 }), fc.constant("auto"))),
+    drain: maybe(fc.constantFrom({}, { delay: "5s" }, { delay: "0s", grace: "0ms" }, { grace: "30s" })),
     engine: maybe(fc.constantFrom("undici", "http-proxy")),
     prefix: maybe(name),
     staleAfter: maybe(wait),

@@ -79,9 +79,9 @@ describe("in the file", () => {
 
   test("a truth value and workers may come from the environment", () => {
     const text = withCutover("routes: [{ name: a, path: /a }]", `fallback: ${of("F")}`);
-    const config = configOf(`${text}workers: ${of("W")}\n`, { F: "true", W: "1" });
+    const config = configOf(`${text}workers: ${of("W")}\n`, { F: "true", W: "2" });
     expect(config.cutovers.shop?.fallback).toBe(true);
-    expect(config.workers).toBe(1);
+    expect(config.workers).toBe(2);
   });
 
   test.each(["12345678901234567890", "true", "null", "~"])("a text stays a text: %s", (value) => {

@@ -18,6 +18,7 @@ describe("loadConfig", () => {
     expect(config.listeners).toEqual({
       proxy: { host: "127.0.0.1", port: 8080 },
       admin: { host: "127.0.0.1", port: 9900 },
+      wait: 0,
     });
     const checkout = config.cutovers.checkout;
     expect(checkout?.routes.map(({ name, journey }) => [name, journey])).toEqual([
@@ -178,8 +179,13 @@ describe("owners and journeys", () => {
 describe("defaults", () => {
   test("hold wherever the file is silent", () => {
     expect(configOf(least)).toEqual({
-      listeners: { proxy: { host: "127.0.0.1", port: 8080 }, admin: { host: "127.0.0.1", port: 9900 } },
+      listeners: {
+        proxy: { host: "127.0.0.1", port: 8080 },
+        admin: { host: "127.0.0.1", port: 9900 },
+        wait: 0,
+      },
       workers: 1,
+      drain: { delay: 0, grace: 10_000 },
       engine: "undici",
       prefix: "cutover",
       staleAfter: 30_000,
@@ -225,7 +231,7 @@ describe("positions", () => {
 
   test("an unknown key points at the key and says which there are", () => {
     expect(problemsOf(`${least}listeners: { proxi: {} }\n`)).toEqual([
-      "c.yaml:5:14 listeners.proxi: unknown key: expected one of proxy, admin",
+      "c.yaml:5:14 listeners.proxi: unknown key: expected one of proxy, admin, wait",
     ]);
   });
 
@@ -286,10 +292,7 @@ describe("what is not supported yet is refused by name at its key", () => {
       "listeners:\n  proxy: { tls: {} }\n",
       "c.yaml:6:12 listeners.proxy.tls: tls is not supported by this version",
     ],
-    [
-      "workers: auto\n",
-      'c.yaml:5:10 workers: expected 1: more than one worker is not supported by this version; found "auto"',
-    ],
+    ["workers: many\n", "c.yaml:5:10 workers: expected a number from 1 to 256, or auto; found a text"],
     [
       "store: redis-sentinel://a:1,b:2/m\n",
       "c.yaml:5:8 store: redis-sentinel:// is not supported by this version",
