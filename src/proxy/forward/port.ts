@@ -22,7 +22,7 @@ export type ForwardBody =
   | { readonly kind: "none" }
   /** A body of a length the sender declared; held whole, or streamed. */
   | { readonly kind: "sized"; readonly length: number; readonly content: Buffer | Readable }
-  /** A body of a length nobody declared: sent chunked. */
+  /** A body of a length nobody declared: sent chunked, or by its size where it is held whole. */
   | { readonly kind: "chunked"; readonly content: Buffer | Readable };
 
 export interface ResponseHead {
@@ -55,7 +55,10 @@ export interface ResponseSink {
 export interface Forwarding {
   /** The sink can take more data. */
   resume(): void;
-  /** Gives up: closes the upstream connection unless the exchange on it was complete. Calls nothing back. */
+  /**
+   * Gives up: closes the upstream connection unless the exchange on it was complete. Calls nothing back. A streamed
+   * body is no more read from here on, and never destroyed: it is the caller's again, as after every other end.
+   */
   abort(): void;
 }
 

@@ -2,16 +2,10 @@
 import { PassThrough, Readable } from "node:stream";
 import { expect } from "vitest";
 import { startFullListener } from "../../support/full-listener.ts";
-import { answering, type RawUpstream } from "../../support/raw-upstream.ts";
+import { answering } from "../../support/raw-upstream.ts";
 import { type Recording, recordingSink } from "../../support/recording-sink.ts";
 import { turn, until } from "../../support/until.ts";
-import { duties, exchange, ok, type Sent, send, sized } from "./engines.ts";
-
-const soonMs = 100;
-
-async function closesSoon(raw: RawUpstream, index = 0): Promise<void> {
-  await until("the end of the connection", () => raw.connections[index]?.closedBy() !== "open", soonMs);
-}
+import { closesSoon, duties, exchange, ok, type Sent, send, sized, soonMs } from "./engines.ts";
 
 async function staysSilent(sink: Recording): Promise<void> {
   const before = sink.calls.length;
@@ -229,100 +223,5 @@ duties("abort", (duty) => {
     await until("all connections closed", () =>
       raw.connections.every((connection) => connection.closedBy() !== "open"),
     );
-  });
-});
-
-duties("a request body that breaks off", (duty) => {
-  const brokenBodies: Record<string, (content: PassThrough) => void> = {
-    "with an error": (content) => content.destroy(new Error("gone")),
-    "without one": (content) => content.destroy(),
-    "longer than declared": (content) => content.end("much more than was declared"),
-    "shorter than declared": (content) => content.end(),
-  };
-  for (const [how, breakOff] of Object.entries(brokenBodies)) {
-    duty(`${how} is never a whole request to the upstream (RFC 9112 §8)`, async (lab) => {
-      const { raw, upstream } = await lab.upstream(() => {});
-      const content = new PassThrough();
-      const { sink } = send(upstream, { method: "POST", body: sized(content, 9) });
-      content.write("half");
-      await until("half the body", () => raw.connections[0]?.received().includes("half") === true);
-      breakOff(content);
-      await sink.over;
-      expect(sink.failures()).toEqual([{ outcome: "reset", sent: true, code: "ERR_REQUEST_BODY" }]);
-      await closesSoon(raw);
-      expect(raw.requests()).toEqual([]);
-      expect(sink.faults).toEqual([]);
-    });
-  }
-
-  duty("before it is read, or while it waits, is told and never sent", async (lab) => {
-    const { raw, upstream } = await lab.upstream(() => {}, { connections: 1 });
-    const holding = send(upstream);
-    await until("the first request", () => raw.requests().length === 1);
-    const contents = [new PassThrough(), new PassThrough(), new PassThrough()];
-    contents[0]?.destroy();
-    const waiting = contents.map((content) =>
-      send(upstream, { method: "POST", body: { kind: "chunked", content } }),
-    );
-    contents[1]?.destroy();
-    contents[2]?.destroy(new Error("gone"));
-    await Promise.all(waiting.map(({ sink }) => sink.over));
-    for (const { sink } of waiting) {
-      expect(sink.failures()).toEqual([{ outcome: "reset", sent: false, code: "ERR_REQUEST_BODY" }]);
-    }
-    raw.connections[0]?.write(ok());
-    await holding.sink.over;
-    expect(raw.requests()).toHaveLength(1);
-  });
-
-  duty("after the head of the response fails the response", async (lab) => {
-    const { raw, upstream } = await lab.upstream((connection) => {
-      connection.socket.once("data", () =>
-        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
-      );
-    });
-    const content = new PassThrough();
-    content.write("half");
-    const { sink } = send(upstream, { method: "POST", body: { kind: "chunked", content } });
-    await until("the head", () => sink.octets() === 4);
-    content.destroy();
-    await sink.over;
-    expect(sink.failures()).toMatchObject([{ outcome: "reset", code: "ERR_REQUEST_BODY" }]);
-    await closesSoon(raw);
-  });
-
-  duty("an error after it was released is nobody's", async (lab) => {
-    const { upstream } = await lab.upstream((connection) => {
-      connection.socket.once("data", () => connection.write(ok()));
-    });
-    const content = new PassThrough();
-    content.write("x");
-    await exchange(upstream, { method: "POST", body: { kind: "chunked", content } });
-    content.destroy(new Error("late"));
-    await turn();
-    expect(content.errored?.message).toBe("late");
-  });
-});
-
-duties("close", (duty) => {
-  duty("waits for the busy, closes the idle, takes no more", async (lab) => {
-    const { raw, upstream } = await lab.upstream(() => {});
-    const idle = send(upstream);
-    await until("the first", () => raw.requests().length === 1);
-    const busy = send(upstream);
-    await until("the second", () => raw.requests().length === 2);
-    raw.connections[0]?.write(ok());
-    await idle.sink.over;
-    let closed = false;
-    const closing = upstream.close().then(() => {
-      closed = true;
-    });
-    await closesSoon(raw, 0);
-    expect(closed).toBe(false);
-    raw.connections[1]?.write(ok("last"));
-    await closing;
-    expect(busy.sink.body().toString()).toBe("last");
-    await closesSoon(raw, 1);
-    await upstream.close();
   });
 });

@@ -16,6 +16,7 @@ import type {
 import { createUndiciUpstream } from "../../../src/proxy/forward/undici.ts";
 import { type RawUpstream, type Script, startRawUpstream } from "../../support/raw-upstream.ts";
 import { type Recording, recordingSink } from "../../support/recording-sink.ts";
+import { until } from "../../support/until.ts";
 
 export const engines = {
   undici: createUndiciUpstream,
@@ -27,6 +28,7 @@ export type EngineName = keyof typeof engines;
 export const deviations: Readonly<Record<EngineName, readonly string[]>> = {
   undici: [
     "sends the head of a streamed request at once (RFC 9112 §6)",
+    "sends the head of a streamed request at once even when a field is obs-text (RFC 9112 §6)",
     "a 100 nobody asked for after another interim response does no harm (RFC 9110 §15.2.1)",
     "passes an obs-text reason phrase octet for octet (RFC 9112 §4)",
     "uses the connection again after HEAD (RFC 9112 §9.3)",
@@ -136,3 +138,10 @@ export async function failing(upstream: Upstream, what: Partial<ForwardRequest> 
 }
 
 export const ok = (body = "ok"): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+/** The upstream sees the end of a connection within the time an abort may take. */
+export async function closesSoon(raw: RawUpstream, index = 0): Promise<void> {
+  await until("the end of the connection", () => raw.connections[index]?.closedBy() !== "open", soonMs);
+}
+
+export const soonMs = 100;

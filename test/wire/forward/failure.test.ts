@@ -3,32 +3,11 @@ import { createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { expect } from "vitest";
 import { startFullListener } from "../../support/full-listener.ts";
-import { answering, type RawConnection, type Script } from "../../support/raw-upstream.ts";
+import { answering } from "../../support/raw-upstream.ts";
 import { recordingSink } from "../../support/recording-sink.ts";
 import { until } from "../../support/until.ts";
 import { duties, exchange, failing, ok, send, sized } from "./engines.ts";
-
-/** The first request of all gets the fault, all others an answer. */
-function faulty(fault: (connection: RawConnection) => void): Script {
-  let first = true;
-  return (connection) => {
-    connection.onRequest(() => {
-      if (!first) return connection.write(ok("next"));
-      first = false;
-      fault(connection);
-    });
-  };
-}
-
-const closing = (bytes: string) => (connection: RawConnection) => {
-  connection.write(bytes);
-  connection.socket.end();
-};
-/** Resets once the bytes were read at the other end. */
-const resetting = (bytes: string) => (connection: RawConnection) => {
-  if (bytes === "") connection.reset();
-  else connection.socket.write(Buffer.from(bytes, "latin1"), () => setTimeout(() => connection.reset(), 20));
-};
+import { closing, faulty, resetting } from "./faults.ts";
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -92,128 +71,6 @@ duties("a failure", (duty) => {
     const sink = await failing(upstream);
     expect(sink.failures()).toMatchObject([{ outcome: "connect_failed", sent: false }]);
     expect(raw.requests()).toHaveLength(1);
-  });
-
-  duty("timeout when no head comes", async (lab) => {
-    const { raw, upstream } = await lab.upstream(
-      faulty(() => {}),
-      { timeouts: { headersMs: 60 }, connections: 1 },
-    );
-    const began = performance.now();
-    const sink = await failing(upstream);
-    expect(sink.failures()).toEqual([{ outcome: "timeout", sent: true, code: "ERR_HEADERS_TIMEOUT" }]);
-    expect(performance.now() - began).toBeGreaterThan(50);
-    await until("the end of the connection", () => raw.connections[0]?.closedBy() !== "open");
-    expect((await exchange(upstream)).body().toString()).toBe("next");
-  });
-
-  duty("timeout when no head comes after a streamed body", async (lab) => {
-    const { raw, upstream } = await lab.upstream(() => {}, { timeouts: { headersMs: 60 } });
-    const content = new PassThrough();
-    content.end("hello");
-    const sink = await failing(upstream, { method: "POST", body: { kind: "chunked", content } });
-    expect(sink.failures()).toEqual([{ outcome: "timeout", sent: true, code: "ERR_HEADERS_TIMEOUT" }]);
-    expect(raw.requests()[0]?.body.toString()).toBe("hello");
-  });
-
-  duty("an interim response does not put the headers timeout off", async (lab) => {
-    const { upstream } = await lab.upstream(
-      (connection) => {
-        const again = setInterval(() => connection.write("HTTP/1.1 102 Processing\r\n\r\n"), 10);
-        connection.socket.on("close", () => clearInterval(again));
-      },
-      { timeouts: { headersMs: 100 } },
-    );
-    const sink = await failing(upstream);
-    expect(sink.interims.length).toBeGreaterThan(2);
-    expect(sink.failures()).toEqual([{ outcome: "timeout", sent: true, code: "ERR_HEADERS_TIMEOUT" }]);
-  });
-
-  duty("the headers timeout begins when the request was sent whole", async (lab) => {
-    const { raw, upstream } = await lab.upstream(answering(ok()), {
-      timeouts: { headersMs: 100, idleMs: 5000 },
-    });
-    const content = new PassThrough();
-    const { sink } = send(upstream, { method: "POST", body: { kind: "chunked", content } });
-    content.write("a");
-    await until("its first chunk", () => raw.connections[0]?.received().includes("1\r\na") ?? false);
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    expect(sink.isOver()).toBe(false);
-    content.end("b");
-    await sink.over;
-    expect(sink.failures()).toEqual([]);
-    expect(raw.requests()[0]?.body.toString()).toBe("ab");
-  });
-
-  duty("timeout when the upstream stops taking the body", async (lab) => {
-    const { upstream } = await lab.upstream((connection) => connection.socket.pause(), {
-      timeouts: { idleMs: 150, headersMs: 20_000 },
-    });
-    const content = new PassThrough();
-    const sink = recordingSink();
-    send(upstream, { method: "POST", body: { kind: "chunked", content } }, sink);
-    const feed = () => {
-      while (!sink.isOver() && content.write(Buffer.alloc(65_536)));
-    };
-    content.on("drain", feed);
-    feed();
-    await sink.over;
-    expect(sink.failures()).toEqual([{ outcome: "timeout", sent: true, code: "ERR_IDLE_TIMEOUT" }]);
-  });
-
-  duty("timeout when a body stops coming", async (lab) => {
-    const { raw, upstream } = await lab.upstream(
-      faulty((connection) => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")),
-      { timeouts: { idleMs: 60 }, connections: 1 },
-    );
-    const sink = await failing(upstream);
-    expect(sink.calls).toEqual(["head", "data", "failure"]);
-    expect(sink.failures()).toEqual([{ outcome: "timeout", sent: true, code: "ERR_IDLE_TIMEOUT" }]);
-    await until("the end of the connection", () => raw.connections[0]?.closedBy() !== "open");
-    expect((await exchange(upstream)).body().toString()).toBe("next");
-  });
-
-  duty("progress puts the idle timeout off", async (lab) => {
-    const { upstream } = await lab.upstream(
-      (connection) => {
-        connection.onRequest(async () => {
-          connection.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
-          for (let i = 0; i < 10; i++) {
-            await new Promise((resolve) => setTimeout(resolve, 30));
-            connection.write("x");
-          }
-        });
-      },
-      { timeouts: { idleMs: 150, headersMs: 150 } },
-    );
-    expect((await exchange(upstream)).octets()).toBe(10);
-  });
-
-  duty("a slow client is not the upstream's silence", async (lab) => {
-    const { upstream } = await lab.upstream(answering(ok("slow")), { timeouts: { idleMs: 50 } });
-    const { sink, resume } = send(
-      upstream,
-      {},
-      recordingSink(() => false),
-    );
-    await until("the data", () => sink.octets() === 4 || sink.isOver());
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    resume();
-    await sink.over;
-    expect(sink.failures()).toEqual([]);
-    expect(sink.faults).toEqual([]);
-  });
-
-  duty("the client's silence while it uploads is not the upstream's", async (lab) => {
-    const { upstream } = await lab.upstream(answering(ok()), { timeouts: { idleMs: 50, headersMs: 50 } });
-    const content = new PassThrough();
-    const { sink } = send(upstream, { method: "POST", body: { kind: "chunked", content } });
-    content.write("a");
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(sink.isOver()).toBe(false);
-    content.end();
-    await sink.over;
-    expect(sink.failures()).toEqual([]);
   });
 
   for (const [what, fault] of [
@@ -346,14 +203,5 @@ duties("a failure", (duty) => {
     expect(sink.calls.filter((call) => call !== "data")).toEqual(["head", "failure"]);
     expect(sink.failures()).toMatchObject([{ outcome: "protocol_error", sent: true }]);
     expect((await exchange(upstream)).body().toString()).toBe("next");
-  });
-
-  duty("a kept connection the upstream has closed meanwhile is not used", async (lab) => {
-    const { raw, upstream } = await lab.upstream(answering(ok()));
-    await exchange(upstream);
-    raw.connections[0]?.socket.end();
-    await until("the end of the connection", () => raw.connections[0]?.closedBy() !== "open");
-    await exchange(upstream);
-    expect(raw.connections).toHaveLength(2);
   });
 });

@@ -194,8 +194,11 @@ duties("the request", (duty) => {
 
   duty(
     "sends the head of a streamed request at once even when a field is obs-text (RFC 9112 §6)",
-    async () => {
-      // undici deviates from the wider duty above already.
+    async (lab) => {
+      const { raw, upstream } = await lab.upstream(() => {});
+      const { abort } = send(upstream, { ...openPost(), fields: ["Host", "shop.example", "X-Latin", latin] });
+      await until("the head", () => raw.connections[0]?.received().includes("\r\n\r\n") === true);
+      abort();
     },
     async (lab) => {
       const { raw, upstream } = await lab.upstream(() => {});

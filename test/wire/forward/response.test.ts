@@ -238,35 +238,6 @@ duties("the response", (duty) => {
     expect(sink.trailers()).toEqual(["X-T", "u"]);
   });
 
-  duty("uses a connection again (RFC 9112 §9.3)", async (lab) => {
-    const { raw, upstream } = await lab.upstream(answering(ok()), { connections: 1 });
-    for (let i = 0; i < 20; i++) await exchange(upstream, { method: i % 2 ? "POST" : "GET" });
-    expect(raw.connections).toHaveLength(1);
-  });
-
-  duty(
-    "uses the connection again after HEAD (RFC 9112 §9.3)",
-    async (lab) => {
-      const { raw, upstream } = await lab.upstream(answering(ok("")), { connections: 1 });
-      for (let i = 0; i < 3; i++) await exchange(upstream, { method: "HEAD" });
-      expect(raw.connections).toHaveLength(1);
-    },
-    async (lab) => {
-      const { raw, upstream } = await lab.upstream(answering(ok("")), { connections: 1 });
-      for (let i = 0; i < 3; i++) await exchange(upstream, { method: "HEAD" });
-      expect(raw.connections).toHaveLength(3);
-    },
-  );
-
-  duty("does not use a connection again that the upstream closes (RFC 9112 §9.6)", async (lab) => {
-    const { raw, upstream } = await lab.upstream(
-      answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"),
-      { connections: 1 },
-    );
-    for (let i = 0; i < 3; i++) await exchange(upstream);
-    expect(raw.connections).toHaveLength(3);
-  });
-
   duty(
     "relays an answer that comes before the request is whole; the next request is sane (RFC 9112 §9.3)",
     async (lab) => {
