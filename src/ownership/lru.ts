@@ -2,6 +2,7 @@
 export interface Lru<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
+  delete(key: string): void;
   readonly size: number;
 }
 
@@ -23,6 +24,7 @@ export function createLru<Value>(most: number): Lru<Value> {
       const oldest = entries.keys().next();
       if (!oldest.done) entries.delete(oldest.value);
     },
+    delete: (key) => void entries.delete(key),
     get size() {
       return entries.size;
     },

@@ -1,49 +1,79 @@
-/** What the data plane finds out about owners, as counters. */
-import { Counter, type Registry } from "prom-client";
+/** What the data plane finds out about owners and journeys, as counters. */
+import { Counter, Gauge, type Registry } from "prom-client";
 import { type PinFault, pinFaults } from "../decide/pin.ts";
 import type { OwnershipCounts } from "./ownership.ts";
+import type { SpoolCounts } from "./spool.ts";
 
-/** @param cutovers the names whose series exist at 0 from the start */
-export function createOwnershipCounts(registry: Registry, cutovers: readonly string[]): OwnershipCounts {
+export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
+  /** A body that may hold a key is larger than what is held, or is not JSON in UTF-8: it gave no key. */
+  unreadBody(cutover: string): void;
+  /** A key is longer than what is remembered: it counts as none. */
+  longKey(cutover: string): void;
+  /** A journey cookie counted as none. */
+  ignoredPin(cutover: string, fault: PinFault): void;
+  /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
+  unknownPin(cutover: string): void;
+}
+
+/**
+ * @param cutovers the names whose series exist at 0 from the start
+ * @param waiting how many owners wait in the spool
+ */
+export function createOwnershipMetrics(
+  registry: Registry,
+  cutovers: readonly string[],
+  waiting: () => number,
+): OwnershipMetrics {
   const counter = (name: string, help: string) => {
     const made = new Counter({ name, help, labelNames: ["cutover"], registers: [registry] });
     for (const cutover of cutovers) made.inc({ cutover }, 0);
     return (cutover: string) => made.inc({ cutover });
   };
+  const ignored = new Counter({
+    name: "cutover_journey_pins_ignored_total",
+    help: "Requests whose journey cookie counted as none: malformed, not signed by this cutover, or expired.",
+    labelNames: ["cutover", "fault"],
+    registers: [registry],
+  });
+  for (const cutover of cutovers) for (const fault of pinFaults) ignored.inc({ cutover, fault }, 0);
+  new Gauge({
+    name: "cutover_ownership_spool_waiting",
+    help: "Owners that wait for the store to record them.",
+    registers: [registry],
+    collect() {
+      this.set(waiting());
+    },
+  });
   return {
+    ignoredPin: (cutover, fault) => ignored.inc({ cutover, fault }),
+    unknownPin: counter(
+      "cutover_journey_pins_unknown_total",
+      "Requests of shoppers without cookies decided without their pin because the store did not answer in time.",
+    ),
     conflict: counter(
       "cutover_ownership_conflicts_total",
       "Requests whose keys have different owners; the first key in config order won.",
     ),
     unknown: counter(
       "cutover_ownership_unknown_total",
-      "Requests decided without their owner because the store did not answer in time.",
+      "Requests whose key may have an owner the store could not tell in time, or is only just back to tell.",
     ),
     unreadBody: counter(
       "cutover_ownership_unread_bodies_total",
       "Request bodies that gave no key because they exceed 64 KiB or are not JSON in UTF-8.",
     ),
+    longKey: counter(
+      "cutover_ownership_long_keys_total",
+      "Keys longer than 512 bytes in requests and responses; they count as none.",
+    ),
     unrecorded: counter(
       "cutover_ownership_unrecorded_total",
-      "Keys whose owner could not be recorded because the store did not answer in time.",
+      "Owners that could not be recorded in time and went to the spool.",
     ),
+    disputed: counter(
+      "cutover_ownership_disputed_total",
+      "Keys that were to be recorded for one side and were owned by the other already.",
+    ),
+    lost: counter("cutover_ownership_lost_total", "Owners given up because too many waited for the store."),
   };
-}
-
-/**
- * @param cutovers the names whose series exist at 0 from the start
- * @returns counts a journey cookie that was ignored
- */
-export function createIgnoredPinCount(
-  registry: Registry,
-  cutovers: readonly string[],
-): (cutover: string, fault: PinFault) => void {
-  const counter = new Counter({
-    name: "cutover_journey_pins_ignored_total",
-    help: "Requests whose journey cookie counted as none: malformed, not signed by this cutover, or expired.",
-    labelNames: ["cutover", "fault"],
-    registers: [registry],
-  });
-  for (const cutover of cutovers) for (const fault of pinFaults) counter.inc({ cutover, fault }, 0);
-  return (cutover, fault) => counter.inc({ cutover, fault });
 }

@@ -1,13 +1,12 @@
-/** Opens the owners' place beside the store that the configuration names. */
+/** Opens the place of owners and pins beside the store that the configuration names. */
 import type { RedisClient } from "../state/redis/client.ts";
 import type { Clock } from "../state/store.ts";
-import { openFileOwnerStore } from "./file.ts";
-import { createMemoryOwnerStore } from "./memory.ts";
-import type { OwnerStore } from "./owner-store.ts";
-import { createRedisOwnerStore } from "./redis.ts";
+import { createMemoryStores, openFileStores } from "./in-process.ts";
+import { createRedisStores } from "./redis.ts";
+import type { OwnershipStores } from "./store.ts";
 
 export interface OwnersOptions {
-  /** The store's URL: `file:PATH` keeps owners in PATH.owners. */
+  /** The store's URL: `file:PATH` keeps them in PATH.owners. */
   readonly url: string;
   /** The store's connection, when it is Redis. */
   readonly redis: RedisClient | undefined;
@@ -16,9 +15,9 @@ export interface OwnersOptions {
 }
 
 /** @throws Error when the embedded store's file of owners can not be read or written */
-export async function openOwnerStore({ url, redis, prefix, clock }: OwnersOptions): Promise<OwnerStore> {
-  if (redis !== undefined) return createRedisOwnerStore({ client: redis, prefix });
-  if (url.startsWith("file:"))
-    return openFileOwnerStore({ path: `${url.slice("file:".length)}.owners`, clock });
-  return createMemoryOwnerStore({ clock });
+export async function openOwnershipStores(options: OwnersOptions): Promise<OwnershipStores> {
+  const { url, redis, prefix, clock } = options;
+  if (redis !== undefined) return createRedisStores({ client: redis, prefix });
+  if (url.startsWith("file:")) return await openFileStores(`${url.slice("file:".length)}.owners`, clock);
+  return createMemoryStores(clock);
 }

@@ -1,103 +1,155 @@
 /**
  * Who holds an order or a key, answered from a bounded memory first and then from the store, within a deadline.
  *
- * A store that does not answer in time costs no request: it goes by journey and bucket, and is counted as
- * unknown. An owner never changes while it is kept, so what is remembered can not be wrong; it can only outlive
- * the record by what the memory holds, and then still says where the order is.
+ * A store that does not answer in time costs no request: it goes by journey and bucket, and is counted as unknown;
+ * what it should have recorded is remembered here and waits in the spool. For a while after an outage a key the store
+ * does not know still counts as unknown: other instances may not have handed in yet what they learned meanwhile.
+ *
+ * An owner never changes while it is kept, so what is remembered can not be wrong; it can only outlive the record by
+ * what the memory holds, and then still says where the order is.
  */
 import type { Side } from "../state/model.ts";
+import type { Clock } from "../state/store.ts";
 import { createLru } from "./lru.ts";
-import type { OwnerStore } from "./owner-store.ts";
-import type { Found, OwnerKey, Ownership } from "./port.ts";
+import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
+import type { Spool } from "./spool.ts";
+import type { OwnerStore } from "./store.ts";
 
 /** What is found out about owners, for metrics. */
 export interface OwnershipCounts {
   /** Two keys of one request have different owners; the first in config order won. */
   conflict(cutover: string): void;
-  /** The store could not be asked in time: the request went by journey and bucket. */
+  /** The store could not be asked in time, or is only just back: the request went by journey and bucket. */
   unknown(cutover: string): void;
-  /** A body that may hold a key is larger than what is held, or is not JSON in UTF-8: it gave no key. */
-  unreadBody(cutover: string): void;
   /** An owner could not be recorded in time. */
   unrecorded(cutover: string): void;
+  /** What one side was to own was the other's already: both know the key. */
+  disputed(cutover: string): void;
 }
 
 export interface OwnershipOptions {
   readonly owners: OwnerStore;
+  readonly spool: Pick<Spool, "add">;
   readonly counts: OwnershipCounts;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
   /** Most owners remembered; 100,000 without it. */
   readonly remembered?: number;
 }
 
-export function createOwnership({ owners, counts, remembered = 100_000 }: OwnershipOptions): Ownership {
-  const memory = createLru<Side>(remembered);
+/** How long other instances may take to hand in what waited in their spools. */
+export const recoveryMs = 5000;
 
-  const remember = (cutover: string, key: string, side: Side): Side => {
-    memory.set(`${cutover}:${key}`, side);
-    return side;
+export interface RememberingOwnership extends Ownership {
+  /** The store has told who owns a key. */
+  remember(cutover: string, key: string, side: Side): void;
+}
+
+export function createOwnership(options: OwnershipOptions): RememberingOwnership {
+  const { owners, spool, counts, clock } = options;
+  const memory = createLru<Side>(options.remembered ?? 100_000);
+  let troubledUntil = Number.NEGATIVE_INFINITY;
+
+  const remember = (cutover: string, key: string, side: Side) => memory.set(`${cutover}:${key}`, side);
+  const isTroubled = () => clock.monotonic() < troubledUntil;
+  const failed = () => {
+    troubledUntil = clock.monotonic() + recoveryMs;
   };
-
-  const recall = (cutover: string, key: OwnerKey) => memory.get(`${cutover}:${key.key}`);
 
   function found(
     cutover: string,
     keys: readonly OwnerKey[],
     sides: readonly (Side | undefined)[],
-    unknown: boolean,
+    isUnknown: boolean,
   ): Found {
-    const known = sides.filter((side) => side !== undefined);
-    if (new Set(known).size > 1) counts.conflict(cutover);
-    const claimable = keys.filter(({ claimed }, i) => claimed && sides[i] === undefined);
-    return { owner: known[0], claimable, unknown };
+    const owner = firstOf(sides);
+    if (sides.some((side) => side !== undefined && side !== owner)) counts.conflict(cutover);
+    const unknown = isUnknown && owner === undefined;
+    if (unknown) counts.unknown(cutover);
+    const claimable = keys.some(({ claimed }, i) => claimed && sides[i] === undefined);
+    return { keys, sides, owner, claimable, unknown };
+  }
+
+  async function ask(
+    cutover: string,
+    keys: readonly OwnerKey[],
+    known: readonly (Side | undefined)[],
+  ): Promise<Found> {
+    const missing = keys.flatMap(({ key }, i) => (known[i] === undefined ? [key] : []));
+    try {
+      const answers = (await owners.lookup(cutover, missing)).values();
+      const sides = known.map((side, i) => {
+        const told = side ?? answers.next().value;
+        const key = keys[i]?.key;
+        if (side === undefined && told !== undefined && key !== undefined) remember(cutover, key, told);
+        return told;
+      });
+      return found(cutover, keys, sides, isTroubled());
+    } catch {
+      failed();
+      return found(cutover, keys, known, true);
+    }
+  }
+
+  /** @returns the owner there was before, if any; `undefined` also when it could not be recorded */
+  async function record(
+    cutover: string,
+    { key, ttlMs }: OwnerKey,
+    side: Side,
+    must: boolean,
+  ): Promise<Claimed> {
+    try {
+      const before = await owners.claim(cutover, key, side, ttlMs);
+      remember(cutover, key, before ?? side);
+      return { owner: before, unknown: false };
+    } catch {
+      failed();
+      if (must) return { owner: undefined, unknown: true };
+      counts.unrecorded(cutover);
+      remember(cutover, key, side);
+      await spool.add({ cutover, key, side, until: clock.now() + ttlMs });
+      return { owner: undefined, unknown: true };
+    }
   }
 
   return {
+    remember,
+
     find(cutover, keys) {
-      const remembered = keys.map((key) => recall(cutover, key));
-      if (!remembered.includes(undefined)) return found(cutover, keys, remembered, false);
-      const asked = owners.lookup(
-        cutover,
-        keys.map(({ key }) => key),
-      );
-      return asked.then(
-        (stored) => {
-          const sides = keys.map(({ key }, i) => {
-            const side = remembered[i] ?? stored[i];
-            return side === undefined ? undefined : remember(cutover, key, side);
-          });
-          return found(cutover, keys, sides, false);
-        },
-        () => {
-          counts.unknown(cutover);
-          return found(cutover, keys, remembered, true);
-        },
-      );
+      const known = keys.map(({ key, side }) => side ?? memory.get(`${cutover}:${key}`));
+      // Keys that are claimed by use need no question of their own: the claim tells. Not while their absence may lie.
+      const isAnswered = keys.every(({ claimed }, i) => claimed || known[i] !== undefined);
+      if (isAnswered && (!known.includes(undefined) || !isTroubled())) {
+        return found(cutover, keys, known, false);
+      }
+      return ask(cutover, keys, known);
     },
-    async claim(cutover, keys, side) {
-      const holders = await Promise.all(
-        keys.map(async ({ key, ttlMs }) => {
-          try {
-            return remember(cutover, key, await owners.claim(cutover, key, side, ttlMs));
-          } catch {
-            counts.unrecorded(cutover);
-            return remember(cutover, key, side);
-          }
-        }),
+
+    async claim(cutover, { keys, sides, ...before }, side, must) {
+      const claims = await Promise.all(
+        keys.map((key, i) =>
+          key.claimed && sides[i] === undefined ? record(cutover, key, side, must) : undefined,
+        ),
       );
-      if (new Set(holders).size > 1) counts.conflict(cutover);
-      return holders[0] ?? side;
+      const unknown = claims.some((claim) => claim?.unknown);
+      const holders = sides.map((held, i) => held ?? claims[i]?.owner);
+      const owner = firstOf(holders);
+      if (unknown && !before.unknown) counts.unknown(cutover);
+      if (holders.some((holder) => holder !== undefined && holder !== owner)) counts.conflict(cutover);
+      return { owner, unknown };
     },
+
     async learn(cutover, keys, side) {
       await Promise.all(
-        keys.map(async ({ key, ttlMs }) => {
-          try {
-            remember(cutover, key, await owners.claim(cutover, key, side, ttlMs));
-          } catch {
-            remember(cutover, key, side);
-            counts.unrecorded(cutover);
-          }
+        keys.map(async (key) => {
+          const known = key.side ?? memory.get(`${cutover}:${key.key}`);
+          const holder = known ?? (await record(cutover, key, side, false)).owner;
+          if (holder !== undefined && holder !== side) counts.disputed(cutover);
         }),
       );
     },
   };
+}
+
+function firstOf(sides: readonly (Side | undefined)[]): Side | undefined {
+  return sides.find((side) => side !== undefined);
 }

@@ -1,9 +1,74 @@
 /**
- * Who holds an order or a key. The one thing the data plane may wait for: only requests that carry a key, and
- * responses a key is learned from, come here.
+ * Who holds an order, a key or a journey. The one thing the data plane may wait for: only requests that carry a key,
+ * responses a key is learned from, and shoppers whose clients keep no cookies come here.
  */
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Side } from "../state/model.ts";
+
+export interface OwnerKey {
+  /** The key's bytes as found in the request or response. */
+  readonly key: string;
+  readonly ttlMs: number;
+  /** Claimed by its first use (an idempotency key), rather than learned from a response (an order id). */
+  readonly claimed: boolean;
+  /** The side its form tells: such a key is neither looked up nor recorded. */
+  readonly side?: Side;
+}
+
+export interface Found {
+  /** In config order. */
+  readonly keys: readonly OwnerKey[];
+  /** The owners, at the places of the keys; `undefined` where none is known. */
+  readonly sides: readonly (Side | undefined)[];
+  /** The owner of the first key that has one. */
+  readonly owner: Side | undefined;
+  /** Whether a key is claimed by use and nobody is known to own it. */
+  readonly claimable: boolean;
+  /** There is no owner, but the store could not be asked in time, or is only just back: there may be one. */
+  readonly unknown: boolean;
+}
+
+export interface Claimed {
+  /** The owner of the first key that had one before; `undefined` when all of them are the side's now. */
+  readonly owner: Side | undefined;
+  /** A claim could not be recorded in time. */
+  readonly unknown: boolean;
+}
+
+export interface Ownership {
+  /**
+   * By form, then from memory, then from the store.
+   *
+   * @returns at once when the store need not be asked; never rejects
+   */
+  find(cutover: string, keys: readonly OwnerKey[]): Found | Promise<Found>;
+  /**
+   * Claims the claimable keys for the side before a byte is forwarded, atomically across instances. Never rejects.
+   *
+   * @param must what can not be recorded in time is not claimed: the request will be refused
+   */
+  claim(cutover: string, found: Found, side: Side, must: boolean): Promise<Claimed>;
+  /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
+  learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
+}
+
+/** The journeys of shoppers whose clients keep no cookies. What the store does not answer in time counts as no pin. */
+export interface Pins {
+  /**
+   * @param shopper a byte string
+   * @param maxTtl the journey's maximum, in seconds
+   * @returns at once when it is remembered; never rejects
+   */
+  find(
+    cutover: string,
+    shopper: string,
+    maxTtl: number,
+  ): JourneyPin | undefined | Promise<JourneyPin | undefined>;
+  /** Begins a journey, or goes on with the one there is. @returns the pin that holds; never rejects */
+  start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
+  /** The journey is over: its pin stays for `grace` more seconds. @returns it; never rejects */
+  end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
+}
 
 /** A journey began; a request of it was answered; its end was answered with a 2xx. */
 export const journeyEvents = ["start", "seen", "end"] as const;
@@ -13,34 +78,4 @@ export type JourneyEvent = (typeof journeyEvents)[number];
 export interface Journeys {
   /** @param pin as it is from now on; its id tells one journey from another. Must not throw. */
   seen(cutover: string, pin: JourneyPin, event: JourneyEvent): void;
-}
-
-export interface OwnerKey {
-  /** The key's bytes as found in the request or response. */
-  readonly key: string;
-  readonly ttlMs: number;
-  /** Claimed by its first use (an idempotency key), rather than learned from a response (an order id). */
-  readonly claimed: boolean;
-}
-
-export interface Found {
-  /** The owner of the first key, in config order, that has one. */
-  readonly owner: Side | undefined;
-  /** Keys that are claimed by use and that nobody owns yet. */
-  readonly claimable: readonly OwnerKey[];
-  /** The store could not be asked in time about at least one key. */
-  readonly unknown: boolean;
-}
-
-export interface Ownership {
-  /** @returns at once when every key's owner is remembered; never rejects */
-  find(cutover: string, keys: readonly OwnerKey[]): Found | Promise<Found>;
-  /**
-   * Claims keys for the side before a byte is forwarded, atomically across instances. Never rejects.
-   *
-   * @returns the side that holds the first of them: another instance may have been first
-   */
-  claim(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<Side>;
-  /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
-  learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }

@@ -1,38 +1,80 @@
-/** Owners in Redis: a key an owner, its value the side, its TTL how long it is kept. */
+/**
+ * Owners and pins in Redis, each a key with a TTL; every method is one round trip.
+ *
+ *   cutover:{NAME}:owner:KEY    the side; KEY is the key's bytes as received
+ *   cutover:{NAME}:pin:DIGEST   a pin (decide/stored-pin.ts)
+ */
+import { readFileSync } from "node:fs";
+import { readStoredPin, writeStoredPin } from "../decide/stored-pin.ts";
 import type { Side } from "../state/model.ts";
 import { monotonicMs, type RedisClient, type RedisCommand } from "../state/redis/client.ts";
 import { StoreUnavailable } from "../state/store.ts";
-import type { OwnerStore } from "./owner-store.ts";
+import { pinDigest } from "./pin-digest.ts";
+import type { OwnershipStores } from "./store.ts";
 
-export interface RedisOwnerStoreOptions {
+export interface RedisStoresOptions {
   readonly client: RedisClient;
   readonly prefix: string;
   /** How long a request may wait for an answer, in ms; 250 without it. */
   readonly deadlineMs?: number;
 }
 
-export function createRedisOwnerStore(options: RedisOwnerStoreOptions): OwnerStore {
-  const { client, prefix, deadlineMs = 250 } = options;
-  const keyOf = (cutover: string, key: string) => `${prefix}:{${cutover}}:owner:${textOf(key)}`;
+/** The client is its maker's to close. */
+export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisStoresOptions): OwnershipStores {
+  const claimOwner = script("claim-owner");
+  const startPin = script("start-pin");
+  const ownerKey = (cutover: string, key: string) =>
+    Buffer.from(`${prefix}:{${cutover}}:owner:${key}`, "latin1");
+  const pinKey = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
+  let failing = false;
 
-  async function ask(command: RedisCommand): Promise<unknown> {
-    const sent = await client.send([command], monotonicMs() + deadlineMs);
-    const [reply] = sent.kind === "answered" ? sent.replies : [];
-    if (reply?.ok !== true) throw new StoreUnavailable("owners are out of reach");
-    return reply.value;
+  async function ask(...commands: readonly RedisCommand[]): Promise<readonly unknown[]> {
+    // Once a call has waited in vain for a connection, the next do not: an outage costs one deadline, not one each.
+    if (failing && !client.isReady()) throw new StoreUnavailable("Redis is out of reach");
+    const sent = await client.send(commands, monotonicMs() + deadlineMs);
+    failing = sent.kind !== "answered";
+    if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
+    return sent.replies.map((reply) => {
+      if (reply.ok) return reply.value;
+      if (reply.code === "WRONGTYPE") return null;
+      throw new StoreUnavailable(`Redis answered ${reply.code}`);
+    });
   }
 
   return {
-    async lookup(cutover, keys) {
-      const found = await ask(["MGET", ...keys.map((key) => keyOf(cutover, key))]);
-      return Array.isArray(found) ? found.map(sideOf) : [];
+    owners: {
+      async lookup(cutover, keys) {
+        const [found] = await ask(["MGET", ...keys.map((key) => ownerKey(cutover, key))]);
+        return Array.isArray(found) ? found.map(sideOf) : keys.map(() => undefined);
+      },
+      async claim(cutover, key, side, ttlMs) {
+        const [before] = await ask(["EVAL", claimOwner, 1, ownerKey(cutover, key), side, ttlMs]);
+        return sideOf(before);
+      },
     },
-    async claim(cutover, key, side, ttlMs) {
-      const before = await ask(["SET", keyOf(cutover, key), side, "PX", ttlMs, "NX", "GET"]);
-      return sideOf(before) ?? side;
+    pins: {
+      async find(cutover, shopper, maxTtl) {
+        const [found] = await ask(["GET", pinKey(cutover, shopper)]);
+        return pinOf(found, maxTtl);
+      },
+      async start(cutover, shopper, offer, maxTtl) {
+        const { side, epoch, startedAt, id } = offer;
+        const key = pinKey(cutover, shopper);
+        const [pin] = await ask(["EVAL", startPin, 1, key, side, epoch, startedAt, id, maxTtl]);
+        return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
+      },
+      async end(cutover, shopper, grace, maxTtl) {
+        const key = pinKey(cutover, shopper);
+        const [found] = await ask(["GET", key], ["EXPIRE", key, grace]);
+        return pinOf(found, maxTtl);
+      },
     },
     async close() {},
   };
+}
+
+function script(name: string): string {
+  return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
 }
 
 /** What stands under an owner's key that is no side is nobody's word. */
@@ -40,13 +82,6 @@ function sideOf(value: unknown): Side | undefined {
   return value === "legacy" || value === "new" ? value : undefined;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-/** A byte string as the text whose UTF-8 it is, so that a person finds the key as it is written. */
-function textOf(bytes: string): string {
-  try {
-    return utf8.decode(Buffer.from(bytes, "latin1"));
-  } catch {
-    return bytes;
-  }
+function pinOf(value: unknown, maxTtl: number) {
+  return typeof value === "string" ? readStoredPin(value, maxTtl) : undefined;
 }

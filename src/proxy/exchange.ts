@@ -4,32 +4,33 @@
  *   head → refuse or route → facts (body held, owners asked: only where the route wants it) → decide
  *        → relay → settle
  *
- * Every exit passes through the one `settle` of its life (life.ts). The store is awaited for one thing only, the
- * owners of keys the request carries; all else is answered from one immutable snapshot, read when deciding.
+ * Every exit passes through the one `settle` of its life (life.ts). The store is awaited for one thing only: who
+ * holds the keys and the journey of the request, where it carries keys or its client keeps no cookies (holders.ts).
+ * All else is answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
-import { type Decision, decide } from "../decide/decide.ts";
+import { decide } from "../decide/decide.ts";
 import { readJson } from "../decide/json.ts";
 import type { PinFault } from "../decide/pin.ts";
 import { fieldValue, type RequestView } from "../decide/sources.ts";
-import type { Found, Journeys, Ownership } from "../ownership/port.ts";
-import { type CutoverState, initialState, type Side } from "../state/model.ts";
+import type { Journeys } from "../ownership/port.ts";
+import { initialState } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
 import { type Arrival, readArrival } from "./arrival.ts";
-import { bucketIn, forcedIn, ownerKeysIn } from "./facts.ts";
+import { bucketFor, forcedIn, ownerKeysIn, shopperIn } from "./facts.ts";
 import type { Failure, Forwarding, ResponseSink } from "./forward/port.ts";
 import { type Held, holdBody } from "./held-body.ts";
+import { type Decided, type HoldersContext, type Meeting, type Met, meetHolders } from "./holders.ts";
 import type { Inbound } from "./inbound.ts";
-import { nextStep, pinOf, setCookie } from "./journey.ts";
+import { journeyFields, pinOf } from "./journey.ts";
 import { learning, learns } from "./learn.ts";
 import { beginLife, type LifeContext } from "./life.ts";
 import { refusals } from "./refusal.ts";
 import { decisionField, forwardRequest, type RelayContext, relay } from "./relay.ts";
 import type { CompiledRoute, Destination } from "./table.ts";
 
-export interface ExchangeContext extends RelayContext, Omit<LifeContext, "noneRow"> {
+export interface ExchangeContext extends RelayContext, HoldersContext, Omit<LifeContext, "noneRow"> {
   readonly following: Following;
-  readonly ownership: Ownership;
   /** Hears of each answer that begins, continues or ends a journey. */
   readonly journeys?: Journeys | undefined;
   /** A journey cookie was tampered with, is foreign or expired. */
@@ -38,25 +39,18 @@ export interface ExchangeContext extends RelayContext, Omit<LifeContext, "noneRo
   readonly decisionHeader: string | undefined;
   /** A body that may hold a key could not be read for it. */
   readonly onUnreadBody: (cutover: string) => void;
+  /** A key is too long to count. */
+  readonly onLongKey: (cutover: string) => void;
   /** Hears of a fault of the proxy's own. */
   readonly onFault: (error: unknown) => void;
 }
 
 export type Exchange = (inbound: Inbound) => void;
 
-/** What a request of a cutover was decided by. */
-interface Decided {
-  readonly route: CompiledRoute;
-  readonly decision: Decision;
-  readonly state: CutoverState;
-  readonly pin: ReturnType<typeof pinOf>;
-  /** Whether the request carries a key that has or may have an owner: it never changes sides again. */
-  readonly keyed: boolean;
-}
-
 export function createExchange(context: ExchangeContext): Exchange {
-  const { table, following, ownership, fieldNames, ids, clock, decisionHeader } = context;
+  const { table, following, fieldNames, ids, clock, decisionHeader } = context;
   const lifeContext: LifeContext = { ...context, noneRow: table.noneRow };
+  const journeyContext = { ...context, newId: ids.journeyId };
   const nowSeconds = () => Math.floor(clock.now() / 1000);
 
   return function exchange(inbound: Inbound): void {
@@ -95,7 +89,7 @@ export function createExchange(context: ExchangeContext): Exchange {
         .catch(fail);
     }
 
-    /** Reads the facts out of the request, asks for owners where it carries keys, and decides. */
+    /** Reads the facts out of the request, asks for owners and pins where there may be any, and decides. */
     function gather(arrival: Arrival, route: CompiledRoute, held: Held | undefined): void {
       const { cutover } = route;
       const json = held?.kind === "whole" ? readJson(held.content) : undefined;
@@ -110,36 +104,39 @@ export function createExchange(context: ExchangeContext): Exchange {
       };
       const pin = pinOf(cutover, view, nowSeconds(), context.onIgnoredPin);
       const forced = forcedIn(cutover, view);
-      const bucket = bucketIn(cutover, view);
-      const keys = ownerKeysIn(cutover, view);
+      const shopper = shopperIn(cutover, view);
+      const bucket = bucketFor(cutover, shopper);
+      const keys = ownerKeysIn(cutover, view, context.onLongKey);
       const content = held?.content ?? body;
-      const judge = (owner: Side | undefined): Decided => {
-        const state = following.current().states.get(cutover.name) ?? initialState();
+      // Who sends no cookie at all keeps none either.
+      const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
+      const cookieless = keepsNone ? shopper : undefined;
+      const inForce = () => following.current().states.get(cutover.name) ?? initialState();
+      const judge: Meeting["judge"] = (owner, stored) => {
+        const state = inForce();
+        const journey = pin ?? stored;
         const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
-        const decision = decide(state, { owner, journey: pin, forced, bucket, stale });
-        return { route, decision, state, pin, keyed: keys.length > 0 };
+        const decision = decide(state, { owner, journey, forced, bucket, stale });
+        return { route, decision, state, pin: journey, keyed: keys.length > 0, cookieless };
       };
-      if (keys.length === 0) {
-        go(arrival, judge(undefined), content);
+      if (keys.length === 0 && cookieless === undefined) {
+        go(arrival, judge(undefined, undefined), content);
         return;
       }
-      const own = (found: Found): void => {
-        const decided = judge(found.owner);
-        if (found.claimable.length === 0) {
-          go(arrival, decided, content);
-          return;
-        }
-        const { side } = decided.decision;
-        ownership
-          .claim(cutover.name, found.claimable, side)
-          .then((holder) =>
-            go(arrival, found.owner === undefined && holder !== side ? judge(holder) : decided, content),
-          )
-          .catch(fail);
+      const met = meetHolders(context, {
+        route,
+        keys,
+        cookieless,
+        state: inForce(),
+        newId: ids.journeyId,
+        judge,
+      });
+      const follow = (found: Met) => {
+        if (found === "unknown") life.refuse(refusals.ownerUnknown);
+        else go(arrival, found, content);
       };
-      const found = ownership.find(cutover.name, keys);
-      if ("then" in found) found.then(own).catch(fail);
-      else own(found);
+      if (typeof met === "object" && "then" in met) met.then(follow).catch(fail);
+      else follow(met);
     }
 
     function go(arrival: Arrival, decided: Decided, content: Buffer | Readable): void {
@@ -185,18 +182,9 @@ export function createExchange(context: ExchangeContext): Exchange {
       );
     }
 
-    function addedFields({ route, decision, state, pin }: Decided, status: number): string[] {
-      const added: string[] = [];
-      const now = nowSeconds();
-      const step = nextStep(
-        { route, pin, side: decision.side, pinEpoch: state.pinEpoch, status, nowSeconds: now },
-        ids.journeyId,
-      );
-      if (step !== undefined) {
-        context.journeys?.seen(route.cutover.name, step.pin, step.event);
-        const cookie = step.changed && setCookie(route.cutover, step.pin, now, head.peer.encrypted);
-        if (cookie) added.push("Set-Cookie", cookie);
-      }
+    function addedFields(decided: Decided, status: number): string[] {
+      const { route, decision, state } = decided;
+      const added = journeyFields(journeyContext, decided, status, nowSeconds(), head.peer.encrypted);
       if (decisionHeader !== undefined) {
         added.push(decisionHeader, decisionField(route.cutover.name, decision, state.version));
       }
@@ -226,8 +214,15 @@ export function createExchange(context: ExchangeContext): Exchange {
 
 /** Only where nothing was sent, nothing is owned or pinned, and the body is still there to be sent. */
 function mayFallBack(decided: Decided, failure: Failure, content: Buffer | Readable): boolean {
-  const { decision, route, pin, keyed } = decided;
+  const { decision, route, pin, keyed, begun } = decided;
   if (failure.outcome !== "connect_failed" || failure.sent || decision.side !== "new") return false;
-  if (!route.cutover.fallback || keyed || pin !== undefined || decision.reason === "closed") return false;
+  if (
+    !route.cutover.fallback ||
+    keyed ||
+    pin !== undefined ||
+    begun !== undefined ||
+    decision.reason === "closed"
+  )
+    return false;
   return Buffer.isBuffer(content) || !(content.readableDidRead || content.destroyed);
 }

@@ -4,11 +4,15 @@ import { bucketOf } from "../decide/bucket.ts";
 import { fieldValue, type RequestView, readFirst } from "../decide/sources.ts";
 import type { OwnerKey } from "../ownership/port.ts";
 import type { Side } from "../state/model.ts";
-import type { CompiledCutover } from "./table.ts";
+import type { CompiledCutover, CompiledOwner } from "./table.ts";
 
-/** @returns the shopper's bucket, 0–99999; `undefined` when the request names no shopper */
-export function bucketIn(cutover: CompiledCutover, view: RequestView): number | undefined {
-  const shopper = readFirst(cutover.shopper, view);
+/** @returns the shopper's identity, a byte string; `undefined` when the request names none */
+export function shopperIn(cutover: CompiledCutover, view: RequestView): string | undefined {
+  return readFirst(cutover.shopper, view);
+}
+
+/** @returns the shopper's bucket, 0–99999 */
+export function bucketFor(cutover: CompiledCutover, shopper: string | undefined): number | undefined {
   return shopper === undefined ? undefined : bucketOf(cutover.salt, shopper);
 }
 
@@ -24,12 +28,34 @@ export function forcedIn(cutover: CompiledCutover, view: RequestView): Side | un
   return side === "new" ? "new" : "legacy";
 }
 
-/** The keys of the request that may have an owner, in config order. */
-export function ownerKeysIn(cutover: CompiledCutover, view: RequestView): OwnerKey[] {
+/** The longest key that counts, in bytes: what is remembered of keys is bounded by their number. */
+export const longestKey = 512;
+
+/**
+ * The keys of the request that may have an owner, in config order.
+ *
+ * @param onLongKey hears of each key that is too long to count
+ */
+export function ownerKeysIn(
+  cutover: CompiledCutover,
+  view: RequestView,
+  onLongKey: (cutover: string) => void,
+): OwnerKey[] {
   const keys: OwnerKey[] = [];
-  for (const { key: sources, learn, ttlMs } of cutover.owners) {
-    const key = readFirst(sources, view);
-    if (key !== undefined) keys.push({ key, ttlMs, claimed: learn === undefined });
+  for (const owner of cutover.owners) {
+    const key = readFirst(owner.key, view);
+    if (key === undefined) continue;
+    if (key.length > longestKey) onLongKey(cutover.name);
+    else keys.push(ownerKey(owner, key));
   }
   return keys;
+}
+
+/** A key with what its form tells of its owner. */
+export function ownerKey({ patterns, learn, ttlMs }: CompiledOwner, key: string): OwnerKey {
+  const plain = { key, ttlMs, claimed: learn === undefined };
+  if (patterns.length === 0) return plain;
+  const text = /[^\0-\x7f]/.test(key) ? Buffer.from(key, "latin1").toString("utf8") : key;
+  const form = patterns.find(({ pattern }) => pattern.test(text));
+  return form === undefined ? plain : { ...plain, side: form.side };
 }

@@ -10,9 +10,9 @@ import {
   startPin,
 } from "../decide/pin.ts";
 import type { RequestView } from "../decide/sources.ts";
-import type { JourneyEvent } from "../ownership/port.ts";
-import type { Side } from "../state/model.ts";
-import type { CompiledCutover, CompiledRoute } from "./table.ts";
+import type { JourneyEvent, Journeys, Pins } from "../ownership/port.ts";
+import type { Decided } from "./holders.ts";
+import type { CompiledCutover } from "./table.ts";
 
 /**
  * @param onIgnored hears of a pin that is tampered with, foreign or expired: it counts as none
@@ -34,45 +34,63 @@ export function pinOf(
   return undefined;
 }
 
-export interface JourneyStep {
-  readonly route: CompiledRoute;
-  /** The valid pin of the request, whether or not it decided. */
-  readonly pin: JourneyPin | undefined;
-  /** The side that answered. */
-  readonly side: Side;
-  readonly pinEpoch: number;
-  /** The status it answered with. */
-  readonly status: number;
-  readonly nowSeconds: number;
+export interface JourneyContext {
+  readonly pins: Pick<Pins, "end">;
+  readonly journeys?: Journeys | undefined;
+  readonly newId: () => string;
 }
 
-export interface NextStep {
-  readonly event: JourneyEvent;
-  readonly pin: JourneyPin;
-  /** Whether the pin's times changed, so that the client must be given it anew. */
-  readonly changed: boolean;
-}
-
-/** @returns how the journey begins, goes on or ends on the side that answered; `undefined` when there is none */
-export function nextStep(step: JourneyStep, newId: () => string): NextStep | undefined {
-  const { route, side, pinEpoch, status, nowSeconds } = step;
-  const { journey } = route.cutover;
-  if (journey === undefined) return undefined;
+/**
+ * The journey begins, goes on or ends on the side that answered.
+ *
+ * @param encrypted whether the client came over TLS
+ * @returns fields to add to the answer, flat
+ */
+export function journeyFields(
+  { pins, journeys, newId }: JourneyContext,
+  { route, decision, state, cookieless, ...decided }: Decided,
+  status: number,
+  nowSeconds: number,
+  encrypted: boolean,
+): string[] {
+  const { cutover } = route;
+  const { name, journey } = cutover;
+  if (journey === undefined) return [];
   const { life } = journey;
-  const pin = step.pin?.side === side ? step.pin : undefined;
+  const pin = decided.pin?.side === decision.side ? decided.pin : undefined;
+  const given = (next: JourneyPin): string[] => {
+    const cookie = setCookie(cutover, next, nowSeconds, encrypted);
+    return cookie === undefined ? [] : ["Set-Cookie", cookie];
+  };
+  const tell = (next: JourneyPin, event: JourneyEvent) => journeys?.seen(name, next, event);
+
   if (route.journey === "start") {
-    const next = startPin(life, pin?.id ?? newId(), side, pinEpoch, nowSeconds);
-    return { event: pin === undefined ? "start" : "seen", pin: next, changed: true };
+    const id = pin?.id ?? decided.begun ?? newId();
+    const next = startPin(life, id, decision.side, state.pinEpoch, nowSeconds);
+    const told = cookieless === undefined ? next : { ...next, expiresAt: next.startedAt + life.maxTtl };
+    tell(told, pin === undefined ? "start" : "seen");
+    return given(next);
   }
-  if (pin === undefined) return undefined;
   const ends = route.journey === "end" && status >= 200 && status < 300;
+  if (cookieless !== undefined) {
+    if (!ends) {
+      if (pin !== undefined) tell(pin, "seen");
+      return [];
+    }
+    void pins.end(name, cookieless, life.grace, life.maxTtl).then((ended) => {
+      if (ended !== undefined) tell(ended, "end");
+    });
+    return [];
+  }
+  if (pin === undefined) return [];
   const next = ends ? endPin(life, pin, nowSeconds) : slidePin(life, pin, nowSeconds);
-  const changed = next.expiresAt !== pin.expiresAt || next.startedAt !== pin.startedAt;
-  return { event: ends ? "end" : "seen", pin: next, changed };
+  tell(next, ends ? "end" : "seen");
+  // Most requests come within a second of the one before: nothing has moved.
+  return next.expiresAt === pin.expiresAt && next.startedAt === pin.startedAt ? [] : given(next);
 }
 
 /** @returns the Set-Cookie value that gives the client the pin; `undefined` when nothing can sign it */
-export function setCookie(
+function setCookie(
   cutover: CompiledCutover,
   pin: JourneyPin,
   nowSeconds: number,

@@ -9,6 +9,7 @@ import { readJson } from "../decide/json.ts";
 import { fieldValue, type RequestView, readSource } from "../decide/sources.ts";
 import type { OwnerKey, Ownership } from "../ownership/port.ts";
 import type { Side } from "../state/model.ts";
+import { longestKey, ownerKey } from "./facts.ts";
 import type { ResponseHead, ResponseSink } from "./forward/port.ts";
 import { holdLimit } from "./held-body.ts";
 import type { FieldNames } from "./names.ts";
@@ -23,7 +24,9 @@ export function learns(cutover: CompiledCutover, method: string): boolean {
 
 export interface LearnContext {
   readonly fieldNames: FieldNames;
-  readonly ownership: Ownership;
+  readonly ownership: Pick<Ownership, "learn">;
+  /** Hears of each key that is too long to count. */
+  readonly onLongKey: (cutover: string) => void;
 }
 
 interface Answered {
@@ -37,7 +40,7 @@ interface Answered {
  * @param resume asks the engine for more after the sink has held it off
  */
 export function learning(
-  { fieldNames, ownership }: LearnContext,
+  { fieldNames, ownership, onLongKey }: LearnContext,
   cutover: CompiledCutover,
   side: Side,
   sink: ResponseSink,
@@ -61,7 +64,7 @@ export function learning(
     else if (wanted) resume();
   };
   const record = (response: Answered, content: Buffer | undefined) => {
-    const keys = learnedKeys(cutover, response, content);
+    const keys = learnedKeys(cutover, response, content, onLongKey);
     if (keys.length === 0) return release();
     mode = "recording";
     ownership.learn(cutover.name, keys, side).then(release, release);
@@ -105,6 +108,7 @@ function learnedKeys(
   cutover: CompiledCutover,
   { head, names }: Answered,
   content: Buffer | undefined,
+  onLongKey: (cutover: string) => void,
 ): OwnerKey[] {
   const view: RequestView = {
     fields: head.fields,
@@ -115,13 +119,15 @@ function learnedKeys(
     json: content === undefined ? undefined : readJson(content),
   };
   const keys = new Map<string, OwnerKey>();
-  for (const { learn, ttlMs } of cutover.owners) {
-    for (const source of learn ?? []) {
+  for (const owner of cutover.owners) {
+    for (const source of owner.learn ?? []) {
       const value = readSource(source, view);
       const isLocation =
         source.kind === "header" && source.name === "location" && source.pattern === undefined;
       const key = value !== undefined && isLocation ? lastSegment(value) : value;
-      if (key !== undefined) keys.set(key, { key, ttlMs, claimed: false });
+      if (key === undefined) continue;
+      if (key.length > longestKey) onLongKey(cutover.name);
+      else keys.set(key, ownerKey(owner, key));
     }
   }
   return [...keys.values()];

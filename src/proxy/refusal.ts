@@ -12,6 +12,8 @@ export interface Refusal {
   readonly outcome: Outcome;
   /** One sentence for a person. */
   readonly detail: string;
+  /** Seconds after which the client should come again. */
+  readonly retryAfter?: number;
   /** Whether the connection can not be trusted to be in step and must close. */
   readonly close: boolean;
 }
@@ -84,6 +86,16 @@ export const refusals = {
     "Shutting down.",
     true,
   ),
+  ownerUnknown: {
+    ...refusal(
+      503,
+      "Service Unavailable",
+      "destination_unavailable",
+      "rejected",
+      "Which side this belongs to can not be told just now.",
+    ),
+    retryAfter: 5,
+  },
   loop: refusal(508, "Loop Detected", "proxy_loop_detected", "rejected", "The request has been here before."),
   internal: refusal(
     500,
@@ -137,6 +149,7 @@ export function renderRefusal(refusal: Refusal, proxyName: string, requestId: st
     "Proxy-Status",
     `${proxyName}; error=${refusal.proxyError}`,
   ];
+  if (refusal.retryAfter !== undefined) fields.push("Retry-After", String(refusal.retryAfter));
   if (refusal.close) fields.push("Connection", "close");
   return { body, fields };
 }

@@ -29,6 +29,8 @@ export interface CompiledOwner {
   readonly key: readonly Source[];
   readonly learn: readonly Source[] | undefined;
   readonly ttlMs: number;
+  /** Forms of keys that tell their side. */
+  readonly patterns: readonly { readonly pattern: RegExp; readonly side: Side }[];
 }
 
 export interface CompiledCutover {
@@ -48,6 +50,8 @@ export interface CompiledRoute {
   readonly cutover: CompiledCutover;
   readonly name: string;
   readonly journey: RouteConfig["journey"];
+  /** What a request does whose owner can not be learned in time. */
+  readonly unknown: RouteConfig["unknown"];
   readonly row: MeterRow;
   /** Whether a source of the shopper or of an owner is in the JSON body, so that it must be held. */
   readonly holdsBody: boolean;
@@ -96,7 +100,7 @@ export function compileTable(
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
       journey: compileJourney(declared, () => secrets.of(name)),
-      owners: declared.owners.map(({ key, learn, ttl }) => ({ key, learn, ttlMs: ttl })),
+      owners: declared.owners.map(({ key, learn, ttl, patterns }) => ({ key, learn, ttlMs: ttl, patterns })),
       force: declared.force && {
         header: declared.force.header,
         hashes: new Set(declared.force.secrets),
@@ -118,6 +122,7 @@ export function compileTable(
           cutover,
           name: route.name,
           journey: route.journey,
+          unknown: route.unknown,
           row: meter.row(name, route.name),
           holdsBody,
         },

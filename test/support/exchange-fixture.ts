@@ -5,7 +5,11 @@
 import { Readable } from "node:stream";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
-import type { JourneyEvent, OwnerKey, Ownership } from "../../src/ownership/port.ts";
+import { createMemoryStores } from "../../src/ownership/in-process.ts";
+import { createOwnership } from "../../src/ownership/ownership.ts";
+import { createPins } from "../../src/ownership/pins.ts";
+import type { JourneyEvent } from "../../src/ownership/port.ts";
+import type { OwnerStore, PinStore } from "../../src/ownership/store.ts";
 import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
 import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/forward/port.ts";
 import { createIds } from "../../src/proxy/ids.ts";
@@ -36,7 +40,9 @@ export interface FixtureOptions {
   readonly state?: Partial<CutoverState>;
   /** Over the sample configuration of one cutover. */
   readonly cutover?: Readonly<Record<string, unknown>>;
-  readonly ownership?: Partial<Ownership>;
+  /** Over a store of owners that is `owned`, and one of pins in memory. */
+  readonly owners?: Partial<OwnerStore>;
+  readonly pins?: Partial<PinStore>;
   readonly trusts?: (address: string) => boolean;
 }
 
@@ -70,6 +76,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const counted: string[] = [];
   const journeys: { readonly cutover: string; readonly pin: JourneyPin; readonly event: JourneyEvent }[] = [];
   const owned = new Map<string, Side>();
+  const spooled: string[] = [];
   const time = { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
 
@@ -100,24 +107,28 @@ export function createFixture(options: FixtureOptions = {}) {
       close: async () => {},
     },
   ];
-  const ownership: Ownership = {
-    find: (_, keys) => ({
-      owner: keys.map(({ key }) => owned.get(key)).find((side) => side !== undefined),
-      claimable: keys.filter(({ key, claimed }) => claimed && !owned.has(key)),
-      unknown: false,
-    }),
-    async claim(_, keys, side) {
-      return claimAll(keys, side);
+  const clock = { now: () => time.ms, monotonic: () => time.ms };
+  const stores = createMemoryStores(clock);
+  const note = (what: string) => () => void counted.push(what);
+  const ownership = createOwnership({
+    owners: {
+      lookup: async (_, keys) => keys.map((key) => owned.get(key)),
+      async claim(_, key, side) {
+        const before = owned.get(key);
+        if (before === undefined) owned.set(key, side);
+        return before;
+      },
+      ...options.owners,
     },
-    async learn(_, keys, side) {
-      claimAll(keys, side);
+    spool: { add: async ({ key, side }) => void spooled.push(`${key} ${side}`) },
+    counts: {
+      conflict: note("conflict"),
+      unknown: note("unknown owner"),
+      unrecorded: note("unrecorded"),
+      disputed: note("disputed"),
     },
-    ...options.ownership,
-  };
-  function claimAll(keys: readonly OwnerKey[], side: Side): Side {
-    for (const { key } of keys) if (!owned.has(key)) owned.set(key, side);
-    return owned.get(keys[0]?.key ?? "") ?? side;
-  }
+    clock,
+  });
 
   const context: ExchangeContext = {
     table: compileTable(
@@ -134,7 +145,8 @@ export function createFixture(options: FixtureOptions = {}) {
       refresh: async () => {},
     },
     ownership,
-    clock: { now: () => time.ms, monotonic: () => time.ms },
+    pins: createPins({ pins: { ...stores.pins, ...options.pins }, clock, onUnknown: note("unknown pin") }),
+    clock,
     fieldNames: createFieldNames(),
     ids: createIds(),
     accessLog: (entry) => entries.push(entry),
@@ -143,7 +155,8 @@ export function createFixture(options: FixtureOptions = {}) {
     decisionHeader: undefined,
     journeys: { seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }) },
     onIgnoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
-    onUnreadBody: () => counted.push("unread body"),
+    onUnreadBody: note("unread body"),
+    onLongKey: note("long key"),
     onFault: (error) => {
       throw error;
     },
@@ -158,6 +171,8 @@ export function createFixture(options: FixtureOptions = {}) {
     journeys,
     inFlight,
     owned,
+    spooled,
+    pins: stores.pins,
     time,
     set: (next: Partial<CutoverState>) => {
       state = { ...state, ...next };

@@ -107,6 +107,9 @@ describe("who may know whom", () => {
     "state/by-hand.ts",
     "state/clock.ts",
     "state/log.ts",
+    "state/completion.ts",
+    "state/local.ts",
+    "state/local-changes.ts",
   ];
   const rooms: Readonly<Record<string, readonly string[]>> = {
     "config/": ["config/"],
@@ -115,9 +118,11 @@ describe("who may know whom", () => {
     "ownership/": [
       "ownership/",
       "decide/pin.ts",
+      "decide/stored-pin.ts",
       ...statePorts,
       "state/redis/client.ts",
       "state/replace-file.ts",
+      "state/file-lock.ts",
       "telemetry/meter.ts",
       "telemetry/log.ts",
     ],
@@ -184,7 +189,10 @@ describe("who may know whom", () => {
 describe("what is pure", () => {
   const pure = (path: string) => {
     const named = [
-      "state/model.ts",
+      "state/percent.ts",
+      "state/store.ts",
+      "state/completion.ts",
+      "state/local.ts",
       "state/by-hand.ts",
       "state/percent.ts",
       "config/path.ts",

@@ -11,7 +11,7 @@
 import { Redis, type RedisOptions } from "ioredis";
 import type { Log } from "../log.ts";
 
-export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
+export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
 
 /** An answer; an error reply by its code, e.g. `NOSCRIPT`. */
 export type Reply =

@@ -297,7 +297,7 @@ describe("owners", () => {
   it("follows the claim another instance made first", async () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
-      ownership: { claim: async () => "legacy" },
+      owners: { claim: async () => "legacy" },
     });
     fixture.send(pay("k1"), "{}");
     await turn();
@@ -314,15 +314,15 @@ describe("owners", () => {
   });
 
   it("learns an order from the response before the client is told of it", async () => {
-    let recorded = () => {};
+    const recorded: (() => void)[] = [];
     const learned: string[] = [];
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
-      ownership: {
-        learn: (_, keys, side) => {
-          learned.push(...keys.map(({ key }) => `${key} ${side}`));
+      owners: {
+        claim: (_, key, side) => {
+          learned.push(`${key} ${side}`);
           return new Promise((resolve) => {
-            recorded = resolve;
+            recorded.push(() => resolve(undefined));
           });
         },
       },
@@ -334,7 +334,7 @@ describe("owners", () => {
     await turn();
     expect(learned).toEqual(["INV-7b new", "INV-7 new"]);
     expect(client.heads).toEqual([]);
-    recorded();
+    for (const resolve of recorded) resolve();
     await turn();
     expect(client.heads[0]?.status).toBe(201);
     expect(client.body()).toBe('{"orderId":"INV-7b"}');

@@ -1,0 +1,8 @@
+-- Makes ARGV[1] the owner under KEYS[1] for ARGV[2] ms, unless there is one. Returns the owner there was, or nothing.
+-- What is there and is no side, a key of another kind included, is nobody's word: it gives way.
+local held = redis.pcall('GET', KEYS[1])
+if held == 'legacy' or held == 'new' then
+  return held
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false

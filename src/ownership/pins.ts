@@ -1,0 +1,78 @@
+/**
+ * The journeys of shoppers whose clients keep no cookies: remembered for a short while, else in the store.
+ *
+ * A pin is remembered for half of the grace a finished journey keeps its side, so that no instance can still hold to
+ * a side after a new journey has begun on the other. That a shopper has no pin is not remembered at all. While the
+ * store is out of reach an older memory is better than none.
+ */
+import type { JourneyPin } from "../decide/pin.ts";
+import type { Clock } from "../state/store.ts";
+import { createLru } from "./lru.ts";
+import type { Pins } from "./port.ts";
+import type { PinStore } from "./store.ts";
+
+export interface PinsOptions {
+  readonly pins: PinStore;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  /** The store did not answer in time: the shopper went by the bucket, or by what is remembered. */
+  readonly onUnknown: (cutover: string) => void;
+  /** Most pins remembered; 50,000 without it. */
+  readonly remembered?: number;
+}
+
+const freshMs = 30_000;
+
+interface Remembered {
+  readonly pin: JourneyPin;
+  /** Of the monotonic clock. */
+  readonly freshUntil: number;
+}
+
+export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: PinsOptions): Pins {
+  const memory = createLru<Remembered>(remembered);
+  const idOf = (cutover: string, shopper: string) => `${cutover}:${shopper}`;
+  const remember = (cutover: string, shopper: string, pin: JourneyPin) =>
+    memory.set(idOf(cutover, shopper), { pin, freshUntil: clock.monotonic() + freshMs });
+  const alive = (pin: JourneyPin | undefined) =>
+    pin !== undefined && pin.expiresAt * 1000 > clock.now() ? pin : undefined;
+
+  async function ask(cutover: string, shopper: string, maxTtl: number): Promise<JourneyPin | undefined> {
+    try {
+      const pin = await pins.find(cutover, shopper, maxTtl);
+      if (pin === undefined) memory.delete(idOf(cutover, shopper));
+      else remember(cutover, shopper, pin);
+      return alive(pin);
+    } catch {
+      onUnknown(cutover);
+      return alive(memory.get(idOf(cutover, shopper))?.pin);
+    }
+  }
+
+  return {
+    find(cutover, shopper, maxTtl) {
+      const known = memory.get(idOf(cutover, shopper));
+      if (known !== undefined && clock.monotonic() < known.freshUntil) return alive(known.pin);
+      return ask(cutover, shopper, maxTtl);
+    },
+    async start(cutover, shopper, offer, maxTtl) {
+      let pin = offer;
+      try {
+        pin = await pins.start(cutover, shopper, offer, maxTtl);
+      } catch {
+        onUnknown(cutover);
+        pin = alive(memory.get(idOf(cutover, shopper))?.pin) ?? offer;
+        if (pin.side === "new" && pin.epoch < offer.epoch) pin = offer;
+      }
+      remember(cutover, shopper, pin);
+      return pin;
+    },
+    async end(cutover, shopper, grace, maxTtl) {
+      try {
+        return await pins.end(cutover, shopper, grace, maxTtl);
+      } catch {
+        onUnknown(cutover);
+        return undefined;
+      }
+    },
+  };
+}
