@@ -8,6 +8,7 @@ import type {
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { AuthConfig } from "../config/schema.ts";
+import type { LocalWrites } from "../state/local-changes.ts";
 import type { Log } from "../state/log.ts";
 import type { Following } from "../state/snapshot.ts";
 import type { Clock, Store } from "../state/store.ts";
@@ -22,6 +23,8 @@ export interface CutoverSides {
 export interface AdminOptions {
   readonly store: Store;
   readonly follower: Following;
+  /** Rolls back and holds on this instance alone. */
+  readonly local: LocalWrites;
   /** Every configured cutover by name, in the order of the configuration. */
   readonly cutovers: Readonly<Record<string, CutoverSides>>;
   readonly auth: AuthConfig;

@@ -12,8 +12,8 @@ const patienceMs = 1000;
 export interface Fleet {
   /** The records of all known instances by id. Never rejects for want of the store. */
   read(): Promise<readonly InstanceRecord[]>;
-  /** How many instances were live when the store last said so, at least 1. */
-  lastCount(): number;
+  /** The records of the other instances when the store was last asked. */
+  lastOthers(): readonly InstanceRecord[];
   /** This instance's record as of now. */
   own(): InstanceRecord;
 }
@@ -21,7 +21,7 @@ export interface Fleet {
 type Needs = Pick<AdminOptions, "store" | "follower" | "instance" | "traffic" | "clock">;
 
 export function createFleet({ store, follower, instance, traffic, clock }: Needs): Fleet {
-  let count = 1;
+  let known: readonly InstanceRecord[] = [];
   let reading: Promise<readonly InstanceRecord[]> | undefined;
 
   function own(): InstanceRecord {
@@ -39,9 +39,8 @@ export function createFleet({ store, follower, instance, traffic, clock }: Needs
     if (!follower.contact().up) return [];
     try {
       const records = await within(patienceMs, systemTimers, store.instances());
-      const theirs = records.filter((record) => record.id !== instance.id);
-      count = theirs.length + 1;
-      return theirs;
+      known = records.filter((record) => record.id !== instance.id);
+      return known;
     } catch (error) {
       if (error instanceof StoreUnavailable) return [];
       throw error;
@@ -54,7 +53,7 @@ export function createFleet({ store, follower, instance, traffic, clock }: Needs
 
   return {
     own,
-    lastCount: () => count,
+    lastOthers: () => known,
     read() {
       // Calls that come while one is under way share its answer.
       reading ??= readOnce().finally(() => {

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { historyActions, refusalCodes, stateNames } from "../state/model.ts";
 import { percentFromNumber } from "../state/percent.ts";
+import { scopes } from "./write-answer.ts";
 
 /** Path parameters of every call on one cutover. */
 export const cutoverName = z.object({ name: z.string().meta({ description: "The cutover's name" }) });
@@ -101,6 +102,10 @@ export const cutoverView = z
     updatedAt: timestamp,
     updatedBy: z.string(),
     reason: z.string(),
+    scope: z.enum(scopes).meta({
+      description:
+        "`local`: this instance was told so while the store was out of reach; the others may not know",
+    }),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
     instances: z.object({
       live: z.int().meta({
@@ -123,39 +128,13 @@ export const cutoverView = z
         updatedAt: "2025-03-01T11:04:09.120Z",
         updatedBy: "ops-1",
         reason: "step 2",
+        scope: "fleet",
         traffic: { windowSeconds: 60, legacy: figures, new: figures },
         instances: { live: 6, applied: 6 },
       },
     ],
   });
 export type CutoverView = z.output<typeof cutoverView>;
-
-export const writeAnswer = z
-  .object({
-    name: z.string(),
-    percent: z.number(),
-    state: z.enum(stateNames),
-    version: z.int(),
-    changed: z.boolean(),
-    applied: z.object({
-      instances: z.int().meta({ description: "Live instances that decide by this version" }),
-      of: z.int().meta({ description: "Live instances" }),
-      ms: z.number().meta({ description: "Milliseconds from the request's arrival to this answer" }),
-    }),
-  })
-  .meta({
-    examples: [
-      {
-        name: "checkout",
-        percent: 25,
-        state: "open",
-        version: 43,
-        changed: true,
-        applied: { instances: 6, of: 6, ms: 41.3 },
-      },
-    ],
-  });
-export type WriteAnswer = z.output<typeof writeAnswer>;
 
 const standing = z.object({ percent: z.number(), state: z.enum(stateNames) });
 

@@ -48,6 +48,7 @@ export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers
       updatedAt: rest.updatedAt,
       updatedBy: rest.updatedBy,
       reason: rest.reason,
+      scope: follower.current().local?.has(name) === true ? "local" : "fleet",
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       instances: { live: count.of, applied: count.instances },
     };

@@ -8,17 +8,29 @@
  *   acknowledge  after each swap, when the store is back, and each second: the lease is three. One that failed is
  *                tried again after the next read
  *   failure      a store out of reach changes nothing but `contact()`; the next read that succeeds is a full one
+ *   stale        counted from the sending of the last answered read before the last acknowledged record: completion.ts
+ *                says why
+ *   local        what was changed on this instance alone lowers all that is read, and is offered to the store after each
+ *                answered read, until the store has accepted it
  *
  * A cutover's version never decreases here. What the store does not know keeps its last good state.
  */
 import { systemTimers, type Timers, within } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { createFollowReport } from "./follow-report.ts";
+import { createLocalChanges, type LocalWrites } from "./local-changes.ts";
 import type { Log } from "./log.ts";
 import { initialState } from "./model.ts";
 import { type Following, type Snapshot, sameState, snapshotOf } from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
-import { type Clock, type LastGood, type Loaded, type Store, StoreUnavailable } from "./store.ts";
+import {
+  type Clock,
+  type LastGood,
+  type Loaded,
+  type Store,
+  StoreUnavailable,
+  type WhenStale,
+} from "./store.ts";
 
 /** Leaves time to spare of the second in which a hand edit must be followed. */
 export const defaultPollMs = 700;
@@ -38,6 +50,8 @@ export interface FollowerOptions {
   };
   /** The traffic figures to publish in the instance's record, by cutover. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
+  /** What this instance does when it is cut off, for its record. */
+  readonly whenStale?: WhenStale;
   readonly clock: Clock;
   readonly log: Log;
   readonly snapshotFile?: SnapshotFile | undefined;
@@ -51,7 +65,7 @@ export interface FollowerOptions {
   readonly random?: () => number;
 }
 
-export interface Follower extends Following {
+export interface Follower extends Following, LocalWrites {
   /**
    * Reads the last good state, then the store, waiting for it at most 2 s (and as long again for the instance's
    * record to be written); then follows. A store out of reach is logged, never an error.
@@ -75,6 +89,10 @@ export function createFollower(options: FollowerOptions): Follower {
   let snapshot = snapshotOf(names, lastGood);
   let contact: "none" | "up" | "lost" = "none";
   let lastContactMs = clock.monotonic();
+  /** When the last answered read was sent. */
+  let lastReadMs = Number.NEGATIVE_INFINITY;
+  /** The contact that counts. */
+  let inContactMs = Number.NEGATIVE_INFINITY;
   let phase: "starting" | "following" | "stopped" = "starting";
   /** The last record could not be written: the next answered load tries again, sooner than the heartbeat. */
   let isRecordOwed = false;
@@ -83,12 +101,27 @@ export function createFollower(options: FollowerOptions): Follower {
   let cancelHeartbeat = () => {};
   let cancelOverdue = () => {};
 
+  const local = createLocalChanges({
+    store,
+    instance: instance.id,
+    clock,
+    log: options.log,
+    snapshotFile,
+    lastGood: () => lastGood,
+    onAccepted(name, state) {
+      const kept = lastGood.get(name);
+      const isNews = names.includes(name) && (kept === undefined || state.version >= kept.version);
+      take(isNews ? new Map(lastGood).set(name, state) : lastGood);
+    },
+  });
+
   const load = coalesce(async () => {
     if (isStopped()) return;
     cancelPoll();
     cancelOverdue = timers.after(answerBoundMs, () => lost(new StoreUnavailable("no answer in time")));
+    const sentMs = clock.monotonic();
     try {
-      answered(await store.load(names, lastGood));
+      answered(await store.load(names, lastGood), sentMs);
     } catch (error) {
       lost(error);
     } finally {
@@ -97,18 +130,24 @@ export function createFollower(options: FollowerOptions): Follower {
     if (!isStopped()) cancelPoll = timers.after(pollMs * (0.75 + 0.25 * random()), () => void load());
   });
 
-  function answered(loaded: Loaded): void {
+  function answered(loaded: Loaded, sentMs: number): void {
     if (isStopped()) return;
     const away = clock.monotonic() - lastContactMs;
     const isBack = contact !== "up";
     if (contact === "lost") report.back(away);
     contact = "up";
     lastContactMs = clock.monotonic();
+    lastReadMs = sentMs;
     report.restored(loaded.restored);
     report.rejections(loaded.rejections);
-    const swapped = adopt(accept(loaded));
+    take(accept(loaded), isBack || isRecordOwed);
+    void local.offer();
+  }
+
+  function take(next: LastGood, owesRecord = false): void {
+    const swapped = adopt(next);
     snapshotFile?.keep(lastGood);
-    if (phase === "following" && (swapped || isBack || isRecordOwed)) void acknowledge();
+    if (phase === "following" && (swapped || owesRecord)) void acknowledge();
   }
 
   function lost(error: unknown): void {
@@ -137,7 +176,7 @@ export function createFollower(options: FollowerOptions): Follower {
   function adopt(next: LastGood): boolean {
     lastGood = next;
     const previous = snapshot;
-    const candidate = snapshotOf(names, next);
+    const candidate = snapshotOf(names, local.over(next), local.names());
     const changed = names.filter((name) => !sameState(stateIn(previous, name), stateIn(candidate, name)));
     if (changed.length === 0) return false;
     snapshot = candidate;
@@ -155,13 +194,16 @@ export function createFollower(options: FollowerOptions): Follower {
   const acknowledge = coalesce(async () => {
     if (isStopped()) return;
     cancelHeartbeat();
+    const readMs = lastReadMs;
     try {
       await store.acknowledge({
         ...instance,
         seenAt: new Date(clock.now()).toISOString(),
         versions: Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version])),
         traffic: options.traffic(),
+        ...(options.whenStale === undefined ? {} : { stale: options.whenStale }),
       });
+      inContactMs = readMs;
       isRecordOwed = false;
       report.listed();
     } catch (error) {
@@ -187,13 +229,25 @@ export function createFollower(options: FollowerOptions): Follower {
       return () => listeners.delete(listener);
     },
     contact: () => ({ up: contact === "up", stalenessMs: clock.monotonic() - lastContactMs }),
-    isStale: (afterMs) => clock.monotonic() - lastContactMs > afterMs,
+    isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
+    pendingLocally: local.pending,
+    makeLocally(asked) {
+      const applied = local.make(asked, lastGood);
+      if (applied.accepted) {
+        take(lastGood);
+        if (contact === "up") void local.offer();
+      }
+      return applied;
+    },
     refresh: () => within(answerBoundMs, timers, load()).catch(() => undefined),
 
     async start() {
       const kept = await snapshotFile?.read();
       if (isStopped()) return;
-      if (kept !== undefined) adopt(new Map([...kept.states].filter(([name]) => names.includes(name))));
+      if (kept !== undefined) {
+        local.recall([...kept.local.values()].filter(({ name }) => names.includes(name)));
+        adopt(new Map([...kept.states].filter(([name]) => names.includes(name))));
+      }
       unsubscribe = store.subscribe(() => void load());
       await within(answerBoundMs, timers, load()).catch(lost);
       if (isStopped()) return;

@@ -13,6 +13,8 @@ import {
   type LastGood,
   type Loaded,
   leaseMs,
+  type Roster,
+  rememberMs,
   type Store,
   StoreUnavailable,
 } from "./store.ts";
@@ -51,13 +53,23 @@ interface Outcome<T> {
 export function createInProcessStore(options: InProcessOptions): Store {
   const { clock } = options;
   const listeners = new Set<() => void>();
-  const leases = new Map<string, { record: InstanceRecord; until: number }>();
+  const records = new Map<string, { readonly record: InstanceRecord; readonly writtenMs: number }>();
   let document = options.document;
   let queue: Promise<unknown> = Promise.resolve();
   let closed = false;
 
   function assertOpen(): void {
     if (closed) throw new StoreUnavailable("the store is closed");
+  }
+
+  /** By id, those that fell silent too long ago dropped. */
+  function known(): { readonly record: InstanceRecord; readonly agoMs: number }[] {
+    for (const [id, { record, writtenMs }] of records) {
+      if (clock.monotonic() - writtenMs >= rememberMs(record)) records.delete(id);
+    }
+    return [...records.values()]
+      .map(({ record, writtenMs }) => ({ record, agoMs: clock.monotonic() - writtenMs }))
+      .sort((one, other) => byId(one.record, other.record));
   }
 
   /** Runs one change after all those before it. */
@@ -153,18 +165,29 @@ export function createInProcessStore(options: InProcessOptions): Store {
 
     async acknowledge(record: InstanceRecord): Promise<void> {
       assertOpen();
-      leases.set(record.id, { record, until: clock.monotonic() + leaseMs });
+      records.set(record.id, { record, writtenMs: clock.monotonic() });
     },
 
     async leave(id: string): Promise<void> {
       assertOpen();
-      leases.delete(id);
+      records.delete(id);
     },
 
     async instances(): Promise<readonly InstanceRecord[]> {
       assertOpen();
-      for (const [id, lease] of leases) if (lease.until <= clock.monotonic()) leases.delete(id);
-      return [...leases.values()].map((lease) => lease.record).sort(byId);
+      return known()
+        .filter(({ agoMs }) => agoMs < leaseMs)
+        .map(({ record }) => record);
+    },
+
+    async roster(): Promise<Roster> {
+      assertOpen();
+      const nowMs = clock.now();
+      const members = known().map(({ record: { traffic: _, seenAt: __, ...record }, agoMs }) => ({
+        ...record,
+        seenAtMs: nowMs - agoMs,
+      }));
+      return { nowMs, members };
     },
 
     async history(name: string, limit: number): Promise<readonly HistoryEntry[]> {

@@ -6,6 +6,9 @@
  *   rolled_back  percent is 0 and latched; resume (to open at 0); a hard rollback may still follow a plain one
  *   closed       legacy is gone for good; nothing
  *
+ * `reconciled` brings in what one instance was told while the store was out of reach (local.ts): it only ever lowers,
+ * in every state but closed.
+ *
  * A change that alters nothing is accepted as such in every state and makes no version. A hard rollback raises
  * the pin epoch and so always alters something. Who may do what, and which state refuses what, is the one table
  * `rules`: this file, and the Redis scripts that receive the same table, read it and add nothing to it.
@@ -28,8 +31,11 @@ export type Role = (typeof roles)[number];
 export const changeActions = ["set", "rollback", "rollback_hard", "hold", "resume", "close"] as const;
 export type ChangeAction = (typeof changeActions)[number];
 
-/** What stands in the history: a change, or one that came by hand past the API. */
-export const historyActions = [...changeActions, "out_of_band"] as const;
+/**
+ * What stands in the history: a change, or one that came by hand past the API (`out_of_band`), or to one instance
+ * alone (`local`, until the store has accepted it as `reconciled`).
+ */
+export const historyActions = [...changeActions, "out_of_band", "local", "reconciled"] as const;
 export type HistoryAction = (typeof historyActions)[number];
 
 export interface CutoverState {
@@ -48,7 +54,16 @@ export interface CutoverState {
 
 export type Change =
   | { readonly action: "set"; readonly percentThousandths: number }
-  | { readonly action: Exclude<ChangeAction, "set"> };
+  | { readonly action: Exclude<ChangeAction, "set"> }
+  | { readonly action: "reconciled"; readonly ceiling: Ceiling };
+
+/** What a cutover must not exceed: what a rollback or a hold left behind where it was made. */
+export interface Ceiling {
+  /** 0 when rolled back. */
+  readonly percentThousandths: number;
+  readonly state: "held" | "rolled_back";
+  readonly pinEpoch: number;
+}
 
 export interface Actor {
   readonly name: string;
@@ -66,7 +81,7 @@ export const refusalCodes = [
 export type RefusalCode = (typeof refusalCodes)[number];
 
 /** A change as the rules see it. */
-export type Move = "raise" | "lower" | "keep" | Exclude<ChangeAction, "set">;
+export type Move = "raise" | "lower" | "keep" | Exclude<Change["action"], "set">;
 
 interface Rules {
   readonly minimumRole: Readonly<Record<Move, Role>>;
@@ -80,6 +95,7 @@ export const rules = {
     hold: "responder",
     rollback: "responder",
     rollback_hard: "responder",
+    reconciled: "responder",
     raise: "operator",
     resume: "operator",
     close: "admin",
@@ -94,6 +110,7 @@ export const rules = {
       hold: "closed",
       rollback: "closed",
       rollback_hard: "closed",
+      reconciled: "closed",
       resume: "closed",
     },
   },
@@ -113,10 +130,22 @@ export function initialState(): CutoverState {
   };
 }
 
-/** @throws RangeError when the percent is not an integer of thousandths, 0–100000 */
+/** @throws RangeError when the percent is not an integer of thousandths, 0–100000, or the ceiling is none */
 export function assertChange(change: Change): void {
-  if (change.action !== "set") return;
-  const { percentThousandths } = change;
+  if (change.action === "set") assertPercent(change.percentThousandths);
+  if (change.action !== "reconciled") return;
+  const { percentThousandths, state, pinEpoch } = change.ceiling;
+  assertPercent(percentThousandths);
+  if (
+    !Number.isSafeInteger(pinEpoch) ||
+    pinEpoch < 0 ||
+    (state === "rolled_back" && percentThousandths > 0)
+  ) {
+    throw new RangeError("not a ceiling that a rollback or a hold can have left behind");
+  }
+}
+
+function assertPercent(percentThousandths: number): void {
   if (
     !Number.isInteger(percentThousandths) ||
     percentThousandths < 0 ||
@@ -188,6 +217,20 @@ export function sameRouting(one: Routing, other: Routing): boolean {
   );
 }
 
+/**
+ * The lower of the two in each field: the smaller percent, the firmer latch (open, held, rolled_back), the higher pin
+ * epoch. Order and repetition make no difference. What is closed is not lowered: legacy is gone.
+ */
+export function lowered(routing: Routing, ceiling: Ceiling): Routing {
+  if (routing.state === "closed") return routing;
+  const isRolledBack = routing.state === "rolled_back" || ceiling.state === "rolled_back";
+  return {
+    percentThousandths: isRolledBack ? 0 : Math.min(routing.percentThousandths, ceiling.percentThousandths),
+    state: isRolledBack ? "rolled_back" : "held",
+    pinEpoch: Math.max(routing.pinEpoch, ceiling.pinEpoch),
+  };
+}
+
 function targetOf(current: CutoverState, change: Change): Routing {
   const { percentThousandths, state, pinEpoch } = current;
   switch (change.action) {
@@ -203,6 +246,8 @@ function targetOf(current: CutoverState, change: Change): Routing {
       return { percentThousandths, state: "open", pinEpoch };
     case "close":
       return { percentThousandths, state: "closed", pinEpoch };
+    case "reconciled":
+      return lowered({ percentThousandths, state, pinEpoch }, change.ceiling);
   }
 }
 

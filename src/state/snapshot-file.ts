@@ -5,23 +5,30 @@
  * wins, and what the file knows beyond the writer is kept. Two instances writing in the same instant can still drop
  * the newer of their states; it is written again when the other instance follows it, within one poll.
  *
+ * Changes made on one instance alone (local.ts) stand here until the store has accepted them, so that a restart keeps
+ * them in force. Whoever starts with the file takes them over; accepted twice, they change nothing.
+ *
  * What does not read as such a file is ignored with a warning and copied aside, never deleted.
  */
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { coalesce } from "./coalesce.ts";
+import type { LocalChange } from "./local.ts";
 import { errorText, type Log } from "./log.ts";
 import type { CutoverState } from "./model.ts";
 import { replaceFile, sweepTemporaries } from "./replace-file.ts";
 import { sameState } from "./snapshot.ts";
 import type { Clock } from "./store.ts";
+import { localChangeSchema } from "./stored.ts";
 import { storedState } from "./stored-state.ts";
 
 export interface Kept {
   readonly states: ReadonlyMap<string, CutoverState>;
   /** The values that all instances share (secrets generated once), by name. */
   readonly shared: ReadonlyMap<string, string>;
+  /** Changes made without the store that it has not accepted yet, by id. */
+  readonly local: ReadonlyMap<string, LocalChange>;
 }
 
 export interface SnapshotFile {
@@ -31,6 +38,10 @@ export interface SnapshotFile {
   keep(states: ReadonlyMap<string, CutoverState>): void;
   /** Has the shared value written in the background; it replaces one the file holds under that name. */
   keepShared(name: string, value: string): void;
+  /** Has a change made without the store written in the background. */
+  keepLocal(change: LocalChange): void;
+  /** Has it taken out again. */
+  dropLocal(id: string): void;
   /** Resolves when all that was to be kept is written, or could not be. Never rejects. */
   settled(): Promise<void>;
 }
@@ -39,9 +50,15 @@ const fileFormat = z.object({
   format: z.literal(1),
   states: z.record(z.string(), storedState),
   shared: z.record(z.string(), z.string()).optional(),
+  local: z.record(z.string(), localChangeSchema).optional(),
 });
 
-const nothing: Kept = { states: new Map(), shared: new Map() };
+const nothing: Kept = { states: new Map(), shared: new Map(), local: new Map() };
+
+/** What the file is to hold, and which local changes it is not to hold any more. */
+interface Wanted extends Kept {
+  readonly dropped: ReadonlySet<string>;
+}
 
 /** @param path of the file; its folder is made when it is first written */
 export function createSnapshotFile(options: {
@@ -50,7 +67,7 @@ export function createSnapshotFile(options: {
   readonly log: Log;
 }): SnapshotFile {
   const { path, clock, log } = options;
-  let wanted = nothing;
+  let wanted: Wanted = { ...nothing, dropped: new Set() };
   let unsaved = false;
   let failing = false;
 
@@ -99,9 +116,11 @@ export function createSnapshotFile(options: {
     log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
   }
 
-  function want(next: Kept): void {
-    if (next === wanted && !unsaved) return;
-    wanted = next;
+  function want(over: Partial<Wanted>): void {
+    const dropped = over.dropped ?? wanted.dropped;
+    const next = merge(wanted, { ...nothing, ...over, dropped });
+    if (next === wanted && dropped === wanted.dropped && !unsaved) return;
+    wanted = { ...next, dropped };
     unsaved = true;
     void save();
   }
@@ -116,32 +135,38 @@ export function createSnapshotFile(options: {
         return nothing;
       }
     },
-    keep: (states) => want(merge(wanted, { states, shared: nothing.shared })),
-    keepShared: (name, value) =>
-      want(merge(wanted, { states: nothing.states, shared: new Map([[name, value]]) })),
+    keep: (states) => want({ states }),
+    keepShared: (name, value) => want({ shared: new Map([[name, value]]) }),
+    keepLocal: (change) => want({ local: new Map([[change.id, change]]) }),
+    dropLocal: (id) => want({ dropped: new Set([...wanted.dropped, id]) }),
     settled: save,
   };
 }
 
-/** @returns `base` itself when `over` adds nothing to it */
-function merge(base: Kept, over: Kept): Kept {
+/** @returns `base` itself when `over` changes nothing about it */
+function merge<Base extends Kept>(base: Base, over: Wanted): Base {
   const newer = [...over.states].filter(([name, state]) => {
     const mine = base.states.get(name);
     return mine === undefined || (state.version >= mine.version && !sameState(mine, state));
   });
   const changed = [...over.shared].filter(([name, value]) => base.shared.get(name) !== value);
-  if (newer.length === 0 && changed.length === 0) return base;
+  const made = [...over.local].filter(([id]) => !base.local.has(id) && !over.dropped.has(id));
+  const isDropped = [...base.local.keys()].some((id) => over.dropped.has(id));
+  if (newer.length + changed.length + made.length === 0 && !isDropped) return base;
   return {
+    ...base,
     states: new Map([...base.states, ...newer]),
     shared: new Map([...base.shared, ...changed]),
+    local: new Map([...base.local, ...made].filter(([id]) => !over.dropped.has(id))),
   };
 }
 
-function serialise(kept: Kept): string {
+function serialise({ states, shared, local }: Kept): string {
   const content: z.infer<typeof fileFormat> = {
     format: 1,
-    states: Object.fromEntries(kept.states),
-    ...(kept.shared.size === 0 ? {} : { shared: Object.fromEntries(kept.shared) }),
+    states: Object.fromEntries(states),
+    ...(shared.size === 0 ? {} : { shared: Object.fromEntries(shared) }),
+    ...(local.size === 0 ? {} : { local: Object.fromEntries(local) }),
   };
   return `${JSON.stringify(content, null, 2)}\n`;
 }
@@ -158,5 +183,6 @@ function parse(text: string): Kept | undefined {
   return {
     states: new Map(Object.entries(data.states)),
     shared: new Map(Object.entries(data.shared ?? {})),
+    local: new Map(Object.entries(data.local ?? {})),
   };
 }

@@ -5,6 +5,8 @@ import type { LastGood } from "./store.ts";
 export interface Snapshot {
   /** The state of every configured cutover. */
   readonly states: ReadonlyMap<string, CutoverState>;
+  /** The cutovers whose state was lowered on this instance alone (local.ts); without it, none. */
+  readonly local?: ReadonlySet<string>;
 }
 
 /** The reading side of `follow.ts`. */
@@ -15,15 +17,22 @@ export interface Following {
   onSwap(listener: (snapshot: Snapshot, previous: Snapshot) => void): () => void;
   /** Whether the store answered the last load, and how many ms have passed since it last did (or since the start). */
   contact(): { readonly up: boolean; readonly stalenessMs: number };
-  /** Whether the store last answered longer ago than that. For the request path: allocates nothing. */
+  /**
+   * Whether the contact with the store that counts (completion.ts) is longer ago than that, or there never was one.
+   * For the request path: allocates nothing.
+   */
   isStale(afterMs: number): boolean;
   /** Reads the store now; resolves when what it holds is in force, or the store did not answer. */
   refresh(): Promise<void>;
 }
 
 /** The last good states of the named cutovers; one of which nothing is known stands at percent 0, open. */
-export function snapshotOf(names: readonly string[], lastGood: LastGood): Snapshot {
-  return { states: new Map(names.map((name) => [name, lastGood.get(name) ?? initialState()])) };
+export function snapshotOf(
+  names: readonly string[],
+  lastGood: LastGood,
+  local: ReadonlySet<string> = new Set(),
+): Snapshot {
+  return { states: new Map(names.map((name) => [name, lastGood.get(name) ?? initialState()])), local };
 }
 
 /** Whether the two are the same in every field. */

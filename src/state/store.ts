@@ -18,6 +18,8 @@ export interface Command {
   readonly ifVersion?: number;
   /** Stands in where the store has lost the cutover, so that versions go on. */
   readonly lastGood?: CutoverState;
+  /** Of the change: one whose id the store finds among the last is not made again (Redis; others make it again). */
+  readonly id?: string;
 }
 
 export type Applied =
@@ -62,6 +64,28 @@ export interface InstanceRecord {
   readonly versions: Readonly<Record<string, number>>;
   /** The instance's traffic figures of each cutover (telemetry/traffic.ts), merged by whoever reads them. */
   readonly traffic: Readonly<Record<string, unknown>>;
+  readonly stale?: WhenStale | undefined;
+}
+
+/** What an instance does when it is cut off from the store. Without it: 30 s, and the last state stays in force. */
+export interface WhenStale {
+  /** How long it goes without the store before it is stale. */
+  readonly afterMs: number;
+  /** The cutovers of which it then starts new journeys on legacy; of the others the last state stays in force. */
+  readonly legacy: readonly string[];
+}
+
+/** What the store remembers of an instance: live as long as its lease, then silent. */
+export interface Member extends Omit<InstanceRecord, "traffic" | "seenAt"> {
+  /** When its last record was written, ms since the epoch by the store's clock. */
+  readonly seenAtMs: number;
+}
+
+export interface Roster {
+  /** The store's clock at the reading, ms since the epoch. */
+  readonly nowMs: number;
+  /** By id. */
+  readonly members: readonly Member[];
 }
 
 export interface Store {
@@ -74,10 +98,12 @@ export interface Store {
   subscribe(onHint: () => void): () => void;
   /** Publishes the instance's record and renews its lease of 3 s. */
   acknowledge(record: InstanceRecord): Promise<void>;
-  /** Withdraws the record at a clean stop. */
+  /** Withdraws the record at a clean stop: the instance is neither live nor silent from then on. */
   leave(id: string): Promise<void>;
   /** The records of all live instances, by id. */
   instances(): Promise<readonly InstanceRecord[]>;
+  /** All instances that are live, or have fallen silent less than `rememberMs` ago. */
+  roster(): Promise<Roster>;
   /** Newest first, at most `limit`. */
   history(name: string, limit: number): Promise<readonly HistoryEntry[]>;
   /** The value kept under a name that all instances share; the first to offer one wins. */
@@ -86,6 +112,13 @@ export interface Store {
 }
 
 export const leaseMs = 3000;
+
+export const defaultStaleAfterMs = 30_000;
+
+/** How long after its last record an instance that did not leave is still known: until it is stale, and its lease. */
+export function rememberMs({ stale }: Pick<InstanceRecord, "stale">): number {
+  return (stale?.afterMs ?? defaultStaleAfterMs) + leaseMs;
+}
 
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";

@@ -1,8 +1,9 @@
 /** How states, history entries and instance records are written down, and what of it is believed when read back. */
 import { z } from "zod";
+import { localActions } from "./local.ts";
 import { type CutoverState, historyActions, stateNames } from "./model.ts";
 import { maxThousandths, parsePercent } from "./percent.ts";
-import type { HistoryEntry, InstanceRecord } from "./store.ts";
+import type { HistoryEntry, InstanceRecord, Member } from "./store.ts";
 import { storedState } from "./stored-state.ts";
 
 const percentThousandths = z.int().min(0).max(maxThousandths);
@@ -23,6 +24,24 @@ export const historyEntrySchema = z.strictObject({
   reason: z.string(),
 });
 
+export const localChangeSchema = z
+  .strictObject({
+    id: z.string().min(1),
+    name: z.string(),
+    action: z.enum(localActions),
+    ceiling: z.strictObject({
+      percentThousandths,
+      state: z.enum(["held", "rolled_back"]),
+      pinEpoch: z.int().min(0),
+    }),
+    instance: z.string(),
+    by: z.string(),
+    at: z.string(),
+    reason: z.string(),
+    from: position.extend({ version: z.int().min(0) }),
+  })
+  .refine(({ ceiling }) => ceiling.state === "held" || ceiling.percentThousandths === 0);
+
 /** Unknown keys are dropped, not refused: a newer instance may say more of itself. */
 export const instanceRecordSchema = z.object({
   id: z.string().min(1),
@@ -30,17 +49,33 @@ export const instanceRecordSchema = z.object({
   seenAt: z.string(),
   versions: z.record(z.string(), z.int().min(0)),
   traffic: z.record(z.string(), z.unknown()),
+  stale: z.object({ afterMs: z.number().min(0), legacy: z.array(z.string()) }).optional(),
 });
+
+const rosterEntry = z.tuple([
+  z.number(),
+  instanceRecordSchema.pick({ id: true, startedAt: true, versions: true, stale: true }),
+]);
 
 /** @returns the instance's record; `undefined` when the text is not one */
 export function parseInstanceRecord(text: string): InstanceRecord | undefined {
-  let value: unknown;
+  return instanceRecordSchema.safeParse(jsonOf(text)).data;
+}
+
+/** @param text `[seenAtMs, record]`, as acknowledge.lua writes it @returns `undefined` when it is not that */
+export function parseMember(text: string): Member | undefined {
+  const read = rosterEntry.safeParse(jsonOf(text));
+  if (!read.success) return undefined;
+  const [seenAtMs, record] = read.data;
+  return { ...record, seenAtMs };
+}
+
+function jsonOf(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  return instanceRecordSchema.safeParse(value).data;
 }
 
 /** The fields of a Redis hash, in the order in which the scripts give them. */

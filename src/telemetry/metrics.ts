@@ -27,8 +27,11 @@ import type { Meter } from "./meter.ts";
 import { createTally, type Tally, withNone } from "./tally.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** What can roll a cutover back; `out_of_band`: a hand on the store, past the API. */
-export const rollbackTriggers = ["operator", "out_of_band"] as const;
+/**
+ * What can roll a cutover back; `out_of_band`: a hand on the store, past the API; `local`: this instance alone was told,
+ * while the store was out of reach.
+ */
+export const rollbackTriggers = ["operator", "out_of_band", "local"] as const;
 export type RollbackTrigger = (typeof rollbackTriggers)[number];
 
 export interface Metrics {

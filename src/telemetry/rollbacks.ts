@@ -13,7 +13,8 @@ export function watchRollbacks(metrics: Pick<Metrics, "rollback">) {
       const before = previous.states.get(name);
       if (state.state !== "rolled_back" || before === undefined) continue;
       if (before.state === "rolled_back" && before.pinEpoch === state.pinEpoch) continue;
-      metrics.rollback(name, state.updatedBy === byHand ? "out_of_band" : "operator");
+      const isLocal = snapshot.local?.has(name) === true;
+      metrics.rollback(name, isLocal ? "local" : state.updatedBy === byHand ? "out_of_band" : "operator");
     }
   };
 }

@@ -98,6 +98,7 @@ it("keeps everything under its prefix, and cutovers in hash tags of their own", 
   expect(Array.isArray(keys) ? [...keys].sort() : keys).toEqual([
     "shop:instance:a",
     "shop:instances",
+    "shop:roster",
     "shop:shared:secret",
     "shop:{checkout}",
     "shop:{checkout}:accepted",

@@ -53,6 +53,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
   const server = await createAdminServer({
     store,
     follower,
+    local: follower,
     cutovers: Object.fromEntries(names.map((name) => [name, { legacy: "social-shop", new: "marketplace" }])),
     auth: options.auth ?? "none",
     metrics: { contentType: "text/plain", render: () => "" },

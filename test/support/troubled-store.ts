@@ -49,6 +49,7 @@ export function createTroubledStore(store: Store): TroubledStore {
     acknowledge: (record) => call("acknowledge", () => store.acknowledge(record)),
     leave: (id) => call("leave", () => store.leave(id)),
     instances: () => call("instances", () => store.instances()),
+    roster: () => call("roster", () => store.roster()),
     history: (name, limit) => call("history", () => store.history(name, limit)),
     shared: (name, offer) => call("shared", () => store.shared(name, offer)),
     close: () => call("close", () => store.close()),

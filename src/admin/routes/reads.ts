@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { systemTimers, within } from "../../state/clock.ts";
+import type { LocalChange } from "../../state/local.ts";
 import { percentToNumber } from "../../state/percent.ts";
 import type { HistoryEntry } from "../../state/store.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
@@ -23,9 +24,14 @@ import type { Views } from "../view.ts";
 /** An answer of 503 must come within 3 s. */
 const patienceMs = 2500;
 
-type Needs = Pick<AdminOptions, "store" | "explain">;
+type Needs = Pick<AdminOptions, "store" | "local" | "explain">;
 
-export function readRoutes(app: AdminApp, { store, explain }: Needs, views: Views, fleet: Fleet): void {
+export function readRoutes(
+  app: AdminApp,
+  { store, local, explain }: Needs,
+  views: Views,
+  fleet: Fleet,
+): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers",
@@ -72,7 +78,8 @@ export function readRoutes(app: AdminApp, { store, explain }: Needs, views: View
       views.assertKnown(request.params.name);
       const asked = store.history(request.params.name, request.query.limit);
       const entries = await within(patienceMs, systemTimers, asked);
-      return entries.map(entryView);
+      const pending = local.pendingLocally(request.params.name).map(pendingView).reverse();
+      return [...pending, ...entries.map(entryView)].slice(0, request.query.limit);
     },
   });
 
@@ -114,6 +121,12 @@ export function readRoutes(app: AdminApp, { store, explain }: Needs, views: View
       }));
     },
   });
+}
+
+/** A change of this instance alone that the store has not accepted yet; its version is the one it was made on. */
+function pendingView({ from, at, by, ceiling, reason }: LocalChange): HistoryEntryView {
+  const { version } = from;
+  return { version, at, by, action: "local", from: standing(from), to: standing(ceiling), reason };
 }
 
 function entryView(entry: HistoryEntry): HistoryEntryView {

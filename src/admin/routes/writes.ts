@@ -1,12 +1,19 @@
 /**
  * Changing cutovers. Every call goes to `store.apply`, where the one rule book judges it, and is answered when
  * every live instance decides by the outcome or `waitMs` have passed.
+ *
+ * A rollback or a hold does not fail for want of the store: this instance does as it was told by itself, at once when
+ * the store is known to be out of reach, and says so (`applied.scope: "local"`).
  */
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { waitApplied } from "../../state/applied.ts";
+import { reachOf } from "../../state/completion.ts";
+import { type LocalAction, localActions } from "../../state/local.ts";
 import type { Actor, Change } from "../../state/model.ts";
-import { percentFromNumber, percentToNumber } from "../../state/percent.ts";
+import { percentFromNumber } from "../../state/percent.ts";
+import { type Applied, type Command, StoreUnavailable } from "../../state/store.ts";
+import { appliedLocally, appliedView, writeView } from "../applied-view.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusals } from "../openapi.ts";
@@ -19,12 +26,11 @@ import {
   resumeBody,
   rollbackBody,
   setPercentBody,
-  type WriteAnswer,
-  writeAnswer,
 } from "../schemas.ts";
 import type { Views } from "../view.ts";
+import { type WriteAnswer, writeAnswer } from "../write-answer.ts";
 
-type Needs = Pick<AdminOptions, "store" | "follower" | "clock" | "log">;
+type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "clock" | "log">;
 
 /** What every write's body has. */
 interface WriteBody {
@@ -44,7 +50,7 @@ const anyWrite = [
 ] as const satisfies readonly ProblemCode[];
 
 export function writeRoutes(app: AdminApp, needs: Needs, views: Views, fleet: Fleet): void {
-  const { store, follower, clock, log } = needs;
+  const { store, follower, local, clock, log } = needs;
 
   async function write(
     request: FastifyRequest,
@@ -52,46 +58,66 @@ export function writeRoutes(app: AdminApp, needs: Needs, views: Views, fleet: Fl
     change: Change,
     body: WriteBody,
   ): Promise<WriteAnswer> {
-    const lastGood = follower.current().states.get(name);
-    const applied = await store.apply({
+    const actor = actorOf(request);
+    const asked = {
       name,
-      change,
-      actor: actorOf(request),
+      actor,
       reason: body.reason ?? "",
       ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
-      ...(lastGood === undefined ? {} : { lastGood }),
-    });
+    };
+    const action = localActions.find((each) => each === change.action);
+    const before = views.state(name).percentThousandths;
+    const { applied, scope } = await apply({ ...asked, change }, action);
     const { state } = applied;
-    const said = { cutover: name, action: change.action, by: actorOf(request).name, version: state.version };
+    const said = { cutover: name, action: change.action, by: actor.name, version: state.version, scope };
     if (!applied.accepted) {
       log.info({ ...said, code: applied.code }, "a change was refused");
       throw refusedByRules(applied.code, state);
     }
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
-    const count = await waitApplied({
+    const ms = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
+    if (scope === "local") {
+      return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms()));
+    }
+    const completion = await waitApplied({
       store,
       name,
       version: state.version,
+      reach: reachOf(change, before),
       waitMs: body.waitMs,
       clock,
       nudge: () => follower.refresh(),
     });
-    return {
+    const told = appliedView(completion, ms());
+    return writeView(
       name,
-      percent: percentToNumber(state.percentThousandths),
-      state: state.state,
-      version: state.version,
-      changed: applied.changed,
-      applied: {
-        ...(count.of > 0 ? count : knownWithoutStore(name, state.version)),
-        ms: Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10,
-      },
-    };
+      applied,
+      completion.of > 0 ? told : { ...told, ...knownWithoutStore(name, state.version) },
+    );
+  }
+
+  async function apply(
+    command: Omit<Command, "lastGood">,
+    action: LocalAction | undefined,
+  ): Promise<{ applied: Applied; scope: "fleet" | "local" }> {
+    const locally = (as: LocalAction) =>
+      ({ applied: local.makeLocally({ ...command, action: as }), scope: "local" }) as const;
+    if (action !== undefined && !follower.contact().up) return locally(action);
+    // What is lowered on this instance alone is no state of the store's to go on from.
+    const { states, local: lowered } = follower.current();
+    const lastGood = lowered?.has(command.name) === true ? undefined : states.get(command.name);
+    try {
+      const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
+      return { applied, scope: "fleet" };
+    } catch (error) {
+      if (action === undefined || !(error instanceof StoreUnavailable)) throw error;
+      return locally(action);
+    }
   }
 
   /** The change stands but the store fell silent: of as many as were live last, only this instance can be told. */
   function knownWithoutStore(name: string, version: number): { instances: number; of: number } {
-    return { instances: views.state(name).version >= version ? 1 : 0, of: fleet.lastCount() };
+    return { instances: views.state(name).version >= version ? 1 : 0, of: fleet.lastOthers().length + 1 };
   }
 
   const options = <Body extends z.ZodType>(

@@ -1,14 +1,23 @@
--- Renews an instance's lease. KEYS: its record, the index of all instances by the end of their lease (so that
--- nobody has to scan the keyspace), from which the dead are dropped. ARGV: id, record, lease in ms.
+-- Renews an instance's lease. KEYS: its record, the index of all instances by the moment until which they are known
+-- (so that nobody has to scan the keyspace), the roster of what is remembered of each. ARGV: id, record, lease in ms,
+-- what the roster remembers, for how many ms. Whoever fell silent too long ago is dropped from index and roster.
 
-local record, index = KEYS[1], KEYS[2]
-local id, text, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local record, index, roster = KEYS[1], KEYS[2], KEYS[3]
+local id, text, lease, brief, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local time = redis.call('TIME')
 local ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
+local function make(key, wanted)
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= wanted then redis.call('DEL', key) end
+end
+
 redis.call('SET', record, text, 'PX', lease)
-local kind = redis.call('TYPE', index).ok
-if kind ~= 'none' and kind ~= 'zset' then redis.call('DEL', index) end
-redis.call('ZREMRANGEBYSCORE', index, '-inf', string.format('(%.0f', ms))
-redis.call('ZADD', index, string.format('%.0f', ms + lease), id)
+make(index, 'zset')
+make(roster, 'hash')
+local before = string.format('(%.0f', ms)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', before)) do redis.call('HDEL', roster, gone) end
+redis.call('ZREMRANGEBYSCORE', index, '-inf', before)
+redis.call('ZADD', index, string.format('%.0f', ms + remembered), id)
+redis.call('HSET', roster, id, string.format('[%.0f,%s]', ms, brief))
 return 'OK'

@@ -5,6 +5,8 @@
 local seenVisible, seenAccepted, deadline, write, again = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local action, percent, actor, role, reason = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
 local ifVersion, channel, name = tonumber(ARGV[11]), ARGV[12], ARGV[13]
+-- Of a ceiling, whose percent is `percent` (`lowered` of state/model.ts).
+local latch, ceilingEpoch = ARGV[14], tonumber(ARGV[15])
 local recentWrites = 64
 
 local function answer(kind, detail, state)
@@ -56,11 +58,21 @@ local targets = {
   hold = function(current) return current.percent, 'held', current.pinEpoch end,
   resume = function(current) return current.percent, 'open', current.pinEpoch end,
   close = function(current) return current.percent, 'closed', current.pinEpoch end,
+  reconciled = function(current)
+    if current.state == 'closed' then return current.percent, current.state, current.pinEpoch end
+    local epoch = math.max(current.pinEpoch, ceilingEpoch)
+    if current.state == 'rolled_back' or latch == 'rolled_back' then return 0, 'rolled_back', epoch end
+    return math.min(current.percent, percent), 'held', epoch
+  end,
 }
 
 if not targets[action] then return redis.error_reply('ERR unknown action') end
-if action == 'set' and not (percent and percent >= 0 and percent <= rules.maxThousandths and percent % 1 == 0) then
+local takesPercent = action == 'set' or action == 'reconciled'
+if takesPercent and not (percent and percent >= 0 and percent <= rules.maxThousandths and percent % 1 == 0) then
   return redis.error_reply('ERR percent is not an integer of thousandths')
+end
+if action == 'reconciled' and not ((latch == 'held' or latch == 'rolled_back') and ceilingEpoch) then
+  return redis.error_reply('ERR not a ceiling')
 end
 
 if again == '1' then

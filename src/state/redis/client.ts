@@ -33,6 +33,8 @@ export interface RedisClient {
   /** Whether a command would be sent now; `send` else waits for the connection. */
   isReady(): boolean;
   isClosed(): boolean;
+  /** When the connection for commands was last ready again after a failure (of `monotonicMs`); -Infinity: never. */
+  backSinceMs(): number;
   close(): Promise<void>;
 }
 
@@ -58,7 +60,16 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
   const heartbeats = new Set<NodeJS.Timeout>();
   const waiting = new Set<() => void>();
   let closed = false;
-  commands.on("ready", wake);
+  let isTroubled = false;
+  let backSinceMs = Number.NEGATIVE_INFINITY;
+  commands.on("close", () => {
+    isTroubled = true;
+  });
+  commands.on("ready", () => {
+    if (isTroubled) backSinceMs = monotonicMs();
+    isTroubled = false;
+    wake();
+  });
 
   function wake(): void {
     for (const resolve of [...waiting]) resolve();
@@ -116,6 +127,8 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
     isReady: () => !closed && commands.status === "ready",
 
     isClosed: () => closed,
+
+    backSinceMs: () => backSinceMs,
 
     async close(): Promise<void> {
       closed = true;

@@ -115,11 +115,12 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
 
   async function tryToApply(command: Command, attempts: Attempts, giveUpAtMs: number): Promise<Applied> {
     const { name, change, actor, reason, ifVersion, lastGood } = command;
-    const write = randomUUID();
+    const write = command.id ?? randomUUID();
     for (;;) {
       const { view } = await settle(name, lastGood, giveUpAtMs);
       const deadline = Math.floor(view.serverMs + (giveUpAtMs - answerMs - view.receivedAtMs));
-      const percent = change.action === "set" ? change.percentThousandths : "";
+      const ceiling = change.action === "reconciled" ? change.ceiling : undefined;
+      const percent = change.action === "set" ? change.percentThousandths : ceiling?.percentThousandths;
       const reply = applyReplyFrom(
         await caller.runOnce(
           (again) => ({
@@ -130,15 +131,17 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
               view.accepted.digest,
               deadline,
               write,
-              again ? "1" : "0",
+              again || command.id !== undefined ? "1" : "0",
               change.action,
-              percent,
+              percent ?? "",
               actor.name,
               actor.role,
               reason,
               ifVersion ?? "",
               keys.changes,
               name,
+              ceiling?.state ?? "",
+              ceiling?.pinEpoch ?? "",
             ],
           }),
           attempts,

@@ -2,6 +2,7 @@
 export interface Keys {
   readonly changes: string;
   readonly instances: string;
+  readonly roster: string;
   /** The visible hash, the accepted state, the audit: KEYS of every script that touches a cutover. */
   cutover(name: string): readonly [visible: string, accepted: string, audit: string];
   instance(id: string): string;
@@ -12,6 +13,7 @@ export function createKeys(prefix: string): Keys {
   return {
     changes: `${prefix}:changes`,
     instances: `${prefix}:instances`,
+    roster: `${prefix}:roster`,
     cutover(name) {
       const visible = `${prefix}:{${name}}`;
       return [visible, `${visible}:accepted`, `${visible}:audit`];

@@ -1,9 +1,10 @@
 /** What the scripts answer, in terms of the rest of the program. A reply of another shape throws a ZodError. */
 import { z } from "zod";
+import { byId } from "../in-process.ts";
 import { type CutoverState, initialState, refusalCodes } from "../model.ts";
 import { formatPercent } from "../percent.ts";
-import type { Applied, HistoryEntry, InstanceRecord } from "../store.ts";
-import { entryFromStream, parseInstanceRecord, stateFromHash } from "../stored.ts";
+import { type Applied, type HistoryEntry, type InstanceRecord, type Roster, rememberMs } from "../store.ts";
+import { entryFromStream, parseInstanceRecord, parseMember, stateFromHash } from "../stored.ts";
 import type { View } from "./judge.ts";
 
 const text = z.string();
@@ -91,6 +92,18 @@ export function idsFrom(reply: unknown): readonly string[] {
 export function instancesFrom(reply: unknown): readonly InstanceRecord[] {
   const found = z.array(nullable).nullable().parse(reply) ?? [];
   return found.flatMap((record) => (record === null ? [] : (parseInstanceRecord(record) ?? [])));
+}
+
+const timeReply = z.tuple([z.coerce.number(), z.coerce.number()]);
+
+/** @param time reply of TIME @param found of HVALS; entries that do not read, or are past their time, are left out */
+export function rosterFrom(time: unknown, found: unknown): Roster {
+  const [seconds, microseconds] = timeReply.parse(time);
+  const nowMs = seconds * 1000 + Math.floor(microseconds / 1000);
+  const members = (z.array(text).nullable().parse(found) ?? [])
+    .flatMap((entry) => parseMember(entry) ?? [])
+    .filter((member) => nowMs < member.seenAtMs + rememberMs(member));
+  return { nowMs, members: members.sort(byId) };
 }
 
 export function textFrom(reply: unknown): string {

@@ -5,17 +5,18 @@
  *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
  *   cutover:{NAME}:audit     stream, one entry a version
  *   cutover:instance:ID      an instance's record, with its lease; cutover:instances is their index
+ *   cutover:roster           hash, what is remembered of each instance, beyond its lease, and since when
  *   cutover:shared:NAME      a value all instances share
  *   cutover:changes          channel, a hint that NAME has changed
  */
 import { byId } from "../in-process.ts";
 import { assertChange, type CutoverState } from "../model.ts";
-import { type Loaded, leaseMs, type Rejection, type Store, StoreUnavailable } from "../store.ts";
+import { type Loaded, leaseMs, type Rejection, rememberMs, type Store, StoreUnavailable } from "../store.ts";
 import { createCaller } from "./caller.ts";
 import { monotonicMs, type RedisClient } from "./client.ts";
 import { createCutovers } from "./cutovers.ts";
 import { createKeys } from "./keys.ts";
-import { historyFrom, idsFrom, instancesFrom, textFrom } from "./replies.ts";
+import { historyFrom, idsFrom, instancesFrom, rosterFrom, textFrom } from "./replies.ts";
 import { loadScripts } from "./scripts.ts";
 
 export interface RedisStoreOptions {
@@ -84,10 +85,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     acknowledge: (record) =>
       answered(async () => {
+        const { traffic: _, seenAt: __, ...brief } = record;
         const call = {
           script: scripts.acknowledge,
-          keys: [keys.instance(record.id), keys.instances],
-          args: [record.id, JSON.stringify(record), leaseMs],
+          keys: [keys.instance(record.id), keys.instances, keys.roster],
+          args: [record.id, JSON.stringify(record), leaseMs, JSON.stringify(brief), rememberMs(record)],
         };
         await caller.run([call], monotonicMs() + readMs);
       }),
@@ -98,6 +100,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
           [
             ["del", keys.instance(id)],
             ["zrem", keys.instances, id],
+            ["hdel", keys.roster, id],
           ],
           monotonicMs() + readMs,
         );
@@ -111,6 +114,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         if (ids.length === 0) return [];
         const [found] = await caller.ask([["mget", ...ids.map(keys.instance)]], giveUpAtMs);
         return [...instancesFrom(found)].sort(byId);
+      }),
+
+    roster: () =>
+      answered(async () => {
+        const commands = [["time"], ["hvals", keys.roster]] as const;
+        const [time, found] = await caller.ask(commands, monotonicMs() + readMs);
+        return rosterFrom(time, found);
       }),
 
     history: (name, limit) =>

@@ -239,6 +239,12 @@ async function optionsOf() {
   return {
     store: rig.store,
     follower,
+    local: {
+      makeLocally: () => {
+        throw new Error("not asked for");
+      },
+      pendingLocally: () => [],
+    },
     cutovers: {},
     metrics: { contentType: "text/plain", render: () => "" },
     traffic: () => ({}),

@@ -81,6 +81,7 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
     acknowledge: (record) => reach(() => inner.acknowledge(record)),
     leave: (id) => reach(() => inner.leave(id)),
     instances: () => reach(() => inner.instances()),
+    roster: () => reach(() => inner.roster()),
     history: (name, limit) => reach(() => inner.history(name, limit)),
     shared: (name, offer) => reach(() => inner.shared(name, offer)),
     close: () => inner.close(),
@@ -98,6 +99,7 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
   const options: AdminOptions = {
     store,
     follower,
+    local: follower,
     cutovers,
     auth: "none",
     metrics: {

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
-import { writeAnswer } from "../../../src/admin/schemas.ts";
+import { writeAnswer } from "../../../src/admin/write-answer.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;
@@ -32,7 +32,15 @@ describe("a write", () => {
       state: "open",
       version: 1,
       changed: true,
-      applied: { instances: 1, of: 1, ms: expect.any(Number) },
+      applied: {
+        instances: 1,
+        of: 1,
+        ms: expect.any(Number),
+        scope: "fleet",
+        complete: true,
+        completeBy: expect.any(String),
+        lagging: [],
+      },
     });
     expect(writeAnswer.parse(json).applied.ms).toBeLessThan(2000);
     expect((await rig.call("GET", "/api/v1/cutovers/checkout")).json).toMatchObject({ percent: 12.345 });
@@ -81,7 +89,13 @@ describe("a write", () => {
 
   it("that stands although the store then fell silent is not answered as one that failed", async () => {
     rig = await startRig();
-    await rig.store.acknowledge({ id: "two", startedAt: "", seenAt: "", versions: {}, traffic: {} });
+    await rig.store.acknowledge({
+      id: "two",
+      startedAt: "",
+      seenAt: "",
+      versions: { checkout: 0 },
+      traffic: {},
+    });
     await rig.call("GET", "/api/v1/cutovers");
     const pending = rig.call("POST", at("hold"), { waitMs: 300 });
     await until(async () => (await rig.store.history("checkout", 1)).length === 1);
@@ -94,7 +108,13 @@ describe("a write", () => {
 
   it("that is waiting when the server closes is still answered", async () => {
     rig = await startRig();
-    await rig.store.acknowledge({ id: "two", startedAt: "", seenAt: "", versions: {}, traffic: {} });
+    await rig.store.acknowledge({
+      id: "two",
+      startedAt: "",
+      seenAt: "",
+      versions: { checkout: 0 },
+      traffic: {},
+    });
     const pending = rig.call("POST", at("hold"), { waitMs: 500 });
     await until(async () => (await rig.store.history("checkout", 1)).length === 1);
     const began = Date.now();

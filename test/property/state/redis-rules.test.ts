@@ -34,12 +34,23 @@ const percent = fc.oneof(
 );
 const change: fc.Arbitrary<Change> = fc.oneof(
   percent.map((percentThousandths) => ({ action: "set" as const, percentThousandths })),
-  fc.constantFrom<Change["action"]>("rollback", "rollback_hard", "hold", "resume", "close").map(actionOnly),
+  fc.record({ action: fc.constantFrom("rollback", "rollback_hard", "hold", "resume", "close") }),
+  fc.record({
+    action: fc.constant("reconciled"),
+    ceiling: fc.oneof(
+      fc.record({
+        percentThousandths: percent,
+        state: fc.constant("held"),
+        pinEpoch: fc.integer({ min: 0, max: 5 }),
+      }),
+      fc.record({
+        percentThousandths: fc.constant(0),
+        state: fc.constant("rolled_back"),
+        pinEpoch: fc.integer({ min: 0, max: 5 }),
+      }),
+    ),
+  }),
 );
-
-function actionOnly(action: Change["action"]): Change {
-  return action === "set" ? { action, percentThousandths: maxThousandths } : { action };
-}
 
 interface Step {
   readonly change: Change;

@@ -19,6 +19,7 @@ const view: CutoverView = {
   updatedAt: "2025-03-01T11:04:09.120Z",
   updatedBy: "ops-1",
   reason: "step 2",
+  scope: "fleet",
   traffic: {
     windowSeconds: 60,
     legacy: { requests: 0, errors: 0, errorRate: null, p50: null, p99: null },

@@ -15,6 +15,7 @@ function setUp() {
       store,
       name: "checkout",
       version: 3,
+      reach: "new_journeys",
       waitMs,
       clock: time,
       timers: time,
@@ -34,7 +35,7 @@ describe("waitApplied", () => {
     await acknowledge("b", 4);
     const answer = wait(2000);
     await time.advance(0);
-    expect(answer()).toEqual({ instances: 2, of: 2 });
+    expect(answer()).toMatchObject({ instances: 2, of: 2 });
     expect(time.pending()).toBe(0);
   });
 
@@ -47,7 +48,7 @@ describe("waitApplied", () => {
     expect(answer()).toBeUndefined();
     await acknowledge("b", 3);
     await time.advance(20);
-    expect(answer()).toEqual({ instances: 2, of: 2 });
+    expect(answer()).toMatchObject({ instances: 2, of: 2 });
   });
 
   test("gives up after waitMs with the counts of the last look", async () => {
@@ -58,15 +59,19 @@ describe("waitApplied", () => {
     await time.advance(499);
     expect(answer()).toBeUndefined();
     await time.advance(1);
-    expect(answer()).toEqual({ instances: 1, of: 2 });
+    expect(answer()).toMatchObject({ instances: 1, of: 2 });
   });
 
-  test("does not count an instance that knows nothing of the cutover as having applied it", async () => {
-    const { time, store, wait } = setUp();
+  test("does not count an instance that does not have the cutover in its configuration", async () => {
+    const { time, store, acknowledge, wait } = setUp();
     await store.acknowledge({ id: "a", startedAt: "", seenAt: "", versions: {}, traffic: {} });
+    const none = wait(0);
+    await time.advance(0);
+    expect(none()).toMatchObject({ instances: 0, of: 0, isComplete: false });
+    await acknowledge("b", 3);
     const answer = wait(0);
     await time.advance(0);
-    expect(answer()).toEqual({ instances: 0, of: 1 });
+    expect(answer()).toMatchObject({ instances: 1, of: 1, lagging: [], isComplete: true });
   });
 
   test("no live instance is not success: it is looked for until waitMs", async () => {
@@ -76,7 +81,7 @@ describe("waitApplied", () => {
     expect(answer()).toBeUndefined();
     await acknowledge("a", 3);
     await time.advance(20);
-    expect(answer()).toEqual({ instances: 1, of: 1 });
+    expect(answer()).toMatchObject({ instances: 1, of: 1 });
   });
 
   test("an instance whose lease has run out is not waited for", async () => {
@@ -88,7 +93,7 @@ describe("waitApplied", () => {
     await time.advance(480);
     expect(answer()).toBeUndefined();
     await time.advance(40);
-    expect(answer()).toEqual({ instances: 1, of: 1 });
+    expect(answer()).toMatchObject({ instances: 1, of: 1 });
   });
 
   test("a store lost during the wait leaves what was known", async () => {
@@ -99,7 +104,7 @@ describe("waitApplied", () => {
     await time.advance(50);
     store.mood("fail");
     await time.advance(450);
-    expect(answer()).toEqual({ instances: 1, of: 2 });
+    expect(answer()).toMatchObject({ instances: 1, of: 2 });
   });
 
   test("a store out of reach from the start gives 0 of 0", async () => {
@@ -107,7 +112,7 @@ describe("waitApplied", () => {
     store.mood("fail");
     const answer = wait(500);
     await time.advance(500);
-    expect(answer()).toEqual({ instances: 0, of: 0 });
+    expect(answer()).toMatchObject({ instances: 0, of: 0 });
   });
 
   test("a store that hangs delays the answer by no more than one look", async () => {
@@ -115,7 +120,7 @@ describe("waitApplied", () => {
     store.mood("hang");
     const answer = wait(100);
     await time.advance(350);
-    expect(answer()).toEqual({ instances: 0, of: 0 });
+    expect(answer()).toMatchObject({ instances: 0, of: 0 });
     expect(time.pending()).toBe(0);
   });
 
@@ -123,15 +128,15 @@ describe("waitApplied", () => {
     const { time, store, acknowledge, wait } = setUp();
     const nudged = wait(500, () => acknowledge("a", 3));
     await time.advance(0);
-    expect(nudged()).toEqual({ instances: 1, of: 1 });
-    expect(store.calls).toEqual(["acknowledge", "instances"]);
+    expect(nudged()).toMatchObject({ instances: 1, of: 1 });
+    expect(store.calls).toEqual(["acknowledge", "roster"]);
 
     const failing = wait(500, () => Promise.reject(new Error("no")));
     await time.advance(0);
-    expect(failing()).toEqual({ instances: 1, of: 1 });
+    expect(failing()).toMatchObject({ instances: 1, of: 1 });
 
     const hanging = wait(500, () => new Promise(() => {}));
     await time.advance(500);
-    expect(hanging()).toEqual({ instances: 1, of: 1 });
+    expect(hanging()).toMatchObject({ instances: 1, of: 1 });
   });
 });

@@ -45,12 +45,13 @@ describe("keeping and reading", () => {
     expect(await open().read()).toEqual({
       states: new Map([["checkout", at(7)]]),
       shared: new Map([["journey:checkout", "s3cret"]]),
+      local: new Map(),
     });
     expect(log.lines).toEqual([]);
   });
 
   test("an absent file is nothing, without a warning", async () => {
-    expect(await open().read()).toEqual({ states: new Map(), shared: new Map() });
+    expect(await open().read()).toEqual({ states: new Map(), shared: new Map(), local: new Map() });
     expect(log.lines).toEqual([]);
   });
 
@@ -158,7 +159,7 @@ describe("a file that is not valid", () => {
     ["a shared value that is no text", '{"format":1,"states":{},"shared":{"a":1}}'],
   ])("%s: ignored with one warning, and a copy kept aside", async (_, text) => {
     await put(text);
-    expect(await open().read()).toEqual({ states: new Map(), shared: new Map() });
+    expect(await open().read()).toEqual({ states: new Map(), shared: new Map(), local: new Map() });
     expect(log.lines.map(({ level }) => level)).toEqual(["warn"]);
     const [aside, ...rest] = await others();
     expect(rest).toEqual([]);

@@ -52,7 +52,7 @@ describe("the series of a configured cutover", () => {
         `cutover_inflight_requests{cutover="checkout",side="${side}"}`,
       );
     }
-    for (const trigger of ["operator", "out_of_band"]) {
+    for (const trigger of ["operator", "out_of_band", "local"]) {
       expected.push(`cutover_rollbacks_total{cutover="checkout",trigger="${trigger}"}`);
     }
     expected.push(
