@@ -19,7 +19,17 @@ const engine: Engine = {
     if (!loaded.ok) return loaded;
     const { composeInstance } = await import("./compose.ts");
     const instance = await composeInstance(loaded.config, { version });
-    return { ok: true, warnings: loaded.warnings, close: () => instance.close() };
+    return {
+      ok: true,
+      warnings: loaded.warnings,
+      close: () => instance.close(),
+      breakGlass: () => instance.breakGlass(),
+    };
+  },
+
+  async direct(write) {
+    const { writeDirectly } = await import("./direct.ts");
+    return writeDirectly(write);
   },
 
   async demo(print) {

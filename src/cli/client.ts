@@ -15,9 +15,8 @@ import {
   type resumeBody,
   type rollbackBody,
   type setPercentBody,
-  type WriteAnswer,
-  writeAnswer,
 } from "../admin/schemas.ts";
+import { type WriteAnswer, writeAnswer } from "../admin/write-answer.ts";
 import { readEvents, type ServerEvent } from "./server-events.ts";
 
 /** The API's waiting time on top of what a write is told to wait. */

@@ -1,4 +1,5 @@
-/** What the commands that run the proxy itself need of the other rooms; main.ts hands it in. */
+/** What the commands that run the proxy itself, or go past its API, need of the other rooms; main.ts hands it in. */
+import type { WriteAnswer } from "../admin/write-answer.ts";
 
 export interface ConfigProblem {
   readonly file: string;
@@ -24,13 +25,42 @@ export interface Running {
   readonly warnings: readonly ConfigProblem[];
   /** Ends it cleanly: what is in flight is let finish. */
   close(): Promise<void>;
+  /** Rolls back every cutover on this instance alone, at once, whatever the store does; told to the store then. */
+  readonly breakGlass?: () => void;
 }
+
+/** A rollback or hold that goes straight to the store. */
+export interface DirectWrite {
+  /** redis://… or rediss://…, with what it takes to sign in. */
+  readonly url: string;
+  /** Of every key in the store. */
+  readonly prefix: string;
+  readonly name: string;
+  readonly action: "rollback" | "rollback_hard" | "hold";
+  readonly reason: string;
+  readonly ifVersion?: number;
+  readonly waitMs: number;
+}
+
+export type DirectAnswer =
+  | { readonly kind: "answered"; readonly answer: WriteAnswer }
+  /** By the rule book; `stands`: how the cutover does. */
+  | {
+      readonly kind: "refused";
+      readonly code: string;
+      readonly stands: Pick<WriteAnswer, "percent" | "state" | "version">;
+    }
+  /** Neither the store nor an instance has a cutover of that name. */
+  | { readonly kind: "unknown_name"; readonly known: readonly string[] }
+  | { readonly kind: "out_of_reach"; readonly why: string };
 
 export interface Engine {
   /** Reads and checks a configuration file. */
   check(path: string): Promise<Problems | { readonly ok: true; readonly warnings: readonly ConfigProblem[] }>;
   /** Starts an instance, which logs to stdout. Rejects when it cannot start. */
   serve(path: string): Promise<Problems | Running>;
+  /** Rejects when the URL is none of Redis. */
+  direct(write: DirectWrite): Promise<DirectAnswer>;
   /** Starts the demonstration, which says what it offers through `print`. Rejects when it cannot start. */
   demo(print: (text: string) => void): Promise<Problems | Running>;
 }

@@ -12,6 +12,8 @@ export interface Asked {
   readonly name?: string;
   /** Whether it would have changed something. */
   readonly isWrite?: boolean;
+  /** Whether it is a rollback or a hold, for which there are other ways when this one fails. */
+  readonly call?: string;
   /** Whether a path was asked about, which may be on no route. */
   readonly isOfPath?: boolean;
 }
@@ -32,6 +34,7 @@ export function settle<T>(answer: Answer<T>, asked: Asked): Result<T> {
         `the admin API at ${asked.url} is out of reach: ${printable(answer.why)}`,
         ...afterSilence(asked, answer.sent),
         "Is the instance running? Its address: --admin-url URL or CUTOVER_ADMIN_URL.",
+        ...otherWays(asked),
       );
     case "foreign":
       return fail(
@@ -51,6 +54,15 @@ function afterSilence(asked: Asked, sent: boolean): string[] {
   if (asked.isWrite !== true) return [];
   if (!sent) return ["Nothing was sent, so nothing was changed."];
   return [`Whether the change was made is not known. Look before you repeat it: ${command("status", asked)}`];
+}
+
+function otherWays({ call, name }: Asked): string[] {
+  if ((call !== "rollback" && call !== "hold") || name === undefined) return [];
+  return [
+    "Any other instance takes it as well. When none answers, straight to the store:",
+    `  cutover ${call} ${shellWord(name)} --direct redis://HOST:PORT`,
+    "Without the store, on each host: kill -USR1 PID rolls back everything there (docs/runbooks/rollback.md).",
+  ];
 }
 
 type Next = (asked: Asked) => readonly string[];

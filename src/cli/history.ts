@@ -50,6 +50,7 @@ async function history({ client, terminal }: Api, name: string, options: History
 const actionWords: Readonly<Partial<Record<string, string>>> = {
   rollback_hard: "rollback --hard",
   out_of_band: "by hand in the store",
+  local: "on one instance alone",
 } satisfies Partial<Record<HistoryEntryView["action"], string>>;
 
 /** An entry is a line, its reason wrapped under it. PURE. */

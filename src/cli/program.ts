@@ -24,6 +24,8 @@ Exit codes:
 Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
   CUTOVER_TOKEN      the token it knows you by (never pass it as an argument)
+  CUTOVER_STORE_URL, CUTOVER_STORE_PASSWORD
+                     for --direct: the store, when no admin API answers
 
 Examples:
   cutover status

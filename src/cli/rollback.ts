@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
+import { type DirectOptions, runDirect, withDirect } from "./direct.ts";
 import { examples, readName } from "./options.ts";
 import { withApi } from "./run.ts";
-import { runWrite, type WriteOptions, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
+import { runWrite, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
 
 const plain = "New journeys start on legacy. Journeys that began on new finish there.";
 const hard = [
@@ -16,26 +17,38 @@ export function addRollback(program: Command, context: Context): void {
     .description("0% at once, and latched there until resume; needs no reason")
     .argument("<NAME>", "the cutover", readName)
     .option("--hard", "void the journeys that began on new as well (owned orders stay where they are)");
-  withWriteOptions(command, "welcome").action(
-    (name: string, options: WriteOptions & { readonly hard?: true }) =>
-      withApi(context, options, (api) =>
+  withDirect(withWriteOptions(command, "welcome")).action(
+    async (name: string, options: DirectOptions & { readonly hard?: true }) => {
+      const isHard = options.hard === true;
+      const words = {
+        name,
+        call: "rollback",
+        standing: () => "rolled back",
+        consequences: [
+          ...(isHard ? hard : [plain]),
+          `Nothing raises it before: cutover resume ${name} --reason TEXT`,
+        ],
+      } as const;
+      if (options.direct !== undefined) {
+        const action = isHard ? "rollback_hard" : "rollback";
+        context.finish(await runDirect(context, options, { ...words, action }));
+        return;
+      }
+      await withApi(context, options, (api) =>
         runWrite(api, {
-          name,
-          call: "rollback",
-          body: { ...writeBody(options), ...welcomeReason(options), hard: options.hard === true },
+          ...words,
+          body: { ...writeBody(options), ...welcomeReason(options), hard: isHard },
           isJson: options.json === true,
-          standing: () => "rolled back",
-          consequences: [
-            ...(options.hard === true ? hard : [plain]),
-            `Nothing raises it before: cutover resume ${name} --reason TEXT`,
-          ],
         }),
-      ),
+      );
+    },
   );
   examples(
     command,
     ["cutover rollback checkout", "now; journeys on new finish there"],
     ["cutover rollback checkout --hard", "now; journeys on new are void"],
     ['cutover rollback checkout --reason "double charges"', "with the reason for the history"],
+    ["cutover rollback checkout --wait 60s", "and wait until silent instances have stopped as well"],
+    ["cutover rollback checkout --direct redis://HOST:PORT", "when no admin API answers"],
   );
 }

@@ -14,13 +14,21 @@ export async function runUntilStopped(
   start: () => Promise<Problems | Running>,
 ): Promise<ExitCode> {
   const stop = new AbortController();
-  const leave = terminal.onStop(() => {
+  let breakGlass: (() => void) | undefined;
+  let isGlassBroken = false;
+  const leaveStop = terminal.onStop(() => {
     if (stop.signal.aborted) abandon();
     stop.abort();
+  });
+  const leaveGlass = terminal.onBreakGlass(() => {
+    isGlassBroken = true;
+    breakGlass?.();
   });
   try {
     const running = await start();
     if (!running.ok) return reportProblems(terminal, running.problems);
+    breakGlass = running.breakGlass;
+    if (isGlassBroken) breakGlass?.();
     terminal.err(running.warnings.map(warningLine).join(""));
     await aborted(stop.signal);
     await running.close();
@@ -28,7 +36,8 @@ export async function runUntilStopped(
   } catch (error) {
     return report(terminal, startFailure(error));
   } finally {
-    leave();
+    leaveStop();
+    leaveGlass();
   }
 }
 

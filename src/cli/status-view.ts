@@ -47,7 +47,17 @@ function headLines(view: CutoverView, { columns, style }: ViewOptions): string[]
   });
   return [
     ...lines,
-    ...stateNote(view).flatMap((note) => wrap(note, columns - 2, 3).map((line) => `  ${line}`)),
+    ...[...scopeNote(view, style), ...stateNote(view)].flatMap((note) =>
+      wrap(note, columns - 2, 3).map((line) => `  ${line}`),
+    ),
+  ];
+}
+
+function scopeNote({ scope }: CutoverView, style: Style): string[] {
+  if (scope === "fleet") return [];
+  return [
+    style.alert("! On this instance alone: it was told without the store."),
+    "The others hear of it when the store is back.",
   ];
 }
 

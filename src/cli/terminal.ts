@@ -17,6 +17,8 @@ export interface Terminal {
   readonly closed: AbortSignal;
   /** Calls back at each SIGINT and SIGTERM, which then do not end the process. @returns the way out */
   onStop(listener: () => void): () => void;
+  /** Calls back at each SIGUSR1, which then does not open the debugger. @returns the way out */
+  onBreakGlass(listener: () => void): () => void;
 }
 
 const defaultColumns = 80;
@@ -54,6 +56,10 @@ export function processTerminal(): Terminal {
         process.off("SIGINT", listener);
         process.off("SIGTERM", listener);
       };
+    },
+    onBreakGlass: (listener) => {
+      process.on("SIGUSR1", listener);
+      return () => process.off("SIGUSR1", listener);
     },
   };
 }

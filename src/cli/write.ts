@@ -1,11 +1,12 @@
 /** What the commands that change something share: their options, the demand for a reason, the answer in words. */
 import type { Command } from "commander";
-import type { WriteAnswer } from "../admin/schemas.ts";
+import type { WriteAnswer } from "../admin/write-answer.ts";
+import { adviceLines, laggingLines, shortfall, whereLine } from "./applied-lines.ts";
 import type { WriteBodies, WriteCall } from "./client.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
 import { settle } from "./failure.ts";
-import { ofInstances, plural, restShare, share } from "./format.ts";
+import { restShare, share } from "./format.ts";
 import {
   type ApiOptions,
   type JsonOption,
@@ -18,6 +19,7 @@ import {
 } from "./options.ts";
 import { printJson } from "./run.ts";
 import { shellWord } from "./shell.ts";
+import type { Terminal } from "./terminal.ts";
 import { printable } from "./text.ts";
 
 export interface WriteOptions extends ApiOptions, JsonOption {
@@ -26,7 +28,7 @@ export interface WriteOptions extends ApiOptions, JsonOption {
   readonly wait?: number;
 }
 
-const defaultWaitMs = 2000;
+export const defaultWaitMs = 2000;
 
 export function withWriteOptions(command: Command, reason: "required" | "welcome"): Command {
   const read = reason === "required" ? readReason : readWelcomeReason;
@@ -77,25 +79,28 @@ export interface Write<Call extends WriteCall> {
 export async function runWrite<Call extends WriteCall>(api: Api, write: Write<Call>): Promise<ExitCode> {
   const { client, terminal } = api;
   const { name, call, body } = write;
-  const settled = settle(await client.write(name, call, body), { url: client.url, name, isWrite: true });
+  const settled = settle(await client.write(name, call, body), {
+    url: client.url,
+    name,
+    isWrite: true,
+    call,
+  });
   if (!settled.ok) return report(terminal, settled.failure);
-  const answer = settled.value;
+  return tellAnswer(terminal, settled.value, write);
+}
+
+/** @returns 0 when the change is certain of every instance, else 4 */
+export function tellAnswer(
+  terminal: Terminal,
+  answer: WriteAnswer,
+  write: Pick<Write<WriteCall>, "call" | "isJson" | "standing" | "consequences">,
+): ExitCode {
   if (write.isJson) printJson(terminal, answer);
   else terminal.out(`${describeWrite(answer, write).join("\n")}\n`);
-
-  const { instances, of, ms } = answer.applied;
-  if (instances >= of) return exitCodes.done;
-  const late = `${plural(of - instances, "instance")} of ${of} had not applied it after ${Math.round(ms)} ms`;
-  return report(
-    terminal,
-    fail(
-      exitCodes.notAppliedEverywhere,
-      `version ${answer.version} stands in the store, but ${late}`,
-      `Do not repeat it; see it arrive: cutover watch ${shellWord(name)}`,
-      "An instance that fell silent is no longer counted after 3 s. One that is cut off from the store but",
-      "still takes traffic decides by its last version: take it out of the load balancer.",
-    ).failure,
-  );
+  const missing = shortfall(answer);
+  if (missing === undefined) return exitCodes.done;
+  const next = [...laggingLines(answer), ...adviceLines(answer, write.call)];
+  return report(terminal, fail(exitCodes.notAppliedEverywhere, missing, ...next).failure);
 }
 
 /** The lines a tired person can trust. */
@@ -103,13 +108,10 @@ export function describeWrite(
   answer: WriteAnswer,
   { standing, consequences = [] }: Pick<Write<WriteCall>, "standing" | "consequences">,
 ): string[] {
-  const { percent, changed, version, applied } = answer;
+  const { percent, changed, version } = answer;
   const name = printable(answer.name);
   const split = `${standing(answer)} → legacy ${restShare(percent)} / new ${share(percent)}`;
-  const where =
-    applied.of === 0
-      ? "no instance is live to apply it"
-      : `applied on ${ofInstances(applied.instances, applied.of)} in ${Math.round(applied.ms)} ms`;
-  const line = `${name}: ${changed ? "" : "nothing to change, already "}${split}, version ${version}, ${where}`;
-  return [line, ...consequences];
+  const line = `${name}: ${changed ? "" : "nothing to change, already "}${split}, version ${version}, ${whereLine(answer)}`;
+  const silent = answer.applied.complete ? laggingLines(answer) : [];
+  return [line, ...silent, ...consequences];
 }

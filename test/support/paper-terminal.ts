@@ -10,12 +10,15 @@ export interface PaperTerminal extends Terminal {
   stderr(): string;
   /** As a signal would. */
   stop(): void;
+  /** As SIGUSR1 would. */
+  breakGlass(): void;
 }
 
 export function createPaperTerminal(): PaperTerminal {
   let stdout = "";
   let stderr = "";
   const listeners = new Set<() => void>();
+  const glass = new Set<() => void>();
   return {
     out: (text) => {
       stdout += text;
@@ -32,10 +35,17 @@ export function createPaperTerminal(): PaperTerminal {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onBreakGlass(listener) {
+      glass.add(listener);
+      return () => glass.delete(listener);
+    },
     stdout: () => stdout,
     stderr: () => stderr,
     stop: () => {
       for (const listener of listeners) listener();
+    },
+    breakGlass: () => {
+      for (const listener of glass) listener();
     },
   };
 }
@@ -43,6 +53,7 @@ export function createPaperTerminal(): PaperTerminal {
 const nothingRuns: Engine = {
   check: async () => ({ ok: true, warnings: [] }),
   serve: async () => ({ ok: false, problems: [] }),
+  direct: async () => ({ kind: "out_of_reach", why: "nothing runs" }),
   demo: async () => ({ ok: false, problems: [] }),
 };
 

@@ -26,6 +26,7 @@ const base: CutoverView = {
   updatedAt: "2026-04-30T19:14:09Z",
   updatedBy: "ana",
   reason: "errors level for a day",
+  scope: "fleet",
   traffic: {
     windowSeconds: 60,
     legacy: { requests: 12_345, errors: 62, errorRate: 62 / 12_345, p50: 0.072, p99: 0.1352 },

@@ -13,6 +13,7 @@ const view = (name: string, version: number) => ({
   updatedAt: "",
   updatedBy: "",
   reason: "",
+  scope: "fleet",
   traffic: { windowSeconds: 60, legacy: side, new: side },
   instances: { live: 1, applied: 1 },
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { WriteAnswer } from "../../../src/admin/write-answer.ts";
 import { describeWrite } from "../../../src/cli/write.ts";
 
 const answer = {
@@ -7,8 +8,8 @@ const answer = {
   state: "open",
   version: 43,
   changed: true,
-  applied: { instances: 3, of: 3, ms: 41.2 },
-} as const;
+  applied: { instances: 3, of: 3, ms: 41.2, scope: "fleet", complete: true, completeBy: null, lagging: [] },
+} satisfies WriteAnswer;
 const standing = () => "10%";
 
 test("one line: what stands now, its version, where it is in force, how fast", () => {
@@ -25,6 +26,6 @@ test("says that there was nothing to change", () => {
 });
 
 test("says that no instance is live", () => {
-  const none = { ...answer, applied: { instances: 0, of: 0, ms: 3 } };
+  const none = { ...answer, applied: { ...answer.applied, instances: 0, of: 0, complete: false } };
   expect(describeWrite(none, { standing })[0]).toContain("version 43, no instance is live to apply it");
 });

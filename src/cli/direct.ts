@@ -1,0 +1,95 @@
+/** `--direct`: a rollback or a hold past every admin API, straight to the store. */
+import type { Command } from "commander";
+import type { Context } from "./context.ts";
+import type { DirectAnswer, DirectWrite } from "./engine.ts";
+import { type ExitCode, exitCodes, type Failure, fail, report } from "./exit.ts";
+import { share, stateWords } from "./format.ts";
+import { printable } from "./text.ts";
+import { defaultWaitMs, tellAnswer, type Write, type WriteOptions } from "./write.ts";
+
+export interface DirectOptions extends WriteOptions {
+  /** Without a value: the URL is in the environment. */
+  readonly direct?: string | true;
+  readonly prefix?: string;
+}
+
+const defaultPrefix = "cutover";
+
+export function withDirect(command: Command): Command {
+  return command
+    .option("--direct [URL]", "no admin API answers: write to the store itself (else CUTOVER_STORE_URL)")
+    .option("--prefix <NAME>", "with --direct: the configuration's prefix", defaultPrefix);
+}
+
+interface Directly extends Pick<Write<"rollback" | "hold">, "name" | "call" | "standing" | "consequences"> {
+  readonly action: DirectWrite["action"];
+}
+
+export async function runDirect(
+  context: Context,
+  options: DirectOptions,
+  write: Directly,
+): Promise<ExitCode> {
+  const { terminal, env, engine } = context;
+  const url = storeUrl(options.direct, env);
+  if (url === undefined) return report(terminal, noUrl);
+  const { wait = defaultWaitMs, prefix = defaultPrefix, ifVersion, reason = "" } = options;
+  const answer = await engine.direct({
+    url,
+    prefix,
+    name: write.name,
+    action: write.action,
+    reason,
+    waitMs: wait,
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+  });
+  if (answer.kind === "answered") {
+    return tellAnswer(terminal, answer.answer, { ...write, isJson: options.json === true });
+  }
+  return report(terminal, failureOf(answer));
+}
+
+const noUrl: Failure = fail(
+  exitCodes.usage,
+  "--direct needs the store's URL, as redis://HOST:PORT or rediss://HOST:PORT",
+  "It is the configuration's store: after --direct, behind the cutover's name, or in CUTOVER_STORE_URL.",
+  "A password is best in CUTOVER_STORE_PASSWORD: other users see what is typed.",
+).failure;
+
+/** @returns `undefined` when it is no URL of Redis. It is shown nowhere: it may hold a password. */
+function storeUrl(typed: string | true | undefined, env: Context["env"]): string | undefined {
+  const text = typeof typed === "string" ? typed : (env.CUTOVER_STORE_URL ?? "");
+  if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const password = env.CUTOVER_STORE_PASSWORD ?? "";
+  if (url.password === "" && password !== "") url.password = encodeURIComponent(password);
+  return url.hostname === "" ? undefined : url.href;
+}
+
+function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failure {
+  switch (answer.kind) {
+    case "refused": {
+      const { percent, state, version } = answer.stands;
+      return fail(
+        exitCodes.refused,
+        `refused (${answer.code})`,
+        `It stands at ${share(percent)}, ${stateWords[state]}, version ${version}.`,
+      ).failure;
+    }
+    case "unknown_name":
+      return fail(
+        exitCodes.refused,
+        "neither the store nor an instance knows a cutover of that name: nothing was changed",
+        answer.known.length === 0
+          ? "No instance has written to this store lately: is it the right one, and the right --prefix?"
+          : `There are: ${answer.known.map(printable).join(", ")}`,
+      ).failure;
+    case "out_of_reach":
+      return fail(
+        exitCodes.outOfReach,
+        `the store is out of reach: ${printable(answer.why)}`,
+        "The change will not land later either.",
+        "Without the store, on each host: kill -USR1 PID rolls back everything there (docs/runbooks/rollback.md).",
+      ).failure;
+  }
+}
