@@ -32,6 +32,7 @@ import { errorText } from "./state/log.ts";
 import { openStore } from "./state/open.ts";
 import { percentToNumber } from "./state/percent.ts";
 import { createSnapshotFile } from "./state/snapshot-file.ts";
+import type { WhenStale } from "./state/store.ts";
 import { createLines } from "./telemetry/lines.ts";
 import { accessLog, createLog, type LogLevel } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
@@ -51,9 +52,14 @@ export interface Instance {
   readonly id: string;
   readonly proxy: { readonly url: string };
   readonly admin: { readonly url: string };
+  /** Rolls back every cutover on this instance alone, at once; the store is told as soon as it answers. */
+  breakGlass(): void;
   /** Stops taking requests, lets those under way finish, and closes everything. */
   close(): Promise<void>;
 }
+
+/** Whoever may signal the process. */
+const breaker = { name: "SIGUSR1", role: "responder" } as const;
 
 /** @throws Error when a listener's port is taken or the embedded store can not be opened; nothing is left behind */
 export async function composeInstance(config: Config, options: InstanceOptions): Promise<Instance> {
@@ -102,6 +108,7 @@ async function build(
     names,
     instance: { id, startedAt },
     traffic: () => traffic.snapshot(),
+    whenStale: whenStale(config),
     clock,
     log,
     snapshotFile,
@@ -185,6 +192,7 @@ async function build(
   const admin = await createAdminServer({
     store,
     follower,
+    local: follower,
     cutovers: config.cutovers,
     auth: config.auth,
     metrics,
@@ -221,6 +229,13 @@ async function build(
     id,
     proxy: { url: originOf(host, proxyPort) },
     admin: { url: adminAt.url },
+    breakGlass() {
+      log.error({ instance: id }, "SIGUSR1: rolling back every cutover on this instance");
+      for (const name of names) {
+        const applied = follower.makeLocally({ name, action: "rollback", actor: breaker, reason: "SIGUSR1" });
+        if (!applied.accepted) log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
+      }
+    },
     close,
   };
   log.info({ instance: id, proxy: instance.proxy.url, admin: instance.admin.url }, "ready");
@@ -241,6 +256,13 @@ function openLines(logPath: string | undefined, teardown: (() => Promise<void> |
     closeSync(fd);
   });
   return lines;
+}
+
+function whenStale({ cutovers, staleAfter }: Config): WhenStale {
+  const legacy = Object.entries(cutovers).flatMap(([name, { onStale }]) =>
+    onStale === "legacy" ? name : [],
+  );
+  return { afterMs: staleAfter, legacy };
 }
 
 function openUpstreams(config: Config): ReadonlyMap<string, Upstream> {
