@@ -159,7 +159,7 @@ async function build(
     counts: holdingMetrics,
     onRecorded: ({ cutover, key }, owner) => ownership.remember(cutover, key, owner),
   });
-  const ownership = createOwnership({ owners: holding.owners, spool, counts: holdingMetrics, clock });
+  const ownership = createOwnership({ ...holding, spool, counts: holdingMetrics, clock });
   await spool.start();
   teardown.push(() => spool.close());
   const exchange = createExchange({

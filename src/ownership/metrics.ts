@@ -13,6 +13,8 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   ignoredPin(cutover: string, fault: PinFault): void;
   /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
   unknownPin(cutover: string): void;
+  /** Has the series of these cutovers exist, at 0 where nothing was counted. */
+  configure(cutovers: readonly string[]): void;
 }
 
 /**
@@ -24,9 +26,10 @@ export function createOwnershipMetrics(
   cutovers: readonly string[],
   waiting: () => number,
 ): OwnershipMetrics {
+  const counters: Counter[] = [];
   const counter = (name: string, help: string) => {
     const made = new Counter({ name, help, labelNames: ["cutover"], registers: [registry] });
-    for (const cutover of cutovers) made.inc({ cutover }, 0);
+    counters.push(made);
     return (cutover: string) => made.inc({ cutover });
   };
   const ignored = new Counter({
@@ -35,7 +38,6 @@ export function createOwnershipMetrics(
     labelNames: ["cutover", "fault"],
     registers: [registry],
   });
-  for (const cutover of cutovers) for (const fault of pinFaults) ignored.inc({ cutover, fault }, 0);
   new Gauge({
     name: "cutover_ownership_spool_waiting",
     help: "Owners that wait for the store to record them.",
@@ -44,7 +46,14 @@ export function createOwnershipMetrics(
       this.set(waiting());
     },
   });
-  return {
+  const configure = (names: readonly string[]) => {
+    for (const cutover of names) {
+      for (const made of counters) made.inc({ cutover }, 0);
+      for (const fault of pinFaults) ignored.inc({ cutover, fault }, 0);
+    }
+  };
+  const made: OwnershipMetrics = {
+    configure,
     ignoredPin: (cutover, fault) => ignored.inc({ cutover, fault }),
     unknownPin: counter(
       "cutover_journey_pins_unknown_total",
@@ -76,4 +85,6 @@ export function createOwnershipMetrics(
     ),
     lost: counter("cutover_ownership_lost_total", "Owners given up because too many waited for the store."),
   };
+  configure(cutovers);
+  return made;
 }

@@ -29,6 +29,8 @@ export interface OwnershipCounts {
 
 export interface OwnershipOptions {
   readonly owners: OwnerStore;
+  /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
+  readonly backSinceMs?: () => number;
   readonly spool: Pick<Spool, "add">;
   readonly counts: OwnershipCounts;
   readonly clock: Pick<Clock, "now" | "monotonic">;
@@ -45,14 +47,14 @@ export interface RememberingOwnership extends Ownership {
 }
 
 export function createOwnership(options: OwnershipOptions): RememberingOwnership {
-  const { owners, spool, counts, clock } = options;
+  const { owners, backSinceMs = () => Number.NEGATIVE_INFINITY, spool, counts, clock } = options;
   const memory = createLru<Side>(options.remembered ?? 100_000);
-  let troubledUntil = Number.NEGATIVE_INFINITY;
+  let failedAtMs = Number.NEGATIVE_INFINITY;
 
   const remember = (cutover: string, key: string, side: Side) => memory.set(`${cutover}:${key}`, side);
-  const isTroubled = () => clock.monotonic() < troubledUntil;
+  const isTroubled = () => clock.monotonic() < Math.max(failedAtMs, backSinceMs()) + recoveryMs;
   const failed = () => {
-    troubledUntil = clock.monotonic() + recoveryMs;
+    failedAtMs = clock.monotonic();
   };
 
   function found(
@@ -103,6 +105,9 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
       return { owner: before, unknown: false };
     } catch {
       failed();
+      // Another request with this key may have got here first.
+      const held = memory.get(`${cutover}:${key}`);
+      if (held !== undefined) return { owner: held, unknown: false };
       if (must) return { owner: undefined, unknown: true };
       counts.unrecorded(cutover);
       remember(cutover, key, side);

@@ -69,6 +69,7 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
         return pinOf(found, maxTtl);
       },
     },
+    backSinceMs: () => client.backSinceMs(),
     async close() {},
   };
 }

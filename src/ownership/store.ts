@@ -38,5 +38,7 @@ export interface PinStore {
 export interface OwnershipStores {
   readonly owners: OwnerStore;
   readonly pins: PinStore;
+  /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
+  backSinceMs?(): number;
   close(): Promise<void>;
 }

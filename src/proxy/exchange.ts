@@ -10,7 +10,6 @@
  */
 import type { Readable } from "node:stream";
 import { decide } from "../decide/decide.ts";
-import { readJson } from "../decide/json.ts";
 import type { PinFault } from "../decide/pin.ts";
 import { fieldValue, type RequestView } from "../decide/sources.ts";
 import type { Journeys } from "../ownership/port.ts";
@@ -20,6 +19,7 @@ import { type Arrival, readArrival } from "./arrival.ts";
 import { bucketFor, forcedIn, ownerKeysIn, shopperIn } from "./facts.ts";
 import type { Failure, Forwarding, ResponseSink } from "./forward/port.ts";
 import { type Held, holdBody } from "./held-body.ts";
+import { jsonOf } from "./held-json.ts";
 import { type Decided, type HoldersContext, type Meeting, type Met, meetHolders } from "./holders.ts";
 import type { Inbound } from "./inbound.ts";
 import { journeyFields, pinOf } from "./journey.ts";
@@ -59,9 +59,11 @@ export function createExchange(context: ExchangeContext): Exchange {
     const requestId = ids.requestId(fieldValue(head.fields, names, "x-request-id"));
     const life = beginLife(lifeContext, inbound, requestId);
     let forwarding: Forwarding | undefined;
+    /** Whether the answer is read to its end although nobody waits for it, because it may name an order. */
+    let lingers = false;
     answer.onGone(() => {
       if (life.settled) return;
-      forwarding?.abort();
+      if (!lingers) forwarding?.abort();
       life.settle("client_aborted");
     });
 
@@ -92,7 +94,10 @@ export function createExchange(context: ExchangeContext): Exchange {
     /** Reads the facts out of the request, asks for owners and pins where there may be any, and decides. */
     function gather(arrival: Arrival, route: CompiledRoute, held: Held | undefined): void {
       const { cutover } = route;
-      const json = held?.kind === "whole" ? readJson(held.content) : undefined;
+      const json =
+        held?.kind === "whole"
+          ? jsonOf(held.content, fieldValue(head.fields, names, "content-encoding"))
+          : undefined;
       if (held !== undefined && json === undefined) context.onUnreadBody(cutover.name);
       const view: RequestView = {
         fields: head.fields,
@@ -154,6 +159,9 @@ export function createExchange(context: ExchangeContext): Exchange {
     ): void {
       life.began();
       limit(totalMs);
+      // A body that is still under way breaks off with the client.
+      const isWhole = Buffer.isBuffer(content) || head.framing.kind === "none";
+      lingers = decided !== undefined && isWhole && learns(decided.route.cutover, head.method);
       const request = forwardRequest(context, arrival, requestId, content);
       forwarding = relay(
         context,
@@ -163,6 +171,8 @@ export function createExchange(context: ExchangeContext): Exchange {
         answer,
         {
           answered(status) {
+            // Nobody is there any more to be given anything.
+            if (life.settled) return [];
             life.status = status;
             return decided === undefined ? [] : addedFields(decided, status);
           },
@@ -172,6 +182,7 @@ export function createExchange(context: ExchangeContext): Exchange {
             life.refuse(refusals.protocol_error);
           },
           failed(failure) {
+            if (life.settled) return;
             if (decided !== undefined && mayFallBack(decided, failure, content)) {
               life.attemptFailed(failure.outcome);
               go(arrival, { ...decided, decision: { side: "legacy", reason: "fallback" } }, content);

@@ -5,13 +5,13 @@
  * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is held up to 64 KiB for
  * it; a larger one goes on and gives no key.
  */
-import { readJson } from "../decide/json.ts";
 import { fieldValue, type RequestView, readSource } from "../decide/sources.ts";
 import type { OwnerKey, Ownership } from "../ownership/port.ts";
 import type { Side } from "../state/model.ts";
 import { longestKey, ownerKey } from "./facts.ts";
 import type { ResponseHead, ResponseSink } from "./forward/port.ts";
 import { holdLimit } from "./held-body.ts";
+import { jsonOf } from "./held-json.ts";
 import type { FieldNames } from "./names.ts";
 import type { CompiledCutover } from "./table.ts";
 
@@ -95,7 +95,8 @@ export function learning(
     failure(failure) {
       if (mode === "passing") return sink.failure(failure);
       finish = () => sink.failure(failure);
-      if (mode === "holding") release();
+      // The body broke off, but the head may name what was made.
+      if (mode === "holding" && answered !== undefined) record(answered, undefined);
     },
   };
 }
@@ -116,7 +117,7 @@ function learnedKeys(
     query: "",
     paramNames: [],
     paramValues: [],
-    json: content === undefined ? undefined : readJson(content),
+    json: content && jsonOf(content, fieldValue(head.fields, names, "content-encoding")),
   };
   const keys = new Map<string, OwnerKey>();
   for (const owner of cutover.owners) {
