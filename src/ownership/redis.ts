@@ -44,28 +44,28 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   return {
     owners: {
       async lookup(cutover, keys) {
-        const [found] = await ask(["MGET", ...keys.map((key) => ownerKey(cutover, key))]);
+        const [found] = await ask(["mget", ...keys.map((key) => ownerKey(cutover, key))]);
         return Array.isArray(found) ? found.map(sideOf) : keys.map(() => undefined);
       },
       async claim(cutover, key, side, ttlMs) {
-        const [before] = await ask(["EVAL", claimOwner, 1, ownerKey(cutover, key), side, ttlMs]);
+        const [before] = await ask(["eval", claimOwner, 1, ownerKey(cutover, key), side, ttlMs]);
         return sideOf(before);
       },
     },
     pins: {
       async find(cutover, shopper, maxTtl) {
-        const [found] = await ask(["GET", pinKey(cutover, shopper)]);
+        const [found] = await ask(["get", pinKey(cutover, shopper)]);
         return pinOf(found, maxTtl);
       },
       async start(cutover, shopper, offer, maxTtl) {
         const { side, epoch, startedAt, id } = offer;
         const key = pinKey(cutover, shopper);
-        const [pin] = await ask(["EVAL", startPin, 1, key, side, epoch, startedAt, id, maxTtl]);
+        const [pin] = await ask(["eval", startPin, 1, key, side, epoch, startedAt, id, maxTtl]);
         return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
       },
       async end(cutover, shopper, grace, maxTtl) {
         const key = pinKey(cutover, shopper);
-        const [found] = await ask(["GET", key], ["EXPIRE", key, grace]);
+        const [found] = await ask(["get", key], ["expire", key, grace]);
         return pinOf(found, maxTtl);
       },
     },

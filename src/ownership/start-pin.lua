@@ -6,6 +6,9 @@ local side, epoch, start, id
 if type(held) == 'string' then
   side, epoch, start, id = string.match(held, '^(%a+)%.(%d+)%.(%d+)%.([%w_-]+)$')
 end
+if id and (#id ~= 12 or #epoch > 15 or #start > 15) then
+  side = nil
+end
 local holds = side == 'legacy' or (side == 'new' and tonumber(epoch) >= tonumber(ARGV[2]))
 if holds and id ~= ARGV[4] then
   local left = tonumber(start) + tonumber(ARGV[5]) - tonumber(ARGV[3])

@@ -1,0 +1,14 @@
+/** A process that claims owners in a file without pause and says each one it was told is safe. Argument: PATH. */
+import { openFileStores } from "../../src/ownership/in-process.ts";
+import { systemClock } from "../../src/state/clock.ts";
+
+const [path = ""] = process.argv.slice(2);
+const { owners } = await openFileStores(path, systemClock);
+for (let turn = 0; ; turn++) {
+  await Promise.all(
+    [`a${turn}`, `b${turn}`].map(async (key) => {
+      await owners.claim("checkout", key, turn % 2 === 0 ? "new" : "legacy", 3_600_000);
+      process.stdout.write(`${key}\n`);
+    }),
+  );
+}
