@@ -11,10 +11,11 @@
  *      lost leaves it with an older contact, and a read without a record after it does not count at all.
  *
  * So whatever record the store holds last, the instance became stale no later than t2 + staleAfter, however the network
- * delayed or lost what came after. Only durations of the instance's clock are used (its monotonic one) and only moments
- * of the store's: skew between them does not matter, and the drift of a clock within `staleAfter` (some milliseconds) is
- * less than a read takes to come before its record. An instance started without the store has no contact and is stale
- * from the start. What is not covered is a machine that was suspended, if its monotonic clock stood still meanwhile.
+ * delayed or lost what came after. Only a duration of the instance's monotonic clock is used and only moments of the
+ * store's: skew between them does not matter. What they may drift apart within `staleAfter` is added (each is slewed by
+ * at most 500 ppm), and the millisecond to which the store's clock is rounded down. An instance started without the store
+ * has no contact and is stale from the start. Not covered is a machine that was suspended, if its monotonic clock stood
+ * still meanwhile.
  *
  * How far a change must have come to be complete:
  *
@@ -24,6 +25,8 @@
  */
 import type { Change } from "./model.ts";
 import { leaseMs, type Member, type Roster } from "./store.ts";
+
+const mostDrift = 0.001;
 
 export type Reach = "live" | "new_journeys" | "everything";
 
@@ -102,6 +105,6 @@ function standingOf(member: Member, name: string, nowMs: number): Lagging | unde
     version,
     isLive: nowMs < seenAtMs + leaseMs,
     seenAtMs,
-    leaseEndsAtMs: isBounded ? seenAtMs + stale.afterMs : undefined,
+    leaseEndsAtMs: isBounded ? seenAtMs + Math.ceil(stale.afterMs * (1 + mostDrift)) + 1 : undefined,
   };
 }

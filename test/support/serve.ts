@@ -24,6 +24,8 @@ export interface Served {
   /** SIGSTOP and SIGCONT. */
   freeze(): void;
   thaw(): void;
+  /** SIGUSR1: the break-glass rollback. */
+  breakGlass(): void;
   /** SIGKILL. Resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM. @returns the exit code */
@@ -39,17 +41,21 @@ export interface ServeOptions {
   /** As in the configuration; with `snapshot` a path or `off`. */
   readonly store: string;
   readonly snapshot?: string;
+  /** As in the configuration. */
+  readonly staleAfter?: string;
+  readonly onStale?: "hold" | "legacy";
 }
 
 /** One cutover, `checkout`, on /cart/*, by the field x-shopper-id; every answer tells how it was decided. */
 export async function startServe(options: ServeOptions): Promise<Served> {
-  const { folder, name, sides, store, snapshot = "off" } = options;
+  const { folder, name, sides, store, snapshot = "off", staleAfter = "30s", onStale = "hold" } = options;
   const config = join(folder, `${name}.yaml`);
   const logged = join(folder, `${name}.log`);
   const text = [
     "listeners: { proxy: { port: 0 }, admin: { port: 0 } }",
     `store: '${store}'`,
     `snapshot: '${snapshot}'`,
+    `staleAfter: ${staleAfter}`,
     "decisionHeader: x-cutover-decision",
     `upstreams: { social-shop: { url: '${sides.legacy}' }, marketplace: { url: '${sides.new}' } }`,
     "default: social-shop",
@@ -59,6 +65,7 @@ export async function startServe(options: ServeOptions): Promise<Served> {
     "    new: marketplace",
     "    shopper: ['header:x-shopper-id']",
     "    routes: [{ name: cart, path: '/cart/*' }]",
+    `    onStale: ${onStale}`,
   ];
   await writeFile(config, text.join("\n"));
   const log = await open(logged, "w");
@@ -81,6 +88,7 @@ export async function startServe(options: ServeOptions): Promise<Served> {
     log: () => readFile(logged, "utf8"),
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),
+    breakGlass: () => void child.kill("SIGUSR1"),
     kill: async () => void (await end(child, "SIGKILL")),
     stop: () => end(child, "SIGTERM"),
   };

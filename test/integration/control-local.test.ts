@@ -1,0 +1,178 @@
+/** Rolling back and holding without the store: on one instance at once, on all of them when the store is back. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { type ControlledFleet, eventually, type Member, startControlledFleet } from "../support/control.ts";
+import { runCutover } from "../support/run-cutover.ts";
+
+let fleet: ControlledFleet;
+afterEach(() => fleet.stop());
+
+async function start(): Promise<void> {
+  fleet = await startControlledFleet({});
+}
+
+const health = (member: Member) => member.api.metric("cutover_store_up");
+
+async function knowsLoss(member: Member): Promise<void> {
+  await eventually("the loss to be known", async () => (await health(member)) === 0, 5000);
+}
+
+/** How long it takes until all decide alike by one version. */
+async function agreed(members: readonly Member[], withinMs = 5000): Promise<number> {
+  return eventually(
+    "all to agree",
+    async () => {
+      const views = await Promise.all(members.map(({ api }) => api.view()));
+      const standing = views.map(({ percent, state, version, scope }) =>
+        JSON.stringify({ percent, state, version, scope }),
+      );
+      return new Set(standing).size === 1 && views.every(({ scope }) => scope === "fleet");
+    },
+    withinMs,
+  );
+}
+
+describe("Redis is gone", () => {
+  test("a rollback takes at most 100 ms on that instance and touches no other; all agree when it is back", async () => {
+    await start();
+    const [first, second, third] = fleet.members;
+    await first.api.set(100, { waitMs: 5000 });
+    await fleet.redis.kill();
+    await knowsLoss(first);
+
+    const rolledBack = await first.api.call("rollback");
+    expect(rolledBack.answer).toMatchObject({ percent: 0, state: "rolled_back", version: 1, changed: true });
+    expect(rolledBack.answer?.applied).toMatchObject({
+      instances: 1,
+      scope: "local",
+      complete: false,
+      completeBy: null,
+    });
+    process.stdout.write(`local rollback answered in ${rolledBack.ms.toFixed(1)} ms\n`);
+    expect(rolledBack.ms).toBeLessThan(100);
+    expect(await first.shop.visit("s")).toMatchObject({ side: "legacy", reason: "rolled_back" });
+    for (const other of [second, third]) expect((await other.shop.visit("s")).side).toBe("new");
+    expect(await first.api.view()).toMatchObject({ scope: "local", state: "rolled_back" });
+    expect(await first.api.metric('cutover_rollbacks_total{cutover="checkout",trigger="local"}')).toBe(1);
+
+    for (const refused of [
+      await first.api.set(50),
+      await first.api.call("resume"),
+      await second.api.set(1),
+    ]) {
+      expect(refused).toMatchObject({ status: 503, code: "store_unavailable" });
+    }
+    const again = await first.api.call("rollback");
+    expect(again.answer).toMatchObject({ changed: false, version: 1, applied: { scope: "local" } });
+
+    await fleet.redis.restart();
+    const ms = await agreed(fleet.members);
+    process.stdout.write(`all agreed ${Math.round(ms)} ms after Redis was back\n`);
+    for (const member of fleet.members) {
+      expect(await member.api.view()).toMatchObject({ percent: 0, state: "rolled_back", version: 2 });
+      expect((await member.shop.visit("s")).side).toBe("legacy");
+    }
+    const [entry] = await second.api.history();
+    expect(entry).toMatchObject({
+      version: 2,
+      action: "reconciled",
+      by: "anonymous",
+      from: { percent: 100, state: "open" },
+      to: { percent: 0, state: "rolled_back" },
+    });
+    expect(entry?.reason).toMatch(
+      new RegExp(`^rolled back on instance ${first.served.id} alone at 20.*Z: a test$`),
+    );
+  });
+
+  test("it survives a restart in the snapshot file, and is out of the file once it is reconciled", async () => {
+    await start();
+    const [first, second, third] = fleet.members;
+    await first.api.set(100, { waitMs: 5000 });
+    fleet.redis.freeze();
+    await knowsLoss(first);
+    await first.api.call("rollback");
+    const file = join(fleet.folder, "a.json");
+    await eventually(
+      "it to be written",
+      async () => (await readFile(file, "utf8")).includes('"local"'),
+      1000,
+    );
+
+    const restarted = await first.restart();
+    expect(await restarted.api.view()).toMatchObject({ scope: "local", state: "rolled_back", version: 1 });
+    expect((await restarted.shop.visit("s")).side).toBe("legacy");
+    fleet.redis.thaw();
+    await agreed([restarted, second, third]);
+    expect(await third.api.view()).toMatchObject({ percent: 0, state: "rolled_back", version: 2 });
+    await eventually("it to be gone", async () => !(await readFile(file, "utf8")).includes('"local"'), 2000);
+    const again = await restarted.restart();
+    expect(await again.api.view()).toMatchObject({ scope: "fleet", state: "rolled_back", version: 2 });
+    expect((await again.api.history()).map(({ action }) => action)).toEqual(["reconciled", "set"]);
+  });
+
+  test("not known to be gone yet: the store's own bound first, then the instance by itself", async () => {
+    await start();
+    const [first] = fleet.members;
+    await first.api.set(100, { waitMs: 5000 });
+    fleet.redis.freeze();
+    const rolledBack = await first.api.call("rollback");
+    expect(rolledBack.answer?.applied.scope).toBe("local");
+    expect(rolledBack.ms).toBeLessThan(2500);
+    expect((await first.shop.visit("s")).side).toBe("legacy");
+    fleet.redis.thaw();
+    await agreed(fleet.members);
+    expect((await first.api.history()).map(({ action }) => action)).toEqual(["reconciled", "set"]);
+  });
+
+  test("the command line says that it is this one instance, and ends with 4", async () => {
+    await start();
+    const [first] = fleet.members;
+    await first.api.set(100, { waitMs: 5000 });
+    await fleet.redis.kill();
+    await knowsLoss(first);
+    const setting = { env: { CUTOVER_ADMIN_URL: first.served.admin } };
+    const told = await runCutover(["rollback", "checkout"], setting);
+    expect(told.code).toBe(4);
+    expect(told.stdout).toMatch(/^checkout: rolled back → .*on this one instance alone in \d+ ms: the store/);
+    expect(told.stderr).toContain("Tell every other instance: cutover rollback checkout --admin-url URL");
+    expect((await runCutover(["status"], setting)).stdout).toContain("! On this instance alone");
+  });
+});
+
+describe("one instance is cut off", () => {
+  test("what it was told wins over what the others raised meanwhile", async () => {
+    await start();
+    const [first, second, cutOff] = fleet.members;
+    await first.api.set(50, { waitMs: 5000 });
+    cutOff.link.cut();
+    await knowsLoss(cutOff);
+    await cutOff.api.call("rollback");
+    const raised = await first.api.set(80, { waitMs: 0 });
+    expect(raised.answer).toMatchObject({ percent: 80, version: 2 });
+
+    cutOff.link.heal();
+    const ms = await agreed(fleet.members);
+    process.stdout.write(`all agreed ${Math.round(ms)} ms after the partition was healed\n`);
+    expect(await second.api.view()).toMatchObject({ percent: 0, state: "rolled_back", version: 3 });
+    expect((await first.api.history()).map(({ action }) => action)).toEqual(["reconciled", "set", "set"]);
+  });
+
+  test("a hold wins with the percent it was made at, and is resumed like any other", async () => {
+    await start();
+    const [first, second, cutOff] = fleet.members;
+    await first.api.set(30, { waitMs: 5000 });
+    cutOff.link.cut();
+    await knowsLoss(cutOff);
+    expect((await cutOff.api.call("hold")).answer).toMatchObject({ percent: 30, state: "held" });
+    await first.api.set(80, { waitMs: 0 });
+    cutOff.link.heal();
+    await agreed(fleet.members);
+    expect(await second.api.view()).toMatchObject({ percent: 30, state: "held", version: 3 });
+
+    expect((await cutOff.api.call("resume")).answer).toMatchObject({ state: "open", version: 4 });
+    expect((await cutOff.api.set(60, { waitMs: 5000 })).answer?.applied).toMatchObject({ complete: true });
+    expect((await cutOff.shop.visit("s")).version).toBe(5);
+  });
+});
