@@ -122,9 +122,10 @@ test("200 writes: each answered when all three apply it, and nothing begun after
     closedSpans.some(({ from, to }) => begunAt > from && begunAt < to),
   );
   const p99 = percentile(appliedMs, 0.99);
+  const slowest = Math.max(...appliedMs);
   console.log(
     `fleet: ${writes} writes on 3 instances, applied p50 ${percentile(appliedMs, 0.5)} ms, p99 ${p99} ms, ` +
-      `max ${Math.max(...appliedMs)} ms; ${closedSpans.length} rollbacks, ${afterRollbacks} requests sent after them and ` +
+      `max ${slowest} ms (write ${appliedMs.indexOf(slowest) + 1}); ${closedSpans.length} rollbacks, ${afterRollbacks} requests sent after them and ` +
       `${begunWhileClosed.length} of ${load.visits.length} background ones begun then: ` +
       `${onNew(begunWhileClosed).length} reached new`,
   );
