@@ -15,12 +15,19 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
+interface Batch {
+  readonly texts: string[];
+  /** Settles with all of it. */
+  readonly written: Promise<void>;
+}
+
 /** Opens it, and makes its folder, when it is first written to; it is readable by its owner only. */
 export function createAppendFile(path: string): AppendFile {
   let file: FileHandle | undefined;
   let size = 0;
   let spoiled = false;
-  let waiting: { readonly text: string; readonly settle: (error?: unknown) => void }[] = [];
+  /** What is appended next, in one write; closed as soon as that begins or anything else is to come after it. */
+  let gathering: Batch | undefined;
   /** What is under way, one thing at a time. */
   let last = Promise.resolve();
 
@@ -43,39 +50,38 @@ export function createAppendFile(path: string): AppendFile {
     return file;
   }
 
-  async function flush(): Promise<void> {
-    const batch = waiting;
-    waiting = [];
-    if (batch.length === 0) return;
-    let failure: unknown;
-    try {
-      const bytes = Buffer.from(batch.map(({ text }) => text).join(""));
-      const handle = await opened();
-      spoiled = true;
-      await handle.appendFile(bytes);
-      await handle.datasync();
-      size += bytes.length;
-      spoiled = false;
-    } catch (error) {
-      failure = error ?? new Error("the file could not be written");
-    }
-    for (const { settle } of batch) settle(failure);
+  async function write(batch: Batch): Promise<void> {
+    if (gathering === batch) gathering = undefined;
+    const bytes = Buffer.from(batch.texts.join(""));
+    const handle = await opened();
+    spoiled = true;
+    await handle.appendFile(bytes);
+    await handle.datasync();
+    size += bytes.length;
+    spoiled = false;
+  }
+
+  function gather(): Batch {
+    const texts: string[] = [];
+    const batch: Batch = { texts, written: inTurn(() => write(batch)) };
+    return batch;
   }
 
   return {
-    append: (text) =>
-      new Promise((resolve, reject) => {
-        const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error));
-        waiting.push({ text, settle });
-        void inTurn(flush);
-      }),
-    clear: () =>
-      inTurn(async () => {
+    append(text) {
+      gathering ??= gather();
+      gathering.texts.push(text);
+      return gathering.written;
+    },
+    clear() {
+      gathering = undefined;
+      return inTurn(async () => {
         const handle = await opened();
         await handle.truncate(0);
         size = 0;
         await handle.datasync();
-      }),
+      });
+    },
     close: () =>
       inTurn(async () => {
         await file?.close();

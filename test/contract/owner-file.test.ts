@@ -1,0 +1,131 @@
+/** The file of owners and pins beside the embedded store: killed writers, restarts, a disk that fails. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createAppendFile } from "../../src/ownership/append-file.ts";
+import { openFileStores } from "../../src/ownership/in-process.ts";
+import { createRecords, type StoredRecord } from "../../src/ownership/records.ts";
+import { StoreUnavailable } from "../../src/state/store.ts";
+import { createManualTime } from "../support/manual-time.ts";
+
+const writer = fileURLToPath(new URL("../support/owner-writer.ts", import.meta.url));
+const hour = 3_600_000;
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-owner-file-"));
+  path = join(folder, "var", "state.json.owners");
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+test("owners and pins outlive a restart; what has expired does not", async () => {
+  const time = createManualTime();
+  const first = await openFileStores(path, time);
+  await first.owners.claim("checkout", "\xe9\n1", "new", hour);
+  await first.owners.claim("checkout", "short", "new", 1000);
+  const pin = { id: "abcdefghijkl", side: "new", epoch: 1, startedAt: 1_700_000_000 } as const;
+  const offer = { ...pin, expiresAt: pin.startedAt + 14_400 };
+  await first.pins.start("checkout", "s", { ...offer, side: "legacy" }, 14_400);
+  await first.pins.start("checkout", "s", offer, 14_400);
+  await first.close();
+  await time.advance(1000);
+  const second = await openFileStores(path, time);
+  expect(await second.owners.lookup("checkout", ["\xe9\n1", "short"])).toEqual(["new", undefined]);
+  expect(await second.pins.find("checkout", "s", 14_400)).toEqual(offer);
+  await second.close();
+  expect((await readFile(path, "utf8")).split("\n")).toHaveLength(3);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test("survives kill -9 at any moment, holding every owner that was said to be safe", async () => {
+  for (let round = 0; round < 6; round++) {
+    const child = spawn(process.execPath, ["--import", "tsx", writer, path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const gone = once(child, "exit");
+    const safe: string[] = [];
+    const lines = createInterface({ input: child.stdout });
+    const closed = once(lines, "close");
+    lines.on("line", (line) => safe.push(line));
+    await once(lines, "line");
+    await sleep(Math.random() * 100);
+    child.kill("SIGKILL");
+    await Promise.all([gone, closed]);
+    const stores = await openFileStores(path, { now: () => Date.now() });
+    const owners = await stores.owners.lookup("checkout", safe);
+    expect(owners).toEqual(safe.map((key) => (Number(key.slice(1)) % 2 === 0 ? "new" : "legacy")));
+    await stores.close();
+  }
+}, 60_000);
+
+test("a last line cut short was told to nobody and is dropped; any other that does not read is refused", async () => {
+  const time = createManualTime();
+  const first = await openFileStores(path, time);
+  await first.owners.claim("checkout", "a", "new", hour);
+  await first.close();
+  await appendFile(path, '{"id":"owner:checkout:b","val');
+  const second = await openFileStores(path, time);
+  expect(await second.owners.lookup("checkout", ["a", "b"])).toEqual(["new", undefined]);
+  await second.close();
+  await writeFile(path, "nonsense\n");
+  await expect(openFileStores(path, time)).rejects.toThrow(`${path}: line 1 is no record`);
+  expect(await readFile(path, "utf8")).toBe("nonsense\n");
+});
+
+test("what is appended together is whole and in order; a cleared file begins anew", async () => {
+  const file = createAppendFile(path);
+  await Promise.all([file.append("one\n"), file.append("two\n")]);
+  await Promise.all([file.clear(), file.append("three\n"), file.append("four\n")]);
+  await file.close();
+  expect(await readFile(path, "utf8")).toBe("three\nfour\n");
+  const again = createAppendFile(path);
+  await again.append("five\n");
+  await again.close();
+  expect(await readFile(path, "utf8")).toBe("three\nfour\nfive\n");
+});
+
+test("a full disk makes each append fail that meets it, and nothing else", async () => {
+  const full = createAppendFile("/dev/full");
+  await expect(full.append("one\n")).rejects.toThrow("ENOSPC");
+  await expect(full.append("two\n")).rejects.toThrow();
+  await full.close();
+});
+
+test("a file that can not be opened makes the claim fail, not the file's neighbours", async () => {
+  const file = createAppendFile(folder);
+  await expect(file.append("one\n")).rejects.toThrow("EISDIR");
+  await file.close();
+});
+
+test("a record that could not be made durable has not happened; those who waited for it hear so", async () => {
+  let fail = false;
+  const written: StoredRecord[] = [];
+  const time = createManualTime();
+  const records = createRecords({
+    clock: time,
+    async persist(record) {
+      await time.advance(0);
+      if (fail) throw new Error("disk full");
+      written.push(record);
+    },
+  });
+  const put = (value: string) => records.change("a", () => ({ value, ttlMs: hour }));
+  expect(await put("1")).toBeUndefined();
+  fail = true;
+  const change = put("2");
+  const read = records.get("a");
+  await expect(change).rejects.toThrow(StoreUnavailable);
+  await expect(read).rejects.toThrow(StoreUnavailable);
+  expect(await records.get("a")).toBe("1");
+  fail = false;
+  expect(await put("3")).toBe("1");
+  expect(await records.get("a")).toBe("3");
+  expect(written.map(({ value }) => value)).toEqual(["1", "3"]);
+});

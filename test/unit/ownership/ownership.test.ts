@@ -1,0 +1,220 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryStores } from "../../../src/ownership/in-process.ts";
+import { createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
+import type { OwnerKey } from "../../../src/ownership/port.ts";
+import type { OwnerStore } from "../../../src/ownership/store.ts";
+import { type Side, sides } from "../../../src/state/model.ts";
+import { StoreUnavailable } from "../../../src/state/store.ts";
+import { createManualTime } from "../../support/manual-time.ts";
+
+const ttlMs = 3_600_000;
+const claimed = (key: string): OwnerKey => ({ key, ttlMs, claimed: true });
+const learned = (key: string): OwnerKey => ({ key, ttlMs, claimed: false });
+
+function rig(options: { remembered?: number; backSinceMs?: () => number } = {}) {
+  const time = createManualTime();
+  const { owners } = createMemoryStores(time);
+  const counted: string[] = [];
+  const spooled: string[] = [];
+  /** Round trips, by their kind. */
+  const trips: string[] = [];
+  const state = { up: true };
+  const reach = () => {
+    if (!state.up) throw new StoreUnavailable("off");
+  };
+  const store: OwnerStore = {
+    async lookup(cutover, keys) {
+      trips.push(`lookup ${keys.join(" ")}`);
+      reach();
+      return owners.lookup(cutover, keys);
+    },
+    async claim(cutover, key, side, ttl) {
+      trips.push(`claim ${key}`);
+      reach();
+      return owners.claim(cutover, key, side, ttl);
+    },
+  };
+  const ownership = createOwnership({
+    owners: store,
+    spool: { add: async ({ key, side }) => void spooled.push(`${key} ${side}`) },
+    counts: {
+      conflict: () => counted.push("conflict"),
+      unknown: () => counted.push("unknown"),
+      unrecorded: () => counted.push("unrecorded"),
+      disputed: () => counted.push("disputed"),
+    },
+    clock: time,
+    ...options,
+  });
+  const find = async (...keys: OwnerKey[]) => ownership.find("checkout", keys);
+  const claim = async (side: Side, ...keys: OwnerKey[]) =>
+    ownership.claim("checkout", await find(...keys), side, false);
+  return { time, owners, counted, spooled, trips, state, ownership, find, claim };
+}
+
+describe("an owner", () => {
+  it("is asked for once and then remembered, answered without waiting", async () => {
+    const { owners, ownership, find, trips } = rig();
+    await owners.claim("checkout", "O1", "new", ttlMs);
+    expect(await find(learned("O1"))).toMatchObject({ owner: "new", unknown: false });
+    const again = ownership.find("checkout", [learned("O1")]);
+    expect(again).toMatchObject({ owner: "new" });
+    expect(trips).toEqual(["lookup O1"]);
+  });
+
+  it("of several keys is asked for in one round trip, only where it is not remembered", async () => {
+    const { find, claim, trips } = rig();
+    await claim("new", claimed("K1"));
+    await find(claimed("K1"), learned("O1"), learned("O2"));
+    expect(trips).toEqual(["claim K1", "lookup O1 O2"]);
+  });
+
+  it("that nobody has is not remembered as such", async () => {
+    const { owners, find } = rig();
+    expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: false, claimable: false });
+    await owners.claim("checkout", "O1", "new", ttlMs);
+    expect((await find(learned("O1"))).owner).toBe("new");
+  });
+
+  it("told by the key's form needs no store and no memory", async () => {
+    const { ownership, trips } = rig();
+    const key: OwnerKey = { ...learned("SS-1"), side: "legacy" };
+    expect(ownership.find("checkout", [key])).toMatchObject({ owner: "legacy", claimable: false });
+    await ownership.learn("checkout", [key], "legacy");
+    expect(trips).toEqual([]);
+  });
+
+  it("of the first key in config order wins, and the conflict is counted", async () => {
+    const { owners, find, counted } = rig();
+    await owners.claim("checkout", "O1", "new", ttlMs);
+    await owners.claim("checkout", "O2", "legacy", ttlMs);
+    expect((await find(learned("O1"), learned("O2"))).owner).toBe("new");
+    expect((await find(learned("O2"), learned("O1"))).owner).toBe("legacy");
+    expect(counted).toEqual(["conflict", "conflict"]);
+  });
+
+  it("is forgotten when more are remembered than there is room for, and asked for again", async () => {
+    const { claim, find, trips } = rig({ remembered: 2 });
+    for (const key of ["K1", "K2", "K3"]) await claim("new", claimed(key));
+    trips.length = 0;
+    await find(learned("K1"));
+    await find(learned("K3"));
+    expect(trips).toEqual(["lookup K1"]);
+  });
+});
+
+describe("a claim", () => {
+  it("of a key not seen before is one round trip", async () => {
+    const { claim, trips } = rig();
+    expect(await claim("new", claimed("K1"))).toEqual({ owner: undefined, unknown: false });
+    expect(trips).toEqual(["claim K1"]);
+  });
+
+  it("tells the owner that another instance made first", async () => {
+    const { owners, claim } = rig();
+    await owners.claim("checkout", "K1", "legacy", ttlMs);
+    expect((await claim("new", claimed("K1"))).owner).toBe("legacy");
+    expect((await claim("new", claimed("K1"))).owner).toBe("legacy");
+  });
+
+  it("touches only keys that are claimed by use", async () => {
+    const { claim, owners } = rig();
+    await claim("new", learned("O1"), claimed("K1"));
+    expect(await owners.lookup("checkout", ["O1", "K1"])).toEqual([undefined, "new"]);
+  });
+
+  it.each(sides)("that can not be recorded holds here, for %s, and waits in the spool", async (side) => {
+    const { claim, find, counted, spooled, state } = rig();
+    state.up = false;
+    expect(await claim(side, claimed("K1"))).toEqual({ owner: undefined, unknown: true });
+    expect((await find(claimed("K1"))).owner).toBe(side);
+    expect(spooled).toEqual([`K1 ${side}`]);
+    expect(counted).toEqual(["unrecorded", "unknown"]);
+  });
+
+  it("that must be recorded and can not be leaves no trace", async () => {
+    const { ownership, find, spooled, state } = rig();
+    state.up = false;
+    const found = await find(claimed("K1"));
+    expect(await ownership.claim("checkout", found, "new", true)).toMatchObject({ unknown: true });
+    expect(spooled).toEqual([]);
+    state.up = true;
+    expect((await find(claimed("K1"))).owner).toBeUndefined();
+  });
+
+  it("of the same key by two requests at once during an outage gives both one side", async () => {
+    const { ownership, find, state } = rig();
+    const found = await find(claimed("K1"));
+    state.up = false;
+    const [one, other] = await Promise.all([
+      ownership.claim("checkout", found, "new", false),
+      ownership.claim("checkout", found, "legacy", false),
+    ]);
+    expect([one.owner ?? "new", other.owner ?? "legacy"]).toEqual(["new", "new"]);
+  });
+});
+
+describe("what a side has made", () => {
+  it("is recorded in one round trip, and not again", async () => {
+    const { ownership, owners, trips } = rig();
+    await ownership.learn("checkout", [learned("O1")], "new");
+    await ownership.learn("checkout", [learned("O1")], "new");
+    expect(trips).toEqual(["claim O1"]);
+    expect(await owners.lookup("checkout", ["O1"])).toEqual(["new"]);
+  });
+
+  it("is counted as disputed when the other side owns it already; the first owner stays", async () => {
+    const { ownership, owners, counted, find } = rig();
+    await owners.claim("checkout", "O1", "legacy", ttlMs);
+    await ownership.learn("checkout", [learned("O1")], "new");
+    await ownership.learn("checkout", [learned("O1")], "new");
+    expect(counted).toEqual(["disputed", "disputed"]);
+    expect((await find(learned("O1"))).owner).toBe("legacy");
+  });
+
+  it("waits in the spool when it can not be recorded, and holds here at once", async () => {
+    const { ownership, find, spooled, state } = rig();
+    state.up = false;
+    await ownership.learn("checkout", [learned("O1"), learned("O2")], "new");
+    expect(spooled).toEqual(["O1 new", "O2 new"]);
+    expect((await find(learned("O1"))).owner).toBe("new");
+  });
+});
+
+describe("an owner that can not be told", () => {
+  it("is unknown while the store is out of reach, and for a while after: others may know what it does not", async () => {
+    const { find, time, state, counted } = rig();
+    state.up = false;
+    expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: true });
+    state.up = true;
+    await time.advance(recoveryMs - 1);
+    expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: true });
+    await time.advance(1);
+    expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: false });
+    expect(counted).toEqual(["unknown", "unknown"]);
+  });
+
+  it("is unknown after an outage also to those who asked nothing meanwhile", async () => {
+    const { find, time } = rig({ backSinceMs: () => 1000 });
+    await time.advance(1000 + recoveryMs - 1);
+    expect((await find(learned("O1"))).unknown).toBe(true);
+    expect((await find(claimed("K1"))).unknown).toBe(true);
+    await time.advance(1);
+    expect((await find(learned("O1"))).unknown).toBe(false);
+  });
+
+  it("does not matter where another key's owner is known", async () => {
+    const { find, claim, state, counted } = rig();
+    await claim("new", claimed("K1"));
+    state.up = false;
+    expect(await find(claimed("K1"), learned("O1"))).toMatchObject({ owner: "new", unknown: false });
+    expect(counted).toEqual([]);
+  });
+
+  it("is counted once a request, whether the question or the claim failed", async () => {
+    const { claim, state, counted } = rig();
+    state.up = false;
+    await claim("new", learned("O1"), claimed("K1"));
+    expect(counted.filter((count) => count === "unknown")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import type { JourneyPin } from "../../../src/decide/pin.ts";
+import { createMemoryStores } from "../../../src/ownership/in-process.ts";
+import { createPins } from "../../../src/ownership/pins.ts";
+import { StoreUnavailable } from "../../../src/state/store.ts";
+import { createManualTime, epoch } from "../../support/manual-time.ts";
+
+const maxTtl = 14_400;
+
+function rig() {
+  const time = createManualTime();
+  const stores = createMemoryStores(time);
+  const state = { up: true, finds: 0, unknown: 0 };
+  const reach = () => {
+    if (!state.up) throw new StoreUnavailable("off");
+  };
+  const pins = createPins({
+    clock: time,
+    onUnknown: () => {
+      state.unknown += 1;
+    },
+    pins: {
+      async find(...args) {
+        state.finds += 1;
+        reach();
+        return stores.pins.find(...args);
+      },
+      async start(...args) {
+        reach();
+        return stores.pins.start(...args);
+      },
+      async end(...args) {
+        reach();
+        return stores.pins.end(...args);
+      },
+    },
+  });
+  const offer = (id: string, more: Partial<JourneyPin> = {}): JourneyPin => {
+    const startedAt = Math.floor(time.now() / 1000);
+    return { id: id.repeat(12), side: "new", epoch: 0, startedAt, expiresAt: startedAt + maxTtl, ...more };
+  };
+  const start = (pin: JourneyPin) => pins.start("checkout", "s", pin, maxTtl);
+  const find = async () => pins.find("checkout", "s", maxTtl);
+  return { time, state, stores, pins, offer, start, find };
+}
+
+describe("the journey of a shopper without cookies", () => {
+  it("is remembered where it began, for half the grace, and then asked for again", async () => {
+    const { time, state, offer, start, find } = rig();
+    const pin = await start(offer("a"));
+    expect(await find()).toEqual(pin);
+    expect(state.finds).toBe(0);
+    await time.advance(30_000);
+    expect(await find()).toEqual(pin);
+    expect(await find()).toEqual(pin);
+    expect(state.finds).toBe(1);
+  });
+
+  it("is found where another instance began it: that there is none is never remembered", async () => {
+    const { stores, offer, find } = rig();
+    expect(await find()).toBeUndefined();
+    const pin = await stores.pins.start("checkout", "s", offer("a"), maxTtl);
+    expect(await find()).toEqual(pin);
+  });
+
+  it("is over at its maximum, remembered or not", async () => {
+    const { time, offer, start, find } = rig();
+    await start(offer("a", { startedAt: epoch / 1000 - maxTtl + 10, expiresAt: epoch / 1000 + 10 }));
+    expect(await find()).toBeDefined();
+    await time.advance(10_000);
+    expect(await find()).toBeUndefined();
+  });
+
+  it("is forgotten soon after another instance has ended it", async () => {
+    const { time, stores, offer, start, find } = rig();
+    await start(offer("a"));
+    await stores.pins.end("checkout", "s", 60, maxTtl);
+    await time.advance(60_000);
+    expect(await find()).toBeUndefined();
+  });
+
+  it("is unknown, counted, while the store is out of reach; an old memory is then better than none", async () => {
+    const { time, state, offer, start, find } = rig();
+    state.up = false;
+    expect(await find()).toBeUndefined();
+    expect(state.unknown).toBe(1);
+    state.up = true;
+    const pin = await start(offer("a"));
+    await time.advance(60_000);
+    state.up = false;
+    expect(await find()).toEqual(pin);
+    expect(state.unknown).toBe(2);
+  });
+
+  it("begins here even when the store does not hear of it", async () => {
+    const { time, state, offer, start, find } = rig();
+    state.up = false;
+    const pin = await start(offer("a"));
+    await time.advance(1000);
+    expect(await start(offer("b", { side: "legacy" }))).toEqual(pin);
+    expect(await find()).toEqual(pin);
+    // After a hard rollback what is remembered of new counts no more.
+    const after = offer("c", { side: "legacy", epoch: 1 });
+    expect(await start(after)).toEqual(after);
+  });
+
+  it("that ends while the store is out of reach is nothing to fail on", async () => {
+    const { state, pins, offer, start } = rig();
+    await start(offer("a"));
+    state.up = false;
+    expect(await pins.end("checkout", "s", 60, maxTtl)).toBeUndefined();
+    expect(state.unknown).toBe(1);
+  });
+});
