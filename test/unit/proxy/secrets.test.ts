@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { createJourneySecrets, secretName } from "../../../src/proxy/secrets.ts";
+import { createMemoryStore } from "../../../src/state/memory.ts";
+import { StoreUnavailable } from "../../../src/state/store.ts";
+import { createManualTime } from "../../support/manual-time.ts";
+
+function rig() {
+  const time = createManualTime();
+  const store = createMemoryStore({ clock: time });
+  const state = { up: true, asked: 0 };
+  const shared = async (name: string, offer: string) => {
+    state.asked += 1;
+    if (!state.up) throw new StoreUnavailable("off");
+    return store.shared(name, offer);
+  };
+  const kept = new Map<string, string>();
+  const instance = (given: readonly string[] = [], before: ReadonlyMap<string, string> = new Map()) =>
+    createJourneySecrets({
+      store: { shared },
+      timers: time,
+      configured: new Map([["checkout", given]]),
+      kept: before,
+      keep: (name, secret) => kept.set(name, secret),
+    });
+  return { time, state, kept, instance };
+}
+
+describe("journey secrets", () => {
+  it("are used as configured, the first signs, and the store is not asked", async () => {
+    const { instance, state, kept } = rig();
+    const secrets = instance(["new", "old"]);
+    await secrets.start();
+    expect(secrets.of("checkout")).toEqual(["new", "old"]);
+    expect(secrets.of("wallet")).toEqual([]);
+    expect(state.asked).toBe(0);
+    expect(kept.size).toBe(0);
+  });
+
+  it("are generated once and shared by all instances where none is configured, and kept", async () => {
+    const { instance, kept } = rig();
+    const [one, other] = [instance(), instance()];
+    await one.start();
+    await other.start();
+    const [secret = ""] = one.of("checkout");
+    expect(secret).toMatch(/^[\w-]{43}$/);
+    expect(other.of("checkout")[0]).toBe(secret);
+    expect(kept.get(secretName("checkout"))).toBe(secret);
+  });
+
+  it("signed with before the store answered still verify afterwards", async () => {
+    const { time, instance, state } = rig();
+    const one = instance();
+    await one.start();
+    state.up = false;
+    const other = instance();
+    await other.start();
+    const [own = ""] = other.of("checkout");
+    state.up = true;
+    await time.advance(1000);
+    expect(other.of("checkout")).toEqual([one.of("checkout")[0], own]);
+    const { asked } = state;
+    await time.advance(5000);
+    expect(state.asked).toBe(asked);
+    other.stop();
+  });
+
+  it("come from the snapshot in a cold start without the store", async () => {
+    const { instance, state } = rig();
+    state.up = false;
+    const secrets = instance([], new Map([[secretName("checkout"), "kept"]]));
+    await secrets.start();
+    expect(secrets.of("checkout")).toEqual(["kept"]);
+    secrets.stop();
+  });
+
+  it("are sought no longer once stopped", async () => {
+    const { time, instance, state } = rig();
+    state.up = false;
+    const secrets = instance();
+    await secrets.start();
+    secrets.stop();
+    await time.advance(5000);
+    expect(state.asked).toBe(1);
+    expect(time.pending()).toBe(0);
+  });
+});
