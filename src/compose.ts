@@ -17,9 +17,8 @@ import { createSpool } from "./ownership/spool.ts";
 import { createSpoolFile } from "./ownership/spool-file.ts";
 import { createExchange } from "./proxy/exchange.ts";
 import { explain } from "./proxy/explain.ts";
-import { createHttpProxyUpstream } from "./proxy/forward/http-proxy.ts";
+import { openUpstream } from "./proxy/forward/open.ts";
 import type { Upstream } from "./proxy/forward/port.ts";
-import { createUndiciUpstream } from "./proxy/forward/undici.ts";
 import { createIds } from "./proxy/ids.ts";
 import { createFieldNames } from "./proxy/names.ts";
 import { createJourneySecrets } from "./proxy/secrets.ts";
@@ -39,6 +38,7 @@ import { createMetrics } from "./telemetry/metrics.ts";
 import { addProcessMetrics } from "./telemetry/process-metrics.ts";
 import { watchRollbacks } from "./telemetry/rollbacks.ts";
 import { createTraffic } from "./telemetry/traffic.ts";
+import { createUpgradeCounts } from "./telemetry/upgrades.ts";
 
 export interface InstanceOptions {
   /** Where log lines go: a file, or standard output without it. */
@@ -177,6 +177,7 @@ async function build(
     proxyName,
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
+    upgrades: createUpgradeCounts(metrics.registry, names),
     onFault,
   });
   const noneRow = metrics.meter.row();
@@ -266,16 +267,10 @@ function whenStale({ cutovers, staleAfter }: Config): WhenStale {
 }
 
 function openUpstreams(config: Config): ReadonlyMap<string, Upstream> {
-  const createUpstream = config.engine === "undici" ? createUndiciUpstream : createHttpProxyUpstream;
   return new Map(
-    Object.entries(config.upstreams).map(([name, { url, connections, timeouts }]) => [
+    Object.entries(config.upstreams).map(([name, declared]) => [
       name,
-      createUpstream({
-        name,
-        url: new URL(url),
-        connections,
-        timeouts: { connectMs: timeouts.connect, headersMs: timeouts.headers, idleMs: timeouts.idle },
-      }),
+      openUpstream(config.engine, name, declared),
     ]),
   );
 }

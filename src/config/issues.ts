@@ -71,7 +71,7 @@ function laterKeys(path: Path): readonly string[] {
   if (path.length !== 2) return [];
   if (path[0] === "cutovers") return unsupported.cutover;
   if (path[0] === "upstreams") return unsupported.upstream;
-  return path[0] === "listeners" && path[1] === "proxy" ? unsupported.proxyListener : [];
+  return [];
 }
 
 /** Of the alternatives, the one that is right about the kind of value explains what is wrong inside it. */

@@ -3,6 +3,7 @@
  * Every problem is given at once, each with its line and column; nothing is thrown for what a file holds.
  */
 import { createReadStream } from "node:fs";
+import { certificateFindings, type Found } from "./certificates.ts";
 import { findingsBetween, warningsBetween } from "./checks.ts";
 import { type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
 import { draftOf } from "./draft.ts";
@@ -31,7 +32,7 @@ export async function loadConfig(path: string, env: Environment = process.env): 
   } catch (error) {
     return refusedWhole(path, `expected a file that can be read: ${codeOf(error)}`);
   }
-  return readConfig(Buffer.concat(chunks), path, env);
+  return readConfig(Buffer.concat(chunks), path, env, (config) => certificateFindings(config, Date.now()));
 }
 
 function codeOf(error: unknown): string {
@@ -45,8 +46,14 @@ function refusedWhole(file: string, message: string): LoadResult {
 /**
  * @param bytes of a YAML file, UTF-8
  * @param file what the problems call it
+ * @param look what is found in the files that a sound configuration names
  */
-export function readConfig(bytes: Uint8Array, file: string, env: Environment): LoadResult {
+export function readConfig(
+  bytes: Uint8Array,
+  file: string,
+  env: Environment,
+  look: (config: Config) => Found = () => ({ wrong: [], unwise: [] }),
+): LoadResult {
   if (bytes.length > maxBytes) return refusedWhole(file, "expected a file of at most 1 MiB");
   const text = decode(bytes);
   if (text === undefined) return refusedWhole(file, "expected a file in UTF-8");
@@ -63,7 +70,10 @@ export function readConfig(bytes: Uint8Array, file: string, env: Environment): L
   const unsettled = findings.filter(({ path }) => !document.settled.has(pathKey(path)));
   const problems = [...document.problems, ...unsettled.map(place)];
   if (!parsed.success || problems.length > 0) return { ok: false, problems: inOrder(problems) };
-  return { ok: true, config: parsed.data, warnings: inOrder(warningsBetween(draft).map(place)) };
+  const found = look(parsed.data);
+  if (found.wrong.length > 0) return { ok: false, problems: inOrder(found.wrong.map(place)) };
+  const warnings = inOrder([...warningsBetween(draft), ...found.unwise].map(place));
+  return { ok: true, config: parsed.data, warnings };
 }
 
 function decode(bytes: Uint8Array): string | undefined {

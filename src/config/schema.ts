@@ -9,7 +9,6 @@ import * as value from "./values.ts";
 /** Blocks that belong to the contract but that this version can not honour: refused by name, never ignored. */
 export const unsupported = {
   cutover: ["guard", "plan", "deadline", "shadow", "ledger"],
-  proxyListener: ["tls"],
   upstream: ["health"],
 } as const;
 
@@ -21,12 +20,26 @@ function block<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   });
 }
 
-const listener = (port: number) =>
-  block({
-    host: z.string().min(1).default("127.0.0.1"),
-    /** 0: any free port. */
-    port: z.int().min(0).max(65_535).default(port),
-  });
+const address = (port: number) => ({
+  host: z.string().min(1).default("127.0.0.1"),
+  /** 0: any free port. */
+  port: z.int().min(0).max(65_535).default(port),
+});
+
+/** HTTPS, with HTTP/2 and HTTP/1.1. Files, PEM; the certificate's chain follows it in its file. */
+const listenerTls = block({ cert: value.file, key: value.file });
+
+const upstreamTls = block({
+  /** File of the authorities believed in place of the system's; PEM. */
+  ca: value.file.optional(),
+  /** Name asked for (SNI) and looked for in the certificate, where it is not the URL's host. */
+  servername: value.hostName.optional(),
+  /** Files of the certificate and key this proxy shows; PEM. */
+  cert: value.file.optional(),
+  key: value.file.optional(),
+  /** false: any certificate will do. */
+  verify: z.boolean().default(true),
+});
 
 const upstream = block({
   url: value.origin,
@@ -40,7 +53,17 @@ const upstream = block({
     idle: value.wait.default(60_000),
     /** Of the whole exchange. */
     total: value.wait.default(300_000),
+    /** Of requests that change the protocol (WebSocket). */
+    upgrade: block({
+      /** From the connection to the head of the answer. */
+      handshake: value.wait.default(10_000),
+      /** Longest silence of both sides afterwards. */
+      idle: value.wait.default(3_600_000),
+      lifetime: value.wait.default(86_400_000),
+    }).prefault({}),
   }).prefault({}),
+  /** How an https upstream is known. */
+  tls: upstreamTls.optional(),
 });
 
 const route = block({
@@ -117,8 +140,8 @@ const pathOrOff = (what: string) =>
 
 export const configSchema = block({
   listeners: block({
-    proxy: listener(8080).prefault({}),
-    admin: listener(9900).prefault({}),
+    proxy: block({ ...address(8080), tls: listenerTls.optional() }).prefault({}),
+    admin: block(address(9900)).prefault({}),
     /** How long a start waits for a port that is taken. */
     wait: value.pause.default(0),
   }).prefault({}),

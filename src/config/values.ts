@@ -90,14 +90,20 @@ export const headerName = z
   .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
   .toLowerCase();
 
-const originForm = "expected http://HOST:PORT without user, path, query or fragment";
+/** A path; what is in the file is checked in files.ts. */
+export const file = z.string().min(1, "expected a file's path");
+
+export const hostName = z
+  .string()
+  .regex(/^(?=.{1,253}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "expected a host name");
+
+const originForm = "expected http://HOST:PORT or https://HOST:PORT without user, path, query or fragment";
 
 export const origin = read((text) => {
-  if (text.startsWith("https://")) return expected("https upstreams are not supported by this version");
   if (!URL.canParse(text)) return expected(originForm);
   const url = new URL(text);
   const bare = url.pathname === "/" && !/[?#@]/.test(text);
-  return url.protocol === "http:" && bare ? text : expected(originForm);
+  return /^https?:$/.test(url.protocol) && bare ? text : expected(originForm);
 });
 
 const laterStores = ["redis-sentinel", "redis-cluster"];

@@ -15,8 +15,11 @@ import { fieldValue, type RequestView } from "../decide/sources.ts";
 import type { Journeys } from "../ownership/port.ts";
 import { initialState } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
+import type { UpgradeCounts } from "../telemetry/upgrades.ts";
 import { type Arrival, readArrival } from "./arrival.ts";
+import { type BodyLimits, boundedBody, watchPace } from "./body-limits.ts";
 import { bucketFor, forcedIn, ownerKeysIn, shopperIn } from "./facts.ts";
+import { codes } from "./forward/failure.ts";
 import type { Failure, Forwarding, ResponseSink } from "./forward/port.ts";
 import { type Held, holdBody } from "./held-body.ts";
 import { jsonOf } from "./held-json.ts";
@@ -25,12 +28,13 @@ import type { Inbound } from "./inbound.ts";
 import { journeyFields, pinOf } from "./journey.ts";
 import { learning, learns } from "./learn.ts";
 import { beginLife, type LifeContext } from "./life.ts";
-import { refusals } from "./refusal.ts";
+import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { decisionField, forwardRequest, type RelayContext, relay } from "./relay.ts";
 import type { CompiledRoute, Destination } from "./table.ts";
 
 export interface ExchangeContext extends RelayContext, HoldersContext, Omit<LifeContext, "noneRow"> {
   readonly following: Following;
+  readonly bodyLimits: BodyLimits;
   /** Hears of each answer that begins, continues or ends a journey. */
   readonly journeys?: Journeys | undefined;
   /** A journey cookie was tampered with, is foreign or expired. */
@@ -41,6 +45,8 @@ export interface ExchangeContext extends RelayContext, HoldersContext, Omit<Life
   readonly onUnreadBody: (cutover: string) => void;
   /** A key is too long to count. */
   readonly onLongKey: (cutover: string) => void;
+  /** Counts connections whose protocol was changed. */
+  readonly upgrades: UpgradeCounts;
   /** Hears of a fault of the proxy's own. */
   readonly onFault: (error: unknown) => void;
 }
@@ -48,13 +54,14 @@ export interface ExchangeContext extends RelayContext, HoldersContext, Omit<Life
 export type Exchange = (inbound: Inbound) => void;
 
 export function createExchange(context: ExchangeContext): Exchange {
-  const { table, following, fieldNames, ids, clock, decisionHeader } = context;
+  const { table, following, fieldNames, ids, clock, decisionHeader, bodyLimits } = context;
   const lifeContext: LifeContext = { ...context, noneRow: table.noneRow };
   const journeyContext = { ...context, newId: ids.journeyId };
   const nowSeconds = () => Math.floor(clock.now() / 1000);
 
   return function exchange(inbound: Inbound): void {
-    const { head, answer, body } = inbound;
+    const { head, answer } = inbound;
+    const { framing } = head;
     const names = fieldNames.of(head.fields);
     const requestId = ids.requestId(fieldValue(head.fields, names, "x-request-id"));
     const life = beginLife(lifeContext, inbound, requestId);
@@ -73,15 +80,24 @@ export function createExchange(context: ExchangeContext): Exchange {
       return;
     }
     const route = arrival.match?.value;
-    if (route === undefined) send(arrival, table.fallthrough, body, undefined);
-    else {
-      life.routed(route);
-      if (route.holdsBody && head.framing.kind !== "none") hold(arrival, route);
-      else gather(arrival, route, undefined);
+    if (route !== undefined) life.routed(route);
+    if (framing.kind === "sized" && framing.length > bodyLimits.maxBytes) {
+      life.refuse(refusals.bodyTooLarge);
+      return;
     }
+    const body =
+      framing.kind === "chunked"
+        ? boundedBody(inbound.body, bodyLimits.maxBytes, () => giveUp(refusals.bodyTooLarge))
+        : inbound.body;
+    if (framing.kind !== "none") {
+      life.onSettled(watchPace(inbound.body, bodyLimits.paceMs, () => giveUp(refusals.requestTimeout)));
+    }
+    if (route === undefined) send(arrival, table.fallthrough, body, undefined);
+    else if (route.holdsBody && framing.kind !== "none") hold(arrival, route);
+    else gather(arrival, route, undefined);
 
     function hold(arrival: Arrival, route: CompiledRoute): void {
-      const declared = head.framing.kind === "sized" ? head.framing.length : undefined;
+      const declared = framing.kind === "sized" ? framing.length : undefined;
       limit(route.cutover.destinations.legacy.totalMs);
       holdBody(body, declared)
         .then(
@@ -177,6 +193,11 @@ export function createExchange(context: ExchangeContext): Exchange {
             return decided === undefined ? [] : addedFields(decided, status);
           },
           ended: () => life.settle((life.status ?? 0) >= 500 ? "server_error" : "ok"),
+          switched() {
+            // The exchange is over with the 101; what follows is no request, and its length no latency.
+            life.settle("ok");
+            return context.upgrades.opened(route?.cutover.name ?? "none", decided?.decision.side ?? "none");
+          },
           misbehaved() {
             forwarding?.abort();
             life.refuse(refusals.protocol_error);
@@ -186,7 +207,11 @@ export function createExchange(context: ExchangeContext): Exchange {
             if (decided !== undefined && mayFallBack(decided, failure, content)) {
               life.attemptFailed(failure.outcome);
               go(arrival, { ...decided, decision: { side: "legacy", reason: "fallback" } }, content);
-            } else life.refuse(refusals[failure.outcome]);
+            } else if (failure.code === codes.requestBody) {
+              // What came is no whole request: its client has left, or is out of step.
+              answer.abort();
+              life.settle("client_aborted");
+            } else life.refuse(refusalOf(failure));
           },
         },
         decided === undefined ? undefined : learnerFor(decided),
@@ -212,6 +237,12 @@ export function createExchange(context: ExchangeContext): Exchange {
         forwarding?.abort();
         life.refuse(forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
       });
+    }
+
+    function giveUp(refusal: Refusal): void {
+      if (life.settled) return;
+      forwarding?.abort();
+      life.refuse(refusal);
     }
 
     /** A fault of ours ends this exchange, not the process. */

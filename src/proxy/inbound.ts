@@ -2,7 +2,7 @@
  * The seam between a transport and the exchange: a request's head and body, and a way to answer. The exchange
  * knows no class of node:http; a transport (node-http.ts) makes these of whatever it speaks.
  */
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 
 export interface RequestHead {
   readonly method: string;
@@ -10,9 +10,11 @@ export interface RequestHead {
   readonly target: string;
   /** Flat list, name then value, as received; byte strings. */
   readonly fields: readonly string[];
-  readonly version: "1.0" | "1.1";
+  readonly version: "1.0" | "1.1" | "2";
   readonly framing: RequestFraming;
   readonly peer: Peer;
+  /** The protocol the client asks to change to (RFC 9110 §7.8), lower case. */
+  readonly upgrade?: string | undefined;
 }
 
 /** What the sender's framing says of the body, read by a strict parser. */
@@ -54,6 +56,15 @@ export interface Answer {
   /** @returns false when the client reads slower than this: wait for `onDrain` */
   write(chunk: Buffer): boolean;
   end(trailers: readonly string[]): void;
+  /**
+   * In place of `head`, where the request's head asks for an upgrade: answers 101 and gives the connection away.
+   *
+   * @param fields those of the change of protocol included
+   * @returns `undefined` when the client is gone
+   */
+  switchProtocols?(
+    fields: readonly string[],
+  ): { readonly stream: Duplex; readonly first: Buffer } | undefined;
   /** Breaks the connection off, so that what was sent can not be taken for a whole answer. */
   abort(): void;
   onDrain(listener: () => void): void;

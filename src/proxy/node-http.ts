@@ -1,7 +1,7 @@
 /** node:http as a transport: a request and its response as the exchange's Inbound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Answer, Inbound, RequestFraming } from "./inbound.ts";
+import type { Answer, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
 
 export interface NodeHttpOptions {
   /** The client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1). */
@@ -15,18 +15,22 @@ export function inboundOf(
   response: ServerResponse,
   options: NodeHttpOptions,
 ): Inbound {
-  const { socket } = request;
   return {
-    head: {
-      method: request.method ?? "",
-      target: request.url ?? "",
-      fields: request.rawHeaders,
-      version: request.httpVersionMinor === 0 ? "1.0" : "1.1",
-      framing: framingOf(request),
-      peer: { address: socket.remoteAddress ?? "", encrypted: "encrypted" in socket },
-    },
+    head: headOf(request),
     body: options.expectsContinue ? askedBody(request, response) : request,
     answer: answerOf(response, options.draining),
+  };
+}
+
+export function headOf(request: IncomingMessage): RequestHead {
+  const { socket } = request;
+  return {
+    method: request.method ?? "",
+    target: request.url ?? "",
+    fields: request.rawHeaders,
+    version: request.httpVersionMinor === 0 ? "1.0" : "1.1",
+    framing: framingOf(request),
+    peer: { address: socket.remoteAddress ?? "", encrypted: "encrypted" in socket },
   };
 }
 
@@ -61,7 +65,7 @@ function askedBody(request: IncomingMessage, response: ServerResponse): Readable
   return body;
 }
 
-function answerOf(response: ServerResponse, draining: () => boolean): Answer {
+export function answerOf(response: ServerResponse, draining: () => boolean): Answer {
   return {
     get gone() {
       return response.destroyed && !response.writableFinished;

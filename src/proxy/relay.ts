@@ -4,6 +4,7 @@
 import type { Readable } from "node:stream";
 import type { Decision } from "../decide/decide.ts";
 import { fieldValue } from "../decide/sources.ts";
+import type { TunnelEnd } from "../telemetry/upgrades.ts";
 import type { Arrival } from "./arrival.ts";
 import type {
   Failure,
@@ -18,6 +19,7 @@ import type { Ids } from "./ids.ts";
 import type { Answer, RequestFraming } from "./inbound.ts";
 import type { FieldNames } from "./names.ts";
 import type { Table } from "./table.ts";
+import { joinTunnel } from "./tunnel.ts";
 
 export interface RelayContext {
   readonly table: Table;
@@ -34,6 +36,8 @@ export interface RelayEvents {
   /** The response's status is known. @returns fields to add to the answer, flat */
   answered(status: number): readonly string[];
   ended(): void;
+  /** The upstream changed the protocol and both connections are joined. @returns hears of their end */
+  switched(): (end: TunnelEnd) => void;
   /** The upstream answered what can not be passed on. */
   misbehaved(): void;
   failed(failure: Failure): void;
@@ -65,7 +69,8 @@ export function forwardRequest(
     context.table.journeyCookies,
     context.table.identityFields,
   );
-  return { method: head.method, target: target.forwarded, fields, body: framed(head.framing, content) };
+  const body = framed(head.framing, content);
+  return { method: head.method, target: target.forwarded, fields, body, upgrade: head.upgrade };
 }
 
 /** Sends the request and relays what comes back, a byte at a time as fast as the client takes it. */
@@ -101,6 +106,13 @@ export function relay(
     end(trailers) {
       answer.end(trailers);
       events.ended();
+    },
+    switched({ fields }, connection, limits) {
+      const out = responseFields(fields, fieldNames.of(fields), proxyName, noFields);
+      out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", arrival.head.upgrade ?? "");
+      const client = answer.switchProtocols?.(out);
+      if (client === undefined) connection.stream.destroy();
+      else joinTunnel(client, connection, limits, events.switched());
     },
     failure: events.failed,
   };

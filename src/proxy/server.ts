@@ -8,8 +8,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from "node:net";
 import type { Exchange } from "./exchange.ts";
+import type { Inbound } from "./inbound.ts";
 import { inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
+import { createUpgrades } from "./upgrade.ts";
 
 /** Bytes of a request head (431 above it). */
 const maxHeadBytes = 16_384;
@@ -49,21 +51,37 @@ export function createProxyServer({
   /** Answers under way on a socket: what the parser says then can not be answered in between. */
   const answering = new Map<Socket, number>();
 
+  const upgrades = createUpgrades({
+    isAnswering: (socket) => answering.has(socket),
+    asPlain: (socket) => server.emit("connection", socket),
+    handle(inbound, socket) {
+      // Held for as long as it is open: a change of protocol is no idleness.
+      answering.set(socket, 1);
+      socket.on("close", () => answered(socket));
+      begin(inbound, socket);
+    },
+  });
   const handle = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     answering.set(socket, (answering.get(socket) ?? 0) + 1);
     response.on("close", () => answered(socket));
+    begin(inboundOf(request, response, { expectsContinue, draining: () => draining }), response);
+  };
+  const begin = (inbound: Inbound, cut: { destroy(): void }) => {
     try {
-      exchange(inboundOf(request, response, { expectsContinue, draining: () => draining }));
+      exchange(inbound);
     } catch (error) {
       onFault(error);
-      response.destroy();
+      cut.destroy();
     }
   };
   const answered = (socket: Socket) => {
     const left = (answering.get(socket) ?? 1) - 1;
     if (left > 0) answering.set(socket, left);
-    else answering.delete(socket);
+    else {
+      answering.delete(socket);
+      upgrades.answered(socket);
+    }
     if (draining) closeOnceIdle(socket);
   };
   const closeOnceIdle = (socket: Socket) => {
@@ -95,6 +113,7 @@ export function createProxyServer({
     requireHostHeader: false,
   });
   server.on("connection", (socket) => {
+    if (open.has(socket)) return;
     open.add(socket);
     socket.on("close", () => open.delete(socket));
     if (draining) closeOnceIdle(socket);
@@ -104,6 +123,7 @@ export function createProxyServer({
   server.on("checkExpectation", (request: IncomingMessage) => {
     refuseRaw(request.socket, refusals.expectation);
   });
+  server.on("upgrade", upgrades.onUpgrade);
   server.on("connect", (_request, socket) => {
     onRefused(refusals.method);
     socket.end("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

@@ -157,6 +157,13 @@ export function createFixture(options: FixtureOptions = {}) {
     onIgnoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
     onUnreadBody: note("unread body"),
     onLongKey: note("long key"),
+    upgrades: {
+      opened(cutover, side) {
+        counted.push(`upgraded ${cutover} ${side}`);
+        return (end) => counted.push(`upgrade ended ${end}`);
+      },
+      configure: () => {},
+    },
     onFault: (error) => {
       throw error;
     },

@@ -4,10 +4,12 @@
  * the queue when it is given up, and to close a connection that is still being made.
  */
 import { maxHeaderSize } from "node:http";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Client } from "undici";
 import { dropContinue } from "./continue.ts";
+import { createDial, whenConnected } from "./dial.ts";
 import { codes } from "./failure.ts";
+import type { UpstreamTls } from "./port.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
@@ -48,8 +50,10 @@ export function createConnections(options: {
   readonly url: URL;
   readonly limit: number | undefined;
   readonly connectMs: number;
+  readonly tls?: UpstreamTls | undefined;
 }): Connections {
   const { url, connectMs, limit = Number.POSITIVE_INFINITY } = options;
+  const dial = createDial(url, options.tls);
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
   const waiting = new Set<Passenger>();
@@ -76,8 +80,8 @@ export function createConnections(options: {
       keepAliveMaxTimeout: keepAliveMaxMs,
       maxHeaderSize,
       allowH2: false,
-      connect({ hostname, port }, callback) {
-        const made = connect({ host: hostname, port: port === "" ? 80 : Number(port), noDelay: true });
+      connect(_options, callback) {
+        const made = dial();
         socket = made;
         beginResponse = dropContinue(made);
         let pending = true;
@@ -85,11 +89,12 @@ export function createConnections(options: {
           made.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
         }, connectMs);
         made.setKeepAlive(true, tcpKeepAliveMs);
-        made.once("connect", () => {
+        whenConnected(made, () => {
+          clearTimeout(timer);
           pending = false;
           callback(null, made);
         });
-        made.once("close", () => clearTimeout(timer)).once("connect", () => clearTimeout(timer));
+        made.once("close", () => clearTimeout(timer));
         made.on("end", () => connection.passenger?.resumeParser?.());
         made.on("error", (error: NodeJS.ErrnoException) => {
           if (pending) {

@@ -6,7 +6,7 @@
  * transfer-encoding, connection) is never among them in either direction of a request: `body` says it, and the
  * engine emits it canonically.
  */
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { ForwardFailure } from "../../telemetry/outcome.ts";
 
 export interface ForwardRequest {
@@ -16,6 +16,8 @@ export interface ForwardRequest {
   /** End-to-end fields, host included, no framing. */
   readonly fields: readonly string[];
   readonly body: ForwardBody;
+  /** The protocol the connection is to change to, lower case; such requests go by upgrade.ts, not by an engine. */
+  readonly upgrade?: string | undefined;
 }
 
 export type ForwardBody =
@@ -40,7 +42,24 @@ export interface Failure {
   readonly code: string;
 }
 
-/** What an engine calls, in this order: interim*, head, data*, then exactly one of end and failure. */
+/** A connection whose protocol was changed: no HTTP any more. */
+export interface Switched {
+  readonly stream: Duplex;
+  /** Bytes read from it already. */
+  readonly first: Buffer;
+}
+
+/** How long a changed connection may last. */
+export interface UpgradeLimits {
+  /** Longest silence of both sides. */
+  readonly idleMs: number;
+  readonly lifetimeMs: number;
+}
+
+/**
+ * What an engine calls, in this order: interim*, head, data*, then exactly one of end and failure. Or, where the
+ * request asked for it: interim*, switched, and nothing more.
+ */
 export interface ResponseSink {
   interim(head: ResponseHead): void;
   head(head: ResponseHead): void;
@@ -51,6 +70,8 @@ export interface ResponseSink {
   /** Before the head: nothing came. After it: the body broke off. Never after `abort`. */
   failure(failure: Failure): void;
 }
+  /** 101: the connection is the sink's now. */
+  switched?(head: ResponseHead, connection: Switched, limits: UpgradeLimits): void;
 
 export interface Forwarding {
   /** The sink can take more data. */
@@ -78,8 +99,22 @@ export interface Upstream {
 /** An engine: makes the way to one origin. */
 export type CreateUpstream = (options: {
   readonly name: string;
-  /** http://HOST:PORT */
+  /** http://HOST:PORT or https://HOST:PORT */
   readonly url: URL;
   readonly connections: number | undefined;
   readonly timeouts: UpstreamTimeouts;
 }) => Upstream;
+  /** Of an https upstream; without it the system's authorities are believed. */
+  readonly tls?: UpstreamTls | undefined;
+
+/** How an https upstream is known, and how this proxy makes itself known to it. PEM. */
+export interface UpstreamTls {
+  /** Believed in place of the system's authorities. */
+  readonly ca?: Buffer | undefined;
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
+  /** The name asked for (SNI) and looked for in the certificate, where it is not the URL's host. */
+  readonly servername?: string | undefined;
+  /** Whether a certificate that can not be trusted ends the connection. */
+  readonly verify: boolean;
+}

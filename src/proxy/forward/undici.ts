@@ -48,8 +48,13 @@ interface Exchange extends Timed, Passenger {
 }
 
 export const createUndiciUpstream: CreateUpstream = (options) => {
-  const { name, url, timeouts } = options;
-  const connections = createConnections({ url, limit: options.connections, connectMs: timeouts.connectMs });
+  const { name, url, tls, timeouts } = options;
+  const connections = createConnections({
+    url,
+    tls,
+    limit: options.connections,
+    connectMs: timeouts.connectMs,
+  });
   let asteriskForm: Upstream | undefined;
 
   return {

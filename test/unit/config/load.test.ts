@@ -176,6 +176,14 @@ describe("owners and journeys", () => {
   });
 });
 
+const timeouts = {
+  connect: 2000,
+  headers: 30_000,
+  idle: 60_000,
+  total: 300_000,
+  upgrade: { handshake: 10_000, idle: 3_600_000, lifetime: 86_400_000 },
+};
+
 describe("defaults", () => {
   test("hold wherever the file is silent", () => {
     expect(configOf(least)).toEqual({
@@ -197,11 +205,11 @@ describe("defaults", () => {
       upstreams: {
         old: {
           url: "http://127.0.0.1:7001",
-          timeouts: { connect: 2000, headers: 30_000, idle: 60_000, total: 300_000 },
+          timeouts,
         },
         next: {
           url: "http://127.0.0.1:7002",
-          timeouts: { connect: 2000, headers: 30_000, idle: 60_000, total: 300_000 },
+          timeouts,
         },
       },
       default: "old",
@@ -288,10 +296,6 @@ describe("what is not supported yet is refused by name at its key", () => {
   });
 
   test.each([
-    [
-      "listeners:\n  proxy: { tls: {} }\n",
-      "c.yaml:6:12 listeners.proxy.tls: tls is not supported by this version",
-    ],
     ["workers: many\n", "c.yaml:5:10 workers: expected a number from 1 to 256, or auto; found a text"],
     [
       "store: redis-sentinel://a:1,b:2/m\n",
@@ -305,13 +309,10 @@ describe("what is not supported yet is refused by name at its key", () => {
     expect(problemsOf(`${least}${lines}`)).toEqual([problem]);
   });
 
-  test("upstream: health, https", () => {
-    const text = least
-      .replace('7001" }', '7001", health: {} }')
-      .replace("http://127.0.0.1:7002", "https://127.0.0.1:7002");
+  test("upstream: health", () => {
+    const text = least.replace('7001" }', '7001", health: {} }');
     expect(problemsOf(text)).toEqual([
       "c.yaml:2:40 upstreams.old.health: health is not supported by this version",
-      "c.yaml:3:16 upstreams.next.url: https upstreams are not supported by this version",
     ]);
   });
 });

@@ -106,16 +106,20 @@ describe("parseSource", () => {
 });
 
 describe("origin", () => {
-  test.each(["http://127.0.0.1:7001", "http://[::1]:80", "http://shop.internal", "http://h:1/"])(
-    "%s",
-    (text) => {
-      expect(value.origin.safeParse(text).data).toBe(text);
-    },
-  );
+  test.each([
+    "http://127.0.0.1:7001",
+    "http://[::1]:80",
+    "http://shop.internal",
+    "http://h:1/",
+    "https://h",
+    "https://[::1]:8443",
+  ])("%s", (text) => {
+    expect(value.origin.safeParse(text).data).toBe(text);
+  });
   test.each([
     "",
     "h:1",
-    "https://h",
+    "https://h/a",
     "ftp://h",
     "http://",
     "http://h/a",

@@ -1,0 +1,96 @@
+/** What the files of certificates and keys hold: the one rule of the configuration that looks beyond its own file. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { unwise } from "./cutover-checks.ts";
+import { type Finding, type Path, wrong } from "./problems.ts";
+import type { Config, UpstreamConfig } from "./schema.ts";
+
+export interface Found {
+  /** What makes the configuration wrong. */
+  readonly wrong: readonly Finding[];
+  /** What is allowed but probably not meant. */
+  readonly unwise: readonly Finding[];
+}
+
+/** @param nowMs certificates that are over by then are told of */
+export function certificateFindings(config: Config, nowMs: number): Found {
+  const { tls } = config.listeners.proxy;
+  const found = [
+    ...(tls === undefined ? [] : [pairFindings(["listeners", "proxy", "tls"], tls, nowMs)]),
+    ...Object.entries(config.upstreams).map(([name, upstream]) => {
+      return upstreamFindings(["upstreams", name, "tls"], upstream, nowMs);
+    }),
+  ];
+  return {
+    wrong: found.flatMap((each) => each.wrong),
+    unwise: found.flatMap((each) => each.unwise),
+  };
+}
+
+function upstreamFindings(at: Path, { url, tls }: UpstreamConfig, nowMs: number): Found {
+  if (tls === undefined) return { wrong: [], unwise: [] };
+  if (!url.startsWith("https:")) {
+    return { wrong: [{ ...unwise(at, "expected only where url is https://") }], unwise: [] };
+  }
+  const { ca, cert, key, verify } = tls;
+  const authority = ca === undefined ? [] : certificate([...at, "ca"], ca);
+  const unverified = verify ? [] : [unwise([...at, "verify"], "whoever answers there is believed")];
+  if (cert === undefined && key === undefined) {
+    return { wrong: Array.isArray(authority) ? authority : [], unwise: unverified };
+  }
+  const pair =
+    cert === undefined || key === undefined
+      ? { wrong: [unwise(at, "expected cert and key together")], unwise: [] }
+      : pairFindings(at, { cert, key }, nowMs);
+  return {
+    wrong: [...(Array.isArray(authority) ? authority : []), ...pair.wrong],
+    unwise: [...unverified, ...pair.unwise],
+  };
+}
+
+function pairFindings(
+  at: Path,
+  files: { readonly cert: string; readonly key: string },
+  nowMs: number,
+): Found {
+  const cert = certificate([...at, "cert"], files.cert);
+  const key = privateKey([...at, "key"], files.key);
+  if (Array.isArray(cert) || Array.isArray(key)) {
+    return {
+      wrong: [...(Array.isArray(cert) ? cert : []), ...(Array.isArray(key) ? key : [])],
+      unwise: [],
+    };
+  }
+  if (!cert.checkPrivateKey(key)) {
+    return { wrong: [wrong([...at, "key"], "expected the key of the certificate in cert")], unwise: [] };
+  }
+  const over = Date.parse(cert.validTo) < nowMs;
+  return {
+    wrong: [],
+    unwise: over ? [unwise([...at, "cert"], `the certificate was valid until ${cert.validTo}`)] : [],
+  };
+}
+
+function certificate(at: Path, path: string): X509Certificate | Finding[] {
+  return fromFile(at, path, "a certificate in PEM", (pem) => new X509Certificate(pem));
+}
+
+function privateKey(at: Path, path: string): KeyObject | Finding[] {
+  return fromFile(at, path, "a private key in PEM, not encrypted", (pem) => createPrivateKey(pem));
+}
+
+/** Nothing of the file's content is ever said. */
+function fromFile<T>(at: Path, path: string, what: string, parse: (pem: Buffer) => T): T | Finding[] {
+  let pem: Buffer;
+  try {
+    pem = readFileSync(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    return [wrong(at, `expected a file that can be read: ${code}`)];
+  }
+  try {
+    return parse(pem);
+  } catch {
+    return [wrong(at, `expected ${what}`)];
+  }
+}
