@@ -68,10 +68,7 @@ function unknownKey(path: Path, key: string, issue: Issue): string {
 }
 
 function laterKeys(path: Path): readonly string[] {
-  if (path.length !== 2) return [];
-  if (path[0] === "cutovers") return unsupported.cutover;
-  if (path[0] === "upstreams") return unsupported.upstream;
-  return [];
+  return path.length === 2 && path[0] === "cutovers" ? unsupported.cutover : [];
 }
 
 /** Of the alternatives, the one that is right about the kind of value explains what is wrong inside it. */

@@ -9,7 +9,6 @@ import * as value from "./values.ts";
 /** Blocks that belong to the contract but that this version can not honour: refused by name, never ignored. */
 export const unsupported = {
   cutover: ["guard", "plan", "deadline", "shadow", "ledger"],
-  upstream: ["health"],
 } as const;
 
 /** A mapping of exactly these keys. */
@@ -64,6 +63,27 @@ const upstream = block({
   }).prefault({}),
   /** How an https upstream is known. */
   tls: upstreamTls.optional(),
+  /** Requests it may have at once, of one process; more wait, the rest are shed. */
+  concurrency: block({
+    max: z.int().min(1).max(100_000).default(4096),
+    queue: z.int().min(0).max(100_000).default(1024),
+    wait: value.wait.default(1000),
+  }).prefault({}),
+  /** Without it, every request tries to connect. */
+  breaker: block({
+    /** Connects that fail in a row and open it. */
+    failures: z.int().min(1).max(10_000).default(5),
+    /** How long it stays open before it is tried again. */
+    open: value.wait.default(5000),
+    /** Connects that close it again; so many are tried at once. */
+    probes: z.int().min(1).max(1000).default(1),
+  }).optional(),
+  health: block({
+    path: value.target,
+    /** From one check's end to the next. */
+    interval: value.wait.default(5000),
+    timeout: value.wait.default(2000),
+  }).optional(),
 });
 
 const route = block({
@@ -156,6 +176,14 @@ export const configSchema = block({
     delay: value.pause.default(0),
     /** How long exchanges under way may then go on. */
     grace: value.pause.default(10_000),
+  }).prefault({}),
+  limits: block({
+    /** Client connections at once, of one process. */
+    connections: z.int().min(1).max(1_000_000).default(20_000),
+    /** Bytes of a request's body. */
+    body: value.size.default(2 * 1024 ** 3),
+    /** How long a client that is awaited may send next to nothing of its body. */
+    pace: value.wait.default(30_000),
   }).prefault({}),
   engine: z.enum(["undici", "http-proxy"]).default("undici"),
   prefix: value.name.default("cutover"),

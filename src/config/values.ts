@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseDuration } from "./duration.ts";
 import { type PathPattern, parsePath } from "./path.ts";
+import { parseSize } from "./size.ts";
 import { parseSource, type Source } from "./source.ts";
 
 /** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
@@ -49,6 +50,21 @@ export const lifetime = durationUpTo(3650 * dayMs, "3650d");
 export const wait = durationUpTo(dayMs, "24h");
 /** A wait that may be none at all; in ms. */
 export const pause = durationUpTo(dayMs, "24h", "0");
+
+const maxSize = 1024 ** 4;
+
+/** In bytes. */
+export const size = read((text) => {
+  const bytes = parseSize(text);
+  if (bytes === undefined) return expected("expected a size such as 512B, 64KiB, 10MiB or 2GiB");
+  if (bytes === 0) return expected("expected a size larger than 0");
+  return bytes > maxSize ? expected("expected a size of at most 1024GiB") : bytes;
+});
+
+/** What is asked for of an upstream: path and query, as they go over the wire. */
+export const target = z
+  .string()
+  .regex(/^\/[!-"$-~]*$/, "expected a path such as /health, in ASCII, with no space or fragment");
 
 export const source = read((text): Source | { readonly expected: string } => {
   const parsed = parseSource(text);

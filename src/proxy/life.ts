@@ -25,6 +25,8 @@ export interface Life {
   attemptFailed(outcome: Outcome): void;
   /** Settles as a timeout when this much time passes first; measured from the first call. */
   limit(totalMs: number, onTimeout: () => void): void;
+  /** Runs when it is settled; one thing. */
+  onSettled(run: () => void): void;
   settle(outcome: Outcome): void;
   /** Answers in the proxy's own words, or breaks off when the upstream's head is already out; and settles. */
   refuse(refusal: Refusal): void;
@@ -49,6 +51,7 @@ export function beginLife(context: LifeContext, { head, answer }: Inbound, reque
   let inFlight = false;
   let settled = false;
   let deadline: NodeJS.Timeout | undefined;
+  let afterwards = () => {};
 
   const count = (outcome: Outcome) => {
     if (!inFlight) row.began(side);
@@ -81,10 +84,14 @@ export function beginLife(context: LifeContext, { head, answer }: Inbound, reque
     limit(totalMs, onTimeout) {
       deadline ??= setTimeout(onTimeout, totalMs);
     },
+    onSettled(run) {
+      afterwards = run;
+    },
     settle(outcome) {
       if (settled) return;
       settled = true;
       clearTimeout(deadline);
+      afterwards();
       count(outcome);
       context.accessLog({
         cutover: route?.cutover.name ?? "none",

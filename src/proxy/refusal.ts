@@ -3,6 +3,8 @@
  * failure and nothing of the request.
  */
 import type { Outcome } from "../telemetry/outcome.ts";
+import { codes } from "./forward/failure.ts";
+import type { Failure } from "./forward/port.ts";
 
 export interface Refusal {
   readonly status: number;
@@ -78,6 +80,28 @@ export const refusals = {
     "The request head is too large.",
     true,
   ),
+  bodyTooLarge: refusal(
+    413,
+    "Content Too Large",
+    "http_request_error",
+    "rejected",
+    "The request's body is too large.",
+    true,
+  ),
+  overloaded: refusal(
+    503,
+    "Service Unavailable",
+    "connection_limit_reached",
+    "rejected",
+    "The upstream has as many requests as it may.",
+  ),
+  unavailable: refusal(
+    503,
+    "Service Unavailable",
+    "destination_unavailable",
+    "connect_failed",
+    "The upstream could not be connected to of late.",
+  ),
   draining: refusal(
     503,
     "Service Unavailable",
@@ -128,6 +152,13 @@ export const refusals = {
     "The upstream did not answer in time.",
   ),
 } as const satisfies Record<string, Refusal>;
+
+/** The answer to a failure of the way to an upstream. */
+export function refusalOf({ outcome, code, retryAfterSeconds: retryAfter }: Failure): Refusal {
+  if (outcome !== "rejected" && code !== codes.breakerOpen) return refusals[outcome];
+  const said = outcome === "rejected" ? refusals.overloaded : refusals.unavailable;
+  return retryAfter === undefined ? said : { ...said, retryAfter };
+}
 
 /** What answers a refusal: the body's bytes and the fields that go with it, framing left to the transport. */
 export function renderRefusal(refusal: Refusal, proxyName: string, requestId: string | undefined) {

@@ -12,6 +12,10 @@ export const codes = {
   /** A transfer coding other than exactly `chunked`: this hop can not remove it (RFC 9112 §6.1). */
   transferCoding: "ERR_TRANSFER_CODING",
   closed: "ERR_UPSTREAM_CLOSED",
+  /** Not tried: the upstream has as many requests as it may, and as many as may wait. */
+  overloaded: "ERR_UPSTREAM_OVERLOADED",
+  /** Not tried: the upstream's breaker is open. */
+  breakerOpen: "ERR_BREAKER_OPEN",
   unknown: "ERR_UNKNOWN",
 } as const;
 

@@ -35,11 +35,14 @@ export interface ResponseHead {
 }
 
 export interface Failure {
-  readonly outcome: ForwardFailure;
+  /** `rejected`: it was never tried, because the upstream has as many requests as it may. */
+  readonly outcome: ForwardFailure | "rejected";
   /** Whether a byte of the request may have reached the upstream. */
   readonly sent: boolean;
   /** For the log: a code such as ECONNREFUSED. Never a byte of the message. */
   readonly code: string;
+  /** When to come again, where that is known. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** A connection whose protocol was changed: no HTTP any more. */
@@ -67,11 +70,11 @@ export interface ResponseSink {
   data(chunk: Buffer): boolean;
   /** @param trailers flat list as received, empty when none */
   end(trailers: readonly string[]): void;
+  /** 101: the connection is the sink's now. */
+  switched?(head: ResponseHead, connection: Switched, limits: UpgradeLimits): void;
   /** Before the head: nothing came. After it: the body broke off. Never after `abort`. */
   failure(failure: Failure): void;
 }
-  /** 101: the connection is the sink's now. */
-  switched?(head: ResponseHead, connection: Switched, limits: UpgradeLimits): void;
 
 export interface Forwarding {
   /** The sink can take more data. */
@@ -103,9 +106,9 @@ export type CreateUpstream = (options: {
   readonly url: URL;
   readonly connections: number | undefined;
   readonly timeouts: UpstreamTimeouts;
-}) => Upstream;
   /** Of an https upstream; without it the system's authorities are believed. */
   readonly tls?: UpstreamTls | undefined;
+}) => Upstream;
 
 /** How an https upstream is known, and how this proxy makes itself known to it. PEM. */
 export interface UpstreamTls {

@@ -1,0 +1,102 @@
+/** What stands between the proxy and each upstream, as metrics: requests there and waiting, shed, breaker, health. */
+import { Counter, Gauge, type Registry } from "prom-client";
+
+export const breakerStates = ["closed", "open", "half_open"] as const;
+export type BreakerState = (typeof breakerStates)[number];
+
+/** Why a request was not let through to its upstream. */
+export const shedReasons = [
+  /** As many as may were there, and as many as may waited. */
+  "queue_full",
+  /** It waited as long as one may. */
+  "queue_timeout",
+  "breaker_open",
+] as const;
+export type ShedReason = (typeof shedReasons)[number];
+
+/** An upstream as it stands. */
+export interface UpstreamReading {
+  readonly inFlight: number;
+  readonly queued: number;
+  /** Absent where none is configured. */
+  readonly breaker: BreakerState | undefined;
+  readonly healthy: boolean | undefined;
+}
+
+export interface UpstreamMetrics {
+  /**
+   * Shows the upstream from now on. While two of one name stand side by side, as after a reload, their figures add up.
+   *
+   * @param read asked at a scrape
+   */
+  watch(upstream: string, read: () => UpstreamReading): WatchedUpstream;
+}
+
+export interface WatchedUpstream {
+  shed(reason: ShedReason): void;
+  /** It is closed: shown no more. What was counted stays. */
+  end(): void;
+}
+
+export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
+  const watched = new Set<{ readonly upstream: string; readonly read: () => UpstreamReading }>();
+  const registers = [registry];
+  const gauge = (name: string, help: string, value: (reading: UpstreamReading) => number | undefined) => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ["upstream"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { upstream, read } of watched) {
+          const found = value(read());
+          if (found !== undefined) this.inc({ upstream }, found);
+        }
+      },
+    });
+  };
+  gauge("cutover_upstream_inflight_requests", "Requests an upstream has now.", ({ inFlight }) => inFlight);
+  gauge(
+    "cutover_upstream_queued_requests",
+    "Requests that wait until an upstream has fewer.",
+    ({ queued }) => queued,
+  );
+  gauge(
+    "cutover_upstream_healthy",
+    "1 if the health checks find the upstream well, else 0.",
+    ({ healthy }) => (healthy === undefined ? undefined : Number(healthy)),
+  );
+  new Gauge({
+    name: "cutover_upstream_breaker_state",
+    help: "1 for the state of the upstream's breaker, 0 for the others; of several workers, how many have it so.",
+    labelNames: ["upstream", "state"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { upstream, read } of watched) {
+        const { breaker } = read();
+        if (breaker === undefined) continue;
+        for (const state of breakerStates) this.inc({ upstream, state }, Number(state === breaker));
+      }
+    },
+  });
+  const shed = new Counter({
+    name: "cutover_upstream_shed_total",
+    help: "Requests not let through to an upstream: it had as many as it may, or its breaker was open.",
+    labelNames: ["upstream", "reason"],
+    registers,
+  });
+
+  return {
+    watch(upstream, read) {
+      const one = { upstream, read };
+      watched.add(one);
+      for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
+      return {
+        shed: (reason) => shed.inc({ upstream, reason }),
+        end: () => void watched.delete(one),
+      };
+    },
+  };
+}
