@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Explanation } from "./admin/explanation.ts";
 import type { Phase } from "./admin/schemas.ts";
 import { createAdminServer } from "./admin/server.ts";
 import type { Config } from "./config/schema.ts";
@@ -16,7 +17,7 @@ import { createPins } from "./ownership/pins.ts";
 import { createSpool } from "./ownership/spool.ts";
 import { createSpoolFile } from "./ownership/spool-file.ts";
 import { createExchange } from "./proxy/exchange.ts";
-import { explain } from "./proxy/explain.ts";
+import { type Explained, explain } from "./proxy/explain.ts";
 import { openUpstream } from "./proxy/forward/open.ts";
 import type { Upstream } from "./proxy/forward/port.ts";
 import { createIds } from "./proxy/ids.ts";
@@ -162,11 +163,12 @@ async function build(
   const ownership = createOwnership({ ...holding, spool, counts: holdingMetrics, clock });
   await spool.start();
   teardown.push(() => spool.close());
+  const pins = createPins({ pins: holding.pins, clock, onUnknown: holdingMetrics.unknownPin });
   const exchange = createExchange({
     table,
     following: follower,
     ownership,
-    pins: createPins({ pins: holding.pins, clock, onUnknown: holdingMetrics.unknownPin }),
+    pins,
     onUnreadBody: holdingMetrics.unreadBody,
     onLongKey: holdingMetrics.longKey,
     onIgnoredPin: holdingMetrics.ignoredPin,
@@ -199,17 +201,9 @@ async function build(
     metrics,
     traffic: () => traffic.snapshot(),
     instance: { id, startedAt },
-    explain(name, question) {
-      const explained = explain(table, follower, name, question);
-      return (
-        explained && {
-          side: explained.decision.side,
-          reason: explained.decision.reason,
-          bucket: explained.bucket ?? null,
-          percent: percentToNumber(explained.state.percentThousandths),
-          version: explained.state.version,
-        }
-      );
+    async explain(name, question) {
+      const explained = await explain({ table, following: follower, ownership, pins }, name, question);
+      return explained && explanationOf(explained);
     },
     health: () => phase,
     clock,
@@ -241,6 +235,22 @@ async function build(
   };
   log.info({ instance: id, proxy: instance.proxy.url, admin: instance.admin.url }, "ready");
   return instance;
+}
+
+function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
+  return {
+    side: decision.side,
+    reason: decision.reason,
+    bucket: bucket ?? null,
+    percent: percentToNumber(state.percentThousandths),
+    version: state.version,
+    owner: owner === undefined ? null : { side: owner.side ?? null, by: owner.by },
+    journey:
+      journey === undefined
+        ? null
+        : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
+    sentence,
+  };
 }
 
 function openLines(logPath: string | undefined, teardown: (() => Promise<void> | void)[]) {

@@ -12,7 +12,8 @@ import type { LocalWrites } from "../state/local-changes.ts";
 import type { Log } from "../state/log.ts";
 import type { Following } from "../state/snapshot.ts";
 import type { Clock, Store } from "../state/store.ts";
-import type { ExplainQuery, Explanation, Phase } from "./schemas.ts";
+import type { ExplainQuery, Explanation } from "./explanation.ts";
+import type { Phase } from "./schemas.ts";
 
 /** The upstreams' names of one cutover. */
 export interface CutoverSides {
@@ -34,7 +35,10 @@ export interface AdminOptions {
   /** `startedAt`: RFC 3339. */
   readonly instance: { readonly id: string; readonly startedAt: string };
   /** @returns what would be decided and why; `undefined` when the path is on no route of the cutover */
-  readonly explain: (name: string, query: ExplainQuery) => Explanation | undefined;
+  readonly explain: (
+    name: string,
+    query: ExplainQuery,
+  ) => Explanation | undefined | Promise<Explanation | undefined>;
   readonly health: () => Phase;
   readonly clock: Clock;
   readonly log: Log;

@@ -68,17 +68,6 @@ export const historyQuery = z.strictObject({
   }),
 });
 
-export const explainQuery = z.strictObject({
-  shopper: z.string().max(1024).optional().meta({ description: "The shopper's value as a source gives it" }),
-  path: z.string().max(2048).optional().meta({ description: "A request path, to name its route" }),
-  method: z
-    .string()
-    .regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method in capitals such as POST")
-    .optional()
-    .meta({ description: "The request's method, GET without one" }),
-});
-export type ExplainQuery = z.output<typeof explainQuery>;
-
 export const sideTraffic = z.object({
   requests: z.int().meta({ description: "Requests that count towards the error rate" }),
   errors: z.int(),
@@ -162,17 +151,6 @@ export const historyEntry = z
     ],
   });
 export type HistoryEntryView = z.output<typeof historyEntry>;
-
-export const explanation = z
-  .object({
-    side: z.enum(["legacy", "new"]),
-    reason: z.string().meta({ description: "The word of the decision order" }),
-    bucket: z.int().nullable().meta({ description: "0–99999; null without a shopper" }),
-    percent: z.number(),
-    version: z.int(),
-  })
-  .meta({ examples: [{ side: "new", reason: "bucket", bucket: 8123, percent: 10, version: 42 }] });
-export type Explanation = z.output<typeof explanation>;
 
 export const instanceView = z
   .object({

@@ -3,12 +3,11 @@
  * that does not fit them is not taken for one.
  */
 import { z } from "zod";
+import { type Explanation, explanation } from "../admin/explanation.ts";
 import {
   type CutoverView,
   type closeBody,
   cutoverView,
-  type Explanation,
-  explanation,
   historyEntry,
   type holdBody,
   problem,
@@ -47,7 +46,8 @@ export type Answer<T> =
   | { readonly kind: "foreign"; readonly status: number; readonly sent: boolean };
 
 export interface ExplainQuery {
-  readonly shopper: string;
+  readonly shopper?: string;
+  readonly key?: string;
   readonly path?: string;
   readonly method?: string;
 }

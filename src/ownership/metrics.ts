@@ -19,12 +19,12 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
 
 /**
  * @param cutovers the names whose series exist at 0 from the start
- * @param waiting how many owners wait in the spool
+ * @param waiting how many owners wait in the spool; without it, nobody of this process waits there
  */
 export function createOwnershipMetrics(
   registry: Registry,
   cutovers: readonly string[],
-  waiting: () => number,
+  waiting?: () => number,
 ): OwnershipMetrics {
   const counters: Counter[] = [];
   const counter = (name: string, help: string) => {
@@ -43,7 +43,7 @@ export function createOwnershipMetrics(
     help: "Owners that wait for the store to record them.",
     registers: [registry],
     collect() {
-      this.set(waiting());
+      if (waiting !== undefined) this.set(waiting());
     },
   });
   const configure = (names: readonly string[]) => {

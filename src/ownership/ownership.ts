@@ -143,6 +143,17 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
       return { owner, unknown };
     },
 
+    async holder(cutover, key) {
+      const known = memory.get(`${cutover}:${key}`);
+      if (known !== undefined) return known;
+      try {
+        const [told] = await owners.lookup(cutover, [key]);
+        return told ?? (isTroubled() ? "unknown" : undefined);
+      } catch {
+        return "unknown";
+      }
+    },
+
     async learn(cutover, keys, side) {
       await Promise.all(
         keys.map(async (key) => {

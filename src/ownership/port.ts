@@ -28,6 +28,9 @@ export interface Found {
   readonly unknown: boolean;
 }
 
+/** `undefined`: nobody holds it. `unknown`: that can not be told just now. */
+export type Holder = Side | undefined | "unknown";
+
 export interface Claimed {
   /** The owner of the first key that had one before; `undefined` when all of them are the side's now. */
   readonly owner: Side | undefined;
@@ -48,6 +51,8 @@ export interface Ownership {
    * @param must what can not be recorded in time is not claimed: the request will be refused
    */
   claim(cutover: string, found: Found, side: Side, must: boolean): Promise<Claimed>;
+  /** Who holds a key, asked by a person: counts nothing. Never rejects. */
+  holder(cutover: string, key: string): Promise<Holder>;
   /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }

@@ -1,30 +1,50 @@
-/** What would be decided for a shopper, and why; asked by a person, decided by the same function. */
+/**
+ * What would be decided for a shopper or a key, and why; asked by a person, decided by the same function. A shopper's
+ * journey is found where its client keeps no cookies: what a cookie holds, only its client knows.
+ */
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Decision, decide } from "../decide/decide.ts";
-import { type CutoverState, initialState } from "../state/model.ts";
+import { decisionSentence, type Owning } from "../decide/sentence.ts";
+import type { Ownership, Pins } from "../ownership/port.ts";
+import { type CutoverState, initialState, type Side } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
-import type { Table } from "./table.ts";
+import { ownerKey } from "./facts.ts";
+import type { CompiledCutover, Table } from "./table.ts";
 
 export interface Question {
   /** As text; hashed as its UTF-8 bytes. */
   readonly shopper?: string | undefined;
   readonly path?: string | undefined;
   readonly method?: string | undefined;
+  /** An order's or an idempotency key, as text. */
+  readonly key?: string | undefined;
 }
 
 export interface Explained {
   readonly decision: Decision;
   readonly bucket: number | undefined;
   readonly state: CutoverState;
+  /** Who holds the key that was asked about. */
+  readonly owner: { readonly side: Side | undefined; readonly by: Owning } | undefined;
+  /** The shopper's journey in the store. */
+  readonly journey: { readonly side: Side; readonly startedAt: number } | undefined;
+  /** One sentence that says why. */
+  readonly sentence: string;
+}
+
+export interface ExplainContext {
+  readonly table: Table;
+  readonly following: Following;
+  readonly ownership: Pick<Ownership, "holder">;
+  readonly pins: Pick<Pins, "find">;
 }
 
 /** @returns `undefined` when the cutover does not exist or the path is on none of its routes */
-export function explain(
-  table: Table,
-  following: Following,
+export async function explain(
+  { table, following, ownership, pins }: ExplainContext,
   name: string,
   question: Question,
-): Explained | undefined {
+): Promise<Explained | undefined> {
   const cutover = table.cutovers.get(name);
   if (cutover === undefined) return undefined;
   if (question.path !== undefined) {
@@ -33,9 +53,33 @@ export function explain(
     if (match?.value.cutover !== cutover) return undefined;
   }
   const shopper = question.shopper ? bytesOf(question.shopper) : undefined;
+  const { journey } = cutover;
+  const [owner, pin] = await Promise.all([
+    question.key ? ownerOf(cutover, bytesOf(question.key), ownership) : undefined,
+    shopper !== undefined && journey !== undefined
+      ? pins.find(name, shopper, journey.life.maxTtl)
+      : undefined,
+  ]);
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper);
   const state = following.current().states.get(name) ?? initialState();
   const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
-  const decision = decide(state, { owner: undefined, journey: undefined, forced: undefined, bucket, stale });
-  return { decision, bucket, state };
+  const facts = { owner: owner?.side, journey: pin, forced: undefined, bucket, stale };
+  const decision = decide(state, facts);
+  const { percentThousandths, version } = state;
+  const told = { ...decision, bucket, percentThousandths, version, owning: owner?.by };
+  return { decision, bucket, state, owner, journey: pin, sentence: decisionSentence(told) };
+}
+
+async function ownerOf(
+  cutover: CompiledCutover,
+  key: string,
+  ownership: ExplainContext["ownership"],
+): Promise<{ side: Side | undefined; by: Owning }> {
+  for (const owner of cutover.owners) {
+    const { side } = ownerKey(owner, key);
+    if (side !== undefined) return { side, by: "pattern" };
+  }
+  const holder = await ownership.holder(cutover.name, key);
+  if (holder === "unknown") return { side: undefined, by: "unknown" };
+  return { side: holder, by: holder === undefined ? "nobody" : "record" };
 }

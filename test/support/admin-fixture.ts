@@ -1,6 +1,6 @@
 /** A real admin server on a memory store, for tests of what talks to it: no proxy, figures as the test sets them. */
 import { createHash } from "node:crypto";
-import type { ExplainQuery, Explanation } from "../../src/admin/schemas.ts";
+import type { ExplainQuery, Explanation } from "../../src/admin/explanation.ts";
 import { createAdminServer } from "../../src/admin/server.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
 import { systemClock } from "../../src/state/clock.ts";

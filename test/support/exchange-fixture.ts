@@ -178,6 +178,7 @@ export function createFixture(options: FixtureOptions = {}) {
     journeys,
     inFlight,
     owned,
+    context,
     spooled,
     pins: stores.pins,
     time,

@@ -140,6 +140,7 @@ describe("who may know whom", () => {
     "admin/": [
       "admin/",
       "decide/decide.ts",
+      "decide/sentence.ts",
       "telemetry/",
       "config/schema.ts",
       "state/applied.ts",
@@ -148,6 +149,7 @@ describe("who may know whom", () => {
     "cli/": [
       "cli/",
       "admin/schemas.ts",
+      "admin/explanation.ts",
       "admin/write-answer.ts",
       "decide/decide.ts",
       "config/duration.ts",

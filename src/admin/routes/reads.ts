@@ -6,14 +6,13 @@ import type { LocalChange } from "../../state/local.ts";
 import { percentToNumber } from "../../state/percent.ts";
 import type { HistoryEntry } from "../../state/store.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
+import { explainQuery, explanation } from "../explanation.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusals } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import {
   cutoverName,
   cutoverView,
-  explainQuery,
-  explanation,
   type HistoryEntryView,
   historyEntry,
   historyQuery,
@@ -88,7 +87,7 @@ export function readRoutes(
     url: "/api/v1/cutovers/:name/explain",
     schema: {
       operationId: "explain",
-      summary: "Which side would serve a shopper's new request, and why",
+      summary: "Which side would serve a shopper's new request or one with a key, and why",
       tags: ["cutovers"],
       params: cutoverName,
       querystring: explainQuery,
@@ -96,7 +95,7 @@ export function readRoutes(
     },
     handler: async (request) => {
       views.assertKnown(request.params.name);
-      const found = explain(request.params.name, request.query);
+      const found = await explain(request.params.name, request.query);
       if (found === undefined) throw new Refused("not_found", "no route of the cutover matches");
       return found;
     },

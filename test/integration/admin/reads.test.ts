@@ -120,7 +120,19 @@ describe("reading cutovers", () => {
     rig = await startRig();
     const base = "/api/v1/cutovers/checkout/explain";
     const found = await rig.call("GET", `${base}?shopper=ana%20b&path=/checkout&method=POST`);
-    expect(found.json).toEqual({ side: "legacy", reason: "bucket", bucket: 4711, percent: 0, version: 0 });
+    expect(found.json).toEqual({
+      side: "legacy",
+      reason: "bucket",
+      bucket: 4711,
+      percent: 0,
+      version: 0,
+      owner: null,
+      journey: null,
+      sentence: "legacy, because.",
+    });
+    expect((await rig.call("GET", `${base}?key=INV-7`)).json).toMatchObject({
+      owner: { side: null, by: "nobody" },
+    });
     expect((await rig.call("GET", base)).json).toMatchObject({ reason: "anonymous", bucket: null });
     expect(await rig.call("GET", `${base}?path=/nowhere`)).toMatchObject({
       status: 404,

@@ -1,0 +1,57 @@
+/** A decision in one sentence, for people. PURE. */
+import type { Side } from "../state/model.ts";
+import type { Reason } from "./decide.ts";
+
+/** How the owner of a key is known: by the key's form, by a record, not at all, or not just now. */
+export const owning = ["pattern", "record", "nobody", "unknown"] as const;
+export type Owning = (typeof owning)[number];
+
+export interface Told {
+  readonly side: Side;
+  readonly reason: Reason;
+  readonly bucket: number | undefined;
+  readonly percentThousandths: number;
+  readonly version: number;
+  /** Absent when no key was asked about. */
+  readonly owning: Owning | undefined;
+}
+
+/** `new, because the shopper's bucket 4321 is below 10000, which is 10% of 100000; version 43 at 10%.` */
+export function decisionSentence(told: Told): string {
+  const { side, reason, bucket, percentThousandths, version } = told;
+  const because = reason === "bucket" ? bucketReason(told) : becauses[reason](told);
+  const place = bucket === undefined || reason === "bucket" ? "" : ` (bucket ${bucket})`;
+  const key = told.owning === undefined ? "" : keys[told.owning];
+  return `${side}, because ${because}${place}${key}; version ${version} at ${share(percentThousandths)}.`;
+}
+
+const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => string>> = {
+  owner: ({ owning: how }) =>
+    how === "pattern"
+      ? "the key's form says that it is that side's, and nothing overrides an owner"
+      : "it owns the order or the key, and nothing overrides an owner",
+  closed: () => "legacy is closed for good",
+  journey: () => "the journey began there and stays",
+  rolled_back: () => "the cutover is rolled back: new journeys start on legacy",
+  forced: () => "an authorised override says so",
+  anonymous: () => "the request names no shopper",
+  stale: () => "the store has been out of reach for too long, and the cutover then says legacy",
+  fallback: () => "the new side cannot be connected to",
+};
+
+const keys: Readonly<Record<Owning, string>> = {
+  pattern: "",
+  record: "",
+  nobody: "; nobody owns the key",
+  unknown: "; who owns the key can not be told while the store is out of reach",
+};
+
+function bucketReason({ bucket, percentThousandths, side }: Told): string {
+  const relation = side === "new" ? "below" : "not below";
+  const portion = `${percentThousandths}, which is ${share(percentThousandths)} of 100000`;
+  return `the shopper's bucket ${bucket ?? "?"} is ${relation} ${portion}`;
+}
+
+function share(thousandths: number): string {
+  return `${thousandths / 1000}%`;
+}

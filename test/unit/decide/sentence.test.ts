@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { reasons } from "../../../src/decide/decide.ts";
+import { decisionSentence, type Told } from "../../../src/decide/sentence.ts";
+
+const told: Told = {
+  side: "new",
+  reason: "bucket",
+  bucket: 4321,
+  percentThousandths: 10_000,
+  version: 43,
+  owning: undefined,
+};
+
+test("tells the bucket against the percent", () => {
+  expect(decisionSentence(told)).toBe(
+    "new, because the shopper's bucket 4321 is below 10000, which is 10% of 100000; version 43 at 10%.",
+  );
+  expect(decisionSentence({ ...told, side: "legacy", bucket: 50_000, percentThousandths: 4035 })).toBe(
+    "legacy, because the shopper's bucket 50000 is not below 4035, which is 4.035% of 100000; version 43 at 4.035%.",
+  );
+});
+
+test.each(reasons)("is one sentence for %s", (reason) => {
+  const sentence = decisionSentence({ ...told, reason });
+  expect(sentence).toMatch(/^new, because [a-z][^.]*4321[^.]*; version 43 at 10%\.$/);
+});
+
+test("says how the owner of a key is known", () => {
+  const owned = { ...told, reason: "owner", bucket: undefined } as const;
+  expect(decisionSentence({ ...owned, owning: "record" })).toContain("it owns the order or the key");
+  expect(decisionSentence({ ...owned, owning: "pattern" })).toContain("the key's form says");
+  expect(decisionSentence({ ...told, owning: "nobody" })).toContain("; nobody owns the key; version");
+  expect(decisionSentence({ ...told, owning: "unknown" })).toContain("while the store is out of reach");
+});

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { explain, type Question } from "../../../src/proxy/explain.ts";
+import { StoreUnavailable } from "../../../src/state/store.ts";
+import { createFixture, type FixtureOptions } from "../../support/exchange-fixture.ts";
+
+function ask(options: FixtureOptions = {}) {
+  const fixture = createFixture({ state: { percentThousandths: 50_000, version: 3 }, ...options });
+  return {
+    fixture,
+    why: (question: Question, name = "checkout") => explain(fixture.context, name, question),
+  };
+}
+
+describe("an explanation", () => {
+  it("is the decision of a request with these facts", async () => {
+    const { why } = ask();
+    expect(await why({ shopper: "ana" })).toMatchObject({
+      decision: { reason: "bucket" },
+      owner: undefined,
+      journey: undefined,
+    });
+    expect(await why({})).toMatchObject({ decision: { side: "legacy", reason: "anonymous" } });
+  });
+
+  it("is none for another cutover, or a path or method on none of its routes", async () => {
+    const { why } = ask();
+    expect(await why({ shopper: "a" }, "wallet")).toBeUndefined();
+    expect(await why({ shopper: "a", path: "/nowhere" })).toBeUndefined();
+    expect(await why({ shopper: "a", path: "/checkout" })).toBeUndefined();
+    expect(await why({ shopper: "a", path: "/checkout?x=1", method: "POST" })).toBeDefined();
+  });
+
+  it("tells the owner of an order or an idempotency key, which outranks the shopper", async () => {
+    const { fixture, why } = ask();
+    fixture.owned.set("INV-\xc3\xa9", "new");
+    const told = await why({ shopper: "a", key: "INV-é" });
+    expect(told).toMatchObject({
+      decision: { side: "new", reason: "owner" },
+      owner: { side: "new", by: "record" },
+    });
+    expect(told?.sentence).toContain("new, because it owns the order or the key");
+    expect((await why({ key: "INV-8" }))?.owner).toEqual({ side: undefined, by: "nobody" });
+  });
+
+  it("tells an owner by the key's form", async () => {
+    const patterns = [{ pattern: "^SS-", side: "legacy" }];
+    const { why } = ask({
+      cutover: { owners: [{ key: "header:idempotency-key" }, { key: "json:/id", patterns }] },
+    });
+    expect((await why({ key: "SS-1" }))?.owner).toEqual({ side: "legacy", by: "pattern" });
+  });
+
+  it("says so when the owner can not be told, and counts no request", async () => {
+    const { fixture, why } = ask({ owners: { lookup: () => Promise.reject(new StoreUnavailable("off")) } });
+    expect((await why({ key: "INV-7" }))?.owner).toEqual({ side: undefined, by: "unknown" });
+    expect(fixture.counted).toEqual([]);
+  });
+
+  it("tells the journey of a shopper whose client keeps no cookies", async () => {
+    const { fixture, why } = ask();
+    const startedAt = fixture.time.ms / 1000;
+    const pin = {
+      id: "x".repeat(12),
+      side: "new",
+      epoch: 0,
+      startedAt,
+      expiresAt: startedAt + 14_400,
+    } as const;
+    await fixture.pins.start("checkout", "ana", pin, 14_400);
+    fixture.set({ percentThousandths: 0 });
+    expect(await why({ shopper: "ana" })).toMatchObject({
+      decision: { side: "new", reason: "journey" },
+      journey: { side: "new", startedAt },
+    });
+  });
+});
