@@ -8,16 +8,16 @@
  *   acknowledge  after each swap, when the store is back, and each second: the lease is three. One that failed is
  *                tried again after the next read
  *   failure      a store out of reach changes nothing but `contact()`; the next read that succeeds is a full one
- *   stale        counted from the sending of the last answered read before the last acknowledged record: completion.ts
- *                says why
- *   local        what was changed on this instance alone lowers all that is read, and is offered to the store after each
- *                answered read, until the store has accepted it
+ *   stale        counted from the contact that counts (heartbeat.ts, and why: completion.ts)
+ *   local        what was changed on this instance alone (local-changes.ts) lowers all that is read, and is offered to
+ *                the store after each answered read, until the store has accepted it
  *
  * A cutover's version never decreases here. What the store does not know keeps its last good state.
  */
 import { systemTimers, type Timers, within } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { createFollowReport } from "./follow-report.ts";
+import { createHeartbeat, heartbeatMs } from "./heartbeat.ts";
 import { createLocalChanges, type LocalWrites } from "./local-changes.ts";
 import type { Log } from "./log.ts";
 import { initialState } from "./model.ts";
@@ -34,20 +34,21 @@ import {
 
 /** Leaves time to spare of the second in which a hand edit must be followed. */
 export const defaultPollMs = 700;
-const heartbeatMs = 1000;
 /** How long a start, or whoever asked for a refresh, waits for the store. */
 const answerBoundMs = 2000;
 const stopBoundMs = 1000;
 
 export interface FollowerOptions {
   readonly store: Store;
-  /** Of every configured cutover. */
+  /** Of every configured cutover; `follow` changes them. */
   readonly names: readonly string[];
   readonly instance: {
     readonly id: string;
     /** RFC 3339. */
     readonly startedAt: string;
   };
+  /** The versions the instance decides by, where others decide for it (workers); without it, those of its snapshot. */
+  readonly versions?: () => Readonly<Record<string, number>> | undefined;
   /** The traffic figures to publish in the instance's record, by cutover. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
   /** What this instance does when it is cut off, for its record. */
@@ -71,12 +72,21 @@ export interface Follower extends Following, LocalWrites {
    * record to be written); then follows. A store out of reach is logged, never an error.
    */
   start(): Promise<void>;
+  /**
+   * Follows these cutovers from now on. Resolves when the states of those that are new are in force: the store's, or
+   * the last good ones when it does not answer within 2 s.
+   */
+  follow(names: readonly string[]): Promise<void>;
+  /** What the instance decides by has changed: has its record written again. */
+  announce(): void;
+  /** How long ago the contact that counts (completion.ts) was, in ms; `Infinity` when there was none. */
+  inContactAgoMs(): number;
   /** Ends following and withdraws the instance's record. Leaves the store open. Never rejects. */
   stop(): Promise<void>;
 }
 
 export function createFollower(options: FollowerOptions): Follower {
-  const { store, names, instance, clock, snapshotFile } = options;
+  const { store, instance, clock, snapshotFile } = options;
   const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
   const report = createFollowReport({
     log: options.log,
@@ -85,26 +95,23 @@ export function createFollower(options: FollowerOptions): Follower {
   });
   const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
 
+  let names = options.names;
   let lastGood: LastGood = new Map();
   let snapshot = snapshotOf(names, lastGood);
   let contact: "none" | "up" | "lost" = "none";
   let lastContactMs = clock.monotonic();
   /** When the last answered read was sent. */
   let lastReadMs = Number.NEGATIVE_INFINITY;
-  /** The contact that counts. */
-  let inContactMs = Number.NEGATIVE_INFINITY;
   let phase: "starting" | "following" | "stopped" = "starting";
-  /** The last record could not be written: the next answered load tries again, sooner than the heartbeat. */
-  let isRecordOwed = false;
   let unsubscribe = () => {};
   let cancelPoll = () => {};
-  let cancelHeartbeat = () => {};
   let cancelOverdue = () => {};
 
   const local = createLocalChanges({
     store,
     instance: instance.id,
     clock,
+    timers,
     log: options.log,
     snapshotFile,
     lastGood: () => lastGood,
@@ -140,14 +147,16 @@ export function createFollower(options: FollowerOptions): Follower {
     lastReadMs = sentMs;
     report.restored(loaded.restored);
     report.rejections(loaded.rejections);
-    take(accept(loaded), isBack || isRecordOwed);
+    // A contact that has not counted for long is made to count now, not at the next heartbeat.
+    const isLongAgo = sentMs - heartbeat.inContactMs() > 2 * heartbeatMs;
+    take(accept(loaded), isBack || heartbeat.isOwed() || isLongAgo);
     void local.offer();
   }
 
   function take(next: LastGood, owesRecord = false): void {
     const swapped = adopt(next);
     snapshotFile?.keep(lastGood);
-    if (phase === "following" && (swapped || owesRecord)) void acknowledge();
+    if (phase === "following" && (swapped || owesRecord)) void heartbeat.write();
   }
 
   function lost(error: unknown): void {
@@ -178,7 +187,9 @@ export function createFollower(options: FollowerOptions): Follower {
     const previous = snapshot;
     const candidate = snapshotOf(names, local.over(next), local.names());
     const changed = names.filter((name) => !sameState(stateIn(previous, name), stateIn(candidate, name)));
-    if (changed.length === 0) return false;
+    const isSameSet =
+      names.length === previous.states.size && names.every((name) => previous.states.has(name));
+    if (changed.length === 0 && isSameSet) return false;
     snapshot = candidate;
     for (const name of changed) report.swapped(name, stateIn(previous, name), stateIn(candidate, name));
     for (const listener of [...listeners]) {
@@ -191,32 +202,25 @@ export function createFollower(options: FollowerOptions): Follower {
     return true;
   }
 
-  const acknowledge = coalesce(async () => {
-    if (isStopped()) return;
-    cancelHeartbeat();
-    const readMs = lastReadMs;
-    try {
-      await store.acknowledge({
-        ...instance,
-        seenAt: new Date(clock.now()).toISOString(),
-        versions: Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version])),
-        traffic: options.traffic(),
-        ...(options.whenStale === undefined ? {} : { stale: options.whenStale }),
-      });
-      inContactMs = readMs;
-      isRecordOwed = false;
-      report.listed();
-    } catch (error) {
-      isRecordOwed = true;
+  const heartbeat = createHeartbeat({
+    store,
+    timers,
+    lastReadMs: () => lastReadMs,
+    record: () => ({
+      ...instance,
+      seenAt: new Date(clock.now()).toISOString(),
+      versions:
+        options.versions?.() ??
+        Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version])),
+      traffic: options.traffic(),
+      ...(options.whenStale === undefined ? {} : { stale: options.whenStale }),
+    }),
+    onWritten: report.listed,
+    onFailed(error) {
       // A lost store is said once, by the reading side.
-      if (contact === "up" && !isStopped()) report.notListed(error);
-    }
-    beat();
+      if (contact === "up") report.notListed(error);
+    },
   });
-
-  function beat(): void {
-    if (!isStopped()) cancelHeartbeat = timers.after(heartbeatMs, () => void acknowledge());
-  }
 
   function isStopped(): boolean {
     return phase === "stopped";
@@ -229,14 +233,13 @@ export function createFollower(options: FollowerOptions): Follower {
       return () => listeners.delete(listener);
     },
     contact: () => ({ up: contact === "up", stalenessMs: clock.monotonic() - lastContactMs }),
-    isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
+    isStale: (afterMs) => clock.monotonic() - heartbeat.inContactMs() > afterMs,
     pendingLocally: local.pending,
+    keptLocally: local.kept,
     makeLocally(asked) {
       const applied = local.make(asked, lastGood);
-      if (applied.accepted) {
-        take(lastGood);
-        if (contact === "up") void local.offer();
-      }
+      take(lastGood);
+      if (contact === "up") void local.offer();
       return applied;
     },
     refresh: () => within(answerBoundMs, timers, load()).catch(() => undefined),
@@ -253,20 +256,37 @@ export function createFollower(options: FollowerOptions): Follower {
       if (isStopped()) return;
       phase = "following";
       if (contact === "up") {
-        await within(answerBoundMs, timers, acknowledge()).catch(report.notListed);
+        await within(answerBoundMs, timers, heartbeat.write()).catch(report.notListed);
       } else {
         report.startedWithoutStore(names.filter((name) => !lastGood.has(name)));
-        beat();
+        void heartbeat.write();
       }
     },
+
+    async follow(next) {
+      const kept = await snapshotFile?.read();
+      names = next;
+      const unknown = [...(kept?.states ?? [])].filter(
+        ([name]) => names.includes(name) && !lastGood.has(name),
+      );
+      take(new Map([...lastGood, ...unknown]));
+      await within(answerBoundMs, timers, load()).catch(() => undefined);
+    },
+
+    announce() {
+      if (phase === "following") void heartbeat.write();
+    },
+
+    inContactAgoMs: () => clock.monotonic() - heartbeat.inContactMs(),
 
     async stop() {
       if (isStopped()) return;
       phase = "stopped";
       unsubscribe();
-      for (const cancel of [cancelPoll, cancelHeartbeat, cancelOverdue]) cancel();
+      for (const cancel of [cancelPoll, cancelOverdue]) cancel();
+      heartbeat.stop();
       // A record under way must land before it is withdrawn, or it would outlive the instance.
-      await within(stopBoundMs, timers, acknowledge()).catch(() => undefined);
+      await within(stopBoundMs, timers, heartbeat.write()).catch(() => undefined);
       await within(stopBoundMs, timers, store.leave(instance.id)).catch(report.notWithdrawn);
       if (snapshotFile !== undefined) {
         await within(stopBoundMs, timers, snapshotFile.settled()).catch(() => undefined);

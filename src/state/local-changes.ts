@@ -4,6 +4,7 @@
  * cutover.
  */
 import { randomUUID } from "node:crypto";
+import { type Timers, within } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import {
   covers,
@@ -18,13 +19,18 @@ import { type CutoverState, initialState } from "./model.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 import type { Applied, Clock, LastGood, Store } from "./store.ts";
 
-/** Who may roll back and hold on this instance while the store is out of reach. */
+/** How long the answer to a local change waits for the disk; the change is in force before. */
+const keepBoundMs = 50;
+
+/** Rolling back and holding on this instance while the store is out of reach. */
 export interface LocalWrites {
   /**
    * Judges the change by the rule book over what is in force here; in force here when this returns. Whether the store
    * can be reached is not asked: that is the caller's to know.
    */
   makeLocally(asked: Omit<LocalRequest, "at">): Applied;
+  /** Resolves when what was made is in the snapshot file, after 50 ms at the latest. Never rejects. */
+  keptLocally(): Promise<void>;
   /** The changes of the cutover that the store has not accepted yet, oldest first. */
   pendingLocally(name: string): readonly LocalChange[];
 }
@@ -32,6 +38,7 @@ export interface LocalWrites {
 export interface LocalChanges {
   make(asked: Omit<LocalRequest, "at">, lastGood: LastGood): Applied;
   pending(name: string): readonly LocalChange[];
+  kept(): Promise<void>;
   /** The names of the cutovers with such changes. */
   names(): ReadonlySet<string>;
   /** Takes back into force what the snapshot file held. */
@@ -46,15 +53,16 @@ export interface LocalChangesOptions {
   readonly store: Pick<Store, "apply">;
   readonly instance: string;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: Log;
-  readonly snapshotFile: Pick<SnapshotFile, "keepLocal" | "dropLocal"> | undefined;
+  readonly snapshotFile: Pick<SnapshotFile, "keepLocal" | "dropLocal" | "settled"> | undefined;
   readonly lastGood: () => LastGood;
   /** The store has accepted one: its state must be followed in the same turn, since the change itself is given up. */
   readonly onAccepted: (name: string, state: CutoverState) => void;
 }
 
 export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
-  const { store, instance, clock, log, snapshotFile } = options;
+  const { store, instance, clock, timers, log, snapshotFile } = options;
   let changes: readonly LocalChange[] = [];
   let failing = false;
 
@@ -108,6 +116,7 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
 
   return {
     pending,
+    kept: () => within(keepBoundMs, timers, snapshotFile?.settled() ?? Promise.resolve()).catch(() => {}),
     names: () => new Set(changes.map(({ name }) => name)),
 
     make(asked, lastGood) {

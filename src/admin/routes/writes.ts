@@ -77,6 +77,7 @@ export function writeRoutes(app: AdminApp, needs: Needs, views: Views, fleet: Fl
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
     const ms = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     if (scope === "local") {
+      await local.keptLocally();
       return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms()));
     }
     const completion = await waitApplied({

@@ -243,6 +243,7 @@ async function optionsOf() {
       makeLocally: () => {
         throw new Error("not asked for");
       },
+      keptLocally: async () => {},
       pendingLocally: () => [],
     },
     cutovers: {},

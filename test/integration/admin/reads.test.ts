@@ -24,6 +24,7 @@ describe("reading cutovers", () => {
         updatedAt: "",
         updatedBy: "",
         reason: "",
+        scope: "fleet",
         traffic: { windowSeconds: 60, legacy: quiet, new: quiet },
         instances: { live: 1, applied: 1 },
       },
@@ -163,12 +164,19 @@ describe("with the store out of reach", () => {
     });
   }
 
-  it("answers 503 where only the store knows: history and writes", async () => {
+  it("answers 503 where only the store knows: history, and writes other than a rollback and a hold", async () => {
     rig = await startRig();
     rig.connection = "down";
     const lost = { status: 503, json: { code: "store_unavailable", status: 503 } };
     expect(await rig.call("GET", "/api/v1/cutovers/checkout/history")).toMatchObject(lost);
-    expect(await rig.call("POST", "/api/v1/cutovers/checkout/rollback")).toMatchObject(lost);
+    const calls = [
+      ["PUT", "percent", { percent: 5, reason: "r" }],
+      ["POST", "resume", { reason: "r" }],
+      ["POST", "close", { reason: "r" }],
+    ] as const;
+    for (const [method, call, body] of calls) {
+      expect(await rig.call(method, `/api/v1/cutovers/checkout/${call}`, body)).toMatchObject(lost);
+    }
   });
 
   it("answers the history with 503 within 3 s of a store that says nothing", async () => {

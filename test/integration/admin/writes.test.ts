@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
+import { cutoverView } from "../../../src/admin/schemas.ts";
 import { writeAnswer } from "../../../src/admin/write-answer.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
@@ -130,6 +131,60 @@ describe("a write", () => {
     expect(lines).not.toContain("secret-of");
     expect(await rig.store.history("checkout", 1)).toMatchObject([{ by: "ops-responder" }]);
   });
+});
+
+describe("without the store", () => {
+  it("a rollback is made on this instance alone, says so, and is reconciled when the store is back", async () => {
+    rig = await startRig({ auth: tokens });
+    await rig.change("checkout", { action: "set", percentThousandths: 50_000 });
+    await until(async () => (await view()).percent === 50);
+    rig.connection = "down";
+    const reply = await rig.call("POST", at("rollback"), { reason: "errors" }, { role: "responder" });
+    expect(reply).toMatchObject({
+      status: 200,
+      json: {
+        percent: 0,
+        state: "rolled_back",
+        version: 1,
+        changed: true,
+        applied: { instances: 1, scope: "local", complete: false, completeBy: null },
+      },
+    });
+    expect(writeAnswer.parse(reply.json).applied.ms).toBeLessThan(1000);
+    expect(await view()).toMatchObject({ state: "rolled_back", scope: "local", updatedBy: "ops-responder" });
+    rig.connection = "up";
+    await until(async () => (await view()).scope === "fleet");
+    expect(await view()).toMatchObject({ state: "rolled_back", version: 2 });
+    expect(await rig.store.history("checkout", 1)).toMatchObject([
+      { action: "reconciled", by: "ops-responder", reason: expect.stringContaining("alone at") },
+    ]);
+  });
+
+  it("the rule book holds: roles, versions and states", async () => {
+    rig = await startRig({ auth: tokens });
+    await rig.change("checkout", { action: "set", percentThousandths: 100_000 });
+    await rig.change("search", { action: "set", percentThousandths: 100_000 });
+    await rig.change("search", { action: "close" });
+    await until(async () => (await view("search")).state === "closed" && (await view()).percent === 100);
+    rig.connection = "down";
+    const refused = async (role: "viewer" | "responder", call: string, body: object) => {
+      const { status, json } = await rig.call("POST", `/api/v1/cutovers/${call}`, body, { role });
+      return { status, json };
+    };
+    expect(await refused("viewer", "checkout/rollback", {})).toMatchObject({ status: 403 });
+    expect(await refused("responder", "checkout/rollback", { ifVersion: 7 })).toMatchObject({
+      status: 409,
+      json: { code: "version_conflict" },
+    });
+    expect(await refused("responder", "search/rollback", {})).toMatchObject({ json: { code: "closed" } });
+    await rig.call("POST", at("rollback"), {}, { role: "responder" });
+    expect(await refused("responder", "checkout/hold", {})).toMatchObject({ json: { code: "rolled_back" } });
+  });
+
+  async function view(name = "checkout") {
+    const { json } = await rig.call("GET", `/api/v1/cutovers/${name}`, undefined, { role: "viewer" });
+    return cutoverView.parse(json);
+  }
 });
 
 describe("a rollback at three in the morning", () => {

@@ -74,3 +74,27 @@ test("a bad configuration exits 2", async () => {
   });
   expect(code).toBe(2);
 });
+
+test("SIGUSR1 rolls back what runs, also when it came during the start", async () => {
+  const terminal = createPaperTerminal();
+  let broken = 0;
+  const serve = async () => {
+    terminal.breakGlass();
+    expect(broken).toBe(0);
+    setImmediate(() => {
+      expect(broken).toBe(1);
+      terminal.breakGlass();
+      terminal.stop();
+    });
+    return {
+      ok: true,
+      warnings: [],
+      close: async () => {},
+      breakGlass: () => {
+        broken += 1;
+      },
+    } as const;
+  };
+  expect((await runOnPaper(["serve"], { terminal, engine: { serve } })).code).toBe(0);
+  expect(broken).toBe(2);
+});

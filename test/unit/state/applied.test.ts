@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { waitApplied } from "../../../src/state/applied.ts";
 import { createMemoryStore } from "../../../src/state/memory.ts";
-import { createManualTime } from "../../support/manual-time.ts";
+import { createManualTime, epoch } from "../../support/manual-time.ts";
 import { createTroubledStore } from "../../support/troubled-store.ts";
 
 function setUp() {
@@ -138,5 +138,36 @@ describe("waitApplied", () => {
     const hanging = wait(500, () => new Promise(() => {}));
     await time.advance(500);
     expect(hanging()).toMatchObject({ instances: 1, of: 1 });
+  });
+
+  test("a silent instance that goes on by its last state is not waited for once all live ones have it", async () => {
+    const { time, acknowledge, wait } = setUp();
+    await acknowledge("silent", 2);
+    await time.advance(3000);
+    await acknowledge("a", 3);
+    const answer = wait(2000);
+    await time.advance(0);
+    expect(answer()).toMatchObject({ instances: 1, of: 1, isComplete: false, lagging: [{ id: "silent" }] });
+    expect(time.pending()).toBe(0);
+  });
+
+  test("one that turns to legacy is waited for to the millisecond, if there is time for it", async () => {
+    const { time, store, acknowledge, wait } = setUp();
+    const stale = { afterMs: 5000, legacy: ["checkout"] };
+    const record = { startedAt: "", seenAt: "", versions: { checkout: 2 }, traffic: {}, stale };
+    await store.acknowledge({ id: "silent", ...record });
+    await time.advance(4000);
+    await acknowledge("a", 3);
+    const hasty = wait(1000);
+    await time.advance(0);
+    expect(hasty()).toMatchObject({ isComplete: false, completeByMs: epoch + 5006 });
+
+    await acknowledge("a", 3);
+    const patient = wait(60_000);
+    await time.advance(1006);
+    expect(patient()).toBeUndefined();
+    await time.advance(1);
+    expect(patient()).toMatchObject({ isComplete: true, lagging: [{ id: "silent" }] });
+    expect(time.pending()).toBe(0);
   });
 });

@@ -341,17 +341,45 @@ describe("a store out of reach", () => {
     await time.advance(1);
     expect(follower.isStale(30_000)).toBe(true);
     store.mood("well");
-    await time.advance(0);
+    await time.advance(700);
     expect(follower.isStale(30_000)).toBe(false);
   });
 
-  test("without any contact staleness counts from the start", async () => {
+  test("what counts is the sending of the last read before an acknowledged record", async () => {
+    const { start, time, store, follower } = setUp();
+    store.hints(false);
+    await start();
+    // Read just before 700, recorded at 1000; read just before 1400, not recorded any more.
+    await time.advance(1400);
+    store.mood("fail");
+    await time.advance(1000);
+    expect(follower.isStale(1701)).toBe(false);
+    await time.advance(1);
+    expect(follower.isStale(1701)).toBe(true);
+    expect(follower.contact().stalenessMs).toBeLessThan(1002);
+  });
+
+  test("an answer that was long under way counts from when it was asked for", async () => {
+    const { start, time, store, follower } = setUp();
+    await start();
+    await time.advance(699);
+    store.mood("hang");
+    await time.advance(5001);
+    store.mood("well");
+    await time.advance(0);
+    expect(follower.contact()).toEqual({ up: true, stalenessMs: 0 });
+    expect(follower.isStale(5000)).toBe(true);
+    await time.advance(700);
+    expect(follower.isStale(5000)).toBe(false);
+  });
+
+  test("without any contact staleness counts from the start, and the instance is stale from the start", async () => {
     const { start, time, store, follower } = setUp();
     store.mood("fail");
     await start();
+    expect(follower.isStale(30_000)).toBe(true);
     await time.advance(31_000);
     expect(follower.contact()).toEqual({ up: false, stalenessMs: 31_000 });
-    expect(follower.isStale(30_000)).toBe(true);
   });
 
   test("what the store has lost is given back from the last good state and counted", async () => {
