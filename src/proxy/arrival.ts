@@ -23,7 +23,7 @@ export function readArrival(
   names: readonly string[],
   proxyName: string,
 ): Arrival | Refusal {
-  if (!isFramedSoundly(head.fields, names)) return refusals.malformed;
+  if (!isFramedSoundly(head, names)) return refusals.malformed;
   const target = parseTarget(head.method, head.target);
   if (isRefusal(target)) return target;
   const host = hostOf(target, head, names);
@@ -33,10 +33,14 @@ export function readArrival(
   return { head, names, target, host, match: table.router.match(head.method, target.path) };
 }
 
-/** Of transfer codings only chunked is understood, and only alone (RFC 9112 §6.1). */
-function isFramedSoundly(fields: readonly string[], names: readonly string[]): boolean {
+/**
+ * Of transfer codings only chunked is understood, only alone, and not in HTTP/1.0, where those behind the proxy may
+ * not know it (RFC 9112 §6.1). A length is a number that can be counted to.
+ */
+function isFramedSoundly({ fields, version, framing }: RequestHead, names: readonly string[]): boolean {
   const at = names.indexOf("transfer-encoding");
-  if (at === -1) return true;
+  if (at === -1) return framing.kind !== "sized" || Number.isSafeInteger(framing.length);
+  if (version === "1.0") return false;
   const isAlone = !names.includes("content-length") && !names.includes("transfer-encoding", at + 1);
   return isAlone && /^chunked$/i.test(fields[2 * at + 1] ?? "");
 }

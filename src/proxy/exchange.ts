@@ -68,10 +68,11 @@ export function createExchange(context: ExchangeContext): Exchange {
     let forwarding: Forwarding | undefined;
     /** Whether the answer is read to its end although nobody waits for it, because it may name an order. */
     let lingers = false;
-    answer.onGone(() => {
+    answer.onGone((why) => {
       if (life.settled) return;
-      if (!lingers) forwarding?.abort();
-      life.settle("client_aborted");
+      if (!lingers || why === "malformed") forwarding?.abort();
+      if (why === "malformed") life.refuse(refusals.malformed);
+      else life.settle("client_aborted");
     });
 
     const arrival = readArrival(table, head, names, context.proxyName);

@@ -68,6 +68,9 @@ export interface Answer {
   /** Breaks the connection off, so that what was sent can not be taken for a whole answer. */
   abort(): void;
   onDrain(listener: () => void): void;
-  /** Called once, when the client's connection ended before the answer was whole. */
-  onGone(listener: () => void): void;
+  /** Called when nobody waits for the answer any more, or no more of the request can be read. */
+  onGone(listener: (why: Gone) => void): void;
 }
+
+/** The client's connection ended before the answer was whole; or its request's body is malformed. */
+export type Gone = "left" | "malformed";

@@ -1,7 +1,7 @@
 /** node:http as a transport: a request and its response as the exchange's Inbound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Answer, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
+import type { Answer, Gone, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
 
 export interface NodeHttpOptions {
   /** The client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1). */
@@ -10,15 +10,24 @@ export interface NodeHttpOptions {
   readonly draining: () => boolean;
 }
 
+/** An Inbound whose transport can tell it that its body can not be read on. */
+export interface BreakableInbound extends Inbound {
+  breakOff(): void;
+}
+
 export function inboundOf(
   request: IncomingMessage,
   response: ServerResponse,
   options: NodeHttpOptions,
-): Inbound {
+): BreakableInbound {
+  const listeners: ((why: Gone) => void)[] = [];
   return {
     head: headOf(request),
     body: options.expectsContinue ? askedBody(request, response) : request,
-    answer: answerOf(response, options.draining),
+    answer: answerOf(response, options.draining, listeners),
+    breakOff: () => {
+      for (const listener of listeners) listener("malformed");
+    },
   };
 }
 
@@ -65,7 +74,11 @@ function askedBody(request: IncomingMessage, response: ServerResponse): Readable
   return body;
 }
 
-export function answerOf(response: ServerResponse, draining: () => boolean): Answer {
+export function answerOf(
+  response: ServerResponse,
+  draining: () => boolean,
+  onGone: ((why: Gone) => void)[] = [],
+): Answer {
   return {
     get gone() {
       return response.destroyed && !response.writableFinished;
@@ -85,6 +98,8 @@ export function answerOf(response: ServerResponse, draining: () => boolean): Ans
       if (response.destroyed) return;
       if (length !== undefined && status !== 204) fields.push("Content-Length", String(length));
       if (draining()) fields.push("Connection", "close");
+      // What an upstream says of its own connection is not among them.
+      if (fields.includes("Connection")) response.shouldKeepAlive = false;
       response.writeHead(status, reason, fields);
     },
     // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
@@ -97,8 +112,9 @@ export function answerOf(response: ServerResponse, draining: () => boolean): Ans
     abort: () => response.destroy(),
     onDrain: (listener) => response.on("drain", listener),
     onGone(listener) {
+      onGone.push(listener);
       response.on("close", () => {
-        if (!response.writableFinished) listener();
+        if (!response.writableFinished) listener("left");
       });
     },
   };

@@ -11,6 +11,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Inbound } from "./inbound.ts";
 import { inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
+import { createTurns } from "./turns.ts";
 import { createUpgrades } from "./upgrade.ts";
 
 /** Bytes of a request head (431 above it). */
@@ -19,7 +20,7 @@ const maxHeadBytes = 16_384;
 const headTimeoutMs = 15_000;
 /** Longer than the 60 s after which common load balancers let go, so that they close first. */
 const idleTimeoutMs = 65_000;
-/** How long a connection may be idle once the listener stops. */
+/** How long a connection may be idle once the listener stops, and a refused one is still read. */
 const lingerMs = 1000;
 
 /** An address, or a listening socket that was handed to the process. */
@@ -48,8 +49,9 @@ export function createProxyServer({
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
   const open = new Set<Socket>();
-  /** Answers under way on a socket: what the parser says then can not be answered in between. */
-  const answering = new Map<Socket, number>();
+  const turns = createTurns();
+  /** Answers under way on a socket or waiting their turn; of one that is closed they are forgotten. */
+  const answering = new WeakMap<Socket, number>();
 
   const upgrades = createUpgrades({
     isAnswering: (socket) => answering.has(socket),
@@ -65,7 +67,12 @@ export function createProxyServer({
     const { socket } = request;
     answering.set(socket, (answering.get(socket) ?? 0) + 1);
     response.on("close", () => answered(socket));
-    begin(inboundOf(request, response, { expectsContinue, draining: () => draining }), response);
+    turns.take(request, response, (turn) => {
+      if (request.httpVersionMajor !== 1) return refuseRaw(socket, refusals.malformed);
+      const inbound = inboundOf(request, response, { expectsContinue, draining: () => draining });
+      turn.breakOff = inbound.breakOff;
+      begin(inbound, response);
+    });
   };
   const begin = (inbound: Inbound, cut: { destroy(): void }) => {
     try {
@@ -91,13 +98,16 @@ export function createProxyServer({
     }, lingerMs).unref();
   };
   const refuseRaw = (socket: Socket, refusal: Refusal) => {
+    // It is refused already, and what still comes is only read so that the refusal can be.
+    if (!socket.writable) return;
     onRefused(refusal);
-    if (!socket.writable || answering.has(socket)) return socket.destroy();
     const { body, fields } = renderRefusal(refusal, proxyName, undefined);
+    fields.push("Date", new Date().toUTCString(), "Content-Length", `${body.length}`);
     let head = `HTTP/1.1 ${refusal.status} ${refusal.reason}\r\n`;
     for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
-    socket.end(`${head}Content-Length: ${body.length}\r\n\r\n${body.toString("latin1")}`, "latin1");
-    return socket;
+    socket.end(`${head}\r\n${body.toString("latin1")}`, "latin1");
+    // To close at once would be a reset where octets are unread, and take the refusal away (RFC 9112 §9.6).
+    setTimeout(() => socket.destroy(), lingerMs).unref();
   };
 
   const server = createServer({
@@ -124,13 +134,12 @@ export function createProxyServer({
     refuseRaw(request.socket, refusals.expectation);
   });
   server.on("upgrade", upgrades.onUpgrade);
-  server.on("connect", (_request, socket) => {
-    onRefused(refusals.method);
-    socket.end("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-  });
+  server.on("connect", ({ socket }) => refuseRaw(socket, { ...refusals.method, close: true }));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
-    refuseRaw(socket, parserRefusal(error.code));
+    turns.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
+      refuseRaw(socket, parserRefusal(error.code));
+    });
   });
 
   return {

@@ -240,7 +240,7 @@ function recordAnswer(): RecordedAnswer {
     },
     onDrain: () => {},
     onGone: (listener) => {
-      left = listener;
+      left = () => listener("left");
     },
   };
 }

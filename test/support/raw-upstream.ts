@@ -10,6 +10,8 @@ export interface ReceivedRequest {
   readonly fields: readonly string[];
   readonly framing: "none" | "sized" | "chunked";
   readonly body: Buffer;
+  /** Flat list; empty unless chunked. */
+  readonly trailers: readonly string[];
 }
 
 export interface RawConnection {
@@ -116,11 +118,7 @@ function readRequest(bytes: Buffer): { request: ReceivedRequest; octets: number 
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;
   const [line = "", ...rest] = bytes.toString("latin1", 0, headEnd).split("\r\n");
-  const fields = rest.flatMap((text) => {
-    const colon = text.indexOf(": ");
-    if (colon < 1) throw new Error(`not a field: ${JSON.stringify(text)}`);
-    return [text.slice(0, colon), text.slice(colon + 2)];
-  });
+  const fields = rest.flatMap(readField);
   const start = headEnd + 4;
   const lengths = valuesOf(fields, "content-length");
   const codings = valuesOf(fields, "transfer-encoding");
@@ -128,20 +126,29 @@ function readRequest(bytes: Buffer): { request: ReceivedRequest; octets: number 
   if (codings.length === 1) {
     if (codings[0] !== "chunked") throw new Error("another transfer coding than chunked");
     const chunked = readChunked(bytes, start);
-    return (
-      chunked && { request: { line, fields, framing: "chunked", body: chunked.body }, octets: chunked.end }
-    );
+    if (chunked === undefined) return undefined;
+    const { end, body, trailers } = chunked;
+    return { request: { line, fields, framing: "chunked", body, trailers }, octets: end };
   }
   const length = Number(lengths[0] ?? 0);
   if (bytes.length < start + length) return undefined;
   const body = Buffer.from(bytes.subarray(start, start + length));
   return {
-    request: { line, fields, framing: lengths.length === 1 ? "sized" : "none", body },
+    request: { line, fields, framing: lengths.length === 1 ? "sized" : "none", body, trailers: [] },
     octets: start + length,
   };
 }
 
-function readChunked(bytes: Buffer, start: number): { body: Buffer; end: number } | undefined {
+function readField(text: string): [string, string] {
+  const colon = text.indexOf(": ");
+  if (colon < 1) throw new Error(`not a field: ${JSON.stringify(text)}`);
+  return [text.slice(0, colon), text.slice(colon + 2)];
+}
+
+function readChunked(
+  bytes: Buffer,
+  start: number,
+): { body: Buffer; trailers: string[]; end: number } | undefined {
   const parts: Buffer[] = [];
   for (let at = start; ; ) {
     const lineEnd = bytes.indexOf("\r\n", at);
@@ -149,10 +156,20 @@ function readChunked(bytes: Buffer, start: number): { body: Buffer; end: number 
     const size = bytes.toString("latin1", at, lineEnd);
     if (!/^[0-9a-f]+$/i.test(size)) throw new Error(`not a chunk size: ${JSON.stringify(size)}`);
     const octets = Number.parseInt(size, 16);
+    if (octets === 0) {
+      // The last chunk's line, then trailer fields, then an empty line.
+      const empty = bytes.indexOf("\r\n\r\n", lineEnd);
+      if (empty === -1) return undefined;
+      const trailers = bytes.toString("latin1", lineEnd + 2, Math.max(lineEnd + 2, empty)).split("\r\n");
+      return {
+        body: Buffer.concat(parts),
+        trailers: trailers.filter(Boolean).flatMap(readField),
+        end: empty + 4,
+      };
+    }
     const end = lineEnd + 2 + octets + 2;
     if (bytes.length < end) return undefined;
     if (bytes.toString("latin1", end - 2, end) !== "\r\n") throw new Error("a chunk without its end");
-    if (octets === 0) return { body: Buffer.concat(parts), end };
     parts.push(bytes.subarray(lineEnd + 2, end - 2));
     at = end;
   }

@@ -1,0 +1,55 @@
+/**
+ * The requests of one connection, one after another. What is pipelined waits for the answer before it: an upstream
+ * must not see a request before one it may depend on (RFC 9112 §9.3.2). Nothing is read behind the last request of a
+ * connection (§9.6), nor behind what can not be read.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+/** One request of a connection and the answer to it. */
+export interface Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Set once begun: tells the exchange that its request can not be read to its end. */
+  breakOff: (() => void) | undefined;
+}
+
+export interface Turns {
+  /** Calls `begin` when all before it is answered; never, when the connection ends first. */
+  take(request: IncomingMessage, response: ServerResponse, begin: (turn: Turn) => void): void;
+  /**
+   * The parser gives the connection up: inside the body of the latest request, or at the head of another.
+   *
+   * @param peerEnded whether it is only that no more will come
+   * @param refuse called when a refusal is next to be written on the connection
+   */
+  giveUp(socket: Socket, peerEnded: boolean, refuse: () => void): void;
+}
+
+export function createTurns(): Turns {
+  const latest = new WeakMap<Socket, Turn>();
+  return {
+    take(request, response, begin) {
+      const { socket } = request;
+      const before = latest.get(socket)?.response;
+      const turn: Turn = { request, response, breakOff: undefined };
+      latest.set(socket, turn);
+      const next = () => {
+        if (!socket.destroyed && before?.shouldKeepAlive !== false) begin(turn);
+      };
+      if (before === undefined || before.writableFinished) next();
+      else before.once("close", next);
+    },
+    giveUp(socket, peerEnded, refuse) {
+      const turn = latest.get(socket);
+      if (turn === undefined) refuse();
+      else if (turn.request.complete) {
+        const { response } = turn;
+        if (!response.shouldKeepAlive) return;
+        if (response.writableFinished) refuse();
+        else response.once("close", refuse);
+      } else if (turn.breakOff === undefined || peerEnded) socket.destroy();
+      else turn.breakOff();
+    },
+  };
+}

@@ -1,0 +1,8 @@
+/**
+ * What an engine knowingly does not do, by the name of the duty's test: the one list. A listed duty is run all the
+ * same, and what happens in its place is asserted.
+ */
+export const knownDeviations: Readonly<Record<"undici" | "http-proxy", readonly string[]>> = {
+  undici: [],
+  "http-proxy": [],
+};
