@@ -3,6 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { Answer, Gone, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
 
+/** How long a client that still sends has to read an answer that ends its connection. */
+const lingerMs = 1000;
+
 export interface NodeHttpOptions {
   /** The client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1). */
   readonly expectsContinue: boolean;
@@ -79,6 +82,8 @@ export function answerOf(
   draining: () => boolean,
   onGone: ((why: Gone) => void)[] = [],
 ): Answer {
+  /** Whether the answer is whole without an end, and its connection does not outlive it. */
+  let isLast = false;
   return {
     get gone() {
       return response.destroyed && !response.writableFinished;
@@ -100,6 +105,7 @@ export function answerOf(
       if (draining()) fields.push("Connection", "close");
       // What an upstream says of its own connection is not among them.
       if (fields.includes("Connection")) response.shouldKeepAlive = false;
+      isLast = length !== undefined && !response.shouldKeepAlive;
       response.writeHead(status, reason, fields);
     },
     // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
@@ -107,7 +113,8 @@ export function answerOf(
     end(trailers) {
       if (response.destroyed) return;
       if (trailers.length > 0) response.addTrailers(pairs(trailers));
-      response.end();
+      if (isLast && !response.req.complete) linger(response);
+      else response.end();
     },
     abort: () => response.destroy(),
     onDrain: (listener) => response.on("drain", listener),
@@ -118,6 +125,22 @@ export function answerOf(
       });
     },
   };
+}
+
+/**
+ * Its client still sends. To close now would reset the connection, and a reset can overtake the answer (RFC 9112
+ * §9.6): so what comes is thrown away until no more does, or the client has had its time.
+ */
+function linger(response: ServerResponse): void {
+  const { req: request } = response;
+  const close = () => {
+    clearTimeout(timer);
+    if (!response.destroyed) response.end();
+  };
+  const timer = setTimeout(close, lingerMs);
+  response.flushHeaders();
+  response.on("close", close);
+  request.removeAllListeners("data").on("end", close).resume();
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

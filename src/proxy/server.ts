@@ -7,6 +7,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from "node:net";
+import type { ConnectionCounts } from "../telemetry/connections.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Inbound } from "./inbound.ts";
 import { inboundOf } from "./node-http.ts";
@@ -38,6 +39,9 @@ export interface ProxyServerOptions {
   readonly proxyName: string;
   /** Counts what the parser refused, before there was an exchange. */
   readonly onRefused: (refusal: Refusal) => void;
+  /** Client connections at once; those above it are closed before anything is read. */
+  readonly maxConnections: () => number;
+  readonly connections: ConnectionCounts;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -45,6 +49,8 @@ export function createProxyServer({
   exchange,
   proxyName,
   onRefused,
+  maxConnections,
+  connections,
   onFault,
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
@@ -124,8 +130,18 @@ export function createProxyServer({
   });
   server.on("connection", (socket) => {
     if (open.has(socket)) return;
+    // Not net.Server's own limit: of workers that share a port it hands the connection from one to the next, and on.
+    if (open.size >= maxConnections()) {
+      connections.refused();
+      socket.destroy();
+      return;
+    }
     open.add(socket);
-    socket.on("close", () => open.delete(socket));
+    connections.opened();
+    socket.on("close", () => {
+      open.delete(socket);
+      connections.closed();
+    });
     if (draining) closeOnceIdle(socket);
   });
   server.on("request", handle(false));

@@ -24,6 +24,8 @@ export interface UpstreamReading {
 }
 
 export interface UpstreamMetrics {
+  /** Has the counters of these upstreams exist, at 0 where nothing was counted. */
+  configure(upstreams: readonly string[]): void;
   /**
    * Shows the upstream from now on. While two of one name stand side by side, as after a reload, their figures add up.
    *
@@ -39,8 +41,20 @@ export interface WatchedUpstream {
 }
 
 export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
-  const watched = new Set<{ readonly upstream: string; readonly read: () => UpstreamReading }>();
+  /** By name; one that was ever watched stays, with nobody to read. */
+  const watched = new Map<string, Set<() => UpstreamReading>>();
   const registers = [registry];
+
+  /** The sum over all of a name; `undefined` where none has the figure. */
+  function sum(upstream: string, value: (reading: UpstreamReading) => number | undefined) {
+    let total: number | undefined;
+    for (const read of watched.get(upstream) ?? []) {
+      const one = value(read());
+      if (one !== undefined) total = (total ?? 0) + one;
+    }
+    return total;
+  }
+  // Only what is watched here is set: what other processes hand over stands beside it (carried.ts).
   const gauge = (name: string, help: string, value: (reading: UpstreamReading) => number | undefined) => {
     new Gauge({
       name,
@@ -48,10 +62,10 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
       labelNames: ["upstream"],
       registers,
       collect() {
-        this.reset();
-        for (const { upstream, read } of watched) {
-          const found = value(read());
-          if (found !== undefined) this.inc({ upstream }, found);
+        for (const upstream of watched.keys()) {
+          const total = sum(upstream, value);
+          if (total === undefined) this.remove({ upstream });
+          else this.set({ upstream }, total);
         }
       },
     });
@@ -69,15 +83,16 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
   );
   new Gauge({
     name: "cutover_upstream_breaker_state",
-    help: "1 for the state of the upstream's breaker, 0 for the others; of several workers, how many have it so.",
+    help: "1 for the state of the upstream's breaker, 0 for the others; with workers, how many of them have it so.",
     labelNames: ["upstream", "state"],
     registers,
     collect() {
-      this.reset();
-      for (const { upstream, read } of watched) {
-        const { breaker } = read();
-        if (breaker === undefined) continue;
-        for (const state of breakerStates) this.inc({ upstream, state }, Number(state === breaker));
+      for (const upstream of watched.keys()) {
+        for (const state of breakerStates) {
+          const total = sum(upstream, ({ breaker }) => breaker && Number(breaker === state));
+          if (total === undefined) this.remove({ upstream, state });
+          else this.set({ upstream, state }, total);
+        }
       }
     },
   });
@@ -87,15 +102,19 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
     labelNames: ["upstream", "reason"],
     registers,
   });
+  const configure = (upstreams: readonly string[]) => {
+    for (const upstream of upstreams) for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
+  };
 
   return {
+    configure,
     watch(upstream, read) {
-      const one = { upstream, read };
-      watched.add(one);
-      for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
+      const readers = watched.get(upstream) ?? new Set();
+      watched.set(upstream, readers.add(read));
+      configure([upstream]);
       return {
         shed: (reason) => shed.inc({ upstream, reason }),
-        end: () => void watched.delete(one),
+        end: () => void readers.delete(read),
       };
     },
   };
