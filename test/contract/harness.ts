@@ -15,6 +15,8 @@ export interface StoreUnderTest {
   readonly store: Store;
   /** Lets leases run out that are not renewed. */
   passLease(): Promise<void>;
+  /** Lets time pass. */
+  pass(ms: number): Promise<void>;
 }
 
 export interface Harness {
@@ -35,7 +37,7 @@ export function memoryHarness(): Harness {
       const time = createManualTime();
       const store = createMemoryStore({ clock: time });
       stores.push(store);
-      return { store, passLease: () => time.advance(leaseMs) };
+      return { store, passLease: () => time.advance(leaseMs), pass: (ms) => time.advance(ms) };
     },
     close: () => closeAll(stores),
     async end() {},
@@ -53,7 +55,7 @@ export function fileHarness(): Harness {
       const time = createManualTime();
       const store = await openFileStore({ path: join(folder, "var", "state.json"), clock: time });
       stores.push(store);
-      return { store, passLease: () => time.advance(leaseMs) };
+      return { store, passLease: () => time.advance(leaseMs), pass: (ms) => time.advance(ms) };
     },
     async close() {
       await closeAll(stores);
@@ -72,7 +74,7 @@ export async function redisHarness(): Promise<Harness> {
       await server.cli("FLUSHALL");
       const store = createRedisStore({ client: createRedisClient(server.url) });
       stores.push(store);
-      return { store, passLease: () => sleep(leaseMs + 50) };
+      return { store, passLease: () => sleep(leaseMs + 50), pass: sleep };
     },
     close: () => closeAll(stores),
     end: () => server.stop(),

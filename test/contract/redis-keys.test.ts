@@ -5,7 +5,7 @@ import { createRedisClient } from "../../src/state/redis/client.ts";
 import { loadScripts } from "../../src/state/redis/scripts.ts";
 import { createRedisStore } from "../../src/state/redis/store.ts";
 import type { Store } from "../../src/state/store.ts";
-import { applyAll, setTo, stateOf } from "../support/commands.ts";
+import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { key } from "./redis-views.ts";
 
@@ -43,6 +43,27 @@ it("finds its way when an index or a shared value is of another kind", async () 
   expect(await store.instances()).toHaveLength(1);
   expect(await store.shared("secret", "1")).toBe("1");
   expect(await store.shared("secret", "2")).toBe("1");
+});
+
+it("makes a change of one id once, however often and late it is asked for", async () => {
+  await applyAll(store, "checkout", [setTo(40)]);
+  const ceiling = { percentThousandths: 0, state: "rolled_back", pinEpoch: 0 } as const;
+  const asked = command("checkout", { action: "reconciled", ceiling }, { id: "once" });
+  expect(await store.apply(asked)).toMatchObject({ changed: true, state: { version: 2 } });
+  const resumed = await applyAll(store, "checkout", [{ action: "resume" }, setTo(10)]);
+  expect(await store.apply(asked)).toMatchObject({ accepted: true, state: { version: 2 } });
+  expect(await stateOf(store, "checkout")).toEqual(resumed);
+});
+
+it("leaves what does not read out of the roster", async () => {
+  await server.cli("HSET", "cutover:roster", "x", "{nonsense", "y", "[1,{}]");
+  const at = "2026-01-01T00:00:00.000Z";
+  await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
+  expect((await store.roster()).members.map(({ id }) => id)).toEqual(["a"]);
+  await server.cli("SET", "cutover:roster", "x");
+  expect((await store.roster()).members).toEqual([]);
+  await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
+  expect((await store.roster()).members).toHaveLength(1);
 });
 
 describe("the script for changes, called past the program", () => {

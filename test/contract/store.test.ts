@@ -1,6 +1,7 @@
 /** What every store does alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
+  type Ceiling,
   type Change,
   type CutoverState,
   changeActions,
@@ -249,6 +250,63 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await store.instances()).toEqual([]);
   });
 
+  it("remembers a silent instance until it is stale and a lease more, with the time of its last record", async () => {
+    const stale = { afterMs: 400, legacy: ["checkout"] };
+    await store.acknowledge({ ...record("b", { checkout: 2 }), stale });
+    await store.acknowledge(record("a", { checkout: 1 }));
+    await store.acknowledge(record("gone"));
+    await store.leave("gone");
+    const before = await store.roster();
+    expect(before.members.map(({ id, versions, stale }) => ({ id, versions, stale }))).toEqual([
+      { id: "a", versions: { checkout: 1 }, stale: undefined },
+      { id: "b", versions: { checkout: 2 }, stale },
+    ]);
+    for (const { seenAtMs } of before.members) {
+      expect(seenAtMs).toBeLessThanOrEqual(before.nowMs);
+      expect(seenAtMs).toBeGreaterThan(before.nowMs - 1000);
+    }
+    await tested.passLease();
+    expect(await store.instances()).toEqual([]);
+    const silent = await store.roster();
+    expect(silent.members.map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(silent.members.map(({ seenAtMs }) => seenAtMs)).toEqual(
+      before.members.map(({ seenAtMs }) => seenAtMs),
+    );
+    await tested.pass(450);
+    expect((await store.roster()).members.map(({ id }) => id)).toEqual(["a"]);
+  });
+
+  it("lowers to a ceiling and never raises to one, as one change called reconciled", async () => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    const reconcile = (ceiling: Ceiling) =>
+      store.apply(command("checkout", { action: "reconciled", ceiling }, {}, "responder"));
+    const held = { percentThousandths: 30_000, state: "held", pinEpoch: 0 } as const;
+    expect(await reconcile(held)).toMatchObject({ changed: true, state: { ...held, version: 2 } });
+    expect(await reconcile({ ...held, percentThousandths: 90_000 })).toMatchObject({ changed: false });
+    const rolledBack = { percentThousandths: 0, state: "rolled_back", pinEpoch: 3 } as const;
+    expect(await reconcile(rolledBack)).toMatchObject({
+      changed: true,
+      state: { ...rolledBack, version: 3 },
+    });
+    expect(await reconcile(held)).toMatchObject({ changed: false, state: rolledBack });
+    expect((await store.history("checkout", 2)).map(({ action }) => action)).toEqual([
+      "reconciled",
+      "reconciled",
+    ]);
+    await applyAll(store, "returns", [setTo(100), { action: "close" }]);
+    const closed = command("returns", { action: "reconciled", ceiling: rolledBack });
+    expect(await store.apply(closed)).toMatchObject({ accepted: false, code: "closed" });
+  });
+
+  it.each([
+    { percentThousandths: 1, state: "rolled_back", pinEpoch: 0 },
+    { percentThousandths: -1, state: "held", pinEpoch: 0 },
+    { percentThousandths: 0, state: "held", pinEpoch: 0.5 },
+  ] as const)("throws for %j, which no rollback or hold leaves behind", async (ceiling) => {
+    const change = { action: "reconciled", ceiling } as const;
+    await expect(store.apply(command("checkout", change))).rejects.toThrow(RangeError);
+  });
+
   it("keeps the first value offered under a shared name", async () => {
     const [one, other] = await Promise.all([store.shared("secret", "1"), store.shared("secret", "2")]);
     expect(one).toBe(other);
@@ -286,6 +344,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       () => store.acknowledge(record("a")),
       () => store.leave("a"),
       () => store.instances(),
+      () => store.roster(),
       () => store.history("checkout", 1),
       () => store.shared("secret", "1"),
     ];
