@@ -10,6 +10,7 @@ import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
 import type { OwnerStore, PinStore } from "../../src/ownership/store.ts";
+import type { BodyLimits } from "../../src/proxy/body-limits.ts";
 import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
 import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/forward/port.ts";
 import { createIds } from "../../src/proxy/ids.ts";
@@ -44,6 +45,9 @@ export interface FixtureOptions {
   readonly owners?: Partial<OwnerStore>;
   readonly pins?: Partial<PinStore>;
   readonly trusts?: (address: string) => boolean;
+  readonly bodyLimits?: Partial<BodyLimits>;
+  /** In place of those the test plays. */
+  readonly upstreams?: { readonly old: Upstream; readonly fresh: Upstream };
 }
 
 const sample = {
@@ -133,10 +137,15 @@ export function createFixture(options: FixtureOptions = {}) {
   const context: ExchangeContext = {
     table: compileTable(
       config,
-      new Map([upstream("old"), upstream("fresh")]),
+      new Map(
+        options.upstreams === undefined
+          ? [upstream("old"), upstream("fresh")]
+          : Object.entries(options.upstreams),
+      ),
       { of: () => ["s3cret"] },
       { row },
     ),
+    bodyLimits: { maxBytes: 1_000_000, paceMs: 60_000, ...options.bodyLimits },
     following: {
       current: () => ({ states: new Map([["checkout", state]]) }),
       onSwap: () => () => {},
@@ -171,6 +180,8 @@ export function createFixture(options: FixtureOptions = {}) {
   const exchange = createExchange(context);
 
   return {
+    context,
+    exchange,
     attempts,
     entries,
     decisions,
@@ -178,25 +189,28 @@ export function createFixture(options: FixtureOptions = {}) {
     journeys,
     inFlight,
     owned,
-    context,
     spooled,
     pins: stores.pins,
     time,
     set: (next: Partial<CutoverState>) => {
       state = { ...state, ...next };
     },
-    /** Lets an exchange begin; a body makes it sized. */
-    send(head: Partial<RequestHead> & { readonly method: string; readonly target: string }, body?: string) {
+    /** Lets an exchange begin; a text as its body makes it sized, a stream is as the head says. */
+    send(
+      head: Partial<RequestHead> & { readonly method: string; readonly target: string },
+      body?: string | Readable,
+    ) {
       const answer = recordAnswer();
       exchange({
         head: {
           fields: ["Host", "shop.example"],
           version: "1.1",
-          framing: body === undefined ? { kind: "none" } : { kind: "sized", length: Buffer.byteLength(body) },
+          framing:
+            typeof body === "string" ? { kind: "sized", length: Buffer.byteLength(body) } : { kind: "none" },
           peer: { address: "192.0.2.7", encrypted: false },
           ...head,
         },
-        body: Readable.from(body === undefined ? [] : [Buffer.from(body)]),
+        body: typeof body === "object" ? body : Readable.from(body === undefined ? [] : [Buffer.from(body)]),
         answer,
       });
       return answer;
