@@ -8,7 +8,8 @@
  * the reader is too slow and more than `maxLength` waits, further lines are dropped and counted: memory is worth
  * more than log lines. A closed pipe (EPIPE) or any other failure loses lines, counted, and is never an error of
  * the proxy's. `end` hands over all that waits; a process that exits without it does so in its exit handler, where
- * order is kept as long as somebody reads.
+ * order is kept as long as somebody reads. Where several processes write to one pipe (`isShared`), no write is longer
+ * than what the system keeps in one piece.
  *
  * A reader that stops reading and keeps the pipe open holds up the end of the process, too: Node waits for the
  * write under way. That is every program's lot on a blocking pipe, and SIGKILL's to end.
@@ -17,6 +18,8 @@ import { write as writeFd, writeSync } from "node:fs";
 
 const soonMs = 100;
 const soonLength = 65_536;
+/** PIPE_BUF of Linux. */
+const pieceBytes = 4096;
 const retryMs = 10;
 const exitRetries = 100;
 const exitPauseMs = 50;
@@ -34,8 +37,15 @@ export interface Lines {
   end(withinMs?: number): Promise<void>;
 }
 
-export function createLines(options: { readonly fd: number; readonly maxLength?: number }): Lines {
-  const { fd, maxLength = 4 * 1024 * 1024 } = options;
+export interface LinesOptions {
+  readonly fd: number;
+  readonly maxLength?: number;
+  /** Other processes write there too. */
+  readonly isShared?: boolean;
+}
+
+export function createLines(options: LinesOptions): Lines {
+  const { fd, maxLength = 4 * 1024 * 1024, isShared = false } = options;
   let waiting = "";
   let underWay: Buffer | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -61,13 +71,15 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
     }
     clearTimeout(timer);
     timer = undefined;
-    urgent = false;
     if (waiting === "") {
+      urgent = false;
       for (const resolve of whenIdle.splice(0)) resolve();
       return;
     }
-    underWay = Buffer.from(waiting);
-    waiting = "";
+    const length = isShared ? pieceLength(waiting) : waiting.length;
+    underWay = Buffer.from(waiting.slice(0, length));
+    waiting = waiting.slice(length);
+    urgent = waiting !== "";
     writeFd(fd, underWay, written);
   }
 
@@ -85,7 +97,7 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
       return;
     }
     underWay = undefined;
-    if (urgent) handOver();
+    if (urgent || whenIdle.length > 0) handOver();
     else handOverSoon();
   }
 
@@ -142,6 +154,17 @@ export function createLines(options: { readonly fd: number; readonly maxLength?:
       process.off("exit", flushSync);
     },
   };
+}
+
+/** How much of the text can be written in one piece: whole lines, at least one. */
+function pieceLength(text: string): number {
+  let length = Math.min(text.length, pieceBytes);
+  while (length > 0) {
+    length = text.lastIndexOf("\n", length - 1) + 1;
+    if (Buffer.byteLength(text.slice(0, length)) <= pieceBytes) break;
+    length -= 1;
+  }
+  return length > 0 ? length : text.indexOf("\n") + 1 || text.length;
 }
 
 function lineFeeds(bytes: Buffer): number {

@@ -17,12 +17,14 @@ export type LogLevel = (typeof logLevels)[number];
 export function createLog(options: {
   readonly level: LogLevel;
   readonly destination: DestinationStream;
+  /** Stand in every line. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }): Logger {
   const isoTime = createIsoTime(Date.now);
   return pino(
     {
       level: options.level,
-      base: null,
+      base: options.fields ?? null,
       timestamp: () => `,"time":"${isoTime()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },

@@ -37,11 +37,15 @@ export type RollbackTrigger = (typeof rollbackTriggers)[number];
 export interface Metrics {
   /** Of the cutovers the metrics were made with. */
   readonly meter: Meter;
+  /** Of the cutovers the metrics were made with. */
+  readonly counting: Generation;
+  /** Counts for another configuration beside those before it. */
+  count(cutovers: readonly CutoverRoutes[]): Generation;
   /**
    * Has the page show the series of these cutovers from now on. What was counted stays: a series that goes keeps its
    * count for when it comes back.
    */
-  reconfigure(cutovers: readonly CutoverRoutes[]): Generation;
+  show(cutovers: readonly CutoverRoutes[]): void;
   /** Adds what was counted elsewhere. */
   add(increments: CountIncrements): void;
   /** The state the instance decides by from now on: percent, state and version. */
@@ -60,7 +64,7 @@ export interface Metrics {
 /** The counting of one configuration. */
 export interface Generation {
   readonly meter: Meter;
-  /** No row of it counts any more. */
+  /** No row of it counts any more. May be called again. */
   end(): void;
 }
 
@@ -92,23 +96,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   const totals = createCountTotals(withNone(options.cutovers));
   let families: readonly Family[] = [];
-  const { meter } = show(options.cutovers);
+  const counting = count(options.cutovers);
+  show(options.cutovers);
 
-  function show(cutovers: readonly CutoverRoutes[]): Generation {
+  function count(cutovers: readonly CutoverRoutes[]): Generation {
     const tally = createTally({ cutovers, recorder: (name) => traffic?.recorder(name) });
-    const table = withNone(cutovers);
-    const shown = cutovers.map(({ name }) => {
-      const standing = standings.get(name) ?? newStanding();
-      standings.set(name, standing);
-      return { name, standing };
-    });
+    for (const { name } of cutovers) if (!standings.has(name)) standings.set(name, newStanding());
     tallies.add(tally);
-    totals.retable(table);
-    families = [
-      ...createCountFamilies(table, totals.values()),
-      ...stateFamilies(shown),
-      ...instanceFamilies(options),
-    ];
     return {
       meter: tally.meter,
       end() {
@@ -116,6 +110,17 @@ export function createMetrics(options: MetricsOptions): Metrics {
         tallies.delete(tally);
       },
     };
+  }
+
+  function show(cutovers: readonly CutoverRoutes[]): void {
+    const table = withNone(cutovers);
+    const shown = cutovers.map(({ name }) => ({ name, standing: standingOf(name) }));
+    totals.retable(table);
+    families = [
+      ...createCountFamilies(table, totals.values()),
+      ...stateFamilies(shown),
+      ...instanceFamilies(options),
+    ];
   }
 
   function standingOf(cutover: string): Standing {
@@ -129,8 +134,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 
   return {
-    meter,
-    reconfigure: show,
+    meter: counting.meter,
+    counting,
+    count,
+    show,
     add: totals.add,
     setState(cutover, state) {
       standingOf(cutover).state = state;
