@@ -1,45 +1,31 @@
 /**
- * Builds a running instance from a configuration, and takes it down in reverse. The only file that knows every
- * room.
+ * Builds a running instance from a configuration, and takes it down in reverse. With the parts in instance/, the only
+ * place that knows every room.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
+import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Explanation } from "./admin/explanation.ts";
+import { fileURLToPath } from "node:url";
 import type { Phase } from "./admin/schemas.ts";
 import { createAdminServer } from "./admin/server.ts";
+import type { ConfigSource, LoadResult } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
-import { createOwnershipMetrics } from "./ownership/metrics.ts";
-import { openOwnershipStores } from "./ownership/open.ts";
-import { createOwnership } from "./ownership/ownership.ts";
-import { createPins } from "./ownership/pins.ts";
-import { createSpool } from "./ownership/spool.ts";
-import { createSpoolFile } from "./ownership/spool-file.ts";
-import { createExchange } from "./proxy/exchange.ts";
-import { type Explained, explain } from "./proxy/explain.ts";
-import { openUpstream } from "./proxy/forward/open.ts";
-import type { Upstream } from "./proxy/forward/port.ts";
-import { createIds } from "./proxy/ids.ts";
-import { createFieldNames } from "./proxy/names.ts";
-import { createJourneySecrets } from "./proxy/secrets.ts";
-import { createProxyServer, originOf } from "./proxy/server.ts";
-import { compileTable } from "./proxy/table.ts";
-import { createTrust } from "./proxy/trust.ts";
-import { systemClock, systemTimers } from "./state/clock.ts";
-import { createFollower } from "./state/follow.ts";
-import { errorText } from "./state/log.ts";
-import { openStore } from "./state/open.ts";
-import { percentToNumber } from "./state/percent.ts";
-import { createSnapshotFile } from "./state/snapshot-file.ts";
-import type { WhenStale } from "./state/store.ts";
-import { createLines } from "./telemetry/lines.ts";
+import { type Control, openControl } from "./instance/control.ts";
+import { openDataPlane } from "./instance/data-plane.ts";
+import { explanationOf } from "./instance/explaining.ts";
+import type { Front } from "./instance/front.ts";
+import type { InheritedSockets } from "./instance/inherited.ts";
+import { openLines } from "./instance/lines.ts";
+import { createLocalFront } from "./instance/local-front.ts";
+import { findPort, patiently } from "./instance/patience.ts";
+import { createReload } from "./instance/reload.ts";
+import { createWorkerFront } from "./instance/worker-front.ts";
+import { explain } from "./proxy/explain.ts";
+import { originOf } from "./proxy/server.ts";
+import { systemClock } from "./state/clock.ts";
+import { errorText, type Log } from "./state/log.ts";
+import type { Lines } from "./telemetry/lines.ts";
 import { accessLog, createLog, type LogLevel } from "./telemetry/log.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
-import { addProcessMetrics } from "./telemetry/process-metrics.ts";
-import { watchRollbacks } from "./telemetry/rollbacks.ts";
-import { createTraffic } from "./telemetry/traffic.ts";
-import { createUpgradeCounts } from "./telemetry/upgrades.ts";
 
 export interface InstanceOptions {
   /** Where log lines go: a file, or standard output without it. */
@@ -47,6 +33,9 @@ export interface InstanceOptions {
   readonly logLevel?: LogLevel;
   readonly accessLog?: boolean;
   readonly version: string;
+  /** Where the configuration was read from; without it there can be no workers and no reload. */
+  readonly file?: { readonly source: ConfigSource; read(): Promise<LoadResult> };
+  readonly sockets?: InheritedSockets;
 }
 
 export interface Instance {
@@ -55,6 +44,10 @@ export interface Instance {
   readonly admin: { readonly url: string };
   /** Rolls back every cutover on this instance alone, at once; the store is told as soon as it answers. */
   breakGlass(): void;
+  /** Reads the configuration again and swaps it whole, or keeps the one in force; which, the log says. */
+  reload(): Promise<void>;
+  /** Replaces the workers one after the other. */
+  restartWorkers(): Promise<void>;
   /** Stops taking requests, lets those under way finish, and closes everything. */
   close(): Promise<void>;
 }
@@ -70,7 +63,7 @@ export async function composeInstance(config: Config, options: InstanceOptions):
     for (const step of teardown.splice(0).reverse()) await step();
   };
   try {
-    return await build(config, options, teardown, close);
+    return await build(config, options, (step) => teardown.push(step), close);
   } catch (error) {
     await close();
     throw error;
@@ -78,209 +71,196 @@ export async function composeInstance(config: Config, options: InstanceOptions):
 }
 
 async function build(
-  config: Config,
+  first: Config,
   options: InstanceOptions,
-  teardown: (() => Promise<void> | void)[],
+  undo: (step: () => Promise<void> | void) => void,
   close: () => Promise<void>,
 ): Promise<Instance> {
   const clock = systemClock;
-  const id = randomBytes(4).toString("hex");
-  const startedAt = new Date(clock.now()).toISOString();
-  const proxyName = `cutover-${id}`;
-  const names = Object.keys(config.cutovers);
+  const instance = { id: randomBytes(4).toString("hex"), startedAt: new Date(clock.now()).toISOString() };
+  const size = first.workers === "auto" ? availableParallelism() : first.workers;
+  let config = first;
   let phase: Phase = "starting";
+  let workersLinesDropped = 0;
+  let front: Front | undefined;
 
-  const lines = openLines(options.logPath, teardown);
+  const { lines, end: endLines } = openLines(options.logPath, size > 1);
+  undo(endLines);
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
-  const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
-
-  const { prefix } = config;
-  const { store, redis } = await openStore(config.store, { prefix, clock, log });
-  teardown.push(() => store.close());
-  const holding = await openOwnershipStores({ url: config.store, redis, prefix, clock });
-  teardown.push(() => holding.close());
-  const snapshotFile =
-    config.snapshot === undefined ? undefined : createSnapshotFile({ path: config.snapshot, clock, log });
-  if (snapshotFile !== undefined) teardown.push(() => snapshotFile.settled());
-
-  const traffic = createTraffic({ cutovers: names, clock });
-  const follower = createFollower({
-    store,
-    names,
-    instance: { id, startedAt },
-    traffic: () => traffic.snapshot(),
-    whenStale: whenStale(config),
-    clock,
-    log,
-    snapshotFile,
-    onRejected: (name) => metrics.rejected(name),
-  });
-  const metrics = createMetrics({
-    cutovers: Object.entries(config.cutovers).map(([name, { routes }]) => ({
-      name,
-      routes: routes.map((route) => route.name),
-    })),
+  const control = await openControl(config, {
+    instance,
     version: options.version,
-    contact: () => follower.contact(),
-    logLinesDropped: () => lines.dropped(),
-    traffic,
-  });
-  addProcessMetrics(metrics.registry);
-  follower.onSwap((snapshot) => {
-    for (const [name, state] of snapshot.states) metrics.setState(name, state);
-  });
-  teardown.push(() => follower.stop());
-  await follower.start();
-  follower.onSwap(watchRollbacks(metrics));
-
-  const secrets = createJourneySecrets({
-    store,
-    timers: systemTimers,
-    configured: new Map(
-      Object.entries(config.cutovers).flatMap(([name, { journey }]) =>
-        journey === undefined ? [] : [[name, journey.secret]],
-      ),
-    ),
-    kept: (await snapshotFile?.read())?.shared ?? new Map(),
-    keep: (name, secret) => snapshotFile?.keepShared(name, secret),
-  });
-  teardown.push(() => secrets.stop());
-  await secrets.start();
-
-  const upstreams = openUpstreams(config);
-  teardown.push(async () => void (await Promise.all([...upstreams.values()].map((one) => one.close()))));
-  const table = compileTable(config, upstreams, secrets, metrics.meter);
-  const holdingMetrics = createOwnershipMetrics(metrics.registry, names, () => spool.waiting());
-  const spool = createSpool({
-    owners: holding.owners,
-    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
-    clock,
-    timers: systemTimers,
+    config: () => config,
+    versions: () => front?.versions?.(),
+    logLinesDropped: () => lines.dropped() + workersLinesDropped,
+    onSecretsChange: () => front?.secretsChanged(),
     log,
-    counts: holdingMetrics,
-    onRecorded: ({ cutover, key }, owner) => ownership.remember(cutover, key, owner),
+    undo,
   });
-  const ownership = createOwnership({ ...holding, spool, counts: holdingMetrics, clock });
-  await spool.start();
-  teardown.push(() => spool.close());
-  const pins = createPins({ pins: holding.pins, clock, onUnknown: holdingMetrics.unknownPin });
-  const exchange = createExchange({
-    table,
-    following: follower,
-    ownership,
-    pins,
-    onUnreadBody: holdingMetrics.unreadBody,
-    onLongKey: holdingMetrics.longKey,
-    onIgnoredPin: holdingMetrics.ignoredPin,
-    clock,
-    fieldNames: createFieldNames(),
-    ids: createIds(),
-    accessLog: accessLog({ destination: lines, enabled: options.accessLog ?? true }),
-    proxyName,
-    trusts: createTrust(config.trustedProxies),
-    decisionHeader: config.decisionHeader,
-    upgrades: createUpgradeCounts(metrics.registry, names),
-    onFault,
-  });
-  const noneRow = metrics.meter.row();
-  const proxy = createProxyServer({
-    exchange,
-    proxyName,
-    onRefused() {
-      noneRow.began("none");
-      noneRow.settled("none", "rejected", 0);
-    },
-    onFault,
-  });
+  const { store, follower, metrics, traffic } = control;
+
+  const base = { config, options, control, instance: instance.id, lines, log };
+  const serving =
+    size === 1
+      ? await openHere(base)
+      : await openWorkers(base, size, (more) => {
+          workersLinesDropped += more;
+        });
+  front = serving;
+  undo(() => serving.close());
+
   const admin = await createAdminServer({
     store,
     follower,
     local: follower,
     cutovers: config.cutovers,
     auth: config.auth,
-    metrics,
+    metrics: {
+      contentType: metrics.contentType,
+      async render() {
+        await serving.collect();
+        return metrics.render();
+      },
+    },
+    ...(serving.versions === undefined ? {} : { versions: serving.versions }),
     traffic: () => traffic.snapshot(),
-    instance: { id, startedAt },
+    instance,
     async explain(name, question) {
-      const explained = await explain({ table, following: follower, ownership, pins }, name, question);
+      const explained = await explain(
+        { table: serving.table(), following: follower, ...serving.holders },
+        name,
+        question,
+      );
       return explained && explanationOf(explained);
     },
-    health: () => phase,
+    health: () => (phase === "ready" && !serving.serves() ? "starting" : phase),
     clock,
     log,
     version: options.version,
   });
-  teardown.push(() => admin.close());
-  const adminAt = await admin.listen(config.listeners.admin);
-  const { host, port } = config.listeners.proxy;
-  const proxyPort = await proxy.listen({ host, port });
-  teardown.push(async () => {
+  undo(() => admin.close());
+  const { wait } = config.listeners;
+  const adminSocket = options.sockets?.admin;
+  if (adminSocket === undefined) await patiently(wait, () => findPort(config.listeners.admin));
+  const adminAt = await admin.listen({
+    ...config.listeners.admin,
+    ...(adminSocket === undefined ? {} : { fd: adminSocket }),
+  });
+  const port = await serving.listen();
+  undo(async () => {
     phase = "draining";
     await sleep(config.drain.delay);
-    await proxy.close(config.drain.grace);
+    await serving.drain(config.drain.grace);
   });
   phase = "ready";
-  const instance: Instance = {
-    id,
-    proxy: { url: originOf(host, proxyPort) },
+
+  const { file } = options;
+  const reload =
+    file &&
+    createReload({
+      read: () => file.read(),
+      config: () => config,
+      onSwap(next) {
+        config = next;
+      },
+      control,
+      front: serving,
+      admin,
+      log,
+    });
+  const proxyUrl = originOf(config.listeners.proxy.host, port);
+  log.info({ instance: instance.id, proxy: proxyUrl, admin: adminAt.url }, "ready");
+  return {
+    id: instance.id,
+    proxy: { url: proxyUrl },
     admin: { url: adminAt.url },
     breakGlass() {
-      log.error({ instance: id }, "SIGUSR1: rolling back every cutover on this instance");
-      for (const name of names) {
+      log.error({ instance: instance.id }, "SIGUSR1: rolling back every cutover on this instance");
+      for (const name of Object.keys(config.cutovers)) {
         const applied = follower.makeLocally({ name, action: "rollback", actor: breaker, reason: "SIGUSR1" });
         if (!applied.accepted) log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
       }
     },
+    reload: async () => reload?.(),
+    restartWorkers: () => serving.restart(),
     close,
   };
-  log.info({ instance: id, proxy: instance.proxy.url, admin: instance.admin.url }, "ready");
-  return instance;
 }
 
-function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
-  return {
-    side: decision.side,
-    reason: decision.reason,
-    bucket: bucket ?? null,
-    percent: percentToNumber(state.percentThousandths),
-    version: state.version,
-    owner: owner === undefined ? null : { side: owner.side ?? null, by: owner.by },
-    journey:
-      journey === undefined
-        ? null
-        : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
-    sentence,
-  };
+interface Base {
+  readonly config: Config;
+  readonly options: InstanceOptions;
+  readonly control: Control;
+  readonly instance: string;
+  readonly lines: Lines;
+  readonly log: Log;
 }
 
-function openLines(logPath: string | undefined, teardown: (() => Promise<void> | void)[]) {
-  if (logPath === undefined) {
-    const lines = createLines({ fd: process.stdout.fd });
-    teardown.push(() => lines.end());
-    return lines;
-  }
-  mkdirSync(dirname(logPath), { recursive: true });
-  const fd = openSync(logPath, "a");
-  const lines = createLines({ fd });
-  teardown.push(async () => {
-    await lines.end();
-    closeSync(fd);
+async function openHere({ config, options, control, instance, lines, log }: Base): Promise<Front> {
+  const proxyName = `cutover-${instance}`;
+  const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
+  const plane = await openDataPlane(config, control.metrics.counting, {
+    id: instance,
+    proxyName,
+    following: control.follower,
+    holding: control.holding,
+    secrets: control.secrets,
+    registry: control.metrics.registry,
+    accessLog: accessLog({ destination: lines, enabled: options.accessLog ?? true }),
+    clock: systemClock,
+    log,
+    onFault,
   });
-  return lines;
+  const fd = options.sockets?.proxy;
+  const { host, port } = config.listeners.proxy;
+  if (fd === undefined && config.listeners.wait > 0) {
+    await patiently(config.listeners.wait, () => findPort({ host, port }));
+  }
+  return createLocalFront({ plane, at: fd === undefined ? { host, port } : { fd }, proxyName, log, onFault });
 }
 
-function whenStale({ cutovers, staleAfter }: Config): WhenStale {
-  const legacy = Object.entries(cutovers).flatMap(([name, { onStale }]) =>
-    onStale === "legacy" ? name : [],
-  );
-  return { afterMs: staleAfter, legacy };
-}
+/** The program of a worker: worker.ts as it was built, or as it is in the source. */
+const workerProgram = fileURLToPath(import.meta.url).replace(/compose(?=\.[jt]s$)/, "worker");
 
-function openUpstreams(config: Config): ReadonlyMap<string, Upstream> {
-  return new Map(
-    Object.entries(config.upstreams).map(([name, declared]) => [
-      name,
-      openUpstream(config.engine, name, declared),
-    ]),
-  );
+async function openWorkers(
+  base: Base,
+  size: number,
+  onLogLinesDropped: (more: number) => void,
+): Promise<Front> {
+  const { config, options, control, instance, log } = base;
+  const source = options.file?.source;
+  if (source === undefined) throw new Error("workers need a configuration that is in a file");
+  const fd = options.sockets?.proxy;
+  const { host } = config.listeners.proxy;
+  const at =
+    fd === undefined
+      ? { host, port: await patiently(config.listeners.wait, () => findPort(config.listeners.proxy)) }
+      : { fd };
+  return createWorkerFront({
+    size,
+    program: workerProgram,
+    instance,
+    at,
+    config,
+    source,
+    counting: control.metrics.counting,
+    follower: control.follower,
+    secrets: control.secrets,
+    holding: control.holding,
+    metrics: control.metrics,
+    traffic: control.traffic,
+    logging: {
+      level: options.logLevel ?? "info",
+      accessLog: options.accessLog ?? true,
+      path: options.logPath,
+    },
+    onLogLinesDropped,
+    log,
+    onLost() {
+      if (fd === undefined) return;
+      // The last worker took the descriptor along: the supervisor, who holds the socket, starts anew.
+      log.error({}, "no worker is left and the socket that was handed over is closed");
+      process.exit(1);
+    },
+  });
 }

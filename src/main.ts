@@ -18,12 +18,20 @@ const engine: Engine = {
     const loaded = await load(path);
     if (!loaded.ok) return loaded;
     const { composeInstance } = await import("./compose.ts");
-    const instance = await composeInstance(loaded.config, { version });
+    const { inheritedSockets } = await import("./instance/inherited.ts");
+    const { loadConfig } = await import("./config/load.ts");
+    const instance = await composeInstance(loaded.config, {
+      version,
+      file: { source: loaded.source, read: () => loadConfig(path, process.env) },
+      sockets: inheritedSockets(process.env, process.pid),
+    });
     return {
       ok: true,
       warnings: loaded.warnings,
       close: () => instance.close(),
       breakGlass: () => instance.breakGlass(),
+      reload: () => instance.reload(),
+      restartWorkers: () => instance.restartWorkers(),
     };
   },
 

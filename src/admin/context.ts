@@ -30,6 +30,8 @@ export interface AdminOptions {
   readonly cutovers: Readonly<Record<string, CutoverSides>>;
   readonly auth: AuthConfig;
   readonly metrics: { readonly contentType: string; render(): string | Promise<string> };
+  /** The versions this instance decides by, where not those of its snapshot. */
+  readonly versions?: () => Readonly<Record<string, number>>;
   /** This instance's own figures as its record in the store holds them: by cutover, the window of each side. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
   /** `startedAt`: RFC 3339. */

@@ -85,7 +85,7 @@ export function createEventStreams(options: Needs, views: Views, fleet: Fleet): 
   function onSwap(snapshot: Snapshot, previous: Snapshot): void {
     const own = fleet.own();
     const records = [...known.filter((record) => record.id !== own.id), own];
-    for (const name of views.names) {
+    for (const name of views.names()) {
       const [next, before] = [snapshot.states.get(name), previous.states.get(name)];
       if (next !== undefined && before !== undefined && sameState(next, before)) continue;
       broadcast("change", views.one(name, records));

@@ -18,19 +18,20 @@ export interface Fleet {
   own(): InstanceRecord;
 }
 
-type Needs = Pick<AdminOptions, "store" | "follower" | "instance" | "traffic" | "clock">;
+type Needs = Pick<AdminOptions, "store" | "follower" | "instance" | "versions" | "traffic" | "clock">;
 
-export function createFleet({ store, follower, instance, traffic, clock }: Needs): Fleet {
+export function createFleet(needs: Needs): Fleet {
+  const { store, follower, instance, traffic, clock } = needs;
   let known: readonly InstanceRecord[] = [];
   let reading: Promise<readonly InstanceRecord[]> | undefined;
 
   function own(): InstanceRecord {
-    const versions = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
+    const followed = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
     return {
       id: instance.id,
       startedAt: instance.startedAt,
       seenAt: new Date(clock.now()).toISOString(),
-      versions: Object.fromEntries(versions),
+      versions: needs.versions?.() ?? Object.fromEntries(followed),
       traffic: traffic(),
     };
   }

@@ -3,13 +3,14 @@
  * answer carries, who may talk to this listener at all (browser.ts), who asks (auth.ts), the route, the schemas.
  * Every error leaves through one handler, as a problem and without a trace.
  */
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Actor } from "../state/model.ts";
-import { createAuthenticator, isLoopbackHost } from "./auth.ts";
+import { type Authenticator, createAuthenticator, isLoopbackHost } from "./auth.ts";
 import { maxBodyBytes, readJsonBodies } from "./body.ts";
 import { refuseForeignPages } from "./browser.ts";
 import { watchConnections } from "./connections.ts";
@@ -44,7 +45,14 @@ export interface AdminServer {
    * @param at port 0 picks a free one
    * @throws Error when nothing can listen there, or when it is no loopback host and nobody has to sign in
    */
-  listen(at: { readonly host: string; readonly port: number }): Promise<{ url: string; port: number }>;
+  listen(at: {
+    readonly host: string;
+    readonly port: number;
+    /** A listening socket that was handed to the process, in place of the port. */
+    readonly fd?: number;
+  }): Promise<{ url: string; port: number }>;
+  /** Shows these cutovers and knows these tokens from now on. */
+  reconfigure(to: Pick<AdminOptions, "cutovers" | "auth">): void;
   /** Ends event streams, lets requests under way finish for 3 s, then closes. */
   close(): Promise<void>;
 }
@@ -67,7 +75,8 @@ const everyAnswer = {
 
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
   const { auth, clock, log } = options;
-  const who = createAuthenticator(auth);
+  let known = createAuthenticator(auth);
+  const who: Authenticator = { authenticate: (authorization) => known.authenticate(authorization) };
   const fleet = createFleet(options);
   const views = createViews(options);
   const streams = createEventStreams(options, views, fleet);
@@ -139,15 +148,25 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   }
 
   return {
-    async listen({ host, port }) {
+    async listen({ host, port, fd }) {
       if (auth === "none" && !isLoopbackHost(host)) {
         throw new Error("auth: none is only for a loopback host: configure tokens, or listen on 127.0.0.1");
       }
-      await app.listen({ host, port });
+      if (fd === undefined) await app.listen({ host, port });
+      else {
+        await app.ready();
+        app.server.listen({ fd });
+        await once(app.server, "listening");
+      }
       const address = app.server.address();
       if (address === null || typeof address === "string") throw new Error("the admin listener has no port");
       const name = host.includes(":") ? `[${host}]` : host;
       return { url: `http://${name}:${address.port}`, port: address.port };
+    },
+
+    reconfigure(to) {
+      views.reconfigure(to.cutovers);
+      known = createAuthenticator(to.auth);
     },
 
     async close() {

@@ -10,7 +10,9 @@ import { Refused } from "./problem.ts";
 import type { ContactView, CutoverView } from "./schemas.ts";
 
 export interface Views {
-  readonly names: readonly string[];
+  /** Shows these cutovers from now on. */
+  reconfigure(cutovers: AdminOptions["cutovers"]): void;
+  names(): readonly string[];
   /** @throws Refused `not_found` when no such cutover is configured */
   assertKnown(name: string): void;
   /** The state in force on this instance. */
@@ -20,8 +22,8 @@ export interface Views {
 }
 
 export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">): Views {
-  const configured = new Map(Object.entries(cutovers));
-  const names = [...configured.keys()];
+  let configured = new Map(Object.entries(cutovers));
+  const names = () => [...configured.keys()];
 
   function sidesOf(name: string) {
     const sides = configured.get(name);
@@ -56,10 +58,13 @@ export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers
 
   return {
     names,
+    reconfigure(next) {
+      configured = new Map(Object.entries(next));
+    },
     assertKnown: sidesOf,
     state,
     one,
-    all: (records) => names.map((name) => one(name, records)),
+    all: (records) => names().map((name) => one(name, records)),
   };
 }
 

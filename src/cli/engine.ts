@@ -27,6 +27,10 @@ export interface Running {
   close(): Promise<void>;
   /** Rolls back every cutover on this instance alone, at once, whatever the store does; told to the store then. */
   readonly breakGlass?: () => void;
+  /** Reads the configuration again; what came of it is logged. Without it, there is nothing to read again. */
+  readonly reload?: () => Promise<void>;
+  /** Replaces the processes that serve, one after the other. */
+  readonly restartWorkers?: () => Promise<void>;
 }
 
 /** A rollback or hold that goes straight to the store. */

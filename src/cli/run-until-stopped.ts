@@ -16,6 +16,7 @@ export async function runUntilStopped(
   const stop = new AbortController();
   let breakGlass: (() => void) | undefined;
   let isGlassBroken = false;
+  let up: Running | undefined;
   const leaveStop = terminal.onStop(() => {
     if (stop.signal.aborted) abandon();
     stop.abort();
@@ -24,9 +25,16 @@ export async function runUntilStopped(
     isGlassBroken = true;
     breakGlass?.();
   });
+  // A terminal that is closed ends what has nothing to read again.
+  const leaveReload = terminal.onReload(() => {
+    if (up?.reload === undefined) stop.abort();
+    else void up.reload();
+  });
+  const leaveRestart = terminal.onRestart(() => void up?.restartWorkers?.());
   try {
     const running = await start();
     if (!running.ok) return reportProblems(terminal, running.problems);
+    up = running;
     breakGlass = running.breakGlass;
     if (isGlassBroken) breakGlass?.();
     terminal.err(running.warnings.map(warningLine).join(""));
@@ -38,6 +46,8 @@ export async function runUntilStopped(
   } finally {
     leaveStop();
     leaveGlass();
+    leaveReload();
+    leaveRestart();
   }
 }
 

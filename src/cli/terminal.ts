@@ -19,6 +19,10 @@ export interface Terminal {
   onStop(listener: () => void): () => void;
   /** Calls back at each SIGUSR1, which then does not open the debugger. @returns the way out */
   onBreakGlass(listener: () => void): () => void;
+  /** Calls back at each SIGHUP, which then does not end the process. @returns the way out */
+  onReload(listener: () => void): () => void;
+  /** Calls back at each SIGUSR2, which then does not end the process. @returns the way out */
+  onRestart(listener: () => void): () => void;
 }
 
 const defaultColumns = 80;
@@ -57,9 +61,13 @@ export function processTerminal(): Terminal {
         process.off("SIGTERM", listener);
       };
     },
-    onBreakGlass: (listener) => {
-      process.on("SIGUSR1", listener);
-      return () => process.off("SIGUSR1", listener);
-    },
+    onBreakGlass: (listener) => onSignal("SIGUSR1", listener),
+    onReload: (listener) => onSignal("SIGHUP", listener),
+    onRestart: (listener) => onSignal("SIGUSR2", listener),
   };
+}
+
+function onSignal(signal: NodeJS.Signals, listener: () => void): () => void {
+  process.on(signal, listener);
+  return () => process.off(signal, listener);
 }

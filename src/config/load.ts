@@ -12,8 +12,21 @@ import { findingsOf, replaceAt, sentenceOf, valueAt } from "./issues.ts";
 import { type Finding, formatPath, inOrder, type Path, type Problem, pathKey } from "./problems.ts";
 import { type Config, configSchema } from "./schema.ts";
 
+/** The file a configuration was read from: who reads it again, with the same environment, gets the same. */
+export interface ConfigSource {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface LoadedConfig {
+  readonly ok: true;
+  readonly config: Config;
+  readonly warnings: readonly Problem[];
+  readonly source: ConfigSource;
+}
+
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | LoadedConfig
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 const maxBytes = 1_048_576;
@@ -73,7 +86,7 @@ export function readConfig(
   const found = look(parsed.data);
   if (found.wrong.length > 0) return { ok: false, problems: inOrder(found.wrong.map(place)) };
   const warnings = inOrder([...warningsBetween(draft), ...found.unwise].map(place));
-  return { ok: true, config: parsed.data, warnings };
+  return { ok: true, config: parsed.data, warnings, source: { file, text } };
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -12,6 +12,12 @@ export interface JourneySecrets {
   of(cutover: string): readonly string[];
   /** Asks the store once; where it does not answer, asks again each second until it does. Never rejects. */
   start(): Promise<void>;
+  /**
+   * Goes by these from now on, as `start` does. One that was generated stays while the configuration gives none.
+   *
+   * @param configured as at the beginning
+   */
+  reconfigure(configured: ReadonlyMap<string, readonly string[]>): Promise<void>;
   stop(): void;
 }
 
@@ -23,6 +29,8 @@ export interface JourneySecretsOptions {
   /** What a snapshot kept, by shared name. */
   readonly kept: ReadonlyMap<string, string>;
   readonly keep: (sharedName: string, secret: string) => void;
+  /** A secret has changed by itself, after the start. */
+  readonly onChange?: () => void;
 }
 
 const retryMs = 1000;
@@ -33,15 +41,27 @@ export function secretName(cutover: string): string {
 }
 
 export function createJourneySecrets(options: JourneySecretsOptions): JourneySecrets {
-  const { store, timers, configured, kept, keep } = options;
+  const { store, timers, kept, keep, onChange = () => {} } = options;
   const secrets = new Map<string, readonly string[]>();
   const unshared = new Set<string>();
   let cancel = () => {};
   let stopped = false;
-  for (const [cutover, given] of configured) {
-    if (given.length === 0) unshared.add(cutover);
-    const own = () => kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url");
-    secrets.set(cutover, given.length === 0 ? [own()] : given);
+  /** The cutovers whose secret was generated. */
+  const generated = new Set<string>();
+  configure(options.configured);
+
+  function configure(configured: ReadonlyMap<string, readonly string[]>): void {
+    for (const [cutover, given] of configured) {
+      if (given.length > 0) {
+        unshared.delete(cutover);
+        generated.delete(cutover);
+        secrets.set(cutover, given);
+      } else if (!generated.has(cutover)) {
+        unshared.add(cutover);
+        generated.add(cutover);
+        secrets.set(cutover, [kept.get(secretName(cutover)) ?? randomBytes(32).toString("base64url")]);
+      }
+    }
   }
 
   async function share(): Promise<void> {
@@ -50,20 +70,27 @@ export function createJourneySecrets(options: JourneySecretsOptions): JourneySec
         const [own = ""] = secrets.get(cutover) ?? [];
         try {
           const shared = await store.shared(secretName(cutover), own);
+          if (!generated.has(cutover)) return;
           secrets.set(cutover, shared === own ? [own] : [shared, own]);
           unshared.delete(cutover);
           keep(secretName(cutover), shared);
+          onChange();
         } catch {
           // Out of reach: asked again below; until then the instance's own serves.
         }
       }),
     );
+    cancel();
     if (unshared.size > 0 && !stopped) cancel = timers.after(retryMs, () => void share());
   }
 
   return {
     of: (cutover) => secrets.get(cutover) ?? [],
     start: share,
+    reconfigure(configured) {
+      configure(configured);
+      return share();
+    },
     stop() {
       stopped = true;
       cancel();

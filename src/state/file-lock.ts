@@ -12,7 +12,7 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
-/** @throws Error naming the process that has the file; the file system's error */
+/** @throws Error with code ELOCKED, naming the process that has the file; the file system's error */
 export async function lockFile(path: string): Promise<FileLock> {
   const lock = `${path}.lock`;
   const mine = `${process.pid} ${(await startOf(process.pid)) ?? ""}\n`;
@@ -23,7 +23,8 @@ export async function lockFile(path: string): Promise<FileLock> {
     if (found === undefined) continue;
     const owner = Number.parseInt(found, 10);
     if (await isHeld(found)) {
-      throw new Error(`${path} is in use by the process ${owner} (${lock}): only one may have it`);
+      const text = `${path} is in use by the process ${owner} (${lock}): only one may have it`;
+      throw Object.assign(new Error(text), { code: "ELOCKED" });
     }
     await takeAway(lock, found);
   }

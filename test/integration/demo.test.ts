@@ -36,7 +36,7 @@ async function demo(store = "memory:"): Promise<{ running: Demo; printed: string
   const running = await runDemo({
     config: {
       ...config,
-      listeners: { proxy: { host: "127.0.0.1", port: 0 }, admin: { host: "127.0.0.1", port: 0 } },
+      listeners: { proxy: { host: "127.0.0.1", port: 0 }, admin: { host: "127.0.0.1", port: 0 }, wait: 0 },
       store,
       snapshot: undefined,
       upstreams: { "social-shop": await at("social-shop"), marketplace: await at("marketplace") },

@@ -39,6 +39,8 @@ export function createPaperTerminal(): PaperTerminal {
       glass.add(listener);
       return () => glass.delete(listener);
     },
+    onReload: () => () => undefined,
+    onRestart: () => () => undefined,
     stdout: () => stdout,
     stderr: () => stderr,
     stop: () => {

@@ -156,6 +156,27 @@ describe("who may know whom", () => {
       ...words,
     ],
     "demo/": ["demo/", "config/schema.ts", ...words],
+    "workers/": [
+      "workers/",
+      "ownership/store.ts",
+      "state/stored-state.ts",
+      "telemetry/carried.ts",
+      "telemetry/count-keys.ts",
+      "telemetry/log.ts",
+      "telemetry/traffic.ts",
+      ...statePorts,
+    ],
+    // The parts that compose.ts and worker.ts are put together from.
+    "instance/": [
+      "instance/",
+      "admin/",
+      "config/",
+      "ownership/",
+      "proxy/",
+      "state/",
+      "telemetry/",
+      "workers/",
+    ],
   };
 
   test("every room has its rule", () => {
@@ -173,6 +194,12 @@ describe("who may know whom", () => {
         return own.map((target) => `${path} imports ${target}`);
       });
     expect(wrong).toEqual([]);
+  });
+
+  test("the parts in instance/ are known to those alone who compose", () => {
+    const importers = files.filter(({ imports }) => imports.some((target) => target.startsWith("instance/")));
+    const others = importers.filter(({ path }) => !path.startsWith("instance/"));
+    expect(others.map(({ path }) => path).sort()).toEqual(["compose.ts", "main.ts", "worker.ts"]);
   });
 
   test.each(["compose.ts", "main.ts"])("%s is known to main.ts alone", (target) => {

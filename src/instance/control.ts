@@ -1,0 +1,115 @@
+/** What an instance is to the fleet and to its operators: the store, what it follows, the metrics, the secrets. */
+import type { Config } from "../config/schema.ts";
+import { openOwnershipStores } from "../ownership/open.ts";
+import type { OwnershipStores } from "../ownership/store.ts";
+import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
+import { systemClock, systemTimers } from "../state/clock.ts";
+import { createFollower, type Follower } from "../state/follow.ts";
+import type { Log } from "../state/log.ts";
+import { openStore } from "../state/open.ts";
+import { createSnapshotFile } from "../state/snapshot-file.ts";
+import type { Store, WhenStale } from "../state/store.ts";
+import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { addProcessMetrics } from "../telemetry/process-metrics.ts";
+import { watchRollbacks } from "../telemetry/rollbacks.ts";
+import { createTraffic, type Traffic } from "../telemetry/traffic.ts";
+import { patiently } from "./patience.ts";
+import { routesOf } from "./routes.ts";
+
+export interface ControlOptions {
+  readonly instance: { readonly id: string; readonly startedAt: string };
+  readonly version: string;
+  /** The configuration in force. */
+  readonly config: () => Config;
+  /** As `Front.versions`; asked once there is a front. */
+  readonly versions: () => Readonly<Record<string, number>> | undefined;
+  readonly logLinesDropped: () => number;
+  readonly onSecretsChange: () => void;
+  readonly log: Log;
+  /** Takes what undoes a step, to be done last first. */
+  readonly undo: (step: () => Promise<void> | void) => void;
+}
+
+export interface Control {
+  readonly store: Store;
+  readonly holding: OwnershipStores;
+  readonly follower: Follower;
+  readonly metrics: Metrics;
+  readonly traffic: Traffic;
+  readonly secrets: JourneySecrets;
+}
+
+/** @throws Error when the embedded store can not be opened */
+export async function openControl(config: Config, options: ControlOptions): Promise<Control> {
+  const { instance, log, undo } = options;
+  const clock = systemClock;
+  const { prefix } = config;
+  const names = Object.keys(config.cutovers);
+  const { store, redis } = await patiently(config.listeners.wait, () =>
+    openStore(config.store, { prefix, clock, log }),
+  );
+  undo(() => store.close());
+  const holding = await openOwnershipStores({ url: config.store, redis, prefix, clock });
+  undo(() => holding.close());
+  const snapshotFile =
+    config.snapshot === undefined ? undefined : createSnapshotFile({ path: config.snapshot, clock, log });
+  if (snapshotFile !== undefined) undo(() => snapshotFile.settled());
+
+  const traffic = createTraffic({ cutovers: names, clock });
+  const follower = createFollower({
+    store,
+    names,
+    instance,
+    versions: options.versions,
+    traffic: () => traffic.snapshot(),
+    get whenStale() {
+      return whenStale(options.config());
+    },
+    clock,
+    log,
+    snapshotFile,
+    onRejected: (name) => metrics.rejected(name),
+  });
+  const metrics = createMetrics({
+    cutovers: routesOf(config),
+    version: options.version,
+    contact: () => follower.contact(),
+    logLinesDropped: options.logLinesDropped,
+    traffic,
+  });
+  addProcessMetrics(metrics.registry);
+  follower.onSwap((snapshot) => {
+    for (const [name, state] of snapshot.states) metrics.setState(name, state);
+  });
+  undo(() => follower.stop());
+  await follower.start();
+  follower.onSwap(watchRollbacks(metrics));
+
+  const secrets = createJourneySecrets({
+    store,
+    timers: systemTimers,
+    configured: journeySecretsOf(config),
+    kept: (await snapshotFile?.read())?.shared ?? new Map(),
+    keep: (name, secret) => snapshotFile?.keepShared(name, secret),
+    onChange: options.onSecretsChange,
+  });
+  undo(() => secrets.stop());
+  await secrets.start();
+  return { store, holding, follower, metrics, traffic, secrets };
+}
+
+/** Of each cutover with journeys; empty: to be generated. */
+export function journeySecretsOf({ cutovers }: Config): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    Object.entries(cutovers).flatMap(([name, { journey }]) =>
+      journey === undefined ? [] : [[name, journey.secret]],
+    ),
+  );
+}
+
+function whenStale({ cutovers, staleAfter }: Config): WhenStale {
+  const legacy = Object.entries(cutovers).flatMap(([name, { onStale }]) =>
+    onStale === "legacy" ? name : [],
+  );
+  return { afterMs: staleAfter, legacy };
+}

@@ -1,0 +1,188 @@
+/**
+ * What serves requests, without the listener: in a process that is the whole instance, or in each worker.
+ *
+ * A configuration read again becomes a plane of its own (routes, upstreams, counts) beside the one in force; it takes
+ * over whole, between two requests. Requests under way finish by the plane they began with, which then goes. What
+ * remembers (owners, pins, the spool) is one for the life of the process.
+ */
+import type { Config } from "../config/schema.ts";
+import { createOwnershipMetrics } from "../ownership/metrics.ts";
+import { createOwnership } from "../ownership/ownership.ts";
+import { createPins } from "../ownership/pins.ts";
+import { createSpool } from "../ownership/spool.ts";
+import { createSpoolFile } from "../ownership/spool-file.ts";
+import type { OwnershipStores } from "../ownership/store.ts";
+import { createExchange, type Exchange } from "../proxy/exchange.ts";
+import { createIds } from "../proxy/ids.ts";
+import { createFieldNames } from "../proxy/names.ts";
+import type { JourneySecrets } from "../proxy/secrets.ts";
+import { compileTable, type Table } from "../proxy/table.ts";
+import { createTrust } from "../proxy/trust.ts";
+import { systemTimers } from "../state/clock.ts";
+import type { Log } from "../state/log.ts";
+import type { Following } from "../state/snapshot.ts";
+import type { Clock } from "../state/store.ts";
+import { type ConnectionCounts, createConnectionCounts } from "../telemetry/connections.ts";
+import type { AccessLog } from "../telemetry/log.ts";
+import type { Generation, Metrics } from "../telemetry/metrics.ts";
+import { createUpgradeCounts } from "../telemetry/upgrades.ts";
+import { createUpstreamMetrics } from "../telemetry/upstreams.ts";
+import type { Holders } from "./front.ts";
+import { createUpstreamPool } from "./upstreams.ts";
+
+export interface DataPlaneOptions {
+  /** Of the process: no two of one host have the same. */
+  readonly id: string;
+  readonly proxyName: string;
+  readonly following: Following;
+  readonly holding: OwnershipStores;
+  readonly secrets: Pick<JourneySecrets, "of">;
+  readonly registry: Metrics["registry"];
+  readonly accessLog: AccessLog;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onFault: (error: unknown) => void;
+}
+
+export interface DataPlane {
+  /** By the configuration in force. */
+  readonly exchange: Exchange;
+  /** A request was refused before there was an exchange. */
+  refused(): void;
+  table(): Table;
+  readonly holders: Holders;
+  /** What its listener needs to know of connections. */
+  readonly connections: ConnectionCounts;
+  maxConnections(): number;
+  /** Builds what the configuration asks for, and changes nothing yet. @throws Error when it can not be built */
+  prepare(config: Config, counting: Generation): Prepared;
+  /** Waits until nothing is under way. */
+  close(): Promise<void>;
+}
+
+export interface Prepared {
+  /** In force when this returns. */
+  commit(): void;
+  discard(): void;
+}
+
+interface Plane {
+  readonly table: Table;
+  readonly exchange: Exchange;
+  readonly maxConnections: number;
+  readonly refused: () => void;
+  /** No further request comes: it goes when the last one is over. */
+  retire(): void;
+}
+
+/** @param counting of the configuration it begins with */
+export async function openDataPlane(
+  config: Config,
+  counting: Generation,
+  options: DataPlaneOptions,
+): Promise<DataPlane> {
+  const { id, following, holding, registry, clock, log, onFault } = options;
+  const gates = { metrics: createUpstreamMetrics(registry), clock, timers: systemTimers, log };
+  const pool = createUpstreamPool(gates, onFault);
+  const metrics = createOwnershipMetrics(registry, Object.keys(config.cutovers), () => spool.waiting());
+  const upgrades = createUpgradeCounts(registry, Object.keys(config.cutovers));
+  const spool = createSpool({
+    owners: holding.owners,
+    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
+    clock,
+    timers: systemTimers,
+    log,
+    counts: metrics,
+    onRecorded: ({ cutover, key }, owner) => ownership.remember(cutover, key, owner),
+  });
+  const ownership = createOwnership({ ...holding, spool, counts: metrics, clock });
+  const pins = createPins({ pins: holding.pins, clock, onUnknown: metrics.unknownPin });
+  const lasting = { fieldNames: createFieldNames(), ids: createIds() };
+
+  function open(declared: Config, of: Generation): Plane {
+    const lease = pool.lease(declared);
+    let underWay = 0;
+    let retired = false;
+    const over = () => {
+      underWay -= 1;
+      if (retired && underWay === 0) gone();
+    };
+    const gone = () => {
+      lease.release();
+      of.end();
+    };
+    try {
+      const table = compileTable(declared, lease.upstreams, options.secrets, of.meter);
+      const exchange = createExchange({
+        ...lasting,
+        table,
+        following,
+        bodyLimits: { maxBytes: declared.limits.body, paceMs: declared.limits.pace },
+        ownership,
+        pins,
+        onUnreadBody: metrics.unreadBody,
+        onLongKey: metrics.longKey,
+        onIgnoredPin: metrics.ignoredPin,
+        clock,
+        // Written once an exchange, at its end, whichever it is.
+        accessLog(entry) {
+          options.accessLog(entry);
+          over();
+        },
+        proxyName: options.proxyName,
+        trusts: createTrust(declared.trustedProxies),
+        decisionHeader: declared.decisionHeader,
+        upgrades,
+        onFault,
+      });
+      return {
+        table,
+        maxConnections: declared.limits.connections,
+        exchange(inbound) {
+          underWay += 1;
+          exchange(inbound);
+        },
+        refused() {
+          table.noneRow.began("none");
+          table.noneRow.settled("none", "rejected", 0);
+        },
+        retire() {
+          retired = true;
+          if (underWay === 0) gone();
+        },
+      };
+    } catch (error) {
+      gone();
+      throw error;
+    }
+  }
+
+  let plane = open(config, counting);
+  await spool.start();
+  return {
+    exchange: (inbound) => plane.exchange(inbound),
+    refused: () => plane.refused(),
+    connections: createConnectionCounts(registry),
+    maxConnections: () => plane.maxConnections,
+    table: () => plane.table,
+    holders: { ownership, pins },
+    prepare(declared, of) {
+      const next = open(declared, of);
+      return {
+        commit() {
+          const before = plane;
+          plane = next;
+          metrics.configure(Object.keys(declared.cutovers));
+          upgrades.configure(Object.keys(declared.cutovers));
+          before.retire();
+        },
+        discard: () => next.retire(),
+      };
+    },
+    async close() {
+      plane.retire();
+      await pool.settled();
+      await spool.close();
+    },
+  };
+}

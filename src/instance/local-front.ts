@@ -1,0 +1,38 @@
+/** The instance is one process: it serves requests itself. */
+import { createProxyServer, type ListenAt } from "../proxy/server.ts";
+import type { Log } from "../state/log.ts";
+import type { DataPlane } from "./data-plane.ts";
+import type { Front } from "./front.ts";
+
+export interface LocalFrontOptions {
+  readonly plane: DataPlane;
+  readonly at: ListenAt;
+  readonly proxyName: string;
+  readonly log: Log;
+  readonly onFault: (error: unknown) => void;
+}
+
+export function createLocalFront({ plane, at, proxyName, log, onFault }: LocalFrontOptions): Front {
+  const server = createProxyServer({
+    exchange: plane.exchange,
+    proxyName,
+    onRefused: plane.refused,
+    maxConnections: plane.maxConnections,
+    connections: plane.connections,
+    onFault,
+  });
+  return {
+    listen: () => server.listen(at),
+    table: plane.table,
+    holders: plane.holders,
+    prepare: async ({ config }, counting) => plane.prepare(config, counting),
+    serves: () => true,
+    collect: async () => {},
+    secretsChanged: () => {},
+    async restart() {
+      log.warn({}, "there are no workers to restart: with workers 1 the instance is one process");
+    },
+    drain: (graceMs) => server.close(graceMs),
+    close: plane.close,
+  };
+}

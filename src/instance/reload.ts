@@ -1,0 +1,84 @@
+/**
+ * The configuration read again. It is swapped whole or not at all: what is wrong with the new one, or can not change
+ * while the instance runs, is logged, and the one in force stays.
+ */
+import type { AdminServer } from "../admin/server.ts";
+import { lastingDifferences } from "../config/changes.ts";
+import type { LoadedConfig, LoadResult } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
+import { coalesce } from "../state/coalesce.ts";
+import { errorText, type Log } from "../state/log.ts";
+import { type Control, journeySecretsOf } from "./control.ts";
+import type { Front } from "./front.ts";
+import { routesOf } from "./routes.ts";
+
+export interface ReloadOptions {
+  readonly read: () => Promise<LoadResult>;
+  readonly config: () => Config;
+  /** It is in force now. */
+  readonly onSwap: (config: Config) => void;
+  readonly control: Control;
+  readonly front: Front;
+  readonly admin: Pick<AdminServer, "reconfigure">;
+  readonly log: Log;
+}
+
+const kept = "the configuration was not changed: the one in force stays";
+
+/** @returns reads and swaps; resolves when it is done, and never rejects. One at a time */
+export function createReload(options: ReloadOptions): () => Promise<void> {
+  const { read, config, onSwap, control, front, admin, log } = options;
+  const { follower, metrics, traffic, secrets } = control;
+
+  return coalesce(async () => {
+    try {
+      const loaded = await read();
+      if (!loaded.ok) {
+        for (const { message, ...place } of loaded.problems) log.error({ ...place, problem: message }, kept);
+        return;
+      }
+      const refused = lastingDifferences(config(), loaded.config);
+      for (const problem of refused) log.error({ file: loaded.source.file, problem }, kept);
+      if (refused.length > 0) return;
+      for (const { message, ...place } of loaded.warnings)
+        log.warn({ ...place, warning: message }, "warning");
+      await swap(loaded);
+      log.info(
+        { file: loaded.source.file, cutovers: Object.keys(loaded.config.cutovers) },
+        "configuration swapped",
+      );
+    } catch (error) {
+      log.error({ problem: errorText(error) }, kept);
+    }
+  });
+
+  async function swap(loaded: LoadedConfig): Promise<void> {
+    const before = config();
+    const next = loaded.config;
+    const both = [...new Set([before, next].flatMap(({ cutovers }) => Object.keys(cutovers)))];
+    traffic.reconfigure(both);
+    const counting = metrics.count(routesOf(next));
+    try {
+      await follower.follow(both);
+      await secrets.reconfigure(journeySecretsOf(next));
+      const prepared = await front.prepare(loaded, counting);
+      prepared.commit();
+      goBy(next);
+    } catch (error) {
+      counting.end();
+      await secrets.reconfigure(journeySecretsOf(before));
+      goBy(before);
+      throw error;
+    } finally {
+      front.secretsChanged();
+      await follower.follow(Object.keys(config().cutovers));
+    }
+  }
+
+  function goBy(now: Config): void {
+    onSwap(now);
+    metrics.show(routesOf(now));
+    traffic.reconfigure(Object.keys(now.cutovers));
+    admin.reconfigure(now);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The instance is a primary, which holds the port and whatever the instance is to the outside, and workers, which
+ * serve. To the fleet it is one instance: it decides by a version once all its workers do.
+ */
+import type { ConfigSource, LoadedConfig } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
+import { createOwnership } from "../ownership/ownership.ts";
+import { createPins } from "../ownership/pins.ts";
+import type { OwnershipStores } from "../ownership/store.ts";
+import type { JourneySecrets } from "../proxy/secrets.ts";
+import type { ListenAt } from "../proxy/server.ts";
+import { compileTable } from "../proxy/table.ts";
+import { systemClock, systemTimers, within } from "../state/clock.ts";
+import type { Follower } from "../state/follow.ts";
+import type { Log } from "../state/log.ts";
+import { type CarriedSource, createCarriedSource } from "../telemetry/carried.ts";
+import type { LogLevel } from "../telemetry/log.ts";
+import type { Generation, Metrics } from "../telemetry/metrics.ts";
+import type { Traffic } from "../telemetry/traffic.ts";
+import { createWorkerMetrics } from "../telemetry/worker-metrics.ts";
+import { answerFrom } from "../workers/holding.ts";
+import type { Member } from "../workers/member.ts";
+import { hostMs, protocol, type Report, reportEveryMs, type Start } from "../workers/messages.ts";
+import { createPool } from "../workers/pool.ts";
+import type { Front, Holders } from "./front.ts";
+import { unreachableUpstreams } from "./upstreams.ts";
+
+export interface WorkerFrontOptions {
+  readonly size: number;
+  readonly program: string;
+  readonly instance: string;
+  readonly at: ListenAt;
+  readonly config: Config;
+  readonly source: ConfigSource;
+  /** Of `config`: the primary shows it and counts nothing on it. */
+  readonly counting: Generation;
+  readonly follower: Follower;
+  readonly secrets: Pick<JourneySecrets, "of">;
+  readonly holding: OwnershipStores;
+  readonly metrics: Metrics;
+  readonly traffic: Traffic;
+  readonly logging: {
+    readonly level: LogLevel;
+    readonly accessLog: boolean;
+    readonly path: string | undefined;
+  };
+  readonly onLogLinesDropped: (more: number) => void;
+  readonly log: Log;
+  readonly onLost: () => void;
+}
+
+/** A worker that does not answer holds a scrape up no longer. */
+const collectMs = 250;
+
+export function createWorkerFront(options: WorkerFrontOptions): Front {
+  const { follower, secrets, metrics, holding, log, logging } = options;
+  const carried = new Map<Member, { readonly metrics: CarriedSource; inflight: Map<string, number> }>();
+  const workerMetrics = createWorkerMetrics(metrics.registry);
+  let { config, source, counting } = options;
+  let table = tableOf(config, counting);
+
+  const pool = createPool({
+    size: options.size,
+    program: options.program,
+    first: startMessage,
+    log,
+    onLost: options.onLost,
+    events: {
+      onReport: take,
+      onFollowing: () => follower.announce(),
+      answer: (question) => answerFrom(holding, question),
+      onGone(member) {
+        const known = carried.get(member);
+        carried.delete(member);
+        known?.metrics.end();
+        const inflight = [...(known?.inflight ?? [])].map(([key, count]): [string, number] => [key, -count]);
+        metrics.add({ requests: [], decisions: [], durations: [], durationSums: [], inflight });
+        workerMetrics.gone(member.number);
+        follower.announce();
+      },
+    },
+  });
+
+  function tableOf(declared: Config, of: Generation) {
+    return compileTable(declared, unreachableUpstreams(declared), secrets, of.meter);
+  }
+
+  function take(member: Member, report: Report): void {
+    const known = carried.get(member) ?? {
+      metrics: createCarriedSource(metrics.registry),
+      inflight: new Map(),
+    };
+    carried.set(member, known);
+    for (const [key, more] of report.counts.inflight)
+      known.inflight.set(key, (known.inflight.get(key) ?? 0) + more);
+    metrics.add(report.counts);
+    options.traffic.add(report.traffic);
+    known.metrics.add(report.metrics);
+    options.onLogLinesDropped(report.logLinesDropped);
+    workerMetrics.told(member.number, report);
+  }
+
+  function snapshotNow() {
+    const { states, local } = follower.current();
+    return { states: Object.fromEntries(states), local: [...(local ?? [])] };
+  }
+  function contactNow() {
+    const { up, stalenessMs } = follower.contact();
+    const agoMs = follower.inContactAgoMs();
+    return { sentAtMs: hostMs(), up, stalenessMs, inContactMs: Number.isFinite(agoMs) ? agoMs : null };
+  }
+  function secretsOf(...configs: readonly Config[]) {
+    const names = configs.flatMap(({ cutovers }) => Object.keys(cutovers));
+    return Object.fromEntries(names.map((name) => [name, [...secrets.of(name)]]));
+  }
+  function startMessage(worker: number): Start {
+    return {
+      type: "start",
+      protocol,
+      source,
+      instance: options.instance,
+      worker,
+      at: options.at,
+      snapshot: snapshotNow(),
+      contact: contactNow(),
+      secrets: secretsOf(config),
+      logLevel: logging.level,
+      accessLog: logging.accessLog,
+      ...(logging.path === undefined ? {} : { logPath: logging.path }),
+    };
+  }
+
+  const leave = follower.onSwap(() => pool.send({ type: "snapshot", snapshot: snapshotNow() }));
+  const telling = setInterval(() => pool.send({ type: "contact", contact: contactNow() }), reportEveryMs);
+
+  return {
+    listen: pool.start,
+    table: () => table,
+    holders: askedByPeople(holding),
+    versions() {
+      const told = pool.members().map((member) => member.versions());
+      const started = told.filter((versions) => Object.keys(versions).length > 0);
+      return Object.fromEntries(
+        [...follower.current().states].map(([name, { version }]) => [
+          name,
+          Math.min(version, ...started.map((versions) => versions[name] ?? 0)),
+        ]),
+      );
+    },
+    serves: pool.serves,
+    async prepare(loaded: LoadedConfig, of: Generation) {
+      const before = counting;
+      try {
+        const next = tableOf(loaded.config, of);
+        pool.send({ type: "secrets", secrets: secretsOf(config, loaded.config) });
+        const sent = await pool.prepare(loaded.source);
+        return {
+          commit() {
+            ({ config, source } = loaded);
+            counting = of;
+            table = next;
+            before.end();
+            sent.commit();
+          },
+          discard() {
+            of.end();
+            sent.discard();
+          },
+        };
+      } catch (error) {
+        of.end();
+        throw error;
+      }
+    },
+    async collect() {
+      const reports = Promise.all(pool.members().map((member) => member.collect()));
+      await within(collectMs, systemTimers, reports).catch(() => undefined);
+    },
+    secretsChanged: () => pool.send({ type: "secrets", secrets: secretsOf(config) }),
+    async restart() {
+      log.info({}, "the workers are restarted one after the other");
+      if (await pool.restart(config.drain.grace)) log.info({}, "all workers were restarted");
+    },
+    drain: pool.close,
+    async close() {
+      clearInterval(telling);
+      leave();
+      await pool.close(0);
+    },
+  };
+}
+
+/** What is held, for who asks how a shopper would be decided: nothing is recorded on that way, or counted. */
+function askedByPeople(holding: OwnershipStores): Holders {
+  const nothing = () => undefined;
+  const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };
+  const spool = { add: async () => undefined };
+  return {
+    ownership: createOwnership({ ...holding, spool, counts, clock: systemClock, remembered: 1 }),
+    pins: createPins({ pins: holding.pins, clock: systemClock, onUnknown: nothing, remembered: 1 }),
+  };
+}
