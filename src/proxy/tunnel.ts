@@ -1,16 +1,15 @@
 /**
  * Two connections joined after a change of protocol: what one side sends the other gets, as fast as it takes it.
  *
- * Both end together. A side that ends its direction cleanly has what it sent delivered, then the other's direction is
- * ended too; one that breaks off breaks the other off. Silence of both, or age, ends both. Whatever holds an ending
- * up, it takes no longer than the linger.
+ * Both end together. A side that ends its direction has all it sent delivered; then the other has a second for its last
+ * words. One that breaks off breaks the other off at once. Silence of both, or age, ends both.
  */
 import type { Duplex } from "node:stream";
 import type { TunnelEnd } from "../telemetry/upgrades.ts";
 import type { Switched, UpgradeLimits } from "./forward/port.ts";
 
-/** How long an ending may take: for the other side's last words, and for a slow reader. */
-const lingerMs = 5000;
+/** How long the other side has for its last words, and a slow reader once a limit has ended the two. */
+const lingerMs = 1000;
 
 /** @param onEnd called once, when both connections are closed */
 export function joinTunnel(
@@ -20,6 +19,7 @@ export function joinTunnel(
   onEnd: (end: TunnelEnd) => void,
 ): void {
   const ends = [client.stream, upstream.stream] as const;
+  /** Why they end: what came first. */
   let end: TunnelEnd | undefined;
   let linger: NodeJS.Timeout | undefined;
   let open: number = ends.length;
@@ -27,39 +27,37 @@ export function joinTunnel(
   const idle = setTimeout(finish, idleMs, "idle");
   const lifetime = setTimeout(finish, lifetimeMs, "lifetime");
 
-  /** Says why it ends, once, and when it must have. */
-  function ending(why: TunnelEnd): void {
-    if (end !== undefined) return;
-    end = why;
-    clearTimeout(idle);
-    clearTimeout(lifetime);
-    linger = setTimeout(destroy, lingerMs);
-  }
   function finish(why: TunnelEnd): void {
-    ending(why);
+    end ??= why;
     for (const stream of ends) endSoon(stream);
+    beginLinger();
+  }
+  function beginLinger(): void {
+    linger ??= setTimeout(destroy, lingerMs);
   }
   function destroy(): void {
     for (const stream of ends) stream.destroy();
   }
   function closed(other: Duplex, broken: boolean): void {
-    ending(broken ? "reset" : "closed");
+    end ??= broken ? "reset" : "closed";
     open -= 1;
     if (broken) other.destroy();
     else endSoon(other);
     if (open > 0) return;
+    clearTimeout(idle);
+    clearTimeout(lifetime);
     clearTimeout(linger);
-    onEnd(end ?? "closed");
+    onEnd(end);
   }
   function flow(from: Duplex, to: Duplex): void {
     let broken = false;
     from.on("data", (chunk: Buffer) => {
-      if (end === undefined) idle.refresh();
+      if (linger === undefined) idle.refresh();
       if (to.writable && !to.write(chunk)) from.pause();
     });
     from.on("end", () => {
-      ending("closed");
-      to.end();
+      end ??= "closed";
+      to.end(beginLinger);
     });
     to.on("drain", () => from.resume());
     from.on("error", () => {

@@ -9,7 +9,7 @@ import { createMemoryStores } from "../../src/ownership/in-process.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
-import type { OwnerStore, PinStore } from "../../src/ownership/store.ts";
+import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/store.ts";
 import type { BodyLimits } from "../../src/proxy/body-limits.ts";
 import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
 import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/forward/port.ts";
@@ -44,6 +44,7 @@ export interface FixtureOptions {
   /** Over a store of owners that is `owned`, and one of pins in memory. */
   readonly owners?: Partial<OwnerStore>;
   readonly pins?: Partial<PinStore>;
+  readonly watch?: OwnershipStores["watch"] | undefined;
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
   /** In place of those the test plays. */
@@ -124,6 +125,7 @@ export function createFixture(options: FixtureOptions = {}) {
       },
       ...options.owners,
     },
+    watch: options.watch,
     spool: { add: async ({ key, side }) => void spooled.push(`${key} ${side}`) },
     counts: {
       conflict: note("conflict"),

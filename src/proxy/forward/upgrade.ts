@@ -50,7 +50,10 @@ export function withUpgrades(upstream: Upstream, { url, tls, timeouts, limits }:
       queueMicrotask(() => exchange.fail({ outcome: "connect_failed", sent: false, code: codes.closed }));
     else {
       try {
-        exchange.take(createRequest({ createConnection: dial, setHost: false }));
+        const made = createRequest({ createConnection: dial, setHost: false });
+        // Node keeps the connection of an answered request open where Connection does not say close.
+        made.once("response", ({ socket }) => socket.once("free", () => socket.destroy()));
+        exchange.take(made);
       } catch (error) {
         // Nothing has been sent; the caller has no Forwarding yet.
         queueMicrotask(() => exchange.failWith(error instanceof Error ? error : new Error("not sent")));

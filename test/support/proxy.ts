@@ -1,0 +1,50 @@
+/** The data plane on a real listener with real upstreams; what it counts is written down. */
+import { configSchema, type ListenerConfig } from "../../src/config/schema.ts";
+import { openUpstream } from "../../src/proxy/forward/open.ts";
+import { createProxyServer } from "../../src/proxy/server.ts";
+import { createFixture, type FixtureOptions } from "./exchange-fixture.ts";
+
+export const engineNames = ["undici", "http-proxy"] as const;
+export type EngineName = (typeof engineNames)[number];
+
+export interface ProxyOptions extends Omit<FixtureOptions, "upstreams"> {
+  readonly engine?: EngineName;
+  /** Of the upstreams `old`, where all goes at percent 0, and `fresh`; as in the configuration. */
+  readonly old: Readonly<Record<string, unknown>>;
+  readonly fresh?: Readonly<Record<string, unknown>>;
+  readonly tls?: ListenerConfig["tls"];
+}
+
+export async function startProxy(options: ProxyOptions) {
+  const { engine = "undici", old, fresh = old } = options;
+  const { upstreams: declared } = configSchema.parse({ upstreams: { old, fresh }, default: "old" });
+  const open = (name: string) => {
+    const upstream = declared[name];
+    if (upstream === undefined) throw new Error(`no upstream ${name}`);
+    return openUpstream(engine, name, upstream);
+  };
+  const upstreams = { old: open("old"), fresh: open("fresh") };
+  const fixture = createFixture({ ...options, upstreams });
+  const faults: unknown[] = [];
+  const server = createProxyServer({
+    exchange: fixture.exchange,
+    proxyName: "cutover-test",
+    maxConnections: () => 10_000,
+    connections: { opened: () => {}, closed: () => {}, refused: () => {} },
+    onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
+    onFault: (error) => faults.push(error),
+  });
+  const port = await server.listen({ host: "127.0.0.1", port: 0 });
+  return {
+    ...fixture,
+    faults,
+    port,
+    server,
+    async close(graceMs = 0) {
+      await server.close(graceMs);
+      await Promise.all([upstreams.old.close(), upstreams.fresh.close()]);
+    },
+  };
+}
+
+export type RunningProxy = Awaited<ReturnType<typeof startProxy>>;
