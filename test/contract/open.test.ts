@@ -1,0 +1,267 @@
+/** One suite for every place of what is open: memory, Redis. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
+import { createOpenInProcess } from "../../src/ownership/open/in-process.ts";
+import type { OpenKind, OpenNote, OpenStore } from "../../src/ownership/open/port.ts";
+import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
+import type { Side } from "../../src/state/model.ts";
+import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { createManualTime } from "../support/manual-time.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+
+interface Place {
+  /** Two instances' views of one place; the same one where a place has a single process. */
+  readonly one: OpenStore;
+  readonly other: OpenStore;
+  now(): number;
+}
+
+let redis: RedisServer;
+let clients: RedisClient[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  clients = [createRedisClient(redis.url), createRedisClient(redis.url)];
+});
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await redis.stop();
+});
+
+const most = 1200;
+
+const places: Readonly<Record<string, () => Promise<Place>>> = {
+  async memory() {
+    const time = createManualTime();
+    const one = createOpenInProcess(time, most);
+    return { one, other: one, now: time.now };
+  },
+  async redis() {
+    await redis.cli("FLUSHALL");
+    const [one, other] = clients.map((client) =>
+      createOpenInRedis({ client, prefix: "cutover", most, deadlineMs: 5000 }),
+    );
+    if (one === undefined || other === undefined) throw new Error("no client");
+    return { one, other, now: Date.now };
+  },
+};
+
+describe.each(Object.keys(places))("what is open, in %s", (name) => {
+  let place: Place;
+  /** Seconds since the epoch. */
+  let now: number;
+  beforeEach(async () => {
+    const open = places[name];
+    if (open === undefined) throw new Error(name);
+    place = await open();
+    now = Math.floor(place.now() / 1000);
+  });
+
+  /** @param startedAgo and all that follows in seconds */
+  function opened(
+    id: string,
+    side: Side,
+    startedAgo: number,
+    { epoch = 0, seenAgo = startedAgo, expiresIn = 600, kind = "journeys" as OpenKind } = {},
+  ): OpenNote {
+    const open = { side, startedAt: now - startedAgo, expiresAt: now + expiresIn };
+    return { kind, cutover: "checkout", id, epoch, atMs: (now - seenAgo) * 1000 + 1, open };
+  }
+  function over(id: string, endedAgo: number, epoch = 0, kind: OpenKind = "journeys"): OpenNote {
+    return { kind, cutover: "checkout", id, epoch, atMs: (now - endedAgo) * 1000 };
+  }
+  /** As `open, age of the oldest in seconds` of each side. */
+  async function counted(epoch = 0, kind: OpenKind = "journeys", from = place.one) {
+    const [counts] = await from.count([{ kind, cutover: "checkout", epoch }]);
+    if (counts === undefined) return undefined;
+    const text = ({ open, oldestStartedAt }: { open: number; oldestStartedAt: number | undefined }) =>
+      oldestStartedAt === undefined ? `${open}` : `${open}, ${now - oldestStartedAt}`;
+    return [text(counts.legacy), text(counts.new)];
+  }
+
+  it("counts each side apart, with its oldest start", async () => {
+    expect(await counted()).toEqual(["0", "0"]);
+    await place.one.note([opened("a", "legacy", 50), opened("b", "legacy", 90), opened("c", "new", 5)]);
+    expect(await counted()).toEqual(["2, 90", "1, 5"]);
+    expect(await counted(0, "journeys", place.other)).toEqual(["2, 90", "1, 5"]);
+  });
+
+  it("counts once what two instances have seen, and what was noted twice", async () => {
+    const note = opened("a", "legacy", 50);
+    await Promise.all([place.one.note([note]), place.other.note([note]), place.one.note([note])]);
+    expect(await counted()).toEqual(["1, 50", "0"]);
+  });
+
+  it("counts no more what is over, whoever says so, nor what was seen of it before and noted late", async () => {
+    await place.one.note([opened("a", "new", 50), opened("b", "new", 20)]);
+    await place.other.note([over("a", 0)]);
+    expect(await counted()).toEqual(["0", "1, 20"]);
+    await place.one.note([opened("a", "new", 50, { seenAgo: 10 })]);
+    // Its pin lives on for the grace; a request of the confirmation page is none of a journey that is open.
+    await place.one.note([{ ...opened("a", "new", 50), atMs: now * 1000 + 500 }]);
+    expect(await counted()).toEqual(["0", "1, 20"]);
+  });
+
+  it("holds to an end that was noted before the start", async () => {
+    await place.other.note([over("a", 1)]);
+    await place.one.note([opened("a", "legacy", 2)]);
+    expect(await counted()).toEqual(["0", "0"]);
+  });
+
+  it("opens again what begins anew under its id after its end", async () => {
+    await place.one.note([opened("a", "legacy", 50)]);
+    await place.one.note([over("a", 20)]);
+    await place.one.note([opened("a", "legacy", 3)]);
+    expect(await counted()).toEqual(["1, 3", "0"]);
+  });
+
+  it("takes the later start and does not go back to an older sighting", async () => {
+    await place.one.note([opened("a", "legacy", 10)]);
+    await place.other.note([opened("a", "legacy", 50)]);
+    expect(await counted()).toEqual(["1, 10", "0"]);
+  });
+
+  it("does not count what has expired, nor its start as the oldest", async () => {
+    await place.one.note([opened("a", "legacy", 50, { expiresIn: 0 }), opened("b", "legacy", 5)]);
+    expect(await counted()).toEqual(["1, 5", "0"]);
+  });
+
+  it("keeps what is on new apart by epoch, and what is on legacy together", async () => {
+    await place.one.note([opened("a", "new", 50), opened("b", "legacy", 40)]);
+    expect(await counted(1)).toEqual(["1, 40", "0"]);
+    await place.one.note([
+      opened("c", "new", 5, { epoch: 1 }),
+      opened("d", "legacy", 4, { epoch: 1 }),
+      over("b", 0, 0),
+    ]);
+    expect(await counted(1)).toEqual(["1, 4", "1, 5"]);
+    expect(await counted(0)).toEqual(["1, 4", "1, 50"]);
+  });
+
+  it("keeps journeys, orders and cutovers apart", async () => {
+    await place.one.note([opened("a", "new", 50, { kind: "orders" }), over("a", 0, 0, "journeys")]);
+    await place.one.note([{ ...opened("x", "new", 7), cutover: "search" }]);
+    expect(await counted(0, "orders")).toEqual(["0", "1, 50"]);
+    expect(await counted()).toEqual(["0", "0"]);
+    const answers = await place.one.count([
+      { kind: "journeys", cutover: "search", epoch: 0 },
+      { kind: "orders", cutover: "checkout", epoch: 0 },
+    ]);
+    expect(answers.map((counts) => counts?.new.oldestStartedAt)).toEqual([now - 7, now - 50]);
+  });
+
+  it("closes an order whichever side owns it", async () => {
+    await place.one.note([
+      opened("a", "new", 50, { kind: "orders" }),
+      opened("b", "legacy", 50, { kind: "orders" }),
+    ]);
+    await place.other.note([over("a", 0, 0, "orders"), over("b", 0, 0, "orders")]);
+    expect(await counted(0, "orders")).toEqual(["0", "0"]);
+  });
+
+  it("says at least so many once as many are kept as may", async () => {
+    const some = (count: number) => Array.from({ length: count }, (_, i) => opened(`j${i}`, "new", 50));
+    await place.one.note(some(most - 1));
+    const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
+    const [fits] = await place.one.count([question]);
+    expect(fits?.new).toEqual({ open: most - 1, atLeast: false, oldestStartedAt: now - 50 });
+    expect(await place.one.note(some(most + 100))).toBe(0);
+    const [full] = await place.one.count([question]);
+    expect(full?.new).toMatchObject({ open: most, atLeast: true });
+    expect(full?.legacy).toMatchObject({ open: 0, atLeast: false });
+    // Those that are kept can still end.
+    await place.one.note(some(most).map(({ open: _, ...note }) => ({ ...note, atMs: now * 1000 })));
+    expect(await counted()).toEqual(["0", "0"]);
+  });
+});
+
+describe("in memory", () => {
+  it("forgets by its own clock: journeys as they expire, ends when no note of them can come any more", async () => {
+    const time = createManualTime();
+    const store = createOpenInProcess(time);
+    const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
+    const start = Math.floor(time.now() / 1000);
+    const note = (id: string, expiresAt: number): OpenNote => ({
+      ...question,
+      id,
+      atMs: time.now(),
+      open: { side: "legacy", startedAt: start, expiresAt },
+    });
+    await store.note([note("a", start + 60), note("b", start + 90)]);
+    await time.advance(59_999);
+    expect((await store.count([question]))[0]?.legacy.open).toBe(2);
+    await time.advance(1);
+    expect((await store.count([question]))[0]?.legacy.open).toBe(1);
+    await time.advance(30_000);
+    expect((await store.count([question]))[0]?.legacy).toEqual({
+      open: 0,
+      atLeast: false,
+      oldestStartedAt: undefined,
+    });
+  });
+});
+
+describe("in Redis", () => {
+  const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
+  const store = () => {
+    const [client] = clients;
+    if (client === undefined) throw new Error("no client");
+    return createOpenInRedis({ client, prefix: "cutover", deadlineMs: 5000 });
+  };
+  const note = (id: string, expiresIn: number): OpenNote => {
+    const now = Math.floor(Date.now() / 1000);
+    const open = { side: "new", startedAt: now, expiresAt: now + expiresIn } as const;
+    return { ...question, id, epoch: 2, atMs: Date.now(), open };
+  };
+  beforeEach(async () => void (await redis.cli("FLUSHALL")));
+
+  test("everything goes by itself: the sets with their last journey, the ends ten minutes later", async () => {
+    await store().note([
+      note("a", 100),
+      note("b", 7200),
+      { ...question, id: "c", epoch: 2, atMs: Date.now() },
+    ]);
+    const keys = await redis.cli("KEYS", "*");
+    const names = Array.isArray(keys) ? keys.map(String).sort() : [];
+    expect(names).toEqual([
+      "cutover:{checkout}:journeys:new:2",
+      "cutover:{checkout}:journeys:new:2:started",
+      "cutover:{checkout}:journeys:over",
+    ]);
+    const left = await Promise.all(names.map(async (key) => Number(await redis.cli("TTL", key))));
+    expect(left[0]).toBeGreaterThan(7190);
+    expect(left[1]).toBe(left[0]);
+    expect(left[2]).toBeGreaterThan(590);
+    expect(left[2]).toBeLessThanOrEqual(600);
+  });
+
+  test("a great many that have expired together go a part at a time, and it tells no number meanwhile", async () => {
+    const members = Array.from({ length: 5000 }, (_, i) => ["1", `x${i}`]).flat();
+    for (let round = 0; round < 5; round++) {
+      const other = members.map((text) => (text === "1" ? text : `${text}-${round}`));
+      await redis.cli("ZADD", "cutover:{checkout}:journeys:legacy", ...other);
+      await redis.cli("ZADD", "cutover:{checkout}:journeys:legacy:started", ...other);
+    }
+    expect(await store().count([question])).toEqual([undefined]);
+    expect((await store().count([question]))[0]?.legacy.open).toBe(0);
+  });
+
+  test("what is of another kind, or was half taken away, tells no number and troubles no other cutover", async () => {
+    await redis.cli("SET", "cutover:{checkout}:journeys:legacy", "x");
+    const other = { ...question, cutover: "search" };
+    await store().note([{ ...note("a", 60), cutover: "search", epoch: 0 }]);
+    expect(await store().note([{ ...note("a", 60), epoch: 0 }])).toBe(1);
+    const [broken, sound] = await store().count([question, other]);
+    expect(broken).toBeUndefined();
+    expect(sound?.new.open).toBe(1);
+    await redis.cli("DEL", "cutover:{search}:journeys:new:started");
+    expect(await store().count([other])).toEqual([undefined]);
+  });
+
+  test("a store out of reach is an error, not a zero", async () => {
+    const away = createRedisClient("redis://127.0.0.1:1");
+    const far = createOpenInRedis({ client: away, prefix: "cutover", deadlineMs: 50 });
+    await expect(far.count([question])).rejects.toThrow("did not answer");
+    await expect(far.note([note("a", 60)])).rejects.toThrow("did not answer");
+    await away.close();
+  });
+});
