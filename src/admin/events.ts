@@ -7,7 +7,7 @@
  * runs only while somebody listens.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { type Snapshot, sameState } from "../state/snapshot.ts";
+import { type Snapshot, sameIn } from "../state/snapshot.ts";
 import type { InstanceRecord } from "../state/store.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
@@ -86,8 +86,7 @@ export function createEventStreams(options: Needs, views: Views, fleet: Fleet): 
     const own = fleet.own();
     const records = [...known.filter((record) => record.id !== own.id), own];
     for (const name of views.names()) {
-      const [next, before] = [snapshot.states.get(name), previous.states.get(name)];
-      if (next !== undefined && before !== undefined && sameState(next, before)) continue;
+      if (sameIn(name, snapshot, previous)) continue;
       broadcast("change", views.one(name, records));
     }
   }

@@ -5,6 +5,7 @@
 import { errorText, type Log } from "./log.ts";
 import type { CutoverState } from "./model.ts";
 import { percentToNumber } from "./percent.ts";
+import { sameState } from "./snapshot.ts";
 import type { Rejection } from "./store.ts";
 
 export interface FollowReport {
@@ -37,6 +38,7 @@ export function createFollowReport({ log, onRejected, onRestored }: FollowReport
 
   return {
     swapped(name, from, to) {
+      if (sameState(from, to)) return;
       log.info(
         { cutover: name, from: place(from), to: place(to), version: to.version, by: to.updatedBy },
         "state followed",

@@ -21,7 +21,7 @@ import { createHeartbeat, heartbeatMs } from "./heartbeat.ts";
 import { createLocalChanges, type LocalWrites } from "./local-changes.ts";
 import type { Log } from "./log.ts";
 import { initialState } from "./model.ts";
-import { type Following, type Snapshot, sameState, snapshotOf } from "./snapshot.ts";
+import { type Following, type Snapshot, sameIn, snapshotOf } from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 import {
   type Clock,
@@ -186,10 +186,8 @@ export function createFollower(options: FollowerOptions): Follower {
     lastGood = next;
     const previous = snapshot;
     const candidate = snapshotOf(names, local.over(next), local.names());
-    const changed = names.filter((name) => !sameState(stateIn(previous, name), stateIn(candidate, name)));
-    const isSameSet =
-      names.length === previous.states.size && names.every((name) => previous.states.has(name));
-    if (changed.length === 0 && isSameSet) return false;
+    const changed = names.filter((name) => !sameIn(name, previous, candidate));
+    if (changed.length === 0 && names.length === previous.states.size) return false;
     snapshot = candidate;
     for (const name of changed) report.swapped(name, stateIn(previous, name), stateIn(candidate, name));
     for (const listener of [...listeners]) {

@@ -35,6 +35,13 @@ export function snapshotOf(
   return { states: new Map(names.map((name) => [name, lastGood.get(name) ?? initialState()])), local };
 }
 
+/** Whether the cutover stands in both, alike, and is or is not lowered here alone in both. */
+export function sameIn(name: string, one: Snapshot, other: Snapshot): boolean {
+  const [state, otherState] = [one.states.get(name), other.states.get(name)];
+  if (state === undefined || otherState === undefined || !sameState(state, otherState)) return false;
+  return (one.local?.has(name) === true) === (other.local?.has(name) === true);
+}
+
 /** Whether the two are the same in every field. */
 export function sameState(one: CutoverState, other: CutoverState): boolean {
   return (

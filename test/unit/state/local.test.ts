@@ -80,6 +80,28 @@ describe("a rollback without the store", () => {
     expect((await truth.instances())[0]?.versions).toMatchObject({ checkout: 2 });
   });
 
+  test("is the fleet's once the store has it, also when its news come before its answer", async () => {
+    const { store, make, follower, time } = await setUp();
+    store.mood("fail");
+    make("rollback");
+    const { apply } = store;
+    let answer = () => {};
+    store.apply = async (command) => {
+      const applied = await apply(command);
+      await new Promise<void>((resume) => {
+        answer = resume;
+      });
+      return applied;
+    };
+    store.mood("well");
+    await time.advance(700);
+    expect(follower.current().states.get("checkout")).toMatchObject({ state: "rolled_back", version: 2 });
+    expect([...(follower.current().local ?? [])]).toEqual(["checkout"]);
+    answer();
+    await time.advance(0);
+    expect(follower.current().local?.size).toBe(0);
+  });
+
   test("wins over a raise and a resume that the others made meanwhile", async () => {
     const { store, make, checkout, time, set, change } = await setUp();
     store.mood("fail");
