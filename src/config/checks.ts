@@ -21,7 +21,7 @@ export function findingsBetween(draft: Draft): Finding[] {
 
 /** What is allowed but probably not meant. */
 export function warningsBetween(draft: Draft): Finding[] {
-  return [...lostOwners(draft), ...draft.cutovers.flatMap(cutoverWarnings)];
+  return [...lostOwners(draft), ...greedyUpstreams(draft), ...draft.cutovers.flatMap(cutoverWarnings)];
 }
 
 function lostOwners({ spooled, cutovers }: Draft): Finding[] {
@@ -29,6 +29,13 @@ function lostOwners({ spooled, cutovers }: Draft): Finding[] {
   const message =
     "owners that could not be recorded are lost when this process ends before the store is back";
   return [unwise(["spool"], message)];
+}
+
+/** Nothing is left for the other side once one upstream holds every connection. */
+function greedyUpstreams({ connections, holds }: Draft): Finding[] {
+  if (connections === undefined) return [];
+  const message = "hung, this upstream could hold every client connection: limits.connections is no higher";
+  return holds.flatMap(({ path, value }) => (value < connections ? [] : [unwise(path, message)]));
 }
 
 function upstreamNames({ upstreams, cutovers, ...draft }: Draft): Finding[] {

@@ -62,11 +62,16 @@ export interface Draft {
   readonly spooled: boolean;
   /** Names; `undefined` when there is no mapping to take them from. */
   readonly upstreams: readonly string[] | undefined;
+  /** Client connections at once. */
+  readonly connections: number | undefined;
+  /** How many requests each upstream may hold: those it has and those that wait. */
+  readonly holds: readonly Located<number>[];
   readonly cutovers: readonly CutoverDraft[];
 }
 
 export function draftOf(root: unknown): Draft {
   const { proxy, admin } = configSchema.shape.listeners.unwrap().shape;
+  const { limits } = configSchema.shape;
   const upstreams = valueAt(root, ["upstreams"]);
   const cutovers = valueAt(root, ["cutovers"]);
   return {
@@ -77,10 +82,19 @@ export function draftOf(root: unknown): Draft {
     decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
     spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
+    connections: read(limits.unwrap().shape.connections, valueAt(root, ["limits", "connections"])),
+    holds: isMapping(upstreams)
+      ? Object.keys(upstreams).flatMap((name) => heldBy(["upstreams", name], upstreams[name]))
+      : [],
     cutovers: isMapping(cutovers)
       ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
       : [],
   };
+}
+
+function heldBy(at: Path, root: unknown): Located<number>[] {
+  const found = read(parts.upstream.shape.concurrency, valueAt(root, ["concurrency"]));
+  return found === undefined ? [] : [{ path: [...at, "concurrency", "max"], value: found.max + found.queue }];
 }
 
 function cutoverDraft(at: Path, root: unknown): CutoverDraft {

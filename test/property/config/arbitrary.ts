@@ -42,11 +42,18 @@ const timeouts = fc
   .record({ connect: maybe(wait), headers: maybe(wait), idle: maybe(wait), total: maybe(wait) })
   .map(present);
 
+/** Each a copy: what stands twice in a document becomes an alias. */
+const oneOf = (...blocks: readonly Readonly<Record<string, unknown>>[]) =>
+  fc.constantFrom(...blocks).map((block) => ({ ...block }));
+
 const upstream = fc
   .record({
     url: fc.integer({ min: 1, max: 65_535 }).map((port) => `http://127.0.0.1:${port}`),
     connections: maybe(fc.integer({ min: 1, max: 1000 })),
     timeouts: maybe(timeouts),
+    concurrency: maybe(oneOf({}, { max: 1, queue: 0 }, { max: 100, queue: 50, wait: "250ms" })),
+    breaker: maybe(oneOf({}, { failures: 1, open: "1s", probes: 3 })),
+    health: maybe(oneOf({ path: "/" }, { path: "/health?deep", interval: "1s", timeout: "1s" })),
   })
   .map(present);
 
@@ -107,6 +114,14 @@ export const validConfig = fc
     listeners: maybe(listeners),
     workers: maybe(fc.oneof(fc.integer({ min: 1, max: 256 }), fc.constant("auto"))),
     drain: maybe(fc.constantFrom({}, { delay: "5s" }, { delay: "0s", grace: "0ms" }, { grace: "30s" })),
+    limits: maybe(
+      fc.constantFrom(
+        {},
+        { connections: 1 },
+        { connections: 50_000, body: "1B", pace: "1s" },
+        { body: "1024GiB" },
+      ),
+    ),
     engine: maybe(fc.constantFrom("undici", "http-proxy")),
     prefix: maybe(name),
     staleAfter: maybe(wait),

@@ -251,6 +251,17 @@ describe("what tells or waits for an owner", () => {
     expect(warningsOf(owned)).toEqual([]);
   });
 
+  test("an upstream that could hold every client connection", () => {
+    const bounded = (max: number) =>
+      least
+        .replace('7001" }', `7001", concurrency: { max: ${max}, queue: 10 } }`)
+        .concat("limits: { connections: 6000 }\n");
+    expect(warningsOf(bounded(5990))).toEqual([
+      "c.yaml:2:55 upstreams.old.concurrency.max: hung, this upstream could hold every client connection: limits.connections is no higher",
+    ]);
+    expect(warningsOf(bounded(5989))).toEqual([]);
+  });
+
   test("each secret of a list is looked at", () => {
     const text = withCutover(
       "routes: [{ name: a, path: /a, journey: start }]",

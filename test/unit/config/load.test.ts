@@ -176,6 +176,7 @@ describe("owners and journeys", () => {
   });
 });
 
+const concurrency = { max: 4096, queue: 1024, wait: 1000 };
 const timeouts = {
   connect: 2000,
   headers: 30_000,
@@ -194,6 +195,7 @@ describe("defaults", () => {
       },
       workers: 1,
       drain: { delay: 0, grace: 10_000 },
+      limits: { connections: 20_000, body: 2_147_483_648, pace: 30_000 },
       engine: "undici",
       prefix: "cutover",
       staleAfter: 30_000,
@@ -206,10 +208,12 @@ describe("defaults", () => {
         old: {
           url: "http://127.0.0.1:7001",
           timeouts,
+          concurrency,
         },
         next: {
           url: "http://127.0.0.1:7002",
           timeouts,
+          concurrency,
         },
       },
       default: "old",
@@ -308,13 +312,6 @@ describe("what is not supported yet is refused by name at its key", () => {
   ])("%j", (lines, problem) => {
     expect(problemsOf(`${least}${lines}`)).toEqual([problem]);
   });
-
-  test("upstream: health", () => {
-    const text = least.replace('7001" }', '7001", health: {} }');
-    expect(problemsOf(text)).toEqual([
-      "c.yaml:2:40 upstreams.old.health: health is not supported by this version",
-    ]);
-  });
 });
 
 describe("messages", () => {
@@ -336,6 +333,11 @@ describe("messages", () => {
       "listeners.admin.port: expected a number of at most 65535; found 65536",
     ],
     ["snapshot: 5", "snapshot: expected a file's path, or off; found a number"],
+    [
+      "limits: { body: 10MB }",
+      'limits.body: expected a size such as 512B, 64KiB, 10MiB or 2GiB; found "10MB"',
+    ],
+    ["limits: { connections: 0 }", "limits.connections: expected a number of at least 1; found 0"],
   ])("%s", (line, message) => {
     expect(problemsOf(`${least}${line}\n`).map((problem) => problem.replace(/^\S+ /, ""))).toEqual([message]);
   });

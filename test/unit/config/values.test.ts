@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseDuration } from "../../../src/config/duration.ts";
 import { parsePath } from "../../../src/config/path.ts";
 import { formatPath } from "../../../src/config/problems.ts";
+import { parseSize } from "../../../src/config/size.ts";
 import { parseSource } from "../../../src/config/source.ts";
 import * as value from "../../../src/config/values.ts";
 
@@ -22,6 +23,35 @@ describe("parseDuration", () => {
       expect(parseDuration(text)).toBeUndefined();
     },
   );
+});
+
+describe("parseSize", () => {
+  test.each([
+    ["0B", 0],
+    ["512B", 512],
+    ["64KiB", 65_536],
+    ["10MiB", 10_485_760],
+    ["2GiB", 2_147_483_648],
+  ])("%s", (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+  test.each(["", "5", "MiB", "-1B", "1.5MiB", "10 MiB", "10MB", "10mib", "1TiB", "10MiB\n", "٣B"])(
+    "%j is none",
+    (text) => {
+      expect(parseSize(text)).toBeUndefined();
+    },
+  );
+});
+
+test.each([
+  ["0B", "expected a size larger than 0"],
+  ["1025GiB", "expected a size of at most 1024GiB"],
+])("a size of %s: %s", (text, message) => {
+  expect(value.size.safeParse(text).error?.issues.map((issue) => issue.message)).toEqual([message]);
+});
+
+test.each(["health", "", "/a b", "/a#b", "/caf\u00e9", "http://h/"])("%j is no target of a check", (text) => {
+  expect(value.target.safeParse(text).success).toBe(false);
 });
 
 describe("parsePath", () => {
