@@ -13,6 +13,8 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   ignoredPin(cutover: string, fault: PinFault): void;
   /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
   unknownPin(cutover: string): void;
+  /** Notes of what is open were lost: the figures of journeys and orders may be out until those have ended. */
+  lostNotes(notes: number): void;
   /** Has the series of these cutovers exist, at 0 where nothing was counted. */
   configure(cutovers: readonly string[]): void;
 }
@@ -46,6 +48,11 @@ export function createOwnershipMetrics(
       if (waiting !== undefined) this.set(waiting());
     },
   });
+  const lostNotes = new Counter({
+    name: "cutover_open_notes_lost_total",
+    help: "Sightings of journeys and orders that were not counted: too many waited for the store, or it refused them.",
+    registers: [registry],
+  });
   const configure = (names: readonly string[]) => {
     for (const cutover of names) {
       for (const made of counters) made.inc({ cutover }, 0);
@@ -54,6 +61,7 @@ export function createOwnershipMetrics(
   };
   const made: OwnershipMetrics = {
     configure,
+    lostNotes: (notes) => lostNotes.inc(notes),
     ignoredPin: (cutover, fault) => ignored.inc({ cutover, fault }),
     unknownPin: counter(
       "cutover_journey_pins_unknown_total",

@@ -1,7 +1,10 @@
-/** Opens the place of owners and pins beside the store that the configuration names. */
+/** Opens the place of owners, pins and what is open beside the store that the configuration names. */
 import type { RedisClient } from "../state/redis/client.ts";
 import type { Clock } from "../state/store.ts";
 import { createMemoryStores, openFileStores } from "./in-process.ts";
+import { createOpenInProcess } from "./open/in-process.ts";
+import type { OpenStore } from "./open/port.ts";
+import { createOpenInRedis } from "./open/redis.ts";
 import { createRedisStores } from "./redis.ts";
 import type { OwnershipStores } from "./store.ts";
 
@@ -14,10 +17,22 @@ export interface OwnersOptions {
   readonly clock: Clock;
 }
 
+/** All that an instance keeps of who holds what. */
+export interface Holding extends OwnershipStores {
+  readonly open: OpenStore;
+}
+
 /** @throws Error when the embedded store's file of owners can not be read or written */
-export async function openOwnershipStores(options: OwnersOptions): Promise<OwnershipStores> {
+export async function openOwnershipStores(options: OwnersOptions): Promise<Holding> {
   const { url, redis, prefix, clock } = options;
-  if (redis !== undefined) return createRedisStores({ client: redis, prefix });
-  if (url.startsWith("file:")) return await openFileStores(`${url.slice("file:".length)}.owners`, clock);
-  return createMemoryStores(clock);
+  if (redis !== undefined) {
+    return {
+      ...createRedisStores({ client: redis, prefix }),
+      open: createOpenInRedis({ client: redis, prefix }),
+    };
+  }
+  const open = createOpenInProcess(clock);
+  if (url.startsWith("file:"))
+    return { ...(await openFileStores(`${url.slice("file:".length)}.owners`, clock)), open };
+  return { ...createMemoryStores(clock), open };
 }

@@ -5,6 +5,9 @@
  * what it should have recorded is remembered here and waits in the spool. For a while after an outage a key the store
  * does not know still counts as unknown: other instances may not have handed in yet what they learned meanwhile.
  *
+ * What other instances record is remembered here too, as far as it is heard of: an outage then finds every instance
+ * knowing the owners of before, and a callback elsewhere needs no question.
+ *
  * An owner never changes while it is kept, so what is remembered can not be wrong; it can only outlive the record by
  * what the memory holds, and then still says where the order is.
  */
@@ -13,7 +16,7 @@ import type { Clock } from "../state/store.ts";
 import { createLru } from "./lru.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool.ts";
-import type { OwnerStore } from "./store.ts";
+import type { OwnerStore, OwnershipStores } from "./store.ts";
 
 /** What is found out about owners, for metrics. */
 export interface OwnershipCounts {
@@ -31,10 +34,14 @@ export interface OwnershipOptions {
   readonly owners: OwnerStore;
   /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
   readonly backSinceMs?: () => number;
+  /** As the stores' own. */
+  readonly watch?: OwnershipStores["watch"] | undefined;
   readonly spool: Pick<Spool, "add">;
+  /** Hears of each key that a side has made and nobody owned before, as far as is known. */
+  readonly onLearned?: ((cutover: string, key: OwnerKey, side: Side) => void) | undefined;
   readonly counts: OwnershipCounts;
   readonly clock: Pick<Clock, "now" | "monotonic">;
-  /** Most owners remembered; 100,000 without it. */
+  /** Most owners remembered; 200,000 without it. */
   readonly remembered?: number;
 }
 
@@ -48,10 +55,11 @@ export interface RememberingOwnership extends Ownership {
 
 export function createOwnership(options: OwnershipOptions): RememberingOwnership {
   const { owners, backSinceMs = () => Number.NEGATIVE_INFINITY, spool, counts, clock } = options;
-  const memory = createLru<Side>(options.remembered ?? 100_000);
+  const memory = createLru<Side>(options.remembered ?? 200_000);
   let failedAtMs = Number.NEGATIVE_INFINITY;
 
   const remember = (cutover: string, key: string, side: Side) => memory.set(`${cutover}:${key}`, side);
+  options.watch?.(remember);
   const isTroubled = () => clock.monotonic() < Math.max(failedAtMs, backSinceMs()) + recoveryMs;
   const failed = () => {
     failedAtMs = clock.monotonic();
@@ -157,9 +165,14 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
     async learn(cutover, keys, side) {
       await Promise.all(
         keys.map(async (key) => {
-          const known = key.side ?? memory.get(`${cutover}:${key.key}`);
+          const remembered = memory.get(`${cutover}:${key.key}`);
+          const known = key.side ?? remembered;
           const holder = known ?? (await record(cutover, key, side, false)).owner;
           if (holder !== undefined && holder !== side) counts.disputed(cutover);
+          // A key that tells its side is in no record: that it was made before only this memory knows.
+          const isNew = key.side === undefined ? holder === undefined : remembered === undefined;
+          if (key.side !== undefined) remember(cutover, key.key, key.side);
+          if (isNew) options.onLearned?.(cutover, key, holder ?? side);
         }),
       );
     },

@@ -79,6 +79,12 @@ export interface Pins {
 export const journeyEvents = ["start", "seen", "end"] as const;
 export type JourneyEvent = (typeof journeyEvents)[number];
 
+/** Hears of orders on this instance. */
+export interface Orders {
+  /** A request that names the order was answered with a 2xx where journeys end or payments are made. Must not throw. */
+  finished(cutover: string, key: string): void;
+}
+
 /** Hears what becomes of journeys on this instance, with the answer. */
 export interface Journeys {
   /** @param pin as it is from now on; its id tells one journey from another. Must not throw. */

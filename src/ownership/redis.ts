@@ -3,6 +3,7 @@
  *
  *   cutover:{NAME}:owner:KEY    the side; KEY is the key's bytes as received
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/stored-pin.ts)
+ *   cutover:owners              channel; each new owner, as SIDE:NAME:KEY
  */
 import { readFileSync } from "node:fs";
 import { readStoredPin, writeStoredPin } from "../decide/stored-pin.ts";
@@ -26,6 +27,7 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   const ownerKey = (cutover: string, key: string) =>
     Buffer.from(`${prefix}:{${cutover}}:owner:${key}`, "latin1");
   const pinKey = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
+  const channel = `${prefix}:owners`;
   let failing = false;
 
   async function ask(...commands: readonly RedisCommand[]): Promise<readonly unknown[]> {
@@ -48,7 +50,9 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
         return Array.isArray(found) ? found.map(sideOf) : keys.map(() => undefined);
       },
       async claim(cutover, key, side, ttlMs) {
-        const [before] = await ask(["eval", claimOwner, 1, ownerKey(cutover, key), side, ttlMs]);
+        const news = Buffer.from(`${side}:${cutover}:${key}`, "latin1");
+        const command = ["eval", claimOwner, 1, ownerKey(cutover, key), side, ttlMs, channel, news] as const;
+        const [before] = await ask(command);
         return sideOf(before);
       },
     },
@@ -70,9 +74,17 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
       },
     },
     backSinceMs: () => client.backSinceMs(),
+    watch: (onOwner) =>
+      client.subscribe(channel, (message) => {
+        const [, side, cutover, key] = news.exec(message?.toString("latin1") ?? "") ?? [];
+        if (cutover !== undefined && key !== undefined)
+          onOwner(cutover, key, side === "new" ? "new" : "legacy");
+      }),
     async close() {},
   };
 }
+
+const news = /^(legacy|new):([^:]+):(.+)$/s;
 
 function script(name: string): string {
   return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");

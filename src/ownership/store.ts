@@ -40,5 +40,7 @@ export interface OwnershipStores {
   readonly pins: PinStore;
   /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
   backSinceMs?(): number;
+  /** Calls back with each new owner, of whichever instance; some can be missed. @returns the way out */
+  watch?(onOwner: (cutover: string, key: string, side: Side) => void): () => void;
   close(): Promise<void>;
 }

@@ -19,6 +19,7 @@ export interface Decided {
   readonly pin: JourneyPin | undefined;
   /** Whether the request carries a key that has or may have an owner: it never changes sides again. */
   readonly keyed: boolean;
+  readonly keys: readonly OwnerKey[];
   /** The shopper, where its journey is in the store rather than in a cookie. */
   readonly cookieless: string | undefined;
   /** The id of the journey that this request has begun in the store. */
@@ -56,8 +57,9 @@ export function meetHolders(context: HoldersContext, meeting: Meeting): Met | Pr
   const { name, journey } = route.cutover;
 
   const found = keys.length === 0 ? nothing : ownership.find(name, keys);
+  const differs = journey !== undefined && mayDiffer(meeting, clock.now());
   const stored =
-    cookieless !== undefined && journey !== undefined && mayDiffer(meeting, clock.now())
+    cookieless !== undefined && journey !== undefined && differs && route.journey !== "start"
       ? pins.find(name, cookieless, journey.life.maxTtl)
       : undefined;
   if ("then" in found || (stored !== undefined && "then" in stored)) {
@@ -68,7 +70,7 @@ export function meetHolders(context: HoldersContext, meeting: Meeting): Met | Pr
   function proceed(owners: Found, pin: JourneyPin | undefined): Met | Promise<Met> {
     const decided = judge(owners.owner, pin);
     if (owners.unknown && mustKnow(decided)) return "unknown";
-    if (cookieless === undefined || journey === undefined || !begins(decided)) {
+    if (cookieless === undefined || journey === undefined || !begins(decided, differs)) {
       return claim(owners, decided, pin);
     }
     const { maxTtl } = journey.life;
@@ -105,21 +107,25 @@ function mustKnow({ route, decision }: Decided): boolean {
 /** Reasons that say nothing of where a key was first seen. */
 const guesses: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "anonymous", "stale", "bucket"]);
 
-/** Whether the request begins a journey in the store. Where the state or the outage decides, a pin would add nothing. */
-function begins({ route, decision }: Decided): boolean {
-  return route.journey === "start" && beginning.has(decision.reason);
+/**
+ * Whether the request begins a journey in the store. Where the state or the outage decides, a pin would add nothing;
+ * nor where a key tried again tells another side than the bucket, and nobody would read it.
+ */
+function begins({ route, decision }: Decided, differs: boolean): boolean {
+  if (route.journey !== "start") return false;
+  return beginning.has(decision.reason) || (decision.reason === "owner" && differs);
 }
 
-const beginning: ReadonlySet<Decision["reason"]> = new Set(["owner", "rolled_back", "forced", "bucket"]);
+const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "bucket"]);
 
 /**
  * Whether a live pin may say another side than the bucket. A pin begins where the bucket says and lives for one
- * maximum; so only while the routing has changed within that time, or testers are let onto other sides. A start asks
- * by itself (decide/stored-pin.ts), and of a closed cutover nobody asks.
+ * maximum; so only while the routing has changed within that time, or testers are let onto other sides. Of a closed
+ * cutover nobody asks.
  */
 function mayDiffer({ route, state }: Meeting, nowMs: number): boolean {
   const { journey, force } = route.cutover;
-  if (journey === undefined || route.journey === "start" || state.state === "closed") return false;
+  if (journey === undefined || state.state === "closed") return false;
   if (force !== undefined) return true;
   // Not a number before the first change: nothing differs then.
   return nowMs - Date.parse(state.updatedAt) < journey.life.maxTtl * 1000 + leewayMs;

@@ -267,6 +267,19 @@ describe("owners and pins in redis, as people find and leave them", () => {
     },
   );
 
+  test("every instance hears of a new owner, whatever bytes its key has, and of nothing else", async () => {
+    const { owners, watch } = stores();
+    const heard: string[] = [];
+    const stop = watch?.((cutover, key, side) => heard.push(`${cutover} ${key} ${side}`));
+    await expect.poll(() => redis.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
+    await redis.cli("PUBLISH", "cutover:owners", "nonsense");
+    await owners.claim("checkout", "\xe9:\n1", "new", hour);
+    await owners.claim("checkout", "\xe9:\n1", "legacy", hour);
+    await owners.claim("wallet", "O2", "legacy", hour);
+    await expect.poll(() => heard).toEqual(["checkout \xe9:\n1 new", "wallet O2 legacy"]);
+    stop?.();
+  });
+
   const pinKey = `cutover:{checkout}:pin:${"03ac674216f3e15c761ee1a5e255f067"}`;
   const offer: JourneyPin = {
     id: "abcdefghijkl",

@@ -28,8 +28,12 @@ export type Sent =
 export interface RedisClient {
   /** Sends the commands in one go. Resolves by `giveUpAtMs` (of `monotonicMs`) at the latest; never rejects. */
   send(commands: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent>;
-  /** Calls back on each message of the channel, and whenever messages may have been missed. @returns the way out */
-  subscribe(channel: string, onHint: () => void): () => void;
+  /**
+   * Calls back with each message of the channel, and without one whenever messages may have been missed.
+   *
+   * @returns the way out
+   */
+  subscribe(channel: string, onHint: (message?: Buffer) => void): () => void;
   /** Whether a command would be sent now; `send` else waits for the connection. */
   isReady(): boolean;
   isClosed(): boolean;
@@ -103,13 +107,17 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
       return sentFrom(results);
     },
 
-    subscribe(channel: string, onHint: () => void): () => void {
+    subscribe(channel: string, onHint: (message?: Buffer) => void): () => void {
       const subscriber = connect(url, "subscriber", log);
       subscribers.add(subscriber);
-      subscriber.on("message", onHint);
+      const onMessage = (_channel: Buffer, message: Buffer) => onHint(message);
+      subscriber.on("messageBuffer", onMessage);
       subscriber.on("ready", () => {
         // What was published while there was no subscription is lost: the hint makes up for it.
-        subscriber.subscribe(channel).then(onHint, () => subscriber.disconnect(true));
+        subscriber.subscribe(channel).then(
+          () => onHint(),
+          () => subscriber.disconnect(true),
+        );
       });
       // An idle subscriber waits for nothing, so its silence proves nothing; a ping makes it wait for something.
       const heartbeat = setInterval(() => {
@@ -119,7 +127,7 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
       return () => {
         clearInterval(heartbeat);
         heartbeats.delete(heartbeat);
-        subscriber.removeListener("message", onHint);
+        subscriber.removeListener("messageBuffer", onMessage);
         if (subscribers.delete(subscriber)) void end(subscriber);
       };
     },

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStores } from "../../../src/ownership/in-process.ts";
 import { createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
-import type { OwnerStore } from "../../../src/ownership/store.ts";
+import type { OwnerStore, OwnershipStores } from "../../../src/ownership/store.ts";
 import { type Side, sides } from "../../../src/state/model.ts";
 import { StoreUnavailable } from "../../../src/state/store.ts";
 import { createManualTime } from "../../support/manual-time.ts";
@@ -11,7 +11,13 @@ const ttlMs = 3_600_000;
 const claimed = (key: string): OwnerKey => ({ key, ttlMs, claimed: true });
 const learned = (key: string): OwnerKey => ({ key, ttlMs, claimed: false });
 
-function rig(options: { remembered?: number; backSinceMs?: () => number } = {}) {
+interface RigOptions {
+  readonly remembered?: number;
+  readonly backSinceMs?: () => number;
+  readonly watch?: OwnershipStores["watch"];
+}
+
+function rig(options: RigOptions = {}) {
   const time = createManualTime();
   const { owners } = createMemoryStores(time);
   const counted: string[] = [];
@@ -82,6 +88,22 @@ describe("an owner", () => {
     expect(ownership.find("checkout", [key])).toMatchObject({ owner: "legacy", claimable: false });
     await ownership.learn("checkout", [key], "legacy");
     expect(trips).toEqual([]);
+  });
+
+  it("that another instance has recorded is known here as soon as it is heard of, also in an outage", async () => {
+    const hear: Parameters<NonNullable<OwnershipStores["watch"]>>[0][] = [];
+    const { find, state, trips } = rig({
+      watch: (onOwner) => {
+        hear.push(onOwner);
+        return () => undefined;
+      },
+    });
+    state.up = false;
+    hear[0]?.("checkout", "O1", "new");
+    hear[0]?.("wallet", "O2", "new");
+    expect((await find(learned("O1"))).owner).toBe("new");
+    expect(trips).toEqual([]);
+    expect((await find(learned("O2"))).owner).toBeUndefined();
   });
 
   it("of the first key in config order wins, and the conflict is counted", async () => {

@@ -1,0 +1,131 @@
+/** Random histories of a fleet: percent walks, rollbacks, restarts, outages, lost cookies; and no order changes sides. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Change } from "../../src/state/model.ts";
+import { createCheckoutFleet } from "../support/checkout-fleet.ts";
+
+const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const runs = Number(process.env.RUNS ?? 120);
+
+const change: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(0, 1000, 10_000, 50_000, 90_000, 100_000).map(set) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom<Change>(
+      { action: "rollback" },
+      { action: "rollback_hard" },
+      { action: "resume" },
+    ),
+  },
+);
+
+function set(percentThousandths: number): Change {
+  return { action: "set", percentThousandths };
+}
+
+const pick = fc.nat(29);
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("change" as const), change }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("sync" as const), pick }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), pick }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("store" as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("pass" as const),
+      ms: fc.constantFrom(100, 5000, 61_000, 1_900_000, 15_000_000),
+    }),
+  },
+  {
+    weight: 30,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("visit", "start", "retry", "pay", "payTwice", "callBack", "loseCookie", "login"),
+      shopper: fc.nat(5),
+      pick,
+      which: fc.nat(7),
+    }),
+  },
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+async function run(steps: readonly Step[]): Promise<number> {
+  const fleet = createCheckoutFleet(3, 6);
+  for (const each of steps) {
+    switch (each.kind) {
+      case "change":
+        fleet.change(each.change);
+        // Somebody has heard of it: the one it was made through.
+        fleet.sync(0);
+        break;
+      case "sync":
+        fleet.sync(each.pick);
+        break;
+      case "restart":
+        fleet.restart(each.pick);
+        break;
+      case "store":
+        await fleet.toggleStore();
+        break;
+      case "pass":
+        fleet.pass(each.ms);
+        break;
+      default:
+        await act(fleet, each);
+    }
+  }
+  return fleet.refused.count;
+}
+
+async function act(
+  fleet: ReturnType<typeof createCheckoutFleet>,
+  { kind, shopper: index, pick: at, which }: Extract<Step, { which: number }>,
+): Promise<void> {
+  const shopper = fleet.people[index];
+  if (shopper === undefined) return;
+  switch (kind) {
+    case "visit":
+      return fleet.visit(shopper, at);
+    case "start":
+      return fleet.start(shopper, at, undefined);
+    case "retry":
+      if (shopper.keys.length > 0) await fleet.start(shopper, at, shopper.keys[which % shopper.keys.length]);
+      return;
+    case "pay":
+      return fleet.pay(shopper, at, which);
+    case "payTwice":
+      return fleet.payTwice(shopper, at);
+    case "callBack":
+      return fleet.callBack(shopper, at, which);
+    case "loseCookie":
+      return fleet.loseCookie(shopper);
+    case "login":
+      return fleet.login(shopper);
+  }
+}
+
+test(`an order and a key meet one side, a journey stays, and nobody moves against the percent (SEED=${seed})`, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120, size: "max" }), async (steps) => {
+      await run(steps);
+    }),
+    { seed, numRuns: runs },
+  );
+}, 600_000);
+
+test("a callback is refused rather than guessed at where its order was made in an outage elsewhere", async () => {
+  const fleet = createCheckoutFleet(2, 1);
+  const [shopper] = fleet.people;
+  if (shopper === undefined) throw new Error("nobody");
+  fleet.change(set(100_000));
+  fleet.sync(0);
+  fleet.sync(1);
+  await fleet.toggleStore();
+  await fleet.start(shopper, 0, undefined);
+  await fleet.callBack(shopper, 1, 0);
+  expect(fleet.refused.count).toBe(1);
+  await fleet.callBack(shopper, 0, 0);
+  expect(fleet.refused.count).toBe(1);
+  await fleet.toggleStore();
+  await fleet.callBack(shopper, 1, 0);
+  expect(fleet.refused.count).toBe(1);
+});
