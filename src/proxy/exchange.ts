@@ -69,7 +69,7 @@ export function createExchange(context: ExchangeContext): Exchange {
     /** Whether the answer is read to its end although nobody waits for it, because it may name an order. */
     let lingers = false;
     answer.onGone((why) => {
-      if (life.settled) return;
+      if (life.isSettled()) return;
       if (!lingers || why === "malformed") forwarding?.abort();
       if (why === "malformed") life.refuse(refusals.malformed);
       else life.settle("client_aborted");
@@ -162,7 +162,7 @@ export function createExchange(context: ExchangeContext): Exchange {
     }
 
     function go(arrival: Arrival, decided: Decided, content: Buffer | Readable): void {
-      if (life.settled) return;
+      if (life.isSettled()) return;
       const { decision, route } = decided;
       life.decided(decision.side, decision.reason);
       send(arrival, route.cutover.destinations[decision.side], content, decided);
@@ -189,7 +189,7 @@ export function createExchange(context: ExchangeContext): Exchange {
         {
           answered(status) {
             // Nobody is there any more to be given anything.
-            if (life.settled) return [];
+            if (life.isSettled()) return [];
             life.status = status;
             return decided === undefined ? [] : addedFields(decided, status);
           },
@@ -204,7 +204,7 @@ export function createExchange(context: ExchangeContext): Exchange {
             life.refuse(refusals.protocol_error);
           },
           failed(failure) {
-            if (life.settled) return;
+            if (life.isSettled()) return;
             if (decided !== undefined && mayFallBack(decided, failure, content)) {
               life.attemptFailed(failure.outcome);
               go(arrival, { ...decided, decision: { side: "legacy", reason: "fallback" } }, content);
@@ -241,7 +241,7 @@ export function createExchange(context: ExchangeContext): Exchange {
     }
 
     function giveUp(refusal: Refusal): void {
-      if (life.settled) return;
+      if (life.isSettled()) return;
       forwarding?.abort();
       life.refuse(refusal);
     }

@@ -46,11 +46,14 @@ export interface AnswerHead {
   readonly length: number | undefined;
 }
 
-/** The way to answer. `interim`* then `head`, `write`*, `end`; or `abort` at any time. */
+/**
+ * The way to answer. `interim`* then `head`, `write`*, `end`; or `abort` at any time.
+ *
+ * Made once a request, so without accessors: V8 gives each object literal that has one a hidden class of its own,
+ * in old space, which keeps the whole exchange alive until the next full collection.
+ */
 export interface Answer {
-  /** Whether the client's connection ended before the answer was whole. */
-  readonly gone: boolean;
-  readonly headSent: boolean;
+  headSent(): boolean;
   interim(status: number, reason: string, fields: readonly string[]): void;
   head(head: AnswerHead): void;
   /** @returns false when the client reads slower than this: wait for `onDrain` */

@@ -13,7 +13,7 @@ import { type Refusal, renderRefusal } from "./refusal.ts";
 import type { CompiledRoute } from "./table.ts";
 
 export interface Life {
-  readonly settled: boolean;
+  isSettled(): boolean;
   /** The status of the answer; absent before there is one. */
   status: number | undefined;
   /** The route is known: from here on the exchange counts as its. */
@@ -60,9 +60,7 @@ export function beginLife(context: LifeContext, { head, answer }: Inbound, reque
   };
 
   const life: Life = {
-    get settled() {
-      return settled;
-    },
+    isSettled: () => settled,
     status: undefined,
     routed(found) {
       route = found;
@@ -107,7 +105,7 @@ export function beginLife(context: LifeContext, { head, answer }: Inbound, reque
     },
     refuse(refusal) {
       if (settled) return;
-      if (answer.headSent) answer.abort();
+      if (answer.headSent()) answer.abort();
       else {
         const { status, reason: phrase } = refusal;
         const { fields, body } = renderRefusal(refusal, context.proxyName, requestId);

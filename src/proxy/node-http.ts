@@ -85,12 +85,7 @@ export function answerOf(
   /** Whether the answer is whole without an end, and its connection does not outlive it. */
   let isLast = false;
   return {
-    get gone() {
-      return response.destroyed && !response.writableFinished;
-    },
-    get headSent() {
-      return response.headersSent;
-    },
+    headSent: () => response.headersSent,
     interim(status, reason, fields) {
       // With pipelining the socket belongs to an earlier answer until that one is whole.
       const { socket } = response;

@@ -120,12 +120,6 @@ function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer)
     body: request,
     answer: {
       ...answerOf(response, () => true),
-      get gone() {
-        return socket.destroyed;
-      },
-      get headSent() {
-        return response.headersSent;
-      },
       switchProtocols(fields) {
         if (socket.destroyed || response.headersSent) return undefined;
         socket.pause();

@@ -32,7 +32,7 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
   child.kill("SIGTERM");
-  const hard = setTimeout(() => child.kill("SIGKILL"), 3000);
+  const hard = setTimeout(() => child.kill("SIGKILL"), 15_000);
   await gone;
   clearTimeout(hard);
 }

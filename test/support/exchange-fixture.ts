@@ -226,22 +226,15 @@ function recordAnswer(): RecordedAnswer {
   let ended = false;
   let aborted = false;
   let left = () => {};
-  let gone = false;
   return {
     heads,
     body: () => Buffer.concat(chunks).toString(),
     ended: () => ended,
     aborted: () => aborted,
     leave() {
-      gone = true;
       left();
     },
-    get gone() {
-      return gone;
-    },
-    get headSent() {
-      return heads.length > 0;
-    },
+    headSent: () => heads.length > 0,
     interim: () => {},
     head: (head) => heads.push(head),
     write(chunk) {
