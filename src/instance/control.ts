@@ -1,7 +1,7 @@
 /** What an instance is to the fleet and to its operators: the store, what it follows, the metrics, the secrets. */
 import type { Config } from "../config/schema.ts";
+import type { Holding } from "../ownership/open/port.ts";
 import { openOwnershipStores } from "../ownership/open.ts";
-import type { OwnershipStores } from "../ownership/store.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { systemClock, systemTimers } from "../state/clock.ts";
 import { createFollower, type Follower } from "../state/follow.ts";
@@ -32,7 +32,7 @@ export interface ControlOptions {
 
 export interface Control {
   readonly store: Store;
-  readonly holding: OwnershipStores;
+  readonly holding: Holding;
   readonly follower: Follower;
   readonly metrics: Metrics;
   readonly traffic: Traffic;

@@ -3,15 +3,16 @@
  *
  * A configuration read again becomes a plane of its own (routes, upstreams, counts) beside the one in force; it takes
  * over whole, between two requests. Requests under way finish by the plane they began with, which then goes. What
- * remembers (owners, pins, the spool) is one for the life of the process.
+ * remembers (owners, pins, the spool, the notebook) is one for the life of the process.
  */
 import type { Config } from "../config/schema.ts";
 import { createOwnershipMetrics } from "../ownership/metrics.ts";
+import { createNotebook } from "../ownership/open/notebook.ts";
+import type { Holding } from "../ownership/open/port.ts";
 import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
 import { createSpool } from "../ownership/spool.ts";
 import { createSpoolFile } from "../ownership/spool-file.ts";
-import type { OwnershipStores } from "../ownership/store.ts";
 import { createExchange, type Exchange } from "../proxy/exchange.ts";
 import { createIds } from "../proxy/ids.ts";
 import { createFieldNames } from "../proxy/names.ts";
@@ -35,7 +36,7 @@ export interface DataPlaneOptions {
   readonly id: string;
   readonly proxyName: string;
   readonly following: Following;
-  readonly holding: OwnershipStores;
+  readonly holding: Holding;
   readonly secrets: Pick<JourneySecrets, "of">;
   readonly registry: Metrics["registry"];
   readonly accessLog: AccessLog;
@@ -95,7 +96,21 @@ export async function openDataPlane(
     counts: metrics,
     onRecorded: ({ cutover, key }, owner) => ownership.remember(cutover, key, owner),
   });
-  const ownership = createOwnership({ ...holding, spool, counts: metrics, clock });
+  const notebook = createNotebook({
+    store: holding.open,
+    clock,
+    timers: systemTimers,
+    onLost: metrics.lostNotes,
+  });
+  const ownership = createOwnership({
+    ...holding,
+    spool,
+    onLearned(cutover, { key, ttlMs }, side) {
+      if (plane.table.cutovers.get(cutover)?.countsOrders) notebook.learned(cutover, key, side, ttlMs);
+    },
+    counts: metrics,
+    clock,
+  });
   const pins = createPins({ pins: holding.pins, clock, onUnknown: metrics.unknownPin });
   const lasting = { fieldNames: createFieldNames(), ids: createIds() };
 
@@ -120,6 +135,8 @@ export async function openDataPlane(
         bodyLimits: { maxBytes: declared.limits.body, paceMs: declared.limits.pace },
         ownership,
         pins,
+        journeys: notebook,
+        orders: notebook,
         onUnreadBody: metrics.unreadBody,
         onLongKey: metrics.longKey,
         onIgnoredPin: metrics.ignoredPin,
@@ -182,6 +199,7 @@ export async function openDataPlane(
     async close() {
       plane.retire();
       await pool.settled();
+      await notebook.close();
       await spool.close();
     },
   };

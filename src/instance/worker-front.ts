@@ -4,9 +4,9 @@
  */
 import type { ConfigSource, LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
+import type { Holding } from "../ownership/open/port.ts";
 import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
-import type { OwnershipStores } from "../ownership/store.ts";
 import type { JourneySecrets } from "../proxy/secrets.ts";
 import type { ListenAt } from "../proxy/server.ts";
 import { compileTable } from "../proxy/table.ts";
@@ -36,7 +36,7 @@ export interface WorkerFrontOptions {
   readonly counting: Generation;
   readonly follower: Follower;
   readonly secrets: Pick<JourneySecrets, "of">;
-  readonly holding: OwnershipStores;
+  readonly holding: Holding;
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly logging: {
@@ -191,7 +191,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
 }
 
 /** What is held, for who asks how a shopper would be decided: nothing is recorded on that way, or counted. */
-function askedByPeople(holding: OwnershipStores): Holders {
+function askedByPeople(holding: Holding): Holders {
   const nothing = () => undefined;
   const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };
   const spool = { add: async () => undefined };

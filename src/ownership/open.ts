@@ -3,10 +3,9 @@ import type { RedisClient } from "../state/redis/client.ts";
 import type { Clock } from "../state/store.ts";
 import { createMemoryStores, openFileStores } from "./in-process.ts";
 import { createOpenInProcess } from "./open/in-process.ts";
-import type { OpenStore } from "./open/port.ts";
+import type { Holding } from "./open/port.ts";
 import { createOpenInRedis } from "./open/redis.ts";
 import { createRedisStores } from "./redis.ts";
-import type { OwnershipStores } from "./store.ts";
 
 export interface OwnersOptions {
   /** The store's URL: `file:PATH` keeps them in PATH.owners. */
@@ -15,11 +14,6 @@ export interface OwnersOptions {
   readonly redis: RedisClient | undefined;
   readonly prefix: string;
   readonly clock: Clock;
-}
-
-/** All that an instance keeps of who holds what. */
-export interface Holding extends OwnershipStores {
-  readonly open: OpenStore;
 }
 
 /** @throws Error when the embedded store's file of owners can not be read or written */

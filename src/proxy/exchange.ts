@@ -12,7 +12,7 @@ import type { Readable } from "node:stream";
 import { decide } from "../decide/decide.ts";
 import type { PinFault } from "../decide/pin.ts";
 import { fieldValue, type RequestView } from "../decide/sources.ts";
-import type { Journeys } from "../ownership/port.ts";
+import type { Journeys, Orders } from "../ownership/port.ts";
 import { initialState } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
 import type { UpgradeCounts } from "../telemetry/upgrades.ts";
@@ -37,6 +37,8 @@ export interface ExchangeContext extends RelayContext, HoldersContext, Omit<Life
   readonly bodyLimits: BodyLimits;
   /** Hears of each answer that begins, continues or ends a journey. */
   readonly journeys?: Journeys | undefined;
+  /** Hears of each order that is finished. */
+  readonly orders?: Orders | undefined;
   /** A journey cookie was tampered with, is foreign or expired. */
   readonly onIgnoredPin: (cutover: string, fault: PinFault) => void;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
@@ -139,7 +141,7 @@ export function createExchange(context: ExchangeContext): Exchange {
         const journey = pin ?? stored;
         const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
         const decision = decide(state, { owner, journey, forced, bucket, stale });
-        return { route, decision, state, pin: journey, keyed: keys.length > 0, cookieless };
+        return { route, decision, state, pin: journey, keyed: keys.length > 0, keys, cookieless };
       };
       if (keys.length === 0 && cookieless === undefined) {
         go(arrival, judge(undefined, undefined), content);
@@ -222,6 +224,11 @@ export function createExchange(context: ExchangeContext): Exchange {
     function addedFields(decided: Decided, status: number): string[] {
       const { route, decision, state } = decided;
       const added = journeyFields(journeyContext, decided, status, nowSeconds(), head.peer.encrypted);
+      if (route.finishes && status >= 200 && status < 300) {
+        for (const { key, claimed } of decided.keys) {
+          if (!claimed) context.orders?.finished(route.cutover.name, key);
+        }
+      }
       if (decisionHeader !== undefined) {
         added.push(decisionHeader, decisionField(route.cutover.name, decision, state.version));
       }

@@ -68,7 +68,9 @@ export function journeyFields(
     const id = pin?.id ?? decided.begun ?? newId();
     const next = startPin(life, id, decision.side, state.pinEpoch, nowSeconds);
     const told = cookieless === undefined ? next : { ...next, expiresAt: next.startedAt + life.maxTtl };
-    tell(told, pin === undefined ? "start" : "seen");
+    // A pin nobody keeps is no journey yet: a client that takes the cookie will show it.
+    const isKept = cookieless === undefined || pin !== undefined || decided.begun !== undefined;
+    if (isKept) tell(told, pin === undefined ? "start" : "seen");
     return given(next);
   }
   const ends = route.journey === "end" && status >= 200 && status < 300;

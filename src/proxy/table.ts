@@ -2,6 +2,7 @@
  * The configuration as the exchange needs it: upstreams, meters, salts and sources resolved once, so that a
  * request only looks up.
  */
+
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import type { Source } from "../config/source.ts";
 import { saltPrefix } from "../decide/bucket.ts";
@@ -9,6 +10,7 @@ import type { PinLife } from "../decide/pin.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { Side } from "../state/model.ts";
 import type { Meter, MeterRow } from "../telemetry/meter.ts";
+import { countsOrders, finishes } from "./finishing.ts";
 import type { Upstream } from "./forward/port.ts";
 import type { JourneySecrets } from "./secrets.ts";
 
@@ -44,12 +46,16 @@ export interface CompiledCutover {
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined` = hold. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
+  /** Whether it can be told which of its orders are finished. */
+  readonly countsOrders: boolean;
 }
 
 export interface CompiledRoute {
   readonly cutover: CompiledCutover;
   readonly name: string;
   readonly journey: RouteConfig["journey"];
+  /** Whether a 2xx finishes the orders the request names. */
+  readonly finishes: boolean;
   /** What a request does whose owner can not be learned in time. */
   readonly unknown: RouteConfig["unknown"];
   readonly row: MeterRow;
@@ -107,6 +113,7 @@ export function compileTable(
       },
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
+      countsOrders: countsOrders(declared),
     };
     cutovers.set(name, cutover);
     if (cutover.journey !== undefined) journeyCookies.push(cutover.journey.cookie);
@@ -122,6 +129,7 @@ export function compileTable(
           cutover,
           name: route.name,
           journey: route.journey,
+          finishes: countsOrders(declared) && finishes(route),
           unknown: route.unknown,
           row: meter.row(name, route.name),
           holdsBody,

@@ -1,8 +1,8 @@
 /**
- * Owners and pins of an embedded store live in the primary. A worker asks for them over the channel (`askingStores`);
+ * Owners, pins and what is open of an embedded store live in the primary. A worker asks for them over the channel (`askingStores`);
  * the primary answers out of what it keeps (`answerFrom`).
  */
-import type { OwnershipStores } from "../ownership/store.ts";
+import type { Holding } from "../ownership/open/port.ts";
 import { type Clock, StoreUnavailable } from "../state/store.ts";
 import type { Question, Reply } from "./messages.ts";
 
@@ -10,7 +10,7 @@ import type { Question, Reply } from "./messages.ts";
 export function askingStores(
   send: (question: Question) => Promise<Reply>,
   clock: Pick<Clock, "monotonic">,
-): OwnershipStores {
+): Holding {
   let isTroubled = false;
   let backSinceMs = Number.NEGATIVE_INFINITY;
 
@@ -45,13 +45,22 @@ export function askingStores(
         (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
       end: (cutover, shopper, grace, maxTtl) => pin({ call: "end", cutover, shopper, grace, maxTtl }),
     },
+    open: {
+      async note(notes) {
+        const reply = await ask({ call: "note", notes: [...notes] });
+        if (reply.kind !== "noted") throw new StoreUnavailable("the primary does not answer");
+        return reply.refused;
+      },
+      // The primary counts for all its workers.
+      count: async (questions) => questions.map(() => undefined),
+    },
     backSinceMs: () => backSinceMs,
     close: async () => {},
   };
 }
 
 /** Never rejects. */
-export async function answerFrom({ owners, pins }: OwnershipStores, asked: Question): Promise<Reply> {
+export async function answerFrom({ owners, pins, open }: Holding, asked: Question): Promise<Reply> {
   try {
     switch (asked.call) {
       case "lookup": {
@@ -68,12 +77,14 @@ export async function answerFrom({ owners, pins }: OwnershipStores, asked: Quest
         return pinReply(await pins.start(asked.cutover, asked.shopper, asked.offer, asked.maxTtl));
       case "end":
         return pinReply(await pins.end(asked.cutover, asked.shopper, asked.grace, asked.maxTtl));
+      case "note":
+        return { kind: "noted", refused: await open.note(asked.notes) };
     }
   } catch {
     return { kind: "unavailable" };
   }
 }
 
-function pinReply(pin: Awaited<ReturnType<OwnershipStores["pins"]["find"]>>): Reply {
+function pinReply(pin: Awaited<ReturnType<Holding["pins"]["find"]>>): Reply {
   return { kind: "pin", pin: pin ?? null };
 }

@@ -4,6 +4,7 @@
  * workers of before go on.
  */
 import { z } from "zod";
+import { openKinds } from "../ownership/open/port.ts";
 import { sides } from "../state/model.ts";
 import { storedState } from "../state/stored-state.ts";
 import { carriedMetrics } from "../telemetry/carried.ts";
@@ -12,7 +13,7 @@ import { logLevels } from "../telemetry/log.ts";
 import { trafficIncrements } from "../telemetry/traffic.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 1;
+export const protocol = 2;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -38,14 +39,23 @@ const pin = z.object({
   expiresAt: z.number(),
 });
 const text = z.string();
+const note = z.object({
+  kind: z.enum(openKinds),
+  cutover: text,
+  id: text,
+  epoch: z.number(),
+  atMs: z.number(),
+  open: z.object({ side: z.enum(sides), startedAt: z.number(), expiresAt: z.number() }).exactOptional(),
+});
 
-/** A question to the owners and pins that the primary keeps. */
+/** A question to the owners and pins that the primary keeps, or what it is to note. */
 const question = z.discriminatedUnion("call", [
   z.object({ call: z.literal("lookup"), cutover: text, keys: z.array(text) }),
   z.object({ call: z.literal("claim"), cutover: text, key: text, side: z.enum(sides), ttlMs: z.number() }),
   z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
   z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),
   z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),
+  z.object({ call: z.literal("note"), notes: z.array(note) }),
 ]);
 export type Question = z.output<typeof question>;
 
@@ -53,6 +63,7 @@ const owner = z.enum(sides).nullable();
 const reply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("owners"), owners: z.array(owner) }),
   z.object({ kind: z.literal("pin"), pin: pin.nullable() }),
+  z.object({ kind: z.literal("noted"), refused: z.number() }),
   /** The store does not answer. */
   z.object({ kind: z.literal("unavailable") }),
 ]);

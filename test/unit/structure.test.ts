@@ -159,6 +159,7 @@ describe("who may know whom", () => {
     "workers/": [
       "workers/",
       "ownership/store.ts",
+      "ownership/open/port.ts",
       "state/stored-state.ts",
       "telemetry/carried.ts",
       "telemetry/count-keys.ts",

@@ -11,6 +11,7 @@
  * of two instances come makes no difference but in the cases above.
  */
 import type { Side } from "../../state/model.ts";
+import type { OwnershipStores } from "../store.ts";
 
 export const openKinds = ["journeys", "orders"] as const;
 export type OpenKind = (typeof openKinds)[number];
@@ -54,6 +55,11 @@ export interface OpenStore {
   note(notes: readonly OpenNote[]): Promise<number>;
   /** @returns at the places of the questions; `undefined` where what the store holds does not tell */
   count(questions: readonly OpenQuestion[]): Promise<readonly (OpenCounts | undefined)[]>;
+}
+
+/** All that an instance keeps of who holds what. */
+export interface Holding extends OwnershipStores {
+  readonly open: OpenStore;
 }
 
 /** How long it is known that an id has ended: as long as an instance may be late with its notes. */
