@@ -24,32 +24,43 @@ function set(percentThousandths: number): Change {
 }
 
 const pick = fc.nat(29);
-const step = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("change" as const), change }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("sync" as const), pick }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), pick }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("store" as const) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constant("pass" as const),
-      ms: fc.constantFrom(100, 5000, 61_000, 1_900_000, 15_000_000),
-    }),
-  },
-  {
-    weight: 30,
-    arbitrary: fc.record({
-      kind: fc.constantFrom("visit", "start", "retry", "pay", "payTwice", "callBack", "loseCookie", "login"),
-      shopper: fc.nat(5),
-      pick,
-      which: fc.nat(7),
-    }),
-  },
-);
+const stepOf = (shoppers: number, acts: number) =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("change" as const), change }) },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant("sync" as const), pick }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), pick }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("store" as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("pass" as const),
+        ms: fc.constantFrom(100, 5000, 61_000, 1_900_000, 15_000_000),
+      }),
+    },
+    {
+      weight: acts,
+      arbitrary: fc.record({
+        kind: fc.constantFrom(
+          "visit",
+          "start",
+          "retry",
+          "pay",
+          "payTwice",
+          "callBack",
+          "loseCookie",
+          "login",
+        ),
+        shopper: fc.nat(shoppers - 1),
+        pick,
+        which: fc.nat(7),
+      }),
+    },
+  );
+const step = stepOf(6, 30);
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-async function run(steps: readonly Step[]): Promise<number> {
-  const fleet = createCheckoutFleet(3, 6);
+async function run(steps: readonly Step[], shoppers: number): Promise<void> {
+  const fleet = createCheckoutFleet(3, shoppers);
   for (const each of steps) {
     switch (each.kind) {
       case "change":
@@ -73,7 +84,6 @@ async function run(steps: readonly Step[]): Promise<number> {
         await act(fleet, each);
     }
   }
-  return fleet.refused.count;
 }
 
 async function act(
@@ -106,11 +116,16 @@ async function act(
 test(`an order and a key meet one side, a journey stays, and nobody moves against the percent (SEED=${seed})`, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120, size: "max" }), async (steps) => {
-      await run(steps);
+      await run(steps, 6);
     }),
     { seed, numRuns: runs },
   );
 }, 600_000);
+
+test(`the same over one long history of 2,000 shoppers (SEED=${seed})`, async () => {
+  const steps = fc.sample(stepOf(2000, 1000), { seed, numRuns: 20_000 });
+  await run(steps, 2000);
+}, 300_000);
 
 test("a callback is refused rather than guessed at where its order was made in an outage elsewhere", async () => {
   const fleet = createCheckoutFleet(2, 1);

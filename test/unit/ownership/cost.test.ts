@@ -1,0 +1,65 @@
+/** What owners cost a request. Time is the best of several rounds: the machine may be busy. */
+import { describe, expect, it } from "vitest";
+import { createMemoryStores } from "../../../src/ownership/in-process.ts";
+import { createOwnership } from "../../../src/ownership/ownership.ts";
+import type { OwnerKey } from "../../../src/ownership/port.ts";
+import { createFixture } from "../../support/exchange-fixture.ts";
+import { createManualTime } from "../../support/manual-time.ts";
+
+const silent = () => undefined;
+const ttlMs = 3_600_000;
+
+function create() {
+  const time = createManualTime();
+  return createOwnership({
+    owners: createMemoryStores(time).owners,
+    spool: { add: async () => {} },
+    counts: { conflict: silent, unknown: silent, unrecorded: silent, disputed: silent },
+    clock: time,
+  });
+}
+
+describe("the cost of owners", () => {
+  it("is at most 3 µs for a key that is remembered, among 200,000", () => {
+    const ownership = create();
+    for (let i = 0; i < 200_000; i++) ownership.remember("checkout", `key-${i}-0123456789abcdef`, "new");
+    const keys = Array.from({ length: 1000 }, (_, i): [OwnerKey] => [
+      { key: `key-${i * 199}-0123456789abcdef`, ttlMs, claimed: true },
+    ]);
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 20; round++) {
+      const begunAt = performance.now();
+      for (const key of keys) {
+        const found = ownership.find("checkout", key);
+        if ("then" in found || found.owner !== "new") throw new Error("not remembered");
+      }
+      best = Math.min(best, ((performance.now() - begunAt) * 1000) / keys.length);
+    }
+    expect(best).toBeLessThan(3);
+  });
+
+  it("is nothing for a request that carries no key and whose client keeps cookies", () => {
+    const asked: string[] = [];
+    const fixture = createFixture({
+      state: { percentThousandths: 50_000, updatedAt: new Date(1_700_000_000_000).toISOString() },
+      owners: {
+        lookup: async (_, keys) => {
+          asked.push("owner");
+          return keys.map(() => undefined);
+        },
+      },
+      pins: {
+        find: async () => void asked.push("pin"),
+        start: async (_, __, offer) => {
+          asked.push("start");
+          return offer;
+        },
+      },
+    });
+    const fields = ["Host", "shop.example", "Cookie", "sid=1"];
+    fixture.send({ method: "GET", target: "/cart/1", fields });
+    // Forwarded before anything else had a turn.
+    expect(fixture.attempts).toHaveLength(1);
+    expect(asked).toEqual([]);
+  });
+});
