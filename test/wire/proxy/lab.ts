@@ -25,6 +25,9 @@ export interface RunningOptions {
   /** In the configuration's words. */
   readonly timeouts?: Readonly<Record<string, string>>;
   readonly connections?: number;
+  /** Over the upstream, and the limits of the proxy. */
+  readonly upstream?: Readonly<Record<string, unknown>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
   readonly trustedProxies?: readonly string[];
   /** Over a cutover on /cart/* whose both sides are the one upstream. */
   readonly cutover?: Readonly<Record<string, unknown>>;
@@ -40,6 +43,8 @@ export interface Running {
   answerTo(bytes: string | Buffer, method?: string): Promise<ReceivedResponse>;
   /** The request the upstream has seen, when exactly one is expected to have come. */
   seen(): ReceivedRequest;
+  /** The value of each series of a metric, by its labels as they stand on the page. */
+  metric(name: string): Promise<Readonly<Record<string, number>>>;
   /** Counted requests by outcome, those with none left out. */
   outcomes(): Promise<Readonly<Record<string, number>>>;
   /** Waits until as many requests are counted, and expects these outcomes and none in flight. */
@@ -99,9 +104,11 @@ export async function startProxy(
     url: options.url ?? raw.url.origin,
     timeouts: options.timeouts ?? {},
     ...(options.connections === undefined ? {} : { connections: options.connections }),
+    ...options.upstream,
   };
   const config = configSchema.parse({
     listeners: { proxy: { port: 0 }, admin: { port: 0 } },
+    limits: options.limits ?? {},
     engine,
     store: "memory:",
     snapshot: "off",
@@ -163,6 +170,11 @@ export async function startProxy(
       expect(more).toEqual([]);
       if (request === undefined) throw new Error("the upstream has seen no request");
       return request;
+    },
+    async metric(name) {
+      const text = await (await fetch(`${instance.admin.url}/metrics`)).text();
+      const lines = [...text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (.*)$`, "gm"))];
+      return Object.fromEntries(lines.map(([, labels, value]) => [labels ?? "", Number(value)]));
     },
     outcomes,
     async expectOutcomes(expected) {
