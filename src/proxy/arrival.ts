@@ -4,7 +4,7 @@ import { fieldValue } from "../decide/sources.ts";
 import type { RequestHead } from "./inbound.ts";
 import { type Refusal, refusals } from "./refusal.ts";
 import type { CompiledRoute, Table } from "./table.ts";
-import { isRefusal, parseTarget, type Target } from "./target.ts";
+import { isRefusal, parseTarget, soundHost, type Target } from "./target.ts";
 
 export interface Arrival {
   readonly head: RequestHead;
@@ -29,7 +29,8 @@ export function readArrival(
   const host = hostOf(target, head, names);
   if (host === undefined) return refusals.host;
   if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
-  if (fieldValue(head.fields, names, "via")?.includes(proxyName)) return refusals.loop;
+  if (wasHere(head, names, proxyName)) return refusals.loop;
+  if (head.method === "OPTIONS" && hopsLeft(head, names) === 0) return refusals.lastHop;
   return { head, names, target, host, match: table.router.match(head.method, target.path) };
 }
 
@@ -54,5 +55,16 @@ function hostOf(target: Target, head: RequestHead, names: readonly string[]): st
   return soundHost.test(host) ? (target.authority ?? host) : undefined;
 }
 
-/** RFC 3986 §3.2.2 without user information; empty is allowed by RFC 9110 §7.2. */
-const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
+/** Whether any Via names this proxy (RFC 9110 §7.6.3). */
+function wasHere({ fields }: RequestHead, names: readonly string[], proxyName: string): boolean {
+  for (let i = names.indexOf("via"); i !== -1; i = names.indexOf("via", i + 1)) {
+    if (fields[2 * i + 1]?.includes(proxyName)) return true;
+  }
+  return false;
+}
+
+/** @returns how many more hops the request may take (RFC 9110 §7.6.2); `undefined` when it does not say */
+export function hopsLeft({ fields }: RequestHead, names: readonly string[]): number | undefined {
+  const text = fieldValue(fields, names, "max-forwards");
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}

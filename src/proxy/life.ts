@@ -111,7 +111,7 @@ export function beginLife(context: LifeContext, { head, answer }: Inbound, reque
         const { fields, body } = renderRefusal(refusal, context.proxyName, requestId);
         life.status = status;
         answer.head({ status, reason: phrase, fields, length: body.length });
-        if (head.method !== "HEAD") answer.write(body);
+        if (head.method !== "HEAD" && body.length > 0) answer.write(body);
         answer.end([]);
       }
       life.settle(refusal.outcome);

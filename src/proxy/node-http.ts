@@ -84,6 +84,7 @@ export function answerOf(
 ): Answer {
   /** Whether the answer is whole without an end, and its connection does not outlive it. */
   let isLast = false;
+  let endsByClose = false;
   return {
     headSent: () => response.headersSent,
     interim(status, reason, fields) {
@@ -102,6 +103,7 @@ export function answerOf(
       if (fields.includes("Connection")) response.shouldKeepAlive = false;
       isLast = length !== undefined && !response.shouldKeepAlive;
       response.writeHead(status, reason, fields);
+      endsByClose = length === undefined && !response.chunkedEncoding;
     },
     // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
     write: (chunk) => response.destroyed || response.write(chunk),
@@ -111,7 +113,12 @@ export function answerOf(
       if (isLast && !response.req.complete) linger(response);
       else response.end();
     },
-    abort: () => response.destroy(),
+    abort() {
+      // What only the close delimits, as for HTTP/1.0, would end cleanly by any close but a reset (RFC 9112 §8).
+      // `resetAndDestroy` sends an end before the reset; with its own flag set, `destroy` does not.
+      if (endsByClose && response.socket !== null) Reflect.set(response.socket, "resetAndClosing", true);
+      response.destroy();
+    },
     onDrain: (listener) => response.on("drain", listener),
     onGone(listener) {
       onGone.push(listener);
@@ -124,7 +131,8 @@ export function answerOf(
 
 /**
  * Its client still sends. To close now would reset the connection, and a reset can overtake the answer (RFC 9112
- * §9.6): so what comes is thrown away until no more does, or the client has had its time.
+ * §9.6): so only this side's end is sent, and what comes is thrown away until no more does, or the client has had
+ * its time.
  */
 function linger(response: ServerResponse): void {
   const { req: request } = response;
@@ -134,6 +142,7 @@ function linger(response: ServerResponse): void {
   };
   const timer = setTimeout(close, lingerMs);
   response.flushHeaders();
+  response.socket?.end();
   response.on("close", close);
   request.removeAllListeners("data").on("end", close).resume();
 }

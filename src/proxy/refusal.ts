@@ -34,6 +34,8 @@ function refusal(
 /** Every answer of the proxy's own. */
 export const refusals = {
   malformed: refusal(400, "Bad Request", "http_request_error", "rejected", "The request is malformed.", true),
+  /** RFC 9110 §7.6.2: an OPTIONS that may go no further is answered by whom it has reached. */
+  lastHop: refusal(204, "No Content", "http_request_error", "rejected", "The request may go no further."),
   ambiguousPath: refusal(
     400,
     "Bad Request",
@@ -180,6 +182,7 @@ export function renderRefusal(refusal: Refusal, proxyName: string, requestId: st
     "Proxy-Status",
     `${proxyName}; error=${refusal.proxyError}`,
   ];
+  if (refusal.status === 204) return { body: Buffer.alloc(0), fields: fields.slice(2) };
   if (refusal.retryAfter !== undefined) fields.push("Retry-After", String(refusal.retryAfter));
   if (refusal.close) fields.push("Connection", "close");
   return { body, fields };

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import type { Decision } from "../decide/decide.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { TunnelEnd } from "../telemetry/upgrades.ts";
-import type { Arrival } from "./arrival.ts";
+import { type Arrival, hopsLeft } from "./arrival.ts";
 import type {
   Failure,
   ForwardBody,
@@ -69,8 +69,17 @@ export function forwardRequest(
     context.table.journeyCookies,
     context.table.identityFields,
   );
+  if (head.method === "OPTIONS") countHop(fields, hopsLeft(head, names));
   const body = framed(head.framing, content);
   return { method: head.method, target: target.forwarded, fields, body, upgrade: head.upgrade };
+}
+
+/** RFC 9110 §7.6.2. */
+function countHop(fields: string[], left: number | undefined): void {
+  if (left === undefined) return;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i]?.toLowerCase() === "max-forwards") fields[i + 1] = `${left - 1}`;
+  }
 }
 
 /** Sends the request and relays what comes back, a byte at a time as fast as the client takes it. */

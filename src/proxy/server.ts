@@ -146,11 +146,15 @@ export function createProxyServer({
   });
   server.on("request", handle(false));
   server.on("checkContinue", handle(true));
-  server.on("checkExpectation", (request: IncomingMessage) => {
-    refuseRaw(request.socket, refusals.expectation);
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    turns.take(request, response, () => refuseRaw(request.socket, refusals.expectation));
   });
   server.on("upgrade", upgrades.onUpgrade);
-  server.on("connect", ({ socket }) => refuseRaw(socket, { ...refusals.method, close: true }));
+  server.on("connect", ({ socket }) => {
+    // The server's own wiring has gone with the parser.
+    socket.on("error", () => socket.destroy());
+    turns.giveUp(socket, false, () => refuseRaw(socket, { ...refusals.method, close: true }));
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
     turns.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {

@@ -13,7 +13,9 @@ export interface Target {
   readonly authority: string | undefined;
 }
 
-const absoluteForm = /^https?:\/\/([^/?#@\s]+)(.*)$/i;
+const absoluteForm = /^https?:\/\/([^/?]+)(.*)$/i;
+/** RFC 3986 §3.2.2 without user information; a Host may be empty (RFC 9110 §7.2). */
+export const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
 /** A target holds no control characters, spaces or fragments; bytes above 0x7e must have been encoded. */
 const clean = /^[!-~]+$/;
 
@@ -28,8 +30,10 @@ export function parseTarget(method: string, target: string): Target | Refusal {
   let authority: string | undefined;
   if (!target.startsWith("/")) {
     const [, host, rest] = absoluteForm.exec(target) ?? [];
-    if (host === undefined || rest === undefined) return refusals.malformed;
+    if (host === undefined || rest === undefined || !soundHost.test(host)) return refusals.malformed;
     authority = host;
+    // RFC 9112 §3.2.4: the last proxy before an origin makes it the asterisk form again.
+    if (rest === "" && method === "OPTIONS") return { forwarded: "*", path: "*", query: "", authority };
     origin = rest.startsWith("/") ? rest : `/${rest}`;
   }
   if (!clean.test(origin) || origin.includes("#")) return refusals.malformed;

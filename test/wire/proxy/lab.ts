@@ -37,6 +37,7 @@ export interface RunningOptions {
 
 export interface Running {
   readonly url: string;
+  readonly adminUrl: string;
   readonly raw: RawUpstream;
   client(): Promise<RawClient>;
   /** Sends the bytes on a connection of their own and takes one answer. */
@@ -158,6 +159,7 @@ export async function startProxy(
   };
   return {
     url: instance.proxy.url,
+    adminUrl: instance.admin.url,
     raw,
     client,
     async answerTo(bytes, method = "GET") {
