@@ -1,6 +1,7 @@
 /** What belongs to a connection stays on it, in both directions (RFC 9110 §7.6). */
 import { expect } from "vitest";
 import { answering, valuesOf } from "../../support/raw-upstream.ts";
+import { until } from "../../support/until.ts";
 import { duties, get, ok, post } from "./lab.ts";
 
 const ofTheConnection: Readonly<Record<string, string>> = {
@@ -161,11 +162,12 @@ duties("what belongs to a connection", (duty) => {
       const proxy = await lab.start((connection) => {
         connection.onRequest(() => {
           connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
-          connection.reset();
         });
       });
       const client = await proxy.client();
       client.write(overHttp10());
+      await until("the beginning", () => client.received().includes("hello"));
+      proxy.raw.connections[0]?.reset();
       expect(await client.closed()).toBe("reset");
       await proxy.expectOutcomes({ reset: 1 });
     },
