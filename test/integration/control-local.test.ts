@@ -142,6 +142,33 @@ describe("Redis is gone", () => {
 });
 
 describe("one instance is cut off", () => {
+  test("with onStale: hold the answer names it, and says that nobody can tell when it is over", async () => {
+    await start();
+    const [first, , cutOff] = fleet.members;
+    await first.api.set(50, { waitMs: 5000 });
+    cutOff.link.cut();
+    const live = async () => (await first.api.view()).instances.live;
+    await eventually("its lease to end", async () => (await live()) === 2, 5000);
+    const rolledBack = await first.api.call("rollback", { waitMs: 20_000 });
+    expect(rolledBack.ms).toBeLessThan(1000);
+    expect(rolledBack.answer?.applied).toMatchObject({
+      instances: 2,
+      of: 2,
+      complete: false,
+      completeBy: null,
+      lagging: [{ id: cutOff.served.id, version: 1, leaseEndsAt: null }],
+    });
+    const setting = { env: { CUTOVER_ADMIN_URL: first.served.admin } };
+    const told = await runCutover(["rollback", "checkout", "--wait", "60s"], setting);
+    expect(told.code).toBe(4);
+    expect(told.stderr).toContain(cutOff.served.id);
+    expect(told.stderr).toContain("if it is cut off it goes on by that");
+    expect(told.stderr).toContain("kill -USR1 PID");
+    // A raise is not held up by it: what it goes on by is less.
+    await first.api.call("resume");
+    expect((await first.api.set(10)).answer?.applied).toMatchObject({ complete: true, lagging: [{}] });
+  });
+
   test("what it was told wins over what the others raised meanwhile", async () => {
     await start();
     const [first, second, cutOff] = fleet.members;
