@@ -124,6 +124,7 @@ async function build(
     },
     ...(serving.versions === undefined ? {} : { versions: serving.versions }),
     traffic: () => traffic.snapshot(),
+    open: control.open,
     instance,
     async explain(name, question) {
       const explained = await explain(

@@ -13,6 +13,7 @@ import type { Log } from "../state/log.ts";
 import type { Following } from "../state/snapshot.ts";
 import type { Clock, Store } from "../state/store.ts";
 import type { ExplainQuery, Explanation } from "./explanation.ts";
+import type { OpenFigures } from "./open-view.ts";
 import type { Phase } from "./schemas.ts";
 
 /** The upstreams' names of one cutover. */
@@ -34,6 +35,8 @@ export interface AdminOptions {
   readonly versions?: () => Readonly<Record<string, number>>;
   /** This instance's own figures as its record in the store holds them: by cutover, the window of each side. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
+  /** What is open in the fleet now; without it, nothing is known of that. Never rejects. */
+  readonly open?: () => Promise<OpenFigures>;
   /** `startedAt`: RFC 3339. */
   readonly instance: { readonly id: string; readonly startedAt: string };
   /** @returns what would be decided and why; `undefined` when the path is on no route of the cutover */

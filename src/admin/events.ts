@@ -73,7 +73,9 @@ export function createEventStreams(options: Needs, views: Views, fleet: Fleet): 
     measuring = true;
     try {
       known = await fleet.read();
-      const figures = views.all(known).map(({ name, traffic, instances }) => ({ name, traffic, instances }));
+      const figures = views.all(known).map(({ name, traffic, journeys, unfinished, instances }) => {
+        return { name, traffic, journeys, unfinished, instances };
+      });
       broadcast("metrics", figures satisfies MetricsEvent);
     } catch (error) {
       log.error({ err: error }, "the figures of an event stream could not be made");

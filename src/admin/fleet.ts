@@ -1,28 +1,39 @@
 /**
- * Who runs and by which versions. This instance's own record is always told first-hand; the others' come from the
- * store. While the store is out of reach only this instance is known, and only it is told: live 1.
+ * Who runs and by which versions, and what is open. This instance's own record is always told first-hand; the others' come from the
+ * store. While the store is out of reach only this instance is known, and only it is told: live 1. What is open
+ * is told as of the last reading, and not at all when that is not of these seconds.
  */
 import { systemTimers, within } from "../state/clock.ts";
 import { type InstanceRecord, StoreUnavailable } from "../state/store.ts";
 import type { AdminOptions } from "./context.ts";
+import { type OpenFigures, type OpenView, unknownOpen } from "./open-view.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;
+/** Longer than between two events of a stream. */
+const openForMs = 2500;
 
 export interface Fleet {
   /** The records of all known instances by id. Never rejects for want of the store. */
   read(): Promise<readonly InstanceRecord[]>;
   /** The records of the other instances when the store was last asked. */
   lastOthers(): readonly InstanceRecord[];
+  /** What is open of the cutover, as of the last reading. */
+  open(name: string): OpenView;
   /** This instance's record as of now. */
   own(): InstanceRecord;
 }
 
-type Needs = Pick<AdminOptions, "store" | "follower" | "instance" | "versions" | "traffic" | "clock">;
+type Needs = Pick<
+  AdminOptions,
+  "store" | "follower" | "instance" | "versions" | "traffic" | "open" | "clock"
+>;
 
 export function createFleet(needs: Needs): Fleet {
   const { store, follower, instance, traffic, clock } = needs;
   let known: readonly InstanceRecord[] = [];
+  let figures: OpenFigures = new Map();
+  let figuresAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<readonly InstanceRecord[]> | undefined;
 
   function own(): InstanceRecord {
@@ -48,13 +59,24 @@ export function createFleet(needs: Needs): Fleet {
     }
   }
 
+  async function readOpen(): Promise<void> {
+    if (needs.open === undefined) return;
+    figures = await needs.open();
+    figuresAtMs = clock.monotonic();
+  }
+
   async function readOnce(): Promise<readonly InstanceRecord[]> {
-    return [...(await others()), own()].sort((one, other) => (one.id < other.id ? -1 : 1));
+    const [known] = await Promise.all([others(), readOpen()]);
+    return [...known, own()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   return {
     own,
     lastOthers: () => known,
+    open(name) {
+      const isFresh = clock.monotonic() - figuresAtMs <= openForMs;
+      return (isFresh ? figures.get(name) : undefined) ?? unknownOpen;
+    },
     read() {
       // Calls that come while one is under way share its answer.
       reading ??= readOnce().finally(() => {

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { historyActions, refusalCodes, stateNames } from "../state/model.ts";
 import { percentFromNumber } from "../state/percent.ts";
+import { openView } from "./open-view.ts";
 import { scopes } from "./write-answer.ts";
 
 /** Path parameters of every call on one cutover. */
@@ -78,6 +79,7 @@ export const sideTraffic = z.object({
 export type SideTraffic = z.output<typeof sideTraffic>;
 
 const figures = { requests: 4312, errors: 4, errorRate: 0.000928, p50: 0.018, p99: 0.21 };
+const openFigures = { open: 41, atLeast: false, oldestStartedAt: "2025-03-01T10:51:30.000Z" };
 
 export const cutoverView = z
   .object({
@@ -96,6 +98,7 @@ export const cutoverView = z
         "`local`: this instance was told so while the store was out of reach; the others may not know",
     }),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
+    ...openView,
     instances: z.object({
       live: z.int().meta({
         description:
@@ -119,6 +122,8 @@ export const cutoverView = z
         reason: "step 2",
         scope: "fleet",
         traffic: { windowSeconds: 60, legacy: figures, new: figures },
+        journeys: { legacy: openFigures, new: { ...openFigures, open: 3 } },
+        unfinished: { legacy: openFigures, new: { ...openFigures, open: 2 } },
         instances: { live: 6, applied: 6 },
       },
     ],
@@ -172,7 +177,9 @@ export const instanceView = z
 export type InstanceView = z.output<typeof instanceView>;
 
 /** Event `metrics`: the figures of one cutover, once a second. */
-export const metricsEvent = z.array(cutoverView.pick({ name: true, traffic: true, instances: true }));
+export const metricsEvent = z.array(
+  cutoverView.pick({ name: true, traffic: true, journeys: true, unfinished: true, instances: true }),
+);
 export type MetricsEvent = z.output<typeof metricsEvent>;
 
 const contact = z.object({

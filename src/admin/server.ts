@@ -78,7 +78,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   let known = createAuthenticator(auth);
   const who: Authenticator = { authenticate: (authorization) => known.authenticate(authorization) };
   const fleet = createFleet(options);
-  const views = createViews(options);
+  const views = createViews(options, fleet);
   const streams = createEventStreams(options, views, fleet);
 
   const app: AdminApp = fastify({

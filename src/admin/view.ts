@@ -6,6 +6,7 @@ import type { Following } from "../state/snapshot.ts";
 import type { InstanceRecord } from "../state/store.ts";
 import { mergeTraffic } from "../telemetry/traffic.ts";
 import type { AdminOptions } from "./context.ts";
+import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import type { ContactView, CutoverView } from "./schemas.ts";
 
@@ -21,7 +22,10 @@ export interface Views {
   all(records: readonly InstanceRecord[]): CutoverView[];
 }
 
-export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">): Views {
+export function createViews(
+  { cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">,
+  fleet: Pick<Fleet, "open">,
+): Views {
   let configured = new Map(Object.entries(cutovers));
   const names = () => [...configured.keys()];
 
@@ -52,6 +56,7 @@ export function createViews({ cutovers, follower }: Pick<AdminOptions, "cutovers
       reason: rest.reason,
       scope: follower.current().local?.has(name) === true ? "local" : "fleet",
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
+      ...fleet.open(name),
       instances: { live: count.of, applied: count.instances },
     };
   }

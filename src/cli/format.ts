@@ -55,14 +55,18 @@ export function ofInstances(applied: number, of: number): string {
 
 /** How long ago, in the largest whole unit: `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`. */
 export function ago(ms: number): string {
+  return ms < 1000 ? "just now" : `${age(ms)} ago`;
+}
+
+/** In the largest whole unit: `0 s`, `12 s`, `5 min`, `3 h`, `2 days`. */
+export function age(ms: number): string {
   const seconds = Math.floor(ms / 1000);
-  if (seconds < 1) return "just now";
-  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ago`;
-  return `${Math.floor(hours / 24)} days ago`;
+  if (hours < 48) return `${hours} h`;
+  return `${Math.floor(hours / 24)} days`;
 }
 
 const two = (value: number) => String(value).padStart(2, "0");

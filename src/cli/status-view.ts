@@ -1,6 +1,7 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
 import type { CutoverView, SideTraffic } from "../admin/schemas.ts";
 import { ago, count, latency, localTime, ofInstances, rate, restShare, share, stateWords } from "./format.ts";
+import { drainNote, openLines } from "./open-lines.ts";
 import { shellWord } from "./shell.ts";
 import type { Style } from "./style.ts";
 import { cut, flow, padEnd, padStart, printable, wrap } from "./text.ts";
@@ -21,11 +22,12 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
     ...(index === 0 ? [] : [""]),
     ...headLines(view, options),
     ...trafficLines(view, options),
+    ...openLines(view, options.columns, options.now),
     ...changeLines(view, options),
   ]);
 }
 
-function headLines(view: CutoverView, { columns, style }: ViewOptions): string[] {
+function headLines(view: CutoverView, { columns, style, now }: ViewOptions): string[] {
   const { live, applied } = view.instances;
   const name = printable(view.name);
   const state = stateWords[view.state];
@@ -47,7 +49,7 @@ function headLines(view: CutoverView, { columns, style }: ViewOptions): string[]
   });
   return [
     ...lines,
-    ...[...scopeNote(view, style), ...stateNote(view)].flatMap((note) =>
+    ...[...scopeNote(view, style), ...drainNote(view, now), ...stateNote(view)].flatMap((note) =>
       wrap(note, columns - 2, 3).map((line) => `  ${line}`),
     ),
   ];

@@ -1,4 +1,5 @@
 /** What an instance is to the fleet and to its operators: the store, what it follows, the metrics, the secrets. */
+import type { OpenFigures } from "../admin/open-view.ts";
 import type { Config } from "../config/schema.ts";
 import type { Holding } from "../ownership/open/port.ts";
 import { openOwnershipStores } from "../ownership/open.ts";
@@ -10,9 +11,11 @@ import { openStore } from "../state/open.ts";
 import { createSnapshotFile } from "../state/snapshot-file.ts";
 import type { Store, WhenStale } from "../state/store.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { createOpenGauges } from "../telemetry/open.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { watchRollbacks } from "../telemetry/rollbacks.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic.ts";
+import { createOpenFigures } from "./open-figures.ts";
 import { patiently } from "./patience.ts";
 import { routesOf } from "./routes.ts";
 
@@ -37,6 +40,8 @@ export interface Control {
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly secrets: JourneySecrets;
+  /** Reads what is open in the fleet. */
+  readonly open: () => Promise<OpenFigures>;
 }
 
 /** @throws Error when the embedded store can not be opened */
@@ -78,6 +83,8 @@ export async function openControl(config: Config, options: ControlOptions): Prom
     traffic,
   });
   addProcessMetrics(metrics.registry);
+  const open = createOpenFigures({ store: holding.open, config: options.config, following: follower });
+  createOpenGauges(metrics.registry, open, clock.now);
   follower.onSwap((snapshot) => {
     for (const [name, state] of snapshot.states) metrics.setState(name, state);
   });
@@ -95,7 +102,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   });
   undo(() => secrets.stop());
   await secrets.start();
-  return { store, holding, follower, metrics, traffic, secrets };
+  return { store, holding, follower, metrics, traffic, secrets, open };
 }
 
 /** Of each cutover with journeys; empty: to be generated. */

@@ -126,7 +126,7 @@ describe("who may know whom", () => {
       "telemetry/meter.ts",
       "telemetry/log.ts",
     ],
-    "telemetry/": ["telemetry/", "decide/decide.ts", "admin/schemas.ts", ...statePorts],
+    "telemetry/": ["telemetry/", "decide/decide.ts", "admin/schemas.ts", "admin/open-view.ts", ...statePorts],
     "proxy/": [
       "proxy/",
       "decide/",
@@ -149,6 +149,7 @@ describe("who may know whom", () => {
     "cli/": [
       "cli/",
       "admin/schemas.ts",
+      "admin/open-view.ts",
       "admin/explanation.ts",
       "admin/write-answer.ts",
       "decide/decide.ts",

@@ -1,4 +1,5 @@
 /** The status page's HTML: how things stand at one moment, readable without JavaScript. */
+import type { OpenSides } from "../open-view.ts";
 import type { CutoverView, SideTraffic } from "../schemas.ts";
 import { escapeHtml, type Html, html } from "./html.ts";
 
@@ -23,7 +24,7 @@ export function renderPage(frame: string, facts: PageFacts): string {
   return frame.replace(/\{\{(\w+)\}\}/g, (_, key: string) => values.get(key) ?? "");
 }
 
-function content({ cutovers, store }: PageFacts): Html {
+function content({ cutovers, store, now }: PageFacts): Html {
   if (cutovers === undefined) {
     return html`<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
   }
@@ -32,10 +33,10 @@ function content({ cutovers, store }: PageFacts): Html {
     ? html``
     : html`<p class="warning">THE STORE IS OUT OF REACH since ${seconds} s. What you see is this instance alone, by its last good state. Changes cannot be saved.</p>`;
   if (cutovers.length === 0) return html`${lost}<p>No cutover is configured.</p>`;
-  return html`${lost}${cutovers.map(section)}`;
+  return html`${lost}${cutovers.map((view) => section(view, now))}`;
 }
 
-function section(view: CutoverView): Html {
+function section(view: CutoverView, now: number): Html {
   const { live, applied } = view.instances;
   const minutes = Math.round(view.traffic.windowSeconds / 60);
   const span = view.traffic.windowSeconds < 120 ? `${view.traffic.windowSeconds} s` : `${minutes} min`;
@@ -51,6 +52,7 @@ ${row("legacy", view.legacy, view.traffic.legacy)}
 ${row("new", view.new, view.traffic.new)}
 </tbody>
 </table>
+${open(view, now)}
 <p>Version ${view.version}, applied on ${applied} of ${live} ${live === 1 ? "instance" : "instances"}${applied < live ? html`: <strong>not everywhere yet</strong>` : ""}</p>
 ${lastChange(view)}
 </section>`;
@@ -79,6 +81,36 @@ function verdict(view: CutoverView): Html {
 function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {
   const rate = traffic.errorRate === null ? "–" : `${(traffic.errorRate * 100).toFixed(2)}%`;
   return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${traffic.requests}</td><td>${rate}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
+}
+
+function open({ journeys, unfinished }: CutoverView, now: number): Html {
+  if (journeys === null && unfinished === null) return html``;
+  const cells = (of: OpenSides, side: "legacy" | "new") => {
+    if (of === null) return html``;
+    const { open, atLeast, oldestStartedAt } = of[side];
+    const oldest = oldestStartedAt === null ? "–" : age(now - Date.parse(oldestStartedAt));
+    return html`<td>${atLeast ? "at least " : ""}${open}</td><td>${oldest}</td>`;
+  };
+  const line = (side: "legacy" | "new") =>
+    html`<tr class="${side}"><th scope="row">${side}</th>${cells(journeys, side)}${cells(unfinished, side)}</tr>`;
+  const heads = (of: OpenSides, what: string) =>
+    of === null ? html`` : html`<th scope="col">${what}</th><th scope="col">oldest</th>`;
+  return html`<table>
+<thead><tr><th scope="col">now</th>${heads(journeys, "open journeys")}${heads(unfinished, "unfinished orders")}</tr></thead>
+<tbody>
+${line("legacy")}
+${line("new")}
+</tbody>
+</table>`;
+}
+
+/** In the largest whole unit. */
+function age(ms: number): string {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  if (minutes < 1) return `${Math.floor(Math.max(0, ms) / 1000)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
 }
 
 function milliseconds(seconds: number | null): string {

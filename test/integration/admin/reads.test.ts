@@ -26,6 +26,8 @@ describe("reading cutovers", () => {
         reason: "",
         scope: "fleet",
         traffic: { windowSeconds: 60, legacy: quiet, new: quiet },
+        journeys: null,
+        unfinished: null,
         instances: { live: 1, applied: 1 },
       },
       expect.objectContaining({ name: "search", legacy: "old-search", new: "new-search" }),

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { createFleet } from "../../../src/admin/fleet.ts";
+import type { OpenFigures } from "../../../src/admin/open-view.ts";
 import { systemClock } from "../../../src/state/clock.ts";
 import { createMemoryStore } from "../../../src/state/memory.ts";
 import { initialState } from "../../../src/state/model.ts";
 import { type InstanceRecord, type Store, StoreUnavailable } from "../../../src/state/store.ts";
+import { createManualTime } from "../../support/manual-time.ts";
 
 function fleetOn(instances: Store["instances"], up = true) {
   const states = new Map([["checkout", { ...initialState(), version: 3 }]]);
@@ -71,5 +73,44 @@ describe("the fleet", () => {
     expect(asked).toBe(1);
     await fleet.read();
     expect(asked).toBe(2);
+  });
+});
+
+describe("what is open in the fleet", () => {
+  const open = {
+    legacy: { open: 1, atLeast: false, oldestStartedAt: null },
+    new: { open: 2, atLeast: false, oldestStartedAt: null },
+  };
+  const known = new Map([["checkout", { journeys: open, unfinished: null }]]);
+  const unknown = { journeys: null, unfinished: null };
+
+  it("is told as of the last reading, and not at all once that is old or could not tell", async () => {
+    const time = createManualTime();
+    let figures: OpenFigures = known;
+    const fleet = createFleet({
+      store: { ...createMemoryStore({ clock: time }), instances: async () => [] },
+      follower: {
+        current: () => ({ states: new Map() }),
+        onSwap: () => () => {},
+        contact: () => ({ up: true, stalenessMs: 0 }),
+        isStale: () => false,
+        refresh: async () => {},
+      },
+      instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
+      traffic: () => ({}),
+      open: async () => figures,
+      clock: time,
+    });
+    expect(fleet.open("checkout")).toEqual(unknown);
+    await fleet.read();
+    expect(fleet.open("checkout")).toEqual({ journeys: open, unfinished: null });
+    expect(fleet.open("search")).toEqual(unknown);
+    await time.advance(2501);
+    expect(fleet.open("checkout")).toEqual(unknown);
+    await fleet.read();
+    expect(fleet.open("checkout").journeys).toEqual(open);
+    figures = new Map();
+    await fleet.read();
+    expect(fleet.open("checkout")).toEqual(unknown);
   });
 });

@@ -25,6 +25,8 @@ const view: CutoverView = {
     legacy: { requests: 0, errors: 0, errorRate: null, p50: null, p99: null },
     new: { requests: 4312, errors: 4, errorRate: 4 / 4312, p50: 0.0184, p99: 0.2101 },
   },
+  journeys: null,
+  unfinished: null,
   instances: { live: 6, applied: 6 },
 };
 const facts: PageFacts = {
@@ -55,6 +57,25 @@ describe("html", () => {
 });
 
 describe("the status page", () => {
+  it("tells what is open on each side, where that is known", () => {
+    const open = (count: number, oldestStartedAt: string | null) => ({
+      open: count,
+      atLeast: false,
+      oldestStartedAt,
+    });
+    const journeys = { legacy: open(12, "2025-03-01T11:46:00Z"), new: open(0, null) };
+    expect(page({ journeys })).toContain(
+      '<tr class="legacy"><th scope="row">legacy</th><td>12</td><td>14 min</td></tr>\n' +
+        '<tr class="new"><th scope="row">new</th><td>0</td><td>–</td></tr>',
+    );
+    const both = page({
+      journeys,
+      unfinished: { legacy: { ...open(7, null), atLeast: true }, new: open(1, null) },
+    });
+    expect(both).toContain("<td>12</td><td>14 min</td><td>at least 7</td><td>–</td>");
+    expect(page({})).not.toContain("open journeys");
+  });
+
   it("tells percent, state, version, both sides' figures and the last change", () => {
     const text = page({});
     for (const told of [

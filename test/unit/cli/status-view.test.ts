@@ -32,6 +32,8 @@ const base: CutoverView = {
     legacy: { requests: 12_345, errors: 62, errorRate: 62 / 12_345, p50: 0.072, p99: 0.1352 },
     new: { requests: 45, errors: 3, errorRate: 3 / 45, p50: 0.0004, p99: 0.0007 },
   },
+  journeys: null,
+  unfinished: null,
   instances: { live: 3, applied: 3 },
 };
 const options = { columns: 80, style: plainStyle, now: Date.parse("2026-04-30T19:19:10Z") };
@@ -46,6 +48,47 @@ test("tells percent, state, version, both sides' figures, instances, and the las
     "  changed 5 min ago, 2026-05-01 02:14:09 +07:00 by ana:",
     "    errors level for a day",
   ]);
+});
+
+const openSide = (open: number, oldestStartedAt: string | null) => ({
+  open,
+  atLeast: false,
+  oldestStartedAt,
+});
+const journeys = {
+  legacy: openSide(1204, "2026-04-30T17:10:00Z"),
+  new: openSide(12, "2026-04-30T19:05:00Z"),
+};
+
+test("tells what is open on each side, and of what age, where that is known", () => {
+  const before = show({}).length;
+  const unfinished = {
+    legacy: { ...openSide(1_000_000, "2026-04-01T17:10:00Z"), atLeast: true },
+    new: openSide(0, null),
+  };
+  expect(show({ journeys, unfinished }).slice(4, -2)).toEqual([
+    "  legacy  open journeys 1,204, oldest 2 h",
+    "          unfinished orders at least 1.0M, oldest 29 days",
+    "  new     open journeys 12, oldest 14 min · unfinished orders 0",
+  ]);
+  expect(show({ journeys }).slice(4, -2)).toEqual([
+    "  legacy  open journeys 1,204, oldest 2 h",
+    "  new     open journeys 12, oldest 14 min",
+  ]);
+  expect(show({ unfinished: null, journeys: null })).toHaveLength(before);
+});
+
+test("says after a rollback how far new has drained, and nothing of it where that is not known", () => {
+  const drain = (change: Partial<CutoverView>) => show({ state: "rolled_back", percent: 0, ...change })[1];
+  expect(drain({ journeys })).toBe("  draining: 12 journeys on new, oldest 14 min");
+  expect(drain({ journeys: { ...journeys, new: openSide(1, "2026-04-30T19:19:00Z") } })).toBe(
+    "  draining: 1 journey on new, oldest 10 s",
+  );
+  expect(drain({ journeys: { ...journeys, new: openSide(0, null) } })).toBe(
+    "  Drained: no journey is open on new.",
+  );
+  expect(drain({})).toBe("  New journeys start on legacy; latched.");
+  expect(show({ journeys }).join("\n")).not.toContain("drain");
 });
 
 test("says that there is no traffic, on both sides or on the one", () => {

@@ -15,6 +15,8 @@ const view = (name: string, version: number) => ({
   reason: "",
   scope: "fleet",
   traffic: { windowSeconds: 60, legacy: side, new: side },
+  journeys: null,
+  unfinished: null,
   instances: { live: 1, applied: 1 },
 });
 const event = (name: string, data: unknown) => ({ event: name, data: JSON.stringify(data) });
@@ -31,9 +33,18 @@ test("figures replace figures and nothing else", () => {
   const board = createBoard(undefined);
   board.take(event("snapshot", [view("checkout", 7)]));
   const traffic = { windowSeconds: 60, legacy: { ...side, requests: 5 }, new: side };
-  board.take(event("metrics", [{ name: "checkout", traffic, instances: { live: 3, applied: 2 } }]));
+  const open = { open: 2, atLeast: false, oldestStartedAt: null };
+  const journeys = { legacy: open, new: open };
+  const figures = {
+    name: "checkout",
+    traffic,
+    journeys,
+    unfinished: null,
+    instances: { live: 3, applied: 2 },
+  };
+  board.take(event("metrics", [figures]));
   expect(board.views()).toMatchObject([
-    { version: 7, traffic: { legacy: { requests: 5 } }, instances: { live: 3 } },
+    { version: 7, traffic: { legacy: { requests: 5 } }, journeys, instances: { live: 3 } },
   ]);
 });
 
