@@ -169,7 +169,8 @@ async function build(
       admin,
       log,
     });
-  const proxyUrl = originOf(config.listeners.proxy.host, port);
+  const { host, tls } = config.listeners.proxy;
+  const proxyUrl = originOf(host, port, tls === undefined ? "http" : "https");
   log.info({ instance: instance.id, proxy: proxyUrl, admin: adminAt.url }, "ready");
   return {
     id: instance.id,
@@ -217,7 +218,9 @@ async function openHere({ config, options, control, instance, lines, log }: Base
   if (fd === undefined && config.listeners.wait > 0) {
     await patiently(config.listeners.wait, () => findPort({ host, port }));
   }
-  return createLocalFront({ plane, at: fd === undefined ? { host, port } : { fd }, proxyName, log, onFault });
+  const { tls } = config.listeners.proxy;
+  const at = fd === undefined ? { host, port } : { fd };
+  return createLocalFront({ plane, at, tls, proxyName, log, onFault });
 }
 
 /** The program of a worker: worker.ts as it was built, or as it is in the source. */

@@ -12,6 +12,10 @@ export const programs = {
   prometheus: "prometheus",
   promtool: "prometheus",
   wrk: "wrk",
+  openssl: "openssl",
+  curl: "curl",
+  nghttp: "nghttp2-client",
+  h2load: "nghttp2-client",
 } as const satisfies Readonly<Record<string, string>>;
 
 export interface Surroundings {

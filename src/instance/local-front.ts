@@ -1,4 +1,5 @@
 /** The instance is one process: it serves requests itself. */
+import type { ListenerConfig } from "../config/schema.ts";
 import { createProxyServer, type ListenAt } from "../proxy/server.ts";
 import type { Log } from "../state/log.ts";
 import type { DataPlane } from "./data-plane.ts";
@@ -7,25 +8,30 @@ import type { Front } from "./front.ts";
 export interface LocalFrontOptions {
   readonly plane: DataPlane;
   readonly at: ListenAt;
+  readonly tls: ListenerConfig["tls"];
   readonly proxyName: string;
   readonly log: Log;
   readonly onFault: (error: unknown) => void;
 }
 
-export function createLocalFront({ plane, at, proxyName, log, onFault }: LocalFrontOptions): Front {
+export function createLocalFront({ plane, at, tls, proxyName, log, onFault }: LocalFrontOptions): Front {
   const server = createProxyServer({
     exchange: plane.exchange,
     proxyName,
     onRefused: plane.refused,
     maxConnections: plane.maxConnections,
     connections: plane.connections,
+    tls,
     onFault,
   });
   return {
     listen: () => server.listen(at),
     table: plane.table,
     holders: plane.holders,
-    prepare: async ({ config }, counting) => plane.prepare(config, counting),
+    async prepare({ config }, counting) {
+      server.refresh();
+      return plane.prepare(config, counting);
+    },
     serves: () => true,
     collect: async () => {},
     secretsChanged: () => {},

@@ -84,6 +84,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     onRefused: plane.refused,
     maxConnections: plane.maxConnections,
     connections: plane.connections,
+    tls: config.listeners.proxy.tls,
     onFault,
   });
   const port = await server.listen(start.at);
@@ -119,6 +120,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
 
   const changes = createChanges(link, plane, (declared) => handOver.generation(routesOf(declared)));
   obey = (message) => {
+    if (message.type === "prepare") server.refresh();
     if (message.type === "collect") void report(message.seq);
     else if (message.type === "drain") void drain(message.graceMs).catch(onFault);
     else changes(message);

@@ -12,6 +12,8 @@ import type { Exchange } from "./exchange.ts";
 import type { Inbound } from "./inbound.ts";
 import { inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
+import { createSecureListener } from "./secure.ts";
+import { createSessions } from "./sessions.ts";
 import { createTurns } from "./turns.ts";
 import { createUpgrades } from "./upgrade.ts";
 
@@ -30,6 +32,8 @@ export type ListenAt = { readonly host: string; readonly port: number } | { read
 export interface ProxyServer {
   /** @returns the port taken */
   listen(at: ListenAt): Promise<number>;
+  /** Looks at the files of the certificate now, and not only in its turn. */
+  refresh(): void;
   /** @param graceMs how long exchanges in flight may go on */
   close(graceMs: number): Promise<void>;
 }
@@ -42,6 +46,8 @@ export interface ProxyServerOptions {
   /** Client connections at once; those above it are closed before anything is read. */
   readonly maxConnections: () => number;
   readonly connections: ConnectionCounts;
+  /** Paths of a certificate and its key: HTTPS, with HTTP/2. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -51,6 +57,7 @@ export function createProxyServer({
   onRefused,
   maxConnections,
   connections,
+  tls,
   onFault,
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
@@ -128,20 +135,27 @@ export function createProxyServer({
     // Host is checked by the exchange, with an answer of the same form as every other refusal.
     requireHostHeader: false,
   });
-  server.on("connection", (socket) => {
-    if (open.has(socket)) return;
-    // Not net.Server's own limit: of workers that share a port it hands the connection from one to the next, and on.
-    if (open.size >= maxConnections()) {
-      connections.refused();
-      socket.destroy();
-      return;
-    }
+  // Not net.Server's own limit: of workers that share a port it hands the connection from one to the next, and on.
+  const admits = (handshakes = 0) => {
+    const admitted = open.size + handshakes < maxConnections();
+    if (!admitted) connections.refused();
+    return admitted;
+  };
+  const opened = (socket: Socket) => {
     open.add(socket);
     connections.opened();
     socket.on("close", () => {
       open.delete(socket);
       connections.closed();
     });
+  };
+  server.on("connection", (socket) => {
+    if (open.has(socket)) return;
+    if (!admits()) {
+      socket.destroy();
+      return;
+    }
+    opened(socket);
     if (draining) closeOnceIdle(socket);
   });
   server.on("request", handle(false));
@@ -162,17 +176,43 @@ export function createProxyServer({
     });
   });
 
+  const sessions = createSessions({
+    handle: begin,
+    onRefused,
+    proxyName,
+    idleTimeoutMs,
+    monotonic: () => performance.now(),
+  });
+  const secure =
+    tls &&
+    createSecureListener({
+      files: tls,
+      admits,
+      onHttp1: (socket) => server.emit("connection", socket),
+      onHttp2(socket) {
+        opened(socket);
+        // Its session says when it is over.
+        answering.set(socket, 1);
+        sessions.take(socket);
+      },
+      onFault,
+    });
+  // Where node:http does not listen itself it is told to begin to look for slow heads.
+  if (secure !== undefined) server.emit("listening");
+  const front: NetServer = secure?.server ?? server;
+
   return {
     listen(at) {
       return new Promise((resolve, reject) => {
-        server.once("error", reject);
-        server.listen(at, () => {
-          server.off("error", reject);
-          server.on("error", onFault);
-          resolve(portOf(server.address()));
+        front.once("error", reject);
+        front.listen(at, () => {
+          front.off("error", reject);
+          front.on("error", onFault);
+          resolve(portOf(front.address()));
         });
       });
     },
+    refresh: () => secure?.refresh(),
     close(graceMs) {
       draining = true;
       return new Promise((resolve) => {
@@ -180,11 +220,12 @@ export function createProxyServer({
           for (const socket of open) socket.destroy();
         }, graceMs);
         // node:http's own would close what is idle at once, and with it requests on their way.
-        NetServer.prototype.close.call(server, () => {
+        NetServer.prototype.close.call(front, () => {
           clearTimeout(cut);
           resolve();
         });
         for (const socket of open) closeOnceIdle(socket);
+        sessions.drain(lingerMs);
       });
     },
   };
@@ -202,6 +243,6 @@ export function portOf(address: AddressInfo | string | null): number {
 }
 
 /** @returns the origin of a listener, an IPv6 address in brackets */
-export function originOf(host: string, port: number): string {
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+export function originOf(host: string, port: number, scheme: "http" | "https" = "http"): string {
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }

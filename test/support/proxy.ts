@@ -24,7 +24,7 @@ export async function startProxy(options: ProxyOptions) {
     return openUpstream(engine, name, upstream);
   };
   const upstreams = { old: open("old"), fresh: open("fresh") };
-  const fixture = createFixture({ ...options, upstreams });
+  const fixture = createFixture({ bodyLimits: { maxBytes: 64 << 20 }, ...options, upstreams });
   const faults: unknown[] = [];
   const server = createProxyServer({
     exchange: fixture.exchange,
@@ -32,6 +32,7 @@ export async function startProxy(options: ProxyOptions) {
     maxConnections: () => 10_000,
     connections: { opened: () => {}, closed: () => {}, refused: () => {} },
     onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
+    tls: options.tls,
     onFault: (error) => faults.push(error),
   });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });

@@ -1,0 +1,67 @@
+/**
+ * TLS before the listener: HTTP/2 and HTTP/1.1 by ALPN (RFC 7301), TLS 1.2 and later. A connection that comes out goes
+ * to one of the two servers, which have their own limits.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { openCertificate } from "./certificate.ts";
+
+/** A handshake that takes longer is a dead peer, or one that wants to hold a connection. */
+const handshakeMs = 10_000;
+/** How often the files of the certificate are looked at. */
+const lookMs = 5000;
+
+export interface SecureListener {
+  readonly server: Server;
+  /** Looks at the files of the certificate now; a new one is shown to new connections. */
+  refresh(): void;
+}
+
+export interface SecureListenerOptions {
+  /** Paths, PEM. */
+  readonly files: { readonly cert: string; readonly key: string };
+  /** Whether one more connection may be had beside so many in their handshake; one that may not is closed. */
+  readonly admits: (handshakes: number) => boolean;
+  readonly onHttp1: (socket: TLSSocket) => void;
+  readonly onHttp2: (socket: TLSSocket) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** @throws Error when the certificate can not be used */
+export function createSecureListener(options: SecureListenerOptions): SecureListener {
+  const { admits, onHttp1, onHttp2, onFault } = options;
+  const certificate = openCertificate(options.files, onFault);
+  const context = { minVersion: "TLSv1.2" } as const;
+  let handshakes = 0;
+  const tls = createTlsServer({
+    ...context,
+    ...certificate.current,
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: handshakeMs,
+  });
+  tls.on("tlsClientError", () => {
+    handshakes -= 1;
+  });
+  tls.on("secureConnection", (socket) => {
+    handshakes -= 1;
+    if (socket.alpnProtocol === "h2") onHttp2(socket);
+    else onHttp1(socket);
+  });
+  // Its own, so that what is refused costs no handshake.
+  const server = createServer({ noDelay: true }, (socket: Socket) => {
+    if (!admits(handshakes)) {
+      socket.destroy();
+      return;
+    }
+    handshakes += 1;
+    tls.emit("connection", socket);
+  });
+  const looking = setInterval(refresh, lookMs).unref();
+  server.on("close", () => clearInterval(looking));
+
+  function refresh(): void {
+    const next = certificate.refresh();
+    if (next !== undefined) tls.setSecureContext({ ...context, ...next });
+  }
+  return { server, refresh };
+}
