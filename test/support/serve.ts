@@ -37,18 +37,28 @@ export interface ServeOptions {
   readonly folder: string;
   /** Names the files. */
   readonly name: string;
-  readonly sides: Sides;
+  readonly sides: Pick<Sides, "legacy" | "new">;
   /** As in the configuration; with `snapshot` a path or `off`. */
   readonly store: string;
   readonly snapshot?: string;
   /** As in the configuration. */
   readonly staleAfter?: string;
   readonly onStale?: "hold" | "legacy";
+  /** More keys of the two upstreams, as inside `{ }`. */
+  readonly upstreams?: { readonly legacy?: string; readonly new?: string };
+  readonly fallback?: boolean;
+  /** Lines of YAML: the cutover's shopper, routes and what else they need. */
+  readonly cutover?: readonly string[];
 }
 
-/** One cutover, `checkout`, on /cart/*, by the field x-shopper-id; every answer tells how it was decided. */
+const carts = ["shopper: ['header:x-shopper-id']", "routes: [{ name: cart, path: '/cart/*' }]"];
+
+/** One cutover, `checkout`, on /cart/* by x-shopper-id unless said otherwise; answers tell how it was decided. */
 export async function startServe(options: ServeOptions): Promise<Served> {
   const { folder, name, sides, store, snapshot = "off", staleAfter = "30s", onStale = "hold" } = options;
+  const upstream = (side: "legacy" | "new") => {
+    return `{ ${[`url: '${sides[side]}'`, options.upstreams?.[side] ?? []].flat().join(", ")} }`;
+  };
   const config = join(folder, `${name}.yaml`);
   const logged = join(folder, `${name}.log`);
   const text = [
@@ -57,15 +67,15 @@ export async function startServe(options: ServeOptions): Promise<Served> {
     `snapshot: '${snapshot}'`,
     `staleAfter: ${staleAfter}`,
     "decisionHeader: x-cutover-decision",
-    `upstreams: { social-shop: { url: '${sides.legacy}' }, marketplace: { url: '${sides.new}' } }`,
+    `upstreams: { social-shop: ${upstream("legacy")}, marketplace: ${upstream("new")} }`,
     "default: social-shop",
     "cutovers:",
     "  checkout:",
     "    legacy: social-shop",
     "    new: marketplace",
-    "    shopper: ['header:x-shopper-id']",
-    "    routes: [{ name: cart, path: '/cart/*' }]",
+    ...(options.cutover ?? carts).map((line) => `    ${line}`),
     `    onStale: ${onStale}`,
+    `    fallback: ${options.fallback ?? false}`,
   ];
   await writeFile(config, text.join("\n"));
   const log = await open(logged, "w");

@@ -1,0 +1,279 @@
+/** Orders, keys and callbacks over three instances and a real Redis, with concurrent clients. */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Pool } from "undici";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type OrderSides, type OrderStats, startOrderSides } from "../support/order-sides.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type Served, startServe } from "../support/serve.ts";
+
+const size = 3;
+
+interface Fleet {
+  readonly redis: RedisServer;
+  readonly sides: OrderSides;
+  readonly instances: readonly Served[];
+  post(instance: number, path: string, headers: Record<string, string>, body: string): Promise<Answer>;
+  admin(path: string, body: unknown): Promise<void>;
+  /** The sum of a metric over all instances and series. */
+  metric(name: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+async function startFleet(unknown: "bucket" | "retry"): Promise<Fleet> {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-ownership-"));
+  const redis = await startRedis(["--appendonly", "yes"]);
+  const sides = await startOrderSides();
+  const cutover = [
+    "shopper: ['header:x-shopper-id', 'cookie:sid']",
+    "journey: {}",
+    "routes:",
+    "  - { name: checkout, path: /checkout, methods: [POST], journey: start }",
+    "  - { name: pay, path: '/orders/:orderId/pay', methods: [POST], journey: end, payment: true }",
+    `  - { name: callback, path: /callbacks/payment, methods: [POST], unknown: ${unknown} }`,
+    "owners:",
+    "  - { key: 'header:idempotency-key', ttl: 24h }",
+    "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
+  ];
+  const instances = await Promise.all(
+    Array.from({ length: size }, (_, i) =>
+      startServe({ folder, name: `i${i}`, sides, store: redis.url, cutover }),
+    ),
+  );
+  const pools = instances.map(({ proxy }) => new Pool(proxy, { connections: 32, pipelining: 1 }));
+  return {
+    redis,
+    sides,
+    instances,
+    async post(instance, path, headers, body) {
+      const pool = pools[instance % size];
+      if (pool === undefined) throw new Error("no instance");
+      const answer = await pool.request({
+        method: "POST",
+        path,
+        headers: { "content-type": "application/json", ...headers },
+        body,
+      });
+      return { status: answer.statusCode, body: await answer.body.text() };
+    },
+    async admin(path, body) {
+      const response = await fetch(`${instances[0]?.admin}/api/v1/cutovers/checkout/${path}`, {
+        method: path === "percent" ? "PUT" : "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    },
+    async metric(name) {
+      let sum = 0;
+      for (const { admin } of instances) {
+        const text = await (await fetch(`${admin}/metrics`)).text();
+        for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))) {
+          sum += Number(value);
+        }
+      }
+      return sum;
+    },
+    async stop() {
+      await Promise.all(pools.map((pool) => pool.destroy()));
+      await Promise.all(instances.map((instance) => instance.kill()));
+      await sides.stop();
+      await redis.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs `work` for 0 … count-1, so many at a time. */
+async function eachOf(count: number, atOnce: number, work: (i: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (let i = next++; i < count; i = next++) await work(i);
+    }),
+  );
+}
+
+async function order(fleet: Fleet, instance: number): Promise<string> {
+  const shopper = randomBytes(6).toString("hex");
+  const { status, body } = await fleet.post(instance, "/checkout", { "x-shopper-id": shopper }, "{}");
+  expect(status).toBe(201);
+  const { orderId } = JSON.parse(body);
+  return String(orderId);
+}
+
+/** As a provider sends it: no shopper, no cookie, and the spelling of the body is the provider's own. */
+function callback(fleet: Fleet, instance: number, id: string): Promise<Answer> {
+  const body = `{ "amount" : 1.50, "order_id":"${id}" ,"note":"\u00e9${randomBytes(4).toString("hex")}"}\n`;
+  const sha = createHash("sha256").update(body).digest("hex");
+  return fleet.post(instance, "/callbacks/payment", { "x-body-sha256": sha }, body);
+}
+
+async function ownersInStore(fleet: Fleet, ids: readonly string[]): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for (let at = 0; at < ids.length; at += 500) {
+    const keys = ids.slice(at, at + 500).map((id) => `cutover:{checkout}:owner:${id}`);
+    found.push(...[await fleet.redis.cli("MGET", ...keys)].flat());
+  }
+  return found;
+}
+
+describe("three instances on one Redis", () => {
+  let fleet: Fleet;
+  beforeAll(async () => {
+    fleet = await startFleet("bucket");
+  });
+  afterAll(() => fleet.stop());
+
+  test("500 keys, each posted 20 times at once over all instances while percent flips: one side each", async () => {
+    let flipping = true;
+    const flips = (async () => {
+      for (let percent = 100; flipping; percent = 100 - percent) {
+        // One that is not answered in time under this load is made up for by the next.
+        await fleet.admin("percent", { percent, reason: "flip", waitMs: 0 }).catch(() => undefined);
+        await sleep(20);
+      }
+    })();
+    await eachOf(500, 8, async (key) => {
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => {
+          const headers = { "idempotency-key": `K-${key}`, "x-shopper-id": randomBytes(6).toString("hex") };
+          const { status } = await fleet.post(key + i, "/checkout", headers, "{}");
+          expect(status).toBe(201);
+        }),
+      );
+    });
+    flipping = false;
+    await flips;
+    const stats = await fleet.sides.stats();
+    expect(stats.keys).toBe(500);
+    expect(stats.split).toEqual([]);
+    const made = Object.values(stats.orders);
+    expect(new Set(made).size).toBe(2);
+    expect(made).toHaveLength(10_000);
+  });
+
+  test("5,000 orders, and their callbacks after 0→100→0 and a hard rollback: none on the wrong side", async () => {
+    const ids: string[] = [];
+    for (const percent of [0, 100, 0]) {
+      await fleet.admin("percent", { percent, reason: "walk" });
+      const share = percent === 100 ? 3000 : 1000;
+      await eachOf(share, 32, async (i) => void ids.push(await order(fleet, i)));
+    }
+    await fleet.admin("percent", { percent: 100, reason: "walk" });
+    await fleet.admin("rollback", { hard: true });
+    await eachOf(ids.length, 32, async (i) => {
+      const { status } = await callback(fleet, randomBytes(1)[0] ?? 0, ids[i] ?? "");
+      expect(status).toBe(200);
+    });
+    const stats = await fleet.sides.stats();
+    expect(stats).toMatchObject({ right: 5000, wrong: [], corrupt: 0 });
+    const sides = ids.map((id) => stats.orders[id]);
+    expect(sides.filter((side) => side === "new")).toHaveLength(3000);
+    expect(await ownersInStore(fleet, ids)).toEqual(sides);
+  });
+});
+
+describe.each(["bucket", "retry"] as const)("Redis killed for 20 s, unknown: %s", (unknown) => {
+  interface Made {
+    readonly id: string;
+    readonly instance: number;
+    readonly inOutage: boolean;
+  }
+  interface Called {
+    readonly made: Made;
+    readonly instance: number;
+    readonly status: number;
+  }
+  let fleet: Fleet;
+  let stats: OrderStats;
+  const made: Made[] = [];
+  const called: Called[] = [];
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    fleet = await startFleet(unknown);
+    await fleet.admin("percent", { percent: 50, reason: "half" });
+    let isOut = false;
+    let isOver = false;
+    const pick = () => randomBytes(1)[0] ?? 0;
+    const client = async () => {
+      while (!isOver) {
+        try {
+          const instance = pick() % size;
+          const begunInOutage = isOut;
+          made.push({ id: await order(fleet, instance), instance, inOutage: begunInOutage || isOut });
+          for (let i = 0; i < 2; i++) {
+            const earlier = made[Math.floor(Math.random() * made.length)];
+            if (earlier === undefined) continue;
+            const at = pick() % size;
+            const { status } = await callback(fleet, at, earlier.id);
+            called.push({ made: earlier, instance: at, status });
+          }
+        } catch (error) {
+          faults.push(error instanceof Error ? error.message : "failed");
+        }
+        await sleep(40);
+      }
+    };
+    const clients = Array.from({ length: 8 }, client);
+    await sleep(3000);
+    await fleet.redis.kill();
+    isOut = true;
+    await sleep(20_000);
+    await fleet.redis.restart();
+    const handedInBy = performance.now() + 5000;
+    while ((await fleet.metric("cutover_ownership_spool_waiting")) > 0) {
+      if (performance.now() > handedInBy) throw new Error("the spools are not handed in");
+      await sleep(50);
+    }
+    isOut = false;
+    await sleep(2000);
+    isOver = true;
+    await Promise.all(clients);
+    stats = await fleet.sides.stats();
+  }, 120_000);
+  afterAll(() => fleet.stop());
+
+  test("no request failed, and no body was touched", () => {
+    expect(faults).toEqual([]);
+    const allowed = unknown === "retry" ? [200, 503] : [200];
+    expect(called.filter(({ status }) => !allowed.includes(status))).toEqual([]);
+    expect(stats.corrupt).toBe(0);
+    expect(made.filter(({ inOutage }) => inOutage).length).toBeGreaterThan(100);
+  });
+
+  test("every owner learned is in the store afterwards", async () => {
+    const ids = Object.keys(stats.orders);
+    expect(await ownersInStore(fleet, ids)).toEqual(ids.map((id) => stats.orders[id]));
+    expect(await fleet.metric("cutover_ownership_lost_total")).toBe(0);
+    expect(await fleet.metric("cutover_ownership_disputed_total")).toBe(0);
+  });
+
+  test("only orders first seen in the outage on another instance were unknown", async () => {
+    const elsewhere = called.filter(
+      ({ made: order, instance }) => order.inOutage && order.instance !== instance,
+    );
+    const unknowns = await fleet.metric("cutover_ownership_unknown_total");
+    expect(unknowns).toBeGreaterThan(0);
+    expect(unknowns).toBeLessThanOrEqual(elsewhere.length);
+    if (unknown === "retry") {
+      expect(stats.wrong).toEqual([]);
+      const refused = called.filter(({ status }) => status === 503);
+      expect(refused).toHaveLength(unknowns);
+      expect(refused.filter((call) => !elsewhere.includes(call))).toEqual([]);
+    } else {
+      const suspects = new Set(elsewhere.map(({ made: order }) => order.id));
+      expect(stats.wrong.filter((id) => !suspects.has(id))).toEqual([]);
+      expect(stats.wrong.length).toBeLessThanOrEqual(unknowns);
+    }
+  });
+});
