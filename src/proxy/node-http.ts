@@ -105,6 +105,7 @@ export function answerOf(
       if (fields.includes("Connection")) response.shouldKeepAlive = false;
       isLast = length !== undefined && !response.shouldKeepAlive;
       response.writeHead(status, reason, fields);
+      setImmediate(flushHead, response);
       endsByClose = length === undefined && !response.chunkedEncoding;
     },
     write(chunk) {
@@ -136,6 +137,14 @@ export function answerOf(
       });
     },
   };
+}
+
+/**
+ * node:http holds a head back until there is content to send with it. What has none yet, such as a stream of events
+ * before the first, does not wait; what has some went together.
+ */
+function flushHead(response: ServerResponse): void {
+  if (!(response.destroyed || response.writableEnded)) response.flushHeaders();
 }
 
 /**

@@ -19,6 +19,7 @@ import type { Ids } from "./ids.ts";
 import type { Answer, RequestFraming } from "./inbound.ts";
 import type { FieldNames } from "./names.ts";
 import type { Table } from "./table.ts";
+import { trailerFields } from "./trailers.ts";
 import { joinTunnel } from "./tunnel.ts";
 
 export interface RelayContext {
@@ -113,7 +114,7 @@ export function relay(
     },
     data: (chunk) => answer.write(chunk),
     end(trailers) {
-      answer.end(trailers);
+      answer.end(trailerFields(trailers));
       events.ended();
     },
     switched({ fields }, connection, limits) {

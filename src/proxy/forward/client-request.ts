@@ -131,6 +131,10 @@ export function createExchange(
       refuse(codes.unaskedUpgrade);
       return;
     }
+    if (received.httpVersionMajor !== 1) {
+      refuse(codes.httpVersion);
+      return;
+    }
     awaitBody(timed);
     received.on("data", (chunk: Buffer) => {
       if (over) return;
@@ -151,6 +155,17 @@ export function createExchange(
       reason: soundReason(received.statusMessage ?? ""),
       fields: received.rawHeaders,
     });
+    // The head is all there is of it (RFC 9112 §6.3): whatever follows is a fault of the connection's, not of it.
+    const { statusCode } = received;
+    if (request.method === "HEAD" || statusCode === 204 || statusCode === 304) endsAtHead(received);
+  }
+
+  function endsAtHead(received: IncomingMessage): void {
+    if (over) return;
+    settle();
+    if (proxyRequest?.writableFinished === false) proxyRequest.destroy();
+    received.resume();
+    sink.end([]);
   }
 
   function resume(): void {

@@ -9,6 +9,10 @@ export const codes = {
   requestBody: "ERR_REQUEST_BODY",
   /** A 101 nobody asked for (RFC 9110 §15.2.2). */
   unaskedUpgrade: "ERR_UNASKED_UPGRADE",
+  /** A status that is none (RFC 9110 §15). */
+  statusCode: "ERR_STATUS_CODE",
+  /** A version of HTTP that is not 1.x. */
+  httpVersion: "ERR_HTTP_VERSION",
   /** A transfer coding other than exactly `chunked`: this hop can not remove it (RFC 9112 §6.1). */
   transferCoding: "ERR_TRANSFER_CODING",
   closed: "ERR_UPSTREAM_CLOSED",

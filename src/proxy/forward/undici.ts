@@ -182,6 +182,7 @@ function onHeaders(
   if (this.over) return true;
   const fields = fieldsOf(rawFields);
   if (status === 101) return refuse(this, codes.unaskedUpgrade);
+  if (status < 100) return refuse(this, codes.statusCode);
   const head = { status, reason: asciiReason(reason), fields };
   if (status < 200) {
     this.sink.interim(head);
@@ -192,9 +193,9 @@ function onHeaders(
   this.resumeParser = resumeParser;
   awaitBody(this);
   this.sink.head(head);
-  // A 304 may tell the length of what it leaves out (RFC 9110 §8.6); undici misses that many octets and calls it an
-  // error. So the response is over here, and undici may do away with the connection.
-  if (status === 304) complete(this, []);
+  // A 304 may tell the length of what it leaves out (RFC 9110 §8.6), and a 204 sometimes does; undici misses that many
+  // octets and calls it an error. So the response is over here, and undici may do away with the connection.
+  if (status === 304 || status === 204) complete(this, []);
   return true;
 }
 
