@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
+import { createOpenGauges } from "../../../src/telemetry/open.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {
@@ -30,11 +31,16 @@ test("every alert says how urgent it is, what happens, and what that means", () 
 });
 
 test("every metric that a rule or a panel asks for is one the proxy exposes or a rule records", async () => {
-  const page = await createMetrics({
+  const metrics = createMetrics({
     cutovers: [{ name: "checkout", routes: ["cart"] }],
     version: "test",
     contact: () => ({ up: true, stalenessMs: 0 }),
-  }).render();
+  });
+  const none = { open: 0, atLeast: false, oldestStartedAt: null };
+  const open = { legacy: none, new: none };
+  const figures = new Map([["checkout", { journeys: open, unfinished: open }]]);
+  createOpenGauges(metrics.registry, async () => figures, Date.now);
+  const page = await metrics.render();
   const exposed = new Set([...page.matchAll(/^([a-z_]+)[{ ]/gm)].map(([, name]) => name));
   const recorded = new Set(records.map(({ record }) => record));
   const expressions = [...records, ...alerts, ...dashboardQueries()].map(({ expr }) => expr);
