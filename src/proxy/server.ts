@@ -225,7 +225,7 @@ export function createProxyServer({
           resolve();
         });
         for (const socket of open) closeOnceIdle(socket);
-        sessions.drain(lingerMs);
+        sessions.drain();
       });
     },
   };

@@ -6,8 +6,9 @@
  * once, and so many a second in the long run; one that leaves more is ended with ENHANCE_YOUR_CALM. What else can be
  * sent in floods (CONTINUATION, SETTINGS, PING, empty frames) nghttp2 limits.
  *
- * Stopping (RFC 9113 §6.8): a GOAWAY that refuses nothing warns the client; a second later another names the last stream
- * that is served, and the session is over with its last answer.
+ * Stopping (RFC 9113 §6.8): a GOAWAY names the last stream that is served, and the session is over with its last answer.
+ * What the client sent after that stream was not looked at and may be sent again elsewhere. node:http2 knows no notice of
+ * a shutdown before the last word.
  */
 import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
@@ -27,13 +28,11 @@ const sessionWindow = 1_048_576;
 /** Answers a session may leave unheard at once, and a second. */
 const unheardBurst = 200;
 const unheardRate = 20;
-const maxStreamId = 2 ** 31 - 1;
 
 export interface Sessions {
   /** Takes a connection on which HTTP/2 was agreed. */
   take(socket: TLSSocket): void;
-  /** @param lingerMs between the warning and the last word */
-  drain(lingerMs: number): void;
+  drain(): void;
 }
 
 export interface SessionsOptions {
@@ -52,7 +51,7 @@ export function createSessions({
   monotonic,
 }: SessionsOptions): Sessions {
   const open = new Set<ServerHttp2Session>();
-  let drainingMs: number | undefined;
+  let draining = false;
   const server = createServer({
     maxHeaderListPairs: maxHeaderPairs,
     maxSessionInvalidFrames: 100,
@@ -78,7 +77,7 @@ export function createSessions({
           peer,
           onClosed(answered) {
             if (answered || allowance.take() || session.destroyed) return;
-            session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+            session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
           },
         });
         const refusal = refusalOf(raw);
@@ -89,23 +88,16 @@ export function createSessions({
         }
       },
     );
-    if (drainingMs !== undefined) sayGoodbye(session, drainingMs);
+    if (draining) session.close();
   });
 
   return {
     take: (socket) => void server.emit("connection", socket),
-    drain(lingerMs) {
-      drainingMs = lingerMs;
-      for (const session of open) sayGoodbye(session, lingerMs);
+    drain() {
+      draining = true;
+      for (const session of open) if (!session.destroyed) session.close();
     },
   };
-}
-
-function sayGoodbye(session: ServerHttp2Session, lingerMs: number): void {
-  session.goaway(constants.NGHTTP2_NO_ERROR, maxStreamId);
-  setTimeout(() => {
-    if (!session.destroyed) session.close();
-  }, lingerMs).unref();
 }
 
 /** What is refused before there is an exchange. */

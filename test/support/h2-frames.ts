@@ -8,6 +8,7 @@ const types = {
   settings: 4,
   ping: 6,
   goaway: 7,
+  windowUpdate: 8,
   continuation: 9,
 } as const;
 
@@ -28,6 +29,8 @@ export interface FrameClient {
   readonly goaways: { readonly lastStream: number; readonly code: number }[];
   /** Streams whose answer's head came. */
   readonly answered: Set<number>;
+  /** Leaves what comes where it is. */
+  stopReading(): void;
   closed(): boolean;
   close(): void;
 }
@@ -100,6 +103,7 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
     resets,
     goaways,
     answered,
+    stopReading: () => void socket.pause(),
     closed: () => closed,
     close: () => socket.destroy(),
   };

@@ -212,7 +212,7 @@ describe.each(engineNames)("by %s", (engine) => {
         { engine },
       );
       const client = session();
-      const { stream, over } = send(client, { ":path": "/x" });
+      const { stream, over, received } = send(client, { ":path": "/x" });
       await until("it arrives", () => raw.requests().length === 1);
       if (bytes !== "") await until("some of the body comes", () => received() > 0);
       stream.close(constants.NGHTTP2_CANCEL);

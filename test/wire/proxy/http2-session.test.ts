@@ -1,0 +1,195 @@
+/** What one HTTP/2 session may ask of the proxy, and how it ends: RFC 9113 §5.1.2, §6.8, §10.5; floods by their CVE. */
+import { connect, constants } from "node:http2";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
+import { type FrameClient, literals, rawFrames } from "../../support/h2-frames.ts";
+import { startProxy } from "../../support/proxy.ts";
+import { type Script, startRawUpstream } from "../../support/raw-upstream.ts";
+import { until } from "../../support/until.ts";
+
+let authority: Authority;
+let pair: IssuedPair;
+beforeAll(() => {
+  authority = createAuthority();
+  pair = authority.issue("proxy");
+});
+afterAll(() => authority.remove());
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const ok: Script = (connection) =>
+  connection.onRequest(() => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+const silent: Script = () => {};
+const head = { ":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": "/x" };
+
+async function start(script: Script) {
+  const raw = await startRawUpstream(script);
+  cleanups.push(() => raw.close());
+  const proxy = await startProxy({ old: { url: raw.url.origin }, tls: pair });
+  cleanups.push(() => proxy.close());
+  const frames = async (): Promise<FrameClient> => {
+    const client = await rawFrames(proxy.port, authority.caPem);
+    cleanups.push(() => client.close());
+    return client;
+  };
+  const session = () => {
+    const made = connect(`https://localhost:${proxy.port}`, { ca: authority.caPem });
+    made.on("error", () => {});
+    cleanups.push(() => made.destroy());
+    return made;
+  };
+  return { raw, proxy, frames, session };
+}
+
+describe("floods", () => {
+  test("rapid reset (CVE-2023-44487): the session is ended, every upstream freed, others unharmed", async () => {
+    const { raw, proxy, frames, session } = await start(silent);
+    const bystander = session();
+    await new Promise((resolve) => bystander.once("remoteSettings", resolve));
+    const client = await frames();
+    for (let stream = 1; stream < 2000 && !client.closed(); stream += 2) {
+      client.headers(stream, head, true);
+      client.reset(stream, constants.NGHTTP2_CANCEL);
+      if (stream % 100 === 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until("the session is ended", () => client.closed());
+    expect(client.goaways.at(-1)?.code).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    await until("all upstreams are free", () => raw.connections.every((one) => one.closedBy() !== "open"));
+    expect(proxy.inFlight).toEqual({ legacy: 0, new: 0, none: 0 });
+    expect(new Set(proxy.counted)).toEqual(new Set(["none client_aborted"]));
+    // 200 at once, and some seconds' worth at the very most.
+    expect(proxy.counted.length).toBeGreaterThanOrEqual(200);
+    expect(proxy.counted.length).toBeLessThan(400);
+    expect(bystander.closed).toBe(false);
+  });
+
+  test("made to reset (CVE-2025-8671): the same where it is this side that resets", async () => {
+    const { proxy, frames } = await start(silent);
+    const client = await frames();
+    for (let stream = 1; stream < 2000 && !client.closed(); stream += 2) {
+      client.headers(stream, head, true);
+      // A window update of nothing is an error of the stream (RFC 9113 §6.9).
+      client.frame("windowUpdate", 0, stream, Buffer.alloc(4));
+      if (stream % 100 === 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until("the session is ended", () => client.closed());
+    await until("all is over", () => proxy.inFlight.none === 0);
+    expect(proxy.counted.length).toBeLessThan(400);
+  });
+
+  test("answered streams cost nothing: two thousand of them in one session", async () => {
+    const { proxy, session } = await start(ok);
+    const client = session();
+    for (let i = 0; i < 20; i += 1) {
+      await Promise.all(
+        Array.from({ length: 100 }, () => {
+          const stream = client.request({ ":path": "/x" }).resume();
+          return new Promise((resolve) => stream.once("close", resolve));
+        }),
+      );
+    }
+    expect(client.closed).toBe(false);
+    expect(proxy.counted.filter((what) => what === "none ok")).toHaveLength(2000);
+  });
+
+  test("CONTINUATION (CVE-2024-27983): the session is ended after a few", async () => {
+    const { proxy, frames } = await start(ok);
+    const client = await frames();
+    client.headers(1, head, true, false);
+    let sent = 0;
+    for (; sent < 5000 && !client.closed(); sent += 1) {
+      client.continuation(1, literals({ [`x-${sent}`]: "y".repeat(100) }), false);
+      if (sent % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until("the session is ended", () => client.closed());
+    expect(sent).toBeLessThan(5000);
+    expect(proxy.counted).toEqual([]);
+  });
+
+  test.each([
+    ["PING (CVE-2019-9512)", "ping", Buffer.alloc(8)],
+    ["SETTINGS (CVE-2019-9515)", "settings", Buffer.alloc(0)],
+  ] as const)("%s that is never read ends the session, or costs no memory", async (_, type, payload) => {
+    const { frames } = await start(ok);
+    const client = await frames();
+    client.stopReading();
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 100_000 && !client.closed(); i += 1) {
+      client.frame(type, 0, 0, payload);
+      if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 << 20);
+  });
+});
+
+describe("limits", () => {
+  test("streams at once: those above 128 are refused, and the session goes on (RFC 9113 §5.1.2)", async () => {
+    const { raw, frames, session } = await start(silent);
+    const polite = session();
+    await new Promise((resolve) => polite.once("remoteSettings", resolve));
+    expect(polite.remoteSettings.maxConcurrentStreams).toBe(128);
+    const client = await frames();
+    for (let i = 0; i < 150; i += 1) client.headers(2 * i + 1, head, true);
+    await until("the others are refused", () => client.resets.size === 22);
+    expect(new Set(client.resets.values())).toEqual(new Set([constants.NGHTTP2_REFUSED_STREAM]));
+    await until("the rest is forwarded", () => raw.requests().length === 128);
+    expect(client.closed()).toBe(false);
+  });
+
+  test("a head of 200 KiB in one frame after another never becomes a request", async () => {
+    const { raw, frames } = await start(ok);
+    const client = await frames();
+    client.headers(1, head, true, false);
+    for (let i = 0; i < 20; i += 1) {
+      client.continuation(1, literals({ [`x-${i}`]: "y".repeat(10_000) }), i === 19);
+    }
+    await until("it is refused", () => client.closed() || client.resets.has(1) || client.goaways.length > 0);
+    expect(raw.requests()).toEqual([]);
+  });
+});
+
+describe("a stop of the proxy (RFC 9113 §6.8)", () => {
+  test("names the last stream that is served, answers it, and is over", async () => {
+    let release = () => {};
+    const { raw, proxy, frames } = await start((connection) =>
+      connection.onRequest(() => {
+        release = () => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      }),
+    );
+    const client = await frames();
+    client.headers(1, head, true);
+    await until("it is under way", () => raw.requests().length === 1);
+    const closing = proxy.server.close(10_000);
+    await until("it says so", () => client.goaways.length === 1);
+    expect(client.goaways[0]).toEqual({ lastStream: 1, code: 0 });
+    client.headers(3, head, true);
+    release();
+    await closing;
+    expect(client.answered).toEqual(new Set([1]));
+    expect(raw.requests()).toHaveLength(1);
+    expect(proxy.counted).toEqual(["none ok"]);
+  });
+
+  test("ends idle sessions", async () => {
+    const { proxy, session } = await start(ok);
+    const client = session();
+    await new Promise((resolve) => client.once("remoteSettings", resolve));
+    const begun = performance.now();
+    await proxy.server.close(20_000);
+    expect(performance.now() - begun).toBeLessThan(3000);
+    await until("the client's session is closed", () => client.destroyed);
+  });
+
+  test("cuts at the deadline what does not end", async () => {
+    const { raw, proxy, session } = await start(silent);
+    const stream = session().request({ ":path": "/x" });
+    stream.on("error", () => {});
+    await until("it is under way", () => raw.requests().length === 1);
+    await proxy.server.close(1500);
+    await until("the upstream is free", () => raw.connections[0]?.closedBy() !== "open");
+    expect(proxy.counted).toEqual(["none client_aborted"]);
+  });
+});
