@@ -80,6 +80,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const inFlight = { legacy: 0, new: 0, none: 0 };
   const counted: string[] = [];
   const journeys: { readonly cutover: string; readonly pin: JourneyPin; readonly event: JourneyEvent }[] = [];
+  const finished: string[] = [];
   const owned = new Map<string, Side>();
   const spooled: string[] = [];
   const time = { ms: 1_700_000_000_000 };
@@ -165,6 +166,7 @@ export function createFixture(options: FixtureOptions = {}) {
     trusts: options.trusts ?? (() => false),
     decisionHeader: undefined,
     journeys: { seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }) },
+    orders: { finished: (cutover, key) => finished.push(`${cutover} ${key}`) },
     onIgnoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
     onUnreadBody: note("unread body"),
     onLongKey: note("long key"),
@@ -189,6 +191,7 @@ export function createFixture(options: FixtureOptions = {}) {
     decisions,
     counted,
     journeys,
+    finished,
     inFlight,
     owned,
     spooled,

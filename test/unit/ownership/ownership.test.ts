@@ -15,6 +15,7 @@ interface RigOptions {
   readonly remembered?: number;
   readonly backSinceMs?: () => number;
   readonly watch?: OwnershipStores["watch"];
+  readonly onLearned?: (cutover: string, key: OwnerKey, side: Side) => void;
 }
 
 function rig(options: RigOptions = {}) {
@@ -192,6 +193,23 @@ describe("what a side has made", () => {
     await ownership.learn("checkout", [learned("O1")], "new");
     expect(counted).toEqual(["disputed", "disputed"]);
     expect((await find(learned("O1"))).owner).toBe("legacy");
+  });
+
+  it("is told of once, whoever owns it by then: not when it is named again, nor what was claimed by use", async () => {
+    const told: string[] = [];
+    const { ownership, owners, state, claim } = rig({
+      onLearned: (_, { key }, side) => told.push(`${key} ${side}`),
+    });
+    await owners.claim("checkout", "O2", "legacy", ttlMs);
+    for (let again = 0; again < 2; again++) {
+      await ownership.learn("checkout", [learned("O1"), learned("O2")], "new");
+      await ownership.learn("checkout", [{ ...learned("SS-1"), side: "legacy" }], "legacy");
+      await claim("new", claimed("K1"));
+    }
+    expect(told.sort()).toEqual(["O1 new", "SS-1 legacy"]);
+    state.up = false;
+    await ownership.learn("checkout", [learned("O3")], "new");
+    expect(told.at(-1)).toBe("O3 new");
   });
 
   it("waits in the spool when it can not be recorded, and holds here at once", async () => {

@@ -61,6 +61,17 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.journeys.every(({ pin }) => pin.expiresAt === pin.startedAt + 14_400)).toBe(true);
   });
 
+  it("is told of as no journey where nobody keeps its pin, until it shows the cookie it was given", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000, state: "closed" } });
+    const { heads } = await pass(fixture, "POST", "/checkout", app("a"));
+    await pass(fixture, "POST", "/checkout", app("a"));
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
+    expect(fixture.journeys).toEqual([]);
+    const [cookie = ""] = valuesOf(heads[0]?.fields ?? [], "set-cookie");
+    await pass(fixture, "GET", "/cart/1", app("a", "Cookie", cookie.split(";")[0] ?? ""));
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["seen"]);
+  });
+
   it("is asked for only while the routing has changed within the longest journey's life", async () => {
     let finds = 0;
     const fixture = createFixture({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { answer, createFixture } from "../../support/exchange-fixture.ts";
 import { valuesOf } from "../../support/raw-upstream.ts";
-import { turn } from "../../support/until.ts";
+import { turn, until } from "../../support/until.ts";
 
 type Fixture = ReturnType<typeof createFixture>;
 
@@ -50,6 +50,35 @@ describe("what is told of journeys", () => {
     const [first, second] = fixture.journeys;
     expect(second).toMatchObject({ event: "start", pin: { side: "legacy", epoch: 1 } });
     expect(second?.pin.id).not.toBe(first?.pin.id);
+  });
+});
+
+describe("what is told of orders", () => {
+  it("is the one a 2xx has finished where journeys end, and no idempotency key", async () => {
+    const fixture = createFixture();
+    await pass(fixture, "POST", "/orders/X-1/pay", undefined, 402);
+    await pass(fixture, "POST", "/orders/X-1/pay", undefined, 302);
+    expect(fixture.finished).toEqual([]);
+    const fields = [...host, "Idempotency-Key", "K-1"];
+    fixture.send({ method: "POST", target: "/orders/X-2/pay", fields }, "{}");
+    await until("it is sent on", () => fixture.attempts.length === 3);
+    answer(fixture.attempts.at(-1), 201);
+    expect(fixture.finished).toEqual(["checkout X-2"]);
+  });
+
+  it("is the one a payment names in its body, and nothing of a route that finishes none", async () => {
+    const routes = [
+      { name: "pay", path: "/pay", methods: ["POST"], payment: true },
+      { name: "callback", path: "/callbacks/payment", methods: ["POST"] },
+    ];
+    const fixture = createFixture({ cutover: { routes, journey: undefined } });
+    for (const target of ["/callbacks/payment", "/pay"]) {
+      fixture.send({ method: "POST", target, fields: host }, '{"order_id":"X-3"}');
+      const sent = fixture.attempts.length;
+      await until("it is sent on", () => fixture.attempts.length > sent);
+      answer(fixture.attempts.at(-1), 200);
+    }
+    expect(fixture.finished).toEqual(["checkout X-3"]);
   });
 });
 
