@@ -5,12 +5,21 @@
  */
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { replaceFile } from "../state/replace-file.ts";
 
 export interface AppendFile {
   /** @param text with its line feed. @throws the file system's error: nothing of it is in the file */
   append(text: string): Promise<void>;
   /** Empties the file, after all that was appended so far. @throws the file system's error */
   clear(): Promise<void>;
+  /**
+   * Replaces what the file holds, whole, after all that was appended so far; `text` is asked for when its turn comes.
+   *
+   * @throws the file system's error: the file is then what it was
+   */
+  rewrite(text: () => string): Promise<void>;
+  /** Bytes in the file, as far as it was written here. */
+  size(): number;
   /** Resolves when all is written and the file is closed. */
   close(): Promise<void>;
 }
@@ -82,6 +91,19 @@ export function createAppendFile(path: string): AppendFile {
         await handle.datasync();
       });
     },
+    rewrite(text) {
+      gathering = undefined;
+      return inTurn(async () => {
+        await replaceFile(path, text());
+        // What was open is the file that is no more.
+        const before = file;
+        file = undefined;
+        spoiled = false;
+        await before?.close();
+        await opened();
+      });
+    },
+    size: () => size,
     close: () =>
       inTurn(async () => {
         await file?.close();

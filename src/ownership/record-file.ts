@@ -1,10 +1,9 @@
 /**
- * Records in a file of one JSON line each, read whole at the start and then rewritten without what has expired; of
- * several lines of one id the last counts.
+ * Records in a file of one JSON line each, read whole at the start; of several lines of one id the last counts. The
+ * file is rewritten without what is over at the start, and whenever it has grown to twice what it then was.
  */
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { replaceFile } from "../state/replace-file.ts";
 import type { Clock } from "../state/store.ts";
 import { createAppendFile } from "./append-file.ts";
 import { createRecords, type Records, type StoredRecord } from "./records.ts";
@@ -16,16 +15,37 @@ export interface RecordFile {
   close(): Promise<void>;
 }
 
-/** @throws Error when the file can not be read or written, or holds a line that is no record */
-export async function openRecordFile(path: string, clock: Pick<Clock, "now">): Promise<RecordFile> {
+/**
+ * @param leastBytes a file smaller than this is not rewritten before the next start; 4 MiB without it
+ * @throws Error when the file can not be read or written, or holds a line that is no record
+ */
+export async function openRecordFile(
+  path: string,
+  clock: Pick<Clock, "now">,
+  leastBytes = 4_194_304,
+): Promise<RecordFile> {
   const latest = new Map((await readRecords(path)).map((record) => [record.id, record]));
-  const records = [...latest.values()].filter(({ until }) => until > clock.now());
-  await replaceFile(path, records.map(textOf).join(""));
   const file = createAppendFile(path);
-  return {
-    records: createRecords({ clock, records, persist: (record) => file.append(textOf(record)) }),
-    close: () => file.close(),
-  };
+  const records = createRecords({ clock, records: [...latest.values()], persist });
+  let rewriteAt = Number.POSITIVE_INFINITY;
+
+  async function persist(record: StoredRecord): Promise<void> {
+    await file.append(textOf(record));
+    if (file.size() >= rewriteAt) void rewrite().catch(() => undefined);
+  }
+
+  async function rewrite(): Promise<void> {
+    // Once, however many ask; and not again at once where it can not be done.
+    rewriteAt = Number.POSITIVE_INFINITY;
+    try {
+      await file.rewrite(() => records.all().map(textOf).join(""));
+    } finally {
+      rewriteAt = Math.max(leastBytes, 2 * file.size());
+    }
+  }
+
+  await rewrite();
+  return { records, close: () => file.close() };
 }
 
 function textOf(record: StoredRecord): string {

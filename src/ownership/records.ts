@@ -12,6 +12,8 @@ export interface StoredRecord {
 }
 
 export interface Records {
+  /** Those that have not expired, durable or about to be. */
+  all(): readonly StoredRecord[];
   /** @throws StoreUnavailable when it could not be made durable */
   get(id: string): Promise<string | undefined>;
   /**
@@ -73,6 +75,7 @@ export function createRecords({ clock, records = [], persist }: RecordsOptions):
   }
 
   return {
+    all: () => [...kept.keys()].flatMap((id) => alive(id)?.record ?? []),
     async get(id) {
       const found = alive(id);
       await found?.durable;

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createAppendFile } from "../../src/ownership/append-file.ts";
 import { openFileStores } from "../../src/ownership/in-process.ts";
+import { openRecordFile } from "../../src/ownership/record-file.ts";
 import { createRecords, type StoredRecord } from "../../src/ownership/records.ts";
 import { StoreUnavailable } from "../../src/state/store.ts";
 import { createManualTime } from "../support/manual-time.ts";
@@ -77,6 +78,28 @@ test("a last line cut short was told to nobody and is dropped; any other that do
   await writeFile(path, "nonsense\n");
   await expect(openFileStores(path, time)).rejects.toThrow(`${path}: line 1 is no record`);
   expect(await readFile(path, "utf8")).toBe("nonsense\n");
+});
+
+test("the file is rewritten without what is over when it has grown, and loses nothing by it", async () => {
+  const time = createManualTime();
+  const { records, close } = await openRecordFile(path, time, 10_000);
+  const put = (id: string, ttlMs: number) => records.change(id, () => ({ value: "new", ttlMs }));
+  await put("lasting", hour);
+  let most = 0;
+  for (let round = 0; round < 40; round++) {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => put(`r${round}-${i}`, 100)));
+    await put("changing", hour + round);
+    most = Math.max(most, (await stat(path)).size);
+    await time.advance(200);
+  }
+  await put(`last`, hour);
+  await close();
+  // All lines together are some 45,000 bytes.
+  expect(most).toBeLessThan(15_000);
+  const again = await openRecordFile(path, time);
+  const held = again.records.all().map(({ id }) => id);
+  expect(held.sort()).toEqual(["changing", "last", "lasting"]);
+  await again.close();
 });
 
 test("what is appended together is whole and in order; a cleared file begins anew", async () => {
