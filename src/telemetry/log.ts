@@ -70,8 +70,14 @@ export function accessLog(options: {
 
 const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
+/** A JSON string in ASCII. */
 function quoted(text: string): string {
-  return plain.test(text) ? `"${text}"` : JSON.stringify(text);
+  if (plain.test(text)) return `"${text}"`;
+  return JSON.stringify(text).replaceAll(/[\x7f-\uffff]/g, escaped);
+}
+
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** The time of now in ISO 8601; the part down to the second is kept as long as it holds. */

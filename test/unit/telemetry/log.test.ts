@@ -113,6 +113,19 @@ describe("lines", () => {
     closeSync(fd);
   });
 
+  it("are written as UTF-8 where they are not ASCII, beside those of requests", async () => {
+    const { readFd, writeFd } = pipe();
+    const lines = createLines({ fd: writeFd });
+    lines.writeSoon("one\n");
+    lines.write("zwölf ☃\n");
+    lines.writeSoon("three\n");
+    const whole = "one\nzwölf ☃\nthree\n";
+    const ended = lines.end();
+    const received = await readBytes(readFd, Buffer.byteLength(whole));
+    await ended;
+    expect(received).toBe(whole);
+  });
+
   it("wait for a non-blocking pipe that is full, and arrive whole", async () => {
     const { readFd, writeFd } = pipe();
     const lines = createLines({ fd: writeFd });
@@ -197,6 +210,15 @@ describe("the line of a request", () => {
       expect(lineOf({ requestId }).request_id).toBe(requestId);
     },
   );
+
+  it("is ASCII, whatever stands in it", () => {
+    const written: string[] = [];
+    accessLog({ destination: { writeSoon: (line) => written.push(line) }, enabled: true })({
+      ...entry,
+      requestId: "é☃",
+    });
+    expect(written.join("")).toMatch(/^[\n -~]+$/);
+  });
 
   it("carries the time of now", () => {
     const before = Date.now();
