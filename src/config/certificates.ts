@@ -28,24 +28,21 @@ export function certificateFindings(config: Config, nowMs: number): Found {
 }
 
 function upstreamFindings(at: Path, { url, tls }: UpstreamConfig, nowMs: number): Found {
-  if (tls === undefined) return { wrong: [], unwise: [] };
+  if (tls === undefined) return nothing;
   if (!url.startsWith("https:")) {
-    return { wrong: [{ ...unwise(at, "expected only where url is https://") }], unwise: [] };
+    return { wrong: [unwise(at, "expected only where url is https://")], unwise: [] };
   }
   const { ca, cert, key, verify } = tls;
-  const authority = ca === undefined ? [] : certificate([...at, "ca"], ca);
+  const authority = ca === undefined ? [] : faultsOf(certificate([...at, "ca"], ca));
   const unverified = verify ? [] : [unwise([...at, "verify"], "whoever answers there is believed")];
-  if (cert === undefined && key === undefined) {
-    return { wrong: Array.isArray(authority) ? authority : [], unwise: unverified };
-  }
-  const pair =
-    cert === undefined || key === undefined
-      ? { wrong: [unwise(at, "expected cert and key together")], unwise: [] }
-      : pairFindings(at, { cert, key }, nowMs);
-  return {
-    wrong: [...(Array.isArray(authority) ? authority : []), ...pair.wrong],
-    unwise: [...unverified, ...pair.unwise],
-  };
+  const own = ownFindings(at, cert, key, nowMs);
+  return { wrong: [...authority, ...own.wrong], unwise: [...unverified, ...own.unwise] };
+}
+
+function ownFindings(at: Path, cert: string | undefined, key: string | undefined, nowMs: number): Found {
+  if (cert !== undefined && key !== undefined) return pairFindings(at, { cert, key }, nowMs);
+  if (cert === key) return nothing;
+  return { wrong: [unwise(at, "expected cert and key together")], unwise: [] };
 }
 
 function pairFindings(
@@ -55,42 +52,46 @@ function pairFindings(
 ): Found {
   const cert = certificate([...at, "cert"], files.cert);
   const key = privateKey([...at, "key"], files.key);
-  if (Array.isArray(cert) || Array.isArray(key)) {
-    return {
-      wrong: [...(Array.isArray(cert) ? cert : []), ...(Array.isArray(key) ? key : [])],
-      unwise: [],
-    };
-  }
-  if (!cert.checkPrivateKey(key)) {
+  if ("fault" in cert || "fault" in key) return { wrong: [...faultsOf(cert), ...faultsOf(key)], unwise: [] };
+  if (!cert.value.checkPrivateKey(key.value)) {
     return { wrong: [wrong([...at, "key"], "expected the key of the certificate in cert")], unwise: [] };
   }
-  const over = Date.parse(cert.validTo) < nowMs;
+  const { validTo } = cert.value;
+  const isOver = Date.parse(validTo) < nowMs;
   return {
     wrong: [],
-    unwise: over ? [unwise([...at, "cert"], `the certificate was valid until ${cert.validTo}`)] : [],
+    unwise: isOver ? [unwise([...at, "cert"], `the certificate was valid until ${validTo}`)] : [],
   };
 }
 
-function certificate(at: Path, path: string): X509Certificate | Finding[] {
+const nothing: Found = { wrong: [], unwise: [] };
+
+type FromFile<T> = { readonly value: T } | { readonly fault: Finding };
+
+function faultsOf(read: FromFile<unknown>): Finding[] {
+  return "fault" in read ? [read.fault] : [];
+}
+
+function certificate(at: Path, path: string): FromFile<X509Certificate> {
   return fromFile(at, path, "a certificate in PEM", (pem) => new X509Certificate(pem));
 }
 
-function privateKey(at: Path, path: string): KeyObject | Finding[] {
+function privateKey(at: Path, path: string): FromFile<KeyObject> {
   return fromFile(at, path, "a private key in PEM, not encrypted", (pem) => createPrivateKey(pem));
 }
 
 /** Nothing of the file's content is ever said. */
-function fromFile<T>(at: Path, path: string, what: string, parse: (pem: Buffer) => T): T | Finding[] {
+function fromFile<T>(at: Path, path: string, what: string, parse: (pem: Buffer) => T): FromFile<T> {
   let pem: Buffer;
   try {
     pem = readFileSync(path);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-    return [wrong(at, `expected a file that can be read: ${code}`)];
+    return { fault: wrong(at, `expected a file that can be read: ${code}`) };
   }
   try {
-    return parse(pem);
+    return { value: parse(pem) };
   } catch {
-    return [wrong(at, `expected ${what}`)];
+    return { fault: wrong(at, `expected ${what}`) };
   }
 }
