@@ -18,16 +18,10 @@ for i = 3, #ARGV, 5 do
     local opens = overAtMs == nil or (startedAt >= math.floor(overAtMs / 1000) and atMs > overAtMs)
     local byExpiry, byStart = places[side][1], places[side][2]
     if opens and expiresAt > now then
-      local before = redis.call('ZSCORE', byStart, id)
-      local fits = false
-      if before then
-        fits = tonumber(before) <= startedAt
-      else
-        fits = redis.call('ZCARD', byExpiry) < most
-      end
-      if fits then
+      local before = tonumber(redis.call('ZSCORE', byStart, id) or nil)
+      if before == nil and redis.call('ZCARD', byExpiry) < most or before ~= nil and before <= startedAt then
         redis.call('ZADD', byExpiry, ARGV[i + 4], id)
-        redis.call('ZADD', byStart, ARGV[i + 3], id)
+        if before ~= startedAt then redis.call('ZADD', byStart, ARGV[i + 3], id) end
       end
     end
   end

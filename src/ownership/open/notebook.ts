@@ -9,7 +9,7 @@ import type { Timers } from "../../state/clock.ts";
 import type { Side } from "../../state/model.ts";
 import type { Clock } from "../../state/store.ts";
 import type { JourneyEvent } from "../port.ts";
-import { type OpenNote, type OpenStore, opensAgain } from "./port.ts";
+import { type OpenKind, type OpenNote, type OpenStore, openKinds, opensAgain } from "./port.ts";
 
 export interface Notebook {
   /** As `Journeys.seen`. */
@@ -37,39 +37,40 @@ export interface NotebookOptions {
 const everyMs = 1000;
 
 export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: NotebookOptions): Notebook {
-  let notes = new Map<string, OpenNote>();
+  let notes = createPages();
   let flushing: Promise<void> | undefined;
   let cancel: (() => void) | undefined;
   let closed = false;
 
   function add(note: OpenNote): void {
-    const name = `${note.kind}:${note.cutover}:${note.id}`;
-    const before = notes.get(name);
-    if (before !== undefined) {
-      const { open } = note;
-      const isOver = before.open === undefined && open !== undefined;
-      if (isOver && !opensAgain(open.startedAt, note.atMs, before.atMs)) return;
-      notes.delete(name);
-    } else if (notes.size >= most) {
-      const oldest = notes.keys().next();
-      if (!oldest.done) notes.delete(oldest.value);
-      onLost(1);
+    const page = notes.of(note.kind, note.cutover);
+    const before = page.get(note.id);
+    const { open } = note;
+    if (before === undefined) {
+      if (notes.count() >= most) {
+        onLost(1);
+        const oldest = page.keys().next();
+        if (oldest.done) return;
+        page.delete(oldest.value);
+      }
+    } else if (open !== undefined) {
+      if (before.open === undefined && !opensAgain(open.startedAt, note.atMs, before.atMs)) return;
     }
-    notes.set(name, note);
+    page.set(note.id, note);
     if (!closed) cancel ??= timers.after(everyMs, () => void flush());
   }
 
   async function handOver(): Promise<void> {
     const taken = notes;
-    notes = new Map();
+    notes = createPages();
     try {
-      const refused = await store.note([...taken.values()]);
+      const refused = await store.note(taken.all());
       if (refused > 0) onLost(refused);
     } catch {
       // They are older than what was noted meanwhile, and go before it.
       const since = notes;
       notes = taken;
-      for (const note of since.values()) add(note);
+      for (const note of since.all()) add(note);
     }
   }
 
@@ -78,15 +79,22 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
     cancel = undefined;
     flushing ??= handOver().finally(() => {
       flushing = undefined;
-      if (notes.size > 0 && !closed) cancel ??= timers.after(everyMs, () => void flush());
+      if (notes.count() > 0 && !closed) cancel ??= timers.after(everyMs, () => void flush());
     });
     return flushing;
   }
 
   return {
     seen(cutover, { id, side, epoch, startedAt, expiresAt }, event) {
-      const note = { kind: "journeys", cutover, id, epoch, atMs: clock.now() } as const;
-      add(event === "end" ? note : { ...note, open: { side, startedAt, expiresAt } });
+      const atMs = clock.now();
+      if (event === "end") {
+        add({ kind: "journeys", cutover, id, epoch, atMs });
+        return;
+      }
+      const before = notes.of("journeys", cutover).get(id)?.open;
+      // Most requests of a journey come close upon another: nothing has moved.
+      if (before?.expiresAt === expiresAt && before.startedAt === startedAt) return;
+      add({ kind: "journeys", cutover, id, epoch, atMs, open: { side, startedAt, expiresAt } });
     },
     learned(cutover, key, side, ttlMs) {
       const atMs = clock.now();
@@ -102,9 +110,30 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
     async close() {
       closed = true;
       await flushing;
-      if (notes.size > 0) await flush();
+      if (notes.count() > 0) await flush();
       cancel?.();
     },
+  };
+}
+
+/** Notes by kind and cutover, then by id. */
+function createPages() {
+  const pages: Readonly<Record<OpenKind, Map<string, Map<string, OpenNote>>>> = {
+    journeys: new Map(),
+    orders: new Map(),
+  };
+  const each = () => openKinds.flatMap((kind) => [...pages[kind].values()]);
+  return {
+    of(kind: OpenKind, cutover: string): Map<string, OpenNote> {
+      let page = pages[kind].get(cutover);
+      if (page === undefined) {
+        page = new Map();
+        pages[kind].set(cutover, page);
+      }
+      return page;
+    },
+    count: () => each().reduce((sum, page) => sum + page.size, 0),
+    all: () => each().flatMap((page) => [...page.values()]),
   };
 }
 

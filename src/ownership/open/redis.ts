@@ -29,7 +29,7 @@ export interface OpenRedisOptions {
 }
 
 /** Of one script, and scripts of one pipeline: what else is asked of Redis waits for no longer than these take. */
-const notesAtOnce = 500;
+const notesAtOnce = 200;
 const scriptsAtOnce = 4;
 
 const counts = z.tuple([z.number(), z.string(), z.number(), z.string()]);

@@ -45,7 +45,7 @@ describe("the notebook", () => {
     await time.advance(999);
     expect(handed).toEqual([]);
     await time.advance(1);
-    expect(handed.map((notes) => notes.map(({ id }) => id))).toEqual([["b", "a"]]);
+    expect(handed.map((notes) => notes.map(({ id }) => id))).toEqual([["a", "b"]]);
     expect(await open()).toEqual([1, 1]);
   });
 
@@ -100,7 +100,7 @@ describe("the notebook", () => {
     expect(lost()).toBe(2);
     state.up = true;
     await time.advance(1000);
-    expect(handed.flat().map(({ id }) => id)).toEqual(["a", "d", "e"]);
+    expect(handed.flat().map(({ id }) => id)).toEqual(["c", "d", "e"]);
   });
 
   it("counts what the store refuses for good, and does not offer it again", async () => {
