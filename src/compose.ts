@@ -151,7 +151,7 @@ async function build(
   undo(async () => {
     phase = "draining";
     await sleep(config.drain.delay);
-    await serving.drain(config.drain.grace);
+    await serving.drain(config.drain);
   });
   phase = "ready";
 

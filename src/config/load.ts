@@ -25,9 +25,7 @@ export interface LoadedConfig {
   readonly source: ConfigSource;
 }
 
-export type LoadResult =
-  | LoadedConfig
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly Problem[] };
 
 const maxBytes = 1_048_576;
 

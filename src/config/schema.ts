@@ -174,6 +174,8 @@ export const configSchema = block({
   drain: block({
     /** Between the end of readiness and the end of accepting connections. */
     delay: value.pause.default(0),
+    /** How long a connection may then be idle before it is closed. */
+    idle: value.pause.default(1000),
     /** How long exchanges under way may then go on. */
     grace: value.pause.default(10_000),
   }).prefault({}),

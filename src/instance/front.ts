@@ -3,6 +3,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Table } from "../proxy/table.ts";
 import type { Generation } from "../telemetry/metrics.ts";
+import type { Drain } from "../workers/messages.ts";
 import type { Prepared } from "./data-plane.ts";
 
 export interface Holders {
@@ -35,6 +36,6 @@ export interface Front {
   /** Replaces the workers one after the other. */
   restart(): Promise<void>;
   /** Accepts no more and lets what is under way finish, for as long as the grace. */
-  drain(graceMs: number): Promise<void>;
+  drain(how: Drain): Promise<void>;
   close(): Promise<void>;
 }

@@ -38,7 +38,7 @@ export function createLocalFront({ plane, at, tls, proxyName, log, onFault }: Lo
     async restart() {
       log.warn({}, "there are no workers to restart: with workers 1 the instance is one process");
     },
-    drain: (graceMs) => server.close(graceMs),
+    drain: ({ idle, grace }) => server.close(grace, idle),
     close: plane.close,
   };
 }

@@ -179,13 +179,13 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
     secretsChanged: () => pool.send({ type: "secrets", secrets: secretsOf(config) }),
     async restart() {
       log.info({}, "the workers are restarted one after the other");
-      if (await pool.restart(config.drain.grace)) log.info({}, "all workers were restarted");
+      if (await pool.restart(config.drain)) log.info({}, "all workers were restarted");
     },
     drain: pool.close,
     async close() {
       clearInterval(telling);
       leave();
-      await pool.close(0);
+      await pool.close({ idle: 0, grace: 0 });
     },
   };
 }

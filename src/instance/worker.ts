@@ -17,7 +17,7 @@ import { createRegistry } from "../telemetry/registry.ts";
 import { createTaughtFollowing } from "../workers/following.ts";
 import { askingStores } from "../workers/holding.ts";
 import type { Link } from "../workers/link.ts";
-import { protocol, reportEveryMs, type Start, type ToWorker } from "../workers/messages.ts";
+import { type Drain, protocol, reportEveryMs, type Start, type ToWorker } from "../workers/messages.ts";
 import { type DataPlane, openDataPlane, type Prepared } from "./data-plane.ts";
 import { openLines } from "./lines.ts";
 import { routesOf } from "./routes.ts";
@@ -108,8 +108,8 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   }
   const reporting = setInterval(() => void report(), reportEveryMs);
 
-  async function drain(graceMs: number): Promise<void> {
-    await server.close(graceMs);
+  async function drain({ idle, grace }: Drain): Promise<void> {
+    await server.close(grace, idle);
     clearInterval(reporting);
     await plane.close();
     await closeHolding();
@@ -122,7 +122,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   obey = (message) => {
     if (message.type === "prepare") server.refresh();
     if (message.type === "collect") void report(message.seq);
-    else if (message.type === "drain") void drain(message.graceMs).catch(onFault);
+    else if (message.type === "drain") void drain(message.drain).catch(onFault);
     else changes(message);
   };
   void link.send({ type: "following", versions });

@@ -2,7 +2,7 @@
  * The proxy's listener: limits on heads and idle connections, what the parser refuses, and the way down.
  *
  * Stopping: no new connections; each answer whose head is still to come closes its connection (RFC 9112 §9.6); one
- * that stays idle for a second is closed, and not sooner, since a request may be on its way; what is left after the
+ * that stays idle for a while is closed, and not sooner, since a request may be on its way; what is left after the
  * grace is cut.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -23,7 +23,7 @@ const maxHeadBytes = 16_384;
 const headTimeoutMs = 15_000;
 /** Longer than the 60 s after which common load balancers let go, so that they close first. */
 const idleTimeoutMs = 65_000;
-/** How long a connection may be idle once the listener stops, and a refused one is still read. */
+/** How long a refused connection is still read, and one may be idle once the listener stops unless that is told. */
 const lingerMs = 1000;
 
 /** An address, or a listening socket that was handed to the process. */
@@ -35,7 +35,7 @@ export interface ProxyServer {
   /** Looks at the files of the certificate now, and not only in its turn. */
   refresh(): void;
   /** @param graceMs how long exchanges in flight may go on */
-  close(graceMs: number): Promise<void>;
+  close(graceMs: number, idleMs?: number): Promise<void>;
 }
 
 export interface ProxyServerOptions {
@@ -104,11 +104,14 @@ export function createProxyServer({
     }
     if (draining) closeOnceIdle(socket);
   };
+  let idleMs = lingerMs;
   const closeOnceIdle = (socket: Socket) => {
     if (answering.has(socket)) return;
-    setTimeout(() => {
+    const close = () => {
       if (!answering.has(socket)) socket.destroy();
-    }, lingerMs).unref();
+    };
+    // After what has arrived was read: a busy process hears of its timers first.
+    setTimeout(() => setImmediate(close), idleMs).unref();
   };
   const refuseRaw = (socket: Socket, refusal: Refusal) => {
     // It is refused already, and what still comes is only read so that the refusal can be.
@@ -213,7 +216,8 @@ export function createProxyServer({
       });
     },
     refresh: () => secure?.refresh(),
-    close(graceMs) {
+    close(graceMs, idleMost = lingerMs) {
+      idleMs = idleMost;
       draining = true;
       return new Promise((resolve) => {
         const cut = setTimeout(() => {

@@ -86,6 +86,10 @@ const start = z.object({
 });
 export type Start = z.output<typeof start>;
 
+/** As in the configuration: how long connections may be idle, and exchanges go on; ms. */
+const drain = z.object({ idle: z.number(), grace: z.number() });
+export type Drain = z.output<typeof drain>;
+
 export const toWorker = z.discriminatedUnion("type", [
   start,
   z.object({ type: z.literal("snapshot"), snapshot }),
@@ -96,7 +100,7 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("commit") }),
   z.object({ type: z.literal("discard") }),
   z.object({ type: z.literal("collect"), seq: z.number() }),
-  z.object({ type: z.literal("drain"), graceMs: z.number() }),
+  z.object({ type: z.literal("drain"), drain }),
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),
 ]);
 export type ToWorker = z.output<typeof toWorker>;

@@ -8,12 +8,15 @@
  *            start leaves the old ones as they are
  *   prepare  a configuration, in all of them: in force in all, or in none
  *
+ * Every worker accepts from the one socket itself (SCHED_NONE). Were the primary to accept and pass connections on,
+ * those on their way to a worker that is killed, or to the last one that closes, would be lost or hang.
+ *
  * Starting a worker and changing the configuration never overlap, so that no worker starts by one that was replaced.
  */
 import cluster from "node:cluster";
 import { errorText, type Log } from "../state/log.ts";
 import { type Member, type MemberEvents, startMember } from "./member.ts";
-import type { ConfigSource, Start, ToWorker } from "./messages.ts";
+import type { ConfigSource, Drain, Start, ToWorker } from "./messages.ts";
 
 export interface Pool {
   /** @returns the port @throws Error when a worker can not start */
@@ -26,9 +29,9 @@ export interface Pool {
   /** Has all of them build it. @throws Error when one can not: then none keeps it */
   prepare(source: ConfigSource): Promise<{ commit(): void; discard(): void }>;
   /** @returns whether all were replaced */
-  restart(graceMs: number): Promise<boolean>;
+  restart(drain: Drain): Promise<boolean>;
   /** Ends all of them once their exchanges are over. */
-  close(graceMs: number): Promise<void>;
+  close(drain: Drain): Promise<void>;
 }
 
 export interface PoolOptions {
@@ -64,7 +67,7 @@ export function createPool({ size, program, first, events, log, onLost }: PoolOp
   let turn: Promise<unknown> = Promise.resolve();
 
   cluster.setupPrimary({ exec: program, args: [] });
-  cluster.schedulingPolicy = cluster.SCHED_RR;
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
 
   /** Runs the work after all that came before it. */
   function exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -120,10 +123,10 @@ export function createPool({ size, program, first, events, log, onLost }: PoolOp
   }
 
   /** @returns when it is gone */
-  async function end(member: Member, graceMs: number): Promise<void> {
+  async function end(member: Member, { idle, grace }: Drain): Promise<void> {
     serving.delete(member);
-    member.send({ type: "drain", graceMs });
-    const late = setTimeout(() => member.kill(), graceMs + endingMs);
+    member.send({ type: "drain", drain: { idle, grace } });
+    const late = setTimeout(() => member.kill(), grace + endingMs);
     await member.gone;
     clearTimeout(late);
   }
@@ -173,7 +176,7 @@ export function createPool({ size, program, first, events, log, onLost }: PoolOp
           });
         });
       }),
-    async restart(graceMs) {
+    async restart(drain) {
       for (const old of [...serving]) {
         if (closing) return false;
         try {
@@ -182,14 +185,14 @@ export function createPool({ size, program, first, events, log, onLost }: PoolOp
           log.error({ error: errorText(error) }, "a new worker can not start: the restart ends here");
           return false;
         }
-        await end(old, graceMs);
+        await end(old, drain);
       }
       return true;
     },
-    async close(graceMs) {
+    async close(drain) {
       closing = true;
       clearInterval(looking);
-      await Promise.all([...members.keys()].map((member) => end(member, graceMs)));
+      await Promise.all([...members.keys()].map((member) => end(member, drain)));
     },
   };
 }

@@ -194,7 +194,7 @@ describe("defaults", () => {
         wait: 0,
       },
       workers: 1,
-      drain: { delay: 0, grace: 10_000 },
+      drain: { delay: 0, idle: 1000, grace: 10_000 },
       limits: { connections: 20_000, body: 2_147_483_648, pace: 30_000 },
       engine: "undici",
       prefix: "cutover",
