@@ -1,0 +1,147 @@
+/** SIGHUP under load: a good configuration is swapped whole, a bad one changes nothing. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
+import {
+  failed,
+  fallen,
+  type Load,
+  type Running,
+  type Shape,
+  scrape,
+  startLoad,
+  startProcess,
+  startUpstream,
+  sumOf,
+  type Upstream,
+  yamlOf,
+} from "../support/lifecycle.ts";
+
+let folder: string;
+let legacy: Upstream;
+let fresh: Upstream;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-reload-"));
+  [legacy, fresh] = await Promise.all([startUpstream("legacy"), startUpstream("new")]);
+});
+afterAll(async () => {
+  await Promise.all([legacy.stop(), fresh.stop()]);
+  await rm(folder, { recursive: true });
+});
+
+const kept = "the configuration was not changed: the one in force stays";
+const names = z.array(z.looseObject({ name: z.string() }));
+
+describe.each([1, 2])("with workers %d", (workers) => {
+  let serve: Running;
+  let admin: AdminApi;
+  let load: Load;
+
+  const yaml = (more: Partial<Shape> = {}) =>
+    yamlOf({ upstreams: { legacy: legacy.url, new: fresh.url }, workers, ...more });
+  beforeEach(async ({ task }) => {
+    serve = await startProcess({ folder, name: task.id, yaml: yaml() });
+    admin = createAdminApi(serve.admin);
+    load = startLoad(serve.proxy, { perSecond: 500 });
+  });
+  afterEach(async () => {
+    await load.stop();
+    await admin.close();
+    serve.signal("SIGKILL");
+    await serve.exit;
+  });
+
+  const sideOf = async (path: string) => {
+    const answer = await fetch(`${serve.proxy}${path}`, { headers: { "x-shopper-id": "somebody" } });
+    await answer.text();
+    return {
+      side: answer.headers.get("x-side"),
+      decided: answer.headers.get("x-cutover-decision")?.split(";")[0],
+    };
+  };
+  const configured = async () => {
+    const answer = await fetch(`${serve.admin}/api/v1/cutovers`);
+    return names.parse(await answer.json()).map(({ name }) => name);
+  };
+
+  test("routes, cutovers and upstreams come and go; totals stay, new series begin at 0, nobody fails", async () => {
+    await admin.set(100);
+    await sleep(500);
+    const before = await scrape(serve.admin);
+    const slow = fetch(`${serve.proxy}/cart/1?ms=1500`, { headers: { "x-shopper-id": "somebody" } });
+    await sleep(100);
+
+    // The sides change places, and a cutover comes.
+    await serve.rewrite(
+      yaml({ upstreams: { legacy: fresh.url, new: legacy.url }, others: { search: "/search/*" } }),
+    );
+    serve.signal("SIGHUP");
+    await serve.said("configuration swapped");
+    expect(await configured()).toEqual(["checkout", "search"]);
+    expect(await sideOf("/cart/1")).toEqual({ side: "legacy", decided: "checkout" });
+    // Who was under way is answered by where it was sent.
+    expect((await slow).headers.get("x-side")).toBe("new");
+
+    const series = await scrape(serve.admin);
+    expect(fallen(before, series)).toEqual([]);
+    expect(series.get('cutover_requests_total{cutover="search",route="main",side="new",outcome="ok"}')).toBe(
+      0,
+    );
+    expect(series.get('cutover_percent{cutover="search"}')).toBe(0);
+    expect(await sideOf("/search/1")).toEqual({ side: "new", decided: "search" });
+    expect(await admin.set(50)).toMatchObject({ answer: { applied: { instances: 1, of: 1 } } });
+
+    // It goes, and comes back with what it had counted.
+    await serve.rewrite(yaml());
+    serve.signal("SIGHUP");
+    await serve.said("configuration swapped", 2);
+    expect(await configured()).toEqual(["checkout"]);
+    expect(sumOf(await scrape(serve.admin), "cutover_requests_total", 'cutover="search"')).toBe(0);
+    await serve.rewrite(yaml({ others: { search: "/search/*" } }));
+    serve.signal("SIGHUP");
+    await serve.said("configuration swapped", 3);
+    const back = await scrape(serve.admin);
+    expect(back.get('cutover_requests_total{cutover="search",route="main",side="legacy",outcome="ok"}')).toBe(
+      1,
+    );
+
+    await load.stop();
+    expect(fallen(before, back)).toEqual([]);
+    expect(load.sent.length).toBeGreaterThan(200);
+    expect(failed(load.sent)).toEqual([]);
+    const end = await scrape(serve.admin);
+    expect(sumOf(end, "cutover_inflight_requests")).toBe(0);
+    // The load, and what was fetched here: slow, twice /cart or /search.
+    expect(sumOf(end, "cutover_requests_total")).toBe(load.sent.length + 3);
+  });
+
+  test("a wrong file, and what can not change while it runs, change nothing and are told with their places", async () => {
+    await admin.set(100);
+    await serve.rewrite(`${yaml({ others: { search: "/search/*" } })}colour: red\n`);
+    serve.signal("SIGHUP");
+    const [wrong] = await serve.said(kept);
+    expect(wrong).toMatchObject({ level: "error", line: expect.any(Number), column: 1, path: "colour" });
+    expect(await configured()).toEqual(["checkout"]);
+
+    const lasting = yaml({
+      store: `file:${join(folder, "other.json")}`,
+      others: { search: "/search/*" },
+    }).replace("    routes: [{ name: main, path: '/cart/*' }]", "    salt: other\n$&");
+    await serve.rewrite(`prefix: other\n${lasting}`.replace(`workers: ${workers}`, "workers: 3"));
+    serve.signal("SIGHUP");
+    const lines = await serve.said(kept, 5);
+    const problems = lines.slice(1).map(({ problem }) => String(problem).split(":")[0]);
+    expect(problems.sort()).toEqual(["cutovers.checkout.salt", "prefix", "store", "workers"]);
+    expect(await configured()).toEqual(["checkout"]);
+    expect(await sideOf("/search/1")).toMatchObject({ side: "legacy", decided: undefined });
+    expect(await sideOf("/cart/1")).toEqual({ side: "new", decided: "checkout" });
+
+    await load.stop();
+    expect(failed(load.sent)).toEqual([]);
+  });
+});

@@ -1,0 +1,164 @@
+/** The end of an instance and the start of the next one, under load. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import {
+  failed,
+  type Holder,
+  isAlive,
+  type Running,
+  startHolder,
+  startLoad,
+  startProcess,
+  startUpstream,
+  type Upstream,
+  yamlOf,
+} from "../support/lifecycle.ts";
+
+const perSecond = 2000;
+const health = z.object({ status: z.string() });
+let folder: string;
+let upstream: Upstream;
+const processes: Running[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-stop-"));
+  upstream = await startUpstream("legacy");
+});
+afterAll(async () => {
+  await upstream.stop();
+  await rm(folder, { recursive: true });
+});
+afterEach(async () => {
+  for (const one of processes.splice(0)) {
+    one.signal("SIGKILL");
+    await one.exit;
+  }
+});
+
+async function start(
+  name: string,
+  options: Partial<Parameters<typeof yamlOf>[0]>,
+  holder?: Holder,
+): Promise<Running> {
+  const upstreams = { legacy: upstream.url, new: upstream.url };
+  const yaml = yamlOf({ upstreams, ...options });
+  const started = await startProcess({ folder, name, yaml, ...(holder === undefined ? {} : { holder }) });
+  processes.push(started);
+  return started;
+}
+
+async function readiness(admin: string): Promise<{ status: number; phase: string }> {
+  const answer = await fetch(`${admin}/health/ready`);
+  return { status: answer.status, phase: health.parse(await answer.json()).status };
+}
+
+describe.each([1, 2])("with workers %d", (workers) => {
+  test("SIGTERM: readiness goes first, and who leaves when it does has no request fail", async () => {
+    const serve = await start(`drain-${workers}`, {
+      workers,
+      more: ["drain: { delay: 700ms, idle: 2s, grace: 5s }"],
+    });
+    const pids = [serve.pid, ...(await serve.workers())];
+    expect(await readiness(serve.admin)).toEqual({ status: 200, phase: "ready" });
+    const load = startLoad(serve.proxy, { perSecond });
+    await sleep(1000);
+    serve.signal("SIGTERM");
+    const signalled = performance.now();
+    // As who balances the load does: it asks, and sends elsewhere once told.
+    while ((await readiness(serve.admin)).status === 200) await sleep(20);
+    expect(await readiness(serve.admin)).toEqual({ status: 503, phase: "draining" });
+    expect(performance.now() - signalled).toBeLessThan(600);
+    const stillAccepts = await fetch(`${serve.proxy}/cart/1`);
+    expect(stillAccepts.status).toBe(200);
+    await load.stop();
+    expect(await serve.exit).toBe(0);
+    console.log(`SIGTERM, workers ${workers}: ${failed(load.sent).length} of ${load.sent.length} failed`);
+    expect(load.sent.length).toBeGreaterThan(100);
+    expect(failed(load.sent)).toEqual([]);
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test("SIGTERM without a delay: what is on an open connection is answered and closes it", async () => {
+    const serve = await start(`open-${workers}`, { workers });
+    const slow = Array.from({ length: 20 }, (_, i) => fetch(`${serve.proxy}/cart/${i}?ms=${300 + 50 * i}`));
+    await sleep(200);
+    serve.signal("SIGTERM");
+    const answers = await Promise.all(slow);
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(answers.every(({ headers }) => headers.get("connection") === "close")).toBe(true);
+    expect(await serve.exit).toBe(0);
+  });
+
+  test("what outlives the grace is cut, and the process ends", async () => {
+    const serve = await start(`grace-${workers}`, { workers, more: ["drain: { grace: 500ms }"] });
+    const pids = [serve.pid, ...(await serve.workers())];
+    const cut = fetch(`${serve.proxy}/cart/1?ms=20000`).then(
+      () => "answered",
+      () => "cut",
+    );
+    await sleep(200);
+    const signalled = performance.now();
+    serve.signal("SIGTERM");
+    expect(await serve.exit).toBe(0);
+    expect(performance.now() - signalled).toBeLessThan(5000);
+    expect(await cut).toBe("cut");
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test("restarts on sockets that are handed over fail no request: old and new on one port, the file store too", async () => {
+    const holder = await startHolder(2);
+    const [proxyPort, adminPort] = holder.ports;
+    const store = `file:${join(folder, `state-${workers}.json`)}`;
+    const name = `sockets-${workers}`;
+    const options = { workers, store, more: ["drain: { idle: 5s }"] };
+    let serve = await start(name, options, holder);
+    const address = `http://127.0.0.1:${proxyPort}`;
+    expect(serve.proxy).toBe(address);
+    expect(serve.admin).toBe(`http://127.0.0.1:${adminPort}`);
+    const load = startLoad(address, { perSecond });
+    for (let round = 1; round <= 3; round++) {
+      await sleep(700);
+      const old = serve;
+      old.signal("SIGTERM");
+      // Begins while the old one drains, and waits for the store's file.
+      serve = await start(name, options, holder);
+      expect(await old.exit).toBe(0);
+    }
+    await sleep(500);
+    await load.stop();
+    const slowest = Math.max(...load.sent.map(({ begunAt, endedAt }) => endedAt - begunAt));
+    console.log(
+      `restart on a handed-over socket ×3, workers ${workers}: ${failed(load.sent).length} of ${load.sent.length} failed, slowest ${slowest.toFixed(0)} ms`,
+      new Set(failed(load.sent).map(({ fault }) => fault)),
+    );
+    expect(failed(load.sent)).toEqual([]);
+    expect(load.sent.length).toBeGreaterThan(1000);
+    serve.signal("SIGTERM");
+    await serve.exit;
+    await holder.close();
+  });
+});
+
+test("a start waits for a port that an earlier process still holds, and says so when it does not come free", async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  const { port } = z.object({ port: z.int() }).parse(taken.address());
+  const yaml = (wait: string) =>
+    yamlOf({ upstreams: { legacy: upstream.url, new: upstream.url } }).replace(
+      "listeners: { proxy: { port: 0 }, admin: { port: 0 }, wait: 20s }",
+      `listeners: { proxy: { port: ${port} }, admin: { port: 0 }, wait: ${wait} }`,
+    );
+  const refused = startProcess({ folder, name: "refused", yaml: yaml("0s") });
+  await expect(refused).rejects.toThrow("EADDRINUSE");
+  const starting = startProcess({ folder, name: "waits", yaml: yaml("20s") });
+  await sleep(1500);
+  taken.close();
+  const serve = await starting;
+  processes.push(serve);
+  expect((await fetch(`${serve.proxy}/cart/1`)).status).toBe(200);
+});

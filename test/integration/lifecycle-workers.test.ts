@@ -1,0 +1,176 @@
+/** Workers under load: restarted, killed, frozen, ended. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
+import {
+  failed,
+  fallen,
+  isAlive,
+  type Load,
+  type Running,
+  scrape,
+  startLoad,
+  startProcess,
+  startUpstream,
+  sumOf,
+  type Upstream,
+  yamlOf,
+} from "../support/lifecycle.ts";
+
+const perSecond = 2000;
+let folder: string;
+let legacy: Upstream;
+let fresh: Upstream;
+let serve: Running;
+let admin: AdminApi;
+let load: Load | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-workers-"));
+  [legacy, fresh] = await Promise.all([startUpstream("legacy"), startUpstream("new")]);
+});
+afterAll(async () => {
+  await Promise.all([legacy.stop(), fresh.stop()]);
+  await rm(folder, { recursive: true });
+});
+beforeEach(async ({ task }) => {
+  const upstreams = { legacy: legacy.url, new: fresh.url };
+  const yaml = yamlOf({ upstreams, workers: 2, more: ["drain: { idle: 2s }"] });
+  serve = await startProcess({ folder, name: task.id, yaml });
+  admin = createAdminApi(serve.admin);
+});
+afterEach(async () => {
+  await load?.stop();
+  load = undefined;
+  await admin.close();
+  serve.signal("SIGKILL");
+  await serve.exit;
+});
+
+async function answered(most: number): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while ((load?.sent.length ?? 0) < most && performance.now() < deadline) await sleep(10);
+}
+
+test("five rolling restarts of two workers under load fail no request, and every request is counted", async () => {
+  await admin.set(50);
+  load = startLoad(serve.proxy, { perSecond });
+  const seen = new Set(await serve.workers());
+  let before = await scrape(serve.admin);
+  for (let round = 1; round <= 5; round++) {
+    await answered(round * 1000);
+    serve.signal("SIGUSR2");
+    await serve.said("all workers were restarted", round);
+    const now = await serve.workers();
+    expect(now).toHaveLength(2);
+    expect(now.filter((pid) => seen.has(pid))).toEqual([]);
+    for (const pid of now) seen.add(pid);
+    const after = await scrape(serve.admin);
+    expect(fallen(before, after)).toEqual([]);
+    before = after;
+  }
+  await load.stop();
+  const { sent } = load;
+  const seconds = ((sent.at(-1)?.endedAt ?? 0) - (sent[0]?.begunAt ?? 0)) / 1000;
+  console.log(
+    `rolling restart: ${sent.length} requests, ${(sent.length / seconds).toFixed(0)}/s, 0 failed expected`,
+  );
+  expect(failed(sent)).toEqual([]);
+  const series = await scrape(serve.admin);
+  expect(sumOf(series, "cutover_requests_total")).toBe(sent.length);
+  expect(sumOf(series, "cutover_inflight_requests")).toBe(0);
+  expect(sumOf(series, "cutover_worker_exits_total")).toBe(10);
+  expect([...seen].filter(isAlive)).toHaveLength(2);
+});
+
+test("a worker killed with -9 fails its requests in flight and no other; totals stay, in flight returns to 0", async () => {
+  // Every tenth request takes a while, so that some are surely in flight.
+  load = startLoad(serve.proxy, {
+    perSecond: 1000,
+    path: (number) => (number % 10 === 0 ? "/cart/1?ms=400" : "/cart/1"),
+    connections: 128,
+  });
+  await answered(2000);
+  const before = await scrape(serve.admin);
+  const [victim] = await serve.workers();
+  if (victim === undefined) throw new Error("no worker");
+  const underWay = load.underWay();
+  const killedAt = performance.now();
+  process.kill(victim, "SIGKILL");
+  await serve.said("a worker is gone: it is replaced");
+  const after = await scrape(serve.admin);
+  await serve.said("a worker serves", 3);
+  await answered(6000);
+  await load.stop();
+
+  const faults = failed(load.sent);
+  console.log(
+    `kill -9: ${faults.length} of ${underWay} requests under way failed, of ${load.sent.length} in all`,
+  );
+  expect(faults.length).toBeGreaterThan(0);
+  expect(faults.length).toBeLessThanOrEqual(underWay);
+  expect(faults.filter(({ begunAt }) => begunAt > killedAt + 50)).toEqual([]);
+  expect(fallen(before, after)).toEqual([]);
+  const end = await scrape(serve.admin);
+  expect(fallen(after, end)).toEqual([]);
+  expect(sumOf(end, "cutover_inflight_requests")).toBe(0);
+  expect(sumOf(end, "cutover_workers")).toBe(2);
+  // What the killed one had counted since its last report, at most 250 ms before, is lost, and nothing else.
+  const answers = load.sent.length - faults.length;
+  const counted = sumOf(end, "cutover_requests_total");
+  expect(counted).toBeLessThanOrEqual(load.sent.length);
+  expect(counted).toBeGreaterThanOrEqual(answers - 500);
+});
+
+test("a worker killed with -9 leaves no connection open that was on its way to it", async () => {
+  load = startLoad(serve.proxy, { perSecond: 800, connections: 64, fresh: true });
+  for (const kill of [1, 2, 3]) {
+    await answered(kill * 800);
+    const [victim] = await serve.workers();
+    if (victim === undefined) throw new Error("no worker");
+    process.kill(victim, "SIGKILL");
+    await serve.said("a worker serves", 2 + kill);
+  }
+  await load.stop();
+  const slowest = Math.max(...load.sent.map(({ begunAt, endedAt }) => endedAt - begunAt));
+  console.log(
+    `kill -9 ×3, a connection a request: ${failed(load.sent).length} of ${load.sent.length} failed, slowest ${slowest.toFixed(0)} ms`,
+  );
+  expect(slowest).toBeLessThan(5000);
+  expect(failed(load.sent).filter(({ fault }) => fault?.includes("ECONNREFUSED"))).toEqual([]);
+});
+
+test("a version counts as applied when every worker decides by it", async () => {
+  const { answer } = await admin.set(10);
+  expect(answer).toMatchObject({ applied: { instances: 1, of: 1 } });
+  const [frozen] = await serve.workers();
+  if (frozen === undefined) throw new Error("no worker");
+  process.kill(frozen, "SIGSTOP");
+  try {
+    const early = await admin.set(20);
+    expect(early.answer).toMatchObject({ percent: 20, changed: true, applied: { instances: 0, of: 1 } });
+  } finally {
+    process.kill(frozen, "SIGCONT");
+  }
+  const late = await admin.set(30);
+  expect(late.answer).toMatchObject({ percent: 30, applied: { instances: 1, of: 1 } });
+});
+
+test("after SIGTERM no process is left, and no request that was sent before has failed", async () => {
+  load = startLoad(serve.proxy, { perSecond });
+  await answered(2000);
+  const pids = [serve.pid, ...(await serve.workers())];
+  expect(pids).toHaveLength(3);
+  await load.stop();
+  const slow = fetch(`${serve.proxy}/cart/1?ms=700`);
+  await sleep(100);
+  serve.signal("SIGTERM");
+  expect((await slow).status).toBe(200);
+  expect((await slow).headers.get("connection")).toBe("close");
+  expect(await serve.exit).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(failed(load.sent)).toEqual([]);
+});
