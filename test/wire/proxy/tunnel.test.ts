@@ -214,6 +214,7 @@ describe("a client that leaves during the handshake leaves no connection, and is
       const joinedPairs = proxy.counted.filter((what) => what.startsWith("upgraded")).length;
       return joinedPairs === proxy.counted.filter((what) => what.startsWith("upgrade ended")).length;
     });
+    await until(`none is in flight (seed ${seed})`, () => proxy.inFlight.legacy === 0);
     expect(proxy.inFlight, `seed ${seed}`).toEqual({ legacy: 0, new: 0, none: 0 });
     expect(proxy.faults).toEqual([]);
     expect(proxy.entries.length).toBe(proxy.counted.filter((what) => /^(legacy|none) /.test(what)).length);
