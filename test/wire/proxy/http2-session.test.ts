@@ -193,3 +193,44 @@ describe("a stop of the proxy (RFC 9113 §6.8)", () => {
     expect(proxy.counted).toEqual(["none client_aborted"]);
   });
 });
+
+test("six hundred streams given up at random moments: upstreams, counts and sessions return to nothing", async () => {
+  const seed = Number(process.env.SEED ?? Date.now());
+  let state = (seed % 2_147_483_646) + 1;
+  const random = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+  const { raw, proxy, session } = await start((connection) =>
+    connection.onRequest(() => {
+      connection.write("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
+      connection.write(Buffer.alloc(random() < 0.5 ? 300_000 : 1000, "b"));
+    }),
+  );
+  const one = async (client: ReturnType<typeof session>) => {
+    const isUpload = random() < 0.5;
+    const stream = client.request(
+      { ":path": "/x", ":method": isUpload ? "POST" : "GET" },
+      { endStream: !isUpload },
+    );
+    stream.on("error", () => {}).on("data", () => {});
+    if (isUpload) stream.write(Buffer.alloc(Math.ceil(random() * 100_000), "u"));
+    if (isUpload && random() < 0.7) stream.end();
+    await new Promise((resolve) => setTimeout(resolve, random() * 15));
+    if (random() < 0.9) stream.close(constants.NGHTTP2_CANCEL);
+    else client.destroy();
+  };
+  for (let i = 0; i < 30; i += 1) {
+    const client = session();
+    await new Promise((resolve) => client.once("remoteSettings", resolve));
+    await Promise.all(Array.from({ length: 20 }, () => (client.destroyed ? undefined : one(client))));
+    client.close();
+  }
+  await until(`none is in flight (seed ${seed})`, () => proxy.inFlight.none === 0, 10_000);
+  const busy = () => raw.connections.filter((one) => one.closedBy() === "open").length;
+  // Those of whole answers are kept for the next request.
+  await until(`all others are closed (seed ${seed})`, () => busy() <= 20, 10_000);
+  expect(proxy.faults).toEqual([]);
+  expect(proxy.entries).toHaveLength(proxy.counted.length);
+  await proxy.server.close(2000);
+});
