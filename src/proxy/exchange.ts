@@ -141,7 +141,7 @@ export function createExchange(context: ExchangeContext): Exchange {
         const journey = pin ?? stored;
         const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
         const decision = decide(state, { owner, journey, forced, bucket, stale });
-        return { route, decision, state, pin: journey, keyed: keys.length > 0, keys, cookieless };
+        return { route, decision, state, pin: journey, keys, cookieless };
       };
       if (keys.length === 0 && cookieless === undefined) {
         go(arrival, judge(undefined, undefined), content);
@@ -264,11 +264,11 @@ export function createExchange(context: ExchangeContext): Exchange {
 
 /** Only where nothing was sent, nothing is owned or pinned, and the body is still there to be sent. */
 function mayFallBack(decided: Decided, failure: Failure, content: Buffer | Readable): boolean {
-  const { decision, route, pin, keyed, begun } = decided;
+  const { decision, route, pin, keys, begun } = decided;
   if (failure.outcome !== "connect_failed" || failure.sent || decision.side !== "new") return false;
   if (
     !route.cutover.fallback ||
-    keyed ||
+    keys.length > 0 ||
     pin !== undefined ||
     begun !== undefined ||
     decision.reason === "closed"

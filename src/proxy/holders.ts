@@ -17,8 +17,7 @@ export interface Decided {
   readonly state: CutoverState;
   /** The valid pin of its journey, whether or not it decided. */
   readonly pin: JourneyPin | undefined;
-  /** Whether the request carries a key that has or may have an owner: it never changes sides again. */
-  readonly keyed: boolean;
+  /** Those it carries: each has an owner or may have, so that a request with one never changes sides again. */
   readonly keys: readonly OwnerKey[];
   /** The shopper, where its journey is in the store rather than in a cookie. */
   readonly cookieless: string | undefined;
