@@ -74,6 +74,14 @@ export const refusals = {
     "The request did not arrive in time.",
     true,
   ),
+  targetTooLong: refusal(
+    414,
+    "URI Too Long",
+    "http_request_error",
+    "rejected",
+    "The target is too long.",
+    true,
+  ),
   headTooLarge: refusal(
     431,
     "Request Header Fields Too Large",

@@ -124,12 +124,32 @@ export function relay(
       if (client === undefined) connection.stream.destroy();
       else joinTunnel(client, connection, limits, events.switched());
     },
-    failure: events.failed,
+    failure(failure) {
+      if (failure.stale && !request.fresh && mayRepeat(request)) begin({ ...request, fresh: true });
+      else events.failed(failure);
+    },
   };
-  const forwarding = upstream.forward(request, around?.(sink) ?? sink);
-  answer.onDrain(forwarding.resume);
-  return forwarding;
+  const outer = around?.(sink) ?? sink;
+  let forwarding: Forwarding;
+  function begin(attempt: ForwardRequest): void {
+    request = attempt;
+    forwarding = upstream.forward(attempt, outer);
+  }
+  begin(request);
+  const resume = () => forwarding.resume();
+  answer.onDrain(resume);
+  return { resume, abort: () => forwarding.abort() };
 }
+
+/**
+ * Whether it may be sent again after a kept connection turned out to be dead: the upstream may have closed it just
+ * before, and no harm is done if it has not (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
+ */
+function mayRepeat({ method, body }: ForwardRequest): boolean {
+  return body.kind === "none" && idempotent.has(method);
+}
+
+const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 function framed(framing: RequestFraming, content: Buffer | Readable): ForwardBody {
   switch (framing.kind) {

@@ -14,6 +14,7 @@ import { inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
 import { createSecureListener } from "./secure.ts";
 import { createSessions } from "./sessions.ts";
+import { hasLongTarget } from "./target.ts";
 import { createTurns } from "./turns.ts";
 import { createUpgrades } from "./upgrade.ts";
 
@@ -28,6 +29,9 @@ const lingerMs = 1000;
 
 /** An address, or a listening socket that was handed to the process. */
 export type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
+
+/** What the parser says, and of what. */
+type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
 
 export interface ProxyServer {
   /** @returns the port taken */
@@ -152,6 +156,8 @@ export function createProxyServer({
       connections.closed();
     });
   };
+  // node:http would leave out what comes behind the thousandth field, unsaid; the size of the head bounds them.
+  server.maxHeadersCount = 0;
   server.on("connection", (socket) => {
     if (open.has(socket)) return;
     if (!admits()) {
@@ -172,10 +178,10 @@ export function createProxyServer({
     socket.on("error", () => socket.destroy());
     turns.giveUp(socket, false, () => refuseRaw(socket, { ...refusals.method, close: true }));
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on("clientError", (error: ParserError, socket: Socket) => {
     if (error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
     turns.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
-      refuseRaw(socket, parserRefusal(error.code));
+      refuseRaw(socket, parserRefusal(error));
     });
   });
 
@@ -235,8 +241,10 @@ export function createProxyServer({
   };
 }
 
-function parserRefusal(code: string | undefined): Refusal {
-  if (code === "HPE_HEADER_OVERFLOW") return refusals.headTooLarge;
+function parserRefusal({ code, rawPacket }: ParserError): Refusal {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return hasLongTarget(rawPacket) ? refusals.targetTooLong : refusals.headTooLarge;
+  }
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return refusals.requestTimeout;
   return refusals.malformed;
 }

@@ -16,11 +16,21 @@ export interface Target {
 const absoluteForm = /^https?:\/\/([^/?]+)(.*)$/i;
 /** RFC 3986 §3.2.2 without user information; a Host may be empty (RFC 9110 §7.2). */
 export const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
+/** 414 above it (RFC 9112 §3 recommends to take 8000). */
+const maxTargetBytes = 8192;
+const longTarget = new RegExp(`^[!-~]+ +[!-~]{${maxTargetBytes}}[!-~]`);
+
+/** @returns whether the packet that a parser gave up in begins with a request line whose target is too long */
+export function hasLongTarget(packet: Buffer | undefined): boolean {
+  return packet !== undefined && longTarget.test(packet.toString("latin1", 0, 2 * maxTargetBytes));
+}
+
 /** A target holds no control characters, spaces or fragments; bytes above 0x7e must have been encoded. */
 const clean = /^[!-~]+$/;
 
 /** @returns the target's parts, or the refusal it earns */
 export function parseTarget(method: string, target: string): Target | Refusal {
+  if (target.length > maxTargetBytes) return refusals.targetTooLong;
   if (target === "*") {
     return method === "OPTIONS"
       ? { forwarded: "*", path: "*", query: "", authority: undefined }

@@ -55,7 +55,14 @@ export async function connectRaw(url: string | URL): Promise<RawClient> {
     socket.once("connect", resolve).once("error", reject);
   });
   const chunks: Buffer[] = [];
-  let unread: Buffer = Buffer.alloc(0);
+  /** What came since `unread` was last put together: a large body is put together once, not at each of its packets. */
+  let fresh: Buffer[] = [];
+  let rest: Buffer = Buffer.alloc(0);
+  const unread = () => {
+    if (fresh.length > 0) rest = Buffer.concat([rest, ...fresh]);
+    fresh = [];
+    return rest;
+  };
   let closedBy: "open" | "fin" | "reset" = "open";
   let listeners: (() => void)[] = [];
   const changed = () => {
@@ -65,7 +72,7 @@ export async function connectRaw(url: string | URL): Promise<RawClient> {
   };
   socket.on("data", (chunk) => {
     chunks.push(chunk);
-    unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
+    fresh.push(chunk);
     changed();
   });
   socket.on("end", () => {
@@ -93,16 +100,17 @@ export async function connectRaw(url: string | URL): Promise<RawClient> {
       }
     },
     received: () => Buffer.concat(chunks),
-    unread: () => unread,
+    unread,
     async response(method = "GET") {
       for (;;) {
-        const read = readResponse(unread, method, closedBy !== "open");
+        const bytes = unread();
+        const read = readResponse(bytes, method, closedBy !== "open");
         if (read !== undefined) {
-          unread = unread.subarray(read.octets);
+          rest = bytes.subarray(read.octets);
           return read.response;
         }
         if (closedBy !== "open") {
-          throw new Error(`the connection ended (${closedBy}) after ${JSON.stringify(tail(unread))}`);
+          throw new Error(`the connection ended (${closedBy}) after ${JSON.stringify(tail(bytes))}`);
         }
         await change();
       }
@@ -113,7 +121,8 @@ export async function connectRaw(url: string | URL): Promise<RawClient> {
       return closedBy;
     },
     end: () => void socket.end(),
-    reset: () => void socket.resetAndDestroy(),
+    // `resetAndDestroy` sends an end first and waits for what is still to be written; this does neither.
+    reset: () => void Object.assign(socket, { resetAndClosing: true }).destroy(),
   };
 }
 

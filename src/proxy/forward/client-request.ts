@@ -32,6 +32,9 @@ export function createExchange(
   let response: IncomingMessage | undefined;
   let upload: Upload | undefined;
   let connectTimer: NodeJS.Timeout | undefined;
+  let received = () => 0;
+  /** Octets its connection had received before; undefined on one made for it. */
+  let receivedBefore: number | undefined;
   let sent = false;
   let over = false;
   const timed: Timed = {
@@ -88,6 +91,8 @@ export function createExchange(
   }
 
   function onSocket(socket: Socket): void {
+    received = () => socket.bytesRead;
+    if (proxyRequest?.reusedSocket) receivedBefore = socket.bytesRead;
     if (isConnected(socket)) {
       onConnected();
       return;
@@ -192,7 +197,7 @@ export function createExchange(
   }
 
   function failWith(error: Error): void {
-    breakOff(failureOf(error, { sent, headSeen: response !== undefined }));
+    breakOff(failureOf(error, { sent, headSeen: response !== undefined }, receivedBefore === received()));
   }
 
   function settle(): void {
@@ -210,6 +215,8 @@ export function createExchange(
 function writeHead(proxyRequest: ClientRequest, { method, target, fields, body }: ForwardRequest): void {
   proxyRequest.method = method;
   proxyRequest.path = target;
+  // node:http would leave out what comes behind the thousandth field of the response, unsaid.
+  proxyRequest.maxHeadersCount = 0;
   if (proxyRequest.hasHeader("content-length")) proxyRequest.removeHeader("content-length");
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";

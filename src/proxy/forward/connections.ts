@@ -20,6 +20,10 @@ const tcpKeepAliveMs = 60_000;
 export interface Connection {
   readonly client: Client;
   passenger: Passenger | undefined;
+  /** Whether it was kept from an earlier exchange. */
+  kept: boolean;
+  /** Octets that came in on it so far. */
+  received(): number;
   /** A request goes out on it. */
   awaitResponse(): void;
   /** Closes the socket, made or still being made. */
@@ -30,6 +34,8 @@ export interface Passenger {
   /** Called once, when a connection is there for it, which need not be made yet. */
   board(connection: Connection): void;
   resumeParser: (() => void) | undefined;
+  /** Whether a kept connection will not do. */
+  readonly fresh: boolean;
 }
 
 export interface Connections {
@@ -107,6 +113,8 @@ export function createConnections(options: {
     const connection: Connection = {
       client,
       passenger: undefined,
+      kept: false,
+      received: () => socket?.bytesRead ?? 0,
       awaitResponse: () => beginResponse(),
       cut: () => socket?.destroy(),
     };
@@ -147,7 +155,11 @@ export function createConnections(options: {
       return closing !== undefined;
     },
     acquire(passenger) {
-      const connection = free.pop() ?? (count < limit ? open() : undefined);
+      if (passenger.fresh && count >= limit) {
+        const oldest = free.shift();
+        if (oldest !== undefined) drop(oldest);
+      }
+      const connection = (passenger.fresh ? undefined : free.pop()) ?? (count < limit ? open() : undefined);
       if (connection === undefined) waiting.add(passenger);
       else board(passenger, connection);
     },
@@ -156,6 +168,7 @@ export function createConnections(options: {
     },
     release(connection) {
       connection.passenger = undefined;
+      connection.kept = true;
       const next = nextWaiting();
       if (next !== undefined) board(next, connection);
       else if (closing !== undefined) drop(connection);

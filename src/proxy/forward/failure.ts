@@ -30,9 +30,11 @@ export interface Progress {
   readonly headSeen: boolean;
 }
 
-export function failureOf(error: Error, progress: Progress): Failure {
+/** @param wasSilent whether the connection was kept from an earlier exchange and no byte of an answer came on it */
+export function failureOf(error: Error, progress: Progress, wasSilent: boolean): Failure {
   const code = codeOf(error);
-  return { outcome: outcomeOf(code, error.message, progress), sent: progress.sent, code };
+  const outcome = outcomeOf(code, error.message, progress);
+  return { outcome, sent: progress.sent, code, stale: wasSilent && outcome === "reset" };
 }
 
 function codeOf(error: Error): string {

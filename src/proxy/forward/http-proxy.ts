@@ -30,8 +30,11 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
     maxSockets: connections ?? Number.POSITIVE_INFINITY,
     maxFreeSockets: Number.POSITIVE_INFINITY,
   });
+  /** For what a kept connection will not do; it keeps none. */
+  const freshAgent = new Agent();
   // TLS is the connection's affair: to http-proxy and its ClientRequest every upstream is plain.
   agent.createConnection = createDial(url, tls);
+  freshAgent.createConnection = agent.createConnection;
   const target = {
     protocol: "http:",
     host: url.hostname.replace(/^\[|\]$/g, ""),
@@ -56,7 +59,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
         try {
           const options = {
             target,
-            agent,
+            agent: request.fresh ? freshAgent : agent,
             selfHandleResponse: true,
             ignorePath: true,
             buffer: takingOver((proxyRequest) => exchange.take(proxyRequest)),
@@ -80,6 +83,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
         });
       }
       agent.destroy();
+      freshAgent.destroy();
     },
   };
 };

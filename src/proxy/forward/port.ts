@@ -16,6 +16,8 @@ export interface ForwardRequest {
   /** End-to-end fields, host included, no framing. */
   readonly fields: readonly string[];
   readonly body: ForwardBody;
+  /** Only a connection made for it will do, where one can be had. */
+  readonly fresh?: boolean;
   /** The protocol the connection is to change to, lower case; such requests go by upgrade.ts, not by an engine. */
   readonly upgrade?: string | undefined;
 }
@@ -41,6 +43,8 @@ export interface Failure {
   readonly sent: boolean;
   /** For the log: a code such as ECONNREFUSED. Never a byte of the message. */
   readonly code: string;
+  /** It was sent on a connection kept from an earlier exchange, which ended without a byte of an answer. */
+  readonly stale?: boolean;
   /** When to come again, where that is known. */
   readonly retryAfterSeconds?: number;
 }

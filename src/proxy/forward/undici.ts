@@ -40,6 +40,8 @@ interface Exchange extends Timed, Passenger {
   upload: Upload | undefined;
   body: Readable | undefined;
   sent: boolean;
+  /** Octets its connection had received before; undefined on one made for it. */
+  receivedBefore: number | undefined;
   headSeen: boolean;
   /** Nothing is called back any more. */
   over: boolean;
@@ -64,7 +66,7 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
         asteriskForm ??= createHttpProxyUpstream(options);
         return asteriskForm.forward(request, sink);
       }
-      const exchange = createExchange(sink, timeouts, connections);
+      const exchange = createExchange(sink, timeouts, connections, request.fresh === true);
       const { fields, body } = framed(request, exchange);
       exchange.options = { method: request.method, path: request.target, headers: fields, body };
       awaitHead(exchange);
@@ -83,6 +85,7 @@ function createExchange(
   sink: ResponseSink,
   timeouts: UpstreamTimeouts,
   connections: Connections,
+  fresh: boolean,
 ): Exchange & Dispatcher.DispatchHandler {
   return {
     sink,
@@ -95,7 +98,9 @@ function createExchange(
     upload: undefined,
     body: undefined,
     resumeParser: undefined,
+    fresh,
     sent: false,
+    receivedBefore: undefined,
     headSeen: false,
     over: false,
     board,
@@ -145,6 +150,7 @@ function streamed(content: Readable, length: number | undefined, exchange: Excha
 function board(this: Exchange & Dispatcher.DispatchHandler, connection: Connection): void {
   const { options } = this;
   this.connection = connection;
+  if (connection.kept) this.receivedBefore = connection.received();
   this.options = undefined;
   if (options !== undefined) connection.client.dispatch(options, this);
 }
@@ -220,8 +226,8 @@ function complete(exchange: Exchange, trailers: readonly string[]): void {
 
 function onError(this: Exchange, error: Error): void {
   // Before anything is sent it may come out of `dispatch` itself, when the caller has no Forwarding yet.
-  if (this.sent) fail(this, failureOf(error, this));
-  else failLater(this, failureOf(error, this));
+  if (!this.sent) failLater(this, failureOf(error, this, false));
+  else fail(this, failureOf(error, this, this.receivedBefore === this.connection?.received()));
 }
 
 function timedOut(this: Exchange, code: TimeoutCode): void {
