@@ -34,7 +34,8 @@ export interface Progress {
 export function failureOf(error: Error, progress: Progress, wasSilent: boolean): Failure {
   const code = codeOf(error);
   const outcome = outcomeOf(code, error.message, progress);
-  return { outcome, sent: progress.sent, code, stale: wasSilent && outcome === "reset" };
+  const failure = { outcome, sent: progress.sent, code };
+  return wasSilent && outcome === "reset" ? { ...failure, stale: true } : failure;
 }
 
 function codeOf(error: Error): string {
