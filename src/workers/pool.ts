@@ -66,8 +66,9 @@ export function createPool({ size, program, first, events, log, onLost }: PoolOp
   let closing = false;
   let turn: Promise<unknown> = Promise.resolve();
 
-  cluster.setupPrimary({ exec: program, args: [] });
+  // In this order: the setup freezes the policy.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
+  cluster.setupPrimary({ exec: program, args: [] });
 
   /** Runs the work after all that came before it. */
   function exclusively<T>(work: () => Promise<T>): Promise<T> {

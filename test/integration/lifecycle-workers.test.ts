@@ -139,7 +139,7 @@ test("a worker killed with -9 leaves no connection open that was on its way to i
   console.log(
     `kill -9 ×3, a connection a request: ${failed(load.sent).length} of ${load.sent.length} failed, slowest ${slowest.toFixed(0)} ms`,
   );
-  expect(slowest).toBeLessThan(5000);
+  expect(load.sent.filter(({ begunAt, endedAt }) => endedAt - begunAt > 5000)).toEqual([]);
   expect(failed(load.sent).filter(({ fault }) => fault?.includes("ECONNREFUSED"))).toEqual([]);
 });
 
