@@ -21,7 +21,7 @@ import { createUpgrades } from "./upgrade.ts";
 /** Bytes of a request head (431 above it). */
 const maxHeadBytes = 16_384;
 /** A head that takes longer is a slow-loris attack or a dead peer (408). */
-const headTimeoutMs = 15_000;
+const defaultHeadTimeoutMs = 15_000;
 /** Longer than the 60 s after which common load balancers let go, so that they close first. */
 const idleTimeoutMs = 65_000;
 /** How long a refused connection is still read, and one may be idle once the listener stops unless that is told. */
@@ -53,6 +53,8 @@ export interface ProxyServerOptions {
   /** Paths of a certificate and its key: HTTPS, with HTTP/2. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly onFault: (error: unknown) => void;
+  /** How long a head may take to arrive, of a new connection and of a kept one alike. */
+  readonly headTimeoutMs?: number;
 }
 
 export function createProxyServer({
@@ -63,6 +65,7 @@ export function createProxyServer({
   connections,
   tls,
   onFault,
+  headTimeoutMs = defaultHeadTimeoutMs,
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
   const open = new Set<Socket>();
@@ -136,7 +139,7 @@ export function createProxyServer({
     // Bodies have their own limits: the upstream's idle and total timeouts.
     requestTimeout: 0,
     keepAliveTimeout: idleTimeoutMs,
-    connectionsCheckingInterval: 2000,
+    connectionsCheckingInterval: Math.min(2000, headTimeoutMs),
     noDelay: true,
     insecureHTTPParser: false,
     // Host is checked by the exchange, with an answer of the same form as every other refusal.
@@ -179,7 +182,9 @@ export function createProxyServer({
     turns.giveUp(socket, false, () => refuseRaw(socket, { ...refusals.method, close: true }));
   });
   server.on("clientError", (error: ParserError, socket: Socket) => {
-    if (error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
+    // A connection opened in advance and never used is no request, and nobody waits for an answer on it.
+    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
+    if (isUnused || error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
     turns.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
       refuseRaw(socket, parserRefusal(error));
     });

@@ -13,6 +13,7 @@ export interface ProxyOptions extends Omit<FixtureOptions, "upstreams"> {
   readonly old: Readonly<Record<string, unknown>>;
   readonly fresh?: Readonly<Record<string, unknown>>;
   readonly tls?: ListenerConfig["tls"];
+  readonly headTimeoutMs?: number;
 }
 
 export async function startProxy(options: ProxyOptions) {
@@ -34,6 +35,7 @@ export async function startProxy(options: ProxyOptions) {
     onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
     tls: options.tls,
     onFault: (error) => faults.push(error),
+    ...(options.headTimeoutMs === undefined ? {} : { headTimeoutMs: options.headTimeoutMs }),
   });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
   return {
