@@ -78,7 +78,7 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
   );
   gauge(
     "cutover_upstream_healthy",
-    "1 if the health checks find the upstream well, else 0.",
+    "1 if the health checks find the upstream well, else 0; with workers, how many of them find it so.",
     ({ healthy }) => (healthy === undefined ? undefined : Number(healthy)),
   );
   new Gauge({

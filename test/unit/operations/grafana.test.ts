@@ -56,7 +56,7 @@ test("legacy is a solid blue line and new a dashed orange one, wherever the side
 });
 
 test("every query of a cutover's series is narrowed to the chosen one", () => {
-  const ofInstances = /cutover_(store_up|store_staleness_seconds)/;
+  const ofInstances = /cutover_(store_up|store_staleness_seconds|upstream_[a-z_]+)/;
   for (const { title, targets } of dashboard.panels) {
     for (const { expr } of targets) {
       const selectors = expr.match(/cutover_[a-z_]+(\{[^}]*\})?/g) ?? [];

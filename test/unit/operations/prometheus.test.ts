@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import { createOpenGauges } from "../../../src/telemetry/open.ts";
+import { createUpstreamMetrics } from "../../../src/telemetry/upstreams.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {
@@ -40,6 +41,9 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
   const open = { legacy: none, new: none };
   const figures = new Map([["checkout", { journeys: open, unfinished: open }]]);
   createOpenGauges(metrics.registry, async () => figures, Date.now);
+  createUpstreamMetrics(metrics.registry).watch("shop", () => {
+    return { inFlight: 0, queued: 0, breaker: "closed", healthy: true };
+  });
   const page = await metrics.render();
   const exposed = new Set([...page.matchAll(/^([a-z_]+)[{ ]/gm)].map(([, name]) => name));
   const recorded = new Set(records.map(({ record }) => record));
