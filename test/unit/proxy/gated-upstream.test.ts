@@ -1,3 +1,4 @@
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { createBreaker } from "../../../src/proxy/breaker.ts";
 import type { Failure, ForwardRequest, ResponseSink, Upstream } from "../../../src/proxy/forward/port.ts";
@@ -96,6 +97,39 @@ describe("a request that passes the gate", () => {
     second.forwarding.abort();
     expect(attempts[1]?.aborted).toBe(true);
     expect([slots.taken, slots.queued]).toEqual([0, 0]);
+  });
+});
+
+describe("a connection whose protocol was changed", () => {
+  it("is its caller's, has no slot any more, and tells the breaker of the connect", () => {
+    const { attempts, slots, upstream } = createFixture();
+    const stream = new PassThrough();
+    const got: unknown[] = [];
+    const request: ForwardRequest = { method: "GET", target: "/ws", fields: [], body: { kind: "none" } };
+    upstream.forward(request, {
+      interim: () => {},
+      head: () => {},
+      data: () => true,
+      end: () => {},
+      switched: (head, connection, limits) => got.push(head.status, connection.stream, limits.idleMs),
+      failure: () => {},
+    });
+    const limits = { idleMs: 5, lifetimeMs: 6 };
+    const head = { status: 101, reason: "", fields: [] };
+    attempts[0]?.sink.switched?.(head, { stream, first: Buffer.alloc(0) }, limits);
+    expect(got).toEqual([101, stream, 5]);
+    expect(slots.taken).toBe(0);
+    expect(stream.destroyed).toBe(false);
+  });
+
+  it("is closed when nobody asked for it", () => {
+    const { attempts, send, slots } = createFixture();
+    send("/ws");
+    const stream = new PassThrough();
+    const head = { status: 101, reason: "", fields: [] };
+    attempts[0]?.sink.switched?.(head, { stream, first: Buffer.alloc(0) }, { idleMs: 5, lifetimeMs: 6 });
+    expect(stream.destroyed).toBe(true);
+    expect(slots.taken).toBe(0);
   });
 });
 
