@@ -1,4 +1,9 @@
-/** A map of bounded size that forgets what was used longest ago. */
+/**
+ * A map of bounded size that forgets what was not used for long. Two generations: what is used moves into the younger;
+ * when that has grown to half of the bound the older is forgotten whole and the younger takes its place. So at least
+ * half as many entries as may be held are remembered, and forgetting costs nothing, however many pass through. (One
+ * Map that gives up its first entry each time walks over all it has given up before.)
+ */
 export interface Lru<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
@@ -6,27 +11,36 @@ export interface Lru<Value> {
   readonly size: number;
 }
 
+/** @param most entries held at any time, at least 2 */
 export function createLru<Value>(most: number): Lru<Value> {
-  const entries = new Map<string, Value>();
+  const half = Math.max(1, Math.floor(most / 2));
+  let younger = new Map<string, Value>();
+  let older = new Map<string, Value>();
+
+  function put(key: string, value: Value): void {
+    if (younger.size >= half && !younger.has(key)) {
+      older = younger;
+      younger = new Map();
+    }
+    younger.set(key, value);
+    older.delete(key);
+  }
+
   return {
     get(key) {
-      const value = entries.get(key);
-      if (value !== undefined) {
-        entries.delete(key);
-        entries.set(key, value);
-      }
-      return value;
+      const young = younger.get(key);
+      if (young !== undefined) return young;
+      const old = older.get(key);
+      if (old !== undefined) put(key, old);
+      return old;
     },
-    set(key, value) {
-      entries.delete(key);
-      entries.set(key, value);
-      if (entries.size <= most) return;
-      const oldest = entries.keys().next();
-      if (!oldest.done) entries.delete(oldest.value);
+    set: put,
+    delete(key) {
+      younger.delete(key);
+      older.delete(key);
     },
-    delete: (key) => void entries.delete(key),
     get size() {
-      return entries.size;
+      return younger.size + older.size;
     },
   };
 }
