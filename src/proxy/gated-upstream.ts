@@ -181,7 +181,9 @@ function turnAway(passage: Passage, reason: ShedReason): void {
   );
 }
 
-function connectOf({ outcome, sent, code }: Failure): Connect {
+function connectOf({ outcome, sent, code, stale }: Failure): Connect {
+  // A kept connection that was dead was made long ago.
+  if (stale) return "unknown";
   if (sent) return "made";
   return outcome === "connect_failed" && code !== codes.closed ? "failed" : "unknown";
 }

@@ -240,6 +240,20 @@ describe("the breaker of the gate", () => {
     expect(breaker.state).toBe("closed");
   });
 
+  it("hears nothing of the connect in a kept connection that was dead: the count goes on", () => {
+    const { send, attempts, breaker } = createFixture();
+    const failures: Failure[] = [
+      refused,
+      { outcome: "reset", sent: true, code: "ECONNRESET", stale: true },
+      refused,
+    ];
+    for (const [place, failure] of failures.entries()) {
+      send("/a");
+      attempts[place]?.sink.failure(failure);
+    }
+    expect(breaker.state).toBe("open");
+  });
+
   it("tries one request at a time once its time is over, and closes with the first head", async () => {
     const { send, attempts, breaker, time } = createFixture({ max: 5 });
     for (const place of [0, 1]) {
