@@ -10,6 +10,8 @@ export interface Round {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly rssMiB: number;
+  /** How much of its core the subject had, 0–1: well below 1, it was short of load, or others were in its way. */
+  readonly coreShare: number;
 }
 
 export interface MeasureOptions {
@@ -32,12 +34,14 @@ export async function measure(subject: Subject, started: Started, options: Measu
   const after = usageOf(started.pid);
   const asked = await upstreams.counts();
   check(subject, result, asked.legacy - askedBefore.legacy, asked.new - askedBefore.new);
+  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
-    cpuMicrosPerRequest: ((after.cpuSeconds - before.cpuSeconds) / result.requests) * 1e6,
+    cpuMicrosPerRequest: (cpuSeconds / result.requests) * 1e6,
     rps: result.requests / result.seconds,
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,
     rssMiB: after.rssMiB,
+    coreShare: cpuSeconds / result.seconds,
   };
 }
 

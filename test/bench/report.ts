@@ -19,6 +19,7 @@ export function rowOf(name: string, rounds: readonly Round[]): Row {
     p50Ms: median(rounds.map((round) => round.p50Ms)),
     p99Ms: median(rounds.map((round) => round.p99Ms)),
     rssMiB: median(rounds.map((round) => round.rssMiB)),
+    coreShare: median(rounds.map((round) => round.coreShare)),
   };
 }
 
@@ -27,7 +28,7 @@ const references = ["bare-http-proxy", "bare-engine", "haproxy"] as const;
 export function tableOf(rows: readonly Row[]): string {
   const micros = new Map(rows.map((row) => [row.name, row.cpuMicrosPerRequest]));
   const head = ["", "CPU µs/req", "min–max", ...references.map((name) => `÷ ${name}`)];
-  const lines = [[...head, "req/s", "p50 ms", "p99 ms", "RSS MiB"]];
+  const lines = [[...head, "req/s", "p50 ms", "p99 ms", "RSS MiB", "of its core"]];
   for (const row of rows) {
     const ratios = references.map((name) => {
       const of = micros.get(name);
@@ -42,6 +43,7 @@ export function tableOf(rows: readonly Row[]): string {
       row.p50Ms.toFixed(2),
       row.p99Ms.toFixed(2),
       row.rssMiB.toFixed(0),
+      `${(100 * row.coreShare).toFixed(0)}%`,
     ]);
   }
   return aligned(lines);
