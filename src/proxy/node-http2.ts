@@ -58,8 +58,8 @@ const uncleanValue = /[^\t\x20-\x7e\x80-\xff]/;
 
 export interface StreamOptions {
   readonly peer: Peer;
-  /** The stream is over. @param answered whether its answer was whole, or broken off by this side */
-  readonly onClosed: (answered: boolean) => void;
+  /** The stream is over. @param left whether the client gave up before its answer was whole, or made it fail */
+  readonly onClosed: (left: boolean) => void;
 }
 
 /** @param raw flat list of all fields, pseudo-fields included, in the order of the wire; byte strings */
@@ -153,15 +153,17 @@ function answerOf(stream: ServerHttp2Stream, isHead: boolean, onClosed: StreamOp
   let bodiless = false;
   let awaitsTrailers = false;
   let gone: ((why: Gone) => void) | undefined;
+  let left = false;
   const leave = () => {
     if (ended) return;
     ended = true;
+    left = true;
     gone?.("left");
   };
   stream.on("aborted", leave);
   stream.on("close", () => {
-    onClosed(ended && !stream.aborted);
     leave();
+    onClosed(left);
   });
   const dead = () => stream.destroyed || stream.closed;
 

@@ -15,6 +15,8 @@ export interface SecureListener {
   readonly server: Server;
   /** Looks at the files of the certificate now; a new one is shown to new connections. */
   refresh(): void;
+  /** Closes every connection, those in their handshake too. */
+  cut(): void;
 }
 
 export interface SecureListenerOptions {
@@ -32,6 +34,7 @@ export function createSecureListener(options: SecureListenerOptions): SecureList
   const { admits, onHttp1, onHttp2, onFault } = options;
   const certificate = openCertificate(options.files, onFault);
   const context = { minVersion: "TLSv1.2" } as const;
+  const open = new Set<Socket>();
   let handshakes = 0;
   const tls = createTlsServer({
     ...context,
@@ -54,6 +57,8 @@ export function createSecureListener(options: SecureListenerOptions): SecureList
       return;
     }
     handshakes += 1;
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
     tls.emit("connection", socket);
   });
   const looking = setInterval(refresh, lookMs).unref();
@@ -63,5 +68,11 @@ export function createSecureListener(options: SecureListenerOptions): SecureList
     const next = certificate.refresh();
     if (next !== undefined) tls.setSecureContext({ ...context, ...next });
   }
-  return { server, refresh };
+  return {
+    server,
+    refresh,
+    cut() {
+      for (const socket of open) socket.destroy();
+    },
+  };
 }

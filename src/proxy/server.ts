@@ -233,6 +233,7 @@ export function createProxyServer({
       return new Promise((resolve) => {
         const cut = setTimeout(() => {
           for (const socket of open) socket.destroy();
+          secure?.cut();
         }, graceMs);
         // node:http's own would close what is idle at once, and with it requests on their way.
         NetServer.prototype.close.call(front, () => {

@@ -69,14 +69,19 @@ export function createSessions({
     // Each is the peer's doing and ends the session; its streams hear of it.
     session.on("error", () => {});
     session.setLocalWindowSize(sessionWindow);
-    session.setTimeout(idleTimeoutMs, () => session.close());
+    let streams = 0;
+    session.setTimeout(idleTimeoutMs, () => {
+      if (streams === 0) session.close();
+    });
     session.on(
       "stream",
       (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {
+        streams += 1;
         const inbound = inboundOfStream(stream, raw, {
           peer,
-          onClosed(answered) {
-            if (answered || allowance.take() || session.destroyed) return;
+          onClosed(left) {
+            streams -= 1;
+            if (!left || allowance.take() || session.destroyed) return;
             session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
           },
         });

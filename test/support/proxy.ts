@@ -13,6 +13,7 @@ export interface ProxyOptions extends Omit<FixtureOptions, "upstreams"> {
   readonly old: Readonly<Record<string, unknown>>;
   readonly fresh?: Readonly<Record<string, unknown>>;
   readonly tls?: ListenerConfig["tls"];
+  readonly maxConnections?: number;
   readonly headTimeoutMs?: number;
 }
 
@@ -30,8 +31,12 @@ export async function startProxy(options: ProxyOptions) {
   const server = createProxyServer({
     exchange: fixture.exchange,
     proxyName: "cutover-test",
-    maxConnections: () => 10_000,
-    connections: { opened: () => {}, closed: () => {}, refused: () => {} },
+    maxConnections: () => options.maxConnections ?? 10_000,
+    connections: {
+      opened: () => {},
+      closed: () => {},
+      refused: () => fixture.counted.push("connection refused"),
+    },
     onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
     tls: options.tls,
     onFault: (error) => faults.push(error),

@@ -95,6 +95,27 @@ describe("floods", () => {
     expect(proxy.counted.filter((what) => what === "none ok")).toHaveLength(2000);
   });
 
+  test("answers an upstream broke off are not the client's doing", async () => {
+    const { proxy, session } = await start((connection) =>
+      connection.onRequest(() => {
+        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
+        connection.socket.end();
+      }),
+    );
+    const client = session();
+    for (let i = 0; i < 10; i += 1) {
+      await Promise.all(
+        Array.from({ length: 30 }, () => {
+          const stream = client.request({ ":path": "/x" }).resume();
+          stream.on("error", () => {});
+          return new Promise((resolve) => stream.once("close", resolve));
+        }),
+      );
+    }
+    expect(client.closed).toBe(false);
+    expect(proxy.counted).toEqual(Array(300).fill("none reset"));
+  });
+
   test("CONTINUATION (CVE-2024-27983): the session is ended after a few", async () => {
     const { proxy, frames } = await start(ok);
     const client = await frames();

@@ -121,8 +121,8 @@ test("HTTP/1.1 over TLS: the same exchange, told as https, its cookie Secure", a
   expect(valuesOf(received?.fields ?? [], "via")).toEqual(["1.1 cutover-test"]);
 });
 
-test("a slow head of HTTP/1.1 is a 408 over TLS too", { timeout: 30_000 }, async () => {
-  const { proxy } = await start();
+test("a slow head of HTTP/1.1 is a 408 over TLS too", async () => {
+  const { proxy } = await start(ok, { headTimeoutMs: 500 });
   const socket = await dial(proxy.port, { ALPNProtocols: ["http/1.1"] });
   let text = "";
   socket.on("data", (chunk) => {
@@ -149,6 +149,35 @@ test("a WebSocket over TLS", async () => {
   expect(echo).toBe("over TLS");
   socket.close();
   await until("it is counted", () => proxy.counted.includes("upgrade ended closed"));
+});
+
+test("connections at once: those above the limit are closed before a handshake, whatever they would speak", async () => {
+  const { proxy } = await start(ok, { maxConnections: 3 });
+  const first = await dial(proxy.port, { ALPNProtocols: ["h2"] });
+  await dial(proxy.port, { ALPNProtocols: ["http/1.1"] });
+  const silent = connectPlain({ port: proxy.port, host: "127.0.0.1" });
+  cleanups.push(() => void silent.destroy());
+  await new Promise((resolve) => silent.once("connect", resolve));
+  await expect(dial(proxy.port)).rejects.toThrow();
+  expect(proxy.counted).toEqual(["connection refused"]);
+  first.destroy();
+  for (let tries = 0; ; tries += 1) {
+    const made = await dial(proxy.port).catch(() => undefined);
+    if (made !== undefined) break;
+    expect(tries).toBeLessThan(100);
+  }
+});
+
+test("a stop is not held up by a handshake that does not end", async () => {
+  const { proxy } = await start();
+  const socket = connectPlain({ port: proxy.port, host: "127.0.0.1" });
+  await new Promise((resolve) => socket.once("connect", resolve));
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  await get(proxy.port);
+  const begun = performance.now();
+  await proxy.server.close(300);
+  await closed;
+  expect(performance.now() - begun).toBeLessThan(2000);
 });
 
 describe("another certificate", () => {
