@@ -1,0 +1,116 @@
+/** What the primary does for its workers: owners, secrets, rollbacks by signal; and that they do not outlive it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { request } from "undici";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createAdminApi } from "../support/admin-api.ts";
+import { isAlive, type Running, startProcess, startUpstream, type Upstream } from "../support/lifecycle.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+
+let folder: string;
+let legacy: Upstream;
+let fresh: Upstream;
+let redis: RedisServer;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-primary-"));
+  [legacy, fresh, redis] = await Promise.all([startUpstream("legacy"), startUpstream("new"), startRedis()]);
+});
+afterAll(async () => {
+  await Promise.all([legacy.stop(), fresh.stop(), redis.stop()]);
+  await rm(folder, { recursive: true });
+});
+
+const yamlOf = (store: string) => `
+listeners: { proxy: { port: 0 }, admin: { port: 0 } }
+workers: 3
+store: '${store}'
+snapshot: off
+spool: off
+upstreams: { social-shop: { url: '${legacy.url}' }, marketplace: { url: '${fresh.url}' } }
+default: social-shop
+cutovers:
+  checkout:
+    legacy: social-shop
+    new: marketplace
+    shopper: ['header:x-shopper-id']
+    routes:
+      - { name: checkout, path: /checkout, methods: [POST], journey: start }
+      - { name: cart, path: '/cart/*' }
+    journey: { cookie: pinned }
+    owners: [{ key: 'header:idempotency-key', ttl: 24h }]
+`;
+
+describe.each(["memory:", "file", "redis"])("with three workers on the store %s", (kind) => {
+  let serve: Running;
+
+  beforeEach(async ({ task }) => {
+    const store =
+      kind === "redis" ? redis.url : kind === "file" ? `file:${join(folder, "state.json")}` : kind;
+    serve = await startProcess({ folder, name: task.id, yaml: yamlOf(store) });
+  });
+  afterEach(async () => {
+    serve.signal("SIGTERM");
+    await serve.exit;
+  });
+
+  /** Each over a connection of its own, so that every worker has some. */
+  async function ask(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    method: "GET" | "POST" = "POST",
+  ) {
+    const answer = await request(`${serve.proxy}${path}`, { method, headers, reset: true });
+    await answer.body.text();
+    return answer.headers;
+  }
+  const sidesOf = async (times: number, ...request: Parameters<typeof ask>) => {
+    const answers = await Promise.all(Array.from({ length: times }, () => ask(...request)));
+    return new Set(answers.map((headers) => headers["x-side"]));
+  };
+
+  test("an owner claimed through one worker is known to all; a journey begun on one is valid on all", async () => {
+    const admin = createAdminApi(serve.admin);
+    await admin.call("resume");
+    await admin.set(0);
+    const keyed = { "x-shopper-id": "somebody", "idempotency-key": `key-${kind}` };
+    expect(await sidesOf(1, "/checkout", keyed)).toEqual(new Set(["legacy"]));
+    const begun = await ask("/checkout", { "x-shopper-id": "another" });
+    const cookie = String(begun["set-cookie"]).split(";")[0] ?? "";
+    expect(cookie).toMatch(/^pinned=/);
+
+    await admin.set(100);
+    expect(await sidesOf(24, "/checkout", keyed)).toEqual(new Set(["legacy"]));
+    expect(await sidesOf(24, "/cart/1", { "x-shopper-id": "another", cookie })).toEqual(new Set(["legacy"]));
+    expect(await sidesOf(24, "/cart/1", { "x-shopper-id": "a-third", cookie: "none=0" })).toEqual(
+      new Set(["new"]),
+    );
+    await admin.close();
+  });
+
+  test("SIGUSR1 rolls back in every worker", async () => {
+    const admin = createAdminApi(serve.admin);
+    await admin.call("resume");
+    await admin.set(100);
+    const plain = ["/cart/1", { "x-shopper-id": "a-third", cookie: "none=0" }, "GET"] as const;
+    expect(await sidesOf(12, ...plain)).toEqual(new Set(["new"]));
+    serve.signal("SIGUSR1");
+    await serve.said("SIGUSR1: rolling back every cutover on this instance");
+    await sleep(300);
+    expect(await sidesOf(24, ...plain)).toEqual(new Set(["legacy"]));
+    await admin.close();
+  });
+});
+
+test("workers do not outlive a primary that is killed", async () => {
+  const serve = await startProcess({ folder, name: "killed", yaml: yamlOf("memory:") });
+  const workers = await serve.workers();
+  expect(workers).toHaveLength(3);
+  serve.signal("SIGKILL");
+  await serve.exit;
+  const deadline = performance.now() + 5000;
+  while (workers.some(isAlive) && performance.now() < deadline) await sleep(20);
+  expect(workers.filter(isAlive)).toEqual([]);
+});
