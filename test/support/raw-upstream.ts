@@ -114,7 +114,7 @@ function record(socket: Socket): RawConnection {
 }
 
 /** Reads one request, strictly; undefined while it is not whole. */
-function readRequest(bytes: Buffer): { request: ReceivedRequest; octets: number } | undefined {
+export function readRequest(bytes: Buffer): { request: ReceivedRequest; octets: number } | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;
   const [line = "", ...rest] = bytes.toString("latin1", 0, headEnd).split("\r\n");

@@ -38,6 +38,8 @@ export interface RawClient {
    * @returns rejects when the connection ends inside it or before it, or when it is not HTTP
    */
   response(method?: string): Promise<ReceivedResponse>;
+  /** Resolves when something came or the peer closed, or after that time. */
+  changed(withinMs: number): Promise<void>;
   /** How the peer closed: not yet, cleanly, or by a reset. */
   closedBy(): "open" | "fin" | "reset";
   /** Resolves when the peer has closed. */
@@ -114,6 +116,15 @@ export async function connectRaw(url: string | URL): Promise<RawClient> {
         }
         await change();
       }
+    },
+    changed(withinMs) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, withinMs);
+        listeners.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
     },
     closedBy: () => closedBy,
     async closed() {
