@@ -1,11 +1,12 @@
 /** Orders, keys and callbacks over three instances and a real Redis, with concurrent clients. */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { type OrderSides, type OrderStats, startOrderSides } from "../support/order-sides.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { type Served, startServe } from "../support/serve.ts";
@@ -276,4 +277,40 @@ describe.each(["bucket", "retry"] as const)("Redis killed for 20 s, unknown: %s"
       expect(stats.wrong.length).toBeLessThanOrEqual(unknowns);
     }
   });
+});
+
+test("an order learned while Redis is away outlives the proxy that learned it: the next one hands it in", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-ownership-"));
+  const redis = await startRedis(["--appendonly", "yes"]);
+  const sides = await startOrderSides();
+  const cutover = [
+    "shopper: ['header:x-shopper-id']",
+    "routes: [{ name: checkout, path: /checkout, methods: [POST] }]",
+    "owners: [{ key: 'json:/order_id', learn: ['json:/orderId'] }]",
+  ];
+  const open = (name: string) => startServe({ folder, name, sides, store: redis.url, cutover });
+  const first = await open("first");
+  let second: Served | undefined;
+  try {
+    await redis.kill();
+    const headers = { "content-type": "application/json", "x-shopper-id": "a" };
+    const response = await fetch(`${first.proxy}/checkout`, { method: "POST", headers, body: "{}" });
+    expect(response.status).toBe(201);
+    const { orderId } = z.object({ orderId: z.string() }).parse(await response.json());
+    await first.kill();
+    await redis.restart();
+    expect(await redis.cli("KEYS", "*owner*")).toEqual([]);
+    second = await open("second");
+    await expect.poll(() => redis.cli("GET", `cutover:{checkout}:owner:${orderId}`)).toBe("legacy");
+    expect(await second.log()).toContain("an earlier process could not record");
+    expect(await second.log()).not.toContain(orderId);
+    const files = (await readdir(join(folder, "var", "spool"))).filter((name) => name.endsWith(".spool"));
+    expect(files).toEqual([expect.stringContaining(second.id)]);
+  } finally {
+    await first.kill();
+    await second?.kill();
+    await sides.stop();
+    await redis.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
 });
