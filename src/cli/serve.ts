@@ -22,5 +22,7 @@ export function addServe(program: Command, context: Context): void {
     command,
     ["cutover serve", "with config/cutover.yaml"],
     ["cutover serve --config /etc/cutover.yaml", "SIGTERM or Ctrl-C ends it cleanly, twice at once"],
+    ["kill -HUP PID", "reads the configuration again: swapped whole, or kept, as the log says"],
+    ["kill -USR2 PID", "replaces the workers one after the other"],
   );
 }

@@ -12,6 +12,8 @@ export interface PaperTerminal extends Terminal {
   stop(): void;
   /** As SIGUSR1 would. */
   breakGlass(): void;
+  hangUp(): void;
+  restart(): void;
 }
 
 export function createPaperTerminal(): PaperTerminal {
@@ -19,6 +21,8 @@ export function createPaperTerminal(): PaperTerminal {
   let stderr = "";
   const listeners = new Set<() => void>();
   const glass = new Set<() => void>();
+  const reloads = new Set<() => void>();
+  const restarts = new Set<() => void>();
   return {
     out: (text) => {
       stdout += text;
@@ -39,8 +43,14 @@ export function createPaperTerminal(): PaperTerminal {
       glass.add(listener);
       return () => glass.delete(listener);
     },
-    onReload: () => () => undefined,
-    onRestart: () => () => undefined,
+    onReload(listener) {
+      reloads.add(listener);
+      return () => reloads.delete(listener);
+    },
+    onRestart(listener) {
+      restarts.add(listener);
+      return () => restarts.delete(listener);
+    },
     stdout: () => stdout,
     stderr: () => stderr,
     stop: () => {
@@ -48,6 +58,12 @@ export function createPaperTerminal(): PaperTerminal {
     },
     breakGlass: () => {
       for (const listener of glass) listener();
+    },
+    hangUp: () => {
+      for (const listener of reloads) listener();
+    },
+    restart: () => {
+      for (const listener of restarts) listener();
     },
   };
 }

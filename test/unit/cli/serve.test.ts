@@ -98,3 +98,34 @@ test("SIGUSR1 rolls back what runs, also when it came during the start", async (
   expect((await runOnPaper(["serve"], { terminal, engine: { serve } })).code).toBe(0);
   expect(broken).toBe(2);
 });
+
+test("SIGHUP has what runs read its configuration again, SIGUSR2 replaces its workers; neither ends it", async () => {
+  const terminal = createPaperTerminal();
+  const heard: string[] = [];
+  const serve = async () => {
+    setImmediate(() => {
+      terminal.hangUp();
+      terminal.restart();
+      heard.push("still there");
+      terminal.stop();
+    });
+    return {
+      ok: true,
+      warnings: [],
+      close: async () => void heard.push("closed"),
+      reload: async () => void heard.push("reload"),
+      restartWorkers: async () => void heard.push("restart"),
+    } as const;
+  };
+  expect((await runOnPaper(["serve"], { terminal, engine: { serve } })).code).toBe(0);
+  expect(heard).toEqual(["reload", "restart", "still there", "closed"]);
+});
+
+test("SIGHUP ends what has nothing to read again, as a terminal that is closed does", async () => {
+  const terminal = createPaperTerminal();
+  const demo = async () => {
+    setImmediate(() => terminal.hangUp());
+    return { ok: true, warnings: [], close: async () => {} } as const;
+  };
+  expect((await runOnPaper(["demo"], { terminal, engine: { demo } })).code).toBe(0);
+});

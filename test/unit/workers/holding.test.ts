@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest";
+import { createMemoryStores } from "../../../src/ownership/in-process.ts";
+import { createOpenInProcess } from "../../../src/ownership/open/in-process.ts";
+import { StoreUnavailable } from "../../../src/state/store.ts";
+import { answerFrom, askingStores } from "../../../src/workers/holding.ts";
+import { fromWorker, type Question, type Reply, toWorker } from "../../../src/workers/messages.ts";
+
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+/** The channel: what is said goes through JSON and is checked, both ways. */
+function overTheChannel(answer: (question: Question) => Promise<Reply>) {
+  return async (question: Question): Promise<Reply> => {
+    const asked = fromWorker.parse(JSON.parse(JSON.stringify({ type: "ask", seq: 1, question })));
+    if (asked.type !== "ask") throw new Error("another message");
+    const told = { type: "reply", seq: 1, reply: await answer(asked.question) };
+    const heard = toWorker.parse(JSON.parse(JSON.stringify(told)));
+    if (heard.type !== "reply") throw new Error("another message");
+    return heard.reply;
+  };
+}
+
+describe("owners and pins that the primary keeps", () => {
+  const kept = { ...createMemoryStores(clock), open: createOpenInProcess(clock) };
+  const stores = askingStores(
+    overTheChannel((question) => answerFrom(kept, question)),
+    clock,
+  );
+
+  test("are the same for whoever asks", async () => {
+    const key = "caf\u00c3\u00a9 \u0000\u00ff";
+    expect(await stores.owners.lookup("checkout", [key, "other"])).toEqual([undefined, undefined]);
+    expect(await stores.owners.claim("checkout", key, "new", 60_000)).toBeUndefined();
+    expect(await stores.owners.claim("checkout", key, "legacy", 60_000)).toBe("new");
+    expect(await stores.owners.lookup("checkout", ["other", key])).toEqual([undefined, "new"]);
+    expect(await kept.owners.lookup("checkout", [key])).toEqual(["new"]);
+  });
+
+  test("a journey begins once", async () => {
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const pin = {
+      id: "0123456789ab",
+      side: "new",
+      epoch: 0,
+      startedAt: nowSeconds,
+      expiresAt: nowSeconds + 60,
+    } as const;
+    expect(await stores.pins.find("checkout", "somebody", 60)).toBeUndefined();
+    expect(await stores.pins.start("checkout", "somebody", pin, 60)).toEqual(pin);
+    expect(await stores.pins.find("checkout", "somebody", 60)).toEqual(
+      await kept.pins.find("checkout", "somebody", 60),
+    );
+    expect(await stores.pins.end("checkout", "somebody", 5, 60)).toMatchObject({ id: pin.id, side: "new" });
+  });
+
+  test("what the primary can not tell, or does not tell in time, is out of reach", async () => {
+    const silent = askingStores(() => Promise.reject(new StoreUnavailable("late")), clock);
+    await expect(silent.owners.lookup("checkout", ["a"])).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(silent.pins.find("checkout", "a", 60)).rejects.toBeInstanceOf(StoreUnavailable);
+    let works = false;
+    const troubled = askingStores(
+      async (question) => (works ? answerFrom(kept, question) : { kind: "unavailable" }),
+      clock,
+    );
+    await expect(troubled.owners.claim("checkout", "a", "new", 1000)).rejects.toBeInstanceOf(
+      StoreUnavailable,
+    );
+    expect(troubled.backSinceMs?.()).toBe(Number.NEGATIVE_INFINITY);
+    works = true;
+    await troubled.owners.lookup("checkout", ["a"]);
+    expect(performance.now() - (troubled.backSinceMs?.() ?? 0)).toBeLessThan(1000);
+  });
+});
