@@ -1,54 +1,54 @@
-/** Two nginx that answer 200 bytes of JSON, and count what they are asked. */
-import { writeFile } from "node:fs/promises";
+/**
+ * Both upstreams in one nginx, a port each, that answers 200 bytes of JSON. One process for both, so that a subject
+ * that splits wakes no more of them than one that does not. Requests are counted by the size of each side's access
+ * log, a line of two bytes each.
+ */
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../support/redis.ts";
-import { type Running, startOnCore } from "./processes.ts";
+import { startOnCore } from "./processes.ts";
 import { untilAnswering } from "./until-answering.ts";
 
+type BySide = Readonly<Record<"legacy" | "new", number>>;
+
 export interface Upstreams {
-  readonly ports: Readonly<Record<"legacy" | "new", number>>;
-  /** Requests answered so far, by side. */
-  counts(): Promise<Readonly<Record<"legacy" | "new", number>>>;
+  readonly ports: BySide;
+  /** Requests answered so far. */
+  counts(): Promise<BySide>;
   stop(): Promise<void>;
 }
 
+const flushMs = 100;
+
 export async function startUpstreams(folder: string, core: number): Promise<Upstreams> {
-  const legacy = await startNginx(folder, "legacy", core);
-  const next = await startNginx(folder, "new", core);
+  const ports = { legacy: await freePort(), new: await freePort() };
+  const logOf = (side: string) => join(folder, `upstream-${side}.log`);
+  const config = join(folder, "upstreams.conf");
+  const servers = Object.entries(ports).map(([side, port]) => serverOf(side, port, logOf(side)));
+  await writeFile(config, nginxConf("upstreams", `log_format dot "."; ${servers.join("\n")}`));
+  const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
+  for (const port of Object.values(ports)) await untilAnswering(`http://127.0.0.1:${port}/`);
+  const countOf = async (side: string) => (await stat(logOf(side))).size / 2;
   return {
-    ports: { legacy: legacy.port, new: next.port },
-    counts: async () => ({ legacy: await countOf(legacy.port), new: await countOf(next.port) }),
-    async stop() {
-      await Promise.all([legacy.running.stop(), next.running.stop()]);
+    ports,
+    async counts() {
+      await sleep(3 * flushMs);
+      return { legacy: await countOf("legacy"), new: await countOf("new") };
     },
+    stop: running.stop,
   };
 }
 
-async function startNginx(
-  folder: string,
-  side: string,
-  core: number,
-): Promise<{ readonly port: number; readonly running: Running }> {
-  const port = await freePort();
-  const start = `{"side":"${side}","items":[`;
-  const body = `${start}${'"4006381333931",'.repeat(10)}0]}`.padEnd(200, " ");
-  const config = join(folder, `upstream-${side}.conf`);
-  await writeFile(
-    config,
-    nginxConf(
-      `upstream-${side}`,
-      `access_log off;
-      server {
-        listen 127.0.0.1:${port} backlog=1024;
-        location / { default_type application/json; return 200 '${body}'; }
-        location = /count { stub_status; }
-      }`,
-    ),
-  );
-  const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
-  await untilAnswering(`http://127.0.0.1:${port}/`);
-  return { port, running };
+function serverOf(side: string, port: number, log: string): string {
+  const body = `{"side":"${side}","items":[${'"4006381333931",'.repeat(10)}0]}`.padEnd(200, " ");
+  return `
+    server {
+      listen 127.0.0.1:${port} backlog=1024;
+      access_log ${log} dot buffer=8k flush=${flushMs}ms;
+      default_type application/json;
+      location / { return 200 '${body}'; }
+    }`;
 }
 
 /** One worker that never closes a connection of its own accord. */
@@ -62,12 +62,4 @@ export function nginxConf(name: string, http: string): string {
       uwsgi_temp_path ${name}-uwsgi; scgi_temp_path ${name}-scgi;
       ${http}
     }`;
-}
-
-const total = z.coerce.number();
-
-/** The page's third line: connections accepted, handled, requests. */
-async function countOf(port: number): Promise<number> {
-  const page = await (await fetch(`http://127.0.0.1:${port}/count`)).text();
-  return total.parse(page.split("\n")[2]?.trim().split(" ")[2]);
 }
