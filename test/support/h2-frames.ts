@@ -20,6 +20,8 @@ export interface FrameClient {
     endStream: boolean,
     endHeaders?: boolean,
   ): void;
+  /** Fields as a flat list, in their order; the body is to follow unless said otherwise. */
+  list(stream: number, fields: readonly string[], endStream?: boolean): void;
   continuation(stream: number, bytes: Buffer, endHeaders: boolean): void;
   reset(stream: number, code: number): void;
   frame(type: keyof typeof types, flags: number, stream: number, payload: Buffer): void;
@@ -36,6 +38,10 @@ export interface FrameClient {
 }
 
 export function literals(headers: Readonly<Record<string, string>>): Buffer {
+  return literalList(Object.entries(headers).flat());
+}
+
+function literalList(fields: readonly string[]): Buffer {
   const text = (value: string) => {
     const bytes = Buffer.from(value, "latin1");
     if (bytes.length < 127) return Buffer.concat([Buffer.from([bytes.length]), bytes]);
@@ -44,11 +50,11 @@ export function literals(headers: Readonly<Record<string, string>>): Buffer {
     for (; left >= 128; left = Math.floor(left / 128)) length.push((left % 128) + 128);
     return Buffer.concat([Buffer.from([...length, left]), bytes]);
   };
-  return Buffer.concat(
-    Object.entries(headers).map(([name, value]) =>
-      Buffer.concat([Buffer.from([0]), text(name), text(value)]),
-    ),
-  );
+  const parts: Buffer[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    parts.push(Buffer.from([0]), text(fields[i] ?? ""), text(fields[i + 1] ?? ""));
+  }
+  return Buffer.concat(parts);
 }
 
 export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> {
@@ -93,6 +99,8 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
   return {
     headers: (stream, headers, endStream, endHeaders = true) =>
       frame("headers", (endStream ? 1 : 0) | (endHeaders ? 4 : 0), stream, literals(headers)),
+    list: (stream, fields, endStream = false) =>
+      frame("headers", (endStream ? 1 : 0) | 4, stream, literalList(fields)),
     continuation: (stream, bytes, endHeaders) => frame("continuation", endHeaders ? 4 : 0, stream, bytes),
     reset(stream, code) {
       const payload = Buffer.alloc(4);
