@@ -11,6 +11,7 @@ import type { JourneySecrets } from "../proxy/secrets.ts";
 import type { ListenAt } from "../proxy/server.ts";
 import { compileTable } from "../proxy/table.ts";
 import { systemClock, systemTimers, within } from "../state/clock.ts";
+import { coalesce } from "../state/coalesce.ts";
 import type { Follower } from "../state/follow.ts";
 import type { Log } from "../state/log.ts";
 import { type CarriedSource, createCarriedSource } from "../telemetry/carried.ts";
@@ -130,6 +131,11 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
     };
   }
 
+  const restart = coalesce(async () => {
+    log.info({}, "the workers are restarted one after the other");
+    if (await pool.restart(config.drain)) log.info({}, "all workers were restarted");
+  });
+
   const leave = follower.onSwap(() => pool.send({ type: "snapshot", snapshot: snapshotNow() }));
   const telling = setInterval(() => pool.send({ type: "contact", contact: contactNow() }), reportEveryMs);
 
@@ -177,10 +183,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
       await within(collectMs, systemTimers, reports).catch(() => undefined);
     },
     secretsChanged: () => pool.send({ type: "secrets", secrets: secretsOf(config) }),
-    async restart() {
-      log.info({}, "the workers are restarted one after the other");
-      if (await pool.restart(config.drain)) log.info({}, "all workers were restarted");
-    },
+    restart,
     drain: pool.close,
     async close() {
       clearInterval(telling);

@@ -542,3 +542,51 @@ describe("with a snapshot file", () => {
     await follower.stop();
   });
 });
+
+describe("other cutovers than at the beginning", () => {
+  test("are followed from the store, and those that are left out no more", async () => {
+    const { follower, percent, start, time } = setUp();
+    await percent(25_000, "refunds");
+    await start();
+    const heard: string[][] = [];
+    follower.onSwap((snapshot) => heard.push([...snapshot.states.keys()]));
+    void follower.follow(["checkout", "refunds"]);
+    await time.advance(0);
+    expect([...follower.current().states.keys()]).toEqual(["checkout", "refunds"]);
+    expect(follower.current().states.get("refunds")?.percentThousandths).toBe(25_000);
+    expect(heard.at(-1)).toEqual(["checkout", "refunds"]);
+    await follower.stop();
+  });
+
+  test("stand at percent 0 while the store does not answer, and follow when it is back", async () => {
+    const { follower, percent, start, store, time } = setUp();
+    await percent(25_000, "refunds");
+    await start();
+    store.mood("fail");
+    void follower.follow(["checkout", "refunds"]);
+    await time.advance(2000);
+    expect(follower.current().states.get("refunds")).toEqual(initialState());
+    store.mood("well");
+    await time.advance(1000);
+    expect(follower.current().states.get("refunds")?.percentThousandths).toBe(25_000);
+    await follower.stop();
+  });
+});
+
+describe("versions that others decide by", () => {
+  test("stand in the record in place of the snapshot's, and are written again when they change", async () => {
+    let versions = { checkout: 0, returns: 0 };
+    const { follower, percent, start, truth, time } = setUp({ versions: () => versions });
+    await start();
+    await percent(10_000);
+    await time.advance(10);
+    const told = async () => (await truth.instances())[0]?.versions;
+    expect(follower.current().states.get("checkout")?.version).toBe(1);
+    expect(await told()).toEqual({ checkout: 0, returns: 0 });
+    versions = { checkout: 1, returns: 0 };
+    follower.announce();
+    await time.advance(0);
+    expect(await told()).toEqual({ checkout: 1, returns: 0 });
+    await follower.stop();
+  });
+});
