@@ -34,12 +34,24 @@ export interface Rejection {
   readonly fingerprint: string;
 }
 
+/** The store contradicts what was accepted and followed: it has lost a change. */
+export interface Regression {
+  readonly name: string;
+  /** The version that was followed, and the one the store came back with. */
+  readonly followed: number;
+  readonly offered: number;
+  /** What was done about it, for the log. */
+  readonly reason: string;
+}
+
 export interface Loaded {
   /** The accepted state of every cutover asked for, hand edits adopted, never older than the caller's own. */
   readonly states: ReadonlyMap<string, CutoverState>;
   readonly rejections: readonly Rejection[];
   /** Cutovers the store had lost and was given back from the caller's last good state. */
   readonly restored: readonly string[];
+  /** Contradictions found and settled since the last load that was answered (Redis; others lose nothing). */
+  readonly regressions?: readonly Regression[];
 }
 
 export interface HistoryEntry {

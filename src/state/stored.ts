@@ -112,8 +112,7 @@ export function stateFromHash(values: readonly (string | null)[]): CutoverState 
  * @returns `undefined` when they are not a history entry
  */
 export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefined {
-  const fields = new Map<string, string>();
-  for (let at = 0; at + 1 < pairs.length; at += 2) fields.set(pairs[at] ?? "", pairs[at + 1] ?? "");
+  const fields = fieldsOf(pairs);
   const read = historyEntrySchema.safeParse({
     version: parseInteger(fields.get("version")),
     at: fields.get("at"),
@@ -127,6 +126,33 @@ export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefi
     reason: fields.get("reason"),
   });
   return read.data;
+}
+
+/** What an entry of the audit stream says of its version, and of the state that was changed. */
+export interface AuditEntry {
+  /** As that version was written. */
+  readonly to: CutoverState | undefined;
+  readonly from: Pick<CutoverState, "percentThousandths" | "state" | "updatedAt"> | undefined;
+}
+
+const auditFrom = z.object({ percentThousandths, state: z.enum(stateNames), updatedAt: z.string() });
+
+/** @param pairs as of `entryFromStream` */
+export function auditEntryFrom(pairs: readonly string[]): AuditEntry {
+  const fields = fieldsOf(pairs);
+  const names = ["to_percent", "to_state", "to_pin_epoch", "version", "at", "by", "reason"];
+  const from = auditFrom.safeParse({
+    percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
+    state: fields.get("from_state"),
+    updatedAt: fields.get("from_at"),
+  });
+  return { to: stateFromHash(names.map((name) => fields.get(name) ?? null)), from: from.data };
+}
+
+function fieldsOf(pairs: readonly string[]): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (let at = 0; at + 1 < pairs.length; at += 2) fields.set(pairs[at] ?? "", pairs[at + 1] ?? "");
+  return fields;
 }
 
 function parseInteger(text: string | null | undefined): number | undefined {

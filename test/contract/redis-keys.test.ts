@@ -25,7 +25,7 @@ afterAll(() => server.stop());
 it("leaves a record that does not read out of the instances, and foreign entries out of the history", async () => {
   await applyAll(store, "checkout", [setTo(40)]);
   await server.cli("XADD", `${key}:audit`, "*", "note", "by hand");
-  await server.cli("ZADD", "cutover:instances", "99999999999999", "x", "99999999999999", "gone");
+  await server.cli("ZADD", "cutover:{instances}:index", "99999999999999", "x", "99999999999999", "gone");
   await server.cli("SET", "cutover:instance:x", "{nonsense");
   const at = "2026-01-01T00:00:00.000Z";
   const record = { id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} };
@@ -35,7 +35,7 @@ it("leaves a record that does not read out of the instances, and foreign entries
 });
 
 it("finds its way when an index or a shared value is of another kind", async () => {
-  await server.cli("SET", "cutover:instances", "x");
+  await server.cli("SET", "cutover:{instances}:index", "x");
   await server.cli("RPUSH", "cutover:shared:secret", "x");
   expect(await store.instances()).toEqual([]);
   const at = "2026-01-01T00:00:00.000Z";
@@ -56,11 +56,11 @@ it("makes a change of one id once, however often and late it is asked for", asyn
 });
 
 it("leaves what does not read out of the roster", async () => {
-  await server.cli("HSET", "cutover:roster", "x", "{nonsense", "y", "[1,{}]");
+  await server.cli("HSET", "cutover:{instances}:roster", "x", "{nonsense", "y", "[1,{}]");
   const at = "2026-01-01T00:00:00.000Z";
   await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
   expect((await store.roster()).members.map(({ id }) => id)).toEqual(["a"]);
-  await server.cli("SET", "cutover:roster", "x");
+  await server.cli("SET", "cutover:{instances}:roster", "x");
   expect((await store.roster()).members).toEqual([]);
   await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
   expect((await store.roster()).members).toHaveLength(1);
@@ -118,12 +118,12 @@ it("keeps everything under its prefix, and cutovers in hash tags of their own", 
   const keys = await server.cli("KEYS", "*");
   expect(Array.isArray(keys) ? [...keys].sort() : keys).toEqual([
     "shop:instance:a",
-    "shop:instances",
-    "shop:roster",
     "shop:shared:secret",
     "shop:{checkout}",
     "shop:{checkout}:accepted",
     "shop:{checkout}:audit",
+    "shop:{instances}:index",
+    "shop:{instances}:roster",
   ]);
   expect(await stateOf(store, "checkout")).toEqual(initialState());
   await other.close();

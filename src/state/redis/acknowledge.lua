@@ -1,9 +1,9 @@
--- Renews an instance's lease. KEYS: its record, the index of all instances by the moment until which they are known
--- (so that nobody has to scan the keyspace), the roster of what is remembered of each. ARGV: id, record, lease in ms,
--- what the roster remembers, for how many ms. Whoever fell silent too long ago is dropped from index and roster.
+-- Remembers an instance beyond its lease. KEYS: the index of all instances by the moment until which they are known
+-- (so that nobody has to scan the keyspace), the roster of what is remembered of each. ARGV: id, what the roster
+-- remembers, for how many ms. Whoever fell silent too long ago is dropped from index and roster.
 
-local record, index, roster = KEYS[1], KEYS[2], KEYS[3]
-local id, text, lease, brief, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local index, roster = KEYS[1], KEYS[2]
+local id, brief, remembered = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
@@ -12,7 +12,6 @@ local function make(key, wanted)
   if kind ~= 'none' and kind ~= wanted then redis.call('DEL', key) end
 end
 
-redis.call('SET', record, text, 'PX', lease)
 make(index, 'zset')
 make(roster, 'hash')
 local before = string.format('(%.0f', ms)

@@ -44,6 +44,7 @@ export function createCaller(client: RedisClient): Caller {
       if (sent.kind === "answered") return sent.replies;
       if (sent.kind === "unknown") attempts.unanswered = true;
       if (client.isClosed()) throw new StoreUnavailable("the store is closed");
+      if (client.isAway()) throw new StoreUnavailable("Redis is out of reach");
       if (monotonicMs() + pauseMs >= giveUpAtMs) throw new StoreUnavailable("Redis did not answer in time");
       await sleep(pauseMs);
     }

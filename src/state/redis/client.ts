@@ -1,17 +1,16 @@
 /**
  * The connections to Redis, and the only place that knows what ioredis does when a server is away, frozen, loading
- * or not the primary. Two things are promised: every call ends by the moment its caller names, and a caller learns
- * whether a command that got no answer may have been sent.
- *
- * ioredis by default queues commands while it is not connected, sends unanswered ones again after a reconnect and
- * lets a command to a frozen server pend for ever: all three are switched off here, because a write sent twice or
- * late is a write nobody asked for. It also waits for INFO to say that loading is over, at intervals of up to 10 s;
- * here a loading server is one that answers LOADING.
+ * or not the primary. Three things are promised: every call ends by the moment its caller names; a caller learns
+ * whether a command that got no answer may have been sent; and once Redis has been away for a second, a call fails
+ * at once, until a server has answered again.
  */
-import { Redis, type RedisOptions } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../log.ts";
+import { codeOf, openLine, type RedisCommand, type Results } from "./line.ts";
+import { parseRedisPlace } from "./place.ts";
+import { openSubscription } from "./subscription.ts";
 
-export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
+export type { RedisCommand } from "./line.ts";
 
 /** An answer; an error reply by its code, e.g. `NOSCRIPT`. */
 export type Reply =
@@ -34,18 +33,21 @@ export interface RedisClient {
    * @returns the way out
    */
   subscribe(channel: string, onHint: (message?: Buffer) => void): () => void;
-  /** Whether a command would be sent now; `send` else waits for the connection. */
+  /** Whether a command would be sent now; `send` else waits for the connection, as long as Redis is not away. */
   isReady(): boolean;
+  /** Whether there has been no connection for a second: `send` then fails at once. */
+  isAway(): boolean;
   isClosed(): boolean;
   /** When the connection for commands was last ready again after a failure (of `monotonicMs`); -Infinity: never. */
   backSinceMs(): number;
   close(): Promise<void>;
 }
 
-/** Silence after which a connection is taken for dead. */
-const silenceMs = 1000;
-const heartbeatMs = 1000;
-const maxRetryMs = 500;
+/** How long a connection may be gone before it counts as away: a restart or a reconnect takes less. */
+const graceMs = 1000;
+
+/** Whoever asks a Redis that is away again and again is not to keep the process from all else. */
+const refuseMs = 2;
 
 /** Milliseconds of a clock that never steps back. Real time: sockets know no other. */
 export function monotonicMs(): number {
@@ -55,33 +57,60 @@ export function monotonicMs(): number {
 /**
  * Connects in the background: a server that is away makes the calls fail, not this.
  *
- * @param url redis://[USER:PASSWORD@]HOST:PORT[/DB] or rediss://…
- * @throws Error when the URL is not one; its text is not repeated, it may hold a password
+ * @param url as place.ts reads it
+ * @throws Error when the URL is not one, or the file of certificates it names can not be read; the URL's text is not
+ *   repeated, it may hold a password
  */
 export function createRedisClient(url: string, log?: Log): RedisClient {
-  const commands = connect(url, "commands", log);
-  const subscribers = new Set<Redis>();
-  const heartbeats = new Set<NodeJS.Timeout>();
+  const place = parseRedisPlace(url);
+  if (place === undefined) throw new Error("the store's URL does not read as redis://HOST:PORT");
+  const line = openLine(place, log);
+  const subscriptions = new Set<() => Promise<void>>();
   const waiting = new Set<() => void>();
   let closed = false;
   let isTroubled = false;
   let backSinceMs = Number.NEGATIVE_INFINITY;
-  commands.on("close", () => {
+  /** `undefined` while a server answers. */
+  let downSinceMs: number | undefined = monotonicMs();
+  /** Tells the proofs of one connection from those of the next. */
+  let opened = 0;
+
+  line.onClosed(() => {
     isTroubled = true;
+    opened += 1;
+    downSinceMs ??= monotonicMs();
   });
-  commands.on("ready", () => {
+  line.onOpen(() => {
+    opened += 1;
+    const connection = opened;
+    line.prove().then(
+      () => {
+        if (connection === opened) isUp();
+      },
+      () => {
+        if (connection === opened && !closed) line.renew();
+      },
+    );
+  });
+
+  function isUp(): void {
     if (isTroubled) backSinceMs = monotonicMs();
     isTroubled = false;
+    downSinceMs = undefined;
     wake();
-  });
+  }
 
   function wake(): void {
     for (const resolve of [...waiting]) resolve();
   }
 
+  const isReady = () => !closed && downSinceMs === undefined && line.isOpen();
+  const isAway = () => downSinceMs !== undefined && monotonicMs() - downSinceMs >= graceMs;
+
   async function ready(giveUpAtMs: number): Promise<boolean> {
-    while (!closed && commands.status !== "ready") {
-      const leftMs = giveUpAtMs - monotonicMs();
+    while (!closed && !isReady()) {
+      const awayAtMs = (downSinceMs ?? monotonicMs()) + graceMs;
+      const leftMs = Math.min(giveUpAtMs, awayAtMs) - monotonicMs();
       if (leftMs <= 0) return false;
       await new Promise<void>((resolve) => {
         const done = () => {
@@ -98,104 +127,38 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
 
   return {
     async send(list: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent> {
-      if (!(await ready(giveUpAtMs))) return { kind: "unsent" };
+      if (!(await ready(giveUpAtMs))) {
+        if (!closed) await sleep(refuseMs);
+        return { kind: "unsent" };
+      }
       const leftMs = giveUpAtMs - monotonicMs();
       if (leftMs <= 0) return { kind: "unsent" };
-      const pipeline = commands.pipeline(list.map((command) => [...command]));
-      const results = await settledWithin(pipeline.exec(), leftMs);
-      if (results === undefined) return { kind: "unknown" };
-      return sentFrom(results);
+      const results = await settledWithin(line.dispatch(list), leftMs);
+      return results === undefined ? { kind: "unknown" } : sentFrom(results);
     },
 
     subscribe(channel: string, onHint: (message?: Buffer) => void): () => void {
-      const subscriber = connect(url, "subscriber", log);
-      subscribers.add(subscriber);
-      const onMessage = (_channel: Buffer, message: Buffer) => onHint(message);
-      subscriber.on("messageBuffer", onMessage);
-      subscriber.on("ready", () => {
-        // What was published while there was no subscription is lost: the hint makes up for it.
-        subscriber.subscribe(channel).then(
-          () => onHint(),
-          () => subscriber.disconnect(true),
-        );
-      });
-      // An idle subscriber waits for nothing, so its silence proves nothing; a ping makes it wait for something.
-      const heartbeat = setInterval(() => {
-        if (subscriber.status === "ready") subscriber.ping().catch(() => undefined);
-      }, heartbeatMs);
-      heartbeats.add(heartbeat);
+      const leave = openSubscription(() => line.subscriber(), channel, onHint);
+      subscriptions.add(leave);
       return () => {
-        clearInterval(heartbeat);
-        heartbeats.delete(heartbeat);
-        subscriber.removeListener("messageBuffer", onMessage);
-        if (subscribers.delete(subscriber)) void end(subscriber);
+        if (subscriptions.delete(leave)) void leave();
       };
     },
 
-    isReady: () => !closed && commands.status === "ready",
-
+    isReady,
+    isAway,
     isClosed: () => closed,
-
     backSinceMs: () => backSinceMs,
 
     async close(): Promise<void> {
       closed = true;
       wake();
-      for (const heartbeat of heartbeats) clearInterval(heartbeat);
-      const all = [commands, ...subscribers];
-      subscribers.clear();
-      await Promise.all(all.map(end));
+      const all = [...subscriptions];
+      subscriptions.clear();
+      await Promise.all([line.end(), ...all.map((leave) => leave())]);
     },
   };
 }
-
-function connect(url: string, role: "commands" | "subscriber", log: Log | undefined): Redis {
-  const options = {
-    connectionName: `cutover-${role}`,
-    connectTimeout: silenceMs,
-    commandTimeout: silenceMs,
-    socketTimeout: silenceMs,
-    disconnectTimeout: 100,
-    keepAlive: 5000,
-    enableOfflineQueue: false,
-    enableReadyCheck: false,
-    disableClientInfo: true,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(25 * attempt, maxRetryMs / 2) + Math.random() * (maxRetryMs / 2),
-    // After a failover the old primary answers as a replica; the address may by now lead to the new one.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
-  } satisfies RedisOptions;
-  if (!URL.canParse(url)) throw new Error("the store's URL does not read as redis://HOST:PORT");
-  const redis = new Redis(url, options);
-  let reported = "";
-  redis.on("error", (error) => {
-    const code = codeOf(error);
-    if (code === reported) return;
-    reported = code;
-    log?.warn({ store: "redis", connection: role, code }, "no connection to the store");
-  });
-  redis.on("ready", () => {
-    if (reported !== "") log?.info({ store: "redis", connection: role }, "connected to the store again");
-    reported = "";
-  });
-  return redis;
-}
-
-function end(redis: Redis): Promise<void> {
-  return new Promise((resolve) => {
-    if (redis.status === "end") return resolve();
-    const timer = setTimeout(resolve, 300);
-    redis.once("end", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    redis.disconnect();
-  });
-}
-
-type Results = readonly (readonly [error: Error | null, result: unknown])[];
 
 async function settledWithin(work: Promise<Results | null>, ms: number): Promise<Results | undefined> {
   let timer: NodeJS.Timeout | undefined;
@@ -211,22 +174,21 @@ async function settledWithin(work: Promise<Results | null>, ms: number): Promise
   }
 }
 
+/** ioredis refuses a command while the connection is going down or the Cluster is unknown: nothing reached a socket. */
+const refusedBeforeSending = /^(?:Stream isn't writeable|Cluster isn't ready)/;
+
 function sentFrom(results: Results): Sent {
   const replies: Reply[] = [];
+  let unanswered = 0;
+  let unsent = 0;
   for (const [error, value] of results) {
     if (error === null) replies.push({ ok: true, value });
     else if (error.name === "ReplyError") replies.push({ ok: false, code: codeOf(error) });
-    // ioredis refuses a command while the connection is going down: it never reached the socket.
-    else if (error.message.startsWith("Stream isn't writeable")) return { kind: "unsent" };
-    else return { kind: "unknown" };
+    else {
+      unanswered += 1;
+      if (refusedBeforeSending.test(error.message)) unsent += 1;
+    }
   }
-  return { kind: "answered", replies };
-}
-
-/** The error in one word: a Redis error's first, or Node's code. Its text may quote arguments or addresses. */
-function codeOf(error: Error): string {
-  if ("code" in error && typeof error.code === "string") return error.code;
-  if (/^(?:Socket timeout|Command timed out)/.test(error.message)) return "ETIMEDOUT";
-  const [word = ""] = error.message.split(" ", 1);
-  return /^[A-Z]{2,20}$/.test(word) ? word : "ERROR";
+  if (unanswered === 0) return { kind: "answered", replies };
+  return { kind: unsent === results.length ? "unsent" : "unknown" };
 }

@@ -120,7 +120,7 @@ local function commit(from, to, action, write, channel, name, kept)
   if kind ~= 'none' and kind ~= 'stream' then redis.call('DEL', audit) end
   redis.call('XADD', audit, 'MAXLEN', '~', auditLength, '*',
     'version', integer(to.version), 'at', to.updatedAt, 'by', to.updatedBy, 'action', action,
-    'from_percent', percentText(from.percent), 'from_state', from.state,
+    'from_percent', percentText(from.percent), 'from_state', from.state, 'from_at', from.updatedAt,
     'to_percent', percentText(to.percent), 'to_state', to.state, 'to_pin_epoch', integer(to.pinEpoch),
     'reason', to.reason, 'write', write)
   writeHash(visible, to, kept)

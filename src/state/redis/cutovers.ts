@@ -10,17 +10,21 @@
  * comes early, never late. It also comes `answerMs` before the caller gives up, which leaves time to ask for the
  * outcome of a write that was sent and not answered: it is sent again under its own id, and the script knows it.
  * (Only a server whose clock is set back while a write is under way could let it in late.)
+ *
+ * A store that has lost a change the caller has followed (regression.ts) is lowered to it, by one change called
+ * `reconciled` with an id that all who find the same share: made once, also for whoever comes back later.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RejectedField } from "../by-hand.ts";
 import type { CutoverState } from "../model.ts";
-import { type Applied, type Command, StoreUnavailable } from "../store.ts";
+import { type Applied, type Command, type LastGood, type Regression, StoreUnavailable } from "../store.ts";
 import { isBelievable } from "../stored.ts";
 import type { Attempts, Caller } from "./caller.ts";
 import { monotonicMs } from "./client.ts";
 import { judge, type Verdict, type View } from "./judge.ts";
 import type { Keys } from "./keys.ts";
+import { ceilingOf, type RegressionKind, regressionOf, regressionReason } from "./regression.ts";
 import { applyReplyFrom, valuesOf, viewFrom } from "./replies.ts";
 import type { Scripts } from "./scripts.ts";
 
@@ -33,8 +37,8 @@ export interface Settled {
 }
 
 export interface Cutovers {
-  /** What stands in the store for each, in one go. */
-  read(names: readonly string[], giveUpAtMs: number): Promise<readonly View[]>;
+  /** What stands in the store for each, in one go, and how it came after what the caller has followed. */
+  read(names: readonly string[], lastGood: LastGood, giveUpAtMs: number): Promise<readonly View[]>;
   /** Restores and adopts until there is nothing left to do about the cutover; `first`: what was read already. */
   settle(
     name: string,
@@ -43,14 +47,40 @@ export interface Cutovers {
     first?: View,
   ): Promise<Settled>;
   apply(command: Command, giveUpAtMs: number): Promise<Applied>;
+  /** What was lost and settled since this was last asked. */
+  takeRegressions(): readonly Regression[];
+}
+
+interface Contradiction {
+  readonly kind: RegressionKind;
+  readonly followed: CutoverState;
+  readonly stored: CutoverState;
+}
+
+/** The same for all who have followed the same, whatever the store has come to meanwhile. */
+function contradictionId({ kind, followed, stored }: Contradiction): string {
+  const lost = `lost ${followed.version} ${followed.updatedAt} ${followed.updatedBy}`;
+  return kind === "older" ? `${lost} for ${stored.version} ${stored.updatedAt}` : lost;
 }
 
 /** Time kept back from a change's deadline to learn its outcome. */
 const answerMs = 400;
 
 export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cutovers {
-  async function read(names: readonly string[], giveUpAtMs: number): Promise<readonly View[]> {
-    const calls = names.map((name) => ({ script: scripts.read, keys: keys.cutover(name), args: [] }));
+  /** Found and not yet settled, by cutover: what contradicts the store is gone once the state is given back. */
+  const found = new Map<string, Contradiction>();
+  let settledRegressions: readonly Regression[] = [];
+
+  async function read(
+    names: readonly string[],
+    lastGood: LastGood,
+    giveUpAtMs: number,
+  ): Promise<readonly View[]> {
+    const calls = names.map((name) => ({
+      script: scripts.read,
+      keys: keys.cutover(name),
+      args: [lastGood.get(name)?.version ?? ""],
+    }));
     const replies = await caller.run(calls, giveUpAtMs);
     const receivedAtMs = monotonicMs();
     return replies.map((reply) => viewFrom(reply, receivedAtMs));
@@ -64,20 +94,88 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
   ): Promise<Settled> {
     const good = lastGood !== undefined && isBelievable(lastGood) ? lastGood : undefined;
     let restored = false;
-    let view = first ?? (await readOne(name, giveUpAtMs));
+    let isLookedFor = good !== undefined;
+    let view = first ?? (await readOne(name, good, giveUpAtMs));
     for (;;) {
+      const stored = view.accepted.state;
+      if (isLookedFor && good !== undefined && stored !== undefined) {
+        const kind = regressionOf(good, stored, view.lineage);
+        if (kind !== undefined) found.set(name, { kind, followed: good, stored });
+        isLookedFor = false;
+      }
       const verdict = judge(view, good);
-      if (verdict.kind === "settled")
+      const contradiction = found.get(name);
+      if (verdict.kind === "settled" && contradiction === undefined)
         return { view, state: verdict.state, rejected: verdict.rejected, restored };
       if (monotonicMs() >= giveUpAtMs) throw new StoreUnavailable("the store changes faster than it is read");
-      const done = await carryOut(name, view, verdict, giveUpAtMs);
-      if (done && verdict.kind === "restore" && verdict.given) restored = true;
-      view = await readOne(name, giveUpAtMs);
+      if (verdict.kind !== "settled") {
+        const done = await carryOut(name, view, verdict, giveUpAtMs);
+        if (done && verdict.kind === "restore" && verdict.given) restored = true;
+      } else if (contradiction !== undefined) {
+        await reconcile(name, view, contradiction, giveUpAtMs);
+      }
+      view = await readOne(name, good, giveUpAtMs);
     }
   }
 
-  async function readOne(name: string, giveUpAtMs: number): Promise<View> {
-    const [view] = await read([name], giveUpAtMs);
+  /** Lowers the store to what it has lost, or what was lost to what it has. Unless somebody else was faster. */
+  async function reconcile(
+    name: string,
+    view: View,
+    { kind, followed, stored }: Contradiction,
+    giveUpAtMs: number,
+  ): Promise<void> {
+    const current = view.accepted.state;
+    const ceiling = ceilingOf(kind === "older" ? [followed, stored] : [followed]);
+    const reason = regressionReason(kind, followed, stored);
+    const seen = [view.visible.digest, view.accepted.digest];
+    if (ceiling !== undefined) {
+      const [answer] = await caller.run(
+        [
+          {
+            script: scripts.apply,
+            keys: keys.cutover(name),
+            args: [
+              ...seen,
+              Math.floor(view.serverMs + (giveUpAtMs - view.receivedAtMs)),
+              contradictionId({ kind, followed, stored }),
+              "1",
+              "reconciled",
+              ceiling.percentThousandths,
+              "store check",
+              "responder",
+              reason,
+              "",
+              keys.changes,
+              name,
+              ceiling.state,
+              ceiling.pinEpoch,
+            ],
+          },
+        ],
+        giveUpAtMs,
+      );
+      const reply = applyReplyFrom(answer);
+      if (reply === "late") throw new StoreUnavailable("Redis did not answer in time");
+      if (reply === "moved") return;
+    } else if (kind !== "older" && current !== undefined && current.state !== "closed") {
+      // Legacy is gone: what was closed is closed again, as a version of its own.
+      const again = { ...followed, version: current.version + 1 };
+      const call = {
+        script: scripts.restore,
+        keys: keys.cutover(name),
+        args: [...seen, "1", ...valuesOf(again)],
+      };
+      const [answer] = await caller.run([call], giveUpAtMs);
+      if (answer === "moved") return;
+    }
+    found.delete(name);
+    const regression = { name, followed: followed.version, offered: stored.version, reason };
+    settledRegressions = [...settledRegressions, regression];
+  }
+
+  async function readOne(name: string, good: CutoverState | undefined, giveUpAtMs: number): Promise<View> {
+    const [view] = await read([name], new Map(good === undefined ? [] : [[name, good]]), giveUpAtMs);
     if (view === undefined) throw new StoreUnavailable("Redis gave no answer");
     return view;
   }
@@ -156,6 +254,11 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
   return {
     read,
     settle,
+    takeRegressions() {
+      const taken = settledRegressions;
+      settledRegressions = [];
+      return taken;
+    },
     async apply(command, giveUpAtMs) {
       const attempts: Attempts = { unanswered: false };
       try {

@@ -10,6 +10,7 @@
  */
 import { type RawFields, type RejectedField, readByHand } from "../by-hand.ts";
 import { type CutoverState, initialState, type Routing } from "../model.ts";
+import type { Lineage } from "./regression.ts";
 
 /** What stands in the store, as read in one moment. */
 export interface View {
@@ -29,6 +30,7 @@ export interface View {
     readonly broken: boolean;
     readonly digest: string;
   };
+  readonly lineage: Lineage;
 }
 
 export type Verdict =

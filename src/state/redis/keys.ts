@@ -1,7 +1,10 @@
-/** The names of everything the store keeps in Redis. The braces are literal: a cluster hashes what is inside. */
+/**
+ * The names of everything the store keeps in Redis. The braces are literal: a Cluster hashes what is inside, and the
+ * keys of one script must hash alike.
+ */
 export interface Keys {
   readonly changes: string;
-  readonly instances: string;
+  readonly index: string;
   readonly roster: string;
   /** The visible hash, the accepted state, the audit: KEYS of every script that touches a cutover. */
   cutover(name: string): readonly [visible: string, accepted: string, audit: string];
@@ -12,8 +15,8 @@ export interface Keys {
 export function createKeys(prefix: string): Keys {
   return {
     changes: `${prefix}:changes`,
-    instances: `${prefix}:instances`,
-    roster: `${prefix}:roster`,
+    index: `${prefix}:{instances}:index`,
+    roster: `${prefix}:{instances}:roster`,
     cutover(name) {
       const visible = `${prefix}:{${name}}`;
       return [visible, `${visible}:accepted`, `${visible}:audit`];

@@ -4,7 +4,13 @@ import { byId } from "../in-process.ts";
 import { type CutoverState, initialState, refusalCodes } from "../model.ts";
 import { formatPercent } from "../percent.ts";
 import { type Applied, type HistoryEntry, type InstanceRecord, type Roster, rememberMs } from "../store.ts";
-import { entryFromStream, parseInstanceRecord, parseMember, stateFromHash } from "../stored.ts";
+import {
+  auditEntryFrom,
+  entryFromStream,
+  parseInstanceRecord,
+  parseMember,
+  stateFromHash,
+} from "../stored.ts";
 import type { View } from "./judge.ts";
 
 const text = z.string();
@@ -20,11 +26,23 @@ const viewReply = z.tuple([
   text,
   z.tuple([nullable, nullable, nullable]),
   z.array(nullable),
+  z.array(text),
+  z.array(text),
 ]);
 
 export function viewFrom(reply: unknown, receivedAtMs: number): View {
-  const [serverMs, visibleKind, present, visibleDigest, acceptedDigest, acceptedKind, raw, values] =
-    viewReply.parse(reply);
+  const [
+    serverMs,
+    visibleKind,
+    present,
+    visibleDigest,
+    acceptedDigest,
+    acceptedKind,
+    raw,
+    values,
+    own,
+    next,
+  ] = viewReply.parse(reply);
   const [percent, state, pinEpoch] = raw;
   const accepted = stateFromHash(values);
   return {
@@ -45,6 +63,7 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
       broken: accepted === undefined && acceptedKind !== "none",
       digest: acceptedDigest,
     },
+    lineage: { own: auditEntryFrom(own).to, next: auditEntryFrom(next).from },
   };
 }
 
@@ -88,19 +107,18 @@ export function idsFrom(reply: unknown): readonly string[] {
   return z.array(text).nullable().parse(reply) ?? [];
 }
 
-/** @param reply of MGET; records that have run out or do not read are left out */
+/** @param reply the values of the keys; records that have run out or do not read are left out */
 export function instancesFrom(reply: unknown): readonly InstanceRecord[] {
   const found = z.array(nullable).nullable().parse(reply) ?? [];
   return found.flatMap((record) => (record === null ? [] : (parseInstanceRecord(record) ?? [])));
 }
 
-const timeReply = z.tuple([z.coerce.number(), z.coerce.number()]);
+const rosterReply = z.tuple([z.number(), z.array(text)]);
 
-/** @param time reply of TIME @param found of HVALS; entries that do not read, or are past their time, are left out */
-export function rosterFrom(time: unknown, found: unknown): Roster {
-  const [seconds, microseconds] = timeReply.parse(time);
-  const nowMs = seconds * 1000 + Math.floor(microseconds / 1000);
-  const members = (z.array(text).nullable().parse(found) ?? [])
+/** @param reply of roster.lua; entries that do not read, or are past their time, are left out */
+export function rosterFrom(reply: unknown): Roster {
+  const [nowMs, found] = rosterReply.parse(reply);
+  const members = found
     .flatMap((entry) => parseMember(entry) ?? [])
     .filter((member) => nowMs < member.seenAtMs + rememberMs(member));
   return { nowMs, members: members.sort(byId) };

@@ -18,6 +18,7 @@ export interface Scripts {
   readonly adopt: Script;
   readonly restore: Script;
   readonly acknowledge: Script;
+  readonly roster: Script;
   readonly share: Script;
 }
 
@@ -31,6 +32,7 @@ export function loadScripts(): Scripts {
     adopt: script(prelude + text("adopt")),
     restore: script(prelude + text("restore")),
     acknowledge: script(text("acknowledge")),
+    roster: script(text("roster")),
     share: script(text("share")),
   };
 }

@@ -4,10 +4,13 @@
  *   cutover:{NAME}           hash, the state as people see and edit it
  *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
  *   cutover:{NAME}:audit     stream, one entry a version
- *   cutover:instance:ID      an instance's record, with its lease; cutover:instances is their index
- *   cutover:roster           hash, what is remembered of each instance, beyond its lease, and since when
+ *   cutover:instance:ID      an instance's record, with its lease
+ *   cutover:{instances}:index   sorted set, the ids of the instances
+ *   cutover:{instances}:roster  hash, what is remembered of each, beyond its lease, and since when
  *   cutover:shared:NAME      a value all instances share
  *   cutover:changes          channel, a hint that NAME has changed
+ *
+ * Nothing is asked of keys of two hash slots at once, and no keyspace is scanned: a Cluster serves it as one server does.
  */
 import { byId } from "../in-process.ts";
 import { assertChange, type CutoverState } from "../model.ts";
@@ -45,7 +48,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     load: (names, lastGood) =>
       answered(async (): Promise<Loaded> => {
         const giveUpAtMs = monotonicMs() + readMs;
-        const views = await cutovers.read(names, giveUpAtMs);
+        const views = await cutovers.read(names, lastGood, giveUpAtMs);
         const settled = await Promise.all(
           names.map((name, at) => cutovers.settle(name, lastGood.get(name), giveUpAtMs, views[at])),
         );
@@ -61,7 +64,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
             rejections.push({ name, fields: found.rejected, fingerprint: found.view.visible.digest });
           }
         }
-        return { states, rejections, restored };
+        return { states, rejections, restored, regressions: cutovers.takeRegressions() };
       }),
 
     async apply(command) {
@@ -86,12 +89,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     acknowledge: (record) =>
       answered(async () => {
         const { traffic: _, seenAt: __, ...brief } = record;
-        const call = {
+        const remember = {
           script: scripts.acknowledge,
-          keys: [keys.instance(record.id), keys.instances, keys.roster],
-          args: [record.id, JSON.stringify(record), leaseMs, JSON.stringify(brief), rememberMs(record)],
+          keys: [keys.index, keys.roster],
+          args: [record.id, JSON.stringify(brief), rememberMs(record)],
         };
-        await caller.run([call], monotonicMs() + readMs);
+        const giveUpAtMs = monotonicMs() + readMs;
+        const lease = ["set", keys.instance(record.id), JSON.stringify(record), "px", leaseMs] as const;
+        await Promise.all([caller.ask([lease], giveUpAtMs), caller.run([remember], giveUpAtMs)]);
       }),
 
     leave: (id) =>
@@ -99,7 +104,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         await caller.ask(
           [
             ["del", keys.instance(id)],
-            ["zrem", keys.instances, id],
+            ["zrem", keys.index, id],
             ["hdel", keys.roster, id],
           ],
           monotonicMs() + readMs,
@@ -109,18 +114,21 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     instances: () =>
       answered(async () => {
         const giveUpAtMs = monotonicMs() + readMs;
-        const [index] = await caller.ask([["zrange", keys.instances, 0, -1]], giveUpAtMs);
+        const [index] = await caller.ask([["zrange", keys.index, 0, -1]], giveUpAtMs);
         const ids = idsFrom(index);
         if (ids.length === 0) return [];
-        const [found] = await caller.ask([["mget", ...ids.map(keys.instance)]], giveUpAtMs);
+        const found = await caller.ask(
+          ids.map((id) => ["get", keys.instance(id)]),
+          giveUpAtMs,
+        );
         return [...instancesFrom(found)].sort(byId);
       }),
 
     roster: () =>
       answered(async () => {
-        const commands = [["time"], ["hvals", keys.roster]] as const;
-        const [time, found] = await caller.ask(commands, monotonicMs() + readMs);
-        return rosterFrom(time, found);
+        const call = { script: scripts.roster, keys: [keys.roster], args: [] };
+        const [found] = await caller.run([call], monotonicMs() + readMs);
+        return rosterFrom(found);
       }),
 
     history: (name, limit) =>

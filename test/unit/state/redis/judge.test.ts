@@ -20,6 +20,7 @@ function view({ raw, accepted, wrongType = false, broken = false }: Standing): V
     receivedAtMs: 0,
     visible: { wrongType, present: raw !== undefined, raw: raw ?? {}, digest: "v" },
     accepted: { state: accepted, broken, digest: "a" },
+    lineage: {},
   };
 }
 
