@@ -74,6 +74,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
     log,
     snapshotFile,
     onRejected: (name) => metrics.rejected(name),
+    onRegressed: (name) => metrics.regressed(name),
   });
   const metrics = createMetrics({
     cutovers: routesOf(config),

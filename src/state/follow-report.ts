@@ -6,13 +6,12 @@ import { errorText, type Log } from "./log.ts";
 import type { CutoverState } from "./model.ts";
 import { percentToNumber } from "./percent.ts";
 import { sameState } from "./snapshot.ts";
-import type { Rejection } from "./store.ts";
+import type { Loaded, Regression, Rejection } from "./store.ts";
 
 export interface FollowReport {
   swapped(name: string, from: CutoverState, to: CutoverState): void;
-  /** The rejections of one load, all of them. */
-  rejections(found: readonly Rejection[]): void;
-  restored(names: readonly string[]): void;
+  /** What one load has found beside the states, all of it. */
+  found(loaded: Omit<Loaded, "states">): void;
   steppedBack(name: string, kept: number, offered: number): void;
   lost(error: unknown): void;
   back(awayMs: number): void;
@@ -29,12 +28,36 @@ export interface FollowReportOptions {
   readonly onRejected: (name: string) => void;
   /** Once for each time the store had lost a cutover and was given it back. */
   readonly onRestored: (name: string) => void;
+  /** Once for each change that the store had lost. */
+  readonly onRegressed: (name: string) => void;
 }
 
-export function createFollowReport({ log, onRejected, onRestored }: FollowReportOptions): FollowReport {
+export function createFollowReport(options: FollowReportOptions): FollowReport {
+  const { log, onRejected, onRestored, onRegressed } = options;
   let refused: ReadonlySet<string> = new Set();
   let unlisted = false;
   const steps = new Map<string, string>();
+
+  function rejected(found: readonly Rejection[]): void {
+    const still = new Set<string>();
+    for (const { name, fields, fingerprint } of found) {
+      const key = JSON.stringify([name, fingerprint]);
+      if (!refused.has(key) && !still.has(key)) {
+        log.warn(
+          { cutover: name, fields },
+          "written by hand and not valid: refused, the last good state stays in force",
+        );
+        onRejected(name);
+      }
+      still.add(key);
+    }
+    refused = still;
+  }
+
+  function regressed({ name, followed, offered, reason }: Regression): void {
+    log.error({ cutover: name, followed, offered, reason }, "the store has lost an accepted change");
+    onRegressed(name);
+  }
 
   return {
     swapped(name, from, to) {
@@ -44,26 +67,13 @@ export function createFollowReport({ log, onRejected, onRestored }: FollowReport
         "state followed",
       );
     },
-    rejections(found) {
-      const still = new Set<string>();
-      for (const { name, fields, fingerprint } of found) {
-        const key = JSON.stringify([name, fingerprint]);
-        if (!refused.has(key) && !still.has(key)) {
-          log.warn(
-            { cutover: name, fields },
-            "written by hand and not valid: refused, the last good state stays in force",
-          );
-          onRejected(name);
-        }
-        still.add(key);
-      }
-      refused = still;
-    },
-    restored(names) {
-      for (const name of names) {
+    found({ rejections, restored, regressions = [] }) {
+      for (const name of restored) {
         log.warn({ cutover: name }, "the store had lost the cutover: given back from the last good state");
         onRestored(name);
       }
+      for (const regression of regressions) regressed(regression);
+      rejected(rejections);
     },
     steppedBack(name, kept, offered) {
       const step = `${kept}>${offered}`;

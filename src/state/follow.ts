@@ -60,6 +60,8 @@ export interface FollowerOptions {
   readonly onRejected?: (name: string) => void;
   /** The store had lost the cutover and was given it back. */
   readonly onRestored?: (name: string) => void;
+  /** The store had lost a change that was accepted. */
+  readonly onRegressed?: (name: string) => void;
   readonly pollMs?: number;
   readonly timers?: Timers;
   /** 0 ≤ r < 1; spreads the polls of the instances. */
@@ -92,6 +94,7 @@ export function createFollower(options: FollowerOptions): Follower {
     log: options.log,
     onRejected: options.onRejected ?? (() => {}),
     onRestored: options.onRestored ?? (() => {}),
+    onRegressed: options.onRegressed ?? (() => {}),
   });
   const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
 
@@ -145,8 +148,7 @@ export function createFollower(options: FollowerOptions): Follower {
     contact = "up";
     lastContactMs = clock.monotonic();
     lastReadMs = sentMs;
-    report.restored(loaded.restored);
-    report.rejections(loaded.rejections);
+    report.found(loaded);
     // A contact that has not counted for long is made to count now, not at the next heartbeat.
     const isLongAgo = sentMs - heartbeat.inContactMs() > 2 * heartbeatMs;
     take(accept(loaded), isBack || heartbeat.isOwed() || isLongAgo);

@@ -54,6 +54,8 @@ export interface Metrics {
   rollback(cutover: string, trigger: RollbackTrigger): void;
   /** What stands in the store for the cutover was not accepted. */
   rejected(cutover: string): void;
+  /** The store had lost a change that was accepted. */
+  regressed(cutover: string): void;
   /** For the metrics of the process (process-metrics.ts) and small ones of other rooms; rendered last. */
   readonly registry: Registry;
   /** The page of a scrape. The event loop turns between two families. */
@@ -86,6 +88,7 @@ interface Standing {
   /** One for each of `rollbackTriggers`. */
   readonly rollbacks: Float64Array;
   rejections: number;
+  regressions: number;
 }
 
 /** @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none` */
@@ -150,6 +153,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     rejected(cutover) {
       standingOf(cutover).rejections += 1;
     },
+    regressed(cutover) {
+      standingOf(cutover).regressions += 1;
+    },
     registry,
     async render() {
       for (const tally of tallies) totals.add(tally.take());
@@ -165,7 +171,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
 }
 
 function newStanding(): Standing {
-  return { state: initialState(), rollbacks: new Float64Array(rollbackTriggers.length), rejections: 0 };
+  return {
+    state: initialState(),
+    rollbacks: new Float64Array(rollbackTriggers.length),
+    rejections: 0,
+    regressions: 0,
+  };
 }
 
 function stateFamilies(
@@ -215,6 +226,12 @@ function stateFamilies(
       type: "counter",
       help: "Contents of the store this instance has refused to follow, each distinct content counted once.",
       samples: perCutover("cutover_state_rejected_total", ({ rejections }) => rejections),
+    },
+    {
+      name: "cutover_state_regressions_total",
+      type: "counter",
+      help: "Accepted changes the store had lost, as this instance found and settled them: the safer state is in force, held.",
+      samples: perCutover("cutover_state_regressions_total", ({ regressions }) => regressions),
     },
   ];
 }

@@ -64,14 +64,15 @@ describe("a store that was emptied", () => {
     expect(await applyAll(store, "checkout", [setTo(42)])).toMatchObject({ version: 3 });
   });
 
-  it("is given the later of two states that instances know", async () => {
+  it("and given the earlier of two states that instances know is held at the lower of both", async () => {
     const earlier = await applyAll(store, "checkout", [setTo(40)]);
     const later = await applyAll(store, "checkout", [setTo(41)]);
     await server.cli("FLUSHALL");
     expect((await load(store, earlier)).states.get("checkout")).toEqual(earlier);
-    expect((await load(store, later)).states.get("checkout")).toEqual(later);
-    expect((await load(store, earlier)).states.get("checkout")).toEqual(later);
-    expect(await visible(server)).toMatchObject({ percent: "41", version: "2" });
+    const held = { percentThousandths: 40_000, state: "held", version: 3 };
+    expect((await load(store, later)).states.get("checkout")).toMatchObject(held);
+    expect((await load(store, earlier)).states.get("checkout")).toMatchObject(held);
+    expect(await visible(server)).toMatchObject({ percent: "40", state: "held", version: "3" });
   });
 
   it("and edited by hand before anybody looked is held against the last good state", async () => {

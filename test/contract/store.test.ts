@@ -205,8 +205,8 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
   });
 
   it("keeps its own state against an older one and against one no change can have made", async () => {
-    const state = await applyAll(store, "checkout", [setTo(1), setTo(2), setTo(3)]);
-    const older = { ...initialState(), percentThousandths: 99_000, version: 2 };
+    const older = await applyAll(store, "checkout", [setTo(1), setTo(2)]);
+    const state = await applyAll(store, "checkout", [setTo(3)]);
     const impossible: CutoverState = { ...older, state: "rolled_back", version: 9 };
     for (const lastGood of [older, impossible, initialState()]) {
       const loaded = await store.load(["checkout"], new Map([["checkout", lastGood]]));
