@@ -91,7 +91,7 @@ test("nothing is published beyond this machine, and no port twice", () => {
 test("the proxies' configuration loads without a warning, with the ports and names of the services", async () => {
   const { config, warnings } = await proxyConfig();
   expect(warnings).toEqual([]);
-  expect(config.listeners).toEqual({
+  expect(config.listeners).toMatchObject({
     proxy: { host: "0.0.0.0", port: 8080 },
     admin: { host: "0.0.0.0", port: 9900 },
   });
