@@ -168,6 +168,24 @@ test("connections at once: those above the limit are closed before a handshake, 
   }
 });
 
+test("a handshake that ends in no way but badly leaves room for the next", async () => {
+  const { proxy } = await start(ok, { maxConnections: 4 });
+  for (let i = 0; i < 40; i += 1) {
+    const socket = connectPlain({ port: proxy.port, host: "127.0.0.1" });
+    socket.on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve));
+    if (i % 4 === 1) socket.write("GET / HTTP/1.1\r\n\r\n");
+    // The beginning of a ClientHello that does not come.
+    if (i % 4 === 2) socket.write(Buffer.from("16030102000100", "hex"));
+    if (i % 4 === 3) socket.resetAndDestroy();
+    else socket.end();
+    await new Promise((resolve) =>
+      socket.closed ? resolve(undefined) : socket.resume().once("close", resolve),
+    );
+  }
+  expect(await get(proxy.port)).toMatchObject({ status: 200 });
+});
+
 test("a stop is not held up by a handshake that does not end", async () => {
   const { proxy } = await start();
   const socket = connectPlain({ port: proxy.port, host: "127.0.0.1" });
