@@ -42,12 +42,18 @@ const engine: Engine = {
 
   async demo(print) {
     const { demoConfigPath, runDemo } = await import("./demo/demo.ts");
+    const { loadConfig } = await import("./config/load.ts");
     const loaded = await load(demoConfigPath);
     if (!loaded.ok) return loaded;
     const { composeInstance } = await import("./compose.ts");
     const demo = await runDemo({
       config: loaded.config,
-      startInstance: (config, options) => composeInstance(config, { ...options, version }),
+      startInstance: (config, options) =>
+        composeInstance(config, {
+          ...options,
+          version,
+          file: { source: loaded.source, read: () => loadConfig(demoConfigPath, process.env) },
+        }),
       print,
     });
     return { ok: true, warnings: loaded.warnings, close: () => demo.stop() };
