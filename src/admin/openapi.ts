@@ -26,6 +26,7 @@ export async function registerOpenApi(app: AdminApp, auth: AuthConfig, version: 
       tags: [
         { name: "cutovers", description: "Read and steer" },
         { name: "fleet", description: "Instances and events" },
+        { name: "session", description: "Signing in to the page" },
         { name: "operation", description: "Health, metrics and this description: open without a token" },
       ],
       components: {
@@ -33,18 +34,31 @@ export async function registerOpenApi(app: AdminApp, auth: AuthConfig, version: 
           bearer: {
             type: "http",
             scheme: "bearer",
-            description: "A secret whose SHA-256 the configuration holds",
+            description: "A secret whose SHA-256 the configuration holds, or a token of its OIDC issuer",
+          },
+          session: {
+            type: "apiKey",
+            in: "cookie",
+            name: "cutover_session",
+            description:
+              "Of signIn; over https named __Host-cutover_session. A change then needs the session's x-csrf-token.",
           },
         },
       },
-      security: auth === "none" ? [{}, { bearer: [] }] : [{ bearer: [] }],
+      security: auth === "none" ? [{}, { bearer: [] }] : [{ bearer: [] }, { session: [] }],
     },
     transform: jsonSchemaTransform,
   });
 }
 
 /** What any call behind a token can answer besides what it is for. */
-const anyCall = ["unauthenticated", "forbidden", "internal"] as const satisfies readonly ProblemCode[];
+const anyCall = [
+  "unauthenticated",
+  "forbidden",
+  "too_many_attempts",
+  "issuer_unavailable",
+  "internal",
+] as const satisfies readonly ProblemCode[];
 const openCall = ["forbidden", "internal"] as const satisfies readonly ProblemCode[];
 
 const examples: Readonly<Partial<Record<ProblemCode, string>>> = {
@@ -91,6 +105,7 @@ export const openapiDocument = z.looseObject({
 const fieldText = (description: string) => ({ description, schema: { type: "string" } });
 const responseHeaders: Readonly<Record<string, unknown>> = {
   401: { "WWW-Authenticate": fieldText("Bearer (RFC 6750)") },
+  429: { "Retry-After": fieldText("Whole seconds") },
 };
 
 /**

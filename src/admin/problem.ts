@@ -28,10 +28,12 @@ export const statusOf = {
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,
+  too_many_attempts: 429,
   headers_too_large: 431,
   internal: 500,
   too_many_streams: 503,
   store_unavailable: 503,
+  issuer_unavailable: 503,
 } as const satisfies Record<ProblemCode, number>;
 
 type Extras = Pick<Problem, "errors" | "current">;

@@ -215,8 +215,10 @@ export const problemCodes = [
   "unsupported_media_type",
   "invalid",
   "headers_too_large",
+  "too_many_attempts",
   "too_many_streams",
   "store_unavailable",
+  "issuer_unavailable",
   "internal",
   ...refusalCodes,
 ] as const;

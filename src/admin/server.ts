@@ -1,6 +1,6 @@
 /**
  * The admin listener: API, status page, metrics, health. Every request passes, in this order: the fields every
- * answer carries, who may talk to this listener at all (browser.ts), who asks (auth.ts), the route, the schemas.
+ * answer carries, who asks (gate.ts), who may talk to this listener at all (browser.ts), the route, the schemas.
  * Every error leaves through one handler, as a problem and without a trace.
  */
 import { once } from "node:events";
@@ -10,27 +10,34 @@ import type { Socket } from "node:net";
 import fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Actor } from "../state/model.ts";
-import { type Authenticator, createAuthenticator, isLoopbackHost } from "./auth.ts";
+import { isLoopbackHost } from "./auth.ts";
 import { maxBodyBytes, readJsonBodies } from "./body.ts";
 import { refuseForeignPages } from "./browser.ts";
 import { watchConnections } from "./connections.ts";
 import type { AdminApp, AdminOptions } from "./context.ts";
 import { createEventStreams } from "./events.ts";
 import { createFleet } from "./fleet.ts";
+import { type Asking, createGate } from "./gate.ts";
 import { watchMethods } from "./methods.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { problemFor, problemOf, problemType, Refused } from "./problem.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { readRoutes } from "./routes/reads.ts";
+import { sessionRoutes } from "./routes/session.ts";
 import { writeRoutes } from "./routes/writes.ts";
 import type { ProblemCode } from "./schemas.ts";
+import type { Session } from "./sessions.ts";
 import { createViews } from "./view.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Who asks; null on what is open to everybody. */
     actor: Actor | null;
+    /** The session whose cookie says so; null where a token does. */
+    session: Session | null;
+    /** When the token ends, ms since the epoch; null: not known to. */
+    credentialEndsAtMs: number | null;
     /** The monotonic clock's time at arrival. */
     arrivedMs: number;
   }
@@ -75,8 +82,7 @@ const everyAnswer = {
 
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
   const { auth, clock, log } = options;
-  let known = createAuthenticator(auth);
-  const who: Authenticator = { authenticate: (authorization) => known.authenticate(authorization) };
+  const gate = createGate({ auth, clock, log });
   const fleet = createFleet(options);
   const views = createViews(options, fleet);
   const streams = createEventStreams(options, views, fleet);
@@ -102,13 +108,15 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest("actor", null);
+  app.decorateRequest("session", null);
+  app.decorateRequest("credentialEndsAtMs", null);
   app.decorateRequest("arrivedMs", 0);
   readJsonBodies(app);
 
   app.addHook("onRequest", async (request, reply) => {
     request.arrivedMs = clock.monotonic();
     reply.headers(everyAnswer);
-    admit(request, request.routeOptions.config.isOpen === true);
+    await admit(request, request.routeOptions.config.isOpen === true);
   });
   app.setErrorHandler((error, _, reply) => answerError(error, reply));
   app.setNotFoundHandler(async () => {
@@ -119,13 +127,19 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const refuseOtherMethods = watchMethods(app);
   readRoutes(app, options, views, fleet);
   writeRoutes(app, options, views, fleet);
+  sessionRoutes(app, gate);
   operationRoutes(app, options, streams, fleet);
-  pageRoutes(app, options, who, views, fleet);
+  pageRoutes(app, options, gate, views, fleet);
   refuseOtherMethods();
 
   /** @throws Refused */
-  function admit(request: FastifyRequest, isOpen: boolean): void {
-    if (!isOpen) request.actor = who.authenticate(request.headers.authorization);
+  async function admit(request: FastifyRequest, isOpen: boolean): Promise<void> {
+    if (!isOpen) {
+      const admitted = await gate.admit(askingOf(request));
+      request.actor = admitted.actor;
+      request.session = admitted.session ?? null;
+      request.credentialEndsAtMs = admitted.expiresAtMs ?? null;
+    }
     refuseForeignPages({ method: request.method, headers: request.headers }, auth === "none");
   }
 
@@ -139,12 +153,10 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   /** A target that does not decode reaches no hook: the same order of checks stands here. */
   function answerUnrouted(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     reply.headers(everyAnswer);
-    try {
-      admit(request, false);
-      answerError(error, reply);
-    } catch (refused) {
-      answerError(refused, reply);
-    }
+    admit(request, false).then(
+      () => answerError(error, reply),
+      (refused: unknown) => answerError(refused, reply),
+    );
   }
 
   return {
@@ -166,7 +178,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
     reconfigure(to) {
       views.reconfigure(to.cutovers);
-      known = createAuthenticator(to.auth);
+      gate.reconfigure(to.auth);
     },
 
     async close() {
@@ -179,6 +191,10 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
       }
     },
   };
+}
+
+function askingOf({ method, headers, socket }: FastifyRequest): Asking {
+  return { method, headers, remote: socket.remoteAddress ?? "" };
 }
 
 const unparsed: ReadonlyMap<string, readonly [ProblemCode, string]> = new Map([

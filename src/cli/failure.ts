@@ -70,6 +70,10 @@ type Next = (asked: Asked) => readonly string[];
 /** By problem code; a code this version does not know has none. */
 const next: Readonly<Partial<Record<string, Next>>> = {
   unauthenticated: () => ["Set CUTOVER_TOKEN, or pass --token-file FILE, with a token this instance knows."],
+  too_many_attempts: () => [
+    "A right token of the configuration is let in all the same: is CUTOVER_TOKEN one?",
+  ],
+  issuer_unavailable: () => ["Use a token of the configuration: it needs no issuer."],
   forbidden: () => [
     "A responder lowers, holds and rolls back; an operator also raises and resumes; an admin also closes.",
   ],

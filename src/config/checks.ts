@@ -12,6 +12,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...listenerPorts(draft),
     ...openAdmin(draft),
     ...tokens(draft),
+    ...openIssuers(draft),
     ...decisionHeader(draft),
     ...journeyCookies(draft),
     ...samePaths(draft),
@@ -91,9 +92,24 @@ function plainHost(host: string): string {
 function tokens({ auth }: Draft): Finding[] {
   if (auth === undefined || auth === "none") return [];
   return repeated(
-    auth.tokens.map((token, index) => ({ path: ["auth", "tokens", index, "sha256"], value: token.sha256 })),
+    (auth.tokens ?? []).map((token, index) => ({
+      path: ["auth", "tokens", index, "sha256"],
+      value: token.sha256,
+    })),
     "expected a secret of its own for each token",
   );
+}
+
+/** Over http anybody on the way could answer with keys of their own. */
+function openIssuers({ auth }: Draft): Finding[] {
+  if (auth === undefined || auth === "none" || auth.oidc === undefined) return [];
+  const { issuer, jwksUri } = auth.oidc;
+  return Object.entries({ issuer, jwksUri }).flatMap(([key, text]) => {
+    if (text === undefined) return [];
+    const { protocol, hostname } = new URL(text);
+    const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
+    return isSafe ? [] : [wrong(["auth", "oidc", key], "expected https: http is for loopback alone")];
+  });
 }
 
 function decisionHeader({ decisionHeader: header }: Draft): Finding[] {

@@ -148,9 +148,31 @@ const token = block({
   sha256: value.sha256,
 });
 
-const auth = z.union([z.literal("none"), block({ tokens: z.array(token).min(1) })], {
-  error: "expected none, or tokens: a list of { name, role, sha256 }",
+/** Bearer tokens (JWT) of an OpenID Connect issuer. */
+const oidc = block({
+  /** As it stands in the tokens. */
+  issuer: value.issuer,
+  audience: z.string().min(1),
+  /** The claim with one value or a list of them: its name, or the way to it as `/a/b`. */
+  claim: z.string().min(1),
+  /** What the values give; the highest counts. */
+  roles: z
+    .record(z.string().min(1), z.enum(["viewer", "responder", "operator", "admin"]))
+    .refine((given) => Object.keys(given).length > 0, { error: "expected a mapping that is not empty" }),
+  /** Where the issuer's keys are; without it, what the issuer itself says. */
+  jwksUri: value.issuer.optional(),
 });
+
+const auth = z.union(
+  [
+    z.literal("none"),
+    block({ tokens: z.array(token).min(1).optional(), oidc: oidc.optional() }).refine(
+      ({ tokens, oidc }) => tokens !== undefined || oidc !== undefined,
+      { error: "expected tokens, oidc, or both" },
+    ),
+  ],
+  { error: "expected none, or tokens: a list of { name, role, sha256 }, or oidc" },
+);
 
 /** `off` is text in YAML 1.2 and `false` in YAML 1.1. */
 const pathOrOff = (what: string) =>
@@ -227,3 +249,5 @@ export type UpstreamConfig = z.output<typeof upstream>;
 export type JourneyConfig = z.output<typeof journey>;
 export type OwnerConfig = z.output<typeof owner>;
 export type AuthConfig = z.output<typeof auth>;
+export type TokenConfig = z.output<typeof token>;
+export type OidcConfig = z.output<typeof oidc>;

@@ -1,6 +1,7 @@
 /** The single values the configuration is made of (zod). Their messages say what was expected, never what was found. */
 import { isIP } from "node:net";
 import { z } from "zod";
+import { parseRedisPlace } from "../state/redis/place.ts";
 import { parseDuration } from "./duration.ts";
 import { type PathPattern, parsePath } from "./path.ts";
 import { parseSize } from "./size.ts";
@@ -122,15 +123,18 @@ export const origin = read((text) => {
   return /^https?:$/.test(url.protocol) && bare ? text : expected(originForm);
 });
 
-const laterStores = ["redis-sentinel", "redis-cluster"];
+const issuerForm = "expected https://HOST/PATH without user, query or fragment";
 
-export const store = read((text) => {
-  const later = laterStores.find((scheme) => text.startsWith(`${scheme}:`));
-  if (later !== undefined) return expected(`${later}:// is not supported by this version`);
-  const known = text === "memory:" || /^file:./s.test(text) || isRedisUrl(text);
-  return known ? text : expected("expected memory:, file:PATH, redis://HOST:PORT or rediss://HOST:PORT");
+/** That http is for loopback alone is checked in checks.ts. */
+export const issuer = read((text) => {
+  if (!URL.canParse(text) || /[?#@]/.test(text)) return expected(issuerForm);
+  return /^https?:$/.test(new URL(text).protocol) ? text : expected(issuerForm);
 });
 
-function isRedisUrl(text: string): boolean {
-  return /^rediss?:\/\//.test(text) && URL.canParse(text) && new URL(text).hostname !== "";
-}
+const storeForm =
+  "expected memory:, file:PATH, redis://HOST:PORT, rediss://HOST:PORT, redis-sentinel://HOST:PORT,…/MASTER or redis-cluster://HOST:PORT,…";
+
+export const store = read((text) => {
+  const known = text === "memory:" || /^file:./s.test(text) || parseRedisPlace(text) !== undefined;
+  return known ? text : expected(storeForm);
+});

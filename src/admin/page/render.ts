@@ -6,6 +6,8 @@ import { escapeHtml, type Html, html } from "./html.ts";
 export interface PageFacts {
   /** Absent: whoever asks has no token, and sees nothing of the cutovers. */
   readonly cutovers: readonly CutoverView[] | undefined;
+  /** By a session; absent: by none. */
+  readonly signedIn?: string | undefined;
   readonly store: { readonly up: boolean; readonly stalenessMs: number };
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -13,11 +15,12 @@ export interface PageFacts {
   readonly version: string;
 }
 
-/** @param frame the page with `{{updated}}`, `{{access}}`, `{{content}}` and `{{version}}` to fill in */
+/** @param frame the page with `{{updated}}`, `{{access}}`, `{{who}}`, `{{content}}` and `{{version}}` to fill in */
 export function renderPage(frame: string, facts: PageFacts): string {
   const values: ReadonlyMap<string, string> = new Map([
     ["updated", escapeHtml(`as of ${utc(new Date(facts.now).toISOString())}, told by ${facts.instance}`)],
     ["access", facts.cutovers === undefined ? "token" : "granted"],
+    ["who", escapeHtml(facts.signedIn ?? "")],
     ["content", content(facts).html],
     ["version", escapeHtml(`cutover ${facts.version}`)],
   ]);

@@ -1,11 +1,12 @@
 /**
  * The status page at the root. The page and its two files are open; what it shows of the cutovers is not: with
- * tokens configured a request without one gets the page empty, and its script asks the reader for a token.
+ * tokens configured a request without a session gets the page empty, and its script asks the reader for a token, which
+ * it trades for a session.
  */
 import { readFileSync } from "node:fs";
-import type { Authenticator } from "../auth.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
+import type { Gate } from "../gate.ts";
 import { renderPage } from "../page/render.ts";
 import type { Views } from "../view.ts";
 
@@ -24,7 +25,7 @@ type Needs = Pick<AdminOptions, "auth" | "follower" | "clock" | "instance" | "ve
 export function pageRoutes(
   app: AdminApp,
   needs: Needs,
-  who: Authenticator,
+  gate: Pick<Gate, "admit" | "sessionOf">,
   views: Views,
   fleet: Fleet,
 ): void {
@@ -34,11 +35,13 @@ export function pageRoutes(
   const open = { config: { isOpen: true }, schema: { hide: true } };
 
   app.get("/", open, async (request, reply) => {
-    const { authorization } = request.headers;
-    const isKnown = needs.auth === "none" || authorization !== undefined;
-    if (isKnown) who.authenticate(authorization);
+    const { method, headers, socket } = request;
+    const session = gate.sessionOf(headers);
+    const isKnown = needs.auth === "none" || headers.authorization !== undefined || session !== undefined;
+    if (isKnown) await gate.admit({ method, headers, remote: socket.remoteAddress ?? "" });
     const body = renderPage(frame, {
       cutovers: isKnown ? views.all(await fleet.read()) : undefined,
+      signedIn: session?.actor.name,
       store: needs.follower.contact(),
       now: needs.clock.now(),
       instance: needs.instance.id,

@@ -65,6 +65,15 @@ const auth = fc.oneof(
       { minLength: 1, maxLength: 3, selector: ({ sha256 }) => sha256 },
     )
     .map((tokens) => ({ tokens })),
+  fc
+    .record({
+      issuer: fc.constantFrom("https://id.example", "http://127.0.0.1:1/realms/shop"),
+      audience: name,
+      claim: fc.constantFrom("groups", "/realm_access/roles"),
+      roles: fc.constantFrom({ sre: "operator" }, { readers: "viewer", leads: "admin" }),
+      jwksUri: maybe(fc.constant("https://id.example/keys")),
+    })
+    .map((oidc) => ({ oidc: present(oidc) })),
 );
 
 const owner = fc

@@ -87,6 +87,39 @@ describe("listeners", () => {
   });
 });
 
+describe("an OIDC issuer", () => {
+  const text = (oidc: string) => `${least}auth:\n  oidc: { ${oidc} }\n`;
+  const rest = "audience: cutover, claim: groups, roles: { sre: operator }";
+
+  test("is reached by https, and by http on loopback alone", () => {
+    for (const url of [
+      "https://id.example/realms/shop",
+      "http://127.0.0.1:1",
+      "http://[::1]:1",
+      "http://localhost",
+    ]) {
+      expect(problemsOf(text(`issuer: "${url}", ${rest}`))).toEqual([]);
+      expect(problemsOf(text(`issuer: "https://id.example", jwksUri: "${url}", ${rest}`))).toEqual([]);
+    }
+    expect(problemsOf(text(`issuer: "http://id.example", jwksUri: "http://10.0.0.1/keys", ${rest}`))).toEqual(
+      [
+        "c.yaml:6:19 auth.oidc.issuer: expected https: http is for loopback alone",
+        "c.yaml:6:49 auth.oidc.jwksUri: expected https: http is for loopback alone",
+      ],
+    );
+    expect(problemsOf(text(`issuer: "https://id.example?a=b", ${rest}`))).toEqual([
+      "c.yaml:6:19 auth.oidc.issuer: expected https://HOST/PATH without user, query or fragment",
+    ]);
+  });
+
+  test("gives at least one role", () => {
+    const none = 'issuer: "https://id.example", audience: cutover, claim: groups, roles: {}';
+    expect(problemsOf(text(none))).toEqual([
+      "c.yaml:6:82 auth.oidc.roles: expected a mapping that is not empty",
+    ]);
+  });
+});
+
 describe("journeys", () => {
   const other = (journey: string) =>
     `  other: { legacy: old, new: next, shopper: ["cookie:sid"], routes: [{ name: b, path: /b, journey: start }], journey: ${journey} }\n`;

@@ -301,14 +301,6 @@ describe("what is not supported yet is refused by name at its key", () => {
 
   test.each([
     ["workers: many\n", "c.yaml:5:10 workers: expected a number from 1 to 256, or auto; found a text"],
-    [
-      "store: redis-sentinel://a:1,b:2/m\n",
-      "c.yaml:5:8 store: redis-sentinel:// is not supported by this version",
-    ],
-    [
-      "store: redis-cluster://a:1,b:2\n",
-      "c.yaml:5:8 store: redis-cluster:// is not supported by this version",
-    ],
   ])("%j", (lines, problem) => {
     expect(problemsOf(`${least}${lines}`)).toEqual([problem]);
   });
@@ -316,7 +308,8 @@ describe("what is not supported yet is refused by name at its key", () => {
 
 describe("messages", () => {
   test.each([
-    ["auth: open", "auth: expected none, or tokens: a list of { name, role, sha256 }; found a text"],
+    ["auth: open", "auth: expected none, or tokens: a list of { name, role, sha256 }, or oidc; found a text"],
+    ["auth: {}", "auth: expected tokens, oidc, or both"],
     ["auth: { tokens: hunter2 }", "auth.tokens: expected a list; found a text"],
     ["auth: { tokens: [] }", "auth.tokens: expected a list that is not empty"],
     ["auth: { tokens: [5] }", "auth.tokens[0]: expected a mapping; found a number"],
@@ -345,7 +338,7 @@ describe("messages", () => {
   test.each([
     "auth: { tokens: [{ name: a, role: admin, sha256: hunter2 }] }",
     "auth: hunter2",
-    "store: redis-sentinel://:hunter2@a:1/m",
+    "store: redis-sentinel://:hunter2@a:1",
     "store: postgres://u:hunter2@a",
     "upstreams: { a: { url: 'http://u:hunter2@h' } }",
     "cutovers: hunter2",
