@@ -18,7 +18,7 @@ import {
 } from "./in-process.ts";
 import { replaceFile, sweepTemporaries } from "./replace-file.ts";
 import type { Clock, Store } from "./store.ts";
-import { historyEntrySchema } from "./stored.ts";
+import { annotationSchema, historyEntrySchema } from "./stored.ts";
 import { storedState } from "./stored-state.ts";
 
 export interface FileStoreOptions {
@@ -30,7 +30,11 @@ const documentSchema = z.strictObject({
   format: z.literal(1),
   cutovers: z.record(
     z.string(),
-    z.strictObject({ state: storedState, history: z.array(historyEntrySchema) }),
+    z.strictObject({
+      state: storedState,
+      history: z.array(historyEntrySchema),
+      annotations: z.array(annotationSchema).optional(),
+    }),
   ),
   shared: z.record(z.string(), z.string()),
 });
@@ -76,8 +80,12 @@ async function readDocument(path: string): Promise<StateDocument> {
     throw new Error(`${path} is not a state document of cutover: ${faults.join("; ")}`);
   }
   const cutovers = new Map<string, CutoverRecord>();
-  for (const [name, { state, history }] of Object.entries(read.data.cutovers)) {
-    cutovers.set(name, { state, history: history.slice(0, historyLimit) });
+  for (const [name, { state, history, annotations }] of Object.entries(read.data.cutovers)) {
+    cutovers.set(name, {
+      state,
+      history: history.slice(0, historyLimit),
+      ...(annotations === undefined ? {} : { annotations }),
+    });
   }
   return { cutovers, shared: new Map(Object.entries(read.data.shared)) };
 }

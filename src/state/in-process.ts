@@ -4,7 +4,9 @@
  * rejects, the document is what it was and the caller is told that the store is unavailable.
  */
 import { type CutoverState, initialState, transition } from "./model.ts";
+import type { Annotation } from "./origin.ts";
 import {
+  type Annotating,
   type Applied,
   type Clock,
   type Command,
@@ -18,12 +20,14 @@ import {
   type Store,
   StoreUnavailable,
 } from "./store.ts";
-import { isBelievable } from "./stored.ts";
+import { isBelievable, type StoredAnnotation, withAnnotations } from "./stored.ts";
 
 export interface CutoverRecord {
   readonly state: CutoverState;
   /** Newest first, at most `historyLimit`. */
   readonly history: readonly HistoryEntry[];
+  /** Reasons given later, oldest first; at most `historyLimit`. */
+  readonly annotations?: readonly StoredAnnotation[];
 }
 
 export interface StateDocument {
@@ -123,7 +127,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
     },
 
     apply(command: Command): Promise<Applied> {
-      const { name, change: asked, actor, reason, ifVersion, lastGood } = command;
+      const { name, change: asked, actor, reason, origin, ifVersion, lastGood } = command;
       return change<Applied>((found) => {
         const before = giveBack(found, name, lastGood);
         const current = stateOf(before, name);
@@ -149,6 +153,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
           from: { percentThousandths: current.percentThousandths, state: current.state },
           to: { percentThousandths: next.percentThousandths, state: next.state },
           reason,
+          ...origin,
         };
         return { document: withState(before, name, next, entry), answer };
       });
@@ -190,9 +195,24 @@ export function createInProcessStore(options: InProcessOptions): Store {
       return { nowMs, members };
     },
 
-    async history(name: string, limit: number): Promise<readonly HistoryEntry[]> {
+    async history(name: string, limit: number, sinceMs?: number): Promise<readonly HistoryEntry[]> {
       assertOpen();
-      return document.cutovers.get(name)?.history.slice(0, limit) ?? [];
+      const { history = [], annotations = [] } = document.cutovers.get(name) ?? {};
+      const recent = sinceMs === undefined ? history : history.filter(({ at }) => Date.parse(at) >= sinceMs);
+      return withAnnotations(recent.slice(0, limit), annotations);
+    },
+
+    annotate({ name, version, ...said }: Annotating): Promise<Annotation | undefined> {
+      return change<Annotation | undefined>((before) => {
+        const record = before.cutovers.get(name);
+        if (record === undefined || !record.history.some((entry) => entry.version === version)) {
+          return { document: before, answer: undefined };
+        }
+        const annotation = { ...said, at: new Date(clock.now()).toISOString() };
+        const annotations = [...(record.annotations ?? []), { ...annotation, version }].slice(-historyLimit);
+        const cutovers = new Map(before.cutovers).set(name, { ...record, annotations });
+        return { document: { ...before, cutovers }, answer: annotation };
+      });
     },
 
     shared(name: string, offer: string): Promise<string> {
@@ -226,9 +246,10 @@ function withState(
   state: CutoverState,
   entry?: HistoryEntry,
 ): StateDocument {
-  const before = at.cutovers.get(name)?.history ?? [];
+  const { history: before = [], annotations } = at.cutovers.get(name) ?? {};
   const history = entry === undefined ? before : [entry, ...before].slice(0, historyLimit);
-  return { ...at, cutovers: new Map(at.cutovers).set(name, { state, history }) };
+  const record = { state, history, ...(annotations === undefined ? {} : { annotations }) };
+  return { ...at, cutovers: new Map(at.cutovers).set(name, record) };
 }
 
 /** By UTF-16 code unit, as Redis sorts plain ids: the same order wherever it is read. */

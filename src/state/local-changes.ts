@@ -87,7 +87,7 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
   });
 
   async function reconcile(change: LocalChange): Promise<void> {
-    const { id, name, ceiling, by } = change;
+    const { id, name, ceiling, by, requestId } = change;
     const lastGood = options.lastGood().get(name);
     const applied = await store.apply({
       id,
@@ -95,6 +95,7 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
       change: { action: "reconciled", ceiling },
       actor: { name: by, role: "responder" },
       reason: reconciledReason(change),
+      origin: { via: "reconciled", requestId },
       ...(lastGood === undefined ? {} : { lastGood }),
     });
     const { state } = applied;

@@ -29,6 +29,8 @@ export interface LocalChange {
   /** RFC 3339, that instance's clock. */
   readonly at: string;
   readonly reason: string;
+  /** Of the request that asked for it. */
+  readonly requestId?: string | undefined;
   /** How it stood there before. */
   readonly from: Pick<CutoverState, "percentThousandths" | "state" | "version">;
 }
@@ -36,6 +38,7 @@ export interface LocalChange {
 export interface LocalRequest extends Omit<Request, "change"> {
   readonly name: string;
   readonly action: LocalAction;
+  readonly requestId?: string | undefined;
 }
 
 export interface Judged {
@@ -55,7 +58,7 @@ export function judgeLocally(
   origin: Pick<LocalChange, "id" | "instance">,
 ): Judged {
   const before = inForce(store, pending);
-  const { name, action, ...rest } = request;
+  const { name, action, requestId, ...rest } = request;
   const verdict = transition(before, { ...rest, change: { action } });
   if (!verdict.accepted) {
     return { applied: { accepted: false, code: verdict.code, state: before }, made: undefined };
@@ -70,6 +73,7 @@ export function judgeLocally(
     by: request.actor.name,
     at: request.at,
     reason: request.reason,
+    ...(requestId === undefined ? {} : { requestId }),
     from: { percentThousandths: before.percentThousandths, state: before.state, version: before.version },
   };
   // Even where it changes nothing here it is remembered: the fleet may stand elsewhere than this instance knows.

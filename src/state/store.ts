@@ -5,6 +5,7 @@
  */
 import type { RejectedField } from "./by-hand.ts";
 import type { Actor, Change, CutoverState, HistoryAction, RefusalCode, StateName } from "./model.ts";
+import type { Annotation, Origin, WrittenOrigin } from "./origin.ts";
 
 /** The last good state of each cutover the caller knows; a cutover it knows nothing of is absent. */
 export type LastGood = ReadonlyMap<string, CutoverState>;
@@ -15,6 +16,8 @@ export interface Command {
   readonly change: Change;
   readonly actor: Actor;
   readonly reason: string;
+  /** How it came about; without it, the history does not say. */
+  readonly origin?: Origin;
   readonly ifVersion?: number;
   /** Stands in where the store has lost the cutover, so that versions go on. */
   readonly lastGood?: CutoverState;
@@ -54,7 +57,7 @@ export interface Loaded {
   readonly regressions?: readonly Regression[];
 }
 
-export interface HistoryEntry {
+export interface HistoryEntry extends WrittenOrigin {
   readonly version: number;
   /** RFC 3339, the store's clock. */
   readonly at: string;
@@ -62,6 +65,17 @@ export interface HistoryEntry {
   readonly action: HistoryAction;
   readonly from: { readonly percentThousandths: number; readonly state: StateName };
   readonly to: { readonly percentThousandths: number; readonly state: StateName };
+  readonly reason: string;
+  /** Oldest first; without it, none. */
+  readonly annotations?: readonly Annotation[];
+}
+
+export interface Annotating extends Origin {
+  /** The cutover's name. */
+  readonly name: string;
+  /** Of the change. */
+  readonly version: number;
+  readonly by: string;
   readonly reason: string;
 }
 
@@ -116,8 +130,10 @@ export interface Store {
   instances(): Promise<readonly InstanceRecord[]>;
   /** All instances that are live, or have fallen silent less than `rememberMs` ago. */
   roster(): Promise<Roster>;
-  /** Newest first, at most `limit`. */
-  history(name: string, limit: number): Promise<readonly HistoryEntry[]>;
+  /** Newest first, at most `limit`, none made before `sinceMs` (since the epoch, the store's clock). */
+  history(name: string, limit: number, sinceMs?: number): Promise<readonly HistoryEntry[]>;
+  /** Adds a reason to a change of the history. @returns `undefined` when the history has no such version */
+  annotate(annotating: Annotating): Promise<Annotation | undefined>;
   /** The value kept under a name that all instances share; the first to offer one wins. */
   shared(name: string, offer: string): Promise<string>;
   close(): Promise<void>;

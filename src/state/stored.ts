@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { localActions } from "./local.ts";
 import { type CutoverState, historyActions, stateNames } from "./model.ts";
+import { type Annotation, vias } from "./origin.ts";
 import { maxThousandths, parsePercent } from "./percent.ts";
 import type { HistoryEntry, InstanceRecord, Member } from "./store.ts";
 import { storedState } from "./stored-state.ts";
@@ -22,7 +23,36 @@ export const historyEntrySchema = z.strictObject({
   from: position,
   to: position,
   reason: z.string(),
+  via: z.enum(vias).optional(),
+  requestId: z.string().optional(),
 });
+
+/** With the version of the change it belongs to. */
+export const annotationSchema = z.strictObject({
+  version: z.int().min(1),
+  at: z.string(),
+  by: z.string(),
+  reason: z.string(),
+  via: z.enum(vias).optional(),
+  requestId: z.string().optional(),
+});
+export type StoredAnnotation = z.output<typeof annotationSchema>;
+
+/** The entries, each with what was added to it. @param annotations oldest first */
+export function withAnnotations(
+  entries: readonly HistoryEntry[],
+  annotations: readonly StoredAnnotation[],
+): readonly HistoryEntry[] {
+  if (annotations.length === 0) return entries;
+  const found = new Map<number, Annotation[]>();
+  for (const { version, ...annotation } of annotations) {
+    found.set(version, [...(found.get(version) ?? []), annotation]);
+  }
+  return entries.map((entry) => {
+    const own = found.get(entry.version);
+    return own === undefined ? entry : { ...entry, annotations: own };
+  });
+}
 
 export const localChangeSchema = z
   .strictObject({
@@ -38,6 +68,7 @@ export const localChangeSchema = z
     by: z.string(),
     at: z.string(),
     reason: z.string(),
+    requestId: z.string().optional(),
     from: position.extend({ version: z.int().min(0) }),
   })
   .refine(({ ceiling }) => ceiling.state === "held" || ceiling.percentThousandths === 0);
@@ -124,8 +155,28 @@ export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefi
     },
     to: { percentThousandths: parsePercent(fields.get("to_percent") ?? ""), state: fields.get("to_state") },
     reason: fields.get("reason"),
+    ...originOf(fields),
   });
   return read.data;
+}
+
+/** @param pairs as of `entryFromStream`, of the stream of annotations */
+export function annotationFromStream(pairs: readonly string[]): StoredAnnotation | undefined {
+  const fields = fieldsOf(pairs);
+  return annotationSchema.safeParse({
+    version: parseInteger(fields.get("annotates")),
+    at: fields.get("at"),
+    by: fields.get("by"),
+    reason: fields.get("reason"),
+    ...originOf(fields),
+  }).data;
+}
+
+/** A way this version has no word for is left unsaid: the entry itself must not be lost for it. */
+function originOf(fields: ReadonlyMap<string, string>) {
+  const via = vias.find((known) => known === fields.get("via"));
+  const requestId = fields.get("request_id") ?? "";
+  return { ...(via === undefined ? {} : { via }), ...(requestId === "" ? {} : { requestId }) };
 }
 
 /** What an entry of the audit stream says of its version, and of the state that was changed. */

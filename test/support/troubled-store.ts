@@ -50,7 +50,8 @@ export function createTroubledStore(store: Store): TroubledStore {
     leave: (id) => call("leave", () => store.leave(id)),
     instances: () => call("instances", () => store.instances()),
     roster: () => call("roster", () => store.roster()),
-    history: (name, limit) => call("history", () => store.history(name, limit)),
+    history: (name, limit, sinceMs) => call("history", () => store.history(name, limit, sinceMs)),
+    annotate: (annotating) => call("annotate", () => store.annotate(annotating)),
     shared: (name, offer) => call("shared", () => store.shared(name, offer)),
     close: () => call("close", () => store.close()),
     mood(next) {

@@ -108,6 +108,7 @@ describe("who may know whom", () => {
     "state/clock.ts",
     "state/log.ts",
     "state/completion.ts",
+    "state/origin.ts",
     "state/local.ts",
     "state/local-changes.ts",
   ];
@@ -229,6 +230,7 @@ describe("what is pure", () => {
   const pure = (path: string) => {
     const named = [
       "state/model.ts",
+      "state/origin.ts",
       "state/store.ts",
       "state/completion.ts",
       "state/local.ts",

@@ -14,5 +14,5 @@ local current = currentState()
 commit(current, {
   percent = tonumber(percent), state = state, pinEpoch = tonumber(pinEpoch), version = current.version + 1,
   updatedAt = rfc3339(serverMs()), updatedBy = 'by hand', reason = 'changed by hand in the store',
-}, 'out_of_band', write, channel, name, kept)
+}, 'out_of_band', { via = 'by hand', requestId = '' }, write, channel, name, kept)
 return 'adopted'

@@ -7,6 +7,7 @@ local action, percent, actor, role, reason = ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local ifVersion, channel, name = tonumber(ARGV[11]), ARGV[12], ARGV[13]
 -- Of a ceiling, whose percent is `percent` (`lowered` of state/model.ts).
 local latch, ceilingEpoch = ARGV[14], tonumber(ARGV[15])
+local origin = { via = ARGV[16] or '', requestId = ARGV[17] or '' }
 local recentWrites = 64
 
 local function answer(kind, detail, state)
@@ -97,5 +98,5 @@ local target = {
   percent = toPercent, state = toState, pinEpoch = toPinEpoch, version = current.version + 1,
   updatedAt = rfc3339(ms), updatedBy = actor, reason = reason,
 }
-commit(current, target, action, write, channel, name)
+commit(current, target, action, origin, write, channel, name)
 return answer('accepted', '1', target)

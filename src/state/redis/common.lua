@@ -115,14 +115,14 @@ local function writeHash(key, state, kept)
 end
 
 -- Writes what was decided, the audit first: should that fail, nothing was changed.
-local function commit(from, to, action, write, channel, name, kept)
+local function commit(from, to, action, origin, write, channel, name, kept)
   local kind = kindOf(audit)
   if kind ~= 'none' and kind ~= 'stream' then redis.call('DEL', audit) end
   redis.call('XADD', audit, 'MAXLEN', '~', auditLength, '*',
     'version', integer(to.version), 'at', to.updatedAt, 'by', to.updatedBy, 'action', action,
     'from_percent', percentText(from.percent), 'from_state', from.state, 'from_at', from.updatedAt,
     'to_percent', percentText(to.percent), 'to_state', to.state, 'to_pin_epoch', integer(to.pinEpoch),
-    'reason', to.reason, 'write', write)
+    'reason', to.reason, 'via', origin.via, 'request_id', origin.requestId, 'write', write)
   writeHash(visible, to, kept)
   writeHash(accepted, to)
   redis.call('HSET', accepted, 'write', write)

@@ -64,7 +64,7 @@ function contradictionId({ kind, followed, stored }: Contradiction): string {
 }
 
 /** Time kept back from a change's deadline to learn its outcome. */
-const answerMs = 400;
+export const answerMs = 400;
 
 export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cutovers {
   /** Found and not yet settled, by cutover: what contradicts the store is gone once the state is given back. */
@@ -150,6 +150,8 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
               name,
               ceiling.state,
               ceiling.pinEpoch,
+              "reconciled",
+              "",
             ],
           },
         ],
@@ -212,7 +214,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
   }
 
   async function tryToApply(command: Command, attempts: Attempts, giveUpAtMs: number): Promise<Applied> {
-    const { name, change, actor, reason, ifVersion, lastGood } = command;
+    const { name, change, actor, reason, origin, ifVersion, lastGood } = command;
     const write = command.id ?? randomUUID();
     for (;;) {
       const { view } = await settle(name, lastGood, giveUpAtMs);
@@ -240,6 +242,8 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
               name,
               ceiling?.state ?? "",
               ceiling?.pinEpoch ?? "",
+              origin?.via ?? "",
+              origin?.requestId ?? "",
             ],
           }),
           attempts,

@@ -8,6 +8,8 @@ export interface Keys {
   readonly roster: string;
   /** The visible hash, the accepted state, the audit: KEYS of every script that touches a cutover. */
   cutover(name: string): readonly [visible: string, accepted: string, audit: string];
+  /** The reasons given later, a stream beside the audit. */
+  annotations(name: string): string;
   instance(id: string): string;
   shared(name: string): string;
 }
@@ -21,6 +23,7 @@ export function createKeys(prefix: string): Keys {
       const visible = `${prefix}:{${name}}`;
       return [visible, `${visible}:accepted`, `${visible}:audit`];
     },
+    annotations: (name) => `${prefix}:{${name}}:annotations`,
     instance: (id) => `${prefix}:instance:${id}`,
     shared: (name) => `${prefix}:shared:${name}`,
   };

@@ -5,11 +5,13 @@ import { type CutoverState, initialState, refusalCodes } from "../model.ts";
 import { formatPercent } from "../percent.ts";
 import { type Applied, type HistoryEntry, type InstanceRecord, type Roster, rememberMs } from "../store.ts";
 import {
+  annotationFromStream,
   auditEntryFrom,
   entryFromStream,
   parseInstanceRecord,
   parseMember,
   stateFromHash,
+  withAnnotations,
 } from "../stored.ts";
 import type { View } from "./judge.ts";
 
@@ -98,9 +100,11 @@ export function applyReplyFrom(reply: unknown): Applied | "late" | "moved" {
 
 const entries = z.array(z.tuple([text, z.array(text)])).nullable();
 
-/** @param reply of XREVRANGE; entries that are not ours are left out */
-export function historyFrom(reply: unknown): readonly HistoryEntry[] {
-  return (entries.parse(reply) ?? []).flatMap(([, pairs]) => entryFromStream(pairs) ?? []);
+/** @param audit of XREVRANGE, as are the annotations; entries that are not ours are left out */
+export function historyFrom(audit: unknown, annotations: unknown): readonly HistoryEntry[] {
+  const found = (entries.parse(audit) ?? []).flatMap(([, pairs]) => entryFromStream(pairs) ?? []);
+  const added = (entries.parse(annotations) ?? []).flatMap(([, pairs]) => annotationFromStream(pairs) ?? []);
+  return withAnnotations(found, added.reverse());
 }
 
 export function idsFrom(reply: unknown): readonly string[] {

@@ -17,6 +17,7 @@ export interface Scripts {
   readonly apply: Script;
   readonly adopt: Script;
   readonly restore: Script;
+  readonly annotate: Script;
   readonly acknowledge: Script;
   readonly roster: Script;
   readonly share: Script;
@@ -31,6 +32,7 @@ export function loadScripts(): Scripts {
     apply: script(prelude + text("apply")),
     adopt: script(prelude + text("adopt")),
     restore: script(prelude + text("restore")),
+    annotate: script(prelude + text("annotate")),
     acknowledge: script(text("acknowledge")),
     roster: script(text("roster")),
     share: script(text("share")),

@@ -4,6 +4,7 @@
  *   cutover:{NAME}           hash, the state as people see and edit it
  *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
  *   cutover:{NAME}:audit     stream, one entry a version
+ *   cutover:{NAME}:annotations  stream, the reasons that were given later
  *   cutover:instance:ID      an instance's record, with its lease
  *   cutover:{instances}:index   sorted set, the ids of the instances
  *   cutover:{instances}:roster  hash, what is remembered of each, beyond its lease, and since when
@@ -15,6 +16,7 @@
 import { byId } from "../in-process.ts";
 import { assertChange, type CutoverState } from "../model.ts";
 import { type Loaded, leaseMs, type Rejection, rememberMs, type Store, StoreUnavailable } from "../store.ts";
+import { annotate } from "./annotations.ts";
 import { createCaller } from "./caller.ts";
 import { monotonicMs, type RedisClient } from "./client.ts";
 import { createCutovers } from "./cutovers.ts";
@@ -32,6 +34,9 @@ export interface RedisStoreOptions {
   /** The same for everything else. Default 1200. */
   readonly readMs?: number;
 }
+
+/** The newest that a history shows. */
+const mostAnnotations = 1000;
 
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { client, writeMs = 1800, readMs = 1200 } = options;
@@ -131,16 +136,25 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         return rosterFrom(found);
       }),
 
-    history: (name, limit) =>
+    history: (name, limit, sinceMs) =>
       answered(async () => {
         if (limit <= 0) return [];
         const [, , audit] = keys.cutover(name);
-        const [found] = await caller.ask(
-          [["xrevrange", audit, "+", "-", "COUNT", limit]],
+        // An entry's id is made from the server's clock a moment after the time that stands in the entry.
+        const from = sinceMs === undefined ? "-" : Math.max(0, Math.floor(sinceMs));
+        const [found, added] = await caller.ask(
+          [
+            ["xrevrange", audit, "+", from, "COUNT", limit],
+            ["xrevrange", keys.annotations(name), "+", "-", "COUNT", mostAnnotations],
+          ],
           monotonicMs() + readMs,
         );
-        return historyFrom(found);
+        const entries = historyFrom(found, added);
+        return sinceMs === undefined ? entries : entries.filter(({ at }) => Date.parse(at) >= sinceMs);
       }),
+
+    annotate: (annotating) =>
+      answered(() => annotate({ caller, scripts, keys }, annotating, monotonicMs() + writeMs)),
 
     shared: (name, offer) =>
       answered(async () => {

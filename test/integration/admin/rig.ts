@@ -82,7 +82,8 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
     leave: (id) => reach(() => inner.leave(id)),
     instances: () => reach(() => inner.instances()),
     roster: () => reach(() => inner.roster()),
-    history: (name, limit) => reach(() => inner.history(name, limit)),
+    history: (name, limit, sinceMs) => reach(() => inner.history(name, limit, sinceMs)),
+    annotate: (annotating) => reach(() => inner.annotate(annotating)),
     shared: (name, offer) => reach(() => inner.shared(name, offer)),
     close: () => inner.close(),
   };
