@@ -20,7 +20,8 @@ const actor = { name: "direct", role: "responder" } as const;
  * @throws Error when the URL is none of Redis; its text is not repeated, it may hold a password
  */
 export async function writeDirectly(write: DirectWrite): Promise<DirectAnswer> {
-  if (!/^rediss?:/.test(write.url)) throw new Error("--direct takes a URL as redis://HOST:PORT");
+  if (!/^redis(?:s|-sentinel|-cluster)?:/.test(write.url))
+    throw new Error("--direct takes a URL as redis://HOST:PORT");
   const clock = systemClock;
   const begunMs = clock.monotonic();
   const trouble = rememberTrouble();

@@ -51,7 +51,7 @@ export async function runDirect(
 
 const noUrl: Failure = fail(
   exitCodes.usage,
-  "--direct needs the store's URL, as redis://HOST:PORT or rediss://HOST:PORT",
+  "--direct needs the store's URL, as redis://HOST:PORT, rediss://, redis-sentinel:// or redis-cluster://",
   "It is the configuration's store: after --direct, behind the cutover's name, or in CUTOVER_STORE_URL.",
   "A password is best in CUTOVER_STORE_PASSWORD: other users see what is typed.",
 ).failure;
@@ -59,11 +59,12 @@ const noUrl: Failure = fail(
 /** @returns `undefined` when it is no URL of Redis. It is shown nowhere: it may hold a password. */
 function storeUrl(typed: string | true | undefined, env: Context["env"]): string | undefined {
   const text = typeof typed === "string" ? typed : (env.CUTOVER_STORE_URL ?? "");
-  if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  const [, scheme, userInfo = "", rest] =
+    /^((?:rediss?|redis-sentinel|redis-cluster):\/\/)(?:([^/?#]*)@)?([^@/?#:]+.*)$/.exec(text) ?? [];
+  if (scheme === undefined || rest === undefined) return undefined;
   const password = env.CUTOVER_STORE_PASSWORD ?? "";
-  if (url.password === "" && password !== "") url.password = encodeURIComponent(password);
-  return url.hostname === "" ? undefined : url.href;
+  const isComplete = password === "" || /:./.test(userInfo);
+  return isComplete ? text : `${scheme}${userInfo.replace(/:$/, "")}:${encodeURIComponent(password)}@${rest}`;
 }
 
 function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failure {

@@ -20,7 +20,7 @@ export interface OpenedStore {
 }
 
 /**
- * @param url `memory:`, `file:PATH`, `redis://…` or `rediss://…`
+ * @param url `memory:`, `file:PATH`, or Redis (redis/place.ts)
  * @throws Error when the URL is none of these, or the file can not be opened. A Redis that is out of reach is no
  *   error here: its calls reject with StoreUnavailable until it is back.
  */
@@ -33,12 +33,16 @@ export async function openStore(url: string, options: StoreOptions): Promise<Ope
     case "file":
       return { store: await openFileStore({ path: url.slice("file:".length), clock }), redis: undefined };
     case "redis":
-    case "rediss": {
+    case "rediss":
+    case "redis-sentinel":
+    case "redis-cluster": {
       const client = createRedisClient(url, log);
       return { store: createRedisStore({ client, prefix }), redis: client };
     }
     default:
-      throw new Error("expected a store of memory:, file:PATH, redis://HOST:PORT or rediss://HOST:PORT");
+      throw new Error(
+        "expected a store of memory:, file:PATH, redis://HOST:PORT, rediss://, redis-sentinel:// or redis-cluster://",
+      );
   }
 }
 

@@ -104,6 +104,12 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
     return reporting(new Redis(options), role, log);
   };
   const redis = open("commands");
+  let isEnding = false;
+  // ioredis gives up for good when the Sentinels tell of a failover while it is asking them for the primary.
+  redis.on("end", () => {
+    if (!isEnding)
+      setTimeout(() => void (isEnding || redis.connect().catch(() => undefined)), maxRetryMs / 2);
+  });
   return {
     dispatch: (commands) => redis.pipeline(commands.map((command) => [...command])).exec(),
     prove: async () => {
@@ -115,7 +121,10 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
     onClosed: (listener) => redis.on("close", listener),
     renew: () => redis.disconnect(true),
     subscriber: () => open("subscriber"),
-    end: () => end(redis),
+    end() {
+      isEnding = true;
+      return end(redis);
+    },
   };
 }
 

@@ -163,12 +163,17 @@ describe("origin", () => {
 });
 
 describe("store", () => {
-  test.each(["memory:", "file:var/state.json", "file:/a b", "redis://h:6379/0", "rediss://u:p@h:1"])(
-    "%s",
-    (text) => {
-      expect(value.store.safeParse(text).data).toBe(text);
-    },
-  );
+  test.each([
+    "memory:",
+    "file:var/state.json",
+    "file:/a b",
+    "redis://h:6379/0",
+    "rediss://u:p@h:1",
+    "redis-sentinel://a:1,b/m",
+    "redis-cluster://h:1",
+  ])("%s", (text) => {
+    expect(value.store.safeParse(text).data).toBe(text);
+  });
   test.each([
     "",
     "memory",
@@ -177,7 +182,7 @@ describe("store", () => {
     "redis:",
     "redis://",
     "redis:h",
-    "redis-cluster://h:1",
+    "redis-sentinel://h:1",
     "http://h",
   ])("%j is refused", (text) => {
     expect(value.store.safeParse(text).success).toBe(false);
