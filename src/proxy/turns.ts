@@ -12,6 +12,8 @@ export interface Turn {
   readonly response: ServerResponse;
   /** Set once begun: tells the exchange that its request can not be read to its end. */
   breakOff: (() => void) | undefined;
+  /** Set where it, or what is behind it, was found unreadable before it was that one's turn: refuses it then. */
+  refuse: (() => void) | undefined;
 }
 
 export interface Turns {
@@ -32,10 +34,12 @@ export function createTurns(): Turns {
     take(request, response, begin) {
       const { socket } = request;
       const before = latest.get(socket)?.response;
-      const turn: Turn = { request, response, breakOff: undefined };
+      const turn: Turn = { request, response, breakOff: undefined, refuse: undefined };
       latest.set(socket, turn);
       const next = () => {
-        if (!socket.destroyed && before?.shouldKeepAlive !== false) begin(turn);
+        if (socket.destroyed || before?.shouldKeepAlive === false) return;
+        if (turn.refuse === undefined) begin(turn);
+        else turn.refuse();
       };
       if (before === undefined || before.writableFinished) next();
       else before.once("close", next);
@@ -47,8 +51,13 @@ export function createTurns(): Turns {
         const { response } = turn;
         if (!response.shouldKeepAlive) return;
         if (response.writableFinished) refuse();
-        else response.once("close", refuse);
-      } else if (turn.breakOff === undefined || peerEnded) socket.destroy();
+        else if (turn.refuse === undefined) {
+          // Said again with each packet that still comes.
+          turn.refuse = refuse;
+          response.once("close", refuse);
+        }
+      } else if (peerEnded) socket.destroy();
+      else if (turn.breakOff === undefined) turn.refuse = refuse;
       else turn.breakOff();
     },
   };

@@ -297,6 +297,40 @@ function canonical(duty: Duty): void {
     },
   );
 
+  duty(
+    "a malformed body pipelined behind a slow request takes no answer with it (RFC 9112 §9.3.2)",
+    async (lab) => {
+      const proxy = await lab.start((connection) => {
+        connection.onRequest(() => setTimeout(() => connection.write(ok("slow")), 50));
+      });
+      const client = await proxy.client();
+      client.write(get() + request("POST /", ["Transfer-Encoding: chunked"], "5\r\nhello\r\nzz\r\n"));
+      expect((await client.response()).body.toString()).toBe("slow");
+      expect((await client.response()).status).toBe(400);
+      expect(proxy.seen().line).toBe("GET / HTTP/1.1");
+      await proxy.expectOutcomes({ ok: 1, rejected: 1 });
+    },
+  );
+
+  duty("what comes behind a malformed request leaves no listener behind", async (lab) => {
+    const warnings: string[] = [];
+    const warned = (warning: Error) => warnings.push(warning.message);
+    process.on("warning", warned);
+    try {
+      const proxy = await lab.start(() => {});
+      const client = await proxy.client();
+      client.write(get());
+      await until("the request", () => proxy.raw.requests().length === 1);
+      await client.writeParts(Array.from({ length: 30 }, () => "BAD\r\n\r\n"));
+      proxy.raw.connections[0]?.write(ok("slow"));
+      expect((await client.response()).body.toString()).toBe("slow");
+      expect((await client.response()).status).toBe(400);
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off("warning", warned);
+    }
+  });
+
   for (const [what, fields, version] of [
     ["Connection: close", ["Connection: close"], "1.1"],
     ["a request in HTTP/1.0", [], "1.0"],
