@@ -5,6 +5,7 @@ import type { Started, Subject } from "./subjects.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 export interface Round {
+  readonly requests: number;
   readonly cpuMicrosPerRequest: number;
   readonly rps: number;
   readonly p50Ms: number;
@@ -36,6 +37,7 @@ export async function measure(subject: Subject, started: Started, options: Measu
   check(subject, result, asked.legacy - askedBefore.legacy, asked.new - askedBefore.new);
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
+    requests: result.requests,
     cpuMicrosPerRequest: (cpuSeconds / result.requests) * 1e6,
     rps: result.requests / result.seconds,
     p50Ms: result.p50Ms,

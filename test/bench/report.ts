@@ -12,6 +12,7 @@ export function rowOf(name: string, rounds: readonly Round[]): Row {
   const cpu = rounds.map((round) => round.cpuMicrosPerRequest);
   return {
     name,
+    requests: rounds.reduce((sum, round) => sum + round.requests, 0),
     cpuMicrosPerRequest: median(cpu),
     cpuMicrosMin: Math.min(...cpu),
     cpuMicrosMax: Math.max(...cpu),

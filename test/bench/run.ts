@@ -19,7 +19,9 @@ import { startUpstreams } from "./upstreams.ts";
 /** The subjects share the first core, load and upstreams the second. */
 const subjectCore = 0;
 const loadCore = 1;
-const warmUpSeconds = 3;
+/** What it takes until V8 has compiled the whole way of a request: before, the compiler is what is measured. */
+const warmUpRequests = 100_000;
+const mostWarmUps = 10;
 
 const { values } = parseArgs({
   options: {
@@ -64,8 +66,11 @@ async function runSubjects(wanted: readonly Subject[]): Promise<void> {
       }
     }
     const options = { seconds, loadCore, upstreams };
-    for (const { subject, started } of running)
-      await measure(subject, started, { ...options, seconds: warmUpSeconds });
+    for (const { subject, started } of running) {
+      let answered = 0;
+      for (let run = 0; run < mostWarmUps && answered < warmUpRequests; run++)
+        answered += (await measure(subject, started, options)).requests;
+    }
     for (let round = 1; round <= rounds; round++) {
       for (const { subject, started, measured } of running) {
         const result = await measure(subject, started, options);
