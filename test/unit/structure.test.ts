@@ -145,6 +145,7 @@ describe("who may know whom", () => {
       "telemetry/",
       "config/schema.ts",
       "state/applied.ts",
+      "audit/port.ts",
       ...statePorts,
     ],
     "cli/": [
@@ -157,6 +158,7 @@ describe("who may know whom", () => {
       "config/duration.ts",
       ...words,
     ],
+    "audit/": ["audit/", "state/file-lock.ts", "state/coalesce.ts", ...statePorts],
     "demo/": ["demo/", "config/schema.ts", ...words],
     "workers/": [
       "workers/",
@@ -173,6 +175,7 @@ describe("who may know whom", () => {
     "instance/": [
       "instance/",
       "admin/",
+      "audit/",
       "config/",
       "ownership/",
       "proxy/",

@@ -1,0 +1,212 @@
+import { readFileSync } from "node:fs";
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import { createJournal, type Journal, type JournalOptions } from "../../../src/audit/journal.ts";
+import type { RefusedChange } from "../../../src/audit/port.ts";
+import { systemClock } from "../../../src/state/clock.ts";
+import { createFollower, type Follower } from "../../../src/state/follow.ts";
+import { createMemoryStore } from "../../../src/state/memory.ts";
+import type { Store } from "../../../src/state/store.ts";
+import { applyAll, command, setTo } from "../../support/commands.ts";
+import { createRecordedLog } from "../../support/recorded-log.ts";
+import { until } from "../../support/until.ts";
+
+let folder = "";
+let path = "";
+let store: Store;
+let follower: Follower;
+const log = createRecordedLog();
+const open: Journal[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-audit-"));
+  path = join(folder, "var", "audit.ndjson");
+  store = createMemoryStore({ clock: systemClock });
+  const instance = { id: "one", startedAt: new Date().toISOString() };
+  follower = createFollower({
+    store,
+    names: ["checkout"],
+    instance,
+    traffic: () => ({}),
+    clock: systemClock,
+    log,
+    pollMs: 20,
+  });
+  await follower.start();
+});
+afterEach(async () => {
+  for (const journal of open.splice(0)) await journal.close();
+  await follower.stop();
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+function start(more: Partial<JournalOptions> = {}): Journal {
+  const journal = createJournal({
+    path,
+    instance: "one",
+    store,
+    follower,
+    clock: systemClock,
+    log,
+    ...more,
+  });
+  open.push(journal);
+  return journal;
+}
+
+const line = z.looseObject({ kind: z.string() });
+
+/** None while there is no file; a line being written is none yet. */
+function linesOf(file: string): z.output<typeof line>[] {
+  let text = "";
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return [];
+  }
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((each) => line.parse(JSON.parse(each)));
+}
+
+const versionsOf = (file: string) =>
+  linesOf(file)
+    .filter(({ kind }) => kind === "change")
+    .map(({ version }) => version);
+
+const refused: RefusedChange = {
+  name: "checkout",
+  change: setTo(60),
+  actor: { name: "ann", role: "viewer" },
+  reason: "because",
+  origin: { via: "cli", requestId: "r-1" },
+  stands: { percentThousandths: 5000, state: "open", version: 1 },
+  code: "forbidden",
+};
+
+test("has each change once and in order, in a file for its owner's eyes alone, also over a restart", async () => {
+  await applyAll(store, "checkout", [setTo(5), setTo(6)]);
+  await follower.refresh();
+  const first = start();
+  await until("it is in the file", () => versionsOf(path).length === 2);
+  await first.close();
+  await store.apply(command("checkout", setTo(7), { origin: { via: "console", requestId: "r-9" } }));
+  await follower.refresh();
+  start();
+  await until("it is in the file", () => versionsOf(path).length === 3);
+  expect(versionsOf(path)).toEqual([1, 2, 3]);
+  expect(linesOf(path).at(-1)).toEqual({
+    kind: "change",
+    at: expect.any(String),
+    cutover: "checkout",
+    version: 3,
+    action: "set",
+    from: { percent: 6, state: "open" },
+    to: { percent: 7, state: "open" },
+    by: "ann",
+    via: "console",
+    reason: "because",
+    requestId: "r-9",
+  });
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test("has refusals and local changes with who, how, what and how it stood", async () => {
+  const journal = start();
+  journal.refused(refused);
+  journal.madeLocally({ ...refused, change: { action: "rollback" } });
+  await until("it is in the file", () => linesOf(path).length === 3);
+  const [begin, no, local] = linesOf(path);
+  expect(begin).toMatchObject({ kind: "begin", versions: {}, instance: "one", previous: null, removed: [] });
+  expect(no).toEqual({
+    kind: "refused",
+    at: expect.any(String),
+    cutover: "checkout",
+    action: "set",
+    percent: 60,
+    by: "ann",
+    role: "viewer",
+    via: "cli",
+    reason: "because",
+    stands: { percent: 5, state: "open", version: 1 },
+    requestId: "r-1",
+    code: "forbidden",
+    instance: "one",
+  });
+  expect(local).toMatchObject({ kind: "local", action: "rollback" });
+});
+
+test("counts refusals above its rate instead of writing them", async () => {
+  const journal = start();
+  for (let turn = 0; turn < 300; turn++) journal.refused(refused);
+  await journal.close();
+  const lines = linesOf(path);
+  const written = lines.filter(({ kind }) => kind === "refused").length;
+  const omitted = z
+    .array(z.object({ refusals: z.int() }))
+    .parse(lines.filter(({ kind }) => kind === "omitted"));
+  expect(written).toBeGreaterThanOrEqual(200);
+  expect(written + omitted.reduce((sum, { refusals }) => sum + refusals, 0)).toBe(300);
+});
+
+test("begins a new file at its size, goes on from its versions, keeps so many, and says which it removed", async () => {
+  const journal = start({ rotateBytes: 1, keepFiles: 2 });
+  for (let percent = 1; percent <= 5; percent++) {
+    await applyAll(store, "checkout", [setTo(percent)]);
+    await follower.refresh();
+    await until("it is in the file", () =>
+      linesOf(path).some(({ versions }) => JSON.stringify(versions) === `{"checkout":${percent}}`),
+    );
+  }
+  await journal.close();
+  const files = (await readdir(join(folder, "var"))).sort();
+  expect(files).toHaveLength(3);
+  const [current, older, newer] = files;
+  expect(current).toBe("audit.ndjson");
+  const kept = [older, newer].map((name) => versionsOf(join(folder, "var", name ?? "")));
+  expect(kept).toEqual([[4], [5]]);
+  const [begin] = linesOf(path);
+  expect(begin).toMatchObject({ previous: newer, removed: [expect.stringMatching(/^audit\.ndjson\./)] });
+  expect(log.about("old audit file was removed").length).toBeGreaterThan(0);
+});
+
+test("ends a line that a crash has cut", async () => {
+  const first = start();
+  first.refused(refused);
+  await first.close();
+  await appendFile(path, '{"kind":"chan');
+  const second = start();
+  second.refused(refused);
+  await second.close();
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  expect(lines).toHaveLength(4);
+  expect(lines[2]).toBe('{"kind":"chan');
+  expect(JSON.parse(lines[3] ?? "")).toMatchObject({ kind: "refused" });
+});
+
+test("says which versions the store had forgotten", async () => {
+  await applyAll(store, "checkout", [setTo(1), setTo(2), setTo(3), setTo(4)]);
+  await follower.refresh();
+  const forgetful = {
+    history: async (name: string) => (await store.history(name, 10)).filter(({ version }) => version > 2),
+  };
+  const journal = start({ store: forgetful });
+  await until("it is in the file", () => versionsOf(path).length === 2);
+  await journal.close();
+  expect(linesOf(path)[1]).toEqual({ kind: "gap", cutover: "checkout", from: 1, to: 2 });
+});
+
+test("says in the log that the file can not be written, and writes what waited once it can", async () => {
+  const blocked = join(folder, "blocked");
+  await writeFile(blocked, "a file where a folder is wanted");
+  const journal = start({ path: join(blocked, "audit.ndjson") });
+  journal.refused(refused);
+  await until("the log says so", () => log.about("the audit file can not be written").length > 0);
+  await rm(blocked);
+  await until("it is in the file", () => linesOf(join(blocked, "audit.ndjson")).length === 2);
+});
