@@ -10,6 +10,7 @@ import { createRedisStore } from "../../src/state/redis/store.ts";
 import { leaseMs, type Store } from "../../src/state/store.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { startRedis } from "../support/redis.ts";
+import { addDocumentedUser, refusals } from "../support/redis-user.ts";
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -65,19 +66,25 @@ export function fileHarness(): Harness {
   };
 }
 
+/** As the user of docs/redis.md, who must not be refused anything. */
 export async function redisHarness(): Promise<Harness> {
   const server = await startRedis();
+  const url = await addDocumentedUser(server);
   const stores: Store[] = [];
   return {
     kind: "redis",
     async open() {
       await server.cli("FLUSHALL");
-      const store = createRedisStore({ client: createRedisClient(server.url) });
+      const store = createRedisStore({ client: createRedisClient(url) });
       stores.push(store);
       return { store, passLease: () => sleep(leaseMs + 50), pass: sleep };
     },
     close: () => closeAll(stores),
-    end: () => server.stop(),
+    async end() {
+      const refused = await refusals(server);
+      await server.stop();
+      if (refused.length > 0) throw new Error(`Redis refused the documented user: ${refused.join("; ")}`);
+    },
   };
 }
 

@@ -1,0 +1,75 @@
+/** The user that the documentation makes may do all that is needed, and nothing that managed services refuse. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { JourneyPin } from "../../src/decide/pin.ts";
+import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
+import { createRedisStores } from "../../src/ownership/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { addDocumentedUser, refusals } from "../support/redis-user.ts";
+
+let server: RedisServer;
+let client: RedisClient;
+
+beforeAll(async () => {
+  server = await startRedis();
+  client = createRedisClient(await addDocumentedUser(server));
+});
+afterAll(async () => {
+  await client.close();
+  await server.stop();
+});
+
+it("keeps owners and pins", async () => {
+  const { owners, pins, watch } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  const heard: string[] = [];
+  const stop = watch?.((cutover, key, side) => heard.push(`${cutover} ${key} ${side}`));
+  await expect.poll(() => server.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
+  await owners.claim("checkout", "a", "new", 60_000);
+  expect(await owners.lookup("checkout", ["a", "b"])).toEqual(["new", undefined]);
+  await expect.poll(() => heard).toEqual(["checkout a new"]);
+  stop?.();
+  const startedAt = Math.floor(Date.now() / 1000);
+  const pin: JourneyPin = {
+    id: "abcdefghijkl",
+    side: "new",
+    epoch: 0,
+    startedAt,
+    expiresAt: startedAt + 600,
+  };
+  await pins.start("checkout", "ann", pin, 600);
+  const again = { ...pin, id: "bbcdefghijkl", side: "legacy" } as const;
+  expect((await pins.start("checkout", "ann", again, 600)).side).toBe("new");
+  expect((await pins.find("checkout", "ann", 600))?.side).toBe("new");
+  expect((await pins.end("checkout", "ann", 60, 600))?.side).toBe("new");
+  expect(await refusals(server)).toEqual([]);
+});
+
+it("keeps what is open", async () => {
+  const open = createOpenInRedis({ client, prefix: "cutover" });
+  const seconds = Math.floor(Date.now() / 1000);
+  const note = { kind: "journeys", cutover: "checkout", id: "a", epoch: 0, atMs: Date.now() } as const;
+  const started = { side: "legacy", startedAt: seconds, expiresAt: seconds + 600 } as const;
+  expect(await open.note([{ ...note, open: started }])).toBe(0);
+  const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
+  expect(await open.count([question])).toMatchObject([{ legacy: { open: 1 }, new: { open: 0 } }]);
+  await open.note([{ ...note, atMs: note.atMs + 1 }]);
+  expect(await open.count([question])).toMatchObject([{ legacy: { open: 0 } }]);
+  expect(await refusals(server)).toEqual([]);
+});
+
+it.each([
+  ["config", "get", "*"],
+  ["keys", "*"],
+  ["scan", "0"],
+  ["info"],
+  ["flushall"],
+  ["script", "flush"],
+  ["acl", "list"],
+  ["get", "other:key"],
+  ["publish", "other", "x"],
+  ["psubscribe", "*"],
+  ["subscribe", "__keyevent@0__:expired"],
+])("may not %s %s", async (name, ...args) => {
+  const sent = await client.send([[name, ...args]], performance.now() + 5000);
+  expect(sent).toMatchObject({ kind: "answered", replies: [{ ok: false, code: "NOPERM" }] });
+});
