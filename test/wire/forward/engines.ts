@@ -1,6 +1,6 @@
 /**
  * One suite for both engines. `duties` runs every duty against each; where an engine is known not to meet one, its
- * name stands in `deviations`, and what it does instead is asserted in its place.
+ * name stands in known-deviations.ts, and what it does instead is asserted in its place.
  */
 import type { Readable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
@@ -17,27 +17,13 @@ import { createUndiciUpstream } from "../../../src/proxy/forward/undici.ts";
 import { type RawUpstream, type Script, startRawUpstream } from "../../support/raw-upstream.ts";
 import { type Recording, recordingSink } from "../../support/recording-sink.ts";
 import { until } from "../../support/until.ts";
+import { engineDeviations } from "../known-deviations.ts";
 
 export const engines = {
   undici: createUndiciUpstream,
   "http-proxy": createHttpProxyUpstream,
 } as const satisfies Record<string, CreateUpstream>;
 export type EngineName = keyof typeof engines;
-
-/** What an engine knowingly does not do, by the name of the duty. */
-export const deviations: Readonly<Record<EngineName, readonly string[]>> = {
-  undici: [
-    "sends the head of a streamed request at once (RFC 9112 §6)",
-    "sends the head of a streamed request at once even when a field is obs-text (RFC 9112 §6)",
-    "a 100 nobody asked for after another interim response does no harm (RFC 9110 §15.2.1)",
-    "passes an obs-text reason phrase octet for octet (RFC 9112 §4)",
-    "uses the connection again after HEAD (RFC 9112 §9.3)",
-  ],
-  "http-proxy": [
-    "keeps repeated and mixed-case fields in their order (RFC 9110 §5.3)",
-    "sends the head of a streamed request at once even when a field is obs-text (RFC 9112 §6)",
-  ],
-};
 
 const generous: UpstreamTimeouts = { connectMs: 2000, headersMs: 5000, idleMs: 5000 };
 
@@ -87,7 +73,7 @@ export function duties(
       },
     };
     define((name, met, deviating) => {
-      if (!deviations[engine].includes(name)) {
+      if (!engineDeviations[engine].includes(name)) {
         it(name, () => met(lab));
         return;
       }

@@ -17,9 +17,9 @@ import {
 } from "../../support/raw-upstream.ts";
 import { until } from "../../support/until.ts";
 import { connectRaw, type RawClient, type ReceivedResponse } from "../../support/wire-client.ts";
-import { knownDeviations } from "../known-deviations.ts";
+import { proxyDeviations } from "../known-deviations.ts";
 
-export type EngineName = keyof typeof knownDeviations;
+export type EngineName = keyof typeof proxyDeviations;
 
 export interface RunningOptions {
   /** In the configuration's words. */
@@ -79,7 +79,7 @@ export function duties(title: string, define: (duty: Duty) => void): void {
       },
     };
     define((name, met, deviating) => {
-      if (!knownDeviations[engine].includes(name)) {
+      if (!proxyDeviations[engine].includes(name)) {
         it(name, () => met(lab), withinMs);
         return;
       }
