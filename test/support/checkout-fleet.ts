@@ -39,6 +39,9 @@ export interface Shopper {
   readonly keys: string[];
 }
 
+/** How long the sample configuration keeps an idempotency key: a retry later than that is a new request. */
+const keyTtlMs = 24 * 3_600_000;
+
 interface Instance {
   fixture: ReturnType<typeof createFixture>;
   applied: CutoverState;
@@ -59,6 +62,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   let keys = 0;
   /** Which sides have executed a key. */
   const executed = new Map<string, Set<Side>>();
+  /** When a key was first used. */
+  const usedAt = new Map<string, number>();
   const refused = { count: 0 };
   const listeners = new Set<(cutover: string, key: string, side: Side) => void>();
 
@@ -218,7 +223,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     const instance = instanceFor(shopper, pick);
     const isRetry = key !== undefined;
     // What an instance has forgotten in an outage it can only guess; where that matters, a route says `retry`.
-    if (isRetry && !up) return;
+    if (isRetry && (!up || time.ms >= (usedAt.get(key) ?? 0) + keyTtlMs)) return;
     const used = key ?? `K-${keys++}`;
     const fields = [...fieldsOf(shopper), "Idempotency-Key", used];
     const told = await (await send(instance, "POST", "/checkout", fields, "{}"))();
@@ -258,6 +263,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   function ranOn(key: string, side: Side): void {
     const sides = executed.get(key) ?? new Set();
     executed.set(key, sides.add(side));
+    if (!usedAt.has(key)) usedAt.set(key, time.ms);
     if (sides.size > 1) fail(`the key ${key} was executed by both sides`);
   }
 
@@ -318,7 +324,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   async function handIn(instance: Instance): Promise<void> {
     for (const spooled of instance.fixture.spooled.splice(0)) {
       const [key = "", side] = spooled.split(" ");
-      if (side === "new" || side === "legacy") await claim("checkout", key, side, 24 * 3_600_000);
+      if (side === "new" || side === "legacy") await claim("checkout", key, side, keyTtlMs);
     }
   }
 
