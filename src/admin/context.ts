@@ -16,10 +16,13 @@ import type { ExplainQuery, Explanation } from "./explanation.ts";
 import type { OpenFigures } from "./open-view.ts";
 import type { Phase } from "./schemas.ts";
 
-/** The upstreams' names of one cutover. */
+/** What the API knows of one cutover's configuration. */
 export interface CutoverSides {
+  /** The upstreams' names. */
   readonly legacy: string;
   readonly new: string;
+  /** A raise by more than `over` points waits for another person, for `ttl` ms. */
+  readonly approval?: { readonly over: number; readonly ttl: number } | undefined;
 }
 
 export interface AdminOptions {

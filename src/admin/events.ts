@@ -73,8 +73,16 @@ export function createEventStreams(options: Needs, views: Views, fleet: Fleet): 
     measuring = true;
     try {
       known = await fleet.read();
-      const figures = views.all(known).map(({ name, traffic, journeys, unfinished, instances }) => {
-        return { name, traffic, journeys, unfinished, instances };
+      const figures = views.all(known).map((view) => {
+        const { name, proposal, traffic, journeys, unfinished, instances } = view;
+        return {
+          name,
+          traffic,
+          journeys,
+          unfinished,
+          instances,
+          ...(proposal === undefined ? {} : { proposal }),
+        };
       });
       broadcast("metrics", figures satisfies MetricsEvent);
     } catch (error) {

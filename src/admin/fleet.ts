@@ -29,7 +29,8 @@ type Needs = Pick<
   "store" | "follower" | "instance" | "versions" | "traffic" | "open" | "clock"
 >;
 
-export function createFleet(needs: Needs): Fleet {
+/** @param also what is read beside; never rejects for want of the store */
+export function createFleet(needs: Needs, also: () => Promise<void> = async () => {}): Fleet {
   const { store, follower, instance, traffic, clock } = needs;
   let known: readonly InstanceRecord[] = [];
   let figures: OpenFigures = new Map();
@@ -66,7 +67,7 @@ export function createFleet(needs: Needs): Fleet {
   }
 
   async function readOnce(): Promise<readonly InstanceRecord[]> {
-    const [known] = await Promise.all([others(), readOpen()]);
+    const [known] = await Promise.all([others(), readOpen(), also()]);
     return [...known, own()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 

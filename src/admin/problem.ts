@@ -25,6 +25,7 @@ export const statusOf = {
   held: 409,
   closed: 409,
   not_complete: 409,
+  approval_required: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,
@@ -70,6 +71,7 @@ const refusalDetails = {
   rolled_back: "the cutover is rolled back: resume it first",
   closed: "legacy is closed for good: nothing can change",
   not_complete: "closing needs percent 100",
+  approval_required: "a raise by so much needs another person's approval",
 } as const satisfies Record<RefusalCode, string>;
 
 /** A refusal of the rule book, with the state that it was judged by. */

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { historyActions, refusalCodes, stateNames } from "../state/model.ts";
 import { percentFromNumber } from "../state/percent.ts";
 import { openView } from "./open-view.ts";
+import { proposalView } from "./proposal-view.ts";
 import { scopes } from "./write-answer.ts";
 
 /** Path parameters of every call on one cutover. */
@@ -53,6 +54,7 @@ export const rollbackBody = z
   })
   .meta({ examples: [{ reason: "errors up" }] });
 export const holdBody = z.strictObject({ reason: optionalReason, ...writeOptions }).meta({ examples: [{}] });
+export const approveBody = z.strictObject({ waitMs: writeOptions.waitMs }).meta({ examples: [{}] });
 export const resumeBody = z
   .strictObject({ reason: reasonSchema, ...writeOptions })
   .meta({ examples: [{ reason: "payment fixed" }] });
@@ -97,6 +99,7 @@ export const cutoverView = z
       description:
         "`local`: this instance was told so while the store was out of reach; the others may not know",
     }),
+    proposal: proposalView.optional().meta({ description: "The raise that waits for another person" }),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
     ...openView,
     instances: z.object({
@@ -178,7 +181,14 @@ export type InstanceView = z.output<typeof instanceView>;
 
 /** Event `metrics`: the figures of one cutover, once a second. */
 export const metricsEvent = z.array(
-  cutoverView.pick({ name: true, traffic: true, journeys: true, unfinished: true, instances: true }),
+  cutoverView.pick({
+    name: true,
+    proposal: true,
+    traffic: true,
+    journeys: true,
+    unfinished: true,
+    instances: true,
+  }),
 );
 export type MetricsEvent = z.output<typeof metricsEvent>;
 

@@ -21,14 +21,17 @@ import { type Asking, createGate } from "./gate.ts";
 import { watchMethods } from "./methods.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { problemFor, problemOf, problemType, Refused } from "./problem.ts";
+import { createProposals } from "./proposals.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { writeRoutes } from "./routes/writes.ts";
 import type { ProblemCode } from "./schemas.ts";
 import type { Session } from "./sessions.ts";
 import { createViews } from "./view.ts";
+import { createWriter } from "./writer.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -83,8 +86,9 @@ const everyAnswer = {
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
   const { auth, clock, log } = options;
   const gate = createGate({ auth, clock, log });
-  const fleet = createFleet(options);
-  const views = createViews(options, fleet);
+  const proposals = createProposals(options);
+  const fleet = createFleet(options, () => proposals.read());
+  const views = createViews(options, fleet, proposals);
   const streams = createEventStreams(options, views, fleet);
 
   const app: AdminApp = fastify({
@@ -126,7 +130,9 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   await registerOpenApi(app, auth, options.version);
   const refuseOtherMethods = watchMethods(app);
   readRoutes(app, options, views, fleet);
-  writeRoutes(app, options, views, fleet);
+  const write = createWriter(options, views, fleet);
+  writeRoutes(app, options, write, views, proposals);
+  proposalRoutes(app, options, write, views, proposals);
   sessionRoutes(app, gate);
   operationRoutes(app, options, streams, fleet);
   pageRoutes(app, options, gate, views, fleet);
@@ -178,6 +184,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
     reconfigure(to) {
       views.reconfigure(to.cutovers);
+      proposals.reconfigure(to.cutovers);
       gate.reconfigure(to.auth);
     },
 

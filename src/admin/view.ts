@@ -8,6 +8,7 @@ import { mergeTraffic } from "../telemetry/traffic.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
+import type { Proposals } from "./proposals.ts";
 import type { ContactView, CutoverView } from "./schemas.ts";
 
 export interface Views {
@@ -25,6 +26,7 @@ export interface Views {
 export function createViews(
   { cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">,
   fleet: Pick<Fleet, "open">,
+  proposals: Pick<Proposals, "of">,
 ): Views {
   let configured = new Map(Object.entries(cutovers));
   const names = () => [...configured.keys()];
@@ -42,6 +44,7 @@ export function createViews(
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
     const sides = sidesOf(name);
     const { percentThousandths, ...rest } = state(name);
+    const proposal = proposals.of(name, rest.version);
     const count = countApplied(records, name, rest.version);
     return {
       name,
@@ -55,6 +58,7 @@ export function createViews(
       updatedBy: rest.updatedBy,
       reason: rest.reason,
       scope: follower.current().local?.has(name) === true ? "local" : "fleet",
+      ...(proposal === undefined ? {} : { proposal }),
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       ...fleet.open(name),
       instances: { live: count.of, applied: count.instances },

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { type Explanation, explanation } from "../admin/explanation.ts";
+import { type ProposalView, proposalView } from "../admin/proposal-view.ts";
 import {
   type CutoverView,
   type closeBody,
@@ -26,6 +27,11 @@ const anyProblem = problem.extend({ code: z.string() });
 export type AnyProblem = z.output<typeof anyProblem>;
 const anyHistoryEntry = historyEntry.extend({ action: z.string() });
 export type AnyHistoryEntry = z.output<typeof anyHistoryEntry>;
+
+/** A large raise may have to wait for another person. */
+const written = z.union([writeAnswer, proposalView]);
+/** Of an answer without a body. */
+const nothing = z.undefined().transform(() => null);
 
 export interface WriteBodies {
   readonly percent: z.input<typeof setPercentBody>;
@@ -60,7 +66,11 @@ export interface AdminClient {
     name: string,
     call: Call,
     body: WriteBodies[Call],
-  ): Promise<Answer<WriteAnswer>>;
+  ): Promise<Answer<WriteAnswer | ProposalView>>;
+  /** The raises that wait for another person: one at most. */
+  proposals(name: string): Promise<Answer<ProposalView[]>>;
+  approve(name: string, id: string, waitMs: number): Promise<Answer<WriteAnswer>>;
+  withdraw(name: string, id: string): Promise<Answer<null>>;
   /** Newest first. */
   history(name: string, limit: number): Promise<Answer<AnyHistoryEntry[]>>;
   explain(name: string, query: ExplainQuery): Promise<Answer<Explanation>>;
@@ -75,7 +85,7 @@ export interface ClientOptions {
 }
 
 interface Call {
-  readonly method: "GET" | "PUT" | "POST";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
@@ -132,10 +142,19 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
     cutover: (name) => get(cutoverView, at(name)),
     write: (name, call, body) =>
       ask(
-        writeAnswer,
+        written,
         { method: call === "percent" ? "PUT" : "POST", path: at(name, `/${call}`), body },
         (body.waitMs ?? 0) + patienceMs,
       ),
+    proposals: (name) => get(z.array(proposalView), at(name, "/proposals")),
+    approve: (name, id, waitMs) =>
+      ask(
+        writeAnswer,
+        { method: "POST", path: at(name, `/proposals/${encodeURIComponent(id)}/approve`), body: { waitMs } },
+        waitMs + patienceMs,
+      ),
+    withdraw: (name, id) =>
+      ask(nothing, { method: "DELETE", path: at(name, `/proposals/${encodeURIComponent(id)}`) }, patienceMs),
     history: (name, limit) => get(z.array(anyHistoryEntry), at(name, "/history"), { limit: String(limit) }),
     explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
     events: async (signal) => {

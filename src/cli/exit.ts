@@ -9,7 +9,7 @@ export const exitCodes = {
   usage: 2,
   /** The admin API is out of reach. */
   outOfReach: 3,
-  /** Accepted, but not applied on every live instance in time. */
+  /** Accepted, but not applied on every live instance in time; or proposed, and waiting for another person. */
   notAppliedEverywhere: 4,
 } as const;
 

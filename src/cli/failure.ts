@@ -84,6 +84,7 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   version_conflict: (asked) => [
     `Somebody changed it first. Look: ${command("history", asked)}; then repeat with its version, or without.`,
   ],
+  approval_required: (asked) => [`Propose it anew: ${command("set", asked)} PERCENT --reason TEXT`],
   held: (asked) => [`To let it be raised again: ${command("resume", asked)} --reason TEXT`],
   rolled_back: (asked) => [`It is latched at 0%. First: ${command("resume", asked)} --reason TEXT`],
   not_complete: (asked) => [`First: ${command("set", asked)} 100 --reason TEXT`],

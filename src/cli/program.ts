@@ -1,5 +1,6 @@
 /** The command line as a whole: argv in, exit code out. */
 import { Command, CommanderError } from "commander";
+import { addApprove, addWithdraw } from "./approve.ts";
 import { addCheck } from "./check.ts";
 import { addClose } from "./close.ts";
 import type { Context } from "./context.ts";
@@ -19,7 +20,7 @@ import { addWatch } from "./watch.ts";
 const guide = `
 Exit codes:
   0 done   1 refused or failed   2 bad usage or configuration
-  3 the admin API is out of reach   4 accepted, not applied everywhere in time
+  3 the admin API is out of reach   4 accepted, not applied everywhere in time (or proposed)
 
 Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
@@ -60,6 +61,7 @@ export async function runCli(
 
   for (const add of [addStatus, addWatch, addHistory, addExplain]) add(program, context);
   for (const add of [addSet, addRollback, addHold, addResume, addClose]) add(program, context);
+  for (const add of [addApprove, addWithdraw]) add(program, context);
   for (const add of [addServe, addDemo, addCheck, addToken]) add(program, context);
 
   try {

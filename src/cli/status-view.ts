@@ -1,6 +1,17 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
 import type { CutoverView, SideTraffic } from "../admin/schemas.ts";
-import { ago, count, latency, localTime, ofInstances, rate, restShare, share, stateWords } from "./format.ts";
+import {
+  age,
+  ago,
+  count,
+  latency,
+  localTime,
+  ofInstances,
+  rate,
+  restShare,
+  share,
+  stateWords,
+} from "./format.ts";
 import { drainNote, openLines } from "./open-lines.ts";
 import { shellWord } from "./shell.ts";
 import type { Style } from "./style.ts";
@@ -49,9 +60,12 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   });
   return [
     ...lines,
-    ...[...scopeNote(view, style), ...drainNote(view, now), ...stateNote(view)].flatMap((note) =>
-      wrap(note, columns - 2, 3).map((line) => `  ${line}`),
-    ),
+    ...[
+      ...scopeNote(view, style),
+      ...drainNote(view, now),
+      ...stateNote(view),
+      ...proposalNote(view, now),
+    ].flatMap((note) => wrap(note, columns - 2, 3).map((line) => `  ${line}`)),
   ];
 }
 
@@ -60,6 +74,16 @@ function scopeNote({ scope }: CutoverView, style: Style): string[] {
   return [
     style.alert("! On this instance alone: it was told without the store."),
     "The others hear of it when the store is back.",
+  ];
+}
+
+function proposalNote({ name, proposal }: CutoverView, now: number): string[] {
+  if (proposal === undefined) return [];
+  const { id, percent, by, expiresAt } = proposal;
+  const left = age(Math.max(0, Date.parse(expiresAt) - now));
+  return [
+    `${share(percent)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
+    `cutover approve ${shellWord(printable(name))} ${printable(id)}`,
   ];
 }
 

@@ -54,7 +54,10 @@ export function createBoard(name: string | undefined): Board {
           if (!read.success) return undefined;
           for (const figures of read.data) {
             const view = known.get(figures.name);
-            if (view !== undefined) known.set(figures.name, { ...view, ...figures });
+            if (view === undefined) continue;
+            // A proposal that is told no more is open no more.
+            const { proposal: _, ...rest } = view;
+            known.set(figures.name, { ...rest, ...figures });
           }
           return { kind: "metrics" };
         }

@@ -1,12 +1,13 @@
 /** What the commands that change something share: their options, the demand for a reason, the answer in words. */
 import type { Command } from "commander";
+import type { ProposalView } from "../admin/proposal-view.ts";
 import type { WriteAnswer } from "../admin/write-answer.ts";
 import { adviceLines, laggingLines, shortfall, whereLine } from "./applied-lines.ts";
 import type { WriteBodies, WriteCall } from "./client.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
 import { settle } from "./failure.ts";
-import { restShare, share } from "./format.ts";
+import { age, restShare, share } from "./format.ts";
 import {
   type ApiOptions,
   type JsonOption,
@@ -86,7 +87,26 @@ export async function runWrite<Call extends WriteCall>(api: Api, write: Write<Ca
     call,
   });
   if (!settled.ok) return report(terminal, settled.failure);
-  return tellAnswer(terminal, settled.value, write);
+  const { value } = settled;
+  return "applied" in value ? tellAnswer(terminal, value, write) : tellProposal(api, value, write.isJson);
+}
+
+/** @returns 4: nothing is in force yet */
+function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJson: boolean): ExitCode {
+  const { id, percent } = proposal;
+  const name = printable(proposal.name);
+  if (isJson) printJson(terminal, proposal);
+  else {
+    const left = age(Date.parse(proposal.expiresAt) - now());
+    terminal.out(`${name}: ${share(percent)} is proposed, and waits ${left} for another person\n`);
+  }
+  const told = fail(
+    exitCodes.notAppliedEverywhere,
+    "not in force: a raise by so much needs another person's approval",
+    `They approve it by: cutover approve ${shellWord(name)} ${id}`,
+    `To take it back: cutover withdraw ${shellWord(name)} ${id}`,
+  );
+  return report(terminal, told.failure);
 }
 
 /** @returns 0 when the change is certain of every instance, else 4 */

@@ -13,6 +13,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...openAdmin(draft),
     ...tokens(draft),
     ...openIssuers(draft),
+    ...namelessApprovals(draft),
     ...decisionHeader(draft),
     ...journeyCookies(draft),
     ...samePaths(draft),
@@ -110,6 +111,16 @@ function openIssuers({ auth }: Draft): Finding[] {
     const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
     return isSafe ? [] : [wrong(["auth", "oidc", key], "expected https: http is for loopback alone")];
   });
+}
+
+/** Where nobody signs in, everybody is the same person. */
+function namelessApprovals({ auth, cutovers }: Draft): Finding[] {
+  if (auth !== "none") return [];
+  return cutovers.flatMap(({ at, fourEyes }) =>
+    fourEyes
+      ? [wrong([...at, "approval"], "expected auth to name people: nobody could approve a raise")]
+      : [],
+  );
 }
 
 function decisionHeader({ decisionHeader: header }: Draft): Finding[] {

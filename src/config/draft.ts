@@ -50,6 +50,8 @@ export interface CutoverDraft {
   readonly owners: readonly OwnerDraft[];
   readonly journey: JourneyDraft | undefined;
   readonly forceHeader: string | undefined;
+  /** Whether large raises wait for another person. */
+  readonly fourEyes: boolean;
 }
 
 export interface Draft {
@@ -108,6 +110,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     owners: listAt(root, "owners").map((owner, index) => ownerDraft([...at, "owners", index], owner)),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
+    fourEyes: valueAt(root, ["approval"]) !== undefined,
   };
 }
 

@@ -128,6 +128,14 @@ const force = block({
   secrets: z.array(value.sha256).min(1),
 });
 
+/** Four eyes. */
+const approval = block({
+  /** A raise by more points waits for another person. */
+  over: value.points,
+  /** How long. */
+  ttl: value.wait.default(30 * 60_000),
+});
+
 const cutover = block({
   legacy: z.string(),
   new: z.string(),
@@ -137,6 +145,7 @@ const cutover = block({
   journey: journey.optional(),
   owners: z.array(owner).default([]),
   force: force.optional(),
+  approval: approval.optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),

@@ -86,6 +86,13 @@ export const expression = read((text): RegExp | { readonly expected: string } =>
   }
 });
 
+/** Percentage points. */
+export const points = z
+  .number()
+  .refine((value) => value >= 0 && value <= 100 && /^\d+(?:\.\d{1,3})?$/.test(String(value)), {
+    error: "expected a number from 0 to 100 with at most 3 decimals",
+  });
+
 export const cidr = z.string().refine(
   (text) => {
     const [address = "", bits, ...rest] = text.split("/");

@@ -3,6 +3,7 @@
  * is this alone; the file store hands in `persist`, and a change is in force only once that has resolved: when it
  * rejects, the document is what it was and the caller is told that the store is unavailable.
  */
+import { approvalOf, type Proposal } from "./four-eyes.ts";
 import { type CutoverState, initialState, transition } from "./model.ts";
 import type { Annotation } from "./origin.ts";
 import {
@@ -58,6 +59,8 @@ export function createInProcessStore(options: InProcessOptions): Store {
   const { clock } = options;
   const listeners = new Set<() => void>();
   const records = new Map<string, { readonly record: InstanceRecord; readonly writtenMs: number }>();
+  /** Gone with the process: whoever raised them may propose again. */
+  const proposals = new Map<string, { readonly proposal: Proposal; readonly untilMs: number }>();
   let document = options.document;
   let queue: Promise<unknown> = Promise.resolve();
   let closed = false;
@@ -100,6 +103,13 @@ export function createInProcessStore(options: InProcessOptions): Store {
     }
   }
 
+  function openProposal(name: string): Proposal | undefined {
+    const found = proposals.get(name);
+    if (found === undefined || clock.monotonic() < found.untilMs) return found?.proposal;
+    proposals.delete(name);
+    return undefined;
+  }
+
   function stateOf(at: StateDocument, name: string): CutoverState {
     return at.cutovers.get(name)?.state ?? initialState();
   }
@@ -127,18 +137,25 @@ export function createInProcessStore(options: InProcessOptions): Store {
     },
 
     apply(command: Command): Promise<Applied> {
-      const { name, change: asked, actor, reason, origin, ifVersion, lastGood } = command;
+      const { name, change: asked, actor, reason, origin, ifVersion, lastGood, fourEyes } = command;
+      let used: Proposal | undefined;
       return change<Applied>((found) => {
         const before = giveBack(found, name, lastGood);
         const current = stateOf(before, name);
         const at = new Date(clock.now()).toISOString();
-        const verdict = transition(current, {
+        const open = fourEyes?.proposalId === undefined ? undefined : openProposal(name);
+        const proposal = open?.id === fourEyes?.proposalId ? open : undefined;
+        const request = {
           change: asked,
           actor,
           reason,
           at,
           ...(ifVersion === undefined ? {} : { ifVersion }),
-        });
+          ...(fourEyes === undefined
+            ? {}
+            : { fourEyes: { overThousandths: fourEyes.overThousandths, proposal } }),
+        };
+        const verdict = transition(current, request);
         if (!verdict.accepted) {
           return { document: before, answer: { accepted: false, code: verdict.code, state: current } };
         }
@@ -148,14 +165,19 @@ export function createInProcessStore(options: InProcessOptions): Store {
         const entry: HistoryEntry = {
           version: next.version,
           at,
-          by: actor.name,
+          by: next.updatedBy,
           action: asked.action,
           from: { percentThousandths: current.percentThousandths, state: current.state },
           to: { percentThousandths: next.percentThousandths, state: next.state },
           reason,
           ...origin,
         };
+        const approved = approvalOf(current, request);
+        if (typeof approved !== "string") used = approved;
         return { document: withState(before, name, next, entry), answer };
+      }).then((applied) => {
+        if (used !== undefined && proposals.get(name)?.proposal === used) proposals.delete(name);
+        return applied;
       });
     },
 
@@ -221,6 +243,21 @@ export function createInProcessStore(options: InProcessOptions): Store {
         if (kept !== undefined) return { document: before, answer: kept };
         return { document: { ...before, shared: new Map(before.shared).set(name, offer) }, answer: offer };
       });
+    },
+
+    async proposal(name: string): Promise<Proposal | undefined> {
+      assertOpen();
+      return openProposal(name);
+    },
+
+    async propose(name: string, proposal: Proposal, forMs: number): Promise<void> {
+      assertOpen();
+      proposals.set(name, { proposal, untilMs: clock.monotonic() + forMs });
+    },
+
+    async withdraw(name: string, id: string): Promise<boolean> {
+      assertOpen();
+      return openProposal(name)?.id === id && proposals.delete(name);
     },
 
     async close(): Promise<void> {

@@ -13,8 +13,11 @@
  * the pin epoch and so always alters something. Who may do what, and which state refuses what, is the one table
  * `rules`: this file, and the Redis scripts that receive the same table, read it and add nothing to it.
  *
- * Order of refusal: role, version, state.
+ * A large raise may need a second person (`approval_required`, four-eyes.ts).
+ *
+ * Order of refusal: role, version, state, approval.
  */
+import { approvalOf, type FourEyes } from "./four-eyes.ts";
 import { maxThousandths } from "./percent.ts";
 
 export const sides = ["legacy", "new"] as const;
@@ -77,6 +80,7 @@ export const refusalCodes = [
   "rolled_back",
   "closed",
   "not_complete",
+  "approval_required",
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
@@ -85,6 +89,8 @@ export type Move = "raise" | "lower" | "keep" | Exclude<Change["action"], "set">
 
 interface Rules {
   readonly minimumRole: Readonly<Record<Move, Role>>;
+  /** Who may withdraw a proposal, their own or another's. */
+  readonly withdrawRole: Role;
   readonly refused: Readonly<Record<StateName, Readonly<Partial<Record<Move, RefusalCode>>>>>;
 }
 
@@ -100,6 +106,7 @@ export const rules = {
     resume: "operator",
     close: "admin",
   },
+  withdrawRole: "responder",
   refused: {
     open: {},
     held: { raise: "held", close: "held" },
@@ -155,6 +162,11 @@ function assertPercent(percentThousandths: number): void {
   }
 }
 
+/** Whether the role is the other or above it. */
+export function isAtLeast(role: Role, minimum: Role): boolean {
+  return roles.indexOf(role) >= roles.indexOf(minimum);
+}
+
 export function moveOf(current: CutoverState, change: Change): Move {
   if (change.action !== "set") return change.action;
   if (change.percentThousandths === current.percentThousandths) return "keep";
@@ -167,6 +179,7 @@ export interface Request {
   readonly reason: string;
   /** Refuse with `version_conflict` unless the state has this version. */
   readonly ifVersion?: number;
+  readonly fourEyes?: FourEyes;
   /** RFC 3339, the time of the change. */
   readonly at: string;
 }
@@ -184,7 +197,7 @@ export function transition(current: CutoverState, request: Request): Transition 
   const { change, actor } = request;
   assertChange(change);
   const move = moveOf(current, change);
-  if (roles.indexOf(actor.role) < roles.indexOf(table.minimumRole[move])) return refused("forbidden");
+  if (!isAtLeast(actor.role, table.minimumRole[move])) return refused("forbidden");
   if (request.ifVersion !== undefined && request.ifVersion !== current.version) {
     return refused("version_conflict");
   }
@@ -193,6 +206,8 @@ export function transition(current: CutoverState, request: Request): Transition 
   if (move === "close" && current.state === "open" && current.percentThousandths !== maxThousandths) {
     return refused("not_complete");
   }
+  const approval = approvalOf(current, request);
+  if (approval === "required") return refused("approval_required");
 
   const target = targetOf(current, change);
   if (sameRouting(current, target)) return { accepted: true, changed: false, next: current };
@@ -200,7 +215,7 @@ export function transition(current: CutoverState, request: Request): Transition 
     ...target,
     version: current.version + 1,
     updatedAt: request.at,
-    updatedBy: actor.name,
+    updatedBy: approval === "none" ? actor.name : `${approval.by}, approved by ${actor.name}`,
     reason: request.reason,
   };
   return { accepted: true, changed: true, next };

@@ -4,6 +4,7 @@
  * when the store cannot be reached in time.
  */
 import type { RejectedField } from "./by-hand.ts";
+import type { Proposal } from "./four-eyes.ts";
 import type { Actor, Change, CutoverState, HistoryAction, RefusalCode, StateName } from "./model.ts";
 import type { Annotation, Origin, WrittenOrigin } from "./origin.ts";
 
@@ -23,6 +24,8 @@ export interface Command {
   readonly lastGood?: CutoverState;
   /** Of the change: one whose id the store finds among the last is not made again (Redis; others make it again). */
   readonly id?: string;
+  /** How far one person may raise alone, and the id of the proposal that the actor approves: used up by the raise. */
+  readonly fourEyes?: { readonly overThousandths: number; readonly proposalId?: string };
 }
 
 export type Applied =
@@ -136,6 +139,12 @@ export interface Store {
   annotate(annotating: Annotating): Promise<Annotation | undefined>;
   /** The value kept under a name that all instances share; the first to offer one wins. */
   shared(name: string, offer: string): Promise<string>;
+  /** The open proposal of a cutover; there is one at most. */
+  proposal(name: string): Promise<Proposal | undefined>;
+  /** Opens a proposal for so long, in the place of the one there was. */
+  propose(name: string, proposal: Proposal, forMs: number): Promise<void>;
+  /** @returns false when that proposal is not open (any more) */
+  withdraw(name: string, id: string): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 /** How states, history entries and instance records are written down, and what of it is believed when read back. */
 import { z } from "zod";
+import type { Proposal } from "./four-eyes.ts";
 import { localActions } from "./local.ts";
 import { type CutoverState, historyActions, stateNames } from "./model.ts";
 import { type Annotation, vias } from "./origin.ts";
@@ -99,6 +100,21 @@ export function parseMember(text: string): Member | undefined {
   if (!read.success) return undefined;
   const [seenAtMs, record] = read.data;
   return { ...record, seenAtMs };
+}
+
+const proposalSchema = z.object({
+  id: z.string().min(1),
+  percentThousandths,
+  version: z.int().min(0),
+  by: z.string(),
+  reason: z.string(),
+  at: z.string(),
+  expiresAt: z.string(),
+});
+
+/** @returns `undefined` when the text is no proposal */
+export function parseProposal(text: string): Proposal | undefined {
+  return proposalSchema.safeParse(jsonOf(text)).data;
 }
 
 function jsonOf(text: string): unknown {

@@ -1,11 +1,13 @@
 /** What every store does alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Proposal } from "../../src/state/four-eyes.ts";
 import {
   type Ceiling,
   type Change,
   type CutoverState,
   changeActions,
   initialState,
+  type Role,
   roles,
   type StateName,
   stateNames,
@@ -35,6 +37,16 @@ function everyChange(current: CutoverState): readonly Change[] {
     }));
   });
 }
+
+const noProposal: Proposal = {
+  id: "x",
+  percentThousandths: 0,
+  version: 0,
+  by: "",
+  reason: "",
+  at: "",
+  expiresAt: "",
+};
 
 function record(id: string, versions: Record<string, number> = {}): InstanceRecord {
   const at = "2026-01-01T00:00:00.000Z";
@@ -151,6 +163,90 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
         expect(await stateOf(store, cutover), label).toEqual(applied.state);
       }
     }
+  });
+
+  describe("a raise that needs a second person", () => {
+    const fourEyes = { overThousandths: 10_000 };
+    const proposal = (id: string, percent: number, version: number, by = "ann"): Proposal => ({
+      id,
+      percentThousandths: percent * 1000,
+      version,
+      by,
+      reason: "step 2",
+      at: "2026-01-01T00:00:00.000Z",
+      expiresAt: "2026-01-01T00:30:00.000Z",
+    });
+    const raise = (percent: number, actor: string, proposalId?: string, role: Role = "operator") =>
+      store.apply({
+        name: "checkout",
+        change: setTo(percent),
+        actor: { name: actor, role },
+        reason: "step 2",
+        fourEyes: proposalId === undefined ? fourEyes : { overThousandths: 0, proposalId },
+      });
+
+    it("is refused to one alone beyond the limit, after what the rules refuse anyway", async () => {
+      const state = await applyAll(store, "checkout", [setTo(20)]);
+      expect(await raise(30.001, "bob")).toEqual({ accepted: false, code: "approval_required", state });
+      expect(await raise(30.001, "bob", undefined, "responder")).toMatchObject({ code: "forbidden" });
+      expect(await raise(30, "bob")).toMatchObject({ changed: true, state: { updatedBy: "bob" } });
+      expect(await raise(0, "bob")).toMatchObject({ changed: true, state: { percentThousandths: 0 } });
+      await applyAll(store, "checkout", [{ action: "hold" }]);
+      expect(await raise(50, "bob")).toMatchObject({ code: "held" });
+    });
+
+    it("is made of another person's open proposal, once, in the name of both", async () => {
+      await applyAll(store, "checkout", [setTo(20)]);
+      await store.propose("checkout", proposal("p1", 50, 1), 60_000);
+      expect(await store.proposal("checkout")).toEqual(proposal("p1", 50, 1));
+      expect(await raise(50, "bob", "p1")).toMatchObject({
+        changed: true,
+        state: {
+          percentThousandths: 50_000,
+          version: 2,
+          updatedBy: "ann, approved by bob",
+          reason: "step 2",
+        },
+      });
+      expect(await store.history("checkout", 1)).toMatchObject([
+        { by: "ann, approved by bob", action: "set" },
+      ]);
+      expect(await store.proposal("checkout")).toBeUndefined();
+      expect(await raise(90, "bob", "p1")).toMatchObject({ code: "approval_required" });
+    });
+
+    it("is not made by who proposed it, by a role that may not raise, or of anything that does not fit", async () => {
+      await applyAll(store, "checkout", [setTo(20)]);
+      await store.propose("checkout", proposal("p1", 50, 1), 60_000);
+      expect(await raise(50, "ann", "p1")).toMatchObject({ code: "approval_required" });
+      expect(await raise(51, "bob", "p1")).toMatchObject({ code: "approval_required" });
+      expect(await raise(50, "bob", "p2")).toMatchObject({ code: "approval_required" });
+      expect(await raise(50, "bob", "p1", "responder")).toMatchObject({ code: "forbidden" });
+      expect(await store.proposal("checkout")).toEqual(proposal("p1", 50, 1));
+      await applyAll(store, "checkout", [setTo(21)]);
+      expect(await raise(50, "bob", "p1")).toMatchObject({ code: "approval_required" });
+    });
+
+    it("is replaced, withdrawn by its id, and gone when its time is up", async () => {
+      await store.propose("checkout", proposal("p1", 50, 0), 60_000);
+      await store.propose("checkout", proposal("p2", 60, 0), 60_000);
+      expect(await raise(50, "bob", "p1")).toMatchObject({ code: "approval_required" });
+      expect(await store.withdraw("checkout", "p1")).toBe(false);
+      expect(await store.withdraw("checkout", "p2")).toBe(true);
+      expect(await store.withdraw("checkout", "p2")).toBe(false);
+      expect(await store.proposal("returns")).toBeUndefined();
+      await store.propose("checkout", proposal("p3", 50, 0), 100);
+      await tested.pass(150);
+      expect(await store.proposal("checkout")).toBeUndefined();
+      expect(await raise(50, "bob", "p3")).toMatchObject({ code: "approval_required" });
+    });
+
+    it("is made once when two approve at the same time", async () => {
+      await store.propose("checkout", proposal("p1", 50, 0), 60_000);
+      const both = await Promise.all([raise(50, "bob", "p1"), raise(50, "cid", "p1")]);
+      expect(both.filter((applied) => applied.accepted && applied.changed)).toHaveLength(1);
+      expect((await store.history("checkout", 10)).map(({ version }) => version)).toEqual([1]);
+    });
   });
 
   it.each([-1, 100_001, 0.5, Number.NaN])("throws for %d thousandths and changes nothing", async (wrong) => {
@@ -347,6 +443,9 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       () => store.roster(),
       () => store.history("checkout", 1),
       () => store.shared("secret", "1"),
+      () => store.proposal("checkout"),
+      () => store.propose("checkout", noProposal, 1000),
+      () => store.withdraw("checkout", "x"),
     ];
     for (const call of calls) await expect(call()).rejects.toThrow(StoreUnavailable);
   });

@@ -53,6 +53,9 @@ export function createTroubledStore(store: Store): TroubledStore {
     history: (name, limit, sinceMs) => call("history", () => store.history(name, limit, sinceMs)),
     annotate: (annotating) => call("annotate", () => store.annotate(annotating)),
     shared: (name, offer) => call("shared", () => store.shared(name, offer)),
+    proposal: (name) => call("proposal", () => store.proposal(name)),
+    propose: (name, proposal, forMs) => call("propose", () => store.propose(name, proposal, forMs)),
+    withdraw: (name, id) => call("withdraw", () => store.withdraw(name, id)),
     close: () => call("close", () => store.close()),
     mood(next) {
       mood = next;

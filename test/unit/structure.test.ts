@@ -99,7 +99,7 @@ test.each([
 });
 
 describe("who may know whom", () => {
-  const words = ["state/model.ts", "state/percent.ts"];
+  const words = ["state/model.ts", "state/four-eyes.ts", "state/percent.ts"];
   const statePorts = [
     ...words,
     "state/store.ts",
@@ -154,6 +154,7 @@ describe("who may know whom", () => {
       "admin/open-view.ts",
       "admin/explanation.ts",
       "admin/write-answer.ts",
+      "admin/proposal-view.ts",
       "decide/decide.ts",
       "config/duration.ts",
       ...words,
@@ -235,6 +236,7 @@ describe("what is pure", () => {
       "state/model.ts",
       "state/origin.ts",
       "state/store.ts",
+      "state/four-eyes.ts",
       "state/completion.ts",
       "state/local.ts",
       "state/by-hand.ts",

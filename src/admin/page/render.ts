@@ -48,6 +48,7 @@ function section(view: CutoverView, now: number): Html {
 <p class="share"><strong>${view.percent}%</strong> of new journeys start on ${view.new}</p>
 <progress max="100" value="${view.percent}"></progress>
 ${verdict(view)}
+${proposal(view)}
 <table>
 <thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>
 <tbody>
@@ -79,6 +80,11 @@ function verdict(view: CutoverView): Html {
     case "closed":
       return html`<p>${view.legacy} is closed: everything goes to ${view.new}.</p>`;
   }
+}
+
+function proposal({ name, proposal: open }: CutoverView): Html {
+  if (open === undefined) return html``;
+  return html`<p><strong>${open.percent}%</strong> is proposed by ${open.by}, “${open.reason}”, until <time datetime="${open.expiresAt}">${utc(open.expiresAt)}</time>. Another person: <code>cutover approve ${name} ${open.id}</code></p>`;
 }
 
 function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {

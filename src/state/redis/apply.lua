@@ -7,7 +7,9 @@ local action, percent, actor, role, reason = ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local ifVersion, channel, name = tonumber(ARGV[11]), ARGV[12], ARGV[13]
 -- Of a ceiling, whose percent is `percent` (`lowered` of state/model.ts).
 local latch, ceilingEpoch = ARGV[14], tonumber(ARGV[15])
-local origin = { via = ARGV[16] or '', requestId = ARGV[17] or '' }
+-- Four eyes: how far one person may raise alone, and which open proposal (KEYS[4]) is being approved.
+local proposal, over, proposalId = KEYS[4], tonumber(ARGV[16]), ARGV[17] or ''
+local origin = { via = ARGV[18] or '', requestId = ARGV[19] or '' }
 local recentWrites = 64
 
 local function answer(kind, detail, state)
@@ -41,13 +43,25 @@ local function moveOf(current)
   return percent > current.percent and 'raise' or 'lower'
 end
 
-local function refusalOf(current, move)
+-- The open proposal of another person for just this raise.
+local function approvedBy(current, move)
+  if move ~= 'raise' or proposalId == '' or kindOf(proposal) ~= 'string' then return nil end
+  local reads, found = pcall(cjson.decode, redis.call('GET', proposal))
+  if not reads or type(found) ~= 'table' or type(found.by) ~= 'string' or found.by == actor then return nil end
+  local fits = found.id == proposalId and found.percentThousandths == percent and found.version == current.version
+  return fits and found or nil
+end
+
+local function refusalOf(current, move, approved)
   if rankOf(role) < rankOf(rules.minimumRole[move]) then return 'forbidden' end
   if ifVersion and ifVersion ~= current.version then return 'version_conflict' end
   local refused = rules.refused[current.state][move]
   if refused then return refused end
   if move == 'close' and current.state == 'open' and current.percent ~= rules.maxThousandths then
     return 'not_complete'
+  end
+  if over and move == 'raise' and percent - current.percent > over and not approved then
+    return 'approval_required'
   end
   return nil
 end
@@ -85,7 +99,8 @@ if not (deadline and ms < deadline) then return { 'late' } end
 if hasMoved(seenVisible, seenAccepted) then return { 'moved' } end
 
 local current = currentState()
-local refusal = refusalOf(current, moveOf(current))
+local approved = approvedBy(current, moveOf(current))
+local refusal = refusalOf(current, moveOf(current), approved)
 if refusal then return answer('refused', refusal, current) end
 
 local toPercent, toState, toPinEpoch = targets[action](current)
@@ -96,7 +111,9 @@ if toPercent == current.percent and toState == current.state and toPinEpoch == c
 end
 local target = {
   percent = toPercent, state = toState, pinEpoch = toPinEpoch, version = current.version + 1,
-  updatedAt = rfc3339(ms), updatedBy = actor, reason = reason,
+  updatedAt = rfc3339(ms), updatedBy = approved and (approved.by .. ', approved by ' .. actor) or actor,
+  reason = reason,
 }
 commit(current, target, action, origin, write, channel, name)
+if approved then redis.call('DEL', proposal) end
 return answer('accepted', '1', target)

@@ -134,7 +134,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
         [
           {
             script: scripts.apply,
-            keys: keys.cutover(name),
+            keys: [...keys.cutover(name), keys.proposal(name)],
             args: [
               ...seen,
               Math.floor(view.serverMs + (giveUpAtMs - view.receivedAtMs)),
@@ -150,6 +150,8 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
               name,
               ceiling.state,
               ceiling.pinEpoch,
+              "",
+              "",
               "reconciled",
               "",
             ],
@@ -214,7 +216,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
   }
 
   async function tryToApply(command: Command, attempts: Attempts, giveUpAtMs: number): Promise<Applied> {
-    const { name, change, actor, reason, origin, ifVersion, lastGood } = command;
+    const { name, change, actor, reason, origin, ifVersion, lastGood, fourEyes } = command;
     const write = command.id ?? randomUUID();
     for (;;) {
       const { view } = await settle(name, lastGood, giveUpAtMs);
@@ -225,7 +227,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
         await caller.runOnce(
           (again) => ({
             script: scripts.apply,
-            keys: keys.cutover(name),
+            keys: [...keys.cutover(name), keys.proposal(name)],
             args: [
               view.visible.digest,
               view.accepted.digest,
@@ -242,6 +244,8 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
               name,
               ceiling?.state ?? "",
               ceiling?.pinEpoch ?? "",
+              fourEyes?.overThousandths ?? "",
+              fourEyes?.proposalId ?? "",
               origin?.via ?? "",
               origin?.requestId ?? "",
             ],

@@ -8,6 +8,8 @@ export interface Keys {
   readonly roster: string;
   /** The visible hash, the accepted state, the audit: KEYS of every script that touches a cutover. */
   cutover(name: string): readonly [visible: string, accepted: string, audit: string];
+  /** The open proposal; hashes as the cutover's other keys do. */
+  proposal(name: string): string;
   /** The reasons given later, a stream beside the audit. */
   annotations(name: string): string;
   instance(id: string): string;
@@ -23,6 +25,7 @@ export function createKeys(prefix: string): Keys {
       const visible = `${prefix}:{${name}}`;
       return [visible, `${visible}:accepted`, `${visible}:audit`];
     },
+    proposal: (name) => `${prefix}:{${name}}:proposal`,
     annotations: (name) => `${prefix}:{${name}}:annotations`,
     instance: (id) => `${prefix}:instance:${id}`,
     shared: (name) => `${prefix}:shared:${name}`,

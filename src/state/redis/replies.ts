@@ -1,5 +1,6 @@
 /** What the scripts answer, in terms of the rest of the program. A reply of another shape throws a ZodError. */
 import { z } from "zod";
+import type { Proposal } from "../four-eyes.ts";
 import { byId } from "../in-process.ts";
 import { type CutoverState, initialState, refusalCodes } from "../model.ts";
 import { formatPercent } from "../percent.ts";
@@ -10,6 +11,7 @@ import {
   entryFromStream,
   parseInstanceRecord,
   parseMember,
+  parseProposal,
   stateFromHash,
   withAnnotations,
 } from "../stored.ts";
@@ -126,6 +128,12 @@ export function rosterFrom(reply: unknown): Roster {
     .flatMap((entry) => parseMember(entry) ?? [])
     .filter((member) => nowMs < member.seenAtMs + rememberMs(member));
   return { nowMs, members: members.sort(byId) };
+}
+
+/** @returns `undefined` when there is none, or none that reads */
+export function proposalFrom(reply: unknown): Proposal | undefined {
+  const found = nullable.parse(reply);
+  return found === null ? undefined : parseProposal(found);
 }
 
 export function textFrom(reply: unknown): string {

@@ -21,6 +21,7 @@ export interface Scripts {
   readonly acknowledge: Script;
   readonly roster: Script;
   readonly share: Script;
+  readonly withdraw: Script;
 }
 
 /** Reads the files; once a store. */
@@ -36,6 +37,7 @@ export function loadScripts(): Scripts {
     acknowledge: script(text("acknowledge")),
     roster: script(text("roster")),
     share: script(text("share")),
+    withdraw: script(text("withdraw")),
   };
 }
 

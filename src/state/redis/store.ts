@@ -4,6 +4,7 @@
  *   cutover:{NAME}           hash, the state as people see and edit it
  *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
  *   cutover:{NAME}:audit     stream, one entry a version
+ *   cutover:{NAME}:proposal  string, the open proposal, with its end
  *   cutover:{NAME}:annotations  stream, the reasons that were given later
  *   cutover:instance:ID      an instance's record, with its lease
  *   cutover:{instances}:index   sorted set, the ids of the instances
@@ -21,7 +22,7 @@ import { createCaller } from "./caller.ts";
 import { monotonicMs, type RedisClient } from "./client.ts";
 import { createCutovers } from "./cutovers.ts";
 import { createKeys } from "./keys.ts";
-import { historyFrom, idsFrom, instancesFrom, rosterFrom, textFrom } from "./replies.ts";
+import { historyFrom, idsFrom, instancesFrom, proposalFrom, rosterFrom, textFrom } from "./replies.ts";
 import { loadScripts } from "./scripts.ts";
 
 export interface RedisStoreOptions {
@@ -161,6 +162,25 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         const call = { script: scripts.share, keys: [keys.shared(name)], args: [offer] };
         const [kept] = await caller.run([call], monotonicMs() + readMs);
         return textFrom(kept);
+      }),
+
+    proposal: (name) =>
+      answered(async () => {
+        const [found] = await caller.ask([["get", keys.proposal(name)]], monotonicMs() + readMs);
+        return proposalFrom(found);
+      }),
+
+    propose: (name, proposal, forMs) =>
+      answered(async () => {
+        const text = JSON.stringify(proposal);
+        await caller.ask([["set", keys.proposal(name), text, "px", forMs]], monotonicMs() + readMs);
+      }),
+
+    withdraw: (name, id) =>
+      answered(async () => {
+        const call = { script: scripts.withdraw, keys: [keys.proposal(name)], args: [id] };
+        const [done] = await caller.run([call], monotonicMs() + readMs);
+        return done === 1;
       }),
 
     async close() {

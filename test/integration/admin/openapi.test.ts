@@ -66,6 +66,9 @@ describe("openapi.json", () => {
       "post /api/v1/cutovers/{name}/hold",
       "post /api/v1/cutovers/{name}/resume",
       "post /api/v1/cutovers/{name}/close",
+      "get /api/v1/cutovers/{name}/proposals",
+      "post /api/v1/cutovers/{name}/proposals/{id}/approve",
+      "delete /api/v1/cutovers/{name}/proposals/{id}",
       "post /api/v1/session",
       "get /api/v1/session",
       "delete /api/v1/session",
@@ -107,6 +110,7 @@ describe("openapi.json", () => {
       ["hold", false],
       ["resume", true],
       ["close", true],
+      ["approve", false],
     ]);
   });
 

@@ -85,6 +85,9 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
     history: (name, limit, sinceMs) => reach(() => inner.history(name, limit, sinceMs)),
     annotate: (annotating) => reach(() => inner.annotate(annotating)),
     shared: (name, offer) => reach(() => inner.shared(name, offer)),
+    proposal: (name) => reach(() => inner.proposal(name)),
+    propose: (name, proposal, forMs) => reach(() => inner.propose(name, proposal, forMs)),
+    withdraw: (name, id) => reach(() => inner.withdraw(name, id)),
     close: () => inner.close(),
   };
   const follower = createFollower({

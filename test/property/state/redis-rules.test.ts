@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Proposal } from "../../../src/state/four-eyes.ts";
 import { createMemoryStore } from "../../../src/state/memory.ts";
 import { type Change, type CutoverState, initialState, roles } from "../../../src/state/model.ts";
 import { formatPercent, maxThousandths } from "../../../src/state/percent.ts";
@@ -58,36 +59,73 @@ interface Step {
   readonly reason: string;
   /** Asked for relative to the version there is, so that it is met often. */
   readonly versionsBack: number | undefined;
-  /** The caller knows a later state than the store does. */
+  /** Four eyes: how far one may raise alone. */
+  readonly limit: number | undefined;
+  /** A proposal opened just before, and named by the change. */
+  readonly proposed:
+    | { readonly by: string; readonly fits: boolean; readonly versionsBack: number }
+    | undefined;
+  /** The caller knows a state where the store has none (one that went back is Redis's own matter). */
   readonly ahead: number | undefined;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   change,
   actor: fc.record({
-    name: fc.string({ minLength: 1, maxLength: 8, unit: "grapheme" }),
+    name: fc.oneof(
+      fc.constantFrom("ann", "bob"),
+      fc.string({ minLength: 1, maxLength: 8, unit: "grapheme" }),
+    ),
     role: fc.oneof({ weight: 3, arbitrary: fc.constant("admin" as const) }, fc.constantFrom(...roles)),
   }),
   reason: fc.string({ maxLength: 30, unit: "grapheme" }),
   versionsBack: fc.option(fc.constantFrom(0, 0, 0, 1, -1), { nil: undefined, freq: 3 }),
+  limit: fc.option(fc.constantFrom(0, 10_000, 50_000), { nil: undefined }),
+  proposed: fc.option(
+    fc.record({
+      by: fc.constantFrom("ann", "bob"),
+      fits: fc.boolean(),
+      versionsBack: fc.constantFrom(0, 0, 1),
+    }),
+    { nil: undefined },
+  ),
   ahead: fc.option(fc.integer({ min: 1, max: 1_000_000 }), { nil: undefined, freq: 20 }),
 });
 
 function commandOf(
   name: string,
-  { change, actor, reason, versionsBack, ahead }: Step,
+  { change, actor, reason, versionsBack, ahead, limit, proposed }: Step,
   at: CutoverState,
 ): Command {
   const ifVersion = versionsBack === undefined ? undefined : at.version - versionsBack;
   const lastGood =
-    ahead === undefined ? undefined : { ...at, pinEpoch: at.pinEpoch + ahead, version: at.version + ahead };
+    ahead === undefined || at.version > 0
+      ? undefined
+      : { ...at, pinEpoch: at.pinEpoch + ahead, version: at.version + ahead };
   return {
     name,
     change,
     actor,
     reason,
     ...(ifVersion === undefined ? {} : { ifVersion }),
+    ...(limit === undefined
+      ? {}
+      : { fourEyes: { overThousandths: limit, ...(proposed === undefined ? {} : { proposalId: "p" }) } }),
     ...(lastGood === undefined ? {} : { lastGood }),
+  };
+}
+
+function proposalOf({ change, proposed }: Step, { version }: CutoverState): Proposal | undefined {
+  if (proposed === undefined || change.action !== "set") return undefined;
+  const { percentThousandths } = change;
+  return {
+    id: "p",
+    percentThousandths: proposed.fits ? percentThousandths : maxThousandths - percentThousandths,
+    version: Math.max(0, version - proposed.versionsBack),
+    by: proposed.by,
+    reason: "",
+    at: "",
+    expiresAt: "",
   };
 }
 
@@ -107,9 +145,15 @@ it("answers every sequence of commands as the memory store does", async () => {
       let current = initialState();
       for (const [index, each] of steps.entries()) {
         const command = commandOf(name, each, current);
+        const proposal = proposalOf(each, current);
+        if (proposal !== undefined) {
+          await Promise.all([memory, redis].map((store) => store.propose(name, proposal, 60_000)));
+        }
         const [expected, answer] = [await memory.apply(command), await redis.apply(command)];
         expect(timeless(answer), `step ${index}, seed ${seed}`).toEqual(timeless(expected));
         current = expected.state;
+        const open = await Promise.all([memory, redis].map((store) => store.proposal(name)));
+        expect(open[1], `step ${index}, seed ${seed}`).toEqual(open[0]);
       }
       expect({ ...(await stateOf(redis, name)), updatedAt: "" }).toEqual({
         ...(await stateOf(memory, name)),

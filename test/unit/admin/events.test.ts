@@ -42,7 +42,7 @@ async function start() {
     tickMs: 5,
   };
   const fleet = createFleet(options);
-  const streams = createEventStreams(options, createViews(options, fleet), fleet);
+  const streams = createEventStreams(options, createViews(options, fleet, { of: () => undefined }), fleet);
   const server = createServer((_, response) => streams.open(response, {}, [fleet.own()]));
   opened.push(server);
   await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume));

@@ -87,6 +87,25 @@ describe("listeners", () => {
   });
 });
 
+describe("four eyes", () => {
+  const limited = (over: string) =>
+    withCutover("routes: [{ name: a, path: /a }]", `approval: { over: ${over} }`);
+  const tokens = `auth: { tokens: [{ name: a, role: admin, sha256: "${sha("a")}" }] }\n`;
+
+  test("need people who sign in", () => {
+    expect(problemsOf(limited("10"))).toEqual([
+      expect.stringContaining("approval: expected auth to name people: nobody could approve a raise"),
+    ]);
+    expect(problemsOf(limited("10") + tokens)).toEqual([]);
+  });
+
+  test.each(["-1", "101", "0.0001", "ten"])("have no limit of %s points", (over) => {
+    expect(problemsOf(limited(over) + tokens)).toEqual([
+      expect.stringContaining("approval.over: expected a number"),
+    ]);
+  });
+});
+
 describe("an OIDC issuer", () => {
   const text = (oidc: string) => `${least}auth:\n  oidc: { ${oidc} }\n`;
   const rest = "audience: cutover, claim: groups, roles: { sre: operator }";

@@ -1,0 +1,107 @@
+/**
+ * Raises that wait for another person. They are kept in the store, one a cutover, so every instance shows and approves
+ * them; what a page shows is as of the last reading. A proposal on another version than the one in force is worth
+ * nothing and is not shown.
+ */
+import { randomBytes } from "node:crypto";
+import { systemTimers, within } from "../state/clock.ts";
+import type { Proposal } from "../state/four-eyes.ts";
+import { percentFromNumber, percentToNumber } from "../state/percent.ts";
+import { type Command, StoreUnavailable } from "../state/store.ts";
+import type { AdminOptions } from "./context.ts";
+import type { ProposalView } from "./proposal-view.ts";
+
+/** A page or a status call does not wait longer than this for the store. */
+const patienceMs = 1000;
+
+export interface Proposals {
+  /** Goes by these limits from now on. */
+  reconfigure(cutovers: AdminOptions["cutovers"]): void;
+  /** How far one person may raise alone; undefined: all the way. */
+  limitOf(name: string): Command["fourEyes"];
+  /** Reads what is open. Never rejects for want of the store. */
+  read(): Promise<void>;
+  /** As of the last reading. @param version of the state in force */
+  of(name: string, version: number): ProposalView | undefined;
+  /** What is open now. @throws StoreUnavailable */
+  open(name: string, version: number): Promise<ProposalView | undefined>;
+  /** @throws StoreUnavailable */
+  propose(
+    name: string,
+    asked: Pick<ProposalView, "percent" | "version" | "by" | "reason">,
+  ): Promise<ProposalView>;
+}
+
+type Needs = Pick<AdminOptions, "cutovers" | "store" | "follower" | "clock">;
+
+export function createProposals({ cutovers, store, follower, clock }: Needs): Proposals {
+  let limits = limitsOf(cutovers);
+  let known: ReadonlyMap<string, Proposal> = new Map();
+
+  const valid = (name: string, proposal: Proposal | undefined, version: number) => {
+    const isOpen = proposal?.version === version && clock.now() < Date.parse(proposal.expiresAt);
+    return isOpen ? viewOf(name, proposal) : undefined;
+  };
+
+  return {
+    reconfigure(next) {
+      limits = limitsOf(next);
+    },
+
+    limitOf(name) {
+      const limit = limits.get(name);
+      return limit && { overThousandths: limit.overThousandths };
+    },
+
+    async read() {
+      if (limits.size === 0 || !follower.contact().up) {
+        known = new Map();
+        return;
+      }
+      try {
+        const names = [...limits.keys()];
+        const reading = Promise.all(names.map(async (name) => [name, await store.proposal(name)] as const));
+        const found = await within(patienceMs, systemTimers, reading);
+        known = new Map(
+          found.flatMap(([name, proposal]) => (proposal === undefined ? [] : [[name, proposal]])),
+        );
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        known = new Map();
+      }
+    },
+
+    of: (name, version) => valid(name, known.get(name), version),
+    open: async (name, version) => valid(name, await store.proposal(name), version),
+
+    async propose(name, { percent, version, by, reason }) {
+      const ttl = limits.get(name)?.ttl ?? 0;
+      const now = clock.now();
+      const proposal: Proposal = {
+        id: randomBytes(4).toString("hex"),
+        percentThousandths: percentFromNumber(percent) ?? 0,
+        version,
+        by,
+        reason,
+        at: new Date(now).toISOString(),
+        expiresAt: new Date(now + ttl).toISOString(),
+      };
+      await store.propose(name, proposal, ttl);
+      return viewOf(name, proposal);
+    },
+  };
+}
+
+function limitsOf(cutovers: AdminOptions["cutovers"]) {
+  const limited = Object.entries(cutovers).flatMap(([name, { approval }]) => {
+    if (approval === undefined) return [];
+    const overThousandths = percentFromNumber(approval.over) ?? 0;
+    return [[name, { overThousandths, ttl: approval.ttl }] as const];
+  });
+  return new Map(limited);
+}
+
+function viewOf(name: string, { percentThousandths, ...rest }: Proposal): ProposalView {
+  const { id, version, by, reason, at, expiresAt } = rest;
+  return { id, name, percent: percentToNumber(percentThousandths), version, by, reason, at, expiresAt };
+}

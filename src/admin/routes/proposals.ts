@@ -1,0 +1,128 @@
+/** Raises that wait for another person: seen, approved, withdrawn. */
+import { z } from "zod";
+import { isAtLeast, rules } from "../../state/model.ts";
+import { percentFromNumber } from "../../state/percent.ts";
+import type { AdminApp, AdminOptions } from "../context.ts";
+import { refusals } from "../openapi.ts";
+import { Refused, refusedByRules } from "../problem.ts";
+import { type ProposalView, proposalView } from "../proposal-view.ts";
+import type { Proposals } from "../proposals.ts";
+import { approveBody, cutoverName } from "../schemas.ts";
+import type { Views } from "../view.ts";
+import { writeAnswer } from "../write-answer.ts";
+import { actorOf, type Write } from "../writer.ts";
+
+const proposalPath = cutoverName.extend({ id: z.string().meta({ description: "The proposal's id" }) });
+const tags = ["cutovers"];
+
+export function proposalRoutes(
+  app: AdminApp,
+  { store, follower, log }: Pick<AdminOptions, "store" | "follower" | "log">,
+  write: Write,
+  views: Views,
+  proposals: Proposals,
+): void {
+  /** @throws Refused `not_found` */
+  async function find(name: string, id: string): Promise<ProposalView> {
+    const found = await proposals.open(name, views.state(name).version);
+    if (found?.id !== id)
+      throw new Refused("not_found", "no such proposal is open: used, withdrawn or expired");
+    return found;
+  }
+
+  app.route({
+    method: "GET",
+    url: "/api/v1/cutovers/:name/proposals",
+    schema: {
+      operationId: "listProposals",
+      summary: "The raise that waits for another person, if there is one",
+      tags,
+      params: cutoverName,
+      response: {
+        200: z.array(proposalView).describe("The open proposals: one at most"),
+        ...refusals(["not_found", "store_unavailable"]),
+      },
+    },
+    handler: async ({ params: { name } }) => {
+      views.assertKnown(name);
+      const found = await proposals.open(name, views.state(name).version);
+      return found === undefined ? [] : [found];
+    },
+  });
+
+  app.route({
+    method: "POST",
+    url: "/api/v1/cutovers/:name/proposals/:id/approve",
+    preValidation: async (request) => {
+      // None is the same as an empty one.
+      if (request.body === undefined) request.body = approveBody.parse({});
+    },
+    schema: {
+      operationId: "approve",
+      summary: "Make another person's proposed raise",
+      tags,
+      params: proposalPath,
+      body: approveBody,
+      response: {
+        200: writeAnswer.describe("Raised; the history names both"),
+        ...refusals([
+          "malformed_body",
+          "not_found",
+          "version_conflict",
+          "held",
+          "rolled_back",
+          "closed",
+          "approval_required",
+          "body_too_large",
+          "unsupported_media_type",
+          "invalid",
+          "store_unavailable",
+        ]),
+      },
+    },
+    handler: async (request) => {
+      const { name, id } = request.params;
+      views.assertKnown(name);
+      await follower.refresh();
+      const { percent, version, by, reason } = await find(name, id);
+      const actor = actorOf(request);
+      if (by === actor.name) throw new Refused("forbidden", "another person has to approve it");
+      const change = { action: "set", percentThousandths: percentFromNumber(percent) ?? 0 } as const;
+      // No raise without the proposal, however small: it may be withdrawn in this very moment.
+      const fourEyes = { overThousandths: 0, proposalId: id };
+      const answer = await write(
+        request,
+        name,
+        change,
+        { reason, ifVersion: version, waitMs: request.body.waitMs },
+        fourEyes,
+      );
+      log.info({ cutover: name, proposal: id, by, approvedBy: actor.name }, "a proposed raise was approved");
+      return answer;
+    },
+  });
+
+  app.route({
+    method: "DELETE",
+    url: "/api/v1/cutovers/:name/proposals/:id",
+    schema: {
+      operationId: "withdraw",
+      summary: "Take a proposal back, one's own or another's",
+      tags,
+      params: proposalPath,
+      response: {
+        204: z.null().describe("Withdrawn"),
+        ...refusals(["not_found", "store_unavailable"]),
+      },
+    },
+    handler: async (request, reply) => {
+      const { name, id } = request.params;
+      views.assertKnown(name);
+      const { name: by, role } = actorOf(request);
+      if (!isAtLeast(role, rules.withdrawRole)) throw refusedByRules("forbidden", views.state(name));
+      if (!(await store.withdraw(name, id))) throw new Refused("not_found", "no such proposal is open");
+      log.info({ cutover: name, proposal: id, by }, "a proposed raise was withdrawn");
+      return reply.code(204).send(null);
+    },
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * One change: to `store.apply`, where the one rule book judges it, and answered when every live instance decides by the
+ * outcome or `waitMs` have passed.
+ *
+ * A rollback or a hold does not fail for want of the store: this instance does as it was told by itself, at once when
+ * the store is known to be out of reach, and says so (`applied.scope: "local"`).
+ */
+import type { FastifyRequest } from "fastify";
+import { waitApplied } from "../state/applied.ts";
+import { reachOf } from "../state/completion.ts";
+import { type LocalAction, localActions } from "../state/local.ts";
+import type { Actor, Change } from "../state/model.ts";
+import { type Applied, type Command, StoreUnavailable } from "../state/store.ts";
+import { appliedLocally, appliedView, writeView } from "./applied-view.ts";
+import type { AdminOptions } from "./context.ts";
+import type { Fleet } from "./fleet.ts";
+import { refusedByRules } from "./problem.ts";
+import type { Views } from "./view.ts";
+import type { WriteAnswer } from "./write-answer.ts";
+
+type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "clock" | "log">;
+
+/** What every write's body has. */
+export interface WriteBody {
+  readonly reason?: string | undefined;
+  readonly ifVersion?: number | undefined;
+  readonly waitMs: number;
+}
+
+/** @throws Refused by the rules, StoreUnavailable */
+export type Write = (
+  request: FastifyRequest,
+  name: string,
+  change: Change,
+  body: WriteBody,
+  fourEyes?: Command["fourEyes"],
+) => Promise<WriteAnswer>;
+
+export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
+  const { store, follower, local, clock, log } = needs;
+
+  async function write(
+    request: FastifyRequest,
+    name: string,
+    change: Change,
+    body: WriteBody,
+    fourEyes: Command["fourEyes"],
+  ): Promise<WriteAnswer> {
+    const actor = actorOf(request);
+    const asked = {
+      name,
+      actor,
+      reason: body.reason ?? "",
+      ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
+      ...(fourEyes === undefined ? {} : { fourEyes }),
+    };
+    const action = localActions.find((each) => each === change.action);
+    const before = views.state(name).percentThousandths;
+    const { applied, scope } = await apply({ ...asked, change }, action);
+    const { state } = applied;
+    const said = { cutover: name, action: change.action, by: actor.name, version: state.version, scope };
+    if (!applied.accepted) {
+      log.info({ ...said, code: applied.code }, "a change was refused");
+      throw refusedByRules(applied.code, state);
+    }
+    log.info({ ...said, changed: applied.changed }, "a change was accepted");
+    const ms = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
+    if (scope === "local") {
+      await local.keptLocally();
+      return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms()));
+    }
+    const completion = await waitApplied({
+      store,
+      name,
+      version: state.version,
+      reach: reachOf(change, before),
+      waitMs: body.waitMs,
+      clock,
+      nudge: () => follower.refresh(),
+    });
+    const told = appliedView(completion, ms());
+    return writeView(
+      name,
+      applied,
+      completion.of > 0 ? told : { ...told, ...knownWithoutStore(name, state.version) },
+    );
+  }
+
+  async function apply(
+    command: Omit<Command, "lastGood">,
+    action: LocalAction | undefined,
+  ): Promise<{ applied: Applied; scope: "fleet" | "local" }> {
+    const locally = (as: LocalAction) =>
+      ({ applied: local.makeLocally({ ...command, action: as }), scope: "local" }) as const;
+    if (action !== undefined && !follower.contact().up) return locally(action);
+    // What is lowered on this instance alone is no state of the store's to go on from.
+    const { states, local: lowered } = follower.current();
+    const lastGood = lowered?.has(command.name) === true ? undefined : states.get(command.name);
+    try {
+      const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
+      return { applied, scope: "fleet" };
+    } catch (error) {
+      if (action === undefined || !(error instanceof StoreUnavailable)) throw error;
+      return locally(action);
+    }
+  }
+
+  /** The change stands but the store fell silent: of as many as were live last, only this instance can be told. */
+  function knownWithoutStore(name: string, version: number): { instances: number; of: number } {
+    return { instances: views.state(name).version >= version ? 1 : 0, of: fleet.lastOthers().length + 1 };
+  }
+
+  return (request, name, change, body, fourEyes) => write(request, name, change, body, fourEyes);
+}
+
+export function actorOf(request: FastifyRequest): Actor {
+  if (request.actor === null) throw new Error("a change was asked for by nobody");
+  return request.actor;
+}
