@@ -16,6 +16,8 @@ export const programs = {
   curl: "curl",
   nghttp: "nghttp2-client",
   h2load: "nghttp2-client",
+  nginx: "nginx-light",
+  haproxy: "haproxy",
 } as const satisfies Readonly<Record<string, string>>;
 
 export interface Surroundings {
@@ -57,7 +59,7 @@ function isProgram(file: string): boolean {
 }
 
 export function setup(): void {
-  const surroundings = { path: process.env.PATH ?? "", isRoot: process.getuid?.() === 0 };
+  const surroundings = { path: `${process.env.PATH ?? ""}:/usr/sbin`, isRoot: process.getuid?.() === 0 };
   const plan = planProvision(surroundings);
   if (plan.kind === "ready") return;
   if (plan.kind === "refuse") throw new Error(plan.message);
