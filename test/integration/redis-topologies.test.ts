@@ -18,6 +18,7 @@ import { command, setTo } from "../support/commands.ts";
 import { type LightFleet, startFollowers } from "../support/followers.ts";
 import { startRedis } from "../support/redis.ts";
 import { startCluster, startSentinels, type Topology } from "../support/redis-topologies.ts";
+import { refusals } from "../support/redis-user.ts";
 import { startServe } from "../support/serve.ts";
 import { startSides } from "../support/sides.ts";
 
@@ -135,6 +136,7 @@ describe.each<[string, () => Promise<Topology>]>([
     process.stdout.write(`${name}: ${requests} requests, ${failed.length} failed\n`);
     expect(requests).toBeGreaterThan(100);
     expect(failed).toEqual([]);
+    for (const server of topology.servers) if (server !== primary) expect(await refusals(server)).toEqual([]);
   });
 });
 

@@ -6,9 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, type RedisServer, startRedis } from "./redis.ts";
+import { addDocumentedUser } from "./redis-user.ts";
+
+const user = "cutover:sesame";
 
 export interface Topology {
-  /** As the configuration has it. */
+  /** As the configuration has it; with the user of docs/redis.md. */
   readonly url: string;
   /** All servers of data. */
   readonly servers: readonly RedisServer[];
@@ -28,6 +31,7 @@ export async function startSentinels(): Promise<Topology> {
   await until("the replica to be in sync", async () =>
     String(await replica.cli("INFO", "replication")).includes("master_link_status:up"),
   );
+  await Promise.all(servers.map(addDocumentedUser));
   const folder = await mkdtemp(join(tmpdir(), "cutover-sentinel-"));
   const ports = [await freePort(), await freePort(), await freePort()];
   const sentinels = await Promise.all(
@@ -55,7 +59,7 @@ export async function startSentinels(): Promise<Topology> {
     return true;
   });
   return {
-    url: `redis-sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(",")}/shop`,
+    url: `redis-sentinel://${user}@${ports.map((port) => `127.0.0.1:${port}`).join(",")}/shop`,
     servers,
     ...looking(servers, isPrimary),
     async stop() {
@@ -80,6 +84,7 @@ export async function startCluster(): Promise<Topology> {
       ]),
     ),
   );
+  await Promise.all(servers.map(addDocumentedUser));
   const nodes = servers.map(({ port }) => `127.0.0.1:${port}`);
   const create = spawn(
     "redis-cli",
@@ -99,7 +104,7 @@ export async function startCluster(): Promise<Topology> {
     return true;
   });
   return {
-    url: `redis-cluster://${nodes.slice(0, 3).join(",")}`,
+    url: `redis-cluster://${user}@${nodes.slice(0, 3).join(",")}`,
     servers,
     // Only the primary that has the slot answers anything but MOVED.
     ...looking(servers, async (server, cutover) => {

@@ -80,6 +80,9 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
     opened += 1;
     downSinceMs ??= monotonicMs();
   });
+  line.onMended(() => {
+    backSinceMs = monotonicMs();
+  });
   line.onOpen(() => {
     opened += 1;
     const connection = opened;

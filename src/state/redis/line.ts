@@ -24,6 +24,8 @@ export interface Line {
   /** Connected, as far as the socket tells. */
   onOpen(listener: () => void): void;
   onClosed(listener: () => void): void;
+  /** A part of a Cluster that gave no answer gives answers again. */
+  onMended(listener: () => void): void;
   /** Gives the connection up for another one. */
   renew(): void;
   /** A connection of its own for a subscription. */
@@ -119,6 +121,7 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
     isOpen: () => redis.status === "ready",
     onOpen: (listener) => redis.on("ready", listener),
     onClosed: (listener) => redis.on("close", listener),
+    onMended: () => undefined,
     renew: () => redis.disconnect(true),
     subscriber: () => open("subscriber"),
     end() {
@@ -148,6 +151,8 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
   cluster.on("+node", (node: Redis) => {
     if (node.options.readOnly !== true) void replyOf(node.call("PING")).catch(() => undefined);
   });
+  let isBroken = false;
+  let mended = () => {};
   let refreshedMs = Number.NEGATIVE_INFINITY;
   const refresh = () => {
     const nowMs = performance.now();
@@ -171,8 +176,14 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
           ),
         ),
       );
-      // The map of slots may be of before a failover.
-      if (results.some(([error]) => error !== null && !isCurrent(error))) refresh();
+      if (results.some(([error]) => error !== null && !isCurrent(error))) {
+        isBroken = true;
+        // The map of slots may be of before a failover.
+        refresh();
+      } else if (isBroken) {
+        isBroken = false;
+        mended();
+      }
       return results;
     },
     prove: async () => {
@@ -181,6 +192,9 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
     isOpen: () => cluster.status === "ready",
     onOpen: (listener) => cluster.on("ready", listener),
     onClosed: (listener) => cluster.on("close", listener),
+    onMended(listener) {
+      mended = listener;
+    },
     renew: () => cluster.disconnect(true),
     subscriber() {
       const all = endpoints();
