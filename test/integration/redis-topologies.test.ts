@@ -19,6 +19,7 @@ import { type LightFleet, startFollowers } from "../support/followers.ts";
 import { startRedis } from "../support/redis.ts";
 import { startCluster, startSentinels, type Topology } from "../support/redis-topologies.ts";
 import { refusals } from "../support/redis-user.ts";
+import { runCutover } from "../support/run-cutover.ts";
 import { startServe } from "../support/serve.ts";
 import { startSides } from "../support/sides.ts";
 
@@ -132,6 +133,14 @@ describe.each<[string, () => Promise<Topology>]>([
 
     await write(fleet, { action: "resume" });
     say(`${name}, after the failover`, await manyChanges(fleet, isFull ? changes / 2 : 10));
+    const env = {
+      CUTOVER_STORE_URL: topology.url.replace(":sesame@", "@"),
+      CUTOVER_STORE_PASSWORD: "sesame",
+    };
+    const told = await runCutover(["rollback", "checkout", "--direct"], { env });
+    expect(told).toMatchObject({ code: 0, stderr: "" });
+    for (const { state } of fleet.instances) expect(state()).toMatchObject({ state: "rolled_back" });
+
     const { requests, failed } = await shoppers.stop();
     process.stdout.write(`${name}: ${requests} requests, ${failed.length} failed\n`);
     expect(requests).toBeGreaterThan(100);
