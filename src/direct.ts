@@ -49,6 +49,7 @@ async function attempt(store: Store, write: DirectWrite, begunMs: number): Promi
     change,
     actor,
     reason,
+    origin: { via: "direct" },
     ...(ifVersion === undefined ? {} : { ifVersion }),
   });
   const { percentThousandths, state, version } = applied.state;

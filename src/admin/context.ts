@@ -7,6 +7,7 @@ import type {
   RawServerDefault,
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Audit } from "../audit/port.ts";
 import type { AuthConfig } from "../config/schema.ts";
 import type { LocalWrites } from "../state/local-changes.ts";
 import type { Log } from "../state/log.ts";
@@ -48,6 +49,8 @@ export interface AdminOptions {
     query: ExplainQuery,
   ) => Explanation | undefined | Promise<Explanation | undefined>;
   readonly health: () => Phase;
+  /** Where refusals go; without it, to the log alone. */
+  readonly audit?: Audit;
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;

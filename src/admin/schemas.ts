@@ -2,7 +2,7 @@
  * The admin API's bodies (zod): what the server validates and the command line is typed by. JSON, locale-free.
  */
 import { z } from "zod";
-import { historyActions, refusalCodes, stateNames } from "../state/model.ts";
+import { refusalCodes, stateNames } from "../state/model.ts";
 import { percentFromNumber } from "../state/percent.ts";
 import { openView } from "./open-view.ts";
 import { proposalView } from "./proposal-view.ts";
@@ -61,15 +61,6 @@ export const resumeBody = z
 export const closeBody = z
   .strictObject({ reason: reasonSchema, ...writeOptions })
   .meta({ examples: [{ reason: "all shoppers on marketplace since June" }] });
-
-/** The largest `limit` of a history call, and what it is without one. */
-export const historyLimits = { most: 1000, default: 50 } as const;
-
-export const historyQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(historyLimits.most).default(historyLimits.default).meta({
-    description: "At most so many entries, newest first",
-  }),
-});
 
 export const sideTraffic = z.object({
   requests: z.int().meta({ description: "Requests that count towards the error rate" }),
@@ -132,33 +123,6 @@ export const cutoverView = z
     ],
   });
 export type CutoverView = z.output<typeof cutoverView>;
-
-const standing = z.object({ percent: z.number(), state: z.enum(stateNames) });
-
-export const historyEntry = z
-  .object({
-    version: z.int(),
-    at: z.string(),
-    by: z.string(),
-    action: z.enum(historyActions),
-    from: standing,
-    to: standing,
-    reason: z.string(),
-  })
-  .meta({
-    examples: [
-      {
-        version: 43,
-        at: "2025-03-01T12:00:00.004Z",
-        by: "ops-1",
-        action: "set",
-        from: { percent: 10, state: "open" },
-        to: { percent: 25, state: "open" },
-        reason: "step 3",
-      },
-    ],
-  });
-export type HistoryEntryView = z.output<typeof historyEntry>;
 
 export const instanceView = z
   .object({

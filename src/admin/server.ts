@@ -3,12 +3,14 @@
  * answer carries, who asks (gate.ts), who may talk to this listener at all (browser.ts), the route, the schemas.
  * Every error leaves through one handler, as a problem and without a trace.
  */
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { noAudit } from "../audit/port.ts";
 import type { Actor } from "../state/model.ts";
 import { isLoopbackHost } from "./auth.ts";
 import { maxBodyBytes, readJsonBodies } from "./body.ts";
@@ -22,11 +24,13 @@ import { watchMethods } from "./methods.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { problemFor, problemOf, problemType, Refused } from "./problem.ts";
 import { createProposals } from "./proposals.ts";
+import { historyRoutes } from "./routes/history.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
+import { whoAmIRoute } from "./routes/whoami.ts";
 import { writeRoutes } from "./routes/writes.ts";
 import type { ProblemCode } from "./schemas.ts";
 import type { Session } from "./sessions.ts";
@@ -84,7 +88,7 @@ const everyAnswer = {
 } as const;
 
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
-  const { auth, clock, log } = options;
+  const { auth, clock, log, audit = noAudit } = options;
   const gate = createGate({ auth, clock, log });
   const proposals = createProposals(options);
   const fleet = createFleet(options, () => proposals.read());
@@ -93,6 +97,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
   const app: AdminApp = fastify({
     logger: false,
+    genReqId: () => randomUUID(),
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
     connectionTimeout: idleTimeoutMs,
@@ -119,7 +124,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
   app.addHook("onRequest", async (request, reply) => {
     request.arrivedMs = clock.monotonic();
-    reply.headers(everyAnswer);
+    reply.headers(everyAnswer).header("x-request-id", request.id);
     await admit(request, request.routeOptions.config.isOpen === true);
   });
   app.setErrorHandler((error, _, reply) => answerError(error, reply));
@@ -130,10 +135,12 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   await registerOpenApi(app, auth, options.version);
   const refuseOtherMethods = watchMethods(app);
   readRoutes(app, options, views, fleet);
-  const write = createWriter(options, views, fleet);
+  historyRoutes(app, { ...options, audit }, views);
+  const write = createWriter({ ...options, audit }, views, fleet);
   writeRoutes(app, options, write, views, proposals);
   proposalRoutes(app, options, write, views, proposals);
   sessionRoutes(app, gate);
+  whoAmIRoute(app, options);
   operationRoutes(app, options, streams, fleet);
   pageRoutes(app, options, gate, views, fleet);
   refuseOtherMethods();

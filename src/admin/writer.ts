@@ -6,6 +6,7 @@
  * the store is known to be out of reach, and says so (`applied.scope: "local"`).
  */
 import type { FastifyRequest } from "fastify";
+import type { Audit } from "../audit/port.ts";
 import { waitApplied } from "../state/applied.ts";
 import { reachOf } from "../state/completion.ts";
 import { type LocalAction, localActions } from "../state/local.ts";
@@ -14,11 +15,12 @@ import { type Applied, type Command, StoreUnavailable } from "../state/store.ts"
 import { appliedLocally, appliedView, writeView } from "./applied-view.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
+import { originOf } from "./origin.ts";
 import { refusedByRules } from "./problem.ts";
 import type { Views } from "./view.ts";
 import type { WriteAnswer } from "./write-answer.ts";
 
-type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "clock" | "log">;
+type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "clock" | "log"> & { readonly audit: Audit };
 
 /** What every write's body has. */
 export interface WriteBody {
@@ -37,7 +39,7 @@ export type Write = (
 ) => Promise<WriteAnswer>;
 
 export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
-  const { store, follower, local, clock, log } = needs;
+  const { store, follower, local, clock, log, audit } = needs;
 
   async function write(
     request: FastifyRequest,
@@ -47,25 +49,42 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     fourEyes: Command["fourEyes"],
   ): Promise<WriteAnswer> {
     const actor = actorOf(request);
+    const origin = originOf(request);
     const asked = {
       name,
       actor,
       reason: body.reason ?? "",
+      origin,
       ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
       ...(fourEyes === undefined ? {} : { fourEyes }),
     };
     const action = localActions.find((each) => each === change.action);
-    const before = views.state(name).percentThousandths;
-    const { applied, scope } = await apply({ ...asked, change }, action);
+    const stood = views.state(name);
+    const told = { name, change, actor, reason: asked.reason, origin };
+    const { applied, scope } = await apply({ ...asked, change }, action).catch((error: unknown) => {
+      if (error instanceof StoreUnavailable)
+        audit.refused({ ...told, stands: stood, code: "store_unavailable" });
+      throw error;
+    });
     const { state } = applied;
-    const said = { cutover: name, action: change.action, by: actor.name, version: state.version, scope };
+    const said = {
+      cutover: name,
+      action: change.action,
+      by: actor.name,
+      via: origin.via,
+      requestId: request.id,
+      version: state.version,
+      scope,
+    };
     if (!applied.accepted) {
       log.info({ ...said, code: applied.code }, "a change was refused");
+      audit.refused({ ...told, stands: state, code: applied.code });
       throw refusedByRules(applied.code, state);
     }
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
     const ms = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     if (scope === "local") {
+      audit.madeLocally({ ...told, stands: state });
       await local.keptLocally();
       return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms()));
     }
@@ -73,16 +92,16 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
       store,
       name,
       version: state.version,
-      reach: reachOf(change, before),
+      reach: reachOf(change, stood.percentThousandths),
       waitMs: body.waitMs,
       clock,
       nudge: () => follower.refresh(),
     });
-    const told = appliedView(completion, ms());
+    const view = appliedView(completion, ms());
     return writeView(
       name,
       applied,
-      completion.of > 0 ? told : { ...told, ...knownWithoutStore(name, state.version) },
+      completion.of > 0 ? view : { ...view, ...knownWithoutStore(name, state.version) },
     );
   }
 
@@ -91,7 +110,7 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     action: LocalAction | undefined,
   ): Promise<{ applied: Applied; scope: "fleet" | "local" }> {
     const locally = (as: LocalAction) =>
-      ({ applied: local.makeLocally({ ...command, action: as }), scope: "local" }) as const;
+      ({ applied: local.makeLocally({ ...locallyAsked(command), action: as }), scope: "local" }) as const;
     if (action !== undefined && !follower.contact().up) return locally(action);
     // What is lowered on this instance alone is no state of the store's to go on from.
     const { states, local: lowered } = follower.current();
@@ -111,6 +130,12 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
   }
 
   return (request, name, change, body, fourEyes) => write(request, name, change, body, fourEyes);
+}
+
+/** A change of one instance takes no part in four eyes: it only ever lowers. */
+function locallyAsked({ origin, name, actor, reason, ifVersion }: Omit<Command, "lastGood">) {
+  const requestId = origin?.requestId;
+  return { name, actor, reason, requestId, ...(ifVersion === undefined ? {} : { ifVersion }) };
 }
 
 export function actorOf(request: FastifyRequest): Actor {

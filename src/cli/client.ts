@@ -4,12 +4,13 @@
  */
 import { z } from "zod";
 import { type Explanation, explanation } from "../admin/explanation.ts";
+import { annotationView, historyEntry } from "../admin/history-view.ts";
+import { type Identity, identity } from "../admin/identity.ts";
 import { type ProposalView, proposalView } from "../admin/proposal-view.ts";
 import {
   type CutoverView,
   type closeBody,
   cutoverView,
-  historyEntry,
   type holdBody,
   problem,
   type resumeBody,
@@ -25,7 +26,14 @@ export const patienceMs = 5000;
 /** A server that is newer than this client may use codes and actions this one has no words for. */
 const anyProblem = problem.extend({ code: z.string() });
 export type AnyProblem = z.output<typeof anyProblem>;
-const anyHistoryEntry = historyEntry.extend({ action: z.string() });
+const anyAnnotation = annotationView.extend({ via: z.string().nullable() });
+export type AnnotationView = z.output<typeof anyAnnotation>;
+const anyHistoryEntry = historyEntry.extend({
+  action: z.string(),
+  via: z.string().nullable().default(null),
+  requestId: z.string().nullable().default(null),
+  annotations: z.array(anyAnnotation).default([]),
+});
 export type AnyHistoryEntry = z.output<typeof anyHistoryEntry>;
 
 /** A large raise may have to wait for another person. */
@@ -51,6 +59,12 @@ export type Answer<T> =
   /** Something answered that is not the admin API. */
   | { readonly kind: "foreign"; readonly status: number; readonly sent: boolean };
 
+export interface HistoryQuery {
+  readonly limit: number;
+  /** RFC 3339. */
+  readonly since?: string;
+}
+
 export interface ExplainQuery {
   readonly shopper?: string;
   readonly key?: string;
@@ -72,8 +86,10 @@ export interface AdminClient {
   approve(name: string, id: string, waitMs: number): Promise<Answer<WriteAnswer>>;
   withdraw(name: string, id: string): Promise<Answer<null>>;
   /** Newest first. */
-  history(name: string, limit: number): Promise<Answer<AnyHistoryEntry[]>>;
+  history(name: string, query: HistoryQuery): Promise<Answer<AnyHistoryEntry[]>>;
+  annotate(name: string, version: number, reason: string): Promise<Answer<AnnotationView>>;
   explain(name: string, query: ExplainQuery): Promise<Answer<Explanation>>;
+  whoAmI(): Promise<Answer<Identity>>;
   /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
   events(signal: AbortSignal): Promise<Answer<AsyncIterable<ServerEvent>>>;
 }
@@ -102,7 +118,7 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined) target.searchParams.set(name, value);
     }
-    const headers = new Headers({ accept: call.accept ?? "application/json" });
+    const headers = new Headers({ accept: call.accept ?? "application/json", "x-cutover-via": "cli" });
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
     if (call.body !== undefined) headers.set("content-type", "application/json");
     return fetch(target, {
@@ -155,7 +171,15 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
       ),
     withdraw: (name, id) =>
       ask(nothing, { method: "DELETE", path: at(name, `/proposals/${encodeURIComponent(id)}`) }, patienceMs),
-    history: (name, limit) => get(z.array(anyHistoryEntry), at(name, "/history"), { limit: String(limit) }),
+    history: (name, { limit, since }) =>
+      get(z.array(anyHistoryEntry), at(name, "/history"), { limit: String(limit), since }),
+    annotate: (name, version, reason) =>
+      ask(
+        anyAnnotation,
+        { method: "POST", path: at(name, `/history/${version}/annotate`), body: { reason } },
+        patienceMs,
+      ),
+    whoAmI: () => get(identity, "whoami"),
     explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
     events: async (signal) => {
       const patience = new AbortController();

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import { examples, readName } from "./options.ts";
 import { withApi } from "./run.ts";
-import { demandReason, runWrite, type WriteOptions, withWriteOptions, writeBody } from "./write.ts";
+import { demandReason, manner, runWrite, type WriteOptions, withWriteOptions, writeBody } from "./write.ts";
 
 export function addClose(program: Command, context: Context): void {
   const command = program
@@ -17,7 +17,7 @@ export function addClose(program: Command, context: Context): void {
         name,
         call: "close",
         body: { reason, ...writeBody(options) },
-        isJson: options.json === true,
+        ...manner(options),
         standing: () => "closed",
         consequences: ["Only what legacy still owns goes there. There is no way back."],
       }),

@@ -31,6 +31,7 @@ export async function runDirect(
   write: Directly,
 ): Promise<ExitCode> {
   const { terminal, env, engine } = context;
+  if (options.dryRun === true) return report(terminal, noDryRun);
   const url = storeUrl(options.direct, env);
   if (url === undefined) return report(terminal, noUrl);
   const { wait = defaultWaitMs, prefix = defaultPrefix, ifVersion, reason = "" } = options;
@@ -48,6 +49,12 @@ export async function runDirect(
   }
   return report(terminal, failureOf(answer));
 }
+
+const noDryRun: Failure = fail(
+  exitCodes.usage,
+  "--dry-run asks an admin API, and --direct goes past it: nothing was changed",
+  "Use one of the two.",
+).failure;
 
 const noUrl: Failure = fail(
   exitCodes.usage,

@@ -16,6 +16,8 @@ export interface Asked {
   readonly call?: string;
   /** Whether a path was asked about, which may be on no route. */
   readonly isOfPath?: boolean;
+  /** Whether a version of the history was asked about, which may not be in it. */
+  readonly isOfVersion?: boolean;
 }
 
 export function settle<T>(answer: Answer<T>, asked: Asked): Result<T> {
@@ -26,7 +28,7 @@ export function settle<T>(answer: Answer<T>, asked: Asked): Result<T> {
       const { code, detail, title, current } = answer.problem;
       const said = `refused (${code}): ${printable(detail ?? title)}`;
       const stands = current === undefined ? [] : [`It stands at ${standing(current)}.`];
-      return fail(exitCodes.refused, said, ...stands, ...(next[code]?.(asked) ?? []));
+      return fail(exitCodes.refused, said, ...stands, ...nextFor(code, asked));
     }
     case "unreachable":
       return fail(
@@ -77,8 +79,9 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   forbidden: () => [
     "A responder lowers, holds and rolls back; an operator also raises and resumes; an admin also closes.",
   ],
-  not_found: ({ isOfPath }) => [
+  not_found: ({ isOfPath, isOfVersion, ...asked }) => [
     "The names there are: cutover status",
+    ...(isOfVersion === true ? [`And the versions there are: ${command("history", asked)}`] : []),
     ...(isOfPath === true ? ["Or no route of it has this path and method: see its routes."] : []),
   ],
   version_conflict: (asked) => [
@@ -96,6 +99,11 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   ],
   internal: (asked) => [...afterSilence(asked, true), "The instance's log has the cause."],
 } satisfies Partial<Record<ProblemCode, Next>>;
+
+/** What to do about a problem of this code. */
+export function nextFor(code: string, asked: Asked): readonly string[] {
+  return next[code]?.(asked) ?? [];
+}
 
 function command(verb: string, { name }: Asked): string {
   return name === undefined ? `cutover ${verb}` : `cutover ${verb} ${shellWord(name)}`;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { HistoryEntryView } from "../admin/schemas.ts";
+import { type HistoryEntryView, historyLimits } from "../admin/history-view.ts";
 import type { AnyHistoryEntry } from "./client.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, report } from "./exit.ts";
@@ -11,6 +11,7 @@ import {
   type JsonOption,
   readLimit,
   readName,
+  readSince,
   withApiOptions,
   withJson,
 } from "./options.ts";
@@ -18,7 +19,9 @@ import { printJson, withApi } from "./run.ts";
 import { flow, padEnd, printable, widthOf, wrap } from "./text.ts";
 
 interface HistoryOptions extends ApiOptions, JsonOption {
-  readonly limit: number;
+  readonly limit?: number;
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
 }
 
 const defaultLimit = 20;
@@ -28,22 +31,27 @@ export function addHistory(program: Command, context: Context): void {
     .command("history")
     .description("who changed it, when, from what to what, and why; newest first")
     .argument("<NAME>", "the cutover", readName)
-    .option("--limit <N>", "at most so many entries", readLimit, defaultLimit);
+    .option("--limit <N>", `at most so many entries (default: ${defaultLimit}; with --since all)`, readLimit)
+    .option("--since <WHEN>", "none older: 2h, or 2025-03-01T12:00:00Z", readSince(context.now));
   withApiOptions(withJson(command)).action((name: string, options: HistoryOptions) =>
     withApi(context, options, (api) => history(api, name, options)),
   );
   examples(
     command,
     ["cutover history checkout", `the last ${defaultLimit} changes`],
+    ["cutover history checkout --since 2h", "what was changed in the last two hours"],
     ["cutover history checkout --limit 200 --json", "more, as the API gives them"],
   );
 }
 
 async function history({ client, terminal }: Api, name: string, options: HistoryOptions): Promise<ExitCode> {
-  const settled = settle(await client.history(name, options.limit), { url: client.url, name });
+  const { since } = options;
+  const limit = options.limit ?? (since === undefined ? defaultLimit : historyLimits.most);
+  const query = { limit, ...(since === undefined ? {} : { since: new Date(since).toISOString() }) };
+  const settled = settle(await client.history(name, query), { url: client.url, name });
   if (!settled.ok) return report(terminal, settled.failure);
   if (options.json === true) printJson(terminal, settled.value);
-  else terminal.out(`${historyView(settled.value, terminal.columns()).join("\n")}\n`);
+  else terminal.out(`${historyView(settled.value, terminal.columns(), since !== undefined).join("\n")}\n`);
   return exitCodes.done;
 }
 
@@ -54,23 +62,36 @@ const actionWords: Readonly<Partial<Record<string, string>>> = {
 } satisfies Partial<Record<HistoryEntryView["action"], string>>;
 
 /** An entry is a line, its reason wrapped under it. PURE. */
-export function historyView(entries: readonly AnyHistoryEntry[], columns: number): string[] {
-  if (entries.length === 0) return ["never changed"];
+export function historyView(entries: readonly AnyHistoryEntry[], columns: number, isSince = false): string[] {
+  if (entries.length === 0) return [isSince ? "not changed since" : "never changed"];
   const widest = Math.max(...entries.map(({ version }) => widthOf(`v${version}`)));
   const indent = " ".repeat(widest + 2);
   return entries.flatMap((entry) => {
-    const at = Date.parse(entry.at);
     const pieces = [
       padEnd(`v${entry.version}`, widest),
-      Number.isNaN(at) ? printable(entry.at) : localTime(at),
+      momentOf(entry.at),
       actionWords[entry.action] ?? printable(entry.action),
       movement(entry),
       `by ${printable(entry.by)}`,
+      ...(entry.via === null || isPlain(entry) ? [] : [`via ${printable(entry.via)}`]),
     ];
     const [head = "", ...more] = flow(pieces, "  ", columns, 2);
     const reason = entry.reason === "" ? [] : wrap(printable(entry.reason), columns - indent.length, 3);
-    return [head, ...[...more, ...reason].map((line) => indent + line)];
+    const later = entry.annotations.flatMap(({ by, at: given, reason: text }) =>
+      wrap(`later, ${momentOf(given)}, by ${printable(by)}: ${printable(text)}`, columns - indent.length, 3),
+    );
+    return [head, ...[...more, ...reason, ...later].map((line) => indent + line)];
   });
+}
+
+function momentOf(text: string): string {
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? printable(text) : localTime(at);
+}
+
+/** Where the action says by which way it came. */
+function isPlain({ action, via }: AnyHistoryEntry): boolean {
+  return via === action || (action === "out_of_band" && via === "by hand");
 }
 
 function movement({ from, to }: AnyHistoryEntry): string {

@@ -5,7 +5,7 @@ import { type DirectOptions, runDirect, withDirect } from "./direct.ts";
 import { share } from "./format.ts";
 import { examples, readName } from "./options.ts";
 import { withApi } from "./run.ts";
-import { runWrite, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
+import { manner, runWrite, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
 
 export function addHold(program: Command, context: Context): void {
   const command = program
@@ -29,7 +29,7 @@ export function addHold(program: Command, context: Context): void {
       runWrite(api, {
         ...words,
         body: { ...writeBody(options), ...welcomeReason(options) },
-        isJson: options.json === true,
+        ...manner(options),
       }),
     );
   });

@@ -1,9 +1,9 @@
 /** Options and arguments that several commands share, and how their text is read. */
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { historyLimits, reasonSchema } from "../admin/schemas.ts";
+import { historyLimits } from "../admin/history-view.ts";
+import { reasonSchema } from "../admin/schemas.ts";
 import { parseDuration } from "../config/duration.ts";
-import { parsePercent, percentToNumber } from "../state/percent.ts";
 import { type AdminClient, createClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
@@ -11,6 +11,7 @@ import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 export interface ApiOptions {
   readonly adminUrl?: string;
   readonly tokenFile?: string;
+  readonly plain?: true;
 }
 
 export interface JsonOption {
@@ -23,7 +24,8 @@ export const defaultConfigPath = "config/cutover.yaml";
 export function withApiOptions(command: Command): Command {
   return command
     .option("--admin-url <URL>", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
-    .option("--token-file <FILE>", "a file that holds the token (else CUTOVER_TOKEN)");
+    .option("--token-file <FILE>", "a file that holds the token (else CUTOVER_TOKEN)")
+    .option("--plain", "no colour, and lines instead of a screen that is redrawn");
 }
 
 export function withJson(command: Command, what = "print the API's JSON"): Command {
@@ -102,15 +104,6 @@ export function readTokenName(text: string): string {
   );
 }
 
-/** `25`, `25%`, `12.5`. @returns 0–100 */
-export function readPercent(text: string): number {
-  const thousandths = parsePercent(text.replace(/%$/, ""));
-  if (thousandths !== undefined) return percentToNumber(thousandths);
-  throw new InvalidArgumentError(
-    "Expected a percent from 0 to 100 with at most 3 decimals, such as 25 or 12.5.",
-  );
-}
-
 export function readVersion(text: string): number {
   return wholeNumber(
     text,
@@ -123,6 +116,18 @@ export function readVersion(text: string): number {
 export function readLimit(text: string): number {
   const { most } = historyLimits;
   return wholeNumber(text, 1, most, `Expected a whole number from 1 to ${most}.`);
+}
+
+/** A duration back from now, or a time with its zone. @returns milliseconds since the epoch */
+export function readSince(now: () => number): (text: string) => number {
+  return (text) => {
+    const ago = parseDuration(text);
+    if (ago !== undefined) return now() - ago;
+    const isTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text);
+    const at = isTime ? Date.parse(text) : Number.NaN;
+    if (!Number.isNaN(at)) return at;
+    throw new InvalidArgumentError("Expected a duration such as 2h, or a time such as 2025-03-01T12:00:00Z.");
+  };
 }
 
 function wholeNumber(text: string, least: number, most: number, expected: string): number {

@@ -1,5 +1,6 @@
 /** The command line as a whole: argv in, exit code out. */
 import { Command, CommanderError } from "commander";
+import { addAnnotate } from "./annotate.ts";
 import { addApprove, addWithdraw } from "./approve.ts";
 import { addCheck } from "./check.ts";
 import { addClose } from "./close.ts";
@@ -59,7 +60,7 @@ export async function runCli(
     .showHelpAfterError("(--help shows how it is used)")
     .addHelpText("after", guide);
 
-  for (const add of [addStatus, addWatch, addHistory, addExplain]) add(program, context);
+  for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
   for (const add of [addSet, addRollback, addHold, addResume, addClose]) add(program, context);
   for (const add of [addApprove, addWithdraw]) add(program, context);
   for (const add of [addServe, addDemo, addCheck, addToken]) add(program, context);

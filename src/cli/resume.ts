@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import { share } from "./format.ts";
 import { examples, readName } from "./options.ts";
 import { withApi } from "./run.ts";
-import { demandReason, runWrite, type WriteOptions, withWriteOptions, writeBody } from "./write.ts";
+import { demandReason, manner, runWrite, type WriteOptions, withWriteOptions, writeBody } from "./write.ts";
 
 export function addResume(program: Command, context: Context): void {
   const command = program
@@ -18,7 +18,7 @@ export function addResume(program: Command, context: Context): void {
         name,
         call: "resume",
         body: { reason, ...writeBody(options) },
-        isJson: options.json === true,
+        ...manner(options),
         standing: ({ percent }) => `open at ${share(percent)}`,
       }),
     );

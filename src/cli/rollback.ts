@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import { type DirectOptions, runDirect, withDirect } from "./direct.ts";
 import { examples, readName } from "./options.ts";
 import { withApi } from "./run.ts";
-import { runWrite, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
+import { manner, runWrite, welcomeReason, withWriteOptions, writeBody } from "./write.ts";
 
 const plain = "New journeys start on legacy. Journeys that began on new finish there.";
 const hard = [
@@ -38,7 +38,7 @@ export function addRollback(program: Command, context: Context): void {
         runWrite(api, {
           ...words,
           body: { ...writeBody(options), ...welcomeReason(options), hard: isHard },
-          isJson: options.json === true,
+          ...manner(options),
         }),
       );
     },

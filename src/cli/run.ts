@@ -2,13 +2,15 @@
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, report } from "./exit.ts";
 import { type ApiOptions, clientFor } from "./options.ts";
+import { plainTerminal } from "./terminal.ts";
 
 export async function withApi(
   context: Context,
   options: ApiOptions,
   use: (api: Api) => Promise<ExitCode>,
 ): Promise<void> {
-  const { terminal, now, env } = context;
+  const { now, env } = context;
+  const terminal = options.plain === true ? plainTerminal(context.terminal) : context.terminal;
   const client = clientFor(options, env);
   context.finish(
     client.ok ? await use({ terminal, now, client: client.value }) : report(terminal, client.failure),

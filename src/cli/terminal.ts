@@ -1,4 +1,5 @@
 /** The terminal as commands see it: two streams, a width, colour or none, signals. Tests hand in their own. */
+import { createInterface } from "node:readline";
 import type { Style } from "./style.ts";
 import { colourStyle, plainStyle } from "./style.ts";
 
@@ -8,6 +9,8 @@ export interface Terminal {
   /** Errors and what to do about them. */
   err(text: string): void;
   readonly isTty: boolean;
+  /** Asks a person on the terminal. @returns the line typed; `undefined` where there is nobody to ask */
+  ask(question: string): Promise<string | undefined>;
   /** Width in cells, as of now. */
   columns(): number;
   /** Height in lines, as of now. */
@@ -49,6 +52,7 @@ export function processTerminal(): Terminal {
       stderr.write(text);
     },
     isTty,
+    ask: (question) => (process.stdin.isTTY && stderr.isTTY ? askOnce(question) : Promise.resolve(undefined)),
     columns: () => (isTty && stdout.columns > 0 ? stdout.columns : defaultColumns),
     rows: () => (isTty && stdout.rows > 0 ? stdout.rows : defaultRows),
     style: isColoured ? colourStyle : plainStyle,
@@ -64,6 +68,27 @@ export function processTerminal(): Terminal {
     onBreakGlass: (listener) => onSignal("SIGUSR1", listener),
     onReload: (listener) => onSignal("SIGHUP", listener),
     onRestart: (listener) => onSignal("SIGUSR2", listener),
+  };
+}
+
+/** What is typed to a question whose end was closed, or that was interrupted, is nothing. */
+function askOnce(question: string): Promise<string> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise((resolve) => {
+    asking.once("close", () => resolve(""));
+    asking.question(question, (typed) => {
+      resolve(typed);
+      asking.close();
+    });
+  });
+}
+
+/** The same terminal without colour and without redrawing. */
+export function plainTerminal(terminal: Terminal): Terminal {
+  return {
+    ...terminal,
+    isTty: false,
+    style: plainStyle,
   };
 }
 

@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import type { ProposalView } from "../admin/proposal-view.ts";
 import type { WriteAnswer } from "../admin/write-answer.ts";
 import { adviceLines, laggingLines, shortfall, whereLine } from "./applied-lines.ts";
-import type { WriteBodies, WriteCall } from "./client.ts";
+import type { Answer, WriteBodies, WriteCall } from "./client.ts";
 import type { Api, Context } from "./context.ts";
+import { dryRun } from "./dry-run.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
 import { settle } from "./failure.ts";
 import { age, restShare, share } from "./format.ts";
@@ -27,6 +28,7 @@ export interface WriteOptions extends ApiOptions, JsonOption {
   readonly reason?: string;
   readonly ifVersion?: number;
   readonly wait?: number;
+  readonly dryRun?: true;
 }
 
 export const defaultWaitMs = 2000;
@@ -36,7 +38,8 @@ export function withWriteOptions(command: Command, reason: "required" | "welcome
   command
     .option("--reason <TEXT>", `why, for the history and whoever is on call (${reason})`, read)
     .option("--if-version <N>", "only if the cutover still has this version", readVersion)
-    .option("--wait <DURATION>", "how long to wait for all instances (default: 2s)", readWait);
+    .option("--wait <DURATION>", "how long to wait for all instances (default: 2s)", readWait)
+    .option("--dry-run", "only say what would happen, and whether it would be refused");
   return withApiOptions(withJson(command));
 }
 
@@ -61,6 +64,11 @@ export function writeBody(options: WriteOptions): { waitMs: number; ifVersion?: 
   return { waitMs: wait, ...(ifVersion === undefined ? {} : { ifVersion }) };
 }
 
+/** How a write is to be told of, and whether it is to be made at all. */
+export function manner({ json, dryRun }: WriteOptions): { isJson: boolean; isDryRun: boolean } {
+  return { isJson: json === true, isDryRun: dryRun === true };
+}
+
 /** A reason that may be missing, as part of the body. */
 export function welcomeReason({ reason }: WriteOptions): { reason?: string } {
   return reason === undefined || reason === "" ? {} : { reason };
@@ -71,6 +79,7 @@ export interface Write<Call extends WriteCall> {
   readonly call: Call;
   readonly body: WriteBodies[Call];
   readonly isJson: boolean;
+  readonly isDryRun: boolean;
   /** How the new standing is named: `held`, `10%`. */
   readonly standing: (answer: WriteAnswer) => string;
   /** What a person should know of it, a sentence a line. */
@@ -78,9 +87,19 @@ export interface Write<Call extends WriteCall> {
 }
 
 export async function runWrite<Call extends WriteCall>(api: Api, write: Write<Call>): Promise<ExitCode> {
-  const { client, terminal } = api;
   const { name, call, body } = write;
-  const settled = settle(await client.write(name, call, body), {
+  if (write.isDryRun) return dryRun(api, write);
+  return tellWrite(api, write, await api.client.write(name, call, body));
+}
+
+export function tellWrite<Call extends WriteCall>(
+  api: Api,
+  write: Write<Call>,
+  answer: Answer<WriteAnswer | ProposalView>,
+): ExitCode {
+  const { client, terminal } = api;
+  const { name, call } = write;
+  const settled = settle(answer, {
     url: client.url,
     name,
     isWrite: true,

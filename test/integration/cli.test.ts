@@ -79,7 +79,7 @@ test("set, hold, resume, rollback, close: exit 0 and a line that says what stand
   expect(hard.stdout).toContain("Journeys that began on new are void");
 
   await runCutover(["resume", "checkout", "--reason", "fixed"], setting);
-  await runCutover(["set", "checkout", "100", "--reason", "all of it"], setting);
+  await runCutover(["set", "checkout", "100", "--reason", "all of it", "--confirm=100"], setting);
   const close = await runCutover(["close", "checkout", "--reason", "a month at 100"], setting);
   expect(close).toMatchObject({ code: 0, stdout: applied(8) });
 });
@@ -118,6 +118,95 @@ test("status, history, explain and their --json", async () => {
   expect(explain.stdout).toBe("checkout: new, because\\x1b[2J of the bucket.\n");
   const json = await runCutover(["explain", "checkout", "--shopper", "4711", "--json"], at(url));
   expect(JSON.parse(json.stdout)).toEqual(explanation);
+});
+
+test("set of 0.25 without its sign and of 12,5 is refused with a hint; 0.25% is a quarter of a percent", async () => {
+  const setting = at((await admin()).url);
+  const bare = await runCutover(["set", "checkout", "0.25", "--reason", "x"], setting);
+  expect(bare).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringContaining("0.25% (of 100) or 25%"),
+  });
+  const comma = await runCutover(["set", "checkout", "12,5", "--reason", "x"], setting);
+  expect(comma).toMatchObject({ code: 2, stderr: expect.stringContaining("written with a point: 12.5%") });
+  const signed = await runCutover(["set", "checkout", "0.25%", "--reason", "x"], setting);
+  expect(signed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^checkout: 0\.25% → /) });
+});
+
+test("a raise by more than 25 points asks: exit 2 with the command, 0 with --confirm of the same percent", async () => {
+  const { url, store } = await admin();
+  const asked = await runCutover(["set", "checkout", "25.001", "--reason", "it's fine"], at(url));
+  expect(asked).toMatchObject({ code: 2, stdout: "" });
+  expect(asked.stderr).toContain("this raises checkout from 0% to 25.001%, by 25.001 points at once");
+  expect(asked.stderr).toContain("cutover set checkout 25.001 --reason 'it'\\''s fine' --confirm=25.001");
+  const other = await runCutover(["set", "checkout", "25.001", "--reason", "x", "--confirm=25"], at(url));
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining("--confirm says 25%") });
+  expect(await store.history("checkout", 9)).toEqual([]);
+  const small = await runCutover(["set", "checkout", "25", "--reason", "x"], at(url));
+  expect(small).toMatchObject({ code: 0 });
+  const large = await runCutover(["set", "checkout", "100", "--reason", "x", "--confirm", "100%"], at(url));
+  expect(large).toMatchObject({ code: 0 });
+  const lower = await runCutover(["set", "checkout", "0", "--reason", "x"], at(url));
+  expect(lower).toMatchObject({ code: 0 });
+});
+
+test("--dry-run says what would happen, how many move and what would be refused, and changes nothing", async () => {
+  const { url, store } = await admin({ auth: tokens });
+  const operator = at(url, secrets.operator);
+  const raise = await runCutover(["set", "checkout", "40", "--reason", "x", "--dry-run"], operator);
+  expect(raise).toMatchObject({ code: 0, stderr: "" });
+  expect(raise.stdout).toContain(
+    "dry run: checkout would go from 0%, open, version 0 to 40%, open, version 1\n",
+  );
+  expect(raise.stdout).toContain(
+    "new journeys of 0 in 100 shoppers start on new → 40 in 100 (40 in 100 move to new)",
+  );
+  expect(raise.stdout).toContain("--confirm=40");
+  const responder = at(url, secrets.responder);
+  const refused = await runCutover(["set", "checkout", "5", "--reason", "x", "--dry-run"], responder);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("would be refused (forbidden)") });
+  const json = await runCutover(["rollback", "checkout", "--dry-run", "--json"], responder);
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    dryRun: true,
+    changed: true,
+    to: { state: "rolled_back" },
+  });
+  const direct = await runCutover(["rollback", "checkout", "--dry-run", "--direct", "redis://x"], responder);
+  expect(direct).toMatchObject({ code: 2, stderr: expect.stringContaining("nothing was changed") });
+  expect(await store.history("checkout", 9)).toEqual([]);
+});
+
+test("annotate adds a reason that the history shows with the change, and how each came", async () => {
+  const { url } = await admin({ auth: tokens });
+  const responder = at(url, secrets.responder);
+  await runCutover(["rollback", "checkout"], responder);
+  const added = await runCutover(["annotate", "checkout", "1", "--reason", "double charges"], responder);
+  expect(added).toMatchObject({
+    code: 0,
+    stdout: "checkout: version 1 has its reason, by responder-token\n",
+  });
+  const history = await runCutover(["history", "checkout", "--since", "1h"], responder);
+  expect(history.stdout).toMatch(
+    /by responder-token\s+via cli\n {4}later, .* by responder-token: double charges\n/,
+  );
+  const entries = await runCutover(["history", "checkout", "--json"], responder);
+  expect(JSON.parse(entries.stdout)).toMatchObject([
+    {
+      version: 1,
+      reason: "",
+      via: "cli",
+      requestId: expect.any(String),
+      annotations: [{ reason: "double charges" }],
+    },
+  ]);
+  const none = await runCutover(["annotate", "checkout", "7", "--reason", "x"], responder);
+  expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining("cutover history checkout") });
+  const viewer = await runCutover(["annotate", "checkout", "1", "--reason", "x"], at(url, secrets.viewer));
+  expect(viewer).toMatchObject({ code: 1, stderr: expect.stringContaining("forbidden") });
+  const later = new Date(Date.now() + 60_000).toISOString();
+  const since = await runCutover(["history", "checkout", "--since", later], responder);
+  expect(since).toMatchObject({ code: 0, stdout: "not changed since\n" });
 });
 
 test("exit 1: what the rules refuse, with the reason and the next step on stderr", async () => {
@@ -220,13 +309,13 @@ test("exit 3: nothing listens there, no such host, not the admin API", async () 
 test("exit 3: an admin API that does not answer in waitMs + 5 s, or breaks off: the outcome is not known", async () => {
   const silent = await listen(createServer(() => undefined));
   const begun = performance.now();
-  const late = await runCutover(["set", "checkout", "5", "--reason", "x", "--wait", "0"], at(silent));
+  const late = await runCutover(["hold", "checkout", "--wait", "0"], at(silent));
   expect(performance.now() - begun).toBeGreaterThanOrEqual(5000);
   expect(late).toMatchObject({ code: 3, stderr: expect.stringContaining("no answer within 5 s") });
   expect(late.stderr).toContain("not known. Look before you repeat it: cutover status checkout");
 
   const broken = await listen(createServer((socket) => socket.once("data", () => socket.resetAndDestroy())));
-  const reset = await runCutover(["set", "checkout", "5", "--reason", "x"], at(broken));
+  const reset = await runCutover(["hold", "checkout"], at(broken));
   expect(reset).toMatchObject({ code: 3, stderr: expect.stringContaining("not known") });
 });
 
@@ -304,6 +393,7 @@ test("serve says ready with its addresses, answers the other commands, and ends 
     "listeners: { proxy: { port: 0 }, admin: { port: 0 } }",
     "store: 'memory:'",
     "snapshot: off",
+    "audit: off",
     "upstreams:",
     "  social-shop: { url: 'http://127.0.0.1:7001' }",
     "  marketplace: { url: 'http://127.0.0.1:7002' }",
@@ -327,7 +417,9 @@ test("serve says ready with its addresses, answers the other commands, and ends 
     admin: expect.stringMatching(/^http:/),
   });
   const url = /"admin":"([^"]+)"/.exec(stdout)?.[1] ?? "";
-  expect(await runCutover(["set", "checkout", "100", "--reason", "x"], at(url))).toMatchObject({ code: 0 });
+  expect(
+    await runCutover(["set", "checkout", "100", "--reason", "x", "--confirm=100"], at(url)),
+  ).toMatchObject({ code: 0 });
   const explain = await runCutover(["explain", "checkout", "--shopper", "s1", "--path", "/cart/1"], at(url));
   expect(explain).toMatchObject({ code: 0, stdout: expect.stringContaining("checkout: new, because") });
 
@@ -341,7 +433,7 @@ test("serve on a taken port: exit 1 with what to do", async () => {
   const file = join(folder, "taken.yaml");
   await writeFile(
     file,
-    `listeners: { proxy: { port: ${taken} }, admin: { port: 0 } }\nstore: 'memory:'\nsnapshot: off\n` +
+    `listeners: { proxy: { port: ${taken} }, admin: { port: 0 } }\nstore: 'memory:'\nsnapshot: off\naudit: off\n` +
       "upstreams: { shop: { url: 'http://127.0.0.1:7001' } }\ndefault: shop\n",
   );
   const { code, stderr } = await runCutover(["serve", "--config", file], { cwd: folder });

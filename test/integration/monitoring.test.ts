@@ -65,7 +65,7 @@ afterAll(async () => {
 });
 
 test("every query of the dashboard returns data, and every rule is evaluated", async () => {
-  await cutover("set", "checkout", "50", "--reason", "half");
+  await cutover("set", "checkout", "50", "--reason", "half", "--confirm=50");
   const queries = dashboardQueries();
   expect(queries.length).toBeGreaterThan(10);
   for (const { panel, expr } of queries) {

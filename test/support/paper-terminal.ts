@@ -16,7 +16,8 @@ export interface PaperTerminal extends Terminal {
   restart(): void;
 }
 
-export function createPaperTerminal(): PaperTerminal {
+/** @param typed what a person at it answers to a question; without it nobody is there */
+export function createPaperTerminal(typed?: string): PaperTerminal {
   let stdout = "";
   let stderr = "";
   const listeners = new Set<() => void>();
@@ -31,6 +32,11 @@ export function createPaperTerminal(): PaperTerminal {
       stderr += text;
     },
     isTty: false,
+    ask: async (question) => {
+      if (typed === undefined) return undefined;
+      stderr += question;
+      return typed;
+    },
     columns: () => 80,
     rows: () => 24,
     style: plainStyle,

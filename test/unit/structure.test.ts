@@ -151,6 +151,8 @@ describe("who may know whom", () => {
     "cli/": [
       "cli/",
       "admin/schemas.ts",
+      "admin/history-view.ts",
+      "admin/identity.ts",
       "admin/open-view.ts",
       "admin/explanation.ts",
       "admin/write-answer.ts",

@@ -1,36 +1,17 @@
-/** Reading cutovers, their history, a decision, and the instances. */
+/** Reading cutovers, a decision, and the instances. */
 
 import { z } from "zod";
-import { systemTimers, within } from "../../state/clock.ts";
-import type { LocalChange } from "../../state/local.ts";
-import { percentToNumber } from "../../state/percent.ts";
-import type { HistoryEntry } from "../../state/store.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { explainQuery, explanation } from "../explanation.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusals } from "../openapi.ts";
 import { Refused } from "../problem.ts";
-import {
-  cutoverName,
-  cutoverView,
-  type HistoryEntryView,
-  historyEntry,
-  historyQuery,
-  instanceView,
-} from "../schemas.ts";
+import { cutoverName, cutoverView, instanceView } from "../schemas.ts";
 import type { Views } from "../view.ts";
 
-/** An answer of 503 must come within 3 s. */
-const patienceMs = 2500;
+type Needs = Pick<AdminOptions, "explain">;
 
-type Needs = Pick<AdminOptions, "store" | "local" | "explain">;
-
-export function readRoutes(
-  app: AdminApp,
-  { store, local, explain }: Needs,
-  views: Views,
-  fleet: Fleet,
-): void {
+export function readRoutes(app: AdminApp, { explain }: Needs, views: Views, fleet: Fleet): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers",
@@ -56,29 +37,6 @@ export function readRoutes(
     handler: async (request) => {
       views.assertKnown(request.params.name);
       return views.one(request.params.name, await fleet.read());
-    },
-  });
-
-  app.route({
-    method: "GET",
-    url: "/api/v1/cutovers/:name/history",
-    schema: {
-      operationId: "getHistory",
-      summary: "What changed, newest first",
-      tags: ["cutovers"],
-      params: cutoverName,
-      querystring: historyQuery,
-      response: {
-        200: z.array(historyEntry).describe("The entries"),
-        ...refusals(["not_found", "invalid", "store_unavailable"]),
-      },
-    },
-    handler: async (request) => {
-      views.assertKnown(request.params.name);
-      const asked = store.history(request.params.name, request.query.limit);
-      const entries = await within(patienceMs, systemTimers, asked);
-      const pending = local.pendingLocally(request.params.name).map(pendingView).reverse();
-      return [...pending, ...entries.map(entryView)].slice(0, request.query.limit);
     },
   });
 
@@ -120,19 +78,4 @@ export function readRoutes(
       }));
     },
   });
-}
-
-/** A change of this instance alone that the store has not accepted yet; its version is the one it was made on. */
-function pendingView({ from, at, by, ceiling, reason }: LocalChange): HistoryEntryView {
-  const { version } = from;
-  return { version, at, by, action: "local", from: standing(from), to: standing(ceiling), reason };
-}
-
-function entryView(entry: HistoryEntry): HistoryEntryView {
-  const { version, at, by, action, from, to, reason } = entry;
-  return { version, at, by, action, from: standing(from), to: standing(to), reason };
-}
-
-function standing(of: HistoryEntry["from"]): HistoryEntryView["from"] {
-  return { percent: percentToNumber(of.percentThousandths), state: of.state };
 }

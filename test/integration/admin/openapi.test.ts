@@ -58,9 +58,10 @@ describe("openapi.json", () => {
     expect(operations().map(({ method, path }) => `${method} ${path}`)).toEqual([
       "get /api/v1/cutovers",
       "get /api/v1/cutovers/{name}",
-      "get /api/v1/cutovers/{name}/history",
       "get /api/v1/cutovers/{name}/explain",
       "get /api/v1/instances",
+      "get /api/v1/cutovers/{name}/history",
+      "post /api/v1/cutovers/{name}/history/{version}/annotate",
       "put /api/v1/cutovers/{name}/percent",
       "post /api/v1/cutovers/{name}/rollback",
       "post /api/v1/cutovers/{name}/hold",
@@ -72,6 +73,7 @@ describe("openapi.json", () => {
       "post /api/v1/session",
       "get /api/v1/session",
       "delete /api/v1/session",
+      "get /api/v1/whoami",
       "get /health/live",
       "get /health/ready",
       "get /metrics",
@@ -105,6 +107,7 @@ describe("openapi.json", () => {
       operation.requestBody === undefined ? [] : [[path.split("/").at(-1), operation.requestBody.required]],
     );
     expect(required).toEqual([
+      ["annotate", true],
       ["percent", true],
       ["rollback", false],
       ["hold", false],

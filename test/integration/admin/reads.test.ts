@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { cutoverView, historyEntry, instanceView } from "../../../src/admin/schemas.ts";
+import { historyEntry } from "../../../src/admin/history-view.ts";
+import { cutoverView, instanceView } from "../../../src/admin/schemas.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;
@@ -104,6 +105,9 @@ describe("reading cutovers", () => {
         from: { percent: 10, state: "open" },
         to: { percent: 0, state: "rolled_back" },
         reason: "",
+        via: "api",
+        requestId: expect.any(String),
+        annotations: [],
       },
       {
         version: 1,
@@ -113,6 +117,9 @@ describe("reading cutovers", () => {
         from: { percent: 0, state: "open" },
         to: { percent: 10, state: "open" },
         reason: "first",
+        via: "api",
+        requestId: expect.any(String),
+        annotations: [],
       },
     ]);
     const limited = await rig.call("GET", "/api/v1/cutovers/checkout/history?limit=1");

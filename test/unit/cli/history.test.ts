@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AnyHistoryEntry } from "../../../src/cli/client.ts";
 import { historyView } from "../../../src/cli/history.ts";
 
 const zone = process.env.TZ;
@@ -14,11 +15,14 @@ const entry = {
   version: 12,
   at: "2026-04-30T19:14:09Z",
   by: "ana",
+  via: null,
+  requestId: null,
+  annotations: [],
   action: "set",
   from: { percent: 10, state: "open" },
   to: { percent: 25, state: "open" },
   reason: "errors level for a day",
-} as const;
+} satisfies AnyHistoryEntry;
 
 test("an entry tells version, time, action, change, by whom, and why under it", () => {
   expect(historyView([entry, { ...entry, version: 9, reason: "" }], 80)).toEqual([
@@ -42,4 +46,20 @@ test("shows an action it has no word for as it is, made harmless", () => {
 
 test("says that nothing has been changed yet", () => {
   expect(historyView([], 80)).toEqual(["never changed"]);
+});
+
+test("tells by which way it came, unless the action says so, and reasons given later under it", () => {
+  expect(historyView([{ ...entry, via: "console" }], 120)[0]).toMatch(/by ana {2}via console$/);
+  expect(historyView([{ ...entry, action: "out_of_band", via: "by hand" }], 120)[0]).not.toContain("via");
+  expect(historyView([{ ...entry, action: "reconciled", via: "reconciled" }], 120)[0]).not.toContain("via");
+  const at = "2026-04-30T20:00:00Z";
+  const later = { at, by: "bob", reason: "double\u001b charges", via: "cli", requestId: null };
+  expect(historyView([{ ...entry, reason: "", annotations: [later] }], 120)).toEqual([
+    "v12  2026-04-30 19:14:09 +00:00  set  10% → 25%  by ana",
+    "     later, 2026-04-30 20:00:00 +00:00, by bob: double\\x1b charges",
+  ]);
+});
+
+test("says that nothing was changed since", () => {
+  expect(historyView([], 80, true)).toEqual(["not changed since"]);
 });

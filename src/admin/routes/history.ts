@@ -1,0 +1,127 @@
+/** What changed, and reasons that are given later. */
+import { z } from "zod";
+import type { Audit } from "../../audit/port.ts";
+import { systemTimers, within } from "../../state/clock.ts";
+import type { LocalChange } from "../../state/local.ts";
+import { isAtLeast } from "../../state/model.ts";
+import type { Annotation } from "../../state/origin.ts";
+import { percentToNumber } from "../../state/percent.ts";
+import type { HistoryEntry } from "../../state/store.ts";
+import type { AdminApp, AdminOptions } from "../context.ts";
+import {
+  type AnnotationView,
+  annotateBody,
+  annotationView,
+  type HistoryEntryView,
+  historyEntry,
+  historyQuery,
+  historyVersion,
+} from "../history-view.ts";
+import { refusals } from "../openapi.ts";
+import { originOf } from "../origin.ts";
+import { Refused } from "../problem.ts";
+import { cutoverName } from "../schemas.ts";
+import type { Views } from "../view.ts";
+import { actorOf } from "../writer.ts";
+
+/** An answer of 503 must come within 3 s. */
+const patienceMs = 2500;
+const tags = ["cutovers"];
+
+type Needs = Pick<AdminOptions, "store" | "local" | "log"> & { readonly audit: Audit };
+
+export function historyRoutes(app: AdminApp, { store, local, log, audit }: Needs, views: Views): void {
+  app.route({
+    method: "GET",
+    url: "/api/v1/cutovers/:name/history",
+    schema: {
+      operationId: "getHistory",
+      summary: "What changed, newest first",
+      tags,
+      params: cutoverName,
+      querystring: historyQuery,
+      response: {
+        200: z.array(historyEntry).describe("The entries"),
+        ...refusals(["not_found", "invalid", "store_unavailable"]),
+      },
+    },
+    handler: async ({ params: { name }, query: { limit, since } }) => {
+      views.assertKnown(name);
+      const sinceMs = since === undefined ? undefined : Date.parse(since);
+      const entries = await within(patienceMs, systemTimers, store.history(name, limit, sinceMs));
+      const pending = local
+        .pendingLocally(name)
+        .filter(({ at }) => sinceMs === undefined || Date.parse(at) >= sinceMs)
+        .map(pendingView)
+        .reverse();
+      return [...pending, ...entries.map(entryView)].slice(0, limit);
+    },
+  });
+
+  app.route({
+    method: "POST",
+    url: "/api/v1/cutovers/:name/history/:version/annotate",
+    schema: {
+      operationId: "annotate",
+      summary: "Give a reason for a change later; the change's own entry stays as it was written",
+      tags,
+      params: historyVersion,
+      body: annotateBody,
+      response: {
+        200: annotationView.describe("What was added"),
+        ...refusals([
+          "malformed_body",
+          "not_found",
+          "body_too_large",
+          "unsupported_media_type",
+          "invalid",
+          "store_unavailable",
+        ]),
+      },
+    },
+    handler: async (request) => {
+      const { name, version } = request.params;
+      views.assertKnown(name);
+      const { name: by, role } = actorOf(request);
+      if (!isAtLeast(role, "responder")) throw new Refused("forbidden", "the role may only read");
+      const { reason } = request.body;
+      const asked = { name, version, by, reason, ...originOf(request) };
+      const annotation = await within(patienceMs, systemTimers, store.annotate(asked));
+      if (annotation === undefined) throw new Refused("not_found", "the history has no such version");
+      log.info({ cutover: name, version, by, via: asked.via }, "a reason was given for an earlier change");
+      audit.annotated(name, version, annotation);
+      return annotationViewOf(annotation);
+    },
+  });
+}
+
+/** A change of this instance alone that the store has not accepted yet; its version is the one it was made on. */
+function pendingView({ from, at, by, ceiling, reason, requestId }: LocalChange): HistoryEntryView {
+  const moved = { from: standing(from), to: standing(ceiling) };
+  const how = { via: "local", requestId: requestId ?? null } as const;
+  return { version: from.version, at, by, action: "local", ...moved, reason, ...how, annotations: [] };
+}
+
+function entryView(entry: HistoryEntry): HistoryEntryView {
+  const { version, at, by, action, from, to, reason, annotations = [], via, requestId } = entry;
+  return {
+    version,
+    at,
+    by,
+    action,
+    from: standing(from),
+    to: standing(to),
+    reason,
+    via: via ?? null,
+    requestId: requestId ?? null,
+    annotations: annotations.map(annotationViewOf),
+  };
+}
+
+function annotationViewOf({ at, by, reason, via, requestId }: Annotation): AnnotationView {
+  return { at, by, reason, via: via ?? null, requestId: requestId ?? null };
+}
+
+function standing(of: HistoryEntry["from"]): HistoryEntryView["from"] {
+  return { percent: percentToNumber(of.percentThousandths), state: of.state };
+}
