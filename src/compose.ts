@@ -113,6 +113,7 @@ async function build(
     store,
     follower,
     local: follower,
+    audit: control.audit,
     cutovers: config.cutovers,
     auth: config.auth,
     metrics: {
@@ -179,8 +180,15 @@ async function build(
     breakGlass() {
       log.error({ instance: instance.id }, "SIGUSR1: rolling back every cutover on this instance");
       for (const name of Object.keys(config.cutovers)) {
-        const applied = follower.makeLocally({ name, action: "rollback", actor: breaker, reason: "SIGUSR1" });
-        if (!applied.accepted) log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
+        const asked = { name, actor: breaker, reason: "SIGUSR1" } as const;
+        const applied = follower.makeLocally({ ...asked, action: "rollback" });
+        const told = { ...asked, change: { action: "rollback" }, origin: { via: "local" } } as const;
+        if (applied.accepted) {
+          control.audit.madeLocally({ ...told, stands: applied.state });
+          continue;
+        }
+        control.audit.refused({ ...told, code: applied.code, stands: applied.state });
+        log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
       }
     },
     reload: async () => reload?.(),

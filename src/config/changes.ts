@@ -12,7 +12,7 @@ export function lastingDifferences(now: Config, next: Config): string[] {
       forbid(`listeners.${listener}`, "a listener stays where it is until the next start");
     }
   }
-  for (const key of ["store", "prefix", "snapshot", "spool"] as const) {
+  for (const key of ["store", "prefix", "snapshot", "spool", "audit"] as const) {
     if (differs(now[key], next[key])) forbid(key, "what is kept stays where it is until the next start");
   }
   if (differs(now.workers, next.workers)) forbid("workers", "their number stays until the next start");

@@ -224,6 +224,8 @@ export const configSchema = block({
   snapshot: pathOrOff("file").prefault("var/snapshot.json"),
   /** Folder of the owners that wait for a store out of reach; without it they wait in memory only. */
   spool: pathOrOff("folder").prefault("var/spool"),
+  /** File of every change and refusal, for a person to keep. */
+  audit: pathOrOff("file").prefault("var/audit.ndjson"),
   store: value.store.default("file:var/state.json"),
   trustedProxies: z.array(value.cidr).default([]),
   auth: auth.default("none"),

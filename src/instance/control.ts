@@ -1,5 +1,7 @@
 /** What an instance is to the fleet and to its operators: the store, what it follows, the metrics, the secrets. */
 import type { OpenFigures } from "../admin/open-view.ts";
+import { createJournal } from "../audit/journal.ts";
+import { type Audit, noAudit } from "../audit/port.ts";
 import type { Config } from "../config/schema.ts";
 import type { Holding } from "../ownership/open/port.ts";
 import { openOwnershipStores } from "../ownership/open.ts";
@@ -40,6 +42,7 @@ export interface Control {
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly secrets: JourneySecrets;
+  readonly audit: Audit;
   /** Reads what is open in the fleet. */
   readonly open: () => Promise<OpenFigures>;
 }
@@ -92,6 +95,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   undo(() => follower.stop());
   await follower.start();
   follower.onSwap(watchRollbacks(metrics));
+  const audit = openAudit(config, options, { store, follower });
 
   const secrets = createJourneySecrets({
     store,
@@ -103,7 +107,18 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   });
   undo(() => secrets.stop());
   await secrets.start();
-  return { store, holding, follower, metrics, traffic, secrets, open };
+  return { store, holding, follower, metrics, traffic, secrets, audit, open };
+}
+
+function openAudit(
+  { audit: path }: Config,
+  { instance, log, undo }: ControlOptions,
+  { store, follower }: Pick<Control, "store" | "follower">,
+): Audit {
+  if (path === undefined) return noAudit;
+  const journal = createJournal({ path, instance: instance.id, store, follower, clock: systemClock, log });
+  undo(() => journal.close());
+  return journal;
 }
 
 /** Of each cutover with journeys; empty: to be generated. */

@@ -39,6 +39,7 @@ async function demo(store = "memory:"): Promise<{ running: Demo; printed: string
       listeners: { proxy: { host: "127.0.0.1", port: 0 }, admin: { host: "127.0.0.1", port: 0 }, wait: 0 },
       store,
       snapshot: undefined,
+      audit: undefined,
       upstreams: { "social-shop": await at("social-shop"), marketplace: await at("marketplace") },
     },
     startInstance: (own, options) => composeInstance(own, { ...options, version: "test" }),

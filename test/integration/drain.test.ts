@@ -58,6 +58,7 @@ function configFor(legacy: string, fresh: string) {
     listeners: { proxy: { port: 0 }, admin: { port: 0 } },
     store: redis.url,
     snapshot: "off",
+    audit: "off",
     spool: "off",
     upstreams: { "social-shop": { url: legacy }, marketplace: { url: fresh } },
     default: "social-shop",

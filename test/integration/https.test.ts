@@ -56,6 +56,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
       "listeners: { proxy: { port: 0, tls: { cert: shown.crt, key: shown.key } }, admin: { port: 0 } }",
       "store: 'memory:'",
       "snapshot: off",
+      "audit: off",
       `workers: ${workers}`,
       "drain: { grace: 2s }",
       `upstreams: { legacy: { url: '${url}' }, new: { url: '${url}' } }`,

@@ -28,6 +28,7 @@ listeners: { proxy: { port: 0 }, admin: { port: 0 } }
 workers: 3
 store: '${store}'
 snapshot: off
+audit: off
 spool: off
 upstreams: { social-shop: { url: '${legacy.url}' }, marketplace: { url: '${fresh.url}' } }
 default: social-shop

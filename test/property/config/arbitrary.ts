@@ -135,6 +135,7 @@ export const validConfig = fc
     prefix: maybe(name),
     staleAfter: maybe(wait),
     snapshot: maybe(fc.constantFrom("off", "var/s.json")),
+    audit: maybe(fc.constantFrom("off", "var/audit.ndjson")),
     spool: maybe(fc.constantFrom("off", "var/spool")),
     store: maybe(
       fc.constantFrom("memory:", "file:var/state.json", "redis://127.0.0.1:6379", "rediss://h:1/2"),

@@ -42,6 +42,7 @@ describe("what may not, by name", () => {
     ["prefix", `${base}prefix: other\n`],
     ["snapshot", `${base}snapshot: off\n`],
     ["spool", `${base}spool: off\n`],
+    ["audit", `${base}audit: off\n`],
     ["workers", `${base}workers: 2\n`],
     ["auth", `${base}auth: { tokens: [{ name: a, role: admin, sha256: ${"a".repeat(64)} }] }\n`],
     ["cutovers.shop.salt", shop("salt: another")],

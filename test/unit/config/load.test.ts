@@ -201,6 +201,7 @@ describe("defaults", () => {
       staleAfter: 30_000,
       snapshot: "var/snapshot.json",
       spool: "var/spool",
+      audit: "var/audit.ndjson",
       store: "file:var/state.json",
       trustedProxies: [],
       auth: "none",
