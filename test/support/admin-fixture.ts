@@ -37,6 +37,8 @@ export interface AdminFixtureOptions {
   readonly names?: readonly string[];
   readonly auth?: AuthConfig;
   readonly port?: number;
+  /** Of each cutover: a raise by more points waits for another person. */
+  readonly approvalOver?: number;
   readonly store?: Store;
   readonly traffic?: () => Readonly<Record<string, unknown>>;
   readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
@@ -44,6 +46,8 @@ export interface AdminFixtureOptions {
 
 export async function startAdmin(options: AdminFixtureOptions = {}): Promise<AdminFixture> {
   const { names = ["checkout"], traffic = () => ({}) } = options;
+  const { approvalOver: over } = options;
+  const approval = over === undefined ? undefined : { over, ttl: 60_000 };
   const clock = systemClock;
   const log = createRecordedLog();
   const store = options.store ?? createMemoryStore({ clock });
@@ -54,7 +58,9 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
     store,
     follower,
     local: follower,
-    cutovers: Object.fromEntries(names.map((name) => [name, { legacy: "social-shop", new: "marketplace" }])),
+    cutovers: Object.fromEntries(
+      names.map((name) => [name, { legacy: "social-shop", new: "marketplace", approval }]),
+    ),
     auth: options.auth ?? "none",
     metrics: { contentType: "text/plain", render: () => "" },
     traffic,

@@ -47,6 +47,8 @@ export interface ServeOptions {
   /** More keys of the two upstreams, as inside `{ }`. */
   readonly upstreams?: { readonly legacy?: string; readonly new?: string };
   readonly fallback?: boolean;
+  /** As in the configuration. */
+  readonly auth?: string;
   /** Lines of YAML: the cutover's shopper, routes and what else they need. */
   readonly cutover?: readonly string[];
 }
@@ -66,6 +68,7 @@ export async function startServe(options: ServeOptions): Promise<Served> {
     `store: '${store}'`,
     `snapshot: '${snapshot}'`,
     `staleAfter: ${staleAfter}`,
+    `auth: ${options.auth ?? "none"}`,
     "decisionHeader: x-cutover-decision",
     `upstreams: { social-shop: ${upstream("legacy")}, marketplace: ${upstream("new")} }`,
     "default: social-shop",

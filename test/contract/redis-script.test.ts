@@ -1,0 +1,128 @@
+/** The script for changes, called past the program, in every cell: role, action, state; and by one person or two. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Change,
+  changeActions,
+  type Role,
+  roles,
+  type StateName,
+  stateNames,
+  transition,
+} from "../../src/state/model.ts";
+import { createRedisClient } from "../../src/state/redis/client.ts";
+import { loadScripts } from "../../src/state/redis/scripts.ts";
+import { createRedisStore } from "../../src/state/redis/store.ts";
+import type { Store } from "../../src/state/store.ts";
+import { applyAll, setTo, stateOf } from "../support/commands.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+
+let server: RedisServer;
+let store: Store;
+let made = 0;
+beforeAll(async () => {
+  server = await startRedis();
+  store = createRedisStore({ client: createRedisClient(server.url) });
+});
+afterAll(async () => {
+  await store.close();
+  await server.stop();
+});
+
+const { apply, read } = loadScripts();
+
+interface Asked {
+  readonly name: string;
+  readonly change: Exclude<Change, { action: "reconciled" }>;
+  readonly role: Role;
+  readonly actor?: string;
+  readonly over?: number | "";
+  readonly proposalId?: string;
+}
+
+/** @returns the first two values of the answer */
+async function call({ name, change, role, actor = "mallory", over = "", proposalId = "" }: Asked) {
+  const visible = `cutover:{${name}}`;
+  const keys = [visible, `${visible}:accepted`, `${visible}:audit`, `${visible}:proposal`];
+  const seen = await server.cli("EVAL", read.source, 3, ...keys.slice(0, 3));
+  if (!Array.isArray(seen)) throw new Error("no answer");
+  const percent = change.action === "set" ? change.percentThousandths : "";
+  const head = [String(seen[3]), String(seen[4]), "9e15", `id-${made}`, "0", change.action, percent];
+  const tail = [actor, role, "because", "", "cutover:changes", name, "", "", over, proposalId];
+  const answer = await server.cli("EVAL", apply.source, keys.length, ...keys, ...head, ...tail);
+  return Array.isArray(answer) ? answer.slice(0, 2) : answer;
+}
+
+const wayTo: Record<StateName, readonly Change[]> = {
+  open: [setTo(40)],
+  held: [setTo(40), { action: "hold" }],
+  rolled_back: [setTo(40), { action: "rollback" }],
+  closed: [setTo(100), { action: "close" }],
+};
+const changes = changeActions.flatMap((action): readonly Asked["change"][] => {
+  if (action !== "set") return [{ action }];
+  return [0, 40_000, 100_000].map((percentThousandths) => ({ action, percentThousandths }));
+});
+const cells = roles.flatMap((role) => stateNames.map((state) => ({ role, state })));
+
+describe.each(cells)("$role, $state", ({ role, state }) => {
+  it("is judged as the rule book does, for every action", async () => {
+    for (const change of changes) {
+      made += 1;
+      const name = `c-${made}`;
+      const before = await applyAll(store, name, wayTo[state]);
+      const request = { change, actor: { name: "mallory", role }, reason: "because", at: "" };
+      const judged = transition(before, request);
+      const expected = judged.accepted ? ["accepted", judged.changed ? "1" : "0"] : ["refused", judged.code];
+      expect(await call({ name, change, role }), JSON.stringify(change)).toEqual(expected);
+      const { updatedAt: _, ...after } = await stateOf(store, name);
+      expect(after, JSON.stringify(change)).toMatchObject(
+        judged.accepted && judged.changed
+          ? {
+              percentThousandths: judged.next.percentThousandths,
+              state: judged.next.state,
+              version: before.version + 1,
+            }
+          : { percentThousandths: before.percentThousandths, state: before.state, version: before.version },
+      );
+    }
+  });
+});
+
+describe("a raise beyond the limit", () => {
+  const name = "limited";
+  const raise = {
+    name,
+    change: { action: "set", percentThousandths: 50_000 },
+    role: "admin",
+    over: 10_000,
+  } as const;
+
+  it("is refused to one alone, whatever the role, and whatever stands where the proposal should", async () => {
+    await applyAll(store, name, [setTo(20)]);
+    for (const wrong of [
+      "",
+      "nonsense",
+      "[]",
+      "{}",
+      '{"id":"p"}',
+      '{"id":"p","by":"mallory","percentThousandths":50000,"version":1}',
+    ]) {
+      await server.cli("SET", `cutover:{${name}}:proposal`, wrong);
+      expect(await call({ ...raise, proposalId: "p" }), wrong).toEqual(["refused", "approval_required"]);
+    }
+    await server.cli("DEL", `cutover:{${name}}:proposal`);
+    await server.cli("HSET", `cutover:{${name}}:proposal`, "id", "p");
+    expect(await call({ ...raise, proposalId: "p" })).toEqual(["refused", "approval_required"]);
+    await server.cli("DEL", `cutover:{${name}}:proposal`);
+    expect(await call(raise)).toEqual(["refused", "approval_required"]);
+    expect(await stateOf(store, name)).toMatchObject({ version: 1, percentThousandths: 20_000 });
+  });
+
+  it("is made of two, and uses the proposal up", async () => {
+    const proposal = { id: "p", by: "ann", percentThousandths: 50_000, version: 1 };
+    await server.cli("SET", `cutover:{${name}}:proposal`, JSON.stringify(proposal));
+    expect(await call({ ...raise, proposalId: "p" })).toEqual(["accepted", "1"]);
+    expect(await stateOf(store, name)).toMatchObject({ updatedBy: "ann, approved by mallory", version: 2 });
+    expect(await server.cli("EXISTS", `cutover:{${name}}:proposal`)).toBe(0);
+  });
+});

@@ -1,0 +1,85 @@
+/** Four eyes at the command line, and the start of an instance that nobody would have to sign in to. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { z } from "zod";
+import { proposalView } from "../../src/admin/proposal-view.ts";
+import type { AuthConfig } from "../../src/config/schema.ts";
+import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
+import { runCutover } from "../support/run-cutover.ts";
+
+const endings: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+async function limited() {
+  const auth: AuthConfig = tokens;
+  const fixture = await startAdmin({ auth, approvalOver: 10 });
+  endings.push(() => fixture.close());
+  const as = (role: keyof typeof secrets) => ({
+    env: { CUTOVER_ADMIN_URL: fixture.url, CUTOVER_TOKEN: secrets[role] },
+  });
+  return { fixture, as };
+}
+
+test("a large raise is proposed: exit 4 and the words for the other person, who approves it", async () => {
+  const { fixture, as } = await limited();
+  const proposed = await runCutover(["set", "checkout", "50", "--reason", "step 4"], as("operator"));
+  expect(proposed).toMatchObject({
+    code: 4,
+    stdout: expect.stringMatching(/^checkout: 50% is proposed, and waits \d+ s for another person\n$/),
+    stderr: expect.stringContaining("cutover approve checkout "),
+  });
+  expect((await runCutover(["status", "checkout"], as("viewer"))).stdout).toContain(
+    "50% is proposed by operator-token",
+  );
+  const own = await runCutover(["approve", "checkout"], as("operator"));
+  expect(own).toMatchObject({ code: 1, stderr: expect.stringContaining("another person has to approve it") });
+  expect(await runCutover(["approve", "checkout"], as("admin"))).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("checkout: 50% → legacy 50% / new 50%, version 1, "),
+    stderr: "",
+  });
+  expect(await fixture.store.history("checkout", 1)).toMatchObject([
+    { by: "operator-token, approved by admin-token", reason: "step 4" },
+  ]);
+  expect(await runCutover(["approve", "checkout"], as("admin"))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("no proposal is open"),
+  });
+});
+
+test("--json gives the proposal, and it can be withdrawn", async () => {
+  const { as } = await limited();
+  const said = await runCutover(["set", "checkout", "50", "--reason", "r", "--json"], as("operator"));
+  const { id, percent } = proposalView.parse(z.unknown().parse(JSON.parse(said.stdout)));
+  expect([said.code, percent]).toEqual([4, 50]);
+  expect(await runCutover(["withdraw", "checkout", id], as("responder"))).toMatchObject({
+    code: 0,
+    stdout: "checkout: withdrawn, the raise to 50% that operator-token proposed\n",
+  });
+  expect((await runCutover(["approve", "checkout", id], as("admin"))).code).toBe(1);
+});
+
+test("an admin listener beyond loopback does not start without auth, and is sound with it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-open-"));
+  endings.push(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "cutover.yaml");
+  const text = [
+    'listeners: { proxy: { port: 0 }, admin: { host: "0.0.0.0", port: 0 } }',
+    "store: 'memory:'",
+    "snapshot: off",
+    "upstreams: { old: { url: 'http://127.0.0.1:1' } }",
+    "default: old",
+    "",
+  ].join("\n");
+  await writeFile(file, text);
+  for (const command of ["serve", "check"]) {
+    const refused = await runCutover([command, "--config", file], { cwd: folder });
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("while auth is none") });
+  }
+  await writeFile(file, `${text}auth: { tokens: [{ name: a, role: admin, sha256: "${"a".repeat(64)}" }] }\n`);
+  expect(await runCutover(["check", "--config", file], { cwd: folder })).toMatchObject({ code: 0 });
+});
