@@ -29,6 +29,7 @@ import type { Generation, Metrics } from "../telemetry/metrics.ts";
 import { createUpgradeCounts } from "../telemetry/upgrades.ts";
 import { createUpstreamMetrics } from "../telemetry/upstreams.ts";
 import type { Holders } from "./front.ts";
+import { startObjectsYoung } from "./heap.ts";
 import { createUpstreamPool } from "./upstreams.ts";
 
 export interface DataPlaneOptions {
@@ -82,6 +83,7 @@ export async function openDataPlane(
   counting: Generation,
   options: DataPlaneOptions,
 ): Promise<DataPlane> {
+  startObjectsYoung();
   const { id, following, holding, registry, clock, log, onFault } = options;
   const gates = { metrics: createUpstreamMetrics(registry), clock, timers: systemTimers, log };
   const pool = createUpstreamPool(gates, onFault);

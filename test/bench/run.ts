@@ -21,7 +21,7 @@ const subjectCore = 0;
 const loadCore = 1;
 /** What it takes until V8 has compiled the whole way of a request: before, the compiler is what is measured. */
 const warmUpRequests = 100_000;
-const mostWarmUps = 10;
+const mostWarmUps = 20;
 
 const { values } = parseArgs({
   options: {
