@@ -11,7 +11,7 @@ const version = packageVersion();
 const engine: Engine = {
   async check(path) {
     const loaded = await load(path);
-    return loaded.ok ? { ok: true, warnings: loaded.warnings } : loaded;
+    return loaded.ok ? { ok: true, warnings: loaded.warnings, explain: loaded.explain } : loaded;
   },
 
   async serve(path) {

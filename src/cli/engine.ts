@@ -58,9 +58,25 @@ export type DirectAnswer =
   | { readonly kind: "unknown_name"; readonly known: readonly string[] }
   | { readonly kind: "out_of_reach"; readonly why: string };
 
+/** A value of the configuration as it is in effect, secrets masked. */
+export interface ConfigValue {
+  readonly path: string;
+  readonly value: string;
+  readonly from:
+    | { readonly kind: "default" }
+    | { readonly kind: "file"; readonly line: number; readonly column: number; readonly filled: boolean };
+}
+
+export interface Sound {
+  readonly ok: true;
+  readonly warnings: readonly ConfigProblem[];
+  /** Without it, nothing is known of single values. */
+  readonly explain?: () => readonly ConfigValue[];
+}
+
 export interface Engine {
   /** Reads and checks a configuration file. */
-  check(path: string): Promise<Problems | { readonly ok: true; readonly warnings: readonly ConfigProblem[] }>;
+  check(path: string): Promise<Problems | Sound>;
   /** Starts an instance, which logs to stdout. Rejects when it cannot start. */
   serve(path: string): Promise<Problems | Running>;
   /** Rejects when the URL is none of Redis. */

@@ -7,6 +7,7 @@ import { certificateFindings, type Found } from "./certificates.ts";
 import { findingsBetween, warningsBetween } from "./checks.ts";
 import { type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
 import { draftOf } from "./draft.ts";
+import { type EffectiveValue, effectiveValues } from "./effective.ts";
 import { type Environment, literalOf } from "./env.ts";
 import { findingsOf, replaceAt, sentenceOf, valueAt } from "./issues.ts";
 import { type Finding, formatPath, inOrder, type Path, type Problem, pathKey } from "./problems.ts";
@@ -23,6 +24,8 @@ export interface LoadedConfig {
   readonly config: Config;
   readonly warnings: readonly Problem[];
   readonly source: ConfigSource;
+  /** Every value in effect and where it comes from, secrets masked. */
+  readonly explain: () => readonly EffectiveValue[];
 }
 
 export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -84,7 +87,8 @@ export function readConfig(
   const found = look(parsed.data);
   if (found.wrong.length > 0) return { ok: false, problems: inOrder(found.wrong.map(place)) };
   const warnings = inOrder([...warningsBetween(draft), ...found.unwise].map(place));
-  return { ok: true, config: parsed.data, warnings, source: { file, text } };
+  const explain = () => effectiveValues(value, document.root, parsed.data);
+  return { ok: true, config: parsed.data, warnings, source: { file, text }, explain };
 }
 
 function decode(bytes: Uint8Array): string | undefined {
