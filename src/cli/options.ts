@@ -7,6 +7,7 @@ import { parseDuration } from "../config/duration.ts";
 import { type AdminClient, createClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
+import { readSettings } from "./settings.ts";
 
 export interface ApiOptions {
   readonly adminUrl?: string;
@@ -43,9 +44,15 @@ export function examples(command: Command, ...lines: readonly (readonly [string,
   return command.addHelpText("after", ["", "Examples:", ...shown].join("\n"));
 }
 
-/** The client the options and the environment describe; tokens never come from the command line itself. */
-export function clientFor(options: ApiOptions, env: Context["env"]): Result<AdminClient> {
-  const text = options.adminUrl ?? nonEmpty(env.CUTOVER_ADMIN_URL) ?? defaultAdminUrl;
+/**
+ * The client that the options describe, else the environment, else the settings' file; tokens never come from the
+ * command line itself.
+ */
+export async function clientFor(options: ApiOptions, env: Context["env"]): Promise<Result<AdminClient>> {
+  const settings = await readSettings(env);
+  if (!settings.ok) return settings;
+  const text =
+    options.adminUrl ?? nonEmpty(env.CUTOVER_ADMIN_URL) ?? settings.value.adminUrl ?? defaultAdminUrl;
   const url = readAdminUrl(text);
   if (url === undefined) {
     return fail(
@@ -54,7 +61,7 @@ export function clientFor(options: ApiOptions, env: Context["env"]): Result<Admi
       `For example: --admin-url ${defaultAdminUrl}, or CUTOVER_ADMIN_URL.`,
     );
   }
-  const token = readToken(options.tokenFile, env);
+  const token = readToken(options.tokenFile, env, settings.value.tokenFile);
   if (!token.ok) return token;
   return succeed(createClient({ url, ...(token.value === undefined ? {} : { token: token.value }) }));
 }
@@ -66,14 +73,23 @@ function readAdminUrl(text: string): URL | undefined {
   return isHttp && `${url.username}${url.password}${url.search}${url.hash}` === "" ? url : undefined;
 }
 
-function readToken(file: string | undefined, env: Context["env"]): Result<string | undefined> {
+function readToken(
+  told: string | undefined,
+  env: Context["env"],
+  standing: string | undefined,
+): Result<string | undefined> {
   let token = nonEmpty(env.CUTOVER_TOKEN);
+  const file = told ?? (token === undefined ? standing : undefined);
   if (file !== undefined) {
     try {
       token = readFileSync(file, "utf8").trim();
     } catch (error) {
       const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-      return fail(exitCodes.usage, `the token file cannot be read${code}`, "Check --token-file.");
+      return fail(
+        exitCodes.usage,
+        `the token file cannot be read${code}`,
+        "Check --token-file, or tokenFile of the settings.",
+      );
     }
   }
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {

@@ -4,6 +4,7 @@ import { addAnnotate } from "./annotate.ts";
 import { addApprove, addWithdraw } from "./approve.ts";
 import { addCheck } from "./check.ts";
 import { addClose } from "./close.ts";
+import { addCompletion } from "./completion.ts";
 import type { Context } from "./context.ts";
 import { addDemo } from "./demo.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
@@ -26,6 +27,8 @@ Exit codes:
 Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
   CUTOVER_TOKEN      the token it knows you by (never pass it as an argument)
+                     Both may stand in ~/.config/cutover/cli.yaml (XDG_CONFIG_HOME) as
+                     adminUrl and tokenFile; a flag wins over the environment, that over the file
   CUTOVER_STORE_URL, CUTOVER_STORE_PASSWORD
                      for --direct: the store, when no admin API answers
 
@@ -63,7 +66,7 @@ export async function runCli(
   for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
   for (const add of [addSet, addRollback, addHold, addResume, addClose]) add(program, context);
   for (const add of [addApprove, addWithdraw]) add(program, context);
-  for (const add of [addServe, addDemo, addCheck, addToken]) add(program, context);
+  for (const add of [addServe, addDemo, addCheck, addToken, addCompletion]) add(program, context);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -159,6 +159,7 @@ describe("who may know whom", () => {
       "admin/proposal-view.ts",
       "decide/decide.ts",
       "config/duration.ts",
+      "config/cli-file.ts",
       ...words,
     ],
     "audit/": ["audit/", "state/file-lock.ts", "state/coalesce.ts", ...statePorts],

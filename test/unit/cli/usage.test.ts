@@ -67,6 +67,7 @@ test.each([
   "demo",
   "check",
   "token",
+  "completion",
 ])("%s --help shows its usage and examples", async (command) => {
   const { code, stdout, stderr } = await runOnPaper([command, "--help"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -107,6 +108,21 @@ test("check tells every problem with its place and exits 2", async () => {
   const { code, stdout, stderr } = await runOnPaper(["check"], { engine });
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toBe(`${problem.text}\n${problem.text}\ncutover: the configuration has 2 problems\n`);
+});
+
+test("check --explain tells every value and where it comes from", async () => {
+  const values = [
+    { path: "store", value: "memory:", from: { kind: "file", line: 3, column: 8, filled: false } },
+    { path: "workers", value: "2", from: { kind: "file", line: 4, column: 10, filled: true } },
+    { path: "engine", value: "undici", from: { kind: "default" } },
+  ] as const;
+  const engine = { check: async () => ({ ok: true, warnings: [], explain: () => values }) as const };
+  const { stdout } = await runOnPaper(["check", "--explain", "--config", "c.yaml"], { engine });
+  expect(stdout.replaceAll(/ +#/g, " #")).toBe(
+    "store: memory: # c.yaml:3:8\nworkers: 2 # environment, c.yaml:4:10\nengine: undici # default\nok\n",
+  );
+  const json = await runOnPaper(["check", "--explain", "--json"], { engine });
+  expect(JSON.parse(json.stdout)).toEqual({ ok: true, problems: [], warnings: [], values });
 });
 
 test("check says ok, after the warnings; --json holds both", async () => {

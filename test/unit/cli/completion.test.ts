@@ -1,0 +1,47 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runOnPaper } from "../../support/paper-terminal.ts";
+
+const run = promisify(execFile);
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-completion-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** What bash itself offers after these words, the last of which is being typed. */
+async function offered(...words: readonly string[]): Promise<string[]> {
+  const { stdout: script } = await runOnPaper(["completion", "bash"]);
+  const file = join(folder, "cutover.bash");
+  await writeFile(file, script);
+  const typed = ["cutover", ...words].map((word) => `'${word}'`).join(" ");
+  const ask = `source ${file}; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _cutover; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout } = await run("bash", ["-c", ask]);
+  return stdout.split("\n").filter((word) => word !== "");
+}
+
+test("bash offers the commands, the options of one, and the values of an option that has few", async () => {
+  expect(await offered("ro")).toEqual(["rollback"]);
+  expect(await offered("set", "--con")).toEqual(["--confirm"]);
+  expect(await offered("rollback", "--ha")).toEqual(["--hard"]);
+  expect(await offered("token", "--role", "")).toEqual(["viewer", "responder", "operator", "admin"]);
+  expect(await offered("set", "--reason", "")).toEqual([]);
+});
+
+test.each(["zsh", "fish"])("%s is told every command with what it does", async (shell) => {
+  const { code, stdout } = await runOnPaper(["completion", shell]);
+  expect(code).toBe(0);
+  const { stdout: help } = await runOnPaper(["--help"]);
+  const names = [...help.matchAll(/^ {2}([a-z]+) \[?/gm)].map(([, name]) => name ?? "");
+  expect(names).toContain("rollback");
+  for (const name of names.filter((each) => each !== "help")) expect(stdout).toContain(name);
+  expect(stdout).toContain("void the journeys that began on new as well");
+});
+
+test("another shell is bad usage", async () => {
+  expect(await runOnPaper(["completion", "csh"])).toMatchObject({ code: 2, stdout: "" });
+});

@@ -1,0 +1,65 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { clientFor } from "../../../src/cli/options.ts";
+import { runOnPaper } from "../../support/paper-terminal.ts";
+
+let home = "";
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "cutover-home-"));
+});
+afterEach(() => rm(home, { recursive: true }));
+
+async function settings(text: string): Promise<{ readonly XDG_CONFIG_HOME: string }> {
+  await mkdir(join(home, "cutover"), { recursive: true });
+  await writeFile(join(home, "cutover", "cli.yaml"), text);
+  return { XDG_CONFIG_HOME: home };
+}
+
+async function urlOf(options: { readonly adminUrl?: string }, env: Readonly<Record<string, string>>) {
+  const client = await clientFor(options, env);
+  return client.ok ? client.value.url : client.failure.message;
+}
+
+test("a flag wins over the environment, that over the file, that over what is usual", async () => {
+  const env = await settings("adminUrl: http://127.0.0.1:3\n");
+  const told = { ...env, CUTOVER_ADMIN_URL: "http://127.0.0.1:2" };
+  expect(await urlOf({ adminUrl: "http://127.0.0.1:1" }, told)).toBe("http://127.0.0.1:1");
+  expect(await urlOf({}, told)).toBe("http://127.0.0.1:2");
+  expect(await urlOf({}, env)).toBe("http://127.0.0.1:3");
+  expect(await urlOf({}, { XDG_CONFIG_HOME: join(home, "none") })).toBe("http://127.0.0.1:9900");
+  expect(await urlOf({}, {})).toBe("http://127.0.0.1:9900");
+});
+
+test("without XDG_CONFIG_HOME, or with a relative one, it is in ~/.config", async () => {
+  await mkdir(join(home, ".config"));
+  const { XDG_CONFIG_HOME: base } = await settings("adminUrl: http://127.0.0.1:4\n");
+  await mkdir(join(home, ".config", "cutover"));
+  await writeFile(join(home, ".config", "cutover", "cli.yaml"), "adminUrl: http://127.0.0.1:5\n");
+  expect(await urlOf({}, { HOME: base })).toBe("http://127.0.0.1:5");
+  expect(await urlOf({}, { HOME: base, XDG_CONFIG_HOME: "relative" })).toBe("http://127.0.0.1:5");
+});
+
+test("the token's file is found from the settings' folder; what it lacks is said", async () => {
+  const env = await settings("tokenFile: token\n");
+  expect((await clientFor({}, env)).ok).toBe(false);
+  await writeFile(join(home, "cutover", "token"), "cutover_secret\n");
+  expect((await clientFor({}, env)).ok).toBe(true);
+});
+
+test.each([
+  ["adminUrl: 5\n", "adminUrl: expected adminUrl and tokenFile"],
+  ["token: hunter2\n", "token: expected adminUrl and tokenFile"],
+  ["- hunter2\n", "the whole: expected"],
+  ["adminUrl: [hunter2\n", "it is not YAML"],
+])("%j is refused with the file's name, and not repeated", async (text, said) => {
+  const { code, stderr } = await runOnPaper(["status"], { env: await settings(text) });
+  expect(code).toBe(2);
+  expect(stderr).toContain(`${join(home, "cutover", "cli.yaml")}: ${said}`);
+  expect(stderr).not.toContain("hunter2");
+});
+
+test("an empty file says nothing", async () => {
+  expect(await urlOf({}, await settings("# nothing yet\n"))).toBe("http://127.0.0.1:9900");
+});
