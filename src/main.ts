@@ -14,6 +14,27 @@ const engine: Engine = {
     return loaded.ok ? { ok: true, warnings: loaded.warnings, explain: loaded.explain } : loaded;
   },
 
+  async examine(path) {
+    const { access } = await import("node:fs/promises");
+    const check = "configuration";
+    const isThere = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) {
+      const said = `${path} is not here: its store and upstreams were not looked at`;
+      return [{ check, verdict: "warn", said, fix: "Run it on the instance's host, or pass --config FILE." }];
+    }
+    const loaded = await load(path);
+    if (!loaded.ok) {
+      return loaded.problems.map(({ text }) => ({ check, verdict: "fail", said: text }));
+    }
+    const { examine } = await import("./instance/doctor.ts");
+    const warnings = loaded.warnings.map(({ text }) => ({ check, verdict: "warn", said: text }) as const);
+    const sound = { check, verdict: "ok", said: `${path} is sound` } as const;
+    return [sound, ...warnings, ...(await examine(loaded.config))];
+  },
+
   async serve(path) {
     const loaded = await load(path);
     if (!loaded.ok) return loaded;

@@ -74,9 +74,19 @@ export interface Sound {
   readonly explain?: () => readonly ConfigValue[];
 }
 
+/** What was found out about a part, and what to do about it. */
+export interface ConfigFinding {
+  readonly check: string;
+  readonly verdict: "ok" | "warn" | "fail";
+  readonly said: string;
+  readonly fix?: string;
+}
+
 export interface Engine {
   /** Reads and checks a configuration file. */
   check(path: string): Promise<Problems | Sound>;
+  /** Checks a configuration and what it names from this host: its store, its upstreams. */
+  examine(path: string): Promise<readonly ConfigFinding[]>;
   /** Starts an instance, which logs to stdout. Rejects when it cannot start. */
   serve(path: string): Promise<Problems | Running>;
   /** Rejects when the URL is none of Redis. */

@@ -7,6 +7,7 @@ import { addClose } from "./close.ts";
 import { addCompletion } from "./completion.ts";
 import type { Context } from "./context.ts";
 import { addDemo } from "./demo.ts";
+import { addDoctor } from "./doctor.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
 import { addExplain } from "./explain.ts";
 import { addHistory } from "./history.ts";
@@ -66,7 +67,7 @@ export async function runCli(
   for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
   for (const add of [addSet, addRollback, addHold, addResume, addClose]) add(program, context);
   for (const add of [addApprove, addWithdraw]) add(program, context);
-  for (const add of [addServe, addDemo, addCheck, addToken, addCompletion]) add(program, context);
+  for (const add of [addServe, addDemo, addCheck, addDoctor, addToken, addCompletion]) add(program, context);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -440,3 +440,32 @@ test("serve on a taken port: exit 1 with what to do", async () => {
   expect(code).toBe(1);
   expect(stderr).toContain("Something listens there already");
 });
+
+test("doctor finds what is well and what is not, with the fix; exit 1 when something failed", async () => {
+  const { url } = await admin({ auth: tokens });
+  const upstream = await listen(createHttpServer());
+  const file = join(folder, "doctor.yaml");
+  const text = (other: string) =>
+    `store: 'file:${join(folder, "doctor", "state.json")}'\nupstreams:\n  a: { url: '${upstream}' }\n  b: { url: '${other}' }\ndefault: a\n`;
+  await writeFile(file, text(upstream));
+  const well = await runCutover(["doctor", "--config", file], at(url, secrets.viewer));
+  expect(well).toMatchObject({ code: 0, stderr: "" });
+  expect(well.stdout).toMatch(/^ok {4}configuration /);
+  expect(well.stdout).toMatch(/\nok {4}token +known as viewer-token, role viewer\n/);
+  expect(well.stdout).toMatch(/\nok {4}clock of the instance +\d+ ms /);
+
+  await writeFile(file, text("http://127.0.0.1:1"));
+  const ill = await runCutover(["doctor", "--config", file, "--json"], at("http://127.0.0.1:1"));
+  expect(ill.code).toBe(1);
+  expect(JSON.parse(ill.stdout)).toEqual(
+    expect.arrayContaining([
+      { check: "upstream b", verdict: "fail", said: "no connection: ECONNREFUSED", fix: expect.any(String) },
+      {
+        check: "admin API",
+        verdict: "fail",
+        said: expect.stringContaining("out of reach"),
+        fix: expect.any(String),
+      },
+    ]),
+  );
+});

@@ -76,6 +76,7 @@ export function createPaperTerminal(typed?: string): PaperTerminal {
 
 const nothingRuns: Engine = {
   check: async () => ({ ok: true, warnings: [] }),
+  examine: async () => [],
   serve: async () => ({ ok: false, problems: [] }),
   direct: async () => ({ kind: "out_of_reach", why: "nothing runs" }),
   demo: async () => ({ ok: false, problems: [] }),

@@ -66,6 +66,7 @@ test.each([
   "serve",
   "demo",
   "check",
+  "doctor",
   "token",
   "completion",
 ])("%s --help shows its usage and examples", async (command) => {

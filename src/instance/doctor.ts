@@ -1,0 +1,119 @@
+/** What can be found out about a configuration's surroundings from this host: its store and its upstreams. */
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import type { Config } from "../config/schema.ts";
+import { systemClock } from "../state/clock.ts";
+import { openStore } from "../state/open.ts";
+import { StoreUnavailable } from "../state/store.ts";
+
+export interface Finding {
+  /** What was looked at: `store`, `upstream marketplace`. */
+  readonly check: string;
+  readonly verdict: "ok" | "warn" | "fail";
+  readonly said: string;
+  readonly fix?: string;
+}
+
+const slowStoreMs = 100;
+const skewMs = 1000;
+const connectMs = 2000;
+
+/** Writes one key, `shared:doctor` under the prefix, to see that it may. */
+export async function examine(config: Config): Promise<readonly Finding[]> {
+  const upstreams = Object.entries(config.upstreams).map(([name, { url }]) => upstream(name, url));
+  return [...(await storeFindings(config)), ...(await Promise.all(upstreams))];
+}
+
+async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<Finding[]> {
+  if (url === "memory:") {
+    const said = "in memory: a restart forgets where every cutover stands";
+    return [
+      { check: "store", verdict: "warn", said, fix: "Use file:PATH on one host, redis:// on several." },
+    ];
+  }
+  if (url.startsWith("file:")) return [await fileFinding(url.slice("file:".length))];
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+  const { store } = await openStore(url, { prefix, clock: systemClock, log: quiet });
+  const timed = async (work: () => Promise<unknown>) => {
+    const begunMs = performance.now();
+    await work();
+    return Math.round((performance.now() - begunMs) * 10) / 10;
+  };
+  try {
+    // The first call waits for the connection.
+    await store.roster();
+    const ms = await timed(() => store.load(Object.keys(cutovers), new Map()));
+    const askedMs = Date.now();
+    const { nowMs } = await store.roster();
+    const apart = Math.round(nowMs - (askedMs + Date.now()) / 2);
+    await store.shared("doctor", "1");
+    return [
+      ms > slowStoreMs
+        ? {
+            check: "store",
+            verdict: "warn",
+            said: `slow: ${ms} ms a read`,
+            fix: "Bring it nearer, or see its slow log.",
+          }
+        : { check: "store", verdict: "ok", said: `read in ${ms} ms, and may be written` },
+      clockFinding("clock of the store", apart),
+    ];
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    const fix = "Is it up, its address right, and may this user do what docs/redis.md lists?";
+    return [{ check: "store", verdict: "fail", said: error.message, fix }];
+  } finally {
+    await store.close();
+  }
+}
+
+function clockFinding(check: string, apartMs: number): Finding {
+  const said = `${Math.abs(apartMs)} ms ${apartMs < 0 ? "behind" : "before"} this host's`;
+  return Math.abs(apartMs) <= skewMs
+    ? { check, verdict: "ok", said }
+    : { check, verdict: "warn", said, fix: "Let both be set by NTP." };
+}
+
+async function fileFinding(path: string): Promise<Finding> {
+  for (const place of [path, dirname(path)]) {
+    try {
+      await access(place, constants.R_OK | constants.W_OK);
+      return { check: "store", verdict: "ok", said: `${place} may be written` };
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+      if (code === "ENOENT" && place === path) continue;
+      if (code === "ENOENT") return { check: "store", verdict: "ok", said: `${place} will be made` };
+      const fix = "Give the user that serves the right to it.";
+      return { check: "store", verdict: "fail", said: `${place}: ${code}`, fix };
+    }
+  }
+  return { check: "store", verdict: "ok", said: "will be made" };
+}
+
+/** Whether a connection comes about; nothing is sent. */
+function upstream(name: string, url: string): Promise<Finding> {
+  const { hostname, port, protocol } = new URL(url);
+  const check = `upstream ${name}`;
+  const begunMs = performance.now();
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port),
+    });
+    const done = (finding: Finding) => {
+      socket.destroy();
+      resolve(finding);
+    };
+    const failed = (why: string) => {
+      const fix = "Is it up, and reached from this host? Its address: upstreams of the configuration.";
+      done({ check, verdict: "fail", said: `no connection: ${why}`, fix });
+    };
+    socket.setTimeout(connectMs, () => failed(`none within ${connectMs} ms`));
+    socket.once("error", (error: NodeJS.ErrnoException) => failed(error.code ?? "unknown error"));
+    socket.once("connect", () => {
+      done({ check, verdict: "ok", said: `connected in ${Math.round(performance.now() - begunMs)} ms` });
+    });
+  });
+}
