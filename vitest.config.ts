@@ -8,7 +8,12 @@ import { createCountLine } from "./test/support/count-line.ts";
 const project = (
   name: string,
   groupOrder: number,
-  extra: { fileParallelism?: boolean; testTimeout?: number } = {},
+  extra: {
+    include?: string[];
+    exclude?: string[];
+    fileParallelism?: boolean;
+    testTimeout?: number;
+  } = {},
 ) => ({
   test: {
     name,
@@ -19,6 +24,11 @@ const project = (
     ...extra,
   },
 });
+
+/** Integration tests that hold times and shares of a machine against a bar: each has the machine to itself. */
+const timed = ["bad-tokens", "flips", "fleet", "overload", "redis-topologies", "redis-trouble"].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
 
 export default defineConfig({
   test: {
@@ -31,7 +41,8 @@ export default defineConfig({
       project("property", 1),
       project("contract", 1),
       project("wire", 2),
-      project("integration", 3, { fileParallelism: false, testTimeout: 120_000 }),
+      project("integration", 3, { exclude: timed, testTimeout: 120_000 }),
+      project("timed", 4, { include: timed, fileParallelism: false, testTimeout: 120_000 }),
     ],
   },
 });
