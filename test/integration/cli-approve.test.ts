@@ -26,7 +26,10 @@ async function limited() {
 
 test("a large raise is proposed: exit 4 and the words for the other person, who approves it", async () => {
   const { fixture, as } = await limited();
-  const proposed = await runCutover(["set", "checkout", "50", "--reason", "step 4"], as("operator"));
+  const proposed = await runCutover(
+    ["set", "checkout", "50", "--reason", "step 4", "--confirm=50"],
+    as("operator"),
+  );
   expect(proposed).toMatchObject({
     code: 4,
     stdout: expect.stringMatching(/^checkout: 50% is proposed, and waits \d+ s for another person\n$/),
@@ -53,7 +56,10 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
 
 test("--json gives the proposal, and it can be withdrawn", async () => {
   const { as } = await limited();
-  const said = await runCutover(["set", "checkout", "50", "--reason", "r", "--json"], as("operator"));
+  const said = await runCutover(
+    ["set", "checkout", "50", "--reason", "r", "--json", "--confirm=50"],
+    as("operator"),
+  );
   const { id, percent } = proposalView.parse(z.unknown().parse(JSON.parse(said.stdout)));
   expect([said.code, percent]).toEqual([4, 50]);
   expect(await runCutover(["withdraw", "checkout", id], as("responder"))).toMatchObject({

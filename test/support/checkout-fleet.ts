@@ -41,6 +41,8 @@ export interface Shopper {
 
 /** How long the sample configuration keeps an idempotency key: a retry later than that is a new request. */
 const keyTtlMs = 24 * 3_600_000;
+/** And an order's number. */
+const orderTtlMs = 180 * keyTtlMs;
 
 interface Instance {
   fixture: ReturnType<typeof createFixture>;
@@ -324,7 +326,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   async function handIn(instance: Instance): Promise<void> {
     for (const spooled of instance.fixture.spooled.splice(0)) {
       const [key = "", side] = spooled.split(" ");
-      if (side === "new" || side === "legacy") await claim("checkout", key, side, keyTtlMs);
+      if (side === "new" || side === "legacy")
+        await claim("checkout", key, side, key.startsWith("O-") ? orderTtlMs : keyTtlMs);
     }
   }
 
