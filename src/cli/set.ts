@@ -27,7 +27,11 @@ export function addSet(program: Command, context: Context): void {
     .description("raise or lower the share of shoppers whose new journeys start on the new side")
     .argument("<NAME>", "the cutover", readName)
     .argument("<PERCENT>", "0 to 100, at most 3 decimals: 25, 12.5, 25%; below 1 as 0.25%", readPercent)
-    .option("--confirm <PERCENT>", "the same again: needed to raise by more than 25 points", readPercent);
+    .option(
+      "--confirm <PERCENT>",
+      "the same again: a raise by more than 25 points then asks nothing",
+      readPercent,
+    );
   withWriteOptions(command, "required").action(async (name: string, percent: number, options: SetOptions) => {
     const reason = demandReason(context, options, "set", name, percentWord(percent));
     if (reason === undefined) return;
@@ -63,7 +67,7 @@ async function set(
   options: SetOptions,
 ): Promise<ExitCode> {
   const { client, terminal } = api;
-  const { percent, reason } = asked;
+  const { percent } = asked;
   const write = (ifVersion: number | undefined) => ({
     name,
     call: "percent" as const,
@@ -83,7 +87,7 @@ async function set(
     const stands = settled.value;
     const isLarge = isLargeRaise(stands, percent);
     if (isLarge) {
-      const meant = { stands, to: percent, reason, ifVersion: options.ifVersion };
+      const meant = { stands, to: percent };
       const confirmed = await confirmRaise(api, meant);
       if (!confirmed.ok) return report(terminal, confirmed.failure);
     }
