@@ -23,7 +23,7 @@ const maxHeadBytes = 16_384;
 /** A head that takes longer is a slow-loris attack or a dead peer (408). */
 const defaultHeadTimeoutMs = 15_000;
 /** Longer than the 60 s after which common load balancers let go, so that they close first. */
-const idleTimeoutMs = 65_000;
+const defaultIdleTimeoutMs = 65_000;
 /** How long a refused connection is still read, and one may be idle once the listener stops unless that is told. */
 const lingerMs = 1000;
 
@@ -55,6 +55,8 @@ export interface ProxyServerOptions {
   readonly onFault: (error: unknown) => void;
   /** How long a head may take to arrive, of a new connection and of a kept one alike. */
   readonly headTimeoutMs?: number;
+  /** 65,000 without it. */
+  readonly idleTimeoutMs?: number;
 }
 
 export function createProxyServer({
@@ -66,6 +68,7 @@ export function createProxyServer({
   tls,
   onFault,
   headTimeoutMs = defaultHeadTimeoutMs,
+  idleTimeoutMs = defaultIdleTimeoutMs,
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
   const open = new Set<Socket>();

@@ -72,6 +72,9 @@ export function createSessions({
     let streams = 0;
     session.setTimeout(idleTimeoutMs, () => {
       if (streams === 0) session.close();
+      // Frames wait, and nothing moved all the while: the client takes no more, or is gone and the socket, unread while
+      // it is written to, has not said so.
+      else if ((session.state.outboundQueueSize ?? 0) > 0) session.destroy();
     });
     session.on(
       "stream",

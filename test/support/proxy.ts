@@ -15,6 +15,7 @@ export interface ProxyOptions extends Omit<FixtureOptions, "upstreams"> {
   readonly tls?: ListenerConfig["tls"];
   readonly maxConnections?: number;
   readonly headTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
 }
 
 export async function startProxy(options: ProxyOptions) {
@@ -41,6 +42,7 @@ export async function startProxy(options: ProxyOptions) {
     tls: options.tls,
     onFault: (error) => faults.push(error),
     ...(options.headTimeoutMs === undefined ? {} : { headTimeoutMs: options.headTimeoutMs }),
+    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
   });
   const port = await server.listen({ host: "127.0.0.1", port: 0 });
   return {

@@ -161,8 +161,15 @@ function verdict(reading: Reading, own: Observation, theirs: Observation | undef
   return undefined;
 }
 
-function isLineOf(line: string, { method, target }: ReadRequest): boolean {
-  return line.startsWith(`${method} `) && (line.split(" ")[1] === target || !target.startsWith("/"));
+function isLineOf(line: string, read: ReadRequest): boolean {
+  return line.startsWith(`${read.method} `) && line.split(" ")[1] === forwardedForm(read);
+}
+
+/** The target as the next hop gets it: of an absolute form what follows the authority (RFC 9112 §3.2.1, §3.2.4). */
+function forwardedForm({ method, target }: ReadRequest): string {
+  const [, rest] = /^https?:\/\/[^/?#]*(.*)$/is.exec(target) ?? [];
+  if (rest === undefined || rest.startsWith("/")) return rest ?? target;
+  return rest === "" && method === "OPTIONS" ? "*" : `/${rest}`;
 }
 
 /** @returns which of the requests sent were seen, in order; `undefined` when one of those seen is none of them */
