@@ -160,7 +160,11 @@ function answerOf(stream: ServerHttp2Stream, isHead: boolean, onClosed: StreamOp
     left = true;
     gone?.("left");
   };
-  stream.on("aborted", leave);
+  stream.on("aborted", () => {
+    leave();
+    // Reset with NO_ERROR it would stay until its body is read, which nobody does any more.
+    stream.destroy();
+  });
   stream.on("close", () => {
     leave();
     onClosed(left);

@@ -25,10 +25,14 @@ export interface FrameClient {
   continuation(stream: number, bytes: Buffer, endHeaders: boolean): void;
   reset(stream: number, code: number): void;
   frame(type: keyof typeof types, flags: number, stream: number, payload: Buffer): void;
+  /** The frames that `write` sends go out in one packet. */
+  inOnePacket(write: () => void): void;
   /** Codes of RST_STREAM that came, by stream. */
   readonly resets: Map<number, number>;
   /** Of the GOAWAYs that came, in order. */
   readonly goaways: { readonly lastStream: number; readonly code: number }[];
+  /** Octets granted by WINDOW_UPDATE, by stream; 0 is the connection. */
+  readonly granted: Map<number, number>;
   /** Streams whose answer's head came. */
   readonly answered: Set<number>;
   /** Leaves what comes where it is. */
@@ -62,8 +66,10 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
   const resets = new Map<number, number>();
   const goaways: { lastStream: number; code: number }[] = [];
   const answered = new Set<number>();
+  const granted = new Map<number, number>();
   let unread: Buffer = Buffer.alloc(0);
   let closed = false;
+  let held: Buffer[] | undefined;
   socket.on("error", () => {});
   socket.on("close", () => {
     closed = true;
@@ -80,6 +86,8 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
   function take(type: number, flags: number, stream: number, payload: Buffer): void {
     if (type === types.rstStream) resets.set(stream, payload.readUInt32BE(0));
     else if (type === types.headers) answered.add(stream);
+    else if (type === types.windowUpdate)
+      granted.set(stream, (granted.get(stream) ?? 0) + payload.readUInt32BE(0));
     else if (type === types.goaway)
       goaways.push({ lastStream: payload.readUInt32BE(0), code: payload.readUInt32BE(4) });
     else if (type === types.settings && (flags & 1) === 0) frame("settings", 1, 0, Buffer.alloc(0));
@@ -91,7 +99,8 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
     head[3] = types[type];
     head[4] = flags;
     head.writeUInt32BE(stream, 5);
-    if (!socket.destroyed) socket.write(Buffer.concat([head, payload]));
+    if (held !== undefined) held.push(head, payload);
+    else if (!socket.destroyed) socket.write(Buffer.concat([head, payload]));
   }
   await new Promise((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
   socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -108,8 +117,16 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
       frame("rstStream", 0, stream, payload);
     },
     frame,
+    inOnePacket(write) {
+      const frames: Buffer[] = [];
+      held = frames;
+      write();
+      held = undefined;
+      if (!socket.destroyed) socket.write(Buffer.concat(frames));
+    },
     resets,
     goaways,
+    granted,
     answered,
     stopReading: () => void socket.pause(),
     closed: () => closed,
