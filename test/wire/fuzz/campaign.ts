@@ -22,6 +22,8 @@ export interface CampaignOptions {
   readonly from: number;
   readonly to: number;
   readonly onProgress?: (done: number) => void;
+  /** Hears of each finding as it is made; a long run need not be waited for. */
+  readonly onFinding?: (finding: Finding) => void;
 }
 
 export interface Finding {
@@ -54,7 +56,7 @@ const laneCount = 4;
 const patientMs = 1500;
 
 export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
-  const { engine, seed, from, to, onProgress } = options;
+  const { engine, seed, from, to, onProgress, onFinding } = options;
   const cleanups: (() => Promise<unknown>)[] = [];
   const findings: Finding[] = [];
   const forwarded = { cutover: 0, nginx: 0 };
@@ -73,8 +75,12 @@ export async function runCampaign(options: CampaignOptions): Promise<Outcome> {
           if (found.what !== undefined) {
             // What came late belongs to the case before.
             for (const suspect of before === undefined ? [one] : [before, one]) {
+              await settle(lane);
               const again = await judge(lane, suspect, patientMs);
-              if (again.what !== undefined) findings.push(findingOf(suspect, before, again.what, again.told));
+              if (again.what === undefined) continue;
+              const finding = findingOf(suspect, before, again.what, again.told);
+              findings.push(finding);
+              onFinding?.(finding);
             }
           }
           before = one;
@@ -139,6 +145,12 @@ async function judge(lane: Lane, { parts }: Case, silenceMs: number) {
     cutover: own.requests.length,
     nginx: theirs?.requests.length ?? 0,
   };
+}
+
+/** Lets what earlier cases are still owed come, and forgets it: a busy machine forwards after the client has given up. */
+async function settle({ cutover, nginx }: Lane): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, patientMs));
+  for (const place of [cutover, nginx]) place?.witness.take();
 }
 
 /** @returns what is wrong, or nothing */

@@ -31,12 +31,12 @@ const { findings, forwarded } = await runCampaign({
     if (done % 5000 === 0)
       process.stdout.write(`${done} cases, ${Math.round((performance.now() - began) / 1000)} s\n`);
   },
+  onFinding({ number, before, what, bytes, told }) {
+    process.stdout.write(
+      `seed ${seed} case ${number} (after ${before}): ${what}\n  sent ${bytes}\n  told ${told}\n`,
+    );
+  },
 });
-for (const { number, before, what, bytes, told } of findings) {
-  process.stdout.write(
-    `seed ${seed} case ${number} (after ${before}): ${what}\n  sent ${bytes}\n  told ${told}\n`,
-  );
-}
 process.stdout.write(
   `${cases} cases in ${Math.round((performance.now() - began) / 1000)} s; forwarded ${forwarded.cutover} requests, nginx ${forwarded.nginx}; ${findings.length} findings\n`,
 );
