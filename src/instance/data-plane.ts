@@ -96,7 +96,7 @@ export async function openDataPlane(
     timers: systemTimers,
     log,
     counts: metrics,
-    onRecorded: ({ cutover, key }, owner) => ownership.remember(cutover, key, owner),
+    onRecorded: (fact, owner) => ownership.remember(fact.cutover, fact, owner),
   });
   const notebook = createNotebook({
     store: holding.open,

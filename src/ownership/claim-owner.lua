@@ -1,10 +1,18 @@
--- Makes ARGV[1] the owner under KEYS[1] for ARGV[2] ms, unless there is one. Returns the owner there was, or nothing.
--- What is there and is no side, a key of another kind included, is nobody's word: it gives way.
--- A new owner is told to every instance: the message ARGV[4] on the channel ARGV[3].
-local held = redis.pcall('GET', KEYS[1])
-if held == 'legacy' or held == 'new' then
-  return held
+-- A client's claim of a key (ownership/redis.ts), unless there is one: KEYS[1] is its `owner`, KEYS[2] its `claim`.
+-- ARGV: the side, ms to keep it, a channel and the message on it for every instance. A fact decides where a claim
+-- begins; without one the claim stands under `owner` too. What is no side, a key of another kind included, is nobody's
+-- word: it gives way. Returns the owner there was, or nothing.
+local claims = { legacy = 'legacy', new = 'new', ['legacy apart'] = 'legacy', ['new apart'] = 'new' }
+local held = redis.pcall('GET', KEYS[2])
+if claims[held] then
+  return claims[held]
+end
+local fact = redis.pcall('GET', KEYS[1])
+if fact == 'legacy' or fact == 'new' then
+  redis.call('SET', KEYS[2], fact .. ' apart', 'PX', ARGV[2])
+  return fact
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return false

@@ -21,12 +21,18 @@ function storesOver(records: Records, close: () => Promise<void>): OwnershipStor
   return {
     owners: {
       lookup: (cutover, keys) =>
-        Promise.all(keys.map(async (key) => sideOf(await records.get(ownerId(cutover, key))))),
-      async claim(cutover, key, side, ttlMs) {
-        const before = await records.change(ownerId(cutover, key), (held) =>
-          sideOf(held) === undefined ? { value: side, ttlMs } : undefined,
-        );
-        return sideOf(before);
+        Promise.all(
+          keys.map(async ({ key, claimed }) => {
+            const claim = claimed ? sideOf(await records.get(claimId(cutover, key))) : undefined;
+            return claim ?? sideOf(await records.get(ownerId(cutover, key)));
+          }),
+        ),
+      async record(cutover, { key, claimed }, side, ttlMs) {
+        const unless = (value: Side) => (held: string | undefined) =>
+          sideOf(held) === undefined ? { value, ttlMs } : undefined;
+        if (!claimed) return sideOf(await records.change(ownerId(cutover, key), unless(side)));
+        const fact = sideOf(await records.get(ownerId(cutover, key)));
+        return sideOf(await records.change(claimId(cutover, key), unless(fact ?? side))) ?? fact;
       },
     },
     pins: {
@@ -61,6 +67,10 @@ function sideOf(value: string | undefined): Side | undefined {
 /** A cutover's name holds no colon. */
 function ownerId(cutover: string, key: string): string {
   return `owner:${cutover}:${key}`;
+}
+
+function claimId(cutover: string, key: string): string {
+  return `claim:${cutover}:${key}`;
 }
 
 function pinId(cutover: string, shopper: string): string {

@@ -8,15 +8,15 @@
  * What other instances record is remembered here too, as far as it is heard of: an outage then finds every instance
  * knowing the owners of before, and a callback elsewhere needs no question.
  *
- * An owner never changes while it is kept, so what is remembered can not be wrong; it can only outlive the record by
- * what the memory holds, and then still says where the order is.
+ * Neither a fact nor a claim changes while it is kept, so what is remembered can not be wrong; it can only outlive the
+ * record by what the memory holds, and then still says where the order is. The two are remembered apart (store.ts).
  */
 import type { Side } from "../state/model.ts";
 import type { Clock } from "../state/store.ts";
 import { createLru } from "./lru.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool.ts";
-import type { OwnerStore, OwnershipStores } from "./store.ts";
+import type { NamedKey, OwnerStore, OwnershipStores } from "./store.ts";
 
 /** What is found out about owners, for metrics. */
 export interface OwnershipCounts {
@@ -50,7 +50,7 @@ export const recoveryMs = 5000;
 
 export interface RememberingOwnership extends Ownership {
   /** The store has told who owns a key. */
-  remember(cutover: string, key: string, side: Side): void;
+  remember(cutover: string, key: NamedKey, side: Side): void;
 }
 
 export function createOwnership(options: OwnershipOptions): RememberingOwnership {
@@ -58,7 +58,8 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
   const memory = createLru<Side>(options.remembered ?? 200_000);
   let failedAtMs = Number.NEGATIVE_INFINITY;
 
-  const remember = (cutover: string, key: string, side: Side) => memory.set(`${cutover}:${key}`, side);
+  const remember = (cutover: string, key: NamedKey, side: Side) => memory.set(idOf(cutover, key), side);
+  const recall = (cutover: string, key: NamedKey) => memory.get(idOf(cutover, key));
   options.watch?.(remember);
   const isTroubled = () => clock.monotonic() < Math.max(failedAtMs, backSinceMs()) + recoveryMs;
   const failed = () => {
@@ -84,12 +85,12 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
     keys: readonly OwnerKey[],
     known: readonly (Side | undefined)[],
   ): Promise<Found> {
-    const missing = keys.flatMap(({ key }, i) => (known[i] === undefined ? [key] : []));
+    const missing = keys.filter((_, i) => known[i] === undefined);
     try {
       const answers = (await owners.lookup(cutover, missing)).values();
       const sides = known.map((side, i) => {
         const told = side ?? answers.next().value;
-        const key = keys[i]?.key;
+        const key = keys[i];
         if (side === undefined && told !== undefined && key !== undefined) remember(cutover, key, told);
         return told;
       });
@@ -101,25 +102,21 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
   }
 
   /** @returns the owner there was before, if any; `undefined` also when it could not be recorded */
-  async function record(
-    cutover: string,
-    { key, ttlMs }: OwnerKey,
-    side: Side,
-    must: boolean,
-  ): Promise<Claimed> {
+  async function record(cutover: string, key: OwnerKey, side: Side, must: boolean): Promise<Claimed> {
     try {
-      const before = await owners.claim(cutover, key, side, ttlMs);
+      const before = await owners.record(cutover, key, side, key.ttlMs);
       remember(cutover, key, before ?? side);
       return { owner: before, unknown: false };
     } catch {
       failed();
       // Another request with this key may have got here first.
-      const held = memory.get(`${cutover}:${key}`);
+      const held = recall(cutover, key);
       if (held !== undefined) return { owner: held, unknown: false };
       if (must) return { owner: undefined, unknown: true };
       counts.unrecorded(cutover);
       remember(cutover, key, side);
-      await spool.add({ cutover, key, side, until: clock.now() + ttlMs });
+      const { claimed, ttlMs } = key;
+      await spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
       return { owner: undefined, unknown: true };
     }
   }
@@ -128,7 +125,7 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
     remember,
 
     find(cutover, keys) {
-      const known = keys.map(({ key, side }) => side ?? memory.get(`${cutover}:${key}`));
+      const known = keys.map((key) => key.side ?? recall(cutover, key));
       // Keys that are claimed by use need no question of their own: the claim tells. Not while their absence may lie.
       const isAnswered = keys.every(({ claimed }, i) => claimed || known[i] !== undefined);
       if (isAnswered && (!known.includes(undefined) || !isTroubled())) {
@@ -152,31 +149,38 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
     },
 
     async holder(cutover, key) {
-      const known = memory.get(`${cutover}:${key}`);
+      const fact = { key, claimed: false };
+      const claim = { key, claimed: true };
+      const known = recall(cutover, fact);
       if (known !== undefined) return known;
       try {
-        const [told] = await owners.lookup(cutover, [key]);
-        return told ?? (isTroubled() ? "unknown" : undefined);
+        const [byFact, byClaim] = await owners.lookup(cutover, [fact, claim]);
+        return byFact ?? byClaim ?? (isTroubled() ? "unknown" : undefined);
       } catch {
-        return "unknown";
+        return recall(cutover, claim) ?? "unknown";
       }
     },
 
     async learn(cutover, keys, side) {
       await Promise.all(
         keys.map(async (key) => {
-          const remembered = memory.get(`${cutover}:${key.key}`);
+          const remembered = recall(cutover, key);
           const known = key.side ?? remembered;
           const holder = known ?? (await record(cutover, key, side, false)).owner;
           if (holder !== undefined && holder !== side) counts.disputed(cutover);
           // A key that tells its side is in no record: that it was made before only this memory knows.
           const isNew = key.side === undefined ? holder === undefined : remembered === undefined;
-          if (key.side !== undefined) remember(cutover, key.key, key.side);
+          if (key.side !== undefined) remember(cutover, key, key.side);
           if (isNew) options.onLearned?.(cutover, key, holder ?? side);
         }),
       );
     },
   };
+}
+
+/** A cutover's name holds no colon. */
+function idOf(cutover: string, { key, claimed }: NamedKey): string {
+  return claimed ? `claim:${cutover}:${key}` : `owner:${cutover}:${key}`;
 }
 
 function firstOf(sides: readonly (Side | undefined)[]): Side | undefined {

@@ -4,13 +4,11 @@
  */
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Side } from "../state/model.ts";
+import type { NamedKey } from "./store.ts";
 
-export interface OwnerKey {
-  /** The key's bytes as found in the request or response. */
-  readonly key: string;
+/** The key's bytes as found in the request or response; claimed by its first use, or learned from a response. */
+export interface OwnerKey extends NamedKey {
   readonly ttlMs: number;
-  /** Claimed by its first use (an idempotency key), rather than learned from a response (an order id). */
-  readonly claimed: boolean;
   /** The side its form tells: such a key is neither looked up nor recorded. */
   readonly side?: Side;
 }
@@ -51,7 +49,7 @@ export interface Ownership {
    * @param must what can not be recorded in time is not claimed: the request will be refused
    */
   claim(cutover: string, found: Found, side: Side, must: boolean): Promise<Claimed>;
-  /** Who holds a key, asked by a person: counts nothing. Never rejects. */
+  /** Who holds a key, asked by a person: by fact, else by claim. Counts nothing. Never rejects. */
   holder(cutover: string, key: string): Promise<Holder>;
   /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;

@@ -1,9 +1,11 @@
 /**
  * Owners and pins in Redis, each a key with a TTL; every method is one round trip.
  *
- *   cutover:{NAME}:owner:KEY    the side; KEY is the key's bytes as received
+ *   cutover:{NAME}:owner:KEY    the side, a fact or a claim; KEY is the key's bytes as received
+ *   cutover:{NAME}:claim:KEY    the side that a client has claimed. While it is the same as what stands under `owner`,
+ *                               that is this claim, for people to read, and no fact; `SIDE apart`: it is a fact
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/stored-pin.ts)
- *   cutover:owners              channel; each new owner, as SIDE:NAME:KEY
+ *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
  */
 import { readFileSync } from "node:fs";
 import { readStoredPin, writeStoredPin } from "../decide/stored-pin.ts";
@@ -23,9 +25,12 @@ export interface RedisStoresOptions {
 /** The client is its maker's to close. */
 export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisStoresOptions): OwnershipStores {
   const claimOwner = script("claim-owner");
+  const learnOwner = script("learn-owner");
   const startPin = script("start-pin");
   const ownerKey = (cutover: string, key: string) =>
     Buffer.from(`${prefix}:{${cutover}}:owner:${key}`, "latin1");
+  const claimKey = (cutover: string, key: string) =>
+    Buffer.from(`${prefix}:{${cutover}}:claim:${key}`, "latin1");
   const pinKey = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
   const channel = `${prefix}:owners`;
   let failing = false;
@@ -46,13 +51,19 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   return {
     owners: {
       async lookup(cutover, keys) {
-        const [found] = await ask(["mget", ...keys.map((key) => ownerKey(cutover, key))]);
-        return Array.isArray(found) ? found.map(sideOf) : keys.map(() => undefined);
+        const names = keys.flatMap(({ key }) => [ownerKey(cutover, key), claimKey(cutover, key)]);
+        const [found] = await ask(["mget", ...names]);
+        return keys.map(({ claimed }, i) => {
+          const [owner, claim]: unknown[] = Array.isArray(found) ? found.slice(2 * i, 2 * i + 2) : [];
+          const fact = owner === claim ? undefined : sideOf(owner);
+          return claimed ? (claimOf(claim) ?? fact) : fact;
+        });
       },
-      async claim(cutover, key, side, ttlMs) {
-        const news = Buffer.from(`${side}:${cutover}:${key}`, "latin1");
-        const command = ["eval", claimOwner, 1, ownerKey(cutover, key), side, ttlMs, channel, news] as const;
-        const [before] = await ask(command);
+      async record(cutover, { key, claimed }, side, ttlMs) {
+        const news = Buffer.from(`${claimed ? "claim:" : ""}${side}:${cutover}:${key}`, "latin1");
+        const code = claimed ? claimOwner : learnOwner;
+        const names = [ownerKey(cutover, key), claimKey(cutover, key)];
+        const [before] = await ask(["eval", code, 2, ...names, side, ttlMs, channel, news]);
         return sideOf(before);
       },
     },
@@ -76,15 +87,15 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
     backSinceMs: () => client.backSinceMs(),
     watch: (onOwner) =>
       client.subscribe(channel, (message) => {
-        const [, side, cutover, key] = news.exec(message?.toString("latin1") ?? "") ?? [];
+        const [, claim, side, cutover, key] = news.exec(message?.toString("latin1") ?? "") ?? [];
         if (cutover !== undefined && key !== undefined)
-          onOwner(cutover, key, side === "new" ? "new" : "legacy");
+          onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
       }),
     async close() {},
   };
 }
 
-const news = /^(legacy|new):([^:]+):(.+)$/s;
+const news = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
 
 function script(name: string): string {
   return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
@@ -93,6 +104,10 @@ function script(name: string): string {
 /** What stands under an owner's key that is no side is nobody's word. */
 function sideOf(value: unknown): Side | undefined {
   return value === "legacy" || value === "new" ? value : undefined;
+}
+
+function claimOf(value: unknown): Side | undefined {
+  return sideOf(typeof value === "string" ? value.replace(/ apart$/, "") : value);
 }
 
 function pinOf(value: unknown, maxTtl: number) {

@@ -27,7 +27,14 @@ export interface SpoolFile {
   close(done: boolean): Promise<void>;
 }
 
-const line = z.object({ cutover: z.string(), key: z.string(), side: z.enum(sides), until: z.number() });
+const line = z.object({
+  cutover: z.string(),
+  key: z.string(),
+  /** Not in files of before claims and facts were told apart: a fact also holds a claim, not the other way. */
+  claimed: z.boolean().default(false),
+  side: z.enum(sides),
+  until: z.number(),
+});
 const ending = ".spool";
 
 /** Touches nothing before the first fact comes. @param id tells this process from others of the same number */

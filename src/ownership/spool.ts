@@ -1,6 +1,6 @@
 /**
  * Owners that could not be recorded in time wait here and are handed in until the store has taken them: at least
- * once, and harmlessly so, since a claim of what is owned changes nothing. With a folder they wait in a file too
+ * once, and harmlessly so, since recording what is owned changes nothing. With a folder they wait in a file too
  * (spool-file.ts), so that what a killed process knew is handed in by the next one on this host.
  */
 import type { Timers } from "../state/clock.ts";
@@ -9,12 +9,10 @@ import { errorText, type Log } from "../state/log.ts";
 import type { Side } from "../state/model.ts";
 import type { Clock } from "../state/store.ts";
 import type { SpoolFile } from "./spool-file.ts";
-import type { OwnerStore } from "./store.ts";
+import type { NamedKey, OwnerStore } from "./store.ts";
 
-export interface Fact {
+export interface Fact extends NamedKey {
   readonly cutover: string;
-  /** A byte string. */
-  readonly key: string;
   readonly side: Side;
   /** When it is no longer worth keeping; ms since the epoch. */
   readonly until: number;
@@ -28,7 +26,7 @@ export interface SpoolCounts {
 }
 
 export interface SpoolOptions {
-  readonly owners: Pick<OwnerStore, "claim">;
+  readonly owners: Pick<OwnerStore, "record">;
   /** Without it facts wait in memory only. */
   readonly file: SpoolFile | undefined;
   readonly clock: Pick<Clock, "now">;
@@ -67,7 +65,7 @@ export function createSpool(options: SpoolOptions): Spool {
 
   /** @returns whether the fact waits now and did not before */
   function take(fact: Fact): boolean {
-    const id = `${fact.cutover}:${fact.key}`;
+    const id = `${fact.claimed}:${fact.cutover}:${fact.key}`;
     if (facts.has(id)) return false;
     if (facts.size >= most) {
       counts.lost(fact.cutover);
@@ -94,7 +92,7 @@ export function createSpool(options: SpoolOptions): Spool {
     const ttlMs = fact.until - clock.now();
     if (ttlMs > 0) {
       try {
-        const before = await owners.claim(fact.cutover, fact.key, fact.side, ttlMs);
+        const before = await owners.record(fact.cutover, fact, fact.side, ttlMs);
         if (before !== undefined && before !== fact.side) {
           counts.disputed(fact.cutover);
           log.warn(

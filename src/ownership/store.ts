@@ -5,21 +5,36 @@
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Side } from "../state/model.ts";
 
+/**
+ * A key and how its owner comes to be. One text may be both: a client that chooses an idempotency key may choose what
+ * an upstream will call an order. So there are two records, and neither ever changes the other:
+ *
+ *   a fact    an upstream has made what the key names and said so in its answer; or a person has written it
+ *   a claim   a client was the first to use the key: it names a request, not a thing
+ *
+ * An order is only where the fact says. A claim begins where the fact says, if there is one, and then stays.
+ */
+export interface NamedKey {
+  /** A byte string. */
+  readonly key: string;
+  readonly claimed: boolean;
+}
+
 export interface OwnerStore {
   /**
-   * @param keys byte strings
-   * @returns the owners, at the places of the keys; `undefined` where a key has none
+   * @returns the owners, at the places of the keys; `undefined` where a key has none. Of a claimed key the claim, else
+   *   the fact; of any other the fact alone
    * @throws StoreUnavailable when the store does not answer in time
    */
-  lookup(cutover: string, keys: readonly string[]): Promise<readonly (Side | undefined)[]>;
+  lookup(cutover: string, keys: readonly NamedKey[]): Promise<readonly (Side | undefined)[]>;
   /**
-   * Makes the side the key's owner unless it has one; atomic across instances.
+   * Makes the side the key's owner unless `lookup` would tell one; atomic across instances.
    *
-   * @param ttlMs how long the record is kept
+   * @param ttlMs how long the record is kept; a claim is kept so long whatever becomes of a fact
    * @returns the owner there was before; `undefined` when the side has become it
-   * @throws StoreUnavailable when the store does not answer in time: the claim may have landed
+   * @throws StoreUnavailable when the store does not answer in time: the record may have been made
    */
-  claim(cutover: string, key: string, side: Side, ttlMs: number): Promise<Side | undefined>;
+  record(cutover: string, key: NamedKey, side: Side, ttlMs: number): Promise<Side | undefined>;
 }
 
 /** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */
@@ -41,6 +56,6 @@ export interface OwnershipStores {
   /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
   backSinceMs?(): number;
   /** Calls back with each new owner, of whichever instance; some can be missed. @returns the way out */
-  watch?(onOwner: (cutover: string, key: string, side: Side) => void): () => void;
+  watch?(onOwner: (cutover: string, key: NamedKey, side: Side) => void): () => void;
   close(): Promise<void>;
 }

@@ -33,9 +33,10 @@ export function askingStores(
   }
   return {
     owners: {
-      lookup: (cutover, keys) => owners({ call: "lookup", cutover, keys: [...keys] }),
-      async claim(cutover, key, side, ttlMs) {
-        const [before] = await owners({ call: "claim", cutover, key, side, ttlMs });
+      lookup: (cutover, keys) =>
+        owners({ call: "lookup", cutover, keys: keys.map(({ key, claimed }) => ({ key, claimed })) }),
+      async record(cutover, { key, claimed }, side, ttlMs) {
+        const [before] = await owners({ call: "record", cutover, key: { key, claimed }, side, ttlMs });
         return before;
       },
     },
@@ -67,8 +68,8 @@ export async function answerFrom({ owners, pins, open }: Holding, asked: Questio
         const found = await owners.lookup(asked.cutover, asked.keys);
         return { kind: "owners", owners: found.map((owner) => owner ?? null) };
       }
-      case "claim": {
-        const before = await owners.claim(asked.cutover, asked.key, asked.side, asked.ttlMs);
+      case "record": {
+        const before = await owners.record(asked.cutover, asked.key, asked.side, asked.ttlMs);
         return { kind: "owners", owners: [before ?? null] };
       }
       case "find":

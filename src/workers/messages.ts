@@ -13,7 +13,7 @@ import { logLevels } from "../telemetry/log.ts";
 import { trafficIncrements } from "../telemetry/traffic.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 2;
+export const protocol = 3;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -39,6 +39,7 @@ const pin = z.object({
   expiresAt: z.number(),
 });
 const text = z.string();
+const namedKey = z.object({ key: text, claimed: z.boolean() });
 const note = z.object({
   kind: z.enum(openKinds),
   cutover: text,
@@ -50,8 +51,14 @@ const note = z.object({
 
 /** A question to the owners and pins that the primary keeps, or what it is to note. */
 const question = z.discriminatedUnion("call", [
-  z.object({ call: z.literal("lookup"), cutover: text, keys: z.array(text) }),
-  z.object({ call: z.literal("claim"), cutover: text, key: text, side: z.enum(sides), ttlMs: z.number() }),
+  z.object({ call: z.literal("lookup"), cutover: text, keys: z.array(namedKey) }),
+  z.object({
+    call: z.literal("record"),
+    cutover: text,
+    key: namedKey,
+    side: z.enum(sides),
+    ttlMs: z.number(),
+  }),
   z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
   z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),
   z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),

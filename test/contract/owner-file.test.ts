@@ -14,6 +14,7 @@ import { openRecordFile } from "../../src/ownership/record-file.ts";
 import { createRecords, type StoredRecord } from "../../src/ownership/records.ts";
 import { StoreUnavailable } from "../../src/state/store.ts";
 import { createManualTime } from "../support/manual-time.ts";
+import { fact } from "../support/named-keys.ts";
 
 const writer = fileURLToPath(new URL("../support/owner-writer.ts", import.meta.url));
 const hour = 3_600_000;
@@ -29,8 +30,8 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 test("owners and pins outlive a restart; what has expired does not", async () => {
   const time = createManualTime();
   const first = await openFileStores(path, time);
-  await first.owners.claim("checkout", "\xe9\n1", "new", hour);
-  await first.owners.claim("checkout", "short", "new", 1000);
+  await first.owners.record("checkout", fact("\xe9\n1"), "new", hour);
+  await first.owners.record("checkout", fact("short"), "new", 1000);
   const pin = { id: "abcdefghijkl", side: "new", epoch: 1, startedAt: 1_700_000_000 } as const;
   const offer = { ...pin, expiresAt: pin.startedAt + 14_400 };
   await first.pins.start("checkout", "s", { ...offer, side: "legacy" }, 14_400);
@@ -38,7 +39,10 @@ test("owners and pins outlive a restart; what has expired does not", async () =>
   await first.close();
   await time.advance(1000);
   const second = await openFileStores(path, time);
-  expect(await second.owners.lookup("checkout", ["\xe9\n1", "short"])).toEqual(["new", undefined]);
+  expect(await second.owners.lookup("checkout", [fact("\xe9\n1"), fact("short")])).toEqual([
+    "new",
+    undefined,
+  ]);
   expect(await second.pins.find("checkout", "s", 14_400)).toEqual(offer);
   await second.close();
   expect((await readFile(path, "utf8")).split("\n")).toHaveLength(3);
@@ -60,7 +64,7 @@ test("survives kill -9 at any moment, holding every owner that was said to be sa
     child.kill("SIGKILL");
     await Promise.all([gone, closed]);
     const stores = await openFileStores(path, { now: () => Date.now() });
-    const owners = await stores.owners.lookup("checkout", safe);
+    const owners = await stores.owners.lookup("checkout", safe.map(fact));
     expect(owners).toEqual(safe.map((key) => (Number(key.slice(1)) % 2 === 0 ? "new" : "legacy")));
     await stores.close();
   }
@@ -69,11 +73,11 @@ test("survives kill -9 at any moment, holding every owner that was said to be sa
 test("a last line cut short was told to nobody and is dropped; any other that does not read is refused", async () => {
   const time = createManualTime();
   const first = await openFileStores(path, time);
-  await first.owners.claim("checkout", "a", "new", hour);
+  await first.owners.record("checkout", fact("a"), "new", hour);
   await first.close();
   await appendFile(path, '{"id":"owner:checkout:b","val');
   const second = await openFileStores(path, time);
-  expect(await second.owners.lookup("checkout", ["a", "b"])).toEqual(["new", undefined]);
+  expect(await second.owners.lookup("checkout", [fact("a"), fact("b")])).toEqual(["new", undefined]);
   await second.close();
   await writeFile(path, "nonsense\n");
   await expect(openFileStores(path, time)).rejects.toThrow(`${path}: line 1 is no record`);

@@ -7,9 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createMemoryStores, openFileStores } from "../../src/ownership/in-process.ts";
 import { createRedisStores } from "../../src/ownership/redis.ts";
-import type { OwnershipStores } from "../../src/ownership/store.ts";
+import type { NamedKey, OwnershipStores } from "../../src/ownership/store.ts";
+import { type Side, sides } from "../../src/state/model.ts";
 import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
 import { createManualTime } from "../support/manual-time.ts";
+import { claim, fact } from "../support/named-keys.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 
 interface Place {
@@ -69,54 +71,60 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
     place = await open();
   });
 
-  describe("owners", () => {
-    test("a key has no owner before it is claimed, and then the one that claimed it", async () => {
+  describe.each([
+    ["facts", fact],
+    ["claims", claim],
+  ] as const)("owners by %s", (_, named) => {
+    test("a key has no owner before it is recorded, and then the one that it was recorded for", async () => {
       const { owners } = place.one;
-      expect(await owners.lookup("checkout", ["a", "b"])).toEqual([undefined, undefined]);
-      expect(await owners.claim("checkout", "a", "new", hour)).toBeUndefined();
-      expect(await owners.claim("checkout", "a", "legacy", hour)).toBe("new");
-      expect(await place.other.owners.lookup("checkout", ["b", "a"])).toEqual([undefined, "new"]);
+      expect(await owners.lookup("checkout", [named("a"), named("b")])).toEqual([undefined, undefined]);
+      expect(await owners.record("checkout", named("a"), "new", hour)).toBeUndefined();
+      expect(await owners.record("checkout", named("a"), "legacy", hour)).toBe("new");
+      expect(await place.other.owners.lookup("checkout", [named("b"), named("a")])).toEqual([
+        undefined,
+        "new",
+      ]);
     });
 
-    test("a claim of one's own again changes nothing", async () => {
+    test("recording the same again changes nothing", async () => {
       const { owners } = place.one;
-      await owners.claim("checkout", "a", "new", hour);
-      expect(await owners.claim("checkout", "a", "new", hour)).toBe("new");
+      await owners.record("checkout", named("a"), "new", hour);
+      expect(await owners.record("checkout", named("a"), "new", hour)).toBe("new");
     });
 
     test("the same key of two cutovers is two keys", async () => {
       const { owners } = place.one;
-      await owners.claim("checkout", "a", "new", hour);
-      expect(await owners.claim("wallet", "a", "legacy", hour)).toBeUndefined();
-      expect(await owners.lookup("checkout", ["a"])).toEqual(["new"]);
-      expect(await owners.lookup("wallet", ["a"])).toEqual(["legacy"]);
+      await owners.record("checkout", named("a"), "new", hour);
+      expect(await owners.record("wallet", named("a"), "legacy", hour)).toBeUndefined();
+      expect(await owners.lookup("checkout", [named("a")])).toEqual(["new"]);
+      expect(await owners.lookup("wallet", [named("a")])).toEqual(["legacy"]);
     });
 
-    test("of many claims at once from two instances one wins, and all the others hear of it", async () => {
+    test("of many records at once from two instances one wins, and all the others hear of it", async () => {
       const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
       for (const key of keys) {
         const claims = await Promise.all(
           Array.from({ length: 20 }, async (_, i) => {
             const side = i % 2 === 0 ? ("new" as const) : ("legacy" as const);
             const { owners } = i % 4 < 2 ? place.one : place.other;
-            return { side, before: await owners.claim("checkout", key, side, hour) };
+            return { side, before: await owners.record("checkout", named(key), side, hour) };
           }),
         );
         const winners = claims.filter(({ before }) => before === undefined);
         expect(winners).toHaveLength(1);
-        const [owner] = await place.one.owners.lookup("checkout", [key]);
+        const [owner] = await place.one.owners.lookup("checkout", [named(key)]);
         expect(winners[0]?.side).toBe(owner);
         expect(claims.every(({ before }) => before === undefined || before === owner)).toBe(true);
       }
     });
 
-    test("an owner is forgotten after its time, and the key can be claimed anew", async () => {
+    test("an owner is forgotten after its time, and the key can be recorded anew", async () => {
       const { owners } = place.one;
-      await owners.claim("checkout", "a", "new", 50);
-      await owners.claim("checkout", "b", "new", hour);
+      await owners.record("checkout", named("a"), "new", 50);
+      await owners.record("checkout", named("b"), "new", hour);
       await place.passTime(60);
-      expect(await owners.lookup("checkout", ["a", "b"])).toEqual([undefined, "new"]);
-      expect(await owners.claim("checkout", "a", "legacy", hour)).toBeUndefined();
+      expect(await owners.lookup("checkout", [named("a"), named("b")])).toEqual([undefined, "new"]);
+      expect(await owners.record("checkout", named("a"), "legacy", hour)).toBeUndefined();
     });
 
     test.each([
@@ -125,15 +133,81 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
       ["control characters and quotes", 'a\r\n"\\\0b'],
       ["what looks like another key", "x}:owner:y"],
       ["the longest there is", "k".repeat(512)],
-    ])("a key is its bytes: %s", async (_, key) => {
-      await place.one.owners.claim("checkout", key, "new", hour);
-      expect(await place.other.owners.lookup("checkout", [key, `${key}x`])).toEqual(["new", undefined]);
+    ])("a key is its bytes: %s", async (__, key) => {
+      await place.one.owners.record("checkout", named(key), "new", hour);
+      expect(await place.other.owners.lookup("checkout", [named(key), named(`${key}x`)])).toEqual([
+        "new",
+        undefined,
+      ]);
     });
 
     test("a byte and its UTF-8 form are two keys", async () => {
       const { owners } = place.one;
-      await owners.claim("checkout", "\xe9", "new", hour);
-      expect(await owners.lookup("checkout", ["\xc3\xa9"])).toEqual([undefined]);
+      await owners.record("checkout", named("\xe9"), "new", hour);
+      expect(await owners.lookup("checkout", [named("\xc3\xa9")])).toEqual([undefined]);
+    });
+  });
+
+  describe("a key that is both", () => {
+    const record = (key: NamedKey, side: Side, ttlMs = hour, { owners } = place.one) =>
+      owners.record("checkout", key, side, ttlMs);
+    const lookup = () => place.other.owners.lookup("checkout", [fact("O1"), claim("O1")]);
+
+    test("a client that names its request as an order to come gives that order no owner", async () => {
+      await record(claim("O1"), "new");
+      expect(await lookup()).toEqual([undefined, "new"]);
+      expect(await record(fact("O1"), "legacy", hour, place.other)).toBeUndefined();
+      expect(await lookup()).toEqual(["legacy", "new"]);
+    });
+
+    test.each(sides)(
+      "the request keeps its side when the order is made on %s, and the order its own",
+      async (side) => {
+        await record(claim("O1"), "new");
+        await record(fact("O1"), side);
+        for (let again = 0; again < 2; again++) {
+          expect(await record(claim("O1"), "legacy", hour, place.other)).toBe("new");
+          expect(await record(fact("O1"), side === "new" ? "legacy" : "new", hour, place.other)).toBe(side);
+        }
+        expect(await lookup()).toEqual([side, "new"]);
+      },
+    );
+
+    test("a request that is named as an order there is begins where the order is, and stays", async () => {
+      await record(fact("O1"), "legacy", 300);
+      expect(await record(claim("O1"), "new", hour, place.other)).toBe("legacy");
+      expect(await lookup()).toEqual(["legacy", "legacy"]);
+      await place.passTime(310);
+      expect(await lookup()).toEqual([undefined, "legacy"]);
+      expect(await record(claim("O1"), "new")).toBe("legacy");
+    });
+
+    test.each(sides)("each is kept for its own time, with the order on %s", async (side) => {
+      await record(claim("O1"), "new", 300);
+      await record(fact("O1"), side);
+      await place.passTime(310);
+      expect(await lookup()).toEqual([side, side]);
+      await record(claim("O2"), "new");
+      await record(fact("O2"), side, 300);
+      await place.passTime(310);
+      expect(await place.one.owners.lookup("checkout", [fact("O2"), claim("O2")])).toEqual([
+        undefined,
+        "new",
+      ]);
+    });
+
+    test("of a claim and a fact at once from two instances both hold, whichever is first", async () => {
+      for (let i = 0; i < 50; i++) {
+        const key = `both${i}`;
+        const [before] = await Promise.all([
+          record(claim(key), "new"),
+          record(fact(key), "legacy", hour, place.other),
+        ]);
+        expect(await place.one.owners.lookup("checkout", [fact(key), claim(key)])).toEqual([
+          "legacy",
+          before ?? "new",
+        ]);
+      }
     });
   });
 
@@ -234,8 +308,12 @@ describe("owners and pins in redis, as people find and leave them", () => {
   };
   beforeEach(async () => void (await redis.cli("FLUSHALL")));
 
-  test("an owner stands under its key as it is written, with a TTL", async () => {
-    await stores().owners.claim("checkout", Buffer.from("INV-ß-7").toString("latin1"), "new", 86_400_000);
+  test.each([
+    ["learned", fact],
+    ["claimed", claim],
+  ] as const)("an owner that was %s stands under its key as it is written, with a TTL", async (_, each) => {
+    const named = each(Buffer.from("INV-ß-7").toString("latin1"));
+    await stores().owners.record("checkout", named, "new", 86_400_000);
     const key = "cutover:{checkout}:owner:INV-ß-7";
     expect(await redis.cli("GET", key)).toBe("new");
     const ttl = Number(await redis.cli("PTTL", key));
@@ -243,10 +321,35 @@ describe("owners and pins in redis, as people find and leave them", () => {
     expect(ttl).toBeLessThanOrEqual(86_400_000);
   });
 
-  test("an owner that somebody wrote by hand is one", async () => {
+  test("an owner that somebody wrote by hand, or that was recorded before claims were told apart, is a fact", async () => {
+    const { owners } = stores();
     await redis.cli("SET", "cutover:{checkout}:owner:INV-7", "legacy");
-    expect(await stores().owners.lookup("checkout", ["INV-7"])).toEqual(["legacy"]);
-    expect(await stores().owners.claim("checkout", "INV-7", "new", hour)).toBe("legacy");
+    expect(await owners.lookup("checkout", [fact("INV-7"), claim("INV-7")])).toEqual(["legacy", "legacy"]);
+    expect(await owners.record("checkout", claim("INV-7"), "new", hour)).toBe("legacy");
+    expect(await owners.record("checkout", fact("INV-7"), "new", hour)).toBe("legacy");
+    expect(await redis.cli("GET", "cutover:{checkout}:owner:INV-7")).toBe("legacy");
+    expect(await redis.cli("PTTL", "cutover:{checkout}:owner:INV-7")).toBe(-1);
+  });
+
+  test("an owner that somebody wrote by hand over a claim is a fact; the claim stays", async () => {
+    const { owners } = stores();
+    await owners.record("checkout", claim("K1"), "new", hour);
+    await redis.cli("SET", "cutover:{checkout}:owner:K1", "legacy");
+    expect(await owners.lookup("checkout", [fact("K1"), claim("K1")])).toEqual(["legacy", "new"]);
+    expect(await owners.record("checkout", fact("K1"), "new", hour)).toBe("legacy");
+    expect(await owners.record("checkout", claim("K1"), "legacy", hour)).toBe("new");
+  });
+
+  test("a fact and a claim stand apart once they meet, each with its own TTL", async () => {
+    const { owners } = stores();
+    const [owner, claimed] = ["cutover:{checkout}:owner:O1", "cutover:{checkout}:claim:O1"];
+    await owners.record("checkout", claim("O1"), "new", hour);
+    expect(await redis.cli("MGET", owner, claimed)).toEqual(["new", "new"]);
+    await owners.record("checkout", fact("O1"), "new", 10 * hour);
+    expect(await redis.cli("MGET", owner, claimed)).toEqual(["new", "new apart"]);
+    expect(Number(await redis.cli("PTTL", owner))).toBeGreaterThan(9 * hour);
+    expect(Number(await redis.cli("PTTL", claimed))).toBeLessThanOrEqual(hour);
+    expect(Number(await redis.cli("PTTL", claimed))).toBeGreaterThan(hour - 60_000);
   });
 
   test.each([
@@ -258,11 +361,17 @@ describe("owners and pins in redis, as people find and leave them", () => {
     "%s in an owner's place counts as none and gives way to the next claim",
     async (_, [command = "", ...rest]) => {
       const { owners } = stores();
-      await redis.cli(command, "cutover:{checkout}:owner:a", ...rest);
+      for (const place of ["owner:a", "owner:c", "claim:c"])
+        await redis.cli(command, `cutover:{checkout}:${place}`, ...rest);
       await redis.cli("SET", "cutover:{checkout}:owner:b", "new");
-      expect(await owners.lookup("checkout", ["a", "b"])).toEqual([undefined, "new"]);
-      expect(await owners.claim("checkout", "a", "legacy", hour)).toBeUndefined();
-      expect(await owners.lookup("checkout", ["a"])).toEqual(["legacy"]);
+      expect(await owners.lookup("checkout", [fact("a"), fact("b"), claim("c")])).toEqual([
+        undefined,
+        "new",
+        undefined,
+      ]);
+      expect(await owners.record("checkout", fact("a"), "legacy", hour)).toBeUndefined();
+      expect(await owners.record("checkout", claim("c"), "legacy", hour)).toBeUndefined();
+      expect(await owners.lookup("checkout", [fact("a"), claim("c")])).toEqual(["legacy", "legacy"]);
       expect(Number(await redis.cli("PTTL", "cutover:{checkout}:owner:a"))).toBeGreaterThan(0);
     },
   );
@@ -270,13 +379,15 @@ describe("owners and pins in redis, as people find and leave them", () => {
   test("every instance hears of a new owner, whatever bytes its key has, and of nothing else", async () => {
     const { owners, watch } = stores();
     const heard: string[] = [];
-    const stop = watch?.((cutover, key, side) => heard.push(`${cutover} ${key} ${side}`));
+    const stop = watch?.((cutover, { key, claimed }, side) =>
+      heard.push(`${cutover} ${key} ${claimed ? "claimed" : "learned"} ${side}`),
+    );
     await expect.poll(() => redis.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
     await redis.cli("PUBLISH", "cutover:owners", "nonsense");
-    await owners.claim("checkout", "\xe9:\n1", "new", hour);
-    await owners.claim("checkout", "\xe9:\n1", "legacy", hour);
-    await owners.claim("wallet", "O2", "legacy", hour);
-    await expect.poll(() => heard).toEqual(["checkout \xe9:\n1 new", "wallet O2 legacy"]);
+    await owners.record("checkout", claim("\xe9:\n1"), "new", hour);
+    await owners.record("checkout", claim("\xe9:\n1"), "legacy", hour);
+    await owners.record("wallet", fact("O2"), "legacy", hour);
+    await expect.poll(() => heard).toEqual(["checkout \xe9:\n1 claimed new", "wallet O2 learned legacy"]);
     stop?.();
   });
 

@@ -4,6 +4,7 @@ import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
 import { createRedisStores } from "../../src/ownership/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { claim, fact } from "../support/named-keys.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { addDocumentedUser, refusals } from "../support/redis-user.ts";
 
@@ -22,11 +23,16 @@ afterAll(async () => {
 it("keeps owners and pins", async () => {
   const { owners, pins, watch } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
   const heard: string[] = [];
-  const stop = watch?.((cutover, key, side) => heard.push(`${cutover} ${key} ${side}`));
+  const stop = watch?.((cutover, { key }, side) => heard.push(`${cutover} ${key} ${side}`));
   await expect.poll(() => server.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
-  await owners.claim("checkout", "a", "new", 60_000);
-  expect(await owners.lookup("checkout", ["a", "b"])).toEqual(["new", undefined]);
-  await expect.poll(() => heard).toEqual(["checkout a new"]);
+  await owners.record("checkout", claim("a"), "new", 60_000);
+  await owners.record("checkout", fact("a"), "legacy", 60_000);
+  expect(await owners.lookup("checkout", [claim("a"), fact("a"), fact("b")])).toEqual([
+    "new",
+    "legacy",
+    undefined,
+  ]);
+  await expect.poll(() => heard).toEqual(["checkout a new", "checkout a legacy"]);
   stop?.();
   const startedAt = Math.floor(Date.now() / 1000);
   const pin: JourneyPin = {

@@ -18,6 +18,7 @@ import type { Side } from "../../src/state/model.ts";
 import { createRedisClient } from "../../src/state/redis/client.ts";
 import { StoreUnavailable } from "../../src/state/store.ts";
 import { createManualTime } from "../support/manual-time.ts";
+import { fact as named } from "../support/named-keys.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 import { startRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
@@ -65,18 +66,18 @@ function switchable() {
   const { owners } = createMemoryStores(systemClock);
   const store = {
     up: false,
-    claim: async (...args: Parameters<OwnerStore["claim"]>) => {
+    record: async (...args: Parameters<OwnerStore["record"]>) => {
       if (!store.up) throw new StoreUnavailable("off");
-      return owners.claim(...args);
+      return owners.record(...args);
     },
-    lookup: (keys: readonly string[]) => owners.lookup("checkout", keys),
+    lookup: (keys: readonly string[]) => owners.lookup("checkout", keys.map(named)),
   };
   return store;
 }
 
 const fact = (key: string, side: Side = "new", untilMs = Date.now() + hour): Fact => ({
   cutover: "checkout",
-  key,
+  ...named(key),
   side,
   until: untilMs,
 });
@@ -124,7 +125,7 @@ describe("a spool", () => {
     const { spool, counted, recorded, log } = openSpool("a", { owners });
     await spool.add(fact("INV-7", "new"));
     owners.up = true;
-    await owners.claim("checkout", "INV-7", "legacy", hour);
+    await owners.record("checkout", named("INV-7"), "legacy", hour);
     await until("it is handed in", () => spool.waiting() === 0);
     expect(counted).toEqual(["disputed checkout"]);
     expect(recorded).toEqual(["INV-7 legacy"]);
@@ -231,20 +232,21 @@ describe("with a Redis that is killed and comes back", () => {
     ends.push(client.close);
     const { owners, backSinceMs } = createRedisStores({ client, prefix: "cutover" });
     const { spool } = openSpool("a", { owners });
-    await owners.claim("checkout", "before", "legacy", hour);
+    await owners.record("checkout", named("before"), "legacy", hour);
     expect(backSinceMs?.()).toBe(Number.NEGATIVE_INFINITY);
     await redis.kill();
 
-    await expect(owners.claim("checkout", "k", "new", hour)).rejects.toThrow(StoreUnavailable);
+    await expect(owners.record("checkout", named("k"), "new", hour)).rejects.toThrow(StoreUnavailable);
     const begunAt = performance.now();
     const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
     await Promise.all(
       keys.map(async (key) => {
-        await expect(owners.claim("checkout", key, "new", hour)).rejects.toThrow(StoreUnavailable);
+        await expect(owners.record("checkout", named(key), "new", hour)).rejects.toThrow(StoreUnavailable);
         await spool.add(fact(key));
       }),
     );
-    for (const key of keys) await expect(owners.lookup("checkout", [key])).rejects.toThrow(StoreUnavailable);
+    for (const key of keys)
+      await expect(owners.lookup("checkout", [named(key)])).rejects.toThrow(StoreUnavailable);
     // One deadline each would be 25 s.
     expect(performance.now() - begunAt).toBeLessThan(2500);
 
@@ -252,7 +254,7 @@ describe("with a Redis that is killed and comes back", () => {
     await redis.restart();
     await until("all are handed in", () => spool.waiting() === 0);
     expect(performance.now() - restartedAt).toBeLessThan(2000);
-    expect(await owners.lookup("checkout", ["before", ...keys])).toEqual([
+    expect(await owners.lookup("checkout", ["before", ...keys].map(named))).toEqual([
       "legacy",
       ...keys.map(() => "new"),
     ]);
@@ -265,14 +267,14 @@ describe("with a Redis that is killed and comes back", () => {
     const client = createRedisClient(redis.url);
     ends.push(client.close);
     const { owners } = createRedisStores({ client, prefix: "cutover" });
-    await owners.claim("checkout", "a", "new", hour);
+    await owners.record("checkout", named("a"), "new", hour);
     redis.freeze();
     const begunAt = performance.now();
-    await expect(owners.lookup("checkout", ["a"])).rejects.toThrow(StoreUnavailable);
+    await expect(owners.lookup("checkout", [named("a")])).rejects.toThrow(StoreUnavailable);
     const waited = performance.now() - begunAt;
     redis.thaw();
     expect(waited).toBeGreaterThan(200);
     expect(waited).toBeLessThan(600);
-    expect(await owners.lookup("checkout", ["a"])).toEqual(["new"]);
+    expect(await owners.lookup("checkout", [named("a")])).toEqual(["new"]);
   });
 });

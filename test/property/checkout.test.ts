@@ -44,6 +44,7 @@ const stepOf = (shoppers: number, acts: number) =>
           "visit",
           "start",
           "retry",
+          "guess",
           "pay",
           "payTwice",
           "callBack",
@@ -100,6 +101,8 @@ async function act(
     case "retry":
       if (shopper.keys.length > 0) await fleet.start(shopper, at, shopper.keys[which % shopper.keys.length]);
       return;
+    case "guess":
+      return fleet.guess(shopper, at, which);
     case "pay":
       return fleet.pay(shopper, at, which);
     case "payTwice":

@@ -3,7 +3,7 @@
  * it: all in one process, in the test's own time. Every answer is held against what the fleet promises.
  */
 import { createMemoryStores } from "../../src/ownership/in-process.ts";
-import type { OwnerStore } from "../../src/ownership/store.ts";
+import type { NamedKey, OwnerStore } from "../../src/ownership/store.ts";
 import {
   type Change,
   type CutoverState,
@@ -41,8 +41,6 @@ export interface Shopper {
 
 /** How long the sample configuration keeps an idempotency key: a retry later than that is a new request. */
 const keyTtlMs = 24 * 3_600_000;
-/** And an order's number. */
-const orderTtlMs = 180 * keyTtlMs;
 
 interface Instance {
   fixture: ReturnType<typeof createFixture>;
@@ -67,14 +65,14 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   /** When a key was first used. */
   const usedAt = new Map<string, number>();
   const refused = { count: 0 };
-  const listeners = new Set<(cutover: string, key: string, side: Side) => void>();
+  const listeners = new Set<(cutover: string, key: NamedKey, side: Side) => void>();
 
   const reach = async <T>(work: () => Promise<T>): Promise<T> => {
     if (!up) throw new StoreUnavailable("off");
     return work();
   };
-  const claim: OwnerStore["claim"] = async (cutover, key, side, ttlMs) => {
-    const before = await stores.owners.claim(cutover, key, side, ttlMs);
+  const record: OwnerStore["record"] = async (cutover, key, side, ttlMs) => {
+    const before = await stores.owners.record(cutover, key, side, ttlMs);
     if (before === undefined) for (const hear of listeners) hear(cutover, key, side);
     return before;
   };
@@ -91,7 +89,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       },
       owners: {
         lookup: (...args) => reach(() => stores.owners.lookup(...args)),
-        claim: (...args) => reach(() => claim(...args)),
+        record: (...args) => reach(() => record(...args)),
       },
       watch(onOwner) {
         listeners.add(onOwner);
@@ -220,13 +218,21 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     takeCookie(shopper, instance, told, false);
   }
 
+  /** A client that names its request as an order that is about to be made, perhaps somebody else's. */
+  async function guess(shopper: Shopper, pick: number, ahead: number): Promise<void> {
+    const key = `O-${orders + ahead}`;
+    if (!usedAt.has(key)) await startWith(shopper, pick, key, false);
+  }
+
   /** @param key an earlier one is a retry */
   async function start(shopper: Shopper, pick: number, key: string | undefined): Promise<void> {
-    const instance = instanceFor(shopper, pick);
-    const isRetry = key !== undefined;
     // What an instance has forgotten in an outage it can only guess; where that matters, a route says `retry`.
-    if (isRetry && (!up || time.ms >= (usedAt.get(key) ?? 0) + keyTtlMs)) return;
-    const used = key ?? `K-${keys++}`;
+    if (key !== undefined && (!up || time.ms >= (usedAt.get(key) ?? 0) + keyTtlMs)) return;
+    await startWith(shopper, pick, key ?? `K-${keys++}`, key !== undefined);
+  }
+
+  async function startWith(shopper: Shopper, pick: number, used: string, isRetry: boolean): Promise<void> {
+    const instance = instanceFor(shopper, pick);
     const fields = [...fieldsOf(shopper), "Idempotency-Key", used];
     const told = await (await send(instance, "POST", "/checkout", fields, "{}"))();
     if (told === undefined) return fail("a checkout was refused");
@@ -324,10 +330,9 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   }
 
   async function handIn(instance: Instance): Promise<void> {
-    for (const spooled of instance.fixture.spooled.splice(0)) {
-      const [key = "", side] = spooled.split(" ");
-      if (side === "new" || side === "legacy")
-        await claim("checkout", key, side, key.startsWith("O-") ? orderTtlMs : keyTtlMs);
+    for (const fact of instance.fixture.spooled.splice(0)) {
+      const ttlMs = fact.until - time.ms;
+      if (ttlMs > 0) await record(fact.cutover, fact, fact.side, ttlMs);
     }
   }
 
@@ -342,6 +347,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     refused,
     visit,
     start,
+    guess,
     pay,
     payTwice,
     callBack,

@@ -9,6 +9,7 @@ import { createMemoryStores } from "../../src/ownership/in-process.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
+import type { Fact } from "../../src/ownership/spool.ts";
 import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/store.ts";
 import type { BodyLimits } from "../../src/proxy/body-limits.ts";
 import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
@@ -41,7 +42,7 @@ export interface FixtureOptions {
   readonly state?: Partial<CutoverState>;
   /** Over the sample configuration of one cutover. */
   readonly cutover?: Readonly<Record<string, unknown>>;
-  /** Over a store of owners that is `owned`, and one of pins in memory. */
+  /** Over a store of owners that is `owned` and `claims`, and one of pins in memory. */
   readonly owners?: Partial<OwnerStore>;
   readonly pins?: Partial<PinStore>;
   readonly watch?: OwnershipStores["watch"] | undefined;
@@ -82,7 +83,8 @@ export function createFixture(options: FixtureOptions = {}) {
   const journeys: { readonly cutover: string; readonly pin: JourneyPin; readonly event: JourneyEvent }[] = [];
   const finished: string[] = [];
   const owned = new Map<string, Side>();
-  const spooled: string[] = [];
+  const claims = new Map<string, Side>();
+  const spooled: Fact[] = [];
   const time = { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
 
@@ -118,16 +120,18 @@ export function createFixture(options: FixtureOptions = {}) {
   const note = (what: string) => () => void counted.push(what);
   const ownership = createOwnership({
     owners: {
-      lookup: async (_, keys) => keys.map((key) => owned.get(key)),
-      async claim(_, key, side) {
-        const before = owned.get(key);
-        if (before === undefined) owned.set(key, side);
+      lookup: async (_, keys) =>
+        keys.map(({ key, claimed }) => (claimed ? claims.get(key) : undefined) ?? owned.get(key)),
+      async record(_, { key, claimed }, side) {
+        const records = claimed ? claims : owned;
+        const before = records.get(key) ?? owned.get(key);
+        if (!records.has(key)) records.set(key, before ?? side);
         return before;
       },
       ...options.owners,
     },
     watch: options.watch,
-    spool: { add: async ({ key, side }) => void spooled.push(`${key} ${side}`) },
+    spool: { add: async (fact) => void spooled.push(fact) },
     counts: {
       conflict: note("conflict"),
       unknown: note("unknown owner"),
@@ -194,6 +198,7 @@ export function createFixture(options: FixtureOptions = {}) {
     finished,
     inFlight,
     owned,
+    claims,
     spooled,
     pins: stores.pins,
     time,

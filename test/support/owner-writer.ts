@@ -7,7 +7,7 @@ const { owners } = await openFileStores(path, systemClock);
 for (let turn = 0; ; turn++) {
   await Promise.all(
     [`a${turn}`, `b${turn}`].map(async (key) => {
-      await owners.claim("checkout", key, turn % 2 === 0 ? "new" : "legacy", 3_600_000);
+      await owners.record("checkout", { key, claimed: false }, turn % 2 === 0 ? "new" : "legacy", 3_600_000);
       process.stdout.write(`${key}\n`);
     }),
   );

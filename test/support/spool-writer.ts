@@ -8,7 +8,7 @@ const [folder = ""] = process.argv.slice(2);
 const silent = () => undefined;
 const spool = createSpool({
   owners: {
-    claim: async () => {
+    record: async () => {
       throw new StoreUnavailable("never");
     },
   },
@@ -22,6 +22,12 @@ const spool = createSpool({
 await spool.start();
 for (let turn = 0; ; turn++) {
   const side = turn % 2 === 0 ? "new" : "legacy";
-  await spool.add({ cutover: "checkout", key: `k${turn}`, side, until: Date.now() + 3_600_000 });
+  await spool.add({
+    cutover: "checkout",
+    key: `k${turn}`,
+    claimed: false,
+    side,
+    until: Date.now() + 3_600_000,
+  });
   process.stdout.write(`k${turn}\n`);
 }

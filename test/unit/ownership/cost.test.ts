@@ -5,6 +5,7 @@ import { createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createFixture } from "../../support/exchange-fixture.ts";
 import { createManualTime } from "../../support/manual-time.ts";
+import { claim } from "../../support/named-keys.ts";
 
 const silent = () => undefined;
 const ttlMs = 3_600_000;
@@ -22,7 +23,8 @@ function create() {
 describe("the cost of owners", () => {
   it("is at most 3 µs for a key that is remembered, among 100,000", () => {
     const ownership = create();
-    for (let i = 0; i < 100_000; i++) ownership.remember("checkout", `key-${i}-0123456789abcdef`, "new");
+    for (let i = 0; i < 100_000; i++)
+      ownership.remember("checkout", claim(`key-${i}-0123456789abcdef`), "new");
     const keys = Array.from({ length: 1000 }, (_, i): [OwnerKey] => [
       { key: `key-${i * 99}-0123456789abcdef`, ttlMs, claimed: true },
     ]);

@@ -31,14 +31,14 @@ function rig(options: RigOptions = {}) {
   };
   const store: OwnerStore = {
     async lookup(cutover, keys) {
-      trips.push(`lookup ${keys.join(" ")}`);
+      trips.push(`lookup ${keys.map(({ key }) => key).join(" ")}`);
       reach();
       return owners.lookup(cutover, keys);
     },
-    async claim(cutover, key, side, ttl) {
-      trips.push(`claim ${key}`);
+    async record(cutover, key, side, ttl) {
+      trips.push(`${key.claimed ? "claim" : "learn"} ${key.key}`);
       reach();
-      return owners.claim(cutover, key, side, ttl);
+      return owners.record(cutover, key, side, ttl);
     },
   };
   const ownership = createOwnership({
@@ -62,7 +62,7 @@ function rig(options: RigOptions = {}) {
 describe("an owner", () => {
   it("is asked for once and then remembered, answered without waiting", async () => {
     const { owners, ownership, find, trips } = rig();
-    await owners.claim("checkout", "O1", "new", ttlMs);
+    await owners.record("checkout", learned("O1"), "new", ttlMs);
     expect(await find(learned("O1"))).toMatchObject({ owner: "new", unknown: false });
     const again = ownership.find("checkout", [learned("O1")]);
     expect(again).toMatchObject({ owner: "new" });
@@ -79,7 +79,7 @@ describe("an owner", () => {
   it("that nobody has is not remembered as such", async () => {
     const { owners, find } = rig();
     expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: false, claimable: false });
-    await owners.claim("checkout", "O1", "new", ttlMs);
+    await owners.record("checkout", learned("O1"), "new", ttlMs);
     expect((await find(learned("O1"))).owner).toBe("new");
   });
 
@@ -100,8 +100,8 @@ describe("an owner", () => {
       },
     });
     state.up = false;
-    hear[0]?.("checkout", "O1", "new");
-    hear[0]?.("wallet", "O2", "new");
+    hear[0]?.("checkout", learned("O1"), "new");
+    hear[0]?.("wallet", learned("O2"), "new");
     expect((await find(learned("O1"))).owner).toBe("new");
     expect(trips).toEqual([]);
     expect((await find(learned("O2"))).owner).toBeUndefined();
@@ -109,20 +109,20 @@ describe("an owner", () => {
 
   it("of the first key in config order wins, and the conflict is counted", async () => {
     const { owners, find, counted } = rig();
-    await owners.claim("checkout", "O1", "new", ttlMs);
-    await owners.claim("checkout", "O2", "legacy", ttlMs);
+    await owners.record("checkout", learned("O1"), "new", ttlMs);
+    await owners.record("checkout", learned("O2"), "legacy", ttlMs);
     expect((await find(learned("O1"), learned("O2"))).owner).toBe("new");
     expect((await find(learned("O2"), learned("O1"))).owner).toBe("legacy");
     expect(counted).toEqual(["conflict", "conflict"]);
   });
 
   it("is forgotten when more are remembered than there is room for, and asked for again", async () => {
-    const { claim, find, trips } = rig({ remembered: 2 });
-    for (const key of ["K1", "K2", "K3"]) await claim("new", claimed(key));
+    const { ownership, find, trips } = rig({ remembered: 2 });
+    for (const key of ["O1", "O2", "O3"]) await ownership.learn("checkout", [learned(key)], "new");
     trips.length = 0;
-    await find(learned("K1"));
-    await find(learned("K3"));
-    expect(trips).toEqual(["lookup K1"]);
+    await find(learned("O1"));
+    await find(learned("O3"));
+    expect(trips).toEqual(["lookup O1"]);
   });
 });
 
@@ -135,7 +135,7 @@ describe("a claim", () => {
 
   it("tells the owner that another instance made first", async () => {
     const { owners, claim } = rig();
-    await owners.claim("checkout", "K1", "legacy", ttlMs);
+    await owners.record("checkout", claimed("K1"), "legacy", ttlMs);
     expect((await claim("new", claimed("K1"))).owner).toBe("legacy");
     expect((await claim("new", claimed("K1"))).owner).toBe("legacy");
   });
@@ -143,7 +143,7 @@ describe("a claim", () => {
   it("touches only keys that are claimed by use", async () => {
     const { claim, owners } = rig();
     await claim("new", learned("O1"), claimed("K1"));
-    expect(await owners.lookup("checkout", ["O1", "K1"])).toEqual([undefined, "new"]);
+    expect(await owners.lookup("checkout", [learned("O1"), claimed("K1")])).toEqual([undefined, "new"]);
   });
 
   it.each(sides)("that can not be recorded holds here, for %s, and waits in the spool", async (side) => {
@@ -177,18 +177,60 @@ describe("a claim", () => {
   });
 });
 
+describe("a client that names its request as an order to come", () => {
+  it("gives the order no owner: not in memory, not in the store, nor by what is heard of", async () => {
+    const hear: Parameters<NonNullable<OwnershipStores["watch"]>>[0][] = [];
+    const { ownership, claim, find, counted } = rig({
+      watch: (onOwner) => {
+        hear.push(onOwner);
+        return () => undefined;
+      },
+    });
+    await claim("new", claimed("O1"));
+    hear[0]?.("checkout", claimed("O2"), "new");
+    expect((await find(learned("O1"))).owner).toBeUndefined();
+    expect((await find(learned("O2"))).owner).toBeUndefined();
+    await ownership.learn("checkout", [learned("O1")], "legacy");
+    expect((await find(learned("O1"))).owner).toBe("legacy");
+    expect((await find(claimed("O1"))).owner).toBe("new");
+    expect(counted).toEqual([]);
+  });
+
+  it("keeps its side in an outage, and the order its own", async () => {
+    const { ownership, claim, find, spooled, state } = rig();
+    state.up = false;
+    await claim("new", claimed("O1"));
+    await ownership.learn("checkout", [learned("O1")], "legacy");
+    expect((await find(claimed("O1"))).owner).toBe("new");
+    expect((await find(learned("O1"))).owner).toBe("legacy");
+    expect(spooled).toEqual(["O1 new", "O1 legacy"]);
+  });
+
+  it("is told of the order's side first when somebody asks who holds the key", async () => {
+    const { ownership, claim, state } = rig();
+    await claim("new", claimed("O1"));
+    expect(await ownership.holder("checkout", "O1")).toBe("new");
+    await ownership.learn("checkout", [learned("O1")], "legacy");
+    expect(await ownership.holder("checkout", "O1")).toBe("legacy");
+    await claim("new", claimed("K1"));
+    state.up = false;
+    expect(await ownership.holder("checkout", "K1")).toBe("new");
+    expect(await ownership.holder("checkout", "K2")).toBe("unknown");
+  });
+});
+
 describe("what a side has made", () => {
   it("is recorded in one round trip, and not again", async () => {
     const { ownership, owners, trips } = rig();
     await ownership.learn("checkout", [learned("O1")], "new");
     await ownership.learn("checkout", [learned("O1")], "new");
-    expect(trips).toEqual(["claim O1"]);
-    expect(await owners.lookup("checkout", ["O1"])).toEqual(["new"]);
+    expect(trips).toEqual(["learn O1"]);
+    expect(await owners.lookup("checkout", [learned("O1")])).toEqual(["new"]);
   });
 
   it("is counted as disputed when the other side owns it already; the first owner stays", async () => {
     const { ownership, owners, counted, find } = rig();
-    await owners.claim("checkout", "O1", "legacy", ttlMs);
+    await owners.record("checkout", learned("O1"), "legacy", ttlMs);
     await ownership.learn("checkout", [learned("O1")], "new");
     await ownership.learn("checkout", [learned("O1")], "new");
     expect(counted).toEqual(["disputed", "disputed"]);
@@ -200,7 +242,7 @@ describe("what a side has made", () => {
     const { ownership, owners, state, claim } = rig({
       onLearned: (_, { key }, side) => told.push(`${key} ${side}`),
     });
-    await owners.claim("checkout", "O2", "legacy", ttlMs);
+    await owners.record("checkout", learned("O2"), "legacy", ttlMs);
     for (let again = 0; again < 2; again++) {
       await ownership.learn("checkout", [learned("O1"), learned("O2")], "new");
       await ownership.learn("checkout", [{ ...learned("SS-1"), side: "legacy" }], "legacy");

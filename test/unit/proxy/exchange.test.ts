@@ -286,7 +286,7 @@ describe("owners", () => {
     fixture.send(pay("k1"), "{}");
     expect(fixture.attempts).toHaveLength(0);
     await turn();
-    expect(fixture.owned.get("k1")).toBe("new");
+    expect(fixture.claims.get("k1")).toBe("new");
     fixture.set({ percentThousandths: 0 });
     fixture.send(pay("k1"), "{}");
     await turn();
@@ -297,7 +297,7 @@ describe("owners", () => {
   it("follows the claim another instance made first", async () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
-      owners: { claim: async () => "legacy" },
+      owners: { record: async () => "legacy" },
     });
     fixture.send(pay("k1"), "{}");
     await turn();
@@ -309,7 +309,7 @@ describe("owners", () => {
     fixture.owned.set("X-1", "legacy");
     fixture.send(pay("k2"), "{}");
     await turn();
-    expect(fixture.owned.get("k2")).toBe("legacy");
+    expect(fixture.claims.get("k2")).toBe("legacy");
     expect(fixture.attempts[0]?.upstream).toBe("old");
   });
 
@@ -319,7 +319,7 @@ describe("owners", () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
       owners: {
-        claim: (_, key, side) => {
+        record: (_, { key }, side) => {
           learned.push(`${key} ${side}`);
           return new Promise((resolve) => {
             recorded.push(() => resolve(undefined));
@@ -339,6 +339,23 @@ describe("owners", () => {
     expect(client.heads[0]?.status).toBe(201);
     expect(client.body()).toBe('{"orderId":"INV-7b"}');
     expect(fixture.counted).toEqual(["new ok"]);
+  });
+
+  it("sends an order's callback to the side that made it, whoever named a request as that order before", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const send = async (target: string, fields: string[], body?: string) => {
+      fixture.send({ method: "POST", target, fields }, body);
+      for (let i = 0; i < 5; i++) await turn();
+    };
+    const guess = [...shopper("mallory"), "Idempotency-Key", "INV-8"];
+    await send("/cart/1", guess);
+    fixture.set({ percentThousandths: 0 });
+    await send("/checkout", shopper("a"), "{}");
+    answer(fixture.attempts[1], 201, ["Content-Type", "application/json"], '{"orderId":"INV-8"}');
+    await turn();
+    await send("/callbacks/payment", host, '{"order_id":"INV-8"}');
+    await send("/cart/1", guess);
+    expect(fixture.decisions).toEqual(["new bucket", "legacy bucket", "legacy owner", "new owner"]);
   });
 
   it("sends a callback by the key in its JSON body, byte for byte, to the owner", async () => {

@@ -238,10 +238,10 @@ describe("an owner's pattern", () => {
       state: { percentThousandths: 100_000 },
       owners: {
         lookup: async (_, keys) => {
-          calls.push(`lookup ${keys}`);
+          calls.push(`lookup ${keys.length}`);
           return keys.map(() => "legacy");
         },
-        claim: async (_, key) => void calls.push(`claim ${key}`),
+        record: async (_, { key }) => void calls.push(`record ${key}`),
       },
     });
     await pass(fixture, "POST", "/orders/MP-1/pay", app("a"));
@@ -266,7 +266,7 @@ describe("unknown: retry", () => {
   const callback = { body: '{"order_id":"INV-7"}' };
   const away: FixtureOptions["owners"] = {
     lookup: () => Promise.reject(out()),
-    claim: () => Promise.reject(out()),
+    record: () => Promise.reject(out()),
   };
 
   it("answers 503 with Retry-After instead of guessing, forwards nothing, and counts it as rejected", async () => {
@@ -316,7 +316,7 @@ describe("unknown: retry", () => {
   });
 
   it("claims nothing for a request it refuses", async () => {
-    const fixture = createFixture({ cutover: retry, owners: { claim: () => Promise.reject(out()) } });
+    const fixture = createFixture({ cutover: retry, owners: { record: () => Promise.reject(out()) } });
     const key = ["Idempotency-Key", "k1"];
     const client = await pass(fixture, "POST", "/callbacks/payment", app("a", ...key), { body: "{}" });
     expect(client.heads[0]?.status).toBe(503);
@@ -329,14 +329,14 @@ describe("a claim in an outage", () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
       cutover: { fallback: true },
-      owners: { claim: () => Promise.reject(out()), lookup: () => Promise.reject(out()) },
+      owners: { record: () => Promise.reject(out()), lookup: () => Promise.reject(out()) },
     });
     const pay = app("a", "Cookie", "theme=dark", "Idempotency-Key", "k1");
     await pass(fixture, "POST", "/cart/1", pay);
     fixture.set({ percentThousandths: 0 });
     await pass(fixture, "POST", "/cart/1", pay);
     expect(fixture.decisions).toEqual(["new bucket", "new owner"]);
-    expect(fixture.spooled).toEqual(["k1 new"]);
+    expect(fixture.spooled).toMatchObject([{ key: "k1", claimed: true, side: "new" }]);
     fixture.send({ method: "POST", target: "/cart/1", fields: pay }, "{}");
     for (let i = 0; i < 5; i++) await turn();
     fixture.attempts.at(-1)?.sink.failure({ outcome: "connect_failed", sent: false, code: "ECONNREFUSED" });
@@ -353,7 +353,7 @@ describe("keys", () => {
     fixture.send({ method: "POST", target: "/cart/1", fields: app("a", "Cookie", "a=b") }, "{}");
     for (let i = 0; i < 5; i++) await turn();
     answer(fixture.attempts.at(-1), 201, ["Location", `/orders/${long}`]);
-    expect([...fixture.owned.keys()]).toEqual([long.slice(1)]);
+    expect([...fixture.claims.keys(), ...fixture.owned.keys()]).toEqual([long.slice(1)]);
     expect(fixture.counted.filter((count) => count === "long key")).toHaveLength(2);
   });
 

@@ -4,6 +4,7 @@ import { createOpenInProcess } from "../../../src/ownership/open/in-process.ts";
 import { StoreUnavailable } from "../../../src/state/store.ts";
 import { answerFrom, askingStores } from "../../../src/workers/holding.ts";
 import { fromWorker, type Question, type Reply, toWorker } from "../../../src/workers/messages.ts";
+import { claim, fact } from "../../support/named-keys.ts";
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
@@ -28,11 +29,14 @@ describe("owners and pins that the primary keeps", () => {
 
   test("are the same for whoever asks", async () => {
     const key = "caf\u00c3\u00a9 \u0000\u00ff";
-    expect(await stores.owners.lookup("checkout", [key, "other"])).toEqual([undefined, undefined]);
-    expect(await stores.owners.claim("checkout", key, "new", 60_000)).toBeUndefined();
-    expect(await stores.owners.claim("checkout", key, "legacy", 60_000)).toBe("new");
-    expect(await stores.owners.lookup("checkout", ["other", key])).toEqual([undefined, "new"]);
-    expect(await kept.owners.lookup("checkout", [key])).toEqual(["new"]);
+    const { owners } = stores;
+    expect(await owners.lookup("checkout", [fact(key), fact("other")])).toEqual([undefined, undefined]);
+    expect(await owners.record("checkout", claim(key), "legacy", 60_000)).toBeUndefined();
+    expect(await owners.record("checkout", fact(key), "new", 60_000)).toBeUndefined();
+    expect(await owners.record("checkout", fact(key), "legacy", 60_000)).toBe("new");
+    const asked = [fact("other"), fact(key), claim(key)];
+    expect(await owners.lookup("checkout", asked)).toEqual([undefined, "new", "legacy"]);
+    expect(await kept.owners.lookup("checkout", asked)).toEqual([undefined, "new", "legacy"]);
   });
 
   test("a journey begins once", async () => {
@@ -54,19 +58,19 @@ describe("owners and pins that the primary keeps", () => {
 
   test("what the primary can not tell, or does not tell in time, is out of reach", async () => {
     const silent = askingStores(() => Promise.reject(new StoreUnavailable("late")), clock);
-    await expect(silent.owners.lookup("checkout", ["a"])).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(silent.owners.lookup("checkout", [fact("a")])).rejects.toBeInstanceOf(StoreUnavailable);
     await expect(silent.pins.find("checkout", "a", 60)).rejects.toBeInstanceOf(StoreUnavailable);
     let works = false;
     const troubled = askingStores(
       async (question) => (works ? answerFrom(kept, question) : { kind: "unavailable" }),
       clock,
     );
-    await expect(troubled.owners.claim("checkout", "a", "new", 1000)).rejects.toBeInstanceOf(
+    await expect(troubled.owners.record("checkout", claim("a"), "new", 1000)).rejects.toBeInstanceOf(
       StoreUnavailable,
     );
     expect(troubled.backSinceMs?.()).toBe(Number.NEGATIVE_INFINITY);
     works = true;
-    await troubled.owners.lookup("checkout", ["a"]);
+    await troubled.owners.lookup("checkout", [fact("a")]);
     expect(performance.now() - (troubled.backSinceMs?.() ?? 0)).toBeLessThan(1000);
   });
 });
