@@ -110,6 +110,7 @@ export function createProxyServer({
     if (left > 0) answering.set(socket, left);
     else {
       answering.delete(socket);
+      turns.answered(socket);
       upgrades.answered(socket);
     }
     if (draining) closeOnceIdle(socket);

@@ -26,16 +26,29 @@ export interface Turns {
    * @param refuse called when a refusal is next to be written on the connection
    */
   giveUp(socket: Socket, peerEnded: boolean, refuse: () => void): void;
+  /**
+   * All that was asked on the connection is answered. One that is kept may stay idle for long, and holds nothing of what
+   * went before.
+   */
+  answered(socket: Socket): void;
+}
+
+/** What is known of a connection. */
+interface Line {
+  /** Its latest turn, unless that is over and what comes next need not know of it. */
+  latest: Turn | undefined;
 }
 
 export function createTurns(): Turns {
-  const latest = new WeakMap<Socket, Turn>();
+  const lines = new WeakMap<Socket, Line>();
   return {
     take(request, response, begin) {
       const { socket } = request;
-      const before = latest.get(socket)?.response;
       const turn: Turn = { request, response, breakOff: undefined, refuse: undefined };
-      latest.set(socket, turn);
+      const line = lines.get(socket);
+      const before = line?.latest?.response;
+      if (line === undefined) lines.set(socket, { latest: turn });
+      else line.latest = turn;
       const next = () => {
         if (socket.destroyed || before?.shouldKeepAlive === false) return;
         if (turn.refuse === undefined) begin(turn);
@@ -45,7 +58,7 @@ export function createTurns(): Turns {
       else before.once("close", next);
     },
     giveUp(socket, peerEnded, refuse) {
-      const turn = latest.get(socket);
+      const turn = lines.get(socket)?.latest;
       if (turn === undefined) refuse();
       else if (turn.request.complete) {
         const { response } = turn;
@@ -59,6 +72,12 @@ export function createTurns(): Turns {
       } else if (peerEnded) socket.destroy();
       else if (turn.breakOff === undefined) turn.refuse = refuse;
       else turn.breakOff();
+    },
+    answered(socket) {
+      const line = lines.get(socket);
+      if (line?.latest === undefined) return;
+      const { request, response } = line.latest;
+      if (request.complete && response.shouldKeepAlive && response.writableFinished) line.latest = undefined;
     },
   };
 }

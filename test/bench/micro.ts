@@ -1,11 +1,10 @@
 /** What is too small to be seen from outside: deciding, and finding the route. */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { parsePath } from "../../src/config/path.ts";
 import { bucketOf } from "../../src/decide/bucket.ts";
 import { decide, type Facts } from "../../src/decide/decide.ts";
 import { compileRoutes, type Router } from "../../src/decide/route.ts";
 import { initialState } from "../../src/state/model.ts";
+import { collector } from "../support/collector.ts";
 import { aligned, median } from "./report.ts";
 
 const runs = 9;
@@ -80,12 +79,4 @@ function timed<Input>(given: readonly Input[], call: (input: Input) => boolean):
   }
   if (yes === 0) throw new Error("nothing was computed");
   return { nanoseconds: median(times), bytesKept: Math.max(0, median(kept)) };
-}
-
-/** The garbage collector, without a flag on the command line. */
-function collector(): () => void {
-  setFlagsFromString("--expose-gc");
-  const collect: unknown = runInNewContext("gc");
-  if (typeof collect !== "function") throw new Error("no garbage collector to call");
-  return () => void collect();
 }

@@ -60,15 +60,18 @@ export interface StartOptions {
   readonly yaml: string;
   /** Whose sockets it is handed. */
   readonly holder?: Holder;
+  /** As `--inspect=127.0.0.1:0`. */
+  readonly nodeFlags?: readonly string[];
 }
 
-export async function startProcess({ folder, name, yaml, holder }: StartOptions): Promise<Running> {
+export async function startProcess(options: StartOptions): Promise<Running> {
+  const { folder, name, yaml, holder, nodeFlags = [] } = options;
   const config = join(folder, `${name}.yaml`);
   const logged = join(folder, `${name}.log`);
   await writeFile(config, yaml);
   await writeFile(logged, "", { flag: "a" });
   const before = (await linesOf(logged)).filter(({ msg }) => msg === "ready").length;
-  const words = [process.execPath, bin, "serve", "--config", config];
+  const words = [process.execPath, ...nodeFlags, bin, "serve", "--config", config];
   const { pid, exit } = await (holder ?? ownProcess).run(words, folder, logged);
   let isOver = false;
   void exit.then(() => {
