@@ -4,97 +4,15 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Pool } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type OrderSides, type OrderStats, startOrderSides } from "../support/order-sides.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type Answer, type OrderFleet, size, startOrderFleet } from "../support/order-fleet.ts";
+import { type OrderStats, startOrderSides } from "../support/order-sides.ts";
+import { startRedis } from "../support/redis.ts";
 import { type Served, startServe } from "../support/serve.ts";
 
 /** CUTOVER_BARS=full: as long as the bar says. */
 const outageMs = process.env.CUTOVER_BARS === "full" ? 20_000 : 5000;
-const size = 3;
-
-interface Fleet {
-  readonly redis: RedisServer;
-  readonly sides: OrderSides;
-  readonly instances: readonly Served[];
-  post(instance: number, path: string, headers: Record<string, string>, body: string): Promise<Answer>;
-  admin(path: string, body: unknown): Promise<void>;
-  /** The sum of a metric over all instances and series. */
-  metric(name: string): Promise<number>;
-  stop(): Promise<void>;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
-async function startFleet(unknown: "bucket" | "retry"): Promise<Fleet> {
-  const folder = await mkdtemp(join(tmpdir(), "cutover-ownership-"));
-  const redis = await startRedis(["--appendonly", "yes"]);
-  const sides = await startOrderSides();
-  const cutover = [
-    "shopper: ['header:x-shopper-id', 'cookie:sid']",
-    "journey: {}",
-    "routes:",
-    "  - { name: checkout, path: /checkout, methods: [POST], journey: start }",
-    "  - { name: pay, path: '/orders/:orderId/pay', methods: [POST], journey: end, payment: true }",
-    `  - { name: callback, path: /callbacks/payment, methods: [POST], unknown: ${unknown} }`,
-    "owners:",
-    "  - { key: 'header:idempotency-key', ttl: 24h }",
-    "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
-  ];
-  const instances = await Promise.all(
-    Array.from({ length: size }, (_, i) =>
-      startServe({ folder, name: `i${i}`, sides, store: redis.url, cutover }),
-    ),
-  );
-  const pools = instances.map(({ proxy }) => new Pool(proxy, { connections: 32, pipelining: 1 }));
-  return {
-    redis,
-    sides,
-    instances,
-    async post(instance, path, headers, body) {
-      const pool = pools[instance % size];
-      if (pool === undefined) throw new Error("no instance");
-      const answer = await pool.request({
-        method: "POST",
-        path,
-        headers: { "content-type": "application/json", ...headers },
-        body,
-      });
-      return { status: answer.statusCode, body: await answer.body.text() };
-    },
-    async admin(path, body) {
-      const response = await fetch(`${instances[0]?.admin}/api/v1/cutovers/checkout/${path}`, {
-        method: path === "percent" ? "PUT" : "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
-      });
-      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-    },
-    async metric(name) {
-      let sum = 0;
-      for (const { admin } of instances) {
-        const text = await (await fetch(`${admin}/metrics`)).text();
-        for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))) {
-          sum += Number(value);
-        }
-      }
-      return sum;
-    },
-    async stop() {
-      await Promise.all(pools.map((pool) => pool.destroy()));
-      await Promise.all(instances.map((instance) => instance.kill()));
-      await sides.stop();
-      await redis.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
 /** Runs `work` for 0 … count-1, so many at a time. */
 async function eachOf(count: number, atOnce: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
@@ -105,7 +23,7 @@ async function eachOf(count: number, atOnce: number, work: (i: number) => Promis
   );
 }
 
-async function order(fleet: Fleet, instance: number): Promise<string> {
+async function order(fleet: OrderFleet, instance: number): Promise<string> {
   const shopper = randomBytes(6).toString("hex");
   const { status, body } = await fleet.post(instance, "/checkout", { "x-shopper-id": shopper }, "{}");
   expect(status).toBe(201);
@@ -114,13 +32,13 @@ async function order(fleet: Fleet, instance: number): Promise<string> {
 }
 
 /** As a provider sends it: no shopper, no cookie, and the spelling of the body is the provider's own. */
-function callback(fleet: Fleet, instance: number, id: string): Promise<Answer> {
+function callback(fleet: OrderFleet, instance: number, id: string): Promise<Answer> {
   const body = `{ "amount" : 1.50, "order_id":"${id}" ,"note":"\u00e9${randomBytes(4).toString("hex")}"}\n`;
   const sha = createHash("sha256").update(body).digest("hex");
   return fleet.post(instance, "/callbacks/payment", { "x-body-sha256": sha }, body);
 }
 
-async function ownersInStore(fleet: Fleet, ids: readonly string[]): Promise<unknown[]> {
+async function ownersInStore(fleet: OrderFleet, ids: readonly string[]): Promise<unknown[]> {
   const found: unknown[] = [];
   for (let at = 0; at < ids.length; at += 500) {
     const keys = ids.slice(at, at + 500).map((id) => `cutover:{checkout}:owner:${id}`);
@@ -130,9 +48,9 @@ async function ownersInStore(fleet: Fleet, ids: readonly string[]): Promise<unkn
 }
 
 describe("three instances on one Redis", () => {
-  let fleet: Fleet;
+  let fleet: OrderFleet;
   beforeAll(async () => {
-    fleet = await startFleet("bucket");
+    fleet = await startOrderFleet("bucket");
   });
   afterAll(() => fleet.stop());
 
@@ -196,14 +114,14 @@ describe.each(["bucket", "retry"] as const)("Redis killed for 20 s, unknown: %s"
     readonly instance: number;
     readonly status: number;
   }
-  let fleet: Fleet;
+  let fleet: OrderFleet;
   let stats: OrderStats;
   const made: Made[] = [];
   const called: Called[] = [];
   const faults: string[] = [];
 
   beforeAll(async () => {
-    fleet = await startFleet(unknown);
+    fleet = await startOrderFleet(unknown);
     await fleet.admin("percent", { percent: 50, reason: "half" });
     let isOut = false;
     let isOver = false;
