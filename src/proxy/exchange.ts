@@ -235,9 +235,14 @@ export function createExchange(context: ExchangeContext): Exchange {
       return added;
     }
 
-    function learnerFor({ route, decision }: Decided): ((sink: ResponseSink) => ResponseSink) | undefined {
+    function learnerFor({
+      route,
+      decision,
+      keys,
+    }: Decided): ((sink: ResponseSink) => ResponseSink) | undefined {
       if (!learns(route.cutover, head.method)) return undefined;
-      return (sink) => learning(context, route.cutover, decision.side, sink, () => forwarding?.resume());
+      return (sink) =>
+        learning(context, route.cutover, decision.side, keys, sink, () => forwarding?.resume());
     }
 
     function limit(totalMs: number): void {

@@ -2,6 +2,8 @@
  * Learns which side made an order: the keys in a response are recorded as owned by the side that answered,
  * before the client is told of them, so that no request that names the order can come too early.
  *
+ * What the request itself names was made before: where its form tells the side there is nothing to learn of it.
+ *
  * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is held up to 64 KiB for
  * it; a larger one goes on and gives no key.
  */
@@ -37,12 +39,14 @@ interface Answered {
 /**
  * A sink that passes on what it is given once the keys in it are recorded.
  *
+ * @param named the keys of the request
  * @param resume asks the engine for more after the sink has held it off
  */
 export function learning(
   { fieldNames, ownership, onLongKey }: LearnContext,
   cutover: CompiledCutover,
   side: Side,
+  named: readonly OwnerKey[],
   sink: ResponseSink,
   resume: () => void,
 ): ResponseSink {
@@ -64,7 +68,9 @@ export function learning(
     else if (wanted) resume();
   };
   const record = (response: Answered, content: Buffer | undefined) => {
-    const keys = learnedKeys(cutover, response, content, onLongKey);
+    const keys = learnedKeys(cutover, response, content, onLongKey).filter(
+      ({ key, side: told }) => told === undefined || !named.some((one) => !one.claimed && one.key === key),
+    );
     if (keys.length === 0) return release();
     mode = "recording";
     ownership.learn(cutover.name, keys, side).then(release, release);

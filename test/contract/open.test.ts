@@ -158,6 +158,18 @@ describe.each(Object.keys(places))("what is open, in %s", (name) => {
     expect(await counted(0, "orders")).toEqual(["0", "0"]);
   });
 
+  it("counts an order once and for all: named again it is no younger, and after its end it stays closed", async () => {
+    await place.one.note([
+      opened("a", "new", 50, { kind: "orders" }),
+      opened("b", "new", 40, { kind: "orders" }),
+    ]);
+    await place.other.note([opened("a", "new", 5, { kind: "orders" })]);
+    expect(await counted(0, "orders")).toEqual(["0", "2, 50"]);
+    await place.one.note([over("a", 4, 0, "orders")]);
+    await place.other.note([opened("a", "new", 3, { kind: "orders" })]);
+    expect(await counted(0, "orders")).toEqual(["0", "1, 40"]);
+  });
+
   it("says at least so many once as many are kept as may", async () => {
     const some = (count: number) => Array.from({ length: count }, (_, i) => opened(`j${i}`, "new", 50));
     await place.one.note(some(most - 1));

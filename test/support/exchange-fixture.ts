@@ -85,6 +85,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const owned = new Map<string, Side>();
   const claims = new Map<string, Side>();
   const spooled: Fact[] = [];
+  const learned: string[] = [];
   const time = { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
 
@@ -132,6 +133,7 @@ export function createFixture(options: FixtureOptions = {}) {
     },
     watch: options.watch,
     spool: { add: async (fact) => void spooled.push(fact) },
+    onLearned: (_, { key }, side) => learned.push(`${key} ${side}`),
     counts: {
       conflict: note("conflict"),
       unknown: note("unknown owner"),
@@ -200,6 +202,7 @@ export function createFixture(options: FixtureOptions = {}) {
     owned,
     claims,
     spooled,
+    learned,
     pins: stores.pins,
     time,
     set: (next: Partial<CutoverState>) => {

@@ -36,7 +36,7 @@ export function createOpenInProcess(clock: Pick<Clock, "now">, most = 100_000): 
 
   function take(note: OpenNote): void {
     const { sets, over } = shelfOf(note);
-    const { id, atMs, epoch, open } = note;
+    const { kind, id, atMs, epoch, open } = note;
     const overAtMs = over.get(id);
     if (open === undefined) {
       for (const side of sides) sets.get(setName(side, epoch))?.delete(id);
@@ -46,11 +46,11 @@ export function createOpenInProcess(clock: Pick<Clock, "now">, most = 100_000): 
     }
     const { side, startedAt, expiresAt } = open;
     if (expiresAt * 1000 <= clock.now()) return;
-    if (overAtMs !== undefined && !opensAgain(startedAt, atMs, overAtMs)) return;
+    if (overAtMs !== undefined && !opensAgain(note, overAtMs)) return;
     const set = sets.get(setName(side, epoch)) ?? new Map<string, Times>();
     sets.set(setName(side, epoch), set);
     const before = set.get(id);
-    if (before === undefined ? set.size >= most : startedAt < before.startedAt) return;
+    if (before === undefined ? set.size >= most : kind === "orders" || startedAt < before.startedAt) return;
     set.set(id, { startedAt, expiresAt });
   }
 

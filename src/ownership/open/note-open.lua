@@ -1,13 +1,14 @@
 -- Takes notes of what is open or over (ownership/open/port.ts). All of one kind, cutover and epoch.
 -- KEYS: ids that are over, by when; then of legacy and of new: ids by expiry, ids by start
--- ARGV: most ids a side; ms to remember an end; then five a note: id, ms it was seen, side ('' = over), start, expiry
+-- ARGV: most ids a side; ms to remember an end; '1' where what is open begins once; then five a note: id, ms it was
+-- seen, side ('' = over), start, expiry
 local over = KEYS[1]
 local places = { legacy = { KEYS[2], KEYS[3] }, new = { KEYS[4], KEYS[5] } }
-local most, rememberMs = tonumber(ARGV[1]), tonumber(ARGV[2])
+local most, rememberMs, once = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local time = redis.call('TIME')
 local now = tonumber(time[1])
 
-for i = 3, #ARGV, 5 do
+for i = 4, #ARGV, 5 do
   local id, atMs, side = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local overAtMs = tonumber(redis.call('ZSCORE', over, id) or nil)
   if side == '' then
@@ -15,11 +16,11 @@ for i = 3, #ARGV, 5 do
     if overAtMs == nil or overAtMs < atMs then redis.call('ZADD', over, ARGV[i + 1], id) end
   else
     local startedAt, expiresAt = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-    local opens = overAtMs == nil or (startedAt >= math.floor(overAtMs / 1000) and atMs > overAtMs)
+    local opens = overAtMs == nil or (not once and startedAt >= math.floor(overAtMs / 1000) and atMs > overAtMs)
     local byExpiry, byStart = places[side][1], places[side][2]
     if opens and expiresAt > now then
       local before = tonumber(redis.call('ZSCORE', byStart, id) or nil)
-      if before == nil and redis.call('ZCARD', byExpiry) < most or before ~= nil and before <= startedAt then
+      if before == nil and redis.call('ZCARD', byExpiry) < most or before ~= nil and not once and before <= startedAt then
         redis.call('ZADD', byExpiry, ARGV[i + 4], id)
         if before ~= startedAt then redis.call('ZADD', byStart, ARGV[i + 3], id) end
       end

@@ -54,7 +54,7 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
         page.delete(oldest.value);
       }
     } else if (open !== undefined) {
-      if (before.open === undefined && !opensAgain(open.startedAt, note.atMs, before.atMs)) return;
+      if (before.open === undefined ? !opensAgain(note, before.atMs) : note.kind === "orders") return;
     }
     page.set(note.id, note);
     if (!closed) cancel ??= timers.after(everyMs, () => void flush());

@@ -4,7 +4,9 @@
  *
  *   open    begun or seen again: counted until it expires, under the later of its starts
  *   over    ended: counted no more. What was seen of it before its end and is noted after it does not open it again,
- *           a start after its end does; that an id has ended is known for `rememberOverMs`
+ *           a start of a journey after its end does; that an id has ended is known for `rememberOverMs`
+ *
+ * An order is made once: whoever names it again, while it is open or after its end, begins nothing.
  *
  * What is on new counts under an epoch: a hard rollback raises the cutover's, and journeys begun under an older one
  * are void, hence open no more. Orders are all of epoch 0. Notes may come twice, and late; the order in which those
@@ -66,6 +68,7 @@ export interface Holding extends OwnershipStores {
 export const rememberOverMs = 600_000;
 
 /** Whether what is noted as open has begun after that end; note-open.lua is the same rule. */
-export function opensAgain(startedAt: number, atMs: number, overAtMs: number): boolean {
-  return startedAt >= Math.floor(overAtMs / 1000) && atMs > overAtMs;
+export function opensAgain({ kind, atMs, open }: OpenNote, overAtMs: number): boolean {
+  if (kind === "orders" || open === undefined) return false;
+  return open.startedAt >= Math.floor(overAtMs / 1000) && atMs > overAtMs;
 }

@@ -60,7 +60,8 @@ export function createOpenInRedis(options: OpenRedisOptions): OpenStore {
     const args = batch.flatMap(({ id, atMs, open }) =>
       open === undefined ? [id, atMs, "", 0, 0] : [id, atMs, open.side, open.startedAt, open.expiresAt],
     );
-    return ["eval", noteOpen, 5, over, ...sets, most, rememberOverMs, ...args];
+    const once = batch[0].kind === "orders" ? 1 : 0;
+    return ["eval", noteOpen, 5, over, ...sets, most, rememberOverMs, once, ...args];
   }
 
   return {

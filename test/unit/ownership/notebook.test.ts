@@ -125,6 +125,17 @@ describe("the notebook", () => {
     expect(await open("orders")).toEqual([0, 0]);
   });
 
+  it("closes an order for good, also when the answer that finishes it is the first to name it here", async () => {
+    const { time, notebook, open } = rig();
+    notebook.finished("checkout", "SS-1");
+    await time.advance(3);
+    notebook.learned("checkout", "SS-1", "legacy", 3_600_000);
+    await time.advance(1000);
+    notebook.learned("checkout", "SS-1", "legacy", 3_600_000);
+    await time.advance(1000);
+    expect(await open("orders")).toEqual([0, 0]);
+  });
+
   it("hands over at its close what is noted, and sets no further timer", async () => {
     const { time, notebook, pin, open } = rig();
     notebook.seen("checkout", pin("a"), "start");

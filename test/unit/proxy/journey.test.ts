@@ -82,6 +82,41 @@ describe("what is told of orders", () => {
   });
 });
 
+describe("an order whose form tells its side", () => {
+  const owners = [
+    {
+      key: ["param:orderId", "json:/order_id"],
+      learn: ["json:/orderId"],
+      patterns: [{ pattern: "^SS-", side: "legacy" }],
+    },
+  ];
+  /** @param named what the answer names */
+  async function post(fixture: ReturnType<typeof createFixture>, target: string, named: string) {
+    const sent = fixture.attempts.length;
+    fixture.send({ method: "POST", target, fields: host }, "{}");
+    await until("it is sent on", () => fixture.attempts.length > sent);
+    answer(
+      fixture.attempts.at(-1),
+      200,
+      ["Content-Type", "application/json"],
+      JSON.stringify({ orderId: named }),
+    );
+    await turn();
+  }
+
+  it("is made by the answer that names it first, not by one to a request that names it itself", async () => {
+    const fixture = createFixture({ cutover: { owners } });
+    await post(fixture, "/checkout", "SS-1");
+    expect(fixture.learned).toEqual(["SS-1 legacy"]);
+    // Made long ago, or on another instance.
+    await post(fixture, "/orders/SS-2/pay", "SS-2");
+    expect(fixture.learned).toEqual(["SS-1 legacy"]);
+    await post(fixture, "/orders/SS-2/pay", "SS-3");
+    expect(fixture.learned).toEqual(["SS-1 legacy", "SS-3 legacy"]);
+    expect(fixture.finished).toEqual(["checkout SS-2", "checkout SS-2"]);
+  });
+});
+
 describe("a journey cookie that does not count", () => {
   it.each([
     ["tampered with", (cookie: string) => cookie.replace(".n.", ".l."), "signature"],
