@@ -95,7 +95,10 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
       reach: reachOf(change, stood.percentThousandths),
       waitMs: body.waitMs,
       clock,
-      nudge: () => follower.refresh(),
+      // Most often it was announced before the store's answer came.
+      nudge: async () => {
+        if (views.state(name).version < state.version) await follower.refresh();
+      },
     });
     const view = appliedView(completion, ms());
     return writeView(

@@ -3,6 +3,8 @@ import { systemTimers, type Timers, within } from "./clock.ts";
 import { type Completion, completionOf, type Reach } from "./completion.ts";
 import type { Clock, InstanceRecord, Store } from "./store.ts";
 
+/** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
+const firstPauseMs = 5;
 const lookEveryMs = 20;
 /** Who has not come by then is looked for less often. */
 const eagerMs = 2000;
@@ -35,7 +37,7 @@ const unknown: Completion = {
 };
 
 /**
- * Looks at the roster at once and then every 20 ms, until the change is complete or `waitMs` have passed. It does not
+ * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed. It does not
  * wait on when every live instance has it and what a silent one lacks cannot be over in that time. A store out of reach
  * is looked at again until then.
  *
@@ -48,12 +50,12 @@ export async function waitApplied(options: WaitAppliedOptions): Promise<Completi
 
   if (nudge !== undefined) await within(leftMs(), timers, nudge()).catch(() => undefined);
   let last = unknown;
-  for (;;) {
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lookEveryMs)) {
     const look = within(Math.max(leftMs(), shortestLookMs), timers, store.roster());
     const roster = await look.catch(() => undefined);
     if (roster !== undefined) last = completionOf(roster, name, version, reach);
     if (last.isComplete || leftMs() === 0 || isPointless(last, leftMs())) return last;
-    const every = clock.monotonic() - begun < eagerMs ? lookEveryMs : lookLaterEveryMs;
+    const every = clock.monotonic() - begun < eagerMs ? pauseMs : lookLaterEveryMs;
     await new Promise<void>((resume) => timers.after(Math.min(every, leftMs(), untilComplete(last)), resume));
   }
 }

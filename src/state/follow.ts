@@ -2,8 +2,9 @@
  * Keeps one immutable snapshot of every configured cutover current with the store, and tells the fleet which
  * versions this instance decides by.
  *
- *   read         at the start, on each hint, and `pollMs` (jittered downward) after the last read; never two at once.
+ *   read         at the start, on a hint, and `pollMs` (jittered downward) after the last read; never two at once.
  *                A hint can be lost, so the poll alone keeps the promise to follow within a second.
+ *   heard        a hint that tells the change is followed as it is told, where that is safe (succession.ts)
  *   swap         whole; listeners hear of it before the store does
  *   acknowledge  after each swap, when the store is back, and each second: the lease is three. One that failed is
  *                tried again after the next read
@@ -27,10 +28,12 @@ import {
   type Clock,
   type LastGood,
   type Loaded,
+  type News,
   type Store,
   StoreUnavailable,
   type WhenStale,
 } from "./store.ts";
+import { accept, successionOf } from "./succession.ts";
 
 /** Leaves time to spare of the second in which a hand edit must be followed. */
 export const defaultPollMs = 700;
@@ -130,8 +133,9 @@ export function createFollower(options: FollowerOptions): Follower {
     cancelPoll();
     cancelOverdue = timers.after(answerBoundMs, () => lost(new StoreUnavailable("no answer in time")));
     const sentMs = clock.monotonic();
+    const asked = lastGood;
     try {
-      answered(await store.load(names, lastGood), sentMs);
+      answered(await store.load(names, asked), asked, sentMs);
     } catch (error) {
       lost(error);
     } finally {
@@ -140,7 +144,7 @@ export function createFollower(options: FollowerOptions): Follower {
     if (!isStopped()) cancelPoll = timers.after(pollMs * (0.75 + 0.25 * random()), () => void load());
   });
 
-  function answered(loaded: Loaded, sentMs: number): void {
+  function answered(loaded: Loaded, asked: LastGood, sentMs: number): void {
     if (isStopped()) return;
     const away = clock.monotonic() - lastContactMs;
     const isBack = contact !== "up";
@@ -151,7 +155,10 @@ export function createFollower(options: FollowerOptions): Follower {
     report.found(loaded);
     // A contact that has not counted for long is made to count now, not at the next heartbeat.
     const isLongAgo = sentMs - heartbeat.inContactMs() > 2 * heartbeatMs;
-    take(accept(loaded), isBack || heartbeat.isOwed() || isLongAgo);
+    const { states, steppedBack, isOutrun } = accept(names, asked, lastGood, loaded);
+    for (const { name, kept, offered } of steppedBack) report.steppedBack(name, kept, offered);
+    take(states, isBack || heartbeat.isOwed() || isLongAgo);
+    if (isOutrun) void load();
     void local.offer();
   }
 
@@ -167,20 +174,13 @@ export function createFollower(options: FollowerOptions): Follower {
     contact = "lost";
   }
 
-  /** The last good states with what was loaded, no version going back. */
-  function accept(loaded: Loaded): LastGood {
-    const next = new Map(lastGood);
-    for (const name of names) {
-      const offered = loaded.states.get(name);
-      if (offered === undefined) continue;
-      const kept = lastGood.get(name);
-      if (kept !== undefined && offered.version < kept.version) {
-        report.steppedBack(name, kept.version, offered.version);
-      } else {
-        next.set(name, offered);
-      }
-    }
-    return next;
+  function heard(news?: News): void {
+    const isOurs = news === undefined || names.includes(news.name);
+    if (phase === "stopped" || !isOurs) return;
+    const told = news === undefined ? news : { ...news, isSure: news.isSure && contact === "up" };
+    const how = phase === "following" && told ? successionOf(lastGood.get(told.name), told) : "ask";
+    if (how === "ask") void load();
+    else if (how === "follow" && told) take(new Map(lastGood).set(told.name, told.state));
   }
 
   /** @returns whether the snapshot was swapped */
@@ -251,7 +251,7 @@ export function createFollower(options: FollowerOptions): Follower {
         local.recall([...kept.local.values()].filter(({ name }) => names.includes(name)));
         adopt(new Map([...kept.states].filter(([name]) => names.includes(name))));
       }
-      unsubscribe = store.subscribe(() => void load());
+      unsubscribe = store.subscribe(heard);
       await within(answerBoundMs, timers, load()).catch(lost);
       if (isStopped()) return;
       phase = "following";

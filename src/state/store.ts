@@ -50,6 +50,16 @@ export interface Regression {
   readonly reason: string;
 }
 
+/** A change, as it is announced. */
+export interface News {
+  readonly name: string;
+  /** What the change was made from. */
+  readonly from: Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch" | "version" | "updatedAt">;
+  readonly state: CutoverState;
+  /** Whether the server that answers `load` told it: of what another one tells, that one may know nothing. */
+  readonly isSure: boolean;
+}
+
 export interface Loaded {
   /** The accepted state of every cutover asked for, hand edits adopted, never older than the caller's own. */
   readonly states: ReadonlyMap<string, CutoverState>;
@@ -123,8 +133,12 @@ export interface Store {
   load(names: readonly string[], lastGood: LastGood): Promise<Loaded>;
   /** The one way to change a cutover: compare, judge by the rule book, write, audit, announce; atomically. */
   apply(command: Command): Promise<Applied>;
-  /** Calls back soon after something may have changed. A hint only: it can be lost. @returns the way out */
-  subscribe(onHint: () => void): () => void;
+  /**
+   * Calls back soon after something may have changed, with the change where that is known. A hint only: it can be lost.
+   *
+   * @returns the way out
+   */
+  subscribe(onHint: (news?: News) => void): () => void;
   /** Publishes the instance's record and renews its lease of 3 s. */
   acknowledge(record: InstanceRecord): Promise<void>;
   /** Withdraws the record at a clean stop: the instance is neither live nor silent from then on. */

@@ -117,7 +117,8 @@ export function parseProposal(text: string): Proposal | undefined {
   return proposalSchema.safeParse(jsonOf(text)).data;
 }
 
-function jsonOf(text: string): unknown {
+/** @returns `undefined` when the text is no JSON */
+export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -152,6 +153,22 @@ export function stateFromHash(values: readonly (string | null)[]): CutoverState 
     reason,
   });
   return read.success && read.data.version > 0 ? read.data : undefined;
+}
+
+const parentState = z.object({
+  percentThousandths,
+  state: z.enum(stateNames),
+  pinEpoch: z.int().min(0),
+  version: z.int().min(0),
+  updatedAt: z.string(),
+});
+
+/** @param values the first five of `hashFields`, of version 0 as well @returns `undefined` when they do not read */
+export function parentFromHash(values: readonly string[]): z.output<typeof parentState> | undefined {
+  const [percent, state, pinEpoch, version, updatedAt] = values;
+  const percentThousandths = parsePercent(percent ?? "");
+  const numbers = { pinEpoch: parseInteger(pinEpoch), version: parseInteger(version) };
+  return parentState.safeParse({ percentThousandths, state, ...numbers, updatedAt }).data;
 }
 
 /**

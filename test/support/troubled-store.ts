@@ -1,5 +1,11 @@
 /** A store that can be told to fail, to hang, to lose hints and to hold nonsense written by hand. */
-import { type Loaded, type Rejection, type Store, StoreUnavailable } from "../../src/state/store.ts";
+import {
+  type Loaded,
+  type News,
+  type Rejection,
+  type Store,
+  StoreUnavailable,
+} from "../../src/state/store.ts";
 
 export interface TroubledStore extends Store {
   /** How its calls go from now on; `hang` holds them until the next mood and lets them go by that. */
@@ -10,6 +16,8 @@ export interface TroubledStore extends Store {
   rejecting(rejections: readonly Rejection[]): void;
   /** What the following loads answer, made of the true answer. */
   answering(distort: (loaded: Loaded) => Loaded): void;
+  /** Gives a hint that tells a change. */
+  tell(news: News): void;
   /** The calls so far, in order. */
   readonly calls: readonly string[];
   /** How many loads are under way. */
@@ -24,6 +32,7 @@ export function createTroubledStore(store: Store): TroubledStore {
   let rejections: readonly Rejection[] = [];
   let distort = (loaded: Loaded) => loaded;
   let loading = 0;
+  const listeners = new Set<(news?: News) => void>();
 
   async function call<T>(name: string, work: () => Promise<T>): Promise<T> {
     calls.push(name);
@@ -45,7 +54,14 @@ export function createTroubledStore(store: Store): TroubledStore {
       }
     },
     apply: (command) => call("apply", () => store.apply(command)),
-    subscribe: (onHint) => store.subscribe(() => void (through && onHint())),
+    subscribe(onHint) {
+      listeners.add(onHint);
+      const leave = store.subscribe((news) => void (through && onHint(news)));
+      return () => {
+        listeners.delete(onHint);
+        leave();
+      };
+    },
     acknowledge: (record) => call("acknowledge", () => store.acknowledge(record)),
     leave: (id) => call("leave", () => store.leave(id)),
     instances: () => call("instances", () => store.instances()),
@@ -71,6 +87,9 @@ export function createTroubledStore(store: Store): TroubledStore {
     },
     answering: (now) => {
       distort = now;
+    },
+    tell(news) {
+      for (const listener of listeners) listener(news);
     },
     calls,
     loading: () => loading,

@@ -18,8 +18,8 @@ export interface Caller {
    * @throws StoreUnavailable by `giveUpAtMs`
    */
   ask(commands: readonly RedisCommand[], giveUpAtMs: number): Promise<readonly unknown[]>;
-  /** Runs scripts that may run twice, in one go. */
-  run(calls: readonly Call[], giveUpAtMs: number): Promise<readonly unknown[]>;
+  /** Runs scripts, and commands among them, that may run twice, in one go. */
+  run(calls: readonly (Call | RedisCommand)[], giveUpAtMs: number): Promise<readonly unknown[]>;
   /** Runs one script that may not; `call(true)` is what is sent once an earlier attempt may have been. */
   runOnce(call: (again: boolean) => Call, attempts: Attempts, giveUpAtMs: number): Promise<unknown>;
 }
@@ -51,7 +51,7 @@ export function createCaller(client: RedisClient): Caller {
   }
 
   async function scripts(
-    calls: () => readonly Call[],
+    calls: () => readonly (Call | RedisCommand)[],
     attempts: Attempts,
     giveUpAtMs: number,
   ): Promise<readonly unknown[]> {
@@ -72,12 +72,14 @@ export function createCaller(client: RedisClient): Caller {
   };
 }
 
-function bySha1({ script, keys, args }: Call): RedisCommand {
-  return ["evalsha", script.sha1, keys.length, ...keys, ...args];
+function bySha1(call: Call | RedisCommand): RedisCommand {
+  if (!("script" in call)) return call;
+  return ["evalsha", call.script.sha1, call.keys.length, ...call.keys, ...call.args];
 }
 
-function bySource({ script, keys, args }: Call): RedisCommand {
-  return ["eval", script.source, keys.length, ...keys, ...args];
+function bySource(call: Call | RedisCommand): RedisCommand {
+  if (!("script" in call)) return call;
+  return ["eval", call.script.source, call.keys.length, ...call.keys, ...call.args];
 }
 
 function values(replies: readonly Reply[]): readonly unknown[] {

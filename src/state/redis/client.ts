@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../log.ts";
 import { codeOf, openLine, type RedisCommand, type Results } from "./line.ts";
 import { parseRedisPlace } from "./place.ts";
-import { openSubscription } from "./subscription.ts";
+import { type OnHint, openSubscription } from "./subscription.ts";
 
 export type { RedisCommand } from "./line.ts";
 
@@ -30,9 +30,10 @@ export interface RedisClient {
   /**
    * Calls back with each message of the channel, and without one whenever messages may have been missed.
    *
+   * @param onHint `isSure`: the message came from the server that the commands go to
    * @returns the way out
    */
-  subscribe(channel: string, onHint: (message?: Buffer) => void): () => void;
+  subscribe(channel: string, onHint: OnHint): () => void;
   /** Whether a command would be sent now; `send` else waits for the connection, as long as Redis is not away. */
   isReady(): boolean;
   /** Whether there has been no connection for a second: `send` then fails at once. */
@@ -140,8 +141,8 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
       return results === undefined ? { kind: "unknown" } : sentFrom(results);
     },
 
-    subscribe(channel: string, onHint: (message?: Buffer) => void): () => void {
-      const leave = openSubscription(() => line.subscriber(), channel, onHint);
+    subscribe(channel: string, onHint: OnHint): () => void {
+      const leave = openSubscription(line, channel, onHint);
       subscriptions.add(leave);
       return () => {
         if (subscriptions.delete(leave)) void leave();

@@ -114,6 +114,14 @@ local function writeHash(key, state, kept)
   redis.call('HSET', key, unpack(pairs_))
 end
 
+-- What the channel says of a change (news.ts): the cutover, the first five fields of what it was made from, the state.
+local function newsOf(name, from, to)
+  local told = { name, percentText(from.percent), from.state, integer(from.pinEpoch), integer(from.version),
+    from.updatedAt }
+  for _, value in ipairs(valuesOf(to)) do told[#told + 1] = value end
+  return cjson.encode(told)
+end
+
 -- Writes what was decided, the audit first: should that fail, nothing was changed.
 local function commit(from, to, action, origin, write, channel, name, kept)
   local kind = kindOf(audit)
@@ -126,5 +134,5 @@ local function commit(from, to, action, origin, write, channel, name, kept)
   writeHash(visible, to, kept)
   writeHash(accepted, to)
   redis.call('HSET', accepted, 'write', write)
-  redis.call('PUBLISH', channel, name)
+  redis.call('PUBLISH', channel, newsOf(name, from, to))
 end

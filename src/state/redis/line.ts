@@ -8,6 +8,7 @@
  * here a loading server is one that answers LOADING.
  */
 import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Log } from "../log.ts";
 import type { Endpoint, RedisPlace } from "./place.ts";
@@ -30,6 +31,8 @@ export interface Line {
   renew(): void;
   /** A connection of its own for a subscription. */
   subscriber(): Redis;
+  /** Whether that connection goes to the server that the commands go to now. Never of a Cluster, which has several. */
+  isFromServer(subscriber: Redis): boolean;
   end(): Promise<void>;
 }
 
@@ -113,7 +116,13 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
       setTimeout(() => void (isEnding || redis.connect().catch(() => undefined)), maxRetryMs / 2);
   });
   return {
-    dispatch: (commands) => redis.pipeline(commands.map((command) => [...command])).exec(),
+    async dispatch(commands) {
+      const [first, ...more] = commands;
+      if (first === undefined || more.length > 0)
+        return await redis.pipeline(commands.map((command) => [...command])).exec();
+      const [name, ...args] = first;
+      return [await resultOf(redis.call(name, ...args))];
+    },
     prove: async () => {
       const answer = await replyOf(place.kind === "sentinel" ? redis.call("ROLE") : redis.call("PING"));
       if (Array.isArray(answer) && answer[0] !== "master") throw new Error("not a primary");
@@ -124,6 +133,10 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
     onMended: () => undefined,
     renew: () => redis.disconnect(true),
     subscriber: () => open("subscriber"),
+    isFromServer: (subscriber) => {
+      const place = serverOf(redis);
+      return redis.status === "ready" && place !== undefined && place === serverOf(subscriber);
+    },
     end() {
       isEnding = true;
       return end(redis);
@@ -169,12 +182,7 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
   return {
     async dispatch(commands) {
       const results = await Promise.all(
-        commands.map(([name, ...args]) =>
-          cluster.call(name, ...args).then(
-            (value): Results[number] => [null, value],
-            (error): Results[number] => [error instanceof Error ? error : new Error("no answer"), null],
-          ),
-        ),
+        commands.map(([name, ...args]) => resultOf(cluster.call(name, ...args))),
       );
       if (results.some(([error]) => error !== null && !isCurrent(error))) {
         isBroken = true;
@@ -209,8 +217,23 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
       } satisfies RedisOptions;
       return reporting(new Redis(options), "subscriber", log);
     },
+    isFromServer: () => false,
     end: () => end(cluster),
   };
+}
+
+async function resultOf(answer: Promise<unknown>): Promise<Results[number]> {
+  try {
+    return [null, await answer];
+  } catch (error) {
+    return [error instanceof Error ? error : new Error("no answer"), null];
+  }
+}
+
+/** @returns `undefined` while there is no connection */
+function serverOf({ stream }: Redis): string | undefined {
+  if (!(stream instanceof Socket) || stream.remoteAddress === undefined) return undefined;
+  return `${stream.remoteAddress} ${stream.remotePort}`;
 }
 
 /** An error reply is an answer, too: of a server that is loading, or that allows this user nothing. */

@@ -16,12 +16,21 @@
  */
 import { byId } from "../in-process.ts";
 import { assertChange, type CutoverState } from "../model.ts";
-import { type Loaded, leaseMs, type Rejection, rememberMs, type Store, StoreUnavailable } from "../store.ts";
+import {
+  type Loaded,
+  leaseMs,
+  type News,
+  type Rejection,
+  rememberMs,
+  type Store,
+  StoreUnavailable,
+} from "../store.ts";
 import { annotate } from "./annotations.ts";
 import { createCaller } from "./caller.ts";
 import { monotonicMs, type RedisClient } from "./client.ts";
 import { createCutovers } from "./cutovers.ts";
 import { createKeys } from "./keys.ts";
+import { newsFrom } from "./news.ts";
 import { historyFrom, idsFrom, instancesFrom, proposalFrom, rosterFrom, textFrom } from "./replies.ts";
 import { loadScripts } from "./scripts.ts";
 
@@ -45,7 +54,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const scripts = loadScripts();
   const keys = createKeys(options.prefix ?? "cutover");
   const cutovers = createCutovers(caller, scripts, keys);
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(news?: News) => void>();
   let unsubscribe: (() => void) | undefined;
 
   return {
@@ -79,10 +88,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     subscribe(onHint) {
-      const listener = () => onHint();
+      const listener = (news?: News) => onHint(news);
       listeners.add(listener);
-      unsubscribe ??= client.subscribe(keys.changes, () => {
-        for (const each of [...listeners]) each();
+      unsubscribe ??= client.subscribe(keys.changes, (message, isSure = false) => {
+        const news = message === undefined ? undefined : newsFrom(message, isSure);
+        for (const each of [...listeners]) each(news);
       });
       return () => {
         listeners.delete(listener);
@@ -100,9 +110,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
           keys: [keys.index, keys.roster],
           args: [record.id, JSON.stringify(brief), rememberMs(record)],
         };
-        const giveUpAtMs = monotonicMs() + readMs;
         const lease = ["set", keys.instance(record.id), JSON.stringify(record), "px", leaseMs] as const;
-        await Promise.all([caller.ask([lease], giveUpAtMs), caller.run([remember], giveUpAtMs)]);
+        await caller.run([lease, remember], monotonicMs() + readMs);
       }),
 
     leave: (id) =>

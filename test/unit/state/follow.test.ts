@@ -134,6 +134,90 @@ describe("following", () => {
     ]);
   });
 
+  describe("a hint that tells the change", () => {
+    async function told() {
+      const set = setUp();
+      await set.start();
+      set.store.hints(false);
+      const from = set.checkout();
+      await set.percent(12_500);
+      const state = (await set.truth.load(["checkout"], new Map())).states.get("checkout");
+      if (from === undefined || state === undefined) throw new Error("no state");
+      const tell = (isSure = true) => set.store.tell({ name: "checkout", from, state, isSure });
+      return { ...set, tell, from, state };
+    }
+
+    test("is followed at once and acknowledged, without a read", async () => {
+      const { tell, time, checkout, truth, count } = await told();
+      const reads = count("load");
+      tell();
+      expect(checkout()?.version).toBe(1);
+      await time.advance(0);
+      expect((await truth.instances())[0]?.versions).toMatchObject({ checkout: 1 });
+      expect(count("load")).toBe(reads);
+      tell();
+      await time.advance(0);
+      expect(count("load")).toBe(reads);
+    });
+
+    test("by a server that is not read from: a raise is read before it is followed", async () => {
+      const { tell, time, checkout, count } = await told();
+      const reads = count("load");
+      tell(false);
+      expect(checkout()?.version).toBe(0);
+      await time.advance(0);
+      expect(count("load")).toBe(reads + 1);
+      expect(checkout()?.version).toBe(1);
+    });
+
+    test("while the store is out of reach, a raise waits for it", async () => {
+      const { tell, time, checkout, store } = await told();
+      store.mood("fail");
+      await time.advance(700);
+      tell();
+      await time.advance(0);
+      expect(checkout()?.version).toBe(0);
+    });
+
+    test("is not a contact: it keeps nobody from growing stale", async () => {
+      const { tell, time, store, follower, state } = await told();
+      store.mood("fail");
+      await time.advance(29_000);
+      const before = { ...state, version: 0 };
+      store.tell({ name: "checkout", from: before, state, isSure: false });
+      tell();
+      await time.advance(1500);
+      expect(follower.isStale(30_000)).toBe(true);
+    });
+
+    test("is not undone by an answer that was under way, and nobody speaks of an older version", async () => {
+      const { tell, time, store, checkout, log, truth } = await told();
+      const old = await truth.load(["checkout"], new Map());
+      store.mood("hang");
+      await time.advance(700);
+      expect(store.loading()).toBe(1);
+      tell();
+      let answers = 0;
+      const outdated = { ...old, states: new Map([["checkout", initialState()]]) };
+      store.answering((loaded) => (answers++ === 0 ? outdated : loaded));
+      store.mood("well");
+      await time.advance(0);
+      expect(checkout()?.version).toBe(1);
+      await time.advance(700);
+      expect(checkout()?.version).toBe(1);
+      expect(answers).toBeGreaterThan(1);
+      expect(log.about("older version")).toEqual([]);
+    });
+
+    test("of a cutover that is not configured is none", async () => {
+      const { time, store, from, state, count } = await told();
+      const reads = count("load");
+      store.tell({ name: "another", from, state, isSure: true });
+      await time.advance(0);
+      expect(count("load")).toBe(reads);
+    });
+  });
+
   test("a lost hint is made up for by the next poll, 700 ms after the last read at most", async () => {
     const { start, time, percent, checkout, store } = setUp();
     await start();
