@@ -1,5 +1,5 @@
 /**
- * The bounds of a request's body.
+ * The bounds of a request's body, and what is looked after while it is under way.
  *
  * Size: a body declared too large is refused unread; one that nobody declared (chunked) is counted as it passes, and
  * stopped by the chunk that exceeds the limit, so that at most one chunk more than the limit is ever held.
@@ -8,8 +8,12 @@
  * all the time, it is too slow (a slow-loris attack, or a dead peer). A pause of the upstream's is not the client's: a
  * body that nobody reads just now is not judged. Measuring begins when a body has been on its way for `paceMs`, so that
  * the many that are not cost one timer; a body that stalls ends within twice that time.
+ *
+ * Presence: nobody hears of a client's reset while its body is held back, because the connection is not read. So it is
+ * asked for then.
  */
 import { Readable } from "node:stream";
+import { lostAfterMs } from "./is-reset.ts";
 
 export interface BodyLimits {
   readonly maxBytes: number;
@@ -60,11 +64,21 @@ export function boundedBody(body: Readable, maxBytes: number, onExceeded: () => 
   return bounded;
 }
 
-/**
- * @param onSlow called once
- * @returns ends the watch
- */
-export function watchPace(body: Readable, paceMs: number, onSlow: () => void): () => void {
+export interface BodyWatch {
+  readonly paceMs: number;
+  /** Whether the client is gone though nobody was told (inbound.ts); asked while the body is not read. */
+  readonly isLost: (() => boolean) | undefined;
+  /** Called once, and nothing after it. */
+  onSlow(): void;
+  /** Called once, and nothing after it. */
+  onLost(): void;
+}
+
+/** @returns ends the watch */
+export function watchBody(body: Readable, { paceMs, isLost, onSlow, onLost }: BodyWatch): () => void {
+  const tickMs = Math.min(lostAfterMs, paceMs);
+  const ticksOfPace = Math.round(paceMs / tickMs);
+  let ticks = 0;
   let received = 0;
   /** Of the time being measured; a body that is read flows. */
   let wasRead = false;
@@ -74,6 +88,14 @@ export function watchPace(body: Readable, paceMs: number, onSlow: () => void): (
   const timer = setInterval(() => {
     if (body.readableEnded || body.destroyed) return stop();
     const isRead = body.readableFlowing === true;
+    if (!isRead && isLost?.() === true) {
+      stop();
+      onLost();
+      return;
+    }
+    ticks += 1;
+    if (ticks < ticksOfPace) return;
+    ticks = 0;
     if (wasRead && isRead && received < leastBytes) {
       stop();
       onSlow();
@@ -84,7 +106,7 @@ export function watchPace(body: Readable, paceMs: number, onSlow: () => void): (
     body.off("data", onData);
     if (isRead) body.on("data", onData);
     wasRead = isRead;
-  }, paceMs);
+  }, tickMs);
   function stop(): void {
     clearInterval(timer);
     body.off("data", onData);

@@ -17,7 +17,7 @@ import { initialState } from "../state/model.ts";
 import type { Following } from "../state/snapshot.ts";
 import type { UpgradeCounts } from "../telemetry/upgrades.ts";
 import { type Arrival, readArrival } from "./arrival.ts";
-import { type BodyLimits, boundedBody, watchPace } from "./body-limits.ts";
+import { type BodyLimits, boundedBody, watchBody } from "./body-limits.ts";
 import { bucketFor, forcedIn, ownerKeysIn, shopperIn } from "./facts.ts";
 import { codes } from "./forward/failure.ts";
 import type { Failure, Forwarding, ResponseSink } from "./forward/port.ts";
@@ -93,7 +93,17 @@ export function createExchange(context: ExchangeContext): Exchange {
         ? boundedBody(inbound.body, bodyLimits.maxBytes, () => giveUp(refusals.bodyTooLarge))
         : inbound.body;
     if (framing.kind !== "none") {
-      life.onSettled(watchPace(inbound.body, bodyLimits.paceMs, () => giveUp(refusals.requestTimeout)));
+      const watch = watchBody(inbound.body, {
+        paceMs: bodyLimits.paceMs,
+        isLost: inbound.isLost,
+        onSlow: () => giveUp(refusals.requestTimeout),
+        onLost() {
+          forwarding?.abort();
+          answer.abort();
+          life.settle("client_aborted");
+        },
+      });
+      life.onSettled(watch);
     }
     if (route === undefined) send(arrival, table.fallthrough, body, undefined);
     else if (route.holdsBody && framing.kind !== "none") hold(arrival, route);

@@ -35,6 +35,11 @@ export interface Inbound {
   /** The body; the transport asks the client for it (100 Continue) only once it is read. */
   readonly body: Readable;
   readonly answer: Answer;
+  /**
+   * Whether the client has broken the connection off. Only for a transport that does not hear of it by itself while
+   * the body is not read.
+   */
+  readonly isLost?: (() => boolean) | undefined;
 }
 
 export interface AnswerHead {

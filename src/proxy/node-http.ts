@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { Answer, Gone, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
+import { isReset } from "./is-reset.ts";
 
 /** How long a client that still sends has to read an answer that ends its connection. */
 const lingerMs = 1000;
@@ -30,6 +31,7 @@ export function inboundOf(
     head: headOf(request),
     body: options.expectsContinue ? askedBody(request, response) : request,
     answer: answerOf(response, options.draining, listeners),
+    isLost: () => isReset(request.socket),
     breakOff: () => {
       for (const listener of listeners) listener("malformed");
     },

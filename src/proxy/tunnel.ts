@@ -2,11 +2,12 @@
  * Two connections joined after a change of protocol: what one side sends the other gets, as fast as it takes it.
  *
  * Both end together. A side that ends its direction has all it sent delivered; then the other has a second for its last
- * words. One that breaks off breaks the other off at once. Silence of both, or age, ends both.
+ * words. One that breaks off breaks the other off at once, held back or not. Silence of both, or age, ends both.
  */
 import type { Duplex } from "node:stream";
 import type { TunnelEnd } from "../telemetry/upgrades.ts";
 import type { Switched, UpgradeLimits } from "./forward/port.ts";
+import { isReset, lostAfterMs } from "./is-reset.ts";
 
 /** How long the other side has for its last words, and a slow reader once a limit has ended the two. */
 const lingerMs = 1000;
@@ -23,6 +24,8 @@ export function joinTunnel(
   let end: TunnelEnd | undefined;
   let linger: NodeJS.Timeout | undefined;
   let open: number = ends.length;
+  /** Runs while one of them is held back. */
+  let watch: NodeJS.Timeout | undefined;
 
   const idle = setTimeout(finish, idleMs, "idle");
   const lifetime = setTimeout(finish, lifetimeMs, "lifetime");
@@ -47,13 +50,25 @@ export function joinTunnel(
     clearTimeout(idle);
     clearTimeout(lifetime);
     clearTimeout(linger);
+    clearInterval(watch);
     onEnd(end);
+  }
+  function watchHeld(): void {
+    const held = ends.filter((stream) => stream.isPaused());
+    for (const stream of held) {
+      if (isReset(stream)) stream.destroy(new Error("reset"));
+    }
+    if (held.length > 0) return;
+    clearInterval(watch);
+    watch = undefined;
   }
   function flow(from: Duplex, to: Duplex): void {
     let broken = false;
     from.on("data", (chunk: Buffer) => {
       if (linger === undefined) idle.refresh();
-      if (to.writable && !to.write(chunk)) from.pause();
+      if (!to.writable || to.write(chunk)) return;
+      from.pause();
+      watch ??= setInterval(watchHeld, lostAfterMs);
     });
     from.on("end", () => {
       end ??= "closed";

@@ -212,6 +212,7 @@ export function createFixture(options: FixtureOptions = {}) {
     send(
       head: Partial<RequestHead> & { readonly method: string; readonly target: string },
       body?: string | Readable,
+      isLost?: () => boolean,
     ) {
       const answer = recordAnswer();
       exchange({
@@ -225,6 +226,7 @@ export function createFixture(options: FixtureOptions = {}) {
         },
         body: typeof body === "object" ? body : Readable.from(body === undefined ? [] : [Buffer.from(body)]),
         answer,
+        isLost,
       });
       return answer;
     },

@@ -8,6 +8,21 @@ export async function until(what: string, condition: () => boolean, withinMs = 5
   }
 }
 
+/** Waits until a number has stopped changing; @returns it */
+export async function settled(read: () => number): Promise<number> {
+  let last = -1;
+  let since = performance.now();
+  while (performance.now() - since < 300) {
+    const now = read();
+    if (now !== last) {
+      last = now;
+      since = performance.now();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return last;
+}
+
 /** Passes one turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

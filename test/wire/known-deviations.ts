@@ -21,12 +21,6 @@ export const engineDeviations: Deviations = {
 
 /** Of the whole proxy with the engine (proxy/). */
 export const proxyDeviations: Deviations = {
-  undici: [
-    "an obs-text reason goes on octet for octet (RFC 9112 §4)",
-    "a client gone while its upload is held back: the upstream's connection closes within 100 ms",
-  ],
-  "http-proxy": [
-    "a client gone while its upload is held back: the upstream's connection closes within 100 ms",
-    "repeated fields of a request stay apart, in their order and spelling (RFC 9110 §5.3)",
-  ],
+  undici: ["an obs-text reason goes on octet for octet (RFC 9112 §4)"],
+  "http-proxy": ["repeated fields of a request stay apart, in their order and spelling (RFC 9110 §5.3)"],
 };

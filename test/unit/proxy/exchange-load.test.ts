@@ -289,3 +289,37 @@ describe("the pace of a body", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+describe("a client that is gone while its body is held back", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it("is not asked for while its body is read", async () => {
+    let asked = 0;
+    let lost = false;
+    const fixture = createFixture(streamed);
+    const client = fixture.send({ ...chunked, fields: shopper("a") }, new PassThrough(), () => {
+      asked += 1;
+      return lost;
+    });
+    const sent = fixture.attempts[0]?.request.body;
+    if (sent?.kind !== "chunked" || Buffer.isBuffer(sent.content)) throw new Error("not streamed");
+    sent.content.resume();
+    await turn();
+    lost = true;
+    vi.advanceTimersByTime(1000);
+    expect(asked).toBe(0);
+    expect(client.aborted()).toBe(false);
+  });
+
+  it("is let go, with its upstream, and counted once", async () => {
+    const fixture = createFixture(streamed);
+    const client = fixture.send({ ...chunked, fields: shopper("a") }, new PassThrough(), () => true);
+    vi.advanceTimersByTime(100);
+    expect(client.aborted()).toBe(true);
+    expect(fixture.attempts[0]?.aborted).toBe(true);
+    client.leave();
+    expect(fixture.counted).toEqual(["new client_aborted"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

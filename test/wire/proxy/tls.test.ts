@@ -12,7 +12,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
 import { type ProxyOptions, startProxy } from "../../support/proxy.ts";
 import { type Script, startRawUpstream, valuesOf } from "../../support/raw-upstream.ts";
-import { until } from "../../support/until.ts";
+import { settled, until } from "../../support/until.ts";
 
 const run = promisify(execFile);
 
@@ -130,6 +130,20 @@ test("a slow head of HTTP/1.1 is a 408 over TLS too", async () => {
   });
   socket.write("GET / HTTP/1.1\r\nHost:");
   await until("it is refused", () => text.startsWith("HTTP/1.1 408 "), 20_000);
+});
+
+test("a client gone by a reset while its upload is held back is let go over TLS too", async () => {
+  const { proxy } = await start(({ socket }) => void socket.pause());
+  const raw = connectPlain({ port: proxy.port, host: "127.0.0.1" });
+  const client = await dial(proxy.port, { socket: raw, ALPNProtocols: ["http/1.1"] });
+  client.on("error", () => {});
+  client.write(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${32 << 20}\r\n\r\n`);
+  client.write(Buffer.alloc(32 << 20));
+  await settled(() => raw.bytesWritten);
+  raw.resetAndDestroy();
+  await until("it is counted", () => proxy.counted.length > 0);
+  expect(proxy.counted).toEqual(["none client_aborted"]);
+  expect(proxy.inFlight.none).toBe(0);
 });
 
 test("a WebSocket over TLS", async () => {

@@ -4,7 +4,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { engineNames, type ProxyOptions, startProxy } from "../../support/proxy.ts";
 import { rawClient } from "../../support/raw-client.ts";
 import { startRawUpstream } from "../../support/raw-upstream.ts";
-import { until } from "../../support/until.ts";
+import { settled, until } from "../../support/until.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -78,6 +78,23 @@ test("one that breaks off breaks the other off, within 100 ms", async () => {
   other.upstream.reset();
   await other.client.ended(100);
   await until("it is counted", () => other.proxy.counted.includes("upgrade ended reset"));
+});
+
+test("one that breaks off while it is held back breaks the other off all the same", async () => {
+  const flood = Buffer.alloc(32 << 20, "b");
+  const { proxy, client, upstream } = await joined();
+  upstream.socket.pause();
+  client.send(flood);
+  await settled(() => client.socket.writableLength);
+  client.socket.resetAndDestroy();
+  await until("it is counted", () => proxy.counted.includes("upgrade ended reset"), 1000);
+
+  const other = await joined();
+  other.client.socket.pause();
+  other.upstream.write(flood);
+  await settled(() => other.upstream.socket.writableLength);
+  other.upstream.reset();
+  await until("it is counted", () => other.proxy.counted.includes("upgrade ended reset"), 1000);
 });
 
 test.each([
