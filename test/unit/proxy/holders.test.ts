@@ -382,6 +382,27 @@ describe("keys", () => {
     },
   );
 
+  it("are learned from the head alone of an answer over 64 KiB, which goes on whole", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const fields = app("a", "Cookie", "a=b");
+    const client = fixture.send({ method: "POST", target: "/checkout", fields }, "{}");
+    for (let i = 0; i < 5; i++) await turn();
+    const body = `{"orderId":"INV-1","pad":"${Buffer.alloc(90_000, "0123456789").toString()}"}`;
+    const sink = fixture.attempts[0]?.sink;
+    const told = ["Content-Type", "application/json", "Location", "/orders/INV-2"];
+    sink?.head({ status: 201, reason: "", fields: told });
+    for (let at = 0; at < body.length; at += 7000) {
+      sink?.data(Buffer.from(body.slice(at, at + 7000)));
+      // The client hears nothing before what there is to learn is safe.
+      if (at < 60_000) expect(client.heads).toEqual([]);
+      for (let i = 0; i < 3; i++) await turn();
+    }
+    sink?.end([]);
+    expect(client.body()).toBe(body);
+    expect(client.ended()).toBe(true);
+    expect([...fixture.owned.keys()]).toEqual(["INV-2"]);
+  });
+
   it("are not sought in what unfolds to more than it should", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const client = fixture.send(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { signPin } from "../../../src/decide/pin.ts";
 import { answer, createFixture } from "../../support/exchange-fixture.ts";
 import { valuesOf } from "../../support/raw-upstream.ts";
 import { turn, until } from "../../support/until.ts";
@@ -117,11 +118,47 @@ describe("an order whose form tells its side", () => {
   });
 });
 
+describe("the cookie of a journey", () => {
+  it("lives for a minute after its end, for confirmation pages, and no longer however much they are loaded", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const cookie = await pass(fixture, "POST", "/checkout");
+    await pass(fixture, "POST", "/orders/X-1/pay", cookie, 402);
+    fixture.time.ms += 1000;
+    await pass(fixture, "GET", "/cart/1", cookie);
+    const ended = await pass(fixture, "POST", "/orders/X-1/pay", cookie, 200);
+    fixture.set({ percentThousandths: 0 });
+    fixture.time.ms += 30_000;
+    expect(await pass(fixture, "GET", "/cart/1", ended)).toBeUndefined();
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    fixture.time.ms += 29_999;
+    await pass(fixture, "GET", "/cart/1", ended);
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    fixture.time.ms += 1;
+    await pass(fixture, "GET", "/cart/1", ended);
+    expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+    expect(fixture.counted).toContain("pin checkout expired");
+  });
+});
+
 describe("a journey cookie that does not count", () => {
+  const signed = (secret: string, cutover: string) => {
+    const startedAt = 1_700_000_000;
+    const pin = {
+      id: "AbC_-0123xyz",
+      side: "new",
+      epoch: 0,
+      startedAt,
+      expiresAt: startedAt + 1800,
+    } as const;
+    return `cutover_journey=${signPin(secret, cutover, pin)}`;
+  };
+
   it.each([
     ["tampered with", (cookie: string) => cookie.replace(".n.", ".l."), "signature"],
     ["cut short", (cookie: string) => cookie.slice(0, -1), "malformed"],
     ["anything", () => "cutover_journey=new", "malformed"],
+    ["another cutover's", () => signed("s3cret", "wallet"), "signature"],
+    ["signed with a secret of nobody's", () => signed("guess", "checkout"), "signature"],
   ])("is ignored and counted: %s", async (_, spoil, fault) => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const cookie = (await pass(fixture, "POST", "/checkout")) ?? "";

@@ -1,0 +1,115 @@
+/** What owners and journeys ask of Redis for a request, counted by Redis itself (MONITOR): a command is a round trip. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createRedisStores } from "../../src/ownership/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { answer, createFixture } from "../support/exchange-fixture.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { until } from "../support/until.ts";
+
+let redis: RedisServer;
+let client: RedisClient;
+let monitor: Socket;
+let monitored = "";
+let marks = 0;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  client = createRedisClient(redis.url);
+  monitor = connect(Number(new URL(redis.url).port), "127.0.0.1").setEncoding("latin1");
+  monitor.on("data", (text) => {
+    monitored += text;
+  });
+  await once(monitor, "connect");
+  monitor.write("MONITOR\r\n");
+  await until("Redis tells what it is asked", () => monitored.startsWith("+OK"));
+});
+afterAll(async () => {
+  monitor.destroy();
+  await client.close();
+  await redis.stop();
+});
+beforeEach(async () => void (await redis.cli("FLUSHALL")));
+
+/** The commands for this cutover since the last time, by name; those of scripts are no round trips. */
+async function asked(): Promise<string[]> {
+  const mark = `mark-${marks++}`;
+  await redis.cli("ECHO", mark);
+  await until("all is told", () => monitored.includes(mark));
+  const lines = monitored.split("\r\n");
+  monitored = "";
+  return lines.flatMap((line) => {
+    const [, from, name] = /^\+\S+ \[\d+ (\S+)\] "(\w+)"/.exec(line) ?? [];
+    return from === undefined || name === undefined || from === "lua" || !line.includes("{checkout}")
+      ? []
+      : [name.toLowerCase().replace("evalsha", "eval")];
+  });
+}
+
+function open(changedAgoMs: number) {
+  const { owners, pins } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  const updatedAt = new Date(1_700_000_000_000 - changedAgoMs).toISOString();
+  const fixture = createFixture({ state: { percentThousandths: 50_000, updatedAt }, owners, pins });
+  const send = async (method: string, target: string, fields: string[], body?: string, says = "{}") => {
+    const sent = fixture.attempts.length;
+    const to = fixture.send({ method, target, fields: ["Host", "shop", ...fields] }, body);
+    await until("it is forwarded", () => fixture.attempts.length > sent);
+    answer(fixture.attempts.at(-1), 200, ["Content-Type", "application/json"], says);
+    await until("it is answered", () => to.ended());
+  };
+  return { fixture, send };
+}
+
+const dayMs = 86_400_000;
+const app = ["X-Shopper-Id", "ann"];
+const browser = [...app, "Cookie", "sid=1"];
+
+test("a request without a key, of a client that keeps cookies: none", async () => {
+  const { send } = open(0);
+  await send("GET", "/cart/1", browser);
+  await send("POST", "/checkout", browser, "{}");
+  expect(await asked()).toEqual([]);
+});
+
+test("a start of a journey without cookies: one; its later requests none, while each pin equals its bucket", async () => {
+  const { send } = open(dayMs);
+  await send("POST", "/checkout", app, "{}");
+  expect(await asked()).toEqual(["eval"]);
+  await send("GET", "/cart/1", app);
+  expect(await asked()).toEqual([]);
+});
+
+test("a request without cookies soon after the percent has changed: one, and then it is remembered", async () => {
+  const first = open(0);
+  await first.send("POST", "/checkout", app, "{}");
+  expect(await asked()).toEqual(["eval"]);
+  const other = open(0);
+  await other.send("GET", "/cart/1", app);
+  expect(await asked()).toEqual(["get"]);
+  await other.send("GET", "/cart/1", app);
+  expect(await asked()).toEqual([]);
+});
+
+test("the first use of an idempotency key: one; a retry none; the first retry elsewhere one", async () => {
+  const keyed = [...browser, "Idempotency-Key", "K1"];
+  const { send } = open(0);
+  await send("POST", "/cart/1", keyed, "{}");
+  expect(await asked()).toEqual(["eval"]);
+  await send("POST", "/cart/1", keyed, "{}");
+  expect(await asked()).toEqual([]);
+  await open(0).send("POST", "/cart/1", keyed, "{}");
+  expect(await asked()).toEqual(["eval"]);
+});
+
+test("an order that is made: one; its callback none, elsewhere one, with a key of its own one more", async () => {
+  const { send } = open(0);
+  await send("POST", "/checkout", browser, "{}", '{"orderId":"O1"}');
+  expect(await asked()).toEqual(["eval"]);
+  await send("POST", "/callbacks/payment", [], '{"order_id":"O1"}');
+  expect(await asked()).toEqual([]);
+  await open(0).send("POST", "/callbacks/payment", [], '{"order_id":"O1"}');
+  expect(await asked()).toEqual(["mget"]);
+  await open(0).send("POST", "/callbacks/payment", ["Idempotency-Key", "K2"], '{"order_id":"O1"}');
+  expect(await asked()).toEqual(["mget", "eval"]);
+});
