@@ -22,6 +22,7 @@ export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
     ...journeyNobodyStarts(cutover),
     ...shortSecrets(cutover),
     ...looseForms(cutover),
+    ...shortClaims(cutover),
     ...vainRetries(cutover),
   ];
 }
@@ -142,6 +143,19 @@ function looseForms({ owners }: CutoverDraft): Finding[] {
     .flatMap(({ patterns }) => patterns)
     .filter(({ value }) => !alternatives(value.source).every((part) => part.startsWith("^")))
     .map(({ path }) => unwise(path, "a pattern without ^ at its start also matches inside other keys"));
+}
+
+const dayMs = 86_400_000;
+
+/** A key forgotten before its last retry is a new one to the next. */
+function shortClaims({ owners }: CutoverDraft): Finding[] {
+  return owners
+    .filter(({ learned, ttl }) => !learned && ttl.value !== undefined && ttl.value < dayMs)
+    .map(({ ttl }) => {
+      const message =
+        "a key claimed by use and kept for less than 24h: a later retry may run on the other side";
+      return unwise(ttl.path, message);
+    });
 }
 
 /** The alternatives of an expression, at its top level. */

@@ -30,6 +30,9 @@ export interface RouteDraft {
 export interface OwnerDraft {
   readonly keys: readonly Located<Source>[];
   readonly learns: readonly Located<Source>[];
+  /** Learned, right or wrong as `learns` may be: it is not claimed by use. */
+  readonly learned: boolean;
+  readonly ttl: Located<number | undefined>;
   readonly patterns: readonly Located<RegExp>[];
 }
 
@@ -133,6 +136,8 @@ function ownerDraft(at: Path, root: unknown): OwnerDraft {
   return {
     keys: sources([...at, "key"], valueAt(root, ["key"])),
     learns: sources([...at, "learn"], valueAt(root, ["learn"])),
+    learned: valueAt(root, ["learn"]) !== undefined,
+    ttl: { path: [...at, "ttl"], value: read(parts.owner.shape.ttl, valueAt(root, ["ttl"])) },
     patterns: listAt(root, "patterns").flatMap((item, index) => {
       const value = read(pattern, valueAt(item, ["pattern"]));
       return value === undefined ? [] : [{ path: [...at, "patterns", index, "pattern"], value }];

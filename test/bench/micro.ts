@@ -1,8 +1,12 @@
-/** What is too small to be seen from outside: deciding, and finding the route. */
+/** What is too small to be seen from outside: deciding, finding the route, and an owner that is remembered. */
 import { parsePath } from "../../src/config/path.ts";
 import { bucketOf } from "../../src/decide/bucket.ts";
 import { decide, type Facts } from "../../src/decide/decide.ts";
 import { compileRoutes, type Router } from "../../src/decide/route.ts";
+import { createMemoryStores } from "../../src/ownership/in-process.ts";
+import { createOwnership } from "../../src/ownership/ownership.ts";
+import type { OwnerKey } from "../../src/ownership/port.ts";
+import { systemClock } from "../../src/state/clock.ts";
 import { initialState } from "../../src/state/model.ts";
 import { collector } from "../support/collector.ts";
 import { aligned, median } from "./report.ts";
@@ -37,6 +41,8 @@ export function microTable(): string {
     "bucket of a shopper": timed(shoppers, (shopper) => bucketOf("checkout:", shopper) > 0),
     "route, 1 in 1 cutover": timed(["/c0/r0/items"], (path) => only.match("GET", path) !== undefined),
     "route, 1,000 in 100 cutovers": timed(paths, (path) => large.match("GET", path) !== undefined),
+    "owner of a key, among 200,000": ownerTiming(true),
+    "owner of an order, among 200,000": ownerTiming(false),
   };
   const lines = Object.entries(timings).map(([name, { nanoseconds, bytesKept }]) => [
     name,
@@ -44,6 +50,27 @@ export function microTable(): string {
     bytesKept.toFixed(2),
   ]);
   return aligned([["", "ns", "bytes kept"], ...lines]);
+}
+
+/** @param claimed an idempotency key; else an order */
+function ownerTiming(claimed: boolean): Timing {
+  const silent = () => undefined;
+  const ownership = createOwnership({
+    owners: createMemoryStores(systemClock).owners,
+    spool: { add: async () => {} },
+    counts: { conflict: silent, unknown: silent, unrecorded: silent, disputed: silent },
+    clock: systemClock,
+  });
+  const keyOf = (i: number) => ({ key: `018f3c1e-${i}-7000-8000-0123456789ab`, claimed });
+  // As many as are surely remembered: half of the bound.
+  for (let i = 0; i < 200_000; i++) ownership.remember("checkout", keyOf(i), "new");
+  const keys = Array.from({ length: inputs }, (_, i): OwnerKey[] => [
+    { ...keyOf(200_000 - 1 - i * 90), ttlMs: 3_600_000 },
+  ]);
+  return timed(keys, (key) => {
+    const found = ownership.find("checkout", key);
+    return !("then" in found) && found.owner === "new";
+  });
 }
 
 function routerOf(cutovers: number, routesEach: number): Router<string> {

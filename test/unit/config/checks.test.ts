@@ -287,6 +287,18 @@ describe("what tells or waits for an owner", () => {
     },
   );
 
+  test("an idempotency key kept for less than a day is a warning; an order is not, nor what is kept for long", () => {
+    const owners = (...each: string[]) =>
+      warningsOf(withCutover("routes: [{ name: a, path: /a }]", `owners: [${each.join(", ")}]`));
+    expect(owners('{ key: "header:k", ttl: 23h }')).toEqual([
+      "c.yaml:11:33 cutovers.shop.owners[0].ttl: a key claimed by use and kept for less than 24h: a later retry may run on the other side",
+    ]);
+    expect(
+      owners('{ key: "header:k", ttl: 24h }', '{ key: "header:o", learn: ["json:/o"], ttl: 1h }'),
+    ).toEqual([]);
+    expect(owners('{ key: "header:k" }')).toEqual([]);
+  });
+
   test("unknown: retry without owners is a warning", () => {
     const text = withCutover("routes: [{ name: a, path: /a, unknown: retry }]");
     expect(warningsOf(text)).toEqual([

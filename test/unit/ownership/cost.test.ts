@@ -3,12 +3,15 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStores } from "../../../src/ownership/in-process.ts";
 import { createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
+import { collector } from "../../support/collector.ts";
 import { createFixture } from "../../support/exchange-fixture.ts";
 import { createManualTime } from "../../support/manual-time.ts";
-import { claim } from "../../support/named-keys.ts";
+import { claim, fact } from "../../support/named-keys.ts";
 
 const silent = () => undefined;
 const ttlMs = 3_600_000;
+/** CUTOVER_BARS=full: as many as the bar says. */
+const passing = process.env.CUTOVER_BARS === "full" ? 10_000_000 : 500_000;
 
 function create() {
   const time = createManualTime();
@@ -39,6 +42,26 @@ describe("the cost of owners", () => {
     }
     expect(best).toBeLessThan(3);
   });
+
+  it(`is bounded in memory, however many keys pass: ${passing.toLocaleString("en")}`, () => {
+    const ownership = create();
+    const collect = collector();
+    const heap = () => {
+      collect();
+      return process.memoryUsage().heapUsed / 2 ** 20;
+    };
+    const before = heap();
+    let most = 0;
+    for (let i = 0; i < passing; i++) {
+      ownership.remember("checkout", (i % 2 === 0 ? claim : fact)(`018f3c1e-7000-8000-${i}`), "new");
+      if (i % (passing / 10) === passing / 10 - 1) most = Math.max(most, heap() - before);
+    }
+    process.stdout.write(`${passing} keys passed, at most ${most.toFixed(1)} MiB held\n`);
+    // 200,000 are remembered; each of them may take some 200 bytes.
+    expect(most).toBeLessThan(40);
+    const last = { ...claim(`018f3c1e-7000-8000-${passing - 2}`), ttlMs };
+    expect(ownership.find("checkout", [last])).toMatchObject({ owner: "new" });
+  }, 600_000);
 
   it("is nothing for a request that carries no key and whose client keeps cookies", () => {
     const asked: string[] = [];
