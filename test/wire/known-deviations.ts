@@ -9,9 +9,6 @@ export const engineDeviations: Deviations = {
   undici: [
     "sends the head of a streamed request at once (RFC 9112 §6)",
     "sends the head of a streamed request at once even when a field is obs-text (RFC 9112 §6)",
-    "a 100 nobody asked for after another interim response does no harm (RFC 9110 §15.2.1)",
-    "passes an obs-text reason phrase octet for octet (RFC 9112 §4)",
-    "uses the connection again after HEAD (RFC 9112 §9.3)",
   ],
   "http-proxy": [
     "keeps repeated and mixed-case fields in their order (RFC 9110 §5.3)",
@@ -21,6 +18,6 @@ export const engineDeviations: Deviations = {
 
 /** Of the whole proxy with the engine (proxy/). */
 export const proxyDeviations: Deviations = {
-  undici: ["an obs-text reason goes on octet for octet (RFC 9112 §4)"],
+  undici: [],
   "http-proxy": ["repeated fields of a request stay apart, in their order and spelling (RFC 9110 §5.3)"],
 };

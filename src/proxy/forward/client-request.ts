@@ -168,7 +168,8 @@ export function createExchange(
   function endsAtHead(received: IncomingMessage): void {
     if (over) return;
     settle();
-    if (proxyRequest?.writableFinished === false) proxyRequest.destroy();
+    // Faulty servers send content behind a head that answers HEAD; it may come late, and would answer the next request.
+    if (request.method === "HEAD" || proxyRequest?.writableFinished === false) proxyRequest?.destroy();
     received.resume();
     sink.end([]);
   }

@@ -6,10 +6,10 @@
 import { maxHeaderSize } from "node:http";
 import type { Socket } from "node:net";
 import { Client } from "undici";
-import { dropContinue } from "./continue.ts";
 import { createDial, whenConnected } from "./dial.ts";
 import { codes } from "./failure.ts";
 import type { UpstreamTls } from "./port.ts";
+import { createResponseFront, type ResponseFront } from "./response-front.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
@@ -26,6 +26,8 @@ export interface Connection {
   received(): number;
   /** A request goes out on it. */
   awaitResponse(): void;
+  /** The status line undici reads, where it is one that undici can not tell (response-front.ts). */
+  oddLine(): string | undefined;
   /** Closes the socket, made or still being made. */
   cut(): void;
 }
@@ -77,7 +79,7 @@ export function createConnections(options: {
    */
   function open(): Connection {
     let socket: Socket | undefined;
-    let beginResponse = () => {};
+    let front: ResponseFront | undefined;
     const client = new Client(url.origin, {
       pipelining: 1,
       headersTimeout: 0,
@@ -89,7 +91,7 @@ export function createConnections(options: {
       connect(_options, callback) {
         const made = dial();
         socket = made;
-        beginResponse = dropContinue(made);
+        front = createResponseFront(made);
         let pending = true;
         const timer = setTimeout(() => {
           made.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
@@ -115,7 +117,8 @@ export function createConnections(options: {
       passenger: undefined,
       kept: false,
       received: () => socket?.bytesRead ?? 0,
-      awaitResponse: () => beginResponse(),
+      awaitResponse: () => front?.begin(),
+      oddLine: () => front?.oddLine(),
       cut: () => socket?.destroy(),
     };
     client.on("disconnect", () => {

@@ -14,6 +14,11 @@ export function asciiReason(reason: string): string {
   return notAscii.test(reason) ? "" : reason;
 }
 
+/** The same of a whole status line. */
+export function reasonOf(statusLine: string): string {
+  return soundReason(/^HTTP\/\d\.\d \d{3} (.*)$/s.exec(statusLine)?.[1] ?? "");
+}
+
 /**
  * RFC 9112 §6.1: `chunked` is the one transfer coding this hop takes off; any other would reach the client as if it
  * were the content.

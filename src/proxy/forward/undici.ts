@@ -6,11 +6,9 @@
  *
  * Known deviations of undici 7, each shown by a test:
  * - the head of a streamed request leaves with the first byte of its body, not before;
- * - a 100 (Continue) nobody asked for is dropped where it comes first, and fails the exchange after another interim
- *   response;
- * - a reason phrase that is not ASCII is lost, and one split between packets keeps its last part only;
  * - `host` is written first, then `connection`, then all other fields in their order;
- * - a connection is not used again after HEAD, nor after a body of a method that defines none.
+ * - a connection is not used again after a body of a method that defines none.
+ * After HEAD it is not used again either: faulty servers send content behind the head, which would answer the next.
  * It refuses the request target `*`: those few requests go by the other engine.
  */
 import { Readable } from "node:stream";
@@ -26,7 +24,7 @@ import type {
   Upstream,
   UpstreamTimeouts,
 } from "./port.ts";
-import { asciiReason, hasForeignCoding } from "./response-head.ts";
+import { asciiReason, hasForeignCoding, reasonOf } from "./response-head.ts";
 import { awaitBody, awaitHead, keepAwaitingBody, stopTimer, type Timed, type TimeoutCode } from "./timers.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
@@ -187,9 +185,11 @@ function onHeaders(
 ): boolean {
   if (this.over) return true;
   const fields = fieldsOf(rawFields);
+  const oddLine = this.connection?.oddLine();
+  if (oddLine !== undefined && !oddLine.startsWith("HTTP/1.")) return refuse(this, codes.httpVersion);
   if (status === 101) return refuse(this, codes.unaskedUpgrade);
   if (status < 100) return refuse(this, codes.statusCode);
-  const head = { status, reason: asciiReason(reason), fields };
+  const head = { status, reason: oddLine === undefined ? asciiReason(reason) : reasonOf(oddLine), fields };
   if (status < 200) {
     this.sink.interim(head);
     return true;

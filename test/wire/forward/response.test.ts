@@ -1,9 +1,21 @@
 /** What the sink is told of a response. */
 import { PassThrough } from "node:stream";
 import { expect } from "vitest";
-import { answering } from "../../support/raw-upstream.ts";
+import { answering, type Script } from "../../support/raw-upstream.ts";
 import { turn, until } from "../../support/until.ts";
 import { duties, exchange, failing, ok, send, sized } from "./engines.ts";
+
+/** Answers each request with the bytes in two packets, split one octet further each time. */
+function splitting(bytes: string): Script {
+  let at = 0;
+  return (connection) =>
+    connection.onRequest(async () => {
+      const splitAt = at++;
+      connection.write(bytes.slice(0, splitAt));
+      for (let i = 0; i < 3; i++) await turn();
+      connection.write(bytes.slice(splitAt));
+    });
+}
 
 duties("the response", (duty) => {
   duty(
@@ -48,20 +60,13 @@ duties("the response", (duty) => {
   });
 
   const reasoned = (reason: string) => `HTTP/1.1 200${reason}\r\nContent-Length: 0\r\n\r\n`;
-  duty(
-    "passes an obs-text reason phrase octet for octet (RFC 9112 §4)",
-    async (lab) => {
-      const { upstream } = await lab.upstream(answering(reasoned(" D\u00e9j\u00e0 vu")));
-      expect((await exchange(upstream)).heads[0]?.reason).toBe("D\u00e9j\u00e0 vu");
-    },
-    async (lab) => {
-      const { upstream } = await lab.upstream(
-        answering(reasoned(" D\u00e9j\u00e0 vu"), reasoned(" D\u00c3\u00a9j\u00c3\u00a0")),
-      );
-      expect((await exchange(upstream)).heads[0]?.reason).toBe("");
-      expect((await exchange(upstream)).heads[0]?.reason).toBe("");
-    },
-  );
+  duty("passes an obs-text reason phrase octet for octet (RFC 9112 §4)", async (lab) => {
+    const { upstream } = await lab.upstream(
+      answering(reasoned(" D\u00e9j\u00e0 vu"), reasoned(" D\u00c3\u00a9j\u00c3\u00a0")),
+    );
+    expect((await exchange(upstream)).heads[0]?.reason).toBe("D\u00e9j\u00e0 vu");
+    expect((await exchange(upstream)).heads[0]?.reason).toBe("D\u00c3\u00a9j\u00c3\u00a0");
+  });
 
   duty("passes no reason phrase where there is none (RFC 9112 §4)", async (lab) => {
     const { upstream } = await lab.upstream(answering(ok(), reasoned(" "), ok(), reasoned("")));
@@ -172,21 +177,50 @@ duties("the response", (duty) => {
     });
   }
 
-  const lateContinue = `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${ok()}`;
   duty(
     "a 100 nobody asked for after another interim response does no harm (RFC 9110 §15.2.1)",
     async (lab) => {
-      const { upstream } = await lab.upstream(answering(lateContinue));
-      const sink = await exchange(upstream);
-      expect(sink.interims.map(({ status }) => status)).toEqual([103, 100]);
-      expect(sink.body().toString()).toBe("ok");
-    },
-    async (lab) => {
-      const { upstream } = await lab.upstream(answering(lateContinue));
-      const sink = await failing(upstream);
-      expect(sink.failures()).toMatchObject([{ outcome: "protocol_error", sent: true }]);
+      const bytes = `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 D\u00e9j\u00e0\r\nX-A: b\r\n\r\n${ok()}`;
+      const { raw, upstream } = await lab.upstream(splitting(bytes), { connections: 1 });
+      for (let i = 0; i <= bytes.length; i++) {
+        const sink = await exchange(upstream);
+        const passed = sink.interims.filter(({ status }) => status !== 100);
+        expect(passed.map(({ status, reason }) => [status, reason])).toEqual([
+          [103, "Early Hints"],
+          [102, "D\u00e9j\u00e0"],
+        ]);
+        expect(sink.body().toString()).toBe("ok");
+      }
+      expect(raw.connections).toHaveLength(1);
     },
   );
+
+  duty("reads a head split at any octet, its reason phrase whole (RFC 9112 §4)", async (lab) => {
+    const bytes = `HTTP/1.1 200 Quite D\u00e9j\u00e0 vu\r\nX-A: b\r\nContent-Length: 2\r\n\r\nok`;
+    const { raw, upstream } = await lab.upstream(splitting(bytes), { connections: 1 });
+    for (let i = 0; i <= bytes.length; i++) {
+      const sink = await exchange(upstream);
+      expect(sink.heads[0]?.reason).toBe("Quite D\u00e9j\u00e0 vu");
+      expect(sink.body().toString()).toBe("ok");
+    }
+    expect(raw.connections).toHaveLength(1);
+  });
+
+  for (const [what, bytes] of [
+    ["status line", `HTTP/1.1 200 ${"a".repeat(100_000)}`],
+    ["head of an interim response", `HTTP/1.1 103 Early Hints\r\nX-A: ${"a".repeat(100_000)}`],
+  ] as const) {
+    duty(`a ${what} without end is refused (RFC 9112 §4)`, async (lab) => {
+      const { upstream } = await lab.upstream(answering(bytes));
+      expect((await failing(upstream)).failures()).toMatchObject([{ outcome: "protocol_error", sent: true }]);
+    });
+  }
+
+  duty("a version that is not HTTP/1 is refused (RFC 9112 §2.3)", async (lab) => {
+    const { upstream } = await lab.upstream(answering(ok().replace("HTTP/1.1", "HTTP/2.0"), ok()));
+    expect((await failing(upstream)).failures()).toMatchObject([{ outcome: "protocol_error", sent: true }]);
+    expect((await exchange(upstream)).body().toString()).toBe("ok");
+  });
 
   duty("passes trailers (RFC 9110 §6.5)", async (lab) => {
     const { upstream } = await lab.upstream(

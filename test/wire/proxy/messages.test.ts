@@ -123,17 +123,10 @@ function fields(duty: Duty): void {
     const proxy = await lab.start(answering("HTTP/1.1 299 Quite Fine\r\nContent-Length: 0\r\n\r\n"));
     expect((await proxy.answerTo(get())).line).toBe("HTTP/1.1 299 Quite Fine");
   });
-  duty(
-    "an obs-text reason goes on octet for octet (RFC 9112 §4)",
-    async (lab) => {
-      const proxy = await lab.start(answering("HTTP/1.1 200 D\u00e9j\u00e0 vu\r\nContent-Length: 0\r\n\r\n"));
-      expect((await proxy.answerTo(get())).reason).toBe("D\u00e9j\u00e0 vu");
-    },
-    async (lab) => {
-      const proxy = await lab.start(answering("HTTP/1.1 200 D\u00e9j\u00e0 vu\r\nContent-Length: 0\r\n\r\n"));
-      expect((await proxy.answerTo(get())).reason).toBe("");
-    },
-  );
+  duty("an obs-text reason goes on octet for octet (RFC 9112 §4)", async (lab) => {
+    const proxy = await lab.start(answering("HTTP/1.1 200 D\u00e9j\u00e0 vu\r\nContent-Length: 0\r\n\r\n"));
+    expect((await proxy.answerTo(get())).reason).toBe("D\u00e9j\u00e0 vu");
+  });
 }
 
 function untouched(duty: Duty): void {

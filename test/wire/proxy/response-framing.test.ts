@@ -86,11 +86,9 @@ function badGateways(duty: Duty): void {
     if (answer.status === 200) expect(valuesOf(answer.fields, "x-a")[0]).toMatch(/^b +c$/);
     else expect(answer.status).toBe(502);
   });
-  duty("HTTP/2.0 in the status line is refused, or read as HTTP/1.1 (RFC 9112 §2.3)", async (lab) => {
+  duty("HTTP/2.0 in the status line → 502 (RFC 9112 §2.3)", async (lab) => {
     const proxy = await lab.start(answering("HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", ok("next")));
-    const answer = await proxy.answerTo(get());
-    if (answer.status === 200) expect(answer.body.toString()).toBe("hello");
-    else expect(answer.status).toBe(502);
+    expect((await proxy.answerTo(get())).status).toBe(502);
     expect((await proxy.answerTo(get())).body.toString()).toBe("next");
   });
   duty("an upstream that closes without an answer → 502 (RFC 9110 §15.6.3)", async (lab) => {
