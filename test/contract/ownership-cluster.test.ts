@@ -1,0 +1,63 @@
+/** Owners, claims and pins in a Cluster: what one call touches is in one slot, and every instance hears of it. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
+import { createRedisStores } from "../../src/ownership/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { claim, fact } from "../support/named-keys.ts";
+import { startCluster, type Topology } from "../support/redis-topologies.ts";
+import { refusals } from "../support/redis-user.ts";
+
+const hour = 3_600_000;
+let cluster: Topology;
+let clients: RedisClient[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  clients = [createRedisClient(cluster.url), createRedisClient(cluster.url)];
+}, 60_000);
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await cluster.stop();
+});
+
+test("of cutovers on all nodes, with the documented user", async () => {
+  const [one, other] = clients.map((client) =>
+    createRedisStores({ client, prefix: "cutover", deadlineMs: 10_000 }),
+  );
+  const open = clients.map((client) => createOpenInRedis({ client, prefix: "cutover", deadlineMs: 10_000 }));
+  if (one === undefined || other === undefined) throw new Error("no client");
+  const heard = new Set<string>();
+  const stop = other.watch?.((cutover, { key, claimed }, side) =>
+    heard.add(`${cutover} ${key} ${claimed} ${side}`),
+  );
+  const startedAt = Math.floor(Date.now() / 1000);
+  const cutovers = ["checkout", "search", "wallet", "a", "b", "c"];
+  // A subscription is made in the background.
+  await expect
+    .poll(async () => {
+      await one.owners.record("probe", fact(`P${heard.size}-${Math.random()}`), "new", 1000);
+      return heard.size;
+    })
+    .toBeGreaterThan(0);
+  for (const cutover of cutovers) {
+    expect(await one.owners.record(cutover, claim("O1"), "new", hour)).toBeUndefined();
+    expect(await other.owners.record(cutover, fact("O1"), "legacy", hour)).toBeUndefined();
+    expect(await other.owners.record(cutover, claim("O1"), "legacy", hour)).toBe("new");
+    expect(await one.owners.lookup(cutover, [fact("O1"), claim("O1"), fact("O2")])).toEqual([
+      "legacy",
+      "new",
+      undefined,
+    ]);
+    const pin = { id: "abcdefghijkl", side: "new", epoch: 0, startedAt, expiresAt: startedAt + 600 } as const;
+    await one.pins.start(cutover, "ann", pin, 600);
+    expect(await other.pins.find(cutover, "ann", 600)).toEqual(pin);
+    const question = { kind: "orders", cutover, epoch: 0 } as const;
+    const made = { side: "legacy", startedAt, expiresAt: startedAt + 600 } as const;
+    expect(await open[0]?.note([{ ...question, id: "a", atMs: Date.now(), open: made }])).toBe(0);
+    expect((await open[1]?.count([question]))?.[0]?.legacy.open).toBe(1);
+  }
+  const expected = cutovers.flatMap((cutover) => [`${cutover} O1 true new`, `${cutover} O1 false legacy`]);
+  await expect.poll(() => expected.filter((news) => !heard.has(news))).toEqual([]);
+  stop?.();
+  for (const server of cluster.servers) expect(await refusals(server)).toEqual([]);
+}, 60_000);
