@@ -1,6 +1,11 @@
 /** A raise that waits for another person (zod): what a large one is answered with, and what a cutover shows. */
 import { z } from "zod";
 
+export const approvalView = z.object({
+  over: z.number().meta({ description: "A raise by more points than these waits for another person" }),
+  ttlSeconds: z.number().meta({ description: "For so long" }),
+});
+
 export const proposalView = z
   .object({
     id: z.string(),

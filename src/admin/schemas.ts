@@ -5,7 +5,7 @@ import { z } from "zod";
 import { refusalCodes, stateNames } from "../state/model.ts";
 import { percentFromNumber } from "../state/percent.ts";
 import { openView } from "./open-view.ts";
-import { proposalView } from "./proposal-view.ts";
+import { approvalView, proposalView } from "./proposal-view.ts";
 import { scopes } from "./write-answer.ts";
 
 /** Path parameters of every call on one cutover. */
@@ -90,6 +90,9 @@ export const cutoverView = z
       description:
         "`local`: this instance was told so while the store was out of reach; the others may not know",
     }),
+    approval: approvalView
+      .optional()
+      .meta({ description: "Four eyes; without it, one person may raise to any percent" }),
     proposal: proposalView.optional().meta({ description: "The raise that waits for another person" }),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
     ...openView,

@@ -42,7 +42,7 @@ export function createViews(
   }
 
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
-    const sides = sidesOf(name);
+    const { approval, ...sides } = sidesOf(name);
     const { percentThousandths, ...rest } = state(name);
     const proposal = proposals.of(name, rest.version);
     const count = countApplied(records, name, rest.version);
@@ -58,6 +58,9 @@ export function createViews(
       updatedBy: rest.updatedBy,
       reason: rest.reason,
       scope: follower.current().local?.has(name) === true ? "local" : "fleet",
+      ...(approval === undefined
+        ? {}
+        : { approval: { over: approval.over, ttlSeconds: approval.ttl / 1000 } }),
       ...(proposal === undefined ? {} : { proposal }),
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       ...fleet.open(name),

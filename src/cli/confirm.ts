@@ -1,8 +1,13 @@
 /**
- * A raise by more than 25 points is asked about: whoever types 100 for 10 sees it before the shoppers do. At a terminal
- * the target is typed once more, or `--confirm` repeats it; elsewhere nobody can be asked, and it is done as asked.
+ * A raise by more than 25 points: whoever types 100 for 10 should see it before the shoppers do.
+ *
+ *   --confirm=PERCENT   the same percent again: nothing is asked; another one, and nothing is sent
+ *   at a terminal       the target is typed once more
+ *   elsewhere           nobody can be asked. It is done as asked, with a line on stderr that names the points; unless
+ *                       `confirm: always` is in force (settings.ts): then --confirm is demanded
  */
 import type { CutoverView } from "../admin/schemas.ts";
+import type { ConfirmRule } from "../config/cli-file.ts";
 import type { Api } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 import { share } from "./format.ts";
@@ -24,19 +29,37 @@ export interface Meant {
   readonly to: number;
 }
 
-/** @returns once the target was typed; a failure otherwise, and nothing was changed */
-export async function confirmRaise({ terminal }: Pick<Api, "terminal">, meant: Meant): Promise<Result<true>> {
-  const { stands, to } = meant;
+/** `asked`: a person saw how it stands; `told`: nobody could be asked. */
+export type Confirmed = "asked" | "told";
+
+/** @returns how it was confirmed; a failure when it was not, and nothing was changed */
+export async function confirmRaise(
+  { terminal }: Pick<Api, "terminal">,
+  { stands, to }: Meant,
+  rule: ConfirmRule,
+): Promise<Result<Confirmed>> {
   const points = Math.round((to - stands.percent) * 1000) / 1000;
   const name = printable(stands.name);
   const what = `this raises ${name} from ${share(stands.percent)} to ${share(to)}, by ${points} points at once`;
   const typed = await terminal.ask(
     `${what[0]?.toUpperCase()}${what.slice(1)}.\nType ${percentWord(to)} to do it, anything else to leave it: `,
   );
-  // A script is written by somebody who could think, and `set NAME PERCENT --reason TEXT` is its contract.
-  if (typed === undefined) return succeed(true);
-  if (isSame(typed.trim(), to)) return succeed(true);
-  return fail(exitCodes.refused, "not confirmed: nothing was changed");
+  const again = `--confirm=${percentWord(to)}`;
+  if (typed !== undefined) {
+    if (isSame(typed.trim(), to)) return succeed("asked");
+    return fail(exitCodes.refused, "not confirmed: nothing was changed");
+  }
+  if (rule === "always") {
+    return fail(
+      exitCodes.usage,
+      `not confirmed: ${what}`,
+      `Nothing was changed. If it is meant, say the percent again: ${again}`,
+      "CUTOVER_CONFIRM or the settings demand it (confirm: always).",
+    );
+  }
+  // A script was written by somebody who could think, and `set NAME PERCENT --reason TEXT` is its contract.
+  terminal.err(`cutover: ${what}; ${again} says that it is meant\n`);
+  return succeed("told");
 }
 
 function isSame(typed: string, to: number): boolean {

@@ -7,9 +7,10 @@ import { isLargeRaise } from "./confirm.ts";
 import type { Api } from "./context.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
 import { nextFor, settle } from "./failure.ts";
-import { plural, share, stateWords } from "./format.ts";
+import { age, plural, share, stateWords } from "./format.ts";
 import { percentWord } from "./percent.ts";
 import { printJson } from "./run.ts";
+import { shellWord } from "./shell.ts";
 import { printable } from "./text.ts";
 
 export interface DryRun<Call extends WriteCall> {
@@ -29,7 +30,7 @@ export function changeOf(call: WriteCall, body: WriteBodies[WriteCall]): Change 
   return { action: call };
 }
 
-/** @returns 0 when it would be done, 1 when it would be refused */
+/** @returns the exit code of the command itself: 0 when it would be done, 1 when it would be refused, 4 when proposed */
 export async function dryRun<Call extends WriteCall>(
   { client, terminal }: Pick<Api, "client" | "terminal">,
   { name, call, body, isJson }: DryRun<Call>,
@@ -42,13 +43,19 @@ export async function dryRun<Call extends WriteCall>(
   const who = await client.whoAmI();
   const role: Role = who.kind === "ok" ? who.value.role : "admin";
   const view = settled.value;
-  const verdict = transition(stateOf(view), {
+  const request = {
     change,
     actor: { name: "dry run", role },
     reason: "",
     at: "",
     ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
-  });
+  };
+  const { approval } = view;
+  const overThousandths = approval && percentFromNumber(approval.over);
+  const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths } };
+  const alone = transition(stateOf(view), { ...request, ...fourEyes });
+  const isProposed = !alone.accepted && alone.code === "approval_required";
+  const verdict = isProposed ? transition(stateOf(view), request) : alone;
   const from = { percent: view.percent, state: view.state, version: view.version };
   if (!verdict.accepted) {
     if (isJson) printJson(terminal, { dryRun: true, name, from, refused: verdict.code });
@@ -62,9 +69,9 @@ export async function dryRun<Call extends WriteCall>(
   const { changed, next } = verdict;
   const to = { percent: percentToNumber(next.percentThousandths), state: next.state, version: next.version };
   const asks = call === "percent" && isLargeRaise(view, to.percent);
-  if (isJson) printJson(terminal, { dryRun: true, name, from, to, changed, asksToConfirm: asks });
-  else terminal.out(`${describe(view, to, { changed, asks, call }).join("\n")}\n`);
-  return exitCodes.done;
+  if (isJson) printJson(terminal, { dryRun: true, name, from, to, changed, asksToConfirm: asks, isProposed });
+  else terminal.out(`${describe(view, to, { changed, asks, call, isProposed }).join("\n")}\n`);
+  return isProposed ? exitCodes.notAppliedEverywhere : exitCodes.done;
 }
 
 function stateOf({
@@ -84,13 +91,15 @@ interface Told {
   readonly changed: boolean;
   readonly asks: boolean;
   readonly call: WriteCall;
+  /** Whether it would wait for another person. */
+  readonly isProposed: boolean;
 }
 
 /** The lines a person reads. PURE. */
 export function describe(
   from: CutoverView,
   to: Pick<CutoverView, "percent" | "state" | "version">,
-  { changed, asks, call }: Told,
+  { changed, asks, call, isProposed }: Told,
 ): string[] {
   const name = printable(from.name);
   const stands = `${share(from.percent)}, ${stateWords[from.state]}, version ${from.version}`;
@@ -101,9 +110,24 @@ export function describe(
     `new journeys of ${outOf(from.percent)} shoppers start on new → ${outOf(to.percent)}` +
       (moved === 0 ? "" : ` (${outOf(Math.abs(moved))} move to ${moved > 0 ? "new" : "legacy"})`),
     ...(moved < 0 ? openOnNew(from) : []),
+    ...(isProposed ? proposed(from) : []),
     ...(asks ? [`it asks to be confirmed: --confirm=${percentWord(to.percent)}`] : []),
     ...(call === "close" ? ["there is no way back from it"] : []),
     "nothing was changed",
+  ];
+}
+
+function proposed({ name, approval, proposal }: CutoverView): string[] {
+  if (approval === undefined) return [];
+  const { over, ttlSeconds } = approval;
+  const points = over === 1 ? "1 point" : `${over} points`;
+  const waits = `it would be a proposal, since a raise by more than ${points} waits for another person: not in force`;
+  return [
+    `${waits} before they approve it, within ${age(ttlSeconds * 1000)}`,
+    ...(proposal === undefined
+      ? []
+      : [`it would take the place of ${printable(proposal.by)}'s, to ${share(proposal.percent)}`]),
+    `they approve it by: cutover approve ${shellWord(printable(name))}`,
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { ConfirmRule } from "../config/cli-file.ts";
 import { confirmRaise, isLargeRaise } from "./confirm.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
@@ -7,6 +8,7 @@ import { share } from "./format.ts";
 import { examples, readName } from "./options.ts";
 import { percentWord, readPercent } from "./percent.ts";
 import { withApi } from "./run.ts";
+import { readConfirmRule } from "./settings.ts";
 import {
   demandReason,
   manner,
@@ -29,7 +31,7 @@ export function addSet(program: Command, context: Context): void {
     .argument("<PERCENT>", "0 to 100, at most 3 decimals: 25, 12.5, 25%; below 1 as 0.25%", readPercent)
     .option(
       "--confirm <PERCENT>",
-      "the same again: a raise by more than 25 points then asks nothing",
+      "the same again: a raise by more than 25 points then asks nothing; a script has to give it where CUTOVER_CONFIRM=always",
       readPercent,
     );
   withWriteOptions(command, "required").action(async (name: string, percent: number, options: SetOptions) => {
@@ -42,7 +44,12 @@ export function addSet(program: Command, context: Context): void {
       context.finish(report(context.terminal, failure));
       return;
     }
-    await withApi(context, options, (api) => set(api, name, { percent, reason }, options));
+    const rule = await readConfirmRule(context.env);
+    if (!rule.ok) {
+      context.finish(report(context.terminal, rule.failure));
+      return;
+    }
+    await withApi(context, options, (api) => set(api, name, { percent, reason, rule: rule.value }, options));
   });
   examples(
     command,
@@ -57,21 +64,24 @@ export function addSet(program: Command, context: Context): void {
 const mostAttempts = 5;
 
 /**
- * How large a raise is, depends on where the cutover stands: what was judged is written over that very version, and
- * judged anew when somebody else was faster.
+ * How large a raise is, depends on where the cutover stands: what a person was asked about, or what needed no asking, is
+ * written over that very version, and judged anew when somebody else was faster.
  */
 async function set(
   api: Api,
   name: string,
-  asked: { readonly percent: number; readonly reason: string },
+  {
+    percent,
+    reason,
+    rule,
+  }: { readonly percent: number; readonly reason: string; readonly rule: ConfirmRule },
   options: SetOptions,
 ): Promise<ExitCode> {
   const { client, terminal } = api;
-  const { percent } = asked;
   const write = (ifVersion: number | undefined) => ({
     name,
     call: "percent" as const,
-    body: { ...asked, ...writeBody(options), ...(ifVersion === undefined ? {} : { ifVersion }) },
+    body: { percent, reason, ...writeBody(options), ...(ifVersion === undefined ? {} : { ifVersion }) },
     ...manner(options),
     standing: (answer: { readonly percent: number }) => share(answer.percent),
   });
@@ -87,9 +97,9 @@ async function set(
     const stands = settled.value;
     const isLarge = isLargeRaise(stands, percent);
     if (isLarge) {
-      const meant = { stands, to: percent };
-      const confirmed = await confirmRaise(api, meant);
+      const confirmed = await confirmRaise(api, { stands, to: percent }, rule);
       if (!confirmed.ok) return report(terminal, confirmed.failure);
+      if (confirmed.value === "told") return runWrite(api, write(options.ifVersion));
     }
     const isLast = isLarge || options.ifVersion !== undefined || attempt === mostAttempts;
     const judged = write(options.ifVersion ?? stands.version);

@@ -1,7 +1,7 @@
 /** What stands in `$XDG_CONFIG_HOME/cutover/cli.yaml`, for who always talks to the same API. */
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { CliSettings } from "../config/cli-file.ts";
+import type { CliSettings, ConfirmRule } from "../config/cli-file.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 
@@ -31,4 +31,15 @@ export async function readSettings(env: Context["env"]): Promise<Result<CliSetti
   if ("wrong" in read) return fail(exitCodes.usage, `${path}: ${read.wrong}`);
   const { tokenFile } = read;
   return succeed(tokenFile === undefined ? read : { ...read, tokenFile: resolve(dirname(path), tokenFile) });
+}
+
+/** By `CUTOVER_CONFIRM`, else the file's `confirm`, else `terminal`. */
+export async function readConfirmRule(env: Context["env"]): Promise<Result<ConfirmRule>> {
+  const told = env.CUTOVER_CONFIRM ?? "";
+  if (told === "always" || told === "terminal") return succeed(told);
+  if (told !== "") {
+    return fail(exitCodes.usage, "CUTOVER_CONFIRM is neither always nor terminal", "Unset, it is terminal.");
+  }
+  const settings = await readSettings(env);
+  return settings.ok ? succeed(settings.value.confirm ?? "terminal") : settings;
 }

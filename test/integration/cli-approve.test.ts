@@ -7,6 +7,7 @@ import { z } from "zod";
 import { proposalView } from "../../src/admin/proposal-view.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { runCutover } from "../support/run-cutover.ts";
 
 const endings: (() => Promise<unknown>)[] = [];
@@ -52,6 +53,31 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
     code: 1,
     stderr: expect.stringContaining("no proposal is open"),
   });
+});
+
+test("--dry-run says that a raise would be a proposal, by the exit code too, and whose it would replace", async () => {
+  const { fixture, as } = await limited();
+  const dry = (percent: string, ...more: string[]) =>
+    runOnPaper(["set", "checkout", percent, "--reason", "r", "--dry-run", ...more], as("operator"));
+  const large = await dry("20");
+  expect(large).toMatchObject({ code: 4, stderr: "" });
+  expect(large.stdout).toContain(
+    "it would be a proposal, since a raise by more than 10 points waits for another person: not in force",
+  );
+  expect(large.stdout).toContain("cutover approve checkout\n");
+  expect(large.stdout).not.toContain("take the place");
+  expect(JSON.parse((await dry("20", "--json")).stdout)).toMatchObject({
+    isProposed: true,
+    to: { percent: 20 },
+  });
+  const small = await dry("10");
+  expect(small.code).toBe(0);
+  expect(small.stdout).not.toContain("proposal");
+  expect(JSON.parse((await dry("10", "--json")).stdout)).toMatchObject({ isProposed: false });
+
+  await runOnPaper(["set", "checkout", "15", "--reason", "r"], as("admin"));
+  expect((await dry("20")).stdout).toContain("it would take the place of admin-token's, to 15%\n");
+  expect(await fixture.store.history("checkout", 1)).toEqual([]);
 });
 
 test("--json gives the proposal, and it can be withdrawn", async () => {

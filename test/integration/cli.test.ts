@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import {
   startAdmin,
   tokens,
 } from "../support/admin-fixture.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { runCutover, startCutover } from "../support/run-cutover.ts";
 import { createTroubledStore } from "../support/troubled-store.ts";
 
@@ -134,19 +135,43 @@ test("set of 0.25 without its sign and of 12,5 is refused with a hint; 0.25% is 
   expect(signed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^checkout: 0\.25% → /) });
 });
 
-test("a raise by more than 25 points asks nothing of a script; --confirm has to say the same percent", async () => {
+test("a raise by more than 25 points is done for a script, with a line on stderr; --confirm has to say the same percent", async () => {
   const { url, store } = await admin();
   const other = await runCutover(["set", "checkout", "25.001", "--reason", "x", "--confirm=25"], at(url));
   expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining("--confirm says 25%") });
   expect(await store.history("checkout", 9)).toEqual([]);
   const small = await runCutover(["set", "checkout", "25", "--reason", "x"], at(url));
-  expect(small).toMatchObject({ code: 0 });
+  expect(small).toMatchObject({ code: 0, stderr: "" });
   const unasked = await runCutover(["set", "checkout", "60", "--reason", "x"], at(url));
-  expect(unasked).toMatchObject({ code: 0 });
+  expect(unasked).toMatchObject({
+    code: 0,
+    stderr:
+      "cutover: this raises checkout from 25% to 60%, by 35 points at once; --confirm=60 says that it is meant\n",
+  });
   const large = await runCutover(["set", "checkout", "100", "--reason", "x", "--confirm", "100%"], at(url));
-  expect(large).toMatchObject({ code: 0 });
+  expect(large).toMatchObject({ code: 0, stderr: "" });
   const lower = await runCutover(["set", "checkout", "0", "--reason", "x"], at(url));
-  expect(lower).toMatchObject({ code: 0 });
+  expect(lower).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("where CUTOVER_CONFIRM=always or the settings say so, a script has to give --confirm for a large raise", async () => {
+  const { url, store } = await admin();
+  const home = await mkdtemp(join(folder, "xdg-"));
+  await mkdir(join(home, "cutover"));
+  await writeFile(join(home, "cutover", "cli.yaml"), "confirm: always\n");
+  for (const demanded of [{ CUTOVER_CONFIRM: "always" }, { XDG_CONFIG_HOME: home }]) {
+    const setting = { env: { ...at(url).env, ...demanded } };
+    const missing = await runOnPaper(["set", "checkout", "60", "--reason", "x"], setting);
+    expect(missing).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("--confirm=60") });
+    expect(await store.history("checkout", 9)).toEqual([]);
+  }
+  const setting = { env: { ...at(url).env, CUTOVER_CONFIRM: "always" } };
+  const small = await runOnPaper(["set", "checkout", "25", "--reason", "x"], setting);
+  expect(small).toMatchObject({ code: 0, stderr: "" });
+  const given = await runOnPaper(["set", "checkout", "60", "--reason", "x", "--confirm=60"], setting);
+  expect(given).toMatchObject({ code: 0, stderr: "" });
+  const rollback = await runOnPaper(["rollback", "checkout"], setting);
+  expect(rollback).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("--dry-run says what would happen, how many move and what would be refused, and changes nothing", async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clientFor } from "../../../src/cli/options.ts";
+import { readConfirmRule } from "../../../src/cli/settings.ts";
 import { runOnPaper } from "../../support/paper-terminal.ts";
 
 let home = "";
@@ -51,6 +52,7 @@ test("the token's file is found from the settings' folder; what it lacks is said
 test.each([
   ["adminUrl: 5\n", "adminUrl: expected adminUrl and tokenFile"],
   ["token: hunter2\n", "token: expected adminUrl and tokenFile"],
+  ["confirm: hunter2\n", "confirm: expected adminUrl and tokenFile, each a text, and confirm: always"],
   ["- hunter2\n", "the whole: expected"],
   ["adminUrl: [hunter2\n", "it is not YAML"],
 ])("%j is refused with the file's name, and not repeated", async (text, said) => {
@@ -62,4 +64,19 @@ test.each([
 
 test("an empty file says nothing", async () => {
   expect(await urlOf({}, await settings("# nothing yet\n"))).toBe("http://127.0.0.1:9900");
+});
+
+test("whether scripts have to confirm: the environment wins over the file; without both they need not", async () => {
+  const always = { ok: true, value: "always" };
+  const terminal = { ok: true, value: "terminal" };
+  const env = await settings("confirm: always\n");
+  expect(await readConfirmRule(env)).toEqual(always);
+  expect(await readConfirmRule({ ...env, CUTOVER_CONFIRM: "terminal" })).toEqual(terminal);
+  expect(await readConfirmRule({ ...env, CUTOVER_CONFIRM: "" })).toEqual(always);
+  expect(await readConfirmRule({ CUTOVER_CONFIRM: "always" })).toEqual(always);
+  expect(await readConfirmRule({})).toEqual(terminal);
+  expect(await readConfirmRule({ CUTOVER_CONFIRM: "yes" })).toMatchObject({
+    ok: false,
+    failure: { exit: 2 },
+  });
 });
