@@ -11,7 +11,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isLoopbackHost } from "./auth.ts";
 import { Refused } from "./problem.ts";
 
-const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+/** What changes nothing (RFC 9110 §9.2.1). */
+export const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const ownSites: ReadonlySet<string> = new Set(["same-origin", "none"]);
 
 /** @throws Refused `forbidden` */

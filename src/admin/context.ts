@@ -9,6 +9,7 @@ import type {
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Audit } from "../audit/port.ts";
 import type { AuthConfig } from "../config/schema.ts";
+import type { Timers } from "../state/clock.ts";
 import type { LocalWrites } from "../state/local-changes.ts";
 import type { Log } from "../state/log.ts";
 import type { Following } from "../state/snapshot.ts";
@@ -52,6 +53,7 @@ export interface AdminOptions {
   /** Where refusals go; without it, to the log alone. */
   readonly audit?: Audit;
   readonly clock: Clock;
+  readonly timers?: Timers;
   readonly log: Log;
   readonly version: string;
   /** Milliseconds between two ticks of an event stream; 1000 without it. */

@@ -17,6 +17,7 @@ import type { Actor } from "../state/model.ts";
 import type { Clock } from "../state/store.ts";
 import { createAttempts } from "./attempts.ts";
 import { bearerSecret, createTokens } from "./auth.ts";
+import { safeMethods } from "./browser.ts";
 import { sessionIdOf } from "./cookie.ts";
 import { createOidc, type Oidc } from "./oidc.ts";
 import { Refused } from "./problem.ts";
@@ -56,7 +57,6 @@ export interface GateOptions {
 }
 
 const anonymous: Actor = { name: "anonymous", role: "admin" };
-const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export function createGate({ auth: first, clock, log }: GateOptions): Gate {

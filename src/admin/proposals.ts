@@ -2,10 +2,16 @@
  * Raises that wait for another person. They are kept in the store, one a cutover, so every instance shows and approves
  * them; what a page shows is as of the last reading. A proposal on another version than the one in force is worth
  * nothing and is not shown.
+ *
+ * What becomes of them goes into the audit file: of whoever is asked when one is proposed, approved or withdrawn; of
+ * the instance it was proposed to when its time ran out, which that instance looks at shortly before.
  */
 import { randomBytes } from "node:crypto";
+import type { Audit } from "../audit/port.ts";
 import { systemTimers, within } from "../state/clock.ts";
 import type { Proposal } from "../state/four-eyes.ts";
+import type { Actor } from "../state/model.ts";
+import type { Origin } from "../state/origin.ts";
 import { percentFromNumber, percentToNumber } from "../state/percent.ts";
 import { type Command, StoreUnavailable } from "../state/store.ts";
 import type { AdminOptions } from "./context.ts";
@@ -13,6 +19,8 @@ import type { ProposalView } from "./proposal-view.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;
+/** How long before a proposal's end it is seen whether it is still open. */
+const lookBeforeMs = 250;
 
 export interface Proposals {
   /** Goes by these limits from now on. */
@@ -28,13 +36,21 @@ export interface Proposals {
   /** @throws StoreUnavailable */
   propose(
     name: string,
-    asked: Pick<ProposalView, "percent" | "version" | "by" | "reason">,
+    asked: Pick<ProposalView, "percent" | "version" | "reason">,
+    by: { readonly actor: Actor; readonly origin: Origin },
   ): Promise<ProposalView>;
+  /** Looks at nothing any more. */
+  close(): void;
 }
 
-type Needs = Pick<AdminOptions, "cutovers" | "store" | "follower" | "clock">;
+type Needs = Pick<AdminOptions, "cutovers" | "store" | "follower" | "clock" | "timers"> & {
+  readonly audit: Audit;
+};
 
-export function createProposals({ cutovers, store, follower, clock }: Needs): Proposals {
+export function createProposals(needs: Needs): Proposals {
+  const { cutovers, store, follower, clock, audit, timers = systemTimers } = needs;
+  /** What takes back the looks still to come. */
+  const looks = new Set<() => void>();
   let limits = limitsOf(cutovers);
   let known: ReadonlyMap<string, Proposal> = new Map();
 
@@ -42,6 +58,31 @@ export function createProposals({ cutovers, store, follower, clock }: Needs): Pr
     const isOpen = proposal?.version === version && clock.now() < Date.parse(proposal.expiresAt);
     return isOpen ? viewOf(name, proposal) : undefined;
   };
+
+  function later(ms: number, look: () => void): void {
+    const cancel = timers.after(Math.max(0, ms), () => {
+      looks.delete(cancel);
+      look();
+    });
+    looks.add(cancel);
+  }
+
+  function watchEnd(name: string, proposal: Proposal, ttlMs: number): void {
+    const isUnchanged = () => (follower.current().states.get(name)?.version ?? 0) === proposal.version;
+    later(ttlMs - lookBeforeMs, () => {
+      void store.proposal(name).then(
+        (found) => {
+          if (found?.id !== proposal.id) return;
+          later(Date.parse(proposal.expiresAt) - clock.now(), () => {
+            if (isUnchanged())
+              audit.proposal({ event: "expired", name, proposal, actor: null, origin: null });
+          });
+        },
+        // Out of reach, nobody can approve it; that it ended is then in no file.
+        () => undefined,
+      );
+    });
+  }
 
   return {
     reconfigure(next) {
@@ -74,20 +115,28 @@ export function createProposals({ cutovers, store, follower, clock }: Needs): Pr
     of: (name, version) => valid(name, known.get(name), version),
     open: async (name, version) => valid(name, await store.proposal(name), version),
 
-    async propose(name, { percent, version, by, reason }) {
+    async propose(name, { percent, version, reason }, { actor, origin }) {
       const ttl = limits.get(name)?.ttl ?? 0;
       const now = clock.now();
       const proposal: Proposal = {
         id: randomBytes(4).toString("hex"),
         percentThousandths: percentFromNumber(percent) ?? 0,
         version,
-        by,
+        by: actor.name,
         reason,
         at: new Date(now).toISOString(),
         expiresAt: new Date(now + ttl).toISOString(),
       };
+      const before = valid(name, await store.proposal(name), version);
       await store.propose(name, proposal, ttl);
+      audit.proposal({ event: "proposed", name, proposal, actor, origin, replaces: before?.id });
+      watchEnd(name, proposal, ttl);
       return viewOf(name, proposal);
+    },
+
+    close() {
+      for (const cancel of looks) cancel();
+      looks.clear();
     },
   };
 }

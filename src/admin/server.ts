@@ -34,6 +34,7 @@ import { whoAmIRoute } from "./routes/whoami.ts";
 import { writeRoutes } from "./routes/writes.ts";
 import type { ProblemCode } from "./schemas.ts";
 import type { Session } from "./sessions.ts";
+import { createTurnedAway } from "./turned-away.ts";
 import { createViews } from "./view.ts";
 import { createWriter } from "./writer.ts";
 
@@ -47,6 +48,8 @@ declare module "fastify" {
     credentialEndsAtMs: number | null;
     /** The monotonic clock's time at arrival. */
     arrivedMs: number;
+    /** Its refusal is in the audit file already. */
+    isAudited: boolean;
   }
   interface FastifyContextConfig {
     /** Answered without a token. */
@@ -90,9 +93,10 @@ const everyAnswer = {
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
   const { auth, clock, log, audit = noAudit } = options;
   const gate = createGate({ auth, clock, log });
-  const proposals = createProposals(options);
+  const proposals = createProposals({ ...options, audit });
   const fleet = createFleet(options, () => proposals.read());
   const views = createViews(options, fleet, proposals);
+  const tellTurnedAway = createTurnedAway({ audit, log, gate, views });
   const streams = createEventStreams(options, views, fleet);
 
   const app: AdminApp = fastify({
@@ -120,6 +124,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   app.decorateRequest("session", null);
   app.decorateRequest("credentialEndsAtMs", null);
   app.decorateRequest("arrivedMs", 0);
+  app.decorateRequest("isAudited", false);
   readJsonBodies(app);
 
   app.addHook("onRequest", async (request, reply) => {
@@ -127,7 +132,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     reply.headers(everyAnswer).header("x-request-id", request.id);
     await admit(request, request.routeOptions.config.isOpen === true);
   });
-  app.setErrorHandler((error, _, reply) => answerError(error, reply));
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
   app.setNotFoundHandler(async () => {
     throw new Refused("not_found", "no such path");
   });
@@ -138,7 +143,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   historyRoutes(app, { ...options, audit }, views);
   const write = createWriter({ ...options, audit }, views, fleet);
   writeRoutes(app, options, write, views, proposals);
-  proposalRoutes(app, options, write, views, proposals);
+  proposalRoutes(app, { ...options, audit }, write, views, proposals);
   sessionRoutes(app, gate);
   whoAmIRoute(app, options);
   operationRoutes(app, options, streams, fleet);
@@ -156,8 +161,9 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     refuseForeignPages({ method: request.method, headers: request.headers }, auth === "none");
   }
 
-  function answerError(error: unknown, reply: FastifyReply): FastifyReply {
+  function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const problem = problemFor(error);
+    tellTurnedAway(request, problem);
     if (problem.code === "internal") log.error({ err: error }, "the admin API met an unexpected error");
     if (error instanceof Refused) reply.headers(error.headers);
     return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
@@ -167,8 +173,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   function answerUnrouted(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     reply.headers(everyAnswer);
     admit(request, false).then(
-      () => answerError(error, reply),
-      (refused: unknown) => answerError(refused, reply),
+      () => answerError(error, request, reply),
+      (refused: unknown) => answerError(refused, request, reply),
     );
   }
 
@@ -197,6 +203,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
     async close() {
       streams.close();
+      proposals.close();
       const stopEnding = endConnections(closeGraceMs);
       try {
         await app.close();

@@ -62,8 +62,10 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     const stood = views.state(name);
     const told = { name, change, actor, reason: asked.reason, origin };
     const { applied, scope } = await apply({ ...asked, change }, action).catch((error: unknown) => {
-      if (error instanceof StoreUnavailable)
+      if (error instanceof StoreUnavailable) {
         audit.refused({ ...told, stands: stood, code: "store_unavailable" });
+        request.isAudited = true;
+      }
       throw error;
     });
     const { state } = applied;
@@ -79,6 +81,7 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     if (!applied.accepted) {
       log.info({ ...said, code: applied.code }, "a change was refused");
       audit.refused({ ...told, stands: state, code: applied.code });
+      request.isAudited = true;
       throw refusedByRules(applied.code, state);
     }
     log.info({ ...said, changed: applied.changed }, "a change was accepted");

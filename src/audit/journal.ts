@@ -13,7 +13,16 @@ import { errorText, type Log } from "../state/log.ts";
 import type { Following } from "../state/snapshot.ts";
 import { type Clock, type HistoryEntry, type Store, StoreUnavailable } from "../state/store.ts";
 import { type AuditFile, type AuditFileOptions, openAuditFile } from "./file.ts";
-import { annotationLine, changeLine, gapLine, type Line, localLine, refusedLine } from "./lines.ts";
+import {
+  annotationLine,
+  changeLine,
+  gapLine,
+  type Line,
+  localLine,
+  proposalLine,
+  refusedLine,
+  turnedAwayLine,
+} from "./lines.ts";
 import type { Audit } from "./port.ts";
 
 export interface JournalOptions extends Pick<AuditFileOptions, "rotateBytes" | "keepFiles"> {
@@ -26,7 +35,18 @@ export interface JournalOptions extends Pick<AuditFileOptions, "rotateBytes" | "
   readonly timers?: Timers;
 }
 
+/** How the file stands: what the metrics tell. */
+export interface JournalStatus {
+  /** False while it can not be written. */
+  readonly up: boolean;
+  /** Lines in memory alone, which are lost with the process. */
+  readonly waiting: number;
+  /** Lines that are not in the file and never will be: more came than are written, or can wait. */
+  readonly omitted: number;
+}
+
 export interface Journal extends Audit {
+  status(): JournalStatus;
   /** Writes what there is to write; the file is closed then. Gives up after 2 s. Never rejects. */
   close(): Promise<void>;
 }
@@ -44,6 +64,7 @@ export function createJournal(options: JournalOptions): Journal {
   /** What only this instance knows and is not in the file yet. */
   let waiting: Line[] = [];
   let omitted = 0;
+  let omittedInAll = 0;
   let tokens = burst;
   let filledMs = clock.monotonic();
   let file: AuditFile | undefined;
@@ -118,8 +139,19 @@ export function createJournal(options: JournalOptions): Journal {
   function add(line: Line): void {
     if (isClosed) return;
     if (waiting.length < maxWaiting) waiting.push(line);
-    else omitted += 1;
+    else omit();
     void work();
+  }
+
+  function omit(): void {
+    omitted += 1;
+    omittedInAll += 1;
+  }
+
+  /** Whoever is refused may come as often as they like; the lines may not. */
+  function addRefused(line: () => Line): void {
+    if (isWithinRate()) add(line());
+    else omit();
   }
 
   function isWithinRate(): boolean {
@@ -135,10 +167,10 @@ export function createJournal(options: JournalOptions): Journal {
   void work();
 
   return {
-    refused(refused) {
-      if (isWithinRate()) add(refusedLine(now(), instance, refused));
-      else omitted += 1;
-    },
+    status: () => ({ up: !isFailing, waiting: waiting.length, omitted: omittedInAll }),
+    refused: (refused) => addRefused(() => refusedLine(now(), instance, refused)),
+    turnedAway: (turned) => addRefused(() => turnedAwayLine(now(), instance, turned)),
+    proposal: (told) => add(proposalLine(now(), instance, told)),
     madeLocally: (made) => add(localLine(now(), instance, made)),
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {

@@ -4,16 +4,18 @@
  *   begin       a file begins: the versions its changes go on from, the file before it, files that were removed
  *   change      an entry of the history, whoever made it and on whichever instance
  *   gap         versions the store had forgotten before they were read: from, to
- *   refused     a change this instance was asked for and did not make, and why
+ *   refused     a change this instance was asked for and did not make, and why; by the rule book, or before it was
+ *               asked: then with the `call` in place of the action
  *   local       a change of this instance alone; once the store has it, a `change` with via reconciled follows
  *   annotation  a reason this instance was given for an earlier change
+ *   proposal    a raise that needs a second person: proposed, approved, withdrawn or expired
  *   omitted     so many refusals are not in the file: more came than are written
  */
 import { z } from "zod";
 import type { Annotation } from "../state/origin.ts";
 import { percentToNumber } from "../state/percent.ts";
 import type { HistoryEntry } from "../state/store.ts";
-import type { AskedChange, RefusedChange } from "./port.ts";
+import type { AskedChange, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
 
 export type Line = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
@@ -39,6 +41,21 @@ export function changeLine(cutover: string, entry: HistoryEntry): Line {
 /** @param at RFC 3339, the instance's clock */
 export function refusedLine(at: string, instance: string, { code, ...asked }: RefusedChange): Line {
   return { kind: "refused", at, ...askedFields(asked), code, instance };
+}
+
+export function turnedAwayLine(at: string, instance: string, turned: TurnedAway): Line {
+  const { name, call, actor, via, code, why, page, requestId } = turned;
+  const who = { by: actor?.name ?? null, role: actor?.role ?? null };
+  return { kind: "refused", at, cutover: name, call, ...who, via, code, why, page, requestId, instance };
+}
+
+export function proposalLine(at: string, instance: string, told: ProposalEvent): Line {
+  const { event, name, proposal, actor, origin, replaces = null } = told;
+  const { id, percentThousandths, version, by, reason, expiresAt } = proposal;
+  const percent = percentToNumber(percentThousandths);
+  const what = { event, id, percent, version, proposedBy: by, reason, expiresAt, replaces };
+  const who = { by: actor?.name ?? null, via: origin?.via ?? null, requestId: origin?.requestId ?? null };
+  return { kind: "proposal", at, cutover: name, ...what, ...who, instance };
 }
 
 export function localLine(at: string, instance: string, made: AskedChange): Line {

@@ -1,6 +1,7 @@
 /** What is written into the audit file besides the changes that stand in the history. */
+import type { Proposal } from "../state/four-eyes.ts";
 import type { Actor, Change, RefusalCode, StateName } from "../state/model.ts";
-import type { Annotation, Origin } from "../state/origin.ts";
+import type { Annotation, Origin, Via } from "../state/origin.ts";
 
 /** What one instance was asked, and how the cutover stood there then. */
 export interface AskedChange {
@@ -22,16 +23,51 @@ export interface RefusedChange extends AskedChange {
   readonly code: RefusalCode | "store_unavailable";
 }
 
+/** A request that would have changed something and was turned away before the rule book saw it. */
+export interface TurnedAway {
+  /** The call, as the API's description names it: `PUT /api/v1/cutovers/:name/percent`; `null`: none it has. */
+  readonly call: string | null;
+  /** The cutover's name, where it is about one that is configured. */
+  readonly name: string | null;
+  /** Whose credentials came with it, as far as that is known. */
+  readonly actor: Actor | null;
+  readonly via: Via;
+  readonly code: string;
+  readonly why: string;
+  /** The origin of the web page that sent it. */
+  readonly page: string | null;
+  readonly requestId: string;
+}
+
+export const proposalEvents = ["proposed", "approved", "withdrawn", "expired"] as const;
+
+/** What became of a raise that needs a second person. */
+export interface ProposalEvent {
+  readonly event: (typeof proposalEvents)[number];
+  /** The cutover's name. */
+  readonly name: string;
+  readonly proposal: Pick<Proposal, "id" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt">;
+  /** Whose doing it was; nobody's when it expired. */
+  readonly actor: Actor | null;
+  readonly origin: Origin | null;
+  /** The id of the one whose place it took. */
+  readonly replaces?: string | undefined;
+}
+
 /** Each call returns at once and never throws: what is written when, is the file's to see to. */
 export interface Audit {
   refused(refused: RefusedChange): void;
+  turnedAway(turned: TurnedAway): void;
   /** A change of this instance alone, while the store is out of reach. `stands`: as it stands with it. */
   madeLocally(made: AskedChange): void;
   annotated(name: string, version: number, annotation: Annotation): void;
+  proposal(event: ProposalEvent): void;
 }
 
 export const noAudit: Audit = {
   refused: () => {},
+  turnedAway: () => {},
   madeLocally: () => {},
   annotated: () => {},
+  proposal: () => {},
 };

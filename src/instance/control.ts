@@ -12,6 +12,7 @@ import type { Log } from "../state/log.ts";
 import { openStore } from "../state/open.ts";
 import { createSnapshotFile } from "../state/snapshot-file.ts";
 import type { Store, WhenStale } from "../state/store.ts";
+import { createAuditMetrics } from "../telemetry/audit.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { createOpenGauges } from "../telemetry/open.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
@@ -95,7 +96,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   undo(() => follower.stop());
   await follower.start();
   follower.onSwap(watchRollbacks(metrics));
-  const audit = openAudit(config, options, { store, follower });
+  const audit = openAudit(config, options, { store, follower, metrics });
 
   const secrets = createJourneySecrets({
     store,
@@ -113,11 +114,12 @@ export async function openControl(config: Config, options: ControlOptions): Prom
 function openAudit(
   { audit: path }: Config,
   { instance, log, undo }: ControlOptions,
-  { store, follower }: Pick<Control, "store" | "follower">,
+  { store, follower, metrics }: Pick<Control, "store" | "follower" | "metrics">,
 ): Audit {
   if (path === undefined) return noAudit;
   const journal = createJournal({ path, instance: instance.id, store, follower, clock: systemClock, log });
   undo(() => journal.close());
+  createAuditMetrics(metrics.registry, journal.status);
   return journal;
 }
 

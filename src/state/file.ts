@@ -8,17 +8,12 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
+import { type CutoverRecord, emptyDocument, historyLimit, type StateDocument } from "./document.ts";
 import { lockFile } from "./file-lock.ts";
-import {
-  type CutoverRecord,
-  createInProcessStore,
-  emptyDocument,
-  historyLimit,
-  type StateDocument,
-} from "./in-process.ts";
+import { createInProcessStore } from "./in-process.ts";
 import { replaceFile, sweepTemporaries } from "./replace-file.ts";
 import type { Clock, Store } from "./store.ts";
-import { annotationSchema, historyEntrySchema } from "./stored.ts";
+import { annotationSchema, historyEntrySchema, proposalSchema } from "./stored.ts";
 import { storedState } from "./stored-state.ts";
 
 export interface FileStoreOptions {
@@ -37,6 +32,7 @@ const documentSchema = z.strictObject({
     }),
   ),
   shared: z.record(z.string(), z.string()),
+  proposals: z.record(z.string(), proposalSchema).optional(),
 });
 
 /**
@@ -87,7 +83,12 @@ async function readDocument(path: string): Promise<StateDocument> {
       ...(annotations === undefined ? {} : { annotations }),
     });
   }
-  return { cutovers, shared: new Map(Object.entries(read.data.shared)) };
+  const { shared, proposals = {} } = read.data;
+  return {
+    cutovers,
+    shared: new Map(Object.entries(shared)),
+    proposals: new Map(Object.entries(proposals)),
+  };
 }
 
 function jsonOf(path: string, text: string): unknown {
@@ -104,6 +105,8 @@ function textOf(document: StateDocument): string {
     format: 1,
     cutovers: Object.fromEntries(document.cutovers),
     shared: Object.fromEntries(document.shared),
+    // Only where there are any: a release that knows none refuses the key.
+    ...(document.proposals.size === 0 ? {} : { proposals: Object.fromEntries(document.proposals) }),
   };
   return `${JSON.stringify(plain, undefined, 2)}\n`;
 }

@@ -3,6 +3,7 @@
  * is this alone; the file store hands in `persist`, and a change is in force only once that has resolved: when it
  * rejects, the document is what it was and the caller is told that the store is unavailable.
  */
+import { giveBack, historyLimit, type StateDocument, withProposal, withState } from "./document.ts";
 import { approvalOf, type Proposal } from "./four-eyes.ts";
 import { type CutoverState, initialState, transition } from "./model.ts";
 import type { Annotation } from "./origin.ts";
@@ -21,24 +22,7 @@ import {
   type Store,
   StoreUnavailable,
 } from "./store.ts";
-import { isBelievable, type StoredAnnotation, withAnnotations } from "./stored.ts";
-
-export interface CutoverRecord {
-  readonly state: CutoverState;
-  /** Newest first, at most `historyLimit`. */
-  readonly history: readonly HistoryEntry[];
-  /** Reasons given later, oldest first; at most `historyLimit`. */
-  readonly annotations?: readonly StoredAnnotation[];
-}
-
-export interface StateDocument {
-  readonly cutovers: ReadonlyMap<string, CutoverRecord>;
-  readonly shared: ReadonlyMap<string, string>;
-}
-
-export const historyLimit = 1000;
-
-export const emptyDocument: StateDocument = { cutovers: new Map(), shared: new Map() };
+import { withAnnotations } from "./stored.ts";
 
 export interface InProcessOptions {
   readonly kind: "memory" | "file";
@@ -59,9 +43,12 @@ export function createInProcessStore(options: InProcessOptions): Store {
   const { clock } = options;
   const listeners = new Set<() => void>();
   const records = new Map<string, { readonly record: InstanceRecord; readonly writtenMs: number }>();
-  /** Gone with the process: whoever raised them may propose again. */
-  const proposals = new Map<string, { readonly proposal: Proposal; readonly untilMs: number }>();
   let document = options.document;
+  /** When the open proposals end, by their ids; a clock that is set meanwhile does not move it. */
+  const endsAtMs = new Map<string, number>();
+  for (const { id, expiresAt } of document.proposals.values()) {
+    endsAtMs.set(id, clock.monotonic() + Date.parse(expiresAt) - clock.now());
+  }
   let queue: Promise<unknown> = Promise.resolve();
   let closed = false;
 
@@ -103,11 +90,10 @@ export function createInProcessStore(options: InProcessOptions): Store {
     }
   }
 
-  function openProposal(name: string): Proposal | undefined {
+  function openProposal({ proposals }: StateDocument, name: string): Proposal | undefined {
     const found = proposals.get(name);
-    if (found === undefined || clock.monotonic() < found.untilMs) return found?.proposal;
-    proposals.delete(name);
-    return undefined;
+    const isOpen = found !== undefined && clock.monotonic() < (endsAtMs.get(found.id) ?? 0);
+    return isOpen ? found : undefined;
   }
 
   function stateOf(at: StateDocument, name: string): CutoverState {
@@ -138,12 +124,11 @@ export function createInProcessStore(options: InProcessOptions): Store {
 
     apply(command: Command): Promise<Applied> {
       const { name, change: asked, actor, reason, origin, ifVersion, lastGood, fourEyes } = command;
-      let used: Proposal | undefined;
       return change<Applied>((found) => {
         const before = giveBack(found, name, lastGood);
         const current = stateOf(before, name);
         const at = new Date(clock.now()).toISOString();
-        const open = fourEyes?.proposalId === undefined ? undefined : openProposal(name);
+        const open = fourEyes?.proposalId === undefined ? undefined : openProposal(before, name);
         const proposal = open?.id === fourEyes?.proposalId ? open : undefined;
         const request = {
           change: asked,
@@ -172,12 +157,9 @@ export function createInProcessStore(options: InProcessOptions): Store {
           reason,
           ...origin,
         };
-        const approved = approvalOf(current, request);
-        if (typeof approved !== "string") used = approved;
-        return { document: withState(before, name, next, entry), answer };
-      }).then((applied) => {
-        if (used !== undefined && proposals.get(name)?.proposal === used) proposals.delete(name);
-        return applied;
+        const after = withState(before, name, next, entry);
+        const isApproved = typeof approvalOf(current, request) !== "string";
+        return { document: isApproved ? withProposal(after, name, undefined) : after, answer };
       });
     },
 
@@ -247,17 +229,23 @@ export function createInProcessStore(options: InProcessOptions): Store {
 
     async proposal(name: string): Promise<Proposal | undefined> {
       assertOpen();
-      return openProposal(name);
+      return openProposal(document, name);
     },
 
-    async propose(name: string, proposal: Proposal, forMs: number): Promise<void> {
-      assertOpen();
-      proposals.set(name, { proposal, untilMs: clock.monotonic() + forMs });
+    propose(name: string, proposal: Proposal, forMs: number): Promise<void> {
+      return change((before) => {
+        const known = new Set([...before.proposals.values()].map(({ id }) => id));
+        for (const id of endsAtMs.keys()) if (!known.has(id)) endsAtMs.delete(id);
+        endsAtMs.set(proposal.id, clock.monotonic() + forMs);
+        return { document: withProposal(before, name, proposal), answer: undefined };
+      });
     },
 
-    async withdraw(name: string, id: string): Promise<boolean> {
-      assertOpen();
-      return openProposal(name)?.id === id && proposals.delete(name);
+    withdraw(name: string, id: string): Promise<boolean> {
+      return change<boolean>((before) => {
+        if (openProposal(before, name)?.id !== id) return { document: before, answer: false };
+        return { document: withProposal(before, name, undefined), answer: true };
+      });
     },
 
     async close(): Promise<void> {
@@ -268,25 +256,6 @@ export function createInProcessStore(options: InProcessOptions): Store {
       await options.onClose?.();
     },
   };
-}
-
-/** The document with the caller's last good state where it knows a later version than the document does. */
-function giveBack(at: StateDocument, name: string, lastGood: CutoverState | undefined): StateDocument {
-  const version = at.cutovers.get(name)?.state.version ?? 0;
-  const isLater = lastGood !== undefined && lastGood.version > version && isBelievable(lastGood);
-  return isLater ? withState(at, name, lastGood) : at;
-}
-
-function withState(
-  at: StateDocument,
-  name: string,
-  state: CutoverState,
-  entry?: HistoryEntry,
-): StateDocument {
-  const { history: before = [], annotations } = at.cutovers.get(name) ?? {};
-  const history = entry === undefined ? before : [entry, ...before].slice(0, historyLimit);
-  const record = { state, history, ...(annotations === undefined ? {} : { annotations }) };
-  return { ...at, cutovers: new Map(at.cutovers).set(name, record) };
 }
 
 /** By UTF-16 code unit, as Redis sorts plain ids: the same order wherever it is read. */

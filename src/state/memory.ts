@@ -1,5 +1,6 @@
 /** The store for tests and trials: holds everything in this process and forgets it at the end. */
-import { createInProcessStore, emptyDocument } from "./in-process.ts";
+import { emptyDocument } from "./document.ts";
+import { createInProcessStore } from "./in-process.ts";
 import type { Clock, Store } from "./store.ts";
 
 /** @returns an empty store of its own */

@@ -102,7 +102,7 @@ export function parseMember(text: string): Member | undefined {
   return { ...record, seenAtMs };
 }
 
-const proposalSchema = z.object({
+export const proposalSchema = z.object({
   id: z.string().min(1),
   percentThousandths,
   version: z.int().min(0),

@@ -8,8 +8,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { historyLimit } from "../../src/state/document.ts";
 import { openFileStore } from "../../src/state/file.ts";
-import { historyLimit } from "../../src/state/in-process.ts";
+import type { Proposal } from "../../src/state/four-eyes.ts";
 import { initialState } from "../../src/state/model.ts";
 import { type Store, StoreUnavailable } from "../../src/state/store.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
@@ -56,6 +57,43 @@ async function startWriter() {
   ends.push(kill);
   return { pid: child.pid, kill, safe: () => safe };
 }
+
+it("keeps an open proposal over a restart, to the end of its time and not beyond", async () => {
+  const time = createManualTime();
+  const reopen = async () => {
+    const store = await openFileStore({ path, clock: time });
+    ends.push(() => store.close());
+    return store;
+  };
+  const proposal = (id: string, ms: number): Proposal => ({
+    id,
+    percentThousandths: 50_000,
+    version: 0,
+    by: "ann",
+    reason: "step 4",
+    at: new Date(time.now()).toISOString(),
+    expiresAt: new Date(time.now() + ms).toISOString(),
+  });
+  const first = await reopen();
+  await first.propose("checkout", proposal("p1", 10_000), 10_000);
+  await first.propose("returns", proposal("p2", 60_000), 60_000);
+  await first.close();
+  await time.advance(5000);
+  const second = await reopen();
+  expect(await second.proposal("checkout")).toMatchObject({ id: "p1", by: "ann" });
+  await time.advance(5000);
+  expect(await second.proposal("checkout")).toBeUndefined();
+  const approve = command("returns", setTo(50), {
+    actor: { name: "bob", role: "operator" },
+    fourEyes: { overThousandths: 0, proposalId: "p2" },
+  });
+  expect(await second.apply(approve)).toMatchObject({ accepted: true, changed: true });
+  await second.close();
+  const third = await reopen();
+  expect(await third.proposal("checkout")).toBeUndefined();
+  expect(await third.proposal("returns")).toBeUndefined();
+  expect(await third.withdraw("returns", "p2")).toBe(false);
+});
 
 it("keeps states, history and shared values over a restart", async () => {
   const first = await open();

@@ -54,6 +54,8 @@ test("changes of both instances are in both files, refusals and local changes in
       ]);
       expect((await stat(file)).mode & 0o777).toBe(0o600);
     }
+    const metrics = await (await fetch(`${one?.admin ?? ""}/metrics`)).text();
+    expect(metrics).toMatch(/^cutover_audit_up 1$/m);
     await redis.stop();
     one?.breakGlass();
     await until("the local rollback is in its file", () => has('"kind":"local"') === 1, 10_000);

@@ -1,9 +1,12 @@
 /** Raises that wait for another person: seen, approved, withdrawn. */
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { Audit } from "../../audit/port.ts";
 import { isAtLeast, rules } from "../../state/model.ts";
 import { percentFromNumber } from "../../state/percent.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
+import { originOf } from "../origin.ts";
 import { Refused, refusedByRules } from "../problem.ts";
 import { type ProposalView, proposalView } from "../proposal-view.ts";
 import type { Proposals } from "../proposals.ts";
@@ -17,7 +20,12 @@ const tags = ["cutovers"];
 
 export function proposalRoutes(
   app: AdminApp,
-  { store, follower, log }: Pick<AdminOptions, "store" | "follower" | "log">,
+  {
+    store,
+    follower,
+    log,
+    audit,
+  }: Pick<AdminOptions, "store" | "follower" | "log"> & { readonly audit: Audit },
   write: Write,
   views: Views,
   proposals: Proposals,
@@ -28,6 +36,12 @@ export function proposalRoutes(
     if (found?.id !== id)
       throw new Refused("not_found", "no such proposal is open: used, withdrawn or expired");
     return found;
+  }
+
+  function tell(event: "approved" | "withdrawn", request: FastifyRequest, found: ProposalView): void {
+    const { name, percent } = found;
+    const proposal = { ...found, percentThousandths: percentFromNumber(percent) ?? 0 };
+    audit.proposal({ event, name, proposal, actor: actorOf(request), origin: originOf(request) });
   }
 
   app.route({
@@ -84,7 +98,8 @@ export function proposalRoutes(
       const { name, id } = request.params;
       views.assertKnown(name);
       await follower.refresh();
-      const { percent, version, by, reason } = await find(name, id);
+      const found = await find(name, id);
+      const { percent, version, by, reason } = found;
       const actor = actorOf(request);
       if (by === actor.name) throw new Refused("forbidden", "another person has to approve it");
       const change = { action: "set", percentThousandths: percentFromNumber(percent) ?? 0 } as const;
@@ -98,6 +113,7 @@ export function proposalRoutes(
         fourEyes,
       );
       log.info({ cutover: name, proposal: id, by, approvedBy: actor.name }, "a proposed raise was approved");
+      tell("approved", request, found);
       return answer;
     },
   });
@@ -120,8 +136,11 @@ export function proposalRoutes(
       views.assertKnown(name);
       const { name: by, role } = actorOf(request);
       if (!isAtLeast(role, rules.withdrawRole)) throw refusedByRules("forbidden", views.state(name));
+      await follower.refresh();
+      const found = await find(name, id);
       if (!(await store.withdraw(name, id))) throw new Refused("not_found", "no such proposal is open");
       log.info({ cutover: name, proposal: id, by }, "a proposed raise was withdrawn");
+      tell("withdrawn", request, found);
       return reply.code(204).send(null);
     },
   });

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { percentFromNumber } from "../../state/percent.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
+import { originOf } from "../origin.ts";
 import { Refused } from "../problem.ts";
 import { type ProposalView, proposalView } from "../proposal-view.ts";
 import type { Proposals } from "../proposals.ts";
@@ -45,10 +46,14 @@ export function writeRoutes(
     { code, extras }: Refused,
   ): Promise<ProposalView | undefined> {
     if (code !== "approval_required" || extras.current === undefined) return undefined;
-    const by = actorOf(request).name;
+    const actor = actorOf(request);
     const { version } = extras.current;
-    const proposal = await proposals.propose(name, { percent, version, by, reason });
-    log.info({ cutover: name, proposal: proposal.id, by, percent, version }, "a raise was proposed");
+    const by = { actor, origin: originOf(request) };
+    const proposal = await proposals.propose(name, { percent, version, reason }, by);
+    log.info(
+      { cutover: name, proposal: proposal.id, by: actor.name, percent, version },
+      "a raise was proposed",
+    );
     return proposal;
   }
 

@@ -4,6 +4,7 @@ import type { AdminOptions } from "../../../src/admin/context.ts";
 import { type ProposalView, proposalView } from "../../../src/admin/proposal-view.ts";
 import { cutoverView } from "../../../src/admin/schemas.ts";
 import { createManualTime } from "../../support/manual-time.ts";
+import { createRecordedAudit } from "../../support/recorded-audit.ts";
 import { cutovers, type Rig, secretOf, sha256, startRig } from "./rig.ts";
 
 let rig: Rig;
@@ -126,6 +127,75 @@ describe("a raise by more than the limit", () => {
     expect(await raise(60, ann)).toMatchObject({ status: 503, json: { code: "store_unavailable" } });
     expect(await approve(proposal, bob)).toMatchObject({ status: 503, json: { code: "store_unavailable" } });
     expect((await rig.call("GET", path, undefined, ann)).status).toBe(200);
+  });
+});
+
+describe("the audit", () => {
+  it("has who proposed, in whose place, who approved and who withdrew", async () => {
+    const audit = createRecordedAudit();
+    rig = await start({ audit });
+    const first = await propose(50);
+    const second = await propose(60);
+    await approve(second, bob);
+    const third = await propose(80);
+    await rig.call("DELETE", `${path}/proposals/${third.id}`, undefined, { role: "responder" });
+    const common = { cutover: "checkout", proposedBy: "ann", reason: "step 4", via: "api", instance: "one" };
+    expect(audit.of("proposal")).toMatchObject([
+      { ...common, event: "proposed", id: first.id, percent: 50, version: 0, by: "ann", replaces: null },
+      { ...common, event: "proposed", id: second.id, percent: 60, version: 0, by: "ann", replaces: first.id },
+      { ...common, event: "approved", id: second.id, percent: 60, version: 0, by: "bob" },
+      { ...common, event: "proposed", id: third.id, percent: 80, version: 1, by: "ann", replaces: null },
+      { ...common, event: "withdrawn", id: third.id, percent: 80, version: 1, by: "rob" },
+    ]);
+    for (const line of audit.of("proposal")) expect(line.requestId).toEqual(expect.any(String));
+  });
+
+  it("has that one's time ran out, once, and not of one that had ended otherwise before", async () => {
+    const time = createManualTime();
+    const audit = createRecordedAudit();
+    rig = await start({ clock: time, timers: time, audit });
+    const events = () => audit.of("proposal").map(({ event, id }) => [event, id]);
+    const replaced = await propose(40);
+    const expired = await propose(50);
+    await time.advance(59_999);
+    expect(events()).toEqual([
+      ["proposed", replaced.id],
+      ["proposed", expired.id],
+    ]);
+    await time.advance(1);
+    await time.advance(60_000);
+    expect(events().slice(2)).toEqual([["expired", expired.id]]);
+
+    const withdrawnElsewhere = await propose(50);
+    await rig.store.withdraw("checkout", withdrawnElsewhere.id);
+    await time.advance(120_000);
+    const approved = await propose(60);
+    await approve(approved, bob);
+    await time.advance(120_000);
+    expect(events().slice(3)).toEqual([
+      ["proposed", withdrawnElsewhere.id],
+      ["proposed", approved.id],
+      ["approved", approved.id],
+    ]);
+  });
+
+  it("has an approval that was refused: one's own, a role's, of none that is open", async () => {
+    const audit = createRecordedAudit();
+    rig = await start({ audit });
+    const proposal = await propose(50);
+    await approve(proposal, ann);
+    await approve({ id: "another" }, bob);
+    await rig.call("DELETE", `${path}/proposals/${proposal.id}`, undefined, { role: "viewer" });
+    rig.connection = "down";
+    await approve(proposal, bob);
+    const call = "POST /api/v1/cutovers/:name/proposals/:id/approve";
+    expect(audit.of("refused")).toMatchObject([
+      { code: "approval_required", by: "ann" },
+      { call, cutover: "checkout", code: "forbidden", by: "ann", why: "another person has to approve it" },
+      { call, cutover: "checkout", code: "not_found", by: "bob" },
+      { call: "DELETE /api/v1/cutovers/:name/proposals/:id", code: "forbidden", by: "vic", role: "viewer" },
+      { call, code: "store_unavailable", by: "bob" },
+    ]);
   });
 });
 

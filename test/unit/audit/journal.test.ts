@@ -205,8 +205,13 @@ test("says in the log that the file can not be written, and writes what waited o
   const blocked = join(folder, "blocked");
   await writeFile(blocked, "a file where a folder is wanted");
   const journal = start({ path: join(blocked, "audit.ndjson") });
+  expect(journal.status()).toEqual({ up: true, waiting: 0, omitted: 0 });
   journal.refused(refused);
   await until("the log says so", () => log.about("the audit file can not be written").length > 0);
+  await until("that is told", () => !journal.status().up);
+  expect(journal.status().waiting).toBe(1);
   await rm(blocked);
   await until("it is in the file", () => linesOf(join(blocked, "audit.ndjson")).length === 2);
+  await until("that is told", () => journal.status().up);
+  expect(journal.status().waiting).toBe(0);
 });

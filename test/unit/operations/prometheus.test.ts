@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
+import { createAuditMetrics } from "../../../src/telemetry/audit.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import { createOpenGauges } from "../../../src/telemetry/open.ts";
 import { createUpstreamMetrics } from "../../../src/telemetry/upstreams.ts";
@@ -41,6 +42,7 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
   const open = { legacy: none, new: none };
   const figures = new Map([["checkout", { journeys: open, unfinished: open }]]);
   createOpenGauges(metrics.registry, async () => figures, Date.now);
+  createAuditMetrics(metrics.registry, () => ({ up: true, waiting: 0, omitted: 0 }));
   createUpstreamMetrics(metrics.registry).watch("shop", () => {
     return { inFlight: 0, queued: 0, breaker: "closed", healthy: true };
   });
