@@ -124,6 +124,7 @@ async function build(
       },
     },
     ...(serving.versions === undefined ? {} : { versions: serving.versions }),
+    inForce: serving.inForce,
     traffic: () => traffic.snapshot(),
     open: control.open,
     instance,
@@ -190,6 +191,11 @@ async function build(
         control.audit.refused({ ...told, code: applied.code, stands: applied.state });
         log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
       }
+      void serving
+        .inForce()
+        .then(() =>
+          log.error({ instance: instance.id }, "SIGUSR1: in force in every process of this instance"),
+        );
     },
     reload: async () => reload?.(),
     restartWorkers: () => serving.restart(),

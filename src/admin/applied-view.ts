@@ -41,14 +41,24 @@ export function appliedView(completion: Completion, ms: number): AppliedView {
   };
 }
 
-/** Of what this instance alone was told. @param others their records when the store was last asked */
-export function appliedLocally(name: string, others: readonly InstanceRecord[], ms: number): AppliedView {
+/**
+ * Of what this instance alone was told.
+ *
+ * @param others their records when the store was last asked
+ * @param isInForce whether all processes of this instance decide by it
+ */
+export function appliedLocally(
+  name: string,
+  others: readonly InstanceRecord[],
+  ms: number,
+  isInForce: boolean,
+): AppliedView {
   const lagging = others.flatMap(({ id, versions, seenAt }) => {
     const version = versions[name];
     return version === undefined ? [] : [{ id, version, seenAt, leaseEndsAt: null }];
   });
   return {
-    instances: 1,
+    instances: isInForce ? 1 : 0,
     of: lagging.length + 1,
     ms,
     scope: "local",

@@ -38,6 +38,8 @@ export interface AdminOptions {
   readonly metrics: { readonly contentType: string; render(): string | Promise<string> };
   /** The versions this instance decides by, where not those of its snapshot. */
   readonly versions?: () => Readonly<Record<string, number>>;
+  /** Resolves when every process of this instance decides by its snapshot as of now; without it, there is but one. */
+  readonly inForce?: () => Promise<void>;
   /** This instance's own figures as its record in the store holds them: by cutover, the window of each side. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
   /** What is open in the fleet now; without it, nothing is known of that. Never rejects. */

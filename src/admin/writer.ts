@@ -8,6 +8,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Audit } from "../audit/port.ts";
 import { waitApplied } from "../state/applied.ts";
+import { systemTimers, within } from "../state/clock.ts";
 import { reachOf } from "../state/completion.ts";
 import { type LocalAction, localActions } from "../state/local.ts";
 import type { Actor, Change } from "../state/model.ts";
@@ -20,7 +21,9 @@ import { refusedByRules } from "./problem.ts";
 import type { Views } from "./view.ts";
 import type { WriteAnswer } from "./write-answer.ts";
 
-type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "clock" | "log"> & { readonly audit: Audit };
+type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "inForce" | "clock" | "log"> & {
+  readonly audit: Audit;
+};
 
 /** What every write's body has. */
 export interface WriteBody {
@@ -88,8 +91,8 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     const ms = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     if (scope === "local") {
       audit.madeLocally({ ...told, stands: state });
-      await local.keptLocally();
-      return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms()));
+      const [isInForce] = await Promise.all([isInForceWithin(body.waitMs), local.keptLocally()]);
+      return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms(), isInForce));
     }
     const completion = await waitApplied({
       store,
@@ -108,6 +111,15 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
       name,
       applied,
       completion.of > 0 ? view : { ...view, ...knownWithoutStore(name, state.version) },
+    );
+  }
+
+  /** Whether all processes of this instance decide by it in that time. */
+  async function isInForceWithin(ms: number): Promise<boolean> {
+    if (needs.inForce === undefined) return true;
+    return within(ms, systemTimers, needs.inForce()).then(
+      () => true,
+      () => false,
     );
   }
 

@@ -6,6 +6,9 @@ import { printable } from "./text.ts";
 
 /** The end of the answer's first line. */
 export function whereLine({ applied }: WriteAnswer): string {
+  if (applied.scope === "local" && applied.instances === 0) {
+    return `on this one instance alone, not by all of its workers after ${Math.round(applied.ms)} ms: the store is out of reach`;
+  }
   if (applied.scope === "local") {
     return `on this one instance alone in ${Math.round(applied.ms)} ms: the store is out of reach`;
   }
@@ -38,6 +41,8 @@ function laggingLine({ id, version, seenAt, leaseEndsAt }: LaggingInstance): str
 export function shortfall({ version, applied }: WriteAnswer): string | undefined {
   const { scope, complete, instances, of, lagging, ms } = applied;
   if (complete) return undefined;
+  if (scope === "local" && instances === 0)
+    return "the store is out of reach, and not all workers of this one instance do as they were told yet";
   if (scope === "local") return "the store is out of reach: only this one instance does as it was told";
   const stands = `version ${version} stands in the store, but`;
   if (instances < of) {
@@ -52,6 +57,9 @@ export function adviceLines(answer: WriteAnswer, call: string): string[] {
   const name = shellWord(printable(answer.name));
   if (answer.applied.scope === "local") {
     return [
+      ...(answer.applied.instances === 0
+        ? [`A worker that says nothing for 15 s is ended. Ask again: cutover ${call} ${name}`]
+        : []),
       `Tell every other instance: cutover ${call} ${name} --admin-url URL`,
       "When the store is back the lower percent wins everywhere, by itself; the history then says reconciled.",
     ];

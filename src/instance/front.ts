@@ -27,6 +27,8 @@ export interface Front {
   prepare(loaded: LoadedConfig, counting: Generation): Promise<Prepared>;
   /** The versions requests are decided by, where they are not those of the follower's snapshot. */
   readonly versions?: () => Readonly<Record<string, number>>;
+  /** Resolves when every process that serves decides by what the follower had when this was called. */
+  inForce(): Promise<void>;
   /** Whether anybody accepts connections. */
   serves(): boolean;
   /** Resolves when all that was counted so far is in the metrics, or soon after. */

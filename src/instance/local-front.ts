@@ -32,6 +32,7 @@ export function createLocalFront({ plane, at, tls, proxyName, log, onFault }: Lo
       server.refresh();
       return plane.prepare(config, counting);
     },
+    inForce: async () => {},
     serves: () => true,
     collect: async () => {},
     secretsChanged: () => {},

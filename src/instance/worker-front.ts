@@ -68,7 +68,10 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
     onLost: options.onLost,
     events: {
       onReport: take,
-      onFollowing: () => follower.announce(),
+      onFollowing() {
+        follower.announce();
+        look();
+      },
       answer: (question) => answerFrom(holding, question),
       onGone(member) {
         const known = carried.get(member);
@@ -78,9 +81,17 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
         metrics.add({ requests: [], decisions: [], durations: [], durationSums: [], inflight });
         workerMetrics.gone(member.number);
         follower.announce();
+        look();
       },
     },
   });
+  /** Of the last snapshot that was sent. */
+  let seq = 0;
+  const waiting = new Set<() => void>();
+
+  function look(): void {
+    for (const each of waiting) each();
+  }
 
   function tableOf(declared: Config, of: Generation) {
     return compileTable(declared, unreachableUpstreams(declared), secrets, of.meter);
@@ -103,7 +114,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
 
   function snapshotNow() {
     const { states, local } = follower.current();
-    return { states: Object.fromEntries(states), local: [...(local ?? [])] };
+    return { seq, states: Object.fromEntries(states), local: [...(local ?? [])] };
   }
   function contactNow() {
     const { up, stalenessMs } = follower.contact();
@@ -136,7 +147,10 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
     if (await pool.restart(config.drain)) log.info({}, "all workers were restarted");
   });
 
-  const leave = follower.onSwap(() => pool.send({ type: "snapshot", snapshot: snapshotNow() }));
+  const leave = follower.onSwap(() => {
+    seq += 1;
+    pool.send({ type: "snapshot", snapshot: snapshotNow() });
+  });
   const telling = setInterval(() => pool.send({ type: "contact", contact: contactNow() }), reportEveryMs);
 
   return {
@@ -152,6 +166,18 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
           Math.min(version, ...started.map((versions) => versions[name] ?? 0)),
         ]),
       );
+    },
+    inForce() {
+      const wanted = seq;
+      return new Promise((resolve) => {
+        const check = () => {
+          if (!pool.members().every((member) => member.follows(wanted))) return;
+          waiting.delete(check);
+          resolve();
+        };
+        waiting.add(check);
+        check();
+      });
     },
     serves: pool.serves,
     async prepare(loaded: LoadedConfig, of: Generation) {

@@ -43,7 +43,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const clock = systemClock;
   const following = createTaughtFollowing(clock);
   let secrets = start.secrets;
-  let versions = following.teach(start.snapshot);
+  let followed = following.teach(start.snapshot);
   following.hear(start.contact);
   /** What waits until the worker serves. */
   let later: ToWorker[] | undefined = [];
@@ -51,8 +51,8 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
 
   link.onMessage((message) => {
     if (message.type === "snapshot") {
-      versions = following.teach(message.snapshot);
-      void link.send({ type: "following", versions });
+      followed = following.teach(message.snapshot);
+      void link.send({ type: "following", ...followed });
     } else if (message.type === "contact") following.hear(message.contact);
     else if (message.type === "secrets") secrets = message.secrets;
     else obey(message);
@@ -125,7 +125,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     else if (message.type === "drain") void drain(message.drain).catch(onFault);
     else changes(message);
   };
-  void link.send({ type: "following", versions });
+  void link.send({ type: "following", ...followed });
   void link.send({ type: "listening", port });
   for (const message of later) obey(message);
   later = undefined;

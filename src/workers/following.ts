@@ -8,8 +8,11 @@ import type { Clock } from "../state/store.ts";
 import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
 
 export interface TaughtFollowing extends Following {
-  /** The snapshot is in force when this returns. @returns the versions decided by */
-  teach(snapshot: SnapshotMessage): Readonly<Record<string, number>>;
+  /** The snapshot is in force when this returns. @returns its number, and the versions decided by */
+  teach(snapshot: SnapshotMessage): {
+    readonly seq: number;
+    readonly versions: Readonly<Record<string, number>>;
+  };
   hear(contact: ContactMessage): void;
 }
 
@@ -28,7 +31,7 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
     contact: () => ({ up, stalenessMs: clock.monotonic() - lastContactMs }),
     isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
     refresh: async () => {},
-    teach({ states, local }) {
+    teach({ seq, states, local }) {
       const previous = current;
       const known = Object.entries(states).map(([name, state]) => {
         const before = previous.states.get(name) ?? initialState();
@@ -36,7 +39,7 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
       });
       current = { states: new Map(known), local: new Set(local) };
       for (const listener of listeners) listener(current, previous);
-      return Object.fromEntries(known.map(([name, { version }]) => [name, version]));
+      return { seq, versions: Object.fromEntries(known.map(([name, { version }]) => [name, version])) };
     },
     hear(contact) {
       const now = clock.monotonic() - Math.max(0, hostMs() - contact.sentAtMs);

@@ -21,6 +21,8 @@ export interface Member {
   readonly gone: Promise<string>;
   /** The versions it decides by; empty until it has told. */
   versions(): Readonly<Record<string, number>>;
+  /** Whether it decides by that snapshot or a later one, or can not decide by an earlier one any more. */
+  follows(seq: number): boolean;
   send(message: ToWorker): void;
   /** Has it build what the configuration asks for. @returns why it can not, if so */
   prepare(source: ConfigSource): Promise<string | undefined>;
@@ -44,6 +46,7 @@ export function startMember(number: number, first: () => Start, events: MemberEv
   let isHearing = false;
   const collecting = new Map<number, () => void>();
   let versions: Readonly<Record<string, number>> = {};
+  let followed = Number.NEGATIVE_INFINITY;
   let last = 0;
   let preparing: ((problem: string | undefined) => void) | undefined;
   let settleListening: { resolve(port: number): void; reject(error: Error): void };
@@ -88,7 +91,7 @@ export function startMember(number: number, first: () => Start, events: MemberEv
         );
         break;
       case "following":
-        versions = message.versions;
+        ({ versions, seq: followed } = message);
         events.onFollowing();
         break;
       case "prepared":
@@ -111,6 +114,8 @@ export function startMember(number: number, first: () => Start, events: MemberEv
     listening: within(patienceMs, systemTimers, listening),
     gone,
     versions: () => versions,
+    // One that does not hear yet is told the latest first.
+    follows: (seq) => !isHearing || followed >= seq,
     send,
     async prepare(source) {
       const prepared = new Promise<string | undefined>((resolve) => {

@@ -19,7 +19,12 @@ export const protocol = 3;
 const source = z.object({ file: z.string(), text: z.string() });
 export type ConfigSource = z.output<typeof source>;
 
-const snapshot = z.object({ states: z.record(z.string(), storedState), local: z.array(z.string()) });
+const snapshot = z.object({
+  /** Higher for each that follows: a change of this instance alone has no version of its own. */
+  seq: z.number(),
+  states: z.record(z.string(), storedState),
+  local: z.array(z.string()),
+});
 /** How the primary stands with the store; ages in milliseconds as of the sending. */
 const contact = z.object({
   /** `hostMs` of the sending. */
@@ -131,8 +136,8 @@ export const fromWorker = z.discriminatedUnion("type", [
   /** Accepts connections. */
   z.object({ type: z.literal("listening"), port: z.number() }),
   z.object({ type: z.literal("failed"), message: z.string(), code: z.string().optional() }),
-  /** Decides by these versions from now on. */
-  z.object({ type: z.literal("following"), versions: z.record(z.string(), z.number()) }),
+  /** Decides by the snapshot of this `seq`, and by these versions, from now on. */
+  z.object({ type: z.literal("following"), seq: z.number(), versions: z.record(z.string(), z.number()) }),
   z.object({ type: z.literal("prepared"), problem: z.string().optional() }),
   report,
   z.object({ type: z.literal("ask"), seq: z.number(), question }),

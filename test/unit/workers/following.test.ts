@@ -21,19 +21,23 @@ describe("what a worker decides by", () => {
     const { following } = taught();
     const heard: number[] = [];
     following.onSwap((snapshot) => heard.push(snapshot.states.get("checkout")?.version ?? -1));
-    expect(following.teach({ states: { checkout: stateAt(3) }, local: ["checkout"] })).toEqual({
-      checkout: 3,
+    expect(following.teach({ seq: 7, states: { checkout: stateAt(3) }, local: ["checkout"] })).toEqual({
+      seq: 7,
+      versions: { checkout: 3 },
     });
     expect(following.current().states.get("checkout")?.version).toBe(3);
     expect(following.current().local).toEqual(new Set(["checkout"]));
-    expect(following.teach({ states: { checkout: stateAt(2) }, local: [] })).toEqual({ checkout: 3 });
+    expect(following.teach({ seq: 8, states: { checkout: stateAt(2) }, local: [] })).toEqual({
+      seq: 8,
+      versions: { checkout: 3 },
+    });
     expect(heard).toEqual([3, 3]);
   });
 
   test("a cutover that is not told any more is gone", () => {
     const { following } = taught();
-    following.teach({ states: { checkout: stateAt(1), search: stateAt(1) }, local: [] });
-    following.teach({ states: { checkout: stateAt(1) }, local: [] });
+    following.teach({ seq: 1, states: { checkout: stateAt(1), search: stateAt(1) }, local: [] });
+    following.teach({ seq: 2, states: { checkout: stateAt(1) }, local: [] });
     expect([...following.current().states.keys()]).toEqual(["checkout"]);
   });
 });
