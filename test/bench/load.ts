@@ -8,6 +8,8 @@ const script = fileURLToPath(new URL("./load.lua", import.meta.url));
 const connections = 64;
 /** Longer than a machine shared with others may stall: to be slow is no failure here. */
 const timeoutSeconds = 10;
+/** It is stopped before. */
+const mostSeconds = 600;
 
 const loadResult = z.object({
   requests: z.number(),
@@ -19,21 +21,29 @@ const loadResult = z.object({
 });
 export type LoadResult = z.output<typeof loadResult>;
 
-export async function load(options: {
-  readonly port: number;
-  readonly seconds: number;
-  readonly core: number;
-}): Promise<LoadResult> {
-  const limits = [`-c${connections}`, `-d${options.seconds}s`, "--timeout", `${timeoutSeconds}s`];
-  const wrk = ["wrk", "-t1", ...limits, "-s", script];
-  const child = spawn("taskset", ["-c", `${options.core}`, ...wrk, `http://127.0.0.1:${options.port}/`], {
+export interface Load {
+  /** Has it stop. @returns what it saw from its beginning */
+  stop(): Promise<LoadResult>;
+}
+
+/** Loads the port until it is told to stop. */
+export function startLoad(port: number, core: number): Load {
+  const wrk = ["wrk", "-t1", `-c${connections}`, `-d${mostSeconds}s`, "--timeout", `${timeoutSeconds}s`];
+  const child = spawn("taskset", ["-c", `${core}`, ...wrk, "-s", script, `http://127.0.0.1:${port}/`], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const closed = once(child, "close");
   let printed = "";
-  for await (const chunk of child.stdout.setEncoding("utf8")) printed += chunk;
-  await closed;
-  const line = printed.split("\n").find((each) => each.startsWith("{"));
-  if (line === undefined) throw new Error(`wrk did not finish:\n${printed}`);
-  return loadResult.parse(JSON.parse(line));
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    printed += text;
+  });
+  return {
+    async stop() {
+      child.kill("SIGINT");
+      await closed;
+      const line = printed.split("\n").find((each) => each.startsWith("{"));
+      if (line === undefined) throw new Error(`wrk did not finish:\n${printed}`);
+      return loadResult.parse(JSON.parse(line));
+    },
+  };
 }

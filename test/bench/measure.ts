@@ -1,11 +1,13 @@
-/** One round of one subject: what its process tree used for the requests that the load says were answered. */
-import { type LoadResult, load } from "./load.ts";
+/** One slice of one subject: what its process tree used for the requests that the load says were answered. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { startLoad } from "./load.ts";
 import { usageOf } from "./processes.ts";
 import type { Started, Subject } from "./subjects.ts";
 import type { Upstreams } from "./upstreams.ts";
 
-export interface Round {
-  readonly requests: number;
+export interface Slice {
+  /** Requests, lead-in included. */
+  readonly answered: number;
   readonly cpuMicrosPerRequest: number;
   readonly rps: number;
   readonly p50Ms: number;
@@ -21,37 +23,68 @@ export interface MeasureOptions {
   readonly upstreams: Upstreams;
 }
 
-/** Requests the upstreams may have been asked beyond those answered: under way at the end, and our own. */
+/** Until connections are made on both sides, and what they are made by is in the caches again. */
+const leadInRequests = 500;
+const leadInMs = 250;
+
+/**
+ * CPU time is that between two moments under load, and the requests are those that the upstreams saw between them.
+ *
+ * @throws Error when a request failed
+ */
+export async function measure(subject: Subject, started: Started, options: MeasureOptions): Promise<Slice> {
+  const { seconds, loadCore, upstreams } = options;
+  const idle = await upstreams.requests();
+  const load = startLoad(started.port, loadCore);
+  do await sleep(leadInMs);
+  while ((await upstreams.requests()) < idle + leadInRequests);
+  const from = await momentOf(started, upstreams);
+  await sleep(1000 * seconds);
+  const to = await momentOf(started, upstreams);
+  const result = await load.stop();
+  if (result.errors > 0 || result.requests === 0)
+    throw new Error(`${subject.name}: ${result.errors} of ${result.requests} requests failed`);
+  const cpuSeconds = to.cpuSeconds - from.cpuSeconds;
+  const requests = to.requests - from.requests;
+  return {
+    answered: result.requests,
+    cpuMicrosPerRequest: (cpuSeconds / requests) * 1e6,
+    rps: (1000 * requests) / (to.atMs - from.atMs),
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
+    rssMiB: to.rssMiB,
+    coreShare: (1000 * cpuSeconds) / (to.atMs - from.atMs),
+  };
+}
+
+async function momentOf({ pid }: Started, upstreams: Upstreams) {
+  const requests = await upstreams.requests();
+  return { requests, atMs: performance.now(), ...usageOf(pid) };
+}
+
+/** Requests the upstreams may have been asked beyond those answered: under way at the end of a slice, and our own. */
 const underWay = 200;
 /** Points the share may be off: another hash than the cutover's places 1,000 shoppers otherwise. */
 const sharePoints = 4;
 
-/** @throws Error when a request failed, or the sides were asked otherwise than the subject should */
-export async function measure(subject: Subject, started: Started, options: MeasureOptions): Promise<Round> {
-  const { seconds, loadCore, upstreams } = options;
-  const askedBefore = await upstreams.counts();
-  const before = usageOf(started.pid);
-  const result = await load({ port: started.port, seconds, core: loadCore });
-  const after = usageOf(started.pid);
-  const asked = await upstreams.counts();
-  check(subject, result, asked.legacy - askedBefore.legacy, asked.new - askedBefore.new);
-  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
-  return {
-    requests: result.requests,
-    cpuMicrosPerRequest: (cpuSeconds / result.requests) * 1e6,
-    rps: result.requests / result.seconds,
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    rssMiB: after.rssMiB,
-    coreShare: cpuSeconds / result.seconds,
-  };
-}
-
-function check({ name, splits }: Subject, result: LoadResult, legacy: number, next: number): void {
-  if (result.errors > 0 || result.requests === 0)
-    throw new Error(`${name}: ${result.errors} of ${result.requests} requests failed`);
-  if (Math.abs(legacy + next - result.requests) > underWay)
-    throw new Error(`${name}: ${result.requests} answers, ${legacy + next} requests to the upstreams`);
+/**
+ * Slices of one subject, and whether the upstreams saw what they should have.
+ *
+ * @throws Error when they were not asked once for each answer, or the sides otherwise than the subject should
+ */
+export async function verified(
+  { name, splits }: Subject,
+  upstreams: Upstreams,
+  slices: () => Promise<readonly Slice[]>,
+): Promise<void> {
+  const before = await upstreams.counts();
+  const measured = await slices();
+  const after = await upstreams.counts();
+  const legacy = after.legacy - before.legacy;
+  const next = after.new - before.new;
+  const answered = measured.reduce((sum, slice) => sum + slice.answered, 0);
+  if (Math.abs(legacy + next - answered) > underWay * measured.length)
+    throw new Error(`${name}: ${answered} answers, ${legacy + next} requests to the upstreams`);
   const share = (100 * next) / (legacy + next);
   const expected = splits ? 25 : 0;
   if (Math.abs(share - expected) > sharePoints)

@@ -1,5 +1,5 @@
 /** Processes under measurement: started on one core, and what /proc says of them and their children. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -37,25 +37,25 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(hard);
 }
 
-const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
-
 export interface Usage {
-  /** User and system time of the process and all below it. */
+  /** User and system time of the process and all below it, threads that have ended left out. */
   readonly cpuSeconds: number;
   readonly rssMiB: number;
 }
 
 export function usageOf(root: number): Usage {
-  let ticks = 0;
+  let nanoseconds = 0;
   let rssKiB = 0;
   for (const pid of treeOf(root)) {
-    const fields = statOf(pid);
-    // proc(5): utime is the 14th, stime the 15th; the list begins with the third.
-    ticks += Number(fields[11]) + Number(fields[12]);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      // Time on a core, to the nanosecond; /proc/PID/stat counts in hundredths of a second.
+      const [onCore] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+      nanoseconds += Number(onCore);
+    }
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     rssKiB += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
   }
-  return { cpuSeconds: ticks / ticksPerSecond, rssMiB: rssKiB / 1024 };
+  return { cpuSeconds: nanoseconds / 1e9, rssMiB: rssKiB / 1024 };
 }
 
 function treeOf(root: number): readonly number[] {
@@ -64,7 +64,7 @@ function treeOf(root: number): readonly number[] {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) continue;
     try {
-      parents.set(pid, Number(statOf(pid)[1]));
+      parents.set(pid, parentOf(pid));
     } catch {
       // It ended while we looked.
     }
@@ -74,8 +74,8 @@ function treeOf(root: number): readonly number[] {
   return tree;
 }
 
-/** The fields of /proc/PID/stat from the third on: the second, in brackets, may hold spaces. */
-function statOf(pid: number): readonly string[] {
+/** The fourth field of /proc/PID/stat; the second, in brackets, may hold spaces. */
+function parentOf(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1]);
 }

@@ -1,45 +1,63 @@
-/** The rounds of each subject as rows, and the rows as a table. */
-import type { Round } from "./measure.ts";
+/** The slices of each subject as rows, and the rows as tables. */
+import type { Slice } from "./measure.ts";
 
-export interface Row extends Round {
+export interface Row extends Slice {
   readonly name: string;
-  /** The least and the most of all rounds; the row's other figures are medians. */
-  readonly cpuMicrosMin: number;
-  readonly cpuMicrosMax: number;
+  /** The first and the third quartile of all rounds; the row's other figures are medians. */
+  readonly cpuMicrosLow: number;
+  readonly cpuMicrosHigh: number;
+  /** CPU time a request as a multiple of another subject's, by its name. */
+  readonly ratios: Readonly<Record<string, Quartiles>>;
 }
 
-export function rowOf(name: string, rounds: readonly Round[]): Row {
-  const cpu = rounds.map((round) => round.cpuMicrosPerRequest);
-  return {
-    name,
-    requests: rounds.reduce((sum, round) => sum + round.requests, 0),
-    cpuMicrosPerRequest: median(cpu),
-    cpuMicrosMin: Math.min(...cpu),
-    cpuMicrosMax: Math.max(...cpu),
-    rps: median(rounds.map((round) => round.rps)),
-    p50Ms: median(rounds.map((round) => round.p50Ms)),
-    p99Ms: median(rounds.map((round) => round.p99Ms)),
-    rssMiB: median(rounds.map((round) => round.rssMiB)),
-    coreShare: median(rounds.map((round) => round.coreShare)),
-  };
+/** The quartiles of the ratios within each round: what slows a machine for a while slows neighbours alike. */
+export interface Quartiles {
+  readonly low: number;
+  readonly median: number;
+  readonly high: number;
 }
 
-const references = ["bare-http-proxy", "bare-engine", "haproxy"] as const;
+/** @param rounds of all subjects by name, one slice a round */
+export function rowsOf(rounds: ReadonlyMap<string, readonly Slice[]>): readonly Row[] {
+  return [...rounds].map(([name, slices]) => {
+    const cpu = microsOf(slices);
+    const ratios: Record<string, Quartiles> = {};
+    for (const [reference, ofReference] of rounds) {
+      const others = microsOf(ofReference);
+      ratios[reference] = quartiles(cpu.map((micros, round) => micros / (others[round] ?? Number.NaN)));
+    }
+    const { low, median: middle, high } = quartiles(cpu);
+    return {
+      name,
+      answered: slices.reduce((sum, slice) => sum + slice.answered, 0),
+      cpuMicrosPerRequest: middle,
+      cpuMicrosLow: low,
+      cpuMicrosHigh: high,
+      ratios,
+      rps: median(slices.map((slice) => slice.rps)),
+      p50Ms: median(slices.map((slice) => slice.p50Ms)),
+      p99Ms: median(slices.map((slice) => slice.p99Ms)),
+      rssMiB: median(slices.map((slice) => slice.rssMiB)),
+      coreShare: median(slices.map((slice) => slice.coreShare)),
+    };
+  });
+}
 
-export function tableOf(rows: readonly Row[]): string {
-  const micros = new Map(rows.map((row) => [row.name, row.cpuMicrosPerRequest]));
-  const head = ["", "CPU µs/req", "min–max", ...references.map((name) => `÷ ${name}`)];
+function microsOf(slices: readonly Slice[]): readonly number[] {
+  return slices.map((slice) => slice.cpuMicrosPerRequest);
+}
+
+/** Subjects by line; ratios to those of them that are given as references, a column each. */
+export function tableOf(rows: readonly Row[], references: readonly string[]): string {
+  const present = references.filter((name) => rows.some((row) => row.name === name));
+  const head = ["", "CPU µs/req", "quartiles", ...present.flatMap((name) => [`÷ ${name}`, "quartiles"])];
   const lines = [[...head, "req/s", "p50 ms", "p99 ms", "RSS MiB", "of its core"]];
   for (const row of rows) {
-    const ratios = references.map((name) => {
-      const of = micros.get(name);
-      return of === undefined ? "–" : (row.cpuMicrosPerRequest / of).toFixed(2);
-    });
     lines.push([
       row.name,
       row.cpuMicrosPerRequest.toFixed(1),
-      `${row.cpuMicrosMin.toFixed(1)}–${row.cpuMicrosMax.toFixed(1)}`,
-      ...ratios,
+      `${row.cpuMicrosLow.toFixed(1)}–${row.cpuMicrosHigh.toFixed(1)}`,
+      ...present.flatMap((name) => ratioCells(row.ratios[name])),
       row.rps.toFixed(0),
       row.p50Ms.toFixed(2),
       row.p99Ms.toFixed(2),
@@ -48,6 +66,11 @@ export function tableOf(rows: readonly Row[]): string {
     ]);
   }
   return aligned(lines);
+}
+
+function ratioCells(ratio: Quartiles | undefined): readonly string[] {
+  if (ratio === undefined) return ["–", "–"];
+  return [ratio.median.toFixed(2), `${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}`];
 }
 
 /** The first column to the left, numbers to the right. */
@@ -61,8 +84,17 @@ export function aligned(lines: readonly (readonly string[])[]): string {
 }
 
 export function median(values: readonly number[]): number {
+  return quartiles(values).median;
+}
+
+/** Between two values, in proportion. */
+export function quartiles(values: readonly number[]): Quartiles {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  const at = (share: number) => {
+    const place = share * (sorted.length - 1);
+    const below = sorted[Math.floor(place)] ?? Number.NaN;
+    const above = sorted[Math.ceil(place)] ?? Number.NaN;
+    return below + (above - below) * (place - Math.floor(place));
+  };
+  return { low: at(0.25), median: at(0.5), high: at(0.75) };
 }

@@ -2,18 +2,19 @@
  * `npm run bench`: the CPU a proxied request costs, beside what else could stand in its place. docs/performance.md
  * says what is measured and how to read it.
  *
- *   npm run bench -- [--rounds 5] [--seconds 4] [--only cutover,bare-http-proxy] [--micro] [--json]
- *   npm run bench -- --only cutover --rounds 1 --profile DIR     CPU profiles of the Node processes, for a browser
+ *   npm run bench -- [--rounds 15] [--seconds 1] [--only cutover,bare-http-proxy] [--micro] [--json]
+ *   npm run bench -- --only cutover,bare-engine --against DIR    beside the cutover built in another checkout
+ *   npm run bench -- --only cutover --rounds 5 --profile DIR     CPU profiles of the Node processes, for a browser
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { measure, type Round } from "./measure.ts";
+import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
-import { rowOf, tableOf } from "./report.ts";
-import { isInstalled, type Started, type Subject, subjects } from "./subjects.ts";
+import { rowsOf, tableOf } from "./report.ts";
+import { cutoverOf, isInstalled, type Started, type Subject, subjects } from "./subjects.ts";
 import { startUpstreams } from "./upstreams.ts";
 
 /** The subjects share the first core, load and upstreams the second. */
@@ -21,13 +22,16 @@ const subjectCore = 0;
 const loadCore = 1;
 /** What it takes until V8 has compiled the whole way of a request: before, the compiler is what is measured. */
 const warmUpRequests = 100_000;
-const mostWarmUps = 20;
+const mostWarmUps = 12;
+const warmUpSeconds = 10;
+const references = ["bare-engine", "bare-http-proxy", "haproxy", "against"];
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: "string", default: "4" },
-    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "1" },
+    rounds: { type: "string", default: "15" },
     only: { type: "string" },
+    against: { type: "string" },
     micro: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     profile: { type: "string" },
@@ -42,48 +46,74 @@ else await runSubjects(chosen(values.only));
 
 function chosen(only: string | undefined): readonly Subject[] {
   const names = only?.split(",") ?? subjects.map((subject) => subject.name);
-  return names.map((name) => {
+  const wanted = names.map((name) => {
     const subject = subjects.find((each) => each.name === name);
     if (subject === undefined)
       throw new Error(`no subject ${name}: ${subjects.map((each) => each.name).join(", ")}`);
     return subject;
   });
+  return values.against === undefined ? wanted : [...wanted, cutoverOf("against", resolve(values.against))];
 }
 
 async function runSubjects(wanted: readonly Subject[]): Promise<void> {
   if (availableParallelism() < 2) throw new Error("the bench needs two cores");
   const folder = await mkdtemp(join(tmpdir(), "cutover-bench-"));
-  const running: { readonly subject: Subject; readonly started: Started; readonly measured: Round[] }[] = [];
+  const running: { readonly subject: Subject; readonly started: Started }[] = [];
   const nodeFlags =
-    values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
+    values.profile === undefined
+      ? (process.env.BENCH_NODE_FLAGS?.split(" ") ?? [])
+      : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
   const upstreams = await startUpstreams(folder, loadCore);
+  const measured = new Map<string, Slice[]>();
   try {
     for (const subject of wanted) {
       if (!isInstalled(subject)) say(`${subject.name} is skipped: it is not installed`);
       else {
         const started = await subject.start({ folder, core: subjectCore, upstreams, nodeFlags });
-        running.push({ subject, started, measured: [] });
+        running.push({ subject, started });
       }
     }
     const options = { seconds, loadCore, upstreams };
     for (const { subject, started } of running) {
-      let answered = 0;
-      for (let run = 0; run < mostWarmUps && answered < warmUpRequests; run++)
-        answered += (await measure(subject, started, options)).requests;
+      await verified(subject, upstreams, () =>
+        warmUp(subject, started, { ...options, seconds: warmUpSeconds }),
+      );
+      measured.set(subject.name, []);
     }
     for (let round = 1; round <= rounds; round++) {
-      for (const { subject, started, measured } of running) {
-        const result = await measure(subject, started, options);
-        measured.push(result);
-        say(`round ${round}: ${subject.name} ${result.cpuMicrosPerRequest.toFixed(1)} µs`);
+      const inTurn = round % 2 === 1 ? running : running.toReversed();
+      for (const { subject, started } of inTurn) {
+        measured.get(subject.name)?.push(await measure(subject, started, options));
       }
+      say(`round ${round}: ${roundOf(measured)}`);
     }
   } finally {
     await Promise.all([...running.map(({ started }) => started.stop()), upstreams.stop()]);
     await rm(folder, { recursive: true, force: true });
   }
-  const rows = running.map(({ subject, measured }) => rowOf(subject.name, measured));
-  process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows)}\n`);
+  const rows = rowsOf(measured);
+  process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, references)}\n`);
+}
+
+async function warmUp(
+  subject: Subject,
+  started: Started,
+  options: MeasureOptions,
+): Promise<readonly Slice[]> {
+  const slices: Slice[] = [];
+  for (let run = 0, answered = 0; run < mostWarmUps && answered < warmUpRequests; run++) {
+    const slice = await measure(subject, started, options);
+    answered += slice.answered;
+    slices.push(slice);
+  }
+  return slices;
+}
+
+function roundOf(measured: ReadonlyMap<string, readonly Slice[]>): string {
+  const parts = [...measured].map(
+    ([name, slices]) => `${name} ${(slices.at(-1)?.cpuMicrosPerRequest ?? Number.NaN).toFixed(1)}`,
+  );
+  return `${parts.join(", ")} µs`;
 }
 
 function say(line: string): void {

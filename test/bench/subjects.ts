@@ -34,13 +34,22 @@ export interface Subject {
 }
 
 export const subjects: readonly Subject[] = [
-  { name: "cutover", splits: true, start: (place) => startCutover(place, "undici") },
+  cutoverOf("cutover", fileOf("../..")),
   { name: "bare-engine", splits: false, start: (place) => startBare(place, "bare-engine") },
   { name: "bare-http-proxy", splits: false, start: (place) => startBare(place, "bare-http-proxy") },
-  { name: "cutover-http-proxy", splits: true, start: (place) => startCutover(place, "http-proxy") },
+  {
+    name: "cutover-http-proxy",
+    splits: true,
+    start: (place) => startCutover(place, "cutover-http-proxy", fileOf("../.."), "http-proxy"),
+  },
   { name: "nginx", program: "nginx", splits: true, start: startNginx },
   { name: "haproxy", program: "haproxy", splits: true, start: startHaproxy },
 ];
+
+/** @param root of a checkout in which it is built */
+export function cutoverOf(name: string, root: string): Subject {
+  return { name, splits: true, start: (place) => startCutover(place, name, root, "undici") };
+}
 
 /** Whether the subject's program is there. */
 export function isInstalled({ program }: Subject): boolean {
@@ -53,10 +62,12 @@ function fileOf(relative: string): string {
 
 async function startCutover(
   { folder, core, upstreams, nodeFlags }: Place,
+  name: string,
+  root: string,
   engine: "undici" | "http-proxy",
 ): Promise<Started> {
   const [port, admin] = [await freePort(), await freePort()];
-  const config = join(folder, `cutover-${engine}.yaml`);
+  const config = join(folder, `${name}.yaml`);
   await writeFile(
     config,
     `
@@ -84,7 +95,7 @@ cutovers:
       - { key: ["param:orderId", "json:/order_id"], learn: ["json:/orderId", "header:location"], ttl: 180d }
 `,
   );
-  const bin = fileOf("../../bin/cutover.js");
+  const bin = join(root, "bin/cutover.js");
   const command = [process.execPath, ...nodeFlags, bin, "serve", "--config", config];
   const running = startOnCore(core, command, folder);
   await untilAnswering(`http://127.0.0.1:${admin}/health/ready`);

@@ -1,7 +1,7 @@
 /**
  * Both upstreams in one nginx, a port each, that answers 200 bytes of JSON. One process for both, so that a subject
  * that splits wakes no more of them than one that does not. Requests are counted by the size of each side's access
- * log, a line of two bytes each.
+ * log, a line of two bytes each; of both together nginx itself tells, without delay.
  */
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,8 +14,10 @@ type BySide = Readonly<Record<"legacy" | "new", number>>;
 
 export interface Upstreams {
   readonly ports: BySide;
-  /** Requests answered so far. */
+  /** Requests answered so far, by the logs, which are a little behind. */
   counts(): Promise<BySide>;
+  /** Requests that have come to both so far. */
+  requests(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -25,16 +27,25 @@ export async function startUpstreams(folder: string, core: number): Promise<Upst
   const ports = { legacy: await freePort(), new: await freePort() };
   const logOf = (side: string) => join(folder, `upstream-${side}.log`);
   const config = join(folder, "upstreams.conf");
+  const status = await freePort();
   const servers = Object.entries(ports).map(([side, port]) => serverOf(side, port, logOf(side)));
+  servers.push(`server { listen 127.0.0.1:${status}; access_log off; location / { stub_status; } }`);
   await writeFile(config, nginxConf("upstreams", `log_format dot "."; ${servers.join("\n")}`));
   const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
-  for (const port of Object.values(ports)) await untilAnswering(`http://127.0.0.1:${port}/`);
+  for (const port of [...Object.values(ports), status]) await untilAnswering(`http://127.0.0.1:${port}/`);
+  let asked = 0;
   const countOf = async (side: string) => (await stat(logOf(side))).size / 2;
   return {
     ports,
     async counts() {
       await sleep(3 * flushMs);
       return { legacy: await countOf("legacy"), new: await countOf("new") };
+    },
+    async requests() {
+      const text = await (await fetch(`http://127.0.0.1:${status}/`)).text();
+      // "accepts handled requests", of which ours are some.
+      asked += 1;
+      return Number(/^ \d+ \d+ (\d+)/m.exec(text)?.[1]) - asked;
     },
     stop: running.stop,
   };
