@@ -1,0 +1,140 @@
+/**
+ * Clients that leave at any point leave nothing behind: no connection to an upstream, no request in flight, no memory,
+ * and each request they sent is counted once. CUTOVER_BARS=full: 10,000 of them. CUTOVER_SEED: the seed, else one of
+ * the clock's, which is printed.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "node:tls";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Authority, createAuthority } from "../support/certificates.ts";
+import { type Inspected, startInspected } from "../support/inspected.ts";
+import { numbersEach, type Place, plainVisits, secureVisits, type Visit } from "../support/leavers.ts";
+import { type LeftUpstream, startLeftUpstream } from "../support/left-upstream.ts";
+import { scrape, sumOf, yamlOf } from "../support/lifecycle.ts";
+import { createRandom } from "../wire/fuzz/random.ts";
+
+const count = process.env.CUTOVER_BARS === "full" ? 5000 : 120;
+const warmUp = Math.max(60, count / 10);
+const seed = Number(process.env.CUTOVER_SEED ?? Date.now() % 1_000_000);
+const atOnce = 16;
+const maxConnections = 128;
+
+let folder: string;
+let authority: Authority;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-aborts-"));
+  authority = createAuthority();
+});
+afterAll(async () => {
+  authority.remove();
+  await rm(folder, { recursive: true });
+});
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function start(name: string, tls: string): Promise<{ serve: Inspected; upstream: LeftUpstream }> {
+  const upstream = await startLeftUpstream();
+  cleanups.push(() => upstream.close());
+  const yaml = yamlOf({
+    upstreams: { legacy: upstream.url, new: upstream.url },
+    more: [`limits: { connections: ${maxConnections} }`],
+  }).replace("proxy: { port: 0 }", `proxy: { port: 0${tls} }`);
+  const serve = await startInspected({ folder, name, yaml });
+  cleanups.push(async () => {
+    serve.signal("SIGKILL");
+    await serve.exit;
+  });
+  return { serve, upstream };
+}
+
+/** So many visits, a few at a time. @returns requests sent */
+async function visitAll(
+  place: Place,
+  kinds: readonly [Visit, ...Visit[]],
+  from: number,
+  to: number,
+): Promise<number> {
+  let next = from;
+  let sent = 0;
+  const visitor = async () => {
+    while (next < to) {
+      const visit = next++;
+      const random = createRandom(seed, visit);
+      const kind = kinds[visit % kinds.length] ?? kinds[0];
+      const requests = await kind({ ...place, random, number: visit * numbersEach });
+      sent += requests;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, visitor));
+  return sent;
+}
+
+/** Waits until all is counted and nothing is open, and expects it. */
+async function settled({ serve, upstream }: { serve: Inspected; upstream: LeftUpstream }, sent: number) {
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const series = await scrape(serve.admin);
+    const found = {
+      counted: sumOf(series, "cutover_requests_total"),
+      inFlight: sumOf(series, "cutover_inflight_requests"),
+      clients: sumOf(series, "cutover_client_connections"),
+      upgrades: sumOf(series, "cutover_upgraded_connections"),
+      upstream: await upstream.connections(),
+    };
+    const wanted = { counted: sent, inFlight: 0, clients: 0, upgrades: 0, upstream: 0 };
+    if (performance.now() > deadline || JSON.stringify(found) === JSON.stringify(wanted)) {
+      expect(found, `seed ${seed}`).toEqual(wanted);
+      return series;
+    }
+    await sleep(50);
+  }
+}
+
+async function leaveNothing(
+  name: string,
+  tls: string,
+  kinds: readonly [Visit, ...Visit[]],
+  ca: Buffer | undefined,
+): Promise<Inspected> {
+  const started = await start(name, tls);
+  const { serve, upstream } = started;
+  const place = { port: Number(new URL(serve.proxy).port), upstream, ...(ca === undefined ? {} : { ca }) };
+  let sent = await visitAll(place, kinds, 0, warmUp);
+  await settled(started, sent);
+  const before = await serve.heapBytes();
+  sent += await visitAll(place, kinds, warmUp, warmUp + count);
+  const series = await settled(started, sent);
+  const after = await serve.heapBytes();
+  const aborted = sumOf(series, "cutover_requests_total", 'outcome="client_aborted"');
+  const growth = (100 * (after - before)) / before;
+  console.log(
+    `aborts, ${name}, seed ${seed}: ${count} clients left, ${sent} requests sent and counted, ${aborted} aborted; heap ` +
+      `${(before / 2 ** 20).toFixed(2)} → ${(after / 2 ** 20).toFixed(2)} MiB (${growth.toFixed(2)} %)`,
+  );
+  expect(growth).toBeLessThanOrEqual(5);
+  expect(aborted).toBeGreaterThan(sent / 2);
+  return serve;
+}
+
+test("clients that leave in a head, an upload, a wait, a download or a WebSocket leave nothing behind", async () => {
+  await leaveNothing("plain", "", plainVisits, undefined);
+}, 1_800_000);
+
+test("clients that leave in a TLS handshake, a stream or a session of HTTP/2 leave nothing behind", async () => {
+  const { cert, key } = authority.issue("proxy");
+  const tls = `, tls: { cert: '${cert}', key: '${key}' }`;
+  const serve = await leaveNothing("secure", tls, secureVisits, authority.caPem);
+  // Handshakes under way count among the connections there may be: none is taken for one that has long ended.
+  const port = Number(new URL(serve.proxy).port);
+  const all = Array.from({ length: maxConnections }, () => {
+    const socket = connect({ port, host: "127.0.0.1", servername: "localhost", ca: authority.caPem });
+    cleanups.push(async () => socket.destroy());
+    return new Promise((resolve, reject) => socket.on("secureConnect", resolve).on("error", reject));
+  });
+  await Promise.all(all);
+}, 1_800_000);
