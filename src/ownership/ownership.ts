@@ -9,7 +9,8 @@
  * knowing the owners of before, and a callback elsewhere needs no question.
  *
  * Neither a fact nor a claim changes while it is kept, so what is remembered can not be wrong; it can only outlive the
- * record by what the memory holds, and then still says where the order is. The two are remembered apart (store.ts).
+ * record by what the memory holds, and then still says where the order is. The two are remembered apart (store.ts),
+ * so that no client can have orders forgotten by using many keys.
  */
 import type { Side } from "../state/model.ts";
 import type { Clock } from "../state/store.ts";
@@ -41,7 +42,7 @@ export interface OwnershipOptions {
   readonly onLearned?: ((cutover: string, key: OwnerKey, side: Side) => void) | undefined;
   readonly counts: OwnershipCounts;
   readonly clock: Pick<Clock, "now" | "monotonic">;
-  /** Most owners remembered; 200,000 without it. */
+  /** Most facts remembered, and of claims half as many; 200,000 without it. */
   readonly remembered?: number;
 }
 
@@ -55,11 +56,15 @@ export interface RememberingOwnership extends Ownership {
 
 export function createOwnership(options: OwnershipOptions): RememberingOwnership {
   const { owners, backSinceMs = () => Number.NEGATIVE_INFINITY, spool, counts, clock } = options;
-  const memory = createLru<Side>(options.remembered ?? 200_000);
+  const { remembered = 200_000 } = options;
+  const facts = createLru<Side>(remembered);
+  const claims = createLru<Side>(Math.ceil(remembered / 2));
   let failedAtMs = Number.NEGATIVE_INFINITY;
 
-  const remember = (cutover: string, key: NamedKey, side: Side) => memory.set(idOf(cutover, key), side);
-  const recall = (cutover: string, key: NamedKey) => memory.get(idOf(cutover, key));
+  const memoryOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
+  const remember = (cutover: string, key: NamedKey, side: Side) =>
+    memoryOf(key).set(`${cutover}:${key.key}`, side);
+  const recall = (cutover: string, key: NamedKey) => memoryOf(key).get(`${cutover}:${key.key}`);
   options.watch?.(remember);
   const isTroubled = () => clock.monotonic() < Math.max(failedAtMs, backSinceMs()) + recoveryMs;
   const failed = () => {
@@ -176,11 +181,6 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
       );
     },
   };
-}
-
-/** A cutover's name holds no colon. */
-function idOf(cutover: string, { key, claimed }: NamedKey): string {
-  return claimed ? `claim:${cutover}:${key}` : `owner:${cutover}:${key}`;
 }
 
 function firstOf(sides: readonly (Side | undefined)[]): Side | undefined {

@@ -196,6 +196,15 @@ describe("a client that names its request as an order to come", () => {
     expect(counted).toEqual([]);
   });
 
+  it("has no order forgotten by using many keys", async () => {
+    const { ownership, claim, find, trips } = rig({ remembered: 10 });
+    await ownership.learn("checkout", [learned("O1")], "legacy");
+    for (let i = 0; i < 100; i++) await claim("new", claimed(`K${i}`));
+    trips.length = 0;
+    expect((await find(learned("O1"))).owner).toBe("legacy");
+    expect(trips).toEqual([]);
+  });
+
   it("keeps its side in an outage, and the order its own", async () => {
     const { ownership, claim, find, spooled, state } = rig();
     state.up = false;
