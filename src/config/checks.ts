@@ -23,7 +23,20 @@ export function findingsBetween(draft: Draft): Finding[] {
 
 /** What is allowed but probably not meant. */
 export function warningsBetween(draft: Draft): Finding[] {
-  return [...lostOwners(draft), ...greedyUpstreams(draft), ...draft.cutovers.flatMap(cutoverWarnings)];
+  return [
+    ...lostOwners(draft),
+    ...greedyUpstreams(draft),
+    ...lesserEngine(draft),
+    ...draft.cutovers.flatMap(cutoverWarnings),
+  ];
+}
+
+/** What each engine does not do is listed in docs/conformance.md. */
+function lesserEngine({ engine }: Draft): Finding[] {
+  if (engine !== "http-proxy") return [];
+  const message =
+    "http-proxy takes more CPU than undici, and sends repeated fields of a request next to each other, under the name of the first";
+  return [unwise(["engine"], message)];
 }
 
 function lostOwners({ spooled, cutovers }: Draft): Finding[] {

@@ -7,7 +7,14 @@ import type { z } from "zod";
 import { isMapping, valueAt } from "./issues.ts";
 import type { PathPattern } from "./path.ts";
 import type { Path } from "./problems.ts";
-import { type AuthConfig, configSchema, type ListenerConfig, parts, type RouteConfig } from "./schema.ts";
+import {
+  type AuthConfig,
+  type Config,
+  configSchema,
+  type ListenerConfig,
+  parts,
+  type RouteConfig,
+} from "./schema.ts";
 import type { Source } from "./source.ts";
 
 /** A value that could be read, and the whole path to it. */
@@ -63,6 +70,7 @@ export interface Draft {
   readonly auth: AuthConfig | undefined;
   readonly default: string | undefined;
   readonly decisionHeader: string | undefined;
+  readonly engine: Config["engine"] | undefined;
   /** Whether owners that wait for the store are kept in files. */
   readonly spooled: boolean;
   /** Names; `undefined` when there is no mapping to take them from. */
@@ -85,6 +93,7 @@ export function draftOf(root: unknown): Draft {
     auth: read(configSchema.shape.auth, valueAt(root, ["auth"])),
     default: textOf(valueAt(root, ["default"])),
     decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
+    engine: read(configSchema.shape.engine, valueAt(root, ["engine"])),
     spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
     connections: read(limits.unwrap().shape.connections, valueAt(root, ["limits", "connections"])),

@@ -315,6 +315,13 @@ describe("what tells or waits for an owner", () => {
     expect(warningsOf(owned)).toEqual([]);
   });
 
+  test("the engine http-proxy is a warning: it is dearer, and does not do all that undici does", () => {
+    expect(warningsOf(`${least}engine: http-proxy\n`)).toEqual([
+      "c.yaml:5:1 engine: http-proxy takes more CPU than undici, and sends repeated fields of a request next to each other, under the name of the first",
+    ]);
+    expect(warningsOf(`${least}engine: undici\n`)).toEqual([]);
+  });
+
   test("an upstream that could hold every client connection", () => {
     const bounded = (max: number) =>
       least
