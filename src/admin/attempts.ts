@@ -4,7 +4,8 @@
  * from rolling back, and no secret of 256 bits is found by trying.
  *
  * Bounded: 4096 addresses, the one that failed longest ago is forgotten first (an IPv6 network of 64 bits is one
- * address), and 50 lines of log, one more every second; what goes unlogged is counted in the next line.
+ * address), and 50 lines of log, one more every second; what goes unlogged is counted in the next line, and what was not
+ * looked into in the next line of its address.
  */
 import { isIPv6 } from "node:net";
 import type { Log } from "../state/log.ts";
@@ -17,6 +18,8 @@ const maxAddresses = 4096;
 export interface Attempts {
   /** @returns whole seconds until a wrong credential of the address is looked into again; 0: now */
   blockedForSeconds(address: string): number;
+  /** Counts one that was not looked into. */
+  refused(address: string): void;
   /** Counts and logs one. `why` never holds what was sent. */
   failed(address: string, why: string): void;
   /** How many addresses are remembered. */
@@ -28,8 +31,13 @@ interface Bucket {
   filledAtMs: number;
 }
 
+interface Address extends Bucket {
+  /** Not looked into, and not logged yet. */
+  refused: number;
+}
+
 export function createAttempts({ clock, log }: { readonly clock: Clock; readonly log: Log }): Attempts {
-  const buckets = new Map<string, Bucket>();
+  const buckets = new Map<string, Address>();
   const lines: Bucket = { level: logged.burst, filledAtMs: clock.monotonic() };
   let unlogged = 0;
 
@@ -39,15 +47,17 @@ export function createAttempts({ clock, log }: { readonly clock: Clock; readonly
     bucket.filledAtMs = nowMs;
   }
 
-  function warn(fields: Readonly<Record<string, unknown>>, message: string): void {
+  /** @returns whether it was logged */
+  function warn(fields: Readonly<Record<string, unknown>>, message: string): boolean {
     fill(lines, logged);
     if (lines.level < 1) {
       unlogged += 1;
-      return;
+      return false;
     }
     lines.level -= 1;
     log.warn(unlogged === 0 ? fields : { ...fields, unlogged }, message);
     unlogged = 0;
+    return true;
   }
 
   return {
@@ -60,9 +70,15 @@ export function createAttempts({ clock, log }: { readonly clock: Clock; readonly
       return bucket.level >= 1 ? 0 : Math.ceil(((1 - bucket.level) * allowed.everyMs) / 1000);
     },
 
+    refused(address) {
+      const bucket = buckets.get(networkOf(address));
+      if (bucket !== undefined) bucket.refused += 1;
+    },
+
     failed(address, why) {
       const network = networkOf(address);
-      const bucket = buckets.get(network) ?? { level: allowed.burst, filledAtMs: clock.monotonic() };
+      const unknown = { level: allowed.burst, filledAtMs: clock.monotonic(), refused: 0 };
+      const bucket = buckets.get(network) ?? unknown;
       fill(bucket, allowed);
       buckets.delete(network);
       buckets.set(network, bucket);
@@ -71,7 +87,9 @@ export function createAttempts({ clock, log }: { readonly clock: Clock; readonly
         buckets.delete(oldest);
       }
       bucket.level = Math.max(0, bucket.level - 1);
-      warn({ remote: network, why }, "a sign-in failed");
+      const { refused } = bucket;
+      const isTold = warn({ remote: network, why, ...(refused > 0 ? { refused } : {}) }, "a sign-in failed");
+      if (isTold) bucket.refused = 0;
       if (bucket.level < 1) warn({ remote: network }, "sign-ins of this address fail too often: limited");
     },
   };
@@ -79,6 +97,7 @@ export function createAttempts({ clock, log }: { readonly clock: Clock; readonly
 
 /** An IPv4 address whole; of an IPv6 address the first 64 bits, which one subscriber has to choose from. */
 export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
   const bare = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "").replace(/%.*$/, "");
   if (!isIPv6(bare)) return bare;
   const [head = "", tail] = bare.split("::");

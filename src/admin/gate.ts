@@ -20,7 +20,7 @@ import { bearerSecret, createTokens } from "./auth.ts";
 import { safeMethods } from "./browser.ts";
 import { sessionIdOf } from "./cookie.ts";
 import { createOidc, type Oidc } from "./oidc.ts";
-import { Refused } from "./problem.ts";
+import { Refused, tooManyAttempts } from "./problem.ts";
 import { createSessions, type Session, type Sessions, sameSecret } from "./sessions.ts";
 
 export interface Asking {
@@ -44,6 +44,11 @@ export interface Gate {
    * @throws Refused `unauthenticated` (RFC 6750 §3), `forbidden`, `too_many_attempts`, `issuer_unavailable`
    */
   admit(asking: Asking): Promise<Admitted>;
+  /**
+   * The cheap question before `admit`, counted: in how many seconds this token is looked into again, when it is not one
+   * of the configuration and the address has failed too often. 0: to be admitted in full.
+   */
+  blockedForSeconds(authorization: string, remote: string): number;
   /** The session a request belongs to, without more; undefined where it names none that lives. */
   sessionOf(headers: IncomingHttpHeaders): Session | undefined;
   /** Believes these from now on; sessions end when that changes anything. */
@@ -76,9 +81,9 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
     if (actor !== undefined) return { actor };
     const seconds = attempts.blockedForSeconds(remote);
     if (seconds > 0) {
-      throw new Refused("too_many_attempts", `this address failed too often: again in ${seconds} s`, {
-        headers: { "retry-after": String(seconds) },
-      });
+      attempts.refused(remote);
+      const { code, detail, retryAfter } = tooManyAttempts(seconds);
+      throw new Refused(code, detail, { headers: { "retry-after": retryAfter } });
     }
     const verdict =
       oidc === undefined || !jwt.test(secret)
@@ -119,6 +124,14 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
   return {
     sessions,
     sessionOf,
+
+    blockedForSeconds(authorization, remote) {
+      const seconds = known.tokenOf === undefined ? 0 : attempts.blockedForSeconds(remote);
+      const secret = seconds === 0 ? undefined : bearerSecret(authorization);
+      if (secret === undefined || known.tokenOf?.(secret) !== undefined) return 0;
+      attempts.refused(remote);
+      return seconds;
+    },
 
     async admit(asking) {
       const { headers, remote } = asking;

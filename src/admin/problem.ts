@@ -64,6 +64,15 @@ export function problemOf(code: ProblemCode, detail: string, extras: Extras = {}
   return { type: "about:blank", title: STATUS_CODES[status] ?? "", status, code, detail, ...extras };
 }
 
+/** What a wrong token of an address is answered with that has failed too often. */
+export function tooManyAttempts(seconds: number) {
+  return {
+    code: "too_many_attempts",
+    detail: `this address failed too often: again in ${seconds} s`,
+    retryAfter: String(seconds),
+  } as const;
+}
+
 const refusalDetails = {
   forbidden: "the role may not make this change",
   version_conflict: "the state has another version than ifVersion says",

@@ -17,6 +17,7 @@ import { maxBodyBytes, readJsonBodies } from "./body.ts";
 import { refuseForeignPages } from "./browser.ts";
 import { watchConnections } from "./connections.ts";
 import type { AdminApp, AdminOptions } from "./context.ts";
+import { createRefusingServer, type ServerLimits } from "./early.ts";
 import { createEventStreams } from "./events.ts";
 import { createFleet } from "./fleet.ts";
 import { type Asking, createGate } from "./gate.ts";
@@ -74,11 +75,14 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const maxHeaderBytes = 16 * 1024;
-const maxConnections = 512;
-const requestTimeoutMs = 10_000;
-/** Longer than the longest `waitMs`. */
-const idleTimeoutMs = 75_000;
+const limits: ServerLimits = {
+  maxHeaderBytes: 16 * 1024,
+  maxConnections: 512,
+  requestTimeoutMs: 10_000,
+  /** Longer than the longest `waitMs`. */
+  idleTimeoutMs: 75_000,
+  keepAliveMs: 10_000,
+};
 const closeGraceMs = 3000;
 
 const everyAnswer = {
@@ -89,6 +93,7 @@ const everyAnswer = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 } as const;
+const everyField: readonly string[] = Object.entries(everyAnswer).flat();
 
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
   const { auth, clock, log, audit = noAudit } = options;
@@ -99,24 +104,19 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const tellTurnedAway = createTurnedAway({ audit, log, gate, views });
   const streams = createEventStreams(options, views, fleet);
 
+  /** The paths that are answered without a token. */
+  const open = new Set<string>();
   const app: AdminApp = fastify({
     logger: false,
     genReqId: () => randomUUID(),
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
-    connectionTimeout: idleTimeoutMs,
-    keepAliveTimeout: 10_000,
     forceCloseConnections: "idle",
     return503OnClosing: false,
-    http: {
-      maxHeaderSize: maxHeaderBytes,
-      headersTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: requestTimeoutMs / 2,
-    },
+    serverFactory: (full) =>
+      createRefusingServer(full, { gate, isOpen: (path) => open.has(path), everyAnswer: everyField }, limits),
     frameworkErrors: (error, request, reply) => answerUnrouted(error, request, reply),
     clientErrorHandler: answerUnparsed,
   }).withTypeProvider<ZodTypeProvider>();
-  app.server.maxConnections = maxConnections;
   const endConnections = watchConnections(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -131,6 +131,9 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     request.arrivedMs = clock.monotonic();
     reply.headers(everyAnswer).header("x-request-id", request.id);
     await admit(request, request.routeOptions.config.isOpen === true);
+  });
+  app.addHook("onRoute", ({ url, config }) => {
+    if (config?.isOpen === true) open.add(url);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
   app.setNotFoundHandler(async () => {

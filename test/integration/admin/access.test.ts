@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { problem } from "../../../src/admin/schemas.ts";
 import { createAdminServer } from "../../../src/admin/server.ts";
+import { systemClock } from "../../../src/state/clock.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;
@@ -46,6 +47,45 @@ function raw(bytes: string): Promise<string> {
     socket.on("error", reject);
   });
 }
+
+describe("an address that failed too often", () => {
+  const still = { ...systemClock, monotonic: () => 0 };
+  const asking = (token: string, path: string, more = "") =>
+    `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n${more}\r\n`;
+  const last = "connection: close\r\n";
+  const headOf = (text: string) => (text.split("\r\n\r\n", 1)[0] ?? "").split("\r\n");
+  const namesOf = (text: string) =>
+    headOf(text)
+      .slice(1)
+      .map((line) => line.split(":", 1)[0]?.toLowerCase());
+
+  it("is refused as anybody else is, with every field, and keeps its connection", async () => {
+    rig = await startRig({ auth: tokens, clock: still });
+    const path = "/api/v1/cutovers";
+    for (let at = 0; at < 10; at += 1) await raw(asking("guess", path, last));
+    // A page is open to all, but this token is asked about: by the long way.
+    const long = await raw(asking("guess", "/", last));
+    const short = await raw(asking("guess", path, last));
+    expect(headOf(short)[0]).toBe("HTTP/1.1 429 Too Many Requests");
+    expect(namesOf(short).toSorted()).toEqual(namesOf(long).toSorted());
+    expect(short.split("\r\n\r\n")[1]).toBe(long.split("\r\n\r\n")[1]);
+    const body = asking("guess", path, "content-length: 3\r\n").replace("GET", "POST");
+    const several = await raw(`${asking("guess", path)}${body}abc${asking("guess", path, last)}`);
+    expect(several.match(/HTTP\/1\.1 429/g)).toHaveLength(3);
+  });
+
+  it("gets in with a right token, and to what needs none", async () => {
+    rig = await startRig({ auth: tokens, clock: still });
+    for (let at = 0; at < 12; at += 1) await raw(asking("guess", "/api/v1/cutovers", last));
+    expect((await rig.call("GET", "/api/v1/cutovers", undefined, { role: "viewer" })).status).toBe(200);
+    expect(
+      (await rig.call("POST", "/api/v1/cutovers/checkout/rollback", {}, { role: "responder" })).status,
+    ).toBe(200);
+    for (const path of ["/health/live", "/metrics", "/metrics?x=1", "/openapi.json", "/status.css"]) {
+      expect(headOf(await raw(asking("guess", path, last)))[0]).toBe("HTTP/1.1 200 OK");
+    }
+  });
+});
 
 describe("tokens", () => {
   it("are asked for before anything else, with a challenge (RFC 9110 §11.6.1)", async () => {

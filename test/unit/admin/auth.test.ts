@@ -78,6 +78,21 @@ describe("failing again and again", () => {
     expect((await refusalOf(gate, "Bearer again"))[0]).toBe("too_many_attempts");
   });
 
+  it("is known before anything else is looked at, and counted in the address's next line", async () => {
+    const { gate, clock, log } = gateOf();
+    expect(gate.blockedForSeconds("Bearer guess", "10.0.0.1")).toBe(0);
+    for (let at = 0; at < 10; at += 1) await refusalOf(gate, "Bearer guess", "10.0.0.1");
+    for (let at = 0; at < 500; at += 1) expect(gate.blockedForSeconds("Bearer guess", "10.0.0.1")).toBe(3);
+    expect(gate.blockedForSeconds("Bearer first", "10.0.0.1")).toBe(0);
+    expect(gate.blockedForSeconds("Basic guess", "10.0.0.1")).toBe(0);
+    expect(gate.blockedForSeconds("Bearer guess", "10.0.0.2")).toBe(0);
+    const before = log.lines.length;
+    await clock.advance(3000);
+    expect(gate.blockedForSeconds("Bearer guess", "10.0.0.1")).toBe(0);
+    await refusalOf(gate, "Bearer guess", "10.0.0.1");
+    expect(log.lines[before]?.fields).toMatchObject({ remote: "10.0.0.1", refused: 500 });
+  });
+
   it("keeps out neither another address nor whoever has a right token, whatever the address", async () => {
     const { gate } = gateOf();
     for (let at = 0; at < 20; at += 1) await refusalOf(gate, "Bearer guess");
