@@ -18,6 +18,7 @@ type Line = z.output<typeof line>;
 
 export interface Upstream {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -30,6 +31,7 @@ export async function startUpstream(name: string): Promise<Upstream> {
   const { port } = z.object({ port: z.int() }).parse(JSON.parse(String(printed)));
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: pidOf(child),
     async stop() {
       child.kill("SIGKILL");
       await gone;
