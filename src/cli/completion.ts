@@ -91,6 +91,8 @@ ${verbs.map(({ name, options }) => `    ${name}) options=(${options.map((each) =
   if [[ $PREFIX == -* ]]; then _describe option options; else _files; fi
 }
 compdef _cutover cutover
+# Found in fpath, this file is the function's first call.
+if [[ $funcstack[1] == _cutover ]]; then _cutover "$@"; fi
 `,
   fish: (verbs) =>
     `# fish completion of cutover

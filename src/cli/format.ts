@@ -1,6 +1,8 @@
 /** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
+import { byHand } from "../state/by-hand.ts";
 import type { StateName } from "../state/model.ts";
 import { formatPercent, maxThousandths } from "../state/percent.ts";
+import { printable } from "./text.ts";
 
 /** 12.5 → `12.5%`, exact to three decimals. */
 export function share(percent: number): string {
@@ -18,6 +20,11 @@ export const stateWords = {
   rolled_back: "ROLLED BACK",
   closed: "CLOSED",
 } as const satisfies Record<StateName, string>;
+
+/** `by ana`; what an engineer wrote into the store has nobody's name. */
+export function byWhom(name: string): string {
+  return name === byHand ? byHand : `by ${printable(name)}`;
+}
 
 export const nothing = "–";
 

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { type HistoryEntryView, historyLimits } from "../admin/history-view.ts";
+import { byHand } from "../state/by-hand.ts";
 import type { AnyHistoryEntry } from "./client.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, report } from "./exit.ts";
 import { settle } from "./failure.ts";
-import { localTime, share, stateWords } from "./format.ts";
+import { byWhom, localTime, share, stateWords } from "./format.ts";
 import {
   type ApiOptions,
   examples,
@@ -72,7 +73,7 @@ export function historyView(entries: readonly AnyHistoryEntry[], columns: number
       momentOf(entry.at),
       actionWords[entry.action] ?? printable(entry.action),
       movement(entry),
-      `by ${printable(entry.by)}`,
+      ...(entry.action === "out_of_band" && entry.by === byHand ? [] : [byWhom(entry.by)]),
       ...(entry.via === null || isPlain(entry) ? [] : [`via ${printable(entry.via)}`]),
     ];
     const [head = "", ...more] = flow(pieces, "  ", columns, 2);
@@ -91,7 +92,7 @@ function momentOf(text: string): string {
 
 /** Where the action says by which way it came. */
 function isPlain({ action, via }: AnyHistoryEntry): boolean {
-  return via === action || (action === "out_of_band" && via === "by hand");
+  return via === action || (action === "out_of_band" && via === byHand);
 }
 
 function movement({ from, to }: AnyHistoryEntry): string {

@@ -3,6 +3,7 @@ import type { CutoverView, SideTraffic } from "../admin/schemas.ts";
 import {
   age,
   ago,
+  byWhom,
   count,
   latency,
   localTime,
@@ -153,7 +154,7 @@ function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[]
   const pieces = [
     `  changed ${ago(now - at)},`,
     localTime(at),
-    `by ${printable(view.updatedBy)}${view.reason === "" ? ", no reason given" : ":"}`,
+    `${byWhom(view.updatedBy)}${view.reason === "" ? ", no reason given" : ":"}`,
   ];
   const reason = view.reason === "" ? [] : wrap(printable(view.reason), columns - 4, longestReasonLines);
   return [...flow(pieces, " ", columns, 2), ...reason.map((line) => `    ${line}`)];

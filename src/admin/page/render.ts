@@ -1,4 +1,6 @@
 /** The status page's HTML: how things stand at one moment, readable without JavaScript. */
+
+import { byHand } from "../../state/by-hand.ts";
 import type { OpenSides } from "../open-view.ts";
 import type { CutoverView, SideTraffic } from "../schemas.ts";
 import { escapeHtml, type Html, html } from "./html.ts";
@@ -129,7 +131,7 @@ function milliseconds(seconds: number | null): string {
 function lastChange(view: CutoverView): Html {
   if (view.version === 0) return html`<p class="note">Never changed.</p>`;
   const reason = view.reason === "" ? "no reason given" : `“${view.reason}”`;
-  return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> by ${view.updatedBy}, ${reason}</p>`;
+  return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> ${view.updatedBy === byHand ? byHand : `by ${view.updatedBy}`}, ${reason}</p>`;
 }
 
 /** RFC 3339 without what a reader does not need. */

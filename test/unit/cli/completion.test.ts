@@ -32,6 +32,18 @@ test("bash offers the commands, the options of one, and the values of an option 
   expect(await offered("set", "--reason", "")).toEqual([]);
 });
 
+test("bash takes it from a substitution, registers it for the command, and completes files where it knows nothing", async () => {
+  const { stdout: script } = await runOnPaper(["completion", "bash"]);
+  const file = join(folder, "substituted.bash");
+  await writeFile(file, script);
+  const ask = `set -u; source <(cat ${file}); complete -p cutover; COMP_WORDS=(cutover status ''); COMP_CWORD=2; _cutover; echo "\${COMPREPLY[*]}"`;
+  const { stdout, stderr } = await run("bash", ["-c", ask]);
+  expect(stderr).toBe("");
+  const [registered, words] = stdout.split("\n");
+  expect(registered).toBe("complete -o default -F _cutover cutover");
+  expect(words?.split(" ")).toEqual(expect.arrayContaining(["--json", "--admin-url", "--plain", "--help"]));
+});
+
 test.each(["zsh", "fish"])("%s is told every command with what it does", async (shell) => {
   const { code, stdout } = await runOnPaper(["completion", shell]);
   expect(code).toBe(0);

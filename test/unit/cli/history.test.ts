@@ -37,7 +37,10 @@ test("tells a change of state, a change that moved neither, and one made by hand
   expect(historyView([rollback], 120)[0]).toContain("rollback --hard  10% → 0%, open → ROLLED BACK  by ana");
   const again = { ...rollback, from: rollback.to };
   expect(historyView([again], 120)[0]).toContain("rollback --hard  at 0%  by ana");
-  expect(historyView([{ ...entry, action: "out_of_band" }], 120)[0]).toContain("by hand in the store");
+  const byHand = { ...entry, action: "out_of_band", by: "by hand", via: "by hand", reason: "" } as const;
+  expect(historyView([byHand], 120)).toEqual([
+    "v12  2026-04-30 19:14:09 +00:00  by hand in the store  10% → 25%",
+  ]);
 });
 
 test("shows an action it has no word for as it is, made harmless", () => {
