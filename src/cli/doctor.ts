@@ -90,7 +90,12 @@ async function apiFindings({ client, now }: Pick<Api, "client" | "now">): Promis
       ? [outOfReach]
       : [
           storeMs > slowStoreMs
-            ? { check: "store of the instance", verdict: "warn" as const, said: `slow: ${storeMs} ms` }
+            ? {
+                check: "store of the instance",
+                verdict: "warn" as const,
+                said: `slow: ${storeMs} ms`,
+                fix: "Bring it nearer, or see its slow log; a change waits for it.",
+              }
             : { check: "store of the instance", verdict: "ok" as const, said: `answers in ${storeMs} ms` },
           clock("clock of the store", Date.parse(storeTime) - Date.parse(serverTime), "the instance's"),
         ]),

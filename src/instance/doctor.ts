@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { systemClock } from "../state/clock.ts";
 import { openStore } from "../state/open.ts";
-import { StoreUnavailable } from "../state/store.ts";
+import { type Store, StoreUnavailable } from "../state/store.ts";
 
 export interface Finding {
   /** What was looked at: `store`, `upstream marketplace`. */
@@ -20,10 +20,20 @@ const slowStoreMs = 100;
 const skewMs = 1000;
 const connectMs = 2000;
 
-/** Writes one key, `shared:doctor` under the prefix, to see that it may. */
+/** No cutover can have this name: a change of it is none of anything, and shows what the store lets one do. */
+const scratch = "~doctor";
+const announcedMs = 1000;
+
+/** Makes one change of a cutover that does not exist, under the prefix, to see that it may. */
 export async function examine(config: Config): Promise<readonly Finding[]> {
   const upstreams = Object.entries(config.upstreams).map(([name, { url }]) => upstream(name, url));
-  return [...(await storeFindings(config)), ...(await Promise.all(upstreams))];
+  const files = Object.entries({ snapshot: config.snapshot, spool: config.spool, audit: config.audit });
+  const folders = files.map(([check, path]) => (path === undefined ? [] : fileFinding(check, path)));
+  return [
+    ...(await storeFindings(config)),
+    ...(await Promise.all(folders.flat())),
+    ...(await Promise.all(upstreams)),
+  ];
 }
 
 async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<Finding[]> {
@@ -33,7 +43,7 @@ async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<
       { check: "store", verdict: "warn", said, fix: "Use file:PATH on one host, redis:// on several." },
     ];
   }
-  if (url.startsWith("file:")) return [await fileFinding(url.slice("file:".length))];
+  if (url.startsWith("file:")) return [await fileFinding("store", url.slice("file:".length))];
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   const { store } = await openStore(url, { prefix, clock: systemClock, log: quiet });
   const timed = async (work: () => Promise<unknown>) => {
@@ -48,7 +58,8 @@ async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<
     const askedMs = Date.now();
     const { nowMs } = await store.roster();
     const apart = Math.round(nowMs - (askedMs + Date.now()) / 2);
-    await store.shared("doctor", "1");
+    const heard = hears(store);
+    await change(store);
     return [
       ms > slowStoreMs
         ? {
@@ -57,7 +68,8 @@ async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<
             said: `slow: ${ms} ms a read`,
             fix: "Bring it nearer, or see its slow log.",
           }
-        : { check: "store", verdict: "ok", said: `read in ${ms} ms, and may be written` },
+        : { check: "store", verdict: "ok", said: `read in ${ms} ms, and changes may be made` },
+      await announcements(heard),
       clockFinding("clock of the store", apart),
     ];
   } catch (error) {
@@ -69,6 +81,36 @@ async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<
   }
 }
 
+async function change(store: Store): Promise<void> {
+  const { states } = await store.load([scratch], new Map());
+  const action = states.get(scratch)?.state === "held" ? "resume" : "hold";
+  const actor = { name: "doctor", role: "operator" } as const;
+  await store.apply({ name: scratch, change: { action }, actor, reason: "", origin: { via: "direct" } });
+}
+
+/** Whether a change that is made now is announced here. */
+function hears(store: Store): Promise<boolean> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => resolve(false), announcedMs);
+    store.subscribe(() => {
+      clearTimeout(late);
+      resolve(true);
+    });
+  });
+}
+
+async function announcements(heard: Promise<boolean>): Promise<Finding> {
+  const check = "announcements";
+  if (await heard) return { check, verdict: "ok", said: "changes are announced" };
+  const said = `a change was not announced within ${announcedMs} ms: instances find it by asking, a second later`;
+  return {
+    check,
+    verdict: "warn",
+    said,
+    fix: "May this user subscribe, and to the channel docs/redis.md names?",
+  };
+}
+
 function clockFinding(check: string, apartMs: number): Finding {
   const said = `${Math.abs(apartMs)} ms ${apartMs < 0 ? "behind" : "before"} this host's`;
   return Math.abs(apartMs) <= skewMs
@@ -76,20 +118,20 @@ function clockFinding(check: string, apartMs: number): Finding {
     : { check, verdict: "warn", said, fix: "Let both be set by NTP." };
 }
 
-async function fileFinding(path: string): Promise<Finding> {
+async function fileFinding(check: string, path: string): Promise<Finding> {
   for (const place of [path, dirname(path)]) {
     try {
       await access(place, constants.R_OK | constants.W_OK);
-      return { check: "store", verdict: "ok", said: `${place} may be written` };
+      return { check, verdict: "ok", said: `${place} may be written` };
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
       if (code === "ENOENT" && place === path) continue;
-      if (code === "ENOENT") return { check: "store", verdict: "ok", said: `${place} will be made` };
+      if (code === "ENOENT") return { check, verdict: "ok", said: `${place} will be made` };
       const fix = "Give the user that serves the right to it.";
-      return { check: "store", verdict: "fail", said: `${place}: ${code}`, fix };
+      return { check, verdict: "fail", said: `${place}: ${code}`, fix };
     }
   }
-  return { check: "store", verdict: "ok", said: "will be made" };
+  return { check, verdict: "ok", said: "will be made" };
 }
 
 /** Whether a connection comes about; nothing is sent. */
