@@ -61,7 +61,7 @@ async function approve(
   const found = await find(api, name, id);
   if (!found.ok) return report(terminal, found.failure);
   const answer = await client.approve(name, found.value.id, options.wait ?? defaultWaitMs);
-  const settled = settle(answer, { url: client.url, name, isWrite: true });
+  const settled = settle(answer, { url: client.url, name, isWrite: true, call: "approve" });
   if (!settled.ok) return report(terminal, settled.failure);
   return tellAnswer(terminal, settled.value, {
     call: "percent",

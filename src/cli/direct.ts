@@ -2,8 +2,9 @@
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import type { DirectAnswer, DirectWrite } from "./engine.ts";
-import { type ExitCode, exitCodes, type Failure, fail, report } from "./exit.ts";
+import { type ExitCode, exitCodes, type Failure, fail, type Result, report, succeed } from "./exit.ts";
 import { share, stateWords } from "./format.ts";
+import { readSecret } from "./options.ts";
 import { printable } from "./text.ts";
 import { defaultWaitMs, tellAnswer, type Write, type WriteOptions } from "./write.ts";
 
@@ -32,7 +33,9 @@ export async function runDirect(
 ): Promise<ExitCode> {
   const { terminal, env, engine } = context;
   if (options.dryRun === true) return report(terminal, noDryRun);
-  const url = storeUrl(options.direct, env);
+  const password = storePassword(env);
+  if (!password.ok) return report(terminal, password.failure);
+  const url = storeUrl(options.direct, env, password.value);
   if (url === undefined) return report(terminal, noUrl);
   const { wait = defaultWaitMs, prefix = defaultPrefix, ifVersion, reason = "" } = options;
   const answer = await engine.direct({
@@ -60,16 +63,28 @@ const noUrl: Failure = fail(
   exitCodes.usage,
   "--direct needs the store's URL, as redis://HOST:PORT, rediss://, redis-sentinel:// or redis-cluster://",
   "It is the configuration's store: after --direct, behind the cutover's name, or in CUTOVER_STORE_URL.",
-  "A password is best in CUTOVER_STORE_PASSWORD: other users see what is typed.",
+  "A password is best in CUTOVER_STORE_PASSWORD_FILE or CUTOVER_STORE_PASSWORD: other users see what is typed.",
 ).failure;
 
+/** From the environment, else from the file it names; empty: none. */
+function storePassword(env: Context["env"]): Result<string> {
+  const { CUTOVER_STORE_PASSWORD: told = "", CUTOVER_STORE_PASSWORD_FILE: file = "" } = env;
+  if (told !== "" || file === "") return succeed(told);
+  const read = readSecret(file);
+  if ("secret" in read) return succeed(read.secret);
+  return fail(exitCodes.usage, `the file of CUTOVER_STORE_PASSWORD_FILE cannot be read (${read.code})`);
+}
+
 /** @returns `undefined` when it is no URL of Redis. It is shown nowhere: it may hold a password. */
-function storeUrl(typed: string | true | undefined, env: Context["env"]): string | undefined {
+function storeUrl(
+  typed: string | true | undefined,
+  env: Context["env"],
+  password: string,
+): string | undefined {
   const text = typeof typed === "string" ? typed : (env.CUTOVER_STORE_URL ?? "");
   const [, scheme, userInfo = "", rest] =
     /^((?:rediss?|redis-sentinel|redis-cluster):\/\/)(?:([^/?#]*)@)?([^@/?#:]+.*)$/.exec(text) ?? [];
   if (scheme === undefined || rest === undefined) return undefined;
-  const password = env.CUTOVER_STORE_PASSWORD ?? "";
   const isComplete = password === "" || /:./.test(userInfo);
   return isComplete ? text : `${scheme}${userInfo.replace(/:$/, "")}:${encodeURIComponent(password)}@${rest}`;
 }

@@ -12,7 +12,7 @@ export interface Asked {
   readonly name?: string;
   /** Whether it would have changed something. */
   readonly isWrite?: boolean;
-  /** Whether it is a rollback or a hold, for which there are other ways when this one fails. */
+  /** What it would have been: for a rollback or a hold there are other ways when this one fails. */
   readonly call?: string;
   /** Whether a path was asked about, which may be on no route. */
   readonly isOfPath?: boolean;
@@ -76,8 +76,10 @@ const next: Readonly<Partial<Record<string, Next>>> = {
     "A right token of the configuration is let in all the same: is CUTOVER_TOKEN one?",
   ],
   issuer_unavailable: () => ["Use a token of the configuration: it needs no issuer."],
-  forbidden: () => [
-    "A responder lowers, holds and rolls back; an operator also raises and resumes; an admin also closes.",
+  forbidden: ({ call }) => [
+    call === "approve"
+      ? "Whoever has the role operator and another name approves it by the same command."
+      : "A responder lowers, holds and rolls back; an operator also raises and resumes; an admin also closes.",
   ],
   not_found: ({ isOfPath, isOfVersion, ...asked }) => [
     "The names there are: cutover status",

@@ -1,6 +1,5 @@
 /** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
-import { byHand } from "../state/by-hand.ts";
-import type { StateName } from "../state/model.ts";
+import { byHand, type StateName } from "../state/model.ts";
 import { formatPercent, maxThousandths } from "../state/percent.ts";
 import { printable } from "./text.ts";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type HistoryEntryView, historyLimits } from "../admin/history-view.ts";
-import { byHand } from "../state/by-hand.ts";
+import { byHand } from "../state/model.ts";
 import type { AnyHistoryEntry } from "./client.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, report } from "./exit.ts";

@@ -25,7 +25,7 @@ export const defaultConfigPath = "config/cutover.yaml";
 export function withApiOptions(command: Command): Command {
   return command
     .option("--admin-url <URL>", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
-    .option("--token-file <FILE>", "a file that holds the token (else CUTOVER_TOKEN)")
+    .option("--token-file <FILE>", "a file that holds the token (else CUTOVER_TOKEN, CUTOVER_TOKEN_FILE)")
     .option("--plain", "no colour, and lines instead of a screen that is redrawn");
 }
 
@@ -79,18 +79,17 @@ function readToken(
   standing: string | undefined,
 ): Result<string | undefined> {
   let token = nonEmpty(env.CUTOVER_TOKEN);
-  const file = told ?? (token === undefined ? standing : undefined);
+  const file = told ?? (token === undefined ? (nonEmpty(env.CUTOVER_TOKEN_FILE) ?? standing) : undefined);
   if (file !== undefined) {
-    try {
-      token = readFileSync(file, "utf8").trim();
-    } catch (error) {
-      const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+    const read = readSecret(file);
+    if ("code" in read) {
       return fail(
         exitCodes.usage,
-        `the token file cannot be read${code}`,
-        "Check --token-file, or tokenFile of the settings.",
+        `the token file cannot be read (${read.code})`,
+        "Check --token-file, CUTOVER_TOKEN_FILE, or tokenFile of the settings.",
       );
     }
+    token = read.secret;
   }
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
     return fail(
@@ -100,6 +99,15 @@ function readToken(
     );
   }
   return succeed(token);
+}
+
+/** @returns what the file holds but for space around it; why it cannot be read, where it cannot */
+export function readSecret(file: string): { readonly secret: string } | { readonly code: string } {
+  try {
+    return { secret: readFileSync(file, "utf8").trim() };
+  } catch (error) {
+    return { code: error instanceof Error && "code" in error ? String(error.code) : "unknown error" };
+  }
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -27,11 +27,12 @@ Exit codes:
 
 Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
-  CUTOVER_TOKEN      the token it knows you by (never pass it as an argument)
+  CUTOVER_TOKEN      the token it knows you by (never pass it as an argument); or
+  CUTOVER_TOKEN_FILE a file that holds it
   CUTOVER_CONFIRM    always: a script has to give --confirm to raise by more than 25 points
                      All may stand in ~/.config/cutover/cli.yaml (XDG_CONFIG_HOME) as adminUrl,
                      tokenFile, confirm; a flag wins over the environment, that over the file
-  CUTOVER_STORE_URL, CUTOVER_STORE_PASSWORD
+  CUTOVER_STORE_URL, CUTOVER_STORE_PASSWORD (or CUTOVER_STORE_PASSWORD_FILE)
                      for --direct: the store, when no admin API answers
 
 Examples:

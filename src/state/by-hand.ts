@@ -15,9 +15,6 @@
 import { type CutoverState, type Routing, type StateName, sameRouting, stateNames } from "./model.ts";
 import { maxThousandths, parsePercent } from "./percent.ts";
 
-/** Who a change made by hand is from: nobody has signed in. */
-export const byHand = "by hand";
-
 /** Redis hash fields as text; absent = not in the hash. */
 export type RawFields = Readonly<Partial<Record<"percent" | "state" | "pin_epoch", string>>>;
 

@@ -41,6 +41,9 @@ export type ChangeAction = (typeof changeActions)[number];
 export const historyActions = [...changeActions, "out_of_band", "local", "reconciled"] as const;
 export type HistoryAction = (typeof historyActions)[number];
 
+/** Who an `out_of_band` change is from: nobody has signed in. */
+export const byHand = "by hand";
+
 export interface CutoverState {
   /** Share of shoppers whose new journeys start on the new side, in thousandths of a percent, 0–100000. */
   readonly percentThousandths: number;

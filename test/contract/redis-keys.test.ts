@@ -34,6 +34,17 @@ it("leaves a record that does not read out of the instances, and foreign entries
   expect(await store.history("checkout", 10)).toHaveLength(1);
 });
 
+it("keeps a bound on the history: about 10,000 entries, the oldest go first", async () => {
+  await applyAll(store, "checkout", [setTo(40)]);
+  const fill = "for i = 1, 12000 do redis.call('XADD', KEYS[1], '*', 'version', '0', 'at', 'x') end";
+  await server.cli("EVAL", fill, "1", `${key}:audit`);
+  await applyAll(store, "checkout", [setTo(50)]);
+  const length = Number(await server.cli("XLEN", `${key}:audit`));
+  expect(length).toBeGreaterThanOrEqual(10_000);
+  expect(length).toBeLessThan(10_200);
+  expect(await store.history("checkout", 1)).toMatchObject([{ version: 2 }]);
+});
+
 it("finds its way when an index or a shared value is of another kind", async () => {
   await server.cli("SET", "cutover:{instances}:index", "x");
   await server.cli("RPUSH", "cutover:shared:secret", "x");

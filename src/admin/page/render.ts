@@ -1,6 +1,6 @@
 /** The status page's HTML: how things stand at one moment, readable without JavaScript. */
 
-import { byHand } from "../../state/by-hand.ts";
+import { byHand } from "../../state/model.ts";
 import type { OpenSides } from "../open-view.ts";
 import type { CutoverView, SideTraffic } from "../schemas.ts";
 import { escapeHtml, type Html, html } from "./html.ts";

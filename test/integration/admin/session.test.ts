@@ -49,7 +49,9 @@ describe("signing in", () => {
     expect((await rig.call("GET", "/api/v1/cutovers", undefined, { headers })).status).toBe(200);
     const change = { headers: { cookie, "x-csrf-token": csrf } };
     expect((await rig.call("POST", hold, {}, change)).status).toBe(200);
-    expect(await rig.store.history("checkout", 1)).toMatchObject([{ by: "ops-responder", action: "hold" }]);
+    expect(await rig.store.history("checkout", 1)).toMatchObject([
+      { by: "ops-responder", action: "hold", via: "console", requestId: expect.any(String) },
+    ]);
     const raise = await rig.call(
       "PUT",
       "/api/v1/cutovers/checkout/percent",

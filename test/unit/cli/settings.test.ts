@@ -1,7 +1,10 @@
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { clientFor } from "../../../src/cli/options.ts";
 import { readConfirmRule } from "../../../src/cli/settings.ts";
 import { runOnPaper } from "../../support/paper-terminal.ts";
@@ -47,6 +50,37 @@ test("the token's file is found from the settings' folder; what it lacks is said
   expect((await clientFor({}, env)).ok).toBe(false);
   await writeFile(join(home, "cutover", "token"), "cutover_secret\n");
   expect((await clientFor({}, env)).ok).toBe(true);
+});
+
+test("a token is read from the file a flag names, else from CUTOVER_TOKEN, else from the file of CUTOVER_TOKEN_FILE", async () => {
+  const server = createServer((request, response) => {
+    response.end(JSON.stringify([request.headers.authorization]));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  try {
+    const { port } = z.object({ port: z.int() }).parse(server.address());
+    const env = {
+      ...(await settings("tokenFile: standing\n")),
+      CUTOVER_ADMIN_URL: `http://127.0.0.1:${port}`,
+    };
+    for (const name of ["standing", "flag", "env"])
+      await writeFile(join(home, "cutover", name), `of-${name}\n`);
+    const CUTOVER_TOKEN_FILE = join(home, "cutover", "env");
+    const sent: unknown[] = [];
+    server.on("request", ({ headers }) => sent.push(headers.authorization));
+    const ask = async (options: { tokenFile?: string }, more: Readonly<Record<string, string>>) => {
+      const client = await clientFor(options, { ...env, ...more });
+      if (client.ok) await client.value.cutovers();
+    };
+    await ask({ tokenFile: join(home, "cutover", "flag") }, { CUTOVER_TOKEN: "told", CUTOVER_TOKEN_FILE });
+    await ask({}, { CUTOVER_TOKEN: "told", CUTOVER_TOKEN_FILE });
+    await ask({}, { CUTOVER_TOKEN_FILE });
+    await ask({}, {});
+    expect(sent).toEqual(["Bearer of-flag", "Bearer told", "Bearer of-env", "Bearer of-standing"]);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 test.each([

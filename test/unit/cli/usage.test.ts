@@ -63,6 +63,8 @@ test.each([
   "hold",
   "resume",
   "close",
+  "approve",
+  "withdraw",
   "serve",
   "demo",
   "check",
@@ -75,6 +77,22 @@ test.each([
   expect(stdout).toContain(`Usage: cutover ${command}`);
   expect(stdout).toMatch(new RegExp(`Examples:\\n  cutover ${command}`));
 });
+
+test.each(["set", "rollback", "hold", "resume", "close"])(
+  "%s can be tried, tied to a version and waited for, for people and programs",
+  async (command) => {
+    const { stdout } = await runOnPaper([command, "--help"]);
+    for (const option of ["--dry-run", "--if-version <N>", "--wait <DURATION>", "--json", "--plain"])
+      expect(stdout).toContain(option);
+  },
+);
+
+test.each(["status", "watch", "history", "explain", "check", "doctor", "token", "annotate", "approve"])(
+  "%s gives JSON",
+  async (command) => {
+    expect((await runOnPaper([command, "--help"])).stdout).toContain("--json");
+  },
+);
 
 test("--version prints the version", async () => {
   expect(await runOnPaper(["--version"])).toEqual({ code: 0, stdout: "1.2.3\n", stderr: "" });
