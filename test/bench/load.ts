@@ -26,12 +26,31 @@ export interface Load {
   stop(): Promise<LoadResult>;
 }
 
-/** Loads the port until it is told to stop. */
-export function startLoad(port: number, core: number): Load {
-  const wrk = ["wrk", "-t1", `-c${connections}`, `-d${mostSeconds}s`, "--timeout", `${timeoutSeconds}s`];
-  const child = spawn("taskset", ["-c", `${core}`, ...wrk, "-s", script, `http://127.0.0.1:${port}/`], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+/** Loads the port until it is told to stop. @param words of load.lua */
+export function startLoad(port: number, core: number, words: readonly string[] = []): Load {
+  const wrk = startWrk({ port, core, script, words });
+  return { stop: async () => loadResult.parse(await wrk.stop()) };
+}
+
+export interface WrkOptions {
+  readonly port: number;
+  readonly core: number;
+  /** A path of Lua that prints one line of JSON when it is done, and its words. */
+  readonly script: string;
+  readonly words?: readonly string[];
+}
+
+export interface Wrk {
+  /** @returns what its script printed */
+  stop(): Promise<unknown>;
+}
+
+export function startWrk({ port, core, script, words = [] }: WrkOptions): Wrk {
+  const limits = ["-t1", `-c${connections}`, `-d${mostSeconds}s`, "--timeout", `${timeoutSeconds}s`];
+  const wrk = ["wrk", ...limits, "-s", script, `http://127.0.0.1:${port}/`, "--", ...words];
+  const child = spawn("taskset", ["-c", `${core}`, ...wrk], { stdio: ["ignore", "pipe", "inherit"] });
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
   const closed = once(child, "close");
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -41,9 +60,10 @@ export function startLoad(port: number, core: number): Load {
     async stop() {
       child.kill("SIGINT");
       await closed;
+      process.off("exit", kill);
       const line = printed.split("\n").find((each) => each.startsWith("{"));
       if (line === undefined) throw new Error(`wrk did not finish:\n${printed}`);
-      return loadResult.parse(JSON.parse(line));
+      return JSON.parse(line);
     },
   };
 }
