@@ -1,6 +1,6 @@
 /** What the primary does for its workers: owners, secrets, rollbacks by signal; and that they do not outlive it. */
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
@@ -103,6 +103,16 @@ describe.each(["memory:", "file", "redis"])("with three workers on the store %s"
     expect(await sidesOf(24, ...plain)).toEqual(new Set(["legacy"]));
     await admin.close();
   });
+});
+
+test("workers: auto is one process for each core, and one alone serves itself", async () => {
+  const yaml = yamlOf("memory:").replace("workers: 3", "workers: auto");
+  const serve = await startProcess({ folder, name: "auto", yaml });
+  const cores = availableParallelism();
+  expect(await serve.workers()).toHaveLength(cores > 1 ? cores : 0);
+  expect((await request(`${serve.proxy}/cart/1`)).statusCode).toBe(200);
+  serve.signal("SIGTERM");
+  expect(await serve.exit).toBe(0);
 });
 
 test("workers do not outlive a primary that is killed", async () => {
