@@ -1,8 +1,13 @@
-/** Shell completion, made from the commands themselves, so that it never lags behind them. */
+/**
+ * Shell completion, made from the commands themselves, so that it never lags behind them. The names of cutovers are
+ * asked for when they are wanted, by a command that no help shows: an API out of reach completes nothing, and says so
+ * to nobody.
+ */
 import { Argument, type Command } from "commander";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit.ts";
-import { examples } from "./options.ts";
+import { type ApiOptions, examples, withApiOptions } from "./options.ts";
+import { withApi } from "./run.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];
@@ -13,6 +18,8 @@ interface Word {
 }
 
 interface Verb extends Word {
+  /** Whether a cutover's name comes first. */
+  readonly takesName: boolean;
   readonly options: readonly (Word & { readonly takesValue: boolean; readonly choices: readonly string[] })[];
 }
 
@@ -31,11 +38,25 @@ export function addCompletion(program: Command, context: Context): void {
     ["cutover completion zsh > ~/.zfunc/_cutover", "a folder of fpath"],
     ["cutover completion fish > ~/.config/fish/completions/cutover.fish", ""],
   );
+  withApiOptions(program.command(namesCommand, { hidden: true })).action((options: ApiOptions) =>
+    withApi(context, options, async ({ client, terminal }) => {
+      const answer = await client.cutovers();
+      if (answer.kind !== "ok") return exitCodes.refused;
+      // A name that a shell would read as more than a word is left out.
+      const names = answer.value.map(({ name }) => name).filter((name) => /^[\w-]+$/.test(name));
+      terminal.out(names.map((name) => `${name}\n`).join(""));
+      return exitCodes.done;
+    }),
+  );
 }
 
+const namesCommand = "complete-names";
+
 function verbsOf(program: Command): Verb[] {
-  return program.commands.map((command) => ({
+  const shown = program.createHelp().visibleCommands(program);
+  return shown.map((command) => ({
     name: command.name(),
+    takesName: command.registeredArguments[0]?.name().toLowerCase() === "name",
     does: command.description(),
     options: [...command.options, ...helpOf(command)].map(
       ({ long, description, required, optional, argChoices }) => ({
@@ -65,7 +86,10 @@ _cutover() {
   if [ "$COMP_CWORD" -eq 1 ]; then
     words=${quoted(verbs.map(({ name }) => name).join(" "))}
   else
-    case "$verb $before" in
+    case "$verb $COMP_CWORD" in
+      ${namesOf(verbs, "|", (name) => `"${name} 2"`)}) [[ $word == -* ]] || words=$(cutover ${namesCommand} 2>/dev/null) ;;
+    esac
+    [ -n "$words" ] || case "$verb $before" in
 ${verbs.flatMap(valueCases).join("\n")}
       *)
         case "$verb" in
@@ -88,6 +112,10 @@ _cutover() {
   case $words[2] in
 ${verbs.map(({ name, options }) => `    ${name}) options=(${options.map((each) => quoted(`${each.name}:${each.does}`)).join(" ")}) ;;`).join("\n")}
   esac
+  if (( CURRENT == 3 )) && [[ $PREFIX != -* && $words[2] == (${namesOf(verbs, "|")}) ]]; then
+    compadd -- \${(f)"$(cutover ${namesCommand} 2>/dev/null)"}
+    return
+  fi
   if [[ $PREFIX == -* ]]; then _describe option options; else _files; fi
 }
 compdef _cutover cutover
@@ -97,8 +125,13 @@ if [[ $funcstack[1] == _cutover ]]; then _cutover "$@"; fi
   fish: (verbs) =>
     `# fish completion of cutover
 ${verbs
-  .flatMap(({ name, does, options }) => [
+  .flatMap(({ name, does, takesName, options }) => [
     `complete -c cutover -f -n __fish_use_subcommand -a ${name} -d ${fishQuoted(does)}`,
+    ...(takesName
+      ? [
+          `complete -c cutover -f -n '__fish_seen_subcommand_from ${name}; and test (count (commandline -opc)) -eq 2' -a '(cutover ${namesCommand} 2>/dev/null)'`,
+        ]
+      : []),
     ...options.map(({ name: long, does: what, takesValue, choices }) => {
       const value = choices.length > 0 ? ` -x -a ${fishQuoted(choices.join(" "))}` : takesValue ? " -r" : "";
       return `complete -c cutover -n '__fish_seen_subcommand_from ${name}' -l ${long.slice(2)}${value} -d ${fishQuoted(what)}`;
@@ -107,6 +140,13 @@ ${verbs
   .join("\n")}
 `,
 };
+
+function namesOf(verbs: readonly Verb[], gap: string, as = (name: string) => name): string {
+  return verbs
+    .filter(({ takesName }) => takesName)
+    .map(({ name }) => as(name))
+    .join(gap);
+}
 
 /** What stands after an option that takes one of a few values, or a file. */
 function valueCases({ name, options }: Verb): string[] {

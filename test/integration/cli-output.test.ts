@@ -43,6 +43,16 @@ test("--plain: no colour and no screen that is redrawn, at a terminal that has b
   }
 });
 
+test("the names there are, for a shell that completes them", async () => {
+  const { url } = await admin({ names: ["checkout", "returns"] });
+  const env = { CUTOVER_ADMIN_URL: url };
+  expect(await runOnPaper(["complete-names"], { env })).toEqual({
+    code: 0,
+    stdout: "checkout\nreturns\n",
+    stderr: "",
+  });
+});
+
 test("every write is refused with the version it was not made on, and says how it stands", async () => {
   const { url, store } = await admin({ auth: tokens });
   const env = { CUTOVER_ADMIN_URL: url, CUTOVER_TOKEN: secrets.admin };
