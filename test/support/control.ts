@@ -26,9 +26,13 @@ export interface ControlledFleet {
 }
 
 export async function startControlledFleet(
-  options: Pick<ServeOptions, "staleAfter" | "onStale"> & { readonly redisFlags?: readonly string[] },
+  options: Pick<ServeOptions, "staleAfter" | "onStale"> & {
+    readonly redisFlags?: readonly string[];
+    /** Of the third alone; the others have one. */
+    readonly workersOfThird?: number;
+  },
 ): Promise<ControlledFleet> {
-  const { redisFlags = [], ...more } = options;
+  const { redisFlags = [], workersOfThird = 1, ...more } = options;
   const folder = await mkdtemp(join(tmpdir(), "cutover-control-"));
   const endings: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const redis = await startRedis(redisFlags);
@@ -38,7 +42,15 @@ export async function startControlledFleet(
 
   async function member(name: string, link: Partition): Promise<Member> {
     const store = `redis://127.0.0.1:${link.port}`;
-    const served = await startServe({ folder, name, sides, store, snapshot: `${name}.json`, ...more });
+    const served = await startServe({
+      folder,
+      name,
+      sides,
+      store,
+      snapshot: `${name}.json`,
+      workers: name === "c" ? workersOfThird : 1,
+      ...more,
+    });
     const api = createAdminApi(served.admin);
     const shop = createShop(served.proxy, 8);
     endings.push(() => shop.close());

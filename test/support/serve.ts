@@ -47,6 +47,7 @@ export interface ServeOptions {
   /** More keys of the two upstreams, as inside `{ }`. */
   readonly upstreams?: { readonly legacy?: string; readonly new?: string };
   readonly fallback?: boolean;
+  readonly workers?: number;
   /** As in the configuration. */
   readonly auth?: string;
   /** Lines of YAML: the cutover's shopper, routes and what else they need. */
@@ -68,6 +69,7 @@ export async function startServe(options: ServeOptions): Promise<Served> {
     `store: '${store}'`,
     `snapshot: '${snapshot}'`,
     `staleAfter: ${staleAfter}`,
+    `workers: ${options.workers ?? 1}`,
     `auth: ${options.auth ?? "none"}`,
     "decisionHeader: x-cutover-decision",
     `upstreams: { social-shop: ${upstream("legacy")}, marketplace: ${upstream("new")} }`,
