@@ -1,7 +1,7 @@
 /** node:http as a transport: a request and its response as the exchange's Inbound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Answer, Gone, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
+import type { Answer, AnswerHead, Gone, Inbound, RequestFraming, RequestHead } from "./inbound.ts";
 import { isReset } from "./is-reset.ts";
 
 /** How long a client that still sends has to read an answer that ends its connection. */
@@ -9,32 +9,29 @@ const lingerMs = 1000;
 /** Node joins text with the head before it into one piece; bytes go beside it in a vector, which costs far more. */
 const smallBytes = 4096;
 
-export interface NodeHttpOptions {
-  /** The client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1). */
-  readonly expectsContinue: boolean;
+export interface AnswerOptions {
   /** Whether connections should close after this answer. */
   readonly draining: () => boolean;
+  /** Told of each answer whose head is written (`createHeadFlush`). */
+  readonly flushSoon: (response: ServerResponse) => void;
 }
 
-/** An Inbound whose transport can tell it that its body can not be read on. */
-export interface BreakableInbound extends Inbound {
-  breakOff(): void;
+export interface HttpInbound extends Inbound {
+  readonly answer: HttpAnswer;
 }
 
+/** @param expectsContinue the client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1) */
 export function inboundOf(
   request: IncomingMessage,
   response: ServerResponse,
-  options: NodeHttpOptions,
-): BreakableInbound {
-  const listeners: ((why: Gone) => void)[] = [];
+  expectsContinue: boolean,
+  options: AnswerOptions,
+): HttpInbound {
   return {
     head: headOf(request),
-    body: options.expectsContinue ? askedBody(request, response) : request,
-    answer: answerOf(response, options.draining, listeners),
+    body: expectsContinue ? askedBody(request, response) : request,
+    answer: answerOf(response, options),
     isLost: () => isReset(request.socket),
-    breakOff: () => {
-      for (const listener of listeners) listener("malformed");
-    },
   };
 }
 
@@ -81,72 +78,132 @@ function askedBody(request: IncomingMessage, response: ServerResponse): Readable
   return body;
 }
 
-export function answerOf(
-  response: ServerResponse,
-  draining: () => boolean,
-  onGone: ((why: Gone) => void)[] = [],
-): Answer {
+/** An Answer over a ServerResponse. Its functions are shared; it belongs to no other object. */
+export interface HttpAnswer extends Answer {
+  readonly response: ServerResponse;
+  readonly options: AnswerOptions;
   /** Whether the answer is whole without an end, and its connection does not outlive it. */
-  let isLast = false;
-  let endsByClose = false;
+  isLast: boolean;
+  endsByClose: boolean;
+  drained: (() => void) | undefined;
+  gone: ((why: Gone) => void) | undefined;
+  /** The request's body can not be read on. */
+  breakOff(): void;
+  /** To be told when the response closes. */
+  closed(): void;
+}
+
+export function answerOf(response: ServerResponse, options: AnswerOptions): HttpAnswer {
   return {
-    headSent: () => response.headersSent,
-    interim(status, reason, fields) {
-      // With pipelining the socket belongs to an earlier answer until that one is whole.
-      const { socket } = response;
-      if (socket === null || response.headersSent) return;
-      let head = `HTTP/1.1 ${status} ${reason}\r\n`;
-      for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
-      socket.write(`${head}\r\n`, "latin1");
-    },
-    head({ status, reason, fields, length }) {
-      if (response.destroyed) return;
-      if (length !== undefined && status !== 204) fields.push("Content-Length", String(length));
-      if (draining()) fields.push("Connection", "close");
-      // What an upstream says of its own connection is not among them.
-      if (fields.includes("Connection")) response.shouldKeepAlive = false;
-      isLast = length !== undefined && !response.shouldKeepAlive;
-      response.writeHead(status, reason, fields);
-      setImmediate(flushHead, response);
-      endsByClose = length === undefined && !response.chunkedEncoding;
-    },
-    write(chunk) {
-      // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
-      if (response.destroyed) return true;
-      return chunk.length > smallBytes
-        ? response.write(chunk)
-        : response.write(chunk.toString("latin1"), "latin1");
-    },
-    end(trailers) {
-      if (response.destroyed) return;
-      if (trailers.length > 0) response.addTrailers(pairs(trailers));
-      // Node's `end` would add an empty piece to what waits in the cork, and make a vector of the two.
-      if (!response.chunkedEncoding) response.socket?.uncork();
-      if (isLast && !response.req.complete) linger(response);
-      else response.end();
-    },
-    abort() {
-      // What only the close delimits, as for HTTP/1.0, would end cleanly by any close but a reset (RFC 9112 §8).
-      // `resetAndDestroy` sends an end before the reset; with its own flag set, `destroy` does not.
-      if (endsByClose && response.socket !== null) Reflect.set(response.socket, "resetAndClosing", true);
-      response.destroy();
-    },
-    onDrain: (listener) => response.on("drain", listener),
-    onGone(listener) {
-      onGone.push(listener);
-      response.on("close", () => {
-        if (!response.writableFinished) listener("left");
-      });
-    },
+    response,
+    options,
+    isLast: false,
+    endsByClose: false,
+    drained: undefined,
+    gone: undefined,
+    headSent,
+    interim,
+    head,
+    write,
+    end,
+    abort,
+    onDrain,
+    onGone,
+    breakOff,
+    closed,
   };
+}
+
+function headSent(this: HttpAnswer): boolean {
+  return this.response.headersSent;
+}
+
+function interim(this: HttpAnswer, status: number, reason: string, fields: readonly string[]): void {
+  // With pipelining the socket belongs to an earlier answer until that one is whole.
+  const { socket, headersSent } = this.response;
+  if (socket === null || headersSent) return;
+  let text = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  socket.write(`${text}\r\n`, "latin1");
+}
+
+function head(this: HttpAnswer, { status, reason, fields, length }: AnswerHead): void {
+  const { response, options } = this;
+  if (response.destroyed) return;
+  if (length !== undefined && status !== 204) fields.push("Content-Length", String(length));
+  if (options.draining()) fields.push("Connection", "close");
+  // What an upstream says of its own connection is not among them.
+  if (fields.includes("Connection")) response.shouldKeepAlive = false;
+  this.isLast = length !== undefined && !response.shouldKeepAlive;
+  response.writeHead(status, reason, fields);
+  options.flushSoon(response);
+  this.endsByClose = length === undefined && !response.chunkedEncoding;
+}
+
+function write(this: HttpAnswer, chunk: Buffer): boolean {
+  const { response } = this;
+  // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
+  if (response.destroyed) return true;
+  const isTaken =
+    chunk.length > smallBytes ? response.write(chunk) : response.write(chunk.toString("latin1"), "latin1");
+  if (!isTaken && this.drained !== undefined) {
+    response.on("drain", this.drained);
+    this.drained = undefined;
+  }
+  return isTaken;
+}
+
+function end(this: HttpAnswer, trailers: readonly string[]): void {
+  const { response } = this;
+  if (response.destroyed) return;
+  if (trailers.length > 0) response.addTrailers(pairs(trailers));
+  // Node's `end` would add an empty piece to what waits in the cork, and make a vector of the two.
+  if (!response.chunkedEncoding) response.socket?.uncork();
+  if (this.isLast && !response.req.complete) linger(response);
+  else response.end();
+}
+
+function abort(this: HttpAnswer): void {
+  const { response } = this;
+  // What only the close delimits, as for HTTP/1.0, would end cleanly by any close but a reset (RFC 9112 §8).
+  // `resetAndDestroy` sends an end before the reset; with its own flag set, `destroy` does not.
+  if (this.endsByClose && response.socket !== null) Reflect.set(response.socket, "resetAndClosing", true);
+  response.destroy();
+}
+
+/** Heard of from the first write on that was too much: few answers have one. */
+function onDrain(this: HttpAnswer, listener: () => void): void {
+  this.drained = listener;
+}
+
+function onGone(this: HttpAnswer, listener: (why: Gone) => void): void {
+  this.gone = listener;
+}
+
+function breakOff(this: HttpAnswer): void {
+  this.gone?.("malformed");
+}
+
+function closed(this: HttpAnswer): void {
+  if (!this.response.writableFinished) this.gone?.("left");
 }
 
 /**
  * node:http holds a head back until there is content to send with it. What has none yet, such as a stream of events
  * before the first, does not wait; what has some went together.
+ *
+ * @returns to be told of each answer whose head is written: sends those still held back once all that has arrived is read
  */
-function flushHead(response: ServerResponse): void {
-  if (!(response.destroyed || response.writableEnded)) response.flushHeaders();
+export function createHeadFlush(): (response: ServerResponse) => void {
+  let written: ServerResponse[] = [];
+  const flush = () => {
+    const due = written;
+    written = [];
+    for (const response of due) if (!(response.destroyed || response.writableEnded)) response.flushHeaders();
+  };
+  return (response) => {
+    if (written.push(response) === 1) setImmediate(flush);
+  };
 }
 
 /**

@@ -10,12 +10,12 @@ import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from "node
 import type { ConnectionCounts } from "../telemetry/connections.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Inbound } from "./inbound.ts";
-import { inboundOf } from "./node-http.ts";
+import { createHeadFlush, inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
 import { createSecureListener } from "./secure.ts";
 import { createSessions } from "./sessions.ts";
 import { hasLongTarget } from "./target.ts";
-import { createTurns } from "./turns.ts";
+import { createTurns, type Turn } from "./turns.ts";
 import { createUpgrades } from "./upgrade.ts";
 
 /** Bytes of a request head (431 above it). */
@@ -29,6 +29,12 @@ const lingerMs = 1000;
 
 /** An address, or a listening socket that was handed to the process. */
 export type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
+
+/** An open connection. */
+interface Line {
+  /** Answers under way on it or waiting their turn. */
+  answering: number;
+}
 
 /** What the parser says, and of what. */
 type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
@@ -71,31 +77,39 @@ export function createProxyServer({
   idleTimeoutMs = defaultIdleTimeoutMs,
 }: ProxyServerOptions): ProxyServer {
   let draining = false;
-  const open = new Set<Socket>();
+  const open = new Map<Socket, Line>();
   const turns = createTurns();
-  /** Answers under way on a socket or waiting their turn; of one that is closed they are forgotten. */
-  const answering = new WeakMap<Socket, number>();
 
   const upgrades = createUpgrades({
-    isAnswering: (socket) => answering.has(socket),
+    isAnswering: (socket) => lineOf(socket).answering > 0,
     asPlain: (socket) => server.emit("connection", socket),
     handle(inbound, socket) {
       // Held for as long as it is open: a change of protocol is no idleness.
-      answering.set(socket, 1);
-      socket.on("close", () => answered(socket));
+      const line = lineOf(socket);
+      line.answering = 1;
+      socket.on("close", () => answered(socket, line));
       begin(inbound, socket);
     },
   });
-  const handle = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request;
-    answering.set(socket, (answering.get(socket) ?? 0) + 1);
-    response.on("close", () => answered(socket));
-    turns.take(request, response, (turn) => {
-      if (request.httpVersionMajor !== 1) return refuseRaw(socket, refusals.malformed);
-      const inbound = inboundOf(request, response, { expectsContinue, draining: () => draining });
-      turn.breakOff = inbound.breakOff;
+  const answerOptions = { draining: () => draining, flushSoon: createHeadFlush() };
+  const handle = (expectsContinue: boolean) => {
+    const start = (turn: Turn) => {
+      const { request, response } = turn;
+      if (request.httpVersionMajor !== 1) return refuseRaw(request.socket, refusals.malformed);
+      const inbound = inboundOf(request, response, expectsContinue, answerOptions);
+      turn.answer = inbound.answer;
       begin(inbound, response);
-    });
+    };
+    return (request: IncomingMessage, response: ServerResponse) => {
+      const { socket } = request;
+      const line = lineOf(socket);
+      line.answering += 1;
+      const turn = turns.take(request, response, start);
+      response.on("close", () => {
+        answered(socket, line);
+        turn.answer?.closed();
+      });
+    };
   };
   const begin = (inbound: Inbound, cut: { destroy(): void }) => {
     try {
@@ -105,21 +119,21 @@ export function createProxyServer({
       cut.destroy();
     }
   };
-  const answered = (socket: Socket) => {
-    const left = (answering.get(socket) ?? 1) - 1;
-    if (left > 0) answering.set(socket, left);
-    else {
-      answering.delete(socket);
+  const answered = (socket: Socket, line: Line) => {
+    line.answering -= 1;
+    if (line.answering <= 0) {
+      line.answering = 0;
       turns.answered(socket);
       upgrades.answered(socket);
     }
-    if (draining) closeOnceIdle(socket);
+    if (draining) closeOnceIdle(socket, line);
   };
+  const lineOf = (socket: Socket): Line => open.get(socket) ?? { answering: 0 };
   let idleMs = lingerMs;
-  const closeOnceIdle = (socket: Socket) => {
-    if (answering.has(socket)) return;
+  const closeOnceIdle = (socket: Socket, line: Line) => {
+    if (line.answering > 0) return;
     const close = () => {
-      if (!answering.has(socket)) socket.destroy();
+      if (line.answering === 0) socket.destroy();
     };
     // After what has arrived was read: a busy process hears of its timers first.
     setTimeout(() => setImmediate(close), idleMs).unref();
@@ -155,8 +169,8 @@ export function createProxyServer({
     if (!admitted) connections.refused();
     return admitted;
   };
-  const opened = (socket: Socket) => {
-    open.add(socket);
+  const opened = (socket: Socket, line: Line) => {
+    open.set(socket, line);
     connections.opened();
     socket.on("close", () => {
       open.delete(socket);
@@ -171,8 +185,9 @@ export function createProxyServer({
       socket.destroy();
       return;
     }
-    opened(socket);
-    if (draining) closeOnceIdle(socket);
+    const line = { answering: 0 };
+    opened(socket, line);
+    if (draining) closeOnceIdle(socket, line);
   });
   server.on("request", handle(false));
   server.on("checkContinue", handle(true));
@@ -208,9 +223,8 @@ export function createProxyServer({
       admits,
       onHttp1: (socket) => server.emit("connection", socket),
       onHttp2(socket) {
-        opened(socket);
         // Its session says when it is over.
-        answering.set(socket, 1);
+        opened(socket, { answering: 1 });
         sessions.take(socket);
       },
       onFault,
@@ -236,7 +250,7 @@ export function createProxyServer({
       draining = true;
       return new Promise((resolve) => {
         const cut = setTimeout(() => {
-          for (const socket of open) socket.destroy();
+          for (const socket of open.keys()) socket.destroy();
           secure?.cut();
         }, graceMs);
         // node:http's own would close what is idle at once, and with it requests on their way.
@@ -244,7 +258,7 @@ export function createProxyServer({
           clearTimeout(cut);
           resolve();
         });
-        for (const socket of open) closeOnceIdle(socket);
+        for (const [socket, line] of open) closeOnceIdle(socket, line);
         sessions.drain();
       });
     },

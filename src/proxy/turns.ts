@@ -6,19 +6,26 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
+/** The answer of a turn that has begun. */
+interface Begun {
+  /** Its request can not be read to its end. */
+  breakOff(): void;
+  closed(): void;
+}
+
 /** One request of a connection and the answer to it. */
 export interface Turn {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Set once begun: tells the exchange that its request can not be read to its end. */
-  breakOff: (() => void) | undefined;
+  /** Set once begun. */
+  answer: Begun | undefined;
   /** Set where it, or what is behind it, was found unreadable before it was that one's turn: refuses it then. */
   refuse: (() => void) | undefined;
 }
 
 export interface Turns {
   /** Calls `begin` when all before it is answered; never, when the connection ends first. */
-  take(request: IncomingMessage, response: ServerResponse, begin: (turn: Turn) => void): void;
+  take(request: IncomingMessage, response: ServerResponse, begin: (turn: Turn) => void): Turn;
   /**
    * The parser gives the connection up: inside the body of the latest request, or at the head of another.
    *
@@ -44,18 +51,14 @@ export function createTurns(): Turns {
   return {
     take(request, response, begin) {
       const { socket } = request;
-      const turn: Turn = { request, response, breakOff: undefined, refuse: undefined };
+      const turn: Turn = { request, response, answer: undefined, refuse: undefined };
       const line = lines.get(socket);
       const before = line?.latest?.response;
       if (line === undefined) lines.set(socket, { latest: turn });
       else line.latest = turn;
-      const next = () => {
-        if (socket.destroyed || before?.shouldKeepAlive === false) return;
-        if (turn.refuse === undefined) begin(turn);
-        else turn.refuse();
-      };
-      if (before === undefined || before.writableFinished) next();
-      else before.once("close", next);
+      if (before === undefined || before.writableFinished) next(turn, before, begin);
+      else before.once("close", () => next(turn, before, begin));
+      return turn;
     },
     giveUp(socket, peerEnded, refuse) {
       const turn = lines.get(socket)?.latest;
@@ -70,8 +73,8 @@ export function createTurns(): Turns {
           response.once("close", refuse);
         }
       } else if (peerEnded) socket.destroy();
-      else if (turn.breakOff === undefined) turn.refuse = refuse;
-      else turn.breakOff();
+      else if (turn.answer === undefined) turn.refuse = refuse;
+      else turn.answer.breakOff();
     },
     answered(socket) {
       const line = lines.get(socket);
@@ -80,4 +83,10 @@ export function createTurns(): Turns {
       if (request.complete && response.shouldKeepAlive && response.writableFinished) line.latest = undefined;
     },
   };
+}
+
+function next(turn: Turn, before: ServerResponse | undefined, begin: (turn: Turn) => void): void {
+  if (turn.request.socket.destroyed || before?.shouldKeepAlive === false) return;
+  if (turn.refuse === undefined) begin(turn);
+  else turn.refuse();
 }

@@ -7,7 +7,7 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Inbound } from "./inbound.ts";
-import { answerOf, headOf } from "./node-http.ts";
+import { answerOf, createHeadFlush, headOf } from "./node-http.ts";
 
 /** The one protocol that is relayed (RFC 6455). */
 const protocol = "websocket";
@@ -104,6 +104,8 @@ function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer)
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
+  const answer = answerOf(response, { draining: () => true, flushSoon: createHeadFlush() });
+  response.on("close", () => answer.closed());
   const onData = (chunk: Buffer) => {
     early.push(chunk);
     earlyBytes += chunk.length;
@@ -118,9 +120,8 @@ function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer)
   return {
     head: { ...headOf(request), framing: { kind: "none" }, upgrade: protocol },
     body: request,
-    answer: {
-      ...answerOf(response, () => true),
-      switchProtocols(fields) {
+    answer: Object.assign(answer, {
+      switchProtocols(fields: readonly string[]) {
         if (socket.destroyed || response.headersSent) return undefined;
         socket.pause();
         socket.off("drain", wakeAnswer).off("data", onData).off("end", cut);
@@ -130,6 +131,6 @@ function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer)
         socket.write(`${head}\r\n`, "latin1");
         return { stream: socket, first: Buffer.concat(early) };
       },
-    },
+    }),
   };
 }
