@@ -37,7 +37,7 @@ interface Gate extends GateOptions {
 }
 
 /** One request on its way: the engine's sink, and what waits for a slot. */
-interface Passage extends ResponseSink, Waiter {
+interface Passage extends ResponseSink, Waiter, Forwarding {
   readonly gate: Gate;
   readonly request: ForwardRequest;
   readonly sink: ResponseSink;
@@ -62,7 +62,7 @@ export function createGatedUpstream(upstream: Upstream, options: GateOptions): U
         if (place === "taken") passage.granted();
         else if (place === "full") queueMicrotask(() => turnAway(passage, "queue_full"));
       }
-      return { resume: () => passage.forwarding?.resume(), abort: () => abort(passage) };
+      return passage;
     },
     async close() {
       await slots.unqueued();
@@ -87,6 +87,8 @@ function createPassage(gate: Gate, request: ForwardRequest, sink: ResponseSink):
     end,
     switched,
     failure,
+    resume,
+    abort,
   };
 }
 
@@ -139,15 +141,19 @@ function failure(this: Passage, failed: Failure): void {
   this.sink.failure(failed);
 }
 
-function abort(passage: Passage): void {
-  if (passage.stage === "waiting") {
-    passage.stage = "over";
-    passage.gate.slots.leave(passage);
+function resume(this: Passage): void {
+  this.forwarding?.resume();
+}
+
+function abort(this: Passage): void {
+  if (this.stage === "waiting") {
+    this.stage = "over";
+    this.gate.slots.leave(this);
     return;
   }
-  if (passage.stage === "over") return;
-  leave(passage, "unknown");
-  passage.forwarding?.abort();
+  if (this.stage === "over") return;
+  leave(this, "unknown");
+  this.forwarding?.abort();
 }
 
 function leave(passage: Passage, connect: Connect): void {

@@ -21,6 +21,8 @@ const connectionFields: ReadonlySet<string> = new Set([
 /** What `Connection` may not strip: a peer could else hide who it is from the upstream (CVE-2026-33805). */
 const protectedFields: ReadonlySet<string> = new Set(["host", "cookie", "authorization", "expect"]);
 
+const noNames: ReadonlySet<string> = new Set();
+
 /**
  * The names a Connection field takes away with it.
  *
@@ -34,15 +36,24 @@ function nominated(
 ): ReadonlySet<string> | undefined {
   let found: Set<string> | undefined;
   for (let i = names.indexOf("connection"); i !== -1; i = names.indexOf("connection", i + 1)) {
-    const value = fields[2 * i + 1] ?? "";
-    if (/^(?:keep-alive|close)$/i.test(value)) continue;
-    found ??= new Set();
-    for (const token of value.split(",")) {
-      const name = token.trim().toLowerCase();
-      if (!protectedFields.has(name) && !alsoProtected.has(name)) found.add(name);
-    }
+    found = nominate(fields[2 * i + 1] ?? "", alsoProtected, found);
   }
   return found;
+}
+
+/** @returns the names found so far and those of the value */
+function nominate(
+  value: string,
+  alsoProtected: ReadonlySet<string>,
+  found: Set<string> | undefined,
+): Set<string> | undefined {
+  if (/^(?:keep-alive|close)$/i.test(value)) return found;
+  const names = found ?? new Set();
+  for (const token of value.split(",")) {
+    const name = token.trim().toLowerCase();
+    if (!protectedFields.has(name) && !alsoProtected.has(name)) names.add(name);
+  }
+  return names;
 }
 
 export interface ForwardedIdentity {
@@ -131,28 +142,57 @@ export function requestFields(
 /** RFC 7239 §4; an IPv6 address is bracketed and quoted (§6.1), as is a host with a port. */
 function forwardedElement(address: string, host: string, proto: string): string {
   const node = address.includes(":") ? `"[${address}]"` : address;
-  return `for=${node};host="${host.replaceAll(/[\\"]/g, "\\$&")}";proto=${proto}`;
+  const quoted = /[\\"]/.test(host) ? host.replaceAll(/[\\"]/g, "\\$&") : host;
+  return `for=${node};host="${quoted}";proto=${proto}`;
 }
 
-/** The response's end-to-end fields, without framing. */
-export function responseFields(
-  fields: readonly string[],
-  names: readonly string[],
-  proxyName: string,
-  none: ReadonlySet<string>,
-): string[] {
-  const dropped = nominated(fields, names, none);
-  const out: string[] = [];
+/** What of a response's head goes on. */
+export interface PassedHead {
+  /** End-to-end, without framing. */
+  readonly fields: string[];
+  /** Of the body, where it was declared. */
+  readonly length: number | undefined;
+}
+
+/** Lengths of the names that are looked at, so that all others need not be lower-cased. */
+const lookedAt: readonly boolean[] = [...connectionFields, "via"].reduce<boolean[]>((lengths, name) => {
+  lengths[name.length] = true;
+  return lengths;
+}, []);
+
+/** One pass over a response's fields. The engine has checked its framing; what goes on of that is the number. */
+export function responseHead(received: readonly string[], proxyName: string): PassedHead {
+  const fields: string[] = [];
   let via = "";
-  for (let i = 0; i < names.length; i += 1) {
-    const name = names[i] ?? "";
-    if (connectionFields.has(name) || dropped?.has(name)) continue;
-    const value = fields[2 * i + 1] ?? "";
-    if (name === "via") via = joined(via, value);
-    else out.push(fields[2 * i] ?? "", value);
+  let length: string | undefined;
+  let isCoded = false;
+  let dropped: Set<string> | undefined;
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] ?? "";
+    const value = received[i + 1] ?? "";
+    const known = lookedAt[name.length] === true ? name.toLowerCase() : "";
+    if (known === "via") via = joined(via, value);
+    else if (known === "content-length") length ??= value;
+    else if (known === "transfer-encoding") isCoded = true;
+    else if (known === "connection") dropped = nominate(value, noNames, dropped);
+    else if (known === "" || !connectionFields.has(known)) fields.push(name, value);
   }
-  out.push("Via", joined(via, `1.1 ${proxyName}`));
-  return out;
+  if (dropped !== undefined) dropFields(fields, dropped);
+  fields.push("Via", joined(via, `1.1 ${proxyName}`));
+  const isCounted = !isCoded && length !== undefined && /^\d{1,15}$/.test(length);
+  return { fields, length: isCounted ? Number(length) : undefined };
+}
+
+function dropFields(fields: string[], names: ReadonlySet<string>): void {
+  let kept = 0;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? "";
+    if (names.has(name.toLowerCase())) continue;
+    fields[kept] = name;
+    fields[kept + 1] = fields[i + 1] ?? "";
+    kept += 2;
+  }
+  fields.length = kept;
 }
 
 function joined(list: string, element: string): string {

@@ -77,7 +77,7 @@ export function learning(
   };
 
   return {
-    interim: sink.interim,
+    interim: (head) => sink.interim(head),
     head(head) {
       if (head.status < 200 || head.status >= 400) return sink.head(head);
       answered = { head, names: fieldNames.of(head.fields) };

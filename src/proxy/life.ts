@@ -8,29 +8,10 @@ import type { Clock } from "../state/store.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { MeteredSide, MeterRow } from "../telemetry/meter.ts";
 import type { Outcome } from "../telemetry/outcome.ts";
+import type { Deadlines, Waiting } from "./deadlines.ts";
 import type { Inbound } from "./inbound.ts";
 import { type Refusal, renderRefusal } from "./refusal.ts";
 import type { CompiledRoute } from "./table.ts";
-
-export interface Life {
-  isSettled(): boolean;
-  /** The status of the answer; absent before there is one. */
-  status: number | undefined;
-  /** The route is known: from here on the exchange counts as its. */
-  routed(route: CompiledRoute): void;
-  decided(side: Side, reason: Reason): void;
-  /** The request goes to the upstream now: it is in flight until settled, or until the next `began`. */
-  began(): void;
-  /** The attempt in flight failed without a byte sent, and another follows: counts it against its side. */
-  attemptFailed(outcome: Outcome): void;
-  /** Settles as a timeout when this much time passes first; measured from the first call. */
-  limit(totalMs: number, onTimeout: () => void): void;
-  /** Runs when it is settled; one thing. */
-  onSettled(run: () => void): void;
-  settle(outcome: Outcome): void;
-  /** Answers in the proxy's own words, or breaks off when the upstream's head is already out; and settles. */
-  refuse(refusal: Refusal): void;
-}
 
 export interface LifeContext {
   readonly clock: Clock;
@@ -40,82 +21,135 @@ export interface LifeContext {
   readonly noneRow: MeterRow;
 }
 
-export function beginLife(context: LifeContext, { head, answer }: Inbound, requestId: string): Life {
-  const { clock } = context;
-  const startedAt = clock.monotonic();
-  let attemptAt = startedAt;
-  let route: CompiledRoute | undefined;
-  let row = context.noneRow;
-  let side: MeteredSide = "none";
-  let reason: Reason | undefined;
-  let inFlight = false;
-  let settled = false;
-  let deadline: NodeJS.Timeout | undefined;
-  let afterwards = () => {};
+export interface Watcher {
+  /** The total time is over. */
+  timedOut(): void;
+}
 
-  const count = (outcome: Outcome) => {
-    if (!inFlight) row.began(side);
-    inFlight = false;
-    row.settled(side, outcome, (clock.monotonic() - attemptAt) / 1000);
-  };
+/** One object an exchange; its functions (below) are shared. */
+export interface Life extends Waiting {
+  readonly context: LifeContext;
+  readonly inbound: Inbound;
+  readonly requestId: string;
+  readonly startedAt: number;
+  attemptAt: number;
+  isSettled: boolean;
+  /** The status of the answer; absent before there is one. */
+  status: number | undefined;
+  route: CompiledRoute | undefined;
+  row: MeterRow;
+  side: MeteredSide;
+  reason: Reason | undefined;
+  inFlight: boolean;
+  /** Where its total time is bounded, and who hears that it is over. */
+  deadlines: Deadlines | undefined;
+  watcher: Watcher | undefined;
+  /** Runs when it is settled. */
+  onSettled: (() => void) | undefined;
+}
 
-  const life: Life = {
-    isSettled: () => settled,
+export function beginLife(context: LifeContext, inbound: Inbound, requestId: string): Life {
+  const startedAt = context.clock.monotonic();
+  return {
+    context,
+    inbound,
+    requestId,
+    startedAt,
+    attemptAt: startedAt,
+    isSettled: false,
     status: undefined,
-    routed(found) {
-      route = found;
-      row = found.row;
-    },
-    decided(decidedSide, decidedReason) {
-      side = decidedSide;
-      reason = decidedReason;
-      row.decided(decidedSide, decidedReason);
-    },
-    began() {
-      row.began(side);
-      inFlight = true;
-    },
-    attemptFailed(outcome) {
-      count(outcome);
-      attemptAt = clock.monotonic();
-    },
-    limit(totalMs, onTimeout) {
-      deadline ??= setTimeout(onTimeout, totalMs);
-    },
-    onSettled(run) {
-      afterwards = run;
-    },
-    settle(outcome) {
-      if (settled) return;
-      settled = true;
-      clearTimeout(deadline);
-      afterwards();
-      count(outcome);
-      context.accessLog({
-        cutover: route?.cutover.name ?? "none",
-        route: route?.name ?? "none",
-        side,
-        reason,
-        outcome,
-        status: life.status,
-        durationMs: clock.monotonic() - startedAt,
-        requestId,
-        method: head.method,
-      });
-    },
-    refuse(refusal) {
-      if (settled) return;
-      if (answer.headSent()) answer.abort();
-      else {
-        const { status, reason: phrase } = refusal;
-        const { fields, body } = renderRefusal(refusal, context.proxyName, requestId);
-        life.status = status;
-        answer.head({ status, reason: phrase, fields, length: body.length });
-        if (head.method !== "HEAD" && body.length > 0) answer.write(body);
-        answer.end([]);
-      }
-      life.settle(refusal.outcome);
-    },
+    route: undefined,
+    row: context.noneRow,
+    side: "none",
+    reason: undefined,
+    inFlight: false,
+    deadlines: undefined,
+    watcher: undefined,
+    onSettled: undefined,
+    dueAt: 0,
+    before: undefined,
+    behind: undefined,
+    expired,
   };
-  return life;
+}
+
+/** The route is known: from here on the exchange counts as its. */
+export function routed(life: Life, route: CompiledRoute): void {
+  life.route = route;
+  life.row = route.row;
+}
+
+export function decided(life: Life, side: Side, reason: Reason): void {
+  life.side = side;
+  life.reason = reason;
+  life.row.decided(side, reason);
+}
+
+/** The request goes to the upstream now: it is in flight until settled, or until the next `began`. */
+export function began(life: Life): void {
+  life.row.began(life.side);
+  life.inFlight = true;
+}
+
+/** The attempt in flight failed without a byte sent, and another follows: counts it against its side. */
+export function attemptFailed(life: Life, outcome: Outcome): void {
+  const now = life.context.clock.monotonic();
+  count(life, outcome, now);
+  life.attemptAt = now;
+}
+
+/** Tells the watcher when the time is over before it is settled; the first call counts. */
+export function limit(life: Life, deadlines: Deadlines, watcher: Watcher): void {
+  if (life.deadlines !== undefined) return;
+  life.deadlines = deadlines;
+  life.watcher = watcher;
+  deadlines.wait(life);
+}
+
+export function settle(life: Life, outcome: Outcome): void {
+  if (life.isSettled) return;
+  life.isSettled = true;
+  life.deadlines?.end(life);
+  life.onSettled?.();
+  const { context, route } = life;
+  const now = context.clock.monotonic();
+  count(life, outcome, now);
+  context.accessLog({
+    cutover: route?.cutover.name ?? "none",
+    route: route?.name ?? "none",
+    side: life.side,
+    reason: life.reason,
+    outcome,
+    status: life.status,
+    durationMs: now - life.startedAt,
+    requestId: life.requestId,
+    method: life.inbound.head.method,
+  });
+}
+
+/** Answers in the proxy's own words, or breaks off when the upstream's head is already out; and settles. */
+export function refuse(life: Life, refusal: Refusal): void {
+  if (life.isSettled) return;
+  const { head, answer } = life.inbound;
+  if (answer.headSent()) answer.abort();
+  else {
+    const { status, reason: phrase } = refusal;
+    const { fields, body } = renderRefusal(refusal, life.context.proxyName, life.requestId);
+    life.status = status;
+    answer.head({ status, reason: phrase, fields, length: body.length });
+    if (head.method !== "HEAD" && body.length > 0) answer.write(body);
+    answer.end([]);
+  }
+  settle(life, refusal.outcome);
+}
+
+function count(life: Life, outcome: Outcome, now: number): void {
+  const { row, side } = life;
+  if (!life.inFlight) row.began(side);
+  life.inFlight = false;
+  row.settled(side, outcome, (now - life.attemptAt) / 1000);
+}
+
+function expired(this: Life): void {
+  this.watcher?.timedOut();
 }

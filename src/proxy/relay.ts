@@ -11,10 +11,13 @@ import type {
   ForwardBody,
   Forwarding,
   ForwardRequest,
+  ResponseHead,
   ResponseSink,
+  Switched,
+  UpgradeLimits,
   Upstream,
 } from "./forward/port.ts";
-import { requestFields, responseFields } from "./headers.ts";
+import { requestFields, responseHead } from "./headers.ts";
 import type { Ids } from "./ids.ts";
 import type { Answer, RequestFraming } from "./inbound.ts";
 import type { FieldNames } from "./names.ts";
@@ -43,8 +46,6 @@ export interface RelayEvents {
   misbehaved(): void;
   failed(failure: Failure): void;
 }
-
-const noFields: ReadonlySet<string> = new Set();
 
 /** The request for the next hop (RFC 9110 §7.6). */
 export function forwardRequest(
@@ -83,6 +84,19 @@ function countHop(fields: string[], left: number | undefined): void {
   }
 }
 
+/** One attempt under way: what the engine calls, and what the exchange does. Its functions are shared. */
+interface Relay extends ResponseSink, Forwarding {
+  readonly context: RelayContext;
+  readonly upstream: Upstream;
+  readonly arrival: Arrival;
+  readonly answer: Answer;
+  readonly events: RelayEvents;
+  request: ForwardRequest;
+  /** What the engine is given: itself, or what stands around it. */
+  outer: ResponseSink;
+  forwarding: Forwarding | undefined;
+}
+
 /** Sends the request and relays what comes back, a byte at a time as fast as the client takes it. */
 export function relay(
   context: RelayContext,
@@ -93,52 +107,83 @@ export function relay(
   events: RelayEvents,
   around: ((sink: ResponseSink) => ResponseSink) | undefined,
 ): Forwarding {
-  const { fieldNames, proxyName } = context;
-  const sink: ResponseSink = {
-    interim({ status, reason, fields }) {
-      if (status === 101) return events.misbehaved();
-      // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
-      if (status === 100 || arrival.head.version === "1.0") return;
-      answer.interim(status, reason, responseFields(fields, fieldNames.of(fields), proxyName, noFields));
-    },
-    head({ status, reason, fields }) {
-      const names = fieldNames.of(fields);
-      const out = responseFields(fields, names, proxyName, noFields);
-      out.push(...events.answered(status));
-      try {
-        answer.head({ status, reason, fields: out, length: declaredLength(fields, names) });
-      } catch {
-        // A control character in the upstream's head: the transport will not write it (RFC 9110 §5.5).
-        events.misbehaved();
-      }
-    },
-    data: (chunk) => answer.write(chunk),
-    end(trailers) {
-      answer.end(trailerFields(trailers));
-      events.ended();
-    },
-    switched({ fields }, connection, limits) {
-      const out = responseFields(fields, fieldNames.of(fields), proxyName, noFields);
-      out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", arrival.head.upgrade ?? "");
-      const client = answer.switchProtocols?.(out);
-      if (client === undefined) connection.stream.destroy();
-      else joinTunnel(client, connection, limits, events.switched());
-    },
-    failure(failure) {
-      if (failure.stale && !request.fresh && mayRepeat(request)) begin({ ...request, fresh: true });
-      else events.failed(failure);
-    },
+  const made: Omit<Relay, "outer"> = {
+    context,
+    upstream,
+    arrival,
+    answer,
+    events,
+    request,
+    forwarding: undefined,
+    interim,
+    head,
+    data,
+    end,
+    switched,
+    failure,
+    resume,
+    abort,
   };
-  const outer = around?.(sink) ?? sink;
-  let forwarding: Forwarding;
-  function begin(attempt: ForwardRequest): void {
-    request = attempt;
-    forwarding = upstream.forward(attempt, outer);
+  const attempt: Relay = Object.assign(made, { outer: made });
+  if (around !== undefined) attempt.outer = around(attempt);
+  attempt.forwarding = upstream.forward(request, attempt.outer);
+  answer.onDrain(() => attempt.forwarding?.resume());
+  return attempt;
+}
+
+function interim(this: Relay, { status, reason, fields }: ResponseHead): void {
+  if (status === 101) {
+    this.events.misbehaved();
+    return;
   }
-  begin(request);
-  const resume = () => forwarding.resume();
-  answer.onDrain(resume);
-  return { resume, abort: () => forwarding.abort() };
+  // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
+  if (status === 100 || this.arrival.head.version === "1.0") return;
+  this.answer.interim(status, reason, responseHead(fields, this.context.proxyName).fields);
+}
+
+function head(this: Relay, { status, reason, fields: received }: ResponseHead): void {
+  const { fields, length } = responseHead(received, this.context.proxyName);
+  for (const part of this.events.answered(status)) fields.push(part);
+  try {
+    this.answer.head({ status, reason, fields, length });
+  } catch {
+    // A control character in the upstream's head: the transport will not write it (RFC 9110 §5.5).
+    this.events.misbehaved();
+  }
+}
+
+function data(this: Relay, chunk: Buffer): boolean {
+  return this.answer.write(chunk);
+}
+
+function end(this: Relay, trailers: readonly string[]): void {
+  this.answer.end(trailerFields(trailers));
+  this.events.ended();
+}
+
+function switched(this: Relay, { fields }: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
+  const { events, answer, arrival } = this;
+  const out = responseHead(fields, this.context.proxyName).fields;
+  out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", arrival.head.upgrade ?? "");
+  const client = answer.switchProtocols?.(out);
+  if (client === undefined) connection.stream.destroy();
+  else joinTunnel(client, connection, limits, events.switched());
+}
+
+function failure(this: Relay, failed: Failure): void {
+  const { request, upstream } = this;
+  if (failed.stale && !request.fresh && mayRepeat(request)) {
+    this.request = { ...request, fresh: true };
+    this.forwarding = upstream.forward(this.request, this.outer);
+  } else this.events.failed(failed);
+}
+
+function resume(this: Relay): void {
+  this.forwarding?.resume();
+}
+
+function abort(this: Relay): void {
+  this.forwarding?.abort();
 }
 
 /**
@@ -160,12 +205,6 @@ function framed(framing: RequestFraming, content: Buffer | Readable): ForwardBod
     case "chunked":
       return { kind: "chunked", content };
   }
-}
-
-/** The engine has checked the field; what goes on is the number. */
-function declaredLength(fields: readonly string[], names: readonly string[]): number | undefined {
-  const text = names.includes("transfer-encoding") ? undefined : fieldValue(fields, names, "content-length");
-  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */

@@ -10,6 +10,7 @@ import type { PinLife } from "../decide/pin.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { Side } from "../state/model.ts";
 import type { Meter, MeterRow } from "../telemetry/meter.ts";
+import { createDeadlines, type Deadlines } from "./deadlines.ts";
 import { countsOrders, finishes } from "./finishing.ts";
 import type { Upstream } from "./forward/port.ts";
 import type { JourneySecrets } from "./secrets.ts";
@@ -17,7 +18,7 @@ import type { JourneySecrets } from "./secrets.ts";
 /** An upstream and the time an exchange with it may take in all. */
 export interface Destination {
   readonly upstream: Upstream;
-  readonly totalMs: number;
+  readonly total: Deadlines;
 }
 
 export interface CompiledJourney {
@@ -89,11 +90,16 @@ export function compileTable(
   secrets: Pick<JourneySecrets, "of">,
   meter: Meter,
 ): Table {
+  const destinations = new Map<string, Destination>();
   const destination = (name: string): Destination => {
+    const known = destinations.get(name);
+    if (known !== undefined) return known;
     const upstream = upstreams.get(name);
     const totalMs = config.upstreams[name]?.timeouts.total;
     if (upstream === undefined || totalMs === undefined) throw new Error(`no upstream named ${name}`);
-    return { upstream, totalMs };
+    const made = { upstream, total: createDeadlines(totalMs) };
+    destinations.set(name, made);
+    return made;
   };
   const cutovers = new Map<string, CompiledCutover>();
   const identityFields = new Set<string>();

@@ -6,16 +6,17 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { isConnected, whenConnected } from "./dial.ts";
 import { codes, failureOf } from "./failure.ts";
-import type {
-  Failure,
-  ForwardRequest,
-  ResponseHead,
-  ResponseSink,
-  Switched,
-  UpstreamTimeouts,
-} from "./port.ts";
+import type { Failure, ForwardRequest, ResponseHead, ResponseSink, Switched } from "./port.ts";
 import { hasForeignCoding, soundReason } from "./response-head.ts";
-import { awaitBody, awaitHead, keepAwaitingBody, stopTimer, type Timed } from "./timers.ts";
+import {
+  awaitBody,
+  awaitHead,
+  expireTimed,
+  keepAwaitingBody,
+  stopTimer,
+  type Timed,
+  type Waits,
+} from "./timers.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
 const notAscii = /[^\t\x20-\x7e]/;
@@ -24,7 +25,7 @@ const notAscii = /[^\t\x20-\x7e]/;
 export function createExchange(
   request: ForwardRequest,
   sink: ResponseSink,
-  timeouts: UpstreamTimeouts,
+  { waits, connectMs }: { readonly waits: Waits; readonly connectMs: number },
   onOver: () => void,
   onSwitched?: (head: ResponseHead, connection: Switched) => void,
 ) {
@@ -38,9 +39,12 @@ export function createExchange(
   let sent = false;
   let over = false;
   const timed: Timed = {
-    timeouts,
-    timer: undefined,
+    waits,
+    dueAt: 0,
+    before: undefined,
+    behind: undefined,
     awaited: undefined,
+    expired: expireTimed,
     timedOut: (code) => breakOff({ outcome: "timeout", sent, code }),
   };
   awaitHead(timed);
@@ -99,7 +103,7 @@ export function createExchange(
     }
     connectTimer = setTimeout(() => {
       breakOff({ outcome: "connect_failed", sent: false, code: codes.connectTimeout });
-    }, timeouts.connectMs);
+    }, connectMs);
     whenConnected(socket, onConnected);
   }
 

@@ -18,6 +18,7 @@ import { createExchange } from "./client-request.ts";
 import { createDial } from "./dial.ts";
 import { codes } from "./failure.ts";
 import type { CreateUpstream } from "./port.ts";
+import { createWaits } from "./timers.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
@@ -40,6 +41,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? 80 : Number(url.port),
   };
+  const waiting = { waits: createWaits(timeouts), connectMs: timeouts.connectMs };
   const shown = stage();
   let active = 0;
   let closed = false;
@@ -49,7 +51,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
     name,
     forward(request, sink) {
       active++;
-      const exchange = createExchange(request, sink, timeouts, () => {
+      const exchange = createExchange(request, sink, waiting, () => {
         active--;
         if (active === 0) onIdle?.();
       });

@@ -13,8 +13,8 @@ export interface ForwardRequest {
   readonly method: string;
   /** The request target, byte for byte (latin1); `*` for OPTIONS *. */
   readonly target: string;
-  /** End-to-end fields, host included, no framing. */
-  readonly fields: readonly string[];
+  /** End-to-end fields, host included, no framing. The engine changes none of them. */
+  readonly fields: string[];
   readonly body: ForwardBody;
   /** Only a connection made for it will do, where one can be had. */
   readonly fresh?: boolean;

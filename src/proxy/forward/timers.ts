@@ -7,32 +7,42 @@
  *   response's body is due. A silence the other side causes (the client sends nothing, the client reads nothing)
  *   is not the upstream's: the timer is stopped for as long.
  *
- * One Node timer an exchange, restarted with `refresh()`; no closure of its own.
+ * No Node timer of its own, and no closure: the exchange itself is what waits (deadlines.ts).
  */
+import { createDeadlines, type Deadlines, type Waiting } from "../deadlines.ts";
 import type { UpstreamTimeouts } from "./port.ts";
 
 export type TimeoutCode = "ERR_HEADERS_TIMEOUT" | "ERR_IDLE_TIMEOUT";
 
-/** What the timers keep in the exchange's own object. */
-export interface Timers {
-  timer: NodeJS.Timeout | undefined;
-  awaited: TimeoutCode | undefined;
+/** The waits of all exchanges with one upstream. */
+export interface Waits {
+  readonly headers: Deadlines;
+  readonly idle: Deadlines;
 }
 
-export interface Timed extends Timers {
-  readonly timeouts: UpstreamTimeouts;
+export function createWaits({ headersMs, idleMs }: UpstreamTimeouts): Waits {
+  return { headers: createDeadlines(headersMs), idle: createDeadlines(idleMs) };
+}
+
+export interface Timed extends Waiting {
+  readonly waits: Waits;
+  awaited: TimeoutCode | undefined;
   /** The upstream was silent too long; nothing runs any more. */
   timedOut(code: TimeoutCode): void;
 }
 
 /** Waits for the response's head, from now. */
 export function awaitHead(exchange: Timed): void {
-  run(exchange, "ERR_HEADERS_TIMEOUT", exchange.timeouts.headersMs);
+  if (exchange.awaited === "ERR_IDLE_TIMEOUT") exchange.waits.idle.end(exchange);
+  exchange.awaited = "ERR_HEADERS_TIMEOUT";
+  exchange.waits.headers.wait(exchange);
 }
 
 /** Waits for the upstream's next move of a body, from now. */
 export function awaitBody(exchange: Timed): void {
-  run(exchange, "ERR_IDLE_TIMEOUT", exchange.timeouts.idleMs);
+  if (exchange.awaited === "ERR_HEADERS_TIMEOUT") exchange.waits.headers.end(exchange);
+  exchange.awaited = "ERR_IDLE_TIMEOUT";
+  exchange.waits.idle.wait(exchange);
 }
 
 /** Waits for the upstream's next move of a body, unless it is being waited for already. */
@@ -41,25 +51,16 @@ export function keepAwaitingBody(exchange: Timed): void {
 }
 
 /** Nothing is due from the upstream. */
-export function stopTimer(exchange: Timers): void {
-  if (exchange.awaited === undefined) return;
-  clearTimeout(exchange.timer);
+export function stopTimer(exchange: Timed): void {
+  if (exchange.awaited === "ERR_HEADERS_TIMEOUT") exchange.waits.headers.end(exchange);
+  else if (exchange.awaited === "ERR_IDLE_TIMEOUT") exchange.waits.idle.end(exchange);
   exchange.awaited = undefined;
 }
 
-function run(exchange: Timed, code: TimeoutCode, milliseconds: number): void {
-  if (exchange.awaited === code) {
-    exchange.timer?.refresh();
-    return;
-  }
-  clearTimeout(exchange.timer);
-  exchange.awaited = code;
-  exchange.timer = setTimeout(expire, milliseconds, exchange);
-}
-
-function expire(exchange: Timed): void {
-  const code = exchange.awaited;
+/** The `expired` of what is timed. */
+export function expireTimed(this: Timed): void {
+  const code = this.awaited;
   if (code === undefined) return;
-  exchange.awaited = undefined;
-  exchange.timedOut(code);
+  this.awaited = undefined;
+  this.timedOut(code);
 }

@@ -14,23 +14,27 @@
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { type Connection, type Connections, createConnections, type Passenger } from "./connections.ts";
+import { decodedFields } from "./decoded-fields.ts";
 import { codes, failureOf } from "./failure.ts";
 import { createHttpProxyUpstream } from "./http-proxy.ts";
-import type {
-  CreateUpstream,
-  Failure,
-  ForwardRequest,
-  ResponseSink,
-  Upstream,
-  UpstreamTimeouts,
-} from "./port.ts";
+import type { CreateUpstream, Failure, Forwarding, ForwardRequest, ResponseSink, Upstream } from "./port.ts";
 import { asciiReason, hasForeignCoding, reasonOf } from "./response-head.ts";
-import { awaitBody, awaitHead, keepAwaitingBody, stopTimer, type Timed, type TimeoutCode } from "./timers.ts";
+import {
+  awaitBody,
+  awaitHead,
+  createWaits,
+  expireTimed,
+  keepAwaitingBody,
+  stopTimer,
+  type Timed,
+  type TimeoutCode,
+  type Waits,
+} from "./timers.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
 const uploadBufferBytes = 64 * 1024;
 
-interface Exchange extends Timed, Passenger {
+interface Exchange extends Timed, Passenger, Forwarding {
   readonly sink: ResponseSink;
   readonly connections: Connections;
   options: Dispatcher.DispatchOptions | undefined;
@@ -55,6 +59,7 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
     limit: options.connections,
     connectMs: timeouts.connectMs,
   });
+  const waits = createWaits(timeouts);
   let asteriskForm: Upstream | undefined;
 
   return {
@@ -64,14 +69,14 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
         asteriskForm ??= createHttpProxyUpstream(options);
         return asteriskForm.forward(request, sink);
       }
-      const exchange = createExchange(sink, timeouts, connections, request.fresh === true);
+      const exchange = createExchange(sink, waits, connections, request.fresh === true);
       const { fields, body } = framed(request, exchange);
       exchange.options = { method: request.method, path: request.target, headers: fields, body };
       awaitHead(exchange);
       if (connections.closing)
         failLater(exchange, { outcome: "connect_failed", sent: false, code: codes.closed });
       else connections.acquire(exchange);
-      return { resume: () => resume(exchange), abort: () => settle(exchange, "broken") };
+      return exchange;
     },
     async close() {
       await Promise.all([connections.close(), asteriskForm?.close()]);
@@ -81,15 +86,17 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
 
 function createExchange(
   sink: ResponseSink,
-  timeouts: UpstreamTimeouts,
+  waits: Waits,
   connections: Connections,
   fresh: boolean,
 ): Exchange & Dispatcher.DispatchHandler {
   return {
     sink,
-    timeouts,
+    waits,
     connections,
-    timer: undefined,
+    dueAt: 0,
+    before: undefined,
+    behind: undefined,
     awaited: undefined,
     options: undefined,
     connection: undefined,
@@ -102,6 +109,7 @@ function createExchange(
     headSeen: false,
     over: false,
     board,
+    expired: expireTimed,
     timedOut,
     onConnect,
     onBodySent,
@@ -110,18 +118,20 @@ function createExchange(
     onData,
     onComplete,
     onError,
+    resume,
+    abort,
   };
 }
 
 /** undici frames by what it is given: nothing or a Buffer by its size, a stream by the field or chunked. */
 function framed({ fields, body }: ForwardRequest, exchange: Exchange) {
   if (body.kind === "none" || (body.kind === "sized" && body.length === 0)) {
-    return { fields: fields.slice(), body: null };
+    return { fields, body: null };
   }
-  if (Buffer.isBuffer(body.content)) return { fields: fields.slice(), body: body.content };
+  if (Buffer.isBuffer(body.content)) return { fields, body: body.content };
   const length = body.kind === "sized" ? body.length : undefined;
   return {
-    fields: length === undefined ? fields.slice() : [...fields, "content-length", `${length}`],
+    fields: length === undefined ? fields : [...fields, "content-length", `${length}`],
     body: streamed(body.content, length, exchange),
   };
 }
@@ -184,7 +194,7 @@ function onHeaders(
   reason: string,
 ): boolean {
   if (this.over) return true;
-  const fields = fieldsOf(rawFields);
+  const fields = decodedFields(rawFields);
   const oddLine = this.connection?.oddLine();
   if (oddLine !== undefined && !oddLine.startsWith("HTTP/1.")) return refuse(this, codes.httpVersion);
   if (status === 101) return refuse(this, codes.unaskedUpgrade);
@@ -215,7 +225,7 @@ function onData(this: Exchange, chunk: Buffer): boolean {
 }
 
 function onComplete(this: Exchange, trailers: readonly (string | Buffer)[] | null): void {
-  complete(this, trailers === null ? [] : fieldsOf(trailers));
+  complete(this, trailers === null ? [] : decodedFields(trailers));
 }
 
 function complete(exchange: Exchange, trailers: readonly string[]): void {
@@ -249,10 +259,14 @@ function failLater(exchange: Exchange, failure: Failure): void {
   queueMicrotask(() => fail(exchange, failure));
 }
 
-function resume(exchange: Exchange): void {
-  if (exchange.over || exchange.resumeParser === undefined) return;
-  awaitBody(exchange);
-  exchange.resumeParser();
+function resume(this: Exchange): void {
+  if (this.over || this.resumeParser === undefined) return;
+  awaitBody(this);
+  this.resumeParser();
+}
+
+function abort(this: Exchange): void {
+  settle(this, "broken");
 }
 
 /** The one way out: by the end of the response, by a failure, or by the caller's abort. */
@@ -265,13 +279,4 @@ function settle(exchange: Exchange, how: "complete" | "broken"): void {
   if (connection === undefined) connections.leave(exchange);
   else if (how === "complete") connections.release(connection);
   else connections.discard(connection);
-}
-
-function fieldsOf(raw: readonly (string | Buffer)[]): string[] {
-  const fields = new Array<string>(raw.length);
-  for (let i = 0; i < raw.length; i++) {
-    const part = raw[i];
-    fields[i] = typeof part === "string" ? part : (part?.toString("latin1") ?? "");
-  }
-  return fields;
 }

@@ -8,6 +8,7 @@ import { createExchange } from "./client-request.ts";
 import { createDial } from "./dial.ts";
 import { codes } from "./failure.ts";
 import type { ForwardRequest, ResponseSink, UpgradeLimits, Upstream, UpstreamTls } from "./port.ts";
+import { createWaits } from "./timers.ts";
 
 export interface UpgradeOptions {
   readonly url: URL;
@@ -25,7 +26,8 @@ export interface UpgradeOptions {
 /** @returns the upstream, for requests that ask for an upgrade too */
 export function withUpgrades(upstream: Upstream, { url, tls, timeouts, limits }: UpgradeOptions): Upstream {
   const dial = createDial(url, tls, { allowHalfOpen: true });
-  const waits = { connectMs: timeouts.connectMs, headersMs: timeouts.handshakeMs, idleMs: timeouts.idleMs };
+  const { connectMs, handshakeMs, idleMs } = timeouts;
+  const waiting = { waits: createWaits({ connectMs, headersMs: handshakeMs, idleMs }), connectMs };
   let active = 0;
   let closed = false;
   let onIdle: (() => void) | undefined;
@@ -36,7 +38,7 @@ export function withUpgrades(upstream: Upstream, { url, tls, timeouts, limits }:
     const exchange = createExchange(
       { ...request, fields },
       sink,
-      waits,
+      waiting,
       () => {
         active -= 1;
         if (active === 0) onIdle?.();

@@ -101,8 +101,8 @@ export function sized(
 }
 
 export function send(upstream: Upstream, what: Partial<ForwardRequest> = {}, sink = recordingSink()): Sent {
-  const { resume, abort } = upstream.forward(request(what), sink);
-  return { sink, resume, abort };
+  const forwarding = upstream.forward(request(what), sink);
+  return { sink, resume: () => forwarding.resume(), abort: () => forwarding.abort() };
 }
 
 /** Sends, waits for the end, and expects a whole response in good order. */

@@ -5,7 +5,7 @@ import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
 import { openUpstream } from "../../../src/proxy/forward/open.ts";
-import type { Upstream } from "../../../src/proxy/forward/port.ts";
+import type { ForwardRequest, Upstream } from "../../../src/proxy/forward/port.ts";
 import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
 import { recordingSink } from "../../support/recording-sink.ts";
 import { until } from "../../support/until.ts";
@@ -190,12 +190,12 @@ describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
   test("an abort closes the connection, in the handshake and after it", async () => {
     const { port, open, seen } = await serve(pair);
     const upstream = to("localhost", port, { ca: authority.ca });
-    const request = {
+    const request: ForwardRequest = {
       method: "GET",
       target: "/silent",
       fields: ["Host", "h"],
       body: { kind: "none" },
-    } as const;
+    };
     upstream.forward(request, recordingSink()).abort();
     const forwarding = upstream.forward(request, recordingSink());
     await until("it arrives", () => seen.requests === 1);

@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createDeadlines, type Waiting } from "../../../src/proxy/deadlines.ts";
+
+function waiting(expired: () => void): Waiting {
+  return { dueAt: 0, before: undefined, behind: undefined, expired };
+}
+
+describe("deadlines of one length", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("tell each that waited in vain, in the order they began, once and in time", () => {
+    const deadlines = createDeadlines(100);
+    const told: string[] = [];
+    const first = waiting(() => told.push("first"));
+    const second = waiting(() => told.push("second"));
+    deadlines.wait(first);
+    vi.advanceTimersByTime(60);
+    deadlines.wait(second);
+    vi.advanceTimersByTime(41);
+    expect(told).toEqual(["first"]);
+    vi.advanceTimersByTime(60);
+    expect(told).toEqual(["first", "second"]);
+    vi.advanceTimersByTime(1000);
+    expect(told).toHaveLength(2);
+  });
+
+  it("forget what has ended, wherever it stood, and begin anew for what begins again", () => {
+    const deadlines = createDeadlines(100);
+    const told: string[] = [];
+    const all = ["a", "b", "c", "d"].map((name) => waiting(() => told.push(name)));
+    for (const each of all) deadlines.wait(each);
+    const [a, b, , d] = all;
+    for (const each of [b, d]) if (each !== undefined) deadlines.end(each);
+    vi.advanceTimersByTime(50);
+    if (a !== undefined) deadlines.wait(a);
+    vi.advanceTimersByTime(51);
+    expect(told).toEqual(["c"]);
+    vi.advanceTimersByTime(50);
+    expect(told).toEqual(["c", "a"]);
+  });
+
+  it("go on after one that fails", () => {
+    const deadlines = createDeadlines(100);
+    const told: string[] = [];
+    deadlines.wait(
+      waiting(() => {
+        throw new Error("a fault");
+      }),
+    );
+    deadlines.wait(waiting(() => told.push("next")));
+    expect(() => vi.advanceTimersByTime(101)).toThrow("a fault");
+    vi.advanceTimersByTime(2);
+    expect(told).toEqual(["next"]);
+  });
+
+  it("may wait for longer than Node takes a timer for", () => {
+    const deadlines = createDeadlines(2 ** 32);
+    const told: string[] = [];
+    deadlines.wait(waiting(() => told.push("late")));
+    vi.advanceTimersByTime(2 ** 31);
+    expect(told).toEqual([]);
+    vi.advanceTimersByTime(2 ** 31);
+    expect(told).toEqual(["late"]);
+  });
+});
