@@ -27,11 +27,11 @@ function storesOver(records: Records, close: () => Promise<void>): OwnershipStor
             return claim ?? sideOf(await records.get(ownerId(cutover, key)));
           }),
         ),
-      async record(cutover, { key, claimed }, side, ttlMs) {
+      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
         const unless = (value: Side) => (held: string | undefined) =>
           sideOf(held) === undefined ? { value, ttlMs } : undefined;
         if (!claimed) return sideOf(await records.change(ownerId(cutover, key), unless(side)));
-        const fact = sideOf(await records.get(ownerId(cutover, key)));
+        const fact = late ? undefined : sideOf(await records.get(ownerId(cutover, key)));
         return sideOf(await records.change(claimId(cutover, key), unless(fact ?? side))) ?? fact;
       },
     },

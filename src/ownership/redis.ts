@@ -59,11 +59,11 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
           return claimed ? (claimOf(claim) ?? fact) : fact;
         });
       },
-      async record(cutover, { key, claimed }, side, ttlMs) {
+      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
         const news = Buffer.from(`${claimed ? "claim:" : ""}${side}:${cutover}:${key}`, "latin1");
         const code = claimed ? claimOwner : learnOwner;
         const names = [ownerKey(cutover, key), claimKey(cutover, key)];
-        const [before] = await ask(["eval", code, 2, ...names, side, ttlMs, channel, news]);
+        const [before] = await ask(["eval", code, 2, ...names, side, ttlMs, channel, news, late ? 1 : 0]);
         return sideOf(before);
       },
     },

@@ -92,7 +92,7 @@ export function createSpool(options: SpoolOptions): Spool {
     const ttlMs = fact.until - clock.now();
     if (ttlMs > 0) {
       try {
-        const before = await owners.record(fact.cutover, fact, fact.side, ttlMs);
+        const before = await owners.record(fact.cutover, fact, fact.side, ttlMs, true);
         if (before !== undefined && before !== fact.side) {
           counts.disputed(fact.cutover);
           log.warn(

@@ -31,10 +31,17 @@ export interface OwnerStore {
    * Makes the side the key's owner unless `lookup` would tell one; atomic across instances.
    *
    * @param ttlMs how long the record is kept; a claim is kept so long whatever becomes of a fact
+   * @param late the side has had the request already, in an outage: no fact says any more where its claim begins
    * @returns the owner there was before; `undefined` when the side has become it
    * @throws StoreUnavailable when the store does not answer in time: the record may have been made
    */
-  record(cutover: string, key: NamedKey, side: Side, ttlMs: number): Promise<Side | undefined>;
+  record(
+    cutover: string,
+    key: NamedKey,
+    side: Side,
+    ttlMs: number,
+    late?: boolean,
+  ): Promise<Side | undefined>;
 }
 
 /** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */

@@ -35,8 +35,8 @@ export function askingStores(
     owners: {
       lookup: (cutover, keys) =>
         owners({ call: "lookup", cutover, keys: keys.map(({ key, claimed }) => ({ key, claimed })) }),
-      async record(cutover, { key, claimed }, side, ttlMs) {
-        const [before] = await owners({ call: "record", cutover, key: { key, claimed }, side, ttlMs });
+      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
+        const [before] = await owners({ call: "record", cutover, key: { key, claimed }, side, ttlMs, late });
         return before;
       },
     },
@@ -69,7 +69,8 @@ export async function answerFrom({ owners, pins, open }: Holding, asked: Questio
         return { kind: "owners", owners: found.map((owner) => owner ?? null) };
       }
       case "record": {
-        const before = await owners.record(asked.cutover, asked.key, asked.side, asked.ttlMs);
+        const { cutover, key, side, ttlMs, late } = asked;
+        const before = await owners.record(cutover, key, side, ttlMs, late);
         return { kind: "owners", owners: [before ?? null] };
       }
       case "find":

@@ -63,6 +63,7 @@ const question = z.discriminatedUnion("call", [
     key: namedKey,
     side: z.enum(sides),
     ttlMs: z.number(),
+    late: z.boolean(),
   }),
   z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
   z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),

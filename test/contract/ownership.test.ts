@@ -161,6 +161,19 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
     });
 
     test.each(sides)(
+      "a request that %s has had in an outage stays there, though an order of that name was made elsewhere since",
+      async (side) => {
+        const { owners } = place.one;
+        const elsewhere = side === "new" ? "legacy" : "new";
+        await record(fact("O1"), elsewhere);
+        expect(await owners.record("checkout", claim("O1"), side, hour, true)).toBeUndefined();
+        expect(await lookup()).toEqual([elsewhere, side]);
+        expect(await owners.record("checkout", claim("O1"), elsewhere, hour, true)).toBe(side);
+        expect(await record(claim("O1"), elsewhere)).toBe(side);
+      },
+    );
+
+    test.each(sides)(
       "the request keeps its side when the order is made on %s, and the order its own",
       async (side) => {
         await record(claim("O1"), "new");

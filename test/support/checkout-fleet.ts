@@ -71,8 +71,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     if (!up) throw new StoreUnavailable("off");
     return work();
   };
-  const record: OwnerStore["record"] = async (cutover, key, side, ttlMs) => {
-    const before = await stores.owners.record(cutover, key, side, ttlMs);
+  const record: OwnerStore["record"] = async (cutover, key, side, ttlMs, late) => {
+    const before = await stores.owners.record(cutover, key, side, ttlMs, late);
     if (before === undefined) for (const hear of listeners) hear(cutover, key, side);
     return before;
   };
@@ -332,7 +332,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   async function handIn(instance: Instance): Promise<void> {
     for (const fact of instance.fixture.spooled.splice(0)) {
       const ttlMs = fact.until - time.ms;
-      if (ttlMs > 0) await record(fact.cutover, fact, fact.side, ttlMs);
+      if (ttlMs > 0) await record(fact.cutover, fact, fact.side, ttlMs, true);
     }
   }
 
