@@ -210,6 +210,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
       const stopEnding = endConnections(closeGraceMs);
       try {
         await app.close();
+        // A server that fastify has not made listen itself it does not close.
+        if (app.server.listening) await new Promise((resolve) => app.server.close(resolve));
       } finally {
         stopEnding();
       }
