@@ -26,7 +26,7 @@ const project = (
 });
 
 /** Integration tests that hold times and shares of a machine against a bar: each has the machine to itself. */
-const timed = ["bad-tokens", "flips", "fleet", "memory", "overload", "redis-topologies", "redis-trouble"].map(
+const timed = ["bad-tokens", "flips", "fleet", "overload", "redis-topologies", "redis-trouble"].map(
   (name) => `test/integration/${name}.test.ts`,
 );
 

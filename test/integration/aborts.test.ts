@@ -8,12 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type Authority, createAuthority } from "../support/certificates.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Inspected, startInspected } from "../support/inspected.ts";
 import { numbersEach, type Place, plainVisits, secureVisits, type Visit } from "../support/leavers.ts";
 import { type LeftUpstream, startLeftUpstream } from "../support/left-upstream.ts";
 import { scrape, sumOf, yamlOf } from "../support/lifecycle.ts";
+import { secured } from "../support/secured.ts";
 import { createRandom } from "../wire/fuzz/random.ts";
 
 const count = process.env.CUTOVER_BARS === "full" ? 5000 : 120;
@@ -22,20 +22,12 @@ const seed = Number(process.env.CUTOVER_SEED ?? Date.now() % 1_000_000);
 const atOnce = 16;
 const maxConnections = 128;
 
+const { authority, cleanups } = secured();
 let folder: string;
-let authority: Authority;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cutover-aborts-"));
-  authority = createAuthority();
 });
-afterAll(async () => {
-  authority.remove();
-  await rm(folder, { recursive: true });
-});
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterAll(() => rm(folder, { recursive: true }));
 
 async function start(name: string, tls: string): Promise<{ serve: Inspected; upstream: LeftUpstream }> {
   const upstream = await startLeftUpstream();

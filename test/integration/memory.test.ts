@@ -11,31 +11,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { portOf } from "../../src/proxy/server.ts";
-import { type Authority, createAuthority } from "../support/certificates.ts";
 import { type Inspected, startInspected } from "../support/inspected.ts";
 import { startUpstream, yamlOf } from "../support/lifecycle.ts";
+import { secured } from "../support/secured.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const idleConnections = isFull ? 10_000 : 1000;
 const mebibyte = 2 ** 20;
 const bodyBytes = (isFull ? 1024 : 96) * mebibyte;
 
+const { authority, cleanups } = secured();
 let folder: string;
-let authority: Authority;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cutover-memory-"));
-  authority = createAuthority();
 });
-afterAll(async () => {
-  authority.remove();
-  await rm(folder, { recursive: true });
-});
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterAll(() => rm(folder, { recursive: true }));
 
 async function start(name: string, url: string, tls = ""): Promise<Inspected> {
   const yaml = yamlOf({ upstreams: { legacy: url, new: url } });

@@ -3,25 +3,14 @@
  * exchange like any other: counted once, nothing of it left in flight, its upstream's connection closed.
  */
 import { constants } from "node:http2";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
+import { describe, expect, test } from "vitest";
 import { type FrameClient, rawFrames } from "../../support/h2-frames.ts";
 import { engineNames, startProxy } from "../../support/proxy.ts";
 import { startRawUpstream } from "../../support/raw-upstream.ts";
+import { secured } from "../../support/secured.ts";
 import { until } from "../../support/until.ts";
 
-let authority: Authority;
-let pair: IssuedPair;
-beforeAll(() => {
-  authority = createAuthority();
-  pair = authority.issue("proxy");
-});
-afterAll(() => authority.remove());
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const { authority, pair, cleanups } = secured();
 
 const head = (method: string, fields: Readonly<Record<string, string>> = {}) => ({
   ":method": method,

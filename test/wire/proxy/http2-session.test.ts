@@ -1,25 +1,14 @@
 /** What one HTTP/2 session may ask of the proxy, and how it ends: RFC 9113 §5.1.2, §6.8, §10.5; floods by their CVE. */
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
+import { describe, expect, test } from "vitest";
 import { type FrameClient, literals, rawFrames } from "../../support/h2-frames.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { type Script, startRawUpstream } from "../../support/raw-upstream.ts";
+import { secured } from "../../support/secured.ts";
 import { until } from "../../support/until.ts";
 
-let authority: Authority;
-let pair: IssuedPair;
-beforeAll(() => {
-  authority = createAuthority();
-  pair = authority.issue("proxy");
-});
-afterAll(() => authority.remove());
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const { authority, pair, cleanups } = secured();
 
 const ok: Script = (connection) =>
   connection.onRequest(() => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));

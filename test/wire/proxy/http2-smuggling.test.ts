@@ -4,25 +4,14 @@
  * Always Worse", 2021). RFC 9113 §8.2.1, §10.3: each is refused, and the upstream sees nothing of it. Of fields whose
  * name or value can be none, nghttp2 refuses the field and not the request: it goes on without.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
+import { describe, expect, test } from "vitest";
 import { rawFrames } from "../../support/h2-frames.ts";
 import { engineNames, startProxy } from "../../support/proxy.ts";
 import { startRawUpstream } from "../../support/raw-upstream.ts";
+import { secured } from "../../support/secured.ts";
 import { until } from "../../support/until.ts";
 
-let authority: Authority;
-let pair: IssuedPair;
-beforeAll(() => {
-  authority = createAuthority();
-  pair = authority.issue("proxy");
-});
-afterAll(() => authority.remove());
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const { authority, pair, cleanups } = secured();
 
 const pseudo = [":method", "POST", ":scheme", "https", ":authority", "localhost", ":path", "/x"];
 const but = (name: string, value: string) => {

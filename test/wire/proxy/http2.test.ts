@@ -1,23 +1,12 @@
 /** HTTP/2 on the proxy's listener, through the whole data plane (RFC 9113). */
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
+import { describe, expect, test } from "vitest";
 import { engineNames, type ProxyOptions, startProxy } from "../../support/proxy.ts";
 import { type Script, startRawUpstream, valuesOf } from "../../support/raw-upstream.ts";
+import { secured } from "../../support/secured.ts";
 import { until } from "../../support/until.ts";
 
-let authority: Authority;
-let pair: IssuedPair;
-beforeAll(() => {
-  authority = createAuthority();
-  pair = authority.issue("proxy");
-});
-afterAll(() => authority.remove());
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const { authority, pair, cleanups } = secured();
 
 interface Answered {
   readonly headers: Readonly<Record<string, unknown>>;

@@ -7,27 +7,17 @@ import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
+import type { IssuedPair } from "../../support/certificates.ts";
 import { type ProxyOptions, startProxy } from "../../support/proxy.ts";
 import { type Script, startRawUpstream, valuesOf } from "../../support/raw-upstream.ts";
+import { secured } from "../../support/secured.ts";
 import { settled, until } from "../../support/until.ts";
 
 const run = promisify(execFile);
 
-let authority: Authority;
-let pair: IssuedPair;
-beforeAll(() => {
-  authority = createAuthority();
-  pair = authority.issue("proxy");
-});
-afterAll(() => authority.remove());
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const { authority, pair, cleanups } = secured();
 
 const ok: Script = (connection) =>
   connection.onRequest(() => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
