@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Authority } from "./certificates.ts";
 import { freePort, type RedisServer, startRedis } from "./redis.ts";
 import { addDocumentedUser } from "./redis-user.ts";
 
@@ -23,10 +24,37 @@ export interface Topology {
   stop(): Promise<void>;
 }
 
-/** A primary that is silent for half a second is replaced. */
-export async function startSentinels(): Promise<Topology> {
-  const first = await startRedis(["--repl-diskless-sync-delay", "0"]);
-  const replica = await startRedis(["--replicaof", "127.0.0.1", String(first.port)]);
+/** What a server is reached at by TLS, beside its plain port. */
+interface Secured {
+  readonly port: number;
+  /** As options of a server: between servers it is TLS, too. */
+  readonly flags: readonly string[];
+}
+
+async function secure(authority: Authority): Promise<Secured> {
+  const port = await freePort();
+  const { cert, key } = authority.issue(`redis-${port}`);
+  const flags = [
+    ...["--tls-port", String(port), "--tls-replication", "yes", "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", authority.ca],
+  ];
+  return { port, flags };
+}
+
+const queryOf = (authority: Authority | undefined) =>
+  authority === undefined ? "" : `?tls=true&ca=${encodeURIComponent(authority.ca)}`;
+
+/**
+ * A primary that is silent for half a second is replaced.
+ *
+ * @param authority all speak TLS, to each other too, with certificates of its
+ */
+export async function startSentinels(authority?: Authority): Promise<Topology> {
+  const tls = async () => (authority === undefined ? undefined : await secure(authority));
+  const [ofFirst, ofReplica] = [await tls(), await tls()];
+  const first = await startRedis(["--repl-diskless-sync-delay", "0", ...(ofFirst?.flags ?? [])]);
+  const firstPort = ofFirst?.port ?? first.port;
+  const replica = await startRedis(["--replicaof", "127.0.0.1", `${firstPort}`, ...(ofReplica?.flags ?? [])]);
   const servers = [first, replica];
   await until("the replica to be in sync", async () =>
     String(await replica.cli("INFO", "replication")).includes("master_link_status:up"),
@@ -34,19 +62,22 @@ export async function startSentinels(): Promise<Topology> {
   await Promise.all(servers.map(addDocumentedUser));
   const folder = await mkdtemp(join(tmpdir(), "cutover-sentinel-"));
   const ports = [await freePort(), await freePort(), await freePort()];
+  const secured = await Promise.all(ports.map(tls));
   const sentinels = await Promise.all(
-    ports.map(async (port) => {
+    ports.map(async (port, i) => {
       const file = join(folder, `${port}.conf`);
       const lines = [
         `port ${port}`,
         "bind 127.0.0.1",
         `dir ${folder}`,
-        `sentinel monitor shop 127.0.0.1 ${first.port} 2`,
+        `sentinel monitor shop 127.0.0.1 ${firstPort} 2`,
         "sentinel down-after-milliseconds shop 500",
         "sentinel failover-timeout shop 3000",
       ];
       await writeFile(file, `${lines.join("\n")}\n`);
-      const child = spawn("redis-server", [file, "--sentinel"], { stdio: "ignore" });
+      const child = spawn("redis-server", [file, "--sentinel", ...(secured[i]?.flags ?? [])], {
+        stdio: "ignore",
+      });
       process.once("exit", () => child.kill("SIGKILL"));
       return child;
     }),
@@ -59,7 +90,9 @@ export async function startSentinels(): Promise<Topology> {
     return true;
   });
   return {
-    url: `redis-sentinel://${user}@${ports.map((port) => `127.0.0.1:${port}`).join(",")}/shop`,
+    url:
+      `redis-sentinel://${user}@${ports.map((port, i) => `127.0.0.1:${secured[i]?.port ?? port}`).join(",")}` +
+      `/shop${queryOf(authority)}`,
     servers,
     ...looking(servers, isPrimary),
     async stop() {
@@ -74,21 +107,30 @@ export async function startSentinels(): Promise<Topology> {
   };
 }
 
-/** Three primaries with a replica each. A node that is silent for a second is replaced. */
-export async function startCluster(): Promise<Topology> {
-  const servers = await Promise.all(
-    Array.from({ length: 6 }, async () =>
-      startRedis([
+/**
+ * Three primaries with a replica each. A node that is silent for a second is replaced.
+ *
+ * @param authority all speak TLS, to each other too, with certificates of its
+ */
+export async function startCluster(authority?: Authority): Promise<Topology> {
+  const started = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const tls = authority === undefined ? undefined : await secure(authority);
+      const server = await startRedis([
         ...["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"],
         ...["--cluster-port", String(await freePort())],
-      ]),
-    ),
+        ...(tls === undefined ? [] : ["--tls-cluster", "yes", ...tls.flags]),
+      ]);
+      return { server, port: tls?.port ?? server.port };
+    }),
   );
+  const servers = started.map(({ server }) => server);
   await Promise.all(servers.map(addDocumentedUser));
-  const nodes = servers.map(({ port }) => `127.0.0.1:${port}`);
+  const nodes = started.map(({ port }) => `127.0.0.1:${port}`);
+  const byTls = authority === undefined ? [] : ["--tls", "--cacert", authority.ca];
   const create = spawn(
     "redis-cli",
-    ["--cluster", "create", ...nodes, "--cluster-replicas", "1", "--cluster-yes"],
+    [...byTls, "--cluster", "create", ...nodes, "--cluster-replicas", "1", "--cluster-yes"],
     {
       stdio: "ignore",
     },
@@ -104,7 +146,7 @@ export async function startCluster(): Promise<Topology> {
     return true;
   });
   return {
-    url: `redis-cluster://${user}@${nodes.slice(0, 3).join(",")}`,
+    url: `redis-cluster://${user}@${nodes.slice(0, 3).join(",")}${queryOf(authority)}`,
     servers,
     // Only the primary that has the slot answers anything but MOVED.
     ...looking(servers, async (server, cutover) => {
