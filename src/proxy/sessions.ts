@@ -15,6 +15,7 @@ import type { TLSSocket } from "node:tls";
 import type { Inbound, Peer } from "./inbound.ts";
 import { inboundOfStream } from "./node-http2.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
+import { endWhenSilent } from "./silence.ts";
 
 /** Streams of a session at once. */
 const maxStreams = 128;
@@ -39,6 +40,8 @@ export interface SessionsOptions {
   readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
   readonly onRefused: (refusal: Refusal) => void;
   readonly proxyName: string;
+  /** How long a session may be without a stream, or silent while it has one. */
+  /** How long a session may be without a stream, or its client unheard while it has one. */
   readonly idleTimeoutMs: number;
   readonly monotonic: () => number;
 }
@@ -72,10 +75,8 @@ export function createSessions({
     let streams = 0;
     session.setTimeout(idleTimeoutMs, () => {
       if (streams === 0) session.close();
-      // Frames wait, and nothing moved all the while: the client takes no more, or is gone and the socket, unread while
-      // it is written to, has not said so.
-      else if ((session.state.outboundQueueSize ?? 0) > 0) session.destroy();
     });
+    endWhenSilent(session, idleTimeoutMs, () => streams > 0);
     session.on(
       "stream",
       (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {

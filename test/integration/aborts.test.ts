@@ -66,9 +66,12 @@ async function visitAll(
   return sent;
 }
 
+/** The silence after which a client of HTTP/2 is taken for gone, and a while. */
+const settledMs = 80_000;
+
 /** Waits until all is counted and nothing is open, and expects it. */
 async function settled({ serve, upstream }: { serve: Inspected; upstream: LeftUpstream }, sent: number) {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + settledMs;
   for (;;) {
     const series = await scrape(serve.admin);
     const found = {

@@ -219,6 +219,23 @@ describe("a stop of the proxy (RFC 9113 §6.8)", () => {
   });
 });
 
+test("a client that waits in silence is served, one that has vanished in silence is ended (nodejs/node#42710)", async () => {
+  const { proxy, frames } = await start(silent, { idleTimeoutMs: 500 });
+  const patient = await frames();
+  patient.headers(1, head, true);
+  await until("it is served", () => proxy.inFlight.none === 1);
+  const vanished = await frames();
+  vanished.headers(1, head, true);
+  await until("both are served", () => proxy.inFlight.none === 2);
+  vanished.stopReading();
+  await until("one is ended", () => proxy.counted.length === 1);
+  expect(proxy.counted).toEqual(["none client_aborted"]);
+  expect(proxy.inFlight.none).toBe(1);
+  expect(patient.closed()).toBe(false);
+  patient.close();
+  await until("the other has left", () => proxy.inFlight.none === 0);
+});
+
 test("six hundred streams given up at random moments: upstreams, counts and sessions return to nothing", async () => {
   const seed = Number(process.env.SEED ?? Date.now());
   let state = (seed % 2_147_483_646) + 1;
