@@ -10,7 +10,12 @@
  * What the client sent after that stream was not looked at and may be sent again elsewhere. node:http2 knows no notice of
  * a shutdown before the last word.
  */
-import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { Inbound, Peer } from "./inbound.ts";
 import { inboundOfStream } from "./node-http2.ts";
@@ -55,7 +60,7 @@ export function createSessions({
 }: SessionsOptions): Sessions {
   const open = new Set<ServerHttp2Session>();
   let draining = false;
-  const server = createServer({
+  const options = {
     maxHeaderListPairs: maxHeaderPairs,
     maxSessionInvalidFrames: 100,
     settings: {
@@ -63,9 +68,10 @@ export function createSessions({
       initialWindowSize: streamWindow,
       maxHeaderListSize,
     },
-  });
-  server.on("session", (session) => {
-    const peer: Peer = { address: session.socket.remoteAddress ?? "", encrypted: true };
+  };
+  const take = (socket: TLSSocket) => {
+    const session = performServerHandshake(socket, options);
+    const peer: Peer = { address: socket.remoteAddress ?? "", encrypted: true };
     const allowance = createAllowance(monotonic);
     open.add(session);
     session.on("close", () => open.delete(session));
@@ -76,7 +82,7 @@ export function createSessions({
     session.setTimeout(idleTimeoutMs, () => {
       if (streams === 0) session.close();
     });
-    endWhenSilent(session, idleTimeoutMs, () => streams > 0);
+    endWhenSilent(session, socket, idleTimeoutMs, () => streams > 0);
     session.on(
       "stream",
       (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {
@@ -98,10 +104,10 @@ export function createSessions({
       },
     );
     if (draining) session.close();
-  });
+  };
 
   return {
-    take: (socket) => void server.emit("connection", socket),
+    take,
     drain() {
       draining = true;
       for (const session of open) if (!session.destroyed) session.close();

@@ -1,33 +1,41 @@
 /**
- * Clients of HTTP/2 that have vanished. node:http2 reads no more while it writes, and now and then not after a write that
- * failed either (nodejs/node#42710): then nothing tells that the connection is gone. So a client that is silent while
- * it has open streams is asked by PING (RFC 9113 §6.7). On a connection that is gone that fails; who lives answers.
+ * Clients of HTTP/2 that have vanished. node:http2 reads no more while it writes, and now and then loses the end of a
+ * write that failed (nodejs/node#42710): then nothing tells that the connection is gone, and even a destroyed session
+ * keeps its socket. So a client that is silent while it has open streams is asked by PING (RFC 9113 §6.7), which who
+ * lives answers, and the socket of one that stays silent is destroyed.
  */
 import type { ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
 
 /** So often within the limit a session is looked at. */
 const looks = 4;
 
 /**
- * Ends a session whose client has open streams and is not heard for so long.
+ * Ends a connection whose client is not heard for so long, or up to a quarter more, while it has open streams or its
+ * session is over.
  *
+ * @param socket of the session
  * @param limitMs milliseconds
  * @param isAwaited whether it has an open stream
  */
-export function endWhenSilent(session: ServerHttp2Session, limitMs: number, isAwaited: () => boolean): void {
+export function endWhenSilent(
+  session: ServerHttp2Session,
+  socket: Socket,
+  limitMs: number,
+  isAwaited: () => boolean,
+): void {
   let heard = 0;
   let silentLooks = 0;
   const look = () => {
-    if (session.destroyed) return;
-    const { bytesRead } = session.socket;
-    silentLooks = bytesRead === heard && isAwaited() ? silentLooks + 1 : 0;
-    heard = bytesRead;
+    silentLooks = socket.bytesRead === heard ? silentLooks + 1 : 0;
+    heard = socket.bytesRead;
     if (silentLooks === 0) return;
-    if (!session.closed) session.ping(() => {});
-    // One that is closed can not be asked; it is gone, or takes nothing, where frames wait.
-    const isGone = !session.closed || (session.state.outboundQueueSize ?? 0) > 0;
-    if (silentLooks > looks && isGone) session.destroy();
+    const isAsked = !session.closed && isAwaited();
+    if (isAsked) session.ping(() => {});
+    // A closed session can not be asked; where frames wait, its client takes none.
+    const isGone = isAsked || session.destroyed || (session.state.outboundQueueSize ?? 0) > 0;
+    if (silentLooks >= looks && isGone) socket.destroy();
   };
   const looking = setInterval(look, limitMs / looks).unref();
-  session.on("close", () => clearInterval(looking));
+  socket.on("close", () => clearInterval(looking));
 }

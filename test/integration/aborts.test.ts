@@ -66,8 +66,8 @@ async function visitAll(
   return sent;
 }
 
-/** The silence after which a client of HTTP/2 is taken for gone, and a while. */
-const settledMs = 80_000;
+/** The silence after which a client of HTTP/2 is taken for gone, a quarter more, and a while. */
+const settledMs = 90_000;
 
 /** Waits until all is counted and nothing is open, and expects it. */
 async function settled({ serve, upstream }: { serve: Inspected; upstream: LeftUpstream }, sent: number) {

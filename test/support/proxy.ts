@@ -29,13 +29,18 @@ export async function startProxy(options: ProxyOptions) {
   const upstreams = { old: open("old"), fresh: open("fresh") };
   const fixture = createFixture({ bodyLimits: { maxBytes: 64 << 20 }, ...options, upstreams });
   const faults: unknown[] = [];
+  let clients = 0;
   const server = createProxyServer({
     exchange: fixture.exchange,
     proxyName: "cutover-test",
     maxConnections: () => options.maxConnections ?? 10_000,
     connections: {
-      opened: () => {},
-      closed: () => {},
+      opened() {
+        clients += 1;
+      },
+      closed() {
+        clients -= 1;
+      },
       refused: () => fixture.counted.push("connection refused"),
     },
     onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
@@ -48,6 +53,8 @@ export async function startProxy(options: ProxyOptions) {
   return {
     ...fixture,
     faults,
+    /** Open connections of clients. */
+    clients: () => clients,
     port,
     server,
     async close(graceMs = 0) {
