@@ -34,6 +34,8 @@ const sessionWindow = 1_048_576;
 /** Answers a session may leave unheard at once, and a second. */
 const unheardBurst = 200;
 const unheardRate = 20;
+/** A client that answers no PING for so long, and up to a quarter more, is gone. */
+const mostSilentMs = 30_000;
 
 export interface Sessions {
   /** Takes a connection on which HTTP/2 was agreed. */
@@ -46,7 +48,7 @@ export interface SessionsOptions {
   readonly onRefused: (refusal: Refusal) => void;
   readonly proxyName: string;
   /** How long a session may be without a stream, or silent while it has one. */
-  /** How long a session may be without a stream, or its client unheard while it has one. */
+  /** How long a session may be without a stream. */
   readonly idleTimeoutMs: number;
   readonly monotonic: () => number;
 }
@@ -82,7 +84,7 @@ export function createSessions({
     session.setTimeout(idleTimeoutMs, () => {
       if (streams === 0) session.close();
     });
-    endWhenSilent(session, socket, idleTimeoutMs, () => streams > 0);
+    endWhenSilent(session, socket, Math.min(mostSilentMs, idleTimeoutMs), () => streams > 0);
     session.on(
       "stream",
       (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {

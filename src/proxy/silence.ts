@@ -1,8 +1,8 @@
 /**
- * Clients of HTTP/2 that have vanished. node:http2 reads no more while it writes, and now and then loses the end of a
- * write that failed (nodejs/node#42710): then nothing tells that the connection is gone, and even a destroyed session
- * keeps its socket. So a client that is silent while it has open streams is asked by PING (RFC 9113 §6.7), which who
- * lives answers, and the socket of one that stays silent is destroyed.
+ * Clients of HTTP/2 that have vanished without a word, or while this side wrote what no stream waits for: node:http2 reads
+ * no more while it writes, and may lose the end of a write that fails (nodejs/node#42710). Then nothing tells that the
+ * connection is gone, and even a destroyed session keeps its socket. So a client that is silent while it has open
+ * streams is asked by PING (RFC 9113 §6.7), which who lives answers, and the socket of one that stays silent is destroyed.
  */
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";

@@ -6,13 +6,27 @@ import { type FrameClient, literals, rawFrames } from "../../support/h2-frames.t
 import { startProxy } from "../../support/proxy.ts";
 import { type Script, startRawUpstream } from "../../support/raw-upstream.ts";
 import { secured } from "../../support/secured.ts";
-import { until } from "../../support/until.ts";
+import { settled, until } from "../../support/until.ts";
 
 const { authority, pair, cleanups } = secured();
 
 const ok: Script = (connection) =>
   connection.onRequest(() => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
 const silent: Script = () => {};
+const endlessBytes = 20_000_000;
+/** Answers /endless alone, with more than a client takes that does not read. */
+const endless: Script = (connection) =>
+  connection.onRequest(({ line }) => {
+    if (!line.includes("/endless")) return;
+    connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${endlessBytes}\r\n\r\n`);
+    connection.write(Buffer.alloc(endlessBytes, "e"));
+  });
+/** The window for all of it, on a stream or, 0, on the connection. */
+function grant(client: FrameClient, stream: number): void {
+  const window = Buffer.alloc(4);
+  window.writeUInt32BE(endlessBytes);
+  client.frame("windowUpdate", 0, stream, window);
+}
 const head = { ":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": "/x" };
 
 async function start(script: Script, options: { readonly idleTimeoutMs?: number } = {}) {
@@ -220,15 +234,7 @@ describe("a stop of the proxy (RFC 9113 §6.8)", () => {
 });
 
 test("a client that waits in silence is served, those that have vanished in silence are ended (nodejs/node#42710)", async () => {
-  const { proxy, frames } = await start(
-    (connection) =>
-      connection.onRequest(({ line }) => {
-        if (!line.includes("/endless")) return;
-        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n");
-        connection.write(Buffer.alloc(20_000_000, "e"));
-      }),
-    { idleTimeoutMs: 500 },
-  );
+  const { proxy, frames } = await start(endless, { idleTimeoutMs: 500 });
   const patient = await frames();
   patient.headers(1, head, true);
   await until("it is served", () => proxy.inFlight.none === 1);
@@ -236,11 +242,9 @@ test("a client that waits in silence is served, those that have vanished in sile
   waiting.headers(1, head, true);
   const written = await frames();
   written.stopReading();
-  const window = Buffer.alloc(4);
-  window.writeUInt32BE(20_000_000);
-  written.frame("windowUpdate", 0, 0, window);
+  grant(written, 0);
   written.headers(1, { ...head, ":path": "/endless" }, true);
-  written.frame("windowUpdate", 0, 1, window);
+  grant(written, 1);
   await until("all are served", () => proxy.inFlight.none === 3);
   waiting.stopReading();
   await until("two are ended", () => proxy.counted.length === 2);
@@ -250,6 +254,23 @@ test("a client that waits in silence is served, those that have vanished in sile
   expect(patient.closed()).toBe(false);
   patient.close();
   await until("the other has left", () => proxy.inFlight.none === 0 && proxy.clients() === 0);
+});
+
+test("a connection reset while it is written to, of which node:http2 does not hear, is ended (nodejs/node#42710)", async () => {
+  const { raw, proxy, frames } = await start(endless, { idleTimeoutMs: 500 });
+  const client = await frames();
+  client.stopReading();
+  grant(client, 0);
+  client.headers(1, { ...head, ":path": "/endless" }, true);
+  grant(client, 1);
+  client.headers(3, head, true);
+  await until("both are served", () => raw.requests().length === 2);
+  await settled(() =>
+    raw.connections.reduce((sum, { socket }) => sum + socket.bytesWritten - socket.writableLength, 0),
+  );
+  client.close();
+  await until("none is in flight", () => proxy.inFlight.none === 0 && proxy.clients() === 0);
+  expect(proxy.counted).toEqual(["none client_aborted", "none client_aborted"]);
 });
 
 test("six hundred streams given up at random moments: upstreams, counts and sessions return to nothing", async () => {
