@@ -16,8 +16,10 @@ import { scrape, sumOf, yamlOf } from "../support/lifecycle.ts";
 import { secured } from "../support/secured.ts";
 import { createRandom } from "../wire/fuzz/random.ts";
 
-const count = process.env.CUTOVER_BARS === "full" ? 5000 : 120;
-const warmUp = Math.max(60, count / 10);
+const isFull = process.env.CUTOVER_BARS === "full";
+const count = isFull ? 5000 : 120;
+/** Of HTTP/2, what V8 compiles and keeps of the ways of a session has grown to its size after some 1,000 of them. */
+const warmUp = isFull ? 3000 : 60;
 const seed = Number(process.env.CUTOVER_SEED ?? Date.now() % 1_000_000);
 const atOnce = 16;
 const maxConnections = 128;

@@ -1,4 +1,4 @@
-/** The end of an instance and the start of the next one, under load. */
+/** The end of an instance and the start of the next one, under load. Under full load: restart-rate.test.ts. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ import {
   yamlOf,
 } from "../support/lifecycle.ts";
 
-const perSecond = 2000;
+const perSecond = 300;
 const health = z.object({ status: z.string() });
 let folder: string;
 let upstream: Upstream;

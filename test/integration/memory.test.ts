@@ -87,9 +87,11 @@ test("an idle client connection costs at most 12 KiB", async () => {
 
   const heapBefore = await serve.heapBytes();
   const before = await serve.residentBytes();
-  await openIdle(serve.proxy, idleConnections);
+  const idle = await openIdle(serve.proxy, idleConnections);
   const heapEach = ((await serve.heapBytes()) - heapBefore) / idleConnections;
   const each = ((await serve.residentBytes()) - before) / idleConnections;
+
+  closeAll(idle);
 
   // The same of a server of node:http that proxies nothing.
   closeAll(await openIdle(upstream.url, 500));
