@@ -26,9 +26,15 @@ const project = (
 });
 
 /** Integration tests that hold times and shares of a machine against a bar: each has the machine to itself. */
-const timed = ["bad-tokens", "flips", "fleet", "overload", "redis-topologies", "redis-trouble"].map(
-  (name) => `test/integration/${name}.test.ts`,
-);
+const timed = [
+  "bad-tokens",
+  "flips",
+  "fleet",
+  "overload",
+  "redis-topologies",
+  "redis-trouble",
+  "restart-rate",
+].map((name) => `test/integration/${name}.test.ts`);
 
 export default defineConfig({
   test: {

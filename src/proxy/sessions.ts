@@ -47,7 +47,6 @@ export interface SessionsOptions {
   readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
   readonly onRefused: (refusal: Refusal) => void;
   readonly proxyName: string;
-  /** How long a session may be without a stream, or silent while it has one. */
   /** How long a session may be without a stream. */
   readonly idleTimeoutMs: number;
   readonly monotonic: () => number;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
 const script = fileURLToPath(new URL("./load.lua", import.meta.url));
-const connections = 64;
+export const connections = 64;
 /** Longer than a machine shared with others may stall: to be slow is no failure here. */
 const timeoutSeconds = 10;
 /** It is stopped before. */
