@@ -11,10 +11,12 @@ import {
   type Holder,
   isAlive,
   type Running,
+  scrape,
   startHolder,
   startLoad,
   startProcess,
   startUpstream,
+  sumOf,
   type Upstream,
   yamlOf,
 } from "../support/lifecycle.ts";
@@ -85,8 +87,9 @@ describe.each([1, 2])("with workers %d", (workers) => {
 
   test("SIGTERM without a delay: what is on an open connection is answered and closes it", async () => {
     const serve = await start(`open-${workers}`, { workers });
-    const slow = Array.from({ length: 20 }, (_, i) => fetch(`${serve.proxy}/cart/${i}?ms=${300 + 50 * i}`));
-    await sleep(200);
+    const slow = Array.from({ length: 20 }, (_, i) => fetch(`${serve.proxy}/cart/${i}?ms=${2000 + 50 * i}`));
+    // A connection nobody has accepted yet is reset when the listener closes: that is what a delay is for.
+    while (sumOf(await scrape(serve.admin), "cutover_inflight_requests") < slow.length) await sleep(20);
     serve.signal("SIGTERM");
     const answers = await Promise.all(slow);
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));

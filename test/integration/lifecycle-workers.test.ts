@@ -167,8 +167,8 @@ test("after SIGTERM no process is left, and no request that was sent before has 
   const pids = [serve.pid, ...(await serve.workers())];
   expect(pids).toHaveLength(3);
   await load.stop();
-  const slow = fetch(`${serve.proxy}/cart/1?ms=700`);
-  await sleep(100);
+  const slow = fetch(`${serve.proxy}/cart/1?ms=2000`);
+  while (sumOf(await scrape(serve.admin), "cutover_inflight_requests") === 0) await sleep(20);
   serve.signal("SIGTERM");
   expect((await slow).status).toBe(200);
   expect((await slow).headers.get("connection")).toBe("close");
