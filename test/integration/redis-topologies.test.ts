@@ -14,8 +14,10 @@ import { waitApplied } from "../../src/state/applied.ts";
 import { systemClock } from "../../src/state/clock.ts";
 import { reachOf } from "../../src/state/completion.ts";
 import type { Change } from "../../src/state/model.ts";
+import { openStore } from "../../src/state/open.ts";
 import { command, setTo } from "../support/commands.ts";
 import { type LightFleet, startFollowers } from "../support/followers.ts";
+import { createRecordedLog } from "../support/recorded-log.ts";
 import { startRedis } from "../support/redis.ts";
 import { startCluster, startSentinels, type Topology } from "../support/redis-topologies.ts";
 import { refusals } from "../support/redis-user.ts";
@@ -96,6 +98,10 @@ describe.each<[string, () => Promise<Topology>]>([
     const fleet = await startFollowers(topology.url, instances);
     endings.push(() => fleet.stop());
     const shoppers = await startShoppers(topology.url);
+    // Of its own: what an instance's store has found lost is told by its next read, whoever reads.
+    const options = { prefix: "cutover", clock: systemClock, log: createRecordedLog() };
+    const { store: witness } = await openStore(topology.url, options);
+    endings.push(() => witness.close());
     const before = await manyChanges(fleet, isFull ? changes / 2 : 10);
     say(`${name}, ${instances} instances`, before);
     await write(fleet, setTo(50));
@@ -118,8 +124,7 @@ describe.each<[string, () => Promise<Topology>]>([
     const electedMs = performance.now();
     await until("every instance to agree", convergedWithinMs, async () => {
       const versions = new Set(fleet.instances.map(({ state }) => state().version));
-      const [first] = fleet.instances;
-      const stored = await first?.store.load(["checkout"], new Map()).catch(() => undefined);
+      const stored = await witness.load(["checkout"], new Map()).catch(() => undefined);
       const version = stored?.states.get("checkout")?.version;
       const isUp = fleet.instances.every(({ follower }) => follower.contact().up);
       return isUp && versions.size === 1 && version !== undefined && versions.has(version);
