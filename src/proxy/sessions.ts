@@ -20,7 +20,7 @@ import type { TLSSocket } from "node:tls";
 import type { Inbound, Peer } from "./inbound.ts";
 import { inboundOfStream } from "./node-http2.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
-import { endWhenSilent } from "./silence.ts";
+import { endWhenStill } from "./stillness.ts";
 
 /** Streams of a session at once. */
 const maxStreams = 128;
@@ -34,8 +34,6 @@ const sessionWindow = 1_048_576;
 /** Answers a session may leave unheard at once, and a second. */
 const unheardBurst = 200;
 const unheardRate = 20;
-/** A client that answers no PING for so long, and up to a quarter more, is gone. */
-const mostSilentMs = 30_000;
 
 export interface Sessions {
   /** Takes a connection on which HTTP/2 was agreed. */
@@ -47,7 +45,7 @@ export interface SessionsOptions {
   readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
   readonly onRefused: (refusal: Refusal) => void;
   readonly proxyName: string;
-  /** How long a session may be without a stream. */
+  /** How long a session may be without a stream, or have one and nothing moves. */
   readonly idleTimeoutMs: number;
   readonly monotonic: () => number;
 }
@@ -83,7 +81,7 @@ export function createSessions({
     session.setTimeout(idleTimeoutMs, () => {
       if (streams === 0) session.close();
     });
-    endWhenSilent(session, socket, Math.min(mostSilentMs, idleTimeoutMs), () => streams > 0);
+    endWhenStill(session, socket, idleTimeoutMs, () => streams > 0);
     session.on(
       "stream",
       (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {

@@ -69,7 +69,7 @@ async function visitAll(
 }
 
 /** The silence after which a client of HTTP/2 is taken for gone, a quarter more, and a while. */
-const settledMs = 50_000;
+const settledMs = 95_000;
 
 /** Waits until all is counted and nothing is open, and expects it. */
 async function settled({ serve, upstream }: { serve: Inspected; upstream: LeftUpstream }, sent: number) {

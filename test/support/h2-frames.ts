@@ -37,6 +37,10 @@ export interface FrameClient {
   readonly answered: Set<number>;
   /** Leaves what comes where it is. */
   stopReading(): void;
+  /** Rests after each piece that comes. */
+  readSlowly(): void;
+  /** Octets of frames so far. */
+  received(): number;
   closed(): boolean;
   close(): void;
 }
@@ -69,12 +73,14 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
   const granted = new Map<number, number>();
   let unread: Buffer = Buffer.alloc(0);
   let closed = false;
+  let received = 0;
   let held: Buffer[] | undefined;
   socket.on("error", () => {});
   socket.on("close", () => {
     closed = true;
   });
   socket.on("data", (chunk) => {
+    received += chunk.length;
     unread = Buffer.concat([unread, chunk]);
     while (unread.length >= 9) {
       const length = unread.readUIntBE(0, 3);
@@ -129,6 +135,13 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
     granted,
     answered,
     stopReading: () => void socket.pause(),
+    readSlowly() {
+      socket.on("data", () => {
+        socket.pause();
+        setTimeout(() => socket.resume(), 1);
+      });
+    },
+    received: () => received,
     closed: () => closed,
     close: () => socket.destroy(),
   };

@@ -256,6 +256,18 @@ test("a client that waits in silence is served, those that have vanished in sile
   await until("the other has left", () => proxy.inFlight.none === 0 && proxy.clients() === 0);
 });
 
+test("a client that reads slowly, and so answers late, has all of its answer", async () => {
+  const { proxy, frames } = await start(endless, { idleTimeoutMs: 400 });
+  const client = await frames();
+  grant(client, 0);
+  client.headers(1, { ...head, ":path": "/endless" }, true);
+  grant(client, 1);
+  client.readSlowly();
+  await until("it is served", () => proxy.inFlight.none === 1);
+  await until("all is read", () => client.received() > endlessBytes || client.closed(), 15_000);
+  expect(proxy.counted).toEqual(["none ok"]);
+});
+
 test("a connection reset while it is written to, of which node:http2 does not hear, is ended (nodejs/node#42710)", async () => {
   const { raw, proxy, frames } = await start(endless, { idleTimeoutMs: 500 });
   const client = await frames();
