@@ -4,8 +4,16 @@ import { expect } from "vitest";
 import { answering } from "../../support/raw-upstream.ts";
 import { recordingSink } from "../../support/recording-sink.ts";
 import { until } from "../../support/until.ts";
-import { duties, exchange, failing, ok, send } from "./engines.ts";
+import { duties, exchange, failing, type Lab, ok, send } from "./engines.ts";
 import { faulty } from "./faults.ts";
+
+/** Until others have waited for so many milliseconds in vain, one after the other. */
+async function timedOutTwice(lab: Lab, ms: number): Promise<void> {
+  const { upstream } = await lab.upstream(() => {}, { timeouts: { headersMs: ms } });
+  for (const _ of [1, 2]) {
+    expect((await failing(upstream)).failures()).toMatchObject([{ code: "ERR_HEADERS_TIMEOUT" }]);
+  }
+}
 
 duties("a timeout", (duty) => {
   duty("timeout when no head comes", async (lab) => {
@@ -51,7 +59,7 @@ duties("a timeout", (duty) => {
     const { sink } = send(upstream, { method: "POST", body: { kind: "chunked", content } });
     content.write("a");
     await until("its first chunk", () => raw.connections[0]?.received().includes("1\r\na") ?? false);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await timedOutTwice(lab, 300);
     expect(sink.isOver()).toBe(false);
     content.end("b");
     await sink.over;
@@ -111,7 +119,7 @@ duties("a timeout", (duty) => {
       recordingSink(() => false),
     );
     await until("the data", () => sink.octets() === 4 || sink.isOver());
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await timedOutTwice(lab, 250);
     resume();
     await sink.over;
     expect(sink.failures()).toEqual([]);
@@ -123,7 +131,7 @@ duties("a timeout", (duty) => {
     const content = new PassThrough();
     const { sink } = send(upstream, { method: "POST", body: { kind: "chunked", content } });
     content.write("a");
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await timedOutTwice(lab, 250);
     expect(sink.isOver()).toBe(false);
     content.end();
     await sink.over;
