@@ -10,7 +10,7 @@ import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from "node
 import type { ConnectionCounts } from "../telemetry/connections.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Inbound } from "./inbound.ts";
-import { createHeadFlush, inboundOf } from "./node-http.ts";
+import { createRelease, inboundOf } from "./node-http.ts";
 import { type Refusal, refusals, renderRefusal } from "./refusal.ts";
 import { createSecureListener } from "./secure.ts";
 import { createSessions } from "./sessions.ts";
@@ -91,7 +91,7 @@ export function createProxyServer({
       begin(inbound, socket);
     },
   });
-  const answerOptions = { draining: () => draining, flushSoon: createHeadFlush() };
+  const answerOptions = { draining: () => draining, releaseSoon: createRelease() };
   const handle = (expectsContinue: boolean) => {
     const start = (turn: Turn) => {
       const { request, response } = turn;
