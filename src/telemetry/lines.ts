@@ -5,7 +5,7 @@
  *   writeSoon  waits for company: 100 ms or 64 KiB, whichever comes first (one system call for many requests)
  *
  * One write is under way at a time, in a thread of libuv's; what comes meanwhile goes out with a later one. When
- * the reader is too slow and more than `maxLength` waits, further lines are dropped and counted: memory is worth
+ * the reader is too slow and more than `maxBytes` waits, further lines are dropped and counted: memory is worth
  * more than log lines. A closed pipe (EPIPE) or any other failure loses lines, counted, and is never an error of
  * the proxy's. `end` hands over all that waits; a process that exits without it does so in its exit handler, where
  * order is kept as long as somebody reads. Where several processes write to one pipe (`isShared`), no write is longer
@@ -17,9 +17,10 @@
 import { write as writeFd, writeSync } from "node:fs";
 
 const soonMs = 100;
-const soonLength = 65_536;
+const soonBytes = 65_536;
 /** PIPE_BUF of Linux. */
 const pieceBytes = 4096;
+const lineFeed = 0x0a;
 const retryMs = 10;
 const exitRetries = 100;
 const exitPauseMs = 50;
@@ -27,7 +28,7 @@ const exitPauseMs = 50;
 export interface Lines {
   /** @param line with its line feed */
   write(line: string): void;
-  /** @param line with its line feed, in ASCII: many of them are turned into bytes at a twentieth of UTF-8's cost */
+  /** @param line with its line feed, in ASCII, which becomes bytes at a fraction of UTF-8's cost */
   writeSoon(line: string): void;
   /** Lines lost so far. */
   dropped(): number;
@@ -39,15 +40,17 @@ export interface Lines {
 
 export interface LinesOptions {
   readonly fd: number;
-  readonly maxLength?: number;
+  readonly maxBytes?: number;
   /** Other processes write there too. */
   readonly isShared?: boolean;
 }
 
 export function createLines(options: LinesOptions): Lines {
-  const { fd, maxLength = 4 * 1024 * 1024, isShared = false } = options;
-  let waiting = "";
-  let waitingIsAscii = true;
+  const { fd, maxBytes = 4 * 1024 * 1024, isShared = false } = options;
+  /** What waits is between `from` and `to`. What is under way is before it, or in a buffer of its own by now. */
+  let buffer = Buffer.allocUnsafeSlow(2 * soonBytes);
+  let from = 0;
+  let to = 0;
   let underWay: Buffer | undefined;
   let timer: NodeJS.Timeout | undefined;
   /** A line that must not wait came while a write was under way. */
@@ -56,13 +59,22 @@ export function createLines(options: LinesOptions): Lines {
   let dropped = 0;
   const whenIdle: (() => void)[] = [];
 
-  function accept(line: string): boolean {
-    if (usable && waiting.length + (underWay?.length ?? 0) + line.length <= maxLength) {
-      waiting += line;
-      return true;
+  function accept(line: string, bytes: number, encoding: "latin1" | "utf8"): boolean {
+    if (!usable || to - from + (underWay?.length ?? 0) + bytes > maxBytes) {
+      dropped += 1;
+      return false;
     }
-    dropped += 1;
-    return false;
+    if (to + bytes > buffer.length) moveOn(bytes);
+    to += buffer.write(line, to, encoding);
+    return true;
+  }
+
+  /** Has room for so many bytes behind what waits. */
+  function moveOn(bytes: number): void {
+    const next = Buffer.allocUnsafeSlow(2 * Math.max(soonBytes, to - from + bytes));
+    to = buffer.copy(next, 0, from, to);
+    from = 0;
+    buffer = next;
   }
 
   function handOver(): void {
@@ -72,16 +84,15 @@ export function createLines(options: LinesOptions): Lines {
     }
     clearTimeout(timer);
     timer = undefined;
-    if (waiting === "") {
+    if (from === to) {
       urgent = false;
       for (const resolve of whenIdle.splice(0)) resolve();
       return;
     }
-    const length = isShared ? pieceLength(waiting) : waiting.length;
-    underWay = Buffer.from(waiting.slice(0, length), waitingIsAscii ? "latin1" : "utf8");
-    waiting = waiting.slice(length);
-    waitingIsAscii ||= waiting === "";
-    urgent = waiting !== "";
+    const waiting = buffer.subarray(from, to);
+    underWay = isShared ? waiting.subarray(0, pieceLength(waiting)) : waiting;
+    from += underWay.length;
+    urgent = from < to;
     writeFd(fd, underWay, written);
   }
 
@@ -92,7 +103,7 @@ export function createLines(options: LinesOptions): Lines {
       return;
     }
     if (error !== null) fail(error, underWay);
-    const rest = error === null ? underWay.subarray(bytes) : Buffer.alloc(0);
+    const rest = error === null ? underWay.subarray(bytes) : underWay.subarray(underWay.length);
     if (rest.length > 0) {
       underWay = rest;
       writeFd(fd, rest, written);
@@ -104,8 +115,8 @@ export function createLines(options: LinesOptions): Lines {
   }
 
   function handOverSoon(): void {
-    if (waiting.length >= soonLength) handOver();
-    else if (waiting !== "") timer ??= setTimeout(handOver, soonMs).unref();
+    if (to - from >= soonBytes) handOver();
+    else if (from < to) timer ??= setTimeout(handOver, soonMs).unref();
   }
 
   /** The bytes are lost; when nobody will ever read, so is all that waits. */
@@ -113,15 +124,15 @@ export function createLines(options: LinesOptions): Lines {
     dropped += lineFeeds(lost);
     if (!hasCode(error, "EPIPE")) return;
     usable = false;
-    dropped += lineFeeds(Buffer.from(waiting));
-    waiting = "";
+    dropped += lineFeeds(buffer.subarray(from, to));
+    from = to;
   }
 
   function flushSync(): void {
     // Its thread needs a moment and no turn of the event loop: what follows must not overtake it.
     if (underWay !== undefined) pause(exitPauseMs);
-    let rest: Buffer = Buffer.from(waiting);
-    waiting = "";
+    let rest = buffer.subarray(from, to);
+    from = to;
     for (let retries = 0; rest.length > 0; ) {
       try {
         rest = rest.subarray(writeSync(fd, rest));
@@ -139,11 +150,10 @@ export function createLines(options: LinesOptions): Lines {
 
   return {
     write(line) {
-      waitingIsAscii = false;
-      if (accept(line)) handOver();
+      if (accept(line, Buffer.byteLength(line), "utf8")) handOver();
     },
     writeSoon(line) {
-      if (accept(line) && underWay === undefined) handOverSoon();
+      if (accept(line, line.length, "latin1") && underWay === undefined) handOverSoon();
     },
     dropped: () => dropped,
     flushSync,
@@ -159,20 +169,15 @@ export function createLines(options: LinesOptions): Lines {
   };
 }
 
-/** How much of the text can be written in one piece: whole lines, at least one. */
-function pieceLength(text: string): number {
-  let length = Math.min(text.length, pieceBytes);
-  while (length > 0) {
-    length = text.lastIndexOf("\n", length - 1) + 1;
-    if (Buffer.byteLength(text.slice(0, length)) <= pieceBytes) break;
-    length -= 1;
-  }
-  return length > 0 ? length : text.indexOf("\n") + 1 || text.length;
+/** How much of the lines can be written in one piece: whole ones, at least one. */
+function pieceLength(lines: Buffer): number {
+  const whole = lines.lastIndexOf(lineFeed, pieceBytes - 1) + 1;
+  return whole || lines.indexOf(lineFeed) + 1 || lines.length;
 }
 
 function lineFeeds(bytes: Buffer): number {
   let count = 0;
-  for (const byte of bytes) if (byte === 0x0a) count += 1;
+  for (const byte of bytes) if (byte === lineFeed) count += 1;
   return count;
 }
 

@@ -5,7 +5,7 @@
 import { createLines } from "../../../src/telemetry/lines.ts";
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
 
-const lines = createLines({ fd: 1, maxLength: 256 * 1024 });
+const lines = createLines({ fd: 1, maxBytes: 256 * 1024 });
 const log = createLog({ level: "info", destination: lines });
 const access = accessLog({ destination: lines, enabled: true });
 
