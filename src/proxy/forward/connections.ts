@@ -61,7 +61,7 @@ export function createConnections(options: {
   readonly tls?: UpstreamTls | undefined;
 }): Connections {
   const { url, connectMs, limit = Number.POSITIVE_INFINITY } = options;
-  const dial = createDial(url, options.tls);
+  const dial = createDial(url, options.tls, { readsDirectly: true });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
   const waiting = new Set<Passenger>();

@@ -4,25 +4,35 @@
  */
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, createSecureContext, TLSSocket } from "node:tls";
+import { connectDirect } from "./direct-read.ts";
 import type { UpstreamTls } from "./port.ts";
 
 /** Begins a connection: a socket that is not connected yet. */
 export type Dial = () => Socket;
 
+export interface DialOptions {
+  /** Whether the upstream may end its direction and go on reading the other. */
+  readonly allowHalfOpen?: boolean;
+  /** Whether its reader does without a stream, where the connection is not TLS (direct-read.ts). */
+  readonly readsDirectly?: boolean;
+}
+
 /**
  * @param url http://HOST:PORT or https://HOST:PORT
- * @param options.allowHalfOpen whether the upstream may end its direction and go on reading the other
  * @throws Error when a certificate, a key or an authority can not be read
  */
 export function createDial(
   url: URL,
   tls: UpstreamTls | undefined,
-  { allowHalfOpen }: { readonly allowHalfOpen: boolean } = { allowHalfOpen: false },
+  { allowHalfOpen = false, readsDirectly = false }: DialOptions = {},
 ): Dial {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const encrypted = url.protocol === "https:";
   const port = url.port === "" ? (encrypted ? 443 : 80) : Number(url.port);
-  if (!encrypted) return () => connectPlain({ host, port, noDelay: true, allowHalfOpen });
+  if (!encrypted) {
+    const plain = { host, port, noDelay: true, allowHalfOpen };
+    return () => (readsDirectly ? connectDirect(plain) : connectPlain(plain));
+  }
 
   const { ca, cert, key, servername = host, verify = true } = tls ?? {};
   const secureContext = createSecureContext({
