@@ -1,8 +1,16 @@
 -- Requests of 1,000 shoppers in turn, as a browser's script would send them; at the end one line of JSON.
+-- Words: how many a second, and on how many connections; without them as many as are answered.
 local requests = {}
 local next = 0
 
-function init()
+function init(words)
+  if words[1] then
+    -- Milliseconds between an answer and the next request of its connection, as long as strangers leave between theirs.
+    local mean = 1000 * tonumber(words[2]) / tonumber(words[1])
+    delay = function()
+      return math.floor(-mean * math.log(1 - math.random()) + math.random())
+    end
+  end
   for shopper = 1, 1000 do
     requests[shopper] = wrk.format("GET", "/cart/items?page=2", {
       ["Host"] = "shop.example",

@@ -26,8 +26,13 @@ export interface Load {
   stop(): Promise<LoadResult>;
 }
 
-/** Loads the port until it is told to stop. @param words of load.lua */
-export function startLoad(port: number, core: number, words: readonly string[] = []): Load {
+/**
+ * Loads the port until it is told to stop.
+ *
+ * @param perSecond requests, were they answered in no time; without it as many as are answered
+ */
+export function startLoad(port: number, core: number, perSecond?: number): Load {
+  const words = perSecond === undefined ? [] : [`${perSecond}`, `${connections}`];
   const wrk = startWrk({ port, core, script, words });
   return { stop: async () => loadResult.parse(await wrk.stop()) };
 }

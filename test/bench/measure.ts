@@ -21,6 +21,8 @@ export interface MeasureOptions {
   readonly seconds: number;
   readonly loadCore: number;
   readonly upstreams: Upstreams;
+  /** Requests; without it as many as are answered. */
+  readonly perSecond?: number;
 }
 
 /** Until connections are made on both sides, and what they are made by is in the caches again. */
@@ -33,9 +35,9 @@ const leadInMs = 250;
  * @throws Error when a request failed
  */
 export async function measure(subject: Subject, started: Started, options: MeasureOptions): Promise<Slice> {
-  const { seconds, loadCore, upstreams } = options;
+  const { seconds, loadCore, upstreams, perSecond } = options;
   const idle = await upstreams.requests();
-  const load = startLoad(started.port, loadCore);
+  const load = startLoad(started.port, loadCore, perSecond);
   do await sleep(leadInMs);
   while ((await upstreams.requests()) < idle + leadInRequests);
   const from = await momentOf(started, upstreams);

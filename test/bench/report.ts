@@ -47,6 +47,23 @@ function microsOf(slices: readonly Slice[]): readonly number[] {
   return slices.map((slice) => slice.cpuMicrosPerRequest);
 }
 
+/** How much longer one subject's slowest hundredth takes than each other's: the quartiles of the rounds' differences. */
+export function addedLatency(name: string, rounds: ReadonlyMap<string, readonly Slice[]>): string {
+  const own = rounds.get(name) ?? [];
+  const lines = [...rounds].flatMap(([other, slices]) => {
+    if (other === name) return [];
+    const {
+      low,
+      median: middle,
+      high,
+    } = quartiles(own.map((slice, round) => slice.p99Ms - (slices[round]?.p99Ms ?? Number.NaN)));
+    return [
+      `p99 of ${name} over ${other}: ${middle.toFixed(2)} ms (quartiles ${low.toFixed(2)} to ${high.toFixed(2)})`,
+    ];
+  });
+  return lines.join("\n");
+}
+
 /** Subjects by line; ratios to those of them that are given as references, a column each. */
 export function tableOf(rows: readonly Row[], references: readonly string[]): string {
   const present = references.filter((name) => rows.some((row) => row.name === name));

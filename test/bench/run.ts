@@ -5,6 +5,7 @@
  *   npm run bench -- [--rounds 15] [--seconds 1] [--only cutover,bare-http-proxy] [--micro] [--json]
  *   npm run bench -- --only cutover,bare-engine --against DIR    beside the cutover built in another checkout
  *   npm run bench -- --only cutover --rounds 5 --profile DIR     CPU profiles of the Node processes, for a browser
+ *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -13,7 +14,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
-import { rowsOf, tableOf } from "./report.ts";
+import { addedLatency, rowsOf, tableOf } from "./report.ts";
 import { cutoverOf, isInstalled, type Started, type Subject, subjects } from "./subjects.ts";
 import { startUpstreams } from "./upstreams.ts";
 
@@ -35,17 +36,21 @@ const { values } = parseArgs({
     micro: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     profile: { type: "string" },
+    load: { type: "string" },
   },
 });
 const count = z.coerce.number().int().min(1).max(600);
 const seconds = count.parse(values.seconds);
 const rounds = count.parse(values.rounds);
+/** Of what the first subject can do; more than that is not to be had. */
+const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 
 if (values.micro) process.stdout.write(`${microTable()}\n`);
 else await runSubjects(chosen(values.only));
 
 function chosen(only: string | undefined): readonly Subject[] {
-  const names = only?.split(",") ?? subjects.map((subject) => subject.name);
+  const usual = subjects.filter(({ isSpecial }) => !isSpecial);
+  const names = only?.split(",") ?? usual.map((subject) => subject.name);
   const wanted = names.map((name) => {
     const subject = subjects.find((each) => each.name === name);
     if (subject === undefined)
@@ -55,10 +60,15 @@ function chosen(only: string | undefined): readonly Subject[] {
   return values.against === undefined ? wanted : [...wanted, cutoverOf("against", resolve(values.against))];
 }
 
+interface Pair {
+  readonly subject: Subject;
+  readonly started: Started;
+}
+
 async function runSubjects(wanted: readonly Subject[]): Promise<void> {
   if (availableParallelism() < 2) throw new Error("the bench needs two cores");
   const folder = await mkdtemp(join(tmpdir(), "cutover-bench-"));
-  const running: { readonly subject: Subject; readonly started: Started }[] = [];
+  const running: Pair[] = [];
   const nodeFlags =
     values.profile === undefined
       ? (process.env.BENCH_NODE_FLAGS?.split(" ") ?? [])
@@ -80,10 +90,11 @@ async function runSubjects(wanted: readonly Subject[]): Promise<void> {
       );
       measured.set(subject.name, []);
     }
+    const paced = { ...options, ...(await paceOf(running[0], options)) };
     for (let round = 1; round <= rounds; round++) {
       const inTurn = round % 2 === 1 ? running : running.toReversed();
       for (const { subject, started } of inTurn) {
-        measured.get(subject.name)?.push(await measure(subject, started, options));
+        measured.get(subject.name)?.push(await measure(subject, started, paced));
       }
       say(`round ${round}: ${roundOf(measured)}`);
     }
@@ -92,6 +103,8 @@ async function runSubjects(wanted: readonly Subject[]): Promise<void> {
     await rm(folder, { recursive: true, force: true });
   }
   const rows = rowsOf(measured);
+  const [first] = running;
+  if (load !== undefined && first !== undefined) say(addedLatency(first.subject.name, measured));
   process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, references)}\n`);
 }
 
@@ -107,6 +120,18 @@ async function warmUp(
     slices.push(slice);
   }
   return slices;
+}
+
+/** @returns the rate that is asked for, by what the subject can do now; nothing where none is asked for */
+async function paceOf(
+  first: Pair | undefined,
+  options: MeasureOptions,
+): Promise<Pick<MeasureOptions, "perSecond">> {
+  if (load === undefined || first === undefined) return {};
+  const { rps } = await measure(first.subject, first.started, options);
+  const perSecond = Math.round(load * rps);
+  say(`${perSecond} requests a second, where ${first.subject.name} can do ${rps.toFixed(0)}`);
+  return { perSecond };
 }
 
 function roundOf(measured: ReadonlyMap<string, readonly Slice[]>): string {

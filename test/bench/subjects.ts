@@ -30,6 +30,8 @@ export interface Subject {
   readonly program?: string;
   /** Whether it sends a quarter of the shoppers to the new side; all go to legacy else. */
   readonly splits: boolean;
+  /** Measured only where it is named. */
+  readonly isSpecial?: boolean;
   start(place: Place): Promise<Started>;
 }
 
@@ -40,15 +42,27 @@ export const subjects: readonly Subject[] = [
   {
     name: "cutover-http-proxy",
     splits: true,
-    start: (place) => startCutover(place, "cutover-http-proxy", fileOf("../.."), "http-proxy"),
+    start: (place) => startCutover(place, "cutover-http-proxy", { engine: "http-proxy" }),
   },
   { name: "nginx", program: "nginx", splits: true, start: startNginx },
   { name: "haproxy", program: "haproxy", splits: true, start: startHaproxy },
+  {
+    name: "cutover-1000-routes",
+    isSpecial: true,
+    splits: true,
+    start: (place) => startCutover(place, "cutover-1000-routes", { otherCutovers: 99 }),
+  },
+  {
+    name: "cutover-2-workers",
+    isSpecial: true,
+    splits: true,
+    start: (place) => startCutover(place, "cutover-2-workers", { workers: 2 }),
+  },
 ];
 
 /** @param root of a checkout in which it is built */
 export function cutoverOf(name: string, root: string): Subject {
-  return { name, splits: true, start: (place) => startCutover(place, name, root, "undici") };
+  return { name, splits: true, start: (place) => startCutover(place, name, { root }) };
 }
 
 /** Whether the subject's program is there. */
@@ -60,11 +74,18 @@ function fileOf(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url));
 }
 
+interface Variant {
+  readonly root?: string;
+  readonly engine?: "undici" | "http-proxy";
+  readonly workers?: number;
+  /** Beside the one that is asked, with ten routes each. */
+  readonly otherCutovers?: number;
+}
+
 async function startCutover(
   { folder, core, upstreams, nodeFlags }: Place,
   name: string,
-  root: string,
-  engine: "undici" | "http-proxy",
+  { root = fileOf("../.."), engine = "undici", workers = 1, otherCutovers = 0 }: Variant,
 ): Promise<Started> {
   const [port, admin] = [await freePort(), await freePort()];
   const config = join(folder, `${name}.yaml`);
@@ -73,6 +94,7 @@ async function startCutover(
     `
 listeners: { proxy: { port: ${port} }, admin: { port: ${admin} } }
 engine: ${engine}
+workers: ${workers}
 store: "memory:"
 snapshot: "off"
 upstreams:
@@ -93,7 +115,7 @@ cutovers:
     owners:
       - { key: "header:idempotency-key", ttl: 24h }
       - { key: ["param:orderId", "json:/order_id"], learn: ["json:/orderId", "header:location"], ttl: 180d }
-`,
+${Array.from({ length: otherCutovers }, (_, index) => otherCutover(index)).join("")}`,
   );
   const bin = join(root, "bin/cutover.js");
   const command = [process.execPath, ...nodeFlags, bin, "serve", "--config", config];
@@ -106,6 +128,19 @@ cutovers:
   });
   if (set.status !== 200) throw new Error(`percent could not be set: ${set.status} ${await set.text()}`);
   return { ...running, port };
+}
+
+function otherCutover(index: number): string {
+  const routes = Array.from({ length: 10 }, (_, route) => {
+    return `      - { name: r${route}, path: "/other-${index}/r${route}/*" }\n`;
+  });
+  return `
+  other-${index}:
+    legacy: social-shop
+    new: marketplace
+    shopper: ["header:x-shopper-id", "cookie:sid"]
+    routes:
+${routes.join("")}`;
 }
 
 async function startBare({ folder, core, upstreams, nodeFlags }: Place, name: string): Promise<Started> {
