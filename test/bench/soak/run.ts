@@ -24,6 +24,8 @@ import { startSoakUpstream } from "./upstream.ts";
 /** MiB a million requests. */
 const bar = 1;
 const sampleEveryMs = 2000;
+/** Each upload begins a journey, which the store, here in the same process, has to hold for as long as it is open. */
+const journeyTtl = "20s";
 const subjectCore = 0;
 const loadCore = 1;
 const script = fileURLToPath(new URL("./soak.lua", import.meta.url));
@@ -95,7 +97,7 @@ cutovers:
     routes:
       - { name: upload, path: "/cart/upload", methods: [POST], journey: start }
       - { name: cart, path: "/cart/*" }
-    journey: { cookie: cutover_journey, ttl: 30m, maxTtl: 4h }
+    journey: { cookie: cutover_journey, ttl: ${journeyTtl}, maxTtl: ${journeyTtl} }
     owners: [{ key: "header:idempotency-key", ttl: 24h }]
 `,
   );
