@@ -1,6 +1,8 @@
 /**
  * Waits of one length, nearly all of which end before their time: what is due is in a list in the order it began, and
  * Node is asked for one timer for all of it. To begin, to begin anew and to end a wait is to move it in the list.
+ * Few are told in one turn of the event loop: hundreds that wait for a side that hangs may be due together, and requests
+ * that have nothing to do with it come between.
  *
  * The timer does not keep the process alive: who waits has a connection that does.
  */
@@ -24,11 +26,13 @@ export interface Deadlines {
 
 /** What Node takes a timer for. */
 const mostMs = 2 ** 31 - 1;
+/** How many are told in one turn of the event loop. */
+const mostATurn = 4;
 
 export function createDeadlines(ms: number): Deadlines {
   let first: Waiting | undefined;
   let last: Waiting | undefined;
-  let isTimed = false;
+  let willLook = false;
 
   function end(waiting: Waiting): void {
     if (waiting.dueAt === 0) return;
@@ -43,21 +47,22 @@ export function createDeadlines(ms: number): Deadlines {
   }
 
   function lookIn(milliseconds: number): void {
-    isTimed = true;
-    setTimeout(look, Math.min(milliseconds, mostMs)).unref();
+    willLook = true;
+    if (milliseconds > 0) setTimeout(look, Math.min(milliseconds, mostMs)).unref();
+    else setImmediate(look);
   }
 
   function look(): void {
     const now = performance.now();
-    isTimed = false;
+    willLook = false;
     try {
-      while (first !== undefined && first.dueAt <= now) {
+      for (let told = 0; told < mostATurn && first !== undefined && first.dueAt <= now; told++) {
         const due = first;
         end(due);
         due.expired();
       }
     } finally {
-      if (first !== undefined && !isTimed) lookIn(first.dueAt - now);
+      if (first !== undefined && !willLook) lookIn(first.dueAt - now);
     }
   }
 
@@ -69,7 +74,7 @@ export function createDeadlines(ms: number): Deadlines {
       if (last === undefined) first = waiting;
       else last.behind = waiting;
       last = waiting;
-      if (!isTimed) lookIn(ms);
+      if (!willLook) lookIn(ms);
     },
     end,
   };

@@ -30,7 +30,6 @@ export function openGatedUpstream(
     max: concurrency.max,
     queue: concurrency.queue,
     waitMs: concurrency.wait,
-    timers,
   });
   const breaker =
     declared.breaker &&

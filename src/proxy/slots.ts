@@ -5,7 +5,7 @@
  * comes then is turned away at once. So what a hung upstream can hold of this process is bounded, in sockets and in
  * memory, and a request is answered within `waitMs` or is with the upstream.
  */
-import type { Timers } from "../state/clock.ts";
+import { createDeadlines, type Waiting } from "./deadlines.ts";
 
 export interface Waiter {
   /** It has a slot now. */
@@ -31,19 +31,19 @@ export interface SlotsOptions {
   readonly max: number;
   readonly queue: number;
   readonly waitMs: number;
-  readonly timers: Timers;
 }
 
-export function createSlots({ max, queue, waitMs, timers }: SlotsOptions): Slots {
-  /** In the order they came; each with what takes its timer back. */
-  const waiting = new Map<Waiter, () => void>();
+export function createSlots({ max, queue, waitMs }: SlotsOptions): Slots {
+  const deadlines = createDeadlines(waitMs);
+  /** In the order they came. */
+  const waiting = new Map<Waiter, Waiting>();
   let taken = 0;
   const onUnqueued: (() => void)[] = [];
 
   function leave(waiter: Waiter): boolean {
-    const cancel = waiting.get(waiter);
-    if (cancel === undefined) return false;
-    cancel();
+    const wait = waiting.get(waiter);
+    if (wait === undefined) return false;
+    deadlines.end(wait);
     waiting.delete(waiter);
     if (waiting.size === 0) for (const resolve of onUnqueued.splice(0)) resolve();
     return true;
@@ -62,10 +62,12 @@ export function createSlots({ max, queue, waitMs, timers }: SlotsOptions): Slots
         return "taken";
       }
       if (waiting.size >= queue) return "full";
-      const cancel = timers.after(waitMs, () => {
+      const expired = () => {
         if (leave(waiter)) waiter.expired();
-      });
-      waiting.set(waiter, cancel);
+      };
+      const wait: Waiting = { dueAt: 0, before: undefined, behind: undefined, expired };
+      waiting.set(waiter, wait);
+      deadlines.wait(wait);
       return "queued";
     },
     leave,

@@ -63,4 +63,20 @@ describe("deadlines of one length", () => {
     vi.advanceTimersByTime(2 ** 31);
     expect(told).toEqual(["late"]);
   });
+
+  it("tell few at a time, so that what else the process does comes between, and nobody is forgotten", () => {
+    const deadlines = createDeadlines(100);
+    const told: number[] = [];
+    const between: number[] = [];
+    const other = () => {
+      between.push(told.length);
+      if (told.length < 10) setImmediate(other);
+    };
+    for (let i = 0; i < 10; i++) deadlines.wait(waiting(() => told.push(i)));
+    setTimeout(other, 100);
+    vi.advanceTimersByTime(110);
+    expect(told).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(Math.max(...between.map((count, i) => count - (between[i - 1] ?? 0)))).toBeLessThanOrEqual(4);
+    expect(between.length).toBeGreaterThan(2);
+  });
 });

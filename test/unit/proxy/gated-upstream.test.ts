@@ -1,10 +1,10 @@
 import { PassThrough } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createBreaker } from "../../../src/proxy/breaker.ts";
 import type { Failure, ForwardRequest, ResponseSink, Upstream } from "../../../src/proxy/forward/port.ts";
 import { createGatedUpstream } from "../../../src/proxy/gated-upstream.ts";
 import { createSlots } from "../../../src/proxy/slots.ts";
-import { createManualTime } from "../../support/manual-time.ts";
+import { systemClock } from "../../../src/state/clock.ts";
 import { turn } from "../../support/until.ts";
 
 interface Attempt {
@@ -17,7 +17,6 @@ interface Attempt {
 const refused: Failure = { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" };
 
 function createFixture(limits: { max?: number; queue?: number } = {}) {
-  const time = createManualTime();
   const attempts: Attempt[] = [];
   let closed = false;
   const engine: Upstream = {
@@ -38,8 +37,8 @@ function createFixture(limits: { max?: number; queue?: number } = {}) {
       closed = true;
     },
   };
-  const slots = createSlots({ max: 1, queue: 1, waitMs: 1000, ...limits, timers: time });
-  const breaker = createBreaker({ failures: 2, openMs: 5000, probes: 1, clock: time });
+  const slots = createSlots({ max: 1, queue: 1, waitMs: 1000, ...limits });
+  const breaker = createBreaker({ failures: 2, openMs: 5000, probes: 1, clock: systemClock });
   const shed: string[] = [];
   const upstream = createGatedUpstream(engine, { slots, breaker, onShed: (reason) => shed.push(reason) });
   const send = (target: string) => {
@@ -65,8 +64,11 @@ function createFixture(limits: { max?: number; queue?: number } = {}) {
     attempts[place]?.sink.head({ status, reason: "", fields: [] });
     attempts[place]?.sink.end([]);
   };
-  return { time, attempts, slots, breaker, shed, upstream, send, answer, isClosed: () => closed };
+  return { attempts, slots, breaker, shed, upstream, send, answer, isClosed: () => closed };
 }
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
+afterEach(() => void vi.useRealTimers());
 
 describe("a request that passes the gate", () => {
   it("hears all the engine says, in its order, and is not asked twice for more", () => {
@@ -149,10 +151,10 @@ describe("a request that waits", () => {
   });
 
   it("is shed when it waited as long as one may", async () => {
-    const { send, shed, time, answer, attempts } = createFixture();
+    const { send, shed, answer, attempts } = createFixture();
     send("/a");
     const second = send("/b");
-    await time.advance(1000);
+    await vi.advanceTimersByTimeAsync(1000);
     expect(second.failures).toMatchObject([{ outcome: "rejected", sent: false }]);
     expect(shed).toEqual(["queue_timeout"]);
     answer(0);
@@ -195,13 +197,13 @@ describe("a request that waits", () => {
 
 describe("the breaker of the gate", () => {
   it("opens by connects that failed and turns away at once, to come again when it is tried next", async () => {
-    const { send, attempts, breaker, shed, slots, time } = createFixture();
+    const { send, attempts, breaker, shed, slots } = createFixture();
     for (const place of [0, 1]) {
       send("/a");
       attempts[place]?.sink.failure(refused);
     }
     expect(breaker.state).toBe("open");
-    await time.advance(1500);
+    await vi.advanceTimersByTimeAsync(1500);
     const third = send("/b");
     await turn();
     expect(attempts).toHaveLength(2);
@@ -255,12 +257,12 @@ describe("the breaker of the gate", () => {
   });
 
   it("tries one request at a time once its time is over, and closes with the first head", async () => {
-    const { send, attempts, breaker, time } = createFixture({ max: 5 });
+    const { send, attempts, breaker } = createFixture({ max: 5 });
     for (const place of [0, 1]) {
       send("/a");
       attempts[place]?.sink.failure(refused);
     }
-    await time.advance(5000);
+    await vi.advanceTimersByTimeAsync(5000);
     send("/probe");
     const meanwhile = send("/b");
     await turn();
@@ -272,12 +274,12 @@ describe("the breaker of the gate", () => {
   });
 
   it("tries another when the client of its probe leaves", async () => {
-    const { send, attempts, breaker, time } = createFixture();
+    const { send, attempts, breaker } = createFixture();
     for (const place of [0, 1]) {
       send("/a");
       attempts[place]?.sink.failure(refused);
     }
-    await time.advance(5000);
+    await vi.advanceTimersByTimeAsync(5000);
     send("/probe").forwarding.abort();
     send("/again");
     expect(attempts.map(({ target }) => target)).toEqual(["/a", "/a", "/probe", "/again"]);

@@ -1,19 +1,20 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createSlots, type Waiter } from "../../../src/proxy/slots.ts";
-import { createManualTime } from "../../support/manual-time.ts";
 
 function createFixture(max: number, queue: number, waitMs = 1000) {
-  const time = createManualTime();
-  const slots = createSlots({ max, queue, waitMs, timers: time });
+  const slots = createSlots({ max, queue, waitMs });
   const heard: string[] = [];
   const waiter = (name: string): Waiter => ({
     granted: () => heard.push(`${name} granted`),
     expired: () => heard.push(`${name} expired`),
   });
-  return { time, slots, heard, waiter };
+  return { slots, heard, waiter };
 }
 
 describe("slots", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
   it("are taken at once until all are, then queued for until the queue is full", () => {
     const { slots, waiter, heard } = createFixture(2, 1);
     expect(["a", "b", "c", "d"].map((name) => slots.take(waiter(name)))).toEqual([
@@ -40,30 +41,31 @@ describe("slots", () => {
   });
 
   it("are waited for no longer than one may", async () => {
-    const { slots, waiter, heard, time } = createFixture(1, 2);
+    const { slots, waiter, heard } = createFixture(1, 2);
     slots.take(waiter("a"));
     slots.take(waiter("b"));
-    await time.advance(999);
+    await vi.advanceTimersByTimeAsync(999);
     slots.take(waiter("c"));
     expect(heard).toEqual([]);
-    await time.advance(1);
+    await vi.advanceTimersByTimeAsync(1);
     expect(heard).toEqual(["b expired"]);
     slots.free();
     expect(heard).toEqual(["b expired", "c granted"]);
-    await time.advance(5000);
+    await vi.advanceTimersByTimeAsync(5000);
     expect(heard).toHaveLength(2);
-    expect(time.pending()).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("forget who leaves the queue, and its timer", async () => {
-    const { slots, waiter, heard, time } = createFixture(1, 1);
+  it("forget who leaves the queue", async () => {
+    const { slots, waiter, heard } = createFixture(1, 1);
     slots.take(waiter("a"));
     const leaving = waiter("b");
     slots.take(leaving);
     slots.leave(leaving);
-    expect([slots.queued, time.pending()]).toEqual([0, 0]);
+    expect(slots.queued).toBe(0);
     expect(slots.take(waiter("c"))).toBe("queued");
     slots.free();
+    await vi.advanceTimersByTimeAsync(5000);
     expect(heard).toEqual(["c granted"]);
   });
 
@@ -73,15 +75,15 @@ describe("slots", () => {
   });
 
   it("say when nobody waits any more, however they left", async () => {
-    const { slots, waiter, time } = createFixture(1, 3);
+    const { slots, waiter } = createFixture(1, 3);
     const done: string[] = [];
     await slots.unqueued();
     for (const name of ["a", "b", "c"]) slots.take(waiter(name));
     void slots.unqueued().then(() => done.push("empty"));
     slots.free();
-    await time.advance(0);
+    await vi.advanceTimersByTimeAsync(0);
     expect(done).toEqual([]);
-    await time.advance(1000);
+    await vi.advanceTimersByTimeAsync(1000);
     expect(done).toEqual(["empty"]);
   });
 });
