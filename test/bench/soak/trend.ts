@@ -1,7 +1,7 @@
 /**
  * What memory does over a run. What is resident between collections is also what waits for one, and saws by more than any
  * leak would add within the hour; a leak raises what a collection leaves. So the slope is that of a line through the
- * floors: the least of each fiftieth of the run, but for those of the first tenth.
+ * floors: the least of each tenth of the run but the first.
  */
 import { aligned } from "../report.ts";
 
@@ -20,7 +20,7 @@ export interface Slopes {
 
 export function slopesOf(samples: readonly Sample[], requests: number): Slopes {
   const counted = samples.filter((sample) => sample.requests >= requests / 10);
-  const floors = parts(counted, requests, 50).flatMap((part) => {
+  const floors = tenths(counted, requests).flatMap((part) => {
     const [first, ...rest] = part;
     if (first === undefined) return [];
     return [rest.reduce((least, sample) => (sample.rssMiB < least.rssMiB ? sample : least), first)];
@@ -42,7 +42,7 @@ function slopeOf(samples: readonly Sample[]): number {
 
 /** A line a tenth. */
 export function tenthsOf(samples: readonly Sample[], requests: number): string {
-  const lines = parts(samples, requests, 10).map((part, place) => {
+  const lines = tenths(samples, requests).map((part, place) => {
     const resident = part.map(({ rssMiB }) => rssMiB);
     if (part.length === 0) return [`${place + 1}`, "–", "–", "–"];
     return [
@@ -53,11 +53,10 @@ export function tenthsOf(samples: readonly Sample[], requests: number): string {
   return aligned([["tenth", "RSS MiB", "least", "most"], ...lines]);
 }
 
-/** The samples by the part of the run that they were taken in, of so many equal ones. */
-function parts(samples: readonly Sample[], requests: number, count: number): readonly Sample[][] {
-  const found = Array.from({ length: count }, (): Sample[] => []);
+function tenths(samples: readonly Sample[], requests: number): readonly Sample[][] {
+  const found = Array.from({ length: 10 }, (): Sample[] => []);
   for (const sample of samples) {
-    found[Math.min(count - 1, Math.floor((count * sample.requests) / requests))]?.push(sample);
+    found[Math.min(9, Math.floor((10 * sample.requests) / requests))]?.push(sample);
   }
   return found;
 }
