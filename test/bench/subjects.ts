@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 import { type Running, startOnCore } from "./processes.ts";
 import { untilAnswering } from "./until-answering.ts";
 import { nginxConf, type Upstreams } from "./upstreams.ts";

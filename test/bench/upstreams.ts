@@ -6,7 +6,7 @@
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 import { startOnCore } from "./processes.ts";
 import { untilAnswering } from "./until-answering.ts";
 

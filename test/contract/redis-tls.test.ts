@@ -4,8 +4,9 @@ import { createRedisClient } from "../../src/state/redis/client.ts";
 import { createRedisStore } from "../../src/state/redis/store.ts";
 import { type Authority, createAuthority } from "../support/certificates.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
+import { freePort } from "../support/free-port.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
-import { freePort, type RedisServer } from "../support/redis.ts";
+import type { RedisServer } from "../support/redis.ts";
 import { addDocumentedUser } from "../support/redis-user.ts";
 import { failing, msToUnavailable, until } from "./redis-failing.ts";
 

@@ -5,19 +5,13 @@ import { afterEach, expect, test, vi } from "vitest";
 import { composeInstance } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { type Demo, demoConfigPath, runDemo } from "../../src/demo/demo.ts";
-import { listen } from "../../src/demo/http.ts";
 import { anomaliesOf } from "../../src/demo/tally.ts";
+import { freePort } from "../support/free-port.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-
-async function freePort(): Promise<number> {
-  const probe = await listen(() => undefined, "127.0.0.1", 0);
-  await probe.close(0);
-  return Number(new URL(probe.url).port);
-}
 
 /** The package's own configuration on free ports, in memory; shoppers in a hurry. */
 async function demo(store = "memory:"): Promise<{ running: Demo; printed: string[]; logPath: string }> {

@@ -10,7 +10,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "./redis.ts";
+import { freePort } from "./free-port.ts";
 
 export interface Oracle {
   /** One for each upstream, in their order. */

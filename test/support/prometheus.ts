@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
+import { freePort } from "./free-port.ts";
 import { startProgram } from "./processes.ts";
-import { freePort } from "./redis.ts";
 import { checkout } from "./run-cutover.ts";
 
 export interface Sample {

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Authority } from "./certificates.ts";
-import { freePort, type RedisServer, startRedis } from "./redis.ts";
+import { freePort } from "./free-port.ts";
+import { type RedisServer, startRedis } from "./redis.ts";
 import { addDocumentedUser } from "./redis-user.ts";
 
 const user = "cutover:sesame";

@@ -1,7 +1,7 @@
 /** An nginx with something of every size, and of every trouble an upstream makes. */
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort } from "../../support/redis.ts";
+import { freePort } from "../../support/free-port.ts";
 import { type Running, startOnCore } from "../processes.ts";
 import { untilAnswering } from "../until-answering.ts";
 import { nginxConf } from "../upstreams.ts";

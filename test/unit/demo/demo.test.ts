@@ -7,6 +7,7 @@ import type { Config } from "../../../src/config/schema.ts";
 import { type Demo, type DemoOptions, demoConfigPath, runDemo } from "../../../src/demo/demo.ts";
 import { listen } from "../../../src/demo/http.ts";
 import { anomaliesOf } from "../../../src/demo/tally.ts";
+import { freePort } from "../../support/free-port.ts";
 import { startRelay } from "../../support/relay.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -31,12 +32,6 @@ cutovers:
   const read = readConfig(Buffer.from(text), "demo.yaml", {});
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   return read.config;
-}
-
-async function freePort(): Promise<number> {
-  const probe = await listen(() => undefined, "127.0.0.1", 0);
-  await probe.close(0);
-  return Number(new URL(probe.url).port);
 }
 
 /** Runs the demo with a relay in the proxy's place: a third of the orders are made in the new shop. */

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createStore, openStore } from "../../../src/state/open.ts";
 import { StoreUnavailable } from "../../../src/state/store.ts";
+import { freePort } from "../../support/free-port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";
-import { freePort } from "../../support/redis.ts";
 
 const options = () => ({ prefix: "cutover", clock: createManualTime(), log: createRecordedLog() });
 

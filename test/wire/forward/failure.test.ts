@@ -1,22 +1,13 @@
 /** What a broken upstream is called, and that its connection is not used again. */
-import { createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { expect } from "vitest";
+import { freePort } from "../../support/free-port.ts";
 import { startFullListener } from "../../support/full-listener.ts";
 import { answering } from "../../support/raw-upstream.ts";
 import { recordingSink } from "../../support/recording-sink.ts";
 import { until } from "../../support/until.ts";
 import { duties, exchange, failing, ok, send, sized } from "./engines.ts";
 import { closing, faulty, resetting } from "./faults.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 duties("a failure", (duty) => {
   duty("connect_failed, nothing sent, when the connection is refused", async (lab) => {
