@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Pool } from "undici";
 import { z } from "zod";
+import { endsWithTest } from "./ends-with-test.ts";
 
 const bin = fileURLToPath(new URL("../../bin/cutover.js", import.meta.url));
 const upstreamChild = fileURLToPath(new URL("./slow-upstream-child.ts", import.meta.url));
@@ -127,12 +128,8 @@ const ownProcess: Runner = {
       stdio: ["ignore", log.fd, log.fd],
     });
     await log.close();
-    const endWithTest = () => child.kill("SIGKILL");
-    process.once("exit", endWithTest);
-    const exit = once(child, "exit").then(([code]) => {
-      process.off("exit", endWithTest);
-      return z.int().nullable().parse(code);
-    });
+    endsWithTest(child);
+    const exit = once(child, "exit").then(([code]) => z.int().nullable().parse(code));
     return { pid: pidOf(child), exit };
   },
 };

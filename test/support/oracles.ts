@@ -10,6 +10,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithTest } from "./ends-with-test.ts";
 import { freePort } from "./free-port.ts";
 
 export interface Oracle {
@@ -45,11 +46,8 @@ export async function startOracle(name: OracleName, upstreams: readonly URL[]): 
   child.stderr.on("data", (chunk) => {
     complaint = `${complaint}${chunk}`.slice(-2000);
   });
-  // A test run that is stopped in the middle leaves nothing behind.
-  const endWithTest = () => child.kill("SIGKILL");
-  process.once("exit", endWithTest);
+  endsWithTest(child);
   const close = async () => {
-    process.off("exit", endWithTest);
     if (child.exitCode === null && child.signalCode === null) {
       const gone = once(child, "exit");
       child.kill(name === "nginx" ? "SIGTERM" : "SIGUSR1");

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { open, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithTest } from "./ends-with-test.ts";
 
 export interface Program {
   readonly command: string;
@@ -36,10 +37,7 @@ export async function startProgram(program: Program): Promise<RunningProgram> {
     stdio: ["ignore", log.fd, log.fd],
   });
   await log.close();
-  // A test run that is stopped in the middle leaves nothing behind.
-  const endWithTest = () => child.kill("SIGKILL");
-  process.once("exit", endWithTest);
-  child.once("exit", () => process.off("exit", endWithTest));
+  endsWithTest(child);
   let failure: Error | undefined;
   child.once("error", (error) => {
     failure = error;

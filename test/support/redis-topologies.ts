@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Authority } from "./certificates.ts";
+import { endsWithTest } from "./ends-with-test.ts";
 import { freePort } from "./free-port.ts";
 import { type RedisServer, startRedis } from "./redis.ts";
 import { addDocumentedUser } from "./redis-user.ts";
@@ -79,7 +80,7 @@ export async function startSentinels(authority?: Authority): Promise<Topology> {
       const child = spawn("redis-server", [file, "--sentinel", ...(secured[i]?.flags ?? [])], {
         stdio: "ignore",
       });
-      process.once("exit", () => child.kill("SIGKILL"));
+      endsWithTest(child);
       return child;
     }),
   );

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithTest } from "./ends-with-test.ts";
 import { freePort } from "./free-port.ts";
 
 export interface RedisServer {
@@ -40,6 +41,7 @@ export async function startRedis(flags: readonly string[] = []): Promise<RedisSe
   async function launch(): Promise<ChildProcess> {
     const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""];
     const started = spawn("redis-server", [...fixed, ...flags], { stdio: "ignore" });
+    endsWithTest(started);
     await answering(started, port);
     return started;
   }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { endsWithTest } from "./ends-with-test.ts";
 import type { Sides } from "./sides.ts";
 
 const bin = fileURLToPath(new URL("../../bin/cutover.js", import.meta.url));
@@ -90,10 +91,7 @@ export async function startServe(options: ServeOptions): Promise<Served> {
     stdio: ["ignore", log.fd, log.fd],
   });
   await log.close();
-  // A test run that is stopped in the middle leaves nothing behind.
-  const endWithTest = () => child.kill("SIGKILL");
-  process.once("exit", endWithTest);
-  child.once("exit", () => process.off("exit", endWithTest));
+  endsWithTest(child);
 
   const told = await readyLine(child, logged);
   return {
