@@ -2,7 +2,7 @@
  * Waits of one length, nearly all of which end before their time: what is due is in a list in the order it began, and
  * Node is asked for one timer for all of it. To begin, to begin anew and to end a wait is to move it in the list.
  * Few are told in one turn of the event loop: hundreds that wait for a side that hangs may be due together, and requests
- * that have nothing to do with it come between.
+ * that have nothing to do with it come between. Nobody is told much later for it: what is late is told at once.
  *
  * The timer does not keep the process alive: who waits has a connection that does.
  */
@@ -26,8 +26,9 @@ export interface Deadlines {
 
 /** What Node takes a timer for. */
 const mostMs = 2 ** 31 - 1;
-/** How many are told in one turn of the event loop. */
+/** How many are told in one turn of the event loop, and more only of those that are so late. */
 const mostATurn = 4;
+const lateMs = 100;
 
 export function createDeadlines(ms: number): Deadlines {
   let first: Waiting | undefined;
@@ -56,8 +57,9 @@ export function createDeadlines(ms: number): Deadlines {
     const now = performance.now();
     willLook = false;
     try {
-      for (let told = 0; told < mostATurn && first !== undefined && first.dueAt <= now; told++) {
+      for (let told = 0; first !== undefined; told++) {
         const due = first;
+        if (due.dueAt > (told < mostATurn ? now : now - lateMs)) break;
         end(due);
         due.expired();
       }

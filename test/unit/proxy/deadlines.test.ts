@@ -79,4 +79,15 @@ describe("deadlines of one length", () => {
     expect(Math.max(...between.map((count, i) => count - (between[i - 1] ?? 0)))).toBeLessThanOrEqual(4);
     expect(between.length).toBeGreaterThan(2);
   });
+
+  it("tell all that are late at once, however long a turn takes", () => {
+    const deadlines = createDeadlines(100);
+    const told: number[] = [];
+    for (let i = 0; i < 1000; i++) deadlines.wait(waiting(() => told.push(i)));
+    // A turn that lasts: the clock goes on, and nothing is told meanwhile.
+    vi.spyOn(performance, "now").mockReturnValue(performance.now() + 250);
+    vi.advanceTimersToNextTimer();
+    expect(told).toHaveLength(1000);
+    vi.restoreAllMocks();
+  });
 });
