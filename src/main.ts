@@ -1,9 +1,9 @@
 /** argv → command. */
 import type { ConfigProblem, Engine } from "./cli/engine.ts";
 import { runCli } from "./cli/program.ts";
-import { processTerminal } from "./cli/terminal.ts";
+import { processTerminal } from "./cli/screen/terminal.ts";
 import { packageVersion } from "./cli/version.ts";
-import type { Problem } from "./config/problems.ts";
+import type { Problem } from "./config/load/problems.ts";
 
 const version = packageVersion();
 
@@ -38,9 +38,9 @@ const engine: Engine = {
   async serve(path) {
     const loaded = await load(path);
     if (!loaded.ok) return loaded;
-    const { composeInstance } = await import("./compose.ts");
-    const { inheritedSockets } = await import("./instance/inherited.ts");
-    const { loadConfig } = await import("./config/load.ts");
+    const { composeInstance } = await import("./instance/instance.ts");
+    const { inheritedSockets } = await import("./instance/sockets.ts");
+    const { loadConfig } = await import("./config/load/load.ts");
     const instance = await composeInstance(loaded.config, {
       version,
       file: { source: loaded.source, read: () => loadConfig(path, process.env) },
@@ -57,16 +57,16 @@ const engine: Engine = {
   },
 
   async direct(write) {
-    const { writeDirectly } = await import("./direct.ts");
+    const { writeDirectly } = await import("./instance/direct.ts");
     return writeDirectly(write);
   },
 
   async demo(print) {
     const { demoConfigPath, runDemo } = await import("./demo/demo.ts");
-    const { loadConfig } = await import("./config/load.ts");
+    const { loadConfig } = await import("./config/load/load.ts");
     const loaded = await load(demoConfigPath);
     if (!loaded.ok) return loaded;
-    const { composeInstance } = await import("./compose.ts");
+    const { composeInstance } = await import("./instance/instance.ts");
     const demo = await runDemo({
       config: loaded.config,
       startInstance: (config, options) =>
@@ -82,8 +82,8 @@ const engine: Engine = {
 };
 
 async function load(path: string) {
-  const { loadConfig } = await import("./config/load.ts");
-  const { formatProblem } = await import("./config/problems.ts");
+  const { loadConfig } = await import("./config/load/load.ts");
+  const { formatProblem } = await import("./config/load/problems.ts");
   const told = (problem: Problem): ConfigProblem => ({ ...problem, text: formatProblem(problem) });
   const loaded = await loadConfig(path, process.env);
   return loaded.ok

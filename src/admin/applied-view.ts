@@ -1,8 +1,8 @@
 /** The write answer: where the cutover stands, and on which instances that is in force. PURE. */
-import type { Completion } from "../state/completion.ts";
-import { percentToNumber } from "../state/percent.ts";
-import type { Applied, InstanceRecord } from "../state/store.ts";
-import type { WriteAnswer } from "./write-answer.ts";
+import type { Completion } from "../state/rules/completion.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
+import type { Applied, InstanceRecord } from "../state/store/port.ts";
+import type { WriteAnswer } from "./api/write-answer.ts";
 
 type AppliedView = WriteAnswer["applied"];
 

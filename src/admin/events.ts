@@ -7,12 +7,12 @@
  * runs only while somebody listens.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { type Snapshot, sameIn } from "../state/snapshot.ts";
-import type { InstanceRecord } from "../state/store.ts";
+import { type Snapshot, sameIn } from "../state/follow/snapshot.ts";
+import type { InstanceRecord } from "../state/store/port.ts";
+import type { MetricsEvent, TickEvent } from "./api/schemas.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
-import type { MetricsEvent, TickEvent } from "./schemas.ts";
 import { contactView, type Views } from "./view.ts";
 
 const maxWaitingBytes = 256 * 1024;

@@ -3,10 +3,10 @@
  * store. While the store is out of reach only this instance is known, and only it is told: live 1. What is open
  * is told as of the last reading, and not at all when that is not of these seconds.
  */
-import { systemTimers, within } from "../state/clock.ts";
-import { type InstanceRecord, StoreUnavailable } from "../state/store.ts";
+import { systemTimers, within } from "../base/clock.ts";
+import { type InstanceRecord, StoreUnavailable } from "../state/store/port.ts";
+import { type OpenFigures, type OpenView, unknownOpen } from "./api/open-view.ts";
 import type { AdminOptions } from "./context.ts";
-import { type OpenFigures, type OpenView, unknownOpen } from "./open-view.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;

@@ -3,9 +3,9 @@ import fastifySwagger from "@fastify/swagger";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { AuthConfig } from "../config/schema.ts";
+import { type ProblemCode, problem } from "./api/schemas.ts";
 import type { AdminApp } from "./context.ts";
 import { problemOf, problemType, statusOf } from "./problem.ts";
-import { type ProblemCode, problem } from "./schemas.ts";
 
 const about =
   `Steers and shows the cutovers of this fleet. Reading is answered from memory and goes on while the

@@ -5,10 +5,10 @@
  */
 import { STATUS_CODES } from "node:http";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import type { CutoverState, RefusalCode } from "../state/model.ts";
-import { percentToNumber } from "../state/percent.ts";
-import { StoreUnavailable } from "../state/store.ts";
-import type { Problem, ProblemCode } from "./schemas.ts";
+import type { CutoverState, RefusalCode } from "../state/rules/model.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
+import { StoreUnavailable } from "../state/store/port.ts";
+import type { Problem, ProblemCode } from "./api/schemas.ts";
 
 export const problemType = "application/problem+json";
 

@@ -8,14 +8,14 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Audit } from "../audit/port.ts";
-import { systemTimers, within } from "../state/clock.ts";
-import type { Proposal } from "../state/four-eyes.ts";
-import type { Actor } from "../state/model.ts";
-import type { Origin } from "../state/origin.ts";
-import { percentFromNumber, percentToNumber } from "../state/percent.ts";
-import { type Command, StoreUnavailable } from "../state/store.ts";
+import { systemTimers, within } from "../base/clock.ts";
+import type { Proposal } from "../state/rules/four-eyes.ts";
+import type { Actor } from "../state/rules/model.ts";
+import type { Origin } from "../state/rules/origin.ts";
+import { percentFromNumber, percentToNumber } from "../state/rules/percent.ts";
+import { type Command, StoreUnavailable } from "../state/store/port.ts";
+import type { ProposalView } from "./api/proposal-view.ts";
 import type { AdminOptions } from "./context.ts";
-import type { ProposalView } from "./proposal-view.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;

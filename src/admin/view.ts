@@ -1,15 +1,15 @@
 /** A cutover as the API shows it: the snapshot this instance decides by, and what the fleet says of it. */
-import { countApplied } from "../state/applied.ts";
-import { type CutoverState, initialState } from "../state/model.ts";
-import { percentToNumber } from "../state/percent.ts";
-import type { Following } from "../state/snapshot.ts";
-import type { InstanceRecord } from "../state/store.ts";
-import { mergeTraffic } from "../telemetry/traffic.ts";
+import { countApplied } from "../state/follow/applied.ts";
+import type { Following } from "../state/follow/snapshot.ts";
+import { type CutoverState, initialState } from "../state/rules/model.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
+import type { InstanceRecord } from "../state/store/port.ts";
+import { mergeTraffic } from "../telemetry/traffic/traffic.ts";
+import type { ContactView, CutoverView } from "./api/schemas.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import type { Proposals } from "./proposals.ts";
-import type { ContactView, CutoverView } from "./schemas.ts";
 
 export interface Views {
   /** Shows these cutovers from now on. */

@@ -7,19 +7,19 @@
  */
 import type { FastifyRequest } from "fastify";
 import type { Audit } from "../audit/port.ts";
-import { waitApplied } from "../state/applied.ts";
-import { systemTimers, within } from "../state/clock.ts";
-import { reachOf } from "../state/completion.ts";
-import { type LocalAction, localActions } from "../state/local.ts";
-import type { Actor, Change } from "../state/model.ts";
-import { type Applied, type Command, StoreUnavailable } from "../state/store.ts";
+import { systemTimers, within } from "../base/clock.ts";
+import { waitApplied } from "../state/follow/applied.ts";
+import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
+import { reachOf } from "../state/rules/completion.ts";
+import type { Actor, Change } from "../state/rules/model.ts";
+import { type Applied, type Command, StoreUnavailable } from "../state/store/port.ts";
+import type { WriteAnswer } from "./api/write-answer.ts";
 import { appliedLocally, appliedView, writeView } from "./applied-view.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { originOf } from "./origin.ts";
 import { refusedByRules } from "./problem.ts";
 import type { Views } from "./view.ts";
-import type { WriteAnswer } from "./write-answer.ts";
 
 type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "inForce" | "clock" | "log"> & {
   readonly audit: Audit;

@@ -9,7 +9,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type FileLock, lockFile } from "../state/file-lock.ts";
+import { type FileLock, lockFile } from "../base/file-lock.ts";
 import { type Line, type Versions, versionsIn } from "./lines.ts";
 
 export interface AuditFileOptions {

@@ -12,9 +12,9 @@
  *   omitted     so many refusals are not in the file: more came than are written
  */
 import { z } from "zod";
-import type { Annotation } from "../state/origin.ts";
-import { percentToNumber } from "../state/percent.ts";
-import type { HistoryEntry } from "../state/store.ts";
+import type { Annotation } from "../state/rules/origin.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
+import type { HistoryEntry } from "../state/store/port.ts";
 import type { AskedChange, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
 
 export type Line = { readonly kind: string } & Readonly<Record<string, unknown>>;

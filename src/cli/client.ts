@@ -3,10 +3,10 @@
  * that does not fit them is not taken for one.
  */
 import { z } from "zod";
-import { type Explanation, explanation } from "../admin/explanation.ts";
-import { annotationView, historyEntry } from "../admin/history-view.ts";
-import { type Identity, identity } from "../admin/identity.ts";
-import { type ProposalView, proposalView } from "../admin/proposal-view.ts";
+import { type Explanation, explanation } from "../admin/api/explanation.ts";
+import { annotationView, historyEntry } from "../admin/api/history-view.ts";
+import { type Identity, identity } from "../admin/api/identity.ts";
+import { type ProposalView, proposalView } from "../admin/api/proposal-view.ts";
 import {
   type CutoverView,
   type closeBody,
@@ -16,9 +16,9 @@ import {
   type resumeBody,
   type rollbackBody,
   type setPercentBody,
-} from "../admin/schemas.ts";
-import { type WriteAnswer, writeAnswer } from "../admin/write-answer.ts";
-import { readEvents, type ServerEvent } from "./server-events.ts";
+} from "../admin/api/schemas.ts";
+import { type WriteAnswer, writeAnswer } from "../admin/api/write-answer.ts";
+import { readEvents, type ServerEvent } from "./commands/read/server-events.ts";
 
 /** The API's waiting time on top of what a write is told to wait. */
 export const patienceMs = 5000;

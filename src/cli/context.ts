@@ -2,7 +2,7 @@
 import type { AdminClient } from "./client.ts";
 import type { Engine } from "./engine.ts";
 import type { ExitCode } from "./exit.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "./screen/terminal.ts";
 
 export interface Context {
   readonly terminal: Terminal;

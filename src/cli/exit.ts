@@ -1,5 +1,5 @@
 /** The exit codes of `cutover`, and how what went wrong is told. */
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "./screen/terminal.ts";
 
 export const exitCodes = {
   done: 0,

@@ -1,10 +1,10 @@
 /** What an answer that is not the hoped-for one means to the person who typed the command, and what to do next. */
-import type { ProblemCode } from "../admin/schemas.ts";
+import type { ProblemCode } from "../admin/api/schemas.ts";
 import type { Answer, AnyProblem } from "./client.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
-import { share, stateWords } from "./format.ts";
+import { share, stateWords } from "./screen/format.ts";
+import { printable } from "./screen/text.ts";
 import { shellWord } from "./shell.ts";
-import { printable } from "./text.ts";
 
 export interface Asked {
   readonly url: string;

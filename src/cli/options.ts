@@ -1,9 +1,9 @@
 /** Options and arguments that several commands share, and how their text is read. */
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { historyLimits } from "../admin/history-view.ts";
-import { reasonSchema } from "../admin/schemas.ts";
-import { parseDuration } from "../config/duration.ts";
+import { historyLimits } from "../admin/api/history-view.ts";
+import { reasonSchema } from "../admin/api/schemas.ts";
+import { parseDuration } from "../config/values/duration.ts";
 import { type AdminClient, createClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";

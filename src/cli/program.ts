@@ -1,24 +1,24 @@
 /** The command line as a whole: argv in, exit code out. */
 import { Command, CommanderError } from "commander";
-import { addAnnotate } from "./annotate.ts";
-import { addApprove, addWithdraw } from "./approve.ts";
-import { addCheck } from "./check.ts";
-import { addClose } from "./close.ts";
-import { addCompletion } from "./completion.ts";
+import { addAnnotate } from "./commands/change/annotate.ts";
+import { addApprove, addWithdraw } from "./commands/change/approve.ts";
+import { addClose } from "./commands/change/close.ts";
+import { addHold } from "./commands/change/hold.ts";
+import { addResume } from "./commands/change/resume.ts";
+import { addRollback } from "./commands/change/rollback.ts";
+import { addSet } from "./commands/change/set.ts";
+import { addCheck } from "./commands/local/check.ts";
+import { addCompletion } from "./commands/local/completion.ts";
+import { addDemo } from "./commands/local/demo.ts";
+import { addDoctor } from "./commands/local/doctor.ts";
+import { addServe } from "./commands/local/serve.ts";
+import { addToken } from "./commands/local/token.ts";
+import { addExplain } from "./commands/read/explain.ts";
+import { addHistory } from "./commands/read/history.ts";
+import { addStatus } from "./commands/read/status.ts";
+import { addWatch } from "./commands/read/watch.ts";
 import type { Context } from "./context.ts";
-import { addDemo } from "./demo.ts";
-import { addDoctor } from "./doctor.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
-import { addExplain } from "./explain.ts";
-import { addHistory } from "./history.ts";
-import { addHold } from "./hold.ts";
-import { addResume } from "./resume.ts";
-import { addRollback } from "./rollback.ts";
-import { addServe } from "./serve.ts";
-import { addSet } from "./set.ts";
-import { addStatus } from "./status.ts";
-import { addToken } from "./token.ts";
-import { addWatch } from "./watch.ts";
 
 const guide = `
 Exit codes:

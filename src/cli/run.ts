@@ -2,7 +2,7 @@
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, report } from "./exit.ts";
 import { type ApiOptions, clientFor } from "./options.ts";
-import { plainTerminal } from "./terminal.ts";
+import { plainTerminal } from "./screen/terminal.ts";
 
 export async function withApi(
   context: Context,

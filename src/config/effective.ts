@@ -3,9 +3,9 @@
  * Secrets are masked: digests and secrets of any kind, sign-ins in URLs, and text that came from the environment.
  */
 import { z } from "zod";
-import type { Place } from "./document.ts";
-import { isMapping } from "./issues.ts";
-import { formatPath, type Path } from "./problems.ts";
+import type { Place } from "./load/document.ts";
+import { isMapping } from "./load/issues.ts";
+import { formatPath, type Path } from "./load/problems.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 export interface EffectiveValue {

@@ -4,7 +4,7 @@
  * An unknown key is an error everywhere. What one value says about another is checked in checks.ts.
  */
 import { z } from "zod";
-import * as value from "./values.ts";
+import * as value from "./values/values.ts";
 
 /** Blocks that belong to the contract but that this version can not honour: refused by name, never ignored. */
 export const unsupported = {

@@ -13,7 +13,7 @@
  *
  * `fallback` is the one reason not given here: it is found only when the new side cannot be connected to.
  */
-import { type CutoverState, type Side, sides } from "../state/model.ts";
+import { type CutoverState, type Side, sides } from "../state/rules/model.ts";
 
 export const reasons = [
   "owner",

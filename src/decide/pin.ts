@@ -8,7 +8,7 @@
  * last dot. The pin is bound to no shopper: a login in the middle of a checkout must not move it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Side } from "../state/model.ts";
+import type { Side } from "../state/rules/model.ts";
 
 export interface JourneyPin {
   /** 12 characters of base64url: random, so that journeys can be counted without an identity. */

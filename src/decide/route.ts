@@ -6,7 +6,7 @@
  * before a parameter before a prefix's `*`. A route whose methods do not include the request's is passed over,
  * so `GET /orders/:id` and `POST /orders/*` can stand side by side. A parameter is never empty.
  */
-import type { PathPattern } from "../config/path.ts";
+import type { PathPattern } from "../config/values/path.ts";
 
 export interface RouteEntry<Value> {
   readonly pattern: PathPattern;

@@ -1,5 +1,5 @@
 /** A decision in one sentence, for people. PURE. */
-import type { Side } from "../state/model.ts";
+import type { Side } from "../state/rules/model.ts";
 import type { Reason } from "./decide.ts";
 
 /** How the owner of a key is known: by the key's form, by a record, not at all, or not just now. */

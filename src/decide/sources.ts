@@ -1,8 +1,8 @@
 /**
- * Reads a source (config/source.ts) out of a request. PURE. A value is taken as received, a byte string: no
+ * Reads a source (config/values/source.ts) out of a request. PURE. A value is taken as received, a byte string: no
  * percent-decoding, a cookie's surrounding double quotes dropped, the first of repeated fields; empty is absent.
  */
-import type { Source } from "../config/source.ts";
+import type { Source } from "../config/values/source.ts";
 import { cookieValue } from "./cookie.ts";
 import { type JsonBody, jsonValue } from "./json.ts";
 

@@ -14,7 +14,7 @@
  *   on the other side            itself, to its own maximum: so no pin differs from its bucket for longer than
  *                                one maximum after the routing last changed
  */
-import type { Side } from "../state/model.ts";
+import type { Side } from "../state/rules/model.ts";
 import type { JourneyPin } from "./pin.ts";
 
 const form = /^(legacy|new)\.(\d{1,15})\.(\d{1,15})\.([\w-]{12})$/;

@@ -9,7 +9,7 @@
  */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { type FaultSwitch, faultsSchema } from "./faults.ts";
-import { type Answer, parseJson, pathOf, readBody, send } from "./http.ts";
+import { type Answer, parseJson, pathOf, readBody, send } from "./shops/http.ts";
 
 export function controlListener(faults: FaultSwitch, summary: () => object): RequestListener {
   function serve(request: IncomingMessage, body: Buffer): Answer {

@@ -1,7 +1,7 @@
 /** What the demonstration prints. PURE. */
 import type { LeftOver } from "./left-over.ts";
-import type { Shop, ShopSummary } from "./shops.ts";
-import { anomaliesOf, type Tally } from "./tally.ts";
+import { anomaliesOf, type Tally } from "./shoppers/tally.ts";
+import type { Shop, ShopSummary } from "./shops/shops.ts";
 
 export interface Greeting {
   readonly cutoverName: string;

@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../config/schema.ts";
 import { greeting, summaryLine } from "./demo-text.ts";
 import { readLeftOver } from "./left-over.ts";
-import type { OrderFormat } from "./order-numbers.ts";
-import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers.ts";
-import { createShop, type Shop, type ShopOptions } from "./shops.ts";
+import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers/shoppers.ts";
+import type { OrderFormat } from "./shops/order-numbers.ts";
+import { createShop, type Shop, type ShopOptions } from "./shops/shops.ts";
 
 /** The package's own configuration, wherever the command is run. */
 export const demoConfigPath = fileURLToPath(new URL("../../config/cutover.yaml", import.meta.url));

@@ -1,7 +1,7 @@
 /** What an earlier demonstration left in the store: a cutover that does not stand at 0 and open. */
 import { request } from "undici";
 import { z } from "zod";
-import { type StateName, stateNames } from "../state/model.ts";
+import { type StateName, stateNames } from "../state/rules/model.ts";
 
 export interface LeftOver {
   readonly percent: number;

@@ -10,7 +10,7 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { Pool } from "undici";
-import type { Payment } from "./orders.ts";
+import type { Payment } from "./shops/orders.ts";
 
 export interface ProviderOptions {
   /** Where callbacks go: through the proxy. */

@@ -11,8 +11,8 @@
  * Says `{"msg":"ready","shop":…,"url":…,"control":…}` once it listens.
  */
 import { z } from "zod";
-import { orderFormats } from "./order-numbers.ts";
-import { createShop } from "./shops.ts";
+import { orderFormats } from "./shops/order-numbers.ts";
+import { createShop } from "./shops/shops.ts";
 import { untilSignal } from "./until-signal.ts";
 
 const environment = z.object({

@@ -10,7 +10,7 @@
  */
 import { randomInt } from "node:crypto";
 import { z } from "zod";
-import { createShoppers } from "./shoppers.ts";
+import { createShoppers } from "./shoppers/shoppers.ts";
 import { untilSignal } from "./until-signal.ts";
 
 const environment = z.object({

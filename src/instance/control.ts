@@ -1,24 +1,24 @@
 /** What an instance is to the fleet and to its operators: the store, what it follows, the metrics, the secrets. */
-import type { OpenFigures } from "../admin/open-view.ts";
+import type { OpenFigures } from "../admin/api/open-view.ts";
 import { createJournal } from "../audit/journal.ts";
+import { createAuditMetrics } from "../audit/metrics.ts";
 import { type Audit, noAudit } from "../audit/port.ts";
+import { systemClock, systemTimers } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
-import type { Holding } from "../ownership/open/port.ts";
-import { openOwnershipStores } from "../ownership/open.ts";
+import { openOwnershipStores } from "../ownership/stores/open.ts";
+import { createOpenFigures } from "../ownership/under-way/figures.ts";
+import type { Holding } from "../ownership/under-way/port.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
-import { systemClock, systemTimers } from "../state/clock.ts";
-import { createFollower, type Follower } from "../state/follow.ts";
-import type { Log } from "../state/log.ts";
-import { openStore } from "../state/open.ts";
-import { createSnapshotFile } from "../state/snapshot-file.ts";
-import type { Store, WhenStale } from "../state/store.ts";
-import { createAuditMetrics } from "../telemetry/audit.ts";
+import { createFollower, type Follower } from "../state/follow/follow.ts";
+import { createSnapshotFile } from "../state/follow/snapshot-file.ts";
+import { openStore } from "../state/store/open.ts";
+import type { Store, WhenStale } from "../state/store/port.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { createOpenGauges } from "../telemetry/open.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { watchRollbacks } from "../telemetry/rollbacks.ts";
-import { createTraffic, type Traffic } from "../telemetry/traffic.ts";
-import { createOpenFigures } from "./open-figures.ts";
+import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { patiently } from "./patience.ts";
 import { routesOf } from "./routes.ts";
 

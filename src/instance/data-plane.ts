@@ -5,32 +5,33 @@
  * over whole, between two requests. Requests under way finish by the plane they began with, which then goes. What
  * remembers (owners, pins, the spool, the notebook) is one for the life of the process.
  */
+
+import { systemTimers } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createOwnershipMetrics } from "../ownership/metrics.ts";
-import { createNotebook } from "../ownership/open/notebook.ts";
-import type { Holding } from "../ownership/open/port.ts";
 import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
-import { createSpool } from "../ownership/spool.ts";
-import { createSpoolFile } from "../ownership/spool-file.ts";
+import { createSpool } from "../ownership/spool/spool.ts";
+import { createSpoolFile } from "../ownership/spool/spool-file.ts";
+import { createNotebook } from "../ownership/under-way/notebook.ts";
+import type { Holding } from "../ownership/under-way/port.ts";
 import { createExchange, type Exchange } from "../proxy/exchange.ts";
-import { createIds } from "../proxy/ids.ts";
-import { createFieldNames } from "../proxy/names.ts";
+import { type ConnectionCounts, createConnectionCounts } from "../proxy/listen/connections.ts";
+import { createUpgradeCounts } from "../proxy/listen/metrics.ts";
+import { createFieldNames } from "../proxy/request/field-names.ts";
+import { createIds } from "../proxy/request/ids.ts";
+import { compileTable, type Table } from "../proxy/routes.ts";
 import type { JourneySecrets } from "../proxy/secrets.ts";
-import { compileTable, type Table } from "../proxy/table.ts";
 import { createTrust } from "../proxy/trust.ts";
-import { systemTimers } from "../state/clock.ts";
-import type { Log } from "../state/log.ts";
-import type { Following } from "../state/snapshot.ts";
-import type { Clock } from "../state/store.ts";
-import { type ConnectionCounts, createConnectionCounts } from "../telemetry/connections.ts";
+import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
+import { createUpstreamPool } from "../proxy/upstream/pool.ts";
+import type { Following } from "../state/follow/snapshot.ts";
+import type { Clock } from "../state/store/port.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
-import { createUpgradeCounts } from "../telemetry/upgrades.ts";
-import { createUpstreamMetrics } from "../telemetry/upstreams.ts";
-import type { Holders } from "./front.ts";
 import { startObjectsYoung } from "./heap.ts";
-import { createUpstreamPool } from "./upstreams.ts";
+import type { Holders } from "./serving.ts";
 
 export interface DataPlaneOptions {
   /** Of the process: no two of one host have the same. */

@@ -3,10 +3,10 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import { systemClock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
-import { systemClock } from "../state/clock.ts";
-import { openStore } from "../state/open.ts";
-import { type Store, StoreUnavailable } from "../state/store.ts";
+import { openStore } from "../state/store/open.ts";
+import { type Store, StoreUnavailable } from "../state/store/port.ts";
 
 export interface Finding {
   /** What was looked at: `store`, `upstream marketplace`. */

@@ -1,7 +1,7 @@
 /** What was explained, as the admin API says it. */
-import type { Explanation } from "../admin/explanation.ts";
+import type { Explanation } from "../admin/api/explanation.ts";
 import type { Explained } from "../proxy/explain.ts";
-import { percentToNumber } from "../state/percent.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
 
 export function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
   return {

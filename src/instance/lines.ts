@@ -1,7 +1,7 @@
 /** Where a process writes its log. */
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { createLines, type Lines } from "../telemetry/lines.ts";
+import { createLines, type Lines } from "../telemetry/log-file.ts";
 
 /**
  * @param path of a file, appended to; standard output without it

@@ -3,14 +3,14 @@
  * while the instance runs, is logged, and the one in force stays.
  */
 import type { AdminServer } from "../admin/server.ts";
+import { coalesce } from "../base/coalesce.ts";
+import { errorText, type Log } from "../base/log.ts";
 import { lastingDifferences } from "../config/changes.ts";
-import type { LoadedConfig, LoadResult } from "../config/load.ts";
+import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import { coalesce } from "../state/coalesce.ts";
-import { errorText, type Log } from "../state/log.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
-import type { Front } from "./front.ts";
 import { routesOf } from "./routes.ts";
+import type { Front } from "./serving.ts";
 
 export interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;

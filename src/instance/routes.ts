@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.ts";
-import type { CutoverRoutes } from "../telemetry/counts.ts";
+import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
 
 /** The names that the counts of a configuration go by. */
 export function routesOf({ cutovers }: Config): CutoverRoutes[] {

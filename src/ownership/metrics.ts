@@ -2,7 +2,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type PinFault, pinFaults } from "../decide/pin.ts";
 import type { OwnershipCounts } from "./ownership.ts";
-import type { SpoolCounts } from "./spool.ts";
+import type { SpoolCounts } from "./spool/spool.ts";
 
 export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   /** A body that may hold a key is larger than what is held, or is not JSON in UTF-8: it gave no key. */

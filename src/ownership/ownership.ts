@@ -12,12 +12,13 @@
  * record by what the memory holds, and then still says where the order is. The two are remembered apart (store.ts),
  * so that no client can have orders forgotten by using many keys.
  */
-import type { Side } from "../state/model.ts";
-import type { Clock } from "../state/store.ts";
-import { createLru } from "./lru.ts";
+
+import { createLru } from "../base/bounded-map.ts";
+import type { Side } from "../state/rules/model.ts";
+import type { Clock } from "../state/store/port.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
-import type { Spool } from "./spool.ts";
-import type { NamedKey, OwnerStore, OwnershipStores } from "./store.ts";
+import type { Spool } from "./spool/spool.ts";
+import type { NamedKey, OwnerStore, OwnershipStores } from "./stores/port.ts";
 
 /** What is found out about owners, for metrics. */
 export interface OwnershipCounts {

@@ -5,11 +5,12 @@
  * a side after a new journey has begun on the other. That a shopper has no pin is not remembered at all. While the
  * store is out of reach an older memory is better than none.
  */
+
+import { createLru } from "../base/bounded-map.ts";
 import type { JourneyPin } from "../decide/pin.ts";
-import type { Clock } from "../state/store.ts";
-import { createLru } from "./lru.ts";
+import type { Clock } from "../state/store/port.ts";
 import type { Pins } from "./port.ts";
-import type { PinStore } from "./store.ts";
+import type { PinStore } from "./stores/port.ts";
 
 export interface PinsOptions {
   readonly pins: PinStore;

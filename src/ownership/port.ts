@@ -3,8 +3,8 @@
  * responses a key is learned from, and shoppers whose clients keep no cookies come here.
  */
 import type { JourneyPin } from "../decide/pin.ts";
-import type { Side } from "../state/model.ts";
-import type { NamedKey } from "./store.ts";
+import type { Side } from "../state/rules/model.ts";
+import type { NamedKey } from "./stores/port.ts";
 
 /** The key's bytes as found in the request or response; claimed by its first use, or learned from a response. */
 export interface OwnerKey extends NamedKey {

@@ -11,19 +11,20 @@
 import type { Readable } from "node:stream";
 import { fieldValue } from "../decide/sources.ts";
 import type { Journeys, Orders } from "../ownership/port.ts";
-import type { Clock } from "../state/store.ts";
-import type { TunnelEnd, UpgradeCounts } from "../telemetry/upgrades.ts";
-import { type Arrival, readArrival } from "./arrival.ts";
-import { type BodyLimits, boundedBody, watchBody } from "./body-limits.ts";
+import type { Clock } from "../state/store/port.ts";
 import { mayFallBack } from "./fallback.ts";
-import { codes } from "./forward/failure.ts";
-import type { Failure, Forwarding, ResponseSink } from "./forward/port.ts";
-import { type GatherContext, gather } from "./gather.ts";
-import { type Held, holdBody } from "./held-body.ts";
-import type { Decided, Met } from "./holders.ts";
 import type { Gone, Inbound } from "./inbound.ts";
-import { type JourneyContext, journeyFields } from "./journey.ts";
-import { learning, learns } from "./learn.ts";
+import type { TunnelEnd, UpgradeCounts } from "./listen/metrics.ts";
+import { type Refusal, refusalOf, refusals } from "./refusal.ts";
+import { decisionField, forwardRequest, type RelayContext, type RelayEvents, relay } from "./relay/relay.ts";
+import { type Arrival, readArrival } from "./request/arrival.ts";
+import { type BodyLimits, boundedBody, watchBody } from "./request/body-limits.ts";
+import { type Held, holdBody } from "./request/buffered-body.ts";
+import { type GatherContext, gather } from "./request/gather.ts";
+import { type JourneyContext, journeyFields } from "./request/journey.ts";
+import { learning, learns } from "./request/learn.ts";
+import type { Decided, Met } from "./request/owner-lookup.ts";
+import type { CompiledRoute, Destination } from "./routes.ts";
 import {
   attemptFailed,
   began,
@@ -36,10 +37,9 @@ import {
   routed,
   settle,
   type Watcher,
-} from "./life.ts";
-import { type Refusal, refusalOf, refusals } from "./refusal.ts";
-import { decisionField, forwardRequest, type RelayContext, type RelayEvents, relay } from "./relay.ts";
-import type { CompiledRoute, Destination } from "./table.ts";
+} from "./settle.ts";
+import { codes } from "./upstream/failure.ts";
+import type { Failure, Forwarding, ResponseSink } from "./upstream/port.ts";
 
 export interface ExchangeContext extends RelayContext, GatherContext, Omit<LifeContext, "noneRow"> {
   readonly bodyLimits: BodyLimits;

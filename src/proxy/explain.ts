@@ -6,10 +6,10 @@ import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Decision, decide } from "../decide/decide.ts";
 import { decisionSentence, type Owning } from "../decide/sentence.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
-import { type CutoverState, initialState, type Side } from "../state/model.ts";
-import type { Following } from "../state/snapshot.ts";
-import { ownerKey } from "./facts.ts";
-import type { CompiledCutover, Table } from "./table.ts";
+import type { Following } from "../state/follow/snapshot.ts";
+import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
+import { ownerKey } from "./request/facts.ts";
+import type { CompiledCutover, Table } from "./routes.ts";
 
 export interface Question {
   /** As text; hashed as its UTF-8 bytes. */

@@ -1,7 +1,7 @@
 /** Whether a request that was for new may go to legacy, because new could not be connected to. */
 import type { Readable } from "node:stream";
-import type { Failure } from "./forward/port.ts";
-import type { Decided } from "./holders.ts";
+import type { Decided } from "./request/owner-lookup.ts";
+import type { Failure } from "./upstream/port.ts";
 
 /** Only where nothing was sent, nothing is owned or pinned, and the body is still there to be sent. */
 export function mayFallBack(decided: Decided, failure: Failure, content: Buffer | Readable): boolean {

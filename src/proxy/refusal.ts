@@ -2,9 +2,9 @@
  * The proxy's own answers: problem+json (RFC 9457) with a Proxy-Status field (RFC 9209). They name the kind of
  * failure and nothing of the request.
  */
-import type { Outcome } from "../telemetry/outcome.ts";
-import { codes } from "./forward/failure.ts";
-import type { Failure } from "./forward/port.ts";
+import type { Outcome } from "./outcome.ts";
+import { codes } from "./upstream/failure.ts";
+import type { Failure } from "./upstream/port.ts";
 
 export interface Refusal {
   readonly status: number;

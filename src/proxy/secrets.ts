@@ -4,8 +4,8 @@
  * without it. Until the store has answered, pins are signed with the kept secret, or one of this instance's own.
  */
 import { randomBytes } from "node:crypto";
-import type { Timers } from "../state/clock.ts";
-import type { Store } from "../state/store.ts";
+import type { Timers } from "../base/clock.ts";
+import type { Store } from "../state/store/port.ts";
 
 export interface JourneySecrets {
   /** @returns what a cutover's pins may be signed with; the first signs */

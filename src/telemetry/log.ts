@@ -7,9 +7,9 @@
  */
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Reason } from "../decide/decide.ts";
-import type { Lines } from "./lines.ts";
-import type { MeteredSide } from "./meter.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Outcome } from "../proxy/outcome.ts";
+import type { Lines } from "./log-file.ts";
+import type { MeteredSide } from "./requests/meter.ts";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];

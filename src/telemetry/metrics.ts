@@ -17,15 +17,15 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { Registry } from "prom-client";
-import { type CutoverState, initialState, stateNames } from "../state/model.ts";
-import { percentToNumber } from "../state/percent.ts";
-import { createCountFamilies } from "./count-families.ts";
-import { type CountIncrements, createCountTotals } from "./count-keys.ts";
-import type { CutoverRoutes } from "./counts.ts";
+import { type CutoverState, initialState, stateNames } from "../state/rules/model.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
 import { contentType, type Family, familyText, labelPairs, sampleValue } from "./exposition.ts";
-import type { Meter } from "./meter.ts";
-import { createTally, type Tally, withNone } from "./tally.ts";
-import type { Traffic } from "./traffic.ts";
+import { createTally, type Tally, withNone } from "./requests/counting.ts";
+import type { CutoverRoutes } from "./requests/counts.ts";
+import type { Meter } from "./requests/meter.ts";
+import { createCountFamilies } from "./requests/page.ts";
+import { type CountIncrements, createCountTotals } from "./requests/series.ts";
+import type { Traffic } from "./traffic/traffic.ts";
 
 /**
  * What can roll a cutover back; `out_of_band`: a hand on the store, past the API; `local`: this instance alone was told,

@@ -3,8 +3,8 @@
  * instances their maximum is the figure, not their sum. Absent while the store can not tell.
  */
 import { Gauge, type Registry } from "prom-client";
-import type { OpenFigures, OpenSides, OpenView } from "../admin/open-view.ts";
-import { sides } from "../state/model.ts";
+import type { OpenFigures, OpenSides, OpenView } from "../admin/api/open-view.ts";
+import { sides } from "../state/rules/model.ts";
 
 const fleetWide = "Of the whole fleet, the same on every instance: take the max, not the sum.";
 

@@ -2,8 +2,9 @@
  * Tells a rollback from other changes of state: the cutover has come to `rolled_back`, or was rolled back hard
  * once more (its pin epoch rose there). The follower sees states, not commands, so this is where it is known.
  */
-import { byHand } from "../state/model.ts";
-import type { Snapshot } from "../state/snapshot.ts";
+
+import type { Snapshot } from "../state/follow/snapshot.ts";
+import { byHand } from "../state/rules/model.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** @returns a listener for `Following.onSwap` */

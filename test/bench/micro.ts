@@ -1,13 +1,14 @@
 /** What is too small to be seen from outside: deciding, finding the route, and an owner that is remembered. */
-import { parsePath } from "../../src/config/path.ts";
+
+import { systemClock } from "../../src/base/clock.ts";
+import { parsePath } from "../../src/config/values/path.ts";
 import { bucketOf } from "../../src/decide/bucket.ts";
 import { decide, type Facts } from "../../src/decide/decide.ts";
 import { compileRoutes, type Router } from "../../src/decide/route.ts";
-import { createMemoryStores } from "../../src/ownership/in-process.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../src/ownership/port.ts";
-import { systemClock } from "../../src/state/clock.ts";
-import { initialState } from "../../src/state/model.ts";
+import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
+import { initialState } from "../../src/state/rules/model.ts";
 import { collector } from "../support/collector.ts";
 import { aligned, median } from "./report.ts";
 

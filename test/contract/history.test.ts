@@ -1,6 +1,6 @@
 /** What every store keeps of how a change came about, and of reasons that were given later. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Store } from "../../src/state/store.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { fileHarness, type Harness, memoryHarness, redisHarness, type StoreUnderTest } from "./harness.ts";
 

@@ -1,10 +1,10 @@
 /** One suite for every place of what is open: memory, Redis. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
-import { createOpenInProcess } from "../../src/ownership/open/in-process.ts";
-import type { OpenKind, OpenNote, OpenStore } from "../../src/ownership/open/port.ts";
-import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
-import type { Side } from "../../src/state/model.ts";
-import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { createOpenInProcess } from "../../src/ownership/under-way/in-process.ts";
+import type { OpenKind, OpenNote, OpenStore } from "../../src/ownership/under-way/port.ts";
+import { createOpenInRedis } from "../../src/ownership/under-way/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
+import type { Side } from "../../src/state/rules/model.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 

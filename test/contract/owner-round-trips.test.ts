@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { createRedisStores } from "../../src/ownership/redis.ts";
-import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { createRedisStores } from "../../src/ownership/stores/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { answer, createFixture } from "../support/exchange-fixture.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";

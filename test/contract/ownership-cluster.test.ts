@@ -1,8 +1,8 @@
 /** Owners, claims and pins in a Cluster: what one call touches is in one slot, and every instance hears of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
-import { createRedisStores } from "../../src/ownership/redis.ts";
-import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { createRedisStores } from "../../src/ownership/stores/redis.ts";
+import { createOpenInRedis } from "../../src/ownership/under-way/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { claim, fact } from "../support/named-keys.ts";
 import { startCluster, type Topology } from "../support/redis-topologies.ts";
 import { refusals } from "../support/redis-user.ts";

@@ -1,8 +1,8 @@
 /** What a person with redis-cli writes into the store on Redis, and what comes of it. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import type { Store } from "../../src/state/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";

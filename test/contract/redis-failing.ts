@@ -1,9 +1,9 @@
 /** Servers that fail, and how the tests of that look on. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import { type Store, StoreUnavailable } from "../../src/state/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import { type Store, StoreUnavailable } from "../../src/state/store/port.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { createRecordedLog, type RecordedLog } from "../support/recorded-log.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { startTcpRelay, type TcpRelay } from "../support/tcp-relay.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import type { Store } from "../../src/state/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 import { failing, msToUnavailable, until } from "./redis-failing.ts";

@@ -1,7 +1,7 @@
 /** A Redis that is frozen, and changes that are late or whose answers are lost on the way. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { loadScripts } from "../../src/state/redis/scripts.ts";
+import { loadScripts } from "../../src/state/store/redis/scripts/scripts.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { failing, msToUnavailable, scriptCalls, until } from "./redis-failing.ts";
 

@@ -1,10 +1,10 @@
 /** What the store keeps in Redis besides the state, and its scripts met without it. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { initialState } from "../../src/state/model.ts";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { loadScripts } from "../../src/state/redis/scripts.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import type { Store } from "../../src/state/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import { initialState } from "../../src/state/rules/model.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { loadScripts } from "../../src/state/store/redis/scripts/scripts.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { key } from "./redis-views.ts";

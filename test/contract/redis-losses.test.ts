@@ -1,9 +1,9 @@
 /** What the store on Redis makes of losses: fields, keys, everything; an old backup. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { initialState } from "../../src/state/model.ts";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import type { Store } from "../../src/state/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import { initialState } from "../../src/state/rules/model.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { key, load, visible } from "./redis-views.ts";

@@ -1,8 +1,8 @@
 /** What Redis announces: each change with what it was made from, and from which server it was heard. */
 import { afterEach, expect, it } from "vitest";
-import { end, openLine } from "../../src/state/redis/line.ts";
-import { parseRedisPlace } from "../../src/state/redis/place.ts";
-import type { News, Store } from "../../src/state/store.ts";
+import { end, openLine } from "../../src/redis/connection.ts";
+import { parseRedisPlace } from "../../src/redis/url.ts";
+import type { News, Store } from "../../src/state/store/port.ts";
 import { applyAll, setTo } from "../support/commands.ts";
 import { failing, until } from "./redis-failing.ts";
 

@@ -1,10 +1,10 @@
 /** A replica takes over that lacks what was accepted and followed: real keys, taken back to how they stood before. */
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Change, type CutoverState, initialState, stateNames } from "../../src/state/model.ts";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import type { Store } from "../../src/state/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import { type Change, type CutoverState, initialState, stateNames } from "../../src/state/rules/model.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { key, load, visible } from "./redis-views.ts";

@@ -1,5 +1,6 @@
 /** The script for changes, called past the program, in every cell: role, action, state; and by one person or two. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createRedisClient } from "../../src/redis/client.ts";
 import {
   type Change,
   changeActions,
@@ -8,11 +9,10 @@ import {
   type StateName,
   stateNames,
   transition,
-} from "../../src/state/model.ts";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { loadScripts } from "../../src/state/redis/scripts.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
-import type { Store } from "../../src/state/store.ts";
+} from "../../src/state/rules/model.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { loadScripts } from "../../src/state/store/redis/scripts/scripts.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 

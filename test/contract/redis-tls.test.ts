@@ -1,7 +1,7 @@
 /** TLS, and what becomes of a connection whose server is a primary no more. */
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { createRedisClient } from "../../src/state/redis/client.ts";
-import { createRedisStore } from "../../src/state/redis/store.ts";
+import { createRedisClient } from "../../src/redis/client.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { type Authority, createAuthority } from "../support/certificates.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { freePort } from "../support/free-port.ts";

@@ -1,9 +1,9 @@
 /** The user that the documentation makes may do all that is needed, and nothing that managed services refuse. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { JourneyPin } from "../../src/decide/pin.ts";
-import { createOpenInRedis } from "../../src/ownership/open/redis.ts";
-import { createRedisStores } from "../../src/ownership/redis.ts";
-import { createRedisClient, type RedisClient } from "../../src/state/redis/client.ts";
+import { createRedisStores } from "../../src/ownership/stores/redis.ts";
+import { createOpenInRedis } from "../../src/ownership/under-way/redis.ts";
+import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { claim, fact } from "../support/named-keys.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { addDocumentedUser, refusals } from "../support/redis-user.ts";

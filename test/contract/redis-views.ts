@@ -1,6 +1,6 @@
 /** What the tests of the store on Redis look at. */
-import type { CutoverState } from "../../src/state/model.ts";
-import type { Loaded, Store } from "../../src/state/store.ts";
+import type { CutoverState } from "../../src/state/rules/model.ts";
+import type { Loaded, Store } from "../../src/state/store/port.ts";
 import { noneKnown } from "../support/commands.ts";
 import type { RedisServer } from "../support/redis.ts";
 

@@ -1,7 +1,6 @@
 /** What every store does alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { historyLimit } from "../../src/state/document.ts";
-import type { Proposal } from "../../src/state/four-eyes.ts";
+import type { Proposal } from "../../src/state/rules/four-eyes.ts";
 import {
   type Ceiling,
   type Change,
@@ -13,8 +12,9 @@ import {
   type StateName,
   stateNames,
   transition,
-} from "../../src/state/model.ts";
-import { type InstanceRecord, type Store, StoreUnavailable } from "../../src/state/store.ts";
+} from "../../src/state/rules/model.ts";
+import { historyLimit } from "../../src/state/store/document.ts";
+import { type InstanceRecord, type Store, StoreUnavailable } from "../../src/state/store/port.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { until } from "../support/until.ts";
 import { fileHarness, type Harness, memoryHarness, redisHarness, type StoreUnderTest } from "./harness.ts";

@@ -5,8 +5,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { systemClock } from "../../src/state/clock.ts";
-import { createMemoryStore } from "../../src/state/memory.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { createMemoryStore } from "../../src/state/store/memory.ts";
 import {
   type AdminFixture,
   type AdminFixtureOptions,

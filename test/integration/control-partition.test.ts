@@ -1,6 +1,6 @@
 /** One of three instances cut off from the store: what a rollback says of it, and whether it keeps to it. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { WriteAnswer } from "../../src/admin/write-answer.ts";
+import type { WriteAnswer } from "../../src/admin/api/write-answer.ts";
 import { type ControlledFleet, eventually, type Member, startControlledFleet } from "../support/control.ts";
 import { runCutover } from "../support/run-cutover.ts";
 import type { Visit } from "../support/traffic.ts";

@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { composeInstance } from "../../src/compose.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/load/load.ts";
 import { type Demo, demoConfigPath, runDemo } from "../../src/demo/demo.ts";
-import { anomaliesOf } from "../../src/demo/tally.ts";
+import { anomaliesOf } from "../../src/demo/shoppers/tally.ts";
+import { composeInstance } from "../../src/instance/instance.ts";
 import { freePort } from "../support/free-port.ts";
 
 const closers: (() => Promise<unknown>)[] = [];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { readConfig } from "../../src/config/load.ts";
+import { readConfig } from "../../src/config/load/load.ts";
 import { examine } from "../../src/instance/doctor.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { addDocumentedUser } from "../support/redis-user.ts";

@@ -9,11 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { cutoverView } from "../../src/admin/schemas.ts";
-import { statusView } from "../../src/cli/status-view.ts";
-import { plainStyle } from "../../src/cli/style.ts";
-import { composeInstance, type Instance } from "../../src/compose.ts";
+import { cutoverView } from "../../src/admin/api/schemas.ts";
+import { statusView } from "../../src/cli/screen/status-view.ts";
+import { plainStyle } from "../../src/cli/screen/style.ts";
 import { configSchema } from "../../src/config/schema.ts";
+import { composeInstance, type Instance } from "../../src/instance/instance.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 
 const endings: (() => Promise<unknown>)[] = [];

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { portOf } from "../../src/proxy/server.ts";
+import { portOf } from "../../src/proxy/listen/server.ts";
 import { type Inspected, startInspected } from "../support/inspected.ts";
 import { startUpstream, yamlOf } from "../support/lifecycle.ts";
 import { secured } from "../support/secured.ts";

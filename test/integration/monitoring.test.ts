@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
-import { createShoppers } from "../../src/demo/shoppers.ts";
+import { createShoppers } from "../../src/demo/shoppers/shoppers.ts";
 import { readCompose } from "../support/compose-file.ts";
 import { freePort } from "../support/free-port.ts";
 import { configFile, dashboardQueries, readDashboard, rulesOf } from "../support/monitoring-files.ts";

@@ -1,7 +1,7 @@
 /** Random histories of a fleet: percent walks, rollbacks, restarts, outages, lost cookies; and no order changes sides. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Change } from "../../src/state/model.ts";
+import type { Change } from "../../src/state/rules/model.ts";
 import { createCheckoutFleet } from "../support/checkout-fleet.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);

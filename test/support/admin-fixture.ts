@@ -1,14 +1,14 @@
 /** A real admin server on a memory store, for tests of what talks to it: no proxy, figures as the test sets them. */
 import { createHash } from "node:crypto";
-import type { ExplainQuery, Explanation } from "../../src/admin/explanation.ts";
+import type { ExplainQuery, Explanation } from "../../src/admin/api/explanation.ts";
 import { createAdminServer } from "../../src/admin/server.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
-import { systemClock } from "../../src/state/clock.ts";
-import { createFollower } from "../../src/state/follow.ts";
-import { createMemoryStore } from "../../src/state/memory.ts";
-import type { Role } from "../../src/state/model.ts";
-import { roles } from "../../src/state/model.ts";
-import type { Store } from "../../src/state/store.ts";
+import { createFollower } from "../../src/state/follow/follow.ts";
+import type { Role } from "../../src/state/rules/model.ts";
+import { roles } from "../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../src/state/store/memory.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { createRecordedLog } from "./recorded-log.ts";
 
 export const secrets: Readonly<Record<Role, string>> = {

@@ -5,22 +5,22 @@
 import { Readable } from "node:stream";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
-import { createMemoryStores } from "../../src/ownership/in-process.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
-import type { Fact } from "../../src/ownership/spool.ts";
-import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/store.ts";
-import type { BodyLimits } from "../../src/proxy/body-limits.ts";
+import type { Fact } from "../../src/ownership/spool/spool.ts";
+import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
+import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/stores/port.ts";
 import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
-import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/forward/port.ts";
-import { createIds } from "../../src/proxy/ids.ts";
 import type { Answer, AnswerHead, RequestHead } from "../../src/proxy/inbound.ts";
-import { createFieldNames } from "../../src/proxy/names.ts";
-import { compileTable } from "../../src/proxy/table.ts";
-import { type CutoverState, initialState, type Side } from "../../src/state/model.ts";
+import type { BodyLimits } from "../../src/proxy/request/body-limits.ts";
+import { createFieldNames } from "../../src/proxy/request/field-names.ts";
+import { createIds } from "../../src/proxy/request/ids.ts";
+import { compileTable } from "../../src/proxy/routes.ts";
+import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/upstream/port.ts";
+import { type CutoverState, initialState, type Side } from "../../src/state/rules/model.ts";
 import type { AccessEntry } from "../../src/telemetry/log.ts";
-import type { MeterRow } from "../../src/telemetry/meter.ts";
+import type { MeterRow } from "../../src/telemetry/requests/meter.ts";
 
 export interface Attempt {
   readonly upstream: string;

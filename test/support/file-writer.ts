@@ -1,6 +1,6 @@
 /** A process that changes a file store without pause and says each version it was told is safe. Argument: PATH. */
-import { systemClock } from "../../src/state/clock.ts";
-import { openFileStore } from "../../src/state/file.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { openFileStore } from "../../src/state/store/file.ts";
 import { command, setTo } from "./commands.ts";
 
 const [path = ""] = process.argv.slice(2);

@@ -1,9 +1,9 @@
 /** Instances without a data plane: the real store, connections and follower of each, all in this process. */
-import { systemClock } from "../../src/state/clock.ts";
-import { createFollower, type Follower } from "../../src/state/follow.ts";
-import type { CutoverState } from "../../src/state/model.ts";
-import { openStore } from "../../src/state/open.ts";
-import type { Store } from "../../src/state/store.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { createFollower, type Follower } from "../../src/state/follow/follow.ts";
+import type { CutoverState } from "../../src/state/rules/model.ts";
+import { openStore } from "../../src/state/store/open.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { createRecordedLog, type RecordedLog } from "./recorded-log.ts";
 
 export interface LightInstance {

@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { portOf } from "../../src/proxy/server.ts";
+import { portOf } from "../../src/proxy/listen/server.ts";
 
 export interface LeftUpstream {
   /** `http://127.0.0.1:PORT` */

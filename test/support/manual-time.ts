@@ -1,7 +1,7 @@
 /** Time that passes only when a test says so: a clock and the timers that go by it. */
 import { setImmediate } from "node:timers/promises";
-import type { Timers } from "../../src/state/clock.ts";
-import type { Clock } from "../../src/state/store.ts";
+import type { Timers } from "../../src/base/clock.ts";
+import type { Clock } from "../../src/state/store/port.ts";
 
 export interface ManualTime extends Clock, Timers {
   /** Lets the time pass, runs what falls due in order, and lets all that follows from it in this process happen. */

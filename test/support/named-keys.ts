@@ -1,5 +1,5 @@
 /** Keys as stores of owners take them. */
-import type { NamedKey } from "../../src/ownership/store.ts";
+import type { NamedKey } from "../../src/ownership/stores/port.ts";
 
 /** A key whose owner is learned, such as an order's number. */
 export const fact = (key: string): NamedKey => ({ key, claimed: false });

@@ -1,6 +1,7 @@
 /** A process that claims owners in a file without pause and says each one it was told is safe. Argument: PATH. */
-import { openFileStores } from "../../src/ownership/in-process.ts";
-import { systemClock } from "../../src/state/clock.ts";
+
+import { systemClock } from "../../src/base/clock.ts";
+import { openFileStores } from "../../src/ownership/stores/in-process.ts";
 
 const [path = ""] = process.argv.slice(2);
 const { owners } = await openFileStores(path, systemClock);

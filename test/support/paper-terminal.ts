@@ -2,8 +2,8 @@
 import type { Engine } from "../../src/cli/engine.ts";
 import type { ExitCode } from "../../src/cli/exit.ts";
 import { runCli } from "../../src/cli/program.ts";
-import { plainStyle } from "../../src/cli/style.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import { plainStyle } from "../../src/cli/screen/style.ts";
+import type { Terminal } from "../../src/cli/screen/terminal.ts";
 
 export interface PaperTerminal extends Terminal {
   stdout(): string;

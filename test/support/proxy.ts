@@ -1,7 +1,7 @@
 /** The data plane on a real listener with real upstreams; what it counts is written down. */
 import { configSchema, type ListenerConfig } from "../../src/config/schema.ts";
-import { openUpstream } from "../../src/proxy/forward/open.ts";
-import { createProxyServer } from "../../src/proxy/server.ts";
+import { createProxyServer } from "../../src/proxy/listen/server.ts";
+import { openUpstream } from "../../src/proxy/upstream/open.ts";
 import { createFixture, type FixtureOptions } from "./exchange-fixture.ts";
 
 export const engineNames = ["undici", "http-proxy"] as const;

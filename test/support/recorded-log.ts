@@ -1,5 +1,5 @@
 /** A log that a test reads back. */
-import type { Log } from "../../src/state/log.ts";
+import type { Log } from "../../src/base/log.ts";
 
 export interface Line {
   readonly level: "info" | "warn" | "error";

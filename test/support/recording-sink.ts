@@ -1,5 +1,5 @@
 /** A response sink that writes down what an engine calls, and complains when the order of the port is broken. */
-import type { Failure, ResponseHead, ResponseSink } from "../../src/proxy/forward/port.ts";
+import type { Failure, ResponseHead, ResponseSink } from "../../src/proxy/upstream/port.ts";
 
 export interface Recording extends ResponseSink {
   readonly interims: ResponseHead[];

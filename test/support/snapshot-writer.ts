@@ -1,7 +1,7 @@
 /** A process that writes versions 1, 2, 3 … into a snapshot file, and says each on stdout once it is kept. */
-import { systemClock } from "../../src/state/clock.ts";
-import { initialState } from "../../src/state/model.ts";
-import { createSnapshotFile } from "../../src/state/snapshot-file.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { createSnapshotFile } from "../../src/state/follow/snapshot-file.ts";
+import { initialState } from "../../src/state/rules/model.ts";
 
 const path = process.argv[2] ?? "";
 const silent = { info: () => {}, warn: () => {}, error: () => {} };

@@ -1,8 +1,9 @@
 /** A process whose store never answers: spools owners without pause, says each that is safe. Argument: FOLDER. */
-import { createSpool } from "../../src/ownership/spool.ts";
-import { createSpoolFile } from "../../src/ownership/spool-file.ts";
-import { systemClock, systemTimers } from "../../src/state/clock.ts";
-import { StoreUnavailable } from "../../src/state/store.ts";
+
+import { systemClock, systemTimers } from "../../src/base/clock.ts";
+import { createSpool } from "../../src/ownership/spool/spool.ts";
+import { createSpoolFile } from "../../src/ownership/spool/spool-file.ts";
+import { StoreUnavailable } from "../../src/state/store/port.ts";
 
 const [folder = ""] = process.argv.slice(2);
 const silent = () => undefined;

@@ -5,7 +5,7 @@ import {
   type Rejection,
   type Store,
   StoreUnavailable,
-} from "../../src/state/store.ts";
+} from "../../src/state/store/port.ts";
 
 export interface TroubledStore extends Store {
   /** How its calls go from now on; `hang` holds them until the next mood and lets them go by that. */

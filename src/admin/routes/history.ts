@@ -1,13 +1,12 @@
 /** What changed, and reasons that are given later. */
 import { z } from "zod";
 import type { Audit } from "../../audit/port.ts";
-import { systemTimers, within } from "../../state/clock.ts";
-import type { LocalChange } from "../../state/local.ts";
-import { isAtLeast } from "../../state/model.ts";
-import type { Annotation } from "../../state/origin.ts";
-import { percentToNumber } from "../../state/percent.ts";
-import type { HistoryEntry } from "../../state/store.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
+import { systemTimers, within } from "../../base/clock.ts";
+import type { LocalChange } from "../../state/rules/ceiling.ts";
+import { isAtLeast } from "../../state/rules/model.ts";
+import type { Annotation } from "../../state/rules/origin.ts";
+import { percentToNumber } from "../../state/rules/percent.ts";
+import type { HistoryEntry } from "../../state/store/port.ts";
 import {
   type AnnotationView,
   annotateBody,
@@ -16,11 +15,12 @@ import {
   historyEntry,
   historyQuery,
   historyVersion,
-} from "../history-view.ts";
+} from "../api/history-view.ts";
+import { cutoverName } from "../api/schemas.ts";
+import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
 import { originOf } from "../origin.ts";
 import { Refused } from "../problem.ts";
-import { cutoverName } from "../schemas.ts";
 import type { Views } from "../view.ts";
 import { actorOf } from "../writer.ts";
 

@@ -1,10 +1,10 @@
 /** What programs ask: health, metrics, events and the API's own description. */
 import { z } from "zod";
+import { healthView } from "../api/schemas.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import type { EventStreams } from "../events.ts";
 import type { Fleet } from "../fleet.ts";
 import { finishOpenApi, openapiDocument, refusals } from "../openapi.ts";
-import { healthView } from "../schemas.ts";
 import { contactView } from "../view.ts";
 
 type Needs = Pick<AdminOptions, "follower" | "health" | "metrics">;

@@ -4,9 +4,9 @@
  * it trades for a session.
  */
 import { readFileSync } from "node:fs";
+import type { Gate } from "../access/gate.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
-import type { Gate } from "../gate.ts";
 import { renderPage } from "../page/render.ts";
 import type { Views } from "../view.ts";
 

@@ -2,17 +2,17 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Audit } from "../../audit/port.ts";
-import { isAtLeast, rules } from "../../state/model.ts";
-import { percentFromNumber } from "../../state/percent.ts";
+import { isAtLeast, rules } from "../../state/rules/model.ts";
+import { percentFromNumber } from "../../state/rules/percent.ts";
+import { type ProposalView, proposalView } from "../api/proposal-view.ts";
+import { approveBody, cutoverName } from "../api/schemas.ts";
+import { writeAnswer } from "../api/write-answer.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
 import { originOf } from "../origin.ts";
 import { Refused, refusedByRules } from "../problem.ts";
-import { type ProposalView, proposalView } from "../proposal-view.ts";
 import type { Proposals } from "../proposals.ts";
-import { approveBody, cutoverName } from "../schemas.ts";
 import type { Views } from "../view.ts";
-import { writeAnswer } from "../write-answer.ts";
 import { actorOf, type Write } from "../writer.ts";
 
 const proposalPath = cutoverName.extend({ id: z.string().meta({ description: "The proposal's id" }) });

@@ -1,12 +1,12 @@
 /** Reading cutovers, a decision, and the instances. */
 
 import { z } from "zod";
+import { explainQuery, explanation } from "../api/explanation.ts";
+import { cutoverName, cutoverView, instanceView } from "../api/schemas.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
-import { explainQuery, explanation } from "../explanation.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusals } from "../openapi.ts";
 import { Refused } from "../problem.ts";
-import { cutoverName, cutoverView, instanceView } from "../schemas.ts";
 import type { Views } from "../view.ts";
 
 type Needs = Pick<AdminOptions, "explain">;

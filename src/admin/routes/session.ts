@@ -1,13 +1,13 @@
 /** Signing in and out of the page: a bearer token is traded for a cookie no script can read. */
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { roles } from "../../state/model.ts";
+import { roles } from "../../state/rules/model.ts";
+import { endedCookie, isSecure, sessionCookie, sessionIdOf } from "../access/cookie.ts";
+import type { Gate } from "../access/gate.ts";
+import type { Session } from "../access/sessions.ts";
 import type { AdminApp } from "../context.ts";
-import { endedCookie, isSecure, sessionCookie, sessionIdOf } from "../cookie.ts";
-import type { Gate } from "../gate.ts";
 import { refusals } from "../openapi.ts";
 import { Refused } from "../problem.ts";
-import type { Session } from "../sessions.ts";
 
 const sessionView = z
   .object({

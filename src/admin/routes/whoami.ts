@@ -1,7 +1,7 @@
 /** Who asks: what a person checks first when something is refused, or clocks are doubted. */
-import { systemTimers, within } from "../../state/clock.ts";
+import { systemTimers, within } from "../../base/clock.ts";
+import { identity } from "../api/identity.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
-import { identity } from "../identity.ts";
 import { refusals } from "../openapi.ts";
 
 const patienceMs = 2000;

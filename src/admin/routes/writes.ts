@@ -1,13 +1,8 @@
 /** Changing cutovers: each call is one change (writer.ts). A raise that needs a second person becomes a proposal. */
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { percentFromNumber } from "../../state/percent.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
-import { refusals } from "../openapi.ts";
-import { originOf } from "../origin.ts";
-import { Refused } from "../problem.ts";
-import { type ProposalView, proposalView } from "../proposal-view.ts";
-import type { Proposals } from "../proposals.ts";
+import { percentFromNumber } from "../../state/rules/percent.ts";
+import { type ProposalView, proposalView } from "../api/proposal-view.ts";
 import {
   closeBody,
   cutoverName,
@@ -16,9 +11,14 @@ import {
   resumeBody,
   rollbackBody,
   setPercentBody,
-} from "../schemas.ts";
+} from "../api/schemas.ts";
+import { writeAnswer } from "../api/write-answer.ts";
+import type { AdminApp, AdminOptions } from "../context.ts";
+import { refusals } from "../openapi.ts";
+import { originOf } from "../origin.ts";
+import { Refused } from "../problem.ts";
+import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
-import { writeAnswer } from "../write-answer.ts";
 import { actorOf, type Write } from "../writer.ts";
 
 const anyWrite = [

@@ -2,9 +2,9 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { problem } from "../../../src/admin/schemas.ts";
+import { problem } from "../../../src/admin/api/schemas.ts";
 import { createAdminServer } from "../../../src/admin/server.ts";
-import { systemClock } from "../../../src/state/clock.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;

@@ -6,8 +6,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { problem } from "../../../src/admin/schemas.ts";
-import { roles } from "../../../src/state/model.ts";
+import { problem } from "../../../src/admin/api/schemas.ts";
+import { roles } from "../../../src/state/rules/model.ts";
 import { cutovers, type Rig, secretOf, startRig, tokens } from "./rig.ts";
 
 const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31);

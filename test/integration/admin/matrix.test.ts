@@ -1,8 +1,8 @@
 /** Every role, every action, every state: through the API, and what it leaves in the store. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { problem } from "../../../src/admin/api/schemas.ts";
+import { writeAnswer } from "../../../src/admin/api/write-answer.ts";
 import { statusOf } from "../../../src/admin/problem.ts";
-import { problem } from "../../../src/admin/schemas.ts";
-import { writeAnswer } from "../../../src/admin/write-answer.ts";
 import {
   type Change,
   type CutoverState,
@@ -12,8 +12,8 @@ import {
   type StateName,
   stateNames,
   transition,
-} from "../../../src/state/model.ts";
-import { percentToNumber } from "../../../src/state/percent.ts";
+} from "../../../src/state/rules/model.ts";
+import { percentToNumber } from "../../../src/state/rules/percent.ts";
 import { setTo, stateOf } from "../../support/commands.ts";
 import { type Rig, secretOf, startRig, tokens } from "./rig.ts";
 

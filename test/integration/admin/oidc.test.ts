@@ -1,7 +1,7 @@
 /** Bearer tokens of an OpenID Connect issuer, which is a real server on loopback. */
 import { createHmac } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { createOidc } from "../../../src/admin/oidc.ts";
+import { createOidc } from "../../../src/admin/access/oidc.ts";
 import type { OidcConfig } from "../../../src/config/schema.ts";
 import { type Issuer, makeKey, type SigningKey, startIssuer } from "../../support/issuer.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { historyEntry } from "../../../src/admin/history-view.ts";
-import { cutoverView, instanceView } from "../../../src/admin/schemas.ts";
+import { historyEntry } from "../../../src/admin/api/history-view.ts";
+import { cutoverView, instanceView } from "../../../src/admin/api/schemas.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;

@@ -2,13 +2,13 @@
 import { createHash } from "node:crypto";
 import type { AdminOptions } from "../../../src/admin/context.ts";
 import { createAdminServer } from "../../../src/admin/server.ts";
-import { systemClock } from "../../../src/state/clock.ts";
-import { createFollower } from "../../../src/state/follow.ts";
-import type { Log } from "../../../src/state/log.ts";
-import { createMemoryStore } from "../../../src/state/memory.ts";
-import type { Change, Role } from "../../../src/state/model.ts";
-import { type Store, StoreUnavailable } from "../../../src/state/store.ts";
-import { createTraffic } from "../../../src/telemetry/traffic.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { Log } from "../../../src/base/log.ts";
+import { createFollower } from "../../../src/state/follow/follow.ts";
+import type { Change, Role } from "../../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { type Store, StoreUnavailable } from "../../../src/state/store/port.ts";
+import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 
 export const cutovers = {
   checkout: { legacy: "social-shop", new: "marketplace" },

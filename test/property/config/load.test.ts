@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stringify } from "yaml";
-import { replaceAt } from "../../../src/config/issues.ts";
-import { type LoadResult, readConfig } from "../../../src/config/load.ts";
-import { formatProblem } from "../../../src/config/problems.ts";
+import { replaceAt } from "../../../src/config/load/issues.ts";
+import { type LoadResult, readConfig } from "../../../src/config/load/load.ts";
+import { formatProblem } from "../../../src/config/load/problems.ts";
 import { validConfig, valuesOf } from "./arbitrary.ts";
 
 const seed = Number(process.env.SEED ?? Date.now());

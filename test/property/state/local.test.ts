@@ -7,8 +7,7 @@ import {
   type LocalAction,
   type LocalChange,
   localActions,
-} from "../../../src/state/local.ts";
-import { createMemoryStore } from "../../../src/state/memory.ts";
+} from "../../../src/state/rules/ceiling.ts";
 import {
   type Ceiling,
   type Change,
@@ -19,8 +18,9 @@ import {
   sameRouting,
   stateNames,
   transition,
-} from "../../../src/state/model.ts";
-import type { Store } from "../../../src/state/store.ts";
+} from "../../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import type { Store } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 const seed = Number(process.env.FC_SEED ?? Date.now());

@@ -3,13 +3,13 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { Proposal } from "../../../src/state/four-eyes.ts";
-import { createMemoryStore } from "../../../src/state/memory.ts";
-import { type Change, type CutoverState, initialState, roles } from "../../../src/state/model.ts";
-import { formatPercent, maxThousandths } from "../../../src/state/percent.ts";
-import { createRedisClient } from "../../../src/state/redis/client.ts";
-import { createRedisStore } from "../../../src/state/redis/store.ts";
-import type { Applied, Command, HistoryEntry, Store } from "../../../src/state/store.ts";
+import { createRedisClient } from "../../../src/redis/client.ts";
+import type { Proposal } from "../../../src/state/rules/four-eyes.ts";
+import { type Change, type CutoverState, initialState, roles } from "../../../src/state/rules/model.ts";
+import { formatPercent, maxThousandths } from "../../../src/state/rules/percent.ts";
+import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import type { Applied, Command, HistoryEntry, Store } from "../../../src/state/store/port.ts";
+import { createRedisStore } from "../../../src/state/store/redis/store.ts";
 import { stateOf } from "../../support/commands.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
@@ -167,7 +167,10 @@ it("answers every sequence of commands as the memory store does", async () => {
 }, 60_000);
 
 it("writes times and percents in Lua as TypeScript does", async () => {
-  const common = readFileSync(new URL("../../../src/state/redis/common.lua", import.meta.url), "utf8");
+  const common = readFileSync(
+    new URL("../../../src/state/store/redis/scripts/common.lua", import.meta.url),
+    "utf8",
+  );
   const script = `${common}
     local out = {}
     for i = 1, #ARGV, 2 do

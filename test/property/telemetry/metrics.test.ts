@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Reason, reasons } from "../../../src/decide/decide.ts";
-import { type Side, sides } from "../../../src/state/model.ts";
-import type { MeteredSide } from "../../../src/telemetry/meter.ts";
+import { type Outcome, outcomes } from "../../../src/proxy/outcome.ts";
+import { type Side, sides } from "../../../src/state/rules/model.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
-import { type Outcome, outcomes } from "../../../src/telemetry/outcome.ts";
+import type { MeteredSide } from "../../../src/telemetry/requests/meter.ts";
 import { samplesOf } from "../../unit/telemetry/page.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Side } from "../../../src/state/model.ts";
-import { countsAsError, countsAsRequest, outcomes } from "../../../src/telemetry/outcome.ts";
-import { createTraffic, mergeTraffic } from "../../../src/telemetry/traffic.ts";
+import { countsAsError, countsAsRequest, outcomes } from "../../../src/proxy/outcome.ts";
+import type { Side } from "../../../src/state/rules/model.ts";
+import { createTraffic, mergeTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 

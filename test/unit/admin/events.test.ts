@@ -3,10 +3,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createEventStreams } from "../../../src/admin/events.ts";
 import { createFleet } from "../../../src/admin/fleet.ts";
 import { createViews } from "../../../src/admin/view.ts";
-import { systemClock } from "../../../src/state/clock.ts";
-import { createMemoryStore } from "../../../src/state/memory.ts";
-import { initialState } from "../../../src/state/model.ts";
-import type { Following } from "../../../src/state/snapshot.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { Following } from "../../../src/state/follow/snapshot.ts";
+import { initialState } from "../../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../../src/state/store/memory.ts";
 import { until } from "../../integration/admin/rig.ts";
 
 const opened: Server[] = [];

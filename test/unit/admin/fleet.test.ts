@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { OpenFigures } from "../../../src/admin/api/open-view.ts";
 import { createFleet } from "../../../src/admin/fleet.ts";
-import type { OpenFigures } from "../../../src/admin/open-view.ts";
-import { systemClock } from "../../../src/state/clock.ts";
-import { createMemoryStore } from "../../../src/state/memory.ts";
-import { initialState } from "../../../src/state/model.ts";
-import { type InstanceRecord, type Store, StoreUnavailable } from "../../../src/state/store.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { initialState } from "../../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { type InstanceRecord, type Store, StoreUnavailable } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function fleetOn(instances: Store["instances"], up = true) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readConfig } from "../../../src/config/load.ts";
+import { readConfig } from "../../../src/config/load/load.ts";
 
 const text = `store: "redis://ops:hunter2@localhost:6379"
 workers: "\${WORKERS}"

@@ -1,7 +1,7 @@
 /** The examples of docs/journeys.md are configurations: they load, and do what the page says of them. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { readConfig } from "../../../src/config/load.ts";
+import { readConfig } from "../../../src/config/load/load.ts";
 import type { Config } from "../../../src/config/schema.ts";
 import { countsOrders } from "../../../src/proxy/finishing.ts";
 

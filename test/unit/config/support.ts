@@ -1,6 +1,6 @@
-import type { Environment } from "../../../src/config/env.ts";
-import { type LoadResult, readConfig } from "../../../src/config/load.ts";
-import { formatProblem } from "../../../src/config/problems.ts";
+import type { Environment } from "../../../src/config/load/env.ts";
+import { type LoadResult, readConfig } from "../../../src/config/load/load.ts";
+import { formatProblem } from "../../../src/config/load/problems.ts";
 
 export function readText(text: string, env: Environment = {}): LoadResult {
   return readConfig(new TextEncoder().encode(text), "c.yaml", env);

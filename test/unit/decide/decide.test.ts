@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decide, type Facts } from "../../../src/decide/decide.ts";
-import { type CutoverState, initialState } from "../../../src/state/model.ts";
+import { type CutoverState, initialState } from "../../../src/state/rules/model.ts";
 
 const nobody: Facts = {
   owner: undefined,

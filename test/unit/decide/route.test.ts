@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parsePath } from "../../../src/config/path.ts";
+import { parsePath } from "../../../src/config/values/path.ts";
 import { compileRoutes, isAmbiguousPath } from "../../../src/decide/route.ts";
 
 function routerOf(...declared: [path: string, ...methods: string[]][]) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseSource } from "../../../src/config/source.ts";
+import { parseSource } from "../../../src/config/values/source.ts";
 import { withoutCookies } from "../../../src/decide/cookie.ts";
 import { readJson } from "../../../src/decide/json.ts";
 import { type RequestView, readFirst, readSource } from "../../../src/decide/sources.ts";

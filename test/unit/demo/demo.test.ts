@@ -2,11 +2,11 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { loadConfig, readConfig } from "../../../src/config/load.ts";
+import { loadConfig, readConfig } from "../../../src/config/load/load.ts";
 import type { Config } from "../../../src/config/schema.ts";
 import { type Demo, type DemoOptions, demoConfigPath, runDemo } from "../../../src/demo/demo.ts";
-import { listen } from "../../../src/demo/http.ts";
-import { anomaliesOf } from "../../../src/demo/tally.ts";
+import { anomaliesOf } from "../../../src/demo/shoppers/tally.ts";
+import { listen } from "../../../src/demo/shops/http.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startRelay } from "../../support/relay.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { loadConfig } from "../../../src/config/load.ts";
+import { loadConfig } from "../../../src/config/load/load.ts";
 import { type ComposeService, readCompose } from "../../support/compose-file.ts";
 import { configFile, readDatasources } from "../../support/monitoring-files.ts";
 import { checkout } from "../../support/run-cutover.ts";

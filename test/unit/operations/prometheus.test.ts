@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { createAuditMetrics } from "../../../src/telemetry/audit.ts";
+import { createAuditMetrics } from "../../../src/audit/metrics.ts";
+import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import { createOpenGauges } from "../../../src/telemetry/open.ts";
-import { createUpstreamMetrics } from "../../../src/telemetry/upstreams.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {

@@ -1,8 +1,8 @@
 /** What owners cost a request. Time is the best of several rounds: the machine may be busy. */
 import { describe, expect, it } from "vitest";
-import { createMemoryStores } from "../../../src/ownership/in-process.ts";
 import { createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
+import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import { collector } from "../../support/collector.ts";
 import { createFixture } from "../../support/exchange-fixture.ts";
 import { createManualTime } from "../../support/manual-time.ts";

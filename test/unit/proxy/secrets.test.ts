@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createJourneySecrets, secretName } from "../../../src/proxy/secrets.ts";
-import { createMemoryStore } from "../../../src/state/memory.ts";
-import { StoreUnavailable } from "../../../src/state/store.ts";
+import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { StoreUnavailable } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function rig() {

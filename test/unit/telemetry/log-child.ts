@@ -2,8 +2,9 @@
  * A process that logs to standard output as the proxy does; the tests of log.ts and lines.ts start it.
  * argv: what to do. What it has to say beside the log goes to standard error, as JSON.
  */
-import { createLines } from "../../../src/telemetry/lines.ts";
+
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
+import { createLines } from "../../../src/telemetry/log-file.ts";
 
 const lines = createLines({ fd: 1, maxBytes: 256 * 1024 });
 const log = createLog({ level: "info", destination: lines });

@@ -8,8 +8,8 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
-import { createLines } from "../../../src/telemetry/lines.ts";
 import { type AccessEntry, accessLog, createLog } from "../../../src/telemetry/log.ts";
+import { createLines } from "../../../src/telemetry/log-file.ts";
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 

@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { reasons } from "../../../src/decide/decide.ts";
-import { initialState } from "../../../src/state/model.ts";
+import { outcomes } from "../../../src/proxy/outcome.ts";
+import { initialState } from "../../../src/state/rules/model.ts";
 import { createMetrics, type Metrics } from "../../../src/telemetry/metrics.ts";
-import { outcomes } from "../../../src/telemetry/outcome.ts";
 import { addProcessMetrics } from "../../../src/telemetry/process-metrics.ts";
 import { samplesOf } from "./page.ts";
 

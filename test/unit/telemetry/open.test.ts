@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { expect, it } from "vitest";
-import type { OpenFigures } from "../../../src/admin/open-view.ts";
+import type { OpenFigures } from "../../../src/admin/api/open-view.ts";
 import { createOpenGauges } from "../../../src/telemetry/open.ts";
 
 const now = Date.parse("2026-01-01T00:10:00Z");

@@ -4,7 +4,7 @@
  */
 import type { Readable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
-import { createHttpProxyUpstream } from "../../../src/proxy/forward/http-proxy.ts";
+import { createHttpProxyUpstream } from "../../../src/proxy/upstream/http-proxy/engine.ts";
 import type {
   CreateUpstream,
   ForwardBody,
@@ -12,8 +12,8 @@ import type {
   ForwardRequest,
   Upstream,
   UpstreamTimeouts,
-} from "../../../src/proxy/forward/port.ts";
-import { createUndiciUpstream } from "../../../src/proxy/forward/undici.ts";
+} from "../../../src/proxy/upstream/port.ts";
+import { createUndiciUpstream } from "../../../src/proxy/upstream/undici/engine.ts";
 import { type RawUpstream, type Script, startRawUpstream } from "../../support/raw-upstream.ts";
 import { type Recording, recordingSink } from "../../support/recording-sink.ts";
 import { until } from "../../support/until.ts";

@@ -7,8 +7,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { composeInstance } from "../../../src/compose.ts";
 import { configSchema } from "../../../src/config/schema.ts";
+import { composeInstance } from "../../../src/instance/instance.ts";
 import {
   type RawUpstream,
   type ReceivedRequest,

@@ -1,0 +1,89 @@
+/**
+ * Sessions of the page: a token is traded for a random id in a cookie, so that the token itself is kept nowhere in the
+ * browser. In memory of this instance alone, by the id's SHA-256; gone at a restart and when `auth` changes.
+ *
+ * A session ends 15 minutes after its last request, 8 hours after it began, and no later than the credential it was
+ * made with. At most 8 of one name and 256 in all: the one unused for longest makes room.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Actor } from "../../state/rules/model.ts";
+import type { Clock } from "../../state/store/port.ts";
+
+const idleMs = 15 * 60_000;
+const lifetimeMs = 8 * 3_600_000;
+const maxPerName = 8;
+const maxSessions = 256;
+
+export interface Session {
+  readonly actor: Actor;
+  /** What a change made with the cookie has to repeat in a header field. */
+  readonly csrf: string;
+  /** Milliseconds since the epoch: at the latest then. */
+  readonly expiresAtMs: number;
+}
+
+export interface Sessions {
+  /** @param notAfterMs milliseconds since the epoch, when the credential ends */
+  open(actor: Actor, notAfterMs?: number): { readonly id: string; readonly session: Session };
+  /** The session of this id, which counts as used now. */
+  find(id: string): Session | undefined;
+  end(id: string): void;
+  endAll(): void;
+  size(): number;
+}
+
+interface Entry {
+  readonly session: Session;
+  usedAtMs: number;
+}
+
+export function createSessions(clock: Clock): Sessions {
+  /** By the id's digest, the one unused for longest first. */
+  const entries = new Map<string, Entry>();
+
+  const isOver = ({ session, usedAtMs }: Entry) =>
+    clock.now() >= session.expiresAtMs || clock.now() >= usedAtMs + idleMs;
+
+  function makeRoom(name: string): void {
+    for (const [key, entry] of entries) if (isOver(entry)) entries.delete(key);
+    const own = [...entries].filter(([, { session }]) => session.actor.name === name);
+    const [oldest] = own.length >= maxPerName ? own : entries.size >= maxSessions ? [...entries] : [];
+    if (oldest !== undefined) entries.delete(oldest[0]);
+  }
+
+  return {
+    open(actor, notAfterMs = Number.POSITIVE_INFINITY) {
+      makeRoom(actor.name);
+      const id = randomBytes(32).toString("base64url");
+      const csrf = randomBytes(32).toString("base64url");
+      const session = { actor, csrf, expiresAtMs: Math.min(clock.now() + lifetimeMs, notAfterMs) };
+      entries.set(digestOf(id), { session, usedAtMs: clock.now() });
+      return { id, session };
+    },
+
+    find(id) {
+      const key = digestOf(id);
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      entries.delete(key);
+      if (isOver(entry)) return undefined;
+      entry.usedAtMs = clock.now();
+      entries.set(key, entry);
+      return entry.session;
+    },
+
+    end: (id) => void entries.delete(digestOf(id)),
+    endAll: () => entries.clear(),
+    size: () => entries.size,
+  };
+}
+
+function digestOf(id: string): string {
+  return createHash("sha256").update(id).digest("hex");
+}
+
+/** In a time that does not tell how much of it fits. */
+export function sameSecret(one: string, other: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}

@@ -1,0 +1,54 @@
+/** A question about a decision and its answer (zod): a part of the admin API's bodies (schemas.ts). */
+import { z } from "zod";
+import { owning } from "../../decide/sentence.ts";
+import { sides } from "../../state/rules/model.ts";
+
+export const explainQuery = z.strictObject({
+  shopper: z.string().max(1024).optional().meta({ description: "The shopper's value as a source gives it" }),
+  path: z.string().max(2048).optional().meta({ description: "A request path, to name its route" }),
+  method: z
+    .string()
+    .regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method in capitals such as POST")
+    .optional()
+    .meta({ description: "The request's method, GET without one" }),
+  key: z
+    .string()
+    .max(512)
+    .optional()
+    .meta({ description: "An order's or an idempotency key, as the request would carry it" }),
+});
+export type ExplainQuery = z.output<typeof explainQuery>;
+
+export const explanation = z
+  .object({
+    side: z.enum(sides),
+    reason: z.string().meta({ description: "The word of the decision order" }),
+    bucket: z.int().nullable().meta({ description: "0–99999; null without a shopper" }),
+    percent: z.number(),
+    version: z.int(),
+    owner: z
+      .object({ side: z.enum(sides).nullable(), by: z.enum(owning) })
+      .nullable()
+      .meta({ description: "Who owns the key, and by what; null when no key was asked about" }),
+    journey: z
+      .object({ side: z.enum(sides), startedAt: z.string().meta({ description: "RFC 3339" }) })
+      .nullable()
+      .meta({ description: "The shopper's journey in the store; one in a cookie only its client knows" }),
+    sentence: z.string().meta({ description: "Why, for people" }),
+  })
+  .meta({
+    examples: [
+      {
+        side: "new",
+        reason: "bucket",
+        bucket: 8123,
+        percent: 10,
+        version: 42,
+        owner: null,
+        journey: null,
+        sentence:
+          "new, because the shopper's bucket 8123 is below 10000, which is 10% of 100000; version 42 at 10%.",
+      },
+    ],
+  });
+export type Explanation = z.output<typeof explanation>;

@@ -1,0 +1,146 @@
+/** `--dry-run`: what a change would do, by the same rule book, without asking for it. */
+import type { CutoverView } from "../../../admin/api/schemas.ts";
+import { type Change, type CutoverState, type Role, transition } from "../../../state/rules/model.ts";
+import { percentFromNumber, percentToNumber } from "../../../state/rules/percent.ts";
+import type { WriteBodies, WriteCall } from "../../client.ts";
+import type { Api } from "../../context.ts";
+import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
+import { nextFor, settle } from "../../failure.ts";
+import { printJson } from "../../run.ts";
+import { age, plural, share, stateWords } from "../../screen/format.ts";
+import { printable } from "../../screen/text.ts";
+import { shellWord } from "../../shell.ts";
+import { isLargeRaise } from "./confirm.ts";
+import { percentWord } from "./percent.ts";
+
+export interface DryRun<Call extends WriteCall> {
+  readonly name: string;
+  readonly call: Call;
+  readonly body: WriteBodies[Call];
+  readonly isJson: boolean;
+}
+
+/** What is asked about, in the words of the rule book; `undefined` when the percent is none. */
+export function changeOf(call: WriteCall, body: WriteBodies[WriteCall]): Change | undefined {
+  if (call === "percent") {
+    const percentThousandths = "percent" in body ? percentFromNumber(body.percent) : undefined;
+    return percentThousandths === undefined ? undefined : { action: "set", percentThousandths };
+  }
+  if (call === "rollback" && "hard" in body && body.hard === true) return { action: "rollback_hard" };
+  return { action: call };
+}
+
+/** @returns the exit code of the command itself: 0 when it would be done, 1 when it would be refused, 4 when proposed */
+export async function dryRun<Call extends WriteCall>(
+  { client, terminal }: Pick<Api, "client" | "terminal">,
+  { name, call, body, isJson }: DryRun<Call>,
+): Promise<ExitCode> {
+  const { url } = client;
+  const settled = settle(await client.cutover(name), { url, name });
+  if (!settled.ok) return report(terminal, settled.failure);
+  const change = changeOf(call, body);
+  if (change === undefined) return report(terminal, fail(exitCodes.usage, "not a percent").failure);
+  const who = await client.whoAmI();
+  const role: Role = who.kind === "ok" ? who.value.role : "admin";
+  const view = settled.value;
+  const request = {
+    change,
+    actor: { name: "dry run", role },
+    reason: "",
+    at: "",
+    ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
+  };
+  const { approval } = view;
+  const overThousandths = approval && percentFromNumber(approval.over);
+  const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths } };
+  const alone = transition(stateOf(view), { ...request, ...fourEyes });
+  const isProposed = !alone.accepted && alone.code === "approval_required";
+  const verdict = isProposed ? transition(stateOf(view), request) : alone;
+  const from = { percent: view.percent, state: view.state, version: view.version };
+  if (!verdict.accepted) {
+    if (isJson) printJson(terminal, { dryRun: true, name, from, refused: verdict.code });
+    const stands = `It stands at ${share(view.percent)}, ${stateWords[view.state]}, version ${view.version}.`;
+    const next = nextFor(verdict.code, { url, name });
+    return report(
+      terminal,
+      fail(exitCodes.refused, `dry run: it would be refused (${verdict.code})`, stands, ...next).failure,
+    );
+  }
+  const { changed, next } = verdict;
+  const to = { percent: percentToNumber(next.percentThousandths), state: next.state, version: next.version };
+  const asks = call === "percent" && isLargeRaise(view, to.percent);
+  if (isJson) printJson(terminal, { dryRun: true, name, from, to, changed, asksToConfirm: asks, isProposed });
+  else terminal.out(`${describe(view, to, { changed, asks, call, isProposed }).join("\n")}\n`);
+  return isProposed ? exitCodes.notAppliedEverywhere : exitCodes.done;
+}
+
+function stateOf({
+  percent,
+  state,
+  version,
+  pinEpoch,
+  updatedAt,
+  updatedBy,
+  reason,
+}: CutoverView): CutoverState {
+  const percentThousandths = percentFromNumber(percent) ?? 0;
+  return { percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason };
+}
+
+interface Told {
+  readonly changed: boolean;
+  readonly asks: boolean;
+  readonly call: WriteCall;
+  /** Whether it would wait for another person. */
+  readonly isProposed: boolean;
+}
+
+/** The lines a person reads. PURE. */
+export function describe(
+  from: CutoverView,
+  to: Pick<CutoverView, "percent" | "state" | "version">,
+  { changed, asks, call, isProposed }: Told,
+): string[] {
+  const name = printable(from.name);
+  const stands = `${share(from.percent)}, ${stateWords[from.state]}, version ${from.version}`;
+  if (!changed) return [`dry run: ${name} stands so already: ${stands}`];
+  const moved = Math.round((to.percent - from.percent) * 1000) / 1000;
+  return [
+    `dry run: ${name} would go from ${stands} to ${share(to.percent)}, ${stateWords[to.state]}, version ${to.version}`,
+    `new journeys of ${outOf(from.percent)} shoppers start on new → ${outOf(to.percent)}` +
+      (moved === 0 ? "" : ` (${outOf(Math.abs(moved))} move to ${moved > 0 ? "new" : "legacy"})`),
+    ...(moved < 0 ? openOnNew(from) : []),
+    ...(isProposed ? proposed(from) : []),
+    ...(asks ? [`it asks to be confirmed: --confirm=${percentWord(to.percent)}`] : []),
+    ...(call === "close" ? ["there is no way back from it"] : []),
+    "nothing was changed",
+  ];
+}
+
+function proposed({ name, approval, proposal }: CutoverView): string[] {
+  if (approval === undefined) return [];
+  const { over, ttlSeconds } = approval;
+  const points = over === 1 ? "1 point" : `${over} points`;
+  const waits = `it would be a proposal, since a raise by more than ${points} waits for another person: not in force`;
+  return [
+    `${waits} before they approve it, within ${age(ttlSeconds * 1000)}`,
+    ...(proposal === undefined
+      ? []
+      : [`it would take the place of ${printable(proposal.by)}'s, to ${share(proposal.percent)}`]),
+    `they approve it by: cutover approve ${shellWord(printable(name))}`,
+  ];
+}
+
+function openOnNew({ journeys }: CutoverView): string[] {
+  if (journeys === null) return [];
+  const { open, atLeast } = journeys.new;
+  const number = `${atLeast ? "at least " : ""}${plural(open, "journey")}`;
+  return [`${number} open on new: finished there, unless it is a rollback --hard`];
+}
+
+/** 25 → `25 in 100`, 0.025 → `25 in 100,000`. */
+function outOf(percent: number): string {
+  const thousandths = Math.round(percent * 1000);
+  const digits = [1000, 100, 10].find((each) => thousandths % each === 0) ?? 1;
+  return `${(thousandths / digits).toLocaleString("en-US")} in ${(100_000 / digits).toLocaleString("en-US")}`;
+}

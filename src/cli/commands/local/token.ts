@@ -1,0 +1,50 @@
+import { createHash, randomBytes } from "node:crypto";
+import { type Command, Option } from "commander";
+import { type Role, roles } from "../../../state/rules/model.ts";
+import type { Context } from "../../context.ts";
+import { exitCodes } from "../../exit.ts";
+import { examples, type JsonOption, readTokenName, withJson } from "../../options.ts";
+import { printJson } from "../../run.ts";
+
+interface TokenOptions extends JsonOption {
+  readonly name: string;
+  readonly role: Role;
+}
+
+export function addToken(program: Command, context: Context): void {
+  const command = program
+    .command("token")
+    .description("make a secret for the admin API: shown once, here; the configuration holds its SHA-256")
+    .option("--name <NAME>", "who it is for: stands in the history as by", readTokenName, "ops")
+    .addOption(new Option("--role <ROLE>", "what it may do").choices(roles).default(roles[0]));
+  withJson(command, "print { secret, name, role, sha256 }").action((options: TokenOptions) => {
+    const { name, role } = options;
+    const made = { ...makeToken(), name, role };
+    if (options.json === true) printJson(context.terminal, made);
+    else context.terminal.out(`${tokenView(made).join("\n")}\n`);
+    context.finish(exitCodes.done);
+  });
+  examples(
+    command,
+    ["cutover token --name ana --role operator", "one a person: the history then says who"],
+    ["cutover token --name pager --role responder", "may lower, hold and roll back"],
+  );
+}
+
+/** 256 random bits, and the SHA-256 of the secret's text in lower-case hex. */
+export function makeToken(): { readonly secret: string; readonly sha256: string } {
+  const secret = `cutover_${randomBytes(32).toString("base64url")}`;
+  return { secret, sha256: createHash("sha256").update(secret).digest("hex") };
+}
+
+function tokenView(made: { secret: string; name: string; role: Role; sha256: string }): string[] {
+  return [
+    "The secret, shown this once. Keep it where passwords are kept; pass it as CUTOVER_TOKEN or --token-file:",
+    "",
+    `  ${made.secret}`,
+    "",
+    "For the configuration, under auth: tokens:",
+    "",
+    `  - { name: ${made.name}, role: ${made.role}, sha256: ${made.sha256} }`,
+  ];
+}

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import type { Api, Context } from "../../context.ts";
+import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
+import { settle } from "../../failure.ts";
+import {
+  type ApiOptions,
+  examples,
+  type JsonOption,
+  readName,
+  withApiOptions,
+  withJson,
+} from "../../options.ts";
+import { withApi } from "../../run.ts";
+import { printable } from "../../screen/text.ts";
+import { createBoard } from "../../screen/watch-board.ts";
+import { jsonScreen, lineScreen, liveScreen, type Screen } from "../../screen/watch-screen.ts";
+import type { ServerEvent } from "./server-events.ts";
+
+export function addWatch(program: Command, context: Context): void {
+  const command = program
+    .command("watch")
+    .description("status, kept current; into a pipe, a line a change")
+    .argument("[NAME]", "one cutover only", readName);
+  withApiOptions(withJson(command, "a JSON object a line: snapshots, changes, figures")).action(
+    (name: string | undefined, options: ApiOptions & JsonOption) =>
+      withApi(context, options, (api) => watch(api, name, options.json === true)),
+  );
+  examples(
+    command,
+    ["cutover watch", "every cutover, until Ctrl-C"],
+    ["cutover watch checkout >> changes.log", "a line a change"],
+    ["cutover watch --json | jq .", "for programs"],
+  );
+}
+
+async function watch(api: Api, name: string | undefined, isJson: boolean): Promise<ExitCode> {
+  const { terminal } = api;
+  const stop = new AbortController();
+  const leave = terminal.onStop(() => stop.abort());
+  const signal = AbortSignal.any([stop.signal, terminal.closed]);
+  const makeScreen = isJson ? jsonScreen : terminal.isTty ? liveScreen : lineScreen;
+  let screen: Screen | undefined;
+  try {
+    return await follow(api, name, signal, () => {
+      screen ??= makeScreen(api);
+      return screen;
+    });
+  } finally {
+    screen?.end();
+    leave();
+  }
+}
+
+/** The server ticks each second: this long without a word, and the connection is as good as dead. */
+const silenceMs = 5000;
+const retryAfterMs = [500, 1000, 2000, 5000] as const;
+
+/** Follows until the signal; the first connection must succeed, later ones are tried for ever. */
+async function follow(
+  api: Api,
+  name: string | undefined,
+  signal: AbortSignal,
+  screen: () => Screen,
+): Promise<ExitCode> {
+  const { client, terminal, now } = api;
+  const board = createBoard(name);
+  let lastWord: number | undefined;
+  let failures = 0;
+
+  while (!signal.aborted) {
+    const link = new AbortController();
+    const answer = await client.events(AbortSignal.any([signal, link.signal]));
+    if (signal.aborted) break;
+    const settled = settle(answer, { url: client.url });
+    const isFinal = answer.kind === "refused" && answer.problem.status < 500;
+    if (!settled.ok && (lastWord === undefined || isFinal)) return report(terminal, settled.failure);
+
+    let why = settled.ok ? "" : answer.kind === "unreachable" ? answer.why : settled.failure.message;
+    if (settled.ok) {
+      let isMissing = false;
+      why = await listen(settled.value, link, (event) => {
+        const news = board.take(event);
+        if (news === undefined) return;
+        lastWord = now();
+        failures = 0;
+        isMissing = news.kind === "snapshot" && name !== undefined && board.views().length === 0;
+        if (isMissing) link.abort();
+        else screen().show(news, board);
+      });
+      if (isMissing) {
+        const message = `there is no cutover ${printable(name ?? "")}`;
+        return report(
+          terminal,
+          fail(exitCodes.refused, message, "The names there are: cutover status").failure,
+        );
+      }
+    }
+    if (signal.aborted) break;
+    screen().lost(why, lastWord ?? now(), board);
+    const wait = retryAfterMs[Math.min(failures, retryAfterMs.length - 1)] ?? 0;
+    failures += 1;
+    await sleep(wait * (0.8 + 0.4 * Math.random()), undefined, { signal }).catch(() => undefined);
+  }
+  return exitCodes.done;
+}
+
+/** Hands on events until the stream ends, breaks or falls silent. @returns which of them */
+async function listen(
+  events: AsyncIterable<ServerEvent>,
+  link: AbortController,
+  take: (event: ServerEvent) => void,
+): Promise<string> {
+  const silence = setTimeout(() => link.abort(), silenceMs);
+  try {
+    for await (const event of events) {
+      silence.refresh();
+      take(event);
+      if (link.signal.aborted) break;
+    }
+    return "the stream ended";
+  } catch {
+    return link.signal.aborted ? `no word for ${silenceMs / 1000} s` : "the connection broke";
+  } finally {
+    clearTimeout(silence);
+  }
+}

@@ -1,0 +1,74 @@
+/** Where a change is in force, and what is not known of the rest, as a person reads it. PURE. */
+import type { LaggingInstance, WriteAnswer } from "../../admin/api/write-answer.ts";
+import { shellWord } from "../shell.ts";
+import { clockTime, ofInstances, plural } from "./format.ts";
+import { printable } from "./text.ts";
+
+/** The end of the answer's first line. */
+export function whereLine({ applied }: WriteAnswer): string {
+  if (applied.scope === "local" && applied.instances === 0) {
+    return `on this one instance alone, not by all of its workers after ${Math.round(applied.ms)} ms: the store is out of reach`;
+  }
+  if (applied.scope === "local") {
+    return `on this one instance alone in ${Math.round(applied.ms)} ms: the store is out of reach`;
+  }
+  if (applied.of === 0) return "no instance is live to apply it";
+  return `applied on ${ofInstances(applied.instances, applied.of)} in ${Math.round(applied.ms)} ms`;
+}
+
+/** A line for each instance that may still decide by an older version, and the moment at which that is over. */
+export function laggingLines({ applied }: WriteAnswer): string[] {
+  const lines = applied.lagging.map(laggingLine);
+  if (lines.length === 0 || applied.scope === "local") return lines;
+  const { complete, completeBy } = applied;
+  if (complete) return lines;
+  return [
+    ...lines,
+    completeBy === null
+      ? "When it is complete everywhere is not known."
+      : `Complete everywhere by ${clockTime(Date.parse(completeBy))} at the latest (--wait 60s waits for it).`,
+  ];
+}
+
+function laggingLine({ id, version, seenAt, leaseEndsAt }: LaggingInstance): string {
+  const seen = `instance ${printable(id)}: last heard of at ${clockTime(Date.parse(seenAt))}, at version ${version}`;
+  return leaseEndsAt === null
+    ? `${seen}; if it is cut off it goes on by that`
+    : `${seen}; starts nothing on new after ${clockTime(Date.parse(leaseEndsAt))}`;
+}
+
+/** What is missing, one sentence without a full stop; `undefined` when the change is complete everywhere. */
+export function shortfall({ version, applied }: WriteAnswer): string | undefined {
+  const { scope, complete, instances, of, lagging, ms } = applied;
+  if (complete) return undefined;
+  if (scope === "local" && instances === 0)
+    return "the store is out of reach, and not all workers of this one instance do as they were told yet";
+  if (scope === "local") return "the store is out of reach: only this one instance does as it was told";
+  const stands = `version ${version} stands in the store, but`;
+  if (instances < of) {
+    return `${stands} ${plural(of - instances, "instance")} of ${of} had not applied it after ${Math.round(ms)} ms`;
+  }
+  if (lagging.length === 0) return `${stands} no instance is live to apply it`;
+  return `${stands} ${plural(lagging.length, "instance")} cannot be asked: cut off, or ended without saying so`;
+}
+
+/** What to do about a shortfall, a line each. */
+export function adviceLines(answer: WriteAnswer, call: string): string[] {
+  const name = shellWord(printable(answer.name));
+  if (answer.applied.scope === "local") {
+    return [
+      ...(answer.applied.instances === 0
+        ? [`A worker that says nothing for 15 s is ended. Ask again: cutover ${call} ${name}`]
+        : []),
+      `Tell every other instance: cutover ${call} ${name} --admin-url URL`,
+      "When the store is back the lower percent wins everywhere, by itself; the history then says reconciled.",
+    ];
+  }
+  const lines = [`Do not repeat it; see it arrive: cutover watch ${name}`];
+  if (answer.applied.completeBy !== null) return lines;
+  return [
+    ...lines,
+    "One that is cut off from the store but still takes traffic decides by its last version: take it out of the",
+    "load balancer, or roll back all of it on its host: kill -USR1 PID",
+  ];
+}

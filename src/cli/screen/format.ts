@@ -1,0 +1,93 @@
+/** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
+import { byHand, type StateName } from "../../state/rules/model.ts";
+import { formatPercent, maxThousandths } from "../../state/rules/percent.ts";
+import { printable } from "./text.ts";
+
+/** 12.5 → `12.5%`, exact to three decimals. */
+export function share(percent: number): string {
+  return `${formatPercent(Math.round(percent * 1000))}%`;
+}
+
+/** The rest of it: 12.5 → `87.5%`. */
+export function restShare(percent: number): string {
+  return `${formatPercent(maxThousandths - Math.round(percent * 1000))}%`;
+}
+
+export const stateWords = {
+  open: "open",
+  held: "HELD",
+  rolled_back: "ROLLED BACK",
+  closed: "CLOSED",
+} as const satisfies Record<StateName, string>;
+
+/** `by ana`; what an engineer wrote into the store has nobody's name. */
+export function byWhom(name: string): string {
+  return name === byHand ? byHand : `by ${printable(name)}`;
+}
+
+export const nothing = "–";
+
+/** In full below a million: `12,345`, `1.2M`. */
+export function count(value: number): string {
+  if (value >= 1_000_000) return `${(value / 1_000_000).toFixed(1)}M`;
+  return value.toLocaleString("en-US");
+}
+
+/** A rate of 0–1 as percent with two decimals; what is above 0 never reads as 0. */
+export function rate(value: number | null): string {
+  if (value === null) return nothing;
+  if (value > 0 && value < 0.0001) return "<0.01%";
+  if (value < 1 && value > 0.9999) return ">99.99%";
+  return `${(value * 100).toFixed(2)}%`;
+}
+
+/** Seconds as `0.8 ms`, `12 ms`, `12.3 s`. */
+export function latency(seconds: number | null): string {
+  if (seconds === null) return nothing;
+  const ms = seconds * 1000;
+  if (ms < 9.95) return `${ms.toFixed(1)} ms`;
+  if (ms < 9999.5) return `${Math.round(ms)} ms`;
+  return `${seconds.toFixed(1)} s`;
+}
+
+export function plural(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** `3 of 3 instances`, `1 of 1 instance`. */
+export function ofInstances(applied: number, of: number): string {
+  return `${applied} of ${plural(of, "instance")}`;
+}
+
+/** How long ago, in the largest whole unit: `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`. */
+export function ago(ms: number): string {
+  return ms < 1000 ? "just now" : `${age(ms)} ago`;
+}
+
+/** In the largest whole unit: `0 s`, `12 s`, `5 min`, `3 h`, `2 days`. */
+export function age(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h`;
+  return `${Math.floor(hours / 24)} days`;
+}
+
+const two = (value: number) => String(value).padStart(2, "0");
+
+/** `02:14:09` on this machine's clock. */
+export function clockTime(at: number): string {
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+}
+
+/** `2026-05-01 02:14:09 +07:00` in this machine's time zone. */
+export function localTime(at: number): string {
+  const date = new Date(at);
+  const east = -date.getTimezoneOffset();
+  const offset = `${east < 0 ? "-" : "+"}${two(Math.floor(Math.abs(east) / 60))}:${two(Math.abs(east) % 60)}`;
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${clockTime(at)} ${offset}`;
+}

@@ -1,0 +1,161 @@
+/** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
+import type { CutoverView, SideTraffic } from "../../admin/api/schemas.ts";
+import { shellWord } from "../shell.ts";
+import {
+  age,
+  ago,
+  byWhom,
+  count,
+  latency,
+  localTime,
+  ofInstances,
+  rate,
+  restShare,
+  share,
+  stateWords,
+} from "./format.ts";
+import { drainNote, openLines } from "./open-lines.ts";
+import type { Style } from "./style.ts";
+import { cut, flow, padEnd, padStart, printable, wrap } from "./text.ts";
+
+export interface ViewOptions {
+  readonly columns: number;
+  readonly style: Style;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export const noCutovers = "No cutover is configured: add one under cutovers: in the configuration.";
+
+/** Lines without line ends; a blank line between cutovers. */
+export function statusView(cutovers: readonly CutoverView[], options: ViewOptions): string[] {
+  if (cutovers.length === 0) return [noCutovers];
+  return cutovers.flatMap((view, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...headLines(view, options),
+    ...trafficLines(view, options),
+    ...openLines(view, options.columns, options.now),
+    ...changeLines(view, options),
+  ]);
+}
+
+function headLines(view: CutoverView, { columns, style, now }: ViewOptions): string[] {
+  const { live, applied } = view.instances;
+  const name = printable(view.name);
+  const state = stateWords[view.state];
+  const fleet = live === 0 ? "! no instance is live" : `applied on ${ofInstances(applied, live)}`;
+  const isBehind = live === 0 || applied < live;
+  const pieces = [
+    name,
+    `${share(view.percent)} on new`,
+    state,
+    `version ${view.version}`,
+    isBehind && live > 0 ? `! ${fleet}` : fleet,
+  ];
+  const lines = flow(pieces, "   ", columns, 3).map((line, index) => {
+    const emphasised = view.state === "open" ? line : line.replace(`   ${state}`, `   ${style.alert(state)}`);
+    const alerted = isBehind ? emphasised.replace(/! .*/, (text) => style.alert(text)) : emphasised;
+    return index === 0 && alerted.startsWith(name)
+      ? style.strong(name) + alerted.slice(name.length)
+      : alerted;
+  });
+  return [
+    ...lines,
+    ...[
+      ...scopeNote(view, style),
+      ...drainNote(view, now),
+      ...stateNote(view),
+      ...proposalNote(view, now),
+    ].flatMap((note) => wrap(note, columns - 2, 3).map((line) => `  ${line}`)),
+  ];
+}
+
+function scopeNote({ scope }: CutoverView, style: Style): string[] {
+  if (scope === "fleet") return [];
+  return [
+    style.alert("! On this instance alone: it was told without the store."),
+    "The others hear of it when the store is back.",
+  ];
+}
+
+function proposalNote({ name, proposal }: CutoverView, now: number): string[] {
+  if (proposal === undefined) return [];
+  const { id, percent, by, expiresAt } = proposal;
+  const left = age(Math.max(0, Date.parse(expiresAt) - now));
+  return [
+    `${share(percent)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
+    `cutover approve ${shellWord(printable(name))} ${printable(id)}`,
+  ];
+}
+
+function stateNote({ name, state }: CutoverView): string[] {
+  const resume = `cutover resume ${shellWord(printable(name))} --reason TEXT`;
+  switch (state) {
+    case "open":
+      return [];
+    case "held":
+      return [`Nothing raises it before: ${resume}`];
+    case "rolled_back":
+      return ["New journeys start on legacy; latched.", `Nothing raises it before: ${resume}`];
+    case "closed":
+      return ["Legacy is closed for good."];
+  }
+}
+
+const widths = { side: 8, share: 9, requests: 10, errors: 8, rate: 9, p50: 9, p99: 9 } as const;
+const tableWidth = 2 + Object.values(widths).reduce((sum, width) => sum + width, 0);
+const smallestUpstream = 12;
+
+function trafficLines(view: CutoverView, { columns, style }: ViewOptions): string[] {
+  const { traffic } = view;
+  const period = `last ${Math.round(traffic.windowSeconds)} s`;
+  const room = columns - tableWidth - 2;
+  const upstream = (name: string) => (room >= smallestUpstream ? `  ${cut(printable(name), room)}` : "");
+  const row = (side: string, part: string, figures: readonly string[], end: string) => {
+    const [requests = "", errors = "", errorRate = "", p50 = "", p99 = ""] = figures;
+    return [
+      "  ",
+      padEnd(side, widths.side),
+      padStart(part, widths.share),
+      padStart(requests, widths.requests),
+      padStart(errors, widths.errors),
+      padStart(errorRate, widths.rate),
+      padStart(p50, widths.p50),
+      padStart(p99, widths.p99),
+      end,
+    ].join("");
+  };
+  const silent = (["legacy", "new"] as const).filter((side) => traffic[side].requests === 0);
+  const subject = silent.length === 2 ? "no traffic" : `${silent.join("")}: no traffic`;
+  return [
+    style.quiet(row("", "share", ["requests", "errors", "rate", "p50", "p99"], upstream(period))),
+    row("legacy", restShare(view.percent), figures(traffic.legacy), upstream(view.legacy)),
+    row("new", share(view.percent), figures(traffic.new), upstream(view.new)),
+    ...(silent.length === 0 ? [] : [`  ${subject} in the ${period}`]),
+  ];
+}
+
+function figures(side: SideTraffic): readonly string[] {
+  if (side.requests === 0) return ["–", "–", "–", "–", "–"];
+  return [
+    count(side.requests),
+    count(side.errors),
+    rate(side.errorRate),
+    latency(side.p50),
+    latency(side.p99),
+  ];
+}
+
+const longestReasonLines = 3;
+
+function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[] {
+  const at = Date.parse(view.updatedAt);
+  if (Number.isNaN(at)) return ["  never changed"];
+  const pieces = [
+    `  changed ${ago(now - at)},`,
+    localTime(at),
+    `${byWhom(view.updatedBy)}${view.reason === "" ? ", no reason given" : ":"}`,
+  ];
+  const reason = view.reason === "" ? [] : wrap(printable(view.reason), columns - 4, longestReasonLines);
+  return [...flow(pieces, " ", columns, 2), ...reason.map((line) => `    ${line}`)];
+}

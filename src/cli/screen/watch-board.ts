@@ -1,0 +1,91 @@
+/** What a watcher knows of the cutovers: the last snapshot and all that came after it. */
+import { z } from "zod";
+import {
+  type CutoverView,
+  cutoverView,
+  metricsEvent,
+  type TickEvent,
+  tickEvent,
+} from "../../admin/api/schemas.ts";
+import type { ServerEvent } from "../commands/read/server-events.ts";
+
+export type News =
+  | { readonly kind: "snapshot" | "change"; readonly changed: readonly CutoverView[] }
+  | { readonly kind: "metrics" }
+  | { readonly kind: "tick" };
+
+export interface Board {
+  /** Takes an event in; `undefined` when it is of no known kind or does not fit its schema. */
+  take(event: ServerEvent): News | undefined;
+  /** In the order of the configuration. */
+  views(): readonly CutoverView[];
+  /** How this instance stands with its store, as of the last tick. */
+  store(): TickEvent["store"];
+}
+
+const snapshotEvent = z.array(cutoverView);
+
+/** @param name watches this cutover only */
+export function createBoard(name: string | undefined): Board {
+  const known = new Map<string, CutoverView>();
+  let store: TickEvent["store"] = { up: true, stalenessSeconds: 0 };
+  const isWatched = (view: { readonly name: string }) => name === undefined || view.name === name;
+
+  /** Those whose version was not known: after a lost connection, what changed meanwhile. */
+  function learn(views: readonly CutoverView[]): CutoverView[] {
+    const changed = views.filter((view) => known.get(view.name)?.version !== view.version);
+    for (const view of views) known.set(view.name, view);
+    return changed;
+  }
+
+  return {
+    take({ event, data }) {
+      const body = parse(data);
+      switch (event) {
+        case "snapshot": {
+          const read = snapshotEvent.safeParse(body);
+          if (!read.success) return undefined;
+          const views = read.data.filter(isWatched);
+          const gone = [...known.keys()].filter((each) => !views.some((view) => view.name === each));
+          for (const each of gone) known.delete(each);
+          return { kind: "snapshot", changed: learn(views) };
+        }
+        case "change": {
+          const read = cutoverView.safeParse(body);
+          if (!read.success) return undefined;
+          return { kind: "change", changed: learn([read.data].filter(isWatched)) };
+        }
+        case "metrics": {
+          const read = metricsEvent.safeParse(body);
+          if (!read.success) return undefined;
+          for (const figures of read.data) {
+            const view = known.get(figures.name);
+            if (view === undefined) continue;
+            // A proposal that is told no more is open no more.
+            const { proposal: _, ...rest } = view;
+            known.set(figures.name, { ...rest, ...figures });
+          }
+          return { kind: "metrics" };
+        }
+        case "tick": {
+          const read = tickEvent.safeParse(body);
+          if (!read.success) return undefined;
+          store = read.data.store;
+          return { kind: "tick" };
+        }
+        default:
+          return undefined;
+      }
+    },
+    views: () => [...known.values()],
+    store: () => store,
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

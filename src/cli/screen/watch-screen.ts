@@ -1,0 +1,115 @@
+/** How a watcher tells its news: redrawn on a terminal, a line a change into a pipe, NDJSON for programs. */
+import type { Api } from "../context.ts";
+import { ago, byWhom, clockTime, localTime, plural, share, stateWords } from "./format.ts";
+import { statusView } from "./status-view.ts";
+import { cut, printable } from "./text.ts";
+import type { Board, News } from "./watch-board.ts";
+
+export interface Screen {
+  show(news: News, board: Board): void;
+  /** The connection is gone; called at each attempt that fails. `since`: of the last word, ms since the epoch. */
+  lost(why: string, since: number, board: Board): void;
+  end(): void;
+}
+
+type Needs = Pick<Api, "terminal" | "now" | "client">;
+
+/** A line a change on stdout, what is wrong on stderr. */
+export function lineScreen({ terminal, now }: Needs): Screen {
+  let isLost = false;
+  return {
+    show(news) {
+      if (isLost) terminal.err(`${localTime(now())}  live again\n`);
+      isLost = false;
+      if (news.kind !== "snapshot" && news.kind !== "change") return;
+      for (const view of news.changed) {
+        const who = view.updatedBy === "" ? "never changed" : byWhom(view.updatedBy);
+        const why = view.reason === "" ? "" : `: ${printable(view.reason)}`;
+        const stands = `${share(view.percent)} on new, ${stateWords[view.state]}, version ${view.version}`;
+        terminal.out(`${localTime(now())}  ${printable(view.name)}: ${stands}, ${who}${why}\n`);
+      }
+    },
+    lost(why, since) {
+      if (!isLost)
+        terminal.err(`${localTime(now())}  stale since ${clockTime(since)}, trying again: ${why}\n`);
+      isLost = true;
+    },
+    end() {},
+  };
+}
+
+/** One JSON object a line: `{"event": "snapshot" | "change" | "metrics" | "stale", …}`. */
+export function jsonScreen({ terminal }: Needs): Screen {
+  const write = (value: unknown) => terminal.out(`${JSON.stringify(value)}\n`);
+  return {
+    show(news, board) {
+      if (news.kind === "tick") return;
+      write({ event: news.kind, cutovers: news.kind === "change" ? news.changed : board.views() });
+    },
+    lost: (why, since) => write({ event: "stale", since: new Date(since).toISOString(), why }),
+    end() {},
+  };
+}
+
+const liveMs = 3000;
+const delayedMs = 15_000;
+const csi = "\u001b[";
+
+/** The status table, redrawn in place, and how old it is. */
+export function liveScreen({ terminal, now, client }: Needs): Screen {
+  let board: Board | undefined;
+  let lastWord = now();
+  let trouble = "";
+
+  function draw(): void {
+    if (board === undefined) return;
+    const age = now() - lastWord;
+    const columns = terminal.columns();
+    const { style } = terminal;
+    const chip =
+      trouble !== "" || age > liveMs ? staleness(lastWord, age, trouble) : `● live, ${clockTime(now())}`;
+    const table = statusView(board.views(), { columns, style, now: now() });
+    const { up, stalenessSeconds } = board.store();
+    const outage = `! store out of reach for ${Math.round(stalenessSeconds)} s: changes cannot be saved`;
+    const lines = [
+      style.strong(cut(`cutover at ${printable(client.url)}`, columns)),
+      age > liveMs ? style.alert(cut(chip, columns)) : cut(chip, columns),
+      ...(up ? [] : [style.alert(cut(outage, columns))]),
+      "",
+      ...(age > delayedMs ? table.map(style.quiet) : table),
+      "",
+      style.quiet("Ctrl-C ends it."),
+    ];
+    const rows = terminal.rows() - 1;
+    const hidden = lines.length - rows;
+    const shown = hidden <= 0 ? lines : [...lines.slice(0, rows - 1), `… ${plural(hidden + 1, "line")} more`];
+    terminal.out(`${csi}H${shown.map((line) => `${line}${csi}K\n`).join("")}${csi}J`);
+  }
+
+  terminal.out(`${csi}?25l${csi}2J`);
+  const timer = setInterval(draw, 1000);
+  return {
+    show(news, current) {
+      board = current;
+      lastWord = now();
+      trouble = "";
+      if (news.kind !== "tick") draw();
+    },
+    lost(why, _since, current) {
+      board = current;
+      trouble = why;
+      draw();
+    },
+    end() {
+      clearInterval(timer);
+      terminal.out(`${csi}?25h`);
+    },
+  };
+}
+
+/** PURE. */
+export function staleness(lastWord: number, age: number, trouble: string): string {
+  const again = trouble === "" ? "" : `; trying again: ${trouble}`;
+  if (age <= delayedMs) return `◐ delayed, ${Math.round(age / 1000)} s old${again}`;
+  return `■ STALE, last update ${clockTime(lastWord)} (${ago(age)})${again}`;
+}

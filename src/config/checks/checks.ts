@@ -1,0 +1,179 @@
+/** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
+import { BlockList, isIP } from "node:net";
+import type { Draft, RouteDraft } from "../load/draft.ts";
+import { type Finding, formatPath, type Path, repeated, wrong } from "../load/problems.ts";
+import type { PathPattern } from "../values/path.ts";
+import { cutoverFindings, cutoverWarnings, takenHeaders, unwise } from "./cutover-checks.ts";
+
+/** What makes the configuration wrong. */
+export function findingsBetween(draft: Draft): Finding[] {
+  return [
+    ...upstreamNames(draft),
+    ...listenerPorts(draft),
+    ...openAdmin(draft),
+    ...tokens(draft),
+    ...openIssuers(draft),
+    ...namelessApprovals(draft),
+    ...decisionHeader(draft),
+    ...journeyCookies(draft),
+    ...samePaths(draft),
+    ...draft.cutovers.flatMap(cutoverFindings),
+  ];
+}
+
+/** What is allowed but probably not meant. */
+export function warningsBetween(draft: Draft): Finding[] {
+  return [
+    ...lostOwners(draft),
+    ...greedyUpstreams(draft),
+    ...lesserEngine(draft),
+    ...draft.cutovers.flatMap(cutoverWarnings),
+  ];
+}
+
+/** What each engine does not do is listed in docs/conformance.md. */
+function lesserEngine({ engine }: Draft): Finding[] {
+  if (engine !== "http-proxy") return [];
+  const message =
+    "http-proxy takes more CPU than undici, and sends repeated fields of a request next to each other, under the name of the first";
+  return [unwise(["engine"], message)];
+}
+
+function lostOwners({ spooled, cutovers }: Draft): Finding[] {
+  if (spooled || cutovers.every(({ owners }) => owners.length === 0)) return [];
+  const message =
+    "owners that could not be recorded are lost when this process ends before the store is back";
+  return [unwise(["spool"], message)];
+}
+
+/** Nothing is left for the other side once one upstream holds every connection. */
+function greedyUpstreams({ connections, holds }: Draft): Finding[] {
+  if (connections === undefined) return [];
+  const message = "hung, this upstream could hold every client connection: limits.connections is no higher";
+  return holds.flatMap(({ path, value }) => (value < connections ? [] : [unwise(path, message)]));
+}
+
+function upstreamNames({ upstreams, cutovers, ...draft }: Draft): Finding[] {
+  if (upstreams === undefined) return [];
+  const known = upstreams.map((name) => formatPath([name])).join(" or ");
+  const message = `expected an upstream's name: ${known === "" ? "there are none" : known}`;
+  const named: readonly [Path, string | undefined][] = [
+    [["default"], draft.default],
+    ...cutovers.flatMap((cutover): [Path, string | undefined][] => [
+      [[...cutover.at, "legacy"], cutover.legacy],
+      [[...cutover.at, "new"], cutover.new],
+    ]),
+  ];
+  return named.flatMap(([path, name]) => {
+    return name === undefined || upstreams.includes(name) ? [] : [wrong(path, message)];
+  });
+}
+
+function listenerPorts({ proxy, admin }: Draft): Finding[] {
+  if (proxy === undefined || admin === undefined) return [];
+  if (admin.port === 0 || admin.port !== proxy.port) return [];
+  const hosts = [plainHost(proxy.host), plainHost(admin.host)];
+  const meet = hosts[0] === hosts[1] || hosts.includes("0.0.0.0") || hosts.includes("::");
+  return meet
+    ? [wrong(["listeners", "admin", "port"], "expected another port than listeners.proxy has")]
+    : [];
+}
+
+function openAdmin({ auth, admin }: Draft): Finding[] {
+  if (auth !== "none" || admin === undefined || isLoopback(admin.host)) return [];
+  return [
+    wrong(["listeners", "admin", "host"], "expected a loopback address such as 127.0.0.1 while auth is none"),
+  ];
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether a host is reached from this machine alone. A name other than localhost could resolve to anything. */
+export function isLoopback(host: string): boolean {
+  const plain = plainHost(host);
+  const family = isIP(plain);
+  return family !== 0 && loopback.check(plain, family === 4 ? "ipv4" : "ipv6");
+}
+
+function plainHost(host: string): string {
+  const lower = host.toLowerCase();
+  return lower === "localhost" ? "127.0.0.1" : lower;
+}
+
+/** A secret has one name and one role. */
+function tokens({ auth }: Draft): Finding[] {
+  if (auth === undefined || auth === "none") return [];
+  return repeated(
+    (auth.tokens ?? []).map((token, index) => ({
+      path: ["auth", "tokens", index, "sha256"],
+      value: token.sha256,
+    })),
+    "expected a secret of its own for each token",
+  );
+}
+
+/** Over http anybody on the way could answer with keys of their own. */
+function openIssuers({ auth }: Draft): Finding[] {
+  if (auth === undefined || auth === "none" || auth.oidc === undefined) return [];
+  const { issuer, jwksUri } = auth.oidc;
+  return Object.entries({ issuer, jwksUri }).flatMap(([key, text]) => {
+    if (text === undefined) return [];
+    const { protocol, hostname } = new URL(text);
+    const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
+    return isSafe ? [] : [wrong(["auth", "oidc", key], "expected https: http is for loopback alone")];
+  });
+}
+
+/** Where nobody signs in, everybody is the same person. */
+function namelessApprovals({ auth, cutovers }: Draft): Finding[] {
+  if (auth !== "none") return [];
+  return cutovers.flatMap(({ at, fourEyes }) =>
+    fourEyes
+      ? [wrong([...at, "approval"], "expected auth to name people: nobody could approve a raise")]
+      : [],
+  );
+}
+
+function decisionHeader({ decisionHeader: header }: Draft): Finding[] {
+  if (header === undefined || !takenHeaders.has(header.toLowerCase())) return [];
+  return [wrong(["decisionHeader"], "expected a header of its own: this one has a meaning in HTTP")];
+}
+
+function journeyCookies({ cutovers }: Draft): Finding[] {
+  const cookies = cutovers.flatMap(({ journey }) => {
+    return journey?.cookie === undefined ? [] : [{ path: [...journey.at, "cookie"], value: journey.cookie }];
+  });
+  return repeated(cookies, "expected a journey cookie of its own for each cutover");
+}
+
+/** Two routes that claim the same requests with the same pattern: which one won would be chance. */
+function samePaths({ cutovers }: Draft): Finding[] {
+  const claims = new Map<string, RouteDraft[]>();
+  const findings: Finding[] = [];
+  for (const route of cutovers.flatMap(({ routes }) => routes)) {
+    if (route.path === undefined) continue;
+    const shape = shapeOf(route.path);
+    const earlier = claims.get(shape) ?? [];
+    const rival = earlier.find((other) => methodsMeet(other, route));
+    if (rival !== undefined) {
+      const message = `expected a path, or methods, of its own: the same as ${formatPath([...rival.at, "path"])}`;
+      findings.push(wrong([...route.at, "path"], message));
+    }
+    claims.set(shape, [...earlier, route]);
+  }
+  return findings;
+}
+
+/** Parameters match the same segments whatever their names. */
+function shapeOf({ segments, prefix }: PathPattern): string {
+  const texts = segments.map((segment) => (segment.kind === "param" ? ":" : segment.text));
+  return `${prefix ? "prefix" : "exact"} /${texts.join("/")}`;
+}
+
+function methodsMeet(one: RouteDraft, other: RouteDraft): boolean {
+  if (one.methods === "all" || other.methods === "all") return true;
+  const { methods } = other;
+  return one.methods.some((method) => methods.includes(method));
+}

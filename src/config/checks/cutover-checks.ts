@@ -1,0 +1,179 @@
+/** What one part of a cutover says about another part of the same cutover. */
+import type { CutoverDraft, RouteDraft } from "../load/draft.ts";
+import { type Finding, type Path, repeated, wrong } from "../load/problems.ts";
+
+/** What makes the cutover wrong. */
+export function cutoverFindings(cutover: CutoverDraft): Finding[] {
+  return [
+    ...sides(cutover),
+    ...routeNames(cutover),
+    ...ownerParams(cutover),
+    ...journeyRoutes(cutover),
+    ...journeyTimes(cutover),
+    ...forceHeader(cutover),
+  ];
+}
+
+/** What is allowed but probably not meant. */
+export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
+  return [
+    ...shopperSources(cutover),
+    ...unkeptPayments(cutover),
+    ...journeyNobodyStarts(cutover),
+    ...shortSecrets(cutover),
+    ...looseForms(cutover),
+    ...shortClaims(cutover),
+    ...vainRetries(cutover),
+  ];
+}
+
+export function unwise(path: Path, message: string): Finding {
+  return { path, on: "key", found: "unsaid", message };
+}
+
+function sides(cutover: CutoverDraft): Finding[] {
+  if (cutover.legacy === undefined || cutover.legacy !== cutover.new) return [];
+  return [wrong([...cutover.at, "new"], "expected another upstream than legacy")];
+}
+
+function routeNames({ routes }: CutoverDraft): Finding[] {
+  const names = routes.flatMap(({ at, name }) => {
+    return name === undefined ? [] : [{ path: [...at, "name"], value: name }];
+  });
+  return repeated(names, "expected a name of its own for each route");
+}
+
+function hasParam({ path }: RouteDraft, name: string): boolean {
+  return path?.segments.some((segment) => segment.kind === "param" && segment.name === name) ?? false;
+}
+
+/** A `param:` source of an owner that no route could ever fill. */
+function ownerParams({ owners, routes }: CutoverDraft): Finding[] {
+  if (routes.some(({ path }) => path === undefined)) return [];
+  return owners
+    .flatMap(({ keys, learns }) => [...keys, ...learns])
+    .filter(({ value }) => value.kind === "param" && !routes.some((route) => hasParam(route, value.name)))
+    .map(({ path }) => wrong(path, "expected a parameter that a route of this cutover has"));
+}
+
+function journeyRoutes({ journey, routes }: CutoverDraft): Finding[] {
+  if (journey !== undefined) return [];
+  return routes
+    .filter((route) => route.journey !== undefined)
+    .map(({ at }) => wrong([...at, "journey"], "expected a journey block in this cutover"));
+}
+
+function journeyTimes({ journey }: CutoverDraft): Finding[] {
+  if (journey?.ttl === undefined || journey.maxTtl === undefined || journey.ttl <= journey.maxTtl) return [];
+  return [wrong([...journey.at, "ttl"], "expected a ttl of at most maxTtl")];
+}
+
+/** Fields that belong to one connection (RFC 9110 §7.6.1), to framing, or that say where and who. */
+export const takenHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "cookie",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+function forceHeader({ at, forceHeader: header }: CutoverDraft): Finding[] {
+  if (header === undefined || !takenHeaders.has(header)) return [];
+  return [wrong([...at, "force", "header"], "expected a header of its own: this one has a meaning in HTTP")];
+}
+
+function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {
+  const those = (lacks: (route: RouteDraft) => boolean) =>
+    routes.flatMap((route, index) => (lacks(route) ? [`routes[${index}]`] : [])).join(", ");
+  return shopper.flatMap(({ path, value }) => {
+    if (value.kind === "param") {
+      const without = those((route) => !hasParam(route, value.name));
+      if (without === "") return [];
+      return [unwise(path, `this source names no shopper on routes without the parameter: ${without}`)];
+    }
+    const without = value.kind === "json" ? those(isBodiless) : "";
+    if (without === "") return [];
+    return [unwise(path, `this source names no shopper on routes whose requests have no body: ${without}`)];
+  });
+}
+
+function isBodiless({ methods }: RouteDraft): boolean {
+  return methods !== "all" && methods.length > 0 && methods.every((one) => one === "GET" || one === "HEAD");
+}
+
+/** A payment that nothing keeps on the side where the order is. */
+function unkeptPayments({ journey, owners, routes }: CutoverDraft): Finding[] {
+  if (journey !== undefined) return [];
+  const keys = owners.flatMap((owner) => owner.keys);
+  return routes
+    .filter((route) => {
+      return (
+        route.payment && !keys.some(({ value }) => value.kind !== "param" || hasParam(route, value.name))
+      );
+    })
+    .map(({ at }) => {
+      const message =
+        "a payment with neither an owner key nor a journey: a change of percent may split an order";
+      return unwise([...at, "payment"], message);
+    });
+}
+
+function journeyNobodyStarts({ journey, routes }: CutoverDraft): Finding[] {
+  if (journey === undefined || routes.some((route) => route.journey === "start")) return [];
+  return [unwise(journey.at, "no route has journey: start, so no journey ever begins")];
+}
+
+function shortSecrets({ journey }: CutoverDraft): Finding[] {
+  return (journey?.secrets ?? [])
+    .filter(({ value }) => value !== "" && value.length < 16)
+    .map(({ path }) => unwise(path, "a secret shorter than 16 characters can be guessed"));
+}
+
+/** `SS-` is also found in the middle of another system's id. */
+function looseForms({ owners }: CutoverDraft): Finding[] {
+  return owners
+    .flatMap(({ patterns }) => patterns)
+    .filter(({ value }) => !alternatives(value.source).every((part) => part.startsWith("^")))
+    .map(({ path }) => unwise(path, "a pattern without ^ at its start also matches inside other keys"));
+}
+
+const dayMs = 86_400_000;
+
+/** A key forgotten before its last retry is a new one to the next. */
+function shortClaims({ owners }: CutoverDraft): Finding[] {
+  return owners
+    .filter(({ learned, ttl }) => !learned && ttl.value !== undefined && ttl.value < dayMs)
+    .map(({ ttl }) => {
+      const message =
+        "a key claimed by use and kept for less than 24h: a later retry may run on the other side";
+      return unwise(ttl.path, message);
+    });
+}
+
+/** The alternatives of an expression, at its top level. */
+function alternatives(expression: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const [token] of expression.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[\s\S]/gu)) {
+    if (token === "(") depth += 1;
+    if (token === ")") depth -= 1;
+    if (token === "|" && depth === 0) parts.push("");
+    else parts.push(`${parts.pop() ?? ""}${token}`);
+  }
+  return parts;
+}
+
+function vainRetries({ owners, routes }: CutoverDraft): Finding[] {
+  if (owners.length > 0) return [];
+  return routes
+    .filter(({ unknown }) => unknown === "retry")
+    .map(({ at }) => unwise([...at, "unknown"], "this cutover has no owners: there is nothing to wait for"));
+}

@@ -1,0 +1,193 @@
+/**
+ * A configuration as far as it can be read: value by value, so that the checks between parts (checks.ts) find
+ * everything at once even while other parts are wrong. What could not be read is absent, its problem already
+ * said; unknown keys are passed over here.
+ */
+import type { z } from "zod";
+import {
+  type AuthConfig,
+  type Config,
+  configSchema,
+  type ListenerConfig,
+  parts,
+  type RouteConfig,
+} from "../schema.ts";
+import type { PathPattern } from "../values/path.ts";
+import type { Source } from "../values/source.ts";
+import { isMapping, valueAt } from "./issues.ts";
+import type { Path } from "./problems.ts";
+
+/** A value that could be read, and the whole path to it. */
+export interface Located<T> {
+  readonly path: Path;
+  readonly value: T;
+}
+
+export interface RouteDraft {
+  readonly at: Path;
+  readonly name: string | undefined;
+  readonly path: PathPattern | undefined;
+  /** Empty when they could not be read. */
+  readonly methods: readonly string[] | "all";
+  readonly journey: RouteConfig["journey"];
+  readonly payment: boolean;
+  readonly unknown: RouteConfig["unknown"] | undefined;
+}
+
+export interface OwnerDraft {
+  readonly keys: readonly Located<Source>[];
+  readonly learns: readonly Located<Source>[];
+  /** Learned, right or wrong as `learns` may be: it is not claimed by use. */
+  readonly learned: boolean;
+  readonly ttl: Located<number | undefined>;
+  readonly patterns: readonly Located<RegExp>[];
+}
+
+export interface JourneyDraft {
+  readonly at: Path;
+  readonly cookie: string | undefined;
+  readonly ttl: number | undefined;
+  readonly maxTtl: number | undefined;
+  readonly secrets: readonly Located<string>[];
+}
+
+export interface CutoverDraft {
+  readonly at: Path;
+  readonly legacy: string | undefined;
+  readonly new: string | undefined;
+  readonly shopper: readonly Located<Source>[];
+  readonly routes: readonly RouteDraft[];
+  readonly owners: readonly OwnerDraft[];
+  readonly journey: JourneyDraft | undefined;
+  readonly forceHeader: string | undefined;
+  /** Whether large raises wait for another person. */
+  readonly fourEyes: boolean;
+}
+
+export interface Draft {
+  readonly proxy: ListenerConfig | undefined;
+  readonly admin: ListenerConfig | undefined;
+  readonly auth: AuthConfig | undefined;
+  readonly default: string | undefined;
+  readonly decisionHeader: string | undefined;
+  readonly engine: Config["engine"] | undefined;
+  /** Whether owners that wait for the store are kept in files. */
+  readonly spooled: boolean;
+  /** Names; `undefined` when there is no mapping to take them from. */
+  readonly upstreams: readonly string[] | undefined;
+  /** Client connections at once. */
+  readonly connections: number | undefined;
+  /** How many requests each upstream may hold: those it has and those that wait. */
+  readonly holds: readonly Located<number>[];
+  readonly cutovers: readonly CutoverDraft[];
+}
+
+export function draftOf(root: unknown): Draft {
+  const { proxy, admin } = configSchema.shape.listeners.unwrap().shape;
+  const { limits } = configSchema.shape;
+  const upstreams = valueAt(root, ["upstreams"]);
+  const cutovers = valueAt(root, ["cutovers"]);
+  return {
+    proxy: read(proxy.unwrap().strip().prefault({}), valueAt(root, ["listeners", "proxy"])),
+    admin: read(admin.unwrap().strip().prefault({}), valueAt(root, ["listeners", "admin"])),
+    auth: read(configSchema.shape.auth, valueAt(root, ["auth"])),
+    default: textOf(valueAt(root, ["default"])),
+    decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
+    engine: read(configSchema.shape.engine, valueAt(root, ["engine"])),
+    spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
+    upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
+    connections: read(limits.unwrap().shape.connections, valueAt(root, ["limits", "connections"])),
+    holds: isMapping(upstreams)
+      ? Object.keys(upstreams).flatMap((name) => heldBy(["upstreams", name], upstreams[name]))
+      : [],
+    cutovers: isMapping(cutovers)
+      ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
+      : [],
+  };
+}
+
+function heldBy(at: Path, root: unknown): Located<number>[] {
+  const found = read(parts.upstream.shape.concurrency, valueAt(root, ["concurrency"]));
+  return found === undefined ? [] : [{ path: [...at, "concurrency", "max"], value: found.max + found.queue }];
+}
+
+function cutoverDraft(at: Path, root: unknown): CutoverDraft {
+  const journey = valueAt(root, ["journey"]);
+  return {
+    at,
+    legacy: textOf(valueAt(root, ["legacy"])),
+    new: textOf(valueAt(root, ["new"])),
+    shopper: sources([...at, "shopper"], valueAt(root, ["shopper"])),
+    routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
+    owners: listAt(root, "owners").map((owner, index) => ownerDraft([...at, "owners", index], owner)),
+    journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
+    forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
+    fourEyes: valueAt(root, ["approval"]) !== undefined,
+  };
+}
+
+function routeDraft(at: Path, root: unknown): RouteDraft {
+  const { shape } = parts.route;
+  const methods = valueAt(root, ["methods"]);
+  return {
+    at,
+    name: read(shape.name, valueAt(root, ["name"])),
+    path: read(shape.path, valueAt(root, ["path"])),
+    methods: methods === undefined ? "all" : (read(shape.methods, methods) ?? []),
+    journey: read(shape.journey, valueAt(root, ["journey"])),
+    payment: read(shape.payment, valueAt(root, ["payment"])) ?? false,
+    unknown: read(shape.unknown, valueAt(root, ["unknown"])),
+  };
+}
+
+function ownerDraft(at: Path, root: unknown): OwnerDraft {
+  const { pattern } = parts.pattern.shape;
+  return {
+    keys: sources([...at, "key"], valueAt(root, ["key"])),
+    learns: sources([...at, "learn"], valueAt(root, ["learn"])),
+    learned: valueAt(root, ["learn"]) !== undefined,
+    ttl: { path: [...at, "ttl"], value: read(parts.owner.shape.ttl, valueAt(root, ["ttl"])) },
+    patterns: listAt(root, "patterns").flatMap((item, index) => {
+      const value = read(pattern, valueAt(item, ["pattern"]));
+      return value === undefined ? [] : [{ path: [...at, "patterns", index, "pattern"], value }];
+    }),
+  };
+}
+
+function journeyDraft(at: Path, root: unknown): JourneyDraft {
+  const { shape } = parts.journey;
+  return {
+    at,
+    cookie: read(shape.cookie, valueAt(root, ["cookie"])),
+    ttl: read(shape.ttl, valueAt(root, ["ttl"])),
+    maxTtl: read(shape.maxTtl, valueAt(root, ["maxTtl"])),
+    secrets: texts([...at, "secret"], valueAt(root, ["secret"])),
+  };
+}
+
+function read<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : undefined;
+}
+
+/** A single source may stand without a list. */
+function sources(path: Path, value: unknown): Located<Source>[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => sources([...path, index], item));
+  const source = read(parts.source, value);
+  return source === undefined ? [] : [{ path, value: source }];
+}
+
+/** A single text may stand without a list. */
+function texts(path: Path, value: unknown): Located<string>[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => texts([...path, index], item));
+  return typeof value === "string" ? [{ path, value }] : [];
+}
+
+function listAt(root: unknown, key: string): readonly unknown[] {
+  const list = valueAt(root, [key]);
+  return Array.isArray(list) ? list : [];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,163 @@
+/**
+ * Reads the configuration: file → YAML with positions → environment filled in → schema → checks between parts.
+ * Every problem is given at once, each with its line and column; nothing is thrown for what a file holds.
+ */
+import { createReadStream } from "node:fs";
+import { certificateFindings, type Found } from "../checks/certificates.ts";
+import { findingsBetween, warningsBetween } from "../checks/checks.ts";
+import { type EffectiveValue, effectiveValues } from "../effective.ts";
+import { type Config, configSchema } from "../schema.ts";
+import { type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
+import { draftOf } from "./draft.ts";
+import { type Environment, literalOf } from "./env.ts";
+import { findingsOf, replaceAt, sentenceOf, valueAt } from "./issues.ts";
+import { type Finding, formatPath, inOrder, type Path, type Problem, pathKey } from "./problems.ts";
+
+/** The file a configuration was read from: who reads it again, with the same environment, gets the same. */
+export interface ConfigSource {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface LoadedConfig {
+  readonly ok: true;
+  readonly config: Config;
+  readonly warnings: readonly Problem[];
+  readonly source: ConfigSource;
+  /** Every value in effect and where it comes from, secrets masked. */
+  readonly explain: () => readonly EffectiveValue[];
+}
+
+export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly Problem[] };
+
+const maxBytes = 1_048_576;
+
+/**
+ * @param path of the YAML file; stands in the problems as given
+ * @param env for `${VAR}`
+ * @returns never rejects: a file that is missing or cannot be read is a problem too
+ */
+export async function loadConfig(path: string, env: Environment = process.env): Promise<LoadResult> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of createReadStream(path, { end: maxBytes })) {
+      if (Buffer.isBuffer(chunk)) chunks.push(chunk);
+    }
+  } catch (error) {
+    return refusedWhole(path, `expected a file that can be read: ${codeOf(error)}`);
+  }
+  return readConfig(Buffer.concat(chunks), path, env, (config) => certificateFindings(config, Date.now()));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+}
+
+function refusedWhole(file: string, message: string): LoadResult {
+  return { ok: false, problems: [{ file, line: 1, column: 1, path: "", message }] };
+}
+
+/**
+ * @param bytes of a YAML file, UTF-8
+ * @param file what the problems call it
+ * @param look what is found in the files that a sound configuration names
+ */
+export function readConfig(
+  bytes: Uint8Array,
+  file: string,
+  env: Environment,
+  look: (config: Config) => Found = () => ({ wrong: [], unwise: [] }),
+): LoadResult {
+  if (bytes.length > maxBytes) return refusedWhole(file, "expected a file of at most 1 MiB");
+  const text = decode(bytes);
+  if (text === undefined) return refusedWhole(file, "expected a file in UTF-8");
+  const document = readDocument(text, file, env);
+  if (!("root" in document)) return { ok: false, problems: inOrder(document) };
+
+  const { parsed, value } = parse(document);
+  const draft = draftOf(value);
+  const findings = [
+    ...(parsed.success ? [] : findingsOf(parsed.error.issues, value)),
+    ...findingsBetween(draft),
+  ];
+  const place = (finding: Finding) => problemOf(finding, { ...document, value }, file);
+  const unsettled = findings.filter(({ path }) => !document.settled.has(pathKey(path)));
+  const problems = [...document.problems, ...unsettled.map(place)];
+  if (!parsed.success || problems.length > 0) return { ok: false, problems: inOrder(problems) };
+  const found = look(parsed.data);
+  if (found.wrong.length > 0) return { ok: false, problems: inOrder(found.wrong.map(place)) };
+  const warnings = inOrder([...warningsBetween(draft), ...found.unwise].map(place));
+  const explain = () => effectiveValues(value, document.root, parsed.data);
+  return { ok: true, config: parsed.data, warnings, source: { file, text }, explain };
+}
+
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+const misreadCodes: ReadonlySet<string | undefined> = new Set([
+  "invalid_type",
+  "invalid_value",
+  "invalid_union",
+]);
+
+/** Text from the environment counts as the number or truth value it spells wherever the schema wants one. */
+function parse({ value, root }: ReadDocument) {
+  const parsed = configSchema.safeParse(value, { error: sentenceOf });
+  if (parsed.success) return { parsed, value };
+  let respelled = value;
+  for (const issue of parsed.error.issues) {
+    if (!misreadCodes.has(issue.code)) continue;
+    const path = issue.path.filter((part) => typeof part !== "symbol");
+    const text = valueAt(value, path);
+    if (typeof text !== "string" || !placeAt(root, path).place.filled) continue;
+    const literal = literalOf(text);
+    if (literal !== undefined) respelled = replaceAt(respelled, path, literal);
+  }
+  const again = configSchema.safeParse(respelled, { error: sentenceOf });
+  return { parsed: again, value: respelled };
+}
+
+/** The deepest place the path leads to. */
+function placeAt(root: Place, path: Path): { readonly place: Place; readonly isWhole: boolean } {
+  let place = root;
+  for (const part of path) {
+    const child = place.children.get(part);
+    if (child === undefined) return { place, isWhole: false };
+    place = child;
+  }
+  return { place, isWhole: true };
+}
+
+function problemOf(finding: Finding, document: ReadDocument, file: string): Problem {
+  const { path, on, message } = finding;
+  const { place, isWhole } = placeAt(document.root, path);
+  const position: Position = on === "key" || !isWhole ? (place.key ?? place.value) : place.value;
+  const found = foundText(finding, valueAt(document.value, path), place.filled);
+  return { file, ...position, path: formatPath(path), message: `${message}${found}` };
+}
+
+const secretKeys: readonly (string | number)[] = ["auth", "force", "secret", "store", "url"];
+
+/** Never a text that could be a secret: one from the environment, or under a key that holds some. */
+function foundText({ found, path }: Finding, value: unknown, filled: boolean): string {
+  if (found === "unsaid") return "";
+  if (found === "kind") return `; found ${kindOf(value)}`;
+  if (value === undefined || filled || path.some((part) => secretKeys.includes(part))) return "";
+  if (typeof value === "number" || typeof value === "boolean") return `; found ${value}`;
+  return typeof value === "string" && /^[\x20-\x7e]{1,60}$/.test(value)
+    ? `; found ${JSON.stringify(value)}`
+    : "";
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a mapping";
+  if (typeof value === "string") return "a text";
+  return typeof value === "number" ? "a number" : "true or false";
+}

@@ -1,0 +1,147 @@
+/** The single values the configuration is made of (zod). Their messages say what was expected, never what was found. */
+import { isIP } from "node:net";
+import { z } from "zod";
+import { parseRedisPlace } from "../../redis/url.ts";
+import { parseDuration } from "./duration.ts";
+import { type PathPattern, parsePath } from "./path.ts";
+import { parseSize } from "./size.ts";
+import { parseSource, type Source } from "./source.ts";
+
+/** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
+function read<T>(parse: (text: string) => T | { readonly expected: string }) {
+  return z.string().transform((text, context): T => {
+    const result = parse(text);
+    if (!isRefusal(result)) return result;
+    context.addIssue({ code: "custom", message: result.expected });
+    return z.NEVER;
+  });
+}
+
+function isRefusal(result: unknown): result is { readonly expected: string } {
+  return typeof result === "object" && result !== null && "expected" in result;
+}
+
+function expected(sentence: string): { readonly expected: string } {
+  return { expected: sentence };
+}
+
+/** Of cutovers, routes, upstreams and tokens: they stand in metrics, keys and URLs. */
+export const name = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9_-]{0,62}$/,
+    "expected at most 63 lower-case letters, digits, - and _, starting with a letter or digit",
+  );
+
+const dayMs = 86_400_000;
+
+function durationUpTo(limitMs: number, limitText: string, least: "above 0" | "0" = "above 0") {
+  return read((text) => {
+    const milliseconds = parseDuration(text);
+    if (milliseconds === undefined)
+      return expected("expected a duration such as 250ms, 5s, 10m, 24h or 180d");
+    if (milliseconds === 0 && least !== "0") return expected("expected a duration longer than 0");
+    return milliseconds > limitMs ? expected(`expected a duration of at most ${limitText}`) : milliseconds;
+  });
+}
+
+/** How long something is kept; in ms. */
+export const lifetime = durationUpTo(3650 * dayMs, "3650d");
+/** How long something is waited for; in ms. A timer of Node holds at most 24.8 days. */
+export const wait = durationUpTo(dayMs, "24h");
+/** A wait that may be none at all; in ms. */
+export const pause = durationUpTo(dayMs, "24h", "0");
+
+const maxSize = 1024 ** 4;
+
+/** In bytes. */
+export const size = read((text) => {
+  const bytes = parseSize(text);
+  if (bytes === undefined) return expected("expected a size such as 512B, 64KiB, 10MiB or 2GiB");
+  if (bytes === 0) return expected("expected a size larger than 0");
+  return bytes > maxSize ? expected("expected a size of at most 1024GiB") : bytes;
+});
+
+/** What is asked for of an upstream: path and query, as they go over the wire. */
+export const target = z
+  .string()
+  .regex(/^\/[!-"$-~]*$/, "expected a path such as /health, in ASCII, with no space or fragment");
+
+export const source = read((text): Source | { readonly expected: string } => {
+  const parsed = parseSource(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+export const path = read((text): PathPattern | { readonly expected: string } => {
+  const parsed = parsePath(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+/** An expression that is searched for in a key as it was received. */
+export const expression = read((text): RegExp | { readonly expected: string } => {
+  try {
+    return new RegExp(text, "u");
+  } catch {
+    return expected("expected a regular expression");
+  }
+});
+
+/** Percentage points. */
+export const points = z
+  .number()
+  .refine((value) => value >= 0 && value <= 100 && /^\d+(?:\.\d{1,3})?$/.test(String(value)), {
+    error: "expected a number from 0 to 100 with at most 3 decimals",
+  });
+
+export const cidr = z.string().refine(
+  (text) => {
+    const [address = "", bits, ...rest] = text.split("/");
+    const family = isIP(address);
+    if (family === 0 || rest.length > 0) return false;
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  },
+  { error: "expected an address or a CIDR such as 10.0.0.0/8" },
+);
+
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected the SHA-256 as 64 lower-case hex digits");
+
+export const method = z.string().regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method in capitals such as POST");
+
+export const cookieName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "expected a cookie name");
+
+export const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
+  .toLowerCase();
+
+/** A path; what is in the file is checked in files.ts. */
+export const file = z.string().min(1, "expected a file's path");
+
+export const hostName = z
+  .string()
+  .regex(/^(?=.{1,253}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "expected a host name");
+
+const originForm = "expected http://HOST:PORT or https://HOST:PORT without user, path, query or fragment";
+
+export const origin = read((text) => {
+  if (!URL.canParse(text)) return expected(originForm);
+  const url = new URL(text);
+  const bare = url.pathname === "/" && !/[?#@]/.test(text);
+  return /^https?:$/.test(url.protocol) && bare ? text : expected(originForm);
+});
+
+const issuerForm = "expected https://HOST/PATH without user, query or fragment";
+
+/** That http is for loopback alone is checked in checks.ts. */
+export const issuer = read((text) => {
+  if (!URL.canParse(text) || /[?#@]/.test(text)) return expected(issuerForm);
+  return /^https?:$/.test(new URL(text).protocol) ? text : expected(issuerForm);
+});
+
+const storeForm =
+  "expected memory:, file:PATH, redis://HOST:PORT, rediss://HOST:PORT, redis-sentinel://HOST:PORT,…/MASTER or redis-cluster://HOST:PORT,…";
+
+export const store = read((text) => {
+  const known = text === "memory:" || /^file:./s.test(text) || parseRedisPlace(text) !== undefined;
+  return known ? text : expected(storeForm);
+});

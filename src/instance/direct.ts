@@ -1,0 +1,87 @@
+/**
+ * Rolling back and holding past every admin API: straight to the store, by the same rule book, as `direct`. For the
+ * hour in which no instance's admin listener can be reached.
+ */
+import { appliedView, writeView } from "../admin/applied-view.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { DirectAnswer, DirectWrite } from "../cli/engine.ts";
+import { waitApplied } from "../state/follow/applied.ts";
+import { reachOf } from "../state/rules/completion.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
+import { openStore } from "../state/store/open.ts";
+import { type Roster, type Store, StoreUnavailable } from "../state/store/port.ts";
+
+const actor = { name: "direct", role: "responder" } as const;
+
+/**
+ * Nothing is made for a name that neither the store nor an instance knows: a misspelt one would look like success.
+ *
+ * @throws Error when the URL is none of Redis; its text is not repeated, it may hold a password
+ */
+export async function writeDirectly(write: DirectWrite): Promise<DirectAnswer> {
+  if (!/^redis(?:s|-sentinel|-cluster)?:/.test(write.url))
+    throw new Error("--direct takes a URL as redis://HOST:PORT");
+  const clock = systemClock;
+  const begunMs = clock.monotonic();
+  const trouble = rememberTrouble();
+  const { store } = await openStore(write.url, { prefix: write.prefix, clock, log: trouble.log });
+  try {
+    return await attempt(store, write, begunMs);
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return { kind: "out_of_reach", why: trouble.code() ?? error.message };
+  } finally {
+    await store.close();
+  }
+}
+
+async function attempt(store: Store, write: DirectWrite, begunMs: number): Promise<DirectAnswer> {
+  const { name, action, reason, ifVersion, waitMs } = write;
+  const { states } = await store.load([name], new Map());
+  const roster = await store.roster();
+  const known = namesOf(roster);
+  if (!known.includes(name) && (states.get(name)?.version ?? 0) === 0) return { kind: "unknown_name", known };
+
+  const change = { action };
+  const applied = await store.apply({
+    name,
+    change,
+    actor,
+    reason,
+    origin: { via: "direct" },
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+  });
+  const { percentThousandths, state, version } = applied.state;
+  if (!applied.accepted) {
+    const stands = { percent: percentToNumber(percentThousandths), state, version };
+    return { kind: "refused", code: applied.code, stands };
+  }
+  const completion = await waitApplied({
+    store,
+    name,
+    version,
+    reach: reachOf(change, undefined),
+    waitMs,
+    clock: systemClock,
+  });
+  const ms = Math.round((systemClock.monotonic() - begunMs) * 10) / 10;
+  return { kind: "answered", answer: writeView(name, applied, appliedView(completion, ms)) };
+}
+
+function namesOf({ members }: Roster): readonly string[] {
+  return [...new Set(members.flatMap(({ versions }) => Object.keys(versions)))].sort();
+}
+
+/** What the connection complains of, by its code. */
+function rememberTrouble(): { readonly log: Log; code(): string | undefined } {
+  let code: string | undefined;
+  const log: Log = {
+    info: () => undefined,
+    warn: (fields) => {
+      if (typeof fields.code === "string") code = fields.code;
+    },
+    error: () => undefined,
+  };
+  return { log, code: () => code };
+}

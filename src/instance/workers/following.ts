@@ -1,0 +1,52 @@
+/**
+ * What a worker decides by: the snapshots its primary hands it. Staleness is the primary's at the last word from it,
+ * plus the time since: a worker cut off from its primary grows stale like one cut off from the store.
+ */
+
+import type { Following, Snapshot } from "../../state/follow/snapshot.ts";
+import { initialState } from "../../state/rules/model.ts";
+import type { Clock } from "../../state/store/port.ts";
+import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
+
+export interface TaughtFollowing extends Following {
+  /** The snapshot is in force when this returns. @returns its number, and the versions decided by */
+  teach(snapshot: SnapshotMessage): {
+    readonly seq: number;
+    readonly versions: Readonly<Record<string, number>>;
+  };
+  hear(contact: ContactMessage): void;
+}
+
+export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFollowing {
+  const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
+  let current: Snapshot = { states: new Map() };
+  let up = false;
+  let lastContactMs = clock.monotonic();
+  let inContactMs = Number.NEGATIVE_INFINITY;
+  return {
+    current: () => current,
+    onSwap(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    contact: () => ({ up, stalenessMs: clock.monotonic() - lastContactMs }),
+    isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
+    refresh: async () => {},
+    teach({ seq, states, local }) {
+      const previous = current;
+      const known = Object.entries(states).map(([name, state]) => {
+        const before = previous.states.get(name) ?? initialState();
+        return [name, state.version < before.version ? before : state] as const;
+      });
+      current = { states: new Map(known), local: new Set(local) };
+      for (const listener of listeners) listener(current, previous);
+      return { seq, versions: Object.fromEntries(known.map(([name, { version }]) => [name, version])) };
+    },
+    hear(contact) {
+      const now = clock.monotonic() - Math.max(0, hostMs() - contact.sentAtMs);
+      up = contact.up;
+      lastContactMs = now - contact.stalenessMs;
+      inContactMs = contact.inContactMs === null ? Number.NEGATIVE_INFINITY : now - contact.inContactMs;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** A worker's end of the channel to its primary. */
+import { systemTimers, within } from "../../base/clock.ts";
+import { type FromWorker, type Question, type Reply, type ToWorker, toWorker } from "./messages.ts";
+
+export interface Link {
+  /** Resolves when it is on its way, or nobody is there to hear it. */
+  send(message: FromWorker): Promise<void>;
+  /** Messages in the order they were sent; what is none of this protocol's is dropped. */
+  onMessage(listener: (message: ToWorker) => void): void;
+  /** @throws StoreUnavailable when no reply comes in time */
+  ask(question: Question): Promise<Reply>;
+}
+
+/** How long a request may wait for a reply. */
+const replyWithinMs = 250;
+
+/** @throws Error when the process was not started by a primary */
+export function createLink(): Link {
+  if (process.send === undefined) throw new Error("this program is started by cutover serve, not by hand");
+  const waiting = new Map<number, (reply: Reply) => void>();
+  const listeners = new Set<(message: ToWorker) => void>();
+  let last = 0;
+
+  const send = (message: FromWorker) =>
+    new Promise<void>((resolve) => {
+      // A primary that is gone takes the worker with it: nothing is left to tell it.
+      if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+      else resolve();
+    });
+  process.on("message", (received) => {
+    const { data: message } = toWorker.safeParse(received);
+    if (message?.type === "reply") {
+      waiting.get(message.seq)?.(message.reply);
+      waiting.delete(message.seq);
+    } else if (message !== undefined) {
+      for (const listener of listeners) listener(message);
+    }
+  });
+
+  return {
+    send,
+    onMessage: (listener) => void listeners.add(listener),
+    async ask(question) {
+      const seq = ++last;
+      const reply = new Promise<Reply>((resolve) => waiting.set(seq, resolve));
+      void send({ type: "ask", seq, question });
+      try {
+        return await within(replyWithinMs, systemTimers, reply);
+      } finally {
+        waiting.delete(seq);
+      }
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * What the primary and a worker say to each other over the channel between them, checked on both sides: after a
+ * rolling restart the two may be of different releases. A worker of another protocol refuses to start, and the
+ * workers of before go on.
+ */
+import { z } from "zod";
+import { openKinds } from "../../ownership/under-way/port.ts";
+import { sides } from "../../state/rules/model.ts";
+import { storedState } from "../../state/store/stored-state.ts";
+import { logLevels } from "../../telemetry/log.ts";
+import { countIncrements } from "../../telemetry/requests/series.ts";
+import { trafficIncrements } from "../../telemetry/traffic/traffic.ts";
+import { carriedMetrics } from "./carried.ts";
+
+/** Raised whenever a message changes. */
+export const protocol = 3;
+
+/** The configuration as its file says it: each side reads it for itself. */
+const source = z.object({ file: z.string(), text: z.string() });
+export type ConfigSource = z.output<typeof source>;
+
+const snapshot = z.object({
+  /** Higher for each that follows: a change of this instance alone has no version of its own. */
+  seq: z.number(),
+  states: z.record(z.string(), storedState),
+  local: z.array(z.string()),
+});
+/** How the primary stands with the store; ages in milliseconds as of the sending. */
+const contact = z.object({
+  /** `hostMs` of the sending. */
+  sentAtMs: z.number(),
+  up: z.boolean(),
+  stalenessMs: z.number(),
+  /** Of the contact that counts; `null`: there was none. */
+  inContactMs: z.number().nullable(),
+});
+const secrets = z.record(z.string(), z.array(z.string()));
+
+const pin = z.object({
+  id: z.string(),
+  side: z.enum(sides),
+  epoch: z.number(),
+  startedAt: z.number(),
+  expiresAt: z.number(),
+});
+const text = z.string();
+const namedKey = z.object({ key: text, claimed: z.boolean() });
+const note = z.object({
+  kind: z.enum(openKinds),
+  cutover: text,
+  id: text,
+  epoch: z.number(),
+  atMs: z.number(),
+  open: z.object({ side: z.enum(sides), startedAt: z.number(), expiresAt: z.number() }).exactOptional(),
+});
+
+/** A question to the owners and pins that the primary keeps, or what it is to note. */
+const question = z.discriminatedUnion("call", [
+  z.object({ call: z.literal("lookup"), cutover: text, keys: z.array(namedKey) }),
+  z.object({
+    call: z.literal("record"),
+    cutover: text,
+    key: namedKey,
+    side: z.enum(sides),
+    ttlMs: z.number(),
+    late: z.boolean(),
+  }),
+  z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
+  z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),
+  z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),
+  z.object({ call: z.literal("note"), notes: z.array(note) }),
+]);
+export type Question = z.output<typeof question>;
+
+const owner = z.enum(sides).nullable();
+const reply = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("owners"), owners: z.array(owner) }),
+  z.object({ kind: z.literal("pin"), pin: pin.nullable() }),
+  z.object({ kind: z.literal("noted"), refused: z.number() }),
+  /** The store does not answer. */
+  z.object({ kind: z.literal("unavailable") }),
+]);
+export type Reply = z.output<typeof reply>;
+
+const start = z.object({
+  type: z.literal("start"),
+  protocol: z.number(),
+  source,
+  instance: z.string(),
+  /** From 1, never given twice in the life of a primary. */
+  worker: z.number(),
+  at: z.union([z.object({ host: z.string(), port: z.number() }), z.object({ fd: z.number() })]),
+  snapshot,
+  contact,
+  secrets,
+  logLevel: z.enum(logLevels),
+  accessLog: z.boolean(),
+  logPath: z.string().optional(),
+});
+export type Start = z.output<typeof start>;
+
+/** As in the configuration: how long connections may be idle, and exchanges go on; ms. */
+const drain = z.object({ idle: z.number(), grace: z.number() });
+export type Drain = z.output<typeof drain>;
+
+export const toWorker = z.discriminatedUnion("type", [
+  start,
+  z.object({ type: z.literal("snapshot"), snapshot }),
+  z.object({ type: z.literal("contact"), contact }),
+  z.object({ type: z.literal("secrets"), secrets }),
+  /** Build what this configuration asks for; serve by it at `commit`, forget it at `discard`. */
+  z.object({ type: z.literal("prepare"), source }),
+  z.object({ type: z.literal("commit") }),
+  z.object({ type: z.literal("discard") }),
+  z.object({ type: z.literal("collect"), seq: z.number() }),
+  z.object({ type: z.literal("drain"), drain }),
+  z.object({ type: z.literal("reply"), seq: z.number(), reply }),
+]);
+export type ToWorker = z.output<typeof toWorker>;
+
+const report = z.object({
+  type: z.literal("report"),
+  /** Of the `collect` it answers. */
+  seq: z.number().optional(),
+  counts: countIncrements,
+  traffic: trafficIncrements,
+  metrics: carriedMetrics,
+  logLinesDropped: z.number(),
+  cpuSeconds: z.number(),
+  residentBytes: z.number(),
+});
+export type Report = z.output<typeof report>;
+
+export const fromWorker = z.discriminatedUnion("type", [
+  /** Hears: what is said to it before is lost. */
+  z.object({ type: z.literal("booted") }),
+  /** Accepts connections. */
+  z.object({ type: z.literal("listening"), port: z.number() }),
+  z.object({ type: z.literal("failed"), message: z.string(), code: z.string().optional() }),
+  /** Decides by the snapshot of this `seq`, and by these versions, from now on. */
+  z.object({ type: z.literal("following"), seq: z.number(), versions: z.record(z.string(), z.number()) }),
+  z.object({ type: z.literal("prepared"), problem: z.string().optional() }),
+  report,
+  z.object({ type: z.literal("ask"), seq: z.number(), question }),
+]);
+export type FromWorker = z.output<typeof fromWorker>;
+export type SnapshotMessage = z.output<typeof snapshot>;
+export type ContactMessage = z.output<typeof contact>;
+export type SecretsMessage = z.output<typeof secrets>;
+
+export const reportEveryMs = 250;
+
+/** Milliseconds of a clock that never steps back and is the same in every process of the host. */
+export function hostMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}

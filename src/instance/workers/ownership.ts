@@ -1,0 +1,92 @@
+/**
+ * Owners, pins and what is open of an embedded store live in the primary. A worker asks for them over the channel (`askingStores`);
+ * the primary answers out of what it keeps (`answerFrom`).
+ */
+import type { Holding } from "../../ownership/under-way/port.ts";
+import { type Clock, StoreUnavailable } from "../../state/store/port.ts";
+import type { Question, Reply } from "./messages.ts";
+
+/** @param send rejects with StoreUnavailable when no reply comes in time */
+export function askingStores(
+  send: (question: Question) => Promise<Reply>,
+  clock: Pick<Clock, "monotonic">,
+): Holding {
+  let isTroubled = false;
+  let backSinceMs = Number.NEGATIVE_INFINITY;
+
+  async function ask(question: Question): Promise<Reply> {
+    const reply = await send(question).catch((): Reply => ({ kind: "unavailable" }));
+    const failed = reply.kind === "unavailable";
+    if (isTroubled && !failed) backSinceMs = clock.monotonic();
+    isTroubled = failed;
+    return reply;
+  }
+  async function owners(question: Question) {
+    const reply = await ask(question);
+    if (reply.kind !== "owners") throw new StoreUnavailable("owners are out of reach");
+    return reply.owners.map((owner) => owner ?? undefined);
+  }
+  async function pin(question: Question) {
+    const reply = await ask(question);
+    if (reply.kind !== "pin") throw new StoreUnavailable("pins are out of reach");
+    return reply.pin ?? undefined;
+  }
+  return {
+    owners: {
+      lookup: (cutover, keys) =>
+        owners({ call: "lookup", cutover, keys: keys.map(({ key, claimed }) => ({ key, claimed })) }),
+      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
+        const [before] = await owners({ call: "record", cutover, key: { key, claimed }, side, ttlMs, late });
+        return before;
+      },
+    },
+    pins: {
+      find: (cutover, shopper, maxTtl) => pin({ call: "find", cutover, shopper, maxTtl }),
+      start: async (cutover, shopper, offer, maxTtl) =>
+        (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
+      end: (cutover, shopper, grace, maxTtl) => pin({ call: "end", cutover, shopper, grace, maxTtl }),
+    },
+    open: {
+      async note(notes) {
+        const reply = await ask({ call: "note", notes: [...notes] });
+        if (reply.kind !== "noted") throw new StoreUnavailable("the primary does not answer");
+        return reply.refused;
+      },
+      // The primary counts for all its workers.
+      count: async (questions) => questions.map(() => undefined),
+    },
+    backSinceMs: () => backSinceMs,
+    close: async () => {},
+  };
+}
+
+/** Never rejects. */
+export async function answerFrom({ owners, pins, open }: Holding, asked: Question): Promise<Reply> {
+  try {
+    switch (asked.call) {
+      case "lookup": {
+        const found = await owners.lookup(asked.cutover, asked.keys);
+        return { kind: "owners", owners: found.map((owner) => owner ?? null) };
+      }
+      case "record": {
+        const { cutover, key, side, ttlMs, late } = asked;
+        const before = await owners.record(cutover, key, side, ttlMs, late);
+        return { kind: "owners", owners: [before ?? null] };
+      }
+      case "find":
+        return pinReply(await pins.find(asked.cutover, asked.shopper, asked.maxTtl));
+      case "start":
+        return pinReply(await pins.start(asked.cutover, asked.shopper, asked.offer, asked.maxTtl));
+      case "end":
+        return pinReply(await pins.end(asked.cutover, asked.shopper, asked.grace, asked.maxTtl));
+      case "note":
+        return { kind: "noted", refused: await open.note(asked.notes) };
+    }
+  } catch {
+    return { kind: "unavailable" };
+  }
+}
+
+function pinReply(pin: Awaited<ReturnType<Holding["pins"]["find"]>>): Reply {
+  return { kind: "pin", pin: pin ?? null };
+}

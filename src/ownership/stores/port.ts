@@ -1,0 +1,68 @@
+/**
+ * The ports to where owners and pins are kept; behind them memory, a file beside the embedded store, or Redis. One
+ * contract suite holds all three. What has got into a record's place and is none counts as absent.
+ */
+import type { JourneyPin } from "../../decide/pin.ts";
+import type { Side } from "../../state/rules/model.ts";
+
+/**
+ * A key and how its owner comes to be. One text may be both: a client that chooses an idempotency key may choose what
+ * an upstream will call an order. So there are two records, and neither ever changes the other:
+ *
+ *   a fact    an upstream has made what the key names and said so in its answer; or a person has written it
+ *   a claim   a client was the first to use the key: it names a request, not a thing
+ *
+ * An order is only where the fact says. A claim begins where the fact says, if there is one, and then stays.
+ */
+export interface NamedKey {
+  /** A byte string. */
+  readonly key: string;
+  readonly claimed: boolean;
+}
+
+export interface OwnerStore {
+  /**
+   * @returns the owners, at the places of the keys; `undefined` where a key has none. Of a claimed key the claim, else
+   *   the fact; of any other the fact alone
+   * @throws StoreUnavailable when the store does not answer in time
+   */
+  lookup(cutover: string, keys: readonly NamedKey[]): Promise<readonly (Side | undefined)[]>;
+  /**
+   * Makes the side the key's owner unless `lookup` would tell one; atomic across instances.
+   *
+   * @param ttlMs how long the record is kept; a claim is kept so long whatever becomes of a fact
+   * @param late the side has had the request already, in an outage: no fact says any more where its claim begins
+   * @returns the owner there was before; `undefined` when the side has become it
+   * @throws StoreUnavailable when the store does not answer in time: the record may have been made
+   */
+  record(
+    cutover: string,
+    key: NamedKey,
+    side: Side,
+    ttlMs: number,
+    late?: boolean,
+  ): Promise<Side | undefined>;
+}
+
+/** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */
+export interface PinStore {
+  /**
+   * @param shopper a byte string; only a digest of it is kept
+   * @param maxTtl the journey's maximum, in seconds
+   */
+  find(cutover: string, shopper: string, maxTtl: number): Promise<JourneyPin | undefined>;
+  /** A start: what it makes of the pin there is (decide/stored-pin.ts), atomic across instances. @returns the pin now */
+  start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
+  /** Keeps the pin for `grace` more seconds. @returns the pin there was */
+  end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
+}
+
+export interface OwnershipStores {
+  readonly owners: OwnerStore;
+  readonly pins: PinStore;
+  /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
+  backSinceMs?(): number;
+  /** Calls back with each new owner, of whichever instance; some can be missed. @returns the way out */
+  watch?(onOwner: (cutover: string, key: NamedKey, side: Side) => void): () => void;
+  close(): Promise<void>;
+}

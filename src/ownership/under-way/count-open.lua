@@ -1,0 +1,25 @@
+-- Counts what is open (ownership/under-way/port.ts), of one kind, cutover and epoch; what has expired goes.
+-- KEYS: of legacy and of new: ids by expiry, ids by start
+-- Answers, of legacy and of new: how many, the earliest start or ''. False while more has expired than is taken away
+-- at once, or when the two keys of a side do not hold the same.
+local now = redis.call('TIME')[1]
+local rounds = 20
+local answer = {}
+for k = 1, 3, 2 do
+  local byExpiry, byStart = KEYS[k], KEYS[k + 1]
+  local gone
+  repeat
+    if rounds == 0 then return false end
+    rounds = rounds - 1
+    gone = redis.call('ZRANGEBYSCORE', byExpiry, '-inf', now, 'LIMIT', 0, 1000)
+    if #gone > 0 then
+      redis.call('ZREM', byExpiry, unpack(gone))
+      redis.call('ZREM', byStart, unpack(gone))
+    end
+  until #gone < 1000
+  local count = redis.call('ZCARD', byExpiry)
+  if count ~= redis.call('ZCARD', byStart) then return false end
+  answer[k] = count
+  answer[k + 1] = redis.call('ZRANGE', byStart, 0, 0, 'WITHSCORES')[2] or ''
+end
+return answer

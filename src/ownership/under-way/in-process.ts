@@ -1,0 +1,98 @@
+/** What is open, as one process knows it: begun anew with each start of the process. */
+import { type Side, sides } from "../../state/rules/model.ts";
+import type { Clock } from "../../state/store/port.ts";
+import {
+  type OpenCount,
+  type OpenNote,
+  type OpenQuestion,
+  type OpenStore,
+  opensAgain,
+  rememberOverMs,
+} from "./port.ts";
+
+interface Times {
+  readonly startedAt: number;
+  readonly expiresAt: number;
+}
+
+/** Of one kind and cutover. */
+interface Shelf {
+  /** By side and epoch, then by id. */
+  readonly sets: Map<string, Map<string, Times>>;
+  /** When each id ended, ms since the epoch. */
+  readonly over: Map<string, number>;
+}
+
+/** @param most kept of each kind, cutover and side; 100,000 without it */
+export function createOpenInProcess(clock: Pick<Clock, "now">, most = 100_000): OpenStore {
+  const shelves = new Map<string, Shelf>();
+
+  function shelfOf({ kind, cutover }: Pick<OpenQuestion, "kind" | "cutover">): Shelf {
+    const name = `${kind}:${cutover}`;
+    const shelf = shelves.get(name) ?? { sets: new Map(), over: new Map() };
+    shelves.set(name, shelf);
+    return shelf;
+  }
+
+  function take(note: OpenNote): void {
+    const { sets, over } = shelfOf(note);
+    const { kind, id, atMs, epoch, open } = note;
+    const overAtMs = over.get(id);
+    if (open === undefined) {
+      for (const side of sides) sets.get(setName(side, epoch))?.delete(id);
+      // The latest end stands last, so that the oldest are found first.
+      if (over.delete(id) || over.size < most) over.set(id, Math.max(atMs, overAtMs ?? 0));
+      return;
+    }
+    const { side, startedAt, expiresAt } = open;
+    if (expiresAt * 1000 <= clock.now()) return;
+    if (overAtMs !== undefined && !opensAgain(note, overAtMs)) return;
+    const set = sets.get(setName(side, epoch)) ?? new Map<string, Times>();
+    sets.set(setName(side, epoch), set);
+    const before = set.get(id);
+    if (before === undefined ? set.size >= most : kind === "orders" || startedAt < before.startedAt) return;
+    set.set(id, { startedAt, expiresAt });
+  }
+
+  function purge({ sets, over }: Shelf): void {
+    const now = clock.now();
+    for (const [name, set] of sets) {
+      for (const [id, { expiresAt }] of set) if (expiresAt * 1000 <= now) set.delete(id);
+      if (set.size === 0) sets.delete(name);
+    }
+    for (const [id, atMs] of over) {
+      if (atMs > now - rememberOverMs) break;
+      over.delete(id);
+    }
+  }
+
+  function countOf(set: ReadonlyMap<string, Times> | undefined): OpenCount {
+    let oldestStartedAt: number | undefined;
+    for (const { startedAt } of set?.values() ?? []) {
+      if (oldestStartedAt === undefined || startedAt < oldestStartedAt) oldestStartedAt = startedAt;
+    }
+    const open = set?.size ?? 0;
+    return { open, atLeast: open >= most, oldestStartedAt };
+  }
+
+  return {
+    async note(notes) {
+      for (const note of notes) take(note);
+      for (const shelf of shelves.values()) purge(shelf);
+      return 0;
+    },
+    async count(questions) {
+      return questions.map((question) => {
+        const shelf = shelfOf(question);
+        purge(shelf);
+        const of = (side: Side) => countOf(shelf.sets.get(setName(side, question.epoch)));
+        return { legacy: of("legacy"), new: of("new") };
+      });
+    },
+  };
+}
+
+/** What is on legacy is void under no epoch. */
+function setName(side: Side, epoch: number): string {
+  return side === "legacy" ? side : `${side}:${epoch}`;
+}

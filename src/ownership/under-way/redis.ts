@@ -1,0 +1,138 @@
+/**
+ * What is open, in Redis. Of a cutover NAME, for `journeys` and for `orders`:
+ *
+ *   cutover:{NAME}:journeys:legacy           sorted set, the ids of open journeys by their expiry
+ *   cutover:{NAME}:journeys:legacy:started   the same ids by their start
+ *   cutover:{NAME}:journeys:new[:EPOCH]      the same of new; EPOCH from 1 on, as each hard rollback begins a new one
+ *   cutover:{NAME}:journeys:over             ids that have ended, by when
+ */
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { monotonicMs, type RedisClient, type RedisCommand, type Reply } from "../../redis/client.ts";
+import { StoreUnavailable } from "../../state/store/port.ts";
+import {
+  type OpenCount,
+  type OpenCounts,
+  type OpenNote,
+  type OpenQuestion,
+  type OpenStore,
+  rememberOverMs,
+} from "./port.ts";
+
+export interface OpenRedisOptions {
+  readonly client: RedisClient;
+  readonly prefix: string;
+  /** Most ids kept of each kind, cutover and side; 1,000,000 without it. */
+  readonly most?: number;
+  /** 1000 without it. */
+  readonly deadlineMs?: number;
+}
+
+/** Of one script, and scripts of one pipeline: what else is asked of Redis waits for no longer than these take. */
+const notesAtOnce = 200;
+const scriptsAtOnce = 4;
+
+const counts = z.tuple([z.number(), z.string(), z.number(), z.string()]);
+
+/** The client is its maker's to close. */
+export function createOpenInRedis(options: OpenRedisOptions): OpenStore {
+  const { client, prefix, most = 1_000_000, deadlineMs = 1000 } = options;
+  const noteOpen = script("note-open");
+  const countOpen = script("count-open");
+
+  function keysOf({ kind, cutover, epoch }: OpenQuestion) {
+    const all = `${prefix}:{${cutover}}:${kind}`;
+    const onNew = epoch === 0 ? `${all}:new` : `${all}:new:${epoch}`;
+    return {
+      over: `${all}:over`,
+      sets: [`${all}:legacy`, `${all}:legacy:started`, onNew, `${onNew}:started`],
+    };
+  }
+
+  async function ask(commands: readonly RedisCommand[]): Promise<readonly Reply[]> {
+    const sent = await client.send(commands, monotonicMs() + deadlineMs);
+    if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
+    return sent.replies;
+  }
+
+  function commandOf(batch: readonly [OpenNote, ...OpenNote[]]): RedisCommand {
+    const { over, sets } = keysOf(batch[0]);
+    const args = batch.flatMap(({ id, atMs, open }) =>
+      open === undefined ? [id, atMs, "", 0, 0] : [id, atMs, open.side, open.startedAt, open.expiresAt],
+    );
+    const once = batch[0].kind === "orders" ? 1 : 0;
+    return ["eval", noteOpen, 5, over, ...sets, most, rememberOverMs, once, ...args];
+  }
+
+  return {
+    async note(notes) {
+      let refused = 0;
+      const pending = batches(notes);
+      while (pending.length > 0) {
+        const sending = pending.splice(0, scriptsAtOnce);
+        const replies = await ask(sending.map(commandOf));
+        for (const [at, batch] of sending.entries()) {
+          const reply = replies[at];
+          if (reply?.ok) continue;
+          // A server that is loading or no primary any more will take them later.
+          if (reply === undefined || passing.has(reply.code))
+            throw new StoreUnavailable("Redis takes no writes");
+          refused += batch.length;
+        }
+      }
+      return refused;
+    },
+
+    async count(questions) {
+      if (questions.length === 0) return [];
+      const replies = await ask(
+        questions.map((question): RedisCommand => {
+          const { sets } = keysOf(question);
+          return ["eval", countOpen, sets.length, ...sets];
+        }),
+      );
+      return questions.map((_, at) => countsFrom(replies[at], most));
+    },
+  };
+}
+
+const passing: ReadonlySet<string> = new Set([
+  "LOADING",
+  "READONLY",
+  "MASTERDOWN",
+  "CLUSTERDOWN",
+  "TRYAGAIN",
+]);
+
+function countsFrom(reply: Reply | undefined, most: number): OpenCounts | undefined {
+  const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;
+  if (read === undefined) return undefined;
+  const [legacy, legacyOldest, onNew, newOldest] = read;
+  const of = (open: number, oldest: string): OpenCount => ({
+    open,
+    atLeast: open >= most,
+    oldestStartedAt: oldest === "" ? undefined : Number(oldest),
+  });
+  return { legacy: of(legacy, legacyOldest), new: of(onNew, newOldest) };
+}
+
+/** Of one kind, cutover and epoch each, in the order of the notes. */
+function batches(notes: readonly OpenNote[]): [OpenNote, ...OpenNote[]][] {
+  const open = new Map<string, OpenNote[]>();
+  const all: [OpenNote, ...OpenNote[]][] = [];
+  for (const note of notes) {
+    const name = `${note.kind}:${note.cutover}:${note.epoch}`;
+    const batch = open.get(name);
+    if (batch !== undefined && batch.length < notesAtOnce) batch.push(note);
+    else {
+      const fresh: [OpenNote, ...OpenNote[]] = [note];
+      open.set(name, fresh);
+      all.push(fresh);
+    }
+  }
+  return all;
+}
+
+function script(name: string): string {
+  return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
+}

@@ -1,0 +1,259 @@
+/** node:http as a transport: a request and its response as the exchange's Inbound. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import type { Answer, AnswerHead, Gone, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
+import { isReset } from "./lost-peer.ts";
+
+/** How long a client that still sends has to read an answer that ends its connection. */
+const lingerMs = 1000;
+/** Node joins text with the head before it into one piece; bytes go beside it in a vector, which costs far more. */
+const smallBytes = 4096;
+
+export interface AnswerOptions {
+  /** Whether connections should close after this answer. */
+  readonly draining: () => boolean;
+  /** Lets go of an answer that is held, once all that has arrived is read (`createRelease`). */
+  readonly releaseSoon: (answer: HttpAnswer) => void;
+}
+
+export interface HttpInbound extends Inbound {
+  readonly answer: HttpAnswer;
+}
+
+/** @param expectsContinue the client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1) */
+export function inboundOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  expectsContinue: boolean,
+  options: AnswerOptions,
+): HttpInbound {
+  return {
+    head: headOf(request),
+    body: expectsContinue ? askedBody(request, response) : request,
+    answer: answerOf(response, options),
+    isLost: () => isReset(request.socket),
+  };
+}
+
+export function headOf(request: IncomingMessage): RequestHead {
+  const { socket } = request;
+  return {
+    method: request.method ?? "",
+    target: request.url ?? "",
+    fields: request.rawHeaders,
+    version: request.httpVersionMinor === 0 ? "1.0" : "1.1",
+    framing: framingOf(request),
+    peer: { address: socket.remoteAddress ?? "", encrypted: "encrypted" in socket },
+  };
+}
+
+/** The parser has refused what is contradictory or not exactly chunked; what is left is told apart here. */
+function framingOf({ headers }: IncomingMessage): RequestFraming {
+  if (headers["transfer-encoding"] !== undefined) return { kind: "chunked" };
+  const length = headers["content-length"];
+  return length === undefined ? { kind: "none" } : { kind: "sized", length: Number(length) };
+}
+
+/** The body of a client that waits to be asked: asked when somebody begins to read. */
+function askedBody(request: IncomingMessage, response: ServerResponse): Readable {
+  let asked = false;
+  const body = new Readable({
+    read() {
+      if (!asked) {
+        asked = true;
+        if (!response.headersSent) response.writeContinue();
+        request.on("data", (chunk: Buffer) => {
+          if (!body.push(chunk)) request.pause();
+        });
+        request.on("end", () => body.push(null));
+        request.on("error", (error) => body.destroy(error));
+        request.on("close", () => {
+          if (!request.readableEnded) body.destroy(new Error("the client broke off"));
+        });
+      }
+      request.resume();
+    },
+  });
+  body.on("error", () => {});
+  return body;
+}
+
+/** An Answer over a ServerResponse. Its functions are shared; it belongs to no other object. */
+export interface HttpAnswer extends Answer {
+  readonly response: ServerResponse;
+  readonly options: AnswerOptions;
+  /** Whether the answer is whole without an end, and its connection does not outlive it. */
+  isLast: boolean;
+  endsByClose: boolean;
+  /** From the head on to the end of the turn of the event loop: nothing goes out, the end included. */
+  isHeld: boolean;
+  isEnding: boolean;
+  hasContent: boolean;
+  drained: (() => void) | undefined;
+  gone: ((why: Gone) => void) | undefined;
+  /** The request's body can not be read on. */
+  breakOff(): void;
+  /** To be told when the response closes. */
+  closed(): void;
+}
+
+export function answerOf(response: ServerResponse, options: AnswerOptions): HttpAnswer {
+  return {
+    response,
+    options,
+    isLast: false,
+    endsByClose: false,
+    isHeld: false,
+    isEnding: false,
+    hasContent: false,
+    drained: undefined,
+    gone: undefined,
+    headSent,
+    interim,
+    head,
+    write,
+    end,
+    abort,
+    onDrain,
+    onGone,
+    breakOff,
+    closed,
+  };
+}
+
+function headSent(this: HttpAnswer): boolean {
+  return this.response.headersSent;
+}
+
+function interim(this: HttpAnswer, status: number, reason: string, fields: readonly string[]): void {
+  // With pipelining the socket belongs to an earlier answer until that one is whole.
+  const { socket, headersSent } = this.response;
+  if (socket === null || headersSent) return;
+  let text = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  socket.write(`${text}\r\n`, "latin1");
+}
+
+function head(this: HttpAnswer, { status, reason, fields, length }: AnswerHead): void {
+  const { response, options } = this;
+  if (response.destroyed) return;
+  if (length !== undefined && status !== 204) fields.push("Content-Length", String(length));
+  if (options.draining()) fields.push("Connection", "close");
+  // What an upstream says of its own connection is not among them.
+  if (fields.includes("Connection")) response.shouldKeepAlive = false;
+  this.isLast = length !== undefined && !response.shouldKeepAlive;
+  response.writeHead(status, reason, fields);
+  response.socket?.cork();
+  this.isHeld = true;
+  options.releaseSoon(this);
+  this.endsByClose = length === undefined && !response.chunkedEncoding;
+}
+
+function write(this: HttpAnswer, chunk: Buffer): boolean {
+  const { response } = this;
+  // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
+  if (response.destroyed) return true;
+  this.hasContent = true;
+  const isTaken =
+    chunk.length > smallBytes ? response.write(chunk) : response.write(chunk.toString("latin1"), "latin1");
+  if (!isTaken && this.drained !== undefined) {
+    response.on("drain", this.drained);
+    this.drained = undefined;
+  }
+  return isTaken;
+}
+
+function end(this: HttpAnswer, trailers: readonly string[]): void {
+  const { response } = this;
+  if (response.destroyed) return;
+  if (trailers.length > 0) response.addTrailers(pairs(trailers));
+  if (this.isHeld) this.isEnding = true;
+  else finish(this);
+}
+
+function finish({ response, isLast }: HttpAnswer): void {
+  // Node's `end` would add an empty piece to what waits in the cork, and make a vector of the two.
+  if (!response.chunkedEncoding) response.socket?.uncork();
+  if (isLast && !response.req.complete) linger(response);
+  else response.end();
+}
+
+function abort(this: HttpAnswer): void {
+  const { response } = this;
+  // What only the close delimits, as for HTTP/1.0, would end cleanly by any close but a reset (RFC 9112 §8).
+  // `resetAndDestroy` sends an end before the reset; with its own flag set, `destroy` does not.
+  if (this.endsByClose && response.socket !== null) Reflect.set(response.socket, "resetAndClosing", true);
+  response.destroy();
+}
+
+/** Heard of from the first write on that was too much: few answers have one. */
+function onDrain(this: HttpAnswer, listener: () => void): void {
+  this.drained = listener;
+}
+
+function onGone(this: HttpAnswer, listener: (why: Gone) => void): void {
+  this.gone = listener;
+}
+
+function breakOff(this: HttpAnswer): void {
+  this.gone?.("malformed");
+}
+
+function closed(this: HttpAnswer): void {
+  if (!this.response.writableFinished) this.gone?.("left");
+}
+
+/**
+ * Answers that begin in one turn of the event loop leave one after another when all that has arrived in it is read: the
+ * write that wakes the reader is a dear one, those right behind it find it awake. It takes an eighth off all that a
+ * request costs (docs/performance.md). What has no content yet, such as a stream of events before the first, has its
+ * head sent all the same; node:http would hold that back.
+ *
+ * @returns to be told of each answer that is held
+ */
+export function createRelease(): (answer: HttpAnswer) => void {
+  let held: HttpAnswer[] = [];
+  const release = () => {
+    const due = held;
+    held = [];
+    for (const answer of due) letGo(answer);
+  };
+  return (answer) => {
+    if (held.push(answer) === 1) setImmediate(release);
+  };
+}
+
+function letGo(answer: HttpAnswer): void {
+  const { response } = answer;
+  answer.isHeld = false;
+  if (response.destroyed) return;
+  if (answer.isEnding) finish(answer);
+  else {
+    if (!answer.hasContent) response.flushHeaders();
+    response.socket?.uncork();
+  }
+}
+
+/**
+ * Its client still sends. To close now would reset the connection, and a reset can overtake the answer (RFC 9112
+ * §9.6): so only this side's end is sent, and what comes is thrown away until no more does, or the client has had
+ * its time.
+ */
+function linger(response: ServerResponse): void {
+  const { req: request } = response;
+  const close = () => {
+    clearTimeout(timer);
+    if (!response.destroyed) response.end();
+  };
+  const timer = setTimeout(close, lingerMs);
+  response.flushHeaders();
+  response.socket?.end();
+  response.on("close", close);
+  request.removeAllListeners("data").on("end", close).resume();
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const out: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) out.push([flat[i] ?? "", flat[i + 1] ?? ""]);
+  return out;
+}

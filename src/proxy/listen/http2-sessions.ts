@@ -1,0 +1,149 @@
+/**
+ * The HTTP/2 sessions of a listener: what one may ask of this process, and the way down.
+ *
+ * A client that opens streams and resets them before they are answered has the work done and pays nothing (rapid reset,
+ * CVE-2023-44487), or has this side reset them (CVE-2025-8671). So each session may leave so many answers unheard at
+ * once, and so many a second in the long run; one that leaves more is ended with ENHANCE_YOUR_CALM. What else can be
+ * sent in floods (CONTINUATION, SETTINGS, PING, empty frames) nghttp2 limits.
+ *
+ * Stopping (RFC 9113 §6.8): a GOAWAY names the last stream that is served, and the session is over with its last answer.
+ * What the client sent after that stream was not looked at and may be sent again elsewhere. node:http2 knows no notice of
+ * a shutdown before the last word.
+ */
+import {
+  constants,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { TLSSocket } from "node:tls";
+import type { Inbound, Peer } from "../inbound.ts";
+import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
+import { inboundOfStream } from "./http2.ts";
+import { endWhenStill } from "./liveness.ts";
+
+/** Streams of a session at once. */
+const maxStreams = 128;
+/** Bytes of the names and values of a head (431 above it), and of what nghttp2 lets through at all. */
+const maxHeadBytes = 16_384;
+const maxHeaderListSize = 65_536;
+const maxHeaderPairs = 1024;
+/** Of a stream's and of a session's body that may be under way to this process. */
+const streamWindow = 262_144;
+const sessionWindow = 1_048_576;
+/** Answers a session may leave unheard at once, and a second. */
+const unheardBurst = 200;
+const unheardRate = 20;
+
+export interface Sessions {
+  /** Takes a connection on which HTTP/2 was agreed. */
+  take(socket: TLSSocket): void;
+  drain(): void;
+}
+
+export interface SessionsOptions {
+  readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
+  readonly onRefused: (refusal: Refusal) => void;
+  readonly proxyName: string;
+  /** How long a session may be without a stream, or have one and nothing moves. */
+  readonly idleTimeoutMs: number;
+  readonly monotonic: () => number;
+}
+
+export function createSessions({
+  handle,
+  onRefused,
+  proxyName,
+  idleTimeoutMs,
+  monotonic,
+}: SessionsOptions): Sessions {
+  const open = new Set<ServerHttp2Session>();
+  let draining = false;
+  const options = {
+    maxHeaderListPairs: maxHeaderPairs,
+    maxSessionInvalidFrames: 100,
+    settings: {
+      maxConcurrentStreams: maxStreams,
+      initialWindowSize: streamWindow,
+      maxHeaderListSize,
+    },
+  };
+  const take = (socket: TLSSocket) => {
+    const session = performServerHandshake(socket, options);
+    const peer: Peer = { address: socket.remoteAddress ?? "", encrypted: true };
+    const allowance = createAllowance(monotonic);
+    open.add(session);
+    session.on("close", () => open.delete(session));
+    // Each is the peer's doing and ends the session; its streams hear of it.
+    session.on("error", () => {});
+    session.setLocalWindowSize(sessionWindow);
+    let streams = 0;
+    session.setTimeout(idleTimeoutMs, () => {
+      if (streams === 0) session.close();
+    });
+    endWhenStill(session, socket, idleTimeoutMs, () => streams > 0);
+    session.on(
+      "stream",
+      (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {
+        streams += 1;
+        const inbound = inboundOfStream(stream, raw, {
+          peer,
+          onClosed(left) {
+            streams -= 1;
+            if (!left || allowance.take() || session.destroyed) return;
+            session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+          },
+        });
+        const refusal = refusalOf(raw);
+        if (refusal === undefined) handle(inbound, stream);
+        else {
+          onRefused(refusal);
+          refuse(inbound, refusal, proxyName);
+        }
+      },
+    );
+    if (draining) session.close();
+  };
+
+  return {
+    take,
+    drain() {
+      draining = true;
+      for (const session of open) if (!session.destroyed) session.close();
+    },
+  };
+}
+
+/** What is refused before there is an exchange. */
+function refusalOf(raw: readonly string[]): Refusal | undefined {
+  let bytes = 0;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    const value = raw[i + 1] ?? "";
+    bytes += name.length + value.length;
+    if (name === "expect" && value.toLowerCase() !== "100-continue") return refusals.expectation;
+  }
+  return bytes > maxHeadBytes ? refusals.headTooLarge : undefined;
+}
+
+function refuse({ head, answer }: Inbound, refusal: Refusal, proxyName: string): void {
+  const { fields, body } = renderRefusal(refusal, proxyName, undefined);
+  answer.head({ status: refusal.status, reason: refusal.reason, fields, length: body.length });
+  if (head.method !== "HEAD") answer.write(body);
+  answer.end([]);
+}
+
+/** A bucket that is full at first and refills at the rate. @returns whether there was one left to take */
+function createAllowance(monotonic: () => number): { take(): boolean } {
+  let left = unheardBurst;
+  let at = monotonic();
+  return {
+    take() {
+      const now = monotonic();
+      left = Math.min(unheardBurst, left + ((now - at) * unheardRate) / 1000);
+      at = now;
+      left -= 1;
+      return left >= 0;
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** Connections whose protocol was changed (WebSocket): how many are open, and what ended the others. */
+import { Counter, Gauge, type Registry } from "prom-client";
+import { sides } from "../../state/rules/model.ts";
+import type { MeteredSide } from "../../telemetry/requests/meter.ts";
+
+/** closed: by either side, in good order; reset: one broke off; idle, lifetime: the limit that ended it. */
+export const tunnelEnds = ["closed", "reset", "idle", "lifetime"] as const;
+export type TunnelEnd = (typeof tunnelEnds)[number];
+
+export interface UpgradeCounts {
+  /** @returns to be called once, when both connections are closed */
+  opened(cutover: string, side: MeteredSide): (end: TunnelEnd) => void;
+  /** Has the series of these cutovers exist, at 0 where nothing was counted. */
+  configure(cutovers: readonly string[]): void;
+}
+
+/** @param cutovers the names whose series exist at 0 from the start */
+export function createUpgradeCounts(registry: Registry, cutovers: readonly string[]): UpgradeCounts {
+  const open = new Gauge({
+    name: "cutover_upgraded_connections",
+    help: "Connections open after a change of protocol (WebSocket).",
+    labelNames: ["cutover", "side"],
+    registers: [registry],
+  });
+  const ended = new Counter({
+    name: "cutover_upgraded_connections_ended_total",
+    help: "Connections that ended after a change of protocol, by what ended them.",
+    labelNames: ["cutover", "side", "end"],
+    registers: [registry],
+  });
+  const show = (cutover: string, side: MeteredSide) => {
+    open.inc({ cutover, side }, 0);
+    for (const end of tunnelEnds) ended.inc({ cutover, side, end }, 0);
+  };
+  const configure = (names: readonly string[]) => {
+    for (const name of names) for (const side of sides) show(name, side);
+  };
+  show("none", "none");
+  configure(cutovers);
+  return {
+    configure,
+    opened(cutover, side) {
+      open.inc({ cutover, side });
+      return (end) => {
+        open.dec({ cutover, side });
+        ended.inc({ cutover, side, end });
+      };
+    },
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * Fields from one hop to the next (RFC 9110 §7.6): what belongs to a connection stays behind, what tells of the
+ * way is added. Framing is never copied; who sends, frames.
+ */
+import { withoutCookies } from "../../decide/cookie.ts";
+
+/** RFC 9110 §7.6.1 and, for the proxy pair, §11.7; framing is decided anew on each hop. */
+const connectionFields: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "content-length",
+]);
+
+/** What `Connection` may not strip: a peer could else hide who it is from the upstream (CVE-2026-33805). */
+const protectedFields: ReadonlySet<string> = new Set(["host", "cookie", "authorization", "expect"]);
+
+const noNames: ReadonlySet<string> = new Set();
+
+/**
+ * The names a Connection field takes away with it.
+ *
+ * @param alsoProtected names that identify a shopper or an order by this configuration, lower case
+ * @returns `undefined` when there are none, as in nearly every message
+ */
+function nominated(
+  fields: readonly string[],
+  names: readonly string[],
+  alsoProtected: ReadonlySet<string>,
+): ReadonlySet<string> | undefined {
+  let found: Set<string> | undefined;
+  for (let i = names.indexOf("connection"); i !== -1; i = names.indexOf("connection", i + 1)) {
+    found = nominate(fields[2 * i + 1] ?? "", alsoProtected, found);
+  }
+  return found;
+}
+
+/** @returns the names found so far and those of the value */
+function nominate(
+  value: string,
+  alsoProtected: ReadonlySet<string>,
+  found: Set<string> | undefined,
+): Set<string> | undefined {
+  if (/^(?:keep-alive|close)$/i.test(value)) return found;
+  const names = found ?? new Set();
+  for (const token of value.split(",")) {
+    const name = token.trim().toLowerCase();
+    if (!protectedFields.has(name) && !alsoProtected.has(name)) names.add(name);
+  }
+  return names;
+}
+
+export interface ForwardedIdentity {
+  readonly peerAddress: string;
+  readonly peerIsTrusted: boolean;
+  readonly encrypted: boolean;
+  /** The authority the request is for: absolute form's or Host. */
+  readonly host: string;
+  /** This proxy's name in Via. */
+  readonly proxyName: string;
+  readonly version: string;
+  readonly requestId: string;
+  readonly traceparent: string;
+}
+
+/** The request's end-to-end fields, without framing, with those that tell of the way here. */
+export function requestFields(
+  fields: readonly string[],
+  names: readonly string[],
+  identity: ForwardedIdentity,
+  journeyCookies: readonly string[],
+  alsoProtected: ReadonlySet<string>,
+): string[] {
+  const dropped = nominated(fields, names, alsoProtected);
+  const { peerIsTrusted } = identity;
+  const out: string[] = ["Host", identity.host];
+  let forwardedFor = "";
+  let forwardedProto = "";
+  let forwardedHost = "";
+  let forwarded = "";
+  let via = "";
+  for (let i = 0; i < names.length; i += 1) {
+    const name = names[i] ?? "";
+    const value = fields[2 * i + 1] ?? "";
+    switch (name) {
+      case "host":
+      case "expect":
+      case "x-request-id":
+      case "traceparent":
+        continue;
+      case "via":
+        via = joined(via, value);
+        continue;
+      case "x-forwarded-for":
+        if (peerIsTrusted) forwardedFor = joined(forwardedFor, value);
+        continue;
+      case "x-forwarded-proto":
+        if (peerIsTrusted) forwardedProto = forwardedProto || value;
+        continue;
+      case "x-forwarded-host":
+        if (peerIsTrusted) forwardedHost = forwardedHost || value;
+        continue;
+      case "forwarded":
+        if (peerIsTrusted) forwarded = joined(forwarded, value);
+        continue;
+      case "cookie": {
+        const kept = withoutCookies(value, journeyCookies);
+        if (kept !== "") out.push(fields[2 * i] ?? "", kept);
+        continue;
+      }
+    }
+    if (connectionFields.has(name) || dropped?.has(name)) continue;
+    if (!peerIsTrusted && name.startsWith("x-forwarded-")) continue;
+    out.push(fields[2 * i] ?? "", value);
+  }
+  const proto = identity.encrypted ? "https" : "http";
+  out.push(
+    "X-Forwarded-For",
+    joined(forwardedFor, identity.peerAddress),
+    "X-Forwarded-Proto",
+    forwardedProto || proto,
+    "X-Forwarded-Host",
+    forwardedHost || identity.host,
+    "Forwarded",
+    joined(forwarded, forwardedElement(identity.peerAddress, identity.host, proto)),
+    "Via",
+    joined(via, `${identity.version} ${identity.proxyName}`),
+    "X-Request-Id",
+    identity.requestId,
+    "traceparent",
+    identity.traceparent,
+  );
+  return out;
+}
+
+/** RFC 7239 §4; an IPv6 address is bracketed and quoted (§6.1), as is a host with a port. */
+function forwardedElement(address: string, host: string, proto: string): string {
+  const node = address.includes(":") ? `"[${address}]"` : address;
+  const quoted = /[\\"]/.test(host) ? host.replaceAll(/[\\"]/g, "\\$&") : host;
+  return `for=${node};host="${quoted}";proto=${proto}`;
+}
+
+/** What of a response's head goes on. */
+export interface PassedHead {
+  /** End-to-end, without framing. */
+  readonly fields: string[];
+  /** Of the body, where it was declared. */
+  readonly length: number | undefined;
+}
+
+/** Lengths of the names that are looked at, so that all others need not be lower-cased. */
+const lookedAt: readonly boolean[] = [...connectionFields, "via"].reduce<boolean[]>((lengths, name) => {
+  lengths[name.length] = true;
+  return lengths;
+}, []);
+
+/** One pass over a response's fields. The engine has checked its framing; what goes on of that is the number. */
+export function responseHead(received: readonly string[], proxyName: string): PassedHead {
+  const fields: string[] = [];
+  let via = "";
+  let length: string | undefined;
+  let isCoded = false;
+  let dropped: Set<string> | undefined;
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] ?? "";
+    const value = received[i + 1] ?? "";
+    const known = lookedAt[name.length] === true ? name.toLowerCase() : "";
+    if (known === "via") via = joined(via, value);
+    else if (known === "content-length") length ??= value;
+    else if (known === "transfer-encoding") isCoded = true;
+    else if (known === "connection") dropped = nominate(value, noNames, dropped);
+    else if (known === "" || !connectionFields.has(known)) fields.push(name, value);
+  }
+  if (dropped !== undefined) dropFields(fields, dropped);
+  fields.push("Via", joined(via, `1.1 ${proxyName}`));
+  const isCounted = !isCoded && length !== undefined && /^\d{1,15}$/.test(length);
+  return { fields, length: isCounted ? Number(length) : undefined };
+}
+
+function dropFields(fields: string[], names: ReadonlySet<string>): void {
+  let kept = 0;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? "";
+    if (names.has(name.toLowerCase())) continue;
+    fields[kept] = name;
+    fields[kept + 1] = fields[i + 1] ?? "";
+    kept += 2;
+  }
+  fields.length = kept;
+}
+
+function joined(list: string, element: string): string {
+  return list === "" ? element : `${list}, ${element}`;
+}

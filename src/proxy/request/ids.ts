@@ -1,0 +1,44 @@
+/** Names for a request: passed on when the sender gave a sound one, else made. */
+import { randomBytes } from "node:crypto";
+import { pinIdBytes } from "../../decide/pin.ts";
+
+export interface Ids {
+  /** @param inbound the sender's X-Request-Id; kept when it is 1–128 of A–Z a–z 0–9 . _ - */
+  requestId(inbound: string | undefined): string;
+  /** @param inbound the sender's traceparent; kept when it is of version 00 (W3C Trace Context §3.2) */
+  traceparent(inbound: string | undefined): string;
+  /** Of a journey that begins: random, base64url. */
+  journeyId(): string;
+}
+
+const soundId = /^[A-Za-z0-9._-]{1,128}$/;
+const soundTraceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const poolSize = 24 * 256;
+
+/** Ids are unique, not secret: a request id is a random prefix and a count. */
+export function createIds(): Ids {
+  const prefix = randomBytes(9).toString("base64url");
+  let count = 0;
+  let pool = "";
+  let at = 0;
+  const hex = (digits: number): string => {
+    if (at + digits > pool.length) {
+      pool = randomBytes(poolSize).toString("hex");
+      at = 0;
+    }
+    at += digits;
+    return pool.slice(at - digits, at);
+  };
+  return {
+    requestId(inbound) {
+      if (inbound !== undefined && soundId.test(inbound)) return inbound;
+      count += 1;
+      return `${prefix}-${count.toString(36)}`;
+    },
+    traceparent(inbound) {
+      if (inbound !== undefined && soundTraceparent.test(inbound)) return inbound;
+      return `00-${hex(32)}-${hex(16)}-00`;
+    },
+    journeyId: () => randomBytes(pinIdBytes).toString("base64url"),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * Learns which side made an order: the keys in a response are recorded as owned by the side that answered,
+ * before the client is told of them, so that no request that names the order can come too early.
+ *
+ * What the request itself names was made before: where its form tells the side there is nothing to learn of it.
+ *
+ * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is held up to 64 KiB for
+ * it; a larger one goes on and gives no key.
+ */
+import { fieldValue, type RequestView, readSource } from "../../decide/sources.ts";
+import type { OwnerKey, Ownership } from "../../ownership/port.ts";
+import type { Side } from "../../state/rules/model.ts";
+import type { CompiledCutover } from "../routes.ts";
+import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
+import { holdLimit } from "./buffered-body.ts";
+import { longestKey, ownerKey } from "./facts.ts";
+import type { FieldNames } from "./field-names.ts";
+import { jsonOf } from "./held-json.ts";
+
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether responses to this method are looked at. */
+export function learns(cutover: CompiledCutover, method: string): boolean {
+  return !safeMethods.has(method) && cutover.owners.some((owner) => owner.learn !== undefined);
+}
+
+export interface LearnContext {
+  readonly fieldNames: FieldNames;
+  readonly ownership: Pick<Ownership, "learn">;
+  /** Hears of each key that is too long to count. */
+  readonly onLongKey: (cutover: string) => void;
+}
+
+interface Answered {
+  readonly head: ResponseHead;
+  readonly names: readonly string[];
+}
+
+/**
+ * A sink that passes on what it is given once the keys in it are recorded.
+ *
+ * @param named the keys of the request
+ * @param resume asks the engine for more after the sink has held it off
+ */
+export function learning(
+  { fieldNames, ownership, onLongKey }: LearnContext,
+  cutover: CompiledCutover,
+  side: Side,
+  named: readonly OwnerKey[],
+  sink: ResponseSink,
+  resume: () => void,
+): ResponseSink {
+  const wantsBody = cutover.owners.some((owner) => owner.learn?.some((source) => source.kind === "json"));
+  /** holding: collects a body that may hold a key; recording: waits for the record; passing: out of the way. */
+  let mode: "holding" | "recording" | "passing" = "passing";
+  let answered: Answered | undefined;
+  let chunks: Buffer[] = [];
+  let length = 0;
+  let finish: (() => void) | undefined;
+
+  const release = () => {
+    mode = "passing";
+    if (answered !== undefined) sink.head(answered.head);
+    let wanted = true;
+    for (const chunk of chunks) wanted = sink.data(chunk);
+    chunks = [];
+    if (finish !== undefined) finish();
+    else if (wanted) resume();
+  };
+  const record = (response: Answered, content: Buffer | undefined) => {
+    const keys = learnedKeys(cutover, response, content, onLongKey).filter(
+      ({ key, side: told }) => told === undefined || !named.some((one) => !one.claimed && one.key === key),
+    );
+    if (keys.length === 0) return release();
+    mode = "recording";
+    ownership.learn(cutover.name, keys, side).then(release, release);
+  };
+
+  return {
+    interim: (head) => sink.interim(head),
+    head(head) {
+      if (head.status < 200 || head.status >= 400) return sink.head(head);
+      answered = { head, names: fieldNames.of(head.fields) };
+      if (wantsBody && isJson(answered)) mode = "holding";
+      else record(answered, undefined);
+    },
+    data(chunk) {
+      if (mode === "passing") return sink.data(chunk);
+      chunks.push(chunk);
+      length += chunk.length;
+      if (mode === "recording") return false;
+      if (length <= holdLimit) return true;
+      if (answered !== undefined) record(answered, undefined);
+      return false;
+    },
+    end(trailers) {
+      if (mode === "passing") return sink.end(trailers);
+      finish = () => sink.end(trailers);
+      if (mode === "holding" && answered !== undefined) record(answered, Buffer.concat(chunks, length));
+    },
+    failure(failure) {
+      if (mode === "passing") return sink.failure(failure);
+      finish = () => sink.failure(failure);
+      // The body broke off, but the head may name what was made.
+      if (mode === "holding" && answered !== undefined) record(answered, undefined);
+    },
+  };
+}
+
+function isJson({ head, names }: Answered): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(fieldValue(head.fields, names, "content-type") ?? "");
+}
+
+function learnedKeys(
+  cutover: CompiledCutover,
+  { head, names }: Answered,
+  content: Buffer | undefined,
+  onLongKey: (cutover: string) => void,
+): OwnerKey[] {
+  const view: RequestView = {
+    fields: head.fields,
+    fieldNames: names,
+    query: "",
+    paramNames: [],
+    paramValues: [],
+    json: content && jsonOf(content, fieldValue(head.fields, names, "content-encoding")),
+  };
+  const keys = new Map<string, OwnerKey>();
+  for (const owner of cutover.owners) {
+    for (const source of owner.learn ?? []) {
+      const value = readSource(source, view);
+      const isLocation =
+        source.kind === "header" && source.name === "location" && source.pattern === undefined;
+      const key = value !== undefined && isLocation ? lastSegment(value) : value;
+      if (key === undefined) continue;
+      if (key.length > longestKey) onLongKey(cutover.name);
+      else keys.set(key, ownerKey(owner, key));
+    }
+  }
+  return [...keys.values()];
+}
+
+/** The last non-empty segment of a Location's path. */
+function lastSegment(location: string): string | undefined {
+  const path = location.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, "").replace(/[?#].*$/s, "");
+  return path.split("/").findLast((segment) => segment !== "");
+}

@@ -1,0 +1,59 @@
+/** The request target and the authority it is for (RFC 9112 §3.2). */
+import { isAmbiguousPath } from "../../decide/route.ts";
+import { type Refusal, refusals } from "../refusal.ts";
+
+export interface Target {
+  /** What goes upstream: origin form, or `*`. */
+  readonly forwarded: string;
+  /** From the leading slash up to, without, the `?`; `*` for OPTIONS *. */
+  readonly path: string;
+  /** What follows the `?`; empty without one. */
+  readonly query: string;
+  /** The authority of an absolute-form target: it wins over Host (RFC 9112 §3.2.2). */
+  readonly authority: string | undefined;
+}
+
+const absoluteForm = /^https?:\/\/([^/?]+)(.*)$/i;
+/** RFC 3986 §3.2.2 without user information; a Host may be empty (RFC 9110 §7.2). */
+export const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
+/** 414 above it (RFC 9112 §3 recommends to take 8000). */
+const maxTargetBytes = 8192;
+const longTarget = new RegExp(`^[!-~]+ +[!-~]{${maxTargetBytes}}[!-~]`);
+
+/** @returns whether the packet that a parser gave up in begins with a request line whose target is too long */
+export function hasLongTarget(packet: Buffer | undefined): boolean {
+  return packet !== undefined && longTarget.test(packet.toString("latin1", 0, 2 * maxTargetBytes));
+}
+
+/** A target holds no control characters, spaces or fragments; bytes above 0x7e must have been encoded. */
+const clean = /^[!-~]+$/;
+
+/** @returns the target's parts, or the refusal it earns */
+export function parseTarget(method: string, target: string): Target | Refusal {
+  if (target.length > maxTargetBytes) return refusals.targetTooLong;
+  if (target === "*") {
+    return method === "OPTIONS"
+      ? { forwarded: "*", path: "*", query: "", authority: undefined }
+      : refusals.malformed;
+  }
+  let origin = target;
+  let authority: string | undefined;
+  if (!target.startsWith("/")) {
+    const [, host, rest] = absoluteForm.exec(target) ?? [];
+    if (host === undefined || rest === undefined || !soundHost.test(host)) return refusals.malformed;
+    authority = host;
+    // RFC 9112 §3.2.4: the last proxy before an origin makes it the asterisk form again.
+    if (rest === "" && method === "OPTIONS") return { forwarded: "*", path: "*", query: "", authority };
+    origin = rest.startsWith("/") ? rest : `/${rest}`;
+  }
+  if (!clean.test(origin) || origin.includes("#")) return refusals.malformed;
+  const question = origin.indexOf("?");
+  const path = question === -1 ? origin : origin.slice(0, question);
+  if (isAmbiguousPath(path)) return refusals.ambiguousPath;
+  const query = question === -1 ? "" : origin.slice(question + 1);
+  return { forwarded: origin, path, query, authority };
+}
+
+export function isRefusal(value: Target | Refusal): value is Refusal {
+  return "status" in value;
+}

@@ -1,0 +1,116 @@
+/**
+ * The other engine: http-proxy 1.18.1 with a keep-alive Agent an upstream.
+ *
+ * http-proxy makes the ClientRequest and hands it over through its `buffer` option before a byte of it is written;
+ * from there on client-request.ts owns both directions, because what the library does by itself loses aborts, hangs on
+ * broken bodies, rewrites paths, forwards a chunked GET unframed, and can end the process (see
+ * docs/decisions). So: `selfHandleResponse`, path, method, fields and framing set verbatim, own timers, own abort.
+ * It is shown a request without fields and a response that nothing is written to.
+ *
+ * Known deviations, each shown by a test: repeated fields are sent next to each other under the first one's name, and
+ * the head of a streamed request leaves with the first byte of its body where a field is not ASCII.
+ */
+import { Agent, ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { Stream } from "node:stream";
+import httpProxy from "http-proxy";
+import { createDial } from "../dial.ts";
+import { codes } from "../failure.ts";
+import type { CreateUpstream } from "../port.ts";
+import { createWaits } from "../timers.ts";
+import { createExchange } from "./client-request.ts";
+
+/** Below the 5 s after which Node and Apache close an idle connection. */
+const keepAliveMs = 4000;
+
+export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections, timeouts, tls }) => {
+  const proxy = httpProxy.createProxyServer({});
+  const agent = new Agent({
+    keepAlive: true,
+    timeout: keepAliveMs,
+    maxSockets: connections ?? Number.POSITIVE_INFINITY,
+    maxFreeSockets: Number.POSITIVE_INFINITY,
+  });
+  /** For what a kept connection will not do; it keeps none. */
+  const freshAgent = new Agent();
+  // TLS is the connection's affair: to http-proxy and its ClientRequest every upstream is plain.
+  agent.createConnection = createDial(url, tls);
+  freshAgent.createConnection = agent.createConnection;
+  const target = {
+    protocol: "http:",
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port === "" ? 80 : Number(url.port),
+  };
+  const waiting = { waits: createWaits(timeouts), connectMs: timeouts.connectMs };
+  const shown = stage();
+  let active = 0;
+  let closed = false;
+  let onIdle: (() => void) | undefined;
+
+  return {
+    name,
+    forward(request, sink) {
+      active++;
+      const exchange = createExchange(request, sink, waiting, () => {
+        active--;
+        if (active === 0) onIdle?.();
+      });
+      if (closed)
+        queueMicrotask(() => exchange.fail({ outcome: "connect_failed", sent: false, code: codes.closed }));
+      else {
+        try {
+          const options = {
+            target,
+            agent: request.fresh ? freshAgent : agent,
+            selfHandleResponse: true,
+            ignorePath: true,
+            buffer: takingOver((proxyRequest) => exchange.take(proxyRequest)),
+          };
+          // The callback takes errors this file hears of by itself: http-proxy throws those nobody asked for.
+          proxy.web(shown.request(request.method), shown.response, options, () => {});
+        } catch (error) {
+          // Nothing has been sent; the caller has no Forwarding yet.
+          queueMicrotask(() => exchange.failWith(error instanceof Error ? error : new Error("not sent")));
+        }
+      }
+      return { resume: exchange.resume, abort: exchange.abort };
+    },
+    async close() {
+      closed = true;
+      for (const sockets of Object.values(agent.freeSockets))
+        for (const socket of sockets ?? []) socket.destroy();
+      if (active > 0) {
+        await new Promise<void>((resolve) => {
+          onIdle = resolve;
+        });
+      }
+      agent.destroy();
+      freshAgent.destroy();
+    },
+  };
+};
+
+/** The request and response http-proxy wants to see: it copies fields of the one and asks the other if it is done. */
+function stage() {
+  const socket = new Socket();
+  return {
+    request(method: string): IncomingMessage {
+      const request = new IncomingMessage(socket);
+      request.method = method;
+      request.url = "/";
+      request.headers = {};
+      return request;
+    },
+    response: new ServerResponse(new IncomingMessage(socket)),
+  };
+}
+
+/** Stands where http-proxy looks for the request's body to pipe, and takes the ClientRequest instead. */
+function takingOver(take: (proxyRequest: ClientRequest) => void): Stream {
+  const stream = new Stream();
+  stream.pipe = (destination) => {
+    if (destination instanceof ClientRequest) take(destination);
+    return destination;
+  };
+  return stream;
+}

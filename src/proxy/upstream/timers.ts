@@ -1,0 +1,66 @@
+/**
+ * The timers of one exchange with an upstream, the same behind every engine.
+ *
+ * - headers: from the request's dispatch, or from its last byte where a streamed body follows, to the response's
+ *   head. Interim responses do not restart it. Before a connection is had it bounds the wait for one.
+ * - idle: the longest silence of the upstream while a body moves: bytes wait to be taken by it, or more of the
+ *   response's body is due. A silence the other side causes (the client sends nothing, the client reads nothing)
+ *   is not the upstream's: the timer is stopped for as long.
+ *
+ * No Node timer of its own, and no closure: the exchange itself is what waits (deadlines.ts).
+ */
+import { createDeadlines, type Deadlines, type Waiting } from "../../base/deadlines.ts";
+import type { UpstreamTimeouts } from "./port.ts";
+
+export type TimeoutCode = "ERR_HEADERS_TIMEOUT" | "ERR_IDLE_TIMEOUT";
+
+/** The waits of all exchanges with one upstream. */
+export interface Waits {
+  readonly headers: Deadlines;
+  readonly idle: Deadlines;
+}
+
+export function createWaits({ headersMs, idleMs }: UpstreamTimeouts): Waits {
+  return { headers: createDeadlines(headersMs), idle: createDeadlines(idleMs) };
+}
+
+export interface Timed extends Waiting {
+  readonly waits: Waits;
+  awaited: TimeoutCode | undefined;
+  /** The upstream was silent too long; nothing runs any more. */
+  timedOut(code: TimeoutCode): void;
+}
+
+/** Waits for the response's head, from now. */
+export function awaitHead(exchange: Timed): void {
+  if (exchange.awaited === "ERR_IDLE_TIMEOUT") exchange.waits.idle.end(exchange);
+  exchange.awaited = "ERR_HEADERS_TIMEOUT";
+  exchange.waits.headers.wait(exchange);
+}
+
+/** Waits for the upstream's next move of a body, from now. */
+export function awaitBody(exchange: Timed): void {
+  if (exchange.awaited === "ERR_HEADERS_TIMEOUT") exchange.waits.headers.end(exchange);
+  exchange.awaited = "ERR_IDLE_TIMEOUT";
+  exchange.waits.idle.wait(exchange);
+}
+
+/** Waits for the upstream's next move of a body, unless it is being waited for already. */
+export function keepAwaitingBody(exchange: Timed): void {
+  if (exchange.awaited !== "ERR_IDLE_TIMEOUT") awaitBody(exchange);
+}
+
+/** Nothing is due from the upstream. */
+export function stopTimer(exchange: Timed): void {
+  if (exchange.awaited === "ERR_HEADERS_TIMEOUT") exchange.waits.headers.end(exchange);
+  else if (exchange.awaited === "ERR_IDLE_TIMEOUT") exchange.waits.idle.end(exchange);
+  exchange.awaited = undefined;
+}
+
+/** The `expired` of what is timed. */
+export function expireTimed(this: Timed): void {
+  const code = this.awaited;
+  if (code === undefined) return;
+  this.awaited = undefined;
+  this.timedOut(code);
+}

@@ -1,0 +1,195 @@
+/**
+ * The connections to one upstream: an undici `Client` each, one exchange on it at a time, no more than a limit of
+ * them. It stands in place of undici's `Pool` because an exchange has to know its connection (see `open`), to leave
+ * the queue when it is given up, and to close a connection that is still being made.
+ */
+import { maxHeaderSize } from "node:http";
+import type { Socket } from "node:net";
+import { Client } from "undici";
+import { createDial, whenConnected } from "../dial.ts";
+import { codes } from "../failure.ts";
+import type { UpstreamTls } from "../port.ts";
+import { createResponseFront, type ResponseFront } from "./response-front.ts";
+
+/** Below the 5 s after which Node and Apache close an idle connection. */
+const keepAliveMs = 4000;
+/** What an upstream's Keep-Alive field can raise it to. */
+const keepAliveMaxMs = 60_000;
+const tcpKeepAliveMs = 60_000;
+
+export interface Connection {
+  readonly client: Client;
+  passenger: Passenger | undefined;
+  /** Whether it was kept from an earlier exchange. */
+  kept: boolean;
+  /** Octets that came in on it so far. */
+  received(): number;
+  /** A request goes out on it. */
+  awaitResponse(): void;
+  /** The status line undici reads, where it is one that undici can not tell (response-front.ts). */
+  oddLine(): string | undefined;
+  /** Closes the socket, made or still being made. */
+  cut(): void;
+}
+
+export interface Passenger {
+  /** Called once, when a connection is there for it, which need not be made yet. */
+  board(connection: Connection): void;
+  resumeParser: (() => void) | undefined;
+  /** Whether a kept connection will not do. */
+  readonly fresh: boolean;
+}
+
+export interface Connections {
+  /** Has it board a free connection, else a new one, else the first that comes free. */
+  acquire(passenger: Passenger): void;
+  /** It waits no more. */
+  leave(passenger: Passenger): void;
+  /** Its exchange was complete. */
+  release(connection: Connection): void;
+  /** Its exchange broke off: the connection is closed. */
+  discard(connection: Connection): void;
+  /** Lets those on board and those waiting finish. */
+  close(): Promise<void>;
+  readonly closing: boolean;
+}
+
+export function createConnections(options: {
+  readonly url: URL;
+  readonly limit: number | undefined;
+  readonly connectMs: number;
+  readonly tls?: UpstreamTls | undefined;
+}): Connections {
+  const { url, connectMs, limit = Number.POSITIVE_INFINITY } = options;
+  const dial = createDial(url, options.tls, { readsDirectly: true });
+  /** The most recently used last: those not needed grow old and close. */
+  const free: Connection[] = [];
+  const waiting = new Set<Passenger>();
+  let count = 0;
+  let closing: Promise<void> | undefined;
+  let onEmpty = () => {};
+
+  /**
+   * Two faults of undici 7 are stopped at the socket, before its own listeners hear of the event:
+   * - the upstream's end while the client reads nothing: undici finishes a paused parser, and its assertion ends the
+   *   process. By then every byte has been handed on, so the parser is resumed first;
+   * - ECONNRESET: undici takes a body that only the close delimits for complete, and finishes a paused parser again.
+   *   Under the code of undici's own socket errors the request fails, as it should.
+   * Its connect timeout is not used: it ticks in half seconds.
+   */
+  function open(): Connection {
+    let socket: Socket | undefined;
+    let front: ResponseFront | undefined;
+    const client = new Client(url.origin, {
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMaxMs,
+      maxHeaderSize,
+      allowH2: false,
+      connect(_options, callback) {
+        const made = dial();
+        socket = made;
+        front = createResponseFront(made);
+        let pending = true;
+        const timer = setTimeout(() => {
+          made.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
+        }, connectMs);
+        made.setKeepAlive(true, tcpKeepAliveMs);
+        whenConnected(made, () => {
+          clearTimeout(timer);
+          pending = false;
+          callback(null, made);
+        });
+        made.once("close", () => clearTimeout(timer));
+        made.on("end", () => connection.passenger?.resumeParser?.());
+        made.on("error", (error: NodeJS.ErrnoException) => {
+          if (pending) {
+            pending = false;
+            callback(error, null);
+          } else if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
+        });
+      },
+    });
+    const connection: Connection = {
+      client,
+      passenger: undefined,
+      kept: false,
+      received: () => socket?.bytesRead ?? 0,
+      awaitResponse: () => front?.begin(),
+      oddLine: () => front?.oddLine(),
+      cut: () => socket?.destroy(),
+    };
+    client.on("disconnect", () => {
+      if (connection.passenger !== undefined) return;
+      const index = free.indexOf(connection);
+      if (index === -1) return;
+      free.splice(index, 1);
+      drop(connection);
+    });
+    count++;
+    return connection;
+  }
+
+  function board(passenger: Passenger, connection: Connection): void {
+    connection.passenger = passenger;
+    passenger.board(connection);
+  }
+
+  function nextWaiting(): Passenger | undefined {
+    if (waiting.size === 0) return undefined;
+    for (const passenger of waiting) {
+      waiting.delete(passenger);
+      return passenger;
+    }
+    return undefined;
+  }
+
+  function drop(connection: Connection): void {
+    connection.client.destroy();
+    connection.cut();
+    count--;
+    if (count === 0) onEmpty();
+  }
+
+  return {
+    get closing() {
+      return closing !== undefined;
+    },
+    acquire(passenger) {
+      if (passenger.fresh && count >= limit) {
+        const oldest = free.shift();
+        if (oldest !== undefined) drop(oldest);
+      }
+      const connection = (passenger.fresh ? undefined : free.pop()) ?? (count < limit ? open() : undefined);
+      if (connection === undefined) waiting.add(passenger);
+      else board(passenger, connection);
+    },
+    leave(passenger) {
+      waiting.delete(passenger);
+    },
+    release(connection) {
+      connection.passenger = undefined;
+      connection.kept = true;
+      const next = nextWaiting();
+      if (next !== undefined) board(next, connection);
+      else if (closing !== undefined) drop(connection);
+      else free.push(connection);
+    },
+    discard(connection) {
+      connection.passenger = undefined;
+      const next = nextWaiting();
+      if (next !== undefined) board(next, open());
+      drop(connection);
+    },
+    close() {
+      closing ??= new Promise((resolve) => {
+        onEmpty = resolve;
+        for (const connection of free.splice(0)) drop(connection);
+        if (count === 0) resolve();
+      });
+      return closing;
+    },
+  };
+}

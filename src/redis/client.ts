@@ -1,0 +1,198 @@
+/**
+ * The connections to Redis, and the only place that knows what ioredis does when a server is away, frozen, loading
+ * or not the primary. Three things are promised: every call ends by the moment its caller names; a caller learns
+ * whether a command that got no answer may have been sent; and once Redis has been away for a second, a call fails
+ * at once, until a server has answered again.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../base/log.ts";
+import { codeOf, openLine, type RedisCommand, type Results } from "./connection.ts";
+import { type OnHint, openSubscription } from "./subscription.ts";
+import { parseRedisPlace } from "./url.ts";
+
+export type { RedisCommand } from "./connection.ts";
+
+/** An answer; an error reply by its code, e.g. `NOSCRIPT`. */
+export type Reply =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: string };
+
+export type Sent =
+  | { readonly kind: "answered"; readonly replies: readonly Reply[] }
+  /** Nothing was sent. */
+  | { readonly kind: "unsent" }
+  /** Sent, or perhaps sent, and no answer: the server may have done it, or may yet do it. */
+  | { readonly kind: "unknown" };
+
+export interface RedisClient {
+  /** Sends the commands in one go. Resolves by `giveUpAtMs` (of `monotonicMs`) at the latest; never rejects. */
+  send(commands: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent>;
+  /**
+   * Calls back with each message of the channel, and without one whenever messages may have been missed.
+   *
+   * @param onHint `isSure`: the message came from the server that the commands go to
+   * @returns the way out
+   */
+  subscribe(channel: string, onHint: OnHint): () => void;
+  /** Whether a command would be sent now; `send` else waits for the connection, as long as Redis is not away. */
+  isReady(): boolean;
+  /** Whether there has been no connection for a second: `send` then fails at once. */
+  isAway(): boolean;
+  isClosed(): boolean;
+  /** When the connection for commands was last ready again after a failure (of `monotonicMs`); -Infinity: never. */
+  backSinceMs(): number;
+  close(): Promise<void>;
+}
+
+/** How long a connection may be gone before it counts as away: a restart or a reconnect takes less. */
+const graceMs = 1000;
+
+/** Whoever asks a Redis that is away again and again is not to keep the process from all else. */
+const refuseMs = 2;
+
+/** Milliseconds of a clock that never steps back. Real time: sockets know no other. */
+export function monotonicMs(): number {
+  return performance.now();
+}
+
+/**
+ * Connects in the background: a server that is away makes the calls fail, not this.
+ *
+ * @param url as place.ts reads it
+ * @throws Error when the URL is not one, or the file of certificates it names can not be read; the URL's text is not
+ *   repeated, it may hold a password
+ */
+export function createRedisClient(url: string, log?: Log): RedisClient {
+  const place = parseRedisPlace(url);
+  if (place === undefined) throw new Error("the store's URL does not read as redis://HOST:PORT");
+  const line = openLine(place, log);
+  const subscriptions = new Set<() => Promise<void>>();
+  const waiting = new Set<() => void>();
+  let closed = false;
+  let isTroubled = false;
+  let backSinceMs = Number.NEGATIVE_INFINITY;
+  /** `undefined` while a server answers. */
+  let downSinceMs: number | undefined = monotonicMs();
+  /** Tells the proofs of one connection from those of the next. */
+  let opened = 0;
+
+  line.onClosed(() => {
+    isTroubled = true;
+    opened += 1;
+    downSinceMs ??= monotonicMs();
+  });
+  line.onMended(() => {
+    backSinceMs = monotonicMs();
+  });
+  line.onOpen(() => {
+    opened += 1;
+    const connection = opened;
+    line.prove().then(
+      () => {
+        if (connection === opened) isUp();
+      },
+      () => {
+        if (connection === opened && !closed) line.renew();
+      },
+    );
+  });
+
+  function isUp(): void {
+    if (isTroubled) backSinceMs = monotonicMs();
+    isTroubled = false;
+    downSinceMs = undefined;
+    wake();
+  }
+
+  function wake(): void {
+    for (const resolve of [...waiting]) resolve();
+  }
+
+  const isReady = () => !closed && downSinceMs === undefined && line.isOpen();
+  const isAway = () => downSinceMs !== undefined && monotonicMs() - downSinceMs >= graceMs;
+
+  async function ready(giveUpAtMs: number): Promise<boolean> {
+    while (!closed && !isReady()) {
+      const awayAtMs = (downSinceMs ?? monotonicMs()) + graceMs;
+      const leftMs = Math.min(giveUpAtMs, awayAtMs) - monotonicMs();
+      if (leftMs <= 0) return false;
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, leftMs);
+        waiting.add(done);
+      });
+    }
+    return !closed;
+  }
+
+  return {
+    async send(list: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent> {
+      if (!(await ready(giveUpAtMs))) {
+        if (!closed) await sleep(refuseMs);
+        return { kind: "unsent" };
+      }
+      const leftMs = giveUpAtMs - monotonicMs();
+      if (leftMs <= 0) return { kind: "unsent" };
+      const results = await settledWithin(line.dispatch(list), leftMs);
+      return results === undefined ? { kind: "unknown" } : sentFrom(results);
+    },
+
+    subscribe(channel: string, onHint: OnHint): () => void {
+      const leave = openSubscription(line, channel, onHint);
+      subscriptions.add(leave);
+      return () => {
+        if (subscriptions.delete(leave)) void leave();
+      };
+    },
+
+    isReady,
+    isAway,
+    isClosed: () => closed,
+    backSinceMs: () => backSinceMs,
+
+    async close(): Promise<void> {
+      closed = true;
+      wake();
+      const all = [...subscriptions];
+      subscriptions.clear();
+      await Promise.all([line.end(), ...all.map((leave) => leave())]);
+    },
+  };
+}
+
+async function settledWithin(work: Promise<Results | null>, ms: number): Promise<Results | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return (await Promise.race([work, timeout])) ?? undefined;
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** ioredis refuses a command while the connection is going down or the Cluster is unknown: nothing reached a socket. */
+const refusedBeforeSending = /^(?:Stream isn't writeable|Cluster isn't ready)/;
+
+function sentFrom(results: Results): Sent {
+  const replies: Reply[] = [];
+  let unanswered = 0;
+  let unsent = 0;
+  for (const [error, value] of results) {
+    if (error === null) replies.push({ ok: true, value });
+    else if (error.name === "ReplyError") replies.push({ ok: false, code: codeOf(error) });
+    else {
+      unanswered += 1;
+      if (refusedBeforeSending.test(error.message)) unsent += 1;
+    }
+  }
+  if (unanswered === 0) return { kind: "answered", replies };
+  return { kind: unsent === results.length ? "unsent" : "unknown" };
+}

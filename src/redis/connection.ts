@@ -1,0 +1,290 @@
+/**
+ * The connections that commands go by: to one server, to the primary that the Sentinels name, or to every node of a
+ * Cluster. What ioredis calls ready is only a socket; `prove` asks for an answer.
+ *
+ * ioredis by default queues commands while it is not connected, sends unanswered ones again after a reconnect and
+ * lets a command to a frozen server pend for ever: all three are switched off here, because a write sent twice or
+ * late is a write nobody asked for. It also waits for INFO to say that loading is over, at intervals of up to 10 s;
+ * here a loading server is one that answers LOADING.
+ */
+import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import type { Log } from "../base/log.ts";
+import type { Endpoint, RedisPlace } from "./url.ts";
+
+export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
+export type Results = readonly (readonly [error: Error | null, result: unknown])[];
+
+export interface Line {
+  /** Sends the commands in one go; of a Cluster, each to the node that has its key. `null`: no answer. */
+  dispatch(commands: readonly RedisCommand[]): Promise<Results | null>;
+  /** Resolves when a server of the wanted role has answered, be it with an error. Else rejects. */
+  prove(): Promise<void>;
+  isOpen(): boolean;
+  /** Connected, as far as the socket tells. */
+  onOpen(listener: () => void): void;
+  onClosed(listener: () => void): void;
+  /** A part of a Cluster that gave no answer gives answers again. */
+  onMended(listener: () => void): void;
+  /** Gives the connection up for another one. */
+  renew(): void;
+  /** A connection of its own for a subscription. */
+  subscriber(): Redis;
+  /** Whether that connection goes to the server that the commands go to now. Never of a Cluster, which has several. */
+  isFromServer(subscriber: Redis): boolean;
+  end(): Promise<void>;
+}
+
+/** Silence after which a connection is taken for dead. */
+const silenceMs = 1000;
+const maxRetryMs = 500;
+const refreshEveryMs = 100;
+
+/** Grows to half a second and is spread, so that a fleet does not come back in one instant. */
+function retryMs(attempt: number): number {
+  return Math.min(25 * attempt, maxRetryMs / 2) + Math.random() * (maxRetryMs / 2);
+}
+
+/** @throws Error when the file of certificates can not be read */
+export function openLine(place: RedisPlace, log?: Log): Line {
+  const tls = tlsOf(place);
+  return place.kind === "cluster" ? clusterLine(place, tls, log) : serverLine(place, tls, log);
+}
+
+type Tls = { readonly ca?: Buffer } | undefined;
+
+function tlsOf({ tls }: RedisPlace): Tls {
+  if (tls === undefined) return undefined;
+  if (tls.caFile === undefined) return {};
+  try {
+    return { ca: readFileSync(tls.caFile) };
+  } catch {
+    throw new Error(`the store's ca file can not be read: ${tls.caFile}`);
+  }
+}
+
+function common({ user, password }: RedisPlace, role: "commands" | "subscriber") {
+  return {
+    connectionName: `cutover-${role}`,
+    ...(user === undefined ? {} : { username: user }),
+    ...(password === undefined ? {} : { password }),
+    connectTimeout: silenceMs,
+    commandTimeout: silenceMs,
+    socketTimeout: silenceMs,
+    disconnectTimeout: 100,
+    keepAlive: 5000,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    // After a failover the old primary answers as a replica; a script of Redis 6 says so within its own error.
+    reconnectOnError: (error) => /\bREADONLY\b/.test(error.message),
+  } satisfies RedisOptions;
+}
+
+function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, log?: Log): Line {
+  const open = (role: "commands" | "subscriber") => {
+    const options = {
+      ...common(place, role),
+      ...(tls === undefined ? {} : { tls }),
+      enableOfflineQueue: false,
+      retryStrategy: retryMs,
+      ...(place.kind === "single"
+        ? { ...place.at, db: place.db }
+        : {
+            sentinels: [...place.sentinels],
+            name: place.master,
+            role: "master" as const,
+            ...(place.sentinelUser === undefined ? {} : { sentinelUsername: place.sentinelUser }),
+            ...(place.sentinelPassword === undefined ? {} : { sentinelPassword: place.sentinelPassword }),
+            ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
+            sentinelCommandTimeout: silenceMs,
+            sentinelRetryStrategy: retryMs,
+            // A primary that is cut off from the Sentinels goes on answering: they tell that it is none any more.
+            failoverDetector: role === "commands",
+          }),
+    } satisfies RedisOptions;
+    return reporting(new Redis(options), role, log);
+  };
+  const redis = open("commands");
+  let isEnding = false;
+  // ioredis gives up for good when the Sentinels tell of a failover while it is asking them for the primary.
+  redis.on("end", () => {
+    if (!isEnding)
+      setTimeout(() => void (isEnding || redis.connect().catch(() => undefined)), maxRetryMs / 2);
+  });
+  return {
+    async dispatch(commands) {
+      const [first, ...more] = commands;
+      if (first === undefined || more.length > 0)
+        return await redis.pipeline(commands.map((command) => [...command])).exec();
+      const [name, ...args] = first;
+      return [await resultOf(redis.call(name, ...args))];
+    },
+    prove: async () => {
+      const answer = await replyOf(place.kind === "sentinel" ? redis.call("ROLE") : redis.call("PING"));
+      if (Array.isArray(answer) && answer[0] !== "master") throw new Error("not a primary");
+    },
+    isOpen: () => redis.status === "ready",
+    onOpen: (listener) => redis.on("ready", listener),
+    onClosed: (listener) => redis.on("close", listener),
+    onMended: () => undefined,
+    renew: () => redis.disconnect(true),
+    subscriber: () => open("subscriber"),
+    isFromServer: (subscriber) => {
+      const place = serverOf(redis);
+      return redis.status === "ready" && place !== undefined && place === serverOf(subscriber);
+    },
+    end() {
+      isEnding = true;
+      return end(redis);
+    },
+  };
+}
+
+function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Log): Line {
+  const cluster = new Cluster([...place.nodes], {
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    redisOptions: { ...common(place, "commands"), ...(tls === undefined ? {} : { tls }) },
+    clusterRetryStrategy: retryMs,
+    slotsRefreshInterval: 5000,
+    slotsRefreshTimeout: silenceMs,
+    maxRedirections: 4,
+    // Whoever calls decides whether to send again.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    // Names stay names: a certificate is held against them.
+    dnsLookup: (host, done) => done(null, host),
+  });
+  reporting(cluster, "commands", log);
+  // ioredis connects to a node at the first command for it and refuses the next ones until then.
+  cluster.on("+node", (node: Redis) => {
+    if (node.options.readOnly !== true) void replyOf(node.call("PING")).catch(() => undefined);
+  });
+  let isBroken = false;
+  let mended = () => {};
+  let refreshedMs = Number.NEGATIVE_INFINITY;
+  const refresh = () => {
+    const nowMs = performance.now();
+    if (nowMs - refreshedMs < refreshEveryMs) return;
+    refreshedMs = nowMs;
+    cluster.refreshSlotsCache(() => undefined);
+  };
+  const endpoints = (): readonly Endpoint[] => {
+    const known = cluster.nodes().flatMap(({ options: { host, port } }) => {
+      return host === undefined || port === undefined ? [] : { host, port };
+    });
+    return known.length > 0 ? known : place.nodes;
+  };
+  return {
+    async dispatch(commands) {
+      const results = await Promise.all(
+        commands.map(([name, ...args]) => resultOf(cluster.call(name, ...args))),
+      );
+      if (results.some(([error]) => error !== null && !isCurrent(error))) {
+        isBroken = true;
+        // The map of slots may be of before a failover.
+        refresh();
+      } else if (isBroken) {
+        isBroken = false;
+        mended();
+      }
+      return results;
+    },
+    prove: async () => {
+      await Promise.any(cluster.nodes("master").map((node) => replyOf(node.call("PING"))));
+    },
+    isOpen: () => cluster.status === "ready",
+    onOpen: (listener) => cluster.on("ready", listener),
+    onClosed: (listener) => cluster.on("close", listener),
+    onMended(listener) {
+      mended = listener;
+    },
+    renew: () => cluster.disconnect(true),
+    subscriber() {
+      const all = endpoints();
+      const at = all[Math.floor(Math.random() * all.length)];
+      const options = {
+        ...common(place, "subscriber"),
+        ...(tls === undefined ? {} : { tls }),
+        ...at,
+        enableOfflineQueue: false,
+        // It ends with its node; the next one goes to whichever is there then.
+        retryStrategy: () => null,
+      } satisfies RedisOptions;
+      return reporting(new Redis(options), "subscriber", log);
+    },
+    isFromServer: () => false,
+    end: () => end(cluster),
+  };
+}
+
+async function resultOf(answer: Promise<unknown>): Promise<Results[number]> {
+  try {
+    return [null, await answer];
+  } catch (error) {
+    return [error instanceof Error ? error : new Error("no answer"), null];
+  }
+}
+
+/** @returns `undefined` while there is no connection */
+function serverOf({ stream }: Redis): string | undefined {
+  if (!(stream instanceof Socket) || stream.remoteAddress === undefined) return undefined;
+  return `${stream.remoteAddress} ${stream.remotePort}`;
+}
+
+/** An error reply is an answer, too: of a server that is loading, or that allows this user nothing. */
+async function replyOf(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Error && error.name === "ReplyError") return undefined;
+    throw error;
+  }
+}
+
+function isCurrent(error: Error): boolean {
+  return error.name === "ReplyError" && !/^(?:CLUSTERDOWN|READONLY|MASTERDOWN)/.test(error.message);
+}
+
+function reporting<T extends Redis | Cluster>(redis: T, role: string, log: Log | undefined): T {
+  let reported = "";
+  redis.on("error", (error: Error) => {
+    const code = codeOf(
+      "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error,
+    );
+    if (code === reported) return;
+    reported = code;
+    log?.warn({ store: "redis", connection: role, code }, "no connection to the store");
+  });
+  redis.on("ready", () => {
+    if (reported !== "") log?.info({ store: "redis", connection: role }, "connected to the store again");
+    reported = "";
+  });
+  return redis;
+}
+
+/** Ends the connection for good. */
+export function end(redis: Redis | Cluster): Promise<void> {
+  return new Promise((resolve) => {
+    if (redis.status === "end") return resolve();
+    const timer = setTimeout(resolve, 300);
+    redis.once("end", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    redis.disconnect();
+  });
+}
+
+/** The error in one word: a Redis error's first, or Node's code. Its text may quote arguments or addresses. */
+export function codeOf(error: Error): string {
+  if ("code" in error && typeof error.code === "string") return error.code;
+  if (/^(?:Socket timeout|Command timed out)/.test(error.message)) return "ETIMEDOUT";
+  if (error.message.startsWith("All sentinels are unreachable")) return "NOSENTINEL";
+  const [word = ""] = error.message.split(" ", 1);
+  return /^[A-Z]{2,20}$/.test(word) ? word : "ERROR";
+}

@@ -1,0 +1,90 @@
+/** Waits until the fleet decides by a version: what a write answers with. */
+import { systemTimers, type Timers, within } from "../../base/clock.ts";
+import { type Completion, completionOf, type Reach } from "../rules/completion.ts";
+import type { Clock, InstanceRecord, Store } from "../store/port.ts";
+
+/** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
+const firstPauseMs = 5;
+const lookEveryMs = 20;
+/** Who has not come by then is looked for less often. */
+const eagerMs = 2000;
+const lookLaterEveryMs = 100;
+/** The first look gets this long even when there is no time to wait. */
+const shortestLookMs = 250;
+
+export interface WaitAppliedOptions {
+  readonly store: Pick<Store, "roster">;
+  /** The cutover's name. */
+  readonly name: string;
+  readonly version: number;
+  /** How far the change must have come (completion.ts). */
+  readonly reach: Reach;
+  /** 0 = look once. */
+  readonly waitMs: number;
+  readonly clock: Clock;
+  readonly timers?: Timers;
+  /** Called first: the own follower's `refresh`. */
+  readonly nudge?: () => Promise<void>;
+}
+
+const unknown: Completion = {
+  instances: 0,
+  of: 0,
+  lagging: [],
+  completeByMs: undefined,
+  isComplete: false,
+  nowMs: 0,
+};
+
+/**
+ * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed. It does not
+ * wait on when every live instance has it and what a silent one lacks cannot be over in that time. A store out of reach
+ * is looked at again until then.
+ *
+ * @returns the last look that was answered; 0 of 0 when none was. Never rejects.
+ */
+export async function waitApplied(options: WaitAppliedOptions): Promise<Completion> {
+  const { store, name, version, reach, waitMs, clock, timers = systemTimers, nudge } = options;
+  const begun = clock.monotonic();
+  const leftMs = () => Math.max(0, begun + waitMs - clock.monotonic());
+
+  if (nudge !== undefined) await within(leftMs(), timers, nudge()).catch(() => undefined);
+  let last = unknown;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lookEveryMs)) {
+    const look = within(Math.max(leftMs(), shortestLookMs), timers, store.roster());
+    const roster = await look.catch(() => undefined);
+    if (roster !== undefined) last = completionOf(roster, name, version, reach);
+    if (last.isComplete || leftMs() === 0 || isPointless(last, leftMs())) return last;
+    const every = clock.monotonic() - begun < eagerMs ? pauseMs : lookLaterEveryMs;
+    await new Promise<void>((resume) => timers.after(Math.min(every, leftMs(), untilComplete(last)), resume));
+  }
+}
+
+function isPointless({ instances, of, lagging, completeByMs, nowMs }: Completion, leftMs: number): boolean {
+  if (instances < of || lagging.length === 0) return false;
+  return completeByMs === undefined || completeByMs > nowMs + leftMs;
+}
+
+/** The moment itself is looked at, not the next multiple of 100 ms. */
+function untilComplete({ completeByMs, nowMs }: Completion): number {
+  return completeByMs === undefined || completeByMs <= nowMs
+    ? Number.POSITIVE_INFINITY
+    : completeByMs - nowMs + 1;
+}
+
+export interface AppliedCount {
+  /** Live instances that decide by the version or a later one. */
+  readonly instances: number;
+  /** Live instances of the cutover. */
+  readonly of: number;
+}
+
+/** How many of the records' instances decide by the version of the cutover, or a later one. */
+export function countApplied(
+  records: readonly InstanceRecord[],
+  name: string,
+  version: number,
+): AppliedCount {
+  const versions = records.flatMap((record) => record.versions[name] ?? []);
+  return { instances: versions.filter((each) => each >= version).length, of: versions.length };
+}

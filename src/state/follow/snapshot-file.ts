@@ -1,0 +1,188 @@
+/**
+ * The last good state of everything in a file, so that an instance can start cold without the store.
+ *
+ * Instances may share the file. Each write reads it first and merges: of two states of a cutover the higher version
+ * wins, and what the file knows beyond the writer is kept. Two instances writing in the same instant can still drop
+ * the newer of their states; it is written again when the other instance follows it, within one poll.
+ *
+ * Changes made on one instance alone (local.ts) stand here until the store has accepted them, so that a restart keeps
+ * them in force. Whoever starts with the file takes them over; accepted twice, they change nothing.
+ *
+ * What does not read as such a file is ignored with a warning and copied aside, never deleted.
+ */
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { coalesce } from "../../base/coalesce.ts";
+import { errorText, type Log } from "../../base/log.ts";
+import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
+import type { LocalChange } from "../rules/ceiling.ts";
+import type { CutoverState } from "../rules/model.ts";
+import type { Clock } from "../store/port.ts";
+import { storedState } from "../store/stored-state.ts";
+import { localChangeSchema } from "../store/written.ts";
+import { sameState } from "./snapshot.ts";
+
+export interface Kept {
+  readonly states: ReadonlyMap<string, CutoverState>;
+  /** The values that all instances share (secrets generated once), by name. */
+  readonly shared: ReadonlyMap<string, string>;
+  /** Changes made without the store that it has not accepted yet, by id. */
+  readonly local: ReadonlyMap<string, LocalChange>;
+}
+
+export interface SnapshotFile {
+  /** What the file holds; nothing when it is absent, unreadable or not such a file. Never rejects. */
+  read(): Promise<Kept>;
+  /** Has the states written in the background. Free when nothing is new since the last write that succeeded. */
+  keep(states: ReadonlyMap<string, CutoverState>): void;
+  /** Has the shared value written in the background; it replaces one the file holds under that name. */
+  keepShared(name: string, value: string): void;
+  /** Has a change made without the store written in the background. */
+  keepLocal(change: LocalChange): void;
+  /** Has it taken out again. */
+  dropLocal(id: string): void;
+  /** Resolves when all that was to be kept is written, or could not be. Never rejects. */
+  settled(): Promise<void>;
+}
+
+const fileFormat = z.object({
+  format: z.literal(1),
+  states: z.record(z.string(), storedState),
+  shared: z.record(z.string(), z.string()).optional(),
+  local: z.record(z.string(), localChangeSchema).optional(),
+});
+
+const nothing: Kept = { states: new Map(), shared: new Map(), local: new Map() };
+
+/** What the file is to hold, and which local changes it is not to hold any more. */
+interface Wanted extends Kept {
+  readonly dropped: ReadonlySet<string>;
+}
+
+/** @param path of the file; its folder is made when it is first written */
+export function createSnapshotFile(options: {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}): SnapshotFile {
+  const { path, clock, log } = options;
+  let wanted: Wanted = { ...nothing, dropped: new Set() };
+  let unsaved = false;
+  let failing = false;
+
+  const save = coalesce(async () => {
+    if (!unsaved) return;
+    unsaved = false;
+    try {
+      await write();
+      if (failing) log.info({ file: path }, "snapshot file written again");
+      failing = false;
+    } catch (error) {
+      unsaved = true;
+      if (!failing) log.warn({ file: path, error: errorText(error) }, "snapshot file could not be written");
+      failing = true;
+    }
+  });
+
+  async function write(): Promise<void> {
+    const onDisk = (await load()) ?? nothing;
+    const merged = merge(onDisk, wanted);
+    if (merged !== onDisk) await replaceFile(path, serialise(merged));
+  }
+
+  /** @returns undefined when there is no such file. Rejects with the file system's error. */
+  async function load(): Promise<Kept | undefined> {
+    let text: string;
+    try {
+      text = await readFile(path, "utf8");
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+    const kept = parse(text);
+    if (kept === undefined) await setAside(text);
+    return kept;
+  }
+
+  /** A copy, named after its content: one refused text is kept once, however often it is read. */
+  async function setAside(text: string): Promise<void> {
+    const aside = `${path}.refused-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
+    try {
+      await writeFile(aside, text, { flag: "wx", mode: 0o600 });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    }
+    log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
+  }
+
+  function want(over: Partial<Wanted>): void {
+    const dropped = over.dropped ?? wanted.dropped;
+    const next = merge(wanted, { ...nothing, ...over, dropped });
+    if (next === wanted && dropped === wanted.dropped && !unsaved) return;
+    wanted = { ...next, dropped };
+    unsaved = true;
+    void save();
+  }
+
+  return {
+    async read() {
+      await sweepTemporaries(path, clock.now());
+      try {
+        return (await load()) ?? nothing;
+      } catch (error) {
+        log.warn({ file: path, error: errorText(error) }, "snapshot file could not be read: ignored");
+        return nothing;
+      }
+    },
+    keep: (states) => want({ states }),
+    keepShared: (name, value) => want({ shared: new Map([[name, value]]) }),
+    keepLocal: (change) => want({ local: new Map([[change.id, change]]) }),
+    dropLocal: (id) => want({ dropped: new Set([...wanted.dropped, id]) }),
+    settled: save,
+  };
+}
+
+/** @returns `base` itself when `over` changes nothing about it */
+function merge<Base extends Kept>(base: Base, over: Wanted): Base {
+  const newer = [...over.states].filter(([name, state]) => {
+    const mine = base.states.get(name);
+    return mine === undefined || (state.version >= mine.version && !sameState(mine, state));
+  });
+  const changed = [...over.shared].filter(([name, value]) => base.shared.get(name) !== value);
+  const made = [...over.local].filter(([id]) => !base.local.has(id) && !over.dropped.has(id));
+  const isDropped = [...base.local.keys()].some((id) => over.dropped.has(id));
+  if (newer.length + changed.length + made.length === 0 && !isDropped) return base;
+  return {
+    ...base,
+    states: new Map([...base.states, ...newer]),
+    shared: new Map([...base.shared, ...changed]),
+    local: new Map([...base.local, ...made].filter(([id]) => !over.dropped.has(id))),
+  };
+}
+
+function serialise({ states, shared, local }: Kept): string {
+  const content: z.infer<typeof fileFormat> = {
+    format: 1,
+    states: Object.fromEntries(states),
+    ...(shared.size === 0 ? {} : { shared: Object.fromEntries(shared) }),
+    ...(local.size === 0 ? {} : { local: Object.fromEntries(local) }),
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+function parse(text: string): Kept | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { data } = fileFormat.safeParse(json);
+  if (data === undefined) return undefined;
+  return {
+    states: new Map(Object.entries(data.states)),
+    shared: new Map(Object.entries(data.shared ?? {})),
+    local: new Map(Object.entries(data.local ?? {})),
+  };
+}

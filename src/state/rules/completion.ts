@@ -1,0 +1,111 @@
+/**
+ * Whether a change has come everywhere, and by when it has at the latest. PURE.
+ *
+ * An instance that is cut off from the store cannot be told of a change. What can be known of it is when it stops by
+ * itself: a cutover that says `onStale: legacy` starts no new journey on new once the instance has been out of contact
+ * for `staleAfter`. That moment is known to the store, because the instance counts from a contact older than its record:
+ *
+ *   1. The instance sends a read at t1 and gets its answer.
+ *   2. Then it sends its record, which the store writes at t2, by the store's clock. t1 < t2.
+ *   3. Only when the record's answer has arrived does the instance count its contact from t1. A record whose answer is
+ *      lost leaves it with an older contact, and a read without a record after it does not count at all.
+ *
+ * So whatever record the store holds last, the instance became stale no later than t2 + staleAfter, however the network
+ * delayed or lost what came after. Only a duration of the instance's monotonic clock is used and only moments of the
+ * store's: skew between them does not matter. What they may drift apart within `staleAfter` is added (each is slewed by
+ * at most 500 ppm), and the millisecond to which the store's clock is rounded down. An instance started without the store
+ * has no contact and is stale from the start. Not covered is a machine that was suspended, if its monotonic clock stood
+ * still meanwhile.
+ *
+ * How far a change must have come to be complete:
+ *
+ *   live          raise, resume, hold: an instance that does not hear of it sends no more to new than it did before
+ *   new_journeys  lower, rollback: a silent instance must have gone stale to legacy
+ *   everything    rollback_hard, close: pins and owners keep while stale, so only hearing of it will do
+ */
+
+import { leaseMs, type Member, type Roster } from "../store/port.ts";
+import type { Change } from "./model.ts";
+
+const mostDrift = 0.001;
+
+export type Reach = "live" | "new_journeys" | "everything";
+
+/** @param before percent in thousandths where the change was asked for; `undefined`: not known */
+export function reachOf(change: Change, before: number | undefined): Reach {
+  switch (change.action) {
+    case "set":
+      return before !== undefined && change.percentThousandths >= before ? "live" : "new_journeys";
+    case "rollback":
+      return "new_journeys";
+    case "hold":
+    case "resume":
+      return "live";
+    case "rollback_hard":
+    case "close":
+    case "reconciled":
+      return "everything";
+  }
+}
+
+/** An instance that decides by an older version, as far as the store knows. */
+export interface Lagging {
+  readonly id: string;
+  readonly version: number;
+  readonly isLive: boolean;
+  /** Times are ms since the epoch, by the store's clock. */
+  readonly seenAtMs: number;
+  /** From when on it certainly starts no new journey on new; `undefined`: it goes on by its last state. */
+  readonly leaseEndsAtMs: number | undefined;
+}
+
+export interface Completion {
+  /** Live instances that decide by the version or a later one. */
+  readonly instances: number;
+  /** Live instances of the cutover. */
+  readonly of: number;
+  readonly lagging: readonly Lagging[];
+  /** When the change is complete everywhere at the latest; `undefined`: when the lagging ones are heard of again. */
+  readonly completeByMs: number | undefined;
+  readonly isComplete: boolean;
+  /** The store's clock. */
+  readonly nowMs: number;
+}
+
+/** Instances that do not have the cutover in their configuration do not count. */
+export function completionOf(roster: Roster, name: string, version: number, reach: Reach): Completion {
+  const { nowMs } = roster;
+  const all = roster.members.flatMap((member) => standingOf(member, name, nowMs) ?? []);
+  const live = all.filter(({ isLive }) => isLive);
+  const lagging = all.filter((each) => each.version < version);
+  const awaited = reach === "live" ? lagging.filter(({ isLive }) => isLive) : lagging;
+  const completeByMs = awaited.reduce<number | undefined>(
+    (latest, { leaseEndsAtMs }) =>
+      latest === undefined || leaseEndsAtMs === undefined || reach !== "new_journeys"
+        ? undefined
+        : Math.max(latest, leaseEndsAtMs),
+    nowMs,
+  );
+  return {
+    instances: live.filter((each) => each.version >= version).length,
+    of: live.length,
+    lagging,
+    completeByMs,
+    isComplete: all.length > 0 && completeByMs !== undefined && completeByMs <= nowMs,
+    nowMs,
+  };
+}
+
+function standingOf(member: Member, name: string, nowMs: number): Lagging | undefined {
+  const { id, versions, seenAtMs, stale } = member;
+  const version = versions[name];
+  if (version === undefined) return undefined;
+  const isBounded = stale?.legacy.includes(name) === true;
+  return {
+    id,
+    version,
+    isLive: nowMs < seenAtMs + leaseMs,
+    seenAtMs,
+    leaseEndsAtMs: isBounded ? seenAtMs + Math.ceil(stale.afterMs * (1 + mostDrift)) + 1 : undefined,
+  };
+}

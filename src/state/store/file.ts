@@ -1,0 +1,112 @@
+/**
+ * The embedded store of one host: one JSON document, replaced whole at each change (replace-file.ts) before the
+ * change is in force, so that a crash at any byte leaves the last acknowledged state or a later one.
+ *
+ * The document is read when the store is opened and not again: edit it by hand only while nothing has it open.
+ * One that does not read is refused and left untouched. Live instances are not written down.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { lockFile } from "../../base/file-lock.ts";
+import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
+import { type CutoverRecord, emptyDocument, historyLimit, type StateDocument } from "./document.ts";
+import { createInProcessStore } from "./in-process.ts";
+import type { Clock, Store } from "./port.ts";
+import { storedState } from "./stored-state.ts";
+import { annotationSchema, historyEntrySchema, proposalSchema } from "./written.ts";
+
+export interface FileStoreOptions {
+  readonly path: string;
+  readonly clock: Clock;
+}
+
+const documentSchema = z.strictObject({
+  format: z.literal(1),
+  cutovers: z.record(
+    z.string(),
+    z.strictObject({
+      state: storedState,
+      history: z.array(historyEntrySchema),
+      annotations: z.array(annotationSchema).optional(),
+    }),
+  ),
+  shared: z.record(z.string(), z.string()),
+  proposals: z.record(z.string(), proposalSchema).optional(),
+});
+
+/**
+ * Opens the file, which need not exist yet, and keeps other processes off it until the store is closed.
+ *
+ * @throws Error naming the file when another process has it, or when it does not read as a state document
+ */
+export async function openFileStore({ path, clock }: FileStoreOptions): Promise<Store> {
+  await mkdir(dirname(path), { recursive: true });
+  const lock = await lockFile(path);
+  try {
+    // Nobody else writes here now: every temporary file is a crash's.
+    await sweepTemporaries(path, Number.POSITIVE_INFINITY);
+    const document = await readDocument(path);
+    return createInProcessStore({
+      kind: "file",
+      clock,
+      document,
+      persist: (next) => replaceFile(path, textOf(next)),
+      onClose: () => lock.release(),
+    });
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function readDocument(path: string): Promise<StateDocument> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return emptyDocument;
+    throw error;
+  }
+  const read = documentSchema.safeParse(jsonOf(path, text));
+  if (!read.success) {
+    const faults = read.error.issues.map(
+      (issue) => `${issue.path.join(".") || "document"}: ${issue.message}`,
+    );
+    throw new Error(`${path} is not a state document of cutover: ${faults.join("; ")}`);
+  }
+  const cutovers = new Map<string, CutoverRecord>();
+  for (const [name, { state, history, annotations }] of Object.entries(read.data.cutovers)) {
+    cutovers.set(name, {
+      state,
+      history: history.slice(0, historyLimit),
+      ...(annotations === undefined ? {} : { annotations }),
+    });
+  }
+  const { shared, proposals = {} } = read.data;
+  return {
+    cutovers,
+    shared: new Map(Object.entries(shared)),
+    proposals: new Map(Object.entries(proposals)),
+  };
+}
+
+function jsonOf(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text, which may hold secrets.
+    throw new Error(`${path} is not JSON: repair it, or move it away to begin anew`);
+  }
+}
+
+function textOf(document: StateDocument): string {
+  const plain = {
+    format: 1,
+    cutovers: Object.fromEntries(document.cutovers),
+    shared: Object.fromEntries(document.shared),
+    // Only where there are any: a release that knows none refuses the key.
+    ...(document.proposals.size === 0 ? {} : { proposals: Object.fromEntries(document.proposals) }),
+  };
+  return `${JSON.stringify(plain, undefined, 2)}\n`;
+}

@@ -1,0 +1,54 @@
+/** Opens the store that the configuration names. */
+
+import type { Log } from "../../base/log.ts";
+import { createRedisClient, type RedisClient } from "../../redis/client.ts";
+import { openFileStore } from "./file.ts";
+import { createMemoryStore } from "./memory.ts";
+import type { Clock, Store } from "./port.ts";
+import { createRedisStore } from "./redis/store.ts";
+
+export interface StoreOptions {
+  /** Of every key in Redis. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** The store's connection, for what else is kept in the same Redis; ends with the store. */
+  readonly redis: RedisClient | undefined;
+}
+
+/**
+ * @param url `memory:`, `file:PATH`, or Redis (redis/place.ts)
+ * @throws Error when the URL is none of these, or the file can not be opened. A Redis that is out of reach is no
+ *   error here: its calls reject with StoreUnavailable until it is back.
+ */
+export async function openStore(url: string, options: StoreOptions): Promise<OpenedStore> {
+  const { prefix, clock, log } = options;
+  const [scheme] = url.split(":", 1);
+  switch (scheme) {
+    case "memory":
+      return { store: createMemoryStore({ clock }), redis: undefined };
+    case "file":
+      return { store: await openFileStore({ path: url.slice("file:".length), clock }), redis: undefined };
+    case "redis":
+    case "rediss":
+    case "redis-sentinel":
+    case "redis-cluster": {
+      const client = createRedisClient(url, log);
+      return { store: createRedisStore({ client, prefix }), redis: client };
+    }
+    default:
+      throw new Error(
+        "expected a store of memory:, file:PATH, redis://HOST:PORT, rediss://, redis-sentinel:// or redis-cluster://",
+      );
+  }
+}
+
+/** The store alone. */
+export async function createStore(url: string, options: StoreOptions): Promise<Store> {
+  const { store } = await openStore(url, options);
+  return store;
+}

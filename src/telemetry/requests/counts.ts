@@ -1,0 +1,98 @@
+/**
+ * The numbers behind the metrics of traffic: flat typed arrays, indexed by small integers that are settled when
+ * the configuration is. A row is a few closures over fixed offsets, so counting a request allocates nothing,
+ * hashes nothing and builds no label; labels are joined to the numbers at a scrape (metrics.ts).
+ *
+ * The last cutover of the table is `none`, with the one route `none`: requests that no cutover matches.
+ * Counters are doubles: exact up to 2^53.
+ */
+import { type Reason, reasons } from "../../decide/decide.ts";
+import { type Outcome, outcomes } from "../../proxy/outcome.ts";
+import { type Side, sides } from "../../state/rules/model.ts";
+import type { TrafficRecorder } from "../traffic/traffic.ts";
+import type { MeteredSide, MeterRow } from "./meter.ts";
+
+export const meteredSides = [...sides, "none"] as const satisfies readonly MeteredSide[];
+
+/**
+ * Upper bounds in seconds. From what a cached page takes on a local network (1 ms) to a payment provider that
+ * hangs until a timeout ends it (60 s), about a factor of 2–2.5 apart.
+ */
+export const durationBoundsSeconds = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+] as const;
+
+/** The bounds, and one more for what is above them all. */
+export const durationBuckets = durationBoundsSeconds.length + 1;
+
+export interface CutoverRoutes {
+  readonly name: string;
+  readonly routes: readonly string[];
+}
+
+export interface Counts {
+  /** [route][side][outcome], routes of all cutovers in the order of the table. */
+  readonly requests: Float64Array;
+  /** [cutover][side][reason]; `none` decides nothing. */
+  readonly decisions: Float64Array;
+  /** [cutover][side][bucket], not cumulative. */
+  readonly durations: Float64Array;
+  /** Seconds, [cutover][side]. */
+  readonly durationSums: Float64Array;
+  /** [cutover][side]. */
+  readonly inflight: Float64Array;
+  /** @param route index among the routes of all cutovers */
+  row(cutover: number, route: number, traffic: TrafficRecorder | undefined): MeterRow;
+}
+
+export function createCounts(table: readonly CutoverRoutes[]): Counts {
+  const routes = table.reduce((sum, { routes }) => sum + routes.length, 0);
+  const requests = new Float64Array(routes * meteredSides.length * outcomes.length);
+  const decisions = new Float64Array(table.length * sides.length * reasons.length);
+  const durations = new Float64Array(table.length * meteredSides.length * durationBuckets);
+  const durationSums = new Float64Array(table.length * meteredSides.length);
+  const inflight = new Float64Array(table.length * meteredSides.length);
+
+  function row(cutover: number, route: number, traffic: TrafficRecorder | undefined): MeterRow {
+    const firstSide = cutover * meteredSides.length;
+    const firstRequest = route * meteredSides.length * outcomes.length;
+    const firstDecision = cutover * sides.length * reasons.length;
+
+    return {
+      decided(side: Side, reason: Reason): void {
+        add(decisions, firstDecision + sideIndex(side) * reasons.length + reasons.indexOf(reason), 1);
+      },
+      began(side: MeteredSide): void {
+        add(inflight, firstSide + sideIndex(side), 1);
+      },
+      settled(side: MeteredSide, outcome: Outcome, seconds: number): void {
+        const ofSide = sideIndex(side);
+        add(inflight, firstSide + ofSide, -1);
+        add(requests, firstRequest + ofSide * outcomes.length + outcomes.indexOf(outcome), 1);
+        add(durations, (firstSide + ofSide) * durationBuckets + durationBucket(seconds), 1);
+        add(durationSums, firstSide + ofSide, seconds);
+        if (traffic !== undefined && side !== "none") traffic.record(side, outcome, seconds);
+      },
+    };
+  }
+
+  return { requests, decisions, durations, durationSums, inflight, row };
+}
+
+function add(counts: Float64Array, index: number, amount: number): void {
+  counts[index] = (counts[index] ?? 0) + amount;
+}
+
+function sideIndex(side: MeteredSide): number {
+  return side === "legacy" ? 0 : side === "new" ? 1 : 2;
+}
+
+/** The first bucket whose bound is not below the duration: bounds are inclusive, as Prometheus has them. */
+function durationBucket(seconds: number): number {
+  let bucket = 0;
+  for (const bound of durationBoundsSeconds) {
+    if (seconds <= bound) break;
+    bucket += 1;
+  }
+  return bucket;
+}

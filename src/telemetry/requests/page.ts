@@ -1,0 +1,140 @@
+/**
+ * The counts of traffic (counts.ts) put into words at a scrape. Label text is made once, in the order of the
+ * arrays, so that a scrape joins text and numbers and does nothing else.
+ *
+ * Which series exist from the start, at 0: those of both sides of every configured cutover, and those of
+ * side="none" of the cutover `none`. side="none" of a configured cutover (refused, or given up by the client,
+ * before a side was chosen) appears when first used. The cutover `none` has no sides.
+ */
+import { reasons } from "../../decide/decide.ts";
+import { outcomes } from "../../proxy/outcome.ts";
+import { sides } from "../../state/rules/model.ts";
+import { type Family, labelPairs } from "../exposition.ts";
+import { type CutoverRoutes, durationBoundsSeconds, durationBuckets, meteredSides } from "./counts.ts";
+import type { CountValues } from "./series.ts";
+
+/** @param table of createCounts: the configured cutovers, then `none` */
+export function createCountFamilies(table: readonly CutoverRoutes[], counts: CountValues): readonly Family[] {
+  const lastCutover = table.length - 1;
+  const fromTheStart = (cutover: number, side: number): boolean =>
+    (cutover === lastCutover) === (meteredSides[side] === "none");
+  return [
+    requestsFamily(table, counts.requests, fromTheStart),
+    durationsFamily(table, counts, fromTheStart),
+    decisionsFamily(table.slice(0, lastCutover), counts.decisions),
+    inflightFamily(table, counts.inflight, fromTheStart),
+  ];
+}
+
+type FromTheStart = (cutover: number, side: number) => boolean;
+
+function requestsFamily(
+  table: readonly CutoverRoutes[],
+  values: Float64Array,
+  fromTheStart: FromTheStart,
+): Family {
+  const name = "cutover_requests_total";
+  const routes = table.flatMap((cutover, index) =>
+    cutover.routes.map((route) => ({
+      start: `${name}{${labelPairs({ cutover: cutover.name, route })},`,
+      shown: meteredSides.map((_, side) => fromTheStart(index, side)),
+    })),
+  );
+  const ends = meteredSides.map((side) => outcomes.map((outcome) => `${labelPairs({ side, outcome })}} `));
+  return {
+    name,
+    type: "counter",
+    help: "Requests that are over, by side and outcome, counted when the outcome is known; one that fell back from new to legacy is counted on each, as it ended there.",
+    samples() {
+      const lines: string[] = [];
+      let index = 0;
+      for (const { start, shown } of routes) {
+        for (const [side, endsOfSide] of ends.entries()) {
+          for (const end of endsOfSide) {
+            const value = values[index++] ?? 0;
+            if (value !== 0 || shown[side]) lines.push(start + end + value);
+          }
+        }
+      }
+      return lines;
+    },
+  };
+}
+
+function durationsFamily(
+  table: readonly CutoverRoutes[],
+  { durations, durationSums }: CountValues,
+  fromTheStart: FromTheStart,
+): Family {
+  const name = "cutover_request_duration_seconds";
+  const rows = sideRows(table, fromTheStart);
+  const ends = [...durationBoundsSeconds, "+Inf"].map((bound) => `${labelPairs({ le: `${bound}` })}} `);
+  return {
+    name,
+    type: "histogram",
+    help: "Time from arrival, or from falling back, to the outcome, of every request counted in cutover_requests_total.",
+    samples() {
+      const lines: string[] = [];
+      for (const [index, { labels, shown }] of rows.entries()) {
+        const first = index * durationBuckets;
+        const buckets = durations.subarray(first, first + durationBuckets);
+        if (!shown && buckets.every((count) => count === 0)) continue;
+        let total = 0;
+        for (const [bucket, end] of ends.entries()) {
+          total += buckets[bucket] ?? 0;
+          lines.push(`${name}_bucket{${labels},${end}${total}`);
+        }
+        lines.push(`${name}_sum{${labels}} ${durationSums[index] ?? 0}`, `${name}_count{${labels}} ${total}`);
+      }
+      return lines;
+    },
+  };
+}
+
+function decisionsFamily(cutovers: readonly CutoverRoutes[], values: Float64Array): Family {
+  const name = "cutover_decisions_total";
+  const starts = cutovers.map((cutover) => `${name}{${labelPairs({ cutover: cutover.name })},`);
+  const ends = sides.flatMap((side) => reasons.map((reason) => `${labelPairs({ side, reason })}} `));
+  return {
+    name,
+    type: "counter",
+    help: "Decisions on which side serves a request, by the reason for it, counted when made; one that falls back counts again, as fallback.",
+    samples() {
+      let index = 0;
+      return starts.flatMap((start) => ends.map((end) => `${start}${end}${values[index++] ?? 0}`));
+    },
+  };
+}
+
+function inflightFamily(
+  table: readonly CutoverRoutes[],
+  values: Float64Array,
+  fromTheStart: FromTheStart,
+): Family {
+  const name = "cutover_inflight_requests";
+  const rows = sideRows(table, fromTheStart);
+  return {
+    name,
+    type: "gauge",
+    help: "Requests begun on a side and not over yet.",
+    samples() {
+      return rows.flatMap(({ labels, shown }, index) => {
+        const value = values[index] ?? 0;
+        return value !== 0 || shown ? [`${name}{${labels}} ${value}`] : [];
+      });
+    },
+  };
+}
+
+/** One row per cutover and side, in the order of the arrays. */
+function sideRows(
+  table: readonly CutoverRoutes[],
+  fromTheStart: FromTheStart,
+): readonly { readonly labels: string; readonly shown: boolean }[] {
+  return table.flatMap((cutover, index) =>
+    meteredSides.map((side, sideIndex) => ({
+      labels: labelPairs({ cutover: cutover.name, side }),
+      shown: fromTheStart(index, sideIndex),
+    })),
+  );
+}

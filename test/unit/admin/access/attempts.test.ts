@@ -1,0 +1,40 @@
+import { expect, it, test } from "vitest";
+import { createAttempts, networkOf } from "../../../../src/admin/access/attempts.ts";
+import { createManualTime } from "../../../support/manual-time.ts";
+import { createRecordedLog } from "../../../support/recorded-log.ts";
+
+it("remembers 4096 addresses at most, the last ones", () => {
+  const clock = createManualTime();
+  const attempts = createAttempts({ clock, log: createRecordedLog() });
+  const address = (at: number) => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`;
+  for (let at = 0; at < 6000; at += 1) {
+    for (let failed = 0; failed < 10; failed += 1) attempts.failed(address(at), "no");
+  }
+  expect(attempts.size()).toBe(4096);
+  expect(attempts.blockedForSeconds(address(0))).toBe(0);
+  expect(attempts.blockedForSeconds(address(5999))).toBe(3);
+});
+
+it("says how many failures it has kept out of the log", async () => {
+  const clock = createManualTime();
+  const log = createRecordedLog();
+  const attempts = createAttempts({ clock, log });
+  for (let at = 0; at < 80; at += 1) attempts.failed(`10.0.0.${at}`, "no");
+  expect(log.lines).toHaveLength(50);
+  await clock.advance(1000);
+  attempts.failed("10.0.1.1", "no");
+  expect(log.lines.at(-1)?.fields).toMatchObject({ remote: "10.0.1.1", unlogged: 30 });
+});
+
+test.each([
+  ["127.0.0.1", "127.0.0.1"],
+  ["::ffff:10.1.2.3", "10.1.2.3"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+  ["2001:db8:1:2::9", "2001:db8:1:2::/64"],
+  ["2001:0DB8::1", "2001:db8:0:0::/64"],
+  ["::1", "0:0:0:0::/64"],
+  ["fe80::1%eth0", "fe80:0:0:0::/64"],
+  ["", ""],
+])("counts %s as %s", (address, network) => {
+  expect(networkOf(address)).toBe(network);
+});

@@ -1,0 +1,166 @@
+import { stripVTControlCharacters } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { CutoverView } from "../../../../src/admin/api/schemas.ts";
+import { noCutovers, statusView } from "../../../../src/cli/screen/status-view.ts";
+import { colourStyle, plainStyle } from "../../../../src/cli/screen/style.ts";
+import { widthOf } from "../../../../src/cli/screen/text.ts";
+
+const zone = process.env.TZ;
+beforeAll(() => {
+  process.env.TZ = "Asia/Jakarta";
+});
+afterAll(() => {
+  if (zone === undefined) delete process.env.TZ;
+  else process.env.TZ = zone;
+});
+
+const silent = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
+const base: CutoverView = {
+  name: "checkout",
+  legacy: "social-shop",
+  new: "marketplace",
+  percent: 10,
+  state: "open",
+  version: 43,
+  pinEpoch: 0,
+  updatedAt: "2026-04-30T19:14:09Z",
+  updatedBy: "ana",
+  reason: "errors level for a day",
+  scope: "fleet",
+  traffic: {
+    windowSeconds: 60,
+    legacy: { requests: 12_345, errors: 62, errorRate: 62 / 12_345, p50: 0.072, p99: 0.1352 },
+    new: { requests: 45, errors: 3, errorRate: 3 / 45, p50: 0.0004, p99: 0.0007 },
+  },
+  journeys: null,
+  unfinished: null,
+  instances: { live: 3, applied: 3 },
+};
+const options = { columns: 80, style: plainStyle, now: Date.parse("2026-04-30T19:19:10Z") };
+const show = (view: Partial<CutoverView>) => statusView([{ ...base, ...view }], options);
+
+test("tells percent, state, version, both sides' figures, instances, and the last change", () => {
+  expect(show({})).toEqual([
+    "checkout   10% on new   open   version 43   applied on 3 of 3 instances",
+    "              share  requests  errors     rate      p50      p99  last 60 s",
+    "  legacy        90%    12,345      62    0.50%    72 ms   135 ms  social-shop",
+    "  new           10%        45       3    6.67%   0.4 ms   0.7 ms  marketplace",
+    "  changed 5 min ago, 2026-05-01 02:14:09 +07:00 by ana:",
+    "    errors level for a day",
+  ]);
+});
+
+const openSide = (open: number, oldestStartedAt: string | null) => ({
+  open,
+  atLeast: false,
+  oldestStartedAt,
+});
+const journeys = {
+  legacy: openSide(1204, "2026-04-30T17:10:00Z"),
+  new: openSide(12, "2026-04-30T19:05:00Z"),
+};
+
+test("tells what is open on each side, and of what age, where that is known", () => {
+  const before = show({}).length;
+  const unfinished = {
+    legacy: { ...openSide(1_000_000, "2026-04-01T17:10:00Z"), atLeast: true },
+    new: openSide(0, null),
+  };
+  expect(show({ journeys, unfinished }).slice(4, -2)).toEqual([
+    "  legacy  open journeys 1,204, oldest 2 h",
+    "          unfinished orders at least 1.0M, oldest 29 days",
+    "  new     open journeys 12, oldest 14 min · unfinished orders 0",
+  ]);
+  expect(show({ journeys }).slice(4, -2)).toEqual([
+    "  legacy  open journeys 1,204, oldest 2 h",
+    "  new     open journeys 12, oldest 14 min",
+  ]);
+  expect(show({ unfinished: null, journeys: null })).toHaveLength(before);
+});
+
+test("says after a rollback how far new has drained, and nothing of it where that is not known", () => {
+  const drain = (change: Partial<CutoverView>) => show({ state: "rolled_back", percent: 0, ...change })[1];
+  expect(drain({ journeys })).toBe("  draining: 12 journeys on new, oldest 14 min");
+  expect(drain({ journeys: { ...journeys, new: openSide(1, "2026-04-30T19:19:00Z") } })).toBe(
+    "  draining: 1 journey on new, oldest 10 s",
+  );
+  expect(drain({ journeys: { ...journeys, new: openSide(0, null) } })).toBe(
+    "  Drained: no journey is open on new.",
+  );
+  expect(drain({})).toBe("  New journeys start on legacy; latched.");
+  expect(show({ journeys }).join("\n")).not.toContain("drain");
+});
+
+test("says that there is no traffic, on both sides or on the one", () => {
+  const { windowSeconds, legacy } = base.traffic;
+  const none = show({ traffic: { windowSeconds, legacy: silent, new: silent } });
+  expect(none[2]).toBe("  legacy        90%         –       –        –        –        –  social-shop");
+  expect(none).toContain("  no traffic in the last 60 s");
+  expect(show({ traffic: { windowSeconds, legacy, new: silent } })).toContain(
+    "  new: no traffic in the last 60 s",
+  );
+});
+
+test("says of each state but open what it means and what ends it", () => {
+  expect(show({ state: "held" }).join("\n")).toContain(
+    "HELD   version 43   applied on 3 of 3 instances\n" +
+      "  Nothing raises it before: cutover resume checkout --reason TEXT",
+  );
+  expect(show({ state: "rolled_back", percent: 0 }).join("\n")).toContain(
+    "  New journeys start on legacy; latched.\n  Nothing raises it before: cutover resume checkout --reason TEXT",
+  );
+  expect(show({ state: "closed", percent: 100 }).join("\n")).toContain("Legacy is closed for good.");
+});
+
+test("marks instances that have not applied the state, and that none is live", () => {
+  expect(show({ instances: { live: 3, applied: 2 } })[0]).toContain("! applied on 2 of 3 instances");
+  expect(show({ instances: { live: 0, applied: 0 } })[0]).toContain("! no instance is live");
+});
+
+test("says of a cutover at version 0 that it was never changed", () => {
+  expect(show({ version: 0, updatedAt: "", updatedBy: "", reason: "" }).at(-1)).toBe("  never changed");
+});
+
+test("says where no reason was given", () => {
+  expect(show({ reason: "" }).at(-1)).toBe(
+    "  changed 5 min ago, 2026-05-01 02:14:09 +07:00 by ana, no reason given",
+  );
+});
+
+test("says what to do where no cutover is configured", () => {
+  expect(statusView([], options)).toEqual([noCutovers]);
+});
+
+test("keeps every line within the width whatever the names, figures and reason are", () => {
+  const huge = { requests: 9_999_999, errors: 9_999_999, errorRate: 1, p50: 123.4, p99: 999.9 };
+  const long = {
+    ...base,
+    name: "c".repeat(63),
+    legacy: "l".repeat(63),
+    new: "支".repeat(40),
+    percent: 99.999,
+    state: "rolled_back",
+    version: 123_456_789,
+    updatedBy: "o".repeat(63),
+    reason: "word ".repeat(100),
+    traffic: { windowSeconds: 60, legacy: huge, new: huge },
+    instances: { live: 1000, applied: 999 },
+  } as const;
+  for (const columns of [80, 100, 140]) {
+    const lines = statusView([long], { ...options, columns });
+    expect(lines.filter((line) => widthOf(line) > columns)).toEqual([]);
+  }
+});
+
+test("escapes what others wrote", () => {
+  const lines = show({ reason: "\u001b[2Jgone", updatedBy: "a\u202eb", new: "m\u0007" }).join("\n");
+  for (const harmful of ["\u0007", "\u001b", "\u202e"]) expect(lines).not.toContain(harmful);
+  expect(lines).toContain("\\x1b[2Jgone");
+});
+
+test("colour adds nothing that the words do not say", () => {
+  const view = { ...base, state: "held", instances: { live: 3, applied: 2 } } as const;
+  const coloured = statusView([view], { ...options, style: colourStyle }).join("\n");
+  expect(coloured).toContain("\u001b[7mHELD\u001b[27m");
+  expect(stripVTControlCharacters(coloured)).toBe(statusView([view], options).join("\n"));
+});

@@ -1,0 +1,49 @@
+import { afterEach, expect, test, vi } from "vitest";
+import type { AdminClient } from "../../../../src/cli/client.ts";
+import { createClient } from "../../../../src/cli/client.ts";
+import { createBoard } from "../../../../src/cli/screen/watch-board.ts";
+import { liveScreen, staleness } from "../../../../src/cli/screen/watch-screen.ts";
+import { createPaperTerminal } from "../../../support/paper-terminal.ts";
+
+const client: AdminClient = createClient({ url: new URL("http://127.0.0.1:9900") });
+afterEach(() => void vi.useRealTimers());
+
+test("says how old the figures are, and that it tries again", () => {
+  expect(staleness(0, 7000, "")).toBe("◐ delayed, 7 s old");
+  expect(staleness(0, 48_000, "connection refused")).toMatch(
+    /^■ STALE, last update \d\d:\d\d:\d\d \(48 s ago\); trying again: connection refused$/,
+  );
+});
+
+test("redraws in place once a second, turns stale without news, and gives the cursor back", () => {
+  vi.useFakeTimers({ now: 1_000_000 });
+  const terminal = createPaperTerminal();
+  const screen = liveScreen({ terminal, now: Date.now, client });
+  const board = createBoard(undefined);
+  const lastDraw = () => terminal.stdout().split("\u001b[H").at(-1);
+
+  screen.show({ kind: "snapshot", changed: [] }, board);
+  expect(lastDraw()).toContain("● live");
+  vi.advanceTimersByTime(5000);
+  expect(lastDraw()).toContain("◐ delayed, 5 s old");
+  vi.advanceTimersByTime(15_000);
+  expect(lastDraw()).toContain("■ STALE");
+  screen.lost("connection refused", 1_000_000, board);
+  expect(lastDraw()).toContain("trying again: connection refused");
+  screen.show({ kind: "tick" }, board);
+  vi.advanceTimersByTime(1000);
+  expect(lastDraw()).toContain("● live");
+  screen.end();
+  expect(terminal.stdout().endsWith("\u001b[?25h")).toBe(true);
+});
+
+test("says that the store is out of reach, and for how long", () => {
+  const terminal = createPaperTerminal();
+  const screen = liveScreen({ terminal, now: Date.now, client });
+  const board = createBoard(undefined);
+  const tick = { serverTime: "", store: { up: false, stalenessSeconds: 38.2 } };
+  board.take({ event: "tick", data: JSON.stringify(tick) });
+  screen.show({ kind: "metrics" }, board);
+  screen.end();
+  expect(terminal.stdout()).toContain("! store out of reach for 38 s: changes cannot be saved");
+});

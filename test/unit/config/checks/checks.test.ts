@@ -1,0 +1,395 @@
+import { describe, expect, test } from "vitest";
+import { isLoopback } from "../../../../src/config/checks/checks.ts";
+import { configOf, least, problemsOf, warningsOf, withCutover } from "../support.ts";
+
+const sha = (digit: string) => digit.repeat(64);
+
+describe("upstreams", () => {
+  test("default, legacy and new name an upstream", () => {
+    const text = withCutover("routes: [{ name: a, path: /a }]")
+      .replace("default: old", "default: constructor")
+      .replace("legacy: old", "legacy: a")
+      .replace("new: next", "new: b");
+    expect(problemsOf(text)).toEqual([
+      `c.yaml:4:10 default: expected an upstream's name: old or next; found "constructor"`,
+      `c.yaml:7:13 cutovers.shop.legacy: expected an upstream's name: old or next; found "a"`,
+      `c.yaml:8:10 cutovers.shop.new: expected an upstream's name: old or next; found "b"`,
+    ]);
+  });
+
+  test("legacy and new differ", () => {
+    const text = withCutover("routes: [{ name: a, path: /a }]").replace("new: next", "new: old");
+    expect(problemsOf(text)).toEqual([
+      'c.yaml:8:10 cutovers.shop.new: expected another upstream than legacy; found "old"',
+    ]);
+  });
+
+  test("an upstream that is wrong still counts as named", () => {
+    const text = withCutover("routes: [{ name: a, path: /a }]").replace("http://127.0.0.1:7002", "nonsense");
+    expect(problemsOf(text)).toHaveLength(1);
+  });
+});
+
+describe("listeners", () => {
+  const listeners = (proxy: string, admin: string) =>
+    `${least}listeners:\n  proxy: ${proxy}\n  admin: ${admin}\n`;
+  const tokens = `auth: { tokens: [{ name: a, role: admin, sha256: "${sha("a")}" }] }\n`;
+
+  test.each([
+    ["{ port: 80 }", "{ port: 80 }"],
+    ["{ host: 0.0.0.0, port: 80 }", "{ port: 80 }"],
+    ["{ host: localhost, port: 80 }", "{ port: 80 }"],
+    ["{ port: 9900 }", "{ host: localhost }"],
+  ])("cannot share host and port: %s %s", (proxy, admin) => {
+    const problems = problemsOf(listeners(proxy, admin));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("listeners.admin.port: expected another port than listeners.proxy has");
+  });
+
+  test("may both be 0, or share a port on two addresses", () => {
+    expect(problemsOf(listeners("{ port: 0 }", "{ port: 0 }"))).toEqual([]);
+    expect(problemsOf(listeners("{ host: 127.0.0.2, port: 80 }", "{ port: 80 }"))).toEqual([]);
+  });
+
+  test("an admin API without tokens stays on loopback", () => {
+    expect(problemsOf(listeners("{}", "{ host: 0.0.0.0 }"))).toEqual([
+      'c.yaml:7:18 listeners.admin.host: expected a loopback address such as 127.0.0.1 while auth is none; found "0.0.0.0"',
+    ]);
+    expect(problemsOf(`${listeners("{}", "{ host: 0.0.0.0 }")}${tokens}`)).toEqual([]);
+  });
+
+  test.each(["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "::1", "0:0:0:0:0:0:0:1"])(
+    "%s is loopback",
+    (host) => {
+      expect(isLoopback(host)).toBe(true);
+    },
+  );
+  test.each([
+    "0.0.0.0",
+    "::",
+    "10.0.0.1",
+    "example.org",
+    "localhost.example.org",
+    "127.1.example",
+    "128.0.0.1",
+  ])("%s is not loopback", (host) => {
+    expect(isLoopback(host)).toBe(false);
+  });
+
+  test("two tokens cannot have one secret", () => {
+    const entry = (name: string, digit: string) => `{ name: ${name}, role: viewer, sha256: "${sha(digit)}" }`;
+    const text = (second: string) =>
+      `${least}auth:\n  tokens:\n    - ${entry("a", "a")}\n    - ${entry("b", second)}\n`;
+    expect(problemsOf(text("b"))).toEqual([]);
+    expect(problemsOf(text("a"))).toEqual([
+      "c.yaml:8:40 auth.tokens[1].sha256: expected a secret of its own for each token: the same as auth.tokens[0].sha256",
+    ]);
+  });
+});
+
+describe("four eyes", () => {
+  const limited = (over: string) =>
+    withCutover("routes: [{ name: a, path: /a }]", `approval: { over: ${over} }`);
+  const tokens = `auth: { tokens: [{ name: a, role: admin, sha256: "${sha("a")}" }] }\n`;
+
+  test("need people who sign in", () => {
+    expect(problemsOf(limited("10"))).toEqual([
+      expect.stringContaining("approval: expected auth to name people: nobody could approve a raise"),
+    ]);
+    expect(problemsOf(limited("10") + tokens)).toEqual([]);
+  });
+
+  test.each(["-1", "101", "0.0001", "ten"])("have no limit of %s points", (over) => {
+    expect(problemsOf(limited(over) + tokens)).toEqual([
+      expect.stringContaining("approval.over: expected a number"),
+    ]);
+  });
+});
+
+describe("an OIDC issuer", () => {
+  const text = (oidc: string) => `${least}auth:\n  oidc: { ${oidc} }\n`;
+  const rest = "audience: cutover, claim: groups, roles: { sre: operator }";
+
+  test("is reached by https, and by http on loopback alone", () => {
+    for (const url of [
+      "https://id.example/realms/shop",
+      "http://127.0.0.1:1",
+      "http://[::1]:1",
+      "http://localhost",
+    ]) {
+      expect(problemsOf(text(`issuer: "${url}", ${rest}`))).toEqual([]);
+      expect(problemsOf(text(`issuer: "https://id.example", jwksUri: "${url}", ${rest}`))).toEqual([]);
+    }
+    expect(problemsOf(text(`issuer: "http://id.example", jwksUri: "http://10.0.0.1/keys", ${rest}`))).toEqual(
+      [
+        "c.yaml:6:19 auth.oidc.issuer: expected https: http is for loopback alone",
+        "c.yaml:6:49 auth.oidc.jwksUri: expected https: http is for loopback alone",
+      ],
+    );
+    expect(problemsOf(text(`issuer: "https://id.example?a=b", ${rest}`))).toEqual([
+      "c.yaml:6:19 auth.oidc.issuer: expected https://HOST/PATH without user, query or fragment",
+    ]);
+  });
+
+  test("gives at least one role", () => {
+    const none = 'issuer: "https://id.example", audience: cutover, claim: groups, roles: {}';
+    expect(problemsOf(text(none))).toEqual([
+      "c.yaml:6:82 auth.oidc.roles: expected a mapping that is not empty",
+    ]);
+  });
+});
+
+describe("journeys", () => {
+  const other = (journey: string) =>
+    `  other: { legacy: old, new: next, shopper: ["cookie:sid"], routes: [{ name: b, path: /b, journey: start }], journey: ${journey} }\n`;
+  const first = (journey: string) =>
+    withCutover("routes: [{ name: a, path: /a, journey: start }]", `journey: ${journey}`);
+
+  test.each([
+    ["{}", "{}"],
+    ["{}", "{ cookie: cutover_journey }"],
+    ["{ cookie: j }", "{ cookie: j }"],
+  ])("two cutovers cannot have one cookie name: %s %s", (one, two) => {
+    const problems = problemsOf(`${first(one)}${other(two)}`);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(
+      /^c\.yaml:12:\d+ cutovers\.other\.journey\.cookie: expected a journey cookie of its own/,
+    );
+  });
+
+  test("two cutovers with two cookie names are fine", () => {
+    expect(problemsOf(`${first("{}")}${other("{ cookie: j }")}`)).toEqual([]);
+  });
+
+  test("a route cannot start or end a journey there is none of", () => {
+    const text = withCutover(
+      "routes:",
+      "  - { name: a, path: /a, journey: start }",
+      "  - { name: b, path: /b, journey: end }",
+    );
+    expect(problemsOf(text)).toEqual([
+      'c.yaml:11:39 cutovers.shop.routes[0].journey: expected a journey block in this cutover; found "start"',
+      'c.yaml:12:39 cutovers.shop.routes[1].journey: expected a journey block in this cutover; found "end"',
+    ]);
+  });
+
+  test("ttl is at most maxTtl", () => {
+    expect(problemsOf(first("{ ttl: 5h }"))).toEqual([
+      'c.yaml:11:21 cutovers.shop.journey.ttl: expected a ttl of at most maxTtl; found "5h"',
+    ]);
+    expect(problemsOf(first("{ ttl: 4h }"))).toEqual([]);
+  });
+
+  test("a journey no route starts is a warning, a short secret too", () => {
+    const text = withCutover("routes: [{ name: a, path: /a }]", "journey: { secret: abc }");
+    expect(warningsOf(text)).toEqual([
+      "c.yaml:11:5 cutovers.shop.journey: no route has journey: start, so no journey ever begins",
+      "c.yaml:11:16 cutovers.shop.journey.secret: a secret shorter than 16 characters can be guessed",
+    ]);
+    expect(warningsOf(first(`{ secret: "${"s".repeat(16)}" }`))).toEqual([]);
+  });
+});
+
+describe("routes", () => {
+  test("names are unique within a cutover", () => {
+    const text = withCutover("routes:", "  - { name: a, path: /a }", "  - { name: a, path: /b }");
+    expect(problemsOf(text)).toEqual([
+      'c.yaml:12:17 cutovers.shop.routes[1].name: expected a name of its own for each route: the same as cutovers.shop.routes[0].name; found "a"',
+    ]);
+  });
+
+  test.each([
+    ["path: /a", "path: /a"],
+    ["path: '/a/*'", "path: '/a/*', methods: [GET]"],
+    ["path: '/a/:id'", "path: '/a/:other'"],
+    ["path: /a, methods: [GET, POST]", "path: /a, methods: [PUT, POST]"],
+  ])("two cannot claim the same requests: { %s } { %s }", (one, two) => {
+    const text = withCutover("routes:", `  - { name: a, ${one} }`, `  - { name: b, ${two} }`);
+    const problems = problemsOf(text);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(
+      "c.yaml:12:26 cutovers.shop.routes[1].path: expected a path, or methods, of its own",
+    );
+  });
+
+  test.each([
+    ["path: /a", "path: /a/"],
+    ["path: '/a/*'", "path: /a"],
+    ["path: '/a/:id'", "path: /a/id"],
+    ["path: /a, methods: [GET]", "path: /a, methods: [POST]"],
+  ])("these differ: { %s } { %s }", (one, two) => {
+    expect(problemsOf(withCutover("routes:", `  - { name: a, ${one} }`, `  - { name: b, ${two} }`))).toEqual(
+      [],
+    );
+  });
+
+  test("nor can routes of two cutovers", () => {
+    const text = `${withCutover("routes: [{ name: a, path: /a }]")}  other: { legacy: old, new: next, shopper: ["cookie:sid"], routes: [{ name: a, path: /a }] }\n`;
+    const problems = problemsOf(text);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("cutovers.other.routes[0].path");
+    expect(problems[0]).toContain("the same as cutovers.shop.routes[0].path");
+  });
+});
+
+describe("path parameters", () => {
+  test("an owner's param: source needs a route that has it", () => {
+    const text = withCutover(
+      "routes: [{ name: a, path: '/a/:id' }]",
+      "owners:",
+      '  - { key: "param:order" }',
+      '  - { key: ["header:x", "param:order"], learn: ["param:no", "param:id"] }',
+    );
+    expect(problemsOf(text)).toEqual([
+      'c.yaml:12:16 cutovers.shop.owners[0].key: expected a parameter that a route of this cutover has; found "param:order"',
+      'c.yaml:13:29 cutovers.shop.owners[1].key[1]: expected a parameter that a route of this cutover has; found "param:order"',
+      'c.yaml:13:53 cutovers.shop.owners[1].learn[0]: expected a parameter that a route of this cutover has; found "param:no"',
+    ]);
+  });
+
+  test("a shopper's json: source on a route whose requests have no body is a warning", () => {
+    const text = withCutover(
+      "routes: [{ name: a, path: /a, methods: [GET] }, { name: b, path: /b }]",
+    ).replace('["cookie:sid"]', '["json:/user"]');
+    expect(warningsOf(text)).toEqual([
+      "c.yaml:9:15 cutovers.shop.shopper[0]: this source names no shopper on routes whose requests have no body: routes[0]",
+    ]);
+  });
+
+  test("a shopper's param: source that some route lacks is a warning", () => {
+    const text = withCutover("routes: [{ name: a, path: '/a/:user' }, { name: b, path: /b }]").replace(
+      '["cookie:sid"]',
+      '["param:user", "cookie:sid"]',
+    );
+    expect(warningsOf(text)).toEqual([
+      "c.yaml:9:15 cutovers.shop.shopper[0]: this source names no shopper on routes without the parameter: routes[1]",
+    ]);
+  });
+});
+
+describe("what tells or waits for an owner", () => {
+  const patterns = (text: string) =>
+    withCutover(
+      "routes: [{ name: a, path: /a }]",
+      `owners: [{ key: "header:x", patterns: [{ pattern: '${text}', side: new }] }]`,
+    );
+
+  test.each(["^A", "^(?:A|B)-", "^A|^B", "^[|]", "^\\|"])("a pattern may be %s", (text) => {
+    expect(warningsOf(patterns(text))).toEqual([]);
+  });
+
+  test.each(["A", "^A|B", "(?:^A)", "[A^]"])(
+    "a pattern that may be found inside a key is a warning: %s",
+    (text) => {
+      expect(warningsOf(patterns(text))).toEqual([
+        "c.yaml:11:46 cutovers.shop.owners[0].patterns[0].pattern: a pattern without ^ at its start also matches inside other keys",
+      ]);
+    },
+  );
+
+  test("an idempotency key kept for less than a day is a warning; an order is not, nor what is kept for long", () => {
+    const owners = (...each: string[]) =>
+      warningsOf(withCutover("routes: [{ name: a, path: /a }]", `owners: [${each.join(", ")}]`));
+    expect(owners('{ key: "header:k", ttl: 23h }')).toEqual([
+      "c.yaml:11:33 cutovers.shop.owners[0].ttl: a key claimed by use and kept for less than 24h: a later retry may run on the other side",
+    ]);
+    expect(
+      owners('{ key: "header:k", ttl: 24h }', '{ key: "header:o", learn: ["json:/o"], ttl: 1h }'),
+    ).toEqual([]);
+    expect(owners('{ key: "header:k" }')).toEqual([]);
+  });
+
+  test("unknown: retry without owners is a warning", () => {
+    const text = withCutover("routes: [{ name: a, path: /a, unknown: retry }]");
+    expect(warningsOf(text)).toEqual([
+      "c.yaml:10:35 cutovers.shop.routes[0].unknown: this cutover has no owners: there is nothing to wait for",
+    ]);
+  });
+
+  test("spool: off is a warning where there are owners", () => {
+    const owned = withCutover("routes: [{ name: a, path: /a }]", 'owners: [{ key: "header:x" }]');
+    expect(warningsOf(`${owned}spool: off\n`)).toEqual([
+      "c.yaml:12:1 spool: owners that could not be recorded are lost when this process ends before the store is back",
+    ]);
+    expect(warningsOf(`${withCutover("routes: [{ name: a, path: /a }]")}spool: off\n`)).toEqual([]);
+    expect(warningsOf(owned)).toEqual([]);
+  });
+
+  test("the engine http-proxy is a warning: it is dearer, and does not do all that undici does", () => {
+    expect(warningsOf(`${least}engine: http-proxy\n`)).toEqual([
+      "c.yaml:5:1 engine: http-proxy takes more CPU than undici, and sends repeated fields of a request next to each other, under the name of the first",
+    ]);
+    expect(warningsOf(`${least}engine: undici\n`)).toEqual([]);
+  });
+
+  test("an upstream that could hold every client connection", () => {
+    const bounded = (max: number) =>
+      least
+        .replace('7001" }', `7001", concurrency: { max: ${max}, queue: 10 } }`)
+        .concat("limits: { connections: 6000 }\n");
+    expect(warningsOf(bounded(5990))).toEqual([
+      "c.yaml:2:55 upstreams.old.concurrency.max: hung, this upstream could hold every client connection: limits.connections is no higher",
+    ]);
+    expect(warningsOf(bounded(5989))).toEqual([]);
+  });
+
+  test("each secret of a list is looked at", () => {
+    const text = withCutover(
+      "routes: [{ name: a, path: /a, journey: start }]",
+      `journey: { secret: [${"s".repeat(16)}, short] }`,
+    );
+    expect(warningsOf(text)).toHaveLength(1);
+    expect(warningsOf(text)[0]).toContain("journey.secret[1]: a secret shorter");
+  });
+});
+
+describe("payments", () => {
+  const warning = /payment: a payment with neither an owner key nor a journey/;
+  const pay = "{ name: pay, path: '/pay/:id', payment: true }";
+
+  test("with neither an owner key nor a journey are a warning", () => {
+    const [only, ...others] = warningsOf(withCutover(`routes: [${pay}]`));
+    expect(only).toMatch(warning);
+    expect(only).toMatch(/^c\.yaml:10:\d+ cutovers\.shop\.routes\[0\]\.payment: /);
+    expect(others).toEqual([]);
+  });
+
+  test("are kept by a key their route can carry, or by a journey", () => {
+    expect(warningsOf(withCutover(`routes: [${pay}]`, 'owners: [{ key: "header:x" }]'))).toEqual([]);
+    expect(warningsOf(withCutover(`routes: [${pay}]`, 'owners: [{ key: "param:id" }]'))).toEqual([]);
+    const journey = withCutover(`routes: [${pay}, { name: b, path: /b, journey: start }]`, "journey: {}");
+    expect(warningsOf(journey)).toEqual([]);
+  });
+
+  test("are not kept by a key only another route carries", () => {
+    const text = withCutover(
+      `routes: [${pay}, { name: b, path: '/b/:other' }]`,
+      'owners: [{ key: "param:other" }]',
+    );
+    expect(warningsOf(text).join("\n")).toMatch(warning);
+  });
+});
+
+describe("force", () => {
+  const force = (header: string) =>
+    withCutover("routes: [{ name: a, path: /a }]", `force: { header: ${header}, secrets: ["${sha("0")}"] }`);
+
+  test.each(["Connection", "TE", "Transfer-Encoding", "content-length", "Host", "Cookie", "upgrade"])(
+    "cannot take the header %s",
+    (header) => {
+      expect(problemsOf(force(header))).toEqual([
+        "c.yaml:11:22 cutovers.shop.force.header: expected a header of its own: this one has a meaning in HTTP",
+      ]);
+    },
+  );
+
+  test.each(["Content-Length", "connection"])("nor can decisionHeader be %s", (header) => {
+    expect(problemsOf(`${least}decisionHeader: ${header}\n`)).toEqual([
+      `c.yaml:5:17 decisionHeader: expected a header of its own: this one has a meaning in HTTP; found "${header}"`,
+    ]);
+  });
+
+  test("takes any other, in lower case", () => {
+    expect(configOf(force("X-Side")).cutovers.shop?.force?.header).toBe("x-side");
+  });
+});

@@ -1,0 +1,484 @@
+/** Owners and journeys in the life of a request: what is asked, what is decided, what is never moved. */
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { StoreUnavailable, type StoreUnavailable as Unavailable } from "../../../../src/state/store/port.ts";
+import { answer, createFixture, type FixtureOptions } from "../../../support/exchange-fixture.ts";
+import { valuesOf } from "../../../support/raw-upstream.ts";
+import { turn } from "../../../support/until.ts";
+
+type Fixture = ReturnType<typeof createFixture>;
+
+const host = ["Host", "shop.example"];
+const app = (shopper: string, ...more: string[]) => [...host, "X-Shopper-Id", shopper, ...more];
+const changedAt = (fixture: Fixture) => ({ updatedAt: new Date(fixture.time.ms).toISOString() });
+const out = (): Unavailable => new StoreUnavailable("off");
+
+/** Sends and lets the upstream answer. @returns the client's side */
+async function pass(
+  fixture: Fixture,
+  method: string,
+  target: string,
+  fields: string[],
+  { status = 200, body = "{}" }: { status?: number; body?: string } = {},
+) {
+  const client = fixture.send({ method, target, fields }, method === "POST" ? body : undefined);
+  const before = fixture.attempts.length;
+  for (let i = 0; i < 5; i++) await turn();
+  if (fixture.attempts.length >= before && !client.ended()) answer(fixture.attempts.at(-1), status);
+  await turn();
+  return client;
+}
+
+const side = (fixture: Fixture) => (fixture.attempts.at(-1)?.upstream === "fresh" ? "new" : "legacy");
+
+describe("a shopper whose client keeps no cookies", () => {
+  const started = async (options: FixtureOptions = {}) => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 }, ...options });
+    await pass(fixture, "POST", "/checkout", app("a"));
+    return fixture;
+  };
+
+  it("keeps the side where the checkout began when the percent falls", async () => {
+    const fixture = await started();
+    fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    await pass(fixture, "GET", "/cart/1", app("b"));
+    expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+  });
+
+  it("begins with the bucket, once, and is told of under one id; only the start gives a cookie", async () => {
+    const fixture = await started();
+    expect(fixture.decisions).toEqual(["new bucket"]);
+    fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+    const second = await pass(fixture, "POST", "/checkout", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    const later = await pass(fixture, "GET", "/cart/1", app("a"));
+    const cookies = (fields: string[] = []) => valuesOf(fields, "set-cookie").length;
+    expect([cookies(second.heads[0]?.fields), cookies(later.heads[0]?.fields)]).toEqual([1, 0]);
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "seen", "seen"]);
+    expect(new Set(fixture.journeys.map(({ pin }) => pin.id)).size).toBe(1);
+    expect(fixture.journeys.every(({ pin }) => pin.expiresAt === pin.startedAt + 14_400)).toBe(true);
+  });
+
+  it("is told of as no journey where nobody keeps its pin, until it shows the cookie it was given", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000, state: "closed" } });
+    const { heads } = await pass(fixture, "POST", "/checkout", app("a"));
+    await pass(fixture, "POST", "/checkout", app("a"));
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
+    expect(fixture.journeys).toEqual([]);
+    const [cookie = ""] = valuesOf(heads[0]?.fields ?? [], "set-cookie");
+    await pass(fixture, "GET", "/cart/1", app("a", "Cookie", cookie.split(";")[0] ?? ""));
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["seen"]);
+  });
+
+  it("is asked for only while the routing has changed within the longest journey's life", async () => {
+    let finds = 0;
+    const fixture = createFixture({
+      state: { percentThousandths: 50_000 },
+      pins: {
+        find: async () => {
+          finds += 1;
+          return undefined;
+        },
+      },
+    });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(finds).toBe(0);
+    fixture.set(changedAt(fixture));
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(finds).toBe(1);
+    await pass(fixture, "GET", "/cart/1", app("a", "Cookie", "theme=dark"));
+    await pass(fixture, "GET", "/cart/1", host);
+    expect(finds).toBe(1);
+    fixture.time.ms += 14_400_000 + 59_000;
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(finds).toBe(2);
+    fixture.time.ms += 1000;
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(finds).toBe(2);
+    fixture.set({ state: "closed", percentThousandths: 100_000, ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(finds).toBe(2);
+  });
+
+  it("goes to legacy at once after a hard rollback, and begins there anew", async () => {
+    const fixture = await started();
+    fixture.set({ percentThousandths: 0, state: "rolled_back", pinEpoch: 1, ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("legacy rolled_back");
+    await pass(fixture, "POST", "/checkout", app("a"));
+    fixture.set({ percentThousandths: 100_000, state: "open", ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("legacy journey");
+  });
+
+  it("keeps its side through a plain rollback", async () => {
+    const fixture = await started();
+    fixture.set({ percentThousandths: 0, state: "rolled_back", ...changedAt(fixture) });
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+  });
+
+  it("is free to move a grace after its end, even where its pin was not read", async () => {
+    const fixture = await started();
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "end"]);
+    fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    fixture.time.ms += 60_000;
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+  });
+
+  it("stays when its payment fails", async () => {
+    const fixture = await started();
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a"), { status: 402 });
+    fixture.time.ms += 120_000;
+    fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+  });
+
+  it("is outranked by a valid cookie", async () => {
+    const fixture = await started();
+    const client = await pass(fixture, "POST", "/checkout", app("b", "Cookie", "theme=dark"));
+    const cookie =
+      valuesOf(client.heads[0]?.fields ?? [], "set-cookie")
+        .at(-1)
+        ?.split(";")[0] ?? "";
+    fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+    await fixture.pins.start(
+      "checkout",
+      "b",
+      { id: "x".repeat(12), side: "legacy", epoch: 0, startedAt: fixture.time.ms / 1000, expiresAt: 2e9 },
+      14_400,
+    );
+    await pass(fixture, "GET", "/cart/1", app("b", "Cookie", cookie));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+  });
+
+  it("goes by the bucket, counted, while the store is out of reach", async () => {
+    const fixture = createFixture({
+      state: { percentThousandths: 100_000, updatedAt: new Date(1_700_000_000_000).toISOString() },
+      pins: { find: () => Promise.reject(out()), start: () => Promise.reject(out()) },
+    });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    await pass(fixture, "POST", "/checkout", app("a"));
+    expect(fixture.decisions).toEqual(["new bucket", "new bucket"]);
+    expect(fixture.counted.filter((count) => count === "unknown pin")).toHaveLength(2);
+  });
+
+  it("begins where its key's owner is, also when only the claim tells", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.owned.set("k1", "legacy");
+    await pass(fixture, "POST", "/checkout", app("a", "Idempotency-Key", "k1"));
+    expect(fixture.decisions).toEqual(["legacy owner"]);
+    const pin = await fixture.pins.find("checkout", "a", 14_400);
+    expect(pin?.side).toBe("legacy");
+    expect(fixture.journeys).toMatchObject([{ event: "start", pin: { id: pin?.id, side: "legacy" } }]);
+  });
+
+  it("has no fallback once its journey has begun", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: { fallback: true } });
+    const client = fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}");
+    for (let i = 0; i < 5; i++) await turn();
+    fixture.attempts[0]?.sink.failure({ outcome: "connect_failed", sent: false, code: "ECONNREFUSED" });
+    expect(client.heads[0]?.status).toBe(502);
+    expect(fixture.attempts).toHaveLength(1);
+  });
+
+  it("is never begun for nobody: a start without a shopper asks nothing", async () => {
+    let starts = 0;
+    const fixture = createFixture({
+      pins: {
+        start: async (_, __, offer) => {
+          starts += 1;
+          return offer;
+        },
+      },
+    });
+    await pass(fixture, "POST", "/checkout", host);
+    expect(fixture.decisions).toEqual(["legacy anonymous"]);
+    expect(starts).toBe(0);
+  });
+});
+
+describe("an owner's pattern", () => {
+  const cutover = {
+    owners: [
+      {
+        key: ["param:orderId", "json:/order_id"],
+        learn: ["json:/orderId"],
+        patterns: [
+          { pattern: "^SS-", side: "legacy" },
+          { pattern: "^MP-", side: "new" },
+          { pattern: "^Ü", side: "new" },
+        ],
+      },
+    ],
+  };
+
+  it.each([
+    ["SS-1", "legacy owner"],
+    ["MP-1", "new owner"],
+    ["X-MP-1", "legacy anonymous"],
+    ["Ü1", "new owner"],
+  ])("decides for the key %s: %s", async (key, decision) => {
+    const fixture = createFixture({ cutover });
+    await pass(fixture, "POST", "/callbacks/payment", host, { body: JSON.stringify({ order_id: key }) });
+    expect(fixture.decisions).toEqual([decision]);
+  });
+
+  it("is tried before the store, and what matches is never recorded", async () => {
+    const calls: string[] = [];
+    const fixture = createFixture({
+      cutover,
+      state: { percentThousandths: 100_000 },
+      owners: {
+        lookup: async (_, keys) => {
+          calls.push(`lookup ${keys.length}`);
+          return keys.map(() => "legacy");
+        },
+        record: async (_, { key }) => void calls.push(`record ${key}`),
+      },
+    });
+    await pass(fixture, "POST", "/orders/MP-1/pay", app("a"));
+    const client = fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}");
+    for (let i = 0; i < 5; i++) await turn();
+    answer(fixture.attempts.at(-1), 201, ["Content-Type", "application/json"], '{"orderId":"MP-2"}');
+    await turn();
+    expect(client.body()).toBe('{"orderId":"MP-2"}');
+    expect(calls).toEqual([]);
+  });
+});
+
+describe("unknown: retry", () => {
+  const retry = {
+    routes: [
+      { name: "cart", path: "/cart/*" },
+      { name: "checkout", path: "/checkout", methods: ["POST"], journey: "start" },
+      { name: "callback", path: "/callbacks/payment", methods: ["POST"], unknown: "retry" },
+      { name: "pay", path: "/orders/:orderId/pay", methods: ["POST"], unknown: "retry" },
+    ],
+  };
+  const callback = { body: '{"order_id":"INV-7"}' };
+  const away: FixtureOptions["owners"] = {
+    lookup: () => Promise.reject(out()),
+    record: () => Promise.reject(out()),
+  };
+
+  it("answers 503 with Retry-After instead of guessing, forwards nothing, and counts it as rejected", async () => {
+    const fixture = createFixture({ cutover: retry, owners: away });
+    const client = await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect(client.heads[0]?.status).toBe(503);
+    expect(valuesOf(client.heads[0]?.fields ?? [], "retry-after")).toEqual(["5"]);
+    expect(JSON.parse(client.body())).toMatchObject({ status: 503, code: "rejected" });
+    expect(fixture.attempts).toHaveLength(0);
+    expect(fixture.counted).toEqual(["unknown owner", "none rejected"]);
+  });
+
+  it("guesses by the bucket, counted, on a route that does not say so", async () => {
+    const fixture = createFixture({ owners: away });
+    await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect(fixture.decisions).toEqual(["legacy anonymous"]);
+    expect(fixture.counted).toContain("unknown owner");
+  });
+
+  it("does not matter where the store answers that nobody has it", async () => {
+    const fixture = createFixture({ cutover: retry });
+    const client = await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect(client.heads[0]?.status).toBe(200);
+  });
+
+  it("does not matter where the owner is remembered, or its journey says where to go", async () => {
+    let isAway = false;
+    const fixture = createFixture({
+      cutover: retry,
+      state: { percentThousandths: 100_000 },
+      owners: {
+        lookup: (_, keys) => (isAway ? Promise.reject(out()) : Promise.resolve(keys.map(() => "new"))),
+      },
+    });
+    await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    const client = await pass(fixture, "POST", "/checkout", app("a", "Cookie", "theme=dark"));
+    const cookie =
+      valuesOf(client.heads[0]?.fields ?? [], "set-cookie")
+        .at(-1)
+        ?.split(";")[0] ?? "";
+    isAway = true;
+    fixture.set({ percentThousandths: 0 });
+    await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect(fixture.decisions.at(-1)).toBe("new owner");
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a", "Cookie", cookie));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+  });
+
+  it("claims nothing for a request it refuses", async () => {
+    const fixture = createFixture({ cutover: retry, owners: { record: () => Promise.reject(out()) } });
+    const key = ["Idempotency-Key", "k1"];
+    const client = await pass(fixture, "POST", "/callbacks/payment", app("a", ...key), { body: "{}" });
+    expect(client.heads[0]?.status).toBe(503);
+    expect(fixture.spooled).toEqual([]);
+  });
+});
+
+describe("a claim in an outage", () => {
+  it("holds on this instance, waits in the spool, and has no fallback", async () => {
+    const fixture = createFixture({
+      state: { percentThousandths: 100_000 },
+      cutover: { fallback: true },
+      owners: { record: () => Promise.reject(out()), lookup: () => Promise.reject(out()) },
+    });
+    const pay = app("a", "Cookie", "theme=dark", "Idempotency-Key", "k1");
+    await pass(fixture, "POST", "/cart/1", pay);
+    fixture.set({ percentThousandths: 0 });
+    await pass(fixture, "POST", "/cart/1", pay);
+    expect(fixture.decisions).toEqual(["new bucket", "new owner"]);
+    expect(fixture.spooled).toMatchObject([{ key: "k1", claimed: true, side: "new" }]);
+    fixture.send({ method: "POST", target: "/cart/1", fields: pay }, "{}");
+    for (let i = 0; i < 5; i++) await turn();
+    fixture.attempts.at(-1)?.sink.failure({ outcome: "connect_failed", sent: false, code: "ECONNREFUSED" });
+    expect(fixture.attempts).toHaveLength(3);
+  });
+});
+
+describe("keys", () => {
+  it("longer than 512 bytes count as none, in requests and responses, and are counted", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const long = "k".repeat(513);
+    await pass(fixture, "POST", "/cart/1", app("a", "Cookie", "a=b", "Idempotency-Key", long));
+    await pass(fixture, "POST", "/cart/1", app("a", "Cookie", "a=b", "Idempotency-Key", long.slice(1)));
+    fixture.send({ method: "POST", target: "/cart/1", fields: app("a", "Cookie", "a=b") }, "{}");
+    for (let i = 0; i < 5; i++) await turn();
+    answer(fixture.attempts.at(-1), 201, ["Location", `/orders/${long}`]);
+    expect([...fixture.claims.keys(), ...fixture.owned.keys()]).toEqual([long.slice(1)]);
+    expect(fixture.counted.filter((count) => count === "long key")).toHaveLength(2);
+  });
+
+  it.each(["gzip", "deflate", "br", "identity"])(
+    "are read in JSON with the coding %s (RFC 9110 §8.4.1)",
+    async (coding) => {
+      const { brotliCompressSync, deflateSync } = await import("node:zlib");
+      const code = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync, identity: Buffer.from }[
+        coding
+      ];
+      const body = code?.(Buffer.from('{"orderId":"INV-9"}')) ?? Buffer.alloc(0);
+      const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+      const client = fixture.send(
+        { method: "POST", target: "/checkout", fields: app("a", "Cookie", "a=b") },
+        "{}",
+      );
+      for (let i = 0; i < 5; i++) await turn();
+      const sink = fixture.attempts[0]?.sink;
+      const fields = ["Content-Type", "application/json; charset=utf-8", "Content-Encoding", coding];
+      sink?.head({ status: 201, reason: "", fields });
+      sink?.data(body);
+      sink?.end([]);
+      for (let i = 0; i < 5; i++) await turn();
+      expect(fixture.owned.get("INV-9")).toBe("new");
+      expect(client.ended()).toBe(true);
+    },
+  );
+
+  it("are learned from the head alone of an answer over 64 KiB, which goes on whole", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const fields = app("a", "Cookie", "a=b");
+    const client = fixture.send({ method: "POST", target: "/checkout", fields }, "{}");
+    for (let i = 0; i < 5; i++) await turn();
+    const body = `{"orderId":"INV-1","pad":"${Buffer.alloc(90_000, "0123456789").toString()}"}`;
+    const sink = fixture.attempts[0]?.sink;
+    const told = ["Content-Type", "application/json", "Location", "/orders/INV-2"];
+    sink?.head({ status: 201, reason: "", fields: told });
+    for (let at = 0; at < body.length; at += 7000) {
+      sink?.data(Buffer.from(body.slice(at, at + 7000)));
+      // The client hears nothing before what there is to learn is safe.
+      if (at < 60_000) expect(client.heads).toEqual([]);
+      for (let i = 0; i < 3; i++) await turn();
+    }
+    sink?.end([]);
+    expect(client.body()).toBe(body);
+    expect(client.ended()).toBe(true);
+    expect([...fixture.owned.keys()]).toEqual(["INV-2"]);
+  });
+
+  it("are not sought in what unfolds to more than it should", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const client = fixture.send(
+      { method: "POST", target: "/checkout", fields: app("a", "Cookie", "a=b") },
+      "{}",
+    );
+    for (let i = 0; i < 5; i++) await turn();
+    const bomb = gzipSync(Buffer.from(`{"orderId":"INV-9","pad":"${" ".repeat(1_000_000)}"}`));
+    const fields = ["Content-Type", "application/json", "Content-Encoding", "gzip"];
+    fixture.attempts[0]?.sink.head({ status: 201, reason: "", fields });
+    fixture.attempts[0]?.sink.data(bomb);
+    fixture.attempts[0]?.sink.end([]);
+    for (let i = 0; i < 5; i++) await turn();
+    expect(fixture.owned.size).toBe(0);
+    expect(client.ended()).toBe(true);
+  });
+});
+
+describe("a client that is gone after it has ordered", () => {
+  const order = (fixture: Fixture) =>
+    fixture.send({ method: "POST", target: "/checkout", fields: app("a", "Cookie", "a=b") }, "{}");
+
+  it("does not keep the proxy from learning where the order is", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const client = order(fixture);
+    for (let i = 0; i < 5; i++) await turn();
+    client.leave();
+    expect(fixture.attempts[0]?.aborted).toBe(false);
+    expect(fixture.counted).toEqual(["new client_aborted"]);
+    answer(fixture.attempts[0], 201, ["Location", "/orders/INV-7"]);
+    await turn();
+    expect(fixture.owned.get("INV-7")).toBe("new");
+    expect(fixture.counted).toEqual(["new client_aborted"]);
+    expect(fixture.journeys).toEqual([]);
+  });
+
+  it("is no reason to count or send anything again when the upstream fails too", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: { fallback: true } });
+    const client = order(fixture);
+    for (let i = 0; i < 5; i++) await turn();
+    client.leave();
+    fixture.attempts[0]?.sink.failure({ outcome: "connect_failed", sent: false, code: "ECONNREFUSED" });
+    expect(fixture.counted).toEqual(["new client_aborted"]);
+    expect(fixture.attempts).toHaveLength(1);
+  });
+
+  it("is given up where its request can make nothing", async () => {
+    const fixture = createFixture();
+    const client = fixture.send({ method: "GET", target: "/cart/1", fields: app("a", "Cookie", "a=b") });
+    client.leave();
+    expect(fixture.attempts[0]?.aborted).toBe(true);
+  });
+
+  it("has its order learned from the head when the body breaks off", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    order(fixture);
+    for (let i = 0; i < 5; i++) await turn();
+    const sink = fixture.attempts[0]?.sink;
+    const fields = ["Content-Type", "application/json", "Location", "/orders/INV-8"];
+    sink?.head({ status: 201, reason: "", fields });
+    sink?.data(Buffer.from('{"orde'));
+    sink?.failure({ outcome: "reset", sent: true, code: "X" });
+    await turn();
+    expect(fixture.owned.get("INV-8")).toBe("new");
+  });
+});
+
+it("a login in the middle of a checkout does not move it: the cookie goes on under another shopper", async () => {
+  const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+  const client = await pass(fixture, "POST", "/checkout", [...host, "Cookie", "sid=guest"]);
+  const cookie =
+    valuesOf(client.heads[0]?.fields ?? [], "set-cookie")
+      .at(-1)
+      ?.split(";")[0] ?? "";
+  fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+  await pass(fixture, "GET", "/cart/1", app("member", "Cookie", `sid=other; ${cookie}`));
+  expect(fixture.decisions.at(-1)).toBe("new journey");
+  expect(side(fixture)).toBe("new");
+});

@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { createStore, openStore } from "../../../../src/state/store/open.ts";
+import { StoreUnavailable } from "../../../../src/state/store/port.ts";
+import { freePort } from "../../../support/free-port.ts";
+import { createManualTime } from "../../../support/manual-time.ts";
+import { createRecordedLog } from "../../../support/recorded-log.ts";
+
+const options = () => ({ prefix: "cutover", clock: createManualTime(), log: createRecordedLog() });
+
+it("opens the memory store", async () => {
+  const store = await createStore("memory:", options());
+  expect(store.kind).toBe("memory");
+  await store.close();
+});
+
+it("opens the file store at its path, with the folders to it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-open-"));
+  const store = await createStore(`file:${folder}/a/b: c.json`, options());
+  expect(store.kind).toBe("file");
+  expect(await store.shared("x", "1")).toBe("1");
+  await store.close();
+  await rm(join(folder, "a", "b: c.json"));
+  await rm(folder, { recursive: true });
+});
+
+it("opens the store on Redis without waiting for the server, and lends out its connection", async () => {
+  const { store, redis } = await openStore(`redis://127.0.0.1:${await freePort()}`, options());
+  expect(store.kind).toBe("redis");
+  expect(redis?.isReady()).toBe(false);
+  await store.close();
+  expect(redis?.isClosed()).toBe(true);
+  await expect(store.instances()).rejects.toThrow(StoreUnavailable);
+});
+
+it.each(["", "etcd://127.0.0.1", "REDIS", "redis://:sesame@:::"])("refuses %j", async (url) => {
+  await expect(openStore(url, options())).rejects.toThrow(/^(?!.*sesame).*redis:\/\/HOST:PORT/);
+});

@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import { sideTraffic } from "../../../../src/admin/api/schemas.ts";
+import { createMetrics } from "../../../../src/telemetry/metrics.ts";
+import { createTraffic, mergeTraffic, type Traffic } from "../../../../src/telemetry/traffic/traffic.ts";
+
+function trafficAt(start: number): { traffic: Traffic; advance: (ms: number) => void } {
+  let now = start;
+  const traffic = createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => now } });
+  return {
+    traffic,
+    advance(ms) {
+      now += ms;
+    },
+  };
+}
+
+const none = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
+
+describe("traffic figures", () => {
+  it("are null without requests, not zero", () => {
+    const { traffic } = trafficAt(0);
+    expect(mergeTraffic([traffic.snapshot().checkout])).toEqual({
+      windowSeconds: 60,
+      legacy: none,
+      new: none,
+    });
+  });
+
+  it("leave out what the client gave up and what the proxy refused", () => {
+    const { traffic } = trafficAt(0);
+    const recorder = traffic.recorder("checkout");
+    recorder.record("new", "client_aborted", 1);
+    recorder.record("new", "rejected", 1);
+    recorder.record("new", "timeout", 2);
+    recorder.record("new", "ok", 2);
+    const merged = mergeTraffic([traffic.snapshot().checkout]);
+    expect(merged.new).toMatchObject({ requests: 2, errors: 1, errorRate: 0.5 });
+    expect(merged.legacy).toEqual(none);
+    expect(() => sideTraffic.parse(merged.new)).not.toThrow();
+  });
+
+  it("forget a request 60 s after the slot of 5 s it ended in began", () => {
+    const { traffic, advance } = trafficAt(12_000);
+    const requests = () => mergeTraffic([traffic.snapshot().checkout]).new.requests;
+    traffic.recorder("checkout").record("new", "ok", 0.1);
+    advance(57_999);
+    expect(requests()).toBe(1);
+    advance(1);
+    expect(requests()).toBe(0);
+  });
+
+  it("use a slot again without what it held a window ago", () => {
+    const { traffic, advance } = trafficAt(0);
+    const recorder = traffic.recorder("checkout");
+    recorder.record("legacy", "reset", 0.1);
+    advance(60_000);
+    recorder.record("legacy", "ok", 0.1);
+    expect(mergeTraffic([traffic.snapshot().checkout]).legacy).toMatchObject({ requests: 1, errors: 0 });
+  });
+
+  it("put what lies outside 0.1 ms – 300 s at the nearest end", () => {
+    const { traffic } = trafficAt(0);
+    traffic.recorder("checkout").record("legacy", "ok", 0);
+    traffic.recorder("checkout").record("new", "ok", 86_400);
+    const merged = mergeTraffic([traffic.snapshot().checkout]);
+    expect(merged.legacy.p50).toBeCloseTo(0.0001, 5);
+    expect(merged.new.p50).toBeGreaterThan(290);
+    expect(merged.new.p50).toBeLessThan(310);
+  });
+
+  it("come from the rows of the metrics", () => {
+    const { traffic } = trafficAt(0);
+    const metrics = createMetrics({
+      cutovers: [{ name: "checkout", routes: ["pay"] }],
+      version: "1",
+      contact: () => ({ up: true, stalenessMs: 0 }),
+      traffic,
+    });
+    const row = metrics.meter.row("checkout", "pay");
+    row.began("new");
+    row.settled("new", "server_error", 0.2);
+    row.began("none");
+    row.settled("none", "rejected", 0.2);
+    expect(mergeTraffic([traffic.snapshot().checkout]).new).toMatchObject({ requests: 1, errors: 1 });
+  });
+});
+
+describe("mergeTraffic", () => {
+  it.each([
+    ["nothing", undefined],
+    ["a text", "60"],
+    [
+      "another window",
+      { windowSeconds: 30, legacy: { errors: 0, latency: [] }, new: { errors: 0, latency: [] } },
+    ],
+    ["half a pair", form({ errors: 0, latency: [5] })],
+    ["a bucket out of range", form({ errors: 0, latency: [100_000, 1] })],
+    ["a negative count", form({ errors: 0, latency: [5, -1] })],
+    ["a fraction", form({ errors: 0.5, latency: [] })],
+  ])("leaves out %s and keeps the others", (_, broken) => {
+    const good = form({ errors: 1, latency: [5, 4] });
+    expect(mergeTraffic([broken, good]).new).toMatchObject({ requests: 4, errors: 1 });
+  });
+});
+
+function form(side: unknown): unknown {
+  return { windowSeconds: 60, legacy: { errors: 0, latency: [] }, new: side };
+}
