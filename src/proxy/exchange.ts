@@ -16,7 +16,15 @@ import { mayFallBack } from "./fallback.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import type { TunnelEnd, UpgradeCounts } from "./listen/metrics.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
-import { decisionField, forwardRequest, type RelayContext, type RelayEvents, relay } from "./relay/relay.ts";
+import {
+  decisionField,
+  forwardRequest,
+  noTaps,
+  type RelayContext,
+  type RelayEvents,
+  relay,
+  type Tap,
+} from "./relay/relay.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { type BodyLimits, boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Held, holdBody } from "./request/buffered-body.ts";
@@ -39,7 +47,7 @@ import {
   type Watcher,
 } from "./settle.ts";
 import { codes } from "./upstream/failure.ts";
-import type { Failure, Forwarding, ResponseSink } from "./upstream/port.ts";
+import type { Failure, Forwarding } from "./upstream/port.ts";
 
 export interface ExchangeContext extends RelayContext, GatherContext, Omit<LifeContext, "noneRow"> {
   readonly bodyLimits: BodyLimits;
@@ -196,18 +204,14 @@ function send(course: Course, { upstream, total }: Destination): void {
   // A body that is still under way breaks off with the client.
   course.lingers = learned && (Buffer.isBuffer(content) || framing.kind === "none");
   const request = forwardRequest(world, arrival, life.requestId, content);
-  const around = learned ? learnerFor(course, course.decided) : undefined;
-  course.forwarding = relay(world, upstream, request, arrival, inbound.answer, course, around);
+  const taps = learned ? tapsOf(course, course.decided) : noTaps;
+  course.forwarding = relay(world, upstream, request, arrival, inbound.answer, course, taps);
 }
 
-function learnerFor(
-  course: Course,
-  found: Decided | undefined,
-): ((sink: ResponseSink) => ResponseSink) | undefined {
-  if (found === undefined) return undefined;
+function tapsOf({ world }: Course, found: Decided | undefined): readonly Tap[] {
+  if (found === undefined) return noTaps;
   const { route, decision, keys } = found;
-  return (sink) =>
-    learning(course.world, route.cutover, decision.side, keys, sink, () => course.forwarding?.resume());
+  return [learning(world, route.cutover, decision.side, keys)];
 }
 
 function answered(this: Course, status: number): readonly string[] {

@@ -47,6 +47,17 @@ export interface RelayEvents {
   failed(failure: Failure): void;
 }
 
+/**
+ * Stands in the way of one answer, from the upstream to the client, and sees all of it: what it returns is given each
+ * part, and passes it on to `next`, at once or later.
+ *
+ * @param resume asks the upstream for more, after the tap has said by `data` that no more is wanted
+ */
+export type Tap = (next: ResponseSink, resume: () => void) => ResponseSink;
+
+/** The taps of an answer that nothing else wants to see. */
+export const noTaps: readonly Tap[] = [];
+
 /** The request for the next hop (RFC 9110 §7.6). */
 export function forwardRequest(
   context: RelayContext,
@@ -86,26 +97,30 @@ function countHop(fields: string[], left: number | undefined): void {
 
 /** One attempt under way: what the engine calls, and what the exchange does. Its functions are shared. */
 interface Relay extends ResponseSink, Forwarding {
-  readonly context: RelayContext;
+  readonly context: Pick<RelayContext, "proxyName">;
   readonly upstream: Upstream;
-  readonly arrival: Arrival;
+  readonly arrival: Pick<Arrival, "head">;
   readonly answer: Answer;
   readonly events: RelayEvents;
   request: ForwardRequest;
-  /** What the engine is given: itself, or what stands around it. */
+  /** What the engine is given: itself, or the first of the taps before it. */
   outer: ResponseSink;
   forwarding: Forwarding | undefined;
 }
 
-/** Sends the request and relays what comes back, a byte at a time as fast as the client takes it. */
+/**
+ * Sends the request and relays what comes back, as fast as the client takes it.
+ *
+ * @param taps those that see the answer on its way, the first of them first
+ */
 export function relay(
-  context: RelayContext,
+  context: Pick<RelayContext, "proxyName">,
   upstream: Upstream,
   request: ForwardRequest,
-  arrival: Arrival,
+  arrival: Pick<Arrival, "head">,
   answer: Answer,
   events: RelayEvents,
-  around: ((sink: ResponseSink) => ResponseSink) | undefined,
+  taps: readonly Tap[],
 ): Forwarding {
   const made: Omit<Relay, "outer"> = {
     context,
@@ -125,10 +140,15 @@ export function relay(
     abort,
   };
   const attempt: Relay = Object.assign(made, { outer: made });
-  if (around !== undefined) attempt.outer = around(attempt);
+  if (taps.length > 0) attempt.outer = tapped(taps, attempt);
   attempt.forwarding = upstream.forward(request, attempt.outer);
   answer.onDrain(() => attempt.forwarding?.resume());
   return attempt;
+}
+
+function tapped(taps: readonly Tap[], attempt: Relay): ResponseSink {
+  const resumeIt = () => attempt.resume();
+  return taps.reduceRight<ResponseSink>((next, tap) => tap(next, resumeIt), attempt);
 }
 
 function interim(this: Relay, { status, reason, fields }: ResponseHead): void {

@@ -10,6 +10,7 @@
 import { fieldValue, type RequestView, readSource } from "../../decide/sources.ts";
 import type { OwnerKey, Ownership } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
+import type { Tap } from "../relay/relay.ts";
 import type { CompiledCutover } from "../routes.ts";
 import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
 import { holdLimit } from "./buffered-body.ts";
@@ -37,12 +38,20 @@ interface Answered {
 }
 
 /**
- * A sink that passes on what it is given once the keys in it are recorded.
+ * A tap that passes an answer on once the keys in it are recorded.
  *
  * @param named the keys of the request
- * @param resume asks the engine for more after the sink has held it off
  */
 export function learning(
+  context: LearnContext,
+  cutover: CompiledCutover,
+  side: Side,
+  named: readonly OwnerKey[],
+): Tap {
+  return (sink, resume) => learningSink(context, cutover, side, named, sink, resume);
+}
+
+function learningSink(
   { fieldNames, ownership, onLongKey }: LearnContext,
   cutover: CompiledCutover,
   side: Side,
