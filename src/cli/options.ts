@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { historyLimits } from "../admin/api/history-view.ts";
 import { reasonSchema } from "../admin/api/schemas.ts";
-import { parseDuration } from "../config/values/duration.ts";
+import { parseDuration } from "../base/duration.ts";
 import { type AdminClient, createClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";

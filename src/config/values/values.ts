@@ -1,8 +1,8 @@
 /** The single values the configuration is made of (zod). Their messages say what was expected, never what was found. */
 import { isIP } from "node:net";
 import { z } from "zod";
+import { parseDuration } from "../../base/duration.ts";
 import { parseRedisPlace } from "../../redis/url.ts";
-import { parseDuration } from "./duration.ts";
 import { type PathPattern, parsePath } from "./path.ts";
 import { parseSize } from "./size.ts";
 import { parseSource, type Source } from "./source.ts";

@@ -1,3 +1,4 @@
+/** Durations as people write them. */
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const form = /^(\d{1,9})(ms|s|m|h|d)$/;
 
