@@ -19,8 +19,8 @@ import { createOpenGauges } from "../telemetry/open.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { watchRollbacks } from "../telemetry/rollbacks.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
-import { patiently } from "./patience.ts";
-import { routesOf } from "./routes.ts";
+import { routesOf } from "./data-plane.ts";
+import { patiently } from "./sockets.ts";
 
 export interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };

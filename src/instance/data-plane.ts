@@ -6,6 +6,7 @@
  * remembers (owners, pins, the spool, the notebook) is one for the life of the process.
  */
 
+import { setFlagsFromString } from "node:v8";
 import { systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
@@ -30,7 +31,7 @@ import type { Following } from "../state/follow/snapshot.ts";
 import type { Clock } from "../state/store/port.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
-import { startObjectsYoung } from "./heap.ts";
+import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
 import type { Holders } from "./serving.ts";
 
 export interface DataPlaneOptions {
@@ -206,4 +207,23 @@ export async function openDataPlane(
       await spool.close();
     },
   };
+}
+
+/** The names that the counts of a configuration go by. */
+export function routesOf({ cutovers }: Config): CutoverRoutes[] {
+  return Object.entries(cutovers).map(([name, { routes }]) => ({
+    name,
+    routes: routes.map((route) => route.name),
+  }));
+}
+
+/**
+ * Has every object begin in new space. Once many objects of one place in the code have outlived a collection, as
+ * those of requests do on a busy machine, V8 makes the next of them in old space at once (it calls that
+ * pretenuring), and keeps to it. Each of them, dead with its request, then keeps alive whatever it refers to until
+ * the next full collection. Measured in about every second process: a quarter of all that is allocated, and
+ * collections of new space that take eight times as long.
+ */
+function startObjectsYoung(): void {
+  setFlagsFromString("--no-allocation-site-pretenuring");
 }

@@ -6,25 +6,24 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Explanation } from "../admin/api/explanation.ts";
 import type { Phase } from "../admin/api/schemas.ts";
 import { createAdminServer } from "../admin/server.ts";
 import { systemClock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import type { ConfigSource, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import { explain } from "../proxy/explain.ts";
+import { type Explained, explain } from "../proxy/explain.ts";
 import { originOf } from "../proxy/listen/server.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
 import { accessLog, createLog, type LogLevel } from "../telemetry/log.ts";
-import type { Lines } from "../telemetry/log-file.ts";
+import { type Lines, openLog } from "../telemetry/log-file.ts";
 import { type Control, openControl } from "./control.ts";
 import { openDataPlane } from "./data-plane.ts";
-import { explanationOf } from "./explaining.ts";
-import { openLines } from "./lines.ts";
 import { createLocalFront } from "./one-process.ts";
-import { findPort, patiently } from "./patience.ts";
 import { createReload } from "./reload.ts";
 import type { Front } from "./serving.ts";
-import type { InheritedSockets } from "./sockets.ts";
+import { findPort, type InheritedSockets, patiently } from "./sockets.ts";
 import { createWorkerFront } from "./workers/primary.ts";
 
 export interface InstanceOptions {
@@ -84,7 +83,7 @@ async function build(
   let workersLinesDropped = 0;
   let front: Front | undefined;
 
-  const { lines, end: endLines } = openLines(options.logPath, size > 1);
+  const { lines, end: endLines } = openLog(options.logPath, size > 1);
   undo(endLines);
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
   const control = await openControl(config, {
@@ -281,4 +280,21 @@ async function openWorkers(
       process.exit(1);
     },
   });
+}
+
+/** What was explained, as the admin API says it. */
+function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
+  return {
+    side: decision.side,
+    reason: decision.reason,
+    bucket: bucket ?? null,
+    percent: percentToNumber(state.percentThousandths),
+    version: state.version,
+    owner: owner === undefined ? null : { side: owner.side ?? null, by: owner.by },
+    journey:
+      journey === undefined
+        ? null
+        : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
+    sentence,
+  };
 }

@@ -9,7 +9,7 @@ import { lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
-import { routesOf } from "./routes.ts";
+import { routesOf } from "./data-plane.ts";
 import type { Front } from "./serving.ts";
 
 export interface ReloadOptions {

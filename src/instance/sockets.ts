@@ -1,8 +1,13 @@
 /**
- * Listening sockets that a supervisor holds and hands over (sd_listen_fds(3)), so that a restart loses no connection:
- * what comes while one process ends and the next one starts waits in the socket. Descriptors begin at 3; those named
+ * Listening sockets: those that a supervisor hands over, and waiting for those that an earlier process still has.
+ *
+ * A supervisor that keeps the sockets and hands them over (sd_listen_fds(3)) loses no connection in a restart: what
+ * comes while one process ends and the next one starts waits in the socket. Descriptors begin at 3; those named
  * `proxy` and `admin` are told by their names, without names the first is the proxy's and the second the admin's.
  */
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
 export interface InheritedSockets {
   readonly proxy?: number;
   readonly admin?: number;
@@ -25,4 +30,37 @@ export function inheritedSockets(
   };
   const [proxy, admin] = [at("proxy", 0), at("admin", 1)];
   return { ...(proxy === undefined ? {} : { proxy }), ...(admin === undefined ? {} : { admin }) };
+}
+
+const retryMs = 50;
+const taken: ReadonlySet<unknown> = new Set(["EADDRINUSE", "ELOCKED"]);
+
+/**
+ * Tries again while it fails because another process still has what it needs: a port, the embedded store's file.
+ *
+ * @throws what the last try threw
+ */
+export async function patiently<T>(waitMs: number, attempt: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isTaken = error instanceof Error && "code" in error && taken.has(error.code);
+      if (!isTaken || performance.now() >= deadline) throw error;
+      await sleep(retryMs);
+    }
+  }
+}
+
+/** @returns the port, or one that is free now for 0 @throws Error when something listens there */
+export function findPort({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen({ host, port, exclusive: true }, () => {
+      const address = probe.address();
+      probe.close(() => resolve(address === null || typeof address === "string" ? port : address.port));
+    });
+  });
 }

@@ -14,7 +14,8 @@
  * A reader that stops reading and keeps the pipe open holds up the end of the process, too: Node waits for the
  * write under way. That is every program's lot on a blocking pipe, and SIGKILL's to end.
  */
-import { write as writeFd, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, write as writeFd, writeSync } from "node:fs";
+import { dirname } from "node:path";
 
 const soonMs = 100;
 const soonBytes = 65_536;
@@ -43,6 +44,32 @@ export interface LinesOptions {
   readonly maxBytes?: number;
   /** Other processes write there too. */
   readonly isShared?: boolean;
+}
+
+/**
+ * Opens the place where a process writes its log.
+ *
+ * @param path of a file, appended to; standard output without it
+ * @param isShared whether other processes write there too
+ */
+export function openLog(
+  path: string | undefined,
+  isShared: boolean,
+): { readonly lines: Lines; readonly end: () => Promise<void> } {
+  if (path === undefined) {
+    const lines = createLines({ fd: process.stdout.fd, isShared });
+    return { lines, end: () => lines.end() };
+  }
+  mkdirSync(dirname(path), { recursive: true });
+  const fd = openSync(path, "a");
+  const lines = createLines({ fd, isShared });
+  return {
+    lines,
+    async end() {
+      await lines.end();
+      closeSync(fd);
+    },
+  };
 }
 
 export function createLines(options: LinesOptions): Lines {

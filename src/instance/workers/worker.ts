@@ -12,11 +12,10 @@ import { openOwnershipStores } from "../../ownership/stores/open.ts";
 import { createProxyServer } from "../../proxy/listen/server.ts";
 import { openStore } from "../../state/store/open.ts";
 import { accessLog, createLog } from "../../telemetry/log.ts";
+import { openLog } from "../../telemetry/log-file.ts";
 import { createRegistry } from "../../telemetry/registry.ts";
 import { createHandOver } from "../../telemetry/requests/hand-over.ts";
-import { type DataPlane, openDataPlane, type Prepared } from "../data-plane.ts";
-import { openLines } from "../lines.ts";
-import { routesOf } from "../routes.ts";
+import { type DataPlane, openDataPlane, type Prepared, routesOf } from "../data-plane.ts";
 import { createCarriedTaker } from "./carried.ts";
 import { createTaughtFollowing } from "./following.ts";
 import type { Link } from "./link.ts";
@@ -60,7 +59,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   });
 
   const config = configOf(start.source);
-  const { lines, end: endLines } = openLines(start.logPath, true);
+  const { lines, end: endLines } = openLog(start.logPath, true);
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
   const { holding, close: closeHolding } = await openHolding(config, link, log);
