@@ -8,12 +8,12 @@ import type {
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Audit } from "../audit/port.ts";
-import type { Timers } from "../base/clock.ts";
+import type { Clock, Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { AuthConfig } from "../config/schema.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import type { Following } from "../state/follow/snapshot.ts";
-import type { Clock, Store } from "../state/store/port.ts";
+import type { Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { OpenFigures } from "./api/open-view.ts";
 import type { Phase } from "./api/schemas.ts";

@@ -4,7 +4,8 @@
  * is told as of the last reading, and not at all when that is not of these seconds.
  */
 import { systemTimers, within } from "../base/clock.ts";
-import { type InstanceRecord, StoreUnavailable } from "../state/store/port.ts";
+import { StoreUnavailable } from "../base/unavailable.ts";
+import type { InstanceRecord } from "../state/store/port.ts";
 import { type OpenFigures, type OpenView, unknownOpen } from "./api/open-view.ts";
 import type { AdminOptions } from "./context.ts";
 

@@ -5,9 +5,9 @@
  */
 import { STATUS_CODES } from "node:http";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { StoreUnavailable } from "../base/unavailable.ts";
 import type { CutoverState, RefusalCode } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import { StoreUnavailable } from "../state/store/port.ts";
 import type { Problem, ProblemCode } from "./api/schemas.ts";
 
 export const problemType = "application/problem+json";

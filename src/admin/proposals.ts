@@ -9,11 +9,12 @@
 import { randomBytes } from "node:crypto";
 import type { Audit } from "../audit/port.ts";
 import { systemTimers, within } from "../base/clock.ts";
+import { StoreUnavailable } from "../base/unavailable.ts";
 import type { Proposal } from "../state/rules/four-eyes.ts";
 import type { Actor } from "../state/rules/model.ts";
 import type { Origin } from "../state/rules/origin.ts";
 import { percentFromNumber, percentToNumber } from "../state/rules/percent.ts";
-import { type Command, StoreUnavailable } from "../state/store/port.ts";
+import type { Command } from "../state/store/port.ts";
 import type { ProposalView } from "./api/proposal-view.ts";
 import type { AdminOptions } from "./context.ts";
 

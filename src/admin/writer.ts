@@ -8,11 +8,12 @@
 import type { FastifyRequest } from "fastify";
 import type { Audit } from "../audit/port.ts";
 import { systemTimers, within } from "../base/clock.ts";
+import { StoreUnavailable } from "../base/unavailable.ts";
 import { waitApplied } from "../state/follow/applied.ts";
 import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
 import { reachOf } from "../state/rules/completion.ts";
 import type { Actor, Change } from "../state/rules/model.ts";
-import { type Applied, type Command, StoreUnavailable } from "../state/store/port.ts";
+import type { Applied, Command } from "../state/store/port.ts";
 import type { WriteAnswer } from "./api/write-answer.ts";
 import { appliedLocally, appliedView, writeView } from "./applied-view.ts";
 import type { AdminOptions } from "./context.ts";

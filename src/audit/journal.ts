@@ -7,11 +7,13 @@
  * be written holds up nothing: lines wait, the log says so, and it is tried again each second. Of refusals more than
  * `burst` at once, or a second, are counted instead of written, so that nobody can fill the disk with them.
  */
-import { systemTimers, type Timers } from "../base/clock.ts";
+
+import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
+import { StoreUnavailable } from "../base/unavailable.ts";
 import type { Following } from "../state/follow/snapshot.ts";
-import { type Clock, type HistoryEntry, type Store, StoreUnavailable } from "../state/store/port.ts";
+import type { HistoryEntry, Store } from "../state/store/port.ts";
 import { type AuditFile, type AuditFileOptions, openAuditFile } from "./file.ts";
 import {
   annotationLine,

@@ -1,5 +1,13 @@
 /** Time of the machine, and waiting with a bound. What waits is handed a `Timers`, so that tests advance it. */
-import { type Clock, StoreUnavailable } from "../state/store/port.ts";
+import { StoreUnavailable } from "./unavailable.ts";
+
+/** Where time comes from; tests hand in one they advance themselves. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds of a clock that never steps back. */
+  monotonic(): number;
+}
 
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -7,7 +7,7 @@
  */
 
 import { setFlagsFromString } from "node:v8";
-import { systemTimers } from "../base/clock.ts";
+import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createOwnershipMetrics } from "../ownership/metrics.ts";
@@ -28,7 +28,6 @@ import { createTrust } from "../proxy/trust.ts";
 import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
 import { createUpstreamPool } from "../proxy/upstream/pool.ts";
 import type { Following } from "../state/follow/snapshot.ts";
-import type { Clock } from "../state/store/port.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
 import type { CutoverRoutes } from "../telemetry/requests/counts.ts";

@@ -4,9 +4,10 @@ import { access } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
+import { StoreUnavailable } from "../base/unavailable.ts";
 import type { Config } from "../config/schema.ts";
 import { openStore } from "../state/store/open.ts";
-import { type Store, StoreUnavailable } from "../state/store/port.ts";
+import type { Store } from "../state/store/port.ts";
 
 export interface Finding {
   /** What was looked at: `store`, `upstream marketplace`. */

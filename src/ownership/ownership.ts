@@ -14,8 +14,8 @@
  */
 
 import { createLru } from "../base/bounded-map.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { Clock } from "../state/store/port.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool/spool.ts";
 import type { NamedKey, OwnerStore, OwnershipStores } from "./stores/port.ts";

@@ -7,8 +7,8 @@
  */
 
 import { createLru } from "../base/bounded-map.ts";
+import type { Clock } from "../base/clock.ts";
 import type { JourneyPin } from "../decide/pin.ts";
-import type { Clock } from "../state/store/port.ts";
 import type { Pins } from "./port.ts";
 import type { PinStore } from "./stores/port.ts";
 

@@ -9,9 +9,9 @@
  * All else is answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
+import type { Clock } from "../base/clock.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { Journeys, Orders } from "../ownership/port.ts";
-import type { Clock } from "../state/store/port.ts";
 import { mayFallBack } from "./fallback.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import type { TunnelEnd, UpgradeCounts } from "./listen/metrics.ts";

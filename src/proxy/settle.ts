@@ -3,10 +3,10 @@
  * its way (route, side, reason, status) is noted here for that line.
  */
 
+import type { Clock } from "../base/clock.ts";
 import type { Deadlines, Waiting } from "../base/deadlines.ts";
 import type { Reason } from "../decide/decide.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { Clock } from "../state/store/port.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { MeteredSide, MeterRow } from "../telemetry/requests/meter.ts";
 import type { Inbound } from "./inbound.ts";

@@ -1,6 +1,6 @@
 /** Calls to Redis that are tried until they are answered or their time is up. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { StoreUnavailable } from "../state/store/port.ts";
+import { StoreUnavailable } from "../base/unavailable.ts";
 import type { Script } from "../state/store/redis/scripts/scripts.ts";
 import { monotonicMs, type RedisClient, type RedisCommand, type Reply } from "./client.ts";
 

@@ -8,11 +8,12 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StoreUnavailable } from "../../src/base/unavailable.ts";
 import type { Proposal } from "../../src/state/rules/four-eyes.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 import { historyLimit } from "../../src/state/store/document.ts";
 import { openFileStore } from "../../src/state/store/file.ts";
-import { type Store, StoreUnavailable } from "../../src/state/store/port.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { createManualTime } from "../support/manual-time.ts";
 

@@ -9,10 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createAppendFile } from "../../src/base/append-file.ts";
+import { StoreUnavailable } from "../../src/base/unavailable.ts";
 import { openFileStores } from "../../src/ownership/stores/in-process.ts";
 import { openRecordFile } from "../../src/ownership/stores/record-file.ts";
 import { createRecords, type StoredRecord } from "../../src/ownership/stores/records.ts";
-import { StoreUnavailable } from "../../src/state/store/port.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { fact } from "../support/named-keys.ts";
 

@@ -2,6 +2,8 @@
  * A fleet of exchanges over one place of owners and pins, two upstreams that make orders, and the shoppers' side of
  * it: all in one process, in the test's own time. Every answer is held against what the fleet promises.
  */
+
+import { StoreUnavailable } from "../../src/base/unavailable.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { NamedKey, OwnerStore } from "../../src/ownership/stores/port.ts";
 import {
@@ -11,7 +13,6 @@ import {
   type Side,
   transition,
 } from "../../src/state/rules/model.ts";
-import { StoreUnavailable } from "../../src/state/store/port.ts";
 import { answer, createFixture } from "./exchange-fixture.ts";
 import { valuesOf } from "./raw-upstream.ts";
 import { turn } from "./until.ts";

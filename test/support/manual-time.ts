@@ -1,7 +1,6 @@
 /** Time that passes only when a test says so: a clock and the timers that go by it. */
 import { setImmediate } from "node:timers/promises";
-import type { Timers } from "../../src/base/clock.ts";
-import type { Clock } from "../../src/state/store/port.ts";
+import type { Clock, Timers } from "../../src/base/clock.ts";
 
 export interface ManualTime extends Clock, Timers {
   /** Lets the time pass, runs what falls due in order, and lets all that follows from it in this process happen. */

@@ -1,9 +1,9 @@
 /** A process whose store never answers: spools owners without pause, says each that is safe. Argument: FOLDER. */
 
 import { systemClock, systemTimers } from "../../src/base/clock.ts";
+import { StoreUnavailable } from "../../src/base/unavailable.ts";
 import { createSpool } from "../../src/ownership/spool/spool.ts";
 import { createSpoolFile } from "../../src/ownership/spool/spool-file.ts";
-import { StoreUnavailable } from "../../src/state/store/port.ts";
 
 const [folder = ""] = process.argv.slice(2);
 const silent = () => undefined;

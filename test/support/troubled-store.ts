@@ -1,11 +1,7 @@
 /** A store that can be told to fail, to hang, to lose hints and to hold nonsense written by hand. */
-import {
-  type Loaded,
-  type News,
-  type Rejection,
-  type Store,
-  StoreUnavailable,
-} from "../../src/state/store/port.ts";
+
+import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import type { Loaded, News, Rejection, Store } from "../../src/state/store/port.ts";
 
 export interface TroubledStore extends Store {
   /** How its calls go from now on; `hang` holds them until the next mood and lets them go by that. */

@@ -8,8 +8,8 @@
  * looked into in the next line of its address.
  */
 import { isIPv6 } from "node:net";
+import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { Clock } from "../../state/store/port.ts";
 
 const allowed = { burst: 10, everyMs: 3000 } as const;
 const logged = { burst: 50, everyMs: 1000 } as const;

@@ -11,10 +11,10 @@
  * even where the address has failed too often; the signature of an OIDC token is not worked out then.
  */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { AuthConfig } from "../../config/schema.ts";
 import type { Actor } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { Refused, tooManyAttempts } from "../problem.ts";
 import { createAttempts } from "./attempts.ts";
 import { safeMethods } from "./browser.ts";

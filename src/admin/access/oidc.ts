@@ -20,10 +20,10 @@ import {
   jwtVerify,
 } from "jose";
 import { z } from "zod";
+import type { Clock } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { OidcConfig } from "../../config/schema.ts";
 import { type Actor, type Role, roles } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { isLoopbackHost } from "./tokens.ts";
 
 const algorithms = ["RS256", "ES256", "EdDSA"];

@@ -6,8 +6,8 @@
  * made with. At most 8 of one name and 256 in all: the one unused for longest makes room.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
 import type { Actor } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 
 const idleMs = 15 * 60_000;
 const lifetimeMs = 8 * 3_600_000;

@@ -3,9 +3,9 @@
  * plus the time since: a worker cut off from its primary grows stale like one cut off from the store.
  */
 
+import type { Clock } from "../../base/clock.ts";
 import type { Following, Snapshot } from "../../state/follow/snapshot.ts";
 import { initialState } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
 
 export interface TaughtFollowing extends Following {

@@ -2,8 +2,10 @@
  * Owners, pins and what is open of an embedded store live in the primary. A worker asks for them over the channel (`askingStores`);
  * the primary answers out of what it keeps (`answerFrom`).
  */
+
+import type { Clock } from "../../base/clock.ts";
+import { StoreUnavailable } from "../../base/unavailable.ts";
 import type { Holding } from "../../ownership/under-way/port.ts";
-import { type Clock, StoreUnavailable } from "../../state/store/port.ts";
 import type { Question, Reply } from "./messages.ts";
 
 /** @param send rejects with StoreUnavailable when no reply comes in time */

@@ -3,11 +3,9 @@
  * once, and harmlessly so, since recording what is owned changes nothing. With a folder they wait in a file too
  * (spool-file.ts), so that what a killed process knew is handed in by the next one on this host.
  */
-import type { Timers } from "../../base/clock.ts";
-import { within } from "../../base/clock.ts";
+import { type Clock, type Timers, within } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { Side } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import type { NamedKey, OwnerStore } from "../stores/port.ts";
 import type { SpoolFile } from "./spool-file.ts";
 

@@ -1,7 +1,8 @@
 /** Owners and pins of one process: over records in its memory, or in a file beside the embedded store. */
+
+import type { Clock } from "../../base/clock.ts";
 import { meetPin, readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
 import type { Side } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { pinDigest } from "../pin-digest.ts";
 import type { OwnershipStores } from "./port.ts";
 import { openRecordFile } from "./record-file.ts";

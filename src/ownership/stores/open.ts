@@ -1,6 +1,7 @@
 /** Opens the place of owners, pins and what is open beside the store that the configuration names. */
+
+import type { Clock } from "../../base/clock.ts";
 import type { RedisClient } from "../../redis/client.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { createOpenInProcess } from "../under-way/in-process.ts";
 import type { Holding } from "../under-way/port.ts";
 import { createOpenInRedis } from "../under-way/redis.ts";

@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { createAppendFile } from "../../base/append-file.ts";
-import type { Clock } from "../../state/store/port.ts";
+import type { Clock } from "../../base/clock.ts";
 import { createRecords, type Records, type StoredRecord } from "./records.ts";
 
 const line = z.object({ id: z.string(), value: z.string(), until: z.number() });

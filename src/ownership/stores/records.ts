@@ -2,7 +2,9 @@
  * Short texts by id, each with an end, in the memory of one process. With `persist` (record-file.ts) a record is
  * told to anybody only once it is durable.
  */
-import { type Clock, StoreUnavailable } from "../../state/store/port.ts";
+
+import type { Clock } from "../../base/clock.ts";
+import { StoreUnavailable } from "../../base/unavailable.ts";
 
 export interface StoredRecord {
   readonly id: string;

@@ -1,6 +1,7 @@
 /** What is open, as one process knows it: begun anew with each start of the process. */
+
+import type { Clock } from "../../base/clock.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import {
   type OpenCount,
   type OpenNote,

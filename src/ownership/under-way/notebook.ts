@@ -4,10 +4,9 @@
  * can be kept meanwhile those noted first are lost, and counted.
  */
 import { createHash } from "node:crypto";
-import type { Timers } from "../../base/clock.ts";
+import type { Clock, Timers } from "../../base/clock.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import type { JourneyEvent } from "../port.ts";
 import { type OpenKind, type OpenNote, type OpenStore, openKinds, opensAgain } from "./port.ts";
 

@@ -8,8 +8,8 @@
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { StoreUnavailable } from "../../base/unavailable.ts";
 import { monotonicMs, type RedisClient, type RedisCommand, type Reply } from "../../redis/client.ts";
-import { StoreUnavailable } from "../../state/store/port.ts";
 import {
   type OpenCount,
   type OpenCounts,

@@ -3,11 +3,12 @@
  * shopper whose client keeps no cookies. At most one round trip each for owners and pin, side by side; one more to
  * begin a journey, one more to claim a key.
  */
+
+import type { Clock } from "../../base/clock.ts";
 import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Claimed, Found, OwnerKey, Ownership, Pins } from "../../ownership/port.ts";
 import type { CutoverState, Side } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import type { CompiledRoute } from "../routes.ts";
 
 /** What a request of a cutover was decided by. */

@@ -16,7 +16,7 @@
  *
  * Not a clock is read but the one handed in, and nothing happens but when it is called.
  */
-import type { Clock } from "../../state/store/port.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { BreakerState } from "./metrics.ts";
 
 /** What a request found out: `unknown` where it ended before the connect did. */

@@ -1,9 +1,8 @@
 /** An upstream of the configuration: its engine, the gate before it, and the checks of its health. */
 
-import type { Timers } from "../../base/clock.ts";
+import type { Clock, Timers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config, UpstreamConfig } from "../../config/schema.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { createGatedUpstream } from "./admission.ts";
 import { createBreaker } from "./breaker.ts";
 import { startHealthCheck } from "./health.ts";

@@ -1,7 +1,8 @@
 /** Waits until the fleet decides by a version: what a write answers with. */
-import { systemTimers, type Timers, within } from "../../base/clock.ts";
+
+import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
 import { type Completion, completionOf, type Reach } from "../rules/completion.ts";
-import type { Clock, InstanceRecord, Store } from "../store/port.ts";
+import type { InstanceRecord, Store } from "../store/port.ts";
 
 /** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
 const firstPauseMs = 5;

@@ -15,20 +15,14 @@
  *
  * A cutover's version never decreases here. What the store does not know keeps its last good state.
  */
-import { systemTimers, type Timers, within } from "../../base/clock.ts";
+
+import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import type { Log } from "../../base/log.ts";
+import { StoreUnavailable } from "../../base/unavailable.ts";
 import { initialState } from "../rules/model.ts";
 import { accept, successionOf } from "../rules/succession.ts";
-import {
-  type Clock,
-  type LastGood,
-  type Loaded,
-  type News,
-  type Store,
-  StoreUnavailable,
-  type WhenStale,
-} from "../store/port.ts";
+import type { LastGood, Loaded, News, Store, WhenStale } from "../store/port.ts";
 import { createHeartbeat, heartbeatMs } from "./heartbeat.ts";
 import { createLocalChanges, type LocalWrites } from "./local-changes.ts";
 import { createFollowReport } from "./report.ts";

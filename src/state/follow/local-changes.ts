@@ -4,7 +4,7 @@
  * cutover.
  */
 import { randomUUID } from "node:crypto";
-import { type Timers, within } from "../../base/clock.ts";
+import { type Clock, type Timers, within } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import {
@@ -16,7 +16,7 @@ import {
   reconciledReason,
 } from "../rules/ceiling.ts";
 import { type CutoverState, initialState } from "../rules/model.ts";
-import type { Applied, Clock, LastGood, Store } from "../store/port.ts";
+import type { Applied, LastGood, Store } from "../store/port.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
 /** How long the answer to a local change waits for the disk; the change is in force before. */

@@ -13,12 +13,12 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import type { Clock } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
 import type { LocalChange } from "../rules/ceiling.ts";
 import type { CutoverState } from "../rules/model.ts";
-import type { Clock } from "../store/port.ts";
 import { storedState } from "../store/stored-state.ts";
 import { localChangeSchema } from "../store/written.ts";
 import { sameState } from "./snapshot.ts";

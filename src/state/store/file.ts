@@ -8,11 +8,12 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
+import type { Clock } from "../../base/clock.ts";
 import { lockFile } from "../../base/file-lock.ts";
 import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
 import { type CutoverRecord, emptyDocument, historyLimit, type StateDocument } from "./document.ts";
 import { createInProcessStore } from "./in-process.ts";
-import type { Clock, Store } from "./port.ts";
+import type { Store } from "./port.ts";
 import { storedState } from "./stored-state.ts";
 import { annotationSchema, historyEntrySchema, proposalSchema } from "./written.ts";
 

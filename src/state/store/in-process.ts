@@ -4,6 +4,8 @@
  * rejects, the document is what it was and the caller is told that the store is unavailable.
  */
 
+import type { Clock } from "../../base/clock.ts";
+import { StoreUnavailable } from "../../base/unavailable.ts";
 import { approvalOf, type Proposal } from "../rules/four-eyes.ts";
 import { type CutoverState, initialState, transition } from "../rules/model.ts";
 import type { Annotation } from "../rules/origin.ts";
@@ -11,7 +13,6 @@ import { giveBack, historyLimit, type StateDocument, withProposal, withState } f
 import {
   type Annotating,
   type Applied,
-  type Clock,
   type Command,
   type HistoryEntry,
   type InstanceRecord,
@@ -21,7 +22,6 @@ import {
   type Roster,
   rememberMs,
   type Store,
-  StoreUnavailable,
 } from "./port.ts";
 import { withAnnotations } from "./written.ts";
 

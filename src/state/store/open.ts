@@ -1,10 +1,11 @@
 /** Opens the store that the configuration names. */
 
+import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { createRedisClient, type RedisClient } from "../../redis/client.ts";
 import { openFileStore } from "./file.ts";
 import { createMemoryStore } from "./memory.ts";
-import type { Clock, Store } from "./port.ts";
+import type { Store } from "./port.ts";
 import { createRedisStore } from "./redis/store.ts";
 
 export interface StoreOptions {

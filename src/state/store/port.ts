@@ -1,7 +1,7 @@
 /**
  * The port to the truth about cutovers. Three stores stand behind it (memory, file, Redis) and one contract
- * suite (test/contract) holds them all. Every method rejects with `StoreUnavailable`, and with nothing else,
- * when the store cannot be reached in time.
+ * suite (test/contract) holds them all. Every method rejects with `StoreUnavailable` (base/unavailable.ts)
+ * when the store cannot be reached in time; a caller that asks for what is no change (a percent of 101) gets a RangeError.
  */
 import type { RejectedField } from "../rules/by-hand.ts";
 import type { Proposal } from "../rules/four-eyes.ts";
@@ -169,16 +169,4 @@ export const defaultStaleAfterMs = 30_000;
 /** How long after its last record an instance that did not leave is still known: until it is stale, and its lease. */
 export function rememberMs({ stale }: Pick<InstanceRecord, "stale">): number {
   return (stale?.afterMs ?? defaultStaleAfterMs) + leaseMs;
-}
-
-export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
-}
-
-/** Where time comes from; tests hand in one they advance themselves. */
-export interface Clock {
-  /** Milliseconds since the epoch. */
-  now(): number;
-  /** Milliseconds of a clock that never steps back. */
-  monotonic(): number;
 }

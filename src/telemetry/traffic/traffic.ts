@@ -10,9 +10,9 @@
  */
 import { z } from "zod";
 import type { SideTraffic } from "../../admin/api/schemas.ts";
+import type { Clock } from "../../base/clock.ts";
 import { countsAsError, countsAsRequest, type Outcome } from "../../proxy/outcome.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
-import type { Clock } from "../../state/store/port.ts";
 import { latencyBucket, latencyBuckets, latencyQuantile } from "./latency.ts";
 
 const slotMs = 5000;

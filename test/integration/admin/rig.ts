@@ -4,10 +4,11 @@ import type { AdminOptions } from "../../../src/admin/context.ts";
 import { createAdminServer } from "../../../src/admin/server.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Log } from "../../../src/base/log.ts";
+import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { createFollower } from "../../../src/state/follow/follow.ts";
 import type { Change, Role } from "../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../src/state/store/memory.ts";
-import { type Store, StoreUnavailable } from "../../../src/state/store/port.ts";
+import type { Store } from "../../../src/state/store/port.ts";
 import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 
 export const cutovers = {

@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { OpenFigures } from "../../../src/admin/api/open-view.ts";
 import { createFleet } from "../../../src/admin/fleet.ts";
 import { systemClock } from "../../../src/base/clock.ts";
+import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../src/state/store/memory.ts";
-import { type InstanceRecord, type Store, StoreUnavailable } from "../../../src/state/store/port.ts";
+import type { InstanceRecord, Store } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function fleetOn(instances: Store["instances"], up = true) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { problem, problemCodes } from "../../../src/admin/api/schemas.ts";
 import { problemFor, problemOf, Refused, refusedByRules, statusOf } from "../../../src/admin/problem.ts";
+import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
-import { StoreUnavailable } from "../../../src/state/store/port.ts";
 
 describe("a problem", () => {
   it("has a status and the status's own title for every code (RFC 9457 §4.2.1)", () => {

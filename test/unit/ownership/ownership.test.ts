@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores } from "../../../src/ownership/stores/port.ts";
 import { type Side, sides } from "../../../src/state/rules/model.ts";
-import { StoreUnavailable } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 const ttlMs = 3_600_000;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import type { JourneyPin } from "../../../src/decide/pin.ts";
 import { createPins } from "../../../src/ownership/pins.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
-import { StoreUnavailable } from "../../../src/state/store/port.ts";
 import { createManualTime, epoch } from "../../support/manual-time.ts";
 
 const maxTtl = 14_400;

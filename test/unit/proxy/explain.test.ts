@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { explain, type Question } from "../../../src/proxy/explain.ts";
-import { StoreUnavailable } from "../../../src/state/store/port.ts";
 import { createFixture, type FixtureOptions } from "../../support/exchange-fixture.ts";
 
 function ask(options: FixtureOptions = {}) {

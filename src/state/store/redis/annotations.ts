@@ -2,10 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { StoreUnavailable } from "../../../base/unavailable.ts";
 import type { Attempts, Caller } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
 import type { Annotation } from "../../rules/origin.ts";
-import { type Annotating, StoreUnavailable } from "../port.ts";
+import type { Annotating } from "../port.ts";
 import { answerMs } from "./cutovers.ts";
 import type { Keys } from "./keys.ts";
 import { viewFrom } from "./replies.ts";

@@ -16,13 +16,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { StoreUnavailable } from "../../../base/unavailable.ts";
 import type { Attempts, Caller } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
 import type { RejectedField } from "../../rules/by-hand.ts";
 import { judge, type Verdict, type View } from "../../rules/hand-edit.ts";
 import { ceilingOf, type RegressionKind, regressionOf, regressionReason } from "../../rules/lineage.ts";
 import type { CutoverState } from "../../rules/model.ts";
-import { type Applied, type Command, type LastGood, type Regression, StoreUnavailable } from "../port.ts";
+import type { Applied, Command, LastGood, Regression } from "../port.ts";
 import { isBelievable } from "../written.ts";
 import type { Keys } from "./keys.ts";
 import { applyReplyFrom, valuesOf, viewFrom } from "./replies.ts";

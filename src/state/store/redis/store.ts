@@ -15,19 +15,12 @@
  * Nothing is asked of keys of two hash slots at once, and no keyspace is scanned: a Cluster serves it as one server does.
  */
 
+import { StoreUnavailable } from "../../../base/unavailable.ts";
 import { createCaller } from "../../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
 import { assertChange, type CutoverState } from "../../rules/model.ts";
 import { byId } from "../in-process.ts";
-import {
-  type Loaded,
-  leaseMs,
-  type News,
-  type Rejection,
-  rememberMs,
-  type Store,
-  StoreUnavailable,
-} from "../port.ts";
+import { type Loaded, leaseMs, type News, type Rejection, rememberMs, type Store } from "../port.ts";
 import { annotate } from "./annotations.ts";
 import { newsFrom } from "./announcement.ts";
 import { createCutovers } from "./cutovers.ts";

@@ -1,11 +1,11 @@
 /** What a worker notes of an embedded store reaches the primary as it was said, over the channel between them. */
 import { expect, it } from "vitest";
+import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
 import { fromWorker, toWorker } from "../../../../src/instance/workers/messages.ts";
 import { answerFrom, askingStores } from "../../../../src/instance/workers/ownership.ts";
 import { createMemoryStores } from "../../../../src/ownership/stores/in-process.ts";
 import { createOpenInProcess } from "../../../../src/ownership/under-way/in-process.ts";
 import type { Holding, OpenNote } from "../../../../src/ownership/under-way/port.ts";
-import { StoreUnavailable } from "../../../../src/state/store/port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 
 it("notes in the primary what workers have seen, each journey once", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
 import {
   fromWorker,
   type Question,
@@ -8,7 +9,6 @@ import {
 import { answerFrom, askingStores } from "../../../../src/instance/workers/ownership.ts";
 import { createMemoryStores } from "../../../../src/ownership/stores/in-process.ts";
 import { createOpenInProcess } from "../../../../src/ownership/under-way/in-process.ts";
-import { StoreUnavailable } from "../../../../src/state/store/port.ts";
 import { claim, fact } from "../../../support/named-keys.ts";
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };

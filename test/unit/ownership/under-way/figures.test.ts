@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
 import { configSchema } from "../../../../src/config/schema.ts";
 import { createOpenFigures } from "../../../../src/ownership/under-way/figures.ts";
 import { createOpenInProcess } from "../../../../src/ownership/under-way/in-process.ts";
 import type { OpenQuestion, OpenStore } from "../../../../src/ownership/under-way/port.ts";
 import { initialState } from "../../../../src/state/rules/model.ts";
-import { StoreUnavailable } from "../../../../src/state/store/port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 
 const base = { legacy: "old", new: "fresh", shopper: ["cookie:sid"] };

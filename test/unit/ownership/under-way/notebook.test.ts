@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
 import type { JourneyPin } from "../../../../src/decide/pin.ts";
 import { createOpenInProcess } from "../../../../src/ownership/under-way/in-process.ts";
 import { createNotebook } from "../../../../src/ownership/under-way/notebook.ts";
 import type { OpenNote, OpenStore } from "../../../../src/ownership/under-way/port.ts";
-import { StoreUnavailable } from "../../../../src/state/store/port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 
 function rig({ most = 100, refuses = 0 } = {}) {
