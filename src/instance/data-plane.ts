@@ -26,7 +26,7 @@ import { compileTable, type Table } from "../proxy/routes.ts";
 import type { JourneySecrets } from "../proxy/secrets.ts";
 import { createTrust } from "../proxy/trust.ts";
 import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
-import { createUpstreamPool } from "../proxy/upstream/pool.ts";
+import { createUpstreamPool } from "../proxy/upstream/open.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
@@ -130,7 +130,7 @@ export async function openDataPlane(
       of.end();
     };
     try {
-      const table = compileTable(declared, lease.upstreams, options.secrets, of.meter);
+      const table = compileTable(declared, lease.ways, options.secrets, of.meter);
       const exchange = createExchange({
         ...lasting,
         table,

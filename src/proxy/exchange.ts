@@ -195,7 +195,7 @@ function go(course: Course, found: Met): void {
   send(course, route.cutover.destinations[decision.side]);
 }
 
-function send(course: Course, { upstream, total }: Destination): void {
+function send(course: Course, { way, total }: Destination): void {
   const { world, inbound, life, arrival, content } = course;
   const { method, framing } = inbound.head;
   began(life);
@@ -205,7 +205,7 @@ function send(course: Course, { upstream, total }: Destination): void {
   course.lingers = learned && (Buffer.isBuffer(content) || framing.kind === "none");
   const request = forwardRequest(world, arrival, life.requestId, content);
   const taps = learned ? tapsOf(course, course.decided) : noTaps;
-  course.forwarding = relay(world, upstream, request, arrival, inbound.answer, course, taps);
+  course.forwarding = relay(world, way, request, inbound, course, taps);
 }
 
 function tapsOf({ world }: Course, found: Decided | undefined): readonly Tap[] {

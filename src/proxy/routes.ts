@@ -13,11 +13,11 @@ import type { Side } from "../state/rules/model.ts";
 import type { Meter, MeterRow } from "../telemetry/requests/meter.ts";
 import { countsOrders, finishes } from "./finishing.ts";
 import type { JourneySecrets } from "./secrets.ts";
-import type { Upstream } from "./upstream/port.ts";
+import type { Way } from "./upstream/admission.ts";
 
-/** An upstream and the time an exchange with it may take in all. */
+/** The way to an upstream, and the time an exchange with it may take in all. */
 export interface Destination {
-  readonly upstream: Upstream;
+  readonly way: Way;
   readonly total: Deadlines;
 }
 
@@ -81,12 +81,12 @@ export interface Table {
 const graceSeconds = 60;
 
 /**
- * @param upstreams by name, every one of the configuration
+ * @param ways by the names of the upstreams, every one of the configuration
  * @param secrets asked for a cutover's journey secrets at each use
  */
 export function compileTable(
   config: Config,
-  upstreams: ReadonlyMap<string, Upstream>,
+  ways: ReadonlyMap<string, Way>,
   secrets: Pick<JourneySecrets, "of">,
   meter: Meter,
 ): Table {
@@ -94,10 +94,10 @@ export function compileTable(
   const destination = (name: string): Destination => {
     const known = destinations.get(name);
     if (known !== undefined) return known;
-    const upstream = upstreams.get(name);
+    const way = ways.get(name);
     const totalMs = config.upstreams[name]?.timeouts.total;
-    if (upstream === undefined || totalMs === undefined) throw new Error(`no upstream named ${name}`);
-    const made = { upstream, total: createDeadlines(totalMs) };
+    if (way === undefined || totalMs === undefined) throw new Error(`no upstream named ${name}`);
+    const made = { way, total: createDeadlines(totalMs) };
     destinations.set(name, made);
     return made;
   };

@@ -17,10 +17,12 @@ import type { BodyLimits } from "../../src/proxy/request/body-limits.ts";
 import { createFieldNames } from "../../src/proxy/request/field-names.ts";
 import { createIds } from "../../src/proxy/request/ids.ts";
 import { compileTable } from "../../src/proxy/routes.ts";
-import type { ForwardRequest, ResponseSink, Upstream } from "../../src/proxy/upstream/port.ts";
+import type { Way } from "../../src/proxy/upstream/admission.ts";
+import type { ForwardRequest, ResponseSink } from "../../src/proxy/upstream/port.ts";
 import { type CutoverState, initialState, type Side } from "../../src/state/rules/model.ts";
 import type { AccessEntry } from "../../src/telemetry/log.ts";
 import type { MeterRow } from "../../src/telemetry/requests/meter.ts";
+import { wayTo } from "./ways.ts";
 
 export interface Attempt {
   readonly upstream: string;
@@ -49,7 +51,7 @@ export interface FixtureOptions {
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
   /** In place of those the test plays. */
-  readonly upstreams?: { readonly old: Upstream; readonly fresh: Upstream };
+  readonly ways?: { readonly old: Way; readonly fresh: Way };
 }
 
 const sample = {
@@ -99,9 +101,8 @@ export function createFixture(options: FixtureOptions = {}) {
       counted.push(`${side} ${outcome}`);
     },
   });
-  const upstream = (name: string): [string, Upstream] => [
-    name,
-    {
+  const played = (name: string): Way =>
+    wayTo({
       name,
       forward(request, sink) {
         const attempt: Attempt = { upstream: name, request, sink, aborted: false };
@@ -114,8 +115,7 @@ export function createFixture(options: FixtureOptions = {}) {
         };
       },
       close: async () => {},
-    },
-  ];
+    });
   const clock = { now: () => time.ms, monotonic: () => time.ms };
   const stores = createMemoryStores(clock);
   const note = (what: string) => () => void counted.push(what);
@@ -146,11 +146,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const context: ExchangeContext = {
     table: compileTable(
       config,
-      new Map(
-        options.upstreams === undefined
-          ? [upstream("old"), upstream("fresh")]
-          : Object.entries(options.upstreams),
-      ),
+      new Map(Object.entries(options.ways ?? { old: played("old"), fresh: played("fresh") })),
       { of: () => ["s3cret"] },
       { row },
     ),

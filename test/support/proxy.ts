@@ -1,13 +1,14 @@
 /** The data plane on a real listener with real upstreams; what it counts is written down. */
 import { configSchema, type ListenerConfig } from "../../src/config/schema.ts";
 import { createProxyServer } from "../../src/proxy/listen/server.ts";
-import { openUpstream } from "../../src/proxy/upstream/open.ts";
+import { openTransports } from "../../src/proxy/upstream/open.ts";
 import { createFixture, type FixtureOptions } from "./exchange-fixture.ts";
+import { wayTo } from "./ways.ts";
 
 export const engineNames = ["undici", "http-proxy"] as const;
 export type EngineName = (typeof engineNames)[number];
 
-export interface ProxyOptions extends Omit<FixtureOptions, "upstreams"> {
+export interface ProxyOptions extends Omit<FixtureOptions, "ways"> {
   readonly engine?: EngineName;
   /** Of the upstreams `old`, where all goes at percent 0, and `fresh`; as in the configuration. */
   readonly old: Readonly<Record<string, unknown>>;
@@ -24,10 +25,12 @@ export async function startProxy(options: ProxyOptions) {
   const open = (name: string) => {
     const upstream = declared[name];
     if (upstream === undefined) throw new Error(`no upstream ${name}`);
-    return openUpstream(engine, name, upstream);
+    return openTransports(engine, name, upstream);
   };
-  const upstreams = { old: open("old"), fresh: open("fresh") };
-  const fixture = createFixture({ bodyLimits: { maxBytes: 64 << 20 }, ...options, upstreams });
+  const opened = [open("old"), open("fresh")] as const;
+  const [ofOld, ofFresh] = opened;
+  const ways = { old: wayTo(ofOld.engine, ofOld.upgrades), fresh: wayTo(ofFresh.engine, ofFresh.upgrades) };
+  const fixture = createFixture({ bodyLimits: { maxBytes: 64 << 20 }, ...options, ways });
   const faults: unknown[] = [];
   let clients = 0;
   const server = createProxyServer({
@@ -59,7 +62,7 @@ export async function startProxy(options: ProxyOptions) {
     server,
     async close(graceMs = 0) {
       await server.close(graceMs);
-      await Promise.all([upstreams.old.close(), upstreams.fresh.close()]);
+      await Promise.all(opened.flatMap(({ engine, upgrades }) => [engine.close(), upgrades.close()]));
     },
   };
 }

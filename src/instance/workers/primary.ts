@@ -14,7 +14,7 @@ import type { Holding } from "../../ownership/under-way/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable } from "../../proxy/routes.ts";
 import type { JourneySecrets } from "../../proxy/secrets.ts";
-import { unreachableUpstreams } from "../../proxy/upstream/pool.ts";
+import { unreachableWays } from "../../proxy/upstream/open.ts";
 import type { Follower } from "../../state/follow/follow.ts";
 import type { LogLevel } from "../../telemetry/log.ts";
 import type { Generation, Metrics } from "../../telemetry/metrics.ts";
@@ -95,7 +95,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
   }
 
   function tableOf(declared: Config, of: Generation) {
-    return compileTable(declared, unreachableUpstreams(declared), secrets, of.meter);
+    return compileTable(declared, unreachableWays(declared), secrets, of.meter);
   }
 
   function take(member: Member, report: Report): void {

@@ -4,12 +4,14 @@
 import type { Readable } from "node:stream";
 import type { Decision } from "../../decide/decide.ts";
 import { fieldValue } from "../../decide/sources.ts";
-import type { Answer, RequestFraming } from "../inbound.ts";
+import type { Answer, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
 import type { TunnelEnd } from "../listen/metrics.ts";
 import { type Arrival, hopsLeft } from "../request/arrival.ts";
 import type { FieldNames } from "../request/field-names.ts";
 import type { Ids } from "../request/ids.ts";
 import type { Table } from "../routes.ts";
+import { connectOf, type Entry, type ShedReason, type Way } from "../upstream/admission.ts";
+import type { Connect, Pass } from "../upstream/breaker.ts";
 import type {
   Failure,
   ForwardBody,
@@ -19,8 +21,8 @@ import type {
   ResponseSink,
   Switched,
   UpgradeLimits,
-  Upstream,
 } from "../upstream/port.ts";
+import type { Waiter } from "../upstream/slots.ts";
 import { requestFields, responseHead } from "./headers.ts";
 import { trailerFields } from "./trailers.ts";
 import { joinTunnel } from "./tunnel.ts";
@@ -42,14 +44,15 @@ export interface RelayEvents {
   ended(): void;
   /** The upstream changed the protocol and both connections are joined. @returns hears of their end */
   switched(): (end: TunnelEnd) => void;
-  /** The upstream answered what can not be passed on. */
+  /** The upstream answered what cannot be passed on. */
   misbehaved(): void;
   failed(failure: Failure): void;
 }
 
 /**
  * Stands in the way of one answer, from the upstream to the client, and sees all of it: what it returns is given each
- * part, and passes it on to `next`, at once or later.
+ * part, and passes it on to `next`, at once or later. A change of protocol goes past it, and nobody tells it that the
+ * answer was given up.
  *
  * @param resume asks the upstream for more, after the tap has said by `data` that no more is wanted
  */
@@ -95,41 +98,52 @@ function countHop(fields: string[], left: number | undefined): void {
   }
 }
 
-/** One attempt under way: what the engine calls, and what the exchange does. Its functions are shared. */
-interface Relay extends ResponseSink, Forwarding {
-  readonly context: Pick<RelayContext, "proxyName">;
-  readonly upstream: Upstream;
-  readonly arrival: Pick<Arrival, "head">;
+/**
+ * One request on its way, and its answer: what the engine calls, what waits to be let in, and what the exchange gives
+ * up. Its functions are shared.
+ */
+interface Relay extends ResponseSink, Forwarding, Waiter {
+  readonly proxyName: string;
+  readonly way: Way;
+  readonly version: RequestHead["version"];
   readonly answer: Answer;
   readonly events: RelayEvents;
   request: ForwardRequest;
-  /** What the engine is given: itself, or the first of the taps before it. */
-  outer: ResponseSink;
+  /** The first of the taps, where there are any. */
+  tap: ResponseSink | undefined;
+  /** waiting: to be let in. passing: is in. over: nothing follows from the engine. */
+  stage: "waiting" | "passing" | "over";
+  /** Absent before it is let in, and once its admission has heard of the connect. */
+  pass: Pass | undefined;
   forwarding: Forwarding | undefined;
 }
 
 /**
- * Sends the request and relays what comes back, as fast as the client takes it.
+ * Sends the request, once it is let in, and relays what comes back, as fast as the client takes it.
  *
  * @param taps those that see the answer on its way, the first of them first
  */
 export function relay(
-  context: Pick<RelayContext, "proxyName">,
-  upstream: Upstream,
+  { proxyName }: Pick<RelayContext, "proxyName">,
+  way: Way,
   request: ForwardRequest,
-  arrival: Pick<Arrival, "head">,
-  answer: Answer,
+  { head: { version }, answer }: Pick<Inbound, "head" | "answer">,
   events: RelayEvents,
   taps: readonly Tap[],
 ): Forwarding {
-  const made: Omit<Relay, "outer"> = {
-    context,
-    upstream,
-    arrival,
+  const made: Relay = {
+    proxyName,
+    way,
+    version,
     answer,
     events,
     request,
+    tap: undefined,
+    stage: "waiting",
+    pass: undefined,
     forwarding: undefined,
+    granted,
+    expired,
     interim,
     head,
     data,
@@ -139,63 +153,97 @@ export function relay(
     resume,
     abort,
   };
-  const attempt: Relay = Object.assign(made, { outer: made });
-  if (taps.length > 0) attempt.outer = tapped(taps, attempt);
-  attempt.forwarding = upstream.forward(request, attempt.outer);
-  answer.onDrain(() => attempt.forwarding?.resume());
-  return attempt;
+  if (taps.length > 0) made.tap = tapped(taps, made);
+  enter(made);
+  answer.onDrain(() => made.resume());
+  return made;
 }
 
-function tapped(taps: readonly Tap[], attempt: Relay): ResponseSink {
-  const resumeIt = () => attempt.resume();
-  return taps.reduceRight<ResponseSink>((next, tap) => tap(next, resumeIt), attempt);
+function tapped(taps: readonly Tap[], relayed: Relay): ResponseSink {
+  const last: ResponseSink = {
+    interim: (received) => passInterim(relayed, received),
+    head: (received) => passHead(relayed, received),
+    data: (chunk) => relayed.answer.write(chunk),
+    end: (trailers) => passEnd(relayed, trailers),
+    failure: (failed) => relayed.events.failed(failed),
+  };
+  const resumeIt = () => relayed.resume();
+  return taps.reduceRight((next, tap) => tap(next, resumeIt), last);
 }
 
-function interim(this: Relay, { status, reason, fields }: ResponseHead): void {
-  if (status === 101) {
-    this.events.misbehaved();
+function enter(relayed: Relay): void {
+  goOn(relayed, relayed.way.admission.enter(relayed));
+}
+
+function granted(this: Relay): void {
+  goOn(this, this.way.admission.enterGranted());
+}
+
+function expired(this: Relay): void {
+  turnAway(this, "queue_timeout");
+}
+
+function goOn(relayed: Relay, entry: Entry): void {
+  if (entry === "queued") return;
+  if (typeof entry === "string") {
+    // The caller has no Forwarding yet.
+    queueMicrotask(() => turnAway(relayed, entry));
     return;
   }
-  // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
-  if (status === 100 || this.arrival.head.version === "1.0") return;
-  this.answer.interim(status, reason, responseHead(fields, this.context.proxyName).fields);
+  const { way, request } = relayed;
+  relayed.stage = "passing";
+  relayed.pass = entry;
+  const upstream = request.upgrade === undefined ? way.engine : way.upgrades;
+  relayed.forwarding = upstream.forward(request, relayed);
 }
 
-function head(this: Relay, { status, reason, fields: received }: ResponseHead): void {
-  const { fields, length } = responseHead(received, this.context.proxyName);
-  for (const part of this.events.answered(status)) fields.push(part);
-  try {
-    this.answer.head({ status, reason, fields, length });
-  } catch {
-    // A control character in the upstream's head: the transport will not write it (RFC 9110 §5.5).
-    this.events.misbehaved();
-  }
+function turnAway(relayed: Relay, reason: ShedReason): void {
+  // Given up by the caller meanwhile.
+  if (relayed.stage === "over") return;
+  relayed.stage = "over";
+  passFailure(relayed, relayed.way.admission.refuse(reason));
+}
+
+function interim(this: Relay, received: ResponseHead): void {
+  connected(this);
+  if (this.tap === undefined) passInterim(this, received);
+  else this.tap.interim(received);
+}
+
+function head(this: Relay, received: ResponseHead): void {
+  connected(this);
+  if (this.tap === undefined) passHead(this, received);
+  else this.tap.head(received);
 }
 
 function data(this: Relay, chunk: Buffer): boolean {
-  return this.answer.write(chunk);
+  return this.tap === undefined ? this.answer.write(chunk) : this.tap.data(chunk);
 }
 
 function end(this: Relay, trailers: readonly string[]): void {
-  this.answer.end(trailerFields(trailers));
-  this.events.ended();
+  leave(this, "made");
+  if (this.tap === undefined) passEnd(this, trailers);
+  else this.tap.end(trailers);
 }
 
 function switched(this: Relay, { fields }: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
-  const { events, answer, arrival } = this;
-  const out = responseHead(fields, this.context.proxyName).fields;
-  out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", arrival.head.upgrade ?? "");
+  leave(this, "made");
+  const { events, answer, request } = this;
+  const out = responseHead(fields, this.proxyName).fields;
+  out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", request.upgrade ?? "");
   const client = answer.switchProtocols?.(out);
   if (client === undefined) connection.stream.destroy();
   else joinTunnel(client, connection, limits, events.switched());
 }
 
 function failure(this: Relay, failed: Failure): void {
-  const { request, upstream } = this;
+  leave(this, connectOf(failed));
+  const { request } = this;
   if (failed.stale && !request.fresh && mayRepeat(request)) {
     this.request = { ...request, fresh: true };
-    this.forwarding = upstream.forward(this.request, this.outer);
-  } else this.events.failed(failed);
+    this.stage = "waiting";
+    enter(this);
+  } else passFailure(this, failed);
 }
 
 function resume(this: Relay): void {
@@ -203,7 +251,61 @@ function resume(this: Relay): void {
 }
 
 function abort(this: Relay): void {
-  this.forwarding?.abort();
+  if (this.stage === "waiting") {
+    this.stage = "over";
+    this.way.admission.withdraw(this);
+  } else if (this.stage === "passing") {
+    leave(this, "unknown");
+    this.forwarding?.abort();
+  }
+}
+
+function connected(relayed: Relay): void {
+  const { pass } = relayed;
+  if (pass === undefined) return;
+  relayed.pass = undefined;
+  relayed.way.admission.connected(pass);
+}
+
+function leave(relayed: Relay, connect: Connect): void {
+  if (relayed.stage !== "passing") return;
+  relayed.stage = "over";
+  const { pass } = relayed;
+  relayed.pass = undefined;
+  relayed.way.admission.leave(pass, connect);
+}
+
+function passInterim({ events, version, answer, proxyName }: Relay, received: ResponseHead): void {
+  const { status, reason, fields } = received;
+  if (status === 101) {
+    events.misbehaved();
+    return;
+  }
+  // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
+  if (status === 100 || version === "1.0") return;
+  answer.interim(status, reason, responseHead(fields, proxyName).fields);
+}
+
+function passHead({ events, answer, proxyName }: Relay, received: ResponseHead): void {
+  const { status, reason } = received;
+  const { fields, length } = responseHead(received.fields, proxyName);
+  for (const part of events.answered(status)) fields.push(part);
+  try {
+    answer.head({ status, reason, fields, length });
+  } catch {
+    // A control character in the upstream's head: the transport will not write it (RFC 9110 §5.5).
+    events.misbehaved();
+  }
+}
+
+function passEnd({ events, answer }: Relay, trailers: readonly string[]): void {
+  answer.end(trailerFields(trailers));
+  events.ended();
+}
+
+function passFailure({ tap, events }: Relay, failed: Failure): void {
+  if (tap === undefined) events.failed(failed);
+  else tap.failure(failed);
 }
 
 /**

@@ -1,194 +1,106 @@
 /**
- * The gate before an upstream: around any engine, and an Upstream itself.
+ * The admission before an upstream, whatever the engine behind it.
  *
- * A request passes if the breaker lets it (breaker.ts) and it gets a slot (slots.ts). While it waits for one nothing of
- * its body is read; it leaves when it is aborted, and when the total time of its exchange is over. It has its slot until
- * its response ended, failed or was given up; a connection whose protocol was changed has none.
+ * A request is let in if the breaker lets it (breaker.ts) and it gets a slot (slots.ts). While it waits for one nothing
+ * of its body is read; it leaves the queue when it is aborted, and when the total time of its exchange is over. It has
+ * its slot until its response ended, failed or was given up; a connection whose protocol was changed has none. The
+ * breaker is told of the connect at the first sign of it.
  *
- * What does not pass fails before a byte was sent:
+ * What is refused fails before a byte was sent:
  * - shed, because the upstream has as many as it may: outcome `rejected`. The proxy itself refuses; it says nothing of
  *   whether the upstream is well, and is not sent to another, which would be overloaded next;
- * - the breaker open: outcome `connect_failed`, as the request would have failed without a breaker. So a side that can
- *   not be connected to keeps its error rate, and what may fall back does.
+ * - the breaker open: outcome `connect_failed`, as the request would have failed without a breaker. So a side that
+ *   cannot be connected to keeps its error rate, and what may fall back does.
  */
-
 import type { Breaker, Connect, Pass } from "./breaker.ts";
 import { codes } from "./failure.ts";
-import type { ShedReason } from "./metrics.ts";
-import type {
-  Failure,
-  Forwarding,
-  ForwardRequest,
-  ResponseHead,
-  ResponseSink,
-  Switched,
-  UpgradeLimits,
-  Upstream,
-} from "./port.ts";
+import type { Failure, Upstream } from "./port.ts";
 import type { Slots, Waiter } from "./slots.ts";
 
-export interface GateOptions {
+/** Why a request was not let through to its upstream. */
+export const shedReasons = [
+  /** As many as may were there, and as many as may waited. */
+  "queue_full",
+  /** It waited as long as one may. */
+  "queue_timeout",
+  "breaker_open",
+] as const;
+export type ShedReason = (typeof shedReasons)[number];
+
+/** What became of a request that asked to be let in. A pass is handed back by `leave`. */
+export type Entry = Pass | "queued" | ShedReason;
+
+export interface Admission {
+  /** @returns `queued`: the waiter hears later, by `granted` or `expired`, unless it withdraws */
+  enter(waiter: Waiter): Entry;
+  /** For one that waited and was granted its slot: the breaker may have opened meanwhile. */
+  enterGranted(): Entry;
+  /** One that is queued waits no more. */
+  withdraw(waiter: Waiter): void;
+  /** The upstream was connected to. Said once a pass, at the first sign; what is left says no more of it by `leave`. */
+  connected(pass: Pass): void;
+  /** It was let in and is over. @param pass absent where `connected` was said of it */
+  leave(pass: Pass | undefined, connect: Connect): void;
+  /** Counts a refusal. @returns what the request fails by */
+  refuse(reason: ShedReason): Failure;
+  /** Resolves when nobody is queued. */
+  unqueued(): Promise<void>;
+}
+
+export interface AdmissionOptions {
   readonly slots: Slots;
   readonly breaker: Breaker | undefined;
   readonly onShed: (reason: ShedReason) => void;
 }
 
-interface Gate extends GateOptions {
-  readonly upstream: Upstream;
+/** The way to an upstream: who is let in, and what takes its request there then. */
+export interface Way {
+  readonly admission: Admission;
+  readonly engine: Upstream;
+  /** For requests that ask to change the connection's protocol. */
+  readonly upgrades: Upstream;
 }
 
-/** One request on its way: the engine's sink, and what waits for a slot. */
-interface Passage extends ResponseSink, Waiter, Forwarding {
-  readonly gate: Gate;
-  readonly request: ForwardRequest;
-  readonly sink: ResponseSink;
-  /** waiting: for a slot. passing: has one. over: nothing follows. */
-  stage: "waiting" | "passing" | "over";
-  /** Of the breaker; absent without one, and once it was told of. */
-  pass: Pass | undefined;
-  forwarding: Forwarding | undefined;
-}
+/** The pass where no breaker asks for it. */
+const unasked: Pass = 0;
 
-/** @returns the upstream behind the gate; closing it waits for those who wait */
-export function createGatedUpstream(upstream: Upstream, options: GateOptions): Upstream {
-  const gate: Gate = { ...options, upstream };
-  const { slots, breaker } = gate;
+export function createAdmission({ slots, breaker, onShed }: AdmissionOptions): Admission {
+  function enterGranted(): Entry {
+    if (breaker === undefined) return unasked;
+    const pass = breaker.admit();
+    if (pass !== undefined) return pass;
+    // Those behind it meet the same one by one, and not each within the other's call.
+    queueMicrotask(slots.free);
+    return "breaker_open";
+  }
+
   return {
-    name: upstream.name,
-    forward(request, sink) {
-      const passage = createPassage(gate, request, sink);
-      if (breaker?.isShut) queueMicrotask(() => turnAway(passage, "breaker_open"));
-      else {
-        const place = slots.take(passage);
-        if (place === "taken") passage.granted();
-        else if (place === "full") queueMicrotask(() => turnAway(passage, "queue_full"));
-      }
-      return passage;
+    enter(waiter) {
+      if (breaker?.isShut) return "breaker_open";
+      const place = slots.take(waiter);
+      if (place === "taken") return enterGranted();
+      return place === "queued" ? "queued" : "queue_full";
     },
-    async close() {
-      await slots.unqueued();
-      await upstream.close();
-    },
-  };
-}
-
-function createPassage(gate: Gate, request: ForwardRequest, sink: ResponseSink): Passage {
-  return {
-    gate,
-    request,
-    sink,
-    stage: "waiting",
-    pass: undefined,
-    forwarding: undefined,
-    granted,
-    expired,
-    interim,
-    head,
-    data,
-    end,
-    switched,
-    failure,
-    resume,
-    abort,
-  };
-}
-
-function granted(this: Passage): void {
-  const { breaker, upstream, slots } = this.gate;
-  this.pass = breaker?.admit();
-  if (breaker !== undefined && this.pass === undefined) {
-    // It opened while this one waited. Those behind it meet the same one by one, and not each within the other's call.
-    queueMicrotask(() => {
+    enterGranted,
+    withdraw: slots.leave,
+    connected: (pass) => breaker?.tell(pass, "made"),
+    leave(pass, connect) {
+      if (pass !== undefined) breaker?.tell(pass, connect);
       slots.free();
-      turnAway(this, "breaker_open");
-    });
-    return;
-  }
-  this.stage = "passing";
-  this.forwarding = upstream.forward(this.request, this);
+    },
+    refuse(reason) {
+      onShed(reason);
+      if (reason !== "breaker_open")
+        return { outcome: "rejected", sent: false, code: codes.overloaded, retryAfterSeconds: 1 };
+      const retryAfterSeconds = Math.max(1, Math.ceil((breaker?.openForMs ?? 0) / 1000));
+      return { outcome: "connect_failed", sent: false, code: codes.breakerOpen, retryAfterSeconds };
+    },
+    unqueued: slots.unqueued,
+  };
 }
 
-function expired(this: Passage): void {
-  turnAway(this, "queue_timeout");
-}
-
-function interim(this: Passage, received: ResponseHead): void {
-  tell(this, "made");
-  this.sink.interim(received);
-}
-
-function head(this: Passage, received: ResponseHead): void {
-  tell(this, "made");
-  this.sink.head(received);
-}
-
-function data(this: Passage, chunk: Buffer): boolean {
-  return this.sink.data(chunk);
-}
-
-function end(this: Passage, trailers: readonly string[]): void {
-  leave(this, "made");
-  this.sink.end(trailers);
-}
-
-function switched(this: Passage, received: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
-  leave(this, "made");
-  if (this.sink.switched === undefined) connection.stream.destroy();
-  else this.sink.switched(received, connection, limits);
-}
-
-function failure(this: Passage, failed: Failure): void {
-  leave(this, connectOf(failed));
-  this.sink.failure(failed);
-}
-
-function resume(this: Passage): void {
-  this.forwarding?.resume();
-}
-
-function abort(this: Passage): void {
-  if (this.stage === "waiting") {
-    this.stage = "over";
-    this.gate.slots.leave(this);
-    return;
-  }
-  if (this.stage === "over") return;
-  leave(this, "unknown");
-  this.forwarding?.abort();
-}
-
-function leave(passage: Passage, connect: Connect): void {
-  if (passage.stage !== "passing") return;
-  passage.stage = "over";
-  tell(passage, connect);
-  passage.gate.slots.free();
-}
-
-function tell(passage: Passage, connect: Connect): void {
-  if (passage.pass === undefined) return;
-  passage.gate.breaker?.tell(passage.pass, connect);
-  passage.pass = undefined;
-}
-
-function turnAway(passage: Passage, reason: ShedReason): void {
-  // Given up by the caller meanwhile.
-  if (passage.stage === "over") return;
-  passage.stage = "over";
-  const { breaker, onShed } = passage.gate;
-  onShed(reason);
-  passage.sink.failure(
-    reason === "breaker_open"
-      ? {
-          outcome: "connect_failed",
-          sent: false,
-          code: codes.breakerOpen,
-          retryAfterSeconds: Math.max(1, Math.ceil((breaker?.openForMs ?? 0) / 1000)),
-        }
-      : { outcome: "rejected", sent: false, code: codes.overloaded, retryAfterSeconds: 1 },
-  );
-}
-
-function connectOf({ outcome, sent, code, stale }: Failure): Connect {
+/** What a failure tells of the connect. */
+export function connectOf({ outcome, sent, code, stale }: Failure): Connect {
   // A kept connection that was dead was made long ago.
   if (stale) return "unknown";
   if (sent) return "made";

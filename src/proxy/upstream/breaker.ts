@@ -1,5 +1,5 @@
 /**
- * The breaker of one upstream: spares requests the wait for an upstream that can not be connected to.
+ * The breaker of one upstream: spares requests the wait for an upstream that cannot be connected to.
  *
  *   closed     Every request passes. Connects that fail `failures` times in a row open it; one that is made begins
  *              the count anew.
@@ -17,7 +17,9 @@
  * Not a clock is read but the one handed in, and nothing happens but when it is called.
  */
 import type { Clock } from "../../base/clock.ts";
-import type { BreakerState } from "./metrics.ts";
+
+export const breakerStates = ["closed", "open", "half_open"] as const;
+export type BreakerState = (typeof breakerStates)[number];
 
 /** What a request found out: `unknown` where it ended before the connect did. */
 export type Connect = "made" | "failed" | "unknown";

@@ -1,18 +1,7 @@
 /** What stands between the proxy and each upstream, as metrics: requests there and waiting, shed, breaker, health. */
 import { Counter, Gauge, type Registry } from "prom-client";
-
-export const breakerStates = ["closed", "open", "half_open"] as const;
-export type BreakerState = (typeof breakerStates)[number];
-
-/** Why a request was not let through to its upstream. */
-export const shedReasons = [
-  /** As many as may were there, and as many as may waited. */
-  "queue_full",
-  /** It waited as long as one may. */
-  "queue_timeout",
-  "breaker_open",
-] as const;
-export type ShedReason = (typeof shedReasons)[number];
+import { type ShedReason, shedReasons } from "./admission.ts";
+import { type BreakerState, breakerStates } from "./breaker.ts";
 
 /** An upstream as it stands. */
 export interface UpstreamReading {

@@ -7,10 +7,18 @@ import { request as createRequest } from "node:http";
 import { createDial } from "./dial.ts";
 import { codes } from "./failure.ts";
 import { createExchange } from "./http-proxy/client-request.ts";
-import type { ForwardRequest, ResponseSink, UpgradeLimits, Upstream, UpstreamTls } from "./port.ts";
+import type {
+  Forwarding,
+  ForwardRequest,
+  ResponseSink,
+  UpgradeLimits,
+  Upstream,
+  UpstreamTls,
+} from "./port.ts";
 import { createWaits } from "./timers.ts";
 
 export interface UpgradeOptions {
+  readonly name: string;
   readonly url: URL;
   readonly tls?: UpstreamTls | undefined;
   readonly timeouts: {
@@ -23,8 +31,8 @@ export interface UpgradeOptions {
   readonly limits: UpgradeLimits;
 }
 
-/** @returns the upstream, for requests that ask for an upgrade too */
-export function withUpgrades(upstream: Upstream, { url, tls, timeouts, limits }: UpgradeOptions): Upstream {
+/** An Upstream for requests that ask for an upgrade, each over a connection of its own. */
+export function createUpgradeUpstream({ name, url, tls, timeouts, limits }: UpgradeOptions): Upstream {
   const dial = createDial(url, tls, { allowHalfOpen: true });
   const { connectMs, handshakeMs, idleMs } = timeouts;
   const waiting = { waits: createWaits({ connectMs, headersMs: handshakeMs, idleMs }), connectMs };
@@ -32,9 +40,10 @@ export function withUpgrades(upstream: Upstream, { url, tls, timeouts, limits }:
   let closed = false;
   let onIdle: (() => void) | undefined;
 
-  function upgrade(request: ForwardRequest, protocol: string, sink: ResponseSink) {
+  function forward(request: ForwardRequest, sink: ResponseSink): Forwarding {
     active += 1;
-    const fields = [...request.fields, "Connection", "Upgrade", "Upgrade", protocol];
+    const { fields: given, upgrade } = request;
+    const fields = upgrade === undefined ? given : [...given, "Connection", "Upgrade", "Upgrade", upgrade];
     const exchange = createExchange(
       { ...request, fields },
       sink,
@@ -65,15 +74,10 @@ export function withUpgrades(upstream: Upstream, { url, tls, timeouts, limits }:
   }
 
   return {
-    name: upstream.name,
-    forward(request, sink) {
-      return request.upgrade === undefined
-        ? upstream.forward(request, sink)
-        : upgrade(request, request.upgrade, sink);
-    },
+    name,
+    forward,
     async close() {
       closed = true;
-      await upstream.close();
       if (active > 0) {
         await new Promise<void>((resolve) => {
           onIdle = resolve;

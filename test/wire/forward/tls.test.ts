@@ -4,7 +4,7 @@ import { createServer as createPlainServer, type Socket } from "node:net";
 import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
-import { openUpstream } from "../../../src/proxy/upstream/open.ts";
+import { openTransports } from "../../../src/proxy/upstream/open.ts";
 import type { ForwardRequest, Upstream } from "../../../src/proxy/upstream/port.ts";
 import { type Authority, createAuthority, type IssuedPair } from "../../support/certificates.ts";
 import { recordingSink } from "../../support/recording-sink.ts";
@@ -82,9 +82,14 @@ describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
     });
     const declared = upstreams.shop;
     if (declared === undefined) throw new Error("no upstream");
-    const upstream = openUpstream(engine, "shop", declared);
-    cleanups.push(() => upstream.close());
-    return upstream;
+    const { engine: plain, upgrades } = openTransports(engine, "shop", declared);
+    const close = async () => void (await Promise.all([plain.close(), upgrades.close()]));
+    cleanups.push(close);
+    return {
+      name: "shop",
+      forward: (request, sink) => (request.upgrade === undefined ? plain : upgrades).forward(request, sink),
+      close,
+    };
   }
   async function get(upstream: Upstream, target = "/x") {
     const sink = recordingSink();

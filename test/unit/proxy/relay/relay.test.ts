@@ -1,19 +1,18 @@
 import { expect, test } from "vitest";
-import type { Answer } from "../../../../src/proxy/inbound.ts";
+import type { Answer, RequestHead } from "../../../../src/proxy/inbound.ts";
 import { noTaps, type RelayEvents, relay, type Tap } from "../../../../src/proxy/relay/relay.ts";
 import type { ForwardRequest, ResponseSink, Upstream } from "../../../../src/proxy/upstream/port.ts";
+import { wayTo } from "../../../support/ways.ts";
 
 const request: ForwardRequest = { method: "GET", target: "/cart", fields: [], body: { kind: "none" } };
-const inbound = {
-  head: {
-    method: "GET",
-    target: "/cart",
-    fields: [],
-    version: "1.1",
-    framing: { kind: "none" },
-    peer: { address: "192.0.2.1", encrypted: false },
-  },
-} as const;
+const requestHead: RequestHead = {
+  method: "GET",
+  target: "/cart",
+  fields: [],
+  version: "1.1",
+  framing: { kind: "none" },
+  peer: { address: "192.0.2.1", encrypted: false },
+};
 
 /** One attempt: what the client and the exchange are told, in order, and the sink that the engine was given. */
 function send(taps: readonly Tap[]) {
@@ -51,7 +50,7 @@ function send(taps: readonly Tap[]) {
     misbehaved: () => {},
     failed: ({ code }) => void told.push(`failed ${code}`),
   };
-  relay({ proxyName: "cutover-test" }, upstream, request, inbound, answer, events, taps);
+  relay({ proxyName: "cutover-test" }, wayTo(upstream), request, { head: requestHead, answer }, events, taps);
   return { told, sinks, resumed: () => resumed };
 }
 

@@ -1,7 +1,9 @@
 import { PassThrough } from "node:stream";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../../../src/base/clock.ts";
-import { createGatedUpstream } from "../../../../src/proxy/upstream/admission.ts";
+import type { Answer, RequestHead } from "../../../../src/proxy/inbound.ts";
+import { noTaps, relay, type Tap } from "../../../../src/proxy/relay/relay.ts";
+import { createAdmission } from "../../../../src/proxy/upstream/admission.ts";
 import { createBreaker } from "../../../../src/proxy/upstream/breaker.ts";
 import type { Failure, ForwardRequest, ResponseSink, Upstream } from "../../../../src/proxy/upstream/port.ts";
 import { createSlots } from "../../../../src/proxy/upstream/slots.ts";
@@ -15,10 +17,18 @@ interface Attempt {
 }
 
 const refused: Failure = { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" };
+const requestHead: RequestHead = {
+  method: "GET",
+  target: "/",
+  fields: [],
+  version: "1.1",
+  framing: { kind: "none" },
+  peer: { address: "192.0.2.1", encrypted: false },
+};
 
+/** Requests that are relayed to an upstream of one slot and one place to wait, which the test plays. */
 function createFixture(limits: { max?: number; queue?: number } = {}) {
   const attempts: Attempt[] = [];
-  let closed = false;
   const engine: Upstream = {
     name: "shop",
     forward({ target }, sink) {
@@ -33,45 +43,63 @@ function createFixture(limits: { max?: number; queue?: number } = {}) {
         },
       };
     },
-    close: async () => {
-      closed = true;
-    },
+    close: async () => {},
   };
   const slots = createSlots({ max: 1, queue: 1, waitMs: 1000, ...limits });
   const breaker = createBreaker({ failures: 2, openMs: 5000, probes: 1, clock: systemClock });
   const shed: string[] = [];
-  const upstream = createGatedUpstream(engine, { slots, breaker, onShed: (reason) => shed.push(reason) });
-  const send = (target: string) => {
+  const admission = createAdmission({ slots, breaker, onShed: (reason) => shed.push(reason) });
+  const way = { admission, engine, upgrades: engine };
+  /** @param client of a change of protocol; without one it has left */
+  const send = (target: string, client?: PassThrough, taps: readonly Tap[] = noTaps) => {
     const heard: string[] = [];
     const failures: Failure[] = [];
     const request: ForwardRequest = { method: "GET", target, fields: [], body: { kind: "none" } };
-    const forwarding = upstream.forward(request, {
-      interim: ({ status }) => heard.push(`interim ${status}`),
+    const answer: Answer = {
+      headSent: () => false,
+      interim: (status) => heard.push(`interim ${status}`),
       head: ({ status }) => heard.push(`head ${status}`),
-      data: (chunk) => {
+      write(chunk) {
         heard.push(`data ${chunk.toString()}`);
         return false;
       },
       end: () => heard.push("end"),
-      failure: (failure) => {
-        heard.push("failure");
-        failures.push(failure);
+      switchProtocols: () => client && { stream: client, first: Buffer.alloc(0) },
+      abort: () => {},
+      onDrain: () => {},
+      onGone: () => {},
+    };
+    const forwarding = relay(
+      { proxyName: "cutover-test" },
+      way,
+      request,
+      { head: requestHead, answer },
+      {
+        answered: () => [],
+        ended: () => {},
+        switched: () => (end) => heard.push(`tunnel ${end}`),
+        misbehaved: () => {},
+        failed(failure) {
+          heard.push("failure");
+          failures.push(failure);
+        },
       },
-    });
+      taps,
+    );
     return { forwarding, heard, failures };
   };
   const answer = (place: number, status = 200) => {
     attempts[place]?.sink.head({ status, reason: "", fields: [] });
     attempts[place]?.sink.end([]);
   };
-  return { attempts, slots, breaker, shed, upstream, send, answer, isClosed: () => closed };
+  return { attempts, slots, breaker, shed, admission, send, answer };
 }
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-describe("a request that passes the gate", () => {
-  it("hears all the engine says, in its order, and is not asked twice for more", () => {
+describe("a request that is let in", () => {
+  test("hears all the engine says, in its order, and is not asked twice for more", () => {
     const { attempts, send } = createFixture();
     const { heard, forwarding } = send("/a");
     const [attempt] = attempts;
@@ -84,7 +112,7 @@ describe("a request that passes the gate", () => {
     expect(attempt?.resumed).toBe(1);
   });
 
-  it.each([
+  test.each([
     ["its end", (sink: ResponseSink) => sink.end([])],
     ["its failure", (sink: ResponseSink) => sink.failure({ outcome: "reset", sent: true, code: "X" })],
   ])("gives its slot to the next at %s, once", (_, finish) => {
@@ -103,40 +131,40 @@ describe("a request that passes the gate", () => {
 });
 
 describe("a connection whose protocol was changed", () => {
-  it("is its caller's, has no slot any more, and tells the breaker of the connect", () => {
-    const { attempts, slots, upstream } = createFixture();
+  const head = { status: 101, reason: "", fields: [] };
+  const limits = { idleMs: 5, lifetimeMs: 6 };
+
+  test("is its caller's, has no slot any more, and tells the breaker of the connect", async () => {
+    const { attempts, slots, breaker, send } = createFixture();
+    send("/a");
+    attempts[0]?.sink.failure(refused);
+    const client = new PassThrough();
     const stream = new PassThrough();
-    const got: unknown[] = [];
-    const request: ForwardRequest = { method: "GET", target: "/ws", fields: [], body: { kind: "none" } };
-    upstream.forward(request, {
-      interim: () => {},
-      head: () => {},
-      data: () => true,
-      end: () => {},
-      switched: (head, connection, limits) => got.push(head.status, connection.stream, limits.idleMs),
-      failure: () => {},
-    });
-    const limits = { idleMs: 5, lifetimeMs: 6 };
-    const head = { status: 101, reason: "", fields: [] };
-    attempts[0]?.sink.switched?.(head, { stream, first: Buffer.alloc(0) }, limits);
-    expect(got).toEqual([101, stream, 5]);
+    const { heard } = send("/ws", client);
+    attempts[1]?.sink.switched?.(head, { stream, first: Buffer.alloc(0) }, limits);
     expect(slots.taken).toBe(0);
     expect(stream.destroyed).toBe(false);
+    send("/b");
+    attempts[2]?.sink.failure(refused);
+    expect(breaker.state).toBe("closed");
+    await vi.advanceTimersByTimeAsync(limits.idleMs);
+    for (const end of [client, stream]) end.resume();
+    await turn();
+    expect(heard).toEqual(["tunnel idle"]);
   });
 
-  it("is closed when nobody asked for it", () => {
+  test("is closed when nobody is there any more for whom it was asked", () => {
     const { attempts, send, slots } = createFixture();
     send("/ws");
     const stream = new PassThrough();
-    const head = { status: 101, reason: "", fields: [] };
-    attempts[0]?.sink.switched?.(head, { stream, first: Buffer.alloc(0) }, { idleMs: 5, lifetimeMs: 6 });
+    attempts[0]?.sink.switched?.(head, { stream, first: Buffer.alloc(0) }, limits);
     expect(stream.destroyed).toBe(true);
     expect(slots.taken).toBe(0);
   });
 });
 
 describe("a request that waits", () => {
-  it("is shed when the queue is full, after the call, having sent nothing", async () => {
+  test("is shed when the queue is full, after the call, having sent nothing", async () => {
     const { attempts, send, shed } = createFixture();
     send("/a");
     send("/b");
@@ -150,7 +178,7 @@ describe("a request that waits", () => {
     expect(attempts).toHaveLength(1);
   });
 
-  it("is shed when it waited as long as one may", async () => {
+  test("is shed when it waited as long as one may", async () => {
     const { send, shed, answer, attempts } = createFixture();
     send("/a");
     const second = send("/b");
@@ -161,7 +189,7 @@ describe("a request that waits", () => {
     expect(attempts).toHaveLength(1);
   });
 
-  it("leaves the queue when its client does, and is never sent", async () => {
+  test("leaves the queue when its client does, and is never sent", async () => {
     const { send, attempts, answer, slots } = createFixture();
     send("/a");
     const second = send("/b");
@@ -173,7 +201,7 @@ describe("a request that waits", () => {
     expect(second.heard).toEqual([]);
   });
 
-  it("hears nothing when it is given up before it was told that it is shed", async () => {
+  test("hears nothing when it is given up before it was told that it is shed", async () => {
     const { send, shed } = createFixture({ queue: 0 });
     send("/a");
     const second = send("/b");
@@ -182,21 +210,23 @@ describe("a request that waits", () => {
     expect([second.heard, shed]).toEqual([[], []]);
   });
 
-  it("delays the closing of the engine until it has its answer", async () => {
-    const { send, upstream, answer, isClosed } = createFixture();
+  test("is waited for by whoever closes the upstream, until it is let in", async () => {
+    const { send, admission, answer } = createFixture();
     send("/a");
     send("/b");
-    const closed = upstream.close();
+    let isEmpty = false;
+    const unqueued = admission.unqueued().then(() => {
+      isEmpty = true;
+    });
     await turn();
-    expect(isClosed()).toBe(false);
+    expect(isEmpty).toBe(false);
     answer(0);
-    await closed;
-    expect(isClosed()).toBe(true);
+    await unqueued;
   });
 });
 
-describe("the breaker of the gate", () => {
-  it("opens by connects that failed and turns away at once, to come again when it is tried next", async () => {
+describe("the breaker of an admission", () => {
+  test("opens by connects that failed and turns away at once, to come again when it is tried next", async () => {
     const { send, attempts, breaker, shed, slots } = createFixture();
     for (const place of [0, 1]) {
       send("/a");
@@ -214,7 +244,7 @@ describe("the breaker of the gate", () => {
     expect(slots.taken).toBe(0);
   });
 
-  it("turns away those who waited when it opens, however many, and gives all slots back", async () => {
+  test("turns away those who waited when it opens, however many, and gives all slots back", async () => {
     const { send, attempts, shed, slots } = createFixture({ queue: 20_000 });
     const all = Array.from({ length: 20_000 }, () => send("/a"));
     attempts[0]?.sink.failure(refused);
@@ -226,7 +256,7 @@ describe("the breaker of the gate", () => {
     expect([slots.taken, slots.queued]).toEqual([0, 0]);
   });
 
-  it.each<Failure>([
+  test.each<Failure>([
     { outcome: "reset", sent: true, code: "ECONNRESET" },
     { outcome: "timeout", sent: true, code: "ERR_HEADERS_TIMEOUT" },
     { outcome: "timeout", sent: false, code: "ERR_HEADERS_TIMEOUT" },
@@ -242,7 +272,7 @@ describe("the breaker of the gate", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  it("hears nothing of the connect in a kept connection that was dead: the count goes on", () => {
+  test("hears nothing of the connect in a kept connection that was dead: the count goes on", () => {
     const { send, attempts, breaker } = createFixture();
     const failures: Failure[] = [
       refused,
@@ -256,7 +286,7 @@ describe("the breaker of the gate", () => {
     expect(breaker.state).toBe("open");
   });
 
-  it("tries one request at a time once its time is over, and closes with the first head", async () => {
+  test("tries one request at a time once its time is over, and closes with the first head", async () => {
     const { send, attempts, breaker } = createFixture({ max: 5 });
     for (const place of [0, 1]) {
       send("/a");
@@ -273,7 +303,27 @@ describe("the breaker of the gate", () => {
     expect(attempts).toHaveLength(4);
   });
 
-  it("tries another when the client of its probe leaves", async () => {
+  test("hears of the connect with the first head, and the slot is free with the end, whatever a tap holds back", () => {
+    const { send, attempts, breaker, slots } = createFixture();
+    send("/a");
+    attempts[0]?.sink.failure(refused);
+    const silent: Tap = () => ({
+      interim: () => {},
+      head: () => {},
+      data: () => true,
+      end: () => {},
+      failure: () => {},
+    });
+    const { heard } = send("/b", undefined, [silent]);
+    attempts[1]?.sink.head({ status: 200, reason: "", fields: [] });
+    attempts[1]?.sink.end([]);
+    expect([heard, slots.taken]).toEqual([[], 0]);
+    send("/c");
+    attempts[2]?.sink.failure(refused);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test("tries another when the client of its probe leaves", async () => {
     const { send, attempts, breaker } = createFixture();
     for (const place of [0, 1]) {
       send("/a");

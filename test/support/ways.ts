@@ -1,0 +1,9 @@
+/** The way to an upstream that lets everybody in. */
+import { createAdmission, type Way } from "../../src/proxy/upstream/admission.ts";
+import type { Upstream } from "../../src/proxy/upstream/port.ts";
+import { createSlots } from "../../src/proxy/upstream/slots.ts";
+
+export function wayTo(engine: Upstream, upgrades = engine): Way {
+  const slots = createSlots({ max: Number.POSITIVE_INFINITY, queue: 0, waitMs: 0 });
+  return { admission: createAdmission({ slots, breaker: undefined, onShed: () => {} }), engine, upgrades };
+}
