@@ -11,11 +11,11 @@ import type { Audit } from "../audit/port.ts";
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { AuthConfig } from "../config/schema.ts";
+import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
-import type { OpenFigures } from "./api/open-view.ts";
 import type { Phase } from "./api/schemas.ts";
 
 /** What the API knows of one cutover's configuration. */
@@ -42,8 +42,8 @@ export interface AdminOptions {
   readonly inForce?: () => Promise<void>;
   /** This instance's own figures as its record in the store holds them: by cutover, the window of each side. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
-  /** What is open in the fleet now; without it, nothing is known of that. Never rejects. */
-  readonly open?: () => Promise<OpenFigures>;
+  /** What is under way in the fleet now; without it, nothing is known of that. Never rejects. */
+  readonly underWay?: () => Promise<FiguresUnderWay>;
   /** `startedAt`: RFC 3339. */
   readonly instance: { readonly id: string; readonly startedAt: string };
   /** @returns what would be decided and why; `undefined` when the path is on no route of the cutover */

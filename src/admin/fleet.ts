@@ -1,40 +1,42 @@
 /**
- * Who runs and by which versions, and what is open. This instance's own record is always told first-hand; the others' come from the
- * store. While the store is out of reach only this instance is known, and only it is told: live 1. What is open
- * is told as of the last reading, and not at all when that is not of these seconds.
+ * Who runs and by which versions, and what is under way. This instance's own record is always told first-hand; the
+ * others' come from the store. While the store is out of reach only this instance is known, and only it is told: live 1.
+ * What is under way is told as of the last reading, and not at all when that is not of these seconds.
  */
 import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/unavailable.ts";
+import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
+import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
 import type { InstanceRecord } from "../state/store/port.ts";
-import { type OpenFigures, type OpenView, unknownOpen } from "./api/open-view.ts";
+import type { OpenSides, OpenView } from "./api/open-view.ts";
 import type { AdminOptions } from "./context.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;
 /** Longer than between two events of a stream. */
-const openForMs = 2500;
+const freshForMs = 2500;
 
 export interface Fleet {
   /** The records of all known instances by id. Never rejects for want of the store. */
   read(): Promise<readonly InstanceRecord[]>;
   /** The records of the other instances when the store was last asked. */
   lastOthers(): readonly InstanceRecord[];
-  /** What is open of the cutover, as of the last reading. */
-  open(name: string): OpenView;
+  /** What is under way of the cutover, as of the last reading. */
+  underWay(name: string): OpenView;
   /** This instance's record as of now. */
   own(): InstanceRecord;
 }
 
 type Needs = Pick<
   AdminOptions,
-  "store" | "follower" | "instance" | "versions" | "traffic" | "open" | "clock"
+  "store" | "follower" | "instance" | "versions" | "traffic" | "underWay" | "clock"
 >;
 
 /** @param also what is read beside; never rejects for want of the store */
 export function createFleet(needs: Needs, also: () => Promise<void> = async () => {}): Fleet {
   const { store, follower, instance, traffic, clock } = needs;
   let known: readonly InstanceRecord[] = [];
-  let figures: OpenFigures = new Map();
+  let figures: FiguresUnderWay = new Map();
   let figuresAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<readonly InstanceRecord[]> | undefined;
 
@@ -61,23 +63,24 @@ export function createFleet(needs: Needs, also: () => Promise<void> = async () =
     }
   }
 
-  async function readOpen(): Promise<void> {
-    if (needs.open === undefined) return;
-    figures = await needs.open();
+  async function readFigures(): Promise<void> {
+    if (needs.underWay === undefined) return;
+    figures = await needs.underWay();
     figuresAtMs = clock.monotonic();
   }
 
   async function readOnce(): Promise<readonly InstanceRecord[]> {
-    const [known] = await Promise.all([others(), readOpen(), also()]);
+    const [known] = await Promise.all([others(), readFigures(), also()]);
     return [...known, own()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   return {
     own,
     lastOthers: () => known,
-    open(name) {
-      const isFresh = clock.monotonic() - figuresAtMs <= openForMs;
-      return (isFresh ? figures.get(name) : undefined) ?? unknownOpen;
+    underWay(name) {
+      const isFresh = clock.monotonic() - figuresAtMs <= freshForMs;
+      const { journeys, orders } = (isFresh ? figures.get(name) : undefined) ?? {};
+      return { journeys: sidesView(journeys), unfinished: sidesView(orders) };
     },
     read() {
       // Calls that come while one is under way share its answer.
@@ -87,4 +90,13 @@ export function createFleet(needs: Needs, also: () => Promise<void> = async () =
       return reading;
     },
   };
+}
+
+function sidesView(counts: UnderWayCounts | undefined): OpenSides {
+  return counts === undefined ? null : { legacy: sideView(counts.legacy), new: sideView(counts.new) };
+}
+
+function sideView({ count, atLeast, oldestStartedAt }: UnderWayCount): NonNullable<OpenSides>["legacy"] {
+  const oldest = oldestStartedAt === undefined ? null : new Date(oldestStartedAt * 1000).toISOString();
+  return { open: count, atLeast, oldestStartedAt: oldest };
 }

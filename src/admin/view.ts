@@ -25,7 +25,7 @@ export interface Views {
 
 export function createViews(
   { cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">,
-  fleet: Pick<Fleet, "open">,
+  fleet: Pick<Fleet, "underWay">,
   proposals: Pick<Proposals, "of">,
 ): Views {
   let configured = new Map(Object.entries(cutovers));
@@ -63,7 +63,7 @@ export function createViews(
         : { approval: { over: approval.over, ttlSeconds: approval.ttl / 1000 } }),
       ...(proposal === undefined ? {} : { proposal }),
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
-      ...fleet.open(name),
+      ...fleet.underWay(name),
       instances: { live: count.of, applied: count.instances },
     };
   }

@@ -1,21 +1,23 @@
 /** What an instance is to the fleet and to its operators: the store, what it follows, the metrics, the secrets. */
-import type { OpenFigures } from "../admin/api/open-view.ts";
 import { createJournal } from "../audit/journal.ts";
 import { createAuditMetrics } from "../audit/metrics.ts";
 import { type Audit, noAudit } from "../audit/port.ts";
 import { systemClock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
+import { createUnderWayGauges } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
-import { createOpenFigures } from "../ownership/under-way/figures.ts";
-import type { Holding } from "../ownership/under-way/port.ts";
+import type { OwnershipStores } from "../ownership/stores/port.ts";
+import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
+import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
+import { countsOrders } from "../proxy/finishing.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower } from "../state/follow/follow.ts";
+import type { Snapshot } from "../state/follow/snapshot.ts";
 import { createSnapshotFile } from "../state/follow/snapshot-file.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store, WhenStale } from "../state/store/port.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
-import { createOpenGauges } from "../telemetry/open.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { watchRollbacks } from "../telemetry/rollbacks.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
@@ -38,14 +40,14 @@ export interface ControlOptions {
 
 export interface Control {
   readonly store: Store;
-  readonly holding: Holding;
+  readonly ownershipStores: OwnershipStores;
   readonly follower: Follower;
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly secrets: JourneySecrets;
   readonly audit: Audit;
-  /** Reads what is open in the fleet. */
-  readonly open: () => Promise<OpenFigures>;
+  /** Reads what is under way in the fleet. */
+  readonly underWay: () => Promise<FiguresUnderWay>;
 }
 
 /** @throws Error when the embedded store can not be opened */
@@ -58,8 +60,8 @@ export async function openControl(config: Config, options: ControlOptions): Prom
     openStore(config.store, { prefix, clock, log }),
   );
   undo(() => store.close());
-  const holding = await openOwnershipStores({ url: config.store, redis, prefix, clock });
-  undo(() => holding.close());
+  const ownershipStores = await openOwnershipStores({ url: config.store, redis, prefix, clock });
+  undo(() => ownershipStores.close());
   const snapshotFile =
     config.snapshot === undefined ? undefined : createSnapshotFile({ path: config.snapshot, clock, log });
   if (snapshotFile !== undefined) undo(() => snapshotFile.settled());
@@ -88,8 +90,10 @@ export async function openControl(config: Config, options: ControlOptions): Prom
     traffic,
   });
   addProcessMetrics(metrics.registry);
-  const open = createOpenFigures({ store: holding.open, config: options.config, following: follower });
-  createOpenGauges(metrics.registry, open, clock.now);
+  const underWay = createFiguresUnderWay(ownershipStores.underWay, () =>
+    follower.contact().up ? questionsUnderWay(options.config(), follower.current()) : [],
+  );
+  createUnderWayGauges(metrics.registry, underWay, clock.now);
   follower.onSwap((snapshot) => {
     for (const [name, state] of snapshot.states) metrics.setState(name, state);
   });
@@ -108,7 +112,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   });
   undo(() => secrets.stop());
   await secrets.start();
-  return { store, holding, follower, metrics, traffic, secrets, audit, open };
+  return { store, ownershipStores, follower, metrics, traffic, secrets, audit, underWay };
 }
 
 function openAudit(
@@ -121,6 +125,20 @@ function openAudit(
   undo(() => journal.close());
   createAuditMetrics(metrics.registry, journal.status);
   return journal;
+}
+
+/** What can be counted of each cutover, as it is configured. */
+export function questionsUnderWay(
+  { cutovers }: Pick<Config, "cutovers">,
+  { states }: Pick<Snapshot, "states">,
+): readonly UnderWayQuestion[] {
+  return Object.entries(cutovers).flatMap(([cutover, declared]): UnderWayQuestion[] => {
+    const epoch = states.get(cutover)?.pinEpoch ?? 0;
+    return [
+      ...(declared.journey === undefined ? [] : [{ kind: "journeys", cutover, epoch } as const]),
+      ...(countsOrders(declared) ? [{ kind: "orders", cutover, epoch: 0 } as const] : []),
+    ];
+  });
 }
 
 /** Of each cutover with journeys; empty: to be generated. */

@@ -15,8 +15,8 @@ import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
 import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
+import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
-import type { Holding } from "../ownership/under-way/port.ts";
 import { createExchange, type Exchange } from "../proxy/exchange.ts";
 import { type ConnectionCounts, createConnectionCounts } from "../proxy/listen/connections.ts";
 import { createUpgradeCounts } from "../proxy/listen/metrics.ts";
@@ -31,14 +31,14 @@ import type { Following } from "../state/follow/snapshot.ts";
 import type { AccessLog } from "../telemetry/log.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
 import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
-import type { Holders } from "./serving.ts";
+import type { Front } from "./serving.ts";
 
 export interface DataPlaneOptions {
   /** Of the process: no two of one host have the same. */
   readonly id: string;
   readonly proxyName: string;
   readonly following: Following;
-  readonly holding: Holding;
+  readonly ownershipStores: OwnershipStores;
   readonly secrets: Pick<JourneySecrets, "of">;
   readonly registry: Metrics["registry"];
   readonly accessLog: AccessLog;
@@ -53,7 +53,7 @@ export interface DataPlane {
   /** A request was refused before there was an exchange. */
   refused(): void;
   table(): Table;
-  readonly holders: Holders;
+  readonly explaining: Front["explaining"];
   /** What its listener needs to know of connections. */
   readonly connections: ConnectionCounts;
   maxConnections(): number;
@@ -85,13 +85,13 @@ export async function openDataPlane(
   options: DataPlaneOptions,
 ): Promise<DataPlane> {
   startObjectsYoung();
-  const { id, following, holding, registry, clock, log, onFault } = options;
+  const { id, following, ownershipStores, registry, clock, log, onFault } = options;
   const gates = { metrics: createUpstreamMetrics(registry), clock, timers: systemTimers, log };
   const pool = createUpstreamPool(gates, onFault);
   const metrics = createOwnershipMetrics(registry, Object.keys(config.cutovers), () => spool.waiting());
   const upgrades = createUpgradeCounts(registry, Object.keys(config.cutovers));
   const spool = createSpool({
-    owners: holding.owners,
+    owners: ownershipStores.owners,
     file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
     clock,
     timers: systemTimers,
@@ -100,13 +100,13 @@ export async function openDataPlane(
     onRecorded: (fact, owner) => ownership.remember(fact.cutover, fact, owner),
   });
   const notebook = createNotebook({
-    store: holding.open,
+    store: ownershipStores.underWay,
     clock,
     timers: systemTimers,
     onLost: metrics.lostNotes,
   });
   const ownership = createOwnership({
-    ...holding,
+    ...ownershipStores,
     spool,
     onLearned(cutover, { key, ttlMs }, side) {
       if (plane.table.cutovers.get(cutover)?.countsOrders) notebook.learned(cutover, key, side, ttlMs);
@@ -114,7 +114,7 @@ export async function openDataPlane(
     counts: metrics,
     clock,
   });
-  const pins = createPins({ pins: holding.pins, clock, onUnknown: metrics.unknownPin });
+  const pins = createPins({ pins: ownershipStores.pins, clock, onUnknown: metrics.unknownPin });
   const lasting = { fieldNames: createFieldNames(), ids: createIds() };
 
   function open(declared: Config, of: Generation): Plane {
@@ -185,7 +185,7 @@ export async function openDataPlane(
     connections: createConnectionCounts(registry),
     maxConnections: () => plane.maxConnections,
     table: () => plane.table,
-    holders: { ownership, pins },
+    explaining: { ownership, pins },
     prepare(declared, of) {
       const next = open(declared, of);
       return {

@@ -125,11 +125,11 @@ async function build(
     ...(serving.versions === undefined ? {} : { versions: serving.versions }),
     inForce: serving.inForce,
     traffic: () => traffic.snapshot(),
-    open: control.open,
+    underWay: control.underWay,
     instance,
     async explain(name, question) {
       const explained = await explain(
-        { table: serving.table(), following: follower, ...serving.holders },
+        { table: serving.table(), following: follower, ...serving.explaining },
         name,
         question,
       );
@@ -218,7 +218,7 @@ async function openHere({ config, options, control, instance, lines, log }: Base
     id: instance,
     proxyName,
     following: control.follower,
-    holding: control.holding,
+    ownershipStores: control.ownershipStores,
     secrets: control.secrets,
     registry: control.metrics.registry,
     accessLog: accessLog({ destination: lines, enabled: options.accessLog ?? true }),
@@ -263,7 +263,7 @@ async function openWorkers(
     counting: control.metrics.counting,
     follower: control.follower,
     secrets: control.secrets,
-    holding: control.holding,
+    ownershipStores: control.ownershipStores,
     metrics: control.metrics,
     traffic: control.traffic,
     logging: {

@@ -28,7 +28,7 @@ export function createLocalFront({ plane, at, tls, proxyName, log, onFault }: Lo
   return {
     listen: () => server.listen(at),
     table: plane.table,
-    holders: plane.holders,
+    explaining: plane.explaining,
     async prepare({ config }, counting) {
       server.refresh();
       return plane.prepare(config, counting);

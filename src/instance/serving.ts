@@ -1,23 +1,18 @@
 /** Where requests are served: in this process (local-front.ts), or in workers (worker-front.ts). */
 import type { LoadedConfig } from "../config/load/load.ts";
-import type { Ownership, Pins } from "../ownership/port.ts";
+import type { ExplainContext } from "../proxy/explain.ts";
 import type { Table } from "../proxy/routes.ts";
 import type { Generation } from "../telemetry/metrics.ts";
 import type { Prepared } from "./data-plane.ts";
 import type { Drain } from "./workers/messages.ts";
-
-export interface Holders {
-  readonly ownership: Ownership;
-  readonly pins: Pins;
-}
 
 export interface Front {
   /** @returns the port taken @throws Error when nothing can listen there, or a worker can not start */
   listen(): Promise<number>;
   /** Of the configuration in force. */
   table(): Table;
-  /** Who is asked for what is held. */
-  readonly holders: Holders;
+  /** What tells a person who owns a key, and where a journey goes on. */
+  readonly explaining: Pick<ExplainContext, "ownership" | "pins">;
   /**
    * Has the configuration built, and changes nothing yet.
    *

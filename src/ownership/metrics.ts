@@ -1,8 +1,14 @@
-/** What the data plane finds out about owners and journeys, as counters. */
+/**
+ * What the data plane finds out about owners and journeys, as counters; and what is under way in the fleet, as gauges,
+ * absent while the store cannot tell.
+ */
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type PinFault, pinFaults } from "../decide/pin.ts";
+import { sides } from "../state/rules/model.ts";
 import type { OwnershipCounts } from "./ownership.ts";
 import type { SpoolCounts } from "./spool/spool.ts";
+import type { FiguresUnderWay } from "./under-way/figures.ts";
+import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
 
 export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   /** A body that may hold a key is larger than what is held, or is not JSON in UTF-8: it gave no key. */
@@ -95,4 +101,50 @@ export function createOwnershipMetrics(
   };
   configure(cutovers);
   return made;
+}
+
+const fleetWide = "Of the whole fleet, the same on every instance: take the max, not the sum.";
+
+/**
+ * @param read what is under way now; never rejects
+ * @param now ms since the epoch
+ */
+export function createUnderWayGauges(
+  registry: Registry,
+  read: () => Promise<FiguresUnderWay>,
+  now: () => number,
+): void {
+  const gauge = (name: string, help: string, kind: UnderWayKind, value: (count: UnderWayCount) => number) =>
+    new Gauge({
+      name,
+      help: `${help} ${fleetWide}`,
+      labelNames: ["cutover", "side"],
+      registers: [registry],
+      async collect() {
+        const figures = await read();
+        this.reset();
+        for (const [cutover, { [kind]: counts }] of figures) {
+          for (const side of sides)
+            if (counts !== undefined) this.set({ cutover, side }, value(counts[side]));
+        }
+      },
+    });
+  const count = ({ count }: UnderWayCount) => count;
+  const age = ({ oldestStartedAt }: UnderWayCount) =>
+    oldestStartedAt === undefined ? 0 : Math.max(0, (now() - oldestStartedAt * 1000) / 1000);
+
+  gauge("cutover_open_journeys", "Journeys under way.", "journeys", count);
+  gauge(
+    "cutover_oldest_journey_seconds",
+    "Age of the oldest journey under way, 0 without any.",
+    "journeys",
+    age,
+  );
+  gauge("cutover_unfinished_orders", "Orders a side owns and no 2xx has finished.", "orders", count);
+  gauge(
+    "cutover_oldest_unfinished_order_seconds",
+    "Age of the oldest unfinished order, 0 without any.",
+    "orders",
+    age,
+  );
 }

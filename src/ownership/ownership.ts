@@ -1,5 +1,5 @@
 /**
- * Who holds an order or a key, answered from a bounded memory first and then from the store, within a deadline.
+ * Who owns an order or a key, answered from a bounded memory first and then from the store, within a deadline.
  *
  * A store that does not answer in time costs no request: it goes by journey and bucket, and is counted as unknown;
  * what it should have recorded is remembered here and waits in the spool. For a while after an outage a key the store
@@ -116,8 +116,8 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
     } catch {
       failed();
       // Another request with this key may have got here first.
-      const held = recall(cutover, key);
-      if (held !== undefined) return { owner: held, unknown: false };
+      const known = recall(cutover, key);
+      if (known !== undefined) return { owner: known, unknown: false };
       if (must) return { owner: undefined, unknown: true };
       counts.unrecorded(cutover);
       remember(cutover, key, side);
@@ -147,14 +147,14 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
         ),
       );
       const unknown = claims.some((claim) => claim?.unknown);
-      const holders = sides.map((held, i) => held ?? claims[i]?.owner);
-      const owner = firstOf(holders);
+      const owners = sides.map((known, i) => known ?? claims[i]?.owner);
+      const owner = firstOf(owners);
       if (unknown && !before.unknown) counts.unknown(cutover);
-      if (holders.some((holder) => holder !== undefined && holder !== owner)) counts.conflict(cutover);
+      if (owners.some((other) => other !== undefined && other !== owner)) counts.conflict(cutover);
       return { owner, unknown };
     },
 
-    async holder(cutover, key) {
+    async ownerOf(cutover, key) {
       const fact = { key, claimed: false };
       const claim = { key, claimed: true };
       const known = recall(cutover, fact);
@@ -172,12 +172,12 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
         keys.map(async (key) => {
           const remembered = recall(cutover, key);
           const known = key.side ?? remembered;
-          const holder = known ?? (await record(cutover, key, side, false)).owner;
-          if (holder !== undefined && holder !== side) counts.disputed(cutover);
+          const owner = known ?? (await record(cutover, key, side, false)).owner;
+          if (owner !== undefined && owner !== side) counts.disputed(cutover);
           // A key that tells its side is in no record: that it was made before only this memory knows.
-          const isNew = key.side === undefined ? holder === undefined : remembered === undefined;
+          const isNew = key.side === undefined ? owner === undefined : remembered === undefined;
           if (key.side !== undefined) remember(cutover, key, key.side);
-          if (isNew) options.onLearned?.(cutover, key, holder ?? side);
+          if (isNew) options.onLearned?.(cutover, key, owner ?? side);
         }),
       );
     },

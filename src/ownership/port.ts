@@ -1,5 +1,5 @@
 /**
- * Who holds an order, a key or a journey. The one thing the data plane may wait for: only requests that carry a key,
+ * Who owns an order or a key, and where a journey goes on. The one thing the data plane may wait for: only requests that carry a key,
  * responses a key is learned from, and shoppers whose clients keep no cookies come here.
  */
 import type { JourneyPin } from "../decide/pin.ts";
@@ -26,8 +26,8 @@ export interface Found {
   readonly unknown: boolean;
 }
 
-/** `undefined`: nobody holds it. `unknown`: that can not be told just now. */
-export type Holder = Side | undefined | "unknown";
+/** `undefined`: nobody owns it. `unknown`: that cannot be told just now. */
+export type KnownOwner = Side | undefined | "unknown";
 
 export interface Claimed {
   /** The owner of the first key that had one before; `undefined` when all of them are the side's now. */
@@ -46,11 +46,11 @@ export interface Ownership {
   /**
    * Claims the claimable keys for the side before a byte is forwarded, atomically across instances. Never rejects.
    *
-   * @param must what can not be recorded in time is not claimed: the request will be refused
+   * @param must what cannot be recorded in time is not claimed: the request will be refused
    */
   claim(cutover: string, found: Found, side: Side, must: boolean): Promise<Claimed>;
-  /** Who holds a key, asked by a person: by fact, else by claim. Counts nothing. Never rejects. */
-  holder(cutover: string, key: string): Promise<Holder>;
+  /** Who owns a key, asked by a person: by fact, else by claim. Counts nothing. Never rejects. */
+  ownerOf(cutover: string, key: string): Promise<KnownOwner>;
   /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }
@@ -67,7 +67,7 @@ export interface Pins {
     shopper: string,
     maxTtl: number,
   ): JourneyPin | undefined | Promise<JourneyPin | undefined>;
-  /** Begins a journey, or goes on with the one there is. @returns the pin that holds; never rejects */
+  /** Begins a journey, or goes on with the one there is. @returns the pin there is now; never rejects */
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
   /** The journey is over: its pin stays for `grace` more seconds. @returns it; never rejects */
   end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
@@ -77,14 +77,16 @@ export interface Pins {
 export const journeyEvents = ["start", "seen", "end"] as const;
 export type JourneyEvent = (typeof journeyEvents)[number];
 
-/** Hears of orders on this instance. */
-export interface Orders {
-  /** A request that names the order was answered with a 2xx where journeys end or payments are made. Must not throw. */
-  finished(cutover: string, key: string): void;
-}
-
-/** Hears what becomes of journeys on this instance, with the answer. */
-export interface Journeys {
-  /** @param pin as it is from now on; its id tells one journey from another. Must not throw. */
+/** What an instance hears of its journeys and orders, to be counted in the fleet. No method of it throws. */
+export interface Notebook {
+  /** A journey was answered. @param pin as it is from now on; its id tells one journey from another */
   seen(cutover: string, pin: JourneyPin, event: JourneyEvent): void;
+  /** A side has made an order. @param key a byte string; only a digest of it is noted */
+  learned(cutover: string, key: string, side: Side, ttlMs: number): void;
+  /** A request that names the order was answered with a 2xx where journeys end or payments are made, by either side. */
+  finished(cutover: string, key: string): void;
+  /** Hands over what is noted. Never rejects. */
+  flush(): Promise<void>;
+  /** Hands over what is noted and ends. Never rejects. */
+  close(): Promise<void>;
 }

@@ -11,7 +11,7 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import { fieldValue } from "../decide/sources.ts";
-import type { Journeys, Orders } from "../ownership/port.ts";
+import type { Notebook } from "../ownership/port.ts";
 import { mayFallBack } from "./fallback.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import type { TunnelEnd, UpgradeCounts } from "./listen/metrics.ts";
@@ -52,9 +52,9 @@ import type { Failure, Forwarding } from "./upstream/port.ts";
 export interface ExchangeContext extends RelayContext, GatherContext, Omit<LifeContext, "noneRow"> {
   readonly bodyLimits: BodyLimits;
   /** Hears of each answer that begins, continues or ends a journey. */
-  readonly journeys?: Journeys | undefined;
+  readonly journeys?: Pick<Notebook, "seen"> | undefined;
   /** Hears of each order that is finished. */
-  readonly orders?: Orders | undefined;
+  readonly orders?: Pick<Notebook, "finished"> | undefined;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
   readonly decisionHeader: string | undefined;
   /** Counts connections whose protocol was changed. */

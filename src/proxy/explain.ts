@@ -24,7 +24,7 @@ export interface Explained {
   readonly decision: Decision;
   readonly bucket: number | undefined;
   readonly state: CutoverState;
-  /** Who holds the key that was asked about. */
+  /** Who owns the key that was asked about. */
   readonly owner: { readonly side: Side | undefined; readonly by: Owning } | undefined;
   /** The shopper's journey in the store. */
   readonly journey: { readonly side: Side; readonly startedAt: number } | undefined;
@@ -35,7 +35,7 @@ export interface Explained {
 export interface ExplainContext {
   readonly table: Table;
   readonly following: Following;
-  readonly ownership: Pick<Ownership, "holder">;
+  readonly ownership: Pick<Ownership, "ownerOf">;
   readonly pins: Pick<Pins, "find">;
 }
 
@@ -79,7 +79,7 @@ async function ownerOf(
     const { side } = ownerKey(owner, key);
     if (side !== undefined) return { side, by: "pattern" };
   }
-  const holder = await ownership.holder(cutover.name, key);
-  if (holder === "unknown") return { side: undefined, by: "unknown" };
-  return { side: holder, by: holder === undefined ? "nobody" : "record" };
+  const owner = await ownership.ownerOf(cutover.name, key);
+  if (owner === "unknown") return { side: undefined, by: "unknown" };
+  return { side: owner, by: owner === undefined ? "nobody" : "record" };
 }

@@ -1,7 +1,7 @@
 /** Owners, claims and pins in a Cluster: what one call touches is in one slot, and every instance hears of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
-import { createOpenInRedis } from "../../src/ownership/under-way/redis.ts";
+import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { claim, fact } from "../support/named-keys.ts";
 import { startCluster, type Topology } from "../support/redis-topologies.ts";
@@ -24,7 +24,9 @@ test("of cutovers on all nodes, with the documented user", async () => {
   const [one, other] = clients.map((client) =>
     createRedisStores({ client, prefix: "cutover", deadlineMs: 10_000 }),
   );
-  const open = clients.map((client) => createOpenInRedis({ client, prefix: "cutover", deadlineMs: 10_000 }));
+  const underWay = clients.map((client) =>
+    createUnderWayInRedis({ client, prefix: "cutover", deadlineMs: 10_000 }),
+  );
   if (one === undefined || other === undefined) throw new Error("no client");
   const heard = new Set<string>();
   const stop = other.watch?.((cutover, { key, claimed }, side) =>
@@ -53,8 +55,8 @@ test("of cutovers on all nodes, with the documented user", async () => {
     expect(await other.pins.find(cutover, "ann", 600)).toEqual(pin);
     const question = { kind: "orders", cutover, epoch: 0 } as const;
     const made = { side: "legacy", startedAt, expiresAt: startedAt + 600 } as const;
-    expect(await open[0]?.note([{ ...question, id: "a", atMs: Date.now(), open: made }])).toBe(0);
-    expect((await open[1]?.count([question]))?.[0]?.legacy.open).toBe(1);
+    expect(await underWay[0]?.note([{ ...question, id: "a", atMs: Date.now(), underWay: made }])).toBe(0);
+    expect((await underWay[1]?.count([question]))?.[0]?.legacy.count).toBe(1);
   }
   const expected = cutovers.flatMap((cutover) => [`${cutover} O1 true new`, `${cutover} O1 false legacy`]);
   await expect.poll(() => expected.filter((news) => !heard.has(news))).toEqual([]);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
-import { createOpenInRedis } from "../../src/ownership/under-way/redis.ts";
+import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { claim, fact } from "../support/named-keys.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
@@ -50,16 +50,16 @@ it("keeps owners and pins", async () => {
   expect(await refusals(server)).toEqual([]);
 });
 
-it("keeps what is open", async () => {
-  const open = createOpenInRedis({ client, prefix: "cutover" });
+it("keeps what is under way", async () => {
+  const underWay = createUnderWayInRedis({ client, prefix: "cutover" });
   const seconds = Math.floor(Date.now() / 1000);
   const note = { kind: "journeys", cutover: "checkout", id: "a", epoch: 0, atMs: Date.now() } as const;
   const started = { side: "legacy", startedAt: seconds, expiresAt: seconds + 600 } as const;
-  expect(await open.note([{ ...note, open: started }])).toBe(0);
+  expect(await underWay.note([{ ...note, underWay: started }])).toBe(0);
   const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
-  expect(await open.count([question])).toMatchObject([{ legacy: { open: 1 }, new: { open: 0 } }]);
-  await open.note([{ ...note, atMs: note.atMs + 1 }]);
-  expect(await open.count([question])).toMatchObject([{ legacy: { open: 0 } }]);
+  expect(await underWay.count([question])).toMatchObject([{ legacy: { count: 1 }, new: { count: 0 } }]);
+  await underWay.note([{ ...note, atMs: note.atMs + 1 }]);
+  expect(await underWay.count([question])).toMatchObject([{ legacy: { count: 0 } }]);
   expect(await refusals(server)).toEqual([]);
 });
 

@@ -26,8 +26,3 @@ export interface OpenView {
   readonly journeys: OpenSides;
   readonly unfinished: OpenSides;
 }
-
-/** By cutover; one of which nothing is known is absent. */
-export type OpenFigures = ReadonlyMap<string, OpenView>;
-
-export const unknownOpen: OpenView = { journeys: null, unfinished: null };

@@ -4,7 +4,7 @@
  * workers of before go on.
  */
 import { z } from "zod";
-import { openKinds } from "../../ownership/under-way/port.ts";
+import { underWayKinds } from "../../ownership/under-way/port.ts";
 import { sides } from "../../state/rules/model.ts";
 import { storedState } from "../../state/store/stored-state.ts";
 import { logLevels } from "../../telemetry/log.ts";
@@ -13,7 +13,7 @@ import { trafficIncrements } from "../../telemetry/traffic/traffic.ts";
 import { carriedMetrics } from "./carried.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 3;
+export const protocol = 4;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -46,12 +46,12 @@ const pin = z.object({
 const text = z.string();
 const namedKey = z.object({ key: text, claimed: z.boolean() });
 const note = z.object({
-  kind: z.enum(openKinds),
+  kind: z.enum(underWayKinds),
   cutover: text,
   id: text,
   epoch: z.number(),
   atMs: z.number(),
-  open: z.object({ side: z.enum(sides), startedAt: z.number(), expiresAt: z.number() }).exactOptional(),
+  underWay: z.object({ side: z.enum(sides), startedAt: z.number(), expiresAt: z.number() }).exactOptional(),
 });
 
 /** A question to the owners and pins that the primary keeps, or what it is to note. */

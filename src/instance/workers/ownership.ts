@@ -1,18 +1,18 @@
 /**
- * Owners, pins and what is open of an embedded store live in the primary. A worker asks for them over the channel (`askingStores`);
- * the primary answers out of what it keeps (`answerFrom`).
+ * Owners, pins and what is under way, beside an embedded store, live in the primary. A worker asks for them over the
+ * channel (`askingStores`); the primary answers out of what it keeps (`answerFrom`).
  */
 
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/unavailable.ts";
-import type { Holding } from "../../ownership/under-way/port.ts";
+import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { Question, Reply } from "./messages.ts";
 
 /** @param send rejects with StoreUnavailable when no reply comes in time */
 export function askingStores(
   send: (question: Question) => Promise<Reply>,
   clock: Pick<Clock, "monotonic">,
-): Holding {
+): OwnershipStores {
   let isTroubled = false;
   let backSinceMs = Number.NEGATIVE_INFINITY;
 
@@ -48,7 +48,7 @@ export function askingStores(
         (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
       end: (cutover, shopper, grace, maxTtl) => pin({ call: "end", cutover, shopper, grace, maxTtl }),
     },
-    open: {
+    underWay: {
       async note(notes) {
         const reply = await ask({ call: "note", notes: [...notes] });
         if (reply.kind !== "noted") throw new StoreUnavailable("the primary does not answer");
@@ -63,7 +63,8 @@ export function askingStores(
 }
 
 /** Never rejects. */
-export async function answerFrom({ owners, pins, open }: Holding, asked: Question): Promise<Reply> {
+export async function answerFrom(stores: OwnershipStores, asked: Question): Promise<Reply> {
+  const { owners, pins, underWay } = stores;
   try {
     switch (asked.call) {
       case "lookup": {
@@ -82,13 +83,13 @@ export async function answerFrom({ owners, pins, open }: Holding, asked: Questio
       case "end":
         return pinReply(await pins.end(asked.cutover, asked.shopper, asked.grace, asked.maxTtl));
       case "note":
-        return { kind: "noted", refused: await open.note(asked.notes) };
+        return { kind: "noted", refused: await underWay.note(asked.notes) };
     }
   } catch {
     return { kind: "unavailable" };
   }
 }
 
-function pinReply(pin: Awaited<ReturnType<Holding["pins"]["find"]>>): Reply {
+function pinReply(pin: Awaited<ReturnType<OwnershipStores["pins"]["find"]>>): Reply {
   return { kind: "pin", pin: pin ?? null };
 }

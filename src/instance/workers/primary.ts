@@ -10,7 +10,7 @@ import type { ConfigSource, LoadedConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { createOwnership } from "../../ownership/ownership.ts";
 import { createPins } from "../../ownership/pins.ts";
-import type { Holding } from "../../ownership/under-way/port.ts";
+import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable } from "../../proxy/routes.ts";
 import type { JourneySecrets } from "../../proxy/secrets.ts";
@@ -19,7 +19,7 @@ import type { Follower } from "../../state/follow/follow.ts";
 import type { LogLevel } from "../../telemetry/log.ts";
 import type { Generation, Metrics } from "../../telemetry/metrics.ts";
 import type { Traffic } from "../../telemetry/traffic/traffic.ts";
-import type { Front, Holders } from "../serving.ts";
+import type { Front } from "../serving.ts";
 import { type CarriedSource, createCarriedSource } from "./carried.ts";
 import type { Member } from "./member.ts";
 import { hostMs, protocol, type Report, reportEveryMs, type Start } from "./messages.ts";
@@ -38,7 +38,7 @@ export interface WorkerFrontOptions {
   readonly counting: Generation;
   readonly follower: Follower;
   readonly secrets: Pick<JourneySecrets, "of">;
-  readonly holding: Holding;
+  readonly ownershipStores: OwnershipStores;
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly logging: {
@@ -55,7 +55,7 @@ export interface WorkerFrontOptions {
 const collectMs = 250;
 
 export function createWorkerFront(options: WorkerFrontOptions): Front {
-  const { follower, secrets, metrics, holding, log, logging } = options;
+  const { follower, secrets, metrics, ownershipStores, log, logging } = options;
   const carried = new Map<Member, { readonly metrics: CarriedSource; inflight: Map<string, number> }>();
   const workerMetrics = createWorkerMetrics(metrics.registry);
   let { config, source, counting } = options;
@@ -73,7 +73,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
         follower.announce();
         look();
       },
-      answer: (question) => answerFrom(holding, question),
+      answer: (question) => answerFrom(ownershipStores, question),
       onGone(member) {
         const known = carried.get(member);
         carried.delete(member);
@@ -157,7 +157,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
   return {
     listen: pool.start,
     table: () => table,
-    holders: askedByPeople(holding),
+    explaining: askedByPeople(ownershipStores),
     versions() {
       const told = pool.members().map((member) => member.versions());
       const started = told.filter((versions) => Object.keys(versions).length > 0);
@@ -220,13 +220,13 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
   };
 }
 
-/** What is held, for who asks how a shopper would be decided: nothing is recorded on that way, or counted. */
-function askedByPeople(holding: Holding): Holders {
+/** Owners and journeys, for a person who asks how a shopper would be decided: nothing is recorded or counted. */
+function askedByPeople(ownershipStores: OwnershipStores): Front["explaining"] {
   const nothing = () => undefined;
   const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };
   const spool = { add: async () => undefined };
   return {
-    ownership: createOwnership({ ...holding, spool, counts, clock: systemClock, remembered: 1 }),
-    pins: createPins({ pins: holding.pins, clock: systemClock, onUnknown: nothing, remembered: 1 }),
+    ownership: createOwnership({ ...ownershipStores, spool, counts, clock: systemClock, remembered: 1 }),
+    pins: createPins({ pins: ownershipStores.pins, clock: systemClock, onUnknown: nothing, remembered: 1 }),
   };
 }

@@ -62,7 +62,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const { lines, end: endLines } = openLog(start.logPath, true);
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
-  const { holding, close: closeHolding } = await openHolding(config, link, log);
+  const { ownershipStores, close: closeStores } = await ownershipStoresOf(config, link, log);
   const handOver = createHandOver();
   const registry = createRegistry();
   const proxyName = `cutover-${start.instance}`;
@@ -70,7 +70,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     id: `${start.instance}-${start.worker}`,
     proxyName,
     following,
-    holding,
+    ownershipStores,
     secrets: { of: (cutover) => secrets[cutover] ?? [] },
     registry,
     accessLog: accessLog({ destination: lines, enabled: start.accessLog }),
@@ -112,7 +112,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     await server.close(grace, idle);
     clearInterval(reporting);
     await plane.close();
-    await closeHolding();
+    await closeStores();
     await endLines();
     await report();
     end();
@@ -167,19 +167,19 @@ function configOf({ file, text }: ConfigSource): Config {
   );
 }
 
-/** Redis is asked directly; what an embedded store holds is the primary's to tell. */
-async function openHolding(config: Config, link: Link, log: ReturnType<typeof createLog>) {
+/** Redis is asked directly; what is kept beside an embedded store is the primary's to tell. */
+async function ownershipStoresOf(config: Config, link: Link, log: ReturnType<typeof createLog>) {
   const clock = systemClock;
   const { store: url, prefix } = config;
   if (url.startsWith("memory:") || url.startsWith("file:")) {
-    return { holding: askingStores(link.ask, clock), close: async () => {} };
+    return { ownershipStores: askingStores(link.ask, clock), close: async () => {} };
   }
   const { store, redis } = await openStore(url, { prefix, clock, log });
-  const holding = await openOwnershipStores({ url, redis, prefix, clock });
+  const ownershipStores = await openOwnershipStores({ url, redis, prefix, clock });
   return {
-    holding,
+    ownershipStores,
     close: async () => {
-      await holding.close();
+      await ownershipStores.close();
       await store.close();
     },
   };

@@ -1,24 +1,31 @@
-/** Owners and pins of one process: over records in its memory, or in a file beside the embedded store. */
-
+/**
+ * Owners and pins of one process: over records in its memory, or in a file beside the embedded store. What is under way
+ * is in its memory alone.
+ */
 import type { Clock } from "../../base/clock.ts";
 import { meetPin, readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import { pinDigest } from "../pin-digest.ts";
+import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import type { OwnershipStores } from "./port.ts";
 import { openRecordFile } from "./record-file.ts";
 import { createRecords, type Records } from "./records.ts";
 
 export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
-  return storesOver(createRecords({ clock }), async () => {});
+  return storesOver(createRecords({ clock }), clock, async () => {});
 }
 
-/** @throws Error when the file can not be read or written, or holds a line that is no record */
+/** @throws Error when the file cannot be read or written, or holds a line that is no record */
 export async function openFileStores(path: string, clock: Pick<Clock, "now">): Promise<OwnershipStores> {
   const { records, close } = await openRecordFile(path, clock);
-  return storesOver(records, close);
+  return storesOver(records, clock, close);
 }
 
-function storesOver(records: Records, close: () => Promise<void>): OwnershipStores {
+function storesOver(
+  records: Records,
+  clock: Pick<Clock, "now">,
+  close: () => Promise<void>,
+): OwnershipStores {
   return {
     owners: {
       lookup: (cutover, keys) =>
@@ -57,6 +64,7 @@ function storesOver(records: Records, close: () => Promise<void>): OwnershipStor
         return before === undefined ? undefined : readStoredPin(before, maxTtl);
       },
     },
+    underWay: createUnderWayInProcess(clock),
     close,
   };
 }

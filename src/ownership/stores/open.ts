@@ -1,11 +1,9 @@
-/** Opens the place of owners, pins and what is open beside the store that the configuration names. */
+/** Opens the place of owners, pins and what is under way, beside the store that the configuration names. */
 
 import type { Clock } from "../../base/clock.ts";
 import type { RedisClient } from "../../redis/client.ts";
-import { createOpenInProcess } from "../under-way/in-process.ts";
-import type { Holding } from "../under-way/port.ts";
-import { createOpenInRedis } from "../under-way/redis.ts";
 import { createMemoryStores, openFileStores } from "./in-process.ts";
+import type { OwnershipStores } from "./port.ts";
 import { createRedisStores } from "./redis.ts";
 
 export interface OwnersOptions {
@@ -17,17 +15,10 @@ export interface OwnersOptions {
   readonly clock: Clock;
 }
 
-/** @throws Error when the embedded store's file of owners can not be read or written */
-export async function openOwnershipStores(options: OwnersOptions): Promise<Holding> {
+/** @throws Error when the embedded store's file of owners cannot be read or written */
+export async function openOwnershipStores(options: OwnersOptions): Promise<OwnershipStores> {
   const { url, redis, prefix, clock } = options;
-  if (redis !== undefined) {
-    return {
-      ...createRedisStores({ client: redis, prefix }),
-      open: createOpenInRedis({ client: redis, prefix }),
-    };
-  }
-  const open = createOpenInProcess(clock);
-  if (url.startsWith("file:"))
-    return { ...(await openFileStores(`${url.slice("file:".length)}.owners`, clock)), open };
-  return { ...createMemoryStores(clock), open };
+  if (redis !== undefined) return createRedisStores({ client: redis, prefix });
+  if (url.startsWith("file:")) return openFileStores(`${url.slice("file:".length)}.owners`, clock);
+  return createMemoryStores(clock);
 }

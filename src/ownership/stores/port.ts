@@ -1,9 +1,10 @@
 /**
- * The ports to where owners and pins are kept; behind them memory, a file beside the embedded store, or Redis. One
- * contract suite holds all three. What has got into a record's place and is none counts as absent.
+ * The ports to where owners, pins and what is under way are kept; behind them memory, a file beside the embedded store,
+ * or Redis. One contract suite is for all three. What has got into a record's place and is none counts as absent.
  */
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
+import type { UnderWayStore } from "../under-way/port.ts";
 
 /**
  * A key and how its owner comes to be. One text may be both: a client that chooses an idempotency key may choose what
@@ -57,9 +58,11 @@ export interface PinStore {
   end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
 }
 
+/** All that an instance keeps of who owns what, and where. */
 export interface OwnershipStores {
   readonly owners: OwnerStore;
   readonly pins: PinStore;
+  readonly underWay: UnderWayStore;
   /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
   backSinceMs?(): number;
   /** Calls back with each new owner, of whichever instance; some can be missed. @returns the way out */

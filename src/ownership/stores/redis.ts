@@ -13,6 +13,7 @@ import { readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
 import { monotonicMs, type RedisClient, type RedisCommand } from "../../redis/client.ts";
 import type { Side } from "../../state/rules/model.ts";
 import { pinDigest } from "../pin-digest.ts";
+import { createUnderWayInRedis } from "../under-way/redis.ts";
 import type { OwnershipStores } from "./port.ts";
 
 export interface RedisStoresOptions {
@@ -84,6 +85,7 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
         return pinOf(found, maxTtl);
       },
     },
+    underWay: createUnderWayInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
     watch: (onOwner) =>
       client.subscribe(channel, (message) => {

@@ -1,48 +1,40 @@
-/** What is open in the fleet, read from the store when somebody asks: never from memory, so never old. */
-import type { OpenFigures, OpenSides, OpenView } from "../../admin/api/open-view.ts";
-import type { Config } from "../../config/schema.ts";
-import { countsOrders } from "../../proxy/finishing.ts";
-import type { Following } from "../../state/follow/snapshot.ts";
-import type { OpenCount, OpenCounts, OpenQuestion, OpenStore } from "./port.ts";
+/** What is under way in the fleet, read from the store when somebody asks: never from memory, so never old. */
+import type { UnderWayCounts, UnderWayQuestion, UnderWayStore } from "./port.ts";
 
-export interface OpenFiguresOptions {
-  readonly store: Pick<OpenStore, "count">;
-  /** The configuration in force. */
-  readonly config: () => Config;
-  /** Tells the pin epochs, and whether the store is within reach. */
-  readonly following: Pick<Following, "current" | "contact">;
+/** Of one cutover. Absent: it has none of the kind to count, or the store cannot tell. */
+export interface CutoverUnderWay {
+  readonly journeys?: UnderWayCounts;
+  readonly orders?: UnderWayCounts;
 }
 
-/** @returns reads them; empty when the store does not answer. Never rejects; calls under way at once share an answer */
-export function createOpenFigures(options: OpenFiguresOptions): () => Promise<OpenFigures> {
-  const { store, config, following } = options;
-  let reading: Promise<OpenFigures> | undefined;
+/** By cutover; one of which nothing is known is absent. */
+export type FiguresUnderWay = ReadonlyMap<string, CutoverUnderWay>;
 
-  async function read(): Promise<OpenFigures> {
-    if (!following.contact().up) return new Map();
-    const { states } = following.current();
-    const questions = Object.entries(config().cutovers).flatMap(([cutover, declared]): OpenQuestion[] => {
-      const epoch = states.get(cutover)?.pinEpoch ?? 0;
-      return [
-        ...(declared.journey === undefined ? [] : [{ kind: "journeys", cutover, epoch } as const]),
-        ...(countsOrders(declared) ? [{ kind: "orders", cutover, epoch: 0 } as const] : []),
-      ];
-    });
+/**
+ * @param store where it is counted
+ * @param asked what is to be counted now: nothing while the store is known to be out of reach
+ * @returns reads them; empty when the store does not answer. Never rejects; calls at one time share an answer
+ */
+export function createFiguresUnderWay(
+  store: Pick<UnderWayStore, "count">,
+  asked: () => readonly UnderWayQuestion[],
+): () => Promise<FiguresUnderWay> {
+  let reading: Promise<FiguresUnderWay> | undefined;
+
+  async function read(): Promise<FiguresUnderWay> {
+    const questions = asked();
+    const figures = new Map<string, CutoverUnderWay>();
+    if (questions.length === 0) return figures;
     try {
       const answers = await store.count(questions);
-      const figures = new Map<string, OpenView>();
       for (const [at, { kind, cutover }] of questions.entries()) {
-        const view = figures.get(cutover) ?? { journeys: null, unfinished: null };
-        const sides = sidesView(answers[at]);
-        figures.set(
-          cutover,
-          kind === "journeys" ? { ...view, journeys: sides } : { ...view, unfinished: sides },
-        );
+        const counts = answers[at];
+        if (counts !== undefined) figures.set(cutover, { ...figures.get(cutover), [kind]: counts });
       }
-      return figures;
     } catch {
       return new Map();
     }
+    return figures;
   }
 
   return () => {
@@ -51,13 +43,4 @@ export function createOpenFigures(options: OpenFiguresOptions): () => Promise<Op
     });
     return reading;
   };
-}
-
-function sidesView(counts: OpenCounts | undefined): OpenSides {
-  return counts === undefined ? null : { legacy: sideView(counts.legacy), new: sideView(counts.new) };
-}
-
-function sideView({ open, atLeast, oldestStartedAt }: OpenCount) {
-  const oldest = oldestStartedAt === undefined ? null : new Date(oldestStartedAt * 1000).toISOString();
-  return { open, atLeast, oldestStartedAt: oldest };
 }

@@ -1,14 +1,13 @@
-/** What is open, as one process knows it: begun anew with each start of the process. */
-
+/** What is under way, as one process knows it: begun anew with each start of the process. */
 import type { Clock } from "../../base/clock.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
 import {
-  type OpenCount,
-  type OpenNote,
-  type OpenQuestion,
-  type OpenStore,
-  opensAgain,
+  beginsAgain,
   rememberOverMs,
+  type UnderWayCount,
+  type UnderWayNote,
+  type UnderWayQuestion,
+  type UnderWayStore,
 } from "./port.ts";
 
 interface Times {
@@ -16,7 +15,7 @@ interface Times {
   readonly expiresAt: number;
 }
 
-/** Of one kind and cutover. */
+/** What is known of one kind and cutover. */
 interface Shelf {
   /** By side and epoch, then by id. */
   readonly sets: Map<string, Map<string, Times>>;
@@ -25,29 +24,29 @@ interface Shelf {
 }
 
 /** @param most kept of each kind, cutover and side; 100,000 without it */
-export function createOpenInProcess(clock: Pick<Clock, "now">, most = 100_000): OpenStore {
+export function createUnderWayInProcess(clock: Pick<Clock, "now">, most = 100_000): UnderWayStore {
   const shelves = new Map<string, Shelf>();
 
-  function shelfOf({ kind, cutover }: Pick<OpenQuestion, "kind" | "cutover">): Shelf {
+  function shelfOf({ kind, cutover }: Pick<UnderWayQuestion, "kind" | "cutover">): Shelf {
     const name = `${kind}:${cutover}`;
     const shelf = shelves.get(name) ?? { sets: new Map(), over: new Map() };
     shelves.set(name, shelf);
     return shelf;
   }
 
-  function take(note: OpenNote): void {
+  function take(note: UnderWayNote): void {
     const { sets, over } = shelfOf(note);
-    const { kind, id, atMs, epoch, open } = note;
+    const { kind, id, atMs, epoch, underWay } = note;
     const overAtMs = over.get(id);
-    if (open === undefined) {
+    if (underWay === undefined) {
       for (const side of sides) sets.get(setName(side, epoch))?.delete(id);
       // The latest end stands last, so that the oldest are found first.
       if (over.delete(id) || over.size < most) over.set(id, Math.max(atMs, overAtMs ?? 0));
       return;
     }
-    const { side, startedAt, expiresAt } = open;
+    const { side, startedAt, expiresAt } = underWay;
     if (expiresAt * 1000 <= clock.now()) return;
-    if (overAtMs !== undefined && !opensAgain(note, overAtMs)) return;
+    if (overAtMs !== undefined && !beginsAgain(note, overAtMs)) return;
     const set = sets.get(setName(side, epoch)) ?? new Map<string, Times>();
     sets.set(setName(side, epoch), set);
     const before = set.get(id);
@@ -67,13 +66,13 @@ export function createOpenInProcess(clock: Pick<Clock, "now">, most = 100_000): 
     }
   }
 
-  function countOf(set: ReadonlyMap<string, Times> | undefined): OpenCount {
+  function countOf(set: ReadonlyMap<string, Times> | undefined): UnderWayCount {
     let oldestStartedAt: number | undefined;
     for (const { startedAt } of set?.values() ?? []) {
       if (oldestStartedAt === undefined || startedAt < oldestStartedAt) oldestStartedAt = startedAt;
     }
-    const open = set?.size ?? 0;
-    return { open, atLeast: open >= most, oldestStartedAt };
+    const count = set?.size ?? 0;
+    return { count, atLeast: count >= most, oldestStartedAt };
   }
 
   return {

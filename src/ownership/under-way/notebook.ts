@@ -5,26 +5,17 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock, Timers } from "../../base/clock.ts";
-import type { JourneyPin } from "../../decide/pin.ts";
-import type { Side } from "../../state/rules/model.ts";
-import type { JourneyEvent } from "../port.ts";
-import { type OpenKind, type OpenNote, type OpenStore, openKinds, opensAgain } from "./port.ts";
-
-export interface Notebook {
-  /** As `Journeys.seen`. */
-  seen(cutover: string, pin: JourneyPin, event: JourneyEvent): void;
-  /** A side has made an order. @param key a byte string; only a digest of it is noted */
-  learned(cutover: string, key: string, side: Side, ttlMs: number): void;
-  /** The order is finished, whichever side owns it. */
-  finished(cutover: string, key: string): void;
-  /** Hands over what is noted. Never rejects. */
-  flush(): Promise<void>;
-  /** Hands over what is noted and ends. */
-  close(): Promise<void>;
-}
+import type { Notebook } from "../port.ts";
+import {
+  beginsAgain,
+  type UnderWayKind,
+  type UnderWayNote,
+  type UnderWayStore,
+  underWayKinds,
+} from "./port.ts";
 
 export interface NotebookOptions {
-  readonly store: OpenStore;
+  readonly store: UnderWayStore;
   readonly clock: Pick<Clock, "now">;
   readonly timers: Timers;
   /** Hears of notes that were lost: too many waited, or the store has refused them. */
@@ -41,10 +32,10 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
   let cancel: (() => void) | undefined;
   let closed = false;
 
-  function add(note: OpenNote): void {
+  function add(note: UnderWayNote): void {
     const page = notes.of(note.kind, note.cutover);
     const before = page.get(note.id);
-    const { open } = note;
+    const { underWay } = note;
     if (before === undefined) {
       if (notes.count() >= most) {
         onLost(1);
@@ -52,8 +43,8 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
         if (oldest.done) return;
         page.delete(oldest.value);
       }
-    } else if (open !== undefined) {
-      if (before.open === undefined ? !opensAgain(note, before.atMs) : note.kind === "orders") return;
+    } else if (underWay !== undefined) {
+      if (before.underWay === undefined ? !beginsAgain(note, before.atMs) : note.kind === "orders") return;
     }
     page.set(note.id, note);
     if (!closed) cancel ??= timers.after(everyMs, () => void flush());
@@ -90,17 +81,17 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
         add({ kind: "journeys", cutover, id, epoch, atMs });
         return;
       }
-      const before = notes.of("journeys", cutover).get(id)?.open;
+      const before = notes.of("journeys", cutover).get(id)?.underWay;
       // Most requests of a journey come close upon another: nothing has moved.
       if (before?.expiresAt === expiresAt && before.startedAt === startedAt) return;
-      add({ kind: "journeys", cutover, id, epoch, atMs, open: { side, startedAt, expiresAt } });
+      add({ kind: "journeys", cutover, id, epoch, atMs, underWay: { side, startedAt, expiresAt } });
     },
     learned(cutover, key, side, ttlMs) {
       const atMs = clock.now();
       const startedAt = Math.floor(atMs / 1000);
       const expiresAt = startedAt + Math.ceil(ttlMs / 1000);
-      const open = { side, startedAt, expiresAt };
-      add({ kind: "orders", cutover, id: idOf(key), epoch: 0, atMs, open });
+      const underWay = { side, startedAt, expiresAt };
+      add({ kind: "orders", cutover, id: idOf(key), epoch: 0, atMs, underWay });
     },
     finished(cutover, key) {
       add({ kind: "orders", cutover, id: idOf(key), epoch: 0, atMs: clock.now() });
@@ -117,13 +108,13 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
 
 /** Notes by kind and cutover, then by id. */
 function createPages() {
-  const pages: Readonly<Record<OpenKind, Map<string, Map<string, OpenNote>>>> = {
+  const pages: Readonly<Record<UnderWayKind, Map<string, Map<string, UnderWayNote>>>> = {
     journeys: new Map(),
     orders: new Map(),
   };
-  const each = () => openKinds.flatMap((kind) => [...pages[kind].values()]);
+  const each = () => underWayKinds.flatMap((kind) => [...pages[kind].values()]);
   return {
-    of(kind: OpenKind, cutover: string): Map<string, OpenNote> {
+    of(kind: UnderWayKind, cutover: string): Map<string, UnderWayNote> {
       let page = pages[kind].get(cutover);
       if (page === undefined) {
         page = new Map();

@@ -1,25 +1,24 @@
 /**
- * What is open on each side: journeys under way, and orders that are not finished. The instances note what they see
- * of them; the store counts each once, whoever has seen it.
+ * What is under way on each side: journeys that have begun, and orders that are not finished. The instances note what
+ * they see of them; the store counts each once, whoever has seen it.
  *
- *   open    begun or seen again: counted until it expires, under the later of its starts
- *   over    ended: counted no more. What was seen of it before its end and is noted after it does not open it again,
- *           a start of a journey after its end does; that an id has ended is known for `rememberOverMs`
+ *   under way   begun or seen again: counted until it expires, under the later of its starts
+ *   over        ended: counted no more. What was seen of it before its end and is noted after it does not begin it
+ *               again, a start of a journey after its end does; that an id has ended is known for `rememberOverMs`
  *
- * An order is made once: whoever names it again, while it is open or after its end, begins nothing.
+ * An order is made once: whoever names it again, while it is under way or after its end, begins nothing.
  *
  * What is on new counts under an epoch: a hard rollback raises the cutover's, and journeys begun under an older one
- * are void, hence open no more. Orders are all of epoch 0. Notes may come twice, and late; the order in which those
- * of two instances come makes no difference but in the cases above.
+ * are void, hence under way no more. Orders are all of epoch 0. Notes may come twice, and late; the order in which
+ * those of two instances come makes no difference but in the cases above.
  */
 import type { Side } from "../../state/rules/model.ts";
-import type { OwnershipStores } from "../stores/port.ts";
 
-export const openKinds = ["journeys", "orders"] as const;
-export type OpenKind = (typeof openKinds)[number];
+export const underWayKinds = ["journeys", "orders"] as const;
+export type UnderWayKind = (typeof underWayKinds)[number];
 
-export interface OpenNote {
-  readonly kind: OpenKind;
+export interface UnderWayNote {
+  readonly kind: UnderWayKind;
   readonly cutover: string;
   /** Random or a digest: base64url, no identity. */
   readonly id: string;
@@ -27,48 +26,43 @@ export interface OpenNote {
   /** When it was seen, ms since the epoch. */
   readonly atMs: number;
   /** Absent: it is over, whichever its side. Times in seconds since the epoch. */
-  readonly open?: {
+  readonly underWay?: {
     readonly side: Side;
     readonly startedAt: number;
     readonly expiresAt: number;
   };
 }
 
-export interface OpenCount {
-  readonly open: number;
+export interface UnderWayCount {
+  readonly count: number;
   /** There are as many as are kept, and may be more. */
   readonly atLeast: boolean;
-  /** Seconds since the epoch; absent when none is open. */
+  /** Seconds since the epoch; absent when none is under way. */
   readonly oldestStartedAt: number | undefined;
 }
 
-export type OpenCounts = Readonly<Record<Side, OpenCount>>;
+export type UnderWayCounts = Readonly<Record<Side, UnderWayCount>>;
 
-export interface OpenQuestion {
-  readonly kind: OpenKind;
+export interface UnderWayQuestion {
+  readonly kind: UnderWayKind;
   readonly cutover: string;
   /** The cutover's pin epoch, for journeys; 0 for orders. */
   readonly epoch: number;
 }
 
 /** Both methods throw StoreUnavailable when the store does not answer in time. */
-export interface OpenStore {
+export interface UnderWayStore {
   /** May be called again with the same notes. @returns how many the store has refused for good */
-  note(notes: readonly OpenNote[]): Promise<number>;
-  /** @returns at the places of the questions; `undefined` where what the store holds does not tell */
-  count(questions: readonly OpenQuestion[]): Promise<readonly (OpenCounts | undefined)[]>;
-}
-
-/** All that an instance keeps of who holds what. */
-export interface Holding extends OwnershipStores {
-  readonly open: OpenStore;
+  note(notes: readonly UnderWayNote[]): Promise<number>;
+  /** @returns at the places of the questions; `undefined` where what is in the store does not tell */
+  count(questions: readonly UnderWayQuestion[]): Promise<readonly (UnderWayCounts | undefined)[]>;
 }
 
 /** How long it is known that an id has ended: as long as an instance may be late with its notes. */
 export const rememberOverMs = 600_000;
 
-/** Whether what is noted as open has begun after that end; note-open.lua is the same rule. */
-export function opensAgain({ kind, atMs, open }: OpenNote, overAtMs: number): boolean {
-  if (kind === "orders" || open === undefined) return false;
-  return open.startedAt >= Math.floor(overAtMs / 1000) && atMs > overAtMs;
+/** Whether what is noted as under way has begun after that end; note-under-way.lua is the same rule. */
+export function beginsAgain({ kind, atMs, underWay }: UnderWayNote, overAtMs: number): boolean {
+  if (kind === "orders" || underWay === undefined) return false;
+  return underWay.startedAt >= Math.floor(overAtMs / 1000) && atMs > overAtMs;
 }

@@ -1,7 +1,7 @@
 /**
- * What is open, in Redis. Of a cutover NAME, for `journeys` and for `orders`:
+ * What is under way, in Redis. Of a cutover NAME, for `journeys` and for `orders`:
  *
- *   cutover:{NAME}:journeys:legacy           sorted set, the ids of open journeys by their expiry
+ *   cutover:{NAME}:journeys:legacy           sorted set, the ids of journeys under way by their expiry
  *   cutover:{NAME}:journeys:legacy:started   the same ids by their start
  *   cutover:{NAME}:journeys:new[:EPOCH]      the same of new; EPOCH from 1 on, as each hard rollback begins a new one
  *   cutover:{NAME}:journeys:over             ids that have ended, by when
@@ -11,15 +11,15 @@ import { z } from "zod";
 import { StoreUnavailable } from "../../base/unavailable.ts";
 import { monotonicMs, type RedisClient, type RedisCommand, type Reply } from "../../redis/client.ts";
 import {
-  type OpenCount,
-  type OpenCounts,
-  type OpenNote,
-  type OpenQuestion,
-  type OpenStore,
   rememberOverMs,
+  type UnderWayCount,
+  type UnderWayCounts,
+  type UnderWayNote,
+  type UnderWayQuestion,
+  type UnderWayStore,
 } from "./port.ts";
 
-export interface OpenRedisOptions {
+export interface UnderWayInRedisOptions {
   readonly client: RedisClient;
   readonly prefix: string;
   /** Most ids kept of each kind, cutover and side; 1,000,000 without it. */
@@ -28,19 +28,19 @@ export interface OpenRedisOptions {
   readonly deadlineMs?: number;
 }
 
-/** Of one script, and scripts of one pipeline: what else is asked of Redis waits for no longer than these take. */
+/** Notes a script, and scripts a pipeline: what else is asked of Redis waits for no longer than these take. */
 const notesAtOnce = 200;
 const scriptsAtOnce = 4;
 
 const counts = z.tuple([z.number(), z.string(), z.number(), z.string()]);
 
 /** The client is its maker's to close. */
-export function createOpenInRedis(options: OpenRedisOptions): OpenStore {
+export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWayStore {
   const { client, prefix, most = 1_000_000, deadlineMs = 1000 } = options;
-  const noteOpen = script("note-open");
-  const countOpen = script("count-open");
+  const noteUnderWay = script("note-under-way");
+  const countUnderWay = script("count-under-way");
 
-  function keysOf({ kind, cutover, epoch }: OpenQuestion) {
+  function keysOf({ kind, cutover, epoch }: UnderWayQuestion) {
     const all = `${prefix}:{${cutover}}:${kind}`;
     const onNew = epoch === 0 ? `${all}:new` : `${all}:new:${epoch}`;
     return {
@@ -55,13 +55,15 @@ export function createOpenInRedis(options: OpenRedisOptions): OpenStore {
     return sent.replies;
   }
 
-  function commandOf(batch: readonly [OpenNote, ...OpenNote[]]): RedisCommand {
+  function commandOf(batch: readonly [UnderWayNote, ...UnderWayNote[]]): RedisCommand {
     const { over, sets } = keysOf(batch[0]);
-    const args = batch.flatMap(({ id, atMs, open }) =>
-      open === undefined ? [id, atMs, "", 0, 0] : [id, atMs, open.side, open.startedAt, open.expiresAt],
+    const args = batch.flatMap(({ id, atMs, underWay }) =>
+      underWay === undefined
+        ? [id, atMs, "", 0, 0]
+        : [id, atMs, underWay.side, underWay.startedAt, underWay.expiresAt],
     );
     const once = batch[0].kind === "orders" ? 1 : 0;
-    return ["eval", noteOpen, 5, over, ...sets, most, rememberOverMs, once, ...args];
+    return ["eval", noteUnderWay, 5, over, ...sets, most, rememberOverMs, once, ...args];
   }
 
   return {
@@ -88,7 +90,7 @@ export function createOpenInRedis(options: OpenRedisOptions): OpenStore {
       const replies = await ask(
         questions.map((question): RedisCommand => {
           const { sets } = keysOf(question);
-          return ["eval", countOpen, sets.length, ...sets];
+          return ["eval", countUnderWay, sets.length, ...sets];
         }),
       );
       return questions.map((_, at) => countsFrom(replies[at], most));
@@ -104,29 +106,29 @@ const passing: ReadonlySet<string> = new Set([
   "TRYAGAIN",
 ]);
 
-function countsFrom(reply: Reply | undefined, most: number): OpenCounts | undefined {
+function countsFrom(reply: Reply | undefined, most: number): UnderWayCounts | undefined {
   const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;
   if (read === undefined) return undefined;
   const [legacy, legacyOldest, onNew, newOldest] = read;
-  const of = (open: number, oldest: string): OpenCount => ({
-    open,
-    atLeast: open >= most,
+  const of = (count: number, oldest: string): UnderWayCount => ({
+    count,
+    atLeast: count >= most,
     oldestStartedAt: oldest === "" ? undefined : Number(oldest),
   });
   return { legacy: of(legacy, legacyOldest), new: of(onNew, newOldest) };
 }
 
-/** Of one kind, cutover and epoch each, in the order of the notes. */
-function batches(notes: readonly OpenNote[]): [OpenNote, ...OpenNote[]][] {
-  const open = new Map<string, OpenNote[]>();
-  const all: [OpenNote, ...OpenNote[]][] = [];
+/** @returns batches of one kind, cutover and epoch each, in the order of the notes */
+function batches(notes: readonly UnderWayNote[]): [UnderWayNote, ...UnderWayNote[]][] {
+  const filling = new Map<string, UnderWayNote[]>();
+  const all: [UnderWayNote, ...UnderWayNote[]][] = [];
   for (const note of notes) {
     const name = `${note.kind}:${note.cutover}:${note.epoch}`;
-    const batch = open.get(name);
+    const batch = filling.get(name);
     if (batch !== undefined && batch.length < notesAtOnce) batch.push(note);
     else {
-      const fresh: [OpenNote, ...OpenNote[]] = [note];
-      open.set(name, fresh);
+      const fresh: [UnderWayNote, ...UnderWayNote[]] = [note];
+      filling.set(name, fresh);
       all.push(fresh);
     }
   }

@@ -10,7 +10,7 @@ import {
   startPin,
 } from "../../decide/pin.ts";
 import type { RequestView } from "../../decide/sources.ts";
-import type { JourneyEvent, Journeys, Pins } from "../../ownership/port.ts";
+import type { JourneyEvent, Notebook, Pins } from "../../ownership/port.ts";
 import type { CompiledCutover } from "../routes.ts";
 import type { Decided } from "./owner-lookup.ts";
 
@@ -36,7 +36,7 @@ export function pinOf(
 
 export interface JourneyContext {
   readonly pins: Pick<Pins, "end">;
-  readonly journeys?: Journeys | undefined;
+  readonly journeys?: Pick<Notebook, "seen"> | undefined;
   readonly newId: () => string;
 }
 

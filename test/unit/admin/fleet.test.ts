@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
-import type { OpenFigures } from "../../../src/admin/api/open-view.ts";
+import { describe, expect, test } from "vitest";
 import { createFleet } from "../../../src/admin/fleet.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import type { FiguresUnderWay } from "../../../src/ownership/under-way/figures.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../src/state/store/memory.ts";
 import type { InstanceRecord, Store } from "../../../src/state/store/port.ts";
@@ -34,7 +34,7 @@ const record = (id: string): InstanceRecord => ({
 });
 
 describe("the fleet", () => {
-  it("tells this instance first-hand, whatever the store holds of it", async () => {
+  test("tells this instance first-hand, whatever the store holds of it", async () => {
     const fleet = fleetOn(async () => [record("a"), record("m"), record("z")]);
     const records = await fleet.read();
     expect(records.map(({ id }) => id)).toEqual(["a", "m", "z"]);
@@ -42,7 +42,7 @@ describe("the fleet", () => {
     expect(fleet.lastOthers().map(({ id }) => id)).toEqual(["a", "z"]);
   });
 
-  it("is this instance alone when the store fails, and remembers who else there was", async () => {
+  test("is this instance alone when the store fails, and remembers who else there was", async () => {
     let isLost = false;
     const fleet = fleetOn(async () => {
       if (isLost) throw new StoreUnavailable("lost");
@@ -54,7 +54,7 @@ describe("the fleet", () => {
     expect(fleet.lastOthers().map(({ id }) => id)).toEqual(["a", "z"]);
   });
 
-  it("does not ask a store that is known to be out of reach", async () => {
+  test("does not ask a store that is known to be out of reach", async () => {
     let asked = 0;
     const fleet = fleetOn(async () => {
       asked += 1;
@@ -64,7 +64,7 @@ describe("the fleet", () => {
     expect(asked).toBe(0);
   });
 
-  it("asks once for all who ask at the same time, and again later", async () => {
+  test("asks once for all who ask at the same time, and again later", async () => {
     let asked = 0;
     const fleet = fleetOn(async () => {
       asked += 1;
@@ -77,17 +77,21 @@ describe("the fleet", () => {
   });
 });
 
-describe("what is open in the fleet", () => {
-  const open = {
-    legacy: { open: 1, atLeast: false, oldestStartedAt: null },
-    new: { open: 2, atLeast: false, oldestStartedAt: null },
+describe("what is under way in the fleet", () => {
+  const counts = {
+    legacy: { count: 1, atLeast: true, oldestStartedAt: 1_767_225_600 },
+    new: { count: 0, atLeast: false, oldestStartedAt: undefined },
   };
-  const known = new Map([["checkout", { journeys: open, unfinished: null }]]);
+  const known = new Map([["checkout", { journeys: counts }]]);
+  const journeys = {
+    legacy: { open: 1, atLeast: true, oldestStartedAt: "2026-01-01T00:00:00.000Z" },
+    new: { open: 0, atLeast: false, oldestStartedAt: null },
+  };
   const unknown = { journeys: null, unfinished: null };
 
-  it("is told as of the last reading, and not at all once that is old or could not tell", async () => {
+  test("is told as of the last reading, and not at all once that is old or could not tell", async () => {
     const time = createManualTime();
-    let figures: OpenFigures = known;
+    let figures: FiguresUnderWay = known;
     const fleet = createFleet({
       store: { ...createMemoryStore({ clock: time }), instances: async () => [] },
       follower: {
@@ -99,19 +103,22 @@ describe("what is open in the fleet", () => {
       },
       instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
       traffic: () => ({}),
-      open: async () => figures,
+      underWay: async () => figures,
       clock: time,
     });
-    expect(fleet.open("checkout")).toEqual(unknown);
+    expect(fleet.underWay("checkout")).toEqual(unknown);
     await fleet.read();
-    expect(fleet.open("checkout")).toEqual({ journeys: open, unfinished: null });
-    expect(fleet.open("search")).toEqual(unknown);
+    expect(fleet.underWay("checkout")).toEqual({ journeys, unfinished: null });
+    expect(fleet.underWay("search")).toEqual(unknown);
     await time.advance(2501);
-    expect(fleet.open("checkout")).toEqual(unknown);
+    expect(fleet.underWay("checkout")).toEqual(unknown);
     await fleet.read();
-    expect(fleet.open("checkout").journeys).toEqual(open);
+    expect(fleet.underWay("checkout").journeys).toEqual(journeys);
+    figures = new Map([["checkout", { orders: counts }]]);
+    await fleet.read();
+    expect(fleet.underWay("checkout")).toEqual({ journeys: null, unfinished: journeys });
     figures = new Map();
     await fleet.read();
-    expect(fleet.open("checkout")).toEqual(unknown);
+    expect(fleet.underWay("checkout")).toEqual(unknown);
   });
 });

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { createAuditMetrics } from "../../../src/audit/metrics.ts";
+import { createUnderWayGauges } from "../../../src/ownership/metrics.ts";
 import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
-import { createOpenGauges } from "../../../src/telemetry/open.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {
@@ -38,10 +38,10 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
     version: "test",
     contact: () => ({ up: true, stalenessMs: 0 }),
   });
-  const none = { open: 0, atLeast: false, oldestStartedAt: null };
-  const open = { legacy: none, new: none };
-  const figures = new Map([["checkout", { journeys: open, unfinished: open }]]);
-  createOpenGauges(metrics.registry, async () => figures, Date.now);
+  const none = { count: 0, atLeast: false, oldestStartedAt: undefined };
+  const counts = { legacy: none, new: none };
+  const figures = new Map([["checkout", { journeys: counts, orders: counts }]]);
+  createUnderWayGauges(metrics.registry, async () => figures, Date.now);
   createAuditMetrics(metrics.registry, () => ({ up: true, waiting: 0, omitted: 0 }));
   createUpstreamMetrics(metrics.registry).watch("shop", () => {
     return { inFlight: 0, queued: 0, breaker: "closed", healthy: true };

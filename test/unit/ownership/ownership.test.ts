@@ -215,16 +215,16 @@ describe("a client that names its request as an order to come", () => {
     expect(spooled).toEqual(["O1 new", "O1 legacy"]);
   });
 
-  it("is told of the order's side first when somebody asks who holds the key", async () => {
+  it("is told of the order's side first when somebody asks who owns the key", async () => {
     const { ownership, claim, state } = rig();
     await claim("new", claimed("O1"));
-    expect(await ownership.holder("checkout", "O1")).toBe("new");
+    expect(await ownership.ownerOf("checkout", "O1")).toBe("new");
     await ownership.learn("checkout", [learned("O1")], "legacy");
-    expect(await ownership.holder("checkout", "O1")).toBe("legacy");
+    expect(await ownership.ownerOf("checkout", "O1")).toBe("legacy");
     await claim("new", claimed("K1"));
     state.up = false;
-    expect(await ownership.holder("checkout", "K1")).toBe("new");
-    expect(await ownership.holder("checkout", "K2")).toBe("unknown");
+    expect(await ownership.ownerOf("checkout", "K1")).toBe("new");
+    expect(await ownership.ownerOf("checkout", "K2")).toBe("unknown");
   });
 });
 

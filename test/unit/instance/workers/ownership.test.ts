@@ -8,7 +8,6 @@ import {
 } from "../../../../src/instance/workers/messages.ts";
 import { answerFrom, askingStores } from "../../../../src/instance/workers/ownership.ts";
 import { createMemoryStores } from "../../../../src/ownership/stores/in-process.ts";
-import { createOpenInProcess } from "../../../../src/ownership/under-way/in-process.ts";
 import { claim, fact } from "../../../support/named-keys.ts";
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -26,7 +25,7 @@ function overTheChannel(answer: (question: Question) => Promise<Reply>) {
 }
 
 describe("owners and pins that the primary keeps", () => {
-  const kept = { ...createMemoryStores(clock), open: createOpenInProcess(clock) };
+  const kept = createMemoryStores(clock);
   const stores = askingStores(
     overTheChannel((question) => answerFrom(kept, question)),
     clock,

@@ -1,78 +1,37 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
-import { configSchema } from "../../../../src/config/schema.ts";
-import { createOpenFigures } from "../../../../src/ownership/under-way/figures.ts";
-import { createOpenInProcess } from "../../../../src/ownership/under-way/in-process.ts";
-import type { OpenQuestion, OpenStore } from "../../../../src/ownership/under-way/port.ts";
-import { initialState } from "../../../../src/state/rules/model.ts";
+import { createFiguresUnderWay } from "../../../../src/ownership/under-way/figures.ts";
+import { createUnderWayInProcess } from "../../../../src/ownership/under-way/in-process.ts";
+import type { UnderWayQuestion, UnderWayStore } from "../../../../src/ownership/under-way/port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 
-const base = { legacy: "old", new: "fresh", shopper: ["cookie:sid"] };
-const begin = { name: "begin", path: "/checkout", journey: "start" };
-const pay = (path: string) => ({ name: "pay", path, payment: true });
-const journey = { ttl: "30m" };
-const config = configSchema.parse({
-  upstreams: { old: { url: "http://127.0.0.1:1" }, fresh: { url: "http://127.0.0.1:2" } },
-  default: "old",
-  cutovers: {
-    both: {
-      ...base,
-      routes: [begin, pay("/orders/:id/pay")],
-      journey: { ...journey, cookie: "b" },
-      owners: [{ key: "param:id", learn: ["json:/id"] }],
-    },
-    journeys: {
-      ...base,
-      routes: [begin, pay("/j/pay")],
-      journey: { ...journey, cookie: "j" },
-      owners: [{ key: "header:idempotency-key" }],
-    },
-    orders: {
-      ...base,
-      routes: [pay("/o/pay")],
-      owners: [{ key: ["param:id", "header:x-order"], learn: ["json:/id"] }],
-    },
-    // The one route that finishes an order can not name it.
-    nameless: {
-      ...base,
-      routes: [pay("/n/pay"), { name: "order", path: "/n/orders/:id" }],
-      owners: [{ key: "param:id", learn: ["json:/id"] }],
-    },
-    endless: {
-      ...base,
-      routes: [{ name: "all", path: "/e/*" }],
-      owners: [{ key: "header:x-order", learn: ["json:/id"] }],
-    },
-  },
-});
-
-function rig(count?: OpenStore["count"]) {
+function rig(count?: UnderWayStore["count"]) {
   const time = createManualTime();
-  const store = createOpenInProcess(time);
-  const asked: (readonly OpenQuestion[])[] = [];
-  const following = { up: true, pinEpoch: 0 };
-  const read = createOpenFigures({
-    store: {
-      count(questions) {
-        asked.push(questions);
-        return (count ?? store.count)(questions);
-      },
+  const store = createUnderWayInProcess(time);
+  const asked: (readonly UnderWayQuestion[])[] = [];
+  const following = { up: true, epoch: 0 };
+  const questions = (): readonly UnderWayQuestion[] => [
+    { kind: "journeys", cutover: "both", epoch: following.epoch },
+    { kind: "orders", cutover: "both", epoch: 0 },
+    { kind: "journeys", cutover: "journeys", epoch: 0 },
+    { kind: "orders", cutover: "orders", epoch: 0 },
+  ];
+  const counting: Pick<UnderWayStore, "count"> = {
+    count(put) {
+      asked.push(put);
+      return (count ?? store.count)(put);
     },
-    config: () => config,
-    following: {
-      current: () => ({ states: new Map([["both", { ...initialState(), pinEpoch: following.pinEpoch }]]) }),
-      contact: () => ({ up: following.up, stalenessMs: 0 }),
-    },
-  });
+  };
+  const read = createFiguresUnderWay(counting, () => (following.up ? questions() : []));
   return { time, store, asked, following, read };
 }
 
-describe("what is open, for people and Prometheus", () => {
-  it("knows of each cutover what its configuration lets it know", async () => {
+describe("what is under way, for people and Prometheus", () => {
+  test("is told of each cutover as far as that is asked, in one question", async () => {
     const { read, asked } = rig();
     const figures = await read();
-    const known = [...figures].map(([name, { journeys, unfinished }]) => {
-      return [name, journeys !== null, unfinished !== null];
+    const known = [...figures].map(([name, { journeys, orders }]) => {
+      return [name, journeys !== undefined, orders !== undefined];
     });
     expect(known).toEqual([
       ["both", true, true],
@@ -82,23 +41,23 @@ describe("what is open, for people and Prometheus", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("asks for the epoch in force, and tells times as RFC 3339", async () => {
+  test("is that of the epoch that is asked for", async () => {
     const { read, store, time, following } = rig();
-    following.pinEpoch = 2;
+    following.epoch = 2;
     const startedAt = time.now() / 1000;
-    const open = { side: "new", startedAt, expiresAt: startedAt + 60 } as const;
-    const note = { kind: "journeys", cutover: "both", atMs: time.now(), open } as const;
+    const underWay = { side: "new", startedAt, expiresAt: startedAt + 60 } as const;
+    const note = { kind: "journeys", cutover: "both", atMs: time.now(), underWay } as const;
     await store.note([
       { ...note, id: "void", epoch: 1 },
       { ...note, id: "a", epoch: 2 },
     ]);
     expect((await read()).get("both")?.journeys).toEqual({
-      legacy: { open: 0, atLeast: false, oldestStartedAt: null },
-      new: { open: 1, atLeast: false, oldestStartedAt: "2026-01-01T00:00:00.000Z" },
+      legacy: { count: 0, atLeast: false, oldestStartedAt: undefined },
+      new: { count: 1, atLeast: false, oldestStartedAt: startedAt },
     });
   });
 
-  it("tells nothing while the store is out of reach, and does not ask for it when that is known", async () => {
+  test("is not told while the store is out of reach, nor asked for when that is known", async () => {
     const { read, asked, following } = rig(async () => {
       throw new StoreUnavailable("off");
     });
@@ -108,12 +67,12 @@ describe("what is open, for people and Prometheus", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("says null where the store holds what does not tell", async () => {
+  test("is not told where what is in the store does not tell", async () => {
     const { read } = rig(async (questions) => questions.map(() => undefined));
-    expect((await read()).get("both")).toEqual({ journeys: null, unfinished: null });
+    expect((await read()).size).toBe(0);
   });
 
-  it("asks once for all who ask at once, and again for the next", async () => {
+  test("is asked for once for all who ask at once, and again for the next", async () => {
     const { read, asked } = rig();
     await Promise.all([read(), read(), read()]);
     expect(asked).toHaveLength(1);

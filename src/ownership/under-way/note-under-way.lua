@@ -1,6 +1,6 @@
--- Takes notes of what is open or over (ownership/under-way/port.ts). All of one kind, cutover and epoch.
+-- Takes notes of what is under way or over (ownership/under-way/port.ts), all of one kind, cutover and epoch.
 -- KEYS: ids that are over, by when; then of legacy and of new: ids by expiry, ids by start
--- ARGV: most ids a side; ms to remember an end; '1' where what is open begins once; then five a note: id, ms it was
+-- ARGV: most ids a side; ms to remember an end; '1' where what is under way begins once; then five a note: id, ms it was
 -- seen, side ('' = over), start, expiry
 local over = KEYS[1]
 local places = { legacy = { KEYS[2], KEYS[3] }, new = { KEYS[4], KEYS[5] } }
@@ -16,9 +16,9 @@ for i = 4, #ARGV, 5 do
     if overAtMs == nil or overAtMs < atMs then redis.call('ZADD', over, ARGV[i + 1], id) end
   else
     local startedAt, expiresAt = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-    local opens = overAtMs == nil or (not once and startedAt >= math.floor(overAtMs / 1000) and atMs > overAtMs)
+    local begins = overAtMs == nil or (not once and startedAt >= math.floor(overAtMs / 1000) and atMs > overAtMs)
     local byExpiry, byStart = places[side][1], places[side][2]
-    if opens and expiresAt > now then
+    if begins and expiresAt > now then
       local before = tonumber(redis.call('ZSCORE', byStart, id) or nil)
       if before == nil and redis.call('ZCARD', byExpiry) < most or before ~= nil and not once and before <= startedAt then
         redis.call('ZADD', byExpiry, ARGV[i + 4], id)

@@ -1,28 +1,31 @@
 import { Registry } from "prom-client";
-import { expect, it } from "vitest";
-import type { OpenFigures } from "../../../src/admin/api/open-view.ts";
-import { createOpenGauges } from "../../../src/telemetry/open.ts";
+import { expect, test } from "vitest";
+import { createUnderWayGauges } from "../../../src/ownership/metrics.ts";
+import type { FiguresUnderWay } from "../../../src/ownership/under-way/figures.ts";
 
 const now = Date.parse("2026-01-01T00:10:00Z");
-const open = (count: number, oldestStartedAt: string | null) => ({
-  open: count,
+const counted = (count: number, oldest?: string) => ({
+  count,
   atLeast: false,
-  oldestStartedAt,
+  oldestStartedAt: oldest === undefined ? undefined : Date.parse(oldest) / 1000,
 });
 
-it("tells what is open and how old, and nothing of what is not known", async () => {
+test("tells what is under way and how old, and nothing of what is not known", async () => {
   const registry = new Registry();
-  let figures: OpenFigures = new Map([
+  let figures: FiguresUnderWay = new Map([
     [
       "checkout",
       {
-        journeys: { legacy: open(12, "2026-01-01T00:00:00.000Z"), new: open(0, null) },
-        unfinished: { legacy: open(3, "2026-01-01T00:09:59.000Z"), new: open(1, "2026-01-01T00:10:05.000Z") },
+        journeys: { legacy: counted(12, "2026-01-01T00:00:00.000Z"), new: counted(0) },
+        orders: {
+          legacy: counted(3, "2026-01-01T00:09:59.000Z"),
+          new: counted(1, "2026-01-01T00:10:05.000Z"),
+        },
       },
     ],
-    ["search", { journeys: null, unfinished: null }],
+    ["search", {}],
   ]);
-  createOpenGauges(
+  createUnderWayGauges(
     registry,
     async () => figures,
     () => now,
@@ -44,9 +47,9 @@ it("tells what is open and how old, and nothing of what is not known", async () 
   expect(await samples()).toEqual([]);
 });
 
-it("says of each figure that it is the fleet's", async () => {
+test("says of each figure that it is the fleet's", async () => {
   const registry = new Registry();
-  createOpenGauges(
+  createUnderWayGauges(
     registry,
     async () => new Map(),
     () => now,

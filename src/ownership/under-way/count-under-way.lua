@@ -1,4 +1,4 @@
--- Counts what is open (ownership/under-way/port.ts), of one kind, cutover and epoch; what has expired goes.
+-- Counts what is under way (ownership/under-way/port.ts), of one kind, cutover and epoch; what has expired goes.
 -- KEYS: of legacy and of new: ids by expiry, ids by start
 -- Answers, of legacy and of new: how many, the earliest start or ''. False while more has expired than is taken away
 -- at once, or when the two keys of a side do not hold the same.

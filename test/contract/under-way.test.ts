@@ -1,8 +1,13 @@
-/** One suite for every place of what is open: memory, Redis. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
-import { createOpenInProcess } from "../../src/ownership/under-way/in-process.ts";
-import type { OpenKind, OpenNote, OpenStore } from "../../src/ownership/under-way/port.ts";
-import { createOpenInRedis } from "../../src/ownership/under-way/redis.ts";
+/** One suite for every place of what is under way: memory, Redis. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createUnderWayInProcess } from "../../src/ownership/under-way/in-process.ts";
+import type {
+  UnderWayCount,
+  UnderWayKind,
+  UnderWayNote,
+  UnderWayStore,
+} from "../../src/ownership/under-way/port.ts";
+import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import type { Side } from "../../src/state/rules/model.ts";
 import { createManualTime } from "../support/manual-time.ts";
@@ -10,8 +15,8 @@ import { type RedisServer, startRedis } from "../support/redis.ts";
 
 interface Place {
   /** Two instances' views of one place; the same one where a place has a single process. */
-  readonly one: OpenStore;
-  readonly other: OpenStore;
+  readonly one: UnderWayStore;
+  readonly other: UnderWayStore;
   now(): number;
 }
 
@@ -32,114 +37,114 @@ const most = 1200;
 const places: Readonly<Record<string, () => Promise<Place>>> = {
   async memory() {
     const time = createManualTime();
-    const one = createOpenInProcess(time, most);
+    const one = createUnderWayInProcess(time, most);
     return { one, other: one, now: time.now };
   },
   async redis() {
     await redis.cli("FLUSHALL");
     const [one, other] = clients.map((client) =>
-      createOpenInRedis({ client, prefix: "cutover", most, deadlineMs: 5000 }),
+      createUnderWayInRedis({ client, prefix: "cutover", most, deadlineMs: 5000 }),
     );
     if (one === undefined || other === undefined) throw new Error("no client");
     return { one, other, now: Date.now };
   },
 };
 
-describe.each(Object.keys(places))("what is open, in %s", (name) => {
+describe.each(Object.keys(places))("what is under way, in %s", (name) => {
   let place: Place;
   /** Seconds since the epoch. */
   let now: number;
   beforeEach(async () => {
-    const open = places[name];
-    if (open === undefined) throw new Error(name);
-    place = await open();
+    const openPlace = places[name];
+    if (openPlace === undefined) throw new Error(name);
+    place = await openPlace();
     now = Math.floor(place.now() / 1000);
   });
 
   /** @param startedAgo and all that follows in seconds */
-  function opened(
+  function begun(
     id: string,
     side: Side,
     startedAgo: number,
-    { epoch = 0, seenAgo = startedAgo, expiresIn = 600, kind = "journeys" as OpenKind } = {},
-  ): OpenNote {
-    const open = { side, startedAt: now - startedAgo, expiresAt: now + expiresIn };
-    return { kind, cutover: "checkout", id, epoch, atMs: (now - seenAgo) * 1000 + 1, open };
+    { epoch = 0, seenAgo = startedAgo, expiresIn = 600, kind = "journeys" as UnderWayKind } = {},
+  ): UnderWayNote {
+    const underWay = { side, startedAt: now - startedAgo, expiresAt: now + expiresIn };
+    return { kind, cutover: "checkout", id, epoch, atMs: (now - seenAgo) * 1000 + 1, underWay };
   }
-  function over(id: string, endedAgo: number, epoch = 0, kind: OpenKind = "journeys"): OpenNote {
+  function over(id: string, endedAgo: number, epoch = 0, kind: UnderWayKind = "journeys"): UnderWayNote {
     return { kind, cutover: "checkout", id, epoch, atMs: (now - endedAgo) * 1000 };
   }
-  /** As `open, age of the oldest in seconds` of each side. */
-  async function counted(epoch = 0, kind: OpenKind = "journeys", from = place.one) {
+  /** Of each side: `how many, age of the oldest in seconds`. */
+  async function counted(epoch = 0, kind: UnderWayKind = "journeys", from = place.one) {
     const [counts] = await from.count([{ kind, cutover: "checkout", epoch }]);
     if (counts === undefined) return undefined;
-    const text = ({ open, oldestStartedAt }: { open: number; oldestStartedAt: number | undefined }) =>
-      oldestStartedAt === undefined ? `${open}` : `${open}, ${now - oldestStartedAt}`;
+    const text = ({ count, oldestStartedAt }: UnderWayCount) =>
+      oldestStartedAt === undefined ? `${count}` : `${count}, ${now - oldestStartedAt}`;
     return [text(counts.legacy), text(counts.new)];
   }
 
-  it("counts each side apart, with its oldest start", async () => {
+  test("counts each side apart, with its oldest start", async () => {
     expect(await counted()).toEqual(["0", "0"]);
-    await place.one.note([opened("a", "legacy", 50), opened("b", "legacy", 90), opened("c", "new", 5)]);
+    await place.one.note([begun("a", "legacy", 50), begun("b", "legacy", 90), begun("c", "new", 5)]);
     expect(await counted()).toEqual(["2, 90", "1, 5"]);
     expect(await counted(0, "journeys", place.other)).toEqual(["2, 90", "1, 5"]);
   });
 
-  it("counts once what two instances have seen, and what was noted twice", async () => {
-    const note = opened("a", "legacy", 50);
+  test("counts once what two instances have seen, and what was noted twice", async () => {
+    const note = begun("a", "legacy", 50);
     await Promise.all([place.one.note([note]), place.other.note([note]), place.one.note([note])]);
     expect(await counted()).toEqual(["1, 50", "0"]);
   });
 
-  it("counts no more what is over, whoever says so, nor what was seen of it before and noted late", async () => {
-    await place.one.note([opened("a", "new", 50), opened("b", "new", 20)]);
+  test("counts no more what is over, whoever says so, nor what was seen of it before and noted late", async () => {
+    await place.one.note([begun("a", "new", 50), begun("b", "new", 20)]);
     await place.other.note([over("a", 0)]);
     expect(await counted()).toEqual(["0", "1, 20"]);
-    await place.one.note([opened("a", "new", 50, { seenAgo: 10 })]);
-    // Its pin lives on for the grace; a request of the confirmation page is none of a journey that is open.
-    await place.one.note([{ ...opened("a", "new", 50), atMs: now * 1000 + 500 }]);
+    await place.one.note([begun("a", "new", 50, { seenAgo: 10 })]);
+    // Its pin lives on for the grace; a request of the confirmation page is none of a journey that is under way.
+    await place.one.note([{ ...begun("a", "new", 50), atMs: now * 1000 + 500 }]);
     expect(await counted()).toEqual(["0", "1, 20"]);
   });
 
-  it("holds to an end that was noted before the start", async () => {
+  test("keeps to an end that was noted before the start", async () => {
     await place.other.note([over("a", 1)]);
-    await place.one.note([opened("a", "legacy", 2)]);
+    await place.one.note([begun("a", "legacy", 2)]);
     expect(await counted()).toEqual(["0", "0"]);
   });
 
-  it("opens again what begins anew under its id after its end", async () => {
-    await place.one.note([opened("a", "legacy", 50)]);
+  test("counts again what begins anew under its id after its end", async () => {
+    await place.one.note([begun("a", "legacy", 50)]);
     await place.one.note([over("a", 20)]);
-    await place.one.note([opened("a", "legacy", 3)]);
+    await place.one.note([begun("a", "legacy", 3)]);
     expect(await counted()).toEqual(["1, 3", "0"]);
   });
 
-  it("takes the later start and does not go back to an older sighting", async () => {
-    await place.one.note([opened("a", "legacy", 10)]);
-    await place.other.note([opened("a", "legacy", 50)]);
+  test("takes the later start and does not go back to an older sighting", async () => {
+    await place.one.note([begun("a", "legacy", 10)]);
+    await place.other.note([begun("a", "legacy", 50)]);
     expect(await counted()).toEqual(["1, 10", "0"]);
   });
 
-  it("does not count what has expired, nor its start as the oldest", async () => {
-    await place.one.note([opened("a", "legacy", 50, { expiresIn: 0 }), opened("b", "legacy", 5)]);
+  test("does not count what has expired, nor its start as the oldest", async () => {
+    await place.one.note([begun("a", "legacy", 50, { expiresIn: 0 }), begun("b", "legacy", 5)]);
     expect(await counted()).toEqual(["1, 5", "0"]);
   });
 
-  it("keeps what is on new apart by epoch, and what is on legacy together", async () => {
-    await place.one.note([opened("a", "new", 50), opened("b", "legacy", 40)]);
+  test("keeps what is on new apart by epoch, and what is on legacy together", async () => {
+    await place.one.note([begun("a", "new", 50), begun("b", "legacy", 40)]);
     expect(await counted(1)).toEqual(["1, 40", "0"]);
     await place.one.note([
-      opened("c", "new", 5, { epoch: 1 }),
-      opened("d", "legacy", 4, { epoch: 1 }),
+      begun("c", "new", 5, { epoch: 1 }),
+      begun("d", "legacy", 4, { epoch: 1 }),
       over("b", 0, 0),
     ]);
     expect(await counted(1)).toEqual(["1, 4", "1, 5"]);
     expect(await counted(0)).toEqual(["1, 4", "1, 50"]);
   });
 
-  it("keeps journeys, orders and cutovers apart", async () => {
-    await place.one.note([opened("a", "new", 50, { kind: "orders" }), over("a", 0, 0, "journeys")]);
-    await place.one.note([{ ...opened("x", "new", 7), cutover: "search" }]);
+  test("keeps journeys, orders and cutovers apart", async () => {
+    await place.one.note([begun("a", "new", 50, { kind: "orders" }), over("a", 0, 0, "journeys")]);
+    await place.one.note([{ ...begun("x", "new", 7), cutover: "search" }]);
     expect(await counted(0, "orders")).toEqual(["0", "1, 50"]);
     expect(await counted()).toEqual(["0", "0"]);
     const answers = await place.one.count([
@@ -149,63 +154,63 @@ describe.each(Object.keys(places))("what is open, in %s", (name) => {
     expect(answers.map((counts) => counts?.new.oldestStartedAt)).toEqual([now - 7, now - 50]);
   });
 
-  it("closes an order whichever side owns it", async () => {
+  test("counts an order no more once it is over, whichever side owns it", async () => {
     await place.one.note([
-      opened("a", "new", 50, { kind: "orders" }),
-      opened("b", "legacy", 50, { kind: "orders" }),
+      begun("a", "new", 50, { kind: "orders" }),
+      begun("b", "legacy", 50, { kind: "orders" }),
     ]);
     await place.other.note([over("a", 0, 0, "orders"), over("b", 0, 0, "orders")]);
     expect(await counted(0, "orders")).toEqual(["0", "0"]);
   });
 
-  it("counts an order once and for all: named again it is no younger, and after its end it stays closed", async () => {
+  test("counts an order once and for all: named again it is no younger, and after its end it stays over", async () => {
     await place.one.note([
-      opened("a", "new", 50, { kind: "orders" }),
-      opened("b", "new", 40, { kind: "orders" }),
+      begun("a", "new", 50, { kind: "orders" }),
+      begun("b", "new", 40, { kind: "orders" }),
     ]);
-    await place.other.note([opened("a", "new", 5, { kind: "orders" })]);
+    await place.other.note([begun("a", "new", 5, { kind: "orders" })]);
     expect(await counted(0, "orders")).toEqual(["0", "2, 50"]);
     await place.one.note([over("a", 4, 0, "orders")]);
-    await place.other.note([opened("a", "new", 3, { kind: "orders" })]);
+    await place.other.note([begun("a", "new", 3, { kind: "orders" })]);
     expect(await counted(0, "orders")).toEqual(["0", "1, 40"]);
   });
 
-  it("says at least so many once as many are kept as may", async () => {
-    const some = (count: number) => Array.from({ length: count }, (_, i) => opened(`j${i}`, "new", 50));
+  test("says at least so many once as many are kept as may", async () => {
+    const some = (count: number) => Array.from({ length: count }, (_, i) => begun(`j${i}`, "new", 50));
     await place.one.note(some(most - 1));
     const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
     const [fits] = await place.one.count([question]);
-    expect(fits?.new).toEqual({ open: most - 1, atLeast: false, oldestStartedAt: now - 50 });
+    expect(fits?.new).toEqual({ count: most - 1, atLeast: false, oldestStartedAt: now - 50 });
     expect(await place.one.note(some(most + 100))).toBe(0);
     const [full] = await place.one.count([question]);
-    expect(full?.new).toMatchObject({ open: most, atLeast: true });
-    expect(full?.legacy).toMatchObject({ open: 0, atLeast: false });
+    expect(full?.new).toMatchObject({ count: most, atLeast: true });
+    expect(full?.legacy).toMatchObject({ count: 0, atLeast: false });
     // Those that are kept can still end.
-    await place.one.note(some(most).map(({ open: _, ...note }) => ({ ...note, atMs: now * 1000 })));
+    await place.one.note(some(most).map(({ underWay: _, ...note }) => ({ ...note, atMs: now * 1000 })));
     expect(await counted()).toEqual(["0", "0"]);
   });
 });
 
 describe("in memory", () => {
-  it("forgets by its own clock: journeys as they expire, ends when no note of them can come any more", async () => {
+  test("forgets by its own clock: journeys as they expire, ends when no note of them can come any more", async () => {
     const time = createManualTime();
-    const store = createOpenInProcess(time);
+    const store = createUnderWayInProcess(time);
     const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
     const start = Math.floor(time.now() / 1000);
-    const note = (id: string, expiresAt: number): OpenNote => ({
+    const note = (id: string, expiresAt: number): UnderWayNote => ({
       ...question,
       id,
       atMs: time.now(),
-      open: { side: "legacy", startedAt: start, expiresAt },
+      underWay: { side: "legacy", startedAt: start, expiresAt },
     });
     await store.note([note("a", start + 60), note("b", start + 90)]);
     await time.advance(59_999);
-    expect((await store.count([question]))[0]?.legacy.open).toBe(2);
+    expect((await store.count([question]))[0]?.legacy.count).toBe(2);
     await time.advance(1);
-    expect((await store.count([question]))[0]?.legacy.open).toBe(1);
+    expect((await store.count([question]))[0]?.legacy.count).toBe(1);
     await time.advance(30_000);
     expect((await store.count([question]))[0]?.legacy).toEqual({
-      open: 0,
+      count: 0,
       atLeast: false,
       oldestStartedAt: undefined,
     });
@@ -217,12 +222,12 @@ describe("in Redis", () => {
   const store = () => {
     const [client] = clients;
     if (client === undefined) throw new Error("no client");
-    return createOpenInRedis({ client, prefix: "cutover", deadlineMs: 5000 });
+    return createUnderWayInRedis({ client, prefix: "cutover", deadlineMs: 5000 });
   };
-  const note = (id: string, expiresIn: number): OpenNote => {
+  const note = (id: string, expiresIn: number): UnderWayNote => {
     const now = Math.floor(Date.now() / 1000);
-    const open = { side: "new", startedAt: now, expiresAt: now + expiresIn } as const;
-    return { ...question, id, epoch: 2, atMs: Date.now(), open };
+    const underWay = { side: "new", startedAt: now, expiresAt: now + expiresIn } as const;
+    return { ...question, id, epoch: 2, atMs: Date.now(), underWay };
   };
   beforeEach(async () => void (await redis.cli("FLUSHALL")));
 
@@ -254,7 +259,7 @@ describe("in Redis", () => {
       await redis.cli("ZADD", "cutover:{checkout}:journeys:legacy:started", ...other);
     }
     expect(await store().count([question])).toEqual([undefined]);
-    expect((await store().count([question]))[0]?.legacy.open).toBe(0);
+    expect((await store().count([question]))[0]?.legacy.count).toBe(0);
   });
 
   test("what is of another kind, or was half taken away, tells no number and troubles no other cutover", async () => {
@@ -264,14 +269,14 @@ describe("in Redis", () => {
     expect(await store().note([{ ...note("a", 60), epoch: 0 }])).toBe(1);
     const [broken, sound] = await store().count([question, other]);
     expect(broken).toBeUndefined();
-    expect(sound?.new.open).toBe(1);
+    expect(sound?.new.count).toBe(1);
     await redis.cli("DEL", "cutover:{search}:journeys:new:started");
     expect(await store().count([other])).toEqual([undefined]);
   });
 
   test("a store out of reach is an error, not a zero", async () => {
     const away = createRedisClient("redis://127.0.0.1:1");
-    const far = createOpenInRedis({ client: away, prefix: "cutover", deadlineMs: 50 });
+    const far = createUnderWayInRedis({ client: away, prefix: "cutover", deadlineMs: 50 });
     await expect(far.count([question])).rejects.toThrow("did not answer");
     await expect(far.note([note("a", 60)])).rejects.toThrow("did not answer");
     await away.close();
