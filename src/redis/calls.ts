@@ -1,48 +1,123 @@
-/** Calls to Redis that are tried until they are answered or their time is up. */
+/**
+ * Calls to Redis: scripts, and commands among them, that are tried until they are answered or their time is up.
+ *
+ * A script is called by the SHA-1 of its source and sent whole to a server that does not know it. It takes one argument,
+ * a JSON object (`cjson.decode(ARGV[1])`): what is undefined is left out and is nil there; a whole number keeps its digits
+ * up to 2^53 (`string.format('%.0f', n)` prints it); text stays text. What is bytes and no text follows as ARGV[2…].
+ *
+ * Two builds may use one Redis at the same time, as in a rolling upgrade: each calls its own scripts, for the name is the
+ * source's hash. So the arguments may change from one build to the next; the keys, and what stands under them, may not.
+ *
+ * A change that is answered with StoreUnavailable is not in force later. It carries a deadline in the server's time, after
+ * which its script refuses it ({ 'late' }), and the caller is kept waiting until that moment has passed for certain. The
+ * deadline counts from the server's time in a reply of the same change, and a reply is always older than now; so it comes
+ * early, never late. It also comes `answerMs` before the caller gives up, which leaves time to ask for the outcome of a
+ * write that was sent and not answered: it is sent again under its own id, and the script knows it. (Only a server whose
+ * clock is set back while a write is under way could let it in late.)
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailable } from "../base/unavailable.ts";
-import type { Script } from "../state/store/redis/scripts/scripts.ts";
-import { monotonicMs, type RedisClient, type RedisCommand, type Reply } from "./client.ts";
+import { monotonicMs, type RedisClient, type RedisCommand, type Reply, type Sent } from "./client.ts";
+
+export interface Script {
+  readonly source: string;
+  readonly sha1: string;
+}
 
 export interface Call {
   readonly script: Script;
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  /** All of one hash slot. Bytes where a name is not UTF-8. */
+  readonly keys: readonly (string | Buffer)[];
+  /** By name; neither `null` nor NaN. Without it, the script takes none. */
+  readonly args?: Readonly<Record<string, unknown>>;
+  readonly bytes?: readonly Buffer[];
 }
 
 export interface Caller {
   /**
-   * Sends commands that may be sent twice.
+   * Sends what may run twice, in one go, again and again until it is answered.
    *
-   * @returns their values, `null` where the key is of another kind: nothing of ours is in it
-   * @throws StoreUnavailable by `giveUpAtMs`
+   * @returns the values, `null` where the key is of another kind: nothing of ours is in it
+   * @throws StoreUnavailable by `giveUpAtMs` (of `monotonicMs`), for an error reply, and when a script was late
    */
-  ask(commands: readonly RedisCommand[], giveUpAtMs: number): Promise<readonly unknown[]>;
-  /** Runs scripts, and commands among them, that may run twice, in one go. */
   run(calls: readonly (Call | RedisCommand)[], giveUpAtMs: number): Promise<readonly unknown[]>;
-  /** Runs one script that may not; `call(true)` is what is sent once an earlier attempt may have been. */
-  runOnce(call: (again: boolean) => Call, attempts: Attempts, giveUpAtMs: number): Promise<unknown>;
+  /**
+   * Makes one change that must be made neither twice nor late, in as many attempts as there is time for.
+   *
+   * @throws StoreUnavailable by `giveUpAtMs`, and then not before the change can land no more; what `work` throws
+   */
+  change<T>(giveUpAtMs: number, work: (change: ChangeUnderWay) => Promise<T>): Promise<T>;
 }
 
-/** What is known of the attempts at one change; the caller's to keep over several calls. */
-export interface Attempts {
-  /** One was sent, or perhaps sent, and got no answer. */
-  unanswered: boolean;
+export interface ChangeUnderWay {
+  /** For the script, in the server's time. */
+  deadline(seen: ServerTime): number;
+  /** Runs the script; `call(true)` is what is sent once an earlier attempt may have been. Errors as of `run`. */
+  once(call: (again: boolean) => Call): Promise<unknown>;
+}
+
+/** The server's clock in a reply, in ms since the epoch, and when the reply was here (of `monotonicMs`). */
+export interface ServerTime {
+  readonly serverMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** Between two attempts on a connection that takes nothing just now. */
 const pauseMs = 20;
 
+/** Time kept back from a change's deadline to learn its outcome. */
+const answerMs = 400;
+
+/** The moment `atMs` (of `monotonicMs`) in the server's time: at it or a little before. */
+export function deadlineOf({ serverMs, receivedAtMs }: ServerTime, atMs: number): number {
+  return Math.floor(serverMs + (atMs - receivedAtMs));
+}
+
+/** @param prelude put in front of what the file says */
+export function readScript(file: URL, prelude = ""): Script {
+  const source = prelude + readFileSync(file, "utf8");
+  return { source, sha1: createHash("sha1").update(source).digest("hex") };
+}
+
+/**
+ * Sends all in one go, once. When the server does not know one of the scripts, all of it is sent again with the sources:
+ * what did run then runs twice.
+ *
+ * @returns as of `send`
+ */
+export async function sendCalls(
+  client: Pick<RedisClient, "send">,
+  calls: readonly (Call | RedisCommand)[],
+  giveUpAtMs: number,
+): Promise<Sent> {
+  const sent = await client.send(calls.map(bySha1), giveUpAtMs);
+  const isKnown =
+    sent.kind !== "answered" || !sent.replies.some((reply) => !reply.ok && reply.code === "NOSCRIPT");
+  return isKnown ? sent : await client.send(calls.map(bySource), giveUpAtMs);
+}
+
+/** @throws StoreUnavailable for an error reply; but `null` stands for a key of another kind */
+export function valuesOf(replies: readonly Reply[]): readonly unknown[] {
+  return replies.map((reply) => {
+    if (reply.ok) return reply.value;
+    if (reply.code === "WRONGTYPE") return null;
+    throw new StoreUnavailable(`Redis answered ${reply.code}`);
+  });
+}
+
 export function createCaller(client: RedisClient): Caller {
-  async function attempt(
-    commands: () => readonly RedisCommand[],
-    attempts: Attempts,
+  async function tried(
+    calls: () => readonly (Call | RedisCommand)[],
     giveUpAtMs: number,
-  ): Promise<readonly Reply[]> {
+    onUnanswered: () => void = () => {},
+  ): Promise<readonly unknown[]> {
     for (;;) {
-      const sent = await client.send(commands(), giveUpAtMs);
-      if (sent.kind === "answered") return sent.replies;
-      if (sent.kind === "unknown") attempts.unanswered = true;
+      const sending = calls();
+      const sent = await sendCalls(client, sending, giveUpAtMs);
+      if (sent.kind === "answered") return inTime(sending, valuesOf(sent.replies));
+      if (sent.kind === "unknown") onUnanswered();
       if (client.isClosed()) throw new StoreUnavailable("the store is closed");
       if (client.isAway()) throw new StoreUnavailable("Redis is out of reach");
       if (monotonicMs() + pauseMs >= giveUpAtMs) throw new StoreUnavailable("Redis did not answer in time");
@@ -50,42 +125,56 @@ export function createCaller(client: RedisClient): Caller {
     }
   }
 
-  async function scripts(
-    calls: () => readonly (Call | RedisCommand)[],
-    attempts: Attempts,
-    giveUpAtMs: number,
-  ): Promise<readonly unknown[]> {
-    const replies = await attempt(() => calls().map(bySha1), attempts, giveUpAtMs);
-    if (!replies.some((reply) => !reply.ok && reply.code === "NOSCRIPT")) return values(replies);
-    // Those that did run may run twice, or there is only one.
-    return values(await attempt(() => calls().map(bySource), attempts, giveUpAtMs));
-  }
-
   return {
-    ask: async (commands, giveUpAtMs) =>
-      values(await attempt(() => commands, { unanswered: false }, giveUpAtMs)),
-    run: (calls, giveUpAtMs) => scripts(() => calls, { unanswered: false }, giveUpAtMs),
-    async runOnce(call, attempts, giveUpAtMs) {
-      const [value] = await scripts(() => [call(attempts.unanswered)], attempts, giveUpAtMs);
-      return value;
+    run: (calls, giveUpAtMs) => tried(() => calls, giveUpAtMs),
+
+    async change(giveUpAtMs, work) {
+      let isUnanswered = false;
+      try {
+        return await work({
+          deadline: (seen) => deadlineOf(seen, giveUpAtMs - answerMs),
+          async once(call) {
+            const [value] = await tried(
+              () => [call(isUnanswered)],
+              giveUpAtMs,
+              () => {
+                isUnanswered = true;
+              },
+            );
+            return value;
+          },
+        });
+      } catch (error) {
+        // An unanswered write may still land until its deadline: the failure is not told before.
+        if (isUnanswered) await sleep(Math.max(0, giveUpAtMs - monotonicMs()));
+        throw error;
+      }
     },
   };
 }
 
+function inTime(calls: readonly (Call | RedisCommand)[], values: readonly unknown[]): readonly unknown[] {
+  const isLate = calls.some((call, at) => {
+    const value = values[at];
+    return "script" in call && Array.isArray(value) && value[0] === "late";
+  });
+  if (isLate) throw new StoreUnavailable("Redis did not answer in time");
+  return values;
+}
+
 function bySha1(call: Call | RedisCommand): RedisCommand {
-  if (!("script" in call)) return call;
-  return ["evalsha", call.script.sha1, call.keys.length, ...call.keys, ...call.args];
+  return "script" in call ? ["evalsha", call.script.sha1, ...argumentsOf(call)] : call;
 }
 
 function bySource(call: Call | RedisCommand): RedisCommand {
-  if (!("script" in call)) return call;
-  return ["eval", call.script.source, call.keys.length, ...call.keys, ...call.args];
+  return "script" in call ? ["eval", call.script.source, ...argumentsOf(call)] : call;
 }
 
-function values(replies: readonly Reply[]): readonly unknown[] {
-  return replies.map((reply) => {
-    if (reply.ok) return reply.value;
-    if (reply.code === "WRONGTYPE") return null;
-    throw new StoreUnavailable(`Redis answered ${reply.code}`);
-  });
+function argumentsOf({ keys, args = {}, bytes = [] }: Call): (string | number | Buffer)[] {
+  return [keys.length, ...keys, JSON.stringify(args, wellFormed), ...bytes];
+}
+
+/** Half a surrogate pair, which cjson refuses, becomes U+FFFD, as everywhere that text becomes UTF-8. */
+function wellFormed(_name: string, value: unknown): unknown {
+  return typeof value === "string" ? Buffer.from(value).toString() : value;
 }

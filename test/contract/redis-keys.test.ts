@@ -81,12 +81,23 @@ describe("the script for changes, called past the program", () => {
   const { apply, read } = loadScripts();
   const keys = [key, `${key}:accepted`, `${key}:audit`];
 
-  async function call(action: string, percent: number | string, role: string, deadline = "9e15") {
-    const seen = await server.cli("EVAL", read.source, keys.length, ...keys);
+  async function call(action: string, percent: unknown, role: string, deadline: unknown = 9e15) {
+    const seen = await server.cli("EVAL", read.source, keys.length, ...keys, "{}");
     if (!Array.isArray(seen)) throw new Error("no answer");
-    const digests = [String(seen[3]), String(seen[4])];
-    const rest = ["id", "0", action, percent, "mallory", role, "because", "", "cutover:changes", "checkout"];
-    return server.cli("EVAL", apply.source, keys.length, ...keys, ...digests, deadline, ...rest);
+    const args = {
+      seen: { visible: seen[3], accepted: seen[4] },
+      deadline,
+      write: "id",
+      again: false,
+      channel: "cutover:changes",
+      command: {
+        name: "checkout",
+        change: { action, percentThousandths: percent },
+        actor: { name: "mallory", role },
+        reason: "because",
+      },
+    };
+    return server.cli("EVAL", apply.source, keys.length, ...keys, JSON.stringify(args));
   }
 
   it.each([
@@ -106,15 +117,16 @@ describe("the script for changes, called past the program", () => {
     ["set", 100_001],
     ["set", -1],
     ["set", 0.5],
-    ["set", "nan"],
-    ["set", ""],
+    ["set", "60000"],
+    ["set", undefined],
+    ["set", null],
   ])("has nothing to do with %s %s", async (action, percent) => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await expect(call(action, percent, "admin")).rejects.toThrow(/^ERR/);
     expect(await stateOf(store, "checkout")).toEqual(before);
   });
 
-  it.each(["0", "", "nan"])("is late by the deadline %j", async (deadline) => {
+  it.each([0, "9e15", "", null])("is late by the deadline %j", async (deadline) => {
     expect(await call("set", 1000, "admin", deadline)).toEqual(["late"]);
     expect(await stateOf(store, "checkout")).toEqual(initialState());
   });
@@ -138,6 +150,12 @@ it("keeps everything under its prefix, and cutovers in hash tags of their own", 
   ]);
   expect(await stateOf(store, "checkout")).toEqual(initialState());
   await other.close();
+});
+
+it("takes any text as a reason: half a surrogate pair becomes U+FFFD, and zeroes are kept", async () => {
+  const applied = await store.apply(command("checkout", setTo(5), { reason: "a\ud800b\0c" }));
+  expect(applied).toMatchObject({ changed: true, state: { reason: "a\ufffdb\0c" } });
+  expect(await stateOf(store, "checkout")).toEqual(applied.state);
 });
 
 it("needs no script to be known to the server already", async () => {

@@ -35,20 +35,24 @@ interface Asked {
   readonly change: Exclude<Change, { action: "reconciled" }>;
   readonly role: Role;
   readonly actor?: string;
-  readonly over?: number | "";
-  readonly proposalId?: string;
+  readonly fourEyes?: { readonly overThousandths: number; readonly proposalId?: string };
 }
 
 /** @returns the first two values of the answer */
-async function call({ name, change, role, actor = "mallory", over = "", proposalId = "" }: Asked) {
+async function call({ name, change, role, actor = "mallory", fourEyes }: Asked) {
   const visible = `cutover:{${name}}`;
   const keys = [visible, `${visible}:accepted`, `${visible}:audit`, `${visible}:proposal`];
-  const seen = await server.cli("EVAL", read.source, 3, ...keys.slice(0, 3));
+  const seen = await server.cli("EVAL", read.source, 3, ...keys.slice(0, 3), "{}");
   if (!Array.isArray(seen)) throw new Error("no answer");
-  const percent = change.action === "set" ? change.percentThousandths : "";
-  const head = [String(seen[3]), String(seen[4]), "9e15", `id-${made}`, "0", change.action, percent];
-  const tail = [actor, role, "because", "", "cutover:changes", name, "", "", over, proposalId];
-  const answer = await server.cli("EVAL", apply.source, keys.length, ...keys, ...head, ...tail);
+  const args = {
+    seen: { visible: seen[3], accepted: seen[4] },
+    deadline: 9e15,
+    write: `id-${made}`,
+    again: false,
+    channel: "cutover:changes",
+    command: { name, change, actor: { name: actor, role }, reason: "because", fourEyes },
+  };
+  const answer = await server.cli("EVAL", apply.source, keys.length, ...keys, JSON.stringify(args));
   return Array.isArray(answer) ? answer.slice(0, 2) : answer;
 }
 
@@ -94,8 +98,9 @@ describe("a raise beyond the limit", () => {
     name,
     change: { action: "set", percentThousandths: 50_000 },
     role: "admin",
-    over: 10_000,
+    fourEyes: { overThousandths: 10_000 },
   } as const;
+  const approving = { ...raise, fourEyes: { ...raise.fourEyes, proposalId: "p" } };
 
   it("is refused to one alone, whatever the role, and whatever stands where the proposal should", async () => {
     await applyAll(store, name, [setTo(20)]);
@@ -108,11 +113,11 @@ describe("a raise beyond the limit", () => {
       '{"id":"p","by":"mallory","percentThousandths":50000,"version":1}',
     ]) {
       await server.cli("SET", `cutover:{${name}}:proposal`, wrong);
-      expect(await call({ ...raise, proposalId: "p" }), wrong).toEqual(["refused", "approval_required"]);
+      expect(await call(approving), wrong).toEqual(["refused", "approval_required"]);
     }
     await server.cli("DEL", `cutover:{${name}}:proposal`);
     await server.cli("HSET", `cutover:{${name}}:proposal`, "id", "p");
-    expect(await call({ ...raise, proposalId: "p" })).toEqual(["refused", "approval_required"]);
+    expect(await call(approving)).toEqual(["refused", "approval_required"]);
     await server.cli("DEL", `cutover:{${name}}:proposal`);
     expect(await call(raise)).toEqual(["refused", "approval_required"]);
     expect(await stateOf(store, name)).toMatchObject({ version: 1, percentThousandths: 20_000 });
@@ -121,7 +126,7 @@ describe("a raise beyond the limit", () => {
   it("is made of two, and uses the proposal up", async () => {
     const proposal = { id: "p", by: "ann", percentThousandths: 50_000, version: 1 };
     await server.cli("SET", `cutover:{${name}}:proposal`, JSON.stringify(proposal));
-    expect(await call({ ...raise, proposalId: "p" })).toEqual(["accepted", "1"]);
+    expect(await call(approving)).toEqual(["accepted", "1"]);
     expect(await stateOf(store, name)).toMatchObject({ updatedBy: "ann, approved by mallory", version: 2 });
     expect(await server.cli("EXISTS", `cutover:{${name}}:proposal`)).toBe(0);
   });

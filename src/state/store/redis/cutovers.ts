@@ -4,20 +4,14 @@
  * Every write is a compare-and-set in one script: a state that was judged is written over only as long as it is
  * still the one that was judged; if it is not, it is read and judged again, as long as there is time.
  *
- * A change that is answered with StoreUnavailable is not in force later. It carries a deadline in the server's time,
- * after which the script refuses it, and the caller is kept waiting until that moment has passed for certain. The
- * deadline counts from the server's time in a reply of the same call, and a reply is always older than now; so it
- * comes early, never late. It also comes `answerMs` before the caller gives up, which leaves time to ask for the
- * outcome of a write that was sent and not answered: it is sent again under its own id, and the script knows it.
- * (Only a server whose clock is set back while a write is under way could let it in late.)
+ * A change that is answered with StoreUnavailable is not in force later (redis/calls.ts says how).
  *
  * A store that has lost a change the caller has followed (regression.ts) is lowered to it, by one change called
  * `reconciled` with an id that all who find the same share: made once, also for whoever comes back later.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailable } from "../../../base/unavailable.ts";
-import type { Attempts, Caller } from "../../../redis/calls.ts";
+import { type Call, type Caller, type ChangeUnderWay, deadlineOf } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
 import type { RejectedField } from "../../rules/by-hand.ts";
 import { judge, type Verdict, type View } from "../../rules/hand-edit.ts";
@@ -26,7 +20,7 @@ import type { CutoverState } from "../../rules/model.ts";
 import type { Applied, Command, LastGood, Regression } from "../port.ts";
 import { isBelievable } from "../written.ts";
 import type { Keys } from "./keys.ts";
-import { applyReplyFrom, valuesOf, viewFrom } from "./replies.ts";
+import { applyReplyFrom, viewFrom } from "./replies.ts";
 import type { Scripts } from "./scripts/scripts.ts";
 
 export interface Settled {
@@ -64,9 +58,6 @@ function contradictionId({ kind, followed, stored }: Contradiction): string {
   return kind === "older" ? `${lost} for ${stored.version} ${stored.updatedAt}` : lost;
 }
 
-/** Time kept back from a change's deadline to learn its outcome. */
-export const answerMs = 400;
-
 export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cutovers {
   /** Found and not yet settled, by cutover: what contradicts the store is gone once the state is given back. */
   const found = new Map<string, Contradiction>();
@@ -80,7 +71,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
     const calls = names.map((name) => ({
       script: scripts.read,
       keys: keys.cutover(name),
-      args: [lastGood.get(name)?.version ?? ""],
+      args: { followed: lastGood.get(name)?.version },
     }));
     const replies = await caller.run(calls, giveUpAtMs);
     const receivedAtMs = monotonicMs();
@@ -129,47 +120,28 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
     const current = view.accepted.state;
     const ceiling = ceilingOf(kind === "older" ? [followed, stored] : [followed]);
     const reason = regressionReason(kind, followed, stored);
-    const seen = [view.visible.digest, view.accepted.digest];
     if (ceiling !== undefined) {
-      const [answer] = await caller.run(
-        [
-          {
-            script: scripts.apply,
-            keys: [...keys.cutover(name), keys.proposal(name)],
-            args: [
-              ...seen,
-              Math.floor(view.serverMs + (giveUpAtMs - view.receivedAtMs)),
-              contradictionId({ kind, followed, stored }),
-              "1",
-              "reconciled",
-              ceiling.percentThousandths,
-              "store check",
-              "responder",
-              reason,
-              "",
-              keys.changes,
-              name,
-              ceiling.state,
-              ceiling.pinEpoch,
-              "",
-              "",
-              "reconciled",
-              "",
-            ],
-          },
-        ],
-        giveUpAtMs,
-      );
-      const reply = applyReplyFrom(answer);
-      if (reply === "late") throw new StoreUnavailable("Redis did not answer in time");
-      if (reply === "moved") return;
+      const call = applyCall(view, {
+        write: contradictionId({ kind, followed, stored }),
+        again: true,
+        deadline: deadlineOf(view, giveUpAtMs),
+        command: {
+          name,
+          change: { action: "reconciled", ceiling },
+          actor: { name: "store check", role: "responder" },
+          reason,
+          origin: { via: "reconciled" },
+        },
+      });
+      const [answer] = await caller.run([call], giveUpAtMs);
+      if (applyReplyFrom(answer) === "moved") return;
     } else if (kind !== "older" && current !== undefined && current.state !== "closed") {
       // Legacy is gone: what was closed is closed again, as a version of its own.
-      const again = { ...followed, version: current.version + 1 };
+      const state = { ...followed, version: current.version + 1 };
       const call = {
         script: scripts.restore,
         keys: keys.cutover(name),
-        args: [...seen, "1", ...valuesOf(again)],
+        args: { seen: seenIn(view), show: true, state },
       };
       const [answer] = await caller.run([call], giveUpAtMs);
       if (answer === "moved") return;
@@ -192,70 +164,55 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
     verdict: Exclude<Verdict, { kind: "settled" }>,
     giveUpAtMs: number,
   ): Promise<boolean> {
-    const seen = [view.visible.digest, view.accepted.digest];
+    const seen = seenIn(view);
     const call =
       verdict.kind === "restore"
-        ? {
-            script: scripts.restore,
-            args: [...seen, verdict.show ? "1" : "0", ...(verdict.state ? valuesOf(verdict.state) : [])],
-          }
+        ? { script: scripts.restore, args: { seen, show: verdict.show, state: verdict.state } }
         : {
             script: scripts.adopt,
-            args: [
-              ...seen,
-              verdict.routing.percentThousandths,
-              verdict.routing.state,
-              verdict.routing.pinEpoch,
-              randomUUID(),
-              keys.changes,
+            args: {
+              seen,
+              routing: verdict.routing,
+              rejected: verdict.rejected,
+              write: randomUUID(),
+              channel: keys.changes,
               name,
-              verdict.rejected.join(","),
-            ],
+            },
           };
     const [answer] = await caller.run([{ ...call, keys: keys.cutover(name) }], giveUpAtMs);
     return answer !== "moved";
   }
 
-  async function tryToApply(command: Command, attempts: Attempts, giveUpAtMs: number): Promise<Applied> {
-    const { name, change, actor, reason, origin, ifVersion, lastGood, fourEyes } = command;
-    const write = command.id ?? randomUUID();
+  function applyCall(
+    view: View,
+    args: {
+      readonly write: string;
+      readonly again: boolean;
+      readonly deadline: number;
+      readonly command: Omit<Command, "lastGood" | "id">;
+    },
+  ): Call {
+    const { name } = args.command;
+    return {
+      script: scripts.apply,
+      keys: [...keys.cutover(name), keys.proposal(name)],
+      args: { seen: seenIn(view), channel: keys.changes, ...args },
+    };
+  }
+
+  async function apply(
+    { lastGood, id, ...command }: Command,
+    change: ChangeUnderWay,
+    giveUpAtMs: number,
+  ): Promise<Applied> {
+    const write = id ?? randomUUID();
     for (;;) {
-      const { view } = await settle(name, lastGood, giveUpAtMs);
-      const deadline = Math.floor(view.serverMs + (giveUpAtMs - answerMs - view.receivedAtMs));
-      const ceiling = change.action === "reconciled" ? change.ceiling : undefined;
-      const percent = change.action === "set" ? change.percentThousandths : ceiling?.percentThousandths;
-      const reply = applyReplyFrom(
-        await caller.runOnce(
-          (again) => ({
-            script: scripts.apply,
-            keys: [...keys.cutover(name), keys.proposal(name)],
-            args: [
-              view.visible.digest,
-              view.accepted.digest,
-              deadline,
-              write,
-              again || command.id !== undefined ? "1" : "0",
-              change.action,
-              percent ?? "",
-              actor.name,
-              actor.role,
-              reason,
-              ifVersion ?? "",
-              keys.changes,
-              name,
-              ceiling?.state ?? "",
-              ceiling?.pinEpoch ?? "",
-              fourEyes?.overThousandths ?? "",
-              fourEyes?.proposalId ?? "",
-              origin?.via ?? "",
-              origin?.requestId ?? "",
-            ],
-          }),
-          attempts,
-          giveUpAtMs,
-        ),
+      const { view } = await settle(command.name, lastGood, giveUpAtMs);
+      const deadline = change.deadline(view);
+      const answer = await change.once((isRepeated) =>
+        applyCall(view, { write, again: isRepeated || id !== undefined, deadline, command }),
       );
-      if (reply === "late") throw new StoreUnavailable("Redis did not answer in time");
+      const reply = applyReplyFrom(answer);
       if (reply !== "moved") return reply;
     }
   }
@@ -268,15 +225,11 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
       settledRegressions = [];
       return taken;
     },
-    async apply(command, giveUpAtMs) {
-      const attempts: Attempts = { unanswered: false };
-      try {
-        return await tryToApply(command, attempts, giveUpAtMs);
-      } catch (error) {
-        // An unanswered write may still land until its deadline: the failure is not told before.
-        if (attempts.unanswered) await sleep(Math.max(0, giveUpAtMs - monotonicMs()));
-        throw error;
-      }
-    },
+    apply: (command, giveUpAtMs) => caller.change(giveUpAtMs, (change) => apply(command, change, giveUpAtMs)),
   };
+}
+
+/** What was judged, for the script to compare with what is there. */
+function seenIn({ visible, accepted }: View) {
+  return { visible: visible.digest, accepted: accepted.digest };
 }

@@ -2,8 +2,7 @@
 import { z } from "zod";
 import type { Proposal } from "../../rules/four-eyes.ts";
 import type { View } from "../../rules/hand-edit.ts";
-import { type CutoverState, initialState, refusalCodes } from "../../rules/model.ts";
-import { formatPercent } from "../../rules/percent.ts";
+import { initialState, refusalCodes } from "../../rules/model.ts";
 import { byId } from "../in-process.ts";
 import { type Applied, type HistoryEntry, type InstanceRecord, type Roster, rememberMs } from "../port.ts";
 import {
@@ -71,28 +70,15 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
   };
 }
 
-/** The fields of a state in the order of `hashFields`, as restore.lua takes them. */
-export function valuesOf(state: CutoverState): readonly string[] {
-  return [
-    formatPercent(state.percentThousandths),
-    state.state,
-    String(state.pinEpoch),
-    String(state.version),
-    state.updatedAt,
-    state.updatedBy,
-    state.reason,
-  ];
-}
-
 const applyReply = z.union([
-  z.tuple([z.enum(["late", "moved"])]),
+  z.tuple([z.literal("moved")]),
   z.tuple([z.literal("refused"), z.enum(refusalCodes)], text),
   z.tuple([z.literal("accepted"), z.enum(["0", "1"])], text),
 ]);
 
-export function applyReplyFrom(reply: unknown): Applied | "late" | "moved" {
+export function applyReplyFrom(reply: unknown): Applied | "moved" {
   const [kind, detail, ...values] = applyReply.parse(reply);
-  if (kind === "late" || kind === "moved") return kind;
+  if (kind === "moved") return kind;
   // A cutover nobody has changed yet is at version 0, which is not written down and does not read as written.
   const state = stateFromHash(values) ?? initialState();
   return kind === "refused"

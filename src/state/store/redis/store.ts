@@ -102,7 +102,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         const remember = {
           script: scripts.acknowledge,
           keys: [keys.index, keys.roster],
-          args: [record.id, JSON.stringify(brief), rememberMs(record)],
+          args: { id: record.id, brief: JSON.stringify(brief), rememberMs: rememberMs(record) },
         };
         const lease = ["set", keys.instance(record.id), JSON.stringify(record), "px", leaseMs] as const;
         await caller.run([lease, remember], monotonicMs() + readMs);
@@ -110,7 +110,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     leave: (id) =>
       answered(async () => {
-        await caller.ask(
+        await caller.run(
           [
             ["del", keys.instance(id)],
             ["zrem", keys.index, id],
@@ -123,10 +123,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     instances: () =>
       answered(async () => {
         const giveUpAtMs = monotonicMs() + readMs;
-        const [index] = await caller.ask([["zrange", keys.index, 0, -1]], giveUpAtMs);
+        const [index] = await caller.run([["zrange", keys.index, 0, -1]], giveUpAtMs);
         const ids = idsFrom(index);
         if (ids.length === 0) return [];
-        const found = await caller.ask(
+        const found = await caller.run(
           ids.map((id) => ["get", keys.instance(id)]),
           giveUpAtMs,
         );
@@ -135,7 +135,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     roster: () =>
       answered(async () => {
-        const call = { script: scripts.roster, keys: [keys.roster], args: [] };
+        const call = { script: scripts.roster, keys: [keys.roster] };
         const [found] = await caller.run([call], monotonicMs() + readMs);
         return rosterFrom(found);
       }),
@@ -146,7 +146,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         const [, , audit] = keys.cutover(name);
         // An entry's id is made from the server's clock a moment after the time that stands in the entry.
         const from = sinceMs === undefined ? "-" : Math.max(0, Math.floor(sinceMs));
-        const [found, added] = await caller.ask(
+        const [found, added] = await caller.run(
           [
             ["xrevrange", audit, "+", from, "COUNT", limit],
             ["xrevrange", keys.annotations(name), "+", "-", "COUNT", mostAnnotations],
@@ -162,26 +162,26 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     shared: (name, offer) =>
       answered(async () => {
-        const call = { script: scripts.share, keys: [keys.shared(name)], args: [offer] };
+        const call = { script: scripts.share, keys: [keys.shared(name)], args: { offer } };
         const [kept] = await caller.run([call], monotonicMs() + readMs);
         return textFrom(kept);
       }),
 
     proposal: (name) =>
       answered(async () => {
-        const [found] = await caller.ask([["get", keys.proposal(name)]], monotonicMs() + readMs);
+        const [found] = await caller.run([["get", keys.proposal(name)]], monotonicMs() + readMs);
         return proposalFrom(found);
       }),
 
     propose: (name, proposal, forMs) =>
       answered(async () => {
         const text = JSON.stringify(proposal);
-        await caller.ask([["set", keys.proposal(name), text, "px", forMs]], monotonicMs() + readMs);
+        await caller.run([["set", keys.proposal(name), text, "px", forMs]], monotonicMs() + readMs);
       }),
 
     withdraw: (name, id) =>
       answered(async () => {
-        const call = { script: scripts.withdraw, keys: [keys.proposal(name)], args: [id] };
+        const call = { script: scripts.withdraw, keys: [keys.proposal(name)], args: { id } };
         const [done] = await caller.run([call], monotonicMs() + readMs);
         return done === 1;
       }),

@@ -1,5 +1,6 @@
 -- Put in front of every script that touches a cutover (scripts.ts), after `local rules = …`, the rule book of
 -- state/rules/model.ts as JSON. KEYS are always: 1 the visible hash, 2 the last accepted state, 3 the audit stream.
+-- ARGV[1] is always one JSON object (redis/calls.ts). A state is what CutoverState of model.ts is, in both directions.
 
 local visible, accepted, audit = KEYS[1], KEYS[2], KEYS[3]
 local routing = { 'percent', 'state', 'pin_epoch' }
@@ -9,6 +10,11 @@ local auditLength = 10000
 local function serverMs()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Whether a change comes after its caller has given up on it (redis/calls.ts). Without a deadline it always does.
+local function isLate(deadline, ms)
+  return not (type(deadline) == 'number' and ms < deadline)
 end
 
 -- Lua prints large numbers as 1e+15.
@@ -74,13 +80,13 @@ local function digestOf(key, names)
 end
 
 -- Whether either hash is no longer what the caller judged.
-local function hasMoved(seenVisible, seenAccepted)
-  return digestOf(visible, routing) ~= seenVisible or digestOf(accepted, fields) ~= seenAccepted
+local function hasMoved(seen)
+  return digestOf(visible, routing) ~= seen.visible or digestOf(accepted, fields) ~= seen.accepted
 end
 
 local function stateFrom(values)
   return {
-    percent = thousandthsOf(values[1]), state = values[2], pinEpoch = tonumber(values[3]),
+    percentThousandths = thousandthsOf(values[1]), state = values[2], pinEpoch = tonumber(values[3]),
     version = tonumber(values[4]), updatedAt = values[5], updatedBy = values[6], reason = values[7],
   }
 end
@@ -88,7 +94,9 @@ end
 local function currentState()
   local values, kind = read(accepted, fields)
   if kind == 'none' then
-    return { percent = 0, state = 'open', pinEpoch = 0, version = 0, updatedAt = '', updatedBy = '', reason = '' }
+    return {
+      percentThousandths = 0, state = 'open', pinEpoch = 0, version = 0, updatedAt = '', updatedBy = '', reason = '',
+    }
   end
   return stateFrom(values)
 end
@@ -96,7 +104,7 @@ end
 -- In the order of `fields`.
 local function valuesOf(state)
   return {
-    percentText(state.percent), state.state, integer(state.pinEpoch), integer(state.version),
+    percentText(state.percentThousandths), state.state, integer(state.pinEpoch), integer(state.version),
     state.updatedAt, state.updatedBy, state.reason,
   }
 end
@@ -114,9 +122,9 @@ local function writeHash(key, state, kept)
   redis.call('HSET', key, unpack(pairs_))
 end
 
--- What the channel says of a change (news.ts): the cutover, the first five fields of what it was made from, the state.
-local function newsOf(name, from, to)
-  local told = { name, percentText(from.percent), from.state, integer(from.pinEpoch), integer(from.version),
+-- What the channel says of a change (replies.ts): the cutover, five fields of what it was made from, the state.
+local function announcementOf(name, from, to)
+  local told = { name, percentText(from.percentThousandths), from.state, integer(from.pinEpoch), integer(from.version),
     from.updatedAt }
   for _, value in ipairs(valuesOf(to)) do told[#told + 1] = value end
   return cjson.encode(told)
@@ -128,11 +136,11 @@ local function commit(from, to, action, origin, write, channel, name, kept)
   if kind ~= 'none' and kind ~= 'stream' then redis.call('DEL', audit) end
   redis.call('XADD', audit, 'MAXLEN', '~', auditLength, '*',
     'version', integer(to.version), 'at', to.updatedAt, 'by', to.updatedBy, 'action', action,
-    'from_percent', percentText(from.percent), 'from_state', from.state, 'from_at', from.updatedAt,
-    'to_percent', percentText(to.percent), 'to_state', to.state, 'to_pin_epoch', integer(to.pinEpoch),
-    'reason', to.reason, 'via', origin.via, 'request_id', origin.requestId, 'write', write)
+    'from_percent', percentText(from.percentThousandths), 'from_state', from.state, 'from_at', from.updatedAt,
+    'to_percent', percentText(to.percentThousandths), 'to_state', to.state, 'to_pin_epoch', integer(to.pinEpoch),
+    'reason', to.reason, 'via', origin.via or '', 'request_id', origin.requestId or '', 'write', write)
   writeHash(visible, to, kept)
   writeHash(accepted, to)
   redis.call('HSET', accepted, 'write', write)
-  redis.call('PUBLISH', channel, newsOf(name, from, to))
+  redis.call('PUBLISH', channel, announcementOf(name, from, to))
 end

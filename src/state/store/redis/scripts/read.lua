@@ -1,8 +1,8 @@
 -- What stands in the store for one cutover, seen at one moment, and the server's time at that moment.
--- ARGV[1]: the version the caller has followed, or nothing.
+-- { followed: the version the caller has followed, or nothing }.
 -- Answers { ms, kind of the visible key, 1 if any of its fields is there, digest, digest of the accepted state,
--- kind of its key, { percent, state, pin_epoch }, { the fields of the accepted state }, the audit entry of ARGV[1],
--- the one after it }; both only where the accepted state is later, and as far as the audit reaches back.
+-- kind of its key, { percent, state, pin_epoch }, { the fields of the accepted state }, the audit entry of the
+-- followed version, the one after it }; both only where the accepted state is later, and as far as the audit reaches back.
 
 -- Longer than any valid value: what is cut can only be invalid, and stays so.
 local longest = 64
@@ -22,7 +22,7 @@ for i = 1, #routing do
   raw[i] = raw[i] and raw[i]:sub(1, longest)
 end
 
-local followed, current = tonumber(ARGV[1] or nil), tonumber(base[4] or nil)
+local followed, current = cjson.decode(ARGV[1]).followed, tonumber(base[4] or nil)
 local own, nextOne = {}, {}
 if followed and current and current > followed and kindOf(audit) == 'stream' then
   local count = math.min(current - followed + 8, 256)
