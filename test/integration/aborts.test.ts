@@ -12,8 +12,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Inspected, startInspected } from "../support/inspected.ts";
 import { numbersEach, type Place, plainVisits, secureVisits, type Visit } from "../support/leavers.ts";
 import { type LeftUpstream, startLeftUpstream } from "../support/left-upstream.ts";
-import { scrape, sumOf, yamlOf } from "../support/lifecycle.ts";
+import { scrape, sumOf } from "../support/scrape.ts";
 import { secured } from "../support/secured.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { createRandom } from "../wire/fuzz/random.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
@@ -31,17 +32,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function start(name: string, tls: string): Promise<{ serve: Inspected; upstream: LeftUpstream }> {
+async function start(
+  name: string,
+  tls: string | undefined,
+): Promise<{ serve: Inspected; upstream: LeftUpstream }> {
   const upstream = await startLeftUpstream();
   cleanups.push(() => upstream.close());
-  const yaml = yamlOf({
-    upstreams: { legacy: upstream.url, new: upstream.url },
+  const yaml = serveYaml({
+    sides: { legacy: upstream.url, new: upstream.url },
     more: [`limits: { connections: ${maxConnections} }`],
-  }).replace("proxy: { port: 0 }", `proxy: { port: 0${tls} }`);
+    ...(tls === undefined ? {} : { listeners: { proxy: tls } }),
+  });
   const serve = await startInspected({ folder, name, yaml });
   cleanups.push(async () => {
-    serve.signal("SIGKILL");
-    await serve.exit;
+    await serve.kill();
   });
   return { serve, upstream };
 }
@@ -109,7 +113,7 @@ async function heapWithin(serve: Inspected, bytes: number): Promise<number> {
 
 async function leaveNothing(
   name: string,
-  tls: string,
+  tls: string | undefined,
   kinds: readonly [Visit, ...Visit[]],
   ca: Buffer | undefined,
 ): Promise<Inspected> {
@@ -134,12 +138,12 @@ async function leaveNothing(
 }
 
 test("clients that leave in a head, an upload, a wait, a download or a WebSocket leave nothing behind", async () => {
-  await leaveNothing("plain", "", plainVisits, undefined);
+  await leaveNothing("plain", undefined, plainVisits, undefined);
 }, 1_800_000);
 
 test("clients that leave in a TLS handshake, a stream or a session of HTTP/2 leave nothing behind", async () => {
   const { cert, key } = authority.issue("proxy");
-  const tls = `, tls: { cert: '${cert}', key: '${key}' }`;
+  const tls = `port: 0, tls: { cert: '${cert}', key: '${key}' }`;
   const serve = await leaveNothing("secure", tls, secureVisits, authority.caPem);
   // Handshakes under way count among the connections there may be: none is taken for one that has long ended.
   const port = Number(new URL(serve.proxy).port);

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createAdminApi } from "../support/admin-api.ts";
+import { runCutover, startServe } from "../support/cutover.ts";
 import { startRedis } from "../support/redis.ts";
-import { runCutover } from "../support/run-cutover.ts";
-import { startServe } from "../support/serve.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { until } from "../support/until.ts";
 
 let folder = "";
@@ -29,7 +29,9 @@ function linesOf(file: string): readonly unknown[] {
 test("changes of both instances are in both files, refusals and local changes in that of their own", async () => {
   const redis = await startRedis();
   const [one, two] = await Promise.all(
-    ["one", "two"].map((name) => startServe({ folder, name, sides: nowhere, store: redis.url })),
+    ["one", "two"].map((name) =>
+      startServe({ folder, name, yaml: serveYaml({ sides: nowhere, store: redis.url }) }),
+    ),
   );
   const [first, second] = [createAdminApi(one?.admin ?? ""), createAdminApi(two?.admin ?? "")];
   const files = [join(folder, "var", "audit.ndjson"), join(folder, "var", "audit-2.ndjson")];
@@ -57,7 +59,7 @@ test("changes of both instances are in both files, refusals and local changes in
     const metrics = await (await fetch(`${one?.admin ?? ""}/metrics`)).text();
     expect(metrics).toMatch(/^cutover_audit_up 1$/m);
     await redis.stop();
-    one?.breakGlass();
+    one?.signal("SIGUSR1");
     await until("the local rollback is in its file", () => has('"kind":"local"') === 1, 10_000);
   } finally {
     await Promise.all([first.close(), second.close()]);

@@ -14,7 +14,8 @@ import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
-import { startServe } from "../support/serve.ts";
+import { startServe } from "../support/cutover.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
@@ -52,9 +53,10 @@ test("a thousand wrong tokens a second do not slow the proxy", async () => {
   const sides = await startSides();
   endings.push(() => sides.stop());
   const auth = `{ tokens: [{ name: ops, role: viewer, sha256: "${"a".repeat(64)}" }] }`;
-  const served = await startServe({ folder, name: "a", sides, store: "memory:", auth });
+  const yaml = serveYaml({ sides, auth });
+  const served = await startServe({ folder, name: "a", yaml });
   endings.push(() => served.kill());
-  const decoy = await startServe({ folder, name: "b", sides, store: "memory:", auth });
+  const decoy = await startServe({ folder, name: "b", yaml });
   endings.push(() => decoy.kill());
   const dispatcher = new Agent({ connections: 32 });
   endings.push(() => dispatcher.destroy());

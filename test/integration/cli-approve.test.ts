@@ -7,8 +7,8 @@ import { z } from "zod";
 import { proposalView } from "../../src/admin/api/proposal-view.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
+import { runCutover } from "../support/cutover.ts";
 import { runOnPaper } from "../support/paper-terminal.ts";
-import { runCutover } from "../support/run-cutover.ts";
 
 const endings: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -14,8 +14,8 @@ import {
   startAdmin,
   tokens,
 } from "../support/admin-fixture.ts";
+import { runCutover, startCutover } from "../support/cutover.ts";
 import { runOnPaper } from "../support/paper-terminal.ts";
-import { runCutover, startCutover } from "../support/run-cutover.ts";
 import { createTroubledStore } from "../support/troubled-store.ts";
 
 const endings: (() => Promise<unknown>)[] = [];

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { createAdminApi } from "../support/admin-api.ts";
 import { expectedSide } from "../support/bucket.ts";
+import { startServe } from "../support/cutover.ts";
 import { startRedis } from "../support/redis.ts";
-import { startServe } from "../support/serve.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 import { createShop, visitAll } from "../support/traffic.ts";
 
@@ -25,7 +26,7 @@ test("a cold start without Redis serves by the last good percent, refuses change
   endings.push(() => sides.stop());
   const begin = async (name: string) => {
     const snapshot = join(folder, "snapshot.json");
-    const serve = await startServe({ folder, name, sides, store: redis.url, snapshot });
+    const serve = await startServe({ folder, name, yaml: serveYaml({ sides, store: redis.url, snapshot }) });
     endings.push(() => serve.kill());
     const admin = createAdminApi(serve.admin);
     endings.push(() => admin.close());

@@ -2,14 +2,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type ControlledFleet, eventually, startControlledFleet } from "../support/control.ts";
-import { runCutover } from "../support/run-cutover.ts";
+import { runCutover } from "../support/cutover.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { eventually } from "../support/until.ts";
 
 const password = "s3cret/with@signs";
 
-let fleet: ControlledFleet;
+let fleet: Fleet;
 beforeAll(async () => {
-  fleet = await startControlledFleet({});
+  fleet = await startFleet({ shape: (name) => ({ snapshot: `${name}.json` }) });
 });
 afterAll(() => fleet.stop());
 beforeEach(async () => {
@@ -100,7 +101,7 @@ describe("SIGUSR1", () => {
   test("rolls back on that instance at once, without the store, and on all when it is back", async () => {
     const [first, second, third] = fleet.members;
     fleet.redis.freeze();
-    first.served.breakGlass();
+    first.served.signal("SIGUSR1");
     const ms = await eventually(
       "the rollback",
       async () => (await first.shop.visit("s")).side === "legacy",
@@ -121,7 +122,7 @@ describe("SIGUSR1", () => {
 
   test("with the store in reach the fleet follows at once", async () => {
     const [first, second] = fleet.members;
-    first.served.breakGlass();
+    first.served.signal("SIGUSR1");
     await eventually("it", async () => (await second.api.view()).state === "rolled_back", 1000);
     expect(await second.api.view()).toMatchObject({ updatedBy: "SIGUSR1", percent: 0 });
   });

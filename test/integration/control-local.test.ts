@@ -2,14 +2,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { type ControlledFleet, eventually, type Member, startControlledFleet } from "../support/control.ts";
-import { runCutover } from "../support/run-cutover.ts";
+import { runCutover } from "../support/cutover.ts";
+import { type Fleet, type Member, startFleet } from "../support/fleet.ts";
+import { eventually } from "../support/until.ts";
 
-let fleet: ControlledFleet;
+let fleet: Fleet;
 afterEach(() => fleet.stop());
 
 async function start(): Promise<void> {
-  fleet = await startControlledFleet({});
+  fleet = await startFleet({ hasLinks: true, shape: (name) => ({ snapshot: `${name}.json` }) });
 }
 
 const health = (member: Member) => member.api.metric("cutover_store_up");

@@ -1,16 +1,20 @@
 /** One of three instances cut off from the store: what a rollback says of it, and whether it keeps to it. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { WriteAnswer } from "../../src/admin/api/write-answer.ts";
-import { type ControlledFleet, eventually, type Member, startControlledFleet } from "../support/control.ts";
-import { runCutover } from "../support/run-cutover.ts";
+import { runCutover } from "../support/cutover.ts";
+import { type Fleet, type Member, startFleet } from "../support/fleet.ts";
 import type { Visit } from "../support/traffic.ts";
+import { eventually } from "../support/until.ts";
 
 const staleAfterMs = 4000;
 const leaseMs = 3000;
 
-let fleet: ControlledFleet;
+let fleet: Fleet;
 beforeAll(async () => {
-  fleet = await startControlledFleet({ staleAfter: `${staleAfterMs}ms`, onStale: "legacy" });
+  fleet = await startFleet({
+    hasLinks: true,
+    shape: (name) => ({ snapshot: `${name}.json`, staleAfter: `${staleAfterMs}ms`, onStale: "legacy" }),
+  });
 });
 afterAll(() => fleet.stop());
 beforeEach(async () => {

@@ -5,14 +5,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
-import { eventually } from "../support/control.ts";
-import { type Running, startProcess, yamlOf } from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
+import { eventually } from "../support/until.ts";
 
 const endings: (() => unknown)[] = [];
 let redis: RedisServer;
-let serve: Running;
+let serve: Served;
 let admin: AdminApi;
 
 beforeEach(async () => {
@@ -22,15 +23,12 @@ beforeEach(async () => {
   endings.push(() => redis.stop());
   const sides = await startSides();
   endings.push(() => sides.stop());
-  serve = await startProcess({
+  serve = await startServe({
     folder,
     name: "one",
-    yaml: yamlOf({ upstreams: sides, workers: 2, store: redis.url, more: ["audit: off"] }),
+    yaml: serveYaml({ sides, workers: 2, store: redis.url, more: ["audit: off"] }),
   });
-  endings.push(async () => {
-    serve.signal("SIGKILL");
-    await serve.exit;
-  });
+  endings.push(() => serve.kill());
   admin = createAdminApi(serve.admin);
   endings.push(() => admin.close());
   await admin.set(100, { waitMs: 10_000 });

@@ -1,25 +1,11 @@
 /** Three instances on one Redis: a change is answered once all of them decide by it, and a rollback means it. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AdminApi, createAdminApi, type Written } from "../support/admin-api.ts";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { type AdminApi, accepted, type Written } from "../support/admin-api.ts";
 import { shoppersOfBuckets } from "../support/bucket.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
-import { runCutover } from "../support/run-cutover.ts";
-import { type Served, startServe } from "../support/serve.ts";
-import { type Sides, startSides } from "../support/sides.ts";
-import { createShop, percentile, type Shop, startLoad, type Visit, visitAll } from "../support/traffic.ts";
-
-interface Member {
-  readonly serve: Served;
-  readonly admin: AdminApi;
-  /** What the test sends on purpose. */
-  readonly shop: Shop;
-  /** What carries the steady load. */
-  readonly loaded: Shop;
-}
+import { runCutover } from "../support/cutover.ts";
+import { type Fleet, type Member, startFleet } from "../support/fleet.ts";
+import { createShop, percentile, startLoad, type Visit, visitAll } from "../support/traffic.ts";
 
 const writes = 200;
 const perSecond = 120;
@@ -27,46 +13,15 @@ const leaseMs = 3000;
 /** On new at every percent above 0.1. */
 const firstMovers = shoppersOfBuckets("checkout", "first", (bucket) => bucket < 100, 24);
 
-const endings: (() => Promise<unknown>)[] = [];
-const fleet: Member[] = [];
-let folder: string;
-let redis: RedisServer;
-let sides: Sides;
-
+let fleet: Fleet;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "cutover-fleet-"));
-  endings.push(() => rm(folder, { recursive: true }));
-  redis = await startRedis();
-  endings.push(() => redis.stop());
-  sides = await startSides();
-  endings.push(() => sides.stop());
-  for (const name of ["one", "two", "three"]) fleet.push(await startMember(name));
+  fleet = await startFleet();
 });
-afterAll(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
-});
-
-async function startMember(name: string): Promise<Member> {
-  const serve = await startServe({ folder, name, sides, store: redis.url });
-  endings.push(() => serve.kill());
-  const admin = createAdminApi(serve.admin);
-  endings.push(() => admin.close());
-  const shop = createShop(serve.proxy, 8);
-  endings.push(() => shop.close());
-  const loaded = createShop(serve.proxy, 8);
-  endings.push(() => loaded.close());
-  return { serve, admin, shop, loaded };
-}
+afterAll(() => fleet.stop());
 
 function member(number: number): Member {
-  const found = fleet[number % fleet.length];
-  if (found === undefined) throw new Error("the fleet did not start");
-  return found;
-}
-
-function accepted(written: Written) {
-  if (written.answer === undefined) throw new Error(`not accepted: ${written.status} ${written.code}`);
-  return written.answer;
+  const { members } = fleet;
+  return members[number % members.length] ?? members[0];
 }
 
 const onNew = (visits: readonly Visit[]) => visits.filter(({ side }) => side === "new");
@@ -88,12 +43,11 @@ async function step(number: number, admin: AdminApi): Promise<Written> {
 }
 
 test("200 writes: each answered when all three apply it, and nothing begun after a rollback's answer reaches new", async () => {
-  const load = startLoad(
-    fleet.map(({ loaded }) => loaded),
-    firstMovers,
-    perSecond,
-  );
-  endings.push(() => load.stop());
+  // Of its own: the members' shops are for what the test sends on purpose.
+  const loaded = fleet.members.map(({ served }) => createShop(served.proxy, 8));
+  onTestFinished(async () => void (await Promise.all(loaded.map((shop) => shop.close()))));
+  const load = startLoad(loaded, firstMovers, perSecond);
+  onTestFinished(() => load.stop());
   const appliedMs: number[] = [];
   const notEverywhere: object[] = [];
   /** From a rollback's answer until the next raise is sent nothing may begin and reach new. */
@@ -105,14 +59,16 @@ test("200 writes: each answered when all three apply it, and nothing begun after
     const span = closedSpans.at(-1);
     // A resume opens at 0; the set after it is the raise.
     if (span !== undefined && number % 5 === 0) span.to = sentAt;
-    const written = await step(number, member(number).admin);
+    const written = await step(number, member(number).api);
     const answer = accepted(written);
     appliedMs.push(answer.applied.ms);
     const { instances, of } = answer.applied;
     if (!answer.changed || instances !== 3 || of !== 3) notEverywhere.push(answer);
     if (number % 5 !== 3) continue;
     closedSpans.push({ from: written.answeredAt, to: Number.POSITIVE_INFINITY });
-    const visits = (await Promise.all(fleet.map(({ shop }) => visitAll(shop, firstMovers, 8)))).flat();
+    const visits = (
+      await Promise.all(fleet.members.map(({ shop }) => visitAll(shop, firstMovers, 8)))
+    ).flat();
     afterRollbacks += visits.length;
     expect(visits.filter(({ fault, side }) => fault !== undefined || side !== "legacy")).toEqual([]);
   }
@@ -139,12 +95,12 @@ test("200 writes: each answered when all three apply it, and nothing begun after
 });
 
 test("percent 0 written by redis-cli is followed by all within 1 s: one version, one entry in the history", async () => {
-  const { version } = accepted(await member(0).admin.set(60));
-  const before = (await member(1).admin.history()).length;
+  const { version } = accepted(await member(0).api.set(60));
+  const before = (await member(1).api.history()).length;
   const begun = performance.now();
-  await redis.cli("HSET", "cutover:{checkout}", "percent", "0");
+  await fleet.redis.cli("HSET", "cutover:{checkout}", "percent", "0");
   const followedMs = await Promise.all(
-    fleet.map(async ({ shop }) => {
+    fleet.members.map(async ({ shop }) => {
       const [shopper = ""] = firstMovers;
       for (;;) {
         const visit = await shop.visit(shopper);
@@ -160,14 +116,14 @@ test("percent 0 written by redis-cli is followed by all within 1 s: one version,
 
   // Two more polls of every instance: none of them may make another version of it.
   await sleep(1500);
-  for (const { admin } of fleet) {
-    expect(await admin.view()).toMatchObject({
+  for (const { api } of fleet.members) {
+    expect(await api.view()).toMatchObject({
       percent: 0,
       version: version + 1,
       instances: { live: 3, applied: 3 },
     });
   }
-  const history = await member(2).admin.history();
+  const history = await member(2).api.history();
   expect(history).toHaveLength(before + 1);
   expect(history[0]).toMatchObject({
     version: version + 1,
@@ -178,10 +134,10 @@ test("percent 0 written by redis-cli is followed by all within 1 s: one version,
 });
 
 test("an instance that is killed counts until its lease ends; writes are answered all the while", async () => {
-  const fourth = await startMember("four");
-  const { admin } = member(0);
+  const fourth = await fleet.add("d");
+  const { api: admin } = member(0);
   expect(accepted(await admin.set(10)).applied).toMatchObject({ instances: 4, of: 4 });
-  await fourth.serve.kill();
+  await fourth.served.kill();
   const killedAt = performance.now();
   const first = await admin.set(11);
   expect(first.ms).toBeLessThan(3000);
@@ -203,18 +159,18 @@ test("an instance that is killed counts until its lease ends; writes are answere
 });
 
 test("cutover rollback --wait exits with 4 while an instance is stopped, and means it on the others", async () => {
-  const { admin, serve } = member(0);
+  const { api: admin, served } = member(0);
   const stopped = member(2);
   // The command has the rest of a lease to start in: its files are warm, the lease is fresh.
-  await runCutover(["status"], { env: { CUTOVER_ADMIN_URL: serve.admin } });
+  await runCutover(["status"], { env: { CUTOVER_ADMIN_URL: served.admin } });
   accepted(await admin.set(51));
-  stopped.serve.freeze();
+  stopped.served.signal("SIGSTOP");
   const { code, stdout, stderr } = await runCutover(["rollback", "checkout", "--wait", "300ms"], {
-    env: { CUTOVER_ADMIN_URL: serve.admin },
+    env: { CUTOVER_ADMIN_URL: served.admin },
   });
   const answered = [member(0), member(1)];
   const visits = (await Promise.all(answered.map(({ shop }) => visitAll(shop, firstMovers, 8)))).flat();
-  stopped.serve.thaw();
+  stopped.served.signal("SIGCONT");
 
   expect({ code, stdout: stdout.includes("applied on 2 of 3 instances") }).toEqual({ code: 4, stdout: true });
   expect(stderr).toContain("1 instance of 3 had not applied it");

@@ -12,8 +12,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
 import { createAdminApi } from "../support/admin-api.ts";
+import { startServe } from "../support/cutover.ts";
 import { startRedis } from "../support/redis.ts";
-import { startServe } from "../support/serve.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 import { percentile } from "../support/traffic.ts";
 
@@ -77,7 +78,7 @@ test("no answer fails and none comes from the wrong side while percent changes 5
   const sides = await startSides();
   endings.push(() => sides.stop());
   const begin = async (name: string) => {
-    const served = await startServe({ folder, name, sides, store: redis.url });
+    const served = await startServe({ folder, name, yaml: serveYaml({ sides, store: redis.url }) });
     endings.push(() => served.kill());
     return served;
   };

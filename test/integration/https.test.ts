@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import { type Authority, createAuthority, type IssuedPair } from "../support/certificates.ts";
-import { type Running, startProcess } from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
 import { until } from "../support/until.ts";
 
 const run = promisify(execFile);
@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 describe.each([1, 2])("with workers %d", (workers) => {
-  let serve: Running;
+  let serve: Served;
   let port: number;
 
   const show = ({ cert, key }: IssuedPair) => {
@@ -68,12 +68,11 @@ describe.each([1, 2])("with workers %d", (workers) => {
       "    shopper: ['header:x-shopper-id']",
       "    routes: [{ name: cart, path: '/cart/*' }]",
     ];
-    serve = await startProcess({ folder, name: task.id, yaml: yaml.join("\n") });
+    serve = await startServe({ folder, name: task.id, yaml: yaml.join("\n") });
     port = Number(new URL(serve.proxy).port);
   });
   afterEach(async () => {
-    serve.signal("SIGKILL");
-    await serve.exit;
+    await serve.kill();
   });
 
   async function shownTo(): Promise<string> {

@@ -6,20 +6,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createAdminApi } from "../support/admin-api.ts";
-import { isAlive, type Running, startProcess, startUpstream, type Upstream } from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { isAlive } from "../support/processes.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type Sides, startSides } from "../support/sides.ts";
 
 let folder: string;
-let legacy: Upstream;
-let fresh: Upstream;
+let sides: Sides;
 let redis: RedisServer;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cutover-primary-"));
-  [legacy, fresh, redis] = await Promise.all([startUpstream("legacy"), startUpstream("new"), startRedis()]);
+  [sides, redis] = await Promise.all([startSides(), startRedis()]);
 });
 afterAll(async () => {
-  await Promise.all([legacy.stop(), fresh.stop(), redis.stop()]);
+  await Promise.all([sides.stop(), redis.stop()]);
   await rm(folder, { recursive: true });
 });
 
@@ -30,7 +31,7 @@ store: '${store}'
 snapshot: off
 audit: off
 spool: off
-upstreams: { social-shop: { url: '${legacy.url}' }, marketplace: { url: '${fresh.url}' } }
+upstreams: { social-shop: { url: '${sides.legacy}' }, marketplace: { url: '${sides.new}' } }
 default: social-shop
 cutovers:
   checkout:
@@ -45,16 +46,15 @@ cutovers:
 `;
 
 describe.each(["memory:", "file", "redis"])("with three workers on the store %s", (kind) => {
-  let serve: Running;
+  let serve: Served;
 
   beforeEach(async ({ task }) => {
     const store =
       kind === "redis" ? redis.url : kind === "file" ? `file:${join(folder, "state.json")}` : kind;
-    serve = await startProcess({ folder, name: task.id, yaml: yamlOf(store) });
+    serve = await startServe({ folder, name: task.id, yaml: yamlOf(store) });
   });
   afterEach(async () => {
-    serve.signal("SIGTERM");
-    await serve.exit;
+    await serve.stop();
   });
 
   /** Each over a connection of its own, so that every worker has some. */
@@ -109,20 +109,18 @@ describe.each(["memory:", "file", "redis"])("with three workers on the store %s"
 
 test("workers: auto is one process for each core, and one alone serves itself", async () => {
   const yaml = yamlOf("memory:").replace("workers: 3", "workers: auto");
-  const serve = await startProcess({ folder, name: "auto", yaml });
+  const serve = await startServe({ folder, name: "auto", yaml });
   const cores = availableParallelism();
   expect(await serve.workers()).toHaveLength(cores > 1 ? cores : 0);
   expect((await request(`${serve.proxy}/cart/1`)).statusCode).toBe(200);
-  serve.signal("SIGTERM");
-  expect(await serve.exit).toBe(0);
+  expect(await serve.stop()).toBe(0);
 });
 
 test("workers do not outlive a primary that is killed", async () => {
-  const serve = await startProcess({ folder, name: "killed", yaml: yamlOf("memory:") });
+  const serve = await startServe({ folder, name: "killed", yaml: yamlOf("memory:") });
   const workers = await serve.workers();
   expect(workers).toHaveLength(3);
-  serve.signal("SIGKILL");
-  await serve.exit;
+  await serve.kill();
   const deadline = performance.now() + 5000;
   while (workers.some(isAlive) && performance.now() < deadline) await sleep(20);
   expect(workers.filter(isAlive)).toEqual([]);

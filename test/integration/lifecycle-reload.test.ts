@@ -6,31 +6,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
-import {
-  failed,
-  fallen,
-  type Load,
-  type Running,
-  type Shape,
-  scrape,
-  startLoad,
-  startProcess,
-  startUpstream,
-  sumOf,
-  type Upstream,
-  yamlOf,
-} from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { failed, type Load, startLoad } from "../support/kept-load.ts";
+import { fallen, scrape, sumOf } from "../support/scrape.ts";
+import { cartsByShopper, type Shape, serveYaml } from "../support/serve-yaml.ts";
+import { type Sides, startSides } from "../support/sides.ts";
 
 let folder: string;
-let legacy: Upstream;
-let fresh: Upstream;
+let sides: Sides;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cutover-reload-"));
-  [legacy, fresh] = await Promise.all([startUpstream("legacy"), startUpstream("new")]);
+  sides = await startSides();
 });
 afterAll(async () => {
-  await Promise.all([legacy.stop(), fresh.stop()]);
+  await sides.stop();
   await rm(folder, { recursive: true });
 });
 
@@ -38,22 +28,20 @@ const kept = "the configuration was not changed: the one in force stays";
 const names = z.array(z.looseObject({ name: z.string() }));
 
 describe.each([1, 2])("with workers %d", (workers) => {
-  let serve: Running;
+  let serve: Served;
   let admin: AdminApi;
   let load: Load;
 
-  const yaml = (more: Partial<Shape> = {}) =>
-    yamlOf({ upstreams: { legacy: legacy.url, new: fresh.url }, workers, ...more });
+  const yaml = (more: Partial<Shape> = {}) => serveYaml({ sides, workers, ...more });
   beforeEach(async ({ task }) => {
-    serve = await startProcess({ folder, name: task.id, yaml: yaml() });
+    serve = await startServe({ folder, name: task.id, yaml: yaml() });
     admin = createAdminApi(serve.admin);
     load = startLoad(serve.proxy, { perSecond: 500 });
   });
   afterEach(async () => {
     await load.stop();
     await admin.close();
-    serve.signal("SIGKILL");
-    await serve.exit;
+    await serve.kill();
   });
 
   const sideOf = async (path: string) => {
@@ -79,7 +67,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
 
     // The sides change places, and a cutover comes.
     await serve.rewrite(
-      yaml({ upstreams: { legacy: fresh.url, new: legacy.url }, others: { search: "/search/*" } }),
+      yaml({ sides: { legacy: sides.new, new: sides.legacy }, others: { search: "/search/*" } }),
     );
     serve.signal("SIGHUP");
     await serve.said("configuration swapped");
@@ -129,11 +117,15 @@ describe.each([1, 2])("with workers %d", (workers) => {
     expect(wrong).toMatchObject({ level: "error", line: expect.any(Number), column: 1, path: "colour" });
     expect(await configured()).toEqual(["checkout"]);
 
-    const lasting = yaml({
-      store: `file:${join(folder, "other.json")}`,
-      others: { search: "/search/*" },
-    }).replace("    routes: [{ name: main, path: '/cart/*' }]", "    salt: other\n$&");
-    await serve.rewrite(`prefix: other\n${lasting}`.replace(`workers: ${workers}`, "workers: 3"));
+    await serve.rewrite(
+      yaml({
+        store: `file:${join(folder, "other.json")}`,
+        others: { search: "/search/*" },
+        cutover: ["salt: other", ...cartsByShopper],
+        more: ["prefix: other"],
+        workers: 3,
+      }),
+    );
     serve.signal("SIGHUP");
     const lines = await serve.said(kept, 5);
     const problems = lines.slice(1).map(({ problem }) => String(problem).split(":")[0]);

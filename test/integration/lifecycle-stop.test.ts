@@ -6,50 +6,37 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import {
-  failed,
-  type Holder,
-  isAlive,
-  type Running,
-  scrape,
-  startHolder,
-  startLoad,
-  startProcess,
-  startUpstream,
-  sumOf,
-  type Upstream,
-  yamlOf,
-} from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { failed, startLoad } from "../support/kept-load.ts";
+import { isAlive } from "../support/processes.ts";
+import { scrape, sumOf } from "../support/scrape.ts";
+import { type Shape, serveYaml } from "../support/serve-yaml.ts";
+import { type Sides, startSides } from "../support/sides.ts";
+import { type Holder, startHolder } from "../support/socket-holder.ts";
+import { until } from "../support/until.ts";
 
 const perSecond = 300;
 const health = z.object({ status: z.string() });
 let folder: string;
-let upstream: Upstream;
-const processes: Running[] = [];
+let sides: Sides;
+const processes: Served[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cutover-stop-"));
-  upstream = await startUpstream("legacy");
+  sides = await startSides();
 });
 afterAll(async () => {
-  await upstream.stop();
+  await sides.stop();
   await rm(folder, { recursive: true });
 });
 afterEach(async () => {
-  for (const one of processes.splice(0)) {
-    one.signal("SIGKILL");
-    await one.exit;
-  }
+  for (const one of processes.splice(0)) await one.kill();
 });
 
-async function start(
-  name: string,
-  options: Partial<Parameters<typeof yamlOf>[0]>,
-  holder?: Holder,
-): Promise<Running> {
-  const upstreams = { legacy: upstream.url, new: upstream.url };
-  const yaml = yamlOf({ upstreams, ...options });
-  const started = await startProcess({ folder, name, yaml, ...(holder === undefined ? {} : { holder }) });
+async function start(name: string, shape: Partial<Shape>, holder?: Holder): Promise<Served> {
+  const yaml = serveYaml({ sides, ...shape });
+  const runner = holder === undefined ? {} : { runner: holder };
+  const started = await startServe({ folder, name, yaml, ...runner });
   processes.push(started);
   return started;
 }
@@ -68,7 +55,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
     const pids = [serve.pid, ...(await serve.workers())];
     expect(await readiness(serve.admin)).toEqual({ status: 200, phase: "ready" });
     const load = startLoad(serve.proxy, { perSecond });
-    await sleep(1000);
+    await until("the load to be under way", () => load.sent.length > 100, 20_000);
     serve.signal("SIGTERM");
     const signalled = performance.now();
     // As who balances the load does: it asks, and sends elsewhere once told.
@@ -141,8 +128,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
     );
     expect(failed(load.sent)).toEqual([]);
     expect(load.sent.length).toBeGreaterThan(200);
-    serve.signal("SIGTERM");
-    await serve.exit;
+    await serve.stop();
     await holder.close();
   });
 });
@@ -151,14 +137,10 @@ test("a start waits for a port that an earlier process still holds, and says so 
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
   const { port } = z.object({ port: z.int() }).parse(taken.address());
-  const yaml = (wait: string) =>
-    yamlOf({ upstreams: { legacy: upstream.url, new: upstream.url } }).replace(
-      "listeners: { proxy: { port: 0 }, admin: { port: 0 }, wait: 20s }",
-      `listeners: { proxy: { port: ${port} }, admin: { port: 0 }, wait: ${wait} }`,
-    );
-  const refused = startProcess({ folder, name: "refused", yaml: yaml("0s") });
+  const yaml = (wait: string) => serveYaml({ sides, listeners: { proxy: `port: ${port}` }, wait });
+  const refused = startServe({ folder, name: "refused", yaml: yaml("0s") });
   await expect(refused).rejects.toThrow("EADDRINUSE");
-  const starting = startProcess({ folder, name: "waits", yaml: yaml("20s") });
+  const starting = startServe({ folder, name: "waits", yaml: yaml("20s") });
   await sleep(1500);
   taken.close();
   const serve = await starting;

@@ -5,49 +5,38 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
-import {
-  failed,
-  fallen,
-  isAlive,
-  type Load,
-  type Running,
-  scrape,
-  startLoad,
-  startProcess,
-  startUpstream,
-  sumOf,
-  type Upstream,
-  yamlOf,
-} from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { failed, type Load, startLoad } from "../support/kept-load.ts";
+import { isAlive } from "../support/processes.ts";
+import { fallen, scrape, sumOf } from "../support/scrape.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
+import { type Sides, startSides } from "../support/sides.ts";
 
 const perSecond = 300;
 let folder: string;
-let legacy: Upstream;
-let fresh: Upstream;
-let serve: Running;
+let sides: Sides;
+let serve: Served;
 let admin: AdminApi;
 let load: Load | undefined;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cutover-workers-"));
-  [legacy, fresh] = await Promise.all([startUpstream("legacy"), startUpstream("new")]);
+  sides = await startSides();
 });
 afterAll(async () => {
-  await Promise.all([legacy.stop(), fresh.stop()]);
+  await sides.stop();
   await rm(folder, { recursive: true });
 });
 beforeEach(async ({ task }) => {
-  const upstreams = { legacy: legacy.url, new: fresh.url };
-  const yaml = yamlOf({ upstreams, workers: 2, more: ["drain: { idle: 2s }"] });
-  serve = await startProcess({ folder, name: task.id, yaml });
+  const yaml = serveYaml({ sides, workers: 2, more: ["drain: { idle: 2s }"] });
+  serve = await startServe({ folder, name: task.id, yaml });
   admin = createAdminApi(serve.admin);
 });
 afterEach(async () => {
   await load?.stop();
   load = undefined;
   await admin.close();
-  serve.signal("SIGKILL");
-  await serve.exit;
+  await serve.kill();
 });
 
 async function answered(most: number): Promise<void> {

@@ -14,8 +14,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { portOf } from "../../src/proxy/listen/server.ts";
 import { type Inspected, startInspected } from "../support/inspected.ts";
-import { startUpstream, yamlOf } from "../support/lifecycle.ts";
 import { secured } from "../support/secured.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
+import { startSides } from "../support/sides.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const idleConnections = isFull ? 10_000 : 1000;
@@ -29,16 +30,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function start(name: string, url: string, tls = ""): Promise<Inspected> {
-  const yaml = yamlOf({ upstreams: { legacy: url, new: url } });
-  const serve = await startInspected({
-    folder,
-    name,
-    yaml: yaml.replace("proxy: { port: 0 }", `proxy: { port: 0${tls} }`),
+async function start(name: string, url: string, tls?: string): Promise<Inspected> {
+  const yaml = serveYaml({
+    sides: { legacy: url, new: url },
+    ...(tls === undefined ? {} : { listeners: { proxy: tls } }),
   });
+  const serve = await startInspected({ folder, name, yaml });
   cleanups.push(async () => {
-    serve.signal("SIGKILL");
-    await serve.exit;
+    await serve.kill();
   });
   return serve;
 }
@@ -77,9 +76,9 @@ async function residentOf(pid: number): Promise<number> {
 }
 
 test("an idle client connection costs at most 12 KiB", async () => {
-  const upstream = await startUpstream("legacy");
-  cleanups.push(() => upstream.stop());
-  const serve = await start("idle", upstream.url);
+  const sides = await startSides();
+  cleanups.push(() => sides.stop());
+  const serve = await start("idle", sides.legacy);
   // As many at once as there will be, so that what grows with the load has grown.
   closeAll(await openIdle(serve.proxy, 500));
   closeAll(await openIdle(serve.proxy, 500));
@@ -94,11 +93,11 @@ test("an idle client connection costs at most 12 KiB", async () => {
   closeAll(idle);
 
   // The same of a server of node:http that proxies nothing.
-  closeAll(await openIdle(upstream.url, 500));
+  closeAll(await openIdle(sides.legacy, 500));
   await sleep(500);
-  const bareBefore = await residentOf(upstream.pid);
-  await openIdle(upstream.url, idleConnections);
-  const bareEach = ((await residentOf(upstream.pid)) - bareBefore) / idleConnections;
+  const bareBefore = await residentOf(sides.pid);
+  await openIdle(sides.legacy, idleConnections);
+  const bareEach = ((await residentOf(sides.pid)) - bareBefore) / idleConnections;
   const kibibytes = (bytes: number) => (bytes / 1024).toFixed(1);
   console.log(
     `idle: ${idleConnections} connections, KiB each: ${kibibytes(each)} resident, ${kibibytes(heapEach)} of it heap; ` +
@@ -199,7 +198,7 @@ test.each(["HTTP/1.1", "HTTP/2"])(
     const serve = await start(
       `bodies-${isSecure}`,
       url,
-      isSecure ? `, tls: { cert: '${cert}', key: '${key}' }` : "",
+      isSecure ? `port: 0, tls: { cert: '${cert}', key: '${key}' }` : undefined,
     );
     const client = isSecure ? http2(serve.proxy) : http1(serve.proxy);
     const grown: Record<string, number> = {};

@@ -12,12 +12,12 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { createShoppers } from "../../src/demo/shoppers/shoppers.ts";
 import { readCompose } from "../support/compose-file.ts";
+import { checkout, runCutover } from "../support/cutover.ts";
 import { freePort } from "../support/free-port.ts";
 import { configFile, dashboardQueries, readDashboard, rulesOf } from "../support/monitoring-files.ts";
 import { startProgram } from "../support/processes.ts";
 import { type Prometheus, type Sample, startPrometheus } from "../support/prometheus.ts";
 import { startRedis } from "../support/redis.ts";
-import { checkout, runCutover } from "../support/run-cutover.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 const secret = randomBytes(16).toString("hex");

@@ -13,7 +13,8 @@ import { afterEach, expect, test } from "vitest";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
 import { shoppersOfBuckets } from "../support/bucket.ts";
 import { type CrowdOptions, gatherCrowd } from "../support/crowd.ts";
-import { type ServeOptions, startServe } from "../support/serve.ts";
+import { startServe } from "../support/cutover.ts";
+import { type Shape, serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 import { createShop, percentile, type Shop, startLoad, type Visit } from "../support/traffic.ts";
 
@@ -54,7 +55,7 @@ function portOf(server: Server): number {
 /** Half of the shoppers on a legacy side in a process of its own, half on the new side of the test. */
 async function start(
   newSide: Server,
-  options: Pick<ServeOptions, "upstreams" | "fallback">,
+  options: Pick<Shape, "upstreams" | "fallback">,
 ): Promise<{ readonly proxy: string; readonly admin: AdminApi; log(): Promise<string> }> {
   const folder = await mkdtemp(join(tmpdir(), "cutover-overload-"));
   cleanups.push(() => rm(folder, { recursive: true }));
@@ -63,9 +64,7 @@ async function start(
   const served = await startServe({
     folder,
     name: "proxy",
-    sides: { ...sides, new: `http://127.0.0.1:${portOf(newSide)}` },
-    store: "memory:",
-    ...options,
+    yaml: serveYaml({ sides: { ...sides, new: `http://127.0.0.1:${portOf(newSide)}` }, ...options }),
   });
   cleanups.push(() => served.kill());
   const admin = createAdminApi(served.admin);

@@ -1,5 +1,6 @@
 /** Idempotency keys that are first used while Redis is away: what each instance then does, and how it is settled. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { accepted } from "../support/admin-api.ts";
 import { shoppersOfBuckets } from "../support/bucket.ts";
 import { type OrderFleet, size, startOrderFleet } from "../support/order-fleet.ts";
 
@@ -11,7 +12,7 @@ describe("keys first used while Redis is away", () => {
 
   beforeAll(async () => {
     fleet = await startOrderFleet("retry");
-    await fleet.admin("percent", { percent: 50, reason: "half" });
+    accepted(await fleet.members[0].api.set(50));
     await fleet.redis.kill();
   });
   afterAll(() => fleet.stop());
@@ -64,7 +65,7 @@ describe("keys first used while Redis is away", () => {
       }
     }
     expect(await fleet.metric("cutover_ownership_disputed_total")).toBe(1);
-    const logs = await Promise.all(fleet.instances.map((instance) => instance.log()));
+    const logs = await Promise.all(fleet.members.map(({ served }) => served.log()));
     const told = logs.flatMap((log) => log.split("\n")).filter((line) => line.includes("owned by the other"));
     expect(told).toHaveLength(1);
     expect(told[0]).toContain('"level":"warn"');

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { accepted } from "../support/admin-api.ts";
+import { runCutover, type Served, startServe } from "../support/cutover.ts";
 import { type Answer, type OrderFleet, size, startOrderFleet } from "../support/order-fleet.ts";
-import { type OrderStats, startOrderSides } from "../support/order-sides.ts";
 import { startRedis } from "../support/redis.ts";
-import { runCutover } from "../support/run-cutover.ts";
-import { type Served, startServe } from "../support/serve.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
+import { type SideStats, startSides } from "../support/sides.ts";
 
 /** CUTOVER_BARS=full: as long as the bar says. */
 const outageMs = process.env.CUTOVER_BARS === "full" ? 20_000 : 5000;
@@ -56,11 +57,12 @@ describe("three instances on one Redis", () => {
   afterAll(() => fleet.stop());
 
   test("500 keys, each posted 20 times at once over all instances while percent flips: one side each", async () => {
+    const [{ api: admin }] = fleet.members;
     let flipping = true;
     const flips = (async () => {
       for (let percent = 100; flipping; percent = 100 - percent) {
         // One that is not answered in time under this load is made up for by the next.
-        await fleet.admin("percent", { percent, reason: "flip", waitMs: 0 }).catch(() => undefined);
+        await admin.set(percent, { waitMs: 0 });
         await sleep(20);
       }
     })();
@@ -84,14 +86,15 @@ describe("three instances on one Redis", () => {
   });
 
   test("5,000 orders, and their callbacks after 0→100→0 and a hard rollback: none on the wrong side", async () => {
+    const [{ api: admin }] = fleet.members;
     const ids: string[] = [];
     for (const percent of [0, 100, 0]) {
-      await fleet.admin("percent", { percent, reason: "walk" });
+      accepted(await admin.set(percent));
       const share = percent === 100 ? 3000 : 1000;
       await eachOf(share, 32, async (i) => void ids.push(await order(fleet, i)));
     }
-    await fleet.admin("percent", { percent: 100, reason: "walk" });
-    await fleet.admin("rollback", { hard: true });
+    accepted(await admin.set(100));
+    accepted(await admin.call("rollback", { hard: true }));
     await eachOf(ids.length, 32, async (i) => {
       const { status } = await callback(fleet, randomBytes(1)[0] ?? 0, ids[i] ?? "");
       expect(status).toBe(200);
@@ -107,7 +110,8 @@ describe("three instances on one Redis", () => {
     const { orders } = await fleet.sides.stats();
     const [id = "", side] = Object.entries(orders).at(-1) ?? [];
     const key = await fleet.redis.cli("GET", "cutover:{checkout}:owner:K-1");
-    for (const { admin } of fleet.instances) {
+    for (const { served } of fleet.members) {
+      const { admin } = served;
       for (const [asked = "", owner] of [
         [id, side],
         ["K-1", key],
@@ -142,14 +146,14 @@ describe.each(["bucket", "retry"] as const)("Redis killed for 20 s, unknown: %s"
     readonly status: number;
   }
   let fleet: OrderFleet;
-  let stats: OrderStats;
+  let stats: SideStats;
   const made: Made[] = [];
   const called: Called[] = [];
   const faults: string[] = [];
 
   beforeAll(async () => {
     fleet = await startOrderFleet(unknown);
-    await fleet.admin("percent", { percent: 50, reason: "half" });
+    accepted(await fleet.members[0].api.set(50));
     let isOut = false;
     let isOver = false;
     const pick = () => randomBytes(1)[0] ?? 0;
@@ -235,13 +239,14 @@ describe.each(["bucket", "retry"] as const)("Redis killed for 20 s, unknown: %s"
 test("an order learned while Redis is away outlives the proxy that learned it: the next one hands it in", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cutover-ownership-"));
   const redis = await startRedis(["--appendonly", "yes"]);
-  const sides = await startOrderSides();
+  const sides = await startSides();
   const cutover = [
     "shopper: ['header:x-shopper-id']",
     "routes: [{ name: checkout, path: /checkout, methods: [POST] }]",
     "owners: [{ key: 'json:/order_id', learn: ['json:/orderId'] }]",
   ];
-  const open = (name: string) => startServe({ folder, name, sides, store: redis.url, cutover });
+  const open = (name: string) =>
+    startServe({ folder, name, yaml: serveYaml({ sides, store: redis.url, spool: "var/spool", cutover }) });
   const first = await open("first");
   let second: Served | undefined;
   try {

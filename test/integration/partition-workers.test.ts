@@ -3,13 +3,22 @@
  * instance has in it. Each connection stays with one worker, so many are asked by.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ControlledFleet, eventually, startControlledFleet } from "../support/control.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { createShop } from "../support/traffic.ts";
+import { eventually } from "../support/until.ts";
 
 const connections = 16;
-let fleet: ControlledFleet;
+let fleet: Fleet;
 beforeAll(async () => {
-  fleet = await startControlledFleet({ staleAfter: "4000ms", onStale: "legacy", workersOfThird: 2 });
+  fleet = await startFleet({
+    hasLinks: true,
+    shape: (name) => ({
+      snapshot: `${name}.json`,
+      staleAfter: "4000ms",
+      onStale: "legacy",
+      workers: name === "c" ? 2 : 1,
+    }),
+  });
 }, 120_000);
 afterAll(() => fleet.stop());
 

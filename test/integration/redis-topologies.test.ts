@@ -16,13 +16,13 @@ import { reachOf } from "../../src/state/rules/completion.ts";
 import type { Change } from "../../src/state/rules/model.ts";
 import { openStore } from "../../src/state/store/open.ts";
 import { command, setTo } from "../support/commands.ts";
+import { runCutover, startServe } from "../support/cutover.ts";
 import { type LightFleet, startFollowers } from "../support/followers.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 import { startRedis } from "../support/redis.ts";
 import { startCluster, startSentinels, type Topology } from "../support/redis-topologies.ts";
 import { refusals } from "../support/redis-user.ts";
-import { runCutover } from "../support/run-cutover.ts";
-import { startServe } from "../support/serve.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
@@ -162,7 +162,7 @@ async function startShoppers(store: string) {
   endings.push(() => rm(folder, { recursive: true, force: true }));
   const sides = await startSides();
   endings.push(() => sides.stop());
-  const serve = await startServe({ folder, name: "proxy", sides, store });
+  const serve = await startServe({ folder, name: "proxy", yaml: serveYaml({ sides, store }) });
   endings.push(() => serve.kill());
   let going = true;
   let requests = 0;

@@ -11,9 +11,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AdminApi, createAdminApi, type Written } from "../support/admin-api.ts";
 import { expectedBucket } from "../support/bucket.ts";
+import { type Served, startServe } from "../support/cutover.ts";
 import { createPhases, formatFigures, type Phases } from "../support/phases.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
-import { type Served, startServe } from "../support/serve.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { type Sides, startSides } from "../support/sides.ts";
 import { createShop, type Load, type Shop, startLoad } from "../support/traffic.ts";
 
@@ -74,7 +75,7 @@ async function serveOn(
   store: string,
   snapshot = join(folder, "snapshot.json"),
 ): Promise<Served> {
-  const serve = await startServe({ folder, name, sides, store, snapshot });
+  const serve = await startServe({ folder, name, yaml: serveYaml({ sides, store, snapshot }) });
   endings.push(() => serve.kill());
   return serve;
 }

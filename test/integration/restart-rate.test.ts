@@ -8,15 +8,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { connections, startLoad } from "../bench/load.ts";
 import { startUpstreams } from "../bench/upstreams.ts";
-import {
-  type Holder,
-  type Running,
-  scrape,
-  startHolder,
-  startProcess,
-  sumOf,
-  yamlOf,
-} from "../support/lifecycle.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { scrape, sumOf } from "../support/scrape.ts";
+import { cartsByShopper, serveYaml } from "../support/serve-yaml.ts";
+import { type Holder, startHolder } from "../support/socket-holder.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const rounds = isFull ? 5 : 1;
@@ -35,21 +30,21 @@ beforeEach(async () => {
   cleanups.push(() => upstreams.stop());
   counts = () => upstreams.requests();
   const { legacy, new: fresh } = upstreams.ports;
-  yaml = yamlOf({
-    upstreams: { legacy: `http://127.0.0.1:${legacy}`, new: `http://127.0.0.1:${fresh}` },
+  yaml = serveYaml({
+    sides: { legacy: `http://127.0.0.1:${legacy}`, new: `http://127.0.0.1:${fresh}` },
     workers: 2,
+    cutover: cartsByShopper.map((line) => line.replace("/cart/*", "/*")),
     more: ["drain: { idle: 2s }"],
-  }).replace("/cart/*", "/*");
+  });
 });
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function start(name: string, holder?: Holder): Promise<Running> {
-  const serve = await startProcess({ folder, name, yaml, ...(holder === undefined ? {} : { holder }) });
+async function start(name: string, holder?: Holder): Promise<Served> {
+  const serve = await startServe({ folder, name, yaml, ...(holder === undefined ? {} : { runner: holder }) });
   cleanups.push(async () => {
-    serve.signal("SIGKILL");
-    await serve.exit;
+    await serve.kill();
   });
   return serve;
 }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
 import { expectedBucket, expectedSide, murmur3x86of32, shoppersOfBuckets } from "../support/bucket.ts";
-import { type Served, startServe } from "../support/serve.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
 import { type Sides, startSides } from "../support/sides.ts";
 import { createShop, type Shop, type Visit, visitAll } from "../support/traffic.ts";
 
@@ -22,7 +23,7 @@ beforeAll(async () => {
   endings.push(() => rm(folder, { recursive: true }));
   sides = await startSides();
   endings.push(() => sides.stop());
-  serve = await startServe({ folder, name: "only", sides, store: "memory:" });
+  serve = await startServe({ folder, name: "only", yaml: serveYaml({ sides }) });
   endings.push(() => serve.kill());
   admin = createAdminApi(serve.admin);
   endings.push(() => admin.close());

@@ -20,12 +20,21 @@ export interface Written {
 
 export interface AdminApi {
   set(percent: number, more?: { readonly waitMs?: number; readonly reason?: string }): Promise<Written>;
-  call(call: "rollback" | "hold" | "resume", more?: { readonly waitMs?: number }): Promise<Written>;
+  call(
+    call: "rollback" | "hold" | "resume",
+    more?: { readonly waitMs?: number; readonly hard?: boolean },
+  ): Promise<Written>;
   view(): Promise<CutoverView>;
   history(): Promise<readonly z.output<typeof historyEntry>[]>;
   /** The value of one series, as it stands in the scrape's page; undefined when there is none. */
   metric(series: string): Promise<number | undefined>;
   close(): Promise<void>;
+}
+
+/** @throws Error when it was refused */
+export function accepted({ answer, status, code }: Written): WriteAnswer {
+  if (answer === undefined) throw new Error(`not accepted: ${status} ${code}`);
+  return answer;
 }
 
 /** Speaks of the cutover `checkout`. */

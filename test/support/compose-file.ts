@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { checkout } from "./run-cutover.ts";
+import { checkout } from "./cutover.ts";
 
 const service = z.object({
   image: z.string(),

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import { type Running, type StartOptions, startProcess } from "./lifecycle.ts";
+import { type Served, type ServeOptions, startServe } from "./cutover.ts";
 
-export interface Inspected extends Running {
+export interface Inspected extends Served {
   /** Bytes that are alive: after collections, until they free no more. */
   heapBytes(): Promise<number>;
   residentBytes(): Promise<number>;
@@ -19,8 +19,8 @@ export interface Inspected extends Running {
 const usage = z.object({ usedSize: z.number() });
 const reply = z.object({ id: z.int(), result: z.unknown() });
 
-export async function startInspected(options: Omit<StartOptions, "nodeFlags">): Promise<Inspected> {
-  const running = await startProcess({ ...options, nodeFlags: ["--inspect=127.0.0.1:0"] });
+export async function startInspected(options: Omit<ServeOptions, "nodeFlags">): Promise<Inspected> {
+  const running = await startServe({ ...options, nodeFlags: ["--inspect=127.0.0.1:0"] });
   const logged = await readFile(join(options.folder, `${options.name}.log`), "utf8");
   const [address] = /ws:\/\/\S+/.exec(logged) ?? [];
   if (address === undefined) throw new Error(`no inspector\n${logged}`);

@@ -10,8 +10,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWithTest } from "./ends-with-test.ts";
 import { freePort } from "./free-port.ts";
+import { endsWithTest } from "./processes.ts";
 
 export interface Oracle {
   /** One for each upstream, in their order. */

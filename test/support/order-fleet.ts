@@ -1,23 +1,15 @@
-/** Three instances of `cutover serve` on one Redis that is made to last, before two upstreams that make orders. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** The fleet, on a Redis that is made to last, with a checkout that makes orders and callbacks that pay them. */
 import { Pool } from "undici";
-import { type OrderSides, startOrderSides } from "./order-sides.ts";
-import { type RedisServer, startRedis } from "./redis.ts";
-import { type Served, startServe } from "./serve.ts";
+import { type Fleet, startFleet } from "./fleet.ts";
+import { scrape, sumOf } from "./scrape.ts";
 
 export const size = 3;
 
-export interface OrderFleet {
-  readonly redis: RedisServer;
-  readonly sides: OrderSides;
-  readonly instances: readonly Served[];
+export interface OrderFleet extends Fleet {
+  /** @param instance of any number: they take turns */
   post(instance: number, path: string, headers: Record<string, string>, body: string): Promise<Answer>;
-  admin(path: string, body: unknown): Promise<void>;
   /** The sum of a metric over all instances and series. */
   metric(name: string): Promise<number>;
-  stop(): Promise<void>;
 }
 
 export interface Answer {
@@ -25,11 +17,8 @@ export interface Answer {
   readonly body: string;
 }
 
-/** @param unknown what callbacks do whose order can not be told */
+/** @param unknown what callbacks do whose order cannot be told */
 export async function startOrderFleet(unknown: "bucket" | "retry"): Promise<OrderFleet> {
-  const folder = await mkdtemp(join(tmpdir(), "cutover-ownership-"));
-  const redis = await startRedis(["--appendonly", "yes"]);
-  const sides = await startOrderSides();
   const cutover = [
     "shopper: ['header:x-shopper-id', 'cookie:sid']",
     "journey: {}",
@@ -41,16 +30,11 @@ export async function startOrderFleet(unknown: "bucket" | "retry"): Promise<Orde
     "  - { key: 'header:idempotency-key', ttl: 24h }",
     "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
   ];
-  const instances = await Promise.all(
-    Array.from({ length: size }, (_, i) =>
-      startServe({ folder, name: `i${i}`, sides, store: redis.url, cutover }),
-    ),
-  );
-  const pools = instances.map(({ proxy }) => new Pool(proxy, { connections: 32, pipelining: 1 }));
+  const shape = () => ({ cutover, spool: "var/spool" });
+  const fleet = await startFleet({ redisFlags: ["--appendonly", "yes"], shape });
+  const pools = fleet.members.map(({ served }) => new Pool(served.proxy, { connections: 32, pipelining: 1 }));
   return {
-    redis,
-    sides,
-    instances,
+    ...fleet,
     async post(instance, path, headers, body) {
       const pool = pools[instance % size];
       if (pool === undefined) throw new Error("no instance");
@@ -62,30 +46,13 @@ export async function startOrderFleet(unknown: "bucket" | "retry"): Promise<Orde
       });
       return { status: answer.statusCode, body: await answer.body.text() };
     },
-    async admin(path, body) {
-      const response = await fetch(`${instances[0]?.admin}/api/v1/cutovers/checkout/${path}`, {
-        method: path === "percent" ? "PUT" : "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
-      });
-      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-    },
     async metric(name) {
-      let sum = 0;
-      for (const { admin } of instances) {
-        const text = await (await fetch(`${admin}/metrics`)).text();
-        for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))) {
-          sum += Number(value);
-        }
-      }
-      return sum;
+      const pages = await Promise.all(fleet.members.map(({ served }) => scrape(served.admin)));
+      return pages.reduce((sum, page) => sum + sumOf(page, name), 0);
     },
     async stop() {
       await Promise.all(pools.map((pool) => pool.destroy()));
-      await Promise.all(instances.map((instance) => instance.kill()));
-      await sides.stop();
-      await redis.stop();
-      await rm(folder, { recursive: true, force: true });
+      await fleet.stop();
     },
   };
 }

@@ -1,9 +1,8 @@
 /** Programs as processes of their own, with what they say in a file, stopped by their pid. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { open, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWithTest } from "./ends-with-test.ts";
 
 export interface Program {
   readonly command: string;
@@ -71,5 +70,26 @@ export async function startProgram(program: Program): Promise<RunningProgram> {
       );
     }
     await sleep(20);
+  }
+}
+
+/** Has the child killed when this process exits, so that a test run that fails or is stopped leaves nothing behind. */
+export function endsWithTest(child: ChildProcess): void {
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
+}
+
+export function pidOf({ pid }: ChildProcess): number {
+  if (pid === undefined) throw new Error("the process did not start");
+  return pid;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

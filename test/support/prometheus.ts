@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
+import { checkout } from "./cutover.ts";
 import { freePort } from "./free-port.ts";
 import { startProgram } from "./processes.ts";
-import { checkout } from "./run-cutover.ts";
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Authority } from "./certificates.ts";
-import { endsWithTest } from "./ends-with-test.ts";
 import { freePort } from "./free-port.ts";
+import { endsWithTest } from "./processes.ts";
 import { type RedisServer, startRedis } from "./redis.ts";
 import { addDocumentedUser } from "./redis-user.ts";
 

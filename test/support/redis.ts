@@ -9,8 +9,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWithTest } from "./ends-with-test.ts";
 import { freePort } from "./free-port.ts";
+import { endsWithTest } from "./processes.ts";
 
 export interface RedisServer {
   readonly port: number;

@@ -27,3 +27,21 @@ export async function settled(read: () => number): Promise<number> {
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/**
+ * Awaits what has to be asked for, again and again.
+ *
+ * @returns how long it took, in ms
+ */
+export async function eventually(
+  what: string,
+  holds: () => Promise<boolean>,
+  withinMs: number,
+): Promise<number> {
+  const begun = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - begun > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resume) => setTimeout(resume, 10));
+  }
+  return performance.now() - begun;
+}

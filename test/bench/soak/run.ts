@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { freePort } from "../../support/free-port.ts";
-import { scrape, sumOf } from "../../support/lifecycle.ts";
+import { scrape, sumOf } from "../../support/scrape.ts";
 import { startWrk } from "../load.ts";
 import { type Running, startOnCore, usageOf } from "../processes.ts";
 import { untilAnswering } from "../until-answering.ts";

@@ -6,8 +6,8 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { loadConfig } from "../../../src/config/load/load.ts";
 import { type ComposeService, readCompose } from "../../support/compose-file.ts";
+import { checkout } from "../../support/cutover.ts";
 import { configFile, readDatasources } from "../../support/monitoring-files.ts";
-import { checkout } from "../../support/run-cutover.ts";
 
 const { services, networks, volumes } = readCompose();
 const entries = Object.entries(services);
