@@ -10,7 +10,7 @@ import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
-import { countsOrders } from "../proxy/finishing.ts";
+import { countsOrders } from "../proxy/routes.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower } from "../state/follow/follow.ts";
 import type { Snapshot } from "../state/follow/snapshot.ts";

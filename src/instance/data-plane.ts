@@ -17,21 +17,21 @@ import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
-import { createExchange, type Exchange } from "../proxy/exchange.ts";
+import { createHandle, type Handle } from "../proxy/exchange.ts";
 import { type ConnectionCounts, createConnectionCounts } from "../proxy/listen/connections.ts";
 import { createUpgradeCounts } from "../proxy/listen/metrics.ts";
 import { createFieldNames } from "../proxy/request/field-names.ts";
 import { createIds } from "../proxy/request/ids.ts";
 import { compileTable, type Table } from "../proxy/routes.ts";
 import type { JourneySecrets } from "../proxy/secrets.ts";
-import { createTrust } from "../proxy/trust.ts";
 import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
 import { createUpstreamPool } from "../proxy/upstream/open.ts";
+import type { Witness } from "../proxy/witness.ts";
 import type { Following } from "../state/follow/snapshot.ts";
-import type { AccessLog } from "../telemetry/log.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
 import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
 import type { Front } from "./serving.ts";
+import { createLastingWitnesses, witnessesFor } from "./witnesses.ts";
 
 export interface DataPlaneOptions {
   /** Of the process: no two of one host have the same. */
@@ -41,7 +41,7 @@ export interface DataPlaneOptions {
   readonly ownershipStores: OwnershipStores;
   readonly secrets: Pick<JourneySecrets, "of">;
   readonly registry: Metrics["registry"];
-  readonly accessLog: AccessLog;
+  readonly accessLog: Witness;
   readonly clock: Clock;
   readonly log: Log;
   readonly onFault: (error: unknown) => void;
@@ -49,7 +49,7 @@ export interface DataPlaneOptions {
 
 export interface DataPlane {
   /** By the configuration in force. */
-  readonly exchange: Exchange;
+  readonly handle: Handle;
   /** A request was refused before there was an exchange. */
   refused(): void;
   table(): Table;
@@ -71,7 +71,7 @@ export interface Prepared {
 
 interface Plane {
   readonly table: Table;
-  readonly exchange: Exchange;
+  readonly handle: Handle;
   readonly maxConnections: number;
   readonly refused: () => void;
   /** No further request comes: it goes when the last one is over. */
@@ -115,56 +115,46 @@ export async function openDataPlane(
     clock,
   });
   const pins = createPins({ pins: ownershipStores.pins, clock, onUnknown: metrics.unknownPin });
-  const lasting = { fieldNames: createFieldNames(), ids: createIds() };
+  const lasting = createLastingWitnesses(options.accessLog, upgrades, metrics, notebook);
+  const shared = {
+    following,
+    ownership,
+    pins,
+    clock,
+    fieldNames: createFieldNames(),
+    ids: createIds(),
+    proxyName: options.proxyName,
+    onFault,
+  };
 
   function open(declared: Config, of: Generation): Plane {
     const lease = pool.lease(declared);
-    let underWay = 0;
-    let retired = false;
-    const over = () => {
-      underWay -= 1;
-      if (retired && underWay === 0) gone();
-    };
     const gone = () => {
       lease.release();
       of.end();
     };
+    let underWay = 0;
+    let retired = false;
+    const counting: Witness = {
+      arrived() {
+        underWay += 1;
+      },
+      settled() {
+        underWay -= 1;
+        if (retired && underWay === 0) gone();
+      },
+    };
     try {
-      const table = compileTable(declared, lease.ways, options.secrets, of.meter);
-      const exchange = createExchange({
-        ...lasting,
-        table,
-        following,
-        bodyLimits: { maxBytes: declared.limits.body, paceMs: declared.limits.pace },
-        ownership,
-        pins,
-        journeys: notebook,
-        orders: notebook,
-        onUnreadBody: metrics.unreadBody,
-        onLongKey: metrics.longKey,
-        onIgnoredPin: metrics.ignoredPin,
-        clock,
-        // Written once an exchange, at its end, whichever it is.
-        accessLog(entry) {
-          options.accessLog(entry);
-          over();
-        },
-        proxyName: options.proxyName,
-        trusts: createTrust(declared.trustedProxies),
-        decisionHeader: declared.decisionHeader,
-        upgrades,
-        onFault,
-      });
+      const witnessesOf = witnessesFor(lasting, of.meter, counting);
+      const table = compileTable(declared, lease.ways, options.secrets, witnessesOf);
+      const unread = of.meter.row();
       return {
         table,
         maxConnections: declared.limits.connections,
-        exchange(inbound) {
-          underWay += 1;
-          exchange(inbound);
-        },
+        handle: createHandle({ ...shared, table }),
         refused() {
-          table.noneRow.began("none");
-          table.noneRow.settled("none", "rejected", 0);
+          unread.began("none");
+          unread.settled("none", "rejected", 0);
         },
         retire() {
           retired = true;
@@ -180,7 +170,7 @@ export async function openDataPlane(
   let plane = open(config, counting);
   await spool.start();
   return {
-    exchange: (inbound) => plane.exchange(inbound),
+    handle: (inbound) => plane.handle(inbound),
     refused: () => plane.refused(),
     connections: createConnectionCounts(registry),
     maxConnections: () => plane.maxConnections,

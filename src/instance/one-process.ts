@@ -17,7 +17,7 @@ export interface LocalFrontOptions {
 
 export function createLocalFront({ plane, at, tls, proxyName, log, onFault }: LocalFrontOptions): Front {
   const server = createProxyServer({
-    exchange: plane.exchange,
+    exchange: plane.handle,
     proxyName,
     onRefused: plane.refused,
     maxConnections: plane.maxConnections,

@@ -1,84 +1,52 @@
 /**
  * One request from arrival to outcome.
  *
- *   head → refuse or route → facts (body held, owners asked: only where the route wants it) → decide
+ *   head → refuse or route → facts (body buffered, owners asked: only where the route wants it) → decide
  *        → relay → settle
  *
- * Every exit passes through the one `settle` of its life (life.ts). The store is awaited for one thing only: who
- * holds the keys and the journey of the request, where it carries keys or its client keeps no cookies (holders.ts).
- * All else is answered from one immutable snapshot, read when deciding.
+ * Every exit passes through the one `settle` (settle.ts). The store is awaited for one thing only: who holds the keys and
+ * the journey of the request, where it carries keys or its client keeps no cookies (owner-lookup.ts). All else is
+ * answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
-import type { Clock } from "../base/clock.ts";
 import { fieldValue } from "../decide/sources.ts";
-import type { Notebook } from "../ownership/port.ts";
-import { mayFallBack } from "./fallback.ts";
+import type { ExchangeContext } from "./context.ts";
 import type { Gone, Inbound } from "./inbound.ts";
-import type { TunnelEnd, UpgradeCounts } from "./listen/metrics.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
-import {
-  decisionField,
-  forwardRequest,
-  noTaps,
-  type RelayContext,
-  type RelayEvents,
-  relay,
-  type Tap,
-} from "./relay/relay.ts";
+import { decisionField, forwardRequest, noTaps, type RelayEvents, relay } from "./relay/relay.ts";
+import type { TunnelEnd } from "./relay/tunnel.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
-import { type BodyLimits, boundedBody, watchBody } from "./request/body-limits.ts";
-import { type Held, holdBody } from "./request/buffered-body.ts";
-import { type GatherContext, gather } from "./request/gather.ts";
-import { type JourneyContext, journeyFields } from "./request/journey.ts";
+import { boundedBody, watchBody } from "./request/body-limits.ts";
+import { type Buffered, bufferBody } from "./request/buffered-body.ts";
+import { gather } from "./request/gather.ts";
+import { journeyFields } from "./request/journey.ts";
 import { learning, learns } from "./request/learn.ts";
-import type { Decided, Met } from "./request/owner-lookup.ts";
+import { lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute, Destination } from "./routes.ts";
 import {
-  attemptFailed,
-  began,
-  beginLife,
-  decided,
-  type Life,
-  type LifeContext,
+  isOver,
   limit,
+  type Recorded,
+  recordAnswer,
+  recordArrival,
+  recordDecision,
+  recordFallback,
+  recordUpgrade,
   refuse,
-  routed,
   settle,
-  type Watcher,
 } from "./settle.ts";
 import { codes } from "./upstream/failure.ts";
 import type { Failure, Forwarding } from "./upstream/port.ts";
+import type { Decided } from "./witness.ts";
 
-export interface ExchangeContext extends RelayContext, GatherContext, Omit<LifeContext, "noneRow"> {
-  readonly bodyLimits: BodyLimits;
-  /** Hears of each answer that begins, continues or ends a journey. */
-  readonly journeys?: Pick<Notebook, "seen"> | undefined;
-  /** Hears of each order that is finished. */
-  readonly orders?: Pick<Notebook, "finished"> | undefined;
-  /** Name of a response field that tells how the request was decided; for tests and debugging. */
-  readonly decisionHeader: string | undefined;
-  /** Counts connections whose protocol was changed. */
-  readonly upgrades: UpgradeCounts;
-  /** Hears of a fault of the proxy's own. */
-  readonly onFault: (error: unknown) => void;
-}
+/** Takes a request and answers it. */
+export type Handle = (inbound: Inbound) => void;
 
-export type Exchange = (inbound: Inbound) => void;
-
-/** What exchanges share. */
-interface World extends ExchangeContext {
-  readonly lifeContext: LifeContext;
-  readonly journeyContext: JourneyContext;
-}
-
-/** One exchange: what is known of it so far. Its functions are shared. */
-interface Course extends RelayEvents, Watcher {
-  readonly world: World;
-  readonly inbound: Inbound;
-  readonly life: Life;
-  readonly arrival: Arrival;
-  readonly route: CompiledRoute | undefined;
-  decided: Decided | undefined;
+/** One exchange: what is known of it so far. One object, its functions are shared. */
+interface Exchange extends Recorded, RelayEvents {
+  /** Absent where its head was refused. */
+  readonly arrival: Arrival | undefined;
+  readonly on: CompiledRoute | undefined;
   /** What is sent of the body. */
   content: Buffer | Readable;
   forwarding: Forwarding | undefined;
@@ -86,209 +54,233 @@ interface Course extends RelayEvents, Watcher {
   lingers: boolean;
 }
 
-export function createExchange(context: ExchangeContext): Exchange {
-  const { table, ids } = context;
-  const world: World = {
-    ...context,
-    lifeContext: { ...context, noneRow: table.noneRow },
-    journeyContext: { ...context, newId: ids.journeyId },
-  };
-  return (inbound) => begin(world, inbound);
+export function createHandle(context: ExchangeContext): Handle {
+  return (inbound) => begin(context, inbound);
 }
 
-function begin(world: World, inbound: Inbound): void {
+function begin(context: ExchangeContext, inbound: Inbound): void {
+  const arrivedAt = context.clock.monotonic();
   const { head } = inbound;
-  const { framing } = head;
-  const names = world.fieldNames.of(head.fields);
-  const requestId = world.ids.requestId(fieldValue(head.fields, names, "x-request-id"));
-  const life = beginLife(world.lifeContext, inbound, requestId);
-  const arrival = readArrival(world.table, head, names, world.proxyName);
-  if ("proxyError" in arrival) {
-    refuse(life, arrival);
-    return;
-  }
-  const route = arrival.match?.value;
-  if (route !== undefined) routed(life, route);
-  if (framing.kind === "sized" && framing.length > world.bodyLimits.maxBytes) {
-    refuse(life, refusals.bodyTooLarge);
-    return;
-  }
-  const course = createCourse(world, inbound, life, arrival);
-  inbound.answer.onGone((why) => gone(course, why));
-  const body = framing.kind === "none" ? inbound.body : guardedBody(course);
-  course.content = body;
-  if (route === undefined) send(course, world.table.fallthrough);
-  else if (route.holdsBody && framing.kind !== "none") hold(course, route, body);
-  else gatherFor(course, route, undefined);
+  const names = context.fieldNames.of(head.fields);
+  const requestId = context.ids.requestId(fieldValue(head.fields, names, "x-request-id"));
+  const read = readArrival(context.table, head, names, context.proxyName);
+  const arrival = "proxyError" in read ? undefined : read;
+  const exchange = createExchange(context, inbound, requestId, arrivedAt, arrival);
+  recordArrival(exchange);
+  if ("proxyError" in read) refuse(exchange, read);
+  else if (isTooLarge(exchange)) refuse(exchange, refusals.bodyTooLarge);
+  else goOn(exchange, read);
 }
 
-function createCourse(world: World, inbound: Inbound, life: Life, arrival: Arrival): Course {
+function createExchange(
+  context: ExchangeContext,
+  inbound: Inbound,
+  requestId: string,
+  arrivedAt: number,
+  arrival: Arrival | undefined,
+): Exchange {
+  const on = arrival?.match?.value;
   return {
-    world,
+    context,
     inbound,
-    life,
-    arrival,
-    route: arrival.match?.value,
+    requestId,
+    method: inbound.head.method,
+    cutover: on?.cutover.name ?? "none",
+    route: on?.name ?? "none",
+    arrivedAt,
+    attemptAt: arrivedAt,
+    endedAt: arrivedAt,
+    side: "none",
+    reason: undefined,
     decided: undefined,
+    status: undefined,
+    outcome: undefined,
+    code: undefined,
+    witnesses: on?.witnesses ?? context.table.noneWitnesses,
+    deadlines: undefined,
+    unwatch: undefined,
+    arrival,
+    on,
     content: inbound.body,
     forwarding: undefined,
     lingers: false,
+    dueAt: 0,
+    before: undefined,
+    behind: undefined,
+    expired,
     answered,
     ended,
     switched,
     misbehaved,
     failed,
-    timedOut,
   };
 }
 
+function isTooLarge({ context, inbound }: Exchange): boolean {
+  const { framing } = inbound.head;
+  return framing.kind === "sized" && framing.length > context.table.bodyLimits.maxBytes;
+}
+
+function goOn(exchange: Exchange, arrival: Arrival): void {
+  const { context, inbound, on: route } = exchange;
+  const { framing } = inbound.head;
+  inbound.answer.onGone((why) => gone(exchange, why));
+  const body = framing.kind === "none" ? inbound.body : guardedBody(exchange);
+  exchange.content = body;
+  if (route === undefined) send(exchange, context.table.fallthrough);
+  else if (route.buffersBody && framing.kind !== "none") bufferFirst(exchange, arrival, route, body);
+  else decideSide(exchange, arrival, route, undefined);
+}
+
 /** @returns the body, kept to its limits, with an eye on its client */
-function guardedBody(course: Course): Readable {
-  const { inbound, life } = course;
-  const { maxBytes, paceMs } = course.world.bodyLimits;
-  life.onSettled = watchBody(inbound.body, {
+function guardedBody(exchange: Exchange): Readable {
+  const { inbound } = exchange;
+  const { maxBytes, paceMs } = exchange.context.table.bodyLimits;
+  exchange.unwatch = watchBody(inbound.body, {
     paceMs,
     isLost: inbound.isLost,
-    onSlow: () => giveUp(course, refusals.requestTimeout),
+    onSlow: () => giveUp(exchange, refusals.requestTimeout),
     onLost() {
-      course.forwarding?.abort();
+      exchange.forwarding?.abort();
       inbound.answer.abort();
-      settle(life, "client_aborted");
+      settle(exchange, "client_aborted");
     },
   });
   if (inbound.head.framing.kind !== "chunked") return inbound.body;
-  return boundedBody(inbound.body, maxBytes, () => giveUp(course, refusals.bodyTooLarge));
+  return boundedBody(inbound.body, maxBytes, () => giveUp(exchange, refusals.bodyTooLarge));
 }
 
-function hold(course: Course, route: CompiledRoute, body: Readable): void {
-  const { life } = course;
-  const { framing } = course.inbound.head;
-  limit(life, route.cutover.destinations.legacy.total, course);
-  holdBody(body, framing.kind === "sized" ? framing.length : undefined)
+function bufferFirst(exchange: Exchange, arrival: Arrival, route: CompiledRoute, body: Readable): void {
+  const { framing } = exchange.inbound.head;
+  limit(exchange, route.cutover.destinations.legacy.total);
+  bufferBody(body, framing.kind === "sized" ? framing.length : undefined)
     .then(
-      (held) => {
-        course.content = held.content;
-        gatherFor(course, route, held);
+      (buffered) => {
+        exchange.content = buffered.content;
+        decideSide(exchange, arrival, route, buffered);
       },
-      () => settle(life, "client_aborted"),
+      () => settle(exchange, "client_aborted"),
     )
-    .catch((error) => fail(course, error));
+    .catch((error) => fail(exchange, error));
 }
 
-function gatherFor(course: Course, route: CompiledRoute, held: Held | undefined): void {
-  const met = gather(course.world, course.arrival, route, held);
-  if (typeof met === "object" && "then" in met)
-    met.then((found) => go(course, found)).catch((error) => fail(course, error));
-  else go(course, met);
+function decideSide(
+  exchange: Exchange,
+  arrival: Arrival,
+  route: CompiledRoute,
+  buffered: Buffered | undefined,
+): void {
+  const found = lookUp(exchange.context, gather(exchange, arrival, route, buffered));
+  if (typeof found === "object" && "then" in found)
+    found.then((by) => go(exchange, route, by)).catch((error) => fail(exchange, error));
+  else go(exchange, route, found);
 }
 
-function go(course: Course, found: Met): void {
-  const { life } = course;
-  if (life.isSettled) return;
-  if (found === "unknown") {
-    refuse(life, refusals.ownerUnknown);
+function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): void {
+  if (isOver(exchange)) return;
+  if (by === "unknown") {
+    refuse(exchange, refusals.ownerUnknown);
     return;
   }
-  const { decision, route } = found;
-  course.decided = found;
-  decided(life, decision.side, decision.reason);
-  send(course, route.cutover.destinations[decision.side]);
+  recordDecision(exchange, by);
+  send(exchange, route.cutover.destinations[by.decision.side]);
 }
 
-function send(course: Course, { way, total }: Destination): void {
-  const { world, inbound, life, arrival, content } = course;
+function send(exchange: Exchange, { way, total }: Destination): void {
+  const { context, inbound, arrival, on: route, decided: by, content } = exchange;
+  // Of what was refused for its head nothing is sent.
+  if (arrival === undefined) return;
+  limit(exchange, total);
+  const request = forwardRequest(context, arrival, exchange.requestId, content);
   const { method, framing } = inbound.head;
-  began(life);
-  limit(life, total, course);
-  const learned = course.decided !== undefined && learns(course.decided.route.cutover, method);
-  // A body that is still under way breaks off with the client.
-  course.lingers = learned && (Buffer.isBuffer(content) || framing.kind === "none");
-  const request = forwardRequest(world, arrival, life.requestId, content);
-  const taps = learned ? tapsOf(course, course.decided) : noTaps;
-  course.forwarding = relay(world, way, request, inbound, course, taps);
-}
-
-function tapsOf({ world }: Course, found: Decided | undefined): readonly Tap[] {
-  if (found === undefined) return noTaps;
-  const { route, decision, keys } = found;
-  return [learning(world, route.cutover, decision.side, keys)];
-}
-
-function answered(this: Course, status: number): readonly string[] {
-  const { world, life, decided: found, inbound } = this;
-  // Nobody is there any more to be given anything.
-  if (life.isSettled) return [];
-  life.status = status;
-  if (found === undefined) return [];
-  const { route, decision, state } = found;
-  const now = secondsOf(world.clock);
-  const added = journeyFields(world.journeyContext, found, status, now, inbound.head.peer.encrypted);
-  if (route.finishes && status >= 200 && status < 300) {
-    for (const { key, claimed } of found.keys) {
-      if (!claimed) world.orders?.finished(route.cutover.name, key);
-    }
+  let taps = noTaps;
+  if (route !== undefined && by !== undefined && learns(route.cutover, method)) {
+    taps = [learning(exchange, route.cutover, by)];
+    // A body that is still under way breaks off with the client.
+    exchange.lingers = Buffer.isBuffer(content) || framing.kind === "none";
   }
-  if (world.decisionHeader !== undefined) {
-    added.push(world.decisionHeader, decisionField(route.cutover.name, decision, state.version));
+  exchange.forwarding = relay(context, way, request, inbound, exchange, taps);
+}
+
+function answered(this: Exchange, status: number): readonly string[] {
+  // Nobody is there any more to be given anything.
+  if (isOver(this)) return [];
+  recordAnswer(this, status);
+  const { context, on: route, decided: by } = this;
+  if (route === undefined || by === undefined) return [];
+  const added = journeyFields(this, route, by, status);
+  const { decisionHeader } = context.table;
+  if (decisionHeader !== undefined) {
+    added.push(decisionHeader, decisionField(route.cutover.name, by.decision, by.state.version));
   }
   return added;
 }
 
-function ended(this: Course): void {
-  settle(this.life, (this.life.status ?? 0) >= 500 ? "server_error" : "ok");
+function ended(this: Exchange): void {
+  settle(this, (this.status ?? 0) >= 500 ? "server_error" : "ok");
 }
 
-function switched(this: Course): (end: TunnelEnd) => void {
-  // The exchange is over with the 101; what follows is no request, and its length no latency.
-  settle(this.life, "ok");
-  const { decided: found, route, world } = this;
-  return world.upgrades.opened(route?.cutover.name ?? "none", found?.decision.side ?? "none");
+function switched(this: Exchange): (end: TunnelEnd) => void {
+  return recordUpgrade(this);
 }
 
-function misbehaved(this: Course): void {
+function misbehaved(this: Exchange): void {
   this.forwarding?.abort();
-  refuse(this.life, refusals.protocol_error);
+  refuse(this, refusals.protocol_error);
 }
 
-function failed(this: Course, failure: Failure): void {
-  const { life, decided: found } = this;
-  if (life.isSettled) return;
-  if (found !== undefined && mayFallBack(found, failure, this.content)) {
-    attemptFailed(life, failure.outcome);
-    go(this, { ...found, decision: { side: "legacy", reason: "fallback" } });
+function failed(this: Exchange, failure: Failure): void {
+  if (isOver(this)) return;
+  const { on: route, decided: by, content } = this;
+  if (route !== undefined && by !== undefined && mayFallBack(route, by, failure, content)) {
+    recordFallback(this, failure.outcome, failure.code);
+    go(this, route, { ...by, decision: { side: "legacy", reason: "fallback" } });
   } else if (failure.code === codes.requestBody) {
     // What came is no whole request: its client has left, or is out of step.
     this.inbound.answer.abort();
-    settle(life, "client_aborted");
-  } else refuse(life, refusalOf(failure));
+    settle(this, "client_aborted");
+  } else refuse(this, refusalOf(failure));
 }
 
-function timedOut(this: Course): void {
+/**
+ * Whether a request that was for new may go to legacy, because new could not be connected to: only where nothing was
+ * sent, nothing is owned or pinned, and the body is still there to be sent.
+ */
+function mayFallBack(
+  { cutover }: CompiledRoute,
+  { decision, pin, keys, begun }: Decided,
+  failure: Failure,
+  content: Buffer | Readable,
+): boolean {
+  if (failure.outcome !== "connect_failed" || failure.sent || decision.side !== "new") return false;
+  if (!cutover.fallback || keys.length > 0 || pin !== undefined || begun !== undefined) return false;
+  if (decision.reason === "closed") return false;
+  return Buffer.isBuffer(content) || !(content.readableDidRead || content.destroyed);
+}
+
+/** Its total time is over. */
+function expired(this: Exchange): void {
   const { forwarding } = this;
   forwarding?.abort();
-  refuse(this.life, forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
+  refuse(this, forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
 }
 
-function gone({ life, lingers, forwarding }: Course, why: Gone): void {
-  if (life.isSettled) return;
-  if (!lingers || why === "malformed") forwarding?.abort();
-  if (why === "malformed") refuse(life, refusals.malformed);
-  else settle(life, "client_aborted");
+function gone(exchange: Exchange, why: Gone): void {
+  if (isOver(exchange)) return;
+  if (!exchange.lingers || why === "malformed") exchange.forwarding?.abort();
+  if (why === "malformed") refuse(exchange, refusals.malformed);
+  else settle(exchange, "client_aborted");
 }
 
-function giveUp(course: Course, refusal: Refusal): void {
-  if (course.life.isSettled) return;
-  course.forwarding?.abort();
-  refuse(course.life, refusal);
+function giveUp(exchange: Exchange, refusal: Refusal): void {
+  if (isOver(exchange)) return;
+  exchange.forwarding?.abort();
+  refuse(exchange, refusal);
 }
 
 /** A fault of ours ends this exchange, not the process. */
-function fail(course: Course, error: unknown): void {
-  course.world.onFault(error);
-  course.forwarding?.abort();
-  refuse(course.life, refusals.internal);
-}
-
-function secondsOf(clock: Clock): number {
-  return Math.floor(clock.now() / 1000);
+function fail(exchange: Exchange, error: unknown): void {
+  exchange.context.onFault(error);
+  exchange.forwarding?.abort();
+  refuse(exchange, refusals.internal);
 }

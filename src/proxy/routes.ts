@@ -1,8 +1,8 @@
 /**
- * The configuration as the exchange needs it: upstreams, meters, salts and sources resolved once, so that a
- * request only looks up.
+ * The configuration as the exchange needs it: upstreams, witnesses, salts and sources resolved once, so that a request
+ * only looks up.
  */
-
+import { BlockList, isIP } from "node:net";
 import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import type { Source } from "../config/values/source.ts";
@@ -10,10 +10,10 @@ import { saltPrefix } from "../decide/bucket.ts";
 import type { PinLife } from "../decide/pin.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { Meter, MeterRow } from "../telemetry/requests/meter.ts";
-import { countsOrders, finishes } from "./finishing.ts";
+import type { BodyLimits } from "./request/body-limits.ts";
 import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
+import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
 /** The way to an upstream, and the time an exchange with it may take in all. */
 export interface Destination {
@@ -44,37 +44,49 @@ export interface CompiledCutover {
   readonly journey: CompiledJourney | undefined;
   readonly owners: readonly CompiledOwner[];
   readonly force: { readonly header: string; readonly hashes: ReadonlySet<string> } | undefined;
-  /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined` = hold. */
+  /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
   /** Whether it can be told which of its orders are finished. */
   readonly countsOrders: boolean;
 }
 
-export interface CompiledRoute {
+/** A route as its witnesses are chosen by. */
+export interface WitnessedRoute {
   readonly cutover: CompiledCutover;
   readonly name: string;
   readonly journey: RouteConfig["journey"];
   /** Whether a 2xx finishes the orders the request names. */
   readonly finishes: boolean;
-  /** What a request does whose owner can not be learned in time. */
+}
+
+/** @param route absent for what matches no route @returns who wants to know about its exchanges; asked once a route */
+export type WitnessesOf = (route: WitnessedRoute | undefined) => readonly Witness[];
+
+export interface CompiledRoute extends WitnessedRoute {
+  /** What a request does whose owner cannot be learned in time. */
   readonly unknown: RouteConfig["unknown"];
-  readonly row: MeterRow;
-  /** Whether a source of the shopper or of an owner is in the JSON body, so that it must be held. */
-  readonly holdsBody: boolean;
+  /** Whether a source of the shopper or of an owner is in the JSON body, so that it must be buffered. */
+  readonly buffersBody: boolean;
+  readonly witnesses: Witnesses;
 }
 
 export interface Table {
   readonly router: Router<CompiledRoute>;
   /** Where requests go that no cutover matches. */
   readonly fallthrough: Destination;
-  /** Counts what matches no route. */
-  readonly noneRow: MeterRow;
+  /** Of what matches no route. */
+  readonly noneWitnesses: Witnesses;
   /** Every journey cookie: stripped from all requests. */
   readonly journeyCookies: readonly string[];
   /** Names of fields that identify a shopper, an order or a tester: no Connection field may strip them. */
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
+  readonly bodyLimits: BodyLimits;
+  /** Whether what an address says of the way here is believed. */
+  readonly trusts: (address: string) => boolean;
+  /** Name of a response field that tells how the request was decided; for tests and debugging. */
+  readonly decisionHeader: string | undefined;
 }
 
 /** Seconds a finished journey keeps its side, for confirmation pages. */
@@ -83,24 +95,15 @@ const graceSeconds = 60;
 /**
  * @param ways by the names of the upstreams, every one of the configuration
  * @param secrets asked for a cutover's journey secrets at each use
+ * @throws Error when there is no way to an upstream that the configuration names
  */
 export function compileTable(
   config: Config,
   ways: ReadonlyMap<string, Way>,
   secrets: Pick<JourneySecrets, "of">,
-  meter: Meter,
+  witnessesOf: WitnessesOf,
 ): Table {
-  const destinations = new Map<string, Destination>();
-  const destination = (name: string): Destination => {
-    const known = destinations.get(name);
-    if (known !== undefined) return known;
-    const way = ways.get(name);
-    const totalMs = config.upstreams[name]?.timeouts.total;
-    if (way === undefined || totalMs === undefined) throw new Error(`no upstream named ${name}`);
-    const made = { way, total: createDeadlines(totalMs) };
-    destinations.set(name, made);
-    return made;
-  };
+  const destination = destinationsOf(config, ways);
   const cutovers = new Map<string, CompiledCutover>();
   const identityFields = new Set<string>();
   const journeyCookies: string[] = [];
@@ -126,31 +129,48 @@ export function compileTable(
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force !== undefined) identityFields.add(cutover.force.header);
-    const holdsBody = sources.some((source) => source.kind === "json");
+    const buffersBody = sources.some((source) => source.kind === "json");
     for (const route of declared.routes) {
-      routes.push({
-        pattern: route.path,
-        methods: route.methods,
-        value: {
-          cutover,
-          name: route.name,
-          journey: route.journey,
-          finishes: countsOrders(declared) && finishes(route),
-          unknown: route.unknown,
-          row: meter.row(name, route.name),
-          holdsBody,
-        },
-      });
+      const value = compileRoute(cutover, route, buffersBody, witnessesOf);
+      routes.push({ pattern: route.path, methods: route.methods, value });
     }
   }
   return {
     router: compileRoutes(routes),
     fallthrough: destination(config.default),
-    noneRow: meter.row(),
+    noneWitnesses: compileWitnesses(witnessesOf(undefined)),
     journeyCookies,
     identityFields,
     cutovers,
+    bodyLimits: { maxBytes: config.limits.body, paceMs: config.limits.pace },
+    trusts: createTrust(config.trustedProxies),
+    decisionHeader: config.decisionHeader,
   };
+}
+
+function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
+  const made = new Map<string, Destination>();
+  return (name: string): Destination => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const way = ways.get(name);
+    const totalMs = config.upstreams[name]?.timeouts.total;
+    if (way === undefined || totalMs === undefined) throw new Error(`no upstream named ${name}`);
+    const destination = { way, total: createDeadlines(totalMs) };
+    made.set(name, destination);
+    return destination;
+  };
+}
+
+function compileRoute(
+  cutover: CompiledCutover,
+  { name, journey, unknown, payment }: RouteConfig,
+  buffersBody: boolean,
+  witnessesOf: WitnessesOf,
+): CompiledRoute {
+  const finishes = cutover.countsOrders && finishesOrders({ journey, payment });
+  const witnesses = compileWitnesses(witnessesOf({ cutover, name, journey, finishes }));
+  return { cutover, name, journey, finishes, unknown, buffersBody, witnesses };
 }
 
 function compileJourney(
@@ -167,5 +187,39 @@ function compileJourney(
       maxTtl: seconds(cutover.journey.maxTtl),
       grace: graceSeconds,
     },
+  };
+}
+
+/** Whether a 2xx on the route finishes the order that the request names. */
+function finishesOrders({ journey, payment }: Pick<RouteConfig, "journey" | "payment">): boolean {
+  return payment || journey === "end";
+}
+
+/** Whether orders are learned, and some route that finishes them can name one. */
+export function countsOrders({ owners, routes }: CutoverConfig): boolean {
+  const ending = routes.filter(finishesOrders);
+  const isNamed = (name: string) =>
+    ending.some(({ path }) => path.segments.some((one) => one.kind === "param" && one.name === name));
+  const keys = owners.flatMap(({ key, learn }) => (learn === undefined ? [] : key));
+  return ending.length > 0 && keys.some((key) => key.kind !== "param" || isNamed(key.name));
+}
+
+/**
+ * @param cidrs addresses or networks, IPv4 or IPv6
+ * @returns whether an address is in one of them; an IPv4 address mapped into IPv6 is the IPv4 address
+ */
+function createTrust(cidrs: readonly string[]): (address: string) => boolean {
+  if (cidrs.length === 0) return () => false;
+  const list = new BlockList();
+  for (const cidr of cidrs) {
+    const [address = "", bits] = cidr.split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (text) => {
+    const address = text.replace(/^::ffff:(?=\d+\.)/i, "");
+    const family = isIP(address);
+    return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4");
   };
 }

@@ -1,156 +1,106 @@
 /**
- * The end of an exchange, whatever it is: `settle` counts it once and logs it once. What an exchange learns on
- * its way (route, side, reason, status) is noted here for that line.
+ * The record of an exchange, and its end: whatever becomes of it, `settle` is what ends it, once. Here its witnesses are
+ * told of each phase, and here alone it is known whether it is over.
  */
-
-import type { Clock } from "../base/clock.ts";
 import type { Deadlines, Waiting } from "../base/deadlines.ts";
-import type { Reason } from "../decide/decide.ts";
-import type { Side } from "../state/rules/model.ts";
-import type { AccessLog } from "../telemetry/log.ts";
-import type { MeteredSide, MeterRow } from "../telemetry/requests/meter.ts";
+import type { JourneyPin } from "../decide/pin.ts";
+import type { JourneyEvent } from "../ownership/port.ts";
+import type { ExchangeContext } from "./context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Refusal, renderRefusal } from "./refusal.ts";
-import type { CompiledRoute } from "./routes.ts";
+import type { TunnelEnd } from "./relay/tunnel.ts";
+import type { Decided, ExchangeRecord, Notice, Witnesses } from "./witness.ts";
 
-export interface LifeContext {
-  readonly clock: Clock;
-  readonly accessLog: AccessLog;
-  readonly proxyName: string;
-  /** Counts what matches no route. */
-  readonly noneRow: MeterRow;
-}
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
-export interface Watcher {
-  /** The total time is over. */
-  timedOut(): void;
-}
-
-/** One object an exchange; its functions (below) are shared. */
-export interface Life extends Waiting {
-  readonly context: LifeContext;
+/** An exchange as far as its record and its end go; it is its own record, and waits for its own total time. */
+export interface Recorded extends Writable<ExchangeRecord>, Waiting {
+  readonly context: ExchangeContext;
   readonly inbound: Inbound;
-  readonly requestId: string;
-  readonly startedAt: number;
-  attemptAt: number;
-  isSettled: boolean;
-  /** The status of the answer; absent before there is one. */
-  status: number | undefined;
-  route: CompiledRoute | undefined;
-  row: MeterRow;
-  side: MeteredSide;
-  reason: Reason | undefined;
-  inFlight: boolean;
-  /** Where its total time is bounded, and who hears that it is over. */
+  readonly witnesses: Witnesses;
+  /** Where its total time is bounded. */
   deadlines: Deadlines | undefined;
-  watcher: Watcher | undefined;
-  /** Runs when it is settled. */
-  onSettled: (() => void) | undefined;
+  /** Ends the watch over the request's body, where there is one. */
+  unwatch: (() => void) | undefined;
 }
 
-export function beginLife(context: LifeContext, inbound: Inbound, requestId: string): Life {
-  const startedAt = context.clock.monotonic();
-  return {
-    context,
-    inbound,
-    requestId,
-    startedAt,
-    attemptAt: startedAt,
-    isSettled: false,
-    status: undefined,
-    route: undefined,
-    row: context.noneRow,
-    side: "none",
-    reason: undefined,
-    inFlight: false,
-    deadlines: undefined,
-    watcher: undefined,
-    onSettled: undefined,
-    dueAt: 0,
-    before: undefined,
-    behind: undefined,
-    expired,
+export function isOver(exchange: Recorded): boolean {
+  return exchange.outcome !== undefined;
+}
+
+export function recordArrival(exchange: Recorded): void {
+  for (const witness of exchange.witnesses.arrived) witness.arrived(exchange);
+}
+
+export function recordNotice(exchange: Recorded, notice: Notice): void {
+  for (const witness of exchange.witnesses.noticed) witness.noticed(exchange, notice);
+}
+
+export function recordDecision(exchange: Recorded, by: Decided): void {
+  exchange.decided = by;
+  exchange.side = by.decision.side;
+  exchange.reason = by.decision.reason;
+  for (const witness of exchange.witnesses.decided) witness.decided(exchange);
+}
+
+/** The attempt failed before a byte was sent, and another follows: what it took counts against its side. */
+export function recordFallback(exchange: Recorded, outcome: Outcome, code: string): void {
+  exchange.endedAt = exchange.context.clock.monotonic();
+  for (const witness of exchange.witnesses.fellBack) witness.fellBack(exchange, outcome, code);
+  exchange.attemptAt = exchange.endedAt;
+}
+
+export function recordJourney(exchange: Recorded, pin: JourneyPin, event: JourneyEvent): void {
+  for (const witness of exchange.witnesses.journeyed) witness.journeyed(exchange, pin, event);
+}
+
+export function recordAnswer(exchange: Recorded, status: number): void {
+  exchange.status = status;
+  for (const witness of exchange.witnesses.answered) witness.answered(exchange);
+}
+
+/** The exchange is over with the 101; what follows is no request, and its length no latency. */
+export function recordUpgrade(exchange: Recorded): (end: TunnelEnd) => void {
+  settle(exchange, "ok");
+  // The connection may last for a day: it keeps nothing of the exchange.
+  const listeners: ((end: TunnelEnd) => void)[] = [];
+  for (const witness of exchange.witnesses.upgraded) listeners.push(witness.upgraded(exchange));
+  return (end) => {
+    for (const listener of listeners) listener(end);
   };
 }
 
-/** The route is known: from here on the exchange counts as its. */
-export function routed(life: Life, route: CompiledRoute): void {
-  life.route = route;
-  life.row = route.row;
+/** Bounds its total time; `expired` is called when that is over first. The first call counts. */
+export function limit(exchange: Recorded, deadlines: Deadlines): void {
+  if (exchange.deadlines !== undefined) return;
+  exchange.deadlines = deadlines;
+  deadlines.wait(exchange);
 }
 
-export function decided(life: Life, side: Side, reason: Reason): void {
-  life.side = side;
-  life.reason = reason;
-  life.row.decided(side, reason);
-}
-
-/** The request goes to the upstream now: it is in flight until settled, or until the next `began`. */
-export function began(life: Life): void {
-  life.row.began(life.side);
-  life.inFlight = true;
-}
-
-/** The attempt in flight failed without a byte sent, and another follows: counts it against its side. */
-export function attemptFailed(life: Life, outcome: Outcome): void {
-  const now = life.context.clock.monotonic();
-  count(life, outcome, now);
-  life.attemptAt = now;
-}
-
-/** Tells the watcher when the time is over before it is settled; the first call counts. */
-export function limit(life: Life, deadlines: Deadlines, watcher: Watcher): void {
-  if (life.deadlines !== undefined) return;
-  life.deadlines = deadlines;
-  life.watcher = watcher;
-  deadlines.wait(life);
-}
-
-export function settle(life: Life, outcome: Outcome): void {
-  if (life.isSettled) return;
-  life.isSettled = true;
-  life.deadlines?.end(life);
-  life.onSettled?.();
-  const { context, route } = life;
-  const now = context.clock.monotonic();
-  count(life, outcome, now);
-  context.accessLog({
-    cutover: route?.cutover.name ?? "none",
-    route: route?.name ?? "none",
-    side: life.side,
-    reason: life.reason,
-    outcome,
-    status: life.status,
-    durationMs: now - life.startedAt,
-    requestId: life.requestId,
-    method: life.inbound.head.method,
-  });
+/** @param code what the refusal or the failure is called that ended it */
+export function settle(exchange: Recorded, outcome: Outcome, code?: string): void {
+  if (isOver(exchange)) return;
+  exchange.outcome = outcome;
+  exchange.code = code;
+  exchange.endedAt = exchange.context.clock.monotonic();
+  exchange.deadlines?.end(exchange);
+  exchange.unwatch?.();
+  for (const witness of exchange.witnesses.settled) witness.settled(exchange, outcome);
 }
 
 /** Answers in the proxy's own words, or breaks off when the upstream's head is already out; and settles. */
-export function refuse(life: Life, refusal: Refusal): void {
-  if (life.isSettled) return;
-  const { head, answer } = life.inbound;
+export function refuse(exchange: Recorded, refusal: Refusal): void {
+  if (isOver(exchange)) return;
+  const { head, answer } = exchange.inbound;
   if (answer.headSent()) answer.abort();
   else {
     const { status, reason: phrase } = refusal;
-    const { fields, body } = renderRefusal(refusal, life.context.proxyName, life.requestId);
-    life.status = status;
+    const { fields, body } = renderRefusal(refusal, exchange.context.proxyName, exchange.requestId);
+    exchange.status = status;
     answer.head({ status, reason: phrase, fields, length: body.length });
     if (head.method !== "HEAD" && body.length > 0) answer.write(body);
     answer.end([]);
   }
-  settle(life, refusal.outcome);
-}
-
-function count(life: Life, outcome: Outcome, now: number): void {
-  const { row, side } = life;
-  if (!life.inFlight) row.began(side);
-  life.inFlight = false;
-  row.settled(side, outcome, (now - life.attemptAt) / 1000);
-}
-
-function expired(this: Life): void {
-  this.watcher?.timedOut();
+  settle(exchange, refusal.outcome);
 }

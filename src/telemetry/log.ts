@@ -6,10 +6,8 @@
  * come from this program is quoted and escaped.
  */
 import { type DestinationStream, type Logger, pino } from "pino";
-import type { Reason } from "../decide/decide.ts";
-import type { Outcome } from "../proxy/outcome.ts";
+import type { Witness } from "../proxy/witness.ts";
 import type { Lines } from "./log-file.ts";
-import type { MeteredSide } from "./requests/meter.ts";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -32,40 +30,25 @@ export function createLog(options: {
   );
 }
 
-export interface AccessEntry {
-  /** Cutover and route are `none` when no cutover matched. */
-  readonly cutover: string;
-  readonly route: string;
-  readonly side: MeteredSide;
-  /** Absent when nothing was decided. */
-  readonly reason: Reason | undefined;
-  readonly outcome: Outcome;
-  /** Of the response sent to the client; absent when none was begun. */
-  readonly status: number | undefined;
-  readonly durationMs: number;
-  readonly requestId: string;
-  readonly method: string;
-}
-
-export type AccessLog = (entry: AccessEntry) => void;
-
-/** @param enabled false: a function that does nothing */
+/** @returns the witness that writes an exchange's line once it is settled; with `enabled` false, one that does nothing */
 export function accessLog(options: {
   readonly destination: Pick<Lines, "writeSoon">;
   readonly enabled: boolean;
-}): AccessLog {
+}): Witness {
   const { destination, enabled } = options;
-  if (!enabled) return () => undefined;
+  if (!enabled) return {};
   const isoTime = createIsoTime(Date.now);
   const known = createQuoted();
-  return (entry) => {
-    destination.writeSoon(
-      `{"level":"info","time":"${isoTime()}","msg":"request"` +
-        `,"cutover":${known(entry.cutover)},"route":${known(entry.route)}` +
-        `,"side":"${entry.side}","reason":"${entry.reason ?? "none"}","outcome":"${entry.outcome}"` +
-        `,"status":${entry.status ?? null},"duration_ms":${milliseconds(entry.durationMs)}` +
-        `,"request_id":${quoted(entry.requestId)},"method":${known(entry.method)}}\n`,
-    );
+  return {
+    settled(record, outcome) {
+      destination.writeSoon(
+        `{"level":"info","time":"${isoTime()}","msg":"request"` +
+          `,"cutover":${known(record.cutover)},"route":${known(record.route)}` +
+          `,"side":"${record.side}","reason":"${record.reason ?? "none"}","outcome":"${outcome}"` +
+          `,"status":${record.status ?? null},"duration_ms":${milliseconds(record.endedAt - record.arrivedAt)}` +
+          `,"request_id":${quoted(record.requestId)},"method":${known(record.method)}}\n`,
+      );
+    },
   };
 }
 

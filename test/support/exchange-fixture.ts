@@ -5,13 +5,15 @@
 import { Readable } from "node:stream";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
+import { createLastingWitnesses, witnessesFor } from "../../src/instance/witnesses.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
 import type { Fact } from "../../src/ownership/spool/spool.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/stores/port.ts";
-import { createExchange, type ExchangeContext } from "../../src/proxy/exchange.ts";
+import type { ExchangeContext } from "../../src/proxy/context.ts";
+import { createHandle } from "../../src/proxy/exchange.ts";
 import type { Answer, AnswerHead, RequestHead } from "../../src/proxy/inbound.ts";
 import type { BodyLimits } from "../../src/proxy/request/body-limits.ts";
 import { createFieldNames } from "../../src/proxy/request/field-names.ts";
@@ -19,8 +21,8 @@ import { createIds } from "../../src/proxy/request/ids.ts";
 import { compileTable } from "../../src/proxy/routes.ts";
 import type { Way } from "../../src/proxy/upstream/admission.ts";
 import type { ForwardRequest, ResponseSink } from "../../src/proxy/upstream/port.ts";
+import type { ExchangeRecord, Witness } from "../../src/proxy/witness.ts";
 import { type CutoverState, initialState, type Side } from "../../src/state/rules/model.ts";
-import type { AccessEntry } from "../../src/telemetry/log.ts";
 import type { MeterRow } from "../../src/telemetry/requests/meter.ts";
 import { wayTo } from "./ways.ts";
 
@@ -40,6 +42,9 @@ export interface RecordedAnswer extends Answer {
   leave(): void;
 }
 
+/** What the access log was told of. */
+type Entry = Pick<ExchangeRecord, "cutover" | "route" | "side" | "reason" | "outcome" | "status" | "code">;
+
 export interface FixtureOptions {
   readonly state?: Partial<CutoverState>;
   /** Over the sample configuration of one cutover. */
@@ -50,6 +55,8 @@ export interface FixtureOptions {
   readonly watch?: OwnershipStores["watch"] | undefined;
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
+  /** Is told of every exchange, last of all witnesses. */
+  readonly witness?: Witness;
   /** In place of those the test plays. */
   readonly ways?: { readonly old: Way; readonly fresh: Way };
 }
@@ -78,7 +85,7 @@ export function createFixture(options: FixtureOptions = {}) {
     cutovers: { checkout: { ...sample, ...options.cutover } },
   });
   const attempts: Attempt[] = [];
-  const entries: AccessEntry[] = [];
+  const entries: Entry[] = [];
   const decisions: string[] = [];
   const inFlight = { legacy: 0, new: 0, none: 0 };
   const counted: string[] = [];
@@ -91,7 +98,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const time = { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
 
-  const row = (): MeterRow => ({
+  const row: MeterRow = {
     decided: (side, reason) => decisions.push(`${side} ${reason}`),
     began: (side) => {
       inFlight[side] += 1;
@@ -100,7 +107,32 @@ export function createFixture(options: FixtureOptions = {}) {
       inFlight[side] -= 1;
       counted.push(`${side} ${outcome}`);
     },
-  });
+  };
+  const accessLog: Witness = {
+    settled(record, outcome) {
+      const { cutover, route, side, reason, status, code } = record;
+      entries.push({ cutover, route, side, reason, outcome, status, code });
+    },
+  };
+  const note = (what: string) => () => void counted.push(what);
+  const lasting = createLastingWitnesses(
+    accessLog,
+    {
+      opened(cutover, side) {
+        counted.push(`upgraded ${cutover} ${side}`);
+        return (end) => counted.push(`upgrade ended ${end}`);
+      },
+    },
+    {
+      ignoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
+      unreadBody: note("unread body"),
+      longKey: note("long key"),
+    },
+    {
+      seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }),
+      finished: (cutover, key) => finished.push(`${cutover} ${key}`),
+    },
+  );
   const played = (name: string): Way =>
     wayTo({
       name,
@@ -118,7 +150,6 @@ export function createFixture(options: FixtureOptions = {}) {
     });
   const clock = { now: () => time.ms, monotonic: () => time.ms };
   const stores = createMemoryStores(clock);
-  const note = (what: string) => () => void counted.push(what);
   const ownership = createOwnership({
     owners: {
       lookup: async (_, keys) =>
@@ -143,14 +174,18 @@ export function createFixture(options: FixtureOptions = {}) {
     clock,
   });
 
+  const table = compileTable(
+    config,
+    new Map(Object.entries(options.ways ?? { old: played("old"), fresh: played("fresh") })),
+    { of: () => ["s3cret"] },
+    witnessesFor(lasting, { row: () => row }, options.witness ?? {}),
+  );
   const context: ExchangeContext = {
-    table: compileTable(
-      config,
-      new Map(Object.entries(options.ways ?? { old: played("old"), fresh: played("fresh") })),
-      { of: () => ["s3cret"] },
-      { row },
-    ),
-    bodyLimits: { maxBytes: 1_000_000, paceMs: 60_000, ...options.bodyLimits },
+    table: {
+      ...table,
+      bodyLimits: { maxBytes: 1_000_000, paceMs: 60_000, ...options.bodyLimits },
+      trusts: options.trusts ?? table.trusts,
+    },
     following: {
       current: () => ({ states: new Map([["checkout", state]]) }),
       onSwap: () => () => {},
@@ -163,27 +198,12 @@ export function createFixture(options: FixtureOptions = {}) {
     clock,
     fieldNames: createFieldNames(),
     ids: createIds(),
-    accessLog: (entry) => entries.push(entry),
     proxyName: "cutover-test",
-    trusts: options.trusts ?? (() => false),
-    decisionHeader: undefined,
-    journeys: { seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }) },
-    orders: { finished: (cutover, key) => finished.push(`${cutover} ${key}`) },
-    onIgnoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
-    onUnreadBody: note("unread body"),
-    onLongKey: note("long key"),
-    upgrades: {
-      opened(cutover, side) {
-        counted.push(`upgraded ${cutover} ${side}`);
-        return (end) => counted.push(`upgrade ended ${end}`);
-      },
-      configure: () => {},
-    },
     onFault: (error) => {
       throw error;
     },
   };
-  const exchange = createExchange(context);
+  const exchange = createHandle(context);
 
   return {
     context,

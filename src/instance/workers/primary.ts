@@ -59,7 +59,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
   const carried = new Map<Member, { readonly metrics: CarriedSource; inflight: Map<string, number> }>();
   const workerMetrics = createWorkerMetrics(metrics.registry);
   let { config, source, counting } = options;
-  let table = tableOf(config, counting);
+  let table = tableOf(config);
 
   const pool = createPool({
     size: options.size,
@@ -94,8 +94,8 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
     for (const each of waiting) each();
   }
 
-  function tableOf(declared: Config, of: Generation) {
-    return compileTable(declared, unreachableWays(declared), secrets, of.meter);
+  function tableOf(declared: Config) {
+    return compileTable(declared, unreachableWays(declared), secrets, () => []);
   }
 
   function take(member: Member, report: Report): void {
@@ -184,7 +184,7 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
     async prepare(loaded: LoadedConfig, of: Generation) {
       const before = counting;
       try {
-        const next = tableOf(loaded.config, of);
+        const next = tableOf(loaded.config);
         pool.send({ type: "secrets", secrets: secretsOf(config, loaded.config) });
         const sent = await pool.prepare(loaded.source);
         return {

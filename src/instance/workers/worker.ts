@@ -79,7 +79,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     onFault,
   });
   const server = createProxyServer({
-    exchange: plane.exchange,
+    exchange: plane.handle,
     proxyName,
     onRefused: plane.refused,
     maxConnections: plane.maxConnections,

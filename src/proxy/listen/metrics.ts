@@ -1,15 +1,12 @@
 /** Connections whose protocol was changed (WebSocket): how many are open, and what ended the others. */
 import { Counter, Gauge, type Registry } from "prom-client";
 import { sides } from "../../state/rules/model.ts";
-import type { MeteredSide } from "../../telemetry/requests/meter.ts";
-
-/** closed: by either side, in good order; reset: one broke off; idle, lifetime: the limit that ended it. */
-export const tunnelEnds = ["closed", "reset", "idle", "lifetime"] as const;
-export type TunnelEnd = (typeof tunnelEnds)[number];
+import { type TunnelEnd, tunnelEnds } from "../relay/tunnel.ts";
+import type { ServedSide } from "../witness.ts";
 
 export interface UpgradeCounts {
   /** @returns to be called once, when both connections are closed */
-  opened(cutover: string, side: MeteredSide): (end: TunnelEnd) => void;
+  opened(cutover: string, side: ServedSide): (end: TunnelEnd) => void;
   /** Has the series of these cutovers exist, at 0 where nothing was counted. */
   configure(cutovers: readonly string[]): void;
 }
@@ -28,7 +25,7 @@ export function createUpgradeCounts(registry: Registry, cutovers: readonly strin
     labelNames: ["cutover", "side", "end"],
     registers: [registry],
   });
-  const show = (cutover: string, side: MeteredSide) => {
+  const show = (cutover: string, side: ServedSide) => {
     open.inc({ cutover, side }, 0);
     for (const end of tunnelEnds) ended.inc({ cutover, side, end }, 0);
   };

@@ -7,7 +7,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from "node:net";
-import type { Exchange } from "../exchange.ts";
+import type { Handle } from "../exchange.ts";
 import type { Inbound } from "../inbound.ts";
 import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
 import { hasLongTarget } from "../request/target.ts";
@@ -49,7 +49,7 @@ export interface ProxyServer {
 }
 
 export interface ProxyServerOptions {
-  readonly exchange: Exchange;
+  readonly exchange: Handle;
   readonly proxyName: string;
   /** Counts what the parser refused, before there was an exchange. */
   readonly onRefused: (refusal: Refusal) => void;

@@ -4,12 +4,9 @@
 import type { Readable } from "node:stream";
 import type { Decision } from "../../decide/decide.ts";
 import { fieldValue } from "../../decide/sources.ts";
+import type { ExchangeContext } from "../context.ts";
 import type { Answer, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
-import type { TunnelEnd } from "../listen/metrics.ts";
 import { type Arrival, hopsLeft } from "../request/arrival.ts";
-import type { FieldNames } from "../request/field-names.ts";
-import type { Ids } from "../request/ids.ts";
-import type { Table } from "../routes.ts";
 import { connectOf, type Entry, type ShedReason, type Way } from "../upstream/admission.ts";
 import type { Connect, Pass } from "../upstream/breaker.ts";
 import type {
@@ -25,17 +22,7 @@ import type {
 import type { Waiter } from "../upstream/slots.ts";
 import { requestFields, responseHead } from "./headers.ts";
 import { trailerFields } from "./trailers.ts";
-import { joinTunnel } from "./tunnel.ts";
-
-export interface RelayContext {
-  readonly table: Table;
-  readonly fieldNames: FieldNames;
-  readonly ids: Ids;
-  /** This proxy's name in Via and Proxy-Status. */
-  readonly proxyName: string;
-  /** Whether what an address says of the way here is believed. */
-  readonly trusts: (address: string) => boolean;
-}
+import { joinTunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** What the exchange is told; after `ended` or `failed` nothing follows. */
 export interface RelayEvents {
@@ -63,7 +50,7 @@ export const noTaps: readonly Tap[] = [];
 
 /** The request for the next hop (RFC 9110 §7.6). */
 export function forwardRequest(
-  context: RelayContext,
+  context: ExchangeContext,
   arrival: Arrival,
   requestId: string,
   content: Buffer | Readable,
@@ -74,7 +61,7 @@ export function forwardRequest(
     names,
     {
       peerAddress: head.peer.address,
-      peerIsTrusted: context.trusts(head.peer.address),
+      peerIsTrusted: context.table.trusts(head.peer.address),
       encrypted: head.peer.encrypted,
       host,
       proxyName: context.proxyName,
@@ -124,7 +111,7 @@ interface Relay extends ResponseSink, Forwarding, Waiter {
  * @param taps those that see the answer on its way, the first of them first
  */
 export function relay(
-  { proxyName }: Pick<RelayContext, "proxyName">,
+  { proxyName }: Pick<ExchangeContext, "proxyName">,
   way: Way,
   request: ForwardRequest,
   { head: { version }, answer }: Pick<Inbound, "head" | "answer">,

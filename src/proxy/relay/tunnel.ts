@@ -6,8 +6,11 @@
  */
 import type { Duplex } from "node:stream";
 import { isReset, lostAfterMs } from "../listen/lost-peer.ts";
-import type { TunnelEnd } from "../listen/metrics.ts";
 import type { Switched, UpgradeLimits } from "../upstream/port.ts";
+
+/** closed: by either side, in good order; reset: one broke off; idle, lifetime: the limit that ended it. */
+export const tunnelEnds = ["closed", "reset", "idle", "lifetime"] as const;
+export type TunnelEnd = (typeof tunnelEnds)[number];
 
 /** How long the other side has for its last words, and a slow reader once a limit has ended the two. */
 const lingerMs = 1000;

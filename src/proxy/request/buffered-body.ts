@@ -1,11 +1,16 @@
 /**
- * Holds a request body of up to 64 KiB, because a key may be in it, and gives it on byte for byte.
+ * Buffers a body of up to 64 KiB, because a key may be in it, and gives it on byte for byte; and reads the JSON in one
+ * that was buffered whole, its content coding undone (RFC 9110 §8.4.1).
  */
 import { PassThrough, type Readable } from "node:stream";
+import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
+import { type JsonBody, readJson } from "../../decide/json.ts";
 
-export const holdLimit = 65_536;
+export const bufferLimit = 65_536;
+/** Most bytes a buffered body may unfold to. */
+const unfoldedLimit = 262_144;
 
-export type Held =
+export type Buffered =
   | { readonly kind: "whole"; readonly content: Buffer }
   /** Larger than the limit: nothing of it is lost, it goes on as a stream. */
   | { readonly kind: "larger"; readonly content: Readable };
@@ -16,8 +21,8 @@ export type Held =
  * @param declared the declared length in bytes, if there is one; a body declared larger is not read at all
  * @returns rejects when the client breaks off
  */
-export function holdBody(body: Readable, declared: number | undefined): Promise<Held> {
-  if (declared !== undefined && declared > holdLimit)
+export function bufferBody(body: Readable, declared: number | undefined): Promise<Buffered> {
+  if (declared !== undefined && declared > bufferLimit)
     return Promise.resolve({ kind: "larger", content: body });
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -31,7 +36,7 @@ export function holdBody(body: Readable, declared: number | undefined): Promise<
     const onData = (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
-      if (length <= holdLimit) return;
+      if (length <= bufferLimit) return;
       stop();
       body.pause();
       resolve({ kind: "larger", content: rejoined(chunks, body) });
@@ -62,4 +67,35 @@ function rejoined(head: readonly Buffer[], rest: Readable): Readable {
   });
   rest.pipe(whole);
   return whole;
+}
+
+/**
+ * @param coding the Content-Encoding field, if there is one
+ * @returns `undefined` when the body is not JSON in UTF-8, in a coding not known here, or unfolds to too much
+ */
+export function bodyJson(content: Buffer, coding: string | undefined): JsonBody | undefined {
+  try {
+    const plain = unfolded(content, coding?.trim().toLowerCase() ?? "");
+    return plain === undefined ? undefined : readJson(plain);
+  } catch {
+    return undefined;
+  }
+}
+
+function unfolded(content: Buffer, coding: string): Buffer | undefined {
+  const limits = { maxOutputLength: unfoldedLimit };
+  switch (coding) {
+    case "":
+    case "identity":
+      return content;
+    case "gzip":
+    case "x-gzip":
+      return gunzipSync(content, limits);
+    case "deflate":
+      return inflateSync(content, limits);
+    case "br":
+      return brotliDecompressSync(content, limits);
+    default:
+      return undefined;
+  }
 }

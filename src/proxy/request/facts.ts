@@ -5,6 +5,7 @@ import { fieldValue, type RequestView, readFirst } from "../../decide/sources.ts
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { CompiledCutover, CompiledOwner } from "../routes.ts";
+import { type Recorded, recordNotice } from "../settle.ts";
 
 /** @returns the shopper's identity, a byte string; `undefined` when the request names none */
 export function shopperIn(cutover: CompiledCutover, view: RequestView): string | undefined {
@@ -31,21 +32,13 @@ export function forcedIn(cutover: CompiledCutover, view: RequestView): Side | un
 /** The longest key that counts, in bytes: what is remembered of keys is bounded by their number. */
 export const longestKey = 512;
 
-/**
- * The keys of the request that may have an owner, in config order.
- *
- * @param onLongKey hears of each key that is too long to count
- */
-export function ownerKeysIn(
-  cutover: CompiledCutover,
-  view: RequestView,
-  onLongKey: (cutover: string) => void,
-): OwnerKey[] {
+/** @returns the keys of the request that may have an owner, in the order of the configuration */
+export function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: RequestView): OwnerKey[] {
   const keys: OwnerKey[] = [];
   for (const owner of cutover.owners) {
     const key = readFirst(owner.key, view);
     if (key === undefined) continue;
-    if (key.length > longestKey) onLongKey(cutover.name);
+    if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
     else keys.push(ownerKey(owner, key));
   }
   return keys;

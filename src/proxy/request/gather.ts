@@ -1,61 +1,46 @@
-/**
- * From a request on a route to its decision: the facts are read out of it, owners and pins asked for where there may be
- * any, and the state is that in force at the moment of deciding.
- */
+/** What a request on a route is decided by, read out of it, and the decision by that and the state in force. */
 import { decide } from "../../decide/decide.ts";
-import type { JourneyPin, PinFault } from "../../decide/pin.ts";
+import type { JourneyPin } from "../../decide/pin.ts";
 import { fieldValue, type RequestView } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
 import type { CompiledRoute } from "../routes.ts";
+import { type Recorded, recordNotice } from "../settle.ts";
+import type { Decided } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
-import type { Held } from "./buffered-body.ts";
+import { type Buffered, bodyJson } from "./buffered-body.ts";
 import { bucketFor, forcedIn, ownerKeysIn, shopperIn } from "./facts.ts";
-import { jsonOf } from "./held-json.ts";
-import type { Ids } from "./ids.ts";
 import { pinOf } from "./journey.ts";
-import { type Decided, type HoldersContext, type Met, meetHolders } from "./owner-lookup.ts";
 
-export interface GatherContext extends HoldersContext {
-  readonly following: Following;
-  readonly ids: Ids;
-  /** A journey cookie was tampered with, is foreign or expired. */
-  readonly onIgnoredPin: (cutover: string, fault: PinFault) => void;
-  /** A body that may hold a key could not be read for it. */
-  readonly onUnreadBody: (cutover: string) => void;
-  /** A key is too long to count. */
-  readonly onLongKey: (cutover: string) => void;
-}
-
-interface Gathered {
+export interface Gathered {
   readonly route: CompiledRoute;
   /** The valid pin of its cookie. */
   readonly pin: JourneyPin | undefined;
   readonly forced: Side | undefined;
+  /** The shopper's, 0–99999. */
   readonly bucket: number | undefined;
+  /** In the order of the configuration. */
   readonly keys: readonly OwnerKey[];
+  /** The shopper, where its client keeps no cookies and its journey may be in the store. */
   readonly cookieless: string | undefined;
 }
 
 const noNames: readonly string[] = [];
 
-/**
- * @param held the request's body, where the route wants it
- * @returns at once when the store need not be asked; never rejects but for a fault of the proxy's own
- */
+/** @param buffered the request's body, where the route wants it */
 export function gather(
-  context: GatherContext,
+  exchange: Recorded,
   { head, names, target, match }: Arrival,
   route: CompiledRoute,
-  held: Held | undefined,
-): Met | Promise<Met> {
+  buffered: Buffered | undefined,
+): Gathered {
   const { cutover } = route;
   const json =
-    held?.kind === "whole"
-      ? jsonOf(held.content, fieldValue(head.fields, names, "content-encoding"))
+    buffered?.kind === "whole"
+      ? bodyJson(buffered.content, fieldValue(head.fields, names, "content-encoding"))
       : undefined;
-  if (held !== undefined && json === undefined) context.onUnreadBody(cutover.name);
+  if (buffered !== undefined && json === undefined) recordNotice(exchange, { kind: "unread_body" });
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
@@ -64,45 +49,40 @@ export function gather(
     paramValues: match?.values ?? noNames,
     json,
   };
-  const pin = pinOf(cutover, view, Math.floor(context.clock.now() / 1000), context.onIgnoredPin);
+  const pin = pinOf(exchange, cutover, view);
   const shopper = shopperIn(cutover, view);
   // Who sends no cookie at all keeps none either.
   const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
-  const gathered: Gathered = {
+  return {
     route,
     pin,
     forced: forcedIn(cutover, view),
     bucket: bucketFor(cutover, shopper),
-    keys: ownerKeysIn(cutover, view, context.onLongKey),
+    keys: ownerKeysIn(exchange, cutover, view),
     cookieless: keepsNone ? shopper : undefined,
   };
-  const { keys, cookieless } = gathered;
-  const { following, ids } = context;
-  if (keys.length === 0 && cookieless === undefined) return judge(following, gathered, undefined, undefined);
-  return meetHolders(context, {
-    route,
-    keys,
-    cookieless,
-    state: inForce(following, route),
-    newId: ids.journeyId,
-    judge: (owner, stored) => judge(following, gathered, owner, stored),
-  });
 }
 
-function judge(
+/**
+ * Decides by the state of now.
+ *
+ * @param owner the side that owns a key of the request
+ * @param stored the journey's pin, where that is in the store
+ */
+export function judge(
   following: Following,
   { route, pin, forced, bucket, keys, cookieless }: Gathered,
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
   const { staleAfterMs } = route.cutover;
-  const state = inForce(following, route);
+  const state = stateInForce(following, route);
   const journey = pin ?? stored;
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
   const decision = decide(state, { owner, journey, forced, bucket, stale });
-  return { route, decision, state, pin: journey, keys, cookieless };
+  return { decision, state, bucket, pin: journey, keys, cookieless, begun: undefined };
 }
 
-function inForce(following: Following, { cutover }: CompiledRoute): CutoverState {
+export function stateInForce(following: Following, { cutover }: CompiledRoute): CutoverState {
   return following.current().states.get(cutover.name) ?? initialState();
 }

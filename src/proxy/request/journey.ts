@@ -1,107 +1,91 @@
 /** The journey of a request: the pin it carries, and what becomes of it with the answer. */
 import { cookieValue } from "../../decide/cookie.ts";
-import {
-  endPin,
-  type JourneyPin,
-  type PinFault,
-  readPin,
-  signPin,
-  slidePin,
-  startPin,
-} from "../../decide/pin.ts";
+import { endPin, type JourneyPin, readPin, signPin, slidePin, startPin } from "../../decide/pin.ts";
 import type { RequestView } from "../../decide/sources.ts";
-import type { JourneyEvent, Notebook, Pins } from "../../ownership/port.ts";
-import type { CompiledCutover } from "../routes.ts";
-import type { Decided } from "./owner-lookup.ts";
+import type { CompiledCutover, CompiledRoute } from "../routes.ts";
+import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
+import type { Decided } from "../witness.ts";
 
-/**
- * @param onIgnored hears of a pin that is tampered with, foreign or expired: it counts as none
- * @returns the valid pin in the request's cookie
- */
+/** @returns the valid pin in the request's cookie; one that is tampered with, foreign or expired counts as none */
 export function pinOf(
+  exchange: Recorded,
   cutover: CompiledCutover,
   view: RequestView,
-  nowSeconds: number,
-  onIgnored: (cutover: string, fault: PinFault) => void,
 ): JourneyPin | undefined {
   const { journey } = cutover;
   if (journey === undefined) return undefined;
   const text = cookieValue(view.fields, view.fieldNames, journey.cookie);
   if (text === undefined) return undefined;
-  const reading = readPin(journey.secrets(), cutover.name, text, nowSeconds);
+  const reading = readPin(journey.secrets(), cutover.name, text, secondsNow(exchange));
   if (reading.valid) return reading.pin;
-  onIgnored(cutover.name, reading.fault);
+  recordNotice(exchange, { kind: "ignored_pin", fault: reading.fault });
   return undefined;
-}
-
-export interface JourneyContext {
-  readonly pins: Pick<Pins, "end">;
-  readonly journeys?: Pick<Notebook, "seen"> | undefined;
-  readonly newId: () => string;
 }
 
 /**
  * The journey begins, goes on or ends on the side that answered.
  *
- * @param encrypted whether the client came over TLS
  * @returns fields to add to the answer, flat
  */
 export function journeyFields(
-  { pins, journeys, newId }: JourneyContext,
-  { route, decision, state, cookieless, ...decided }: Decided,
+  exchange: Recorded,
+  { cutover, journey: step }: CompiledRoute,
+  { decision, state, cookieless, begun, pin: valid }: Decided,
   status: number,
-  nowSeconds: number,
-  encrypted: boolean,
 ): string[] {
-  const { cutover } = route;
   const { name, journey } = cutover;
   if (journey === undefined) return [];
+  const { context } = exchange;
   const { life } = journey;
-  const pin = decided.pin?.side === decision.side ? decided.pin : undefined;
-  const given = (next: JourneyPin): string[] => {
-    const cookie = setCookie(cutover, next, nowSeconds, encrypted);
-    return cookie === undefined ? [] : ["Set-Cookie", cookie];
-  };
-  const tell = (next: JourneyPin, event: JourneyEvent) => journeys?.seen(name, next, event);
+  const now = secondsNow(exchange);
+  const pin = valid?.side === decision.side ? valid : undefined;
 
-  if (route.journey === "start") {
-    const id = pin?.id ?? decided.begun ?? newId();
-    const next = startPin(life, id, decision.side, state.pinEpoch, nowSeconds);
+  if (step === "start") {
+    const id = pin?.id ?? begun ?? context.ids.journeyId();
+    const next = startPin(life, id, decision.side, state.pinEpoch, now);
     const told = cookieless === undefined ? next : { ...next, expiresAt: next.startedAt + life.maxTtl };
     // A pin nobody keeps is no journey yet: a client that takes the cookie will show it.
-    const isKept = cookieless === undefined || pin !== undefined || decided.begun !== undefined;
-    if (isKept) tell(told, pin === undefined ? "start" : "seen");
-    return given(next);
+    const isKept = cookieless === undefined || pin !== undefined || begun !== undefined;
+    if (isKept) recordJourney(exchange, told, pin === undefined ? "start" : "seen");
+    return setCookie(exchange, cutover, next, now);
   }
-  const ends = route.journey === "end" && status >= 200 && status < 300;
+  const ends = step === "end" && status >= 200 && status < 300;
   if (cookieless !== undefined) {
     if (!ends) {
-      if (pin !== undefined) tell(pin, "seen");
+      if (pin !== undefined) recordJourney(exchange, pin, "seen");
       return [];
     }
-    void pins.end(name, cookieless, life.grace, life.maxTtl).then((ended) => {
-      if (ended !== undefined) tell(ended, "end");
+    void context.pins.end(name, cookieless, life.grace, life.maxTtl).then((ended) => {
+      if (ended !== undefined) recordJourney(exchange, ended, "end");
     });
     return [];
   }
   if (pin === undefined) return [];
-  const next = ends ? endPin(life, pin, nowSeconds) : slidePin(life, pin, nowSeconds);
-  tell(next, ends ? "end" : "seen");
+  const next = ends ? endPin(life, pin, now) : slidePin(life, pin, now);
+  recordJourney(exchange, next, ends ? "end" : "seen");
   // Most requests come within a second of the one before: nothing has moved.
-  return next.expiresAt === pin.expiresAt && next.startedAt === pin.startedAt ? [] : given(next);
+  const isSame = next.expiresAt === pin.expiresAt && next.startedAt === pin.startedAt;
+  return isSame ? [] : setCookie(exchange, cutover, next, now);
 }
 
-/** @returns the Set-Cookie value that gives the client the pin; `undefined` when nothing can sign it */
+/** @returns the field that gives the client the pin, flat; none where nothing can sign it */
 function setCookie(
-  cutover: CompiledCutover,
+  { inbound }: Recorded,
+  { name, journey }: CompiledCutover,
   pin: JourneyPin,
   nowSeconds: number,
-  encrypted: boolean,
-): string | undefined {
-  const [secret] = cutover.journey?.secrets() ?? [];
-  if (cutover.journey === undefined || secret === undefined) return undefined;
-  const value = signPin(secret, cutover.name, pin);
+): string[] {
+  const [secret] = journey?.secrets() ?? [];
+  if (journey === undefined || secret === undefined) return [];
+  const value = signPin(secret, name, pin);
   const maxAge = Math.max(0, pin.expiresAt - nowSeconds);
-  const secure = encrypted ? "; Secure" : "";
-  return `${cutover.journey.cookie}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure}`;
+  const secure = inbound.head.peer.encrypted ? "; Secure" : "";
+  return [
+    "Set-Cookie",
+    `${journey.cookie}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure}`,
+  ];
+}
+
+function secondsNow({ context }: Recorded): number {
+  return Math.floor(context.clock.now() / 1000);
 }

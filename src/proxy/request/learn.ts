@@ -4,32 +4,24 @@
  *
  * What the request itself names was made before: where its form tells the side there is nothing to learn of it.
  *
- * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is held up to 64 KiB for
- * it; a larger one goes on and gives no key.
+ * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is buffered up to 64 KiB
+ * for it; a larger one goes on and gives no key.
  */
 import { fieldValue, type RequestView, readSource } from "../../decide/sources.ts";
-import type { OwnerKey, Ownership } from "../../ownership/port.ts";
-import type { Side } from "../../state/rules/model.ts";
+import type { OwnerKey } from "../../ownership/port.ts";
 import type { Tap } from "../relay/relay.ts";
 import type { CompiledCutover } from "../routes.ts";
+import { type Recorded, recordNotice } from "../settle.ts";
 import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
-import { holdLimit } from "./buffered-body.ts";
+import type { Decided } from "../witness.ts";
+import { bodyJson, bufferLimit } from "./buffered-body.ts";
 import { longestKey, ownerKey } from "./facts.ts";
-import type { FieldNames } from "./field-names.ts";
-import { jsonOf } from "./held-json.ts";
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether responses to this method are looked at. */
 export function learns(cutover: CompiledCutover, method: string): boolean {
   return !safeMethods.has(method) && cutover.owners.some((owner) => owner.learn !== undefined);
-}
-
-export interface LearnContext {
-  readonly fieldNames: FieldNames;
-  readonly ownership: Pick<Ownership, "learn">;
-  /** Hears of each key that is too long to count. */
-  readonly onLongKey: (cutover: string) => void;
 }
 
 interface Answered {
@@ -40,28 +32,23 @@ interface Answered {
 /**
  * A tap that passes an answer on once the keys in it are recorded.
  *
- * @param named the keys of the request
+ * @param by what the request was decided by; its keys are those that it names itself
  */
-export function learning(
-  context: LearnContext,
-  cutover: CompiledCutover,
-  side: Side,
-  named: readonly OwnerKey[],
-): Tap {
-  return (sink, resume) => learningSink(context, cutover, side, named, sink, resume);
+export function learning(exchange: Recorded, cutover: CompiledCutover, by: Decided): Tap {
+  return (sink, resume) => learningSink(exchange, cutover, by, sink, resume);
 }
 
 function learningSink(
-  { fieldNames, ownership, onLongKey }: LearnContext,
+  exchange: Recorded,
   cutover: CompiledCutover,
-  side: Side,
-  named: readonly OwnerKey[],
+  { decision: { side }, keys: named }: Decided,
   sink: ResponseSink,
   resume: () => void,
 ): ResponseSink {
+  const { fieldNames, ownership } = exchange.context;
   const wantsBody = cutover.owners.some((owner) => owner.learn?.some((source) => source.kind === "json"));
-  /** holding: collects a body that may hold a key; recording: waits for the record; passing: out of the way. */
-  let mode: "holding" | "recording" | "passing" = "passing";
+  /** buffering: collects a body that a key may be in; recording: waits for the record; passing: out of the way. */
+  let mode: "buffering" | "recording" | "passing" = "passing";
   let answered: Answered | undefined;
   let chunks: Buffer[] = [];
   let length = 0;
@@ -77,7 +64,7 @@ function learningSink(
     else if (wanted) resume();
   };
   const record = (response: Answered, content: Buffer | undefined) => {
-    const keys = learnedKeys(cutover, response, content, onLongKey).filter(
+    const keys = learnedKeys(exchange, cutover, response, content).filter(
       ({ key, side: told }) => told === undefined || !named.some((one) => !one.claimed && one.key === key),
     );
     if (keys.length === 0) return release();
@@ -90,7 +77,7 @@ function learningSink(
     head(head) {
       if (head.status < 200 || head.status >= 400) return sink.head(head);
       answered = { head, names: fieldNames.of(head.fields) };
-      if (wantsBody && isJson(answered)) mode = "holding";
+      if (wantsBody && isJson(answered)) mode = "buffering";
       else record(answered, undefined);
     },
     data(chunk) {
@@ -98,20 +85,20 @@ function learningSink(
       chunks.push(chunk);
       length += chunk.length;
       if (mode === "recording") return false;
-      if (length <= holdLimit) return true;
+      if (length <= bufferLimit) return true;
       if (answered !== undefined) record(answered, undefined);
       return false;
     },
     end(trailers) {
       if (mode === "passing") return sink.end(trailers);
       finish = () => sink.end(trailers);
-      if (mode === "holding" && answered !== undefined) record(answered, Buffer.concat(chunks, length));
+      if (mode === "buffering" && answered !== undefined) record(answered, Buffer.concat(chunks, length));
     },
     failure(failure) {
       if (mode === "passing") return sink.failure(failure);
       finish = () => sink.failure(failure);
       // The body broke off, but the head may name what was made.
-      if (mode === "holding" && answered !== undefined) record(answered, undefined);
+      if (mode === "buffering" && answered !== undefined) record(answered, undefined);
     },
   };
 }
@@ -121,10 +108,10 @@ function isJson({ head, names }: Answered): boolean {
 }
 
 function learnedKeys(
+  exchange: Recorded,
   cutover: CompiledCutover,
   { head, names }: Answered,
   content: Buffer | undefined,
-  onLongKey: (cutover: string) => void,
 ): OwnerKey[] {
   const view: RequestView = {
     fields: head.fields,
@@ -132,7 +119,7 @@ function learnedKeys(
     query: "",
     paramNames: [],
     paramValues: [],
-    json: content && jsonOf(content, fieldValue(head.fields, names, "content-encoding")),
+    json: content && bodyJson(content, fieldValue(head.fields, names, "content-encoding")),
   };
   const keys = new Map<string, OwnerKey>();
   for (const owner of cutover.owners) {
@@ -142,7 +129,7 @@ function learnedKeys(
         source.kind === "header" && source.name === "location" && source.pattern === undefined;
       const key = value !== undefined && isLocation ? lastSegment(value) : value;
       if (key === undefined) continue;
-      if (key.length > longestKey) onLongKey(cutover.name);
+      if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
       else keys.set(key, ownerKey(owner, key));
     }
   }

@@ -8,11 +8,12 @@
  */
 import { type Reason, reasons } from "../../decide/decide.ts";
 import { type Outcome, outcomes } from "../../proxy/outcome.ts";
+import type { ServedSide } from "../../proxy/witness.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
 import type { TrafficRecorder } from "../traffic/traffic.ts";
-import type { MeteredSide, MeterRow } from "./meter.ts";
+import type { MeterRow } from "./meter.ts";
 
-export const meteredSides = [...sides, "none"] as const satisfies readonly MeteredSide[];
+export const meteredSides = [...sides, "none"] as const satisfies readonly ServedSide[];
 
 /**
  * Upper bounds in seconds. From what a cached page takes on a local network (1 ms) to a payment provider that
@@ -62,10 +63,10 @@ export function createCounts(table: readonly CutoverRoutes[]): Counts {
       decided(side: Side, reason: Reason): void {
         add(decisions, firstDecision + sideIndex(side) * reasons.length + reasons.indexOf(reason), 1);
       },
-      began(side: MeteredSide): void {
+      began(side: ServedSide): void {
         add(inflight, firstSide + sideIndex(side), 1);
       },
-      settled(side: MeteredSide, outcome: Outcome, seconds: number): void {
+      settled(side: ServedSide, outcome: Outcome, seconds: number): void {
         const ofSide = sideIndex(side);
         add(inflight, firstSide + ofSide, -1);
         add(requests, firstRequest + ofSide * outcomes.length + outcomes.indexOf(outcome), 1);
@@ -83,7 +84,7 @@ function add(counts: Float64Array, index: number, amount: number): void {
   counts[index] = (counts[index] ?? 0) + amount;
 }
 
-function sideIndex(side: MeteredSide): number {
+function sideIndex(side: ServedSide): number {
   return side === "legacy" ? 0 : side === "new" ? 1 : 2;
 }
 

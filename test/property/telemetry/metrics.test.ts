@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Reason, reasons } from "../../../src/decide/decide.ts";
 import { type Outcome, outcomes } from "../../../src/proxy/outcome.ts";
+import type { ServedSide } from "../../../src/proxy/witness.ts";
 import { type Side, sides } from "../../../src/state/rules/model.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
-import type { MeteredSide } from "../../../src/telemetry/requests/meter.ts";
 import { samplesOf } from "../../unit/telemetry/page.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
@@ -58,7 +58,7 @@ describe("the counters", () => {
         );
         const tally = new Map<string, number>();
         const count = (series: string, by = 1) => tally.set(series, (tally.get(series) ?? 0) + by);
-        const open: { place: readonly [string, string]; side: MeteredSide }[] = [];
+        const open: { place: readonly [string, string]; side: ServedSide }[] = [];
         let before: ReadonlyMap<string, number> = new Map();
 
         const settle = (nth: number, outcome: Outcome, seconds: number) => {

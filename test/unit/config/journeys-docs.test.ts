@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { readConfig } from "../../../src/config/load/load.ts";
 import type { Config } from "../../../src/config/schema.ts";
-import { countsOrders } from "../../../src/proxy/finishing.ts";
+import { countsOrders } from "../../../src/proxy/routes.ts";
 
 const text = readFileSync(new URL("../../../docs/journeys.md", import.meta.url), "utf8");
 const [head = "", ...examples] = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(
@@ -36,7 +36,7 @@ test.each(titles.map((title, at) => [title, examples[at] ?? ""]))(
 );
 
 test("what the page names, of metrics and words of the configuration, there is", () => {
-  const sources = ["ownership/metrics.ts", "telemetry/open.ts"]
+  const sources = ["ownership/metrics.ts"]
     .map((path) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), "utf8"))
     .join("\n");
   const metrics = new Set(text.match(/\bcutover_[a-z_]+/g));

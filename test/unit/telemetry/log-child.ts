@@ -5,6 +5,7 @@
 
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
 import { createLines } from "../../../src/telemetry/log-file.ts";
+import { recordOf } from "../../support/exchange-record.ts";
 
 const lines = createLines({ fd: 1, maxBytes: 256 * 1024 });
 const log = createLog({ level: "info", destination: lines });
@@ -12,17 +13,14 @@ const access = accessLog({ destination: lines, enabled: true });
 
 function requests(from: number, to: number): void {
   for (let n = from; n < to; n++) {
-    access({
-      cutover: "checkout",
-      route: "pay",
+    const record = recordOf({
       side: "new",
       reason: "bucket",
-      outcome: "ok",
       status: 200,
-      durationMs: 1.5,
+      endedAt: 1001.5,
       requestId: `${n}`,
-      method: "POST",
     });
+    access.settled?.(record, "ok");
   }
 }
 

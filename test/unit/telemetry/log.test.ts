@@ -8,8 +8,10 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
-import { type AccessEntry, accessLog, createLog } from "../../../src/telemetry/log.ts";
+import type { ExchangeRecord } from "../../../src/proxy/witness.ts";
+import { accessLog, createLog } from "../../../src/telemetry/log.ts";
 import { createLines } from "../../../src/telemetry/log-file.ts";
+import { recordOf } from "../../support/exchange-record.ts";
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -159,25 +161,15 @@ describe("lines", () => {
   });
 });
 
-const entry: AccessEntry = {
-  cutover: "checkout",
-  route: "pay",
-  side: "legacy",
-  reason: "journey",
-  outcome: "server_error",
-  status: 503,
-  durationMs: 12.345678,
-  requestId: "a-1",
-  method: "POST",
-};
+function lineOf(change: Partial<ExchangeRecord>): Record<string, unknown> {
+  return parsed(written(change))[0] ?? {};
+}
 
-function lineOf(change: Partial<AccessEntry>): Record<string, unknown> {
-  const written: string[] = [];
-  accessLog({ destination: { writeSoon: (line) => written.push(line) }, enabled: true })({
-    ...entry,
-    ...change,
-  });
-  return parsed(written.join(""))[0] ?? {};
+function written(change: Partial<ExchangeRecord>, enabled = true): string {
+  const lines: string[] = [];
+  const access = accessLog({ destination: { writeSoon: (line) => lines.push(line) }, enabled });
+  access.settled?.(recordOf(change), change.outcome ?? "server_error");
+  return lines.join("");
 }
 
 describe("the line of a request", () => {
@@ -212,12 +204,7 @@ describe("the line of a request", () => {
   );
 
   it("is ASCII, whatever stands in it", () => {
-    const written: string[] = [];
-    accessLog({ destination: { writeSoon: (line) => written.push(line) }, enabled: true })({
-      ...entry,
-      requestId: "é☃",
-    });
-    expect(written.join("")).toMatch(/^[\n -~]+$/);
+    expect(written({ requestId: "é☃" })).toMatch(/^[\n -~]+$/);
   });
 
   it("carries the time of now", () => {
@@ -228,10 +215,7 @@ describe("the line of a request", () => {
   });
 
   it("is not written when the access log is off", () => {
-    const written: string[] = [];
-    const access = accessLog({ destination: { writeSoon: (line) => written.push(line) }, enabled: false });
-    access(entry);
-    expect(written).toEqual([]);
+    expect(written({}, false)).toBe("");
   });
 });
 

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { holdBody, holdLimit } from "../../../../src/proxy/request/buffered-body.ts";
+import { bufferBody, bufferLimit } from "../../../../src/proxy/request/buffered-body.ts";
 
 /** Every byte tells its place, so that none can be lost, doubled or moved unseen. */
 function bytes(length: number): Buffer {
@@ -22,12 +22,12 @@ function pieces(content: Buffer, sizes: readonly number[]): Buffer[] {
 describe("a body that may hold a key", () => {
   it.each([
     ["nothing", 0, "whole"],
-    ["64 KiB", holdLimit, "whole"],
-    ["one byte more", holdLimit + 1, "larger"],
+    ["64 KiB", bufferLimit, "whole"],
+    ["one byte more", bufferLimit + 1, "larger"],
   ])("of %s, declared or not, goes on byte for byte", async (_, length, kind) => {
     const content = bytes(length);
     for (const declared of [length, undefined]) {
-      const held = await holdBody(Readable.from(pieces(content, [10_000])), declared);
+      const held = await bufferBody(Readable.from(pieces(content, [10_000])), declared);
       expect(held.kind).toBe(kind);
       const passed = held.kind === "whole" ? held.content : await buffer(held.content);
       expect(passed.equals(content)).toBe(true);
@@ -36,15 +36,15 @@ describe("a body that may hold a key", () => {
 
   it("goes on byte for byte however it comes in, on both sides of the bound", async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 40_000 }), { minLength: 1, maxLength: 5 });
-    const length = fc.integer({ min: holdLimit - 3000, max: holdLimit + 60_000 });
+    const length = fc.integer({ min: bufferLimit - 3000, max: bufferLimit + 60_000 });
     await fc.assert(
       fc.asyncProperty(length, sizes, async (total, cut) => {
         // Pieces of a few bytes make this slow, and say no more.
         const content = bytes(total);
         const least = cut.map((size) => Math.max(size, 500));
-        const held = await holdBody(Readable.from(pieces(content, least)), undefined);
+        const held = await bufferBody(Readable.from(pieces(content, least)), undefined);
         const passed = held.kind === "whole" ? held.content : await buffer(held.content);
-        return held.kind === (total > holdLimit ? "larger" : "whole") && passed.equals(content);
+        return held.kind === (total > bufferLimit ? "larger" : "whole") && passed.equals(content);
       }),
       { numRuns: 50 },
     );
@@ -52,7 +52,7 @@ describe("a body that may hold a key", () => {
 
   it("is none where the client breaks off", async () => {
     const broken = new Readable({ read: () => undefined });
-    const held = holdBody(broken, undefined);
+    const held = bufferBody(broken, undefined);
     broken.push("{");
     broken.destroy();
     await expect(held).rejects.toThrow("broke off");

@@ -1,0 +1,61 @@
+/** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
+import type { OwnershipMetrics } from "../ownership/metrics.ts";
+import type { Notebook } from "../ownership/port.ts";
+import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
+import type { WitnessesOf } from "../proxy/routes.ts";
+import type { Witness } from "../proxy/witness.ts";
+import { countsRoute, countsUnmatched, type Meter } from "../telemetry/requests/meter.ts";
+
+/** Those that last as long as the process. */
+export interface LastingWitnesses {
+  readonly accessLog: Witness;
+  readonly upgrades: Witness;
+  readonly notices: Witness;
+  readonly journeys: Witness;
+  readonly orders: Witness;
+}
+
+export function createLastingWitnesses(
+  accessLog: Witness,
+  upgrades: Pick<UpgradeCounts, "opened">,
+  metrics: Pick<OwnershipMetrics, "ignoredPin" | "unreadBody" | "longKey">,
+  notebook: Pick<Notebook, "seen" | "finished">,
+): LastingWitnesses {
+  return {
+    accessLog,
+    upgrades: { upgraded: ({ cutover, side }) => upgrades.opened(cutover, side) },
+    notices: {
+      noticed({ cutover }, notice) {
+        if (notice.kind === "ignored_pin") metrics.ignoredPin(cutover, notice.fault);
+        else if (notice.kind === "unread_body") metrics.unreadBody(cutover);
+        else metrics.longKey(cutover);
+      },
+    },
+    journeys: { journeyed: ({ cutover }, pin, event) => notebook.seen(cutover, pin, event) },
+    orders: {
+      answered({ cutover, status = 0, decided }) {
+        if (status < 200 || status >= 300) return;
+        // A key that is claimed by its use names a request, not an order.
+        for (const { key, claimed } of decided?.keys ?? []) if (!claimed) notebook.finished(cutover, key);
+      },
+    },
+  };
+}
+
+/** @param last is told last of all: what it lets go of, the others may need until then */
+export function witnessesFor(lasting: LastingWitnesses, meter: Meter, last: Witness): WitnessesOf {
+  const { accessLog, upgrades, notices, journeys, orders } = lasting;
+  return (route) => {
+    if (route === undefined) return [countsUnmatched(meter.row()), upgrades, accessLog, last];
+    const { cutover, name, finishes } = route;
+    return [
+      countsRoute(meter.row(cutover.name, name)),
+      notices,
+      ...(cutover.journey === undefined ? [] : [journeys]),
+      ...(finishes ? [orders] : []),
+      upgrades,
+      accessLog,
+      last,
+    ];
+  };
+}

@@ -1,0 +1,21 @@
+/** What exchanges share: handed on whole, and as it is, to each part of an exchange. */
+import type { Clock } from "../base/clock.ts";
+import type { Ownership, Pins } from "../ownership/port.ts";
+import type { Following } from "../state/follow/snapshot.ts";
+import type { FieldNames } from "./request/field-names.ts";
+import type { Ids } from "./request/ids.ts";
+import type { Table } from "./routes.ts";
+
+export interface ExchangeContext {
+  readonly table: Table;
+  readonly following: Following;
+  readonly ownership: Ownership;
+  readonly pins: Pins;
+  readonly clock: Clock;
+  readonly fieldNames: FieldNames;
+  readonly ids: Ids;
+  /** This proxy's name in Via and Proxy-Status. */
+  readonly proxyName: string;
+  /** Hears of a fault of the proxy's own. */
+  readonly onFault: (error: unknown) => void;
+}

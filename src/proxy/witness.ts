@@ -1,0 +1,115 @@
+/**
+ * Who wants to know about an exchange: its counts, the access log, what is under way. The witnesses of a route are a
+ * list that is compiled once (routes.ts) and split by phase, so that a request pays only for those its route has, and
+ * of these only for the phases they have.
+ *
+ *   arrived → noticed* → decided → (fellBack → decided) → journeyed?, answered → upgraded? → settled
+ *
+ * `arrived` and `settled` are told of every exchange, each exactly once; what lies between is left out where the exchange
+ * does not come so far. A journey whose pin is in the store ends after the exchange, when the store has answered.
+ *
+ * A witness is told in the middle of the request: it must not throw, and does nothing that takes long. The record goes
+ * on changing, so what is to be kept of it is copied.
+ */
+import type { Decision, Reason } from "../decide/decide.ts";
+import type { JourneyPin, PinFault } from "../decide/pin.ts";
+import type { JourneyEvent, OwnerKey } from "../ownership/port.ts";
+import type { CutoverState, Side } from "../state/rules/model.ts";
+import type { Outcome } from "./outcome.ts";
+import type { TunnelEnd } from "./relay/tunnel.ts";
+
+/** `none`: no side was chosen, because no cutover matched or the exchange ended before it was decided. */
+export type ServedSide = Side | "none";
+
+/** What a request of a cutover was decided by. */
+export interface Decided {
+  readonly decision: Decision;
+  readonly state: CutoverState;
+  /** The shopper's, 0–99999; absent without a shopper. */
+  readonly bucket: number | undefined;
+  /** The valid pin of its journey, whether or not it decided. */
+  readonly pin: JourneyPin | undefined;
+  /** Those it carries: each has an owner or may have, so that a request with one never changes sides again. */
+  readonly keys: readonly OwnerKey[];
+  /** The shopper, where its journey is in the store rather than in a cookie. */
+  readonly cookieless: string | undefined;
+  /** The id of the journey that this request has begun in the store. */
+  readonly begun: string | undefined;
+}
+
+/** What is known of an exchange so far. Times are milliseconds of the monotonic clock. */
+export interface ExchangeRecord {
+  readonly requestId: string;
+  readonly method: string;
+  /** Cutover and route are `none` where no cutover matched. */
+  readonly cutover: string;
+  readonly route: string;
+  readonly arrivedAt: number;
+  /** When the attempt under way began: on arrival, or on falling back. */
+  readonly attemptAt: number;
+  readonly side: ServedSide;
+  /** Absent before it is decided, and where no cutover matched. */
+  readonly reason: Reason | undefined;
+  readonly decided: Decided | undefined;
+  /** The status of the answer to the client; absent before there is one. */
+  readonly status: number | undefined;
+  /** Absent until it is settled. */
+  readonly outcome: Outcome | undefined;
+  /** What the proxy's refusal or the side's failure is called (refusal.ts); absent where it was neither. */
+  readonly code: string | undefined;
+  /** When it was settled; of one that fell back, until then, when its first attempt was over. */
+  readonly endedAt: number;
+}
+
+/** What is odd about a request or its answer, which goes on all the same. */
+export type Notice =
+  /** A journey cookie counts as none. */
+  | { readonly kind: "ignored_pin"; readonly fault: PinFault }
+  /** A body that may hold a key could not be read for it. */
+  | { readonly kind: "unread_body" }
+  /** A key is too long to count. */
+  | { readonly kind: "long_key" };
+
+export interface Witness {
+  /** Its head is read and its route is known, or it is refused for its head. */
+  arrived?(record: ExchangeRecord): void;
+  noticed?(record: ExchangeRecord, notice: Notice): void;
+  /** Its side is known, and the request goes there now; told again of a request that falls back. */
+  decided?(record: ExchangeRecord): void;
+  /** The attempt on the side failed before a byte was sent, and another follows on legacy. */
+  fellBack?(record: ExchangeRecord, outcome: Outcome, code: string): void;
+  /** The journey begins, goes on or ends with this answer. @param pin as it is from now on */
+  journeyed?(record: ExchangeRecord, pin: JourneyPin, event: JourneyEvent): void;
+  /** The status of the side's answer is known. */
+  answered?(record: ExchangeRecord): void;
+  /** The connection's protocol was changed, which ends the exchange. @returns hears of the end of the connection */
+  upgraded?(record: ExchangeRecord): (end: TunnelEnd) => void;
+  /** It is over. */
+  settled?(record: ExchangeRecord, outcome: Outcome): void;
+}
+
+/** A witness that has the phase. */
+export type Attending<Phase extends keyof Witness> = Witness & Required<Pick<Witness, Phase>>;
+
+/** The witnesses of a route by phase, each in the order of the list. */
+export type Witnesses = { readonly [Phase in keyof Witness]-?: readonly Attending<Phase>[] };
+
+export function compileWitnesses(list: readonly Witness[]): Witnesses {
+  return {
+    arrived: attending(list, "arrived"),
+    noticed: attending(list, "noticed"),
+    decided: attending(list, "decided"),
+    fellBack: attending(list, "fellBack"),
+    journeyed: attending(list, "journeyed"),
+    answered: attending(list, "answered"),
+    upgraded: attending(list, "upgraded"),
+    settled: attending(list, "settled"),
+  };
+}
+
+function attending<Phase extends keyof Witness>(
+  list: readonly Witness[],
+  phase: Phase,
+): readonly Attending<Phase>[] {
+  return list.filter((witness): witness is Attending<Phase> => witness[phase] !== undefined);
+}

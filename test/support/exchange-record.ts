@@ -1,0 +1,21 @@
+/** The record of an exchange as a witness meets it: a payment on legacy that took 12.345678 ms and was answered 503. */
+import type { ExchangeRecord } from "../../src/proxy/witness.ts";
+
+export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
+  return {
+    requestId: "a-1",
+    method: "POST",
+    cutover: "checkout",
+    route: "pay",
+    arrivedAt: 1000,
+    attemptAt: 1000,
+    endedAt: 1012.345678,
+    side: "legacy",
+    reason: "journey",
+    decided: undefined,
+    status: 503,
+    outcome: "server_error",
+    code: undefined,
+    ...change,
+  };
+}
