@@ -1,5 +1,5 @@
 /** What the commands that run the proxy itself, or go past its API, need of the other rooms; main.ts hands it in. */
-import type { WriteAnswer } from "../admin/api/write-answer.ts";
+import type { DirectAnswer, DirectWrite } from "../admin/api/write-answer.ts";
 
 export interface ConfigProblem {
   readonly file: string;
@@ -32,31 +32,6 @@ export interface Running {
   /** Replaces the processes that serve, one after the other. */
   readonly restartWorkers?: () => Promise<void>;
 }
-
-/** A rollback or hold that goes straight to the store. */
-export interface DirectWrite {
-  /** redis://… or rediss://…, with what it takes to sign in. */
-  readonly url: string;
-  /** Of every key in the store. */
-  readonly prefix: string;
-  readonly name: string;
-  readonly action: "rollback" | "rollback_hard" | "hold";
-  readonly reason: string;
-  readonly ifVersion?: number;
-  readonly waitMs: number;
-}
-
-export type DirectAnswer =
-  | { readonly kind: "answered"; readonly answer: WriteAnswer }
-  /** By the rule book; `stands`: how the cutover does. */
-  | {
-      readonly kind: "refused";
-      readonly code: string;
-      readonly stands: Pick<WriteAnswer, "percent" | "state" | "version">;
-    }
-  /** Neither the store nor an instance has a cutover of that name. */
-  | { readonly kind: "unknown_name"; readonly known: readonly string[] }
-  | { readonly kind: "out_of_reach"; readonly why: string };
 
 /** A value of the configuration as it is in effect, secrets masked. */
 export interface ConfigValue {

@@ -4,6 +4,7 @@ import { createAuditMetrics } from "../audit/metrics.ts";
 import { type Audit, noAudit } from "../audit/port.ts";
 import { systemClock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { createSignal, type Signal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
 import { createUnderWayGauges } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
@@ -12,9 +13,9 @@ import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-
 import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
 import { countsOrders } from "../proxy/routes.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
-import { createFollower, type Follower } from "../state/follow/follow.ts";
+import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
 import type { Snapshot } from "../state/follow/snapshot.ts";
-import { createSnapshotFile } from "../state/follow/snapshot-file.ts";
+import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store, WhenStale } from "../state/store/port.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
@@ -24,15 +25,14 @@ import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { routesOf } from "./data-plane.ts";
 import { patiently } from "./sockets.ts";
 
-export interface ControlOptions {
+interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };
   readonly version: string;
   /** The configuration in force. */
   readonly config: () => Config;
-  /** As `Front.versions`; asked once there is a front. */
-  readonly versions: () => Readonly<Record<string, number>> | undefined;
+  /** As the follower's: where workers decide. */
+  readonly versions: FollowerOptions["versions"] | undefined;
   readonly logLinesDropped: () => number;
-  readonly onSecretsChange: () => void;
   readonly log: Log;
   /** Takes what undoes a step, to be done last first. */
   readonly undo: (step: () => Promise<void> | void) => void;
@@ -45,17 +45,34 @@ export interface Control {
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly secrets: JourneySecrets;
+  /** A journey secret has changed by itself. */
+  readonly secretsChanged: Signal<[]>;
   readonly audit: Audit;
   /** Reads what is under way in the fleet. */
   readonly underWay: () => Promise<FiguresUnderWay>;
 }
 
-/** @throws Error when the embedded store can not be opened */
+/** @throws Error when the embedded store cannot be opened */
 export async function openControl(config: Config, options: ControlOptions): Promise<Control> {
-  const { instance, log, undo } = options;
+  const { ownershipStores, snapshotFile, store } = await openStores(config, options);
+  const traffic = createTraffic({ cutovers: Object.keys(config.cutovers), clock: systemClock });
+  const { follower, metrics } = createFollowing(config, options, { store, snapshotFile, traffic });
+  addProcessMetrics(metrics.registry);
+  const underWay = createFiguresUnderWay(ownershipStores.underWay, () =>
+    follower.contact().up ? questionsUnderWay(options.config(), follower.current()) : [],
+  );
+  createUnderWayGauges(metrics.registry, underWay, systemClock.now);
+  options.undo(() => follower.stop());
+  await follower.start();
+  follower.onSwap(watchRollbacks(metrics));
+  const audit = openAudit(config, options, { store, follower, metrics });
+  const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
+  return { store, ownershipStores, follower, metrics, traffic, secrets, secretsChanged, audit, underWay };
+}
+
+async function openStores(config: Config, { log, undo }: ControlOptions) {
   const clock = systemClock;
-  const { prefix } = config;
-  const names = Object.keys(config.cutovers);
+  const { prefix, snapshot } = config;
   const { store, redis } = await patiently(config.listeners.wait, () =>
     openStore(config.store, { prefix, clock, log }),
   );
@@ -63,56 +80,70 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const ownershipStores = await openOwnershipStores({ url: config.store, redis, prefix, clock });
   undo(() => ownershipStores.close());
   const snapshotFile =
-    config.snapshot === undefined ? undefined : createSnapshotFile({ path: config.snapshot, clock, log });
+    snapshot === undefined ? undefined : createSnapshotFile({ path: snapshot, clock, log });
   if (snapshotFile !== undefined) undo(() => snapshotFile.settled());
+  return { store, ownershipStores, snapshotFile };
+}
 
-  const traffic = createTraffic({ cutovers: names, clock });
+interface Followed {
+  readonly store: Store;
+  readonly snapshotFile: SnapshotFile | undefined;
+}
+
+/** The follower counts what it refuses in the metrics, and the metrics show how it stands with the store. */
+function createFollowing(
+  config: Config,
+  options: ControlOptions,
+  { store, snapshotFile, traffic }: Followed & { readonly traffic: Traffic },
+): Pick<Control, "follower" | "metrics"> {
+  const { instance, version, versions, log, logLinesDropped } = options;
+  const rejected = createSignal<[cutover: string]>();
+  const regressed = createSignal<[cutover: string]>();
   const follower = createFollower({
     store,
-    names,
+    names: Object.keys(config.cutovers),
     instance,
-    versions: options.versions,
+    ...(versions === undefined ? {} : { versions }),
     traffic: () => traffic.snapshot(),
-    get whenStale() {
-      return whenStale(options.config());
-    },
-    clock,
+    whenStale: () => whenStale(options.config()),
+    clock: systemClock,
     log,
     snapshotFile,
-    onRejected: (name) => metrics.rejected(name),
-    onRegressed: (name) => metrics.regressed(name),
+    onRejected: rejected.tell,
+    onRegressed: regressed.tell,
   });
   const metrics = createMetrics({
     cutovers: routesOf(config),
-    version: options.version,
+    version,
     contact: () => follower.contact(),
-    logLinesDropped: options.logLinesDropped,
+    logLinesDropped,
     traffic,
   });
-  addProcessMetrics(metrics.registry);
-  const underWay = createFiguresUnderWay(ownershipStores.underWay, () =>
-    follower.contact().up ? questionsUnderWay(options.config(), follower.current()) : [],
-  );
-  createUnderWayGauges(metrics.registry, underWay, clock.now);
+  rejected.hear(metrics.rejected);
+  regressed.hear(metrics.regressed);
   follower.onSwap((snapshot) => {
     for (const [name, state] of snapshot.states) metrics.setState(name, state);
   });
-  undo(() => follower.stop());
-  await follower.start();
-  follower.onSwap(watchRollbacks(metrics));
-  const audit = openAudit(config, options, { store, follower, metrics });
+  return { follower, metrics };
+}
 
+async function openSecrets(
+  config: Config,
+  { undo }: ControlOptions,
+  { store, snapshotFile }: Followed,
+): Promise<Pick<Control, "secrets" | "secretsChanged">> {
+  const secretsChanged = createSignal<[]>();
   const secrets = createJourneySecrets({
     store,
     timers: systemTimers,
     configured: journeySecretsOf(config),
     kept: (await snapshotFile?.read())?.shared ?? new Map(),
     keep: (name, secret) => snapshotFile?.keepShared(name, secret),
-    onChange: options.onSecretsChange,
+    onChange: secretsChanged.tell,
   });
   undo(() => secrets.stop());
   await secrets.start();
-  return { store, ownershipStores, follower, metrics, traffic, secrets, audit, underWay };
+  return { secrets, secretsChanged };
 }
 
 function openAudit(
@@ -141,7 +172,25 @@ export function questionsUnderWay(
   });
 }
 
-/** Of each cutover with journeys; empty: to be generated. */
+/** Whoever may signal the process. */
+const breaker = { name: "SIGUSR1", role: "responder" } as const;
+
+/** Rolls back these cutovers on this instance alone; in force in this process when it returns. */
+export function breakGlass({ follower, audit }: Control, names: readonly string[], log: Log): void {
+  for (const name of names) {
+    const asked = { name, actor: breaker, reason: "SIGUSR1" } as const;
+    const applied = follower.makeLocally({ ...asked, action: "rollback" });
+    const told = { ...asked, change: { action: "rollback" }, origin: { via: "local" } } as const;
+    if (applied.accepted) {
+      audit.madeLocally({ ...told, stands: applied.state });
+      continue;
+    }
+    audit.refused({ ...told, code: applied.code, stands: applied.state });
+    log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
+  }
+}
+
+/** The configured secrets of each cutover with journeys; none: to be generated. */
 export function journeySecretsOf({ cutovers }: Config): ReadonlyMap<string, readonly string[]> {
   return new Map(
     Object.entries(cutovers).flatMap(([name, { journey }]) =>

@@ -9,11 +9,13 @@
 import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { createSignal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
-import { createOwnershipMetrics } from "../ownership/metrics.ts";
+import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
-import { createSpool } from "../ownership/spool/spool.ts";
+import type { Ownership, Pins } from "../ownership/port.ts";
+import { createSpool, type Fact } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
@@ -28,9 +30,9 @@ import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
 import { createUpstreamPool } from "../proxy/upstream/open.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Following } from "../state/follow/snapshot.ts";
+import type { Side } from "../state/rules/model.ts";
 import type { Generation, Metrics } from "../telemetry/metrics.ts";
 import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
-import type { Front } from "./serving.ts";
 import { createLastingWitnesses, witnessesFor } from "./witnesses.ts";
 
 export interface DataPlaneOptions {
@@ -47,17 +49,18 @@ export interface DataPlaneOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-export interface DataPlane {
+interface DataPlane {
   /** By the configuration in force. */
   readonly handle: Handle;
   /** A request was refused before there was an exchange. */
   refused(): void;
   table(): Table;
-  readonly explaining: Front["explaining"];
+  readonly ownership: Ownership;
+  readonly pins: Pins;
   /** What its listener needs to know of connections. */
   readonly connections: ConnectionCounts;
   maxConnections(): number;
-  /** Builds what the configuration asks for, and changes nothing yet. @throws Error when it can not be built */
+  /** Builds what the configuration asks for, and changes nothing yet. @throws Error when it cannot be built */
   prepare(config: Config, counting: Generation): Prepared;
   /** Waits until nothing is under way. */
   close(): Promise<void>;
@@ -69,6 +72,116 @@ export interface Prepared {
   discard(): void;
 }
 
+/** @param counting of the configuration it begins with */
+export async function openDataPlane(
+  config: Config,
+  counting: Generation,
+  options: DataPlaneOptions,
+): Promise<DataPlane> {
+  startObjectsYoung();
+  const lasting = openLasting(config, options);
+  const { spool, notebook, upstreams, counts, upgrades } = lasting;
+  const { ownership, pins } = lasting.shared;
+  let plane = openPlane(config, counting, lasting, options);
+  lasting.goBy(plane.table);
+  await spool.start();
+  return {
+    handle: (inbound) => plane.handle(inbound),
+    refused: () => plane.refused(),
+    connections: createConnectionCounts(options.registry),
+    maxConnections: () => plane.maxConnections,
+    table: () => plane.table,
+    ownership,
+    pins,
+    prepare(declared, of) {
+      const next = openPlane(declared, of, lasting, options);
+      return {
+        commit() {
+          const before = plane;
+          plane = next;
+          lasting.goBy(next.table);
+          counts.configure(Object.keys(declared.cutovers));
+          upgrades.configure(Object.keys(declared.cutovers));
+          before.retire();
+        },
+        discard: () => next.retire(),
+      };
+    },
+    async close() {
+      plane.retire();
+      await upstreams.settled();
+      await notebook.close();
+      await spool.close();
+    },
+  };
+}
+
+type Lasting = ReturnType<typeof openLasting>;
+
+/** What every plane of the process shares, and what remembers. */
+function openLasting(config: Config, options: DataPlaneOptions) {
+  const { id, ownershipStores, registry, clock, log, onFault } = options;
+  const timers = systemTimers;
+  const names = Object.keys(config.cutovers);
+  const counts = createOwnershipMetrics(registry, names);
+  const recorded = createSignal<[fact: Fact, owner: Side]>();
+  const spool = createSpool({
+    owners: ownershipStores.owners,
+    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
+    clock,
+    timers,
+    log,
+    counts,
+    onRecorded: recorded.tell,
+  });
+  showWaiting(registry, spool.waiting);
+  const notebook = createNotebook({
+    store: ownershipStores.underWay,
+    clock,
+    timers,
+    onLost: counts.lostNotes,
+  });
+  /** Of which it can be told which of their orders are finished, by the configuration in force. */
+  const countOrders = new Set<string>();
+  const ownership = createOwnership({
+    ...ownershipStores,
+    spool,
+    onLearned(cutover, { key, ttlMs }, side) {
+      if (countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
+    },
+    counts,
+    clock,
+  });
+  recorded.hear((fact, owner) => ownership.remember(fact.cutover, fact, owner));
+  const pins = createPins({ pins: ownershipStores.pins, clock, onUnknown: counts.unknownPin });
+  const upgrades = createUpgradeCounts(registry, names);
+  return {
+    spool,
+    notebook,
+    counts,
+    upgrades,
+    upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
+    witnesses: createLastingWitnesses(options.accessLog, upgrades, counts, notebook),
+    /** What an exchange needs of them. */
+    shared: {
+      following: options.following,
+      ownership,
+      pins,
+      clock,
+      fieldNames: createFieldNames(),
+      ids: createIds(),
+      proxyName: options.proxyName,
+      onFault,
+    },
+    /** The table is that of the configuration in force. */
+    goBy({ cutovers }: Table): void {
+      countOrders.clear();
+      for (const [name, cutover] of cutovers) if (cutover.countsOrders) countOrders.add(name);
+    },
+  };
+}
+
+/** What serves by one configuration. */
 interface Plane {
   readonly table: Table;
   readonly handle: Handle;
@@ -78,124 +191,45 @@ interface Plane {
   retire(): void;
 }
 
-/** @param counting of the configuration it begins with */
-export async function openDataPlane(
-  config: Config,
-  counting: Generation,
-  options: DataPlaneOptions,
-): Promise<DataPlane> {
-  startObjectsYoung();
-  const { id, following, ownershipStores, registry, clock, log, onFault } = options;
-  const gates = { metrics: createUpstreamMetrics(registry), clock, timers: systemTimers, log };
-  const pool = createUpstreamPool(gates, onFault);
-  const metrics = createOwnershipMetrics(registry, Object.keys(config.cutovers), () => spool.waiting());
-  const upgrades = createUpgradeCounts(registry, Object.keys(config.cutovers));
-  const spool = createSpool({
-    owners: ownershipStores.owners,
-    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
-    clock,
-    timers: systemTimers,
-    log,
-    counts: metrics,
-    onRecorded: (fact, owner) => ownership.remember(fact.cutover, fact, owner),
-  });
-  const notebook = createNotebook({
-    store: ownershipStores.underWay,
-    clock,
-    timers: systemTimers,
-    onLost: metrics.lostNotes,
-  });
-  const ownership = createOwnership({
-    ...ownershipStores,
-    spool,
-    onLearned(cutover, { key, ttlMs }, side) {
-      if (plane.table.cutovers.get(cutover)?.countsOrders) notebook.learned(cutover, key, side, ttlMs);
-    },
-    counts: metrics,
-    clock,
-  });
-  const pins = createPins({ pins: ownershipStores.pins, clock, onUnknown: metrics.unknownPin });
-  const lasting = createLastingWitnesses(options.accessLog, upgrades, metrics, notebook);
-  const shared = {
-    following,
-    ownership,
-    pins,
-    clock,
-    fieldNames: createFieldNames(),
-    ids: createIds(),
-    proxyName: options.proxyName,
-    onFault,
+/** @throws Error when it cannot be built; its counting has ended then */
+function openPlane(config: Config, counting: Generation, lasting: Lasting, options: DataPlaneOptions): Plane {
+  const lease = lasting.upstreams.lease(config);
+  const gone = () => {
+    lease.release();
+    counting.end();
   };
-
-  function open(declared: Config, of: Generation): Plane {
-    const lease = pool.lease(declared);
-    const gone = () => {
-      lease.release();
-      of.end();
-    };
-    let underWay = 0;
-    let retired = false;
-    const counting: Witness = {
-      arrived() {
-        underWay += 1;
+  let underWay = 0;
+  let isRetired = false;
+  const untilOver: Witness = {
+    arrived() {
+      underWay += 1;
+    },
+    settled() {
+      underWay -= 1;
+      if (isRetired && underWay === 0) gone();
+    },
+  };
+  try {
+    const witnessesOf = witnessesFor(lasting.witnesses, counting.meter, untilOver);
+    const table = compileTable(config, lease.ways, options.secrets, witnessesOf);
+    const unread = counting.meter.row();
+    return {
+      table,
+      maxConnections: config.limits.connections,
+      handle: createHandle({ ...lasting.shared, table }),
+      refused() {
+        unread.began("none");
+        unread.settled("none", "rejected", 0);
       },
-      settled() {
-        underWay -= 1;
-        if (retired && underWay === 0) gone();
+      retire() {
+        isRetired = true;
+        if (underWay === 0) gone();
       },
     };
-    try {
-      const witnessesOf = witnessesFor(lasting, of.meter, counting);
-      const table = compileTable(declared, lease.ways, options.secrets, witnessesOf);
-      const unread = of.meter.row();
-      return {
-        table,
-        maxConnections: declared.limits.connections,
-        handle: createHandle({ ...shared, table }),
-        refused() {
-          unread.began("none");
-          unread.settled("none", "rejected", 0);
-        },
-        retire() {
-          retired = true;
-          if (underWay === 0) gone();
-        },
-      };
-    } catch (error) {
-      gone();
-      throw error;
-    }
+  } catch (error) {
+    gone();
+    throw error;
   }
-
-  let plane = open(config, counting);
-  await spool.start();
-  return {
-    handle: (inbound) => plane.handle(inbound),
-    refused: () => plane.refused(),
-    connections: createConnectionCounts(registry),
-    maxConnections: () => plane.maxConnections,
-    table: () => plane.table,
-    explaining: { ownership, pins },
-    prepare(declared, of) {
-      const next = open(declared, of);
-      return {
-        commit() {
-          const before = plane;
-          plane = next;
-          metrics.configure(Object.keys(declared.cutovers));
-          upgrades.configure(Object.keys(declared.cutovers));
-          before.retire();
-        },
-        discard: () => next.retire(),
-      };
-    },
-    async close() {
-      plane.retire();
-      await pool.settled();
-      await notebook.close();
-      await spool.close();
-    },
-  };
 }
 
 /** The names that the counts of a configuration go by. */

@@ -1,12 +1,13 @@
 /**
- * Rolling back and holding past every admin API: straight to the store, by the same rule book, as `direct`. For the
+ * Rolling back and ownershipStores past every admin API: straight to the store, by the same rule book, as `direct`. For the
  * hour in which no instance's admin listener can be reached.
  */
+
+import type { DirectAnswer, DirectWrite } from "../admin/api/write-answer.ts";
 import { appliedView, writeView } from "../admin/applied-view.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { StoreUnavailable } from "../base/unavailable.ts";
-import type { DirectAnswer, DirectWrite } from "../cli/engine.ts";
 import { waitApplied } from "../state/follow/applied.ts";
 import { reachOf } from "../state/rules/completion.ts";
 import { percentToNumber } from "../state/rules/percent.ts";

@@ -9,7 +9,7 @@ import type { Config } from "../config/schema.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
 
-export interface Finding {
+interface Finding {
   /** What was looked at: `store`, `upstream marketplace`. */
   readonly check: string;
   readonly verdict: "ok" | "warn" | "fail";

@@ -1,32 +1,28 @@
-/**
- * Builds a running instance from a configuration, and takes it down in reverse. With the parts in instance/, the only
- * place that knows every room.
- */
+/** Builds a running instance from a configuration, and takes it down in reverse: the only place that knows every room. */
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Explanation } from "../admin/api/explanation.ts";
 import type { Phase } from "../admin/api/schemas.ts";
-import { createAdminServer } from "../admin/server.ts";
+import { type AdminServer, createAdminServer } from "../admin/server.ts";
 import { systemClock } from "../base/clock.ts";
-import { errorText, type Log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import type { ConfigSource, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import { type Explained, explain } from "../proxy/explain.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import { accessLog, createLog, type LogLevel } from "../telemetry/log.ts";
+import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type Lines, openLog } from "../telemetry/log-file.ts";
-import { type Control, openControl } from "./control.ts";
-import { openDataPlane } from "./data-plane.ts";
-import { createLocalFront } from "./one-process.ts";
+import { breakGlass, type Control, openControl } from "./control.ts";
 import { createReload } from "./reload.ts";
-import type { Front } from "./serving.ts";
+import { openServing, type Serving } from "./serving.ts";
 import { findPort, type InheritedSockets, patiently } from "./sockets.ts";
-import { createWorkerFront } from "./workers/primary.ts";
+import { createWorkers, type Workers } from "./workers/primary.ts";
+import { createWorkerVersions, type WorkerVersions } from "./workers/versions.ts";
 
-export interface InstanceOptions {
+interface InstanceOptions {
   /** Where log lines go: a file, or standard output without it. */
   readonly logPath?: string;
   readonly logLevel?: LogLevel;
@@ -51,10 +47,7 @@ export interface Instance {
   close(): Promise<void>;
 }
 
-/** Whoever may signal the process. */
-const breaker = { name: "SIGUSR1", role: "responder" } as const;
-
-/** @throws Error when a listener's port is taken or the embedded store can not be opened; nothing is left behind */
+/** @throws Error when a listener's port is taken or the embedded store cannot be opened; nothing is left behind */
 export async function composeInstance(config: Config, options: InstanceOptions): Promise<Instance> {
   /** What takes down what was built, last first. */
   const teardown: (() => Promise<void> | void)[] = [];
@@ -69,45 +62,107 @@ export async function composeInstance(config: Config, options: InstanceOptions):
   }
 }
 
+/** What the parts of an instance share. */
+interface Shared {
+  readonly options: InstanceOptions;
+  readonly instance: { readonly id: string; readonly startedAt: string };
+  readonly lines: Lines;
+  readonly log: Log;
+  readonly undo: (step: () => Promise<void> | void) => void;
+  /** The configuration in force. */
+  config: Config;
+  phase: Phase;
+  workersLinesDropped: number;
+}
+
 async function build(
-  first: Config,
+  config: Config,
   options: InstanceOptions,
-  undo: (step: () => Promise<void> | void) => void,
+  undo: Shared["undo"],
   close: () => Promise<void>,
 ): Promise<Instance> {
-  const clock = systemClock;
-  const instance = { id: randomBytes(4).toString("hex"), startedAt: new Date(clock.now()).toISOString() };
-  const size = first.workers === "auto" ? availableParallelism() : first.workers;
-  let config = first;
-  let phase: Phase = "starting";
-  let workersLinesDropped = 0;
-  let front: Front | undefined;
-
+  const instance = {
+    id: randomBytes(4).toString("hex"),
+    startedAt: new Date(systemClock.now()).toISOString(),
+  };
+  const size = config.workers === "auto" ? availableParallelism() : config.workers;
   const { lines, end: endLines } = openLog(options.logPath, size > 1);
   undo(endLines);
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
+  const shared: Shared = {
+    ...{ options, instance, lines, log, undo, config },
+    phase: "starting",
+    workersLinesDropped: 0,
+  };
+  const versions = size > 1 ? createWorkerVersions() : undefined;
   const control = await openControl(config, {
     instance,
     version: options.version,
-    config: () => config,
-    versions: () => front?.versions?.(),
-    logLinesDropped: () => lines.dropped() + workersLinesDropped,
-    onSecretsChange: () => front?.secretsChanged(),
+    config: () => shared.config,
+    versions: versions?.lowest,
+    logLinesDropped: () => lines.dropped() + shared.workersLinesDropped,
     log,
     undo,
   });
-  const { store, follower, metrics, traffic } = control;
-
-  const base = { config, options, control, instance: instance.id, lines, log };
-  const serving =
-    size === 1
-      ? await openHere(base)
-      : await openWorkers(base, size, (more) => {
-          workersLinesDropped += more;
-        });
-  front = serving;
+  const workers = versions && (await openWorkers(shared, control, size, versions));
+  const serving = workers ?? (await openHere(shared, control));
   undo(() => serving.close());
 
+  const { admin, url } = await openAdmin(shared, control, serving, workers);
+  const port = await serving.listen();
+  undo(async () => {
+    shared.phase = "draining";
+    await sleep(shared.config.drain.delay);
+    await serving.drain(shared.config.drain);
+  });
+  shared.phase = "ready";
+  const { file } = options;
+  const reload =
+    file &&
+    createReload({
+      read: () => file.read(),
+      config: () => shared.config,
+      onSwap(next) {
+        shared.config = next;
+      },
+      control,
+      prepare: (loaded, counting) => serving.prepare(loaded, counting),
+      onSecrets: () => workers?.tellSecrets(),
+      admin,
+      log,
+    });
+  const { host, tls } = config.listeners.proxy;
+  const proxyUrl = originOf(host, port, tls === undefined ? "http" : "https");
+  log.info({ instance: instance.id, proxy: proxyUrl, admin: url }, "ready");
+  return {
+    id: instance.id,
+    proxy: { url: proxyUrl },
+    admin: { url },
+    breakGlass() {
+      log.error({ instance: instance.id }, "SIGUSR1: rolling back every cutover on this instance");
+      breakGlass(control, Object.keys(shared.config.cutovers), log);
+      const everywhere = workers?.inForce() ?? Promise.resolve();
+      void everywhere.then(() =>
+        log.error({ instance: instance.id }, "SIGUSR1: in force in every process of this instance"),
+      );
+    },
+    reload: async () => reload?.(),
+    async restartWorkers() {
+      if (workers !== undefined) return workers.restart();
+      log.warn({}, "there are no workers to restart: with workers 1 the instance is one process");
+    },
+    close,
+  };
+}
+
+async function openAdmin(
+  shared: Shared,
+  control: Control,
+  { table, ownership, pins }: Pick<Serving, "table" | "ownership" | "pins">,
+  workers: Workers | undefined,
+): Promise<{ readonly admin: AdminServer; readonly url: string }> {
+  const { config, options, instance, log, undo } = shared;
+  const { store, follower, metrics, traffic } = control;
   const admin = await createAdminServer({
     store,
     follower,
@@ -118,133 +173,63 @@ async function build(
     metrics: {
       contentType: metrics.contentType,
       async render() {
-        await serving.collect();
+        await workers?.collect();
         return metrics.render();
       },
     },
-    ...(serving.versions === undefined ? {} : { versions: serving.versions }),
-    inForce: serving.inForce,
+    ...(workers === undefined ? {} : { versions: workers.versions, inForce: workers.inForce }),
     traffic: () => traffic.snapshot(),
     underWay: control.underWay,
     instance,
     async explain(name, question) {
-      const explained = await explain(
-        { table: serving.table(), following: follower, ...serving.explaining },
-        name,
-        question,
-      );
+      const context = { table: table(), following: follower, ownership, pins };
+      const explained = await explain(context, name, question);
       return explained && explanationOf(explained);
     },
-    health: () => (phase === "ready" && !serving.serves() ? "starting" : phase),
-    clock,
+    health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),
+    clock: systemClock,
     log,
     version: options.version,
   });
   undo(() => admin.close());
-  const { wait } = config.listeners;
-  const adminSocket = options.sockets?.admin;
-  if (adminSocket === undefined) await patiently(wait, () => findPort(config.listeners.admin));
-  const adminAt = await admin.listen({
-    ...config.listeners.admin,
-    ...(adminSocket === undefined ? {} : { fd: adminSocket }),
-  });
-  const port = await serving.listen();
-  undo(async () => {
-    phase = "draining";
-    await sleep(config.drain.delay);
-    await serving.drain(config.drain);
-  });
-  phase = "ready";
-
-  const { file } = options;
-  const reload =
-    file &&
-    createReload({
-      read: () => file.read(),
-      config: () => config,
-      onSwap(next) {
-        config = next;
-      },
-      control,
-      front: serving,
-      admin,
-      log,
-    });
-  const { host, tls } = config.listeners.proxy;
-  const proxyUrl = originOf(host, port, tls === undefined ? "http" : "https");
-  log.info({ instance: instance.id, proxy: proxyUrl, admin: adminAt.url }, "ready");
-  return {
-    id: instance.id,
-    proxy: { url: proxyUrl },
-    admin: { url: adminAt.url },
-    breakGlass() {
-      log.error({ instance: instance.id }, "SIGUSR1: rolling back every cutover on this instance");
-      for (const name of Object.keys(config.cutovers)) {
-        const asked = { name, actor: breaker, reason: "SIGUSR1" } as const;
-        const applied = follower.makeLocally({ ...asked, action: "rollback" });
-        const told = { ...asked, change: { action: "rollback" }, origin: { via: "local" } } as const;
-        if (applied.accepted) {
-          control.audit.madeLocally({ ...told, stands: applied.state });
-          continue;
-        }
-        control.audit.refused({ ...told, code: applied.code, stands: applied.state });
-        log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
-      }
-      void serving
-        .inForce()
-        .then(() =>
-          log.error({ instance: instance.id }, "SIGUSR1: in force in every process of this instance"),
-        );
-    },
-    reload: async () => reload?.(),
-    restartWorkers: () => serving.restart(),
-    close,
-  };
+  const at = config.listeners.admin;
+  const socket = options.sockets?.admin;
+  if (socket === undefined) await patiently(config.listeners.wait, () => findPort(at));
+  const { url } = await admin.listen({ ...at, ...(socket === undefined ? {} : { fd: socket }) });
+  return { admin, url };
 }
 
-interface Base {
-  readonly config: Config;
-  readonly options: InstanceOptions;
-  readonly control: Control;
-  readonly instance: string;
-  readonly lines: Lines;
-  readonly log: Log;
-}
-
-async function openHere({ config, options, control, instance, lines, log }: Base): Promise<Front> {
-  const proxyName = `cutover-${instance}`;
-  const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
-  const plane = await openDataPlane(config, control.metrics.counting, {
-    id: instance,
-    proxyName,
-    following: control.follower,
-    ownershipStores: control.ownershipStores,
-    secrets: control.secrets,
-    registry: control.metrics.registry,
-    accessLog: accessLog({ destination: lines, enabled: options.accessLog ?? true }),
-    clock: systemClock,
-    log,
-    onFault,
-  });
+async function openHere(shared: Shared, control: Control): Promise<Serving> {
+  const { config, options, instance, lines, log } = shared;
   const fd = options.sockets?.proxy;
   const { host, port } = config.listeners.proxy;
   if (fd === undefined && config.listeners.wait > 0) {
     await patiently(config.listeners.wait, () => findPort({ host, port }));
   }
-  const { tls } = config.listeners.proxy;
-  const at = fd === undefined ? { host, port } : { fd };
-  return createLocalFront({ plane, at, tls, proxyName, log, onFault });
+  return openServing(config, control.metrics.counting, {
+    id: instance.id,
+    instance: instance.id,
+    at: fd === undefined ? { host, port } : { fd },
+    following: control.follower,
+    ownershipStores: control.ownershipStores,
+    secrets: control.secrets,
+    registry: control.metrics.registry,
+    lines,
+    logsAccess: options.accessLog ?? true,
+    log,
+  });
 }
 
 /** The program of a worker: worker.ts as it was built, or as it is in the source. */
 const workerProgram = fileURLToPath(import.meta.url).replace(/instance(?=\.[jt]s$)/, "../worker");
 
 async function openWorkers(
-  base: Base,
+  shared: Shared,
+  control: Control,
   size: number,
-  onLogLinesDropped: (more: number) => void,
-): Promise<Front> {
-  const { config, options, control, instance, log } = base;
+  versions: WorkerVersions,
+): Promise<Workers> {
+  const { config, options, instance, log } = shared;
   const source = options.file?.source;
   if (source === undefined) throw new Error("workers need a configuration that is in a file");
   const fd = options.sockets?.proxy;
@@ -253,25 +238,23 @@ async function openWorkers(
     fd === undefined
       ? { host, port: await patiently(config.listeners.wait, () => findPort(config.listeners.proxy)) }
       : { fd };
-  return createWorkerFront({
+  const workers = createWorkers({
     size,
     program: workerProgram,
-    instance,
+    instance: instance.id,
     at,
     config,
     source,
-    counting: control.metrics.counting,
-    follower: control.follower,
-    secrets: control.secrets,
-    ownershipStores: control.ownershipStores,
-    metrics: control.metrics,
-    traffic: control.traffic,
+    control,
+    versions,
     logging: {
       level: options.logLevel ?? "info",
       accessLog: options.accessLog ?? true,
       path: options.logPath,
     },
-    onLogLinesDropped,
+    onLogLinesDropped(more) {
+      shared.workersLinesDropped += more;
+    },
     log,
     onLost() {
       if (fd === undefined) return;
@@ -280,6 +263,8 @@ async function openWorkers(
       process.exit(1);
     },
   });
+  control.secretsChanged.hear(workers.tellSecrets);
+  return workers;
 }
 
 /** What was explained, as the admin API says it. */

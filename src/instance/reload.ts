@@ -1,5 +1,5 @@
 /**
- * The configuration read again. It is swapped whole or not at all: what is wrong with the new one, or can not change
+ * The configuration read again. It is swapped whole or not at all: what is wrong with the new one, or cannot change
  * while the instance runs, is logged, and the one in force stays.
  */
 import type { AdminServer } from "../admin/server.ts";
@@ -8,17 +8,20 @@ import { errorText, type Log } from "../base/log.ts";
 import { lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
+import type { Generation } from "../telemetry/metrics.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
-import { routesOf } from "./data-plane.ts";
-import type { Front } from "./serving.ts";
+import { type Prepared, routesOf } from "./data-plane.ts";
 
-export interface ReloadOptions {
+interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;
   readonly config: () => Config;
   /** It is in force now. */
   readonly onSwap: (config: Config) => void;
   readonly control: Control;
-  readonly front: Front;
+  /** Has what serves build it. @throws Error when it cannot be built; the counting has ended then */
+  readonly prepare: (loaded: LoadedConfig, counting: Generation) => Prepared | Promise<Prepared>;
+  /** The journey secrets are those of the configuration in force. */
+  readonly onSecrets: () => void;
   readonly admin: Pick<AdminServer, "reconfigure">;
   readonly log: Log;
 }
@@ -27,7 +30,7 @@ const kept = "the configuration was not changed: the one in force stays";
 
 /** @returns reads and swaps; resolves when it is done, and never rejects. One at a time */
 export function createReload(options: ReloadOptions): () => Promise<void> {
-  const { read, config, onSwap, control, front, admin, log } = options;
+  const { read, config, onSwap, control, prepare, onSecrets, admin, log } = options;
   const { follower, metrics, traffic, secrets } = control;
 
   return coalesce(async () => {
@@ -61,7 +64,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     try {
       await follower.follow(both);
       await secrets.reconfigure(journeySecretsOf(next));
-      const prepared = await front.prepare(loaded, counting);
+      const prepared = await prepare(loaded, counting);
       prepared.commit();
       goBy(next);
     } catch (error) {
@@ -70,7 +73,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       goBy(before);
       throw error;
     } finally {
-      front.secretsChanged();
+      onSecrets();
       await follower.follow(Object.keys(config().cutovers));
     }
   }

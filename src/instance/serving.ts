@@ -1,38 +1,97 @@
-/** Where requests are served: in this process (local-front.ts), or in workers (worker-front.ts). */
+/**
+ * Serving requests in this process, which is the whole instance or one of its workers: the data plane behind its
+ * listener, from the first connection to the last answer.
+ */
+import { systemClock } from "../base/clock.ts";
+import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
-import type { ExplainContext } from "../proxy/explain.ts";
+import type { Config } from "../config/schema.ts";
+import type { Ownership, Pins } from "../ownership/port.ts";
+import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
+import { accessLog } from "../telemetry/log.ts";
+import type { Lines } from "../telemetry/log-file.ts";
 import type { Generation } from "../telemetry/metrics.ts";
-import type { Prepared } from "./data-plane.ts";
-import type { Drain } from "./workers/messages.ts";
+import { type DataPlaneOptions, openDataPlane, type Prepared } from "./data-plane.ts";
 
-export interface Front {
-  /** @returns the port taken @throws Error when nothing can listen there, or a worker can not start */
+/** As in the configuration: how long connections may be idle, and exchanges go on; ms. */
+export interface Drain {
+  readonly idle: number;
+  readonly grace: number;
+}
+
+export interface Serving {
+  /** @returns the port taken @throws Error when nothing can listen there */
   listen(): Promise<number>;
   /** Of the configuration in force. */
   table(): Table;
-  /** What tells a person who owns a key, and where a journey goes on. */
-  readonly explaining: Pick<ExplainContext, "ownership" | "pins">;
+  readonly ownership: Ownership;
+  readonly pins: Pins;
   /**
-   * Has the configuration built, and changes nothing yet.
+   * Builds what the configuration asks for, and changes nothing yet.
    *
-   * @param counting of that configuration; ended when it can not be built
-   * @throws Error when it can not be built
+   * @param counting of that configuration; ended when it cannot be built
+   * @throws Error when it cannot be built
    */
-  prepare(loaded: LoadedConfig, counting: Generation): Promise<Prepared>;
-  /** The versions requests are decided by, where they are not those of the follower's snapshot. */
-  readonly versions?: () => Readonly<Record<string, number>>;
-  /** Resolves when every process that serves decides by what the follower had when this was called. */
-  inForce(): Promise<void>;
-  /** Whether anybody accepts connections. */
-  serves(): boolean;
-  /** Resolves when all that was counted so far is in the metrics, or soon after. */
-  collect(): Promise<void>;
-  /** The journey secrets have changed. */
-  secretsChanged(): void;
-  /** Replaces the workers one after the other. */
-  restart(): Promise<void>;
+  prepare(loaded: Pick<LoadedConfig, "config">, counting: Generation): Prepared;
   /** Accepts no more and lets what is under way finish, for as long as the grace. */
   drain(how: Drain): Promise<void>;
+  /** Once nothing is under way any more. */
   close(): Promise<void>;
+}
+
+interface ServingOptions
+  extends Pick<DataPlaneOptions, "id" | "following" | "ownershipStores" | "secrets" | "registry"> {
+  /** The instance's id. */
+  readonly instance: string;
+  readonly at: ListenAt;
+  readonly lines: Lines;
+  /** Whether each request has its line. */
+  readonly logsAccess: boolean;
+  readonly log: Log;
+}
+
+/** @param counting of the configuration it begins with */
+export async function openServing(
+  config: Config,
+  counting: Generation,
+  options: ServingOptions,
+): Promise<Serving> {
+  const { instance, at, lines, logsAccess, log, ...parts } = options;
+  const proxyName = `cutover-${instance}`;
+  const onFault = faultsTo(log);
+  const plane = await openDataPlane(config, counting, {
+    ...parts,
+    proxyName,
+    accessLog: accessLog({ destination: lines, enabled: logsAccess }),
+    clock: systemClock,
+    log,
+    onFault,
+  });
+  const server = createProxyServer({
+    exchange: plane.handle,
+    proxyName,
+    onRefused: plane.refused,
+    maxConnections: plane.maxConnections,
+    connections: plane.connections,
+    tls: config.listeners.proxy.tls,
+    onFault,
+  });
+  return {
+    listen: () => server.listen(at),
+    table: plane.table,
+    ownership: plane.ownership,
+    pins: plane.pins,
+    prepare(loaded, of) {
+      server.refresh();
+      return plane.prepare(loaded.config, of);
+    },
+    drain: ({ idle, grace }) => server.close(grace, idle),
+    close: plane.close,
+  };
+}
+
+/** @returns logs an error that nobody expects: it ends an exchange at most, never the process */
+export function faultsTo(log: Log): (error: unknown) => void {
+  return (error) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
 }

@@ -25,15 +25,20 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   configure(cutovers: readonly string[]): void;
 }
 
-/**
- * @param cutovers the names whose series exist at 0 from the start
- * @param waiting how many owners wait in the spool; without it, nobody of this process waits there
- */
-export function createOwnershipMetrics(
-  registry: Registry,
-  cutovers: readonly string[],
-  waiting?: () => number,
-): OwnershipMetrics {
+/** @param waiting how many owners wait in the spool; asked at a scrape */
+export function showWaiting(registry: Registry, waiting: () => number): void {
+  new Gauge({
+    name: "cutover_ownership_spool_waiting",
+    help: "Owners that wait for the store to record them.",
+    registers: [registry],
+    collect() {
+      this.set(waiting());
+    },
+  });
+}
+
+/** @param cutovers the names whose series exist at 0 from the start */
+export function createOwnershipMetrics(registry: Registry, cutovers: readonly string[]): OwnershipMetrics {
   const counters: Counter[] = [];
   const counter = (name: string, help: string) => {
     const made = new Counter({ name, help, labelNames: ["cutover"], registers: [registry] });
@@ -45,14 +50,6 @@ export function createOwnershipMetrics(
     help: "Requests whose journey cookie counted as none: malformed, not signed by this cutover, or expired.",
     labelNames: ["cutover", "fault"],
     registers: [registry],
-  });
-  new Gauge({
-    name: "cutover_ownership_spool_waiting",
-    help: "Owners that wait for the store to record them.",
-    registers: [registry],
-    collect() {
-      if (waiting !== undefined) this.set(waiting());
-    },
   });
   const lostNotes = new Counter({
     name: "cutover_open_notes_lost_total",

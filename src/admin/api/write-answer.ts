@@ -75,3 +75,28 @@ export const writeAnswer = z
     ],
   });
 export type WriteAnswer = z.output<typeof writeAnswer>;
+
+/** A rollback or hold that goes straight to the store. */
+export interface DirectWrite {
+  /** redis://… or rediss://…, with what it takes to sign in. */
+  readonly url: string;
+  /** Of every key in the store. */
+  readonly prefix: string;
+  readonly name: string;
+  readonly action: "rollback" | "rollback_hard" | "hold";
+  readonly reason: string;
+  readonly ifVersion?: number;
+  readonly waitMs: number;
+}
+
+export type DirectAnswer =
+  | { readonly kind: "answered"; readonly answer: WriteAnswer }
+  /** By the rule book; `stands`: how the cutover does. */
+  | {
+      readonly kind: "refused";
+      readonly code: string;
+      readonly stands: Pick<WriteAnswer, "percent" | "state" | "version">;
+    }
+  /** Neither the store nor an instance has a cutover of that name. */
+  | { readonly kind: "unknown_name"; readonly known: readonly string[] }
+  | { readonly kind: "out_of_reach"; readonly why: string };

@@ -8,7 +8,7 @@ import type { Following, Snapshot } from "../../state/follow/snapshot.ts";
 import { initialState } from "../../state/rules/model.ts";
 import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
 
-export interface TaughtFollowing extends Following {
+interface TaughtFollowing extends Following {
   /** The snapshot is in force when this returns. @returns its number, and the versions decided by */
   teach(snapshot: SnapshotMessage): {
     readonly seq: number;

@@ -1,6 +1,6 @@
 /** A worker's end of the channel to its primary. */
 import { systemTimers, within } from "../../base/clock.ts";
-import { type FromWorker, type Question, type Reply, type ToWorker, toWorker } from "./messages.ts";
+import { type FromWorker, type StoreQuestion, type StoreReply, type ToWorker, toWorker } from "./messages.ts";
 
 export interface Link {
   /** Resolves when it is on its way, or nobody is there to hear it. */
@@ -8,7 +8,7 @@ export interface Link {
   /** Messages in the order they were sent; what is none of this protocol's is dropped. */
   onMessage(listener: (message: ToWorker) => void): void;
   /** @throws StoreUnavailable when no reply comes in time */
-  ask(question: Question): Promise<Reply>;
+  ask(question: StoreQuestion): Promise<StoreReply>;
 }
 
 /** How long a request may wait for a reply. */
@@ -17,7 +17,7 @@ const replyWithinMs = 250;
 /** @throws Error when the process was not started by a primary */
 export function createLink(): Link {
   if (process.send === undefined) throw new Error("this program is started by cutover serve, not by hand");
-  const waiting = new Map<number, (reply: Reply) => void>();
+  const waiting = new Map<number, (reply: StoreReply) => void>();
   const listeners = new Set<(message: ToWorker) => void>();
   let last = 0;
 
@@ -42,7 +42,7 @@ export function createLink(): Link {
     onMessage: (listener) => void listeners.add(listener),
     async ask(question) {
       const seq = ++last;
-      const reply = new Promise<Reply>((resolve) => waiting.set(seq, resolve));
+      const reply = new Promise<StoreReply>((resolve) => waiting.set(seq, resolve));
       void send({ type: "ask", seq, question });
       try {
         return await within(replyWithinMs, systemTimers, reply);

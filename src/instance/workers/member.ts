@@ -1,142 +1,164 @@
-/** One worker as its primary sees it: a process, the channel to it, and what it has told so far. */
+/** One worker as its primary sees it: a process, the channel to it, and what it was asked and has not answered yet. */
 import cluster from "node:cluster";
 import { systemTimers, within } from "../../base/clock.ts";
+import type { ConfigSource } from "../../config/load/load.ts";
 import {
-  type ConfigSource,
   type FromWorker,
   fromWorker,
-  type Question,
-  type Reply,
   type Report,
   type Start,
+  type StoreQuestion,
+  type StoreReply,
   type ToWorker,
 } from "./messages.ts";
+import type { DecidedVersions } from "./versions.ts";
 
-export interface Member {
+export interface WorkerMember {
   readonly number: number;
   readonly pid: number | undefined;
-  /** Resolves with the port once it accepts connections. @throws Error when it can not, or is gone before */
+  /** Resolves with the port once it accepts connections. @throws Error when it cannot, or is gone before */
   readonly listening: Promise<number>;
   /** Resolves when the process is gone, with why. */
   readonly gone: Promise<string>;
-  /** The versions it decides by; empty until it has told. */
-  versions(): Readonly<Record<string, number>>;
-  /** Whether it decides by that snapshot or a later one, or can not decide by an earlier one any more. */
-  follows(seq: number): boolean;
   send(message: ToWorker): void;
-  /** Has it build what the configuration asks for. @returns why it can not, if so */
+  /** Has it build what the configuration asks for. @returns why it cannot, if so */
   prepare(source: ConfigSource): Promise<string | undefined>;
   /** Resolves when what it has counted so far was reported, or it is gone. */
   collect(): Promise<void>;
   kill(): void;
 }
 
+/** What a worker tells; each is given its number. */
 export interface MemberEvents {
-  onReport(member: Member, report: Report): void;
-  onFollowing(): void;
-  answer(question: Question): Promise<Reply>;
+  onReport(worker: number, report: Report): void;
+  /** It decides by the snapshot of this number, and by these versions. */
+  onFollowing(worker: number, seq: number, versions: DecidedVersions): void;
+  answer(question: StoreQuestion): Promise<StoreReply>;
 }
 
 /** How long one may take to start, or to build a configuration. */
 const patienceMs = 30_000;
 
-/** @param first what it is told first, as of the moment it hears */
-export function startMember(number: number, first: () => Start, events: MemberEvents): Member {
-  const worker = cluster.fork();
-  let isHearing = false;
-  const collecting = new Map<number, () => void>();
-  let versions: Readonly<Record<string, number>> = {};
-  let followed = Number.NEGATIVE_INFINITY;
-  let last = 0;
-  let preparing: ((problem: string | undefined) => void) | undefined;
-  let settleListening: { resolve(port: number): void; reject(error: Error): void };
-  const listening = new Promise<number>((resolve, reject) => {
-    settleListening = { resolve, reject };
-  });
-  // Whoever does not wait for it hears of its end by `gone`.
-  listening.catch(() => undefined);
+/** What waits for the worker's word. */
+interface Awaited {
+  readonly listening: Deferred<number>;
+  prepared: Deferred<string | undefined> | undefined;
+  /** By the number of the `collect`. */
+  readonly collected: Map<number, Deferred<void>>;
+}
 
-  const gone = new Promise<string>((resolve) => {
-    worker.once("exit", (code: number | null, signal: string | null) => {
-      const why = signal === null ? `exit code ${code}` : `${signal}`;
-      settleListening.reject(new Error(`worker ${number} ended before it was ready: ${why}`));
-      // Whoever takes its place begins by the configuration of then.
-      preparing?.(undefined);
-      for (const done of collecting.values()) done();
-      resolve(why);
-    });
-  });
-  worker.on("error", () => undefined);
-  worker.on("message", (received: unknown) => {
-    const { data: message } = fromWorker.safeParse(received);
-    if (message !== undefined) hear(message);
-  });
+/** @param first what it is told first, as of the moment it hears */
+export function startMember(number: number, first: () => Start, events: MemberEvents): WorkerMember {
+  const worker = cluster.fork();
+  const awaited: Awaited = { listening: createDeferred(), prepared: undefined, collected: new Map() };
+  // Whoever does not wait for it hears of its end by `gone`.
+  awaited.listening.promise.catch(() => undefined);
+  let isHearing = false;
+  let last = 0;
 
   function send(message: ToWorker): void {
     if (isHearing && worker.isConnected()) worker.send(message, () => undefined);
   }
 
-  function hear(message: FromWorker): void {
-    switch (message.type) {
-      case "booted":
-        isHearing = true;
-        send(first());
-        break;
-      case "listening":
-        settleListening.resolve(message.port);
-        break;
-      case "failed":
-        settleListening.reject(
-          Object.assign(new Error(message.message), message.code === undefined ? {} : { code: message.code }),
-        );
-        break;
-      case "following":
-        ({ versions, seq: followed } = message);
-        events.onFollowing();
-        break;
-      case "prepared":
-        preparing?.(message.problem);
-        break;
-      case "report":
-        events.onReport(member, message);
-        if (message.seq !== undefined) collecting.get(message.seq)?.();
-        break;
-      case "ask":
-        void events
-          .answer(message.question)
-          .then((reply) => send({ type: "reply", seq: message.seq, reply }));
-    }
-  }
+  worker.on("error", () => undefined);
+  worker.on("message", (received: unknown) => {
+    const { data: message } = fromWorker.safeParse(received);
+    if (message === undefined) return;
+    if (message.type === "booted") {
+      isHearing = true;
+      send(first());
+    } else hear(message, { number, send, awaited, events });
+  });
+  const gone = new Promise<string>((resolve) => {
+    worker.once("exit", (code: number | null, signal: string | null) => {
+      const why = signal === null ? `exit code ${code}` : `${signal}`;
+      awaited.listening.reject(new Error(`worker ${number} ended before it was ready: ${why}`));
+      // Whoever takes its place begins by the configuration of then.
+      awaited.prepared?.resolve(undefined);
+      for (const collected of awaited.collected.values()) collected.resolve();
+      resolve(why);
+    });
+  });
+  const listening = within(patienceMs, systemTimers, awaited.listening.promise);
+  listening.catch(() => undefined);
 
-  const member: Member = {
+  return {
     number,
     pid: worker.process.pid,
-    listening: within(patienceMs, systemTimers, listening),
+    listening,
     gone,
-    versions: () => versions,
-    // One that does not hear yet is told the latest first.
-    follows: (seq) => !isHearing || followed >= seq,
     send,
     async prepare(source) {
-      const prepared = new Promise<string | undefined>((resolve) => {
-        preparing = resolve;
-      });
+      const prepared = createDeferred<string | undefined>();
+      awaited.prepared = prepared;
       send({ type: "prepare", source });
       try {
-        return await within(patienceMs, systemTimers, prepared);
+        return await within(patienceMs, systemTimers, prepared.promise);
       } catch {
         return `worker ${number} does not answer`;
       }
     },
     async collect() {
       const seq = ++last;
-      const collected = new Promise<void>((resolve) => collecting.set(seq, resolve));
+      const collected = createDeferred<void>();
+      awaited.collected.set(seq, collected);
       send({ type: "collect", seq });
-      await collected;
-      collecting.delete(seq);
+      await collected.promise;
+      awaited.collected.delete(seq);
     },
     kill: () => worker.process.kill("SIGKILL"),
   };
-  member.listening.catch(() => undefined);
-  return member;
+}
+
+interface Hearing {
+  readonly number: number;
+  readonly send: (message: ToWorker) => void;
+  readonly awaited: Awaited;
+  readonly events: MemberEvents;
+}
+
+function hear(
+  message: Exclude<FromWorker, { readonly type: "booted" }>,
+  { number, send, awaited, events }: Hearing,
+): void {
+  switch (message.type) {
+    case "listening":
+      awaited.listening.resolve(message.port);
+      break;
+    case "failed": {
+      const code = message.code === undefined ? {} : { code: message.code };
+      awaited.listening.reject(Object.assign(new Error(message.message), code));
+      break;
+    }
+    case "following":
+      events.onFollowing(number, message.seq, message.versions);
+      break;
+    case "prepared":
+      awaited.prepared?.resolve(message.problem);
+      break;
+    case "report":
+      events.onReport(number, message);
+      if (message.seq !== undefined) awaited.collected.get(message.seq)?.resolve();
+      break;
+    case "ask":
+      void events.answer(message.question).then((reply) => send({ type: "reply", seq: message.seq, reply }));
+  }
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function createDeferred<T>(): Deferred<T> {
+  let settle: Omit<Deferred<T>, "promise"> | undefined;
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return {
+    promise,
+    resolve: (value) => settle?.resolve(value),
+    reject: (error) => settle?.reject(error),
+  };
 }

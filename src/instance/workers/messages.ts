@@ -10,14 +10,12 @@ import { storedState } from "../../state/store/stored-state.ts";
 import { logLevels } from "../../telemetry/log.ts";
 import { countIncrements } from "../../telemetry/requests/series.ts";
 import { trafficIncrements } from "../../telemetry/traffic/traffic.ts";
-import { carriedMetrics } from "./carried.ts";
 
 /** Raised whenever a message changes. */
 export const protocol = 4;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
-export type ConfigSource = z.output<typeof source>;
 
 const snapshot = z.object({
   /** Higher for each that follows: a change of this instance alone has no version of its own. */
@@ -70,7 +68,7 @@ const question = z.discriminatedUnion("call", [
   z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),
   z.object({ call: z.literal("note"), notes: z.array(note) }),
 ]);
-export type Question = z.output<typeof question>;
+export type StoreQuestion = z.output<typeof question>;
 
 const owner = z.enum(sides).nullable();
 const reply = z.discriminatedUnion("kind", [
@@ -80,7 +78,7 @@ const reply = z.discriminatedUnion("kind", [
   /** The store does not answer. */
   z.object({ kind: z.literal("unavailable") }),
 ]);
-export type Reply = z.output<typeof reply>;
+export type StoreReply = z.output<typeof reply>;
 
 const start = z.object({
   type: z.literal("start"),
@@ -99,9 +97,7 @@ const start = z.object({
 });
 export type Start = z.output<typeof start>;
 
-/** As in the configuration: how long connections may be idle, and exchanges go on; ms. */
 const drain = z.object({ idle: z.number(), grace: z.number() });
-export type Drain = z.output<typeof drain>;
 
 export const toWorker = z.discriminatedUnion("type", [
   start,
@@ -117,6 +113,17 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),
 ]);
 export type ToWorker = z.output<typeof toWorker>;
+
+/** Small metrics of rooms: of a counter what came since the last report, of a gauge how it stands. */
+const carriedMetric = z.object({
+  type: z.enum(["counter", "gauge"]),
+  name: z.string(),
+  help: z.string(),
+  /** Labels, and the increment or the value. */
+  samples: z.array(z.tuple([z.record(z.string(), z.string()), z.number()])),
+});
+const carriedMetrics = z.array(carriedMetric);
+export type CarriedMetrics = z.output<typeof carriedMetrics>;
 
 const report = z.object({
   type: z.literal("report"),
@@ -146,7 +153,6 @@ export const fromWorker = z.discriminatedUnion("type", [
 export type FromWorker = z.output<typeof fromWorker>;
 export type SnapshotMessage = z.output<typeof snapshot>;
 export type ContactMessage = z.output<typeof contact>;
-export type SecretsMessage = z.output<typeof secrets>;
 
 export const reportEveryMs = 250;
 

@@ -6,29 +6,29 @@
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/unavailable.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
-import type { Question, Reply } from "./messages.ts";
+import type { StoreQuestion, StoreReply } from "./messages.ts";
 
 /** @param send rejects with StoreUnavailable when no reply comes in time */
 export function askingStores(
-  send: (question: Question) => Promise<Reply>,
+  send: (question: StoreQuestion) => Promise<StoreReply>,
   clock: Pick<Clock, "monotonic">,
 ): OwnershipStores {
   let isTroubled = false;
   let backSinceMs = Number.NEGATIVE_INFINITY;
 
-  async function ask(question: Question): Promise<Reply> {
-    const reply = await send(question).catch((): Reply => ({ kind: "unavailable" }));
+  async function ask(question: StoreQuestion): Promise<StoreReply> {
+    const reply = await send(question).catch((): StoreReply => ({ kind: "unavailable" }));
     const failed = reply.kind === "unavailable";
     if (isTroubled && !failed) backSinceMs = clock.monotonic();
     isTroubled = failed;
     return reply;
   }
-  async function owners(question: Question) {
+  async function owners(question: StoreQuestion) {
     const reply = await ask(question);
     if (reply.kind !== "owners") throw new StoreUnavailable("owners are out of reach");
     return reply.owners.map((owner) => owner ?? undefined);
   }
-  async function pin(question: Question) {
+  async function pin(question: StoreQuestion) {
     const reply = await ask(question);
     if (reply.kind !== "pin") throw new StoreUnavailable("pins are out of reach");
     return reply.pin ?? undefined;
@@ -63,7 +63,7 @@ export function askingStores(
 }
 
 /** Never rejects. */
-export async function answerFrom(stores: OwnershipStores, asked: Question): Promise<Reply> {
+export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion): Promise<StoreReply> {
   const { owners, pins, underWay } = stores;
   try {
     switch (asked.call) {
@@ -90,6 +90,6 @@ export async function answerFrom(stores: OwnershipStores, asked: Question): Prom
   }
 }
 
-function pinReply(pin: Awaited<ReturnType<OwnershipStores["pins"]["find"]>>): Reply {
+function pinReply(pin: Awaited<ReturnType<OwnershipStores["pins"]["find"]>>): StoreReply {
   return { kind: "pin", pin: pin ?? null };
 }

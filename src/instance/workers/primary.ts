@@ -1,6 +1,6 @@
 /**
- * The instance is a primary, which holds the port and whatever the instance is to the outside, and workers, which
- * serve. To the fleet it is one instance: it decides by a version once all its workers do.
+ * The primary's half of an instance with workers: it holds the port and whatever the instance is to the outside, tells
+ * the workers by what they serve, and takes in what they count.
  */
 
 import { systemClock, systemTimers, within } from "../../base/clock.ts";
@@ -12,35 +12,30 @@ import { createOwnership } from "../../ownership/ownership.ts";
 import { createPins } from "../../ownership/pins.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
-import { compileTable } from "../../proxy/routes.ts";
-import type { JourneySecrets } from "../../proxy/secrets.ts";
+import { compileTable, type Table } from "../../proxy/routes.ts";
 import { unreachableWays } from "../../proxy/upstream/open.ts";
-import type { Follower } from "../../state/follow/follow.ts";
 import type { LogLevel } from "../../telemetry/log.ts";
-import type { Generation, Metrics } from "../../telemetry/metrics.ts";
-import type { Traffic } from "../../telemetry/traffic/traffic.ts";
-import type { Front } from "../serving.ts";
-import { type CarriedSource, createCarriedSource } from "./carried.ts";
-import type { Member } from "./member.ts";
-import { hostMs, protocol, type Report, reportEveryMs, type Start } from "./messages.ts";
-import { createWorkerMetrics } from "./metrics.ts";
+import type { Generation } from "../../telemetry/metrics.ts";
+import type { Control } from "../control.ts";
+import type { Prepared } from "../data-plane.ts";
+import type { Serving } from "../serving.ts";
+import { hostMs, protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
+import { createReports } from "./metrics.ts";
 import { answerFrom } from "./ownership.ts";
-import { createPool } from "./pool.ts";
+import { createPool, type Pool } from "./pool.ts";
+import type { WorkerVersions } from "./versions.ts";
 
-export interface WorkerFrontOptions {
+interface WorkersOptions {
   readonly size: number;
   readonly program: string;
+  /** The instance's id. */
   readonly instance: string;
   readonly at: ListenAt;
   readonly config: Config;
   readonly source: ConfigSource;
-  /** Of `config`: the primary shows it and counts nothing on it. */
-  readonly counting: Generation;
-  readonly follower: Follower;
-  readonly secrets: Pick<JourneySecrets, "of">;
-  readonly ownershipStores: OwnershipStores;
-  readonly metrics: Metrics;
-  readonly traffic: Traffic;
+  readonly control: Pick<Control, "follower" | "secrets" | "ownershipStores" | "metrics" | "traffic">;
+  /** Kept here, of what the workers tell. */
+  readonly versions: WorkerVersions;
   readonly logging: {
     readonly level: LogLevel;
     readonly accessLog: boolean;
@@ -48,169 +43,93 @@ export interface WorkerFrontOptions {
   };
   readonly onLogLinesDropped: (more: number) => void;
   readonly log: Log;
+  /** As the pool's. */
   readonly onLost: () => void;
 }
 
-/** A worker that does not answer holds a scrape up no longer. */
+/** Serving in workers; an error of `listen` may be that a worker cannot start. */
+export interface Workers extends Omit<Serving, "prepare"> {
+  /** Has all workers build it. @throws Error when one cannot: then none keeps it */
+  prepare(loaded: LoadedConfig, counting: Generation): Promise<Prepared>;
+  /** The versions requests are decided by. */
+  versions(): Readonly<Record<string, number>>;
+  /** Resolves when every worker decides by what the follower had when this was called. */
+  inForce(): Promise<void>;
+  /** Whether one at least accepts connections. */
+  serves(): boolean;
+  /** Resolves when all that was counted so far is in the metrics, or soon after. */
+  collect(): Promise<void>;
+  /** Tells the journey secrets, which have changed. */
+  tellSecrets(): void;
+  /** Replaces the workers one after the other. */
+  restart(): Promise<void>;
+}
+
+/** How long a scrape waits for a worker that does not answer. */
 const collectMs = 250;
 
-export function createWorkerFront(options: WorkerFrontOptions): Front {
-  const { follower, secrets, metrics, ownershipStores, log, logging } = options;
-  const carried = new Map<Member, { readonly metrics: CarriedSource; inflight: Map<string, number> }>();
-  const workerMetrics = createWorkerMetrics(metrics.registry);
-  let { config, source, counting } = options;
-  let table = tableOf(config);
+/** What the workers serve by. The primary shows the counts of it and counts nothing on them. */
+interface InForce {
+  config: Config;
+  source: ConfigSource;
+  counting: Generation;
+  /** Asked for decisions; no request goes by it. */
+  table: Table;
+}
 
+export function createWorkers(options: WorkersOptions): Workers {
+  const { config, source, control, versions, log } = options;
+  const { follower, metrics, ownershipStores } = control;
+  const { counting } = metrics;
+  const inForce: InForce = { config, source, counting, table: tableOf(config, control) };
+  const told = createTold(options, inForce);
+  const reports = createReports(metrics, control.traffic, options.onLogLinesDropped);
   const pool = createPool({
     size: options.size,
     program: options.program,
-    first: startMessage,
+    first(worker) {
+      versions.hears(worker);
+      return told.start(worker);
+    },
     log,
     onLost: options.onLost,
     events: {
-      onReport: take,
-      onFollowing() {
+      onReport: reports.take,
+      onFollowing(worker, seq, decidedBy) {
+        versions.told(worker, seq, decidedBy);
         follower.announce();
-        look();
       },
       answer: (question) => answerFrom(ownershipStores, question),
-      onGone(member) {
-        const known = carried.get(member);
-        carried.delete(member);
-        known?.metrics.end();
-        const inflight = [...(known?.inflight ?? [])].map(([key, count]): [string, number] => [key, -count]);
-        metrics.add({ requests: [], decisions: [], durations: [], durationSums: [], inflight });
-        workerMetrics.gone(member.number);
+      onGone(worker) {
+        reports.end(worker);
+        versions.gone(worker);
         follower.announce();
-        look();
       },
     },
   });
-  /** Of the last snapshot that was sent. */
-  let seq = 0;
-  const waiting = new Set<() => void>();
-
-  function look(): void {
-    for (const each of waiting) each();
-  }
-
-  function tableOf(declared: Config) {
-    return compileTable(declared, unreachableWays(declared), secrets, () => []);
-  }
-
-  function take(member: Member, report: Report): void {
-    const known = carried.get(member) ?? {
-      metrics: createCarriedSource(metrics.registry),
-      inflight: new Map(),
-    };
-    carried.set(member, known);
-    for (const [key, more] of report.counts.inflight)
-      known.inflight.set(key, (known.inflight.get(key) ?? 0) + more);
-    metrics.add(report.counts);
-    options.traffic.add(report.traffic);
-    known.metrics.add(report.metrics);
-    options.onLogLinesDropped(report.logLinesDropped);
-    workerMetrics.told(member.number, report);
-  }
-
-  function snapshotNow() {
-    const { states, local } = follower.current();
-    return { seq, states: Object.fromEntries(states), local: [...(local ?? [])] };
-  }
-  function contactNow() {
-    const { up, stalenessMs } = follower.contact();
-    const agoMs = follower.inContactAgoMs();
-    return { sentAtMs: hostMs(), up, stalenessMs, inContactMs: Number.isFinite(agoMs) ? agoMs : null };
-  }
-  function secretsOf(...configs: readonly Config[]) {
-    const names = configs.flatMap(({ cutovers }) => Object.keys(cutovers));
-    return Object.fromEntries(names.map((name) => [name, [...secrets.of(name)]]));
-  }
-  function startMessage(worker: number): Start {
-    return {
-      type: "start",
-      protocol,
-      source,
-      instance: options.instance,
-      worker,
-      at: options.at,
-      snapshot: snapshotNow(),
-      contact: contactNow(),
-      secrets: secretsOf(config),
-      logLevel: logging.level,
-      accessLog: logging.accessLog,
-      ...(logging.path === undefined ? {} : { logPath: logging.path }),
-    };
-  }
-
-  const restart = coalesce(async () => {
-    log.info({}, "the workers are restarted one after the other");
-    if (await pool.restart(config.drain)) log.info({}, "all workers were restarted");
-  });
-
-  const leave = follower.onSwap(() => {
-    seq += 1;
-    pool.send({ type: "snapshot", snapshot: snapshotNow() });
-  });
-  const telling = setInterval(() => pool.send({ type: "contact", contact: contactNow() }), reportEveryMs);
+  const leave = follower.onSwap(() => pool.send(told.nextSnapshot()));
+  const telling = setInterval(() => pool.send(told.contact()), reportEveryMs);
 
   return {
     listen: pool.start,
-    table: () => table,
-    explaining: askedByPeople(ownershipStores),
-    versions() {
-      const told = pool.members().map((member) => member.versions());
-      const started = told.filter((versions) => Object.keys(versions).length > 0);
-      return Object.fromEntries(
-        [...follower.current().states].map(([name, { version }]) => [
-          name,
-          Math.min(version, ...started.map((versions) => versions[name] ?? 0)),
-        ]),
-      );
-    },
-    inForce() {
-      const wanted = seq;
-      return new Promise((resolve) => {
-        const check = () => {
-          if (!pool.members().every((member) => member.follows(wanted))) return;
-          waiting.delete(check);
-          resolve();
-        };
-        waiting.add(check);
-        check();
-      });
-    },
+    table: () => inForce.table,
+    ...askedByPeople(ownershipStores),
+    versions: () =>
+      versions.lowest(
+        Object.fromEntries([...follower.current().states].map(([name, { version }]) => [name, version])),
+      ),
+    inForce: () => versions.reached(told.seq()),
     serves: pool.serves,
-    async prepare(loaded: LoadedConfig, of: Generation) {
-      const before = counting;
-      try {
-        const next = tableOf(loaded.config);
-        pool.send({ type: "secrets", secrets: secretsOf(config, loaded.config) });
-        const sent = await pool.prepare(loaded.source);
-        return {
-          commit() {
-            ({ config, source } = loaded);
-            counting = of;
-            table = next;
-            before.end();
-            sent.commit();
-          },
-          discard() {
-            of.end();
-            sent.discard();
-          },
-        };
-      } catch (error) {
-        of.end();
-        throw error;
-      }
-    },
+    prepare: (loaded, next) => prepare(loaded, next, { inForce, control, pool, told }),
     async collect() {
-      const reports = Promise.all(pool.members().map((member) => member.collect()));
-      await within(collectMs, systemTimers, reports).catch(() => undefined);
+      const reported = Promise.all(pool.members().map((member) => member.collect()));
+      await within(collectMs, systemTimers, reported).catch(() => undefined);
     },
-    secretsChanged: () => pool.send({ type: "secrets", secrets: secretsOf(config) }),
-    restart,
+    tellSecrets: () => pool.send(told.secrets()),
+    restart: coalesce(async () => {
+      log.info({}, "the workers are restarted one after the other");
+      if (await pool.restart(inForce.config.drain)) log.info({}, "all workers were restarted");
+    }),
     drain: pool.close,
     async close() {
       clearInterval(telling);
@@ -220,8 +139,100 @@ export function createWorkerFront(options: WorkerFrontOptions): Front {
   };
 }
 
-/** Owners and journeys, for a person who asks how a shopper would be decided: nothing is recorded or counted. */
-function askedByPeople(ownershipStores: OwnershipStores): Front["explaining"] {
+type Told = ReturnType<typeof createTold>;
+
+/** What the workers are told, as of the moment it is asked for. */
+function createTold(options: WorkersOptions, inForce: Readonly<InForce>) {
+  const { control, instance, at, logging } = options;
+  const { follower, secrets } = control;
+  /** Of the last snapshot that was sent. */
+  let seq = 0;
+
+  function snapshot() {
+    const { states, local } = follower.current();
+    return { seq, states: Object.fromEntries(states), local: [...(local ?? [])] };
+  }
+  function contact() {
+    const { up, stalenessMs } = follower.contact();
+    const agoMs = follower.inContactAgoMs();
+    return { sentAtMs: hostMs(), up, stalenessMs, inContactMs: Number.isFinite(agoMs) ? agoMs : null };
+  }
+  function secretsOf(...configs: readonly Config[]) {
+    const names = configs.flatMap(({ cutovers }) => Object.keys(cutovers));
+    return Object.fromEntries(names.map((name) => [name, [...secrets.of(name)]]));
+  }
+  return {
+    seq: () => seq,
+    nextSnapshot(): ToWorker {
+      seq += 1;
+      return { type: "snapshot", snapshot: snapshot() };
+    },
+    contact: (): ToWorker => ({ type: "contact", contact: contact() }),
+    /** @param next a configuration that may come into force */
+    secrets: (...next: readonly Config[]): ToWorker => ({
+      type: "secrets",
+      secrets: secretsOf(inForce.config, ...next),
+    }),
+    start: (worker: number): Start => ({
+      type: "start",
+      protocol,
+      source: inForce.source,
+      instance,
+      worker,
+      at,
+      snapshot: snapshot(),
+      contact: contact(),
+      secrets: secretsOf(inForce.config),
+      logLevel: logging.level,
+      accessLog: logging.accessLog,
+      ...(logging.path === undefined ? {} : { logPath: logging.path }),
+    }),
+  };
+}
+
+interface Preparing {
+  readonly inForce: InForce;
+  readonly control: Pick<Control, "secrets">;
+  readonly pool: Pool;
+  readonly told: Told;
+}
+
+async function prepare(
+  { config, source }: LoadedConfig,
+  counting: Generation,
+  { inForce, control, pool, told }: Preparing,
+): Promise<Prepared> {
+  try {
+    const table = tableOf(config, control);
+    pool.send(told.secrets(config));
+    const sent = await pool.prepare(source);
+    return {
+      commit() {
+        const before = inForce.counting;
+        inForce.config = config;
+        inForce.source = source;
+        inForce.counting = counting;
+        inForce.table = table;
+        before.end();
+        sent.commit();
+      },
+      discard() {
+        counting.end();
+        sent.discard();
+      },
+    };
+  } catch (error) {
+    counting.end();
+    throw error;
+  }
+}
+
+function tableOf(config: Config, { secrets }: Pick<Control, "secrets">): Table {
+  return compileTable(config, unreachableWays(config), secrets, () => []);
+}
+
+/** Owners and pins for who asks how a shopper would be decided: nothing is recorded on that way, or counted. */
+function askedByPeople(ownershipStores: OwnershipStores): Pick<Serving, "ownership" | "pins"> {
   const nothing = () => undefined;
   const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };
   const spool = { add: async () => undefined };

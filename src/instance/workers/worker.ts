@@ -3,23 +3,24 @@
  * hands over what it counts. It goes by the primary alone: signals are the primary's to hear, and a primary that is
  * gone takes it along (node:cluster).
  */
-
 import { systemClock } from "../../base/clock.ts";
-import { errorText } from "../../base/log.ts";
-import { type ConfigSource, readConfig } from "../../config/load/load.ts";
+import { errorText, type Log } from "../../base/log.ts";
+import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { openOwnershipStores } from "../../ownership/stores/open.ts";
-import { createProxyServer } from "../../proxy/listen/server.ts";
+import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import { openStore } from "../../state/store/open.ts";
-import { accessLog, createLog } from "../../telemetry/log.ts";
-import { openLog } from "../../telemetry/log-file.ts";
+import { createLog } from "../../telemetry/log.ts";
+import { type Lines, openLog } from "../../telemetry/log-file.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRegistry } from "../../telemetry/registry.ts";
-import { createHandOver } from "../../telemetry/requests/hand-over.ts";
-import { type DataPlane, openDataPlane, type Prepared, routesOf } from "../data-plane.ts";
-import { createCarriedTaker } from "./carried.ts";
+import { createHandOver, type HandOver } from "../../telemetry/requests/hand-over.ts";
+import { type Prepared, routesOf } from "../data-plane.ts";
+import { type Drain, faultsTo, openServing, type Serving } from "../serving.ts";
 import { createTaughtFollowing } from "./following.ts";
 import type { Link } from "./link.ts";
-import { type Drain, protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
+import { protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
+import { createCarriedTaker } from "./metrics.ts";
 import { askingStores } from "./ownership.ts";
 
 /** Waits for the primary's word, then serves until it is told to drain. @param end ends the process */
@@ -37,61 +38,87 @@ export function runWorker(link: Link, end: () => void): void {
 async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   if (start.protocol !== protocol) {
     throw new Error(
-      "this release can not serve under the running primary: restart the whole process to upgrade",
+      "this release cannot serve under the running primary: restart the whole process to upgrade",
     );
   }
-  const clock = systemClock;
-  const following = createTaughtFollowing(clock);
-  let secrets = start.secrets;
-  let followed = following.teach(start.snapshot);
+  const { following, secrets, decidesBy, obey } = hearPrimary(link, start);
+  const loaded = loadedFrom(start.source);
+  const { config } = loaded;
+  const { lines, end: endLines } = openLog(start.logPath, true);
+  const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
+  const { ownershipStores, close: closeStores } = await openStores(config, link, log);
+  const handOver = createHandOver();
+  const registry = createRegistry();
+  const serving = await openServing(config, handOver.generation(routesOf(config)), {
+    id: `${start.instance}-${start.worker}`,
+    instance: start.instance,
+    at: start.at,
+    following,
+    ownershipStores,
+    secrets,
+    registry,
+    lines,
+    logsAccess: start.accessLog,
+    log,
+  });
+  const port = await serving.listen();
+  const report = createReport(link, registry, handOver, lines);
+  const reporting = setInterval(() => void report(), reportEveryMs);
+
+  async function drain(how: Drain): Promise<void> {
+    await serving.drain(how);
+    clearInterval(reporting);
+    await serving.close();
+    await closeStores();
+    await endLines();
+    await report();
+    end();
+  }
+  const change = createChanges(link, serving, handOver);
+  void link.send({ type: "following", ...decidesBy() });
+  void link.send({ type: "listening", port });
+  obey((message) => {
+    if (message.type === "collect") void report(message.seq);
+    else if (message.type === "drain") {
+      drain(message.drain).catch(faultsTo(log));
+    } else change(message);
+  });
+}
+
+/** What the primary says, from now on: it is in force at once, and orders wait until somebody obeys them. */
+function hearPrimary(link: Link, start: Start) {
+  const following = createTaughtFollowing(systemClock);
+  let { secrets } = start;
+  let decidesBy = following.teach(start.snapshot);
   following.hear(start.contact);
-  /** What waits until the worker serves. */
-  let later: ToWorker[] | undefined = [];
-  let obey = (message: ToWorker) => void later?.push(message);
+  const waiting: ToWorker[] = [];
+  let carryOut = (message: ToWorker): void => void waiting.push(message);
 
   link.onMessage((message) => {
     if (message.type === "snapshot") {
-      followed = following.teach(message.snapshot);
-      void link.send({ type: "following", ...followed });
+      decidesBy = following.teach(message.snapshot);
+      void link.send({ type: "following", ...decidesBy });
     } else if (message.type === "contact") following.hear(message.contact);
     else if (message.type === "secrets") secrets = message.secrets;
-    else obey(message);
+    else carryOut(message);
   });
-
-  const config = configOf(start.source);
-  const { lines, end: endLines } = openLog(start.logPath, true);
-  const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
-  const onFault = (error: unknown) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
-  const { ownershipStores, close: closeStores } = await ownershipStoresOf(config, link, log);
-  const handOver = createHandOver();
-  const registry = createRegistry();
-  const proxyName = `cutover-${start.instance}`;
-  const plane = await openDataPlane(config, handOver.generation(routesOf(config)), {
-    id: `${start.instance}-${start.worker}`,
-    proxyName,
+  return {
     following,
-    ownershipStores,
-    secrets: { of: (cutover) => secrets[cutover] ?? [] },
-    registry,
-    accessLog: accessLog({ destination: lines, enabled: start.accessLog }),
-    clock,
-    log,
-    onFault,
-  });
-  const server = createProxyServer({
-    exchange: plane.handle,
-    proxyName,
-    onRefused: plane.refused,
-    maxConnections: plane.maxConnections,
-    connections: plane.connections,
-    tls: config.listeners.proxy.tls,
-    onFault,
-  });
-  const port = await server.listen(start.at);
+    secrets: { of: (cutover: string) => secrets[cutover] ?? [] },
+    decidesBy: () => decidesBy,
+    /** Hands over the orders that wait, and each that comes. */
+    obey(order: (message: ToWorker) => void): void {
+      carryOut = order;
+      for (const message of waiting.splice(0)) order(message);
+    },
+  };
+}
 
+/** @returns tells the primary what was counted since the last time; `seq`: of the `collect` that asks for it */
+function createReport(link: Link, registry: Metrics["registry"], handOver: HandOver, lines: Lines) {
   const taker = createCarriedTaker(registry);
   let droppedBefore = 0;
-  async function report(seq?: number): Promise<void> {
+  return async (seq?: number): Promise<void> => {
     const metrics = await taker.take();
     const logLinesDropped = lines.dropped() - droppedBefore;
     droppedBefore += logLinesDropped;
@@ -105,44 +132,17 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
       cpuSeconds: (user + system) / 1e6,
       residentBytes: process.memoryUsage.rss(),
     });
-  }
-  const reporting = setInterval(() => void report(), reportEveryMs);
-
-  async function drain({ idle, grace }: Drain): Promise<void> {
-    await server.close(grace, idle);
-    clearInterval(reporting);
-    await plane.close();
-    await closeStores();
-    await endLines();
-    await report();
-    end();
-  }
-
-  const changes = createChanges(link, plane, (declared) => handOver.generation(routesOf(declared)));
-  obey = (message) => {
-    if (message.type === "prepare") server.refresh();
-    if (message.type === "collect") void report(message.seq);
-    else if (message.type === "drain") void drain(message.drain).catch(onFault);
-    else changes(message);
   };
-  void link.send({ type: "following", ...followed });
-  void link.send({ type: "listening", port });
-  for (const message of later) obey(message);
-  later = undefined;
 }
 
 /** What the primary says of another configuration. */
-function createChanges(
-  link: Link,
-  plane: DataPlane,
-  counting: (config: Config) => Parameters<DataPlane["prepare"]>[1],
-): (message: ToWorker) => void {
+function createChanges(link: Link, serving: Serving, handOver: HandOver): (message: ToWorker) => void {
   let prepared: Prepared | undefined;
   return (message) => {
     if (message.type === "prepare") {
       try {
-        const declared = configOf(message.source);
-        prepared = plane.prepare(declared, counting(declared));
+        const loaded = loadedFrom(message.source);
+        prepared = serving.prepare(loaded, handOver.generation(routesOf(loaded.config)));
         void link.send({ type: "prepared" });
       } catch (error) {
         void link.send({ type: "prepared", problem: errorText(error) });
@@ -158,17 +158,21 @@ function createChanges(
 }
 
 /** Read again from the bytes the primary accepted. @throws Error when this release refuses them */
-function configOf({ file, text }: ConfigSource): Config {
+function loadedFrom({ file, text }: ConfigSource): LoadedConfig {
   const loaded = readConfig(Buffer.from(text), file, process.env);
-  if (loaded.ok) return loaded.config;
+  if (loaded.ok) return loaded;
   const [first] = loaded.problems;
   throw new Error(
     `the configuration is not this release's: ${first?.path ?? ""} ${first?.message ?? ""}`.trim(),
   );
 }
 
-/** Redis is asked directly; what is kept beside an embedded store is the primary's to tell. */
-async function ownershipStoresOf(config: Config, link: Link, log: ReturnType<typeof createLog>) {
+/** Redis is asked directly; what an embedded store holds is the primary's to tell. */
+async function openStores(
+  config: Config,
+  link: Link,
+  log: Log,
+): Promise<{ readonly ownershipStores: OwnershipStores; close(): Promise<void> }> {
   const clock = systemClock;
   const { store: url, prefix } = config;
   if (url.startsWith("memory:") || url.startsWith("file:")) {
@@ -178,7 +182,7 @@ async function ownershipStoresOf(config: Config, link: Link, log: ReturnType<typ
   const ownershipStores = await openOwnershipStores({ url, redis, prefix, clock });
   return {
     ownershipStores,
-    close: async () => {
+    async close() {
       await ownershipStores.close();
       await store.close();
     },

@@ -44,12 +44,15 @@ export interface FollowerOptions {
     /** RFC 3339. */
     readonly startedAt: string;
   };
-  /** The versions the instance decides by, where others decide for it (workers); without it, those of its snapshot. */
-  readonly versions?: () => Readonly<Record<string, number>> | undefined;
+  /**
+   * @param own the versions of its snapshot
+   * @returns those the instance decides by, where others decide for it (workers); without it, its own
+   */
+  readonly versions?: (own: Readonly<Record<string, number>>) => Readonly<Record<string, number>>;
   /** The traffic figures to publish in the instance's record, by cutover. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
   /** What this instance does when it is cut off, for its record. */
-  readonly whenStale?: WhenStale;
+  readonly whenStale?: () => WhenStale;
   readonly clock: Clock;
   readonly log: Log;
   readonly snapshotFile?: SnapshotFile | undefined;
@@ -87,6 +90,7 @@ export interface Follower extends Following, LocalWrites {
 export function createFollower(options: FollowerOptions): Follower {
   const { store, instance, clock, snapshotFile } = options;
   const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
+  const { versions = (own) => own } = options;
   const report = createFollowReport({
     log: options.log,
     onRejected: options.onRejected ?? (() => {}),
@@ -203,11 +207,9 @@ export function createFollower(options: FollowerOptions): Follower {
     record: () => ({
       ...instance,
       seenAt: new Date(clock.now()).toISOString(),
-      versions:
-        options.versions?.() ??
-        Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version])),
+      versions: versions(Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version]))),
       traffic: options.traffic(),
-      ...(options.whenStale === undefined ? {} : { stale: options.whenStale }),
+      ...(options.whenStale === undefined ? {} : { stale: options.whenStale() }),
     }),
     onWritten: report.listed,
     onFailed(error) {

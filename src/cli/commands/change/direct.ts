@@ -1,7 +1,8 @@
 /** `--direct`: a rollback or a hold past every admin API, straight to the store. */
+
 import type { Command } from "commander";
+import type { DirectAnswer, DirectWrite } from "../../../admin/api/write-answer.ts";
 import type { Context } from "../../context.ts";
-import type { DirectAnswer, DirectWrite } from "../../engine.ts";
 import { type ExitCode, exitCodes, type Failure, fail, type Result, report, succeed } from "../../exit.ts";
 import { readSecret } from "../../options.ts";
 import { share, stateWords } from "../../screen/format.ts";

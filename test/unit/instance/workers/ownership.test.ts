@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
 import {
   fromWorker,
-  type Question,
-  type Reply,
+  type StoreQuestion,
+  type StoreReply,
   toWorker,
 } from "../../../../src/instance/workers/messages.ts";
 import { answerFrom, askingStores } from "../../../../src/instance/workers/ownership.ts";
@@ -13,8 +13,8 @@ import { claim, fact } from "../../../support/named-keys.ts";
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 /** The channel: what is said goes through JSON and is checked, both ways. */
-function overTheChannel(answer: (question: Question) => Promise<Reply>) {
-  return async (question: Question): Promise<Reply> => {
+function overTheChannel(answer: (question: StoreQuestion) => Promise<StoreReply>) {
+  return async (question: StoreQuestion): Promise<StoreReply> => {
     const asked = fromWorker.parse(JSON.parse(JSON.stringify({ type: "ask", seq: 1, question })));
     if (asked.type !== "ask") throw new Error("another message");
     const told = { type: "reply", seq: 1, reply: await answer(asked.question) };

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { describe, expect, it } from "vitest";
-import { createCarriedSource, createCarriedTaker } from "../../../../src/instance/workers/carried.ts";
+import { describe, expect, test } from "vitest";
+import { createCarriedSource, createCarriedTaker } from "../../../../src/instance/workers/metrics.ts";
 
 function worker() {
   const registry = new Registry();
@@ -17,7 +17,7 @@ async function page(registry: Registry): Promise<string[]> {
 }
 
 describe("metrics handed over by workers", () => {
-  it("exist at 0 from the start, add up, and keep a dead worker's counters but not its gauges", async () => {
+  test("exist at 0 from the start, add up, and keep a dead worker's counters but not its gauges", async () => {
     const registry = new Registry();
     const [one, two] = [worker(), worker()];
     const [from, fromTwo] = [createCarriedSource(registry), createCarriedSource(registry)];
@@ -42,7 +42,7 @@ describe("metrics handed over by workers", () => {
     expect(await page(registry)).toEqual(['seen_total{cutover="checkout"} 5', "waiting 1"]);
   });
 
-  it("leave out what did not move", async () => {
+  test("leave out what did not move", async () => {
     const { seen, taker } = worker();
     await taker.take();
     expect((await taker.take()).filter(({ type }) => type === "counter")).toEqual([]);
