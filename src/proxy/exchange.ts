@@ -13,7 +13,8 @@ import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
-import { decisionField, forwardRequest, noTaps, type RelayEvents, relay } from "./relay/relay.ts";
+import { forwardRequest } from "./relay/forward-request.ts";
+import { decisionField, noTaps, type RelayEvents, relay } from "./relay/relay.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
@@ -199,7 +200,7 @@ function send(exchange: Exchange, { way, total }: Destination): void {
     // A body that is still under way breaks off with the client.
     exchange.lingers = Buffer.isBuffer(content) || framing.kind === "none";
   }
-  exchange.forwarding = relay(context, way, request, inbound, exchange, taps);
+  exchange.forwarding = relay(context.proxyName, way, request, inbound, exchange, taps);
 }
 
 function answered(this: Exchange, status: number): readonly string[] {

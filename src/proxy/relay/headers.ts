@@ -1,6 +1,7 @@
 /**
  * Fields from one hop to the next (RFC 9110 §7.6): what belongs to a connection stays behind, what tells of the
- * way is added. Framing is never copied; who sends, frames.
+ * way is added. Framing is never copied: each hop frames what it sends. Of trailers only those go on that nobody acts
+ * upon before the content (§6.5.1).
  */
 import { withoutCookies } from "../../decide/cookie.ts";
 
@@ -18,7 +19,7 @@ const connectionFields: ReadonlySet<string> = new Set([
   "content-length",
 ]);
 
-/** What `Connection` may not strip: a peer could else hide who it is from the upstream (CVE-2026-33805). */
+/** What `Connection` may not strip: a peer could otherwise hide who it is from the upstream (CVE-2026-33805). */
 const protectedFields: ReadonlySet<string> = new Set(["host", "cookie", "authorization", "expect"]);
 
 const noNames: ReadonlySet<string> = new Set();
@@ -197,4 +198,42 @@ function dropFields(fields: string[], names: ReadonlySet<string>): void {
 
 function joined(list: string, element: string): string {
   return list === "" ? element : `${list}, ${element}`;
+}
+
+/**
+ * What a recipient acts on before the content, or about the connection: framing, routing, request modifiers,
+ * authentication, control data of a response, the content's format. Merged into a head it would be believed there.
+ */
+const forbiddenTrailers: ReadonlySet<string> = new Set([
+  ...["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via"],
+  ...["content-length", "host", "max-forwards", "expect", "forwarded"],
+  ...[
+    "cache-control",
+    "pragma",
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+  ],
+  ...["if-range", "cookie", "set-cookie", "authorization", "www-authenticate", "proxy-authenticate"],
+  ...["proxy-authorization", "age", "date", "expires", "location", "retry-after", "vary", "warning", "allow"],
+  ...["content-encoding", "content-type", "content-range", "content-location", "content-language"],
+]);
+/** RFC 9110 §5.5. */
+const sound = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * @param trailers flat list as received
+ * @returns those that may go on, in their order
+ */
+export function trailerFields(trailers: readonly string[]): readonly string[] {
+  if (trailers.length === 0) return trailers;
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < trailers.length; i += 2) {
+    const name = trailers[i] ?? "";
+    const value = trailers[i + 1] ?? "";
+    if (!forbiddenTrailers.has(name.toLowerCase()) && sound.test(value)) kept.push(name, value);
+  }
+  return kept;
 }

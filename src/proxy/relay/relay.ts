@@ -1,17 +1,13 @@
 /**
- * One attempt at an upstream: the request as the next hop should see it, and the response as the client should.
+ * A request on its way to an upstream and the answer on its way back: let in by the admission, sent by the engine, sent
+ * once more where a kept connection was dead, passed on as fast as the client takes it.
  */
-import type { Readable } from "node:stream";
 import type { Decision } from "../../decide/decide.ts";
-import { fieldValue } from "../../decide/sources.ts";
-import type { ExchangeContext } from "../context.ts";
-import type { Answer, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
-import { type Arrival, hopsLeft } from "../request/arrival.ts";
+import type { Answer, Inbound, RequestHead } from "../inbound.ts";
 import { connectOf, type Entry, type ShedReason, type Way } from "../upstream/admission.ts";
 import type { Connect, Pass } from "../upstream/breaker.ts";
 import type {
   Failure,
-  ForwardBody,
   Forwarding,
   ForwardRequest,
   ResponseHead,
@@ -20,8 +16,7 @@ import type {
   UpgradeLimits,
 } from "../upstream/port.ts";
 import type { Waiter } from "../upstream/slots.ts";
-import { requestFields, responseHead } from "./headers.ts";
-import { trailerFields } from "./trailers.ts";
+import { responseHead, trailerFields } from "./headers.ts";
 import { joinTunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** What the exchange is told; after `ended` or `failed` nothing follows. */
@@ -48,43 +43,6 @@ export type Tap = (next: ResponseSink, resume: () => void) => ResponseSink;
 /** The taps of an answer that nothing else wants to see. */
 export const noTaps: readonly Tap[] = [];
 
-/** The request for the next hop (RFC 9110 §7.6). */
-export function forwardRequest(
-  context: ExchangeContext,
-  arrival: Arrival,
-  requestId: string,
-  content: Buffer | Readable,
-): ForwardRequest {
-  const { head, names, target, host } = arrival;
-  const fields = requestFields(
-    head.fields,
-    names,
-    {
-      peerAddress: head.peer.address,
-      peerIsTrusted: context.table.trusts(head.peer.address),
-      encrypted: head.peer.encrypted,
-      host,
-      proxyName: context.proxyName,
-      version: head.version,
-      requestId,
-      traceparent: context.ids.traceparent(fieldValue(head.fields, names, "traceparent")),
-    },
-    context.table.journeyCookies,
-    context.table.identityFields,
-  );
-  if (head.method === "OPTIONS") countHop(fields, hopsLeft(head, names));
-  const body = framed(head.framing, content);
-  return { method: head.method, target: target.forwarded, fields, body, upgrade: head.upgrade };
-}
-
-/** RFC 9110 §7.6.2. */
-function countHop(fields: string[], left: number | undefined): void {
-  if (left === undefined) return;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i]?.toLowerCase() === "max-forwards") fields[i + 1] = `${left - 1}`;
-  }
-}
-
 /**
  * One request on its way, and its answer: what the engine calls, what waits to be let in, and what the exchange gives
  * up. Its functions are shared.
@@ -108,10 +66,11 @@ interface Relay extends ResponseSink, Forwarding, Waiter {
 /**
  * Sends the request, once it is let in, and relays what comes back, as fast as the client takes it.
  *
+ * @param proxyName this proxy's name in Via
  * @param taps those that see the answer on its way, the first of them first
  */
 export function relay(
-  { proxyName }: Pick<ExchangeContext, "proxyName">,
+  proxyName: string,
   way: Way,
   request: ForwardRequest,
   { head: { version }, answer }: Pick<Inbound, "head" | "answer">,
@@ -304,17 +263,6 @@ function mayRepeat({ method, body }: ForwardRequest): boolean {
 }
 
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-
-function framed(framing: RequestFraming, content: Buffer | Readable): ForwardBody {
-  switch (framing.kind) {
-    case "none":
-      return framing;
-    case "sized":
-      return { kind: "sized", length: framing.length, content };
-    case "chunked":
-      return { kind: "chunked", content };
-  }
-}
 
 /** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */
 export function decisionField(cutover: string, { side, reason }: Decision, version: number): string {

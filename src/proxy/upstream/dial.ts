@@ -2,10 +2,9 @@
  * How a connection to an upstream is made, for every engine: plain, or TLS with the upstream's certificate verified
  * against its name (RFC 9110 §4.3.4). A session is kept for the next connection, which saves both sides a signature.
  */
-import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { connect as connectTls, createSecureContext, TLSSocket } from "node:tls";
 import type { UpstreamTls } from "./port.ts";
-import { connectDirect } from "./undici/direct-read.ts";
 
 /** Begins a connection: a socket that is not connected yet. */
 export type Dial = () => Socket;
@@ -13,25 +12,25 @@ export type Dial = () => Socket;
 export interface DialOptions {
   /** Whether the upstream may end its direction and go on reading the other. */
   readonly allowHalfOpen?: boolean;
-  /** Whether its reader does without a stream, where the connection is not TLS (direct-read.ts). */
-  readonly readsDirectly?: boolean;
+  /** Makes the connection where it is not TLS; of node:net when absent. */
+  readonly connectPlain?: (options: TcpNetConnectOpts) => Socket;
 }
 
 /**
  * @param url http://HOST:PORT or https://HOST:PORT
- * @throws Error when a certificate, a key or an authority can not be read
+ * @throws Error when a certificate, a key or an authority cannot be read
  */
 export function createDial(
   url: URL,
   tls: UpstreamTls | undefined,
-  { allowHalfOpen = false, readsDirectly = false }: DialOptions = {},
+  { allowHalfOpen = false, connectPlain = connect }: DialOptions = {},
 ): Dial {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const encrypted = url.protocol === "https:";
   const port = url.port === "" ? (encrypted ? 443 : 80) : Number(url.port);
   if (!encrypted) {
     const plain = { host, port, noDelay: true, allowHalfOpen };
-    return () => (readsDirectly ? connectDirect(plain) : connectPlain(plain));
+    return () => connectPlain(plain);
   }
 
   const { ca, cert, key, servername = host, verify = true } = tls ?? {};

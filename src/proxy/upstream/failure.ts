@@ -1,4 +1,7 @@
-/** What a fault of the way to an upstream is called: the outcome it counts as, and the code that names it. */
+/**
+ * What a fault of the way to an upstream is called: the outcome it counts as, and the code that names it; and what in the
+ * head of a response is one, whatever the engine.
+ */
 import type { ForwardFailure } from "../outcome.ts";
 import type { Failure } from "./port.ts";
 
@@ -13,7 +16,7 @@ export const codes = {
   statusCode: "ERR_STATUS_CODE",
   /** A version of HTTP that is not 1.x. */
   httpVersion: "ERR_HTTP_VERSION",
-  /** A transfer coding other than exactly `chunked`: this hop can not remove it (RFC 9112 §6.1). */
+  /** A transfer coding other than exactly `chunked`: this hop cannot remove it (RFC 9112 §6.1). */
   transferCoding: "ERR_TRANSFER_CODING",
   closed: "ERR_UPSTREAM_CLOSED",
   /** Not tried: the upstream has as many requests as it may, and as many as may wait. */
@@ -75,3 +78,29 @@ const isOfTheRequest: ReadonlySet<string> = new Set([
   "ERR_INVALID_HTTP_TOKEN",
   "ERR_UNESCAPED_CHARACTERS",
 ]);
+
+/** @returns the code of what makes the response unfit to be passed on, where something does */
+export function faultOfHead(status: number, fields: readonly string[]): string | undefined {
+  if (status === 101) return codes.unaskedUpgrade;
+  if (status < 100) return codes.statusCode;
+  return status >= 200 && hasForeignCoding(fields) ? codes.transferCoding : undefined;
+}
+
+/** `chunked` is the one transfer coding this hop takes off; any other would reach the client as if it were content. */
+function hasForeignCoding(fields: readonly string[]): boolean {
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i];
+    if (name?.length === 17 && name.toLowerCase() === "transfer-encoding") {
+      if (fields[i + 1]?.trim().toLowerCase() !== "chunked") return true;
+    }
+  }
+  return false;
+}
+
+/** RFC 9112 §4: HTAB, SP, VCHAR, obs-text. */
+const unclean = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** @returns the reason phrase, or nothing where it could not be written again as it is */
+export function soundReason(reason: string): string {
+  return unclean.test(reason) ? "" : reason;
+}

@@ -1,5 +1,5 @@
 /**
- * The timers of one exchange with an upstream, the same behind every engine.
+ * The timers of one attempt at an upstream, the same behind every engine.
  *
  * - headers: from the request's dispatch, or from its last byte where a streamed body follows, to the response's
  *   head. Interim responses do not restart it. Before a connection is had it bounds the wait for one.
@@ -7,14 +7,14 @@
  *   response's body is due. A silence the other side causes (the client sends nothing, the client reads nothing)
  *   is not the upstream's: the timer is stopped for as long.
  *
- * No Node timer of its own, and no closure: the exchange itself is what waits (deadlines.ts).
+ * No Node timer of its own, and no closure: the attempt itself is what waits (deadlines.ts).
  */
 import { createDeadlines, type Deadlines, type Waiting } from "../../base/deadlines.ts";
 import type { UpstreamTimeouts } from "./port.ts";
 
 export type TimeoutCode = "ERR_HEADERS_TIMEOUT" | "ERR_IDLE_TIMEOUT";
 
-/** The waits of all exchanges with one upstream. */
+/** The waits of all attempts at one upstream. */
 export interface Waits {
   readonly headers: Deadlines;
   readonly idle: Deadlines;
@@ -32,29 +32,29 @@ export interface Timed extends Waiting {
 }
 
 /** Waits for the response's head, from now. */
-export function awaitHead(exchange: Timed): void {
-  if (exchange.awaited === "ERR_IDLE_TIMEOUT") exchange.waits.idle.end(exchange);
-  exchange.awaited = "ERR_HEADERS_TIMEOUT";
-  exchange.waits.headers.wait(exchange);
+export function awaitHead(timed: Timed): void {
+  if (timed.awaited === "ERR_IDLE_TIMEOUT") timed.waits.idle.end(timed);
+  timed.awaited = "ERR_HEADERS_TIMEOUT";
+  timed.waits.headers.wait(timed);
 }
 
 /** Waits for the upstream's next move of a body, from now. */
-export function awaitBody(exchange: Timed): void {
-  if (exchange.awaited === "ERR_HEADERS_TIMEOUT") exchange.waits.headers.end(exchange);
-  exchange.awaited = "ERR_IDLE_TIMEOUT";
-  exchange.waits.idle.wait(exchange);
+export function awaitBody(timed: Timed): void {
+  if (timed.awaited === "ERR_HEADERS_TIMEOUT") timed.waits.headers.end(timed);
+  timed.awaited = "ERR_IDLE_TIMEOUT";
+  timed.waits.idle.wait(timed);
 }
 
 /** Waits for the upstream's next move of a body, unless it is being waited for already. */
-export function keepAwaitingBody(exchange: Timed): void {
-  if (exchange.awaited !== "ERR_IDLE_TIMEOUT") awaitBody(exchange);
+export function keepAwaitingBody(timed: Timed): void {
+  if (timed.awaited !== "ERR_IDLE_TIMEOUT") awaitBody(timed);
 }
 
 /** Nothing is due from the upstream. */
-export function stopTimer(exchange: Timed): void {
-  if (exchange.awaited === "ERR_HEADERS_TIMEOUT") exchange.waits.headers.end(exchange);
-  else if (exchange.awaited === "ERR_IDLE_TIMEOUT") exchange.waits.idle.end(exchange);
-  exchange.awaited = undefined;
+export function stopTimer(timed: Timed): void {
+  if (timed.awaited === "ERR_HEADERS_TIMEOUT") timed.waits.headers.end(timed);
+  else if (timed.awaited === "ERR_IDLE_TIMEOUT") timed.waits.idle.end(timed);
+  timed.awaited = undefined;
 }
 
 /** The `expired` of what is timed. */

@@ -1,13 +1,20 @@
 /**
- * One exchange over a ClientRequest of node:http that somebody else has made and nothing of which is written yet:
- * target, fields and framing set verbatim, own timers, own abort, and every way it can end told once.
+ * One attempt over a ClientRequest of node:http that somebody else has made and nothing of which is written yet: target,
+ * fields and framing set verbatim, own timers, own abort, and every way it can end told once.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex, Readable } from "node:stream";
 import { isConnected, whenConnected } from "../dial.ts";
-import { codes, failureOf } from "../failure.ts";
-import type { Failure, ForwardRequest, ResponseHead, ResponseSink, Switched } from "../port.ts";
-import { hasForeignCoding, soundReason } from "../response-head.ts";
+import { codes, failureOf, faultOfHead, soundReason } from "../failure.ts";
+import type {
+  Failure,
+  Forwarding,
+  ForwardRequest,
+  ResponseHead,
+  ResponseSink,
+  UpgradeLimits,
+} from "../port.ts";
 import {
   awaitBody,
   awaitHead,
@@ -15,221 +22,257 @@ import {
   keepAwaitingBody,
   stopTimer,
   type Timed,
+  type TimeoutCode,
   type Waits,
 } from "../timers.ts";
 import { createUpload, type Upload } from "../upload.ts";
 
-const notAscii = /[^\t\x20-\x7e]/;
+/** Its functions are shared. */
+interface Attempt extends Timed, Forwarding {
+  readonly request: ForwardRequest;
+  readonly sink: ResponseSink;
+  readonly limits: UpgradeLimits | undefined;
+  readonly connectMs: number;
+  readonly onOver: () => void;
+  made: ClientRequest | undefined;
+  response: IncomingMessage | undefined;
+  upload: Upload | undefined;
+  connectTimer: NodeJS.Timeout | undefined;
+  socket: Socket | undefined;
+  /** Octets its connection had received before; undefined on one made for it. */
+  receivedBefore: number | undefined;
+  sent: boolean;
+  /** Nothing is called back any more. */
+  over: boolean;
+}
 
-/** @param onSwitched where the request asks for an upgrade: a 101 that grants it; the connection is the caller's */
-export function createExchange(
+export function createAttempt(
   request: ForwardRequest,
   sink: ResponseSink,
-  { waits, connectMs }: { readonly waits: Waits; readonly connectMs: number },
+  limits: UpgradeLimits | undefined,
+  waits: Waits,
+  connectMs: number,
   onOver: () => void,
-  onSwitched?: (head: ResponseHead, connection: Switched) => void,
-) {
-  let proxyRequest: ClientRequest | undefined;
-  let response: IncomingMessage | undefined;
-  let upload: Upload | undefined;
-  let connectTimer: NodeJS.Timeout | undefined;
-  let received = () => 0;
-  /** Octets its connection had received before; undefined on one made for it. */
-  let receivedBefore: number | undefined;
-  let sent = false;
-  let over = false;
-  const timed: Timed = {
+): Attempt {
+  return {
+    request,
+    sink,
+    limits,
     waits,
+    connectMs,
+    onOver,
     dueAt: 0,
     before: undefined,
     behind: undefined,
     awaited: undefined,
+    made: undefined,
+    response: undefined,
+    upload: undefined,
+    connectTimer: undefined,
+    socket: undefined,
+    receivedBefore: undefined,
+    sent: false,
+    over: false,
     expired: expireTimed,
-    timedOut: (code) => breakOff({ outcome: "timeout", sent, code }),
+    timedOut,
+    resume,
+    abort,
   };
-  awaitHead(timed);
-
-  function take(taken: ClientRequest): void {
-    proxyRequest = taken;
-    taken.on("error", failWith);
-    taken.once("socket", onSocket);
-    taken.on("information", ({ statusCode, statusMessage, rawHeaders }) => {
-      if (!over) sink.interim({ status: statusCode, reason: soundReason(statusMessage), fields: rawHeaders });
-    });
-    taken.once("upgrade", ({ headers, statusMessage, rawHeaders }, stream, first) => {
-      if (!over && onSwitched !== undefined && headers.upgrade?.toLowerCase() === request.upgrade) {
-        settle();
-        onSwitched(
-          { status: 101, reason: soundReason(statusMessage ?? ""), fields: rawHeaders },
-          { stream, first },
-        );
-        return;
-      }
-      stream.destroy();
-      refuse(codes.unaskedUpgrade);
-    });
-    taken.once("response", onResponse);
-    writeHead(taken, request);
-    const { body } = request;
-    if (body.kind === "none" || (body.kind === "sized" && body.length === 0)) taken.end();
-    else if (Buffer.isBuffer(body.content)) taken.end(body.content);
-    else {
-      upload = createUpload(body.content, body.kind === "sized" ? body.length : undefined, {
-        write(chunk) {
-          if (response !== undefined) awaitBody(timed);
-          if (taken.write(chunk)) return true;
-          keepAwaitingBody(timed);
-          return false;
-        },
-        end() {
-          keepAwaitingBody(timed);
-          taken.end();
-        },
-        fail: () => breakOff({ outcome: "reset", sent, code: codes.requestBody }),
-      });
-      taken.on("drain", onDrain);
-      taken.once("finish", () => {
-        if (!over && response === undefined) awaitHead(timed);
-      });
-    }
-  }
-
-  function onSocket(socket: Socket): void {
-    received = () => socket.bytesRead;
-    if (proxyRequest?.reusedSocket) receivedBefore = socket.bytesRead;
-    if (isConnected(socket)) {
-      onConnected();
-      return;
-    }
-    connectTimer = setTimeout(() => {
-      breakOff({ outcome: "connect_failed", sent: false, code: codes.connectTimeout });
-    }, connectMs);
-    whenConnected(socket, onConnected);
-  }
-
-  function onConnected(): void {
-    clearTimeout(connectTimer);
-    if (over) return;
-    sent = true;
-    if (upload === undefined) {
-      awaitHead(timed);
-      return;
-    }
-    stopTimer(timed);
-    // Without a body's chunk Node writes the head as UTF-8.
-    if (!request.fields.some((part) => notAscii.test(part))) proxyRequest?.flushHeaders();
-    upload.resume();
-  }
-
-  function onDrain(): void {
-    if (over) return;
-    if (response === undefined) stopTimer(timed);
-    upload?.resume();
-  }
-
-  function onResponse(received: IncomingMessage): void {
-    response = received;
-    received.on("error", failWith);
-    if (over) return;
-    if (hasForeignCoding(received.rawHeaders)) {
-      refuse(codes.transferCoding);
-      return;
-    }
-    // Node calls only those 101s an upgrade that name a protocol.
-    if (received.statusCode === 101) {
-      refuse(codes.unaskedUpgrade);
-      return;
-    }
-    if (received.httpVersionMajor !== 1) {
-      refuse(codes.httpVersion);
-      return;
-    }
-    awaitBody(timed);
-    received.on("data", (chunk: Buffer) => {
-      if (over) return;
-      awaitBody(timed);
-      if (sink.data(chunk) || over) return;
-      stopTimer(timed);
-      received.pause();
-    });
-    received.once("end", () => {
-      if (over) return;
-      settle();
-      // It answered before it had the whole request: what of that is still to come has nowhere to go.
-      if (proxyRequest?.writableFinished === false) proxyRequest.destroy();
-      sink.end(received.rawTrailers);
-    });
-    sink.head({
-      status: received.statusCode ?? 0,
-      reason: soundReason(received.statusMessage ?? ""),
-      fields: received.rawHeaders,
-    });
-    // The head is all there is of it (RFC 9112 §6.3): whatever follows is a fault of the connection's, not of it.
-    const { statusCode } = received;
-    if (request.method === "HEAD" || statusCode === 204 || statusCode === 304) endsAtHead(received);
-  }
-
-  function endsAtHead(received: IncomingMessage): void {
-    if (over) return;
-    settle();
-    // Faulty servers send content behind a head that answers HEAD; it may come late, and would answer the next request.
-    if (request.method === "HEAD" || proxyRequest?.writableFinished === false) proxyRequest?.destroy();
-    received.resume();
-    sink.end([]);
-  }
-
-  function resume(): void {
-    if (over || response === undefined) return;
-    awaitBody(timed);
-    response.resume();
-  }
-
-  /** A request that waits for a connection stays in the Agent's queue and is dropped unsent when its turn comes. */
-  function abort(): void {
-    if (over) return;
-    settle();
-    proxyRequest?.destroy();
-  }
-
-  function breakOff(failure: Failure): void {
-    if (over) return;
-    abort();
-    sink.failure(failure);
-  }
-
-  function refuse(code: string): void {
-    breakOff({ outcome: "protocol_error", sent, code });
-  }
-
-  function failWith(error: Error): void {
-    breakOff(failureOf(error, { sent, headSeen: response !== undefined }, receivedBefore === received()));
-  }
-
-  function settle(): void {
-    over = true;
-    stopTimer(timed);
-    clearTimeout(connectTimer);
-    upload?.release();
-    onOver();
-  }
-
-  return { take, resume, abort, fail: breakOff, failWith };
 }
 
+/** Sends the request by what was made for it. */
+export function begin(attempt: Attempt, made: ClientRequest): void {
+  const { request } = attempt;
+  attempt.made = made;
+  made.on("error", (error) => failWith(attempt, error));
+  made.once("socket", (socket) => onSocket(attempt, socket));
+  made.on("information", ({ statusCode, statusMessage, rawHeaders }) => {
+    if (attempt.over) return;
+    attempt.sink.interim({ status: statusCode, reason: soundReason(statusMessage), fields: rawHeaders });
+  });
+  made.once("upgrade", (response, stream, first) => onUpgrade(attempt, response, stream, first));
+  made.once("response", (response) => onResponse(attempt, response));
+  writeHead(made, request);
+  const { body } = request;
+  if (body.kind === "none" || (body.kind === "sized" && body.length === 0)) made.end();
+  else if (Buffer.isBuffer(body.content)) made.end(body.content);
+  else
+    attempt.upload = uploadTo(made, attempt, body.content, body.kind === "sized" ? body.length : undefined);
+}
+
+function uploadTo(
+  made: ClientRequest,
+  attempt: Attempt,
+  content: Readable,
+  length: number | undefined,
+): Upload {
+  made.on("drain", () => {
+    if (attempt.over) return;
+    if (attempt.response === undefined) stopTimer(attempt);
+    attempt.upload?.resume();
+  });
+  made.once("finish", () => {
+    if (!attempt.over && attempt.response === undefined) awaitHead(attempt);
+  });
+  return createUpload(content, length, {
+    write(chunk) {
+      if (attempt.response !== undefined) awaitBody(attempt);
+      if (made.write(chunk)) return true;
+      keepAwaitingBody(attempt);
+      return false;
+    },
+    end() {
+      keepAwaitingBody(attempt);
+      made.end();
+    },
+    fail: () => breakOff(attempt, { outcome: "reset", sent: attempt.sent, code: codes.requestBody }),
+  });
+}
+
+function onSocket(attempt: Attempt, socket: Socket): void {
+  attempt.socket = socket;
+  if (attempt.made?.reusedSocket) attempt.receivedBefore = socket.bytesRead;
+  if (isConnected(socket)) {
+    onConnected(attempt);
+    return;
+  }
+  attempt.connectTimer = setTimeout(() => {
+    breakOff(attempt, { outcome: "connect_failed", sent: false, code: codes.connectTimeout });
+  }, attempt.connectMs);
+  whenConnected(socket, () => onConnected(attempt));
+}
+
+function onConnected(attempt: Attempt): void {
+  clearTimeout(attempt.connectTimer);
+  if (attempt.over) return;
+  attempt.sent = true;
+  const { made, request, upload } = attempt;
+  if (upload === undefined) {
+    awaitHead(attempt);
+    return;
+  }
+  stopTimer(attempt);
+  // Without a body's chunk Node writes the head as UTF-8.
+  if (!request.fields.some((part) => notAscii.test(part))) made?.flushHeaders();
+  upload.resume();
+}
+
+const notAscii = /[^\t\x20-\x7e]/;
+
 /** Target, fields and framing as given: http-proxy has rewritten the one, and Node would choose the other. */
-function writeHead(proxyRequest: ClientRequest, { method, target, fields, body }: ForwardRequest): void {
-  proxyRequest.method = method;
-  proxyRequest.path = target;
+function writeHead(made: ClientRequest, { method, target, fields, body }: ForwardRequest): void {
+  made.method = method;
+  made.path = target;
   // node:http would leave out what comes behind the thousandth field of the response, unsaid.
-  proxyRequest.maxHeadersCount = 0;
-  if (proxyRequest.hasHeader("content-length")) proxyRequest.removeHeader("content-length");
+  made.maxHeadersCount = 0;
+  if (made.hasHeader("content-length")) made.removeHeader("content-length");
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";
-    if (name.toLowerCase() === "host") proxyRequest.removeHeader("host");
-    proxyRequest.appendHeader(name, fields[i + 1] ?? "");
+    if (name.toLowerCase() === "host") made.removeHeader("host");
+    made.appendHeader(name, fields[i + 1] ?? "");
   }
   if (body.kind === "none") return;
-  if (Buffer.isBuffer(body.content)) proxyRequest.setHeader("content-length", body.content.length);
-  else if (body.kind === "sized") proxyRequest.setHeader("content-length", body.length);
-  else proxyRequest.setHeader("transfer-encoding", "chunked");
+  if (Buffer.isBuffer(body.content)) made.setHeader("content-length", body.content.length);
+  else if (body.kind === "sized") made.setHeader("content-length", body.length);
+  else made.setHeader("transfer-encoding", "chunked");
+}
+
+function onUpgrade(attempt: Attempt, response: IncomingMessage, stream: Duplex, first: Buffer): void {
+  const { request, sink, limits } = attempt;
+  const isGranted = response.headers.upgrade?.toLowerCase() === request.upgrade;
+  if (attempt.over || limits === undefined || !isGranted) {
+    stream.destroy();
+    refuse(attempt, codes.unaskedUpgrade);
+    return;
+  }
+  conclude(attempt);
+  if (sink.switched === undefined) stream.destroy();
+  else sink.switched(headOf(response), { stream, first }, limits);
+}
+
+function onResponse(attempt: Attempt, response: IncomingMessage): void {
+  attempt.response = response;
+  response.on("error", (error) => failWith(attempt, error));
+  if (attempt.over) return;
+  const head = headOf(response);
+  // Node calls only those 101s an upgrade that name a protocol.
+  const fault = response.httpVersionMajor === 1 ? faultOfHead(head.status, head.fields) : codes.httpVersion;
+  if (fault !== undefined) {
+    refuse(attempt, fault);
+    return;
+  }
+  awaitBody(attempt);
+  response.on("data", (chunk: Buffer) => onData(attempt, response, chunk));
+  response.once("end", () => {
+    if (!attempt.over) complete(attempt, response.rawTrailers, false);
+  });
+  attempt.sink.head(head);
+  // The head is all there is of it (RFC 9112 §6.3): whatever follows is a fault of the connection's, not of it.
+  const isHead = attempt.request.method === "HEAD";
+  if (attempt.over || !(isHead || head.status === 204 || head.status === 304)) return;
+  // Faulty servers send content behind a head that answers HEAD; it may come late, and would answer the next request.
+  response.resume();
+  complete(attempt, [], isHead);
+}
+
+function onData(attempt: Attempt, response: IncomingMessage, chunk: Buffer): void {
+  if (attempt.over) return;
+  awaitBody(attempt);
+  if (attempt.sink.data(chunk) || attempt.over) return;
+  stopTimer(attempt);
+  response.pause();
+}
+
+function headOf({ statusCode = 0, statusMessage = "", rawHeaders }: IncomingMessage): ResponseHead {
+  return { status: statusCode, reason: soundReason(statusMessage), fields: rawHeaders };
+}
+
+function resume(this: Attempt): void {
+  if (this.over || this.response === undefined) return;
+  awaitBody(this);
+  this.response.resume();
+}
+
+function complete(attempt: Attempt, trailers: readonly string[], isLast: boolean): void {
+  const { made, sink } = attempt;
+  conclude(attempt);
+  // Answered before it had the whole request: what of that is still to come has nowhere to go.
+  if (isLast || made?.writableFinished === false) made?.destroy();
+  sink.end(trailers);
+}
+
+export function failWith(attempt: Attempt, error: Error): void {
+  const { sent, response, receivedBefore, socket } = attempt;
+  const wasSilent = receivedBefore === (socket?.bytesRead ?? 0);
+  breakOff(attempt, failureOf(error, { sent, headSeen: response !== undefined }, wasSilent));
+}
+
+function timedOut(this: Attempt, code: TimeoutCode): void {
+  breakOff(this, { outcome: "timeout", sent: this.sent, code });
+}
+
+function refuse(attempt: Attempt, code: string): void {
+  breakOff(attempt, { outcome: "protocol_error", sent: attempt.sent, code });
+}
+
+function breakOff(attempt: Attempt, failure: Failure): void {
+  if (attempt.over) return;
+  attempt.abort();
+  attempt.sink.failure(failure);
+}
+
+/** A request that waits for a connection stays in the Agent's queue and is dropped unsent when its turn comes. */
+function abort(this: Attempt): void {
+  if (this.over) return;
+  conclude(this);
+  this.made?.destroy();
+}
+
+/** The one way out: by the end of the response, a change of protocol, a failure, or the caller's abort. */
+function conclude(attempt: Attempt): void {
+  attempt.over = true;
+  stopTimer(attempt);
+  clearTimeout(attempt.connectTimer);
+  attempt.upload?.release();
+  attempt.onOver();
 }

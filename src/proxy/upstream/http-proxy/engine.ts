@@ -15,10 +15,8 @@ import { Socket } from "node:net";
 import { Stream } from "node:stream";
 import httpProxy from "http-proxy";
 import { createDial } from "../dial.ts";
-import { codes } from "../failure.ts";
 import type { CreateUpstream } from "../port.ts";
-import { createWaits } from "../timers.ts";
-import { createExchange } from "./client-request.ts";
+import { createAttempts } from "./attempts.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
@@ -31,7 +29,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
     maxSockets: connections ?? Number.POSITIVE_INFINITY,
     maxFreeSockets: Number.POSITIVE_INFINITY,
   });
-  /** For what a kept connection will not do; it keeps none. */
+  /** For requests that a kept connection will not do for; it keeps none. */
   const freshAgent = new Agent();
   // TLS is the connection's affair: to http-proxy and its ClientRequest every upstream is plain.
   agent.createConnection = createDial(url, tls);
@@ -41,49 +39,29 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? 80 : Number(url.port),
   };
-  const waiting = { waits: createWaits(timeouts), connectMs: timeouts.connectMs };
+  const attempts = createAttempts(timeouts);
   const shown = stage();
-  let active = 0;
-  let closed = false;
-  let onIdle: (() => void) | undefined;
 
   return {
     name,
     forward(request, sink) {
-      active++;
-      const exchange = createExchange(request, sink, waiting, () => {
-        active--;
-        if (active === 0) onIdle?.();
+      return attempts.forward(request, sink, (take) => {
+        const options = {
+          target,
+          agent: request.fresh ? freshAgent : agent,
+          selfHandleResponse: true,
+          ignorePath: true,
+          buffer: takingOver(take),
+        };
+        // The callback takes errors that client-request.ts hears of by itself: http-proxy throws those nobody asked for.
+        proxy.web(shown.request(request.method), shown.response, options, () => {});
       });
-      if (closed)
-        queueMicrotask(() => exchange.fail({ outcome: "connect_failed", sent: false, code: codes.closed }));
-      else {
-        try {
-          const options = {
-            target,
-            agent: request.fresh ? freshAgent : agent,
-            selfHandleResponse: true,
-            ignorePath: true,
-            buffer: takingOver((proxyRequest) => exchange.take(proxyRequest)),
-          };
-          // The callback takes errors this file hears of by itself: http-proxy throws those nobody asked for.
-          proxy.web(shown.request(request.method), shown.response, options, () => {});
-        } catch (error) {
-          // Nothing has been sent; the caller has no Forwarding yet.
-          queueMicrotask(() => exchange.failWith(error instanceof Error ? error : new Error("not sent")));
-        }
-      }
-      return { resume: exchange.resume, abort: exchange.abort };
     },
     async close() {
-      closed = true;
+      const over = attempts.close();
       for (const sockets of Object.values(agent.freeSockets))
         for (const socket of sockets ?? []) socket.destroy();
-      if (active > 0) {
-        await new Promise<void>((resolve) => {
-          onIdle = resolve;
-        });
-      }
+      await over;
       agent.destroy();
       freshAgent.destroy();
     },

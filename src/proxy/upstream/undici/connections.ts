@@ -1,14 +1,15 @@
 /**
  * The connections to one upstream: an undici `Client` each, one exchange on it at a time, no more than a limit of
- * them. It stands in place of undici's `Pool` because an exchange has to know its connection (see `open`), to leave
+ * them. It stands in place of undici's `Pool` because an exchange has to know its connection (see `connectionBy`), to leave
  * the queue when it is given up, and to close a connection that is still being made.
  */
 import { maxHeaderSize } from "node:http";
 import type { Socket } from "node:net";
-import { Client } from "undici";
-import { createDial, whenConnected } from "../dial.ts";
+import { type buildConnector, Client } from "undici";
+import { createDial, type Dial, whenConnected } from "../dial.ts";
 import { codes } from "../failure.ts";
 import type { UpstreamTls } from "../port.ts";
+import { connectDirect } from "./direct-read.ts";
 import { createResponseFront, type ResponseFront } from "./response-front.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
@@ -61,7 +62,7 @@ export function createConnections(options: {
   readonly tls?: UpstreamTls | undefined;
 }): Connections {
   const { url, connectMs, limit = Number.POSITIVE_INFINITY } = options;
-  const dial = createDial(url, options.tls, { readsDirectly: true });
+  const dial = createDial(url, options.tls, { connectPlain: connectDirect });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
   const waiting = new Set<Passenger>();
@@ -69,59 +70,9 @@ export function createConnections(options: {
   let closing: Promise<void> | undefined;
   let onEmpty = () => {};
 
-  /**
-   * Two faults of undici 7 are stopped at the socket, before its own listeners hear of the event:
-   * - the upstream's end while the client reads nothing: undici finishes a paused parser, and its assertion ends the
-   *   process. By then every byte has been handed on, so the parser is resumed first;
-   * - ECONNRESET: undici takes a body that only the close delimits for complete, and finishes a paused parser again.
-   *   Under the code of undici's own socket errors the request fails, as it should.
-   * Its connect timeout is not used: it ticks in half seconds.
-   */
   function open(): Connection {
-    let socket: Socket | undefined;
-    let front: ResponseFront | undefined;
-    const client = new Client(url.origin, {
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveMaxTimeout: keepAliveMaxMs,
-      maxHeaderSize,
-      allowH2: false,
-      connect(_options, callback) {
-        const made = dial();
-        socket = made;
-        front = createResponseFront(made);
-        let pending = true;
-        const timer = setTimeout(() => {
-          made.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
-        }, connectMs);
-        made.setKeepAlive(true, tcpKeepAliveMs);
-        whenConnected(made, () => {
-          clearTimeout(timer);
-          pending = false;
-          callback(null, made);
-        });
-        made.once("close", () => clearTimeout(timer));
-        made.on("end", () => connection.passenger?.resumeParser?.());
-        made.on("error", (error: NodeJS.ErrnoException) => {
-          if (pending) {
-            pending = false;
-            callback(error, null);
-          } else if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
-        });
-      },
-    });
-    const connection: Connection = {
-      client,
-      passenger: undefined,
-      kept: false,
-      received: () => socket?.bytesRead ?? 0,
-      awaitResponse: () => front?.begin(),
-      oddLine: () => front?.oddLine(),
-      cut: () => socket?.destroy(),
-    };
-    client.on("disconnect", () => {
+    const connection = connectionBy(dial, url.origin, connectMs);
+    connection.client.on("disconnect", () => {
       if (connection.passenger !== undefined) return;
       const index = free.indexOf(connection);
       if (index === -1) return;
@@ -192,4 +143,69 @@ export function createConnections(options: {
       return closing;
     },
   };
+}
+
+/** A connection that undici makes with its first request. */
+function connectionBy(dial: Dial, origin: string, connectMs: number): Connection {
+  let socket: Socket | undefined;
+  let front: ResponseFront | undefined;
+  const client = new Client(origin, {
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: keepAliveMaxMs,
+    maxHeaderSize,
+    allowH2: false,
+    connect(_options, callback) {
+      socket = dial();
+      front = createResponseFront(socket);
+      prepare(socket, connectMs, () => connection.passenger, callback);
+    },
+  });
+  const connection: Connection = {
+    client,
+    passenger: undefined,
+    kept: false,
+    received: () => socket?.bytesRead ?? 0,
+    awaitResponse: () => front?.begin(),
+    oddLine: () => front?.oddLine(),
+    cut: () => socket?.destroy(),
+  };
+  return connection;
+}
+
+/**
+ * Tells undici of a socket once it is connected or has failed. Two faults of undici 7 are stopped here, before its own
+ * listeners hear of the event:
+ * - the upstream's end while the client reads nothing: undici finishes a paused parser, and its assertion ends the
+ *   process. By then every byte has been handed on, so the parser is resumed first;
+ * - ECONNRESET: undici takes a body that only the close delimits for complete, and finishes a paused parser again.
+ *   Under the code of undici's own socket errors the request fails, as it should.
+ * Its connect timeout is not used: it ticks in half seconds.
+ */
+function prepare(
+  socket: Socket,
+  connectMs: number,
+  onBoard: () => Passenger | undefined,
+  tell: buildConnector.Callback,
+): void {
+  let pending = true;
+  const timer = setTimeout(() => {
+    socket.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
+  }, connectMs);
+  socket.setKeepAlive(true, tcpKeepAliveMs);
+  whenConnected(socket, () => {
+    clearTimeout(timer);
+    pending = false;
+    tell(null, socket);
+  });
+  socket.once("close", () => clearTimeout(timer));
+  socket.on("end", () => onBoard()?.resumeParser?.());
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    if (pending) {
+      pending = false;
+      tell(error, null);
+    } else if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
+  });
 }

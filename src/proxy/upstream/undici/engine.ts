@@ -1,7 +1,7 @@
 /**
  * The default engine: undici's `Client`, one a connection, driven through its low-level `dispatch`.
  *
- * The hot path: one object an exchange is undici's handler, its timers' state and the record of how far it got; the
+ * The hot path: one object an attempt is undici's handler, its timers' state and the record of how far it got; the
  * handler's functions are shared. undici's own timeouts are off (their clock is coarse); ours are timers.ts's.
  *
  * Known deviations of undici 7, each shown by a test:
@@ -13,10 +13,9 @@
  */
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { codes, failureOf } from "../failure.ts";
+import { codes, failureOf, faultOfHead } from "../failure.ts";
 import { createHttpProxyUpstream } from "../http-proxy/engine.ts";
 import type { CreateUpstream, Failure, Forwarding, ForwardRequest, ResponseSink, Upstream } from "../port.ts";
-import { asciiReason, hasForeignCoding, reasonOf } from "../response-head.ts";
 import {
   awaitBody,
   awaitHead,
@@ -30,11 +29,11 @@ import {
 } from "../timers.ts";
 import { createUpload, type Upload } from "../upload.ts";
 import { type Connection, type Connections, createConnections, type Passenger } from "./connections.ts";
-import { decodedFields } from "./decoded-fields.ts";
+import { decodedFields, reasonOf } from "./response-front.ts";
 
 const uploadBufferBytes = 64 * 1024;
 
-interface Exchange extends Timed, Passenger, Forwarding {
+interface Attempt extends Timed, Passenger, Forwarding {
   readonly sink: ResponseSink;
   readonly connections: Connections;
   options: Dispatcher.DispatchOptions | undefined;
@@ -69,14 +68,14 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
         asteriskForm ??= createHttpProxyUpstream(options);
         return asteriskForm.forward(request, sink);
       }
-      const exchange = createExchange(sink, waits, connections, request.fresh === true);
-      const { fields, body } = framed(request, exchange);
-      exchange.options = { method: request.method, path: request.target, headers: fields, body };
-      awaitHead(exchange);
+      const attempt = createAttempt(sink, waits, connections, request.fresh === true);
+      const { fields, body } = framed(request, attempt);
+      attempt.options = { method: request.method, path: request.target, headers: fields, body };
+      awaitHead(attempt);
       if (connections.closing)
-        failLater(exchange, { outcome: "connect_failed", sent: false, code: codes.closed });
-      else connections.acquire(exchange);
-      return exchange;
+        failLater(attempt, { outcome: "connect_failed", sent: false, code: codes.closed });
+      else connections.acquire(attempt);
+      return attempt;
     },
     async close() {
       await Promise.all([connections.close(), asteriskForm?.close()]);
@@ -84,12 +83,12 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
   };
 };
 
-function createExchange(
+function createAttempt(
   sink: ResponseSink,
   waits: Waits,
   connections: Connections,
   fresh: boolean,
-): Exchange & Dispatcher.DispatchHandler {
+): Attempt & Dispatcher.DispatchHandler {
   return {
     sink,
     waits,
@@ -124,7 +123,7 @@ function createExchange(
 }
 
 /** undici frames by what it is given: nothing or a Buffer by its size, a stream by the field or chunked. */
-function framed({ fields, body }: ForwardRequest, exchange: Exchange) {
+function framed({ fields, body }: ForwardRequest, attempt: Attempt) {
   if (body.kind === "none" || (body.kind === "sized" && body.length === 0)) {
     return { fields, body: null };
   }
@@ -132,30 +131,30 @@ function framed({ fields, body }: ForwardRequest, exchange: Exchange) {
   const length = body.kind === "sized" ? body.length : undefined;
   return {
     fields: length === undefined ? fields : [...fields, "content-length", `${length}`],
-    body: streamed(body.content, length, exchange),
+    body: streamed(body.content, length, attempt),
   };
 }
 
 /** A stream for undici to read and to destroy, in place of the client's request, which is not its to destroy. */
-function streamed(content: Readable, length: number | undefined, exchange: Exchange): Readable {
+function streamed(content: Readable, length: number | undefined, attempt: Attempt): Readable {
   const body = new Readable({ highWaterMark: uploadBufferBytes, read: () => upload.resume() });
   const upload = createUpload(content, length, {
     write(chunk) {
       const wanted = body.push(chunk);
-      if (body.readableLength > 0 && exchange.sent && !exchange.over) keepAwaitingBody(exchange);
+      if (body.readableLength > 0 && attempt.sent && !attempt.over) keepAwaitingBody(attempt);
       return wanted;
     },
     end: () => body.push(null),
-    fail: () => fail(exchange, { outcome: "reset", sent: exchange.sent, code: codes.requestBody }),
+    fail: () => fail(attempt, { outcome: "reset", sent: attempt.sent, code: codes.requestBody }),
   });
   // It is destroyed with an error where undici gives up; what follows from that is told by `onError`.
   body.on("error", () => {});
-  exchange.upload = upload;
-  exchange.body = body;
+  attempt.upload = upload;
+  attempt.body = body;
   return body;
 }
 
-function board(this: Exchange & Dispatcher.DispatchHandler, connection: Connection): void {
+function board(this: Attempt & Dispatcher.DispatchHandler, connection: Connection): void {
   const { options } = this;
   this.connection = connection;
   if (connection.kept) this.receivedBefore = connection.received();
@@ -164,8 +163,8 @@ function board(this: Exchange & Dispatcher.DispatchHandler, connection: Connecti
 }
 
 /** undici is about to write the request. */
-function onConnect(this: Exchange, refuseToSend: (error?: Error) => void): void {
-  // Given up while it waited; or undici means to send it a second time, which is the exchange's to decide.
+function onConnect(this: Attempt, refuseToSend: (error?: Error) => void): void {
+  // Given up while it waited; or undici means to send it a second time, which is the relay's to decide.
   if (this.over || this.sent) {
     refuseToSend();
     return;
@@ -176,18 +175,18 @@ function onConnect(this: Exchange, refuseToSend: (error?: Error) => void): void 
   else stopTimer(this);
 }
 
-function onBodySent(this: Exchange): void {
+function onBodySent(this: Attempt): void {
   if (this.over || this.body === undefined) return;
   if (this.headSeen || this.body.readableLength > 0) awaitBody(this);
   else stopTimer(this);
 }
 
-function onRequestSent(this: Exchange): void {
+function onRequestSent(this: Attempt): void {
   if (!this.over && !this.headSeen && this.body !== undefined) awaitHead(this);
 }
 
 function onHeaders(
-  this: Exchange,
+  this: Attempt,
   status: number,
   rawFields: readonly Buffer[],
   resumeParser: () => void,
@@ -196,15 +195,14 @@ function onHeaders(
   if (this.over) return true;
   const fields = decodedFields(rawFields);
   const oddLine = this.connection?.oddLine();
-  if (oddLine !== undefined && !oddLine.startsWith("HTTP/1.")) return refuse(this, codes.httpVersion);
-  if (status === 101) return refuse(this, codes.unaskedUpgrade);
-  if (status < 100) return refuse(this, codes.statusCode);
-  const head = { status, reason: oddLine === undefined ? asciiReason(reason) : reasonOf(oddLine), fields };
+  const isOther = oddLine !== undefined && !oddLine.startsWith("HTTP/1.");
+  const fault = isOther ? codes.httpVersion : faultOfHead(status, fields);
+  if (fault !== undefined) return refuse(this, fault);
+  const head = { status, reason: reasonOf(reason, oddLine), fields };
   if (status < 200) {
     this.sink.interim(head);
     return true;
   }
-  if (hasForeignCoding(fields)) return refuse(this, codes.transferCoding);
   this.headSeen = true;
   this.resumeParser = resumeParser;
   awaitBody(this);
@@ -215,7 +213,7 @@ function onHeaders(
   return true;
 }
 
-function onData(this: Exchange, chunk: Buffer): boolean {
+function onData(this: Attempt, chunk: Buffer): boolean {
   // A resumed parser begins with an empty one.
   if (this.over || chunk.length === 0) return true;
   awaitBody(this);
@@ -224,59 +222,59 @@ function onData(this: Exchange, chunk: Buffer): boolean {
   return false;
 }
 
-function onComplete(this: Exchange, trailers: readonly (string | Buffer)[] | null): void {
+function onComplete(this: Attempt, trailers: readonly (string | Buffer)[] | null): void {
   complete(this, trailers === null ? [] : decodedFields(trailers));
 }
 
-function complete(exchange: Exchange, trailers: readonly string[]): void {
-  if (exchange.over) return;
-  settle(exchange, "complete");
-  exchange.sink.end(trailers);
+function complete(attempt: Attempt, trailers: readonly string[]): void {
+  if (attempt.over) return;
+  depart(attempt, "complete");
+  attempt.sink.end(trailers);
 }
 
-function onError(this: Exchange, error: Error): void {
+function onError(this: Attempt, error: Error): void {
   // Before anything is sent it may come out of `dispatch` itself, when the caller has no Forwarding yet.
   if (!this.sent) failLater(this, failureOf(error, this, false));
   else fail(this, failureOf(error, this, this.receivedBefore === this.connection?.received()));
 }
 
-function timedOut(this: Exchange, code: TimeoutCode): void {
+function timedOut(this: Attempt, code: TimeoutCode): void {
   fail(this, { outcome: "timeout", sent: this.sent, code });
 }
 
-function refuse(exchange: Exchange, code: string): boolean {
-  fail(exchange, { outcome: "protocol_error", sent: true, code });
+function refuse(attempt: Attempt, code: string): boolean {
+  fail(attempt, { outcome: "protocol_error", sent: true, code });
   return true;
 }
 
-function fail(exchange: Exchange, failure: Failure): void {
-  if (exchange.over) return;
-  settle(exchange, "broken");
-  exchange.sink.failure(failure);
+function fail(attempt: Attempt, failure: Failure): void {
+  if (attempt.over) return;
+  depart(attempt, "broken");
+  attempt.sink.failure(failure);
 }
 
-function failLater(exchange: Exchange, failure: Failure): void {
-  queueMicrotask(() => fail(exchange, failure));
+function failLater(attempt: Attempt, failure: Failure): void {
+  queueMicrotask(() => fail(attempt, failure));
 }
 
-function resume(this: Exchange): void {
+function resume(this: Attempt): void {
   if (this.over || this.resumeParser === undefined) return;
   awaitBody(this);
   this.resumeParser();
 }
 
-function abort(this: Exchange): void {
-  settle(this, "broken");
+function abort(this: Attempt): void {
+  depart(this, "broken");
 }
 
 /** The one way out: by the end of the response, by a failure, or by the caller's abort. */
-function settle(exchange: Exchange, how: "complete" | "broken"): void {
-  if (exchange.over) return;
-  exchange.over = true;
-  stopTimer(exchange);
-  exchange.upload?.release();
-  const { connection, connections } = exchange;
-  if (connection === undefined) connections.leave(exchange);
+function depart(attempt: Attempt, how: "complete" | "broken"): void {
+  if (attempt.over) return;
+  attempt.over = true;
+  stopTimer(attempt);
+  attempt.upload?.release();
+  const { connection, connections } = attempt;
+  if (connection === undefined) connections.leave(attempt);
   else if (how === "complete") connections.release(connection);
   else connections.discard(connection);
 }

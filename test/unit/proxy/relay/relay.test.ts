@@ -50,7 +50,7 @@ function send(taps: readonly Tap[]) {
     misbehaved: () => {},
     failed: ({ code }) => void told.push(`failed ${code}`),
   };
-  relay({ proxyName: "cutover-test" }, wayTo(upstream), request, { head: requestHead, answer }, events, taps);
+  relay("cutover-test", wayTo(upstream), request, { head: requestHead, answer }, events, taps);
   return { told, sinks, resumed: () => resumed };
 }
 

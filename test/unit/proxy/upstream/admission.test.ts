@@ -70,7 +70,7 @@ function createFixture(limits: { max?: number; queue?: number } = {}) {
       onGone: () => {},
     };
     const forwarding = relay(
-      { proxyName: "cutover-test" },
+      "cutover-test",
       way,
       request,
       { head: requestHead, answer },

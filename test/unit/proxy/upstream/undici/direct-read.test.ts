@@ -1,9 +1,9 @@
 /** A connection read without a stream: what undici relies on, and that connections share a buffer and nothing else. */
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { portOf } from "../../../src/proxy/listen/server.ts";
-import { connectDirect } from "../../../src/proxy/upstream/undici/direct-read.ts";
-import { settled, until } from "../../support/until.ts";
+import { portOf } from "../../../../../src/proxy/listen/server.ts";
+import { connectDirect } from "../../../../../src/proxy/upstream/undici/direct-read.ts";
+import { settled, until } from "../../../../support/until.ts";
 
 interface Line {
   readonly upstream: Socket;
