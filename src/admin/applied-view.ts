@@ -1,7 +1,7 @@
 /** The write answer: where the cutover stands, and on which instances that is in force. PURE. */
-import type { Completion } from "../state/rules/completion.ts";
+import type { Completion, InstanceRecord } from "../state/rules/completion.ts";
+import type { Applied } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { Applied, InstanceRecord } from "../state/store/port.ts";
 import type { WriteAnswer } from "./api/write-answer.ts";
 
 type AppliedView = WriteAnswer["applied"];

@@ -8,7 +8,7 @@
  */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { type Snapshot, sameIn } from "../state/follow/snapshot.ts";
-import type { InstanceRecord } from "../state/store/port.ts";
+import type { InstanceRecord } from "../state/rules/completion.ts";
 import type { MetricsEvent, TickEvent } from "./api/schemas.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";

@@ -7,7 +7,7 @@ import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/unavailable.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
-import type { InstanceRecord } from "../state/store/port.ts";
+import type { InstanceRecord } from "../state/rules/completion.ts";
 import type { OpenSides, OpenView } from "./api/open-view.ts";
 import type { AdminOptions } from "./context.ts";
 

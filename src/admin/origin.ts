@@ -1,6 +1,6 @@
 /** By which way a change was asked for. */
 import type { FastifyRequest } from "fastify";
-import type { Origin } from "../state/rules/origin.ts";
+import type { Origin } from "../state/rules/history.ts";
 
 /** What a caller may say of itself. Nothing depends on it but what the history shows. */
 const told = ["cli", "console"] as const;

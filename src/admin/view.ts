@@ -1,9 +1,9 @@
 /** A cutover as the API shows it: the snapshot this instance decides by, and what the fleet says of it. */
 import { countApplied } from "../state/follow/applied.ts";
 import type { Following } from "../state/follow/snapshot.ts";
+import type { InstanceRecord } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { InstanceRecord } from "../state/store/port.ts";
 import { mergeTraffic } from "../telemetry/traffic/traffic.ts";
 import type { ContactView, CutoverView } from "./api/schemas.ts";
 import type { AdminOptions } from "./context.ts";

@@ -13,7 +13,8 @@ import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { StoreUnavailable } from "../base/unavailable.ts";
 import type { Following } from "../state/follow/snapshot.ts";
-import type { HistoryEntry, Store } from "../state/store/port.ts";
+import type { HistoryEntry } from "../state/rules/history.ts";
+import type { Store } from "../state/store/port.ts";
 import { type AuditFile, type AuditFileOptions, openAuditFile } from "./file.ts";
 import {
   annotationLine,

@@ -12,9 +12,8 @@
  *   omitted     so many refusals are not in the file: more came than are written
  */
 import { z } from "zod";
-import type { Annotation } from "../state/rules/origin.ts";
+import type { Annotation, HistoryEntry } from "../state/rules/history.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { HistoryEntry } from "../state/store/port.ts";
 import type { AskedChange, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
 
 export type Line = { readonly kind: string } & Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 /** What is written into the audit file besides the changes that stand in the history. */
-import type { Proposal } from "../state/rules/four-eyes.ts";
-import type { Actor, Change, RefusalCode, StateName } from "../state/rules/model.ts";
-import type { Annotation, Origin, Via } from "../state/rules/origin.ts";
+
+import type { Annotation, Origin, Via } from "../state/rules/history.ts";
+import type { Actor, Change, Proposal, RefusalCode, StateName } from "../state/rules/model.ts";
 
 /** What one instance was asked, and how the cutover stood there then. */
 export interface AskedChange {

@@ -9,10 +9,10 @@ import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { StoreUnavailable } from "../base/unavailable.ts";
 import { waitApplied } from "../state/follow/applied.ts";
-import { reachOf } from "../state/rules/completion.ts";
+import { type Roster, reachOf } from "../state/rules/completion.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { openStore } from "../state/store/open.ts";
-import type { Roster, Store } from "../state/store/port.ts";
+import type { Store } from "../state/store/port.ts";
 
 const actor = { name: "direct", role: "responder" } as const;
 

@@ -19,7 +19,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailable } from "../base/unavailable.ts";
-import { monotonicMs, type RedisClient, type RedisCommand, type Reply, type Sent } from "./client.ts";
+import { monotonicMs, type RedisClient, type RedisCommand, type RedisReply, type Sent } from "./client.ts";
 
 export interface Script {
   readonly source: string;
@@ -59,7 +59,7 @@ export interface ChangeUnderWay {
 }
 
 /** The server's clock in a reply, in ms since the epoch, and when the reply was here (of `monotonicMs`). */
-export interface ServerTime {
+interface ServerTime {
   readonly serverMs: number;
   readonly receivedAtMs: number;
 }
@@ -99,7 +99,7 @@ export async function sendCalls(
 }
 
 /** @throws StoreUnavailable for an error reply; but `null` stands for a key of another kind */
-export function valuesOf(replies: readonly Reply[]): readonly unknown[] {
+export function valuesOf(replies: readonly RedisReply[]): readonly unknown[] {
   return replies.map((reply) => {
     if (reply.ok) return reply.value;
     if (reply.code === "WRONGTYPE") return null;

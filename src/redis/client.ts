@@ -6,19 +6,19 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../base/log.ts";
-import { codeOf, openLine, type RedisCommand, type Results } from "./connection.ts";
+import { codeOf, openConnection, type RedisCommand, type Results } from "./connection.ts";
 import { type OnHint, openSubscription } from "./subscription.ts";
-import { parseRedisPlace } from "./url.ts";
+import { parseRedisUrl } from "./url.ts";
 
 export type { RedisCommand } from "./connection.ts";
 
 /** An answer; an error reply by its code, e.g. `NOSCRIPT`. */
-export type Reply =
+export type RedisReply =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly code: string };
 
 export type Sent =
-  | { readonly kind: "answered"; readonly replies: readonly Reply[] }
+  | { readonly kind: "answered"; readonly replies: readonly RedisReply[] }
   /** Nothing was sent. */
   | { readonly kind: "unsent" }
   /** Sent, or perhaps sent, and no answer: the server may have done it, or may yet do it. */
@@ -58,14 +58,14 @@ export function monotonicMs(): number {
 /**
  * Connects in the background: a server that is away makes the calls fail, not this.
  *
- * @param url as place.ts reads it
- * @throws Error when the URL is not one, or the file of certificates it names can not be read; the URL's text is not
+ * @param url as url.ts reads it
+ * @throws Error when the URL is not one, or the file of certificates it names cannot be read; the URL's text is not
  *   repeated, it may hold a password
  */
 export function createRedisClient(url: string, log?: Log): RedisClient {
-  const place = parseRedisPlace(url);
-  if (place === undefined) throw new Error("the store's URL does not read as redis://HOST:PORT");
-  const line = openLine(place, log);
+  const parsed = parseRedisUrl(url);
+  if (parsed === undefined) throw new Error("the store's URL does not read as redis://HOST:PORT");
+  const connection = openConnection(parsed, log);
   const subscriptions = new Set<() => Promise<void>>();
   const waiting = new Set<() => void>();
   let closed = false;
@@ -76,23 +76,23 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
   /** Tells the proofs of one connection from those of the next. */
   let opened = 0;
 
-  line.onClosed(() => {
+  connection.onClosed(() => {
     isTroubled = true;
     opened += 1;
     downSinceMs ??= monotonicMs();
   });
-  line.onMended(() => {
+  connection.onMended(() => {
     backSinceMs = monotonicMs();
   });
-  line.onOpen(() => {
+  connection.onOpen(() => {
     opened += 1;
-    const connection = opened;
-    line.prove().then(
+    const mine = opened;
+    connection.prove().then(
       () => {
-        if (connection === opened) isUp();
+        if (mine === opened) isUp();
       },
       () => {
-        if (connection === opened && !closed) line.renew();
+        if (mine === opened && !closed) connection.renew();
       },
     );
   });
@@ -108,7 +108,7 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
     for (const resolve of [...waiting]) resolve();
   }
 
-  const isReady = () => !closed && downSinceMs === undefined && line.isOpen();
+  const isReady = () => !closed && downSinceMs === undefined && connection.isOpen();
   const isAway = () => downSinceMs !== undefined && monotonicMs() - downSinceMs >= graceMs;
 
   async function ready(giveUpAtMs: number): Promise<boolean> {
@@ -137,12 +137,12 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
       }
       const leftMs = giveUpAtMs - monotonicMs();
       if (leftMs <= 0) return { kind: "unsent" };
-      const results = await settledWithin(line.dispatch(list), leftMs);
+      const results = await settledWithin(connection.dispatch(list), leftMs);
       return results === undefined ? { kind: "unknown" } : sentFrom(results);
     },
 
     subscribe(channel: string, onHint: OnHint): () => void {
-      const leave = openSubscription(line, channel, onHint);
+      const leave = openSubscription(connection, channel, onHint);
       subscriptions.add(leave);
       return () => {
         if (subscriptions.delete(leave)) void leave();
@@ -159,7 +159,7 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
       wake();
       const all = [...subscriptions];
       subscriptions.clear();
-      await Promise.all([line.end(), ...all.map((leave) => leave())]);
+      await Promise.all([connection.end(), ...all.map((leave) => leave())]);
     },
   };
 }
@@ -182,7 +182,7 @@ async function settledWithin(work: Promise<Results | null>, ms: number): Promise
 const refusedBeforeSending = /^(?:Stream isn't writeable|Cluster isn't ready)/;
 
 function sentFrom(results: Results): Sent {
-  const replies: Reply[] = [];
+  const replies: RedisReply[] = [];
   let unanswered = 0;
   let unsent = 0;
   for (const [error, value] of results) {

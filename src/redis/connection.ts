@@ -11,12 +11,12 @@ import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Log } from "../base/log.ts";
-import type { Endpoint, RedisPlace } from "./url.ts";
+import type { Endpoint, RedisUrl } from "./url.ts";
 
 export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
 export type Results = readonly (readonly [error: Error | null, result: unknown])[];
 
-export interface Line {
+export interface RedisConnection {
   /** Sends the commands in one go; of a Cluster, each to the node that has its key. `null`: no answer. */
   dispatch(commands: readonly RedisCommand[]): Promise<Results | null>;
   /** Resolves when a server of the wanted role has answered, be it with an error. Else rejects. */
@@ -46,25 +46,25 @@ function retryMs(attempt: number): number {
   return Math.min(25 * attempt, maxRetryMs / 2) + Math.random() * (maxRetryMs / 2);
 }
 
-/** @throws Error when the file of certificates can not be read */
-export function openLine(place: RedisPlace, log?: Log): Line {
-  const tls = tlsOf(place);
-  return place.kind === "cluster" ? clusterLine(place, tls, log) : serverLine(place, tls, log);
+/** @throws Error when the file of certificates cannot be read */
+export function openConnection(url: RedisUrl, log?: Log): RedisConnection {
+  const tls = tlsOf(url);
+  return url.kind === "cluster" ? clusterConnection(url, tls, log) : serverConnection(url, tls, log);
 }
 
 type Tls = { readonly ca?: Buffer } | undefined;
 
-function tlsOf({ tls }: RedisPlace): Tls {
+function tlsOf({ tls }: RedisUrl): Tls {
   if (tls === undefined) return undefined;
   if (tls.caFile === undefined) return {};
   try {
     return { ca: readFileSync(tls.caFile) };
   } catch {
-    throw new Error(`the store's ca file can not be read: ${tls.caFile}`);
+    throw new Error(`the store's ca file cannot be read: ${tls.caFile}`);
   }
 }
 
-function common({ user, password }: RedisPlace, role: "commands" | "subscriber") {
+function common({ user, password }: RedisUrl, role: "commands" | "subscriber") {
   return {
     connectionName: `cutover-${role}`,
     ...(user === undefined ? {} : { username: user }),
@@ -84,21 +84,21 @@ function common({ user, password }: RedisPlace, role: "commands" | "subscriber")
   } satisfies RedisOptions;
 }
 
-function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, log?: Log): Line {
+function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls, log?: Log): RedisConnection {
   const open = (role: "commands" | "subscriber") => {
     const options = {
-      ...common(place, role),
+      ...common(url, role),
       ...(tls === undefined ? {} : { tls }),
       enableOfflineQueue: false,
       retryStrategy: retryMs,
-      ...(place.kind === "single"
-        ? { ...place.at, db: place.db }
+      ...(url.kind === "single"
+        ? { ...url.at, db: url.db }
         : {
-            sentinels: [...place.sentinels],
-            name: place.master,
+            sentinels: [...url.sentinels],
+            name: url.master,
             role: "master" as const,
-            ...(place.sentinelUser === undefined ? {} : { sentinelUsername: place.sentinelUser }),
-            ...(place.sentinelPassword === undefined ? {} : { sentinelPassword: place.sentinelPassword }),
+            ...(url.sentinelUser === undefined ? {} : { sentinelUsername: url.sentinelUser }),
+            ...(url.sentinelPassword === undefined ? {} : { sentinelPassword: url.sentinelPassword }),
             ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
             sentinelCommandTimeout: silenceMs,
             sentinelRetryStrategy: retryMs,
@@ -124,7 +124,7 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
       return [await resultOf(redis.call(name, ...args))];
     },
     prove: async () => {
-      const answer = await replyOf(place.kind === "sentinel" ? redis.call("ROLE") : redis.call("PING"));
+      const answer = await replyOf(url.kind === "sentinel" ? redis.call("ROLE") : redis.call("PING"));
       if (Array.isArray(answer) && answer[0] !== "master") throw new Error("not a primary");
     },
     isOpen: () => redis.status === "ready",
@@ -134,8 +134,8 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
     renew: () => redis.disconnect(true),
     subscriber: () => open("subscriber"),
     isFromServer: (subscriber) => {
-      const place = serverOf(redis);
-      return redis.status === "ready" && place !== undefined && place === serverOf(subscriber);
+      const server = serverOf(redis);
+      return redis.status === "ready" && server !== undefined && server === serverOf(subscriber);
     },
     end() {
       isEnding = true;
@@ -144,16 +144,16 @@ function serverLine(place: Exclude<RedisPlace, { kind: "cluster" }>, tls: Tls, l
   };
 }
 
-function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Log): Line {
-  const cluster = new Cluster([...place.nodes], {
+function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): RedisConnection {
+  const cluster = new Cluster([...url.nodes], {
     enableOfflineQueue: false,
     enableReadyCheck: false,
-    redisOptions: { ...common(place, "commands"), ...(tls === undefined ? {} : { tls }) },
+    redisOptions: { ...common(url, "commands"), ...(tls === undefined ? {} : { tls }) },
     clusterRetryStrategy: retryMs,
     slotsRefreshInterval: 5000,
     slotsRefreshTimeout: silenceMs,
     maxRedirections: 4,
-    // Whoever calls decides whether to send again.
+    // The caller decides whether to send again.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     // Names stay names: a certificate is held against them.
@@ -177,7 +177,7 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
     const known = cluster.nodes().flatMap(({ options: { host, port } }) => {
       return host === undefined || port === undefined ? [] : { host, port };
     });
-    return known.length > 0 ? known : place.nodes;
+    return known.length > 0 ? known : url.nodes;
   };
   return {
     async dispatch(commands) {
@@ -208,7 +208,7 @@ function clusterLine(place: RedisPlace & { kind: "cluster" }, tls: Tls, log?: Lo
       const all = endpoints();
       const at = all[Math.floor(Math.random() * all.length)];
       const options = {
-        ...common(place, "subscriber"),
+        ...common(url, "subscriber"),
         ...(tls === undefined ? {} : { tls }),
         ...at,
         enableOfflineQueue: false,

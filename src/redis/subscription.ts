@@ -1,6 +1,6 @@
 /** A subscription to one channel, on a connection of its own that is replaced when it falls silent. */
 import type { Redis } from "ioredis";
-import { end, type Line } from "./connection.ts";
+import { end, type RedisConnection } from "./connection.ts";
 
 const heartbeatMs = 1000;
 const reopenMs = 200;
@@ -11,11 +11,11 @@ export type OnHint = (message?: Buffer, isSure?: boolean) => void;
 /**
  * Calls back with each message, and without one whenever messages may have been missed.
  *
- * @param line its new connection that reconnects by itself is kept, one that ends is replaced
+ * @param connection its new connection that reconnects by itself is kept, one that ends is replaced
  * @returns the way out
  */
 export function openSubscription(
-  line: Pick<Line, "subscriber" | "isFromServer">,
+  connection: Pick<RedisConnection, "subscriber" | "isFromServer">,
   channel: string,
   onHint: OnHint,
 ): () => Promise<void> {
@@ -24,9 +24,9 @@ export function openSubscription(
   let subscriber = begin();
 
   function begin(): Redis {
-    const redis = line.subscriber();
+    const redis = connection.subscriber();
     redis.on("messageBuffer", (_channel: Buffer, message: Buffer) => {
-      if (!isClosed) onHint(message, line.isFromServer(redis));
+      if (!isClosed) onHint(message, connection.isFromServer(redis));
     });
     redis.on("ready", () => {
       // What was published while there was no subscription is lost: the hint makes up for it.

@@ -21,7 +21,7 @@ interface Common {
   readonly tls: { readonly caFile: string | undefined } | undefined;
 }
 
-export type RedisPlace =
+export type RedisUrl =
   | (Common & { readonly kind: "single"; readonly at: Endpoint; readonly db: number })
   | (Common & {
       readonly kind: "sentinel";
@@ -44,7 +44,7 @@ const keysOf = {
 } as const satisfies Record<string, readonly string[]>;
 
 /** @returns `undefined` when the text is no URL of Redis */
-export function parseRedisPlace(text: string): RedisPlace | undefined {
+export function parseRedisUrl(text: string): RedisUrl | undefined {
   const [, scheme, userInfo = "", hosts = "", path = "", search = ""] = shape.exec(text) ?? [];
   if (!isScheme(scheme)) return undefined;
   const query = queryOf(search, keysOf[scheme]);

@@ -4,7 +4,7 @@
  */
 
 import type { Snapshot } from "../state/follow/snapshot.ts";
-import { byHand } from "../state/rules/model.ts";
+import { byHand } from "../state/rules/history.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** @returns a listener for `Following.onSwap` */

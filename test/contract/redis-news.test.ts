@@ -1,16 +1,17 @@
 /** What Redis announces: each change with what it was made from, and from which server it was heard. */
 import { afterEach, expect, it } from "vitest";
-import { end, openLine } from "../../src/redis/connection.ts";
-import { parseRedisPlace } from "../../src/redis/url.ts";
-import type { News, Store } from "../../src/state/store/port.ts";
+import { end, openConnection } from "../../src/redis/connection.ts";
+import { parseRedisUrl } from "../../src/redis/url.ts";
+import type { Announcement } from "../../src/state/rules/succession.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, setTo } from "../support/commands.ts";
 import { failing, until } from "./redis-failing.ts";
 
 const given = failing();
 afterEach(() => given.end());
 
-async function listenTo(store: Store): Promise<readonly (News | undefined)[]> {
-  const heard: (News | undefined)[] = [];
+async function listenTo(store: Store): Promise<readonly (Announcement | undefined)[]> {
+  const heard: (Announcement | undefined)[] = [];
   store.subscribe((news) => heard.push(news));
   await until("the subscription", () => heard.length > 0);
   return heard;
@@ -39,9 +40,9 @@ it("tells each change with its parent; a message by hand tells nothing", async (
 it("is sure only of what the server tells that the commands go to", async () => {
   const [redis, other] = [await given.server(), await given.server()];
   const lines = [redis, other].map(({ url }) => {
-    const place = parseRedisPlace(url);
+    const place = parseRedisUrl(url);
     if (place === undefined) throw new Error("no place");
-    return openLine(place);
+    return openConnection(place);
   });
   const [line, foreign] = lines;
   const subscribers = lines.map((each) => each.subscriber());

@@ -1,13 +1,14 @@
 /** What every store does alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { StoreUnavailable } from "../../src/base/unavailable.ts";
-import type { Proposal } from "../../src/state/rules/four-eyes.ts";
+import type { InstanceRecord } from "../../src/state/rules/completion.ts";
 import {
   type Ceiling,
   type Change,
   type CutoverState,
   changeActions,
   initialState,
+  type Proposal,
   type Role,
   roles,
   type StateName,
@@ -15,7 +16,7 @@ import {
   transition,
 } from "../../src/state/rules/model.ts";
 import { historyLimit } from "../../src/state/store/document.ts";
-import type { InstanceRecord, Store } from "../../src/state/store/port.ts";
+import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { until } from "../support/until.ts";
 import { fileHarness, type Harness, memoryHarness, redisHarness, type StoreUnderTest } from "./harness.ts";

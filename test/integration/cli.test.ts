@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { createMemoryStore } from "../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../src/state/store/in-process.ts";
 import {
   type AdminFixture,
   type AdminFixtureOptions,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createFollower, defaultPollMs } from "../../src/state/follow/follow.ts";
 import { type Change, type CutoverState, initialState } from "../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../src/state/store/in-process.ts";
 import type { Loaded } from "../../src/state/store/port.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";

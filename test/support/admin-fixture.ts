@@ -5,9 +5,8 @@ import { createAdminServer } from "../../src/admin/server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
 import { createFollower } from "../../src/state/follow/follow.ts";
-import type { Role } from "../../src/state/rules/model.ts";
-import { roles } from "../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../src/state/store/memory.ts";
+import { type Role, roles } from "../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../src/state/store/in-process.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { createRecordedLog } from "./recorded-log.ts";
 

@@ -1,6 +1,7 @@
 /** Short ways to ask a store for changes, and states by the words of the contract. */
-import type { Change, CutoverState, Role } from "../../src/state/rules/model.ts";
-import type { Applied, Command, LastGood, Store } from "../../src/state/store/port.ts";
+import type { Applied, Change, CutoverState, Role } from "../../src/state/rules/model.ts";
+import type { LastGood } from "../../src/state/rules/succession.ts";
+import type { Command, Store } from "../../src/state/store/port.ts";
 
 export const noneKnown: LastGood = new Map();
 

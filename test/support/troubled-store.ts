@@ -1,7 +1,8 @@
 /** A store that can be told to fail, to hang, to lose hints and to hold nonsense written by hand. */
 
 import { StoreUnavailable } from "../../src/base/unavailable.ts";
-import type { Loaded, News, Rejection, Store } from "../../src/state/store/port.ts";
+import type { Announcement } from "../../src/state/rules/succession.ts";
+import type { Loaded, Rejection, Store } from "../../src/state/store/port.ts";
 
 export interface TroubledStore extends Store {
   /** How its calls go from now on; `hang` holds them until the next mood and lets them go by that. */
@@ -13,7 +14,7 @@ export interface TroubledStore extends Store {
   /** What the following loads answer, made of the true answer. */
   answering(distort: (loaded: Loaded) => Loaded): void;
   /** Gives a hint that tells a change. */
-  tell(news: News): void;
+  tell(news: Announcement): void;
   /** The calls so far, in order. */
   readonly calls: readonly string[];
   /** How many loads are under way. */
@@ -28,7 +29,7 @@ export function createTroubledStore(store: Store): TroubledStore {
   let rejections: readonly Rejection[] = [];
   let distort = (loaded: Loaded) => loaded;
   let loading = 0;
-  const listeners = new Set<(news?: News) => void>();
+  const listeners = new Set<(news?: Announcement) => void>();
 
   async function call<T>(name: string, work: () => Promise<T>): Promise<T> {
     calls.push(name);

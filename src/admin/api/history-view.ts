@@ -1,7 +1,7 @@
 /** What the API tells of changes that were made (zod). */
 import { z } from "zod";
-import { historyActions, stateNames } from "../../state/rules/model.ts";
-import { vias } from "../../state/rules/origin.ts";
+import { historyActions, vias } from "../../state/rules/history.ts";
+import { stateNames } from "../../state/rules/model.ts";
 import { cutoverName, reasonSchema } from "./schemas.ts";
 
 /** The largest `limit` of a history call, and what it is without one. */

@@ -1,6 +1,6 @@
 /** The status page's HTML: how things stand at one moment, readable without JavaScript. */
 
-import { byHand } from "../../state/rules/model.ts";
+import { byHand } from "../../state/rules/history.ts";
 import type { OpenSides } from "../api/open-view.ts";
 import type { CutoverView, SideTraffic } from "../api/schemas.ts";
 import { escapeHtml, type Html, html } from "./html.ts";

@@ -3,10 +3,9 @@ import { z } from "zod";
 import type { Audit } from "../../audit/port.ts";
 import { systemTimers, within } from "../../base/clock.ts";
 import type { LocalChange } from "../../state/rules/ceiling.ts";
+import type { Annotation, HistoryEntry } from "../../state/rules/history.ts";
 import { isAtLeast } from "../../state/rules/model.ts";
-import type { Annotation } from "../../state/rules/origin.ts";
 import { percentToNumber } from "../../state/rules/percent.ts";
-import type { HistoryEntry } from "../../state/store/port.ts";
 import {
   type AnnotationView,
   annotateBody,

@@ -1,5 +1,7 @@
 /** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
-import { byHand, type StateName } from "../../state/rules/model.ts";
+
+import { byHand } from "../../state/rules/history.ts";
+import type { StateName } from "../../state/rules/model.ts";
 import { formatPercent, maxThousandths } from "../../state/rules/percent.ts";
 import { printable } from "./text.ts";
 

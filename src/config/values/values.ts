@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { parseDuration } from "../../base/duration.ts";
-import { parseRedisPlace } from "../../redis/url.ts";
+import { parseRedisUrl } from "../../redis/url.ts";
 import { type PathPattern, parsePath } from "./path.ts";
 import { parseSize } from "./size.ts";
 import { parseSource, type Source } from "./source.ts";
@@ -142,6 +142,6 @@ const storeForm =
   "expected memory:, file:PATH, redis://HOST:PORT, rediss://HOST:PORT, redis-sentinel://HOST:PORT,…/MASTER or redis-cluster://HOST:PORT,…";
 
 export const store = read((text) => {
-  const known = text === "memory:" || /^file:./s.test(text) || parseRedisPlace(text) !== undefined;
+  const known = text === "memory:" || /^file:./s.test(text) || parseRedisUrl(text) !== undefined;
   return known ? text : expected(storeForm);
 });

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { underWayKinds } from "../../ownership/under-way/port.ts";
 import { sides } from "../../state/rules/model.ts";
-import { storedState } from "../../state/store/stored-state.ts";
+import { storedState } from "../../state/rules/written.ts";
 import { logLevels } from "../../telemetry/log.ts";
 import { countIncrements } from "../../telemetry/requests/series.ts";
 import { trafficIncrements } from "../../telemetry/traffic/traffic.ts";

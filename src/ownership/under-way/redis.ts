@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { StoreUnavailable } from "../../base/unavailable.ts";
-import { monotonicMs, type RedisClient, type RedisCommand, type Reply } from "../../redis/client.ts";
+import { monotonicMs, type RedisClient, type RedisCommand, type RedisReply } from "../../redis/client.ts";
 import {
   rememberOverMs,
   type UnderWayCount,
@@ -49,7 +49,7 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
     };
   }
 
-  async function ask(commands: readonly RedisCommand[]): Promise<readonly Reply[]> {
+  async function ask(commands: readonly RedisCommand[]): Promise<readonly RedisReply[]> {
     const sent = await client.send(commands, monotonicMs() + deadlineMs);
     if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
     return sent.replies;
@@ -106,7 +106,7 @@ const passing: ReadonlySet<string> = new Set([
   "TRYAGAIN",
 ]);
 
-function countsFrom(reply: Reply | undefined, most: number): UnderWayCounts | undefined {
+function countsFrom(reply: RedisReply | undefined, most: number): UnderWayCounts | undefined {
   const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;
   if (read === undefined) return undefined;
   const [legacy, legacyOldest, onNew, newOldest] = read;

@@ -1,8 +1,8 @@
 /** Waits until the fleet decides by a version: what a write answers with. */
 
 import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
-import { type Completion, completionOf, type Reach } from "../rules/completion.ts";
-import type { InstanceRecord, Store } from "../store/port.ts";
+import { type Completion, completionOf, type InstanceRecord, type Reach } from "../rules/completion.ts";
+import type { Store } from "../store/port.ts";
 
 /** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
 const firstPauseMs = 5;
@@ -13,7 +13,7 @@ const lookLaterEveryMs = 100;
 /** The first look gets this long even when there is no time to wait. */
 const shortestLookMs = 250;
 
-export interface WaitAppliedOptions {
+interface WaitAppliedOptions {
   readonly store: Pick<Store, "roster">;
   /** The cutover's name. */
   readonly name: string;
@@ -73,7 +73,7 @@ function untilComplete({ completeByMs, nowMs }: Completion): number {
     : completeByMs - nowMs + 1;
 }
 
-export interface AppliedCount {
+interface AppliedCount {
   /** Live instances that decide by the version or a later one. */
   readonly instances: number;
   /** Live instances of the cutover. */

@@ -20,9 +20,10 @@ import { type Clock, systemTimers, type Timers, within } from "../../base/clock.
 import { coalesce } from "../../base/coalesce.ts";
 import type { Log } from "../../base/log.ts";
 import { StoreUnavailable } from "../../base/unavailable.ts";
+import type { WhenStale } from "../rules/completion.ts";
 import { initialState } from "../rules/model.ts";
-import { accept, successionOf } from "../rules/succession.ts";
-import type { LastGood, Loaded, News, Store, WhenStale } from "../store/port.ts";
+import { type Announcement, accept, type LastGood, successionOf } from "../rules/succession.ts";
+import type { Loaded, Store } from "../store/port.ts";
 import { createHeartbeat, heartbeatMs } from "./heartbeat.ts";
 import { createLocalChanges, type LocalWrites } from "./local-changes.ts";
 import { createFollowReport } from "./report.ts";
@@ -172,7 +173,7 @@ export function createFollower(options: FollowerOptions): Follower {
     contact = "lost";
   }
 
-  function heard(news?: News): void {
+  function heard(news?: Announcement): void {
     const isOurs = news === undefined || names.includes(news.name);
     if (phase === "stopped" || !isOurs) return;
     const told = news === undefined ? news : { ...news, isSure: news.isSure && contact === "up" };

@@ -4,11 +4,12 @@
  */
 import type { Timers } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
-import type { InstanceRecord, Store } from "../store/port.ts";
+import type { InstanceRecord } from "../rules/completion.ts";
+import type { Store } from "../store/port.ts";
 
 export const heartbeatMs = 1000;
 
-export interface Heartbeat {
+interface Heartbeat {
   /** Resolves when a record written after the asking is acknowledged, or has failed. Never rejects. */
   write(): Promise<void>;
   /** Whether the last record failed: worth another try before the next second is over. */
@@ -18,7 +19,7 @@ export interface Heartbeat {
   stop(): void;
 }
 
-export interface HeartbeatOptions {
+interface HeartbeatOptions {
   readonly store: Pick<Store, "acknowledge">;
   readonly record: () => InstanceRecord;
   /** When the last answered read was sent, by the monotonic clock. */

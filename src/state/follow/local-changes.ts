@@ -1,5 +1,5 @@
 /**
- * The changes made on this instance alone (local.ts) that the store has not accepted yet: kept in memory and in the
+ * The changes made on this instance alone (ceiling.ts) that the store has not accepted yet: kept in memory and in the
  * snapshot file, offered to the store as soon as it answers, given up only when it has accepted them or has closed the
  * cutover.
  */
@@ -15,8 +15,9 @@ import {
   type LocalRequest,
   reconciledReason,
 } from "../rules/ceiling.ts";
-import { type CutoverState, initialState } from "../rules/model.ts";
-import type { Applied, LastGood, Store } from "../store/port.ts";
+import { type Applied, type CutoverState, initialState } from "../rules/model.ts";
+import type { LastGood } from "../rules/succession.ts";
+import type { Store } from "../store/port.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
 /** How long the answer to a local change waits for the disk; the change is in force before. */
@@ -35,7 +36,7 @@ export interface LocalWrites {
   pendingLocally(name: string): readonly LocalChange[];
 }
 
-export interface LocalChanges {
+interface LocalChanges {
   make(asked: Omit<LocalRequest, "at">, lastGood: LastGood): Applied;
   pending(name: string): readonly LocalChange[];
   kept(): Promise<void>;
@@ -49,7 +50,7 @@ export interface LocalChanges {
   offer(): Promise<void>;
 }
 
-export interface LocalChangesOptions {
+interface LocalChangesOptions {
   readonly store: Pick<Store, "apply">;
   readonly instance: string;
   readonly clock: Clock;

@@ -3,12 +3,12 @@
  * poll: a store out of reach, a content written by hand that is refused, a store that went back in versions.
  */
 import { errorText, type Log } from "../../base/log.ts";
+import { sameState } from "../rules/lineage.ts";
 import type { CutoverState } from "../rules/model.ts";
 import { percentToNumber } from "../rules/percent.ts";
 import type { Loaded, Regression, Rejection } from "../store/port.ts";
-import { sameState } from "./snapshot.ts";
 
-export interface FollowReport {
+interface FollowReport {
   swapped(name: string, from: CutoverState, to: CutoverState): void;
   /** What one load has found beside the states, all of it. */
   found(loaded: Omit<Loaded, "states">): void;
@@ -22,7 +22,7 @@ export interface FollowReport {
   notWithdrawn(error: unknown): void;
 }
 
-export interface FollowReportOptions {
+interface FollowReportOptions {
   readonly log: Log;
   /** Once for each content written by hand that is refused. */
   readonly onRejected: (name: string) => void;

@@ -5,7 +5,7 @@
  * wins, and what the file knows beyond the writer is kept. Two instances writing in the same instant can still drop
  * the newer of their states; it is written again when the other instance follows it, within one poll.
  *
- * Changes made on one instance alone (local.ts) stand here until the store has accepted them, so that a restart keeps
+ * Changes made on one instance alone (ceiling.ts) stand here until the store has accepted them, so that a restart keeps
  * them in force. Whoever starts with the file takes them over; accepted twice, they change nothing.
  *
  * What does not read as such a file is ignored with a warning and copied aside, never deleted.
@@ -18,12 +18,11 @@ import { coalesce } from "../../base/coalesce.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
 import type { LocalChange } from "../rules/ceiling.ts";
+import { sameState } from "../rules/lineage.ts";
 import type { CutoverState } from "../rules/model.ts";
-import { storedState } from "../store/stored-state.ts";
-import { localChangeSchema } from "../store/written.ts";
-import { sameState } from "./snapshot.ts";
+import { localChangeSchema, storedState } from "../rules/written.ts";
 
-export interface Kept {
+interface Kept {
   readonly states: ReadonlyMap<string, CutoverState>;
   /** The values that all instances share (secrets generated once), by name. */
   readonly shared: ReadonlyMap<string, string>;

@@ -1,11 +1,12 @@
 /** What every instance decides by: one immutable object, swapped whole (follow.ts). */
-import { type CutoverState, initialState, sameRouting } from "../rules/model.ts";
-import type { LastGood } from "../store/port.ts";
+import { sameState } from "../rules/lineage.ts";
+import { type CutoverState, initialState } from "../rules/model.ts";
+import type { LastGood } from "../rules/succession.ts";
 
 export interface Snapshot {
   /** The state of every configured cutover. */
   readonly states: ReadonlyMap<string, CutoverState>;
-  /** The cutovers whose state was lowered on this instance alone (local.ts); without it, none. */
+  /** The cutovers whose state was lowered on this instance alone (local-changes.ts); without it, none. */
   readonly local?: ReadonlySet<string>;
 }
 
@@ -40,15 +41,4 @@ export function sameIn(name: string, one: Snapshot, other: Snapshot): boolean {
   const [state, otherState] = [one.states.get(name), other.states.get(name)];
   if (state === undefined || otherState === undefined || !sameState(state, otherState)) return false;
   return (one.local?.has(name) === true) === (other.local?.has(name) === true);
-}
-
-/** Whether the two are the same in every field. */
-export function sameState(one: CutoverState, other: CutoverState): boolean {
-  return (
-    sameRouting(one, other) &&
-    one.version === other.version &&
-    one.updatedAt === other.updatedAt &&
-    one.updatedBy === other.updatedBy &&
-    one.reason === other.reason
-  );
 }

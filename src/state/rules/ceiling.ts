@@ -12,9 +12,15 @@
  *   version     stays the store's; it advances when the store accepts
  *   closed      in the store: legacy is gone, there is nothing to go back to; the change is dropped and logged
  */
-
-import type { Applied } from "../store/port.ts";
-import { type Ceiling, type CutoverState, lowered, type Request, sameRouting, transition } from "./model.ts";
+import {
+  type Applied,
+  type Ceiling,
+  type CutoverState,
+  lowered,
+  type Request,
+  sameRouting,
+  transition,
+} from "./model.ts";
 
 export const localActions = ["rollback", "rollback_hard", "hold"] as const;
 export type LocalAction = (typeof localActions)[number];
@@ -42,7 +48,7 @@ export interface LocalRequest extends Omit<Request, "change"> {
   readonly requestId?: string | undefined;
 }
 
-export interface Judged {
+interface Judged {
   readonly applied: Applied;
   /** What is to be remembered; `undefined` when it was refused, or a pending change asks for as much already. */
   readonly made: LocalChange | undefined;

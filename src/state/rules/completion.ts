@@ -24,8 +24,51 @@
  *   everything    rollback_hard, close: pins and owners keep while stale, so only hearing of it will do
  */
 
-import { leaseMs, type Member, type Roster } from "../store/port.ts";
 import type { Change } from "./model.ts";
+
+/** What an instance says of itself, renewed each second; gone from the store 3 s after it falls silent. */
+export interface InstanceRecord {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  /** RFC 3339, the time of this record. */
+  readonly seenAt: string;
+  /** The version of each cutover the instance decides by. */
+  readonly versions: Readonly<Record<string, number>>;
+  /** The instance's traffic figures of each cutover (telemetry/traffic/traffic.ts), merged by whoever reads them. */
+  readonly traffic: Readonly<Record<string, unknown>>;
+  readonly stale?: WhenStale | undefined;
+}
+
+/** What an instance does when it is cut off from the store. Without it: 30 s, and the last state stays in force. */
+export interface WhenStale {
+  /** How long it goes without the store before it is stale. */
+  readonly afterMs: number;
+  /** The cutovers of which it then starts new journeys on legacy; of the others the last state stays in force. */
+  readonly legacy: readonly string[];
+}
+
+/** What the store remembers of an instance: live as long as its lease, then silent. */
+export interface RosterMember extends Omit<InstanceRecord, "traffic" | "seenAt"> {
+  /** When its last record was written, ms since the epoch by the store's clock. */
+  readonly seenAtMs: number;
+}
+
+export interface Roster {
+  /** The store's clock at the reading, ms since the epoch. */
+  readonly nowMs: number;
+  /** By id. */
+  readonly members: readonly RosterMember[];
+}
+
+export const leaseMs = 3000;
+
+const defaultStaleAfterMs = 30_000;
+
+/** How long after its last record an instance that did not leave is still known: until it is stale, and its lease. */
+export function rememberMs({ stale }: Pick<InstanceRecord, "stale">): number {
+  return (stale?.afterMs ?? defaultStaleAfterMs) + leaseMs;
+}
 
 const mostDrift = 0.001;
 
@@ -49,7 +92,7 @@ export function reachOf(change: Change, before: number | undefined): Reach {
 }
 
 /** An instance that decides by an older version, as far as the store knows. */
-export interface Lagging {
+interface Lagging {
   readonly id: string;
   readonly version: number;
   readonly isLive: boolean;
@@ -96,7 +139,7 @@ export function completionOf(roster: Roster, name: string, version: number, reac
   };
 }
 
-function standingOf(member: Member, name: string, nowMs: number): Lagging | undefined {
+function standingOf(member: RosterMember, name: string, nowMs: number): Lagging | undefined {
   const { id, versions, seenAtMs, stale } = member;
   const version = versions[name];
   if (version === undefined) return undefined;

@@ -15,7 +15,6 @@
  * held, the higher pin epoch. So nothing that was lowered goes up by itself, and a person confirms by resuming.
  */
 
-import { sameState } from "../follow/snapshot.ts";
 import {
   type Ceiling,
   type CutoverState,
@@ -35,10 +34,21 @@ export interface Lineage {
   readonly next?: Parent | undefined;
 }
 
-export interface Parent {
+interface Parent {
   readonly percentThousandths: number;
   readonly state: StateName;
   readonly updatedAt: string;
+}
+
+/** Whether the two are the same in every field. */
+export function sameState(one: CutoverState, other: CutoverState): boolean {
+  return (
+    sameRouting(one, other) &&
+    one.version === other.version &&
+    one.updatedAt === other.updatedAt &&
+    one.updatedBy === other.updatedBy &&
+    one.reason === other.reason
+  );
 }
 
 /** @returns `undefined` when nothing speaks against the stored state having come after the followed one */

@@ -6,19 +6,23 @@
  *   rolled_back  percent is 0 and latched; resume (to open at 0); a hard rollback may still follow a plain one
  *   closed       legacy is gone for good; nothing
  *
- * `reconciled` brings in what one instance was told while the store was out of reach (local.ts): it only ever lowers,
+ * `reconciled` brings in what one instance was told while the store was out of reach (ceiling.ts): it only ever lowers,
  * in every state but closed.
  *
  * A change that alters nothing is accepted as such in every state and makes no version. A hard rollback raises
- * the pin epoch and so always alters something. Who may do what, and which state refuses what, is the one table
- * `rules`: this file, and the Redis scripts that receive the same table, read it and add nothing to it.
+ * the pin epoch and so always alters something.
  *
- * A large raise may need a second person (`approval_required`, four-eyes.ts).
+ * Where a limit is given, a raise by more than it needs four eyes: an open proposal of another person for just this
+ * percent and this version. The raise is then of both. Smaller raises, and whatever lowers, need nobody else. A person
+ * who edits the store by hand meets no limit.
+ *
+ * Who may do what, and which state refuses what, is the one table `rules`, which the Redis scripts are handed. What
+ * `transition` does beside it (completeness, approval, targets) apply.lua does, too, in the same order;
+ * test/property/state/redis-rules.test.ts holds the two to each other.
  *
  * Order of refusal: role, version, state, approval.
  */
-import { approvalOf, type FourEyes } from "./four-eyes.ts";
-import { maxThousandths } from "./percent.ts";
+import { isThousandths, maxThousandths } from "./percent.ts";
 
 export const sides = ["legacy", "new"] as const;
 export type Side = (typeof sides)[number];
@@ -32,17 +36,7 @@ export type Role = (typeof roles)[number];
 
 /** What can be asked of a cutover; `set` is a raise, a lower or neither, depending on where it stands. */
 export const changeActions = ["set", "rollback", "rollback_hard", "hold", "resume", "close"] as const;
-export type ChangeAction = (typeof changeActions)[number];
-
-/**
- * What stands in the history: a change, or one that came by hand past the API (`out_of_band`), or to one instance
- * alone (`local`, until the store has accepted it as `reconciled`).
- */
-export const historyActions = [...changeActions, "out_of_band", "local", "reconciled"] as const;
-export type HistoryAction = (typeof historyActions)[number];
-
-/** Who an `out_of_band` change is from: nobody has signed in. */
-export const byHand = "by hand";
+type ChangeAction = (typeof changeActions)[number];
 
 export interface CutoverState {
   /** Share of shoppers whose new journeys start on the new side, in thousandths of a percent, 0–100000. */
@@ -88,7 +82,7 @@ export const refusalCodes = [
 export type RefusalCode = (typeof refusalCodes)[number];
 
 /** A change as the rules see it. */
-export type Move = "raise" | "lower" | "keep" | Exclude<Change["action"], "set">;
+type Move = "raise" | "lower" | "keep" | Exclude<Change["action"], "set">;
 
 interface Rules {
   readonly minimumRole: Readonly<Record<Move, Role>>;
@@ -142,26 +136,18 @@ export function initialState(): CutoverState {
 
 /** @throws RangeError when the percent is not an integer of thousandths, 0–100000, or the ceiling is none */
 export function assertChange(change: Change): void {
-  if (change.action === "set") assertPercent(change.percentThousandths);
+  if (change.action === "set" && !isThousandths(change.percentThousandths)) {
+    throw new RangeError(`not a percent in thousandths: ${change.percentThousandths}`);
+  }
   if (change.action !== "reconciled") return;
   const { percentThousandths, state, pinEpoch } = change.ceiling;
-  assertPercent(percentThousandths);
+  const isRoundEpoch = Number.isSafeInteger(pinEpoch) && pinEpoch >= 0;
   if (
-    !Number.isSafeInteger(pinEpoch) ||
-    pinEpoch < 0 ||
+    !isThousandths(percentThousandths) ||
+    !isRoundEpoch ||
     (state === "rolled_back" && percentThousandths > 0)
   ) {
     throw new RangeError("not a ceiling that a rollback or a hold can have left behind");
-  }
-}
-
-function assertPercent(percentThousandths: number): void {
-  if (
-    !Number.isInteger(percentThousandths) ||
-    percentThousandths < 0 ||
-    percentThousandths > maxThousandths
-  ) {
-    throw new RangeError(`not a percent in thousandths: ${percentThousandths}`);
   }
 }
 
@@ -170,10 +156,31 @@ export function isAtLeast(role: Role, minimum: Role): boolean {
   return roles.indexOf(role) >= roles.indexOf(minimum);
 }
 
-export function moveOf(current: CutoverState, change: Change): Move {
+function moveOf(current: CutoverState, change: Change): Move {
   if (change.action !== "set") return change.action;
   if (change.percentThousandths === current.percentThousandths) return "keep";
   return change.percentThousandths > current.percentThousandths ? "raise" : "lower";
+}
+
+/** A raise that waits for another person. */
+export interface Proposal {
+  readonly id: string;
+  /** The percent it would raise to. */
+  readonly percentThousandths: number;
+  /** Of the state it was made on: on another it is worth nothing. */
+  readonly version: number;
+  readonly by: string;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly at: string;
+  /** RFC 3339; from then on it is gone. */
+  readonly expiresAt: string;
+}
+
+/** How far one person may raise alone, and the open proposal that is being approved. */
+interface FourEyes {
+  readonly overThousandths: number;
+  readonly proposal?: Proposal | undefined;
 }
 
 export interface Request {
@@ -187,9 +194,28 @@ export interface Request {
   readonly at: string;
 }
 
-export type Transition =
+type Transition =
   | { readonly accepted: true; readonly changed: boolean; readonly next: CutoverState }
   | { readonly accepted: false; readonly code: RefusalCode };
+
+export type Applied =
+  | { readonly accepted: true; readonly changed: boolean; readonly state: CutoverState }
+  | { readonly accepted: false; readonly code: RefusalCode; readonly state: CutoverState };
+
+/** @returns the proposal a raise is made by; `none`: it needs none and was given none that fits */
+export function approvalOf(
+  { percentThousandths, version }: CutoverState,
+  { change, actor, fourEyes }: Pick<Request, "change" | "actor" | "fourEyes">,
+): Proposal | "required" | "none" {
+  if (fourEyes === undefined || change.action !== "set") return "none";
+  const points = change.percentThousandths - percentThousandths;
+  const { overThousandths, proposal } = fourEyes;
+  if (points > 0 && proposal !== undefined && proposal.by !== actor.name) {
+    const { percentThousandths: to, version: on } = proposal;
+    if (to === change.percentThousandths && on === version) return proposal;
+  }
+  return points > 0 && points > overThousandths ? "required" : "none";
+}
 
 /**
  * What the request makes of the state, by the rules in the head of this file.

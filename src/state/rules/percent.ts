@@ -5,6 +5,11 @@
 
 export const maxThousandths = 100_000;
 
+/** Whether the number is a percent as the system holds it. */
+export function isThousandths(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= maxThousandths;
+}
+
 const decimal = /^(?:0|[1-9]\d{0,2})(?:\.\d{1,3})?$/;
 
 /**

@@ -4,25 +4,36 @@
  * A change that is announced is followed without a look at the store when it was made from just the state that is
  * followed, and either was told by the server that states are read from or lowers. Told by another one (a primary that
  * was replaced and does not know it, a node of a Cluster) a raise may be a change that nobody else knows of: the store is
- * asked. Asked or not, the next read holds what was followed against the store (redis/regression.ts).
+ * asked. Asked or not, the next read holds what was followed against the store (lineage.ts).
  */
-
-import { sameState } from "../follow/snapshot.ts";
-import type { LastGood, Loaded, News } from "../store/port.ts";
+import { sameState } from "./lineage.ts";
 import { type CutoverState, initialState, type Routing, type StateName } from "./model.ts";
 
-/** `known`: followed already. `ask`: the store is to be read. */
-export type Succession = "follow" | "known" | "ask";
+/** The last good state of each cutover the caller knows; a cutover it knows nothing of is absent. */
+export type LastGood = ReadonlyMap<string, CutoverState>;
 
-export function successionOf(kept: CutoverState | undefined, news: News): Succession {
+/** A change, as it is announced. */
+export interface Announcement {
+  readonly name: string;
+  /** What the change was made from. */
+  readonly from: Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch" | "version" | "updatedAt">;
+  readonly state: CutoverState;
+  /** Whether the server that answers `load` told it: of what another one tells, that one may know nothing. */
+  readonly isSure: boolean;
+}
+
+/** `known`: followed already. `ask`: the store is to be read. */
+type Succession = "follow" | "known" | "ask";
+
+export function successionOf(kept: CutoverState | undefined, announced: Announcement): Succession {
   const current = kept ?? initialState();
-  const { state, isSure } = news;
+  const { state, isSure } = announced;
   if (sameState(current, state)) return "known";
-  const isNext = state.version === current.version + 1 && isMadeFrom(current, news);
+  const isNext = state.version === current.version + 1 && isMadeFrom(current, announced);
   return isNext && (isSure || isLower(current, state)) ? "follow" : "ask";
 }
 
-function isMadeFrom(current: CutoverState, { from }: News): boolean {
+function isMadeFrom(current: CutoverState, { from }: Announcement): boolean {
   return (
     from.version === current.version &&
     from.updatedAt === current.updatedAt &&
@@ -46,7 +57,7 @@ function isLower(from: Routing, to: Routing): boolean {
   );
 }
 
-export interface Accepted {
+interface Accepted {
   readonly states: LastGood;
   /** What the store offered at a lower version than it was asked with. */
   readonly steppedBack: readonly { readonly name: string; readonly kept: number; readonly offered: number }[];
@@ -63,7 +74,7 @@ export function accept(
   names: readonly string[],
   asked: LastGood,
   lastGood: LastGood,
-  loaded: Loaded,
+  loaded: { readonly states: LastGood },
 ): Accepted {
   const states = new Map(lastGood);
   const steppedBack: { name: string; kept: number; offered: number }[] = [];

@@ -1,8 +1,8 @@
 /** What a store of one process holds: an immutable document, and the steps from one to the next. PURE. */
-import type { Proposal } from "../rules/four-eyes.ts";
-import type { CutoverState } from "../rules/model.ts";
-import type { HistoryEntry } from "./port.ts";
-import { isBelievable, type StoredAnnotation } from "./written.ts";
+
+import type { HistoryEntry, StoredAnnotation } from "../rules/history.ts";
+import type { CutoverState, Proposal } from "../rules/model.ts";
+import { isBelievable } from "../rules/written.ts";
 
 export interface CutoverRecord {
   readonly state: CutoverState;

@@ -11,13 +11,12 @@ import { z } from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { lockFile } from "../../base/file-lock.ts";
 import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
+import { annotationSchema, historyEntrySchema, proposalSchema, storedState } from "../rules/written.ts";
 import { type CutoverRecord, emptyDocument, historyLimit, type StateDocument } from "./document.ts";
 import { createInProcessStore } from "./in-process.ts";
 import type { Store } from "./port.ts";
-import { storedState } from "./stored-state.ts";
-import { annotationSchema, historyEntrySchema, proposalSchema } from "./written.ts";
 
-export interface FileStoreOptions {
+interface FileStoreOptions {
   readonly path: string;
   readonly clock: Clock;
 }

@@ -6,26 +6,28 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/unavailable.ts";
-import { approvalOf, type Proposal } from "../rules/four-eyes.ts";
-import { type CutoverState, initialState, transition } from "../rules/model.ts";
-import type { Annotation } from "../rules/origin.ts";
-import { giveBack, historyLimit, type StateDocument, withProposal, withState } from "./document.ts";
+import { type InstanceRecord, leaseMs, type Roster, rememberMs } from "../rules/completion.ts";
+import { type Annotation, type HistoryEntry, withAnnotations } from "../rules/history.ts";
 import {
-  type Annotating,
   type Applied,
-  type Command,
-  type HistoryEntry,
-  type InstanceRecord,
-  type LastGood,
-  type Loaded,
-  leaseMs,
-  type Roster,
-  rememberMs,
-  type Store,
-} from "./port.ts";
-import { withAnnotations } from "./written.ts";
+  approvalOf,
+  type CutoverState,
+  initialState,
+  type Proposal,
+  transition,
+} from "../rules/model.ts";
+import type { LastGood } from "../rules/succession.ts";
+import {
+  emptyDocument,
+  giveBack,
+  historyLimit,
+  type StateDocument,
+  withProposal,
+  withState,
+} from "./document.ts";
+import type { Annotating, Command, Loaded, Store } from "./port.ts";
 
-export interface InProcessOptions {
+interface InProcessOptions {
   readonly kind: "memory" | "file";
   readonly clock: Clock;
   readonly document: StateDocument;
@@ -257,6 +259,11 @@ export function createInProcessStore(options: InProcessOptions): Store {
       await options.onClose?.();
     },
   };
+}
+
+/** The store for tests and trials: holds everything in this process and forgets it at the end. */
+export function createMemoryStore(options: { readonly clock: Clock }): Store {
+  return createInProcessStore({ kind: "memory", clock: options.clock, document: emptyDocument });
 }
 
 /** By UTF-16 code unit, as Redis sorts plain ids: the same order wherever it is read. */

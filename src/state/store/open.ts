@@ -2,28 +2,27 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import { createRedisClient, type RedisClient } from "../../redis/client.ts";
+import type { RedisClient } from "../../redis/client.ts";
 import { openFileStore } from "./file.ts";
-import { createMemoryStore } from "./memory.ts";
+import { createMemoryStore } from "./in-process.ts";
 import type { Store } from "./port.ts";
-import { createRedisStore } from "./redis/store.ts";
 
-export interface StoreOptions {
+interface StoreOptions {
   /** Of every key in Redis. */
   readonly prefix: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export interface OpenedStore {
+interface OpenedStore {
   readonly store: Store;
   /** The store's connection, for what else is kept in the same Redis; ends with the store. */
   readonly redis: RedisClient | undefined;
 }
 
 /**
- * @param url `memory:`, `file:PATH`, or Redis (redis/place.ts)
- * @throws Error when the URL is none of these, or the file can not be opened. A Redis that is out of reach is no
+ * @param url `memory:`, `file:PATH`, or Redis (redis/url.ts)
+ * @throws Error when the URL is none of these, or the file cannot be opened. A Redis that is out of reach is no
  *   error here: its calls reject with StoreUnavailable until it is back.
  */
 export async function openStore(url: string, options: StoreOptions): Promise<OpenedStore> {
@@ -38,6 +37,11 @@ export async function openStore(url: string, options: StoreOptions): Promise<Ope
     case "rediss":
     case "redis-sentinel":
     case "redis-cluster": {
+      // A process without Redis does not load what speaks to it.
+      const [{ createRedisClient }, { createRedisStore }] = await Promise.all([
+        import("../../redis/client.ts"),
+        import("./redis/store.ts"),
+      ]);
       const client = createRedisClient(url, log);
       return { store: createRedisStore({ client, prefix }), redis: client };
     }
@@ -46,10 +50,4 @@ export async function openStore(url: string, options: StoreOptions): Promise<Ope
         "expected a store of memory:, file:PATH, redis://HOST:PORT, rediss://, redis-sentinel:// or redis-cluster://",
       );
   }
-}
-
-/** The store alone. */
-export async function createStore(url: string, options: StoreOptions): Promise<Store> {
-  const { store } = await openStore(url, options);
-  return store;
 }

@@ -7,7 +7,7 @@ import type { Log } from "../../../src/base/log.ts";
 import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { createFollower } from "../../../src/state/follow/follow.ts";
 import type { Change, Role } from "../../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 

@@ -19,7 +19,7 @@ import {
   stateNames,
   transition,
 } from "../../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 

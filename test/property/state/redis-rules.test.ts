@@ -4,11 +4,18 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createRedisClient } from "../../../src/redis/client.ts";
-import type { Proposal } from "../../../src/state/rules/four-eyes.ts";
-import { type Change, type CutoverState, initialState, roles } from "../../../src/state/rules/model.ts";
+import type { HistoryEntry } from "../../../src/state/rules/history.ts";
+import {
+  type Applied,
+  type Change,
+  type CutoverState,
+  initialState,
+  type Proposal,
+  roles,
+} from "../../../src/state/rules/model.ts";
 import { formatPercent, maxThousandths } from "../../../src/state/rules/percent.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
-import type { Applied, Command, HistoryEntry, Store } from "../../../src/state/store/port.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
+import type { Command, Store } from "../../../src/state/store/port.ts";
 import { createRedisStore } from "../../../src/state/store/redis/store.ts";
 import { stateOf } from "../../support/commands.ts";
 import { createManualTime } from "../../support/manual-time.ts";

@@ -6,7 +6,7 @@ import { createViews } from "../../../src/admin/view.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Following } from "../../../src/state/follow/snapshot.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import { until } from "../../integration/admin/rig.ts";
 
 const opened: Server[] = [];

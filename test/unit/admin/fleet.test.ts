@@ -3,9 +3,10 @@ import { createFleet } from "../../../src/admin/fleet.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import type { FiguresUnderWay } from "../../../src/ownership/under-way/figures.ts";
+import type { InstanceRecord } from "../../../src/state/rules/completion.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
-import type { InstanceRecord, Store } from "../../../src/state/store/port.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
+import type { Store } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function fleetOn(instances: Store["instances"], up = true) {

@@ -8,7 +8,7 @@ import { createJournal, type Journal, type JournalOptions } from "../../../src/a
 import type { RefusedChange } from "../../../src/audit/port.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { createFollower, type Follower } from "../../../src/state/follow/follow.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { applyAll, command, setTo } from "../../support/commands.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";

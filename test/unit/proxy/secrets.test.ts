@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { StoreUnavailable } from "../../../src/base/unavailable.ts";
 import { createJourneySecrets, secretName } from "../../../src/proxy/secrets.ts";
-import { createMemoryStore } from "../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function rig() {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseRedisPlace } from "../../../src/redis/url.ts";
+import { parseRedisUrl } from "../../../src/redis/url.ts";
 
 const plain = { user: undefined, password: undefined, tls: undefined };
 
@@ -46,7 +46,7 @@ test.each([
     },
   ],
 ])("reads %s", (url, place) => {
-  expect(parseRedisPlace(url)).toEqual(place);
+  expect(parseRedisUrl(url)).toEqual(place);
 });
 
 describe("refuses", () => {
@@ -70,6 +70,6 @@ describe("refuses", () => {
     "redis-cluster://a:1/0",
     "redis-cluster://a:1?tls=1",
   ])("%j", (url) => {
-    expect(parseRedisPlace(url)).toBeUndefined();
+    expect(parseRedisUrl(url)).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type HistoryEntryView, historyLimits } from "../../../admin/api/history-view.ts";
-import { byHand } from "../../../state/rules/model.ts";
+import { byHand } from "../../../state/rules/history.ts";
 import type { AnyHistoryEntry } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, report } from "../../exit.ts";

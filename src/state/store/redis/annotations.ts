@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Caller } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
-import type { Annotation } from "../../rules/origin.ts";
+import type { Annotation } from "../../rules/history.ts";
 import type { Annotating } from "../port.ts";
 import type { Keys } from "./keys.ts";
 import { viewFrom } from "./replies.ts";

@@ -13,17 +13,17 @@ import { randomUUID } from "node:crypto";
 import { StoreUnavailable } from "../../../base/unavailable.ts";
 import { type Call, type Caller, type ChangeUnderWay, deadlineOf } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
-import type { RejectedField } from "../../rules/by-hand.ts";
-import { judge, type Verdict, type View } from "../../rules/hand-edit.ts";
+import { type HandEditVerdict, judgeHandEdit, type RejectedField, type View } from "../../rules/hand-edit.ts";
 import { ceilingOf, type RegressionKind, regressionOf, regressionReason } from "../../rules/lineage.ts";
-import type { CutoverState } from "../../rules/model.ts";
-import type { Applied, Command, LastGood, Regression } from "../port.ts";
-import { isBelievable } from "../written.ts";
+import type { Applied, CutoverState } from "../../rules/model.ts";
+import type { LastGood } from "../../rules/succession.ts";
+import { isBelievable } from "../../rules/written.ts";
+import type { Command, Regression } from "../port.ts";
 import type { Keys } from "./keys.ts";
 import { applyReplyFrom, viewFrom } from "./replies.ts";
 import type { Scripts } from "./scripts/scripts.ts";
 
-export interface Settled {
+interface Settled {
   readonly view: View;
   readonly state: CutoverState;
   readonly rejected: readonly (RejectedField | "type")[];
@@ -31,7 +31,7 @@ export interface Settled {
   readonly restored: boolean;
 }
 
-export interface Cutovers {
+interface Cutovers {
   /** What stands in the store for each, in one go, and how it came after what the caller has followed. */
   read(names: readonly string[], lastGood: LastGood, giveUpAtMs: number): Promise<readonly View[]>;
   /** Restores and adopts until there is nothing left to do about the cutover; `first`: what was read already. */
@@ -95,7 +95,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
         if (kind !== undefined) found.set(name, { kind, followed: good, stored });
         isLookedFor = false;
       }
-      const verdict = judge(view, good);
+      const verdict = judgeHandEdit(view, good);
       const contradiction = found.get(name);
       if (verdict.kind === "settled" && contradiction === undefined)
         return { view, state: verdict.state, rejected: verdict.rejected, restored };
@@ -161,7 +161,7 @@ export function createCutovers(caller: Caller, scripts: Scripts, keys: Keys): Cu
   async function carryOut(
     name: string,
     view: View,
-    verdict: Exclude<Verdict, { kind: "settled" }>,
+    verdict: Exclude<HandEditVerdict, { kind: "settled" }>,
     giveUpAtMs: number,
   ): Promise<boolean> {
     const seen = seenIn(view);

@@ -18,14 +18,23 @@
 import { StoreUnavailable } from "../../../base/unavailable.ts";
 import { createCaller } from "../../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
+import { leaseMs, rememberMs } from "../../rules/completion.ts";
 import { assertChange, type CutoverState } from "../../rules/model.ts";
+import type { Announcement } from "../../rules/succession.ts";
 import { byId } from "../in-process.ts";
-import { type Loaded, leaseMs, type News, type Rejection, rememberMs, type Store } from "../port.ts";
+import type { Loaded, Rejection, Store } from "../port.ts";
 import { annotate } from "./annotations.ts";
-import { newsFrom } from "./announcement.ts";
 import { createCutovers } from "./cutovers.ts";
 import { createKeys } from "./keys.ts";
-import { historyFrom, idsFrom, instancesFrom, proposalFrom, rosterFrom, textFrom } from "./replies.ts";
+import {
+  announcementFrom,
+  historyFrom,
+  idsFrom,
+  instancesFrom,
+  proposalFrom,
+  rosterFrom,
+  textFrom,
+} from "./replies.ts";
 import { loadScripts } from "./scripts/scripts.ts";
 
 export interface RedisStoreOptions {
@@ -48,7 +57,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const scripts = loadScripts();
   const keys = createKeys(options.prefix ?? "cutover");
   const cutovers = createCutovers(caller, scripts, keys);
-  const listeners = new Set<(news?: News) => void>();
+  const listeners = new Set<(news?: Announcement) => void>();
   let unsubscribe: (() => void) | undefined;
 
   return {
@@ -82,10 +91,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     subscribe(onHint) {
-      const listener = (news?: News) => onHint(news);
+      const listener = (news?: Announcement) => onHint(news);
       listeners.add(listener);
       unsubscribe ??= client.subscribe(keys.changes, (message, isSure = false) => {
-        const news = message === undefined ? undefined : newsFrom(message, isSure);
+        const news = message === undefined ? undefined : announcementFrom(message, isSure);
         for (const each of [...listeners]) each(news);
       });
       return () => {

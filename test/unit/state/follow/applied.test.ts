@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { waitApplied } from "../../../../src/state/follow/applied.ts";
-import { createMemoryStore } from "../../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import { createManualTime, epoch } from "../../../support/manual-time.ts";
 import { createTroubledStore } from "../../../support/troubled-store.ts";
 

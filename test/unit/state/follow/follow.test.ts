@@ -7,7 +7,7 @@ import type { Log } from "../../../../src/base/log.ts";
 import { createFollower, type FollowerOptions } from "../../../../src/state/follow/follow.ts";
 import { createSnapshotFile } from "../../../../src/state/follow/snapshot-file.ts";
 import { type Change, type CutoverState, initialState } from "../../../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import type { Rejection } from "../../../../src/state/store/port.ts";
 import { createManualTime, epoch } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";

@@ -7,7 +7,7 @@ import { createFollower } from "../../../../src/state/follow/follow.ts";
 import { createSnapshotFile, type SnapshotFile } from "../../../../src/state/follow/snapshot-file.ts";
 import type { LocalAction } from "../../../../src/state/rules/ceiling.ts";
 import type { Change } from "../../../../src/state/rules/model.ts";
-import { createMemoryStore } from "../../../../src/state/store/memory.ts";
+import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import { watchRollbacks } from "../../../../src/telemetry/rollbacks.ts";
 import { createManualTime, epoch } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";

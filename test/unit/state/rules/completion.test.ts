@@ -1,18 +1,23 @@
 import { describe, expect, test } from "vitest";
-import { completionOf, reachOf } from "../../../../src/state/rules/completion.ts";
-import { leaseMs, type Member, type WhenStale } from "../../../../src/state/store/port.ts";
+import {
+  completionOf,
+  leaseMs,
+  type RosterMember,
+  reachOf,
+  type WhenStale,
+} from "../../../../src/state/rules/completion.ts";
 
 const nowMs = 1_000_000;
 const legacy: WhenStale = { afterMs: 10_000, legacy: ["checkout"] };
 /** With the millisecond the store's clock is rounded down by, and what clocks may drift apart. */
 const afterMs = 10_000 * 1.001 + 1;
 
-function member(id: string, version: number, agoMs: number, stale?: WhenStale): Member {
+function member(id: string, version: number, agoMs: number, stale?: WhenStale): RosterMember {
   const seenAtMs = nowMs - agoMs;
   return { id, startedAt: "", versions: { checkout: version }, seenAtMs, ...(stale && { stale }) };
 }
 
-const of = (reach: "live" | "new_journeys" | "everything", ...members: Member[]) =>
+const of = (reach: "live" | "new_journeys" | "everything", ...members: RosterMember[]) =>
   completionOf({ nowMs, members }, "checkout", 3, reach);
 
 describe("reachOf", () => {
@@ -103,7 +108,7 @@ describe("completionOf", () => {
   });
 
   test("an instance without the cutover does not count, and no instance at all is no success", () => {
-    const other: Member = { ...member("b", 0, 0), versions: { returns: 7 } };
+    const other: RosterMember = { ...member("b", 0, 0), versions: { returns: 7 } };
     expect(of("live", member("a", 3, 0), other)).toMatchObject({ instances: 1, of: 1, isComplete: true });
     expect(of("live", other)).toMatchObject({ instances: 0, of: 0, isComplete: false });
   });

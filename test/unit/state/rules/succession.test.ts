@@ -5,8 +5,8 @@ import {
   initialState,
   transition,
 } from "../../../../src/state/rules/model.ts";
-import { accept, successionOf } from "../../../../src/state/rules/succession.ts";
-import type { Loaded, News } from "../../../../src/state/store/port.ts";
+import { type Announcement, accept, successionOf } from "../../../../src/state/rules/succession.ts";
+import type { Loaded } from "../../../../src/state/store/port.ts";
 
 const by = { name: "ana", role: "admin" } as const;
 
@@ -18,7 +18,7 @@ function changed(from: CutoverState, change: Change): CutoverState {
 }
 
 const setTo = (percentThousandths: number): Change => ({ action: "set", percentThousandths });
-const news = (from: CutoverState, state: CutoverState, isSure = true): News => ({
+const news = (from: CutoverState, state: CutoverState, isSure = true): Announcement => ({
   name: "checkout",
   from,
   state,
@@ -31,7 +31,7 @@ const held = changed(first, { action: "hold" });
 const rolledBack = changed(first, { action: "rollback" });
 
 describe("a change that is announced", () => {
-  test.each<[string, CutoverState | undefined, News, string]>([
+  test.each<[string, CutoverState | undefined, Announcement, string]>([
     ["the first of a cutover", undefined, news(initialState(), first), "follow"],
     ["a raise", first, news(first, raise), "follow"],
     ["a rollback", first, news(first, rolledBack), "follow"],

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
-import { createStore, openStore } from "../../../../src/state/store/open.ts";
+import { openStore } from "../../../../src/state/store/open.ts";
 import { freePort } from "../../../support/free-port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
@@ -11,14 +11,14 @@ import { createRecordedLog } from "../../../support/recorded-log.ts";
 const options = () => ({ prefix: "cutover", clock: createManualTime(), log: createRecordedLog() });
 
 it("opens the memory store", async () => {
-  const store = await createStore("memory:", options());
+  const { store } = await openStore("memory:", options());
   expect(store.kind).toBe("memory");
   await store.close();
 });
 
 it("opens the file store at its path, with the folders to it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cutover-open-"));
-  const store = await createStore(`file:${folder}/a/b: c.json`, options());
+  const { store } = await openStore(`file:${folder}/a/b: c.json`, options());
   expect(store.kind).toBe("file");
   expect(await store.shared("x", "1")).toBe("1");
   await store.close();

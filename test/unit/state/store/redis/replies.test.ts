@@ -1,16 +1,15 @@
-import { describe, expect, it } from "vitest";
-import { initialState } from "../../../../src/state/rules/model.ts";
+import { describe, expect, test } from "vitest";
 import {
+  announcementFrom,
   entryFromStream,
-  isBelievable,
   parseInstanceRecord,
   stateFromHash,
-} from "../../../../src/state/store/written.ts";
+} from "../../../../../src/state/store/redis/replies.ts";
 
 const values = ["12.5", "open", "3", "7", "2026-01-01T00:00:00.000Z", "ann", "because"] as const;
 
 describe("stateFromHash", () => {
-  it("reads a state", () => {
+  test("reads a state", () => {
     expect(stateFromHash(values)).toEqual({
       percentThousandths: 12_500,
       state: "open",
@@ -22,7 +21,7 @@ describe("stateFromHash", () => {
     });
   });
 
-  it.each([
+  test.each([
     ["a missing field", 6, null],
     ["a percent that is none", 0, "half"],
     ["a state that is none", 1, "ajar"],
@@ -36,16 +35,9 @@ describe("stateFromHash", () => {
     expect(stateFromHash(values.map((each, index) => (index === at ? value : each)))).toBeUndefined();
   });
 
-  it("does not believe nothing", () => {
+  test("does not believe nothing", () => {
     expect(stateFromHash([])).toBeUndefined();
   });
-});
-
-it("believes only states that changes lead to", () => {
-  expect(isBelievable({ ...initialState(), version: 1 })).toBe(true);
-  expect(isBelievable(initialState())).toBe(false);
-  expect(isBelievable({ ...initialState(), version: 1, state: "closed" })).toBe(false);
-  expect(isBelievable({ ...initialState(), version: 1, percentThousandths: 0.5 })).toBe(false);
 });
 
 describe("entryFromStream", () => {
@@ -63,7 +55,7 @@ describe("entryFromStream", () => {
     write: "id",
   });
 
-  it("reads an entry", () => {
+  test("reads an entry", () => {
     expect(entryFromStream(pairs.flat())).toEqual({
       version: 7,
       at: "2026-01-01T00:00:00.000Z",
@@ -75,7 +67,7 @@ describe("entryFromStream", () => {
     });
   });
 
-  it.each([
+  test.each([
     "version",
     "at",
     "by",
@@ -89,7 +81,7 @@ describe("entryFromStream", () => {
     expect(entryFromStream(pairs.filter(([name]) => name !== missing).flat())).toBeUndefined();
   });
 
-  it("takes none of an unknown action", () => {
+  test("takes none of an unknown action", () => {
     const others = pairs.map(([name, value]) => [name, name === "action" ? "guess" : value]);
     expect(entryFromStream(others.flat())).toBeUndefined();
   });
@@ -104,14 +96,61 @@ describe("parseInstanceRecord", () => {
     traffic: { checkout: {} },
   };
 
-  it("reads a record, and leaves out what a newer instance says beside it", () => {
+  test("reads a record, and leaves out what a newer instance says beside it", () => {
     expect(parseInstanceRecord(JSON.stringify({ ...record, mood: "fine" }))).toEqual(record);
   });
 
-  it.each(["", "{", "null", "[]", '{"id":"a"}', JSON.stringify({ ...record, versions: { checkout: -1 } })])(
+  test.each(["", "{", "null", "[]", '{"id":"a"}', JSON.stringify({ ...record, versions: { checkout: -1 } })])(
     "takes %j for none",
     (text) => {
       expect(parseInstanceRecord(text)).toBeUndefined();
     },
   );
+});
+
+describe("an announcement", () => {
+  const announced = [
+    ...["checkout", "50", "open", "0", "1", "2026-01-01T00:00:00.000Z"],
+    ...["0", "rolled_back", "1", "2", "2026-01-01T00:00:01.000Z", "zoë", "errors"],
+  ];
+  const message = (value: unknown) => Buffer.from(JSON.stringify(value));
+
+  test("names the cutover, what the change was made from, and what it has come to", () => {
+    expect(announcementFrom(message(announced), true)).toEqual({
+      name: "checkout",
+      from: {
+        percentThousandths: 50_000,
+        state: "open",
+        pinEpoch: 0,
+        version: 1,
+        updatedAt: "2026-01-01T00:00:00.000Z",
+      },
+      state: {
+        percentThousandths: 0,
+        state: "rolled_back",
+        pinEpoch: 1,
+        version: 2,
+        updatedAt: "2026-01-01T00:00:01.000Z",
+        updatedBy: "zoë",
+        reason: "errors",
+      },
+      isSure: true,
+    });
+  });
+
+  test.each<[string, Buffer]>([
+    ["the name alone, as by redis-cli PUBLISH", Buffer.from("checkout")],
+    ["nothing", Buffer.from("")],
+    ["a number", message(1)],
+    ["too few fields", message(announced.slice(1))],
+    ["too many", message([...announced, "x"])],
+    ["another type", message([...announced.slice(0, -1), null])],
+    ["a percent above 100", message(announced.with(6, "101"))],
+    ["rolled back above 0", message(announced.with(6, "1"))],
+    ["a state nobody knows", message(announced.with(7, "ajar"))],
+    ["version 0", message(announced.with(9, "0"))],
+    ["no name", message(announced.with(0, ""))],
+  ])("%s is a hint that says nothing", (_, text) => {
+    expect(announcementFrom(text, true)).toBeUndefined();
+  });
 });

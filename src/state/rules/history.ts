@@ -1,0 +1,84 @@
+/** What the history says of a change: how it came about, beside who asked for it and why, and the reasons given later. PURE. */
+import { changeActions, type StateName } from "./model.ts";
+
+/**
+ * What stands in the history: a change, or one that came by hand past the API (`out_of_band`), or to one instance
+ * alone (`local`, until the store has accepted it as `reconciled`).
+ */
+export const historyActions = [...changeActions, "out_of_band", "local", "reconciled"] as const;
+type HistoryAction = (typeof historyActions)[number];
+
+/** Who an `out_of_band` change is from: nobody has signed in. */
+export const byHand = "by hand";
+
+/**
+ * `console`: with the page's session. `cli`: as the caller says of itself, which proves nothing. `api`: any other call.
+ * `by hand`: written into the store past the API. `local`: told to one instance while the store was out of reach, which
+ * the store has as `reconciled`. `direct`: written to the store by the command line.
+ */
+export const vias = [
+  "console",
+  "cli",
+  "api",
+  "guard",
+  "plan",
+  "by hand",
+  "local",
+  "reconciled",
+  "direct",
+] as const;
+export type Via = (typeof vias)[number];
+
+export interface Origin {
+  readonly via: Via;
+  /** Of the request that asked for it, as the instance's answer named it; without it, no request did. */
+  readonly requestId?: string | undefined;
+}
+
+/** The same of what was written down, as far as it was. */
+interface WrittenOrigin {
+  readonly via?: Via | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** A reason that was given for a change later. The change's own entry stays as it was written. */
+export interface Annotation extends WrittenOrigin {
+  /** RFC 3339, the store's clock. */
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** With the version of the change it belongs to. */
+export interface StoredAnnotation extends Annotation {
+  readonly version: number;
+}
+
+export interface HistoryEntry extends WrittenOrigin {
+  readonly version: number;
+  /** RFC 3339, the store's clock. */
+  readonly at: string;
+  readonly by: string;
+  readonly action: HistoryAction;
+  readonly from: { readonly percentThousandths: number; readonly state: StateName };
+  readonly to: { readonly percentThousandths: number; readonly state: StateName };
+  readonly reason: string;
+  /** Oldest first; without it, none. */
+  readonly annotations?: readonly Annotation[];
+}
+
+/** The entries, each with what was added to it. @param annotations oldest first */
+export function withAnnotations(
+  entries: readonly HistoryEntry[],
+  annotations: readonly StoredAnnotation[],
+): readonly HistoryEntry[] {
+  if (annotations.length === 0) return entries;
+  const found = new Map<number, Annotation[]>();
+  for (const { version, ...annotation } of annotations) {
+    found.set(version, [...(found.get(version) ?? []), annotation]);
+  }
+  return entries.map((entry) => {
+    const own = found.get(entry.version);
+    return own === undefined ? entry : { ...entry, annotations: own };
+  });
+}

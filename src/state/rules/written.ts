@@ -1,0 +1,95 @@
+/** What is believed of states, history entries and instance records when they are read back (JSON). PURE. */
+import { z } from "zod";
+import { localActions } from "./ceiling.ts";
+import { historyActions, vias } from "./history.ts";
+import { type CutoverState, stateNames } from "./model.ts";
+import { maxThousandths } from "./percent.ts";
+
+const count = z.int().min(0);
+
+/** What no accepted change can have left behind does not pass: a rolled back cutover above 0, a closed one below 100. */
+export const storedState: z.ZodType<CutoverState> = z
+  .object({
+    percentThousandths: count.max(maxThousandths),
+    state: z.enum(stateNames),
+    pinEpoch: count,
+    version: count,
+    updatedAt: z.string(),
+    updatedBy: z.string(),
+    reason: z.string(),
+  })
+  .refine(
+    ({ state, percentThousandths }) =>
+      (state !== "rolled_back" || percentThousandths === 0) &&
+      (state !== "closed" || percentThousandths === maxThousandths),
+    { error: "expected percent 0 while rolled back and 100 while closed" },
+  );
+
+export const percentThousandths = z.int().min(0).max(maxThousandths);
+const position = z.strictObject({ percentThousandths, state: z.enum(stateNames) });
+
+/** Whether the state can have come of changes by the rules. Version 0 is nobody's and is not written down. */
+export function isBelievable(state: CutoverState): boolean {
+  return state.version > 0 && storedState.safeParse(state).success;
+}
+
+export const historyEntrySchema = z.strictObject({
+  version: z.int().min(1),
+  at: z.string(),
+  by: z.string(),
+  action: z.enum(historyActions),
+  from: position,
+  to: position,
+  reason: z.string(),
+  via: z.enum(vias).optional(),
+  requestId: z.string().optional(),
+});
+
+/** With the version of the change it belongs to. */
+export const annotationSchema = z.strictObject({
+  version: z.int().min(1),
+  at: z.string(),
+  by: z.string(),
+  reason: z.string(),
+  via: z.enum(vias).optional(),
+  requestId: z.string().optional(),
+});
+
+export const localChangeSchema = z
+  .strictObject({
+    id: z.string().min(1),
+    name: z.string(),
+    action: z.enum(localActions),
+    ceiling: z.strictObject({
+      percentThousandths,
+      state: z.enum(["held", "rolled_back"]),
+      pinEpoch: z.int().min(0),
+    }),
+    instance: z.string(),
+    by: z.string(),
+    at: z.string(),
+    reason: z.string(),
+    requestId: z.string().optional(),
+    from: position.extend({ version: z.int().min(0) }),
+  })
+  .refine(({ ceiling }) => ceiling.state === "held" || ceiling.percentThousandths === 0);
+
+/** Unknown keys are dropped, not refused: a newer instance may say more of itself. */
+export const instanceRecordSchema = z.object({
+  id: z.string().min(1),
+  startedAt: z.string(),
+  seenAt: z.string(),
+  versions: z.record(z.string(), z.int().min(0)),
+  traffic: z.record(z.string(), z.unknown()),
+  stale: z.object({ afterMs: z.number().min(0), legacy: z.array(z.string()) }).optional(),
+});
+
+export const proposalSchema = z.object({
+  id: z.string().min(1),
+  percentThousandths,
+  version: z.int().min(0),
+  by: z.string(),
+  reason: z.string(),
+  at: z.string(),
+  expiresAt: z.string(),
+});
