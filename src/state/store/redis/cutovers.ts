@@ -6,7 +6,7 @@
  *
  * A change that is answered with StoreUnavailable is not in force later (redis/calls.ts says how).
  *
- * A store that has lost a change the caller has followed (regression.ts) is lowered to it, by one change called
+ * A store that has lost a change the caller has followed (rules/lineage.ts) is lowered to it, by one change called
  * `reconciled` with an id that all who find the same share: made once, also for whoever comes back later.
  */
 import { randomUUID } from "node:crypto";
