@@ -1,18 +1,18 @@
 /**
  * A map of bounded size that forgets what was not used for long. Two generations: what is used moves into the younger;
  * when that has grown to half of the bound the older is forgotten whole and the younger takes its place. So at least
- * half as many entries as may be held are remembered, and forgetting costs nothing, however many pass through. (One
+ * half as many entries as may be kept are remembered, and forgetting costs nothing, however many pass through. (One
  * Map that gives up its first entry each time walks over all it has given up before.)
  */
-export interface Lru<Value> {
+export interface BoundedMap<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
   delete(key: string): void;
   readonly size: number;
 }
 
-/** @param most entries held at any time, at least 2 */
-export function createLru<Value>(most: number): Lru<Value> {
+/** @param most entries kept at any time, at least 2 */
+export function createBoundedMap<Value>(most: number): BoundedMap<Value> {
   const half = Math.max(1, Math.floor(most / 2));
   let younger = new Map<string, Value>();
   let older = new Map<string, Value>();

@@ -13,7 +13,7 @@
  * so that no client can have orders forgotten by using many keys.
  */
 
-import { createLru } from "../base/bounded-map.ts";
+import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
@@ -58,8 +58,8 @@ export interface RememberingOwnership extends Ownership {
 export function createOwnership(options: OwnershipOptions): RememberingOwnership {
   const { owners, backSinceMs = () => Number.NEGATIVE_INFINITY, spool, counts, clock } = options;
   const { remembered = 200_000 } = options;
-  const facts = createLru<Side>(remembered);
-  const claims = createLru<Side>(Math.ceil(remembered / 2));
+  const facts = createBoundedMap<Side>(remembered);
+  const claims = createBoundedMap<Side>(Math.ceil(remembered / 2));
   let failedAtMs = Number.NEGATIVE_INFINITY;
 
   const memoryOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);

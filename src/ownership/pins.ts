@@ -6,7 +6,7 @@
  * store is out of reach an older memory is better than none.
  */
 
-import { createLru } from "../base/bounded-map.ts";
+import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Pins } from "./port.ts";
@@ -30,7 +30,7 @@ interface Remembered {
 }
 
 export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: PinsOptions): Pins {
-  const memory = createLru<Remembered>(remembered);
+  const memory = createBoundedMap<Remembered>(remembered);
   const idOf = (cutover: string, shopper: string) => `${cutover}:${shopper}`;
   const remember = (cutover: string, shopper: string, pin: JourneyPin) =>
     memory.set(idOf(cutover, shopper), { pin, freshUntil: clock.monotonic() + freshMs });

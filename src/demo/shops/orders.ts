@@ -9,7 +9,7 @@
  * An order that made room for newer ones is `forgotten`, which is no anomaly.
  */
 import { randomUUID } from "node:crypto";
-import { createBoundedMap } from "./bounded-map.ts";
+import { createBoundedMap } from "../../base/bounded-map.ts";
 import type { OrderName, OrderNumbers } from "./order-numbers.ts";
 
 export interface Line {
@@ -58,7 +58,7 @@ export interface OrderBook {
 
 const unitPrice = 25_000;
 
-/** @param maxEntries of orders, and of remembered payments: the oldest make room */
+/** @param maxEntries of orders, and of remembered payments: those not used for long make room */
 export function createOrderBook(numbers: OrderNumbers, maxEntries: number): OrderBook {
   const orders = createBoundedMap<Order>(maxEntries);
   const payments = createBoundedMap<Payment>(maxEntries);

@@ -15,10 +15,10 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
+import { createBoundedMap } from "../../base/bounded-map.ts";
 import { controlListener } from "../control.ts";
 import { createFaultSwitch } from "../faults.ts";
 import { createProvider, type ProviderCounts, type ProviderOptions } from "../provider.ts";
-import { createBoundedMap } from "./bounded-map.ts";
 import { type Answer, type Listener, listen, parseJson, pathOf, readBody, send } from "./http.ts";
 import { createOrderNumbers, type OrderFormat } from "./order-numbers.ts";
 import { createOrderBook, type Line, type OrderSummary, type PayResult } from "./orders.ts";
