@@ -1,26 +1,45 @@
 /**
- * An append-only file of lines, mode 0600: what was written is on the disk (fdatasync) before the promise resolves.
+ * The audit file: lines that are on the disk before anybody goes on (base/append-file.ts), each a JSON object, `kind`
+ * first.
  *
- *   rotated   at `rotateBytes`: PATH becomes PATH.TIME, and a new PATH begins with the line `begin` gives
- *   bounded   `keepFiles` of those are kept; the oldest that is removed is named in the log and in the new file
- *   shared    never: the first process on a host has PATH, the next PATH-2 (before the ending), and so on
- *   a crash   can cut the last line; the next writer ends it, so that its own lines stay whole
+ *   begin       a file begins: the versions its changes go on from, the file before it, files that were removed
+ *   change      an entry of the history, whoever made it and on whichever instance
+ *   gap         versions the store had forgotten before they were read: from, to
+ *   refused     a change this instance was asked for and did not make, and why; by the rule book, or before it was
+ *               asked: then with the `call` in place of the action
+ *   local       a change of this instance alone; once the store has it, a `change` with via reconciled follows
+ *   annotation  a reason this instance was given for an earlier change
+ *   proposal    a raise that needs a second person: proposed, approved, withdrawn or expired
+ *   omitted     so many refusals are not in the file: more came than are written
+ *
+ * It is never shared: the first process on a host has PATH, the next PATH-2 (before the ending), and so on. At
+ * `rotateBytes` it is put aside and begun anew; the oldest that is removed for it is named in the log and in the new file.
  */
-import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { type FileLock, lockFile } from "../base/file-lock.ts";
-import { type Line, type Versions, versionsIn } from "./lines.ts";
+import { basename } from "node:path";
+import { z } from "zod";
+import { type AppendFile, createAppendFile } from "../base/append-file.ts";
+import { codeOf } from "../base/errors.ts";
+import { jsonOf } from "../base/json.ts";
+import { textIn } from "../base/replace-file.ts";
+import type { Annotation, HistoryEntry } from "../state/rules/history.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
+import type { AskedChange, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
+
+export type AuditLine = { readonly kind: string } & Readonly<Record<string, unknown>>;
+
+/** The last version of each cutover that is in the file. */
+export type Versions = ReadonlyMap<string, number>;
 
 export interface AuditFileOptions {
   readonly path: string;
+  /** 16 MiB without it. */
   readonly rotateBytes?: number;
-  /** Rotated ones. */
+  /** How many that were put aside are kept; 64 without it. */
   readonly keepFiles?: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** The first line of a new file, after `kind`. */
-  readonly begin: (versions: Versions) => Readonly<Record<string, unknown>>;
+  /** Stands in the first line of each file. */
+  readonly instance: string;
   readonly onRemoved: (path: string) => void;
 }
 
@@ -28,8 +47,10 @@ export interface AuditFile {
   readonly path: string;
   /** How far the file's changes went when it was opened. */
   readonly versions: Versions;
-  /** Never two at once. @param versions how far the changes go with these lines */
-  append(lines: readonly Line[], versions: Versions): Promise<void>;
+  /** @throws the file system's error: none of the lines is in the file */
+  append(lines: readonly AuditLine[]): Promise<void>;
+  /** Begins a new file when this one has its size. @param versions how far the changes go by now */
+  rotateWhenFull(versions: Versions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,107 +58,144 @@ const maxProcesses = 99;
 
 /** @throws Error of the file system */
 export async function openAuditFile(options: AuditFileOptions): Promise<AuditFile> {
-  const { rotateBytes = 16 * 1024 ** 2, keepFiles = 64, now } = options;
-  await mkdir(dirname(options.path), { recursive: true });
-  const { path, lock } = await lockFirst(options.path);
+  const { rotateBytes = 16 * 1024 ** 2, keepFiles = 64, now, instance, onRemoved } = options;
+  const { path, file } = await openFirst(options.path);
+
+  const beginLine = (at: Versions, previous: string | null, removed: readonly string[]) => {
+    const from = { versions: Object.fromEntries(at), previous, removed };
+    return textOf({ kind: "begin", ...from, at: new Date(now()).toISOString(), instance });
+  };
+
   try {
-    const text = await textOf(path);
-    const versions = versionsIn(text);
-    let handle = await openToAppend(path);
-    let size = Buffer.byteLength(text);
-    if (size === 0) await write(await beginLine(versions, null, []));
-    else if (!text.endsWith("\n")) await write("\n");
-
-    async function write(bytes: string): Promise<void> {
-      await handle.writeFile(bytes);
-      await handle.datasync();
-      size += Buffer.byteLength(bytes);
-    }
-
-    async function beginLine(at: Versions, previous: string | null, removed: readonly string[]) {
-      const line = { kind: "begin", versions: Object.fromEntries(at), previous, removed };
-      return `${JSON.stringify({ ...line, ...options.begin(at) })}\n`;
-    }
-
-    async function rotate(at: Versions): Promise<void> {
-      const aside = `${path}.${new Date(now()).toISOString().replaceAll(/[-:]/g, "")}`;
-      await handle.close();
-      await rename(path, aside);
-      handle = await openToAppend(path);
-      size = 0;
-      const removed = await removeOldest(path, keepFiles);
-      for (const each of removed) options.onRemoved(each);
-      await write(
-        await beginLine(
-          at,
-          basename(aside),
-          removed.map((each) => basename(each)),
-        ),
-      );
-      await syncFolder(dirname(path));
-    }
-
+    const versions = versionsIn((await textIn(path)) ?? "");
+    if (file.size() === 0) await file.append(beginLine(versions, null, []));
     return {
       path,
       versions,
-      async append(lines, at) {
-        await write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-        if (size >= rotateBytes) await rotate(at);
+      append: (lines) => file.append(lines.map(textOf).join("")),
+      async rotateWhenFull(at) {
+        if (file.size() < rotateBytes) return;
+        await file.rotate({
+          nowMs: now(),
+          keepFiles,
+          begin(aside, removed) {
+            removed.forEach(onRemoved);
+            return beginLine(
+              at,
+              basename(aside),
+              removed.map((each) => basename(each)),
+            );
+          },
+        });
       },
-      async close() {
-        await handle.close();
-        await lock.release();
-      },
+      close: () => file.close(),
     };
   } catch (error) {
-    await lock.release();
+    await file.close();
     throw error;
   }
 }
 
-async function lockFirst(wanted: string): Promise<{ readonly path: string; readonly lock: FileLock }> {
+/** Opens the first of PATH, PATH-2, … that no other process of this host has. */
+async function openFirst(wanted: string): Promise<{ readonly path: string; readonly file: AppendFile }> {
   for (let number = 1; ; number++) {
     const path = number === 1 ? wanted : wanted.replace(/(\.[^./]*)?$/, `-${number}$1`);
+    const file = createAppendFile(path, { isLocked: true });
     try {
-      return { path, lock: await lockFile(path) };
+      await file.open();
+      return { path, file };
     } catch (error) {
-      const isTaken = error instanceof Error && "code" in error && error.code === "ELOCKED";
-      if (!isTaken || number === maxProcesses) throw error;
+      await file.close();
+      if (codeOf(error) !== "ELOCKED" || number === maxProcesses) throw error;
     }
   }
 }
 
-function openToAppend(path: string): Promise<FileHandle> {
-  return open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
+function textOf(line: AuditLine): string {
+  return `${JSON.stringify(line)}\n`;
 }
 
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
-    throw error;
+interface Standing {
+  readonly percentThousandths: number;
+  readonly state: string;
+}
+
+const standing = ({ percentThousandths, state }: Standing) => ({
+  percent: percentToNumber(percentThousandths),
+  state,
+});
+
+export function changeLine(cutover: string, entry: HistoryEntry): AuditLine {
+  const { version, at, by, action, from, to, reason, via = null, requestId = null } = entry;
+  const moved = { from: standing(from), to: standing(to) };
+  return { kind: "change", at, cutover, version, action, ...moved, by, via, reason, requestId };
+}
+
+/** @param at RFC 3339, the instance's clock */
+export function refusedLine(at: string, instance: string, { code, ...asked }: RefusedChange): AuditLine {
+  return { kind: "refused", at, ...askedFields(asked), code, instance };
+}
+
+export function turnedAwayLine(at: string, instance: string, turned: TurnedAway): AuditLine {
+  const { name, call, actor, via, code, why, page, requestId } = turned;
+  const who = { by: actor?.name ?? null, role: actor?.role ?? null };
+  return { kind: "refused", at, cutover: name, call, ...who, via, code, why, page, requestId, instance };
+}
+
+export function proposalLine(at: string, instance: string, told: ProposalEvent): AuditLine {
+  const { event, name, proposal, actor, origin, replaces = null } = told;
+  const { id, percentThousandths, version, by, reason, expiresAt } = proposal;
+  const percent = percentToNumber(percentThousandths);
+  const what = { event, id, percent, version, proposedBy: by, reason, expiresAt, replaces };
+  const who = { by: actor?.name ?? null, via: origin?.via ?? null, requestId: origin?.requestId ?? null };
+  return { kind: "proposal", at, cutover: name, ...what, ...who, instance };
+}
+
+export function localLine(at: string, instance: string, made: AskedChange): AuditLine {
+  return { kind: "local", at, ...askedFields(made), instance };
+}
+
+function askedFields({ name, change, actor, reason, origin, stands }: AskedChange) {
+  const percent = change.action === "set" ? { percent: percentToNumber(change.percentThousandths) } : {};
+  return {
+    cutover: name,
+    action: change.action,
+    ...percent,
+    by: actor.name,
+    role: actor.role,
+    via: origin.via,
+    reason,
+    stands: { ...standing(stands), version: stands.version },
+    requestId: origin.requestId ?? null,
+  };
+}
+
+export function annotationLine(cutover: string, version: number, annotation: Annotation): AuditLine {
+  const { at, by, reason, via = null, requestId = null } = annotation;
+  return { kind: "annotation", at, cutover, version, by, via, reason, requestId };
+}
+
+export function gapLine(cutover: string, from: number, to: number): AuditLine {
+  return { kind: "gap", cutover, from, to };
+}
+
+const followed = z.union([
+  z.object({ kind: z.literal("begin"), versions: z.record(z.string(), z.int().min(0)) }),
+  z.object({ kind: z.literal("change"), cutover: z.string(), version: z.int().min(1) }),
+  z.object({ kind: z.literal("gap"), cutover: z.string(), to: z.int().min(1) }),
+]);
+
+/** How far the changes in the text go; what does not read, such as a line a crash has cut, is passed over. */
+export function versionsIn(text: string): Map<string, number> {
+  const versions = new Map<string, number>();
+  const raise = (cutover: string, version: number) =>
+    versions.set(cutover, Math.max(version, versions.get(cutover) ?? 0));
+  for (const line of text.split("\n")) {
+    const found = followed.safeParse(jsonOf(line)).data;
+    if (found?.kind === "begin") {
+      for (const [cutover, version] of Object.entries(found.versions)) raise(cutover, version);
+    } else if (found?.kind === "change") raise(found.cutover, found.version);
+    else if (found?.kind === "gap") raise(found.cutover, found.to);
   }
-}
-
-/** Their names end in the time, so that they sort by it. @returns those that were removed */
-async function removeOldest(path: string, keepFiles: number): Promise<readonly string[]> {
-  const own = `${basename(path)}.`;
-  const rotated = (await readdir(dirname(path))).filter(
-    (name) => name.startsWith(own) && /^\d{8}T\d{6}\.\d{3}Z$/.test(name.slice(own.length)),
-  );
-  const old = rotated.sort().slice(0, Math.max(0, rotated.length - keepFiles));
-  const removed = old.map((name) => join(dirname(path), name));
-  for (const each of removed) await rm(each, { force: true });
-  return removed;
-}
-
-/** So that the new names survive a crash of the machine as well. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  return versions;
 }

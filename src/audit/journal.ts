@@ -3,36 +3,41 @@
  * on whichever instance, each once and in order; and what only this instance knows (port.ts).
  *
  * After each swap the history is read from the version the file has on, so that nothing is missed while the process is
- * down or the store away, as far back as the store remembers; what it has forgotten is said (`gap`). A file that can not
- * be written holds up nothing: lines wait, the log says so, and it is tried again each second. Of refusals more than
- * `burst` at once, or a second, are counted instead of written, so that nobody can fill the disk with them.
+ * down or the store away, as far back as the store remembers; what it has forgotten is said (`gap`). A file that cannot
+ * be written delays nothing: lines wait, the log says so, and it is tried again each second. Refusals beyond `burst` at
+ * once, or beyond `refillPerSecond`, are counted instead of written, so that nobody can fill the disk with them.
  */
 
 import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { StoreUnavailable } from "../base/unavailable.ts";
-import type { Following } from "../state/follow/snapshot.ts";
 import type { HistoryEntry } from "../state/rules/history.ts";
 import type { Store } from "../state/store/port.ts";
-import { type AuditFile, type AuditFileOptions, openAuditFile } from "./file.ts";
 import {
+  type AuditFile,
+  type AuditFileOptions,
+  type AuditLine,
   annotationLine,
   changeLine,
   gapLine,
-  type Line,
   localLine,
+  openAuditFile,
   proposalLine,
   refusedLine,
   turnedAwayLine,
-} from "./lines.ts";
+} from "./file.ts";
 import type { Audit } from "./port.ts";
 
 export interface JournalOptions extends Pick<AuditFileOptions, "rotateBytes" | "keepFiles"> {
   readonly path: string;
   readonly instance: string;
   readonly store: Pick<Store, "history">;
-  readonly follower: Pick<Following, "current" | "onSwap">;
+  /** What is in force on this instance, and a call after each swap. */
+  readonly follower: {
+    current(): { readonly states: ReadonlyMap<string, { readonly version: number }> };
+    onSwap(listener: () => void): () => void;
+  };
   readonly clock: Clock;
   readonly log: Log;
   readonly timers?: Timers;
@@ -40,7 +45,7 @@ export interface JournalOptions extends Pick<AuditFileOptions, "rotateBytes" | "
 
 /** How the file stands: what the metrics tell. */
 export interface JournalStatus {
-  /** False while it can not be written. */
+  /** False while it cannot be written. */
   readonly up: boolean;
   /** Lines in memory alone, which are lost with the process. */
   readonly waiting: number;
@@ -63,26 +68,18 @@ const againMs = 1000;
 const closeBoundMs = 2000;
 
 export function createJournal(options: JournalOptions): Journal {
-  const { instance, store, follower, clock, log, timers = systemTimers } = options;
-  /** What only this instance knows and is not in the file yet. */
-  let waiting: Line[] = [];
-  let omitted = 0;
-  let omittedInAll = 0;
-  let tokens = burst;
-  let filledMs = clock.monotonic();
-  let file: AuditFile | undefined;
-  const versions = new Map<string, number>();
+  const { instance, follower, clock, log, timers = systemTimers } = options;
+  const backlog = createBacklog(instance, clock);
+  const writer = createWriter(options, backlog);
   let isFailing = false;
   let isClosed = false;
   let cancelAgain = () => {};
 
-  const now = () => new Date(clock.now()).toISOString();
-
   const work = coalesce(async () => {
     cancelAgain();
     try {
-      await write();
-      if (isFailing) log.info({ file: file?.path }, "the audit file is written again");
+      await writer.write();
+      if (isFailing) log.info({ file: writer.path() }, "the audit file is written again");
       isFailing = false;
     } catch (error) {
       // The follower says it when the store is away.
@@ -90,48 +87,128 @@ export function createJournal(options: JournalOptions): Journal {
         if (!isFailing)
           log.error({ error: errorText(error) }, "the audit file can not be written: lines wait");
         isFailing = true;
-        // Opened again, it is known how far it goes, and a line that was cut is ended.
-        await file?.close().catch(() => undefined);
-        file = undefined;
+        await writer.close();
       }
       if (!isClosed) cancelAgain = timers.after(againMs, () => void work());
     }
   });
 
-  async function write(): Promise<void> {
-    const behind = () =>
-      [...follower.current().states].filter(([name, state]) => state.version > (versions.get(name) ?? 0));
-    if (file === undefined) {
-      if (waiting.length === 0 && omitted === 0 && behind().length === 0) return;
-      file = await open();
-    }
-    await writeWaiting(file);
-    for (const [name, { version }] of behind()) {
-      const written = versions.get(name) ?? 0;
-      const entries = await store.history(name, Math.min(version - written, longestHistory) + 1);
-      const lines = linesSince(name, written, entries);
-      if (lines.length === 0) continue;
-      const reached = new Map(versions).set(name, entries[0]?.version ?? written);
-      await file.append(lines, reached);
-      versions.set(name, entries[0]?.version ?? written);
-    }
+  const told = (add: () => void) => {
+    if (isClosed) return;
+    add();
+    void work();
+  };
+  const now = () => timeText(clock);
+  const leave = follower.onSwap(() => void work());
+  void work();
+
+  return {
+    status: () => ({ up: !isFailing, ...backlog.status() }),
+    refused: (refused) => told(() => backlog.addRefused(() => refusedLine(now(), instance, refused))),
+    turnedAway: (turned) => told(() => backlog.addRefused(() => turnedAwayLine(now(), instance, turned))),
+    proposal: (event) => told(() => backlog.add(proposalLine(now(), instance, event))),
+    madeLocally: (made) => told(() => backlog.add(localLine(now(), instance, made))),
+    annotated: (name, version, annotation) =>
+      told(() => backlog.add(annotationLine(name, version, annotation))),
+    async close() {
+      leave();
+      const bound = new Promise<void>((resolve) => timers.after(closeBoundMs, resolve));
+      await Promise.race([work(), bound]);
+      isClosed = true;
+      cancelAgain();
+      await writer.close();
+    },
+  };
+}
+
+/** What only this instance knows and is not in the file yet. */
+interface Backlog {
+  add(line: AuditLine): void;
+  /** Adds a line of which others decide how often it comes: beyond the rate it is counted instead. */
+  addRefused(line: () => AuditLine): void;
+  isEmpty(): boolean;
+  /**
+   * Writes all of it; what was written waits no more.
+   *
+   * @returns whether there was anything
+   * @throws the file system's error: all of it still waits
+   */
+  writeTo(file: AuditFile): Promise<boolean>;
+  status(): Pick<JournalStatus, "waiting" | "omitted">;
+}
+
+function createBacklog(instance: string, clock: Clock): Backlog {
+  const isWithinRate = createRate(clock);
+  let lines: AuditLine[] = [];
+  let omitted = 0;
+  let omittedInAll = 0;
+
+  function omit(): void {
+    omitted += 1;
+    omittedInAll += 1;
   }
 
-  async function writeWaiting(to: AuditFile): Promise<void> {
-    const lines = waiting;
-    const more = omitted;
-    if (lines.length === 0 && more === 0) return;
-    const told = more === 0 ? lines : [...lines, { kind: "omitted", at: now(), refusals: more, instance }];
-    await to.append(told, versions);
-    waiting = waiting.slice(lines.length);
-    omitted -= more;
+  function add(line: AuditLine): void {
+    if (lines.length < maxWaiting) lines.push(line);
+    else omit();
   }
+
+  return {
+    add,
+    addRefused(line) {
+      if (isWithinRate()) add(line());
+      else omit();
+    },
+    isEmpty: () => lines.length === 0 && omitted === 0,
+    async writeTo(file) {
+      const count = lines.length;
+      const refusals = omitted;
+      if (count === 0 && refusals === 0) return false;
+      const more = refusals === 0 ? [] : [{ kind: "omitted", at: timeText(clock), refusals, instance }];
+      await file.append([...lines, ...more]);
+      lines = lines.slice(count);
+      omitted -= refusals;
+      return true;
+    },
+    status: () => ({ waiting: lines.length, omitted: omittedInAll }),
+  };
+}
+
+/** @returns takes one of `burst`, which come back at `refillPerSecond`; false when there is none */
+function createRate(clock: Clock): () => boolean {
+  let tokens = burst;
+  let filledMs = clock.monotonic();
+  return () => {
+    const passed = (clock.monotonic() - filledMs) / 1000;
+    filledMs = clock.monotonic();
+    tokens = Math.min(burst, tokens + passed * refillPerSecond);
+    if (tokens < 1) return false;
+    tokens -= 1;
+    return true;
+  };
+}
+
+interface Writer {
+  /** Brings the file up to the backlog and the history. @throws StoreUnavailable; the file system's error */
+  write(): Promise<void>;
+  /** `undefined`: it is not open. */
+  path(): string | undefined;
+  /** It is opened again when there is more to write: then it is known anew how far it goes. Never rejects. */
+  close(): Promise<void>;
+}
+
+function createWriter(options: JournalOptions, backlog: Backlog): Writer {
+  const { store, follower, clock, log } = options;
+  const versions = new Map<string, number>();
+  let file: AuditFile | undefined;
+
+  const behind = () =>
+    [...follower.current().states].filter(([name, { version }]) => version > (versions.get(name) ?? 0));
 
   async function open(): Promise<AuditFile> {
     const opened = await openAuditFile({
       ...options,
       now: () => clock.now(),
-      begin: () => ({ at: now(), instance }),
       onRemoved: (path) => log.warn({ file: path }, "an old audit file was removed: there were too many"),
     });
     for (const [name, version] of opened.versions) versions.set(name, version);
@@ -139,57 +216,39 @@ export function createJournal(options: JournalOptions): Journal {
     return opened;
   }
 
-  function add(line: Line): void {
-    if (isClosed) return;
-    if (waiting.length < maxWaiting) waiting.push(line);
-    else omit();
-    void work();
+  async function writeHistory(to: AuditFile, name: string, version: number): Promise<void> {
+    const written = versions.get(name) ?? 0;
+    const entries = await store.history(name, Math.min(version - written, longestHistory) + 1);
+    const lines = linesSince(name, written, entries);
+    if (lines.length === 0) return;
+    await to.append(lines);
+    versions.set(name, entries[0]?.version ?? written);
+    await to.rotateWhenFull(versions);
   }
-
-  function omit(): void {
-    omitted += 1;
-    omittedInAll += 1;
-  }
-
-  /** Whoever is refused may come as often as they like; the lines may not. */
-  function addRefused(line: () => Line): void {
-    if (isWithinRate()) add(line());
-    else omit();
-  }
-
-  function isWithinRate(): boolean {
-    const passed = (clock.monotonic() - filledMs) / 1000;
-    filledMs = clock.monotonic();
-    tokens = Math.min(burst, tokens + passed * refillPerSecond);
-    if (tokens < 1) return false;
-    tokens -= 1;
-    return true;
-  }
-
-  const leave = follower.onSwap(() => void work());
-  void work();
 
   return {
-    status: () => ({ up: !isFailing, waiting: waiting.length, omitted: omittedInAll }),
-    refused: (refused) => addRefused(() => refusedLine(now(), instance, refused)),
-    turnedAway: (turned) => addRefused(() => turnedAwayLine(now(), instance, turned)),
-    proposal: (told) => add(proposalLine(now(), instance, told)),
-    madeLocally: (made) => add(localLine(now(), instance, made)),
-    annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
+    async write() {
+      if (file === undefined && backlog.isEmpty() && behind().length === 0) return;
+      file ??= await open();
+      if (await backlog.writeTo(file)) await file.rotateWhenFull(versions);
+      for (const [name, { version }] of behind()) await writeHistory(file, name, version);
+    },
+    path: () => file?.path,
     async close() {
-      leave();
-      const bound = new Promise<void>((resolve) => timers.after(closeBoundMs, resolve));
-      await Promise.race([work(), bound]);
-      isClosed = true;
-      cancelAgain();
-      await file?.close().catch(() => undefined);
+      const closing = file;
+      file = undefined;
+      await closing?.close().catch(() => undefined);
     },
   };
 }
 
+function timeText(clock: Clock): string {
+  return new Date(clock.now()).toISOString();
+}
+
 /** The entries after the written version, oldest first, and the versions missing among them. PURE. */
-export function linesSince(name: string, written: number, entries: readonly HistoryEntry[]): Line[] {
-  const lines: Line[] = [];
+export function linesSince(name: string, written: number, entries: readonly HistoryEntry[]): AuditLine[] {
+  const lines: AuditLine[] = [];
   let last = written;
   for (const entry of [...entries].reverse()) {
     if (entry.version <= last) continue;

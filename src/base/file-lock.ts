@@ -6,6 +6,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
+import { codeOf } from "./errors.ts";
+import { textIn } from "./replace-file.ts";
 
 export interface FileLock {
   /** Removes the lock file, unless another process has taken it over. Never throws. */
@@ -19,10 +21,10 @@ export async function lockFile(path: string): Promise<FileLock> {
   // A lock that disappears while it is looked at is tried for again.
   for (let attempt = 0; attempt < 10; attempt++) {
     if (await create(lock, mine)) return { release: () => remove(lock, mine) };
-    const found = await textOf(lock);
+    const found = await textIn(lock);
     if (found === undefined) continue;
     const owner = Number.parseInt(found, 10);
-    if (await isHeld(found)) {
+    if (await runs(found)) {
       const text = `${path} is in use by the process ${owner} (${lock}): only one may have it`;
       throw Object.assign(new Error(text), { code: "ELOCKED" });
     }
@@ -47,7 +49,7 @@ async function create(lock: string, text: string): Promise<boolean> {
 }
 
 /** Whether the process named in the lock still runs. This process's own id is one from before a restart. */
-async function isHeld(text: string): Promise<boolean> {
+async function runs(text: string): Promise<boolean> {
   const [id = "", start = ""] = text.trim().split(" ");
   const pid = Number(id);
   if (!/^[1-9]\d*$/.test(id) || pid === process.pid) return false;
@@ -71,24 +73,15 @@ async function takeAway(lock: string, found: string): Promise<void> {
     if (codeOf(error) === "ENOENT") return;
     throw error;
   }
-  if ((await textOf(aside)) === found) await rm(aside, { force: true });
+  if ((await textIn(aside)) === found) await rm(aside, { force: true });
   else await rename(aside, lock);
 }
 
 async function remove(lock: string, mine: string): Promise<void> {
   try {
-    if ((await textOf(lock)) === mine) await rm(lock, { force: true });
+    if ((await textIn(lock)) === mine) await rm(lock, { force: true });
   } catch {
     return;
-  }
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
   }
 }
 
@@ -101,8 +94,4 @@ async function startOf(pid: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

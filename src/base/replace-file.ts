@@ -1,10 +1,21 @@
-/** Replaces a file whole: whoever reads it, at any moment and after any crash, finds the old text or the new. */
+/** Files that are read and replaced whole: a reader, at any moment and after any crash, finds the old text or the new. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "./errors.ts";
 
 /** A temporary file older than this was left behind by a crash. */
 const abandonedAfterMs = 60_000;
+
+/** @returns the file's text; `undefined` when there is no such file @throws the file system's error */
+export async function textIn(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
 
 /**
  * Writes the text beside the file, makes it durable, and renames it into place. Creates the folder if need be.
@@ -32,8 +43,8 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(folder);
 }
 
-/** Makes the rename itself durable. Some file systems cannot sync a folder: the file is in place all the same. */
-async function syncFolder(folder: string): Promise<void> {
+/** Makes a new name in the folder durable. Some file systems cannot sync a folder: the file is in place all the same. */
+export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
     try {

@@ -8,11 +8,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createAppendFile } from "../../src/base/append-file.ts";
 import { StoreUnavailable } from "../../src/base/unavailable.ts";
 import { openFileStores } from "../../src/ownership/stores/in-process.ts";
-import { openRecordFile } from "../../src/ownership/stores/record-file.ts";
-import { createRecords, type StoredRecord } from "../../src/ownership/stores/records.ts";
+import { createRecords, openRecordFile, type StoredRecord } from "../../src/ownership/stores/records.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { fact } from "../support/named-keys.ts";
 
@@ -49,7 +47,7 @@ test("owners and pins outlive a restart; what has expired does not", async () =>
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
-test("survives kill -9 at any moment, holding every owner that was said to be safe", async () => {
+test("survives kill -9 at any moment, with every owner that was said to be safe", async () => {
   for (let round = 0; round < 6; round++) {
     const child = spawn(process.execPath, ["--import", "tsx", writer, path], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -96,39 +94,14 @@ test("the file is rewritten without what is over when it has grown, and loses no
     most = Math.max(most, (await stat(path)).size);
     await time.advance(200);
   }
-  await put(`last`, hour);
+  await put("last", hour);
   await close();
   // All lines together are some 45,000 bytes.
   expect(most).toBeLessThan(15_000);
   const again = await openRecordFile(path, time);
-  const held = again.records.all().map(({ id }) => id);
-  expect(held.sort()).toEqual(["changing", "last", "lasting"]);
+  const kept = again.records.all().map(({ id }) => id);
+  expect(kept.sort()).toEqual(["changing", "last", "lasting"]);
   await again.close();
-});
-
-test("what is appended together is whole and in order; a cleared file begins anew", async () => {
-  const file = createAppendFile(path);
-  await Promise.all([file.append("one\n"), file.append("two\n")]);
-  await Promise.all([file.clear(), file.append("three\n"), file.append("four\n")]);
-  await file.close();
-  expect(await readFile(path, "utf8")).toBe("three\nfour\n");
-  const again = createAppendFile(path);
-  await again.append("five\n");
-  await again.close();
-  expect(await readFile(path, "utf8")).toBe("three\nfour\nfive\n");
-});
-
-test("a full disk makes each append fail that meets it, and nothing else", async () => {
-  const full = createAppendFile("/dev/full");
-  await expect(full.append("one\n")).rejects.toThrow("ENOSPC");
-  await expect(full.append("two\n")).rejects.toThrow();
-  await full.close();
-});
-
-test("a file that can not be opened makes the claim fail, not the file's neighbours", async () => {
-  const file = createAppendFile(folder);
-  await expect(file.append("one\n")).rejects.toThrow("EISDIR");
-  await file.close();
 });
 
 test("a record that could not be made durable has not happened; those who waited for it hear so", async () => {

@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock, systemTimers } from "../../src/base/clock.ts";
 import { StoreUnavailable } from "../../src/base/unavailable.ts";
-import { createSpool, type Fact, type Spool, type SpoolOptions } from "../../src/ownership/spool/spool.ts";
-import { createSpoolFile } from "../../src/ownership/spool/spool-file.ts";
+import { createSpool, type Spool, type SpoolOptions } from "../../src/ownership/spool/spool.ts";
+import { createSpoolFile, type LateOwner } from "../../src/ownership/spool/spool-file.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { OwnerStore } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
@@ -75,7 +75,7 @@ function switchable() {
   return store;
 }
 
-const fact = (key: string, side: Side = "new", untilMs = Date.now() + hour): Fact => ({
+const fact = (key: string, side: Side = "new", untilMs = Date.now() + hour): LateOwner => ({
   cutover: "checkout",
   ...named(key),
   side,

@@ -9,7 +9,7 @@ import { createLastingWitnesses, witnessesFor } from "../../src/instance/witness
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
-import type { Fact } from "../../src/ownership/spool/spool.ts";
+import type { LateOwner } from "../../src/ownership/spool/spool-file.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/stores/port.ts";
 import type { ExchangeContext } from "../../src/proxy/context.ts";
@@ -93,7 +93,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const finished: string[] = [];
   const owned = new Map<string, Side>();
   const claims = new Map<string, Side>();
-  const spooled: Fact[] = [];
+  const spooled: LateOwner[] = [];
   const learned: string[] = [];
   const time = { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };

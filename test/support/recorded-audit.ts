@@ -1,15 +1,15 @@
 /** An audit that keeps what it is told, as the lines a file would have. */
-import { type Line, proposalLine, refusedLine, turnedAwayLine } from "../../src/audit/lines.ts";
+import { type AuditLine, proposalLine, refusedLine, turnedAwayLine } from "../../src/audit/file.ts";
 import { type Audit, noAudit } from "../../src/audit/port.ts";
 
 export interface RecordedAudit extends Audit {
-  readonly lines: readonly Line[];
+  readonly lines: readonly AuditLine[];
   /** Those of one kind. */
-  of(kind: string): readonly Line[];
+  of(kind: string): readonly AuditLine[];
 }
 
 export function createRecordedAudit(): RecordedAudit {
-  const lines: Line[] = [];
+  const lines: AuditLine[] = [];
   const [at, instance] = ["now", "one"];
   return {
     ...noAudit,

@@ -6,41 +6,34 @@
 import { type Clock, type Timers, within } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { Side } from "../../state/rules/model.ts";
-import type { NamedKey, OwnerStore } from "../stores/port.ts";
-import type { SpoolFile } from "./spool-file.ts";
-
-export interface Fact extends NamedKey {
-  readonly cutover: string;
-  readonly side: Side;
-  /** When it is no longer worth keeping; ms since the epoch. */
-  readonly until: number;
-}
+import type { OwnerStore } from "../stores/port.ts";
+import type { LateOwner, SpoolFile } from "./spool-file.ts";
 
 export interface SpoolCounts {
-  /** The key had the other side as its owner when the fact was handed in. */
+  /** The key had the other side as its owner when its own was handed in. */
   disputed(cutover: string): void;
-  /** A fact was given up: too many wait. */
+  /** An owner was given up: too many wait. */
   lost(cutover: string): void;
 }
 
 export interface SpoolOptions {
   readonly owners: Pick<OwnerStore, "record">;
-  /** Without it facts wait in memory only. */
+  /** Without it owners wait in memory only. */
   readonly file: SpoolFile | undefined;
   readonly clock: Pick<Clock, "now">;
   readonly timers: Timers;
   readonly log: Log;
   readonly counts: SpoolCounts;
   /** Hears the owner of each key handed in. */
-  readonly onRecorded: (fact: Fact, owner: Side) => void;
-  /** Most facts that wait; 100,000 without it. */
+  readonly onRecorded: (late: LateOwner, owner: Side) => void;
+  /** Most owners that wait; 100,000 without it. */
   readonly most?: number;
 }
 
 export interface Spool {
-  /** Resolves when the fact is in the file, or as soon as it has taken too long. Never rejects. */
-  add(fact: Fact): Promise<void>;
-  /** How many facts wait. */
+  /** Resolves when the owner is in the file, or as soon as that has taken too long. Never rejects. */
+  add(late: LateOwner): Promise<void>;
+  /** How many owners wait. */
   waiting(): number;
   /** Takes over what earlier processes left behind. Never rejects. */
   start(): Promise<void>;
@@ -54,73 +47,29 @@ const atOnce = 64;
 const fileMs = 250;
 
 export function createSpool(options: SpoolOptions): Spool {
-  const { owners, file, clock, timers, log, counts, onRecorded, most = 100_000 } = options;
-  const facts = new Map<string, Fact>();
+  const { file, timers, log } = options;
+  const waiting = createWaiting(options);
+  const write = writing(options);
   let handing: Promise<void> | undefined;
   let cancel = () => {};
   let closed = false;
-  let isFileFailing = false;
-
-  /** @returns whether the fact waits now and did not before */
-  function take(fact: Fact): boolean {
-    const id = `${fact.claimed}:${fact.cutover}:${fact.key}`;
-    if (facts.has(id)) return false;
-    if (facts.size >= most) {
-      counts.lost(fact.cutover);
-      return false;
-    }
-    facts.set(id, fact);
-    return true;
-  }
-
-  async function write(taken: readonly Fact[]): Promise<void> {
-    if (file === undefined || taken.length === 0) return;
-    try {
-      await file.append(taken);
-      if (isFileFailing) log.info({}, "the spool's file can be written again");
-      isFileFailing = false;
-    } catch (error) {
-      if (!isFileFailing) log.warn({ error: errorText(error) }, "the spool's file could not be written");
-      isFileFailing = true;
-    }
-  }
-
-  /** @returns whether the fact waits no longer */
-  async function handIn(id: string, fact: Fact): Promise<boolean> {
-    const ttlMs = fact.until - clock.now();
-    if (ttlMs > 0) {
-      try {
-        const before = await owners.record(fact.cutover, fact, fact.side, ttlMs, true);
-        if (before !== undefined && before !== fact.side) {
-          counts.disputed(fact.cutover);
-          log.warn(
-            { cutover: fact.cutover, side: fact.side },
-            "a key handed in late is owned by the other side",
-          );
-        }
-        onRecorded(fact, before ?? fact.side);
-      } catch {
-        return false;
-      }
-    }
-    facts.delete(id);
-    return true;
-  }
 
   async function handInAll(): Promise<void> {
-    while (facts.size > 0 && !closed) {
-      const batch = [...facts].slice(0, atOnce);
-      const done = await Promise.all(batch.map(([id, fact]) => handIn(id, fact)));
+    while (waiting.count() > 0 && !closed) {
+      const batch = waiting.first(atOnce);
+      const done = await Promise.all(
+        batch.map(async (late) => (await handIn(options, late)) && waiting.delete(late)),
+      );
       if (done.includes(false)) return;
     }
-    if (facts.size === 0) await file?.clear().catch(() => undefined);
+    if (waiting.count() === 0) await file?.clear().catch(() => undefined);
   }
 
   function run(): void {
     if (closed || handing !== undefined) return;
     handing = handInAll().finally(() => {
       handing = undefined;
-      if (facts.size > 0) schedule();
+      if (waiting.count() > 0) schedule();
     });
   }
 
@@ -131,27 +80,84 @@ export function createSpool(options: SpoolOptions): Spool {
   }
 
   return {
-    async add(fact) {
-      if (!take(fact)) return;
-      if (facts.size === 1) schedule();
-      await within(fileMs, timers, write([fact])).catch(() => undefined);
+    async add(late) {
+      if (!waiting.add(late)) return;
+      if (waiting.count() === 1) schedule();
+      await within(fileMs, timers, write([late])).catch(() => undefined);
     },
-    waiting: () => facts.size,
+    waiting: waiting.count,
     async start() {
       if (file === undefined) return;
       try {
-        const left = await file.adopt(async (found) => write(found.filter(take)));
+        const left = await file.adopt((found) => write(found.filter(waiting.add)));
         if (left > 0) log.info({ owners: left }, "took over owners that an earlier process could not record");
       } catch (error) {
         log.warn({ error: errorText(error) }, "the spool's folder could not be read");
       }
-      if (facts.size > 0) run();
+      if (waiting.count() > 0) run();
     },
     async close() {
       closed = true;
       cancel();
       await handing;
-      await file?.close(facts.size === 0).catch(() => undefined);
+      await file?.close(waiting.count() === 0).catch(() => undefined);
     },
   };
+}
+
+/** The owners that wait: of each key the first. */
+function createWaiting({ counts, most = 100_000 }: Pick<SpoolOptions, "counts" | "most">) {
+  const waiting = new Map<string, LateOwner>();
+  const idOf = ({ claimed, cutover, key }: LateOwner) => `${claimed}:${cutover}:${key}`;
+  return {
+    /** @returns whether it waits now and did not before */
+    add(late: LateOwner): boolean {
+      const id = idOf(late);
+      if (waiting.has(id)) return false;
+      if (waiting.size >= most) {
+        counts.lost(late.cutover);
+        return false;
+      }
+      waiting.set(id, late);
+      return true;
+    },
+    first: (count: number): readonly LateOwner[] => [...waiting.values()].slice(0, count),
+    delete: (late: LateOwner) => waiting.delete(idOf(late)),
+    count: () => waiting.size,
+  };
+}
+
+/** @returns writes into the file; never rejects: what it cannot write waits in memory, and the log says so once */
+function writing({ file, log }: Pick<SpoolOptions, "file" | "log">) {
+  let isFailing = false;
+  return async (taken: readonly LateOwner[]): Promise<void> => {
+    if (file === undefined || taken.length === 0) return;
+    try {
+      await file.append(taken);
+      if (isFailing) log.info({}, "the spool's file can be written again");
+      isFailing = false;
+    } catch (error) {
+      if (!isFailing) log.warn({ error: errorText(error) }, "the spool's file could not be written");
+      isFailing = true;
+    }
+  };
+}
+
+/** @returns whether it need not wait any longer */
+async function handIn(options: SpoolOptions, late: LateOwner): Promise<boolean> {
+  const { owners, clock, log, counts, onRecorded } = options;
+  const { cutover, side } = late;
+  const ttlMs = late.until - clock.now();
+  if (ttlMs <= 0) return true;
+  try {
+    const before = await owners.record(cutover, late, side, ttlMs, true);
+    if (before !== undefined && before !== side) {
+      counts.disputed(cutover);
+      log.warn({ cutover, side }, "a key handed in late is owned by the other side");
+    }
+    onRecorded(late, before ?? side);
+    return true;
+  } catch {
+    return false;
+  }
 }

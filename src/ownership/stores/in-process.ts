@@ -8,8 +8,7 @@ import type { Side } from "../../state/rules/model.ts";
 import { pinDigest } from "../pin-digest.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import type { OwnershipStores } from "./port.ts";
-import { openRecordFile } from "./record-file.ts";
-import { createRecords, type Records } from "./records.ts";
+import { createRecords, openRecordFile, type Records } from "./records.ts";
 
 export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
   return storesOver(createRecords({ clock }), clock, async () => {});

@@ -1,9 +1,14 @@
 /**
- * Short texts by id, each with an end, in the memory of one process. With `persist` (record-file.ts) a record is
- * told to anybody only once it is durable.
+ * Short texts by id, each with an end, in the memory of one process; and the same kept in a file.
+ *
+ * With `persist` a record is told to anybody only once it is durable. The file has one JSON line for each change, and
+ * is read whole at the start; of several lines of one id the last counts. It is rewritten without what is over at the
+ * start, and whenever it has grown to twice what it then was.
  */
-
+import { z } from "zod";
+import { createAppendFile } from "../../base/append-file.ts";
 import type { Clock } from "../../base/clock.ts";
+import { textIn } from "../../base/replace-file.ts";
 import { StoreUnavailable } from "../../base/unavailable.ts";
 
 export interface StoredRecord {
@@ -27,7 +32,7 @@ export interface Records {
    */
   change(
     id: string,
-    judge: (held: string | undefined) => { readonly value: string; readonly ttlMs: number } | undefined,
+    judge: (kept: string | undefined) => { readonly value: string; readonly ttlMs: number } | undefined,
   ): Promise<string | undefined>;
 }
 
@@ -96,4 +101,61 @@ export function createRecords({ clock, records = [], persist }: RecordsOptions):
       return before?.record.value;
     },
   };
+}
+
+const recordLine = z.object({ id: z.string(), value: z.string(), until: z.number() });
+
+export interface RecordFile {
+  readonly records: Records;
+  close(): Promise<void>;
+}
+
+/**
+ * @param leastBytes a file smaller than this is not rewritten before the next start; 4 MiB without it
+ * @throws Error when the file cannot be read or written, or holds a line that is no record
+ */
+export async function openRecordFile(
+  path: string,
+  clock: Pick<Clock, "now">,
+  leastBytes = 4_194_304,
+): Promise<RecordFile> {
+  const latest = new Map((await readRecords(path)).map((record) => [record.id, record]));
+  const file = createAppendFile(path);
+  const records = createRecords({ clock, records: [...latest.values()], persist });
+  let rewriteAt = Number.POSITIVE_INFINITY;
+
+  async function persist(record: StoredRecord): Promise<void> {
+    await file.append(textOf(record));
+    if (file.size() >= rewriteAt) void rewrite().catch(() => undefined);
+  }
+
+  async function rewrite(): Promise<void> {
+    // Once, however many ask; and not again at once where it cannot be done.
+    rewriteAt = Number.POSITIVE_INFINITY;
+    try {
+      await file.rewrite(() => records.all().map(textOf).join(""));
+    } finally {
+      rewriteAt = Math.max(leastBytes, 2 * file.size());
+    }
+  }
+
+  await rewrite();
+  return { records, close: () => file.close() };
+}
+
+function textOf(record: StoredRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+async function readRecords(path: string): Promise<StoredRecord[]> {
+  const lines = ((await textIn(path)) ?? "").split("\n");
+  // What follows the last line feed was cut short by a crash, or is empty.
+  lines.pop();
+  return lines.map((text, i) => {
+    try {
+      return recordLine.parse(JSON.parse(text));
+    } catch {
+      throw new Error(`${path}: line ${i + 1} is no record`);
+    }
+  });
 }
