@@ -4,7 +4,7 @@
  * What is under way is told as of the last reading, and not at all when that is not of these seconds.
  */
 import { systemTimers, within } from "../base/clock.ts";
-import { StoreUnavailable } from "../base/unavailable.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";

@@ -5,7 +5,7 @@
  */
 import { STATUS_CODES } from "node:http";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import { StoreUnavailable } from "../base/unavailable.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import type { CutoverState, RefusalCode } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import type { Problem, ProblemCode } from "./api/schemas.ts";

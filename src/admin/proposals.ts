@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto";
 import type { Audit } from "../audit/port.ts";
 import { systemTimers, within } from "../base/clock.ts";
-import { StoreUnavailable } from "../base/unavailable.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import type { Origin } from "../state/rules/history.ts";
 import type { Actor, Proposal } from "../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../state/rules/percent.ts";

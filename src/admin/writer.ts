@@ -8,7 +8,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Audit } from "../audit/port.ts";
 import { systemTimers, within } from "../base/clock.ts";
-import { StoreUnavailable } from "../base/unavailable.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import { waitApplied } from "../state/follow/applied.ts";
 import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
 import { reachOf } from "../state/rules/completion.ts";

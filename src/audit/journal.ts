@@ -10,8 +10,8 @@
 
 import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import { errorText, type Log } from "../base/log.ts";
-import { StoreUnavailable } from "../base/unavailable.ts";
 import type { HistoryEntry } from "../state/rules/history.ts";
 import type { Store } from "../state/store/port.ts";
 import {

@@ -1,5 +1,5 @@
 /** Time of the machine, and waiting with a bound. What waits is handed a `Timers`, so that tests advance it. */
-import { StoreUnavailable } from "./unavailable.ts";
+import { StoreUnavailable } from "./errors.ts";
 
 /** Where time comes from; tests hand in one they advance themselves. */
 export interface Clock {

@@ -15,8 +15,8 @@ import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
-import { createSpool, type Fact } from "../ownership/spool/spool.ts";
-import { createSpoolFile } from "../ownership/spool/spool-file.ts";
+import { createSpool } from "../ownership/spool/spool.ts";
+import { createSpoolFile, type LateOwner } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
@@ -124,7 +124,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const timers = systemTimers;
   const names = Object.keys(config.cutovers);
   const counts = createOwnershipMetrics(registry, names);
-  const recorded = createSignal<[fact: Fact, owner: Side]>();
+  const recorded = createSignal<[late: LateOwner, owner: Side]>();
   const spool = createSpool({
     owners: ownershipStores.owners,
     file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),

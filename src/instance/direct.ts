@@ -6,8 +6,8 @@
 import type { DirectAnswer, DirectWrite } from "../admin/api/write-answer.ts";
 import { appliedView, writeView } from "../admin/applied-view.ts";
 import { systemClock } from "../base/clock.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { StoreUnavailable } from "../base/unavailable.ts";
 import { waitApplied } from "../state/follow/applied.ts";
 import { type Roster, reachOf } from "../state/rules/completion.ts";
 import { percentToNumber } from "../state/rules/percent.ts";

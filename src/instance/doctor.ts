@@ -4,7 +4,7 @@ import { access } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
-import { StoreUnavailable } from "../base/unavailable.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";

@@ -18,7 +18,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StoreUnavailable } from "../base/unavailable.ts";
+import { StoreUnavailable } from "../base/errors.ts";
 import { monotonicMs, type RedisClient, type RedisCommand, type RedisReply, type Sent } from "./client.ts";
 
 export interface Script {

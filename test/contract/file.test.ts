@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { initialState, type Proposal } from "../../src/state/rules/model.ts";
 import { historyLimit } from "../../src/state/store/document.ts";
 import { openFileStore } from "../../src/state/store/file.ts";

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { openFileStores } from "../../src/ownership/stores/in-process.ts";
 import { createRecords, openRecordFile, type StoredRecord } from "../../src/ownership/stores/records.ts";
 import { createManualTime } from "../support/manual-time.ts";

@@ -1,7 +1,7 @@
 /** Servers that fail, and how the tests of that look on. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { createRedisClient } from "../../src/redis/client.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";

@@ -1,6 +1,6 @@
 /** TLS and the documented user where Redis is run by Sentinels or as a Cluster, a failover included. */
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { type Authority, createAuthority } from "../support/certificates.ts";
 import { applyAll, setTo, stateOf } from "../support/commands.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";

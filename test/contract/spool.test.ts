@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock, systemTimers } from "../../src/base/clock.ts";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { createSpool, type Spool, type SpoolOptions } from "../../src/ownership/spool/spool.ts";
 import { createSpoolFile, type LateOwner } from "../../src/ownership/spool/spool-file.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";

@@ -1,6 +1,6 @@
 /** What every store does alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import type { InstanceRecord } from "../../src/state/rules/completion.ts";
 import {
   type Ceiling,

@@ -3,7 +3,7 @@
  * it: all in one process, in the test's own time. Every answer is held against what the fleet promises.
  */
 
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { NamedKey, OwnerStore } from "../../src/ownership/stores/port.ts";
 import {

@@ -1,7 +1,7 @@
 /** A process whose store never answers: spools owners without pause, says each that is safe. Argument: FOLDER. */
 
 import { systemClock, systemTimers } from "../../src/base/clock.ts";
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import { createSpool } from "../../src/ownership/spool/spool.ts";
 import { createSpoolFile } from "../../src/ownership/spool/spool-file.ts";
 

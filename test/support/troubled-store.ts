@@ -1,6 +1,6 @@
 /** A store that can be told to fail, to hang, to lose hints and to hold nonsense written by hand. */
 
-import { StoreUnavailable } from "../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
 import type { Announcement } from "../../src/state/rules/succession.ts";
 import type { Loaded, Rejection, Store } from "../../src/state/store/port.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { StoreUnavailable } from "../../base/unavailable.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { StoreQuestion, StoreReply } from "./messages.ts";
 

@@ -8,8 +8,8 @@
 import { z } from "zod";
 import { createAppendFile } from "../../base/append-file.ts";
 import type { Clock } from "../../base/clock.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import { textIn } from "../../base/replace-file.ts";
-import { StoreUnavailable } from "../../base/unavailable.ts";
 
 export interface StoredRecord {
   readonly id: string;

@@ -8,7 +8,7 @@
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
  */
 import { readFileSync } from "node:fs";
-import { StoreUnavailable } from "../../base/unavailable.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import { readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
 import { monotonicMs, type RedisClient, type RedisCommand } from "../../redis/client.ts";
 import type { Side } from "../../state/rules/model.ts";

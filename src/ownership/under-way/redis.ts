@@ -8,7 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { StoreUnavailable } from "../../base/unavailable.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import { monotonicMs, type RedisClient, type RedisCommand, type RedisReply } from "../../redis/client.ts";
 import {
   rememberOverMs,

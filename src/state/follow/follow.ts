@@ -18,8 +18,8 @@
 
 import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { StoreUnavailable } from "../../base/unavailable.ts";
 import type { WhenStale } from "../rules/completion.ts";
 import { initialState } from "../rules/model.ts";
 import { type Announcement, accept, type LastGood, successionOf } from "../rules/succession.ts";

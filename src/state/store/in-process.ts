@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { StoreUnavailable } from "../../base/unavailable.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import { type InstanceRecord, leaseMs, type Roster, rememberMs } from "../rules/completion.ts";
 import { type Annotation, type HistoryEntry, withAnnotations } from "../rules/history.ts";
 import {

@@ -1,6 +1,6 @@
 /**
  * The port to the truth about cutovers. Three stores stand behind it (memory, file, Redis) and one contract
- * suite (test/contract) holds them all. Every method rejects with `StoreUnavailable` (base/unavailable.ts)
+ * suite (test/contract) holds them all. Every method rejects with `StoreUnavailable` (base/errors.ts)
  * when the store cannot be reached in time; a caller that asks for what is no change (a percent of 101) gets a RangeError.
  */
 import type { InstanceRecord, Roster } from "../rules/completion.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createFleet } from "../../../src/admin/fleet.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import type { FiguresUnderWay } from "../../../src/ownership/under-way/figures.ts";
 import type { InstanceRecord } from "../../../src/state/rules/completion.ts";
 import { initialState } from "../../../src/state/rules/model.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { problem, problemCodes } from "../../../src/admin/api/schemas.ts";
 import { problemFor, problemOf, Refused, refusedByRules, statusOf } from "../../../src/admin/problem.ts";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 
 describe("a problem", () => {

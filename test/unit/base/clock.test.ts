@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { systemClock, systemTimers, within } from "../../../src/base/clock.ts";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 describe("systemClock", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import type { JourneyPin } from "../../../src/decide/pin.ts";
 import { createPins } from "../../../src/ownership/pins.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";

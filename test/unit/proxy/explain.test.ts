@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { explain, type Question } from "../../../src/proxy/explain.ts";
 import { createFixture, type FixtureOptions } from "../../support/exchange-fixture.ts";
 

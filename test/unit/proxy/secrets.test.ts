@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createJourneySecrets, secretName } from "../../../src/proxy/secrets.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import { createManualTime } from "../../support/manual-time.ts";

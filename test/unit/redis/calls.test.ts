@@ -1,6 +1,6 @@
 /** Calls of scripts, against a client that answers as it is told. */
 import { expect, test } from "vitest";
-import { StoreUnavailable } from "../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createCaller, deadlineOf, type Script, sendCalls, valuesOf } from "../../../src/redis/calls.ts";
 import type { RedisClient, RedisCommand, Sent } from "../../../src/redis/client.ts";
 

@@ -10,7 +10,7 @@
  * `reconciled` with an id that all who find the same share: made once, also for whoever comes back later.
  */
 import { randomUUID } from "node:crypto";
-import { StoreUnavailable } from "../../../base/unavailable.ts";
+import { StoreUnavailable } from "../../../base/errors.ts";
 import { type Call, type Caller, type ChangeUnderWay, deadlineOf } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
 import { type HandEditVerdict, judgeHandEdit, type RejectedField, type View } from "../../rules/hand-edit.ts";

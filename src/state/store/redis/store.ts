@@ -15,7 +15,7 @@
  * Nothing is asked of keys of two hash slots at once, and no keyspace is scanned: a Cluster serves it as one server does.
  */
 
-import { StoreUnavailable } from "../../../base/unavailable.ts";
+import { StoreUnavailable } from "../../../base/errors.ts";
 import { createCaller } from "../../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
 import { leaseMs, rememberMs } from "../../rules/completion.ts";

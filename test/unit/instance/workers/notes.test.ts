@@ -1,6 +1,6 @@
 /** What a worker notes of an embedded store reaches the primary as it was said, over the channel between them. */
 import { expect, test } from "vitest";
-import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import { fromWorker, toWorker } from "../../../../src/instance/workers/messages.ts";
 import { answerFrom, askingStores } from "../../../../src/instance/workers/ownership.ts";
 import { createMemoryStores } from "../../../../src/ownership/stores/in-process.ts";

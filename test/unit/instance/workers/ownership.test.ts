@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import {
   fromWorker,
   type StoreQuestion,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import { createFiguresUnderWay } from "../../../../src/ownership/under-way/figures.ts";
 import { createUnderWayInProcess } from "../../../../src/ownership/under-way/in-process.ts";
 import type { UnderWayQuestion, UnderWayStore } from "../../../../src/ownership/under-way/port.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import type { JourneyPin } from "../../../../src/decide/pin.ts";
 import { createUnderWayInProcess } from "../../../../src/ownership/under-way/in-process.ts";
 import { createNotebook } from "../../../../src/ownership/under-way/notebook.ts";

@@ -1,7 +1,7 @@
 /** Owners and journeys in the life of a request: what is asked, what is decided, what is never moved. */
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { StoreUnavailable, type StoreUnavailable as Unavailable } from "../../../../src/base/unavailable.ts";
+import { StoreUnavailable, type StoreUnavailable as Unavailable } from "../../../../src/base/errors.ts";
 import { answer, createFixture, type FixtureOptions } from "../../../support/exchange-fixture.ts";
 import { valuesOf } from "../../../support/raw-upstream.ts";
 import { turn } from "../../../support/until.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { StoreUnavailable } from "../../../../src/base/unavailable.ts";
+import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import { openStore } from "../../../../src/state/store/open.ts";
 import { freePort } from "../../../support/free-port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
