@@ -31,7 +31,8 @@ import { createUpstreamPool } from "../proxy/upstream/open.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { Generation, Metrics } from "../telemetry/metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Counting } from "../telemetry/requests/counting.ts";
 import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
 import { createLastingWitnesses, witnessesFor } from "./witnesses.ts";
 
@@ -61,7 +62,7 @@ interface DataPlane {
   readonly connections: ConnectionCounts;
   maxConnections(): number;
   /** Builds what the configuration asks for, and changes nothing yet. @throws Error when it cannot be built */
-  prepare(config: Config, counting: Generation): Prepared;
+  prepare(config: Config, counting: Counting): Prepared;
   /** Waits until nothing is under way. */
   close(): Promise<void>;
 }
@@ -75,7 +76,7 @@ export interface Prepared {
 /** @param counting of the configuration it begins with */
 export async function openDataPlane(
   config: Config,
-  counting: Generation,
+  counting: Counting,
   options: DataPlaneOptions,
 ): Promise<DataPlane> {
   startObjectsYoung();
@@ -192,7 +193,7 @@ interface Plane {
 }
 
 /** @throws Error when it cannot be built; its counting has ended then */
-function openPlane(config: Config, counting: Generation, lasting: Lasting, options: DataPlaneOptions): Plane {
+function openPlane(config: Config, counting: Counting, lasting: Lasting, options: DataPlaneOptions): Plane {
   const lease = lasting.upstreams.lease(config);
   const gone = () => {
     lease.release();

@@ -14,7 +14,7 @@ import { type Explained, explain } from "../proxy/explain.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
-import { type Lines, openLog } from "../telemetry/log-file.ts";
+import { type LogFile, openLog } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
 import { createReload } from "./reload.ts";
 import { openServing, type Serving } from "./serving.ts";
@@ -66,7 +66,7 @@ export async function composeInstance(config: Config, options: InstanceOptions):
 interface Shared {
   readonly options: InstanceOptions;
   readonly instance: { readonly id: string; readonly startedAt: string };
-  readonly lines: Lines;
+  readonly lines: LogFile;
   readonly log: Log;
   readonly undo: (step: () => Promise<void> | void) => void;
   /** The configuration in force. */

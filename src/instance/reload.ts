@@ -8,7 +8,7 @@ import { errorText, type Log } from "../base/log.ts";
 import { lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import type { Generation } from "../telemetry/metrics.ts";
+import type { Counting } from "../telemetry/requests/counting.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
 import { type Prepared, routesOf } from "./data-plane.ts";
 
@@ -19,7 +19,7 @@ interface ReloadOptions {
   readonly onSwap: (config: Config) => void;
   readonly control: Control;
   /** Has what serves build it. @throws Error when it cannot be built; the counting has ended then */
-  readonly prepare: (loaded: LoadedConfig, counting: Generation) => Prepared | Promise<Prepared>;
+  readonly prepare: (loaded: LoadedConfig, counting: Counting) => Prepared | Promise<Prepared>;
   /** The journey secrets are those of the configuration in force. */
   readonly onSecrets: () => void;
   readonly admin: Pick<AdminServer, "reconfigure">;
@@ -32,6 +32,8 @@ const kept = "the configuration was not changed: the one in force stays";
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, log } = options;
   const { follower, metrics, traffic, secrets } = control;
+  /** Of the configuration in force. */
+  let counting = metrics.counting;
 
   return coalesce(async () => {
     try {
@@ -56,21 +58,21 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
   });
 
   async function swap(loaded: LoadedConfig): Promise<void> {
-    const before = config();
+    const before = { config: config(), counting };
     const next = loaded.config;
-    const both = [...new Set([before, next].flatMap(({ cutovers }) => Object.keys(cutovers)))];
+    const both = [...new Set([before.config, next].flatMap(({ cutovers }) => Object.keys(cutovers)))];
     traffic.reconfigure(both);
-    const counting = metrics.count(routesOf(next));
+    const nextCounting = metrics.count(routesOf(next));
     try {
       await follower.follow(both);
       await secrets.reconfigure(journeySecretsOf(next));
-      const prepared = await prepare(loaded, counting);
+      const prepared = await prepare(loaded, nextCounting);
       prepared.commit();
-      goBy(next);
+      goBy(next, nextCounting);
     } catch (error) {
-      counting.end();
-      await secrets.reconfigure(journeySecretsOf(before));
-      goBy(before);
+      nextCounting.end();
+      await secrets.reconfigure(journeySecretsOf(before.config));
+      goBy(before.config, before.counting);
       throw error;
     } finally {
       onSecrets();
@@ -78,9 +80,10 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     }
   }
 
-  function goBy(now: Config): void {
+  function goBy(now: Config, countingOfIt: Counting): void {
     onSwap(now);
-    metrics.show(routesOf(now));
+    counting = countingOfIt;
+    metrics.show(counting);
     traffic.reconfigure(Object.keys(now.cutovers));
     admin.reconfigure(now);
   }

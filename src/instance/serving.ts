@@ -10,8 +10,8 @@ import type { Ownership, Pins } from "../ownership/port.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
 import { accessLog } from "../telemetry/log.ts";
-import type { Lines } from "../telemetry/log-file.ts";
-import type { Generation } from "../telemetry/metrics.ts";
+import type { LogFile } from "../telemetry/log-file.ts";
+import type { Counting } from "../telemetry/requests/counting.ts";
 import { type DataPlaneOptions, openDataPlane, type Prepared } from "./data-plane.ts";
 
 /** As in the configuration: how long connections may be idle, and exchanges go on; ms. */
@@ -33,7 +33,7 @@ export interface Serving {
    * @param counting of that configuration; ended when it cannot be built
    * @throws Error when it cannot be built
    */
-  prepare(loaded: Pick<LoadedConfig, "config">, counting: Generation): Prepared;
+  prepare(loaded: Pick<LoadedConfig, "config">, counting: Counting): Prepared;
   /** Accepts no more and lets what is under way finish, for as long as the grace. */
   drain(how: Drain): Promise<void>;
   /** Once nothing is under way any more. */
@@ -45,7 +45,7 @@ interface ServingOptions
   /** The instance's id. */
   readonly instance: string;
   readonly at: ListenAt;
-  readonly lines: Lines;
+  readonly lines: LogFile;
   /** Whether each request has its line. */
   readonly logsAccess: boolean;
   readonly log: Log;
@@ -54,7 +54,7 @@ interface ServingOptions
 /** @param counting of the configuration it begins with */
 export async function openServing(
   config: Config,
-  counting: Generation,
+  counting: Counting,
   options: ServingOptions,
 ): Promise<Serving> {
   const { instance, at, lines, logsAccess, log, ...parts } = options;

@@ -26,7 +26,7 @@ const retryMs = 10;
 const exitRetries = 100;
 const exitPauseMs = 50;
 
-export interface Lines {
+export interface LogFile {
   /** @param line with its line feed */
   write(line: string): void;
   /** @param line with its line feed, in ASCII, which becomes bytes at a fraction of UTF-8's cost */
@@ -39,7 +39,7 @@ export interface Lines {
   end(withinMs?: number): Promise<void>;
 }
 
-export interface LinesOptions {
+interface LogFileOptions {
   readonly fd: number;
   readonly maxBytes?: number;
   /** Other processes write there too. */
@@ -55,14 +55,14 @@ export interface LinesOptions {
 export function openLog(
   path: string | undefined,
   isShared: boolean,
-): { readonly lines: Lines; readonly end: () => Promise<void> } {
+): { readonly lines: LogFile; readonly end: () => Promise<void> } {
   if (path === undefined) {
-    const lines = createLines({ fd: process.stdout.fd, isShared });
+    const lines = createLogFile({ fd: process.stdout.fd, isShared });
     return { lines, end: () => lines.end() };
   }
   mkdirSync(dirname(path), { recursive: true });
   const fd = openSync(path, "a");
-  const lines = createLines({ fd, isShared });
+  const lines = createLogFile({ fd, isShared });
   return {
     lines,
     async end() {
@@ -72,7 +72,7 @@ export function openLog(
   };
 }
 
-export function createLines(options: LinesOptions): Lines {
+export function createLogFile(options: LogFileOptions): LogFile {
   const { fd, maxBytes = 4 * 1024 * 1024, isShared = false } = options;
   /** What waits is between `from` and `to`. What is under way is before it, or in a buffer of its own by now. */
   let buffer = Buffer.allocUnsafeSlow(2 * soonBytes);

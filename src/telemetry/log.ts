@@ -7,7 +7,7 @@
  */
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Witness } from "../proxy/witness.ts";
-import type { Lines } from "./log-file.ts";
+import type { LogFile } from "./log-file.ts";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -32,7 +32,7 @@ export function createLog(options: {
 
 /** @returns the witness that writes an exchange's line once it is settled; with `enabled` false, one that does nothing */
 export function accessLog(options: {
-  readonly destination: Pick<Lines, "writeSoon">;
+  readonly destination: Pick<LogFile, "writeSoon">;
   readonly enabled: boolean;
 }): Witness {
   const { destination, enabled } = options;

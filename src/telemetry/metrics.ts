@@ -1,6 +1,6 @@
 /**
  * Every metric of the proxy, in Prometheus' text format. The request path counts on typed arrays (counts.ts);
- * nothing is put into words before a scrape (count-families.ts). The only labels are names of the configuration
+ * nothing is put into words before a scrape (page.ts). The only labels are names of the configuration
  * and words of fixed lists: never a path, a shopper or an order.
  *
  * The share that is SET is `cutover_percent`. The share that HAPPENS needs no metric of its own:
@@ -20,34 +20,31 @@ import { Registry } from "prom-client";
 import { type CutoverState, initialState, stateNames } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { contentType, type Family, familyText, labelPairs, sampleValue } from "./exposition.ts";
-import { createTally, type Tally, withNone } from "./requests/counting.ts";
+import { type Counting, createRequestCounts, type Joined } from "./requests/counting.ts";
 import type { CutoverRoutes } from "./requests/counts.ts";
-import type { Meter } from "./requests/meter.ts";
 import { createCountFamilies } from "./requests/page.ts";
-import { type CountIncrements, createCountTotals } from "./requests/series.ts";
+import type { SeriesCounts } from "./requests/series.ts";
 import type { Traffic } from "./traffic/traffic.ts";
 
 /**
  * What can roll a cutover back; `out_of_band`: a hand on the store, past the API; `local`: this instance alone was told,
  * while the store was out of reach.
  */
-export const rollbackTriggers = ["operator", "out_of_band", "local"] as const;
-export type RollbackTrigger = (typeof rollbackTriggers)[number];
+const rollbackTriggers = ["operator", "out_of_band", "local"] as const;
+type RollbackTrigger = (typeof rollbackTriggers)[number];
 
 export interface Metrics {
   /** Of the cutovers the metrics were made with. */
-  readonly meter: Meter;
-  /** Of the cutovers the metrics were made with. */
-  readonly counting: Generation;
+  readonly counting: Counting;
   /** Counts for another configuration beside those before it. */
-  count(cutovers: readonly CutoverRoutes[]): Generation;
+  count(cutovers: readonly CutoverRoutes[]): Counting;
   /**
-   * Has the page show the series of these cutovers from now on. What was counted stays: a series that goes keeps its
-   * count for when it comes back.
+   * Has the page show the series of a counting from now on. What was counted stays: a series that goes keeps its count
+   * for when it comes back.
    */
-  show(cutovers: readonly CutoverRoutes[]): void;
-  /** Adds what was counted elsewhere. */
-  add(increments: CountIncrements): void;
+  show(counting: Counting): void;
+  /** Has the request counts of another process added to the ones here. */
+  join(): Joined<SeriesCounts>;
   /** The state the instance decides by from now on: percent, state and version. */
   setState(cutover: string, state: CutoverState): void;
   /** The instance has put a rollback in force. */
@@ -63,102 +60,60 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** The counting of one configuration. */
-export interface Generation {
-  readonly meter: Meter;
-  /** No row of it counts any more. May be called again. */
-  end(): void;
-}
-
-export interface MetricsOptions {
+interface MetricsOptions {
   readonly cutovers: readonly CutoverRoutes[];
   /** Of the package. */
   readonly version: string;
   /** `Following.contact`; asked at a scrape. */
   readonly contact: () => { readonly up: boolean; readonly stalenessMs: number };
-  /** `Lines.dropped`; asked at a scrape. */
+  /** `LogFile.dropped`; asked at a scrape. */
   readonly logLinesDropped?: () => number;
   /** Is told of the requests of configured cutovers as well. */
   readonly traffic?: Traffic;
 }
 
-/** What is held of a cutover beside its counts. */
-interface Standing {
-  state: CutoverState;
-  /** One for each of `rollbackTriggers`. */
-  readonly rollbacks: Float64Array;
-  rejections: number;
-  regressions: number;
-}
-
 /** @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none` */
 export function createMetrics(options: MetricsOptions): Metrics {
   const { traffic } = options;
-  const tallies = new Set<Tally>();
-  const standings = new Map<string, Standing>();
+  const requests = createRequestCounts((cutover) => traffic?.recorder(cutover));
+  const standings = createStandings();
   const registry = new Registry();
-  const totals = createCountTotals(withNone(options.cutovers));
   let families: readonly Family[] = [];
+
+  function count(cutovers: readonly CutoverRoutes[]): Counting {
+    const counting = requests.count(cutovers);
+    for (const { name } of cutovers) standings.add(name);
+    return counting;
+  }
+
+  function show(counting: Counting): void {
+    const { table, values } = counting.show();
+    const shown = table.slice(0, -1).map(({ name }) => ({ name, standing: standings.of(name) }));
+    families = [...createCountFamilies(table, values), ...stateFamilies(shown), ...instanceFamilies(options)];
+  }
+
   const counting = count(options.cutovers);
-  show(options.cutovers);
-
-  function count(cutovers: readonly CutoverRoutes[]): Generation {
-    const tally = createTally({ cutovers, recorder: (name) => traffic?.recorder(name) });
-    for (const { name } of cutovers) if (!standings.has(name)) standings.set(name, newStanding());
-    tallies.add(tally);
-    return {
-      meter: tally.meter,
-      end() {
-        totals.add(tally.take());
-        tallies.delete(tally);
-      },
-    };
-  }
-
-  function show(cutovers: readonly CutoverRoutes[]): void {
-    const table = withNone(cutovers);
-    const shown = cutovers.map(({ name }) => ({ name, standing: standingOf(name) }));
-    totals.retable(table);
-    families = [
-      ...createCountFamilies(table, totals.values()),
-      ...stateFamilies(shown),
-      ...instanceFamilies(options),
-    ];
-  }
-
-  function standingOf(cutover: string): Standing {
-    const standing = standings.get(cutover);
-    if (standing !== undefined) return standing;
-    throw new Error(
-      cutover === "none"
-        ? "requests of no cutover have no state"
-        : `the cutover ${cutover} is not configured`,
-    );
-  }
-
+  show(counting);
   return {
-    meter: counting.meter,
     counting,
     count,
     show,
-    add: totals.add,
+    join: requests.join,
     setState(cutover, state) {
-      standingOf(cutover).state = state;
+      standings.of(cutover).state = state;
     },
     rollback(cutover, trigger) {
-      const { rollbacks } = standingOf(cutover);
-      const place = rollbackTriggers.indexOf(trigger);
-      rollbacks[place] = (rollbacks[place] ?? 0) + 1;
+      standings.of(cutover).rollbacks[trigger] += 1;
     },
     rejected(cutover) {
-      standingOf(cutover).rejections += 1;
+      standings.of(cutover).rejections += 1;
     },
     regressed(cutover) {
-      standingOf(cutover).regressions += 1;
+      standings.of(cutover).regressions += 1;
     },
     registry,
     async render() {
-      for (const tally of tallies) totals.add(tally.take());
+      requests.gather();
       let page = "";
       for (const family of families) {
         page += `${familyText(family)}\n`;
@@ -170,12 +125,33 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
-function newStanding(): Standing {
+/** How a cutover stands: what is known of it beside its counts. */
+interface Standing {
+  state: CutoverState;
+  readonly rollbacks: Record<RollbackTrigger, number>;
+  rejections: number;
+  regressions: number;
+}
+
+/** They outlive their cutover's configuration, for when it comes back. */
+function createStandings() {
+  const standings = new Map<string, Standing>();
   return {
-    state: initialState(),
-    rollbacks: new Float64Array(rollbackTriggers.length),
-    rejections: 0,
-    regressions: 0,
+    add(cutover: string): void {
+      if (standings.has(cutover)) return;
+      const rollbacks = { operator: 0, out_of_band: 0, local: 0 };
+      standings.set(cutover, { state: initialState(), rollbacks, rejections: 0, regressions: 0 });
+    },
+    /** @throws Error when the cutover is not configured, and never was */
+    of(cutover: string): Standing {
+      const standing = standings.get(cutover);
+      if (standing !== undefined) return standing;
+      throw new Error(
+        cutover === "none"
+          ? "requests of no cutover have no state"
+          : `the cutover ${cutover} is not configured`,
+      );
+    },
   };
 }
 
@@ -215,10 +191,10 @@ function stateFamilies(
       help: "Rollbacks this instance has put in force, by what triggered them. Every instance counts the same rollback, so the fleet's figure is the max over instances, not the sum.",
       samples: () =>
         rows.flatMap(({ label, standing }) =>
-          rollbackTriggers.map((trigger, place) => {
-            const value = standing.rollbacks[place] ?? 0;
-            return `cutover_rollbacks_total{${label},trigger="${trigger}"} ${value}`;
-          }),
+          rollbackTriggers.map(
+            (trigger) =>
+              `cutover_rollbacks_total{${label},trigger="${trigger}"} ${standing.rollbacks[trigger]}`,
+          ),
         ),
     },
     {

@@ -8,8 +8,7 @@ import { underWayKinds } from "../../ownership/under-way/port.ts";
 import { sides } from "../../state/rules/model.ts";
 import { storedState } from "../../state/rules/written.ts";
 import { logLevels } from "../../telemetry/log.ts";
-import { countIncrements } from "../../telemetry/requests/series.ts";
-import { trafficIncrements } from "../../telemetry/traffic/traffic.ts";
+import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
 export const protocol = 4;
@@ -114,27 +113,11 @@ export const toWorker = z.discriminatedUnion("type", [
 ]);
 export type ToWorker = z.output<typeof toWorker>;
 
-/** Small metrics of rooms: of a counter what came since the last report, of a gauge how it stands. */
-const carriedMetric = z.object({
-  type: z.enum(["counter", "gauge"]),
-  name: z.string(),
-  help: z.string(),
-  /** Labels, and the increment or the value. */
-  samples: z.array(z.tuple([z.record(z.string(), z.string()), z.number()])),
-});
-const carriedMetrics = z.array(carriedMetric);
-export type CarriedMetrics = z.output<typeof carriedMetrics>;
-
 const report = z.object({
   type: z.literal("report"),
   /** Of the `collect` it answers. */
   seq: z.number().optional(),
-  counts: countIncrements,
-  traffic: trafficIncrements,
-  metrics: carriedMetrics,
-  logLinesDropped: z.number(),
-  cpuSeconds: z.number(),
-  residentBytes: z.number(),
+  ...workerFigures.shape,
 });
 export type Report = z.output<typeof report>;
 

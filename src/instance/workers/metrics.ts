@@ -1,66 +1,153 @@
 /**
- * What workers count, in the metrics of their primary.
+ * What the workers of an instance count and use, brought together in their primary, which is the one that is scraped.
  *
- * The small metrics of rooms (counters and gauges of prom-client) are handed from the processes that count to the one
- * that is scraped: counters as what came since the last time, so that the total outlives the process; gauges as they
- * stand, added up over the processes that live. Histograms and summaries are not carried. The `process_*` metrics
- * beside these are the primary's own.
+ *   counts of requests        what came since the last time; what a worker had in flight goes with it
+ *   counters of rooms         what came since the last time, so that the total outlives the worker
+ *   gauges of rooms           as they stand, summed over the workers that live
+ *   what a worker uses        shown as metrics of the instance; the `process_*` metrics beside them are the primary's
+ *
+ * Histograms and summaries of rooms are not brought together.
  */
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { z } from "zod";
+import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import type { Traffic } from "../../telemetry/traffic/traffic.ts";
-import type { CarriedMetrics, Report } from "./messages.ts";
+import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";
+import { type SeriesCounts, seriesCounts } from "../../telemetry/requests/series.ts";
+import { createHandedTraffic, type Traffic, trafficCounts } from "../../telemetry/traffic/traffic.ts";
 
-interface Reports {
-  /** Adds what the worker has counted since its last report. */
-  take(worker: number, report: Report): void;
-  /** The worker is gone: what it counted stays, what it had in flight goes. */
-  end(worker: number): void;
+const roomMetric = z.object({
+  type: z.enum(["counter", "gauge"]),
+  name: z.string(),
+  help: z.string(),
+  /** Labels, and what came since the last time or how it stands. */
+  samples: z.array(z.tuple([z.record(z.string(), z.string()), z.number()])),
+});
+type RoomMetrics = z.output<typeof roomMetric>[];
+
+/** What a worker tells of itself: counts since the last time, and what it uses. */
+export const workerFigures = z.object({
+  counts: seriesCounts,
+  traffic: trafficCounts,
+  metrics: z.array(roomMetric),
+  logLinesDropped: z.number(),
+  /** Since it started. */
+  cpuSeconds: z.number(),
+  residentBytes: z.number(),
+});
+type WorkerFigures = z.output<typeof workerFigures>;
+
+interface WorkerCounts {
+  readonly requests: RequestCounts;
+  /** For the counters and gauges of rooms. */
+  readonly registry: Registry;
+  /** @returns what came since it was called last */
+  take(): Promise<WorkerFigures>;
 }
 
-interface Known {
-  readonly carried: CarriedSource;
-  readonly inflight: Map<string, number>;
-}
-
-export function createReports(
-  metrics: Metrics,
-  traffic: Traffic,
-  onLogLinesDropped: (more: number) => void,
-): Reports {
-  const workers = new Map<number, Known>();
-  const use = createWorkerMetrics(metrics.registry);
+/** The worker's half. @param lines where its log goes */
+export function createWorkerCounts(lines: Pick<LogFile, "dropped">): WorkerCounts {
+  const traffic = createHandedTraffic();
+  const requests = createRequestCounts(traffic.recorder);
+  const registry = new Registry();
+  const takeMetrics = takesRoomMetrics(registry);
+  let droppedBefore = 0;
   return {
-    take(worker, report) {
-      const known = workers.get(worker) ?? {
-        carried: createCarriedSource(metrics.registry),
-        inflight: new Map<string, number>(),
+    requests,
+    registry,
+    async take() {
+      const metrics = await takeMetrics();
+      const logLinesDropped = lines.dropped() - droppedBefore;
+      droppedBefore += logLinesDropped;
+      const { user, system } = process.cpuUsage();
+      return {
+        counts: requests.take(),
+        traffic: traffic.take(),
+        metrics,
+        logLinesDropped,
+        cpuSeconds: (user + system) / 1e6,
+        residentBytes: process.memoryUsage.rss(),
       };
-      workers.set(worker, known);
-      for (const [key, more] of report.counts.inflight) {
-        known.inflight.set(key, (known.inflight.get(key) ?? 0) + more);
-      }
-      metrics.add(report.counts);
-      traffic.add(report.traffic);
-      known.carried.add(report.metrics);
-      onLogLinesDropped(report.logLinesDropped);
-      use.told(worker, report);
     },
-    end(worker) {
-      const known = workers.get(worker);
-      workers.delete(worker);
-      known?.carried.end();
-      const inflight = [...(known?.inflight ?? [])].map(([key, count]): [string, number] => [key, -count]);
-      metrics.add({ requests: [], decisions: [], durations: [], durationSums: [], inflight });
+  };
+}
+
+interface WorkerSum {
+  /** @param worker its number, which no other is given */
+  add(worker: number, figures: WorkerFigures): void;
+  /** The process has ended, whether it ever told something or not. */
+  gone(worker: number): void;
+}
+
+/** The primary's half. */
+export function createWorkerSum(
+  metrics: Pick<Metrics, "registry" | "join">,
+  traffic: Pick<Traffic, "add">,
+  onLogLinesDropped: (more: number) => void,
+): WorkerSum {
+  const known = new Map<
+    number,
+    { readonly counts: Joined<SeriesCounts>; readonly rooms: Joined<RoomMetrics> }
+  >();
+  const use = createWorkerUse(metrics.registry);
+  return {
+    add(worker, figures) {
+      const one = known.get(worker) ?? { counts: metrics.join(), rooms: joinRoomMetrics(metrics.registry) };
+      known.set(worker, one);
+      one.counts.add(figures.counts);
+      one.rooms.add(figures.metrics);
+      traffic.add(figures.traffic);
+      onLogLinesDropped(figures.logLinesDropped);
+      use.told(worker, figures);
+    },
+    gone(worker) {
+      known.get(worker)?.counts.end();
+      known.get(worker)?.rooms.end();
+      known.delete(worker);
       use.gone(worker);
     },
   };
 }
 
-interface CarriedTaker {
-  /** A counter's series that did not move since the last time is left out, unless it is new. */
-  take(): Promise<CarriedMetrics>;
+function createWorkerUse(registry: Registry) {
+  const living = new Map<number, Pick<WorkerFigures, "cpuSeconds" | "residentBytes">>();
+  const registers = [registry];
+  new Gauge({
+    name: "cutover_workers",
+    help: "Worker processes that live, those that drain included.",
+    registers,
+    collect() {
+      this.set(living.size);
+    },
+  });
+  new Gauge({
+    name: "cutover_workers_resident_memory_bytes",
+    help: "Resident memory of all workers together.",
+    registers,
+    collect() {
+      this.set([...living.values()].reduce((sum, { residentBytes }) => sum + residentBytes, 0));
+    },
+  });
+  const cpu = new Counter({
+    name: "cutover_workers_cpu_seconds_total",
+    help: "User and system CPU time of all workers, those that are gone included.",
+    registers,
+  });
+  const exits = new Counter({
+    name: "cutover_worker_exits_total",
+    help: "Worker processes that have ended, for whatever reason.",
+    registers,
+  });
+  return {
+    told(worker: number, use: Pick<WorkerFigures, "cpuSeconds" | "residentBytes">): void {
+      cpu.inc(Math.max(0, use.cpuSeconds - (living.get(worker)?.cpuSeconds ?? 0)));
+      living.set(worker, use);
+    },
+    gone(worker: number): void {
+      living.delete(worker);
+      exits.inc();
+    },
+  };
 }
 
 const sample = z.object({
@@ -68,7 +155,8 @@ const sample = z.object({
   labels: z.record(z.string(), z.union([z.string(), z.number()]).transform(String)),
 });
 
-export function createCarriedTaker(registry: Registry): CarriedTaker {
+/** @returns takes them; a counter's series that did not move since the last time is left out, unless it is new */
+export function takesRoomMetrics(registry: Registry): () => Promise<RoomMetrics> {
   const taken = new Map<string, number>();
 
   /** @returns what came since the last time; `undefined` for nothing */
@@ -79,39 +167,29 @@ export function createCarriedTaker(registry: Registry): CarriedTaker {
     return value === before ? undefined : value - (before ?? 0);
   }
 
-  return {
-    async take() {
-      const families = await registry.getMetricsAsJSON();
-      return families.flatMap(({ name, help, values }): CarriedMetrics => {
-        const samples = z.array(sample).parse(values);
-        const metric = registry.getSingleMetric(name);
-        if (metric instanceof Gauge) {
-          return [
-            { type: "gauge", name, help, samples: samples.map(({ labels, value }) => [labels, value]) },
-          ];
-        }
-        if (!(metric instanceof Counter)) return [];
-        const moved = samples.flatMap(({ labels, value }): [Record<string, string>, number][] => {
-          const more = grown(name, labels, value);
-          return more === undefined ? [] : [[labels, more]];
-        });
-        return moved.length === 0 ? [] : [{ type: "counter", name, help, samples: moved }];
+  return async () => {
+    const families = await registry.getMetricsAsJSON();
+    return families.flatMap(({ name, help, values }): RoomMetrics => {
+      const samples = z.array(sample).parse(values);
+      const metric = registry.getSingleMetric(name);
+      if (metric instanceof Gauge) {
+        return [{ type: "gauge", name, help, samples: samples.map(({ labels, value }) => [labels, value]) }];
+      }
+      if (!(metric instanceof Counter)) return [];
+      const moved = samples.flatMap(({ labels, value }): [Record<string, string>, number][] => {
+        const more = grown(name, labels, value);
+        return more === undefined ? [] : [[labels, more]];
       });
-    },
+      return moved.length === 0 ? [] : [{ type: "counter", name, help, samples: moved }];
+    });
   };
 }
 
-interface CarriedSource {
-  add(metrics: CarriedMetrics): void;
-  /** The process is gone: its counters stay, its gauges go. */
-  end(): void;
-}
-
 /** @param registry of the process that is scraped; what it does not have is added as it comes */
-export function createCarriedSource(registry: Registry): CarriedSource {
-  let gauges: CarriedMetrics = [];
+export function joinRoomMetrics(registry: Registry): Joined<RoomMetrics> {
+  let gauges: RoomMetrics = [];
 
-  function addGauges(metrics: CarriedMetrics, sign: 1 | -1): void {
+  function addGauges(metrics: RoomMetrics, sign: 1 | -1): void {
     for (const { name, samples } of metrics) {
       const gauge = registry.getSingleMetric(name);
       if (gauge instanceof Gauge) for (const [labels, value] of samples) gauge.inc(labels, sign * value);
@@ -138,54 +216,6 @@ export function createCarriedSource(registry: Registry): CarriedSource {
     end() {
       addGauges(gauges, -1);
       gauges = [];
-    },
-  };
-}
-
-/** What an instance with workers says of them. */
-interface WorkerUse {
-  /** Since it started. */
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-}
-
-function createWorkerMetrics(registry: Registry) {
-  const known = new Map<number, WorkerUse>();
-  const registers = [registry];
-  new Gauge({
-    name: "cutover_workers",
-    help: "Worker processes that live, those that drain included.",
-    registers,
-    collect() {
-      this.set(known.size);
-    },
-  });
-  new Gauge({
-    name: "cutover_workers_resident_memory_bytes",
-    help: "Resident memory of all workers together.",
-    registers,
-    collect() {
-      this.set([...known.values()].reduce((sum, { residentBytes }) => sum + residentBytes, 0));
-    },
-  });
-  const cpu = new Counter({
-    name: "cutover_workers_cpu_seconds_total",
-    help: "User and system CPU time of all workers, those that are gone included.",
-    registers,
-  });
-  const exits = new Counter({
-    name: "cutover_worker_exits_total",
-    help: "Worker processes that have ended, for whatever reason.",
-    registers,
-  });
-  return {
-    told(worker: number, use: WorkerUse): void {
-      cpu.inc(Math.max(0, use.cpuSeconds - (known.get(worker)?.cpuSeconds ?? 0)));
-      known.set(worker, use);
-    },
-    gone(worker: number): void {
-      known.delete(worker);
-      exits.inc();
     },
   };
 }

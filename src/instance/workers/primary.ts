@@ -15,12 +15,12 @@ import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable, type Table } from "../../proxy/routes.ts";
 import { unreachableWays } from "../../proxy/upstream/open.ts";
 import type { LogLevel } from "../../telemetry/log.ts";
-import type { Generation } from "../../telemetry/metrics.ts";
+import type { Counting } from "../../telemetry/requests/counting.ts";
 import type { Control } from "../control.ts";
 import type { Prepared } from "../data-plane.ts";
 import type { Serving } from "../serving.ts";
 import { hostMs, protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
-import { createReports } from "./metrics.ts";
+import { createWorkerSum } from "./metrics.ts";
 import { answerFrom } from "./ownership.ts";
 import { createPool, type Pool } from "./pool.ts";
 import type { WorkerVersions } from "./versions.ts";
@@ -50,7 +50,7 @@ interface WorkersOptions {
 /** Serving in workers; an error of `listen` may be that a worker cannot start. */
 export interface Workers extends Omit<Serving, "prepare"> {
   /** Has all workers build it. @throws Error when one cannot: then none keeps it */
-  prepare(loaded: LoadedConfig, counting: Generation): Promise<Prepared>;
+  prepare(loaded: LoadedConfig, counting: Counting): Promise<Prepared>;
   /** The versions requests are decided by. */
   versions(): Readonly<Record<string, number>>;
   /** Resolves when every worker decides by what the follower had when this was called. */
@@ -72,7 +72,7 @@ const collectMs = 250;
 interface InForce {
   config: Config;
   source: ConfigSource;
-  counting: Generation;
+  counting: Counting;
   /** Asked for decisions; no request goes by it. */
   table: Table;
 }
@@ -83,7 +83,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { counting } = metrics;
   const inForce: InForce = { config, source, counting, table: tableOf(config, control) };
   const told = createTold(options, inForce);
-  const reports = createReports(metrics, control.traffic, options.onLogLinesDropped);
+  const sum = createWorkerSum(metrics, control.traffic, options.onLogLinesDropped);
   const pool = createPool({
     size: options.size,
     program: options.program,
@@ -94,14 +94,14 @@ export function createWorkers(options: WorkersOptions): Workers {
     log,
     onLost: options.onLost,
     events: {
-      onReport: reports.take,
+      onReport: sum.add,
       onFollowing(worker, seq, decidedBy) {
         versions.told(worker, seq, decidedBy);
         follower.announce();
       },
       answer: (question) => answerFrom(ownershipStores, question),
       onGone(worker) {
-        reports.end(worker);
+        sum.gone(worker);
         versions.gone(worker);
         follower.announce();
       },
@@ -199,7 +199,7 @@ interface Preparing {
 
 async function prepare(
   { config, source }: LoadedConfig,
-  counting: Generation,
+  counting: Counting,
   { inForce, control, pool, told }: Preparing,
 ): Promise<Prepared> {
   try {

@@ -11,16 +11,14 @@ import { openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import { openStore } from "../../state/store/open.ts";
 import { createLog } from "../../telemetry/log.ts";
-import { type Lines, openLog } from "../../telemetry/log-file.ts";
-import type { Metrics } from "../../telemetry/metrics.ts";
-import { createRegistry } from "../../telemetry/registry.ts";
-import { createHandOver, type HandOver } from "../../telemetry/requests/hand-over.ts";
+import { openLog } from "../../telemetry/log-file.ts";
+import type { RequestCounts } from "../../telemetry/requests/counting.ts";
 import { type Prepared, routesOf } from "../data-plane.ts";
 import { type Drain, faultsTo, openServing, type Serving } from "../serving.ts";
 import { createTaughtFollowing } from "./following.ts";
 import type { Link } from "./link.ts";
 import { protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
-import { createCarriedTaker } from "./metrics.ts";
+import { createWorkerCounts } from "./metrics.ts";
 import { askingStores } from "./ownership.ts";
 
 /** Waits for the primary's word, then serves until it is told to drain. @param end ends the process */
@@ -47,22 +45,25 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const { lines, end: endLines } = openLog(start.logPath, true);
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const { ownershipStores, close: closeStores } = await openStores(config, link, log);
-  const handOver = createHandOver();
-  const registry = createRegistry();
-  const serving = await openServing(config, handOver.generation(routesOf(config)), {
+  const counts = createWorkerCounts(lines);
+  const serving = await openServing(config, counts.requests.count(routesOf(config)), {
     id: `${start.instance}-${start.worker}`,
     instance: start.instance,
     at: start.at,
     following,
     ownershipStores,
     secrets,
-    registry,
+    registry: counts.registry,
     lines,
     logsAccess: start.accessLog,
     log,
   });
   const port = await serving.listen();
-  const report = createReport(link, registry, handOver, lines);
+  /** @param seq of the `collect` that asks for it */
+  async function report(seq?: number): Promise<void> {
+    const figures = await counts.take();
+    await link.send({ type: "report", ...(seq === undefined ? {} : { seq }), ...figures });
+  }
   const reporting = setInterval(() => void report(), reportEveryMs);
 
   async function drain(how: Drain): Promise<void> {
@@ -74,7 +75,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     await report();
     end();
   }
-  const change = createChanges(link, serving, handOver);
+  const change = createChanges(link, serving, counts.requests);
   void link.send({ type: "following", ...decidesBy() });
   void link.send({ type: "listening", port });
   obey((message) => {
@@ -114,35 +115,14 @@ function hearPrimary(link: Link, start: Start) {
   };
 }
 
-/** @returns tells the primary what was counted since the last time; `seq`: of the `collect` that asks for it */
-function createReport(link: Link, registry: Metrics["registry"], handOver: HandOver, lines: Lines) {
-  const taker = createCarriedTaker(registry);
-  let droppedBefore = 0;
-  return async (seq?: number): Promise<void> => {
-    const metrics = await taker.take();
-    const logLinesDropped = lines.dropped() - droppedBefore;
-    droppedBefore += logLinesDropped;
-    const { user, system } = process.cpuUsage();
-    await link.send({
-      type: "report",
-      ...(seq === undefined ? {} : { seq }),
-      ...handOver.take(),
-      metrics,
-      logLinesDropped,
-      cpuSeconds: (user + system) / 1e6,
-      residentBytes: process.memoryUsage.rss(),
-    });
-  };
-}
-
 /** What the primary says of another configuration. */
-function createChanges(link: Link, serving: Serving, handOver: HandOver): (message: ToWorker) => void {
+function createChanges(link: Link, serving: Serving, requests: RequestCounts): (message: ToWorker) => void {
   let prepared: Prepared | undefined;
   return (message) => {
     if (message.type === "prepare") {
       try {
         const loaded = loadedFrom(message.source);
-        prepared = serving.prepare(loaded, handOver.generation(routesOf(loaded.config)));
+        prepared = serving.prepare(loaded, requests.count(routesOf(loaded.config)));
         void link.send({ type: "prepared" });
       } catch (error) {
         void link.send({ type: "prepared", problem: errorText(error) });

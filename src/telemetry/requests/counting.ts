@@ -1,43 +1,198 @@
-/** Counts what the routes of one configuration do. A process has one for each configuration it still has requests of. */
-
+/**
+ * Counting what the requests of a process do: every configuration it still has requests of counts on arrays of its own.
+ *
+ *   in the process that is scraped   one counting is shown: its arrays are the totals, and the page reads them. What
+ *                                    another counting or another process has counted is added to them by name
+ *   in a worker                      none is shown, and what all of them have counted is taken by name
+ *
+ * As long as one process serves by one configuration, nothing is ever named.
+ */
 import type { TrafficRecorder } from "../traffic/traffic.ts";
 import { type CutoverRoutes, createCounts } from "./counts.ts";
 import type { Meter, MeterRow } from "./meter.ts";
-import { type CountIncrements, createCountTaker } from "./series.ts";
+import {
+  type CountValues,
+  countFamilies,
+  createSeriesSum,
+  noCounts,
+  type SeriesCounts,
+  type SeriesNames,
+  seriesNames,
+} from "./series.ts";
 
-export interface Tally {
+/** The counting of one configuration. */
+export interface Counting {
   readonly meter: Meter;
-  /** What was counted since the last call. */
-  take(): CountIncrements;
+  /** Has the totals stand in the arrays of this counting from now on. */
+  show(): ShownCounts;
+  /** Nothing counts on it any more; what it has counted stays. May be called again. */
+  end(): void;
 }
 
-export interface TallyOptions {
-  readonly cutovers: readonly CutoverRoutes[];
-  /** Is told of the requests of configured cutovers as well. */
-  readonly recorder?: (cutover: string) => TrafficRecorder | undefined;
+interface ShownCounts {
+  /** The cutovers, and `none` at the end for the requests that no cutover matches. */
+  readonly table: readonly CutoverRoutes[];
+  /** The totals of the table's series, up to date after `gather`. */
+  readonly values: CountValues;
 }
 
-/** The cutovers, and `none` for the requests that no cutover matches. */
-export function withNone(cutovers: readonly CutoverRoutes[]): readonly CutoverRoutes[] {
-  return [...cutovers, { name: "none", routes: ["none"] }];
+/** What another process counts, added to the counts here. */
+export interface Joined<Figures> {
+  /** @param figures what came since the last time */
+  add(figures: Figures): void;
+  /** The process is gone: what it has counted stays, what it had in flight does not. */
+  end(): void;
 }
 
-/** @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none` */
-export function createTally({ cutovers, recorder = () => undefined }: TallyOptions): Tally {
-  const table = withNone(cutovers);
-  const positions = positionsOf(table);
-  const counts = createCounts(table);
-  const taker = createCountTaker(table, counts);
+export interface RequestCounts {
+  /**
+   * Counts for a configuration, beside those before it.
+   *
+   * @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none`
+   */
+  count(cutovers: readonly CutoverRoutes[]): Counting;
+  /** Has the counts of another process added to the ones here. */
+  join(): Joined<SeriesCounts>;
+  /** Brings what every counting has counted to the one that is shown. */
+  gather(): void;
+  /**
+   * Where no counting is shown: what was counted since the last call. Where one is, what was counted of series that it
+   * does not have.
+   */
+  take(): SeriesCounts;
+}
 
-  function row(cutover = "none", route = "none"): MeterRow {
-    const position = positions.get(cutover);
-    if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
-    const routeIndex = position.routes.get(route);
-    if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
-    return counts.row(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover));
+/** @param recorder is told of the requests of configured cutovers as well */
+export function createRequestCounts(
+  recorder: (cutover: string) => TrafficRecorder | undefined = () => undefined,
+): RequestCounts {
+  const counted = new Set<CountedTable>();
+  /** What has no place in the counting that is shown keeps its count here, for when it has one. */
+  const placeless = createSeriesSum();
+  let shown: CountedTable | undefined;
+
+  function place(counts: SeriesCounts): void {
+    placeless.add(shown === undefined ? counts : shown.add(counts));
   }
 
-  return { meter: { row }, take: taker.take };
+  function gather(): void {
+    for (const table of counted) if (table !== shown) place(table.take());
+  }
+
+  return {
+    count(cutovers) {
+      const own = createCountedTable(cutovers, recorder);
+      counted.add(own);
+      return {
+        meter: own.meter,
+        show() {
+          const before = shown;
+          shown = own;
+          if (before !== undefined && before !== own) place(before.take());
+          place(placeless.take());
+          return own;
+        },
+        end() {
+          counted.delete(own);
+          if (own !== shown) place(own.take());
+        },
+      };
+    },
+    join() {
+      const inflight = createSeriesSum();
+      return {
+        add(counts) {
+          place(counts);
+          inflight.add({ ...noCounts(), inflight: counts.inflight });
+        },
+        end() {
+          const left = inflight.take().inflight.map(([name, count]): [string, number] => [name, -count]);
+          place({ ...noCounts(), inflight: left });
+        },
+      };
+    },
+    gather,
+    take() {
+      gather();
+      return placeless.take();
+    },
+  };
+}
+
+interface CountedTable extends ShownCounts {
+  readonly meter: Meter;
+  /** @returns what stands in the arrays, which are at 0 afterwards */
+  take(): SeriesCounts;
+  /** @returns what has no place here */
+  add(counts: SeriesCounts): SeriesCounts;
+}
+
+function createCountedTable(
+  cutovers: readonly CutoverRoutes[],
+  recorder: (cutover: string) => TrafficRecorder | undefined,
+): CountedTable {
+  const table: readonly CutoverRoutes[] = [...cutovers, { name: "none", routes: ["none"] }];
+  const { row: rowAt, ...values } = createCounts(table);
+  const positions = positionsOf(table);
+  const names = onDemand(() => seriesNames(table));
+  const places = onDemand(() => placesOf(names()));
+
+  return {
+    table,
+    values,
+    meter: {
+      row(cutover = "none", route = "none"): MeterRow {
+        const position = positions.get(cutover);
+        if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
+        const routeIndex = position.routes.get(route);
+        if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
+        return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover));
+      },
+    },
+    take() {
+      const taken = noCounts();
+      for (const family of countFamilies) {
+        const counts = values[family];
+        for (let place = 0; place < counts.length; place++) {
+          const amount = counts[place] ?? 0;
+          if (amount !== 0) taken[family].push([names()[family][place] ?? "", amount]);
+        }
+        counts.fill(0);
+      }
+      return taken;
+    },
+    add(counts) {
+      const elsewhere = noCounts();
+      for (const family of countFamilies) {
+        for (const [name, amount] of counts[family]) {
+          const place = places()[family].get(name);
+          if (place === undefined) elsewhere[family].push([name, amount]);
+          else values[family][place] = (values[family][place] ?? 0) + amount;
+        }
+      }
+      return elsewhere;
+    },
+  };
+}
+
+/** Makes it the first time it is asked for: where nothing is added by name, names are never made. */
+function onDemand<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function placesOf(names: SeriesNames) {
+  const of = (list: readonly string[]) => new Map(list.map((name, place) => [name, place]));
+  return {
+    requests: of(names.requests),
+    decisions: of(names.decisions),
+    durations: of(names.durations),
+    durationSums: of(names.durationSums),
+    inflight: of(names.inflight),
+  };
 }
 
 interface Position {

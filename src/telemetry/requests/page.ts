@@ -1,5 +1,5 @@
 /**
- * The counts of traffic (counts.ts) put into words at a scrape. Label text is made once, in the order of the
+ * The counts of requests (counts.ts) put into words at a scrape. Label text is made once, in the order of the
  * arrays, so that a scrape joins text and numbers and does nothing else.
  *
  * Which series exist from the start, at 0: those of both sides of every configured cutover, and those of

@@ -6,10 +6,10 @@
  *
  * What counts as a request and as an error is outcome.ts's; latencies are those of the requests that count.
  * Each instance publishes its figures in a sparse form with its lease (InstanceRecord.traffic); whoever answers
- * `status` merges the forms of all live instances, the sums exactly, the quantiles from the merged histograms.
+ * `status` merges the forms of all live instances, the sums exactly, the quantiles from the merged histograms. A
+ * worker keeps no window: it hands what it has counted to its primary, which adds it to its own as of that moment.
  */
 import { z } from "zod";
-import type { SideTraffic } from "../../admin/api/schemas.ts";
 import type { Clock } from "../../base/clock.ts";
 import { countsAsError, countsAsRequest, type Outcome } from "../../proxy/outcome.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
@@ -17,7 +17,7 @@ import { latencyBucket, latencyBuckets, latencyQuantile } from "./latency.ts";
 
 const slotMs = 5000;
 const slots = 12;
-export const trafficWindowSeconds = (slotMs * slots) / 1000;
+const trafficWindowSeconds = (slotMs * slots) / 1000;
 
 export interface TrafficRecorder {
   /** A request is over. Allocates nothing. */
@@ -31,8 +31,8 @@ export interface Traffic {
   snapshot(): Readonly<Record<string, TrafficForm>>;
   /** Figures of these cutovers from now on; one that stays keeps its own. */
   reconfigure(cutovers: readonly string[]): void;
-  /** Adds what was recorded elsewhere (traffic-increments.ts), as of now. */
-  add(increments: TrafficIncrements): void;
+  /** Adds what another process has counted, as of now. */
+  add(counts: TrafficCounts): void;
 }
 
 const sideForm = z
@@ -49,12 +49,22 @@ const trafficForm = z
   .object({ windowSeconds: z.literal(trafficWindowSeconds), legacy: sideForm, new: sideForm })
   .readonly();
 type SideForm = z.output<typeof sideForm>;
-/** What was recorded of a side since the last time it was taken. */
-export const trafficIncrements = z.array(z.tuple([z.string(), z.enum(sides), sideForm]));
-export type TrafficIncrements = z.output<typeof trafficIncrements>;
-export type TrafficForm = z.output<typeof trafficForm>;
+type TrafficForm = z.output<typeof trafficForm>;
 
-export interface MergedTraffic {
+/** What was counted of sides since the last time it was taken: cutover, side and form. */
+export const trafficCounts = z.array(z.tuple([z.string(), z.enum(sides), sideForm]));
+type TrafficCounts = z.output<typeof trafficCounts>;
+
+/** The figures of one side; rate and quantiles (seconds) are `null` without a request. */
+interface SideTraffic {
+  readonly requests: number;
+  readonly errors: number;
+  readonly errorRate: number | null;
+  readonly p50: number | null;
+  readonly p99: number | null;
+}
+
+interface MergedTraffic {
   readonly windowSeconds: number;
   readonly legacy: SideTraffic;
   readonly new: SideTraffic;
@@ -78,8 +88,44 @@ export function createTraffic(options: {
     reconfigure(cutovers) {
       windows = new Map(cutovers.map((name) => [name, windows.get(name) ?? createWindow(clock)]));
     },
-    add(increments) {
-      for (const [name, side, form] of increments) windows.get(name)?.add(side, form);
+    add(counts) {
+      for (const [name, side, form] of counts) windows.get(name)?.add(side, form);
+    },
+  };
+}
+
+interface HandedTraffic {
+  /** The same one each time it is asked for a name. */
+  recorder(cutover: string): TrafficRecorder;
+  /** What was recorded since the last call. */
+  take(): TrafficCounts;
+}
+
+/** The traffic of a process that hands its figures to another. */
+export function createHandedTraffic(): HandedTraffic {
+  const cutovers = new Map<string, TrafficRecorder & { readonly sides: Record<Side, SideCounts> }>();
+  return {
+    recorder(cutover) {
+      const known = cutovers.get(cutover);
+      if (known !== undefined) return known;
+      const counts = { legacy: noRequests(), new: noRequests() };
+      const made = {
+        sides: counts,
+        record: (side: Side, outcome: Outcome, seconds: number) => count(counts[side], outcome, seconds),
+      };
+      cutovers.set(cutover, made);
+      return made;
+    },
+    take() {
+      return [...cutovers].flatMap(([cutover, counted]) =>
+        sides.flatMap((side): TrafficCounts => {
+          const counts = counted.sides[side];
+          if (counts.requests === 0) return [];
+          const form = formOf([counts]);
+          clear(counts);
+          return [[cutover, side, form]];
+        }),
+      );
     },
   };
 }
@@ -101,23 +147,16 @@ export function mergeTraffic(forms: readonly unknown[]): MergedTraffic {
 }
 
 function mergeSide(forms: readonly SideForm[]): SideTraffic {
-  const counts = new Float64Array(latencyBuckets);
-  let requests = 0;
-  let errors = 0;
-  for (const form of forms) {
-    errors += form.errors;
-    for (let i = 0; i < form.latency.length; i += 2) {
-      const count = form.latency[i + 1] ?? 0;
-      add(counts, form.latency[i] ?? 0, count);
-      requests += count;
-    }
-  }
+  const latencies = new Float64Array(latencyBuckets);
+  const merged: SideCounts = { latencies, requests: 0, errors: 0 };
+  for (const form of forms) addForm(merged, form);
+  const { requests, errors } = merged;
   return {
     requests,
     errors,
     errorRate: requests === 0 ? null : errors / requests,
-    p50: latencyQuantile(counts, 0.5),
-    p99: latencyQuantile(counts, 0.99),
+    p50: latencyQuantile(latencies, 0.5),
+    p99: latencyQuantile(latencies, 0.99),
   };
 }
 
@@ -127,64 +166,97 @@ interface Window extends TrafficRecorder {
 }
 
 function createWindow(clock: Pick<Clock, "monotonic">): Window {
-  const perSlot = sides.length * latencyBuckets;
-  /** [slot][side][bucket]. */
-  const latencies = new Uint32Array(slots * perSlot);
-  /** [slot][side]. */
-  const errors = new Uint32Array(slots * sides.length);
-  /** Which turn of the clock a slot holds; -1: none yet. */
-  const turns = new Float64Array(slots).fill(-1);
+  const ring = Array.from({ length: slots }, () => ({
+    /** Which turn of the clock it has the requests of; -1: none yet. */
+    turn: -1,
+    legacy: noRequests(),
+    new: noRequests(),
+  }));
 
   function currentTurn(): number {
     return Math.floor(clock.monotonic() / slotMs);
   }
 
-  /** The slot of now, cleared if it still holds an earlier turn. */
-  function currentSlot(): number {
+  /** The side in the slot of now, which is cleared if it still has those of an earlier turn. */
+  function current(side: Side): SideCounts | undefined {
     const turn = currentTurn();
-    const slot = turn % slots;
-    if (turns[slot] !== turn) {
-      turns[slot] = turn;
-      latencies.fill(0, slot * perSlot, (slot + 1) * perSlot);
-      errors.fill(0, slot * sides.length, (slot + 1) * sides.length);
+    const slot = ring[turn % slots];
+    if (slot !== undefined && slot.turn !== turn) {
+      slot.turn = turn;
+      clear(slot.legacy);
+      clear(slot.new);
     }
-    return slot;
-  }
-
-  function sideOf(side: number, live: readonly number[]): SideForm {
-    const sums = new Float64Array(latencyBuckets);
-    let errorSum = 0;
-    for (const slot of live) {
-      const first = slot * perSlot + side * latencyBuckets;
-      for (let bucket = 0; bucket < latencyBuckets; bucket++)
-        add(sums, bucket, latencies[first + bucket] ?? 0);
-      errorSum += errors[slot * sides.length + side] ?? 0;
-    }
-    const latency: number[] = [];
-    for (const [bucket, count] of sums.entries()) if (count > 0) latency.push(bucket, count);
-    return { errors: errorSum, latency };
+    return slot?.[side];
   }
 
   return {
     record(side, outcome, seconds) {
-      if (!countsAsRequest(outcome)) return;
-      const place = currentSlot() * sides.length + (side === "legacy" ? 0 : 1);
-      add(latencies, place * latencyBuckets + latencyBucket(seconds), 1);
-      if (countsAsError(outcome)) add(errors, place, 1);
+      const counts = current(side);
+      if (counts !== undefined) count(counts, outcome, seconds);
     },
-    add(side, { errors: more, latency }) {
-      const place = currentSlot() * sides.length + (side === "legacy" ? 0 : 1);
-      for (let i = 0; i < latency.length; i += 2) {
-        add(latencies, place * latencyBuckets + (latency[i] ?? 0), latency[i + 1] ?? 0);
-      }
-      add(errors, place, more);
+    add(side, form) {
+      const counts = current(side);
+      if (counts !== undefined) addForm(counts, form);
     },
     form() {
-      const oldest = currentTurn() - slots + 1;
-      const live = [...turns.keys()].filter((slot) => (turns[slot] ?? -1) >= Math.max(oldest, 0));
-      return { windowSeconds: trafficWindowSeconds, legacy: sideOf(0, live), new: sideOf(1, live) };
+      const oldest = Math.max(currentTurn() - slots + 1, 0);
+      const live = ring.filter(({ turn }) => turn >= oldest);
+      return {
+        windowSeconds: trafficWindowSeconds,
+        legacy: formOf(live.map((slot) => slot.legacy)),
+        new: formOf(live.map((slot) => slot.new)),
+      };
     },
   };
+}
+
+/** The requests of one side. */
+interface SideCounts {
+  /** One number for each bucket of latency.ts. */
+  readonly latencies: Uint32Array | Float64Array;
+  requests: number;
+  errors: number;
+}
+
+function noRequests(): SideCounts {
+  return { latencies: new Uint32Array(latencyBuckets), requests: 0, errors: 0 };
+}
+
+function clear(counts: SideCounts): void {
+  if (counts.requests === 0) return;
+  counts.latencies.fill(0);
+  counts.requests = 0;
+  counts.errors = 0;
+}
+
+function count(counts: SideCounts, outcome: Outcome, seconds: number): void {
+  if (!countsAsRequest(outcome)) return;
+  add(counts.latencies, latencyBucket(seconds), 1);
+  counts.requests += 1;
+  if (countsAsError(outcome)) counts.errors += 1;
+}
+
+function addForm(counts: SideCounts, { errors, latency }: SideForm): void {
+  for (let i = 0; i < latency.length; i += 2) {
+    const requests = latency[i + 1] ?? 0;
+    add(counts.latencies, latency[i] ?? 0, requests);
+    counts.requests += requests;
+  }
+  counts.errors += errors;
+}
+
+/** All of them together, in the sparse form. */
+function formOf(all: readonly SideCounts[]): SideForm {
+  const sums = new Float64Array(latencyBuckets);
+  let errorSum = 0;
+  for (const { latencies, requests, errors } of all) {
+    if (requests === 0) continue;
+    for (let bucket = 0; bucket < latencyBuckets; bucket++) add(sums, bucket, latencies[bucket] ?? 0);
+    errorSum += errors;
+  }
+  const latency: number[] = [];
+  for (const [bucket, sum] of sums.entries()) if (sum > 0) latency.push(bucket, sum);
+  return { errors: errorSum, latency };
 }
 
 function add(counts: Float64Array | Uint32Array, index: number, amount: number): void {

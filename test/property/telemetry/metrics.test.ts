@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Reason, reasons } from "../../../src/decide/decide.ts";
 import { type Outcome, outcomes } from "../../../src/proxy/outcome.ts";
 import type { ServedSide } from "../../../src/proxy/witness.ts";
@@ -42,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const steps = fc.array(fc.tuple(fc.constantFrom(...places), step), { minLength: 1, maxLength: 300 });
 
 describe("the counters", () => {
-  it(`equal a tally kept apart, never go back, and nothing stays in flight (SEED=${seed})`, async () => {
+  test(`equal a tally kept apart, never go back, and nothing stays in flight (SEED=${seed})`, async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (sequence) => {
         const metrics = createMetrics({
@@ -53,7 +53,9 @@ describe("the counters", () => {
         const rows = new Map(
           places.map((place) => [
             place,
-            place[0] === "none" ? metrics.meter.row() : metrics.meter.row(place[0], place[1]),
+            place[0] === "none"
+              ? metrics.counting.meter.row()
+              : metrics.counting.meter.row(place[0], place[1]),
           ]),
         );
         const tally = new Map<string, number>();

@@ -4,10 +4,10 @@
  */
 
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
-import { createLines } from "../../../src/telemetry/log-file.ts";
+import { createLogFile } from "../../../src/telemetry/log-file.ts";
 import { recordOf } from "../../support/exchange-record.ts";
 
-const lines = createLines({ fd: 1, maxBytes: 256 * 1024 });
+const lines = createLogFile({ fd: 1, maxBytes: 256 * 1024 });
 const log = createLog({ level: "info", destination: lines });
 const access = accessLog({ destination: lines, enabled: true });
 

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ExchangeRecord } from "../../../src/proxy/witness.ts";
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
-import { createLines } from "../../../src/telemetry/log-file.ts";
+import { createLogFile } from "../../../src/telemetry/log-file.ts";
 import { recordOf } from "../../support/exchange-record.ts";
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
@@ -105,7 +105,7 @@ describe("lines", () => {
     ["a descriptor that cannot be written (EBADF)", "/dev/null", "r"],
   ])("count as dropped on %s, each once, and later ones are tried again", async (_, path, flags) => {
     const fd = openSync(path, flags);
-    const lines = createLines({ fd });
+    const lines = createLogFile({ fd });
     lines.write("one\n");
     lines.writeSoon("two\n");
     await expect.poll(() => lines.dropped()).toBe(2);
@@ -117,7 +117,7 @@ describe("lines", () => {
 
   it("are written as UTF-8 where they are not ASCII, beside those of requests", async () => {
     const { readFd, writeFd } = pipe();
-    const lines = createLines({ fd: writeFd });
+    const lines = createLogFile({ fd: writeFd });
     lines.writeSoon("one\n");
     lines.write("zwölf ☃\n");
     lines.writeSoon("three\n");
@@ -130,7 +130,7 @@ describe("lines", () => {
 
   it("wait for a non-blocking pipe that is full, and arrive whole", async () => {
     const { readFd, writeFd } = pipe();
-    const lines = createLines({ fd: writeFd });
+    const lines = createLogFile({ fd: writeFd });
     const line = `${"x".repeat(199)}\n`;
     for (let n = 0; n < 1000; n++) lines.write(line); // three times what a pipe takes
     const ended = lines.end(10_000);
@@ -142,7 +142,7 @@ describe("lines", () => {
 
   it("are given up, counted, by a last flush that a full pipe holds up for a second", () => {
     const { writeFd } = pipe();
-    const lines = createLines({ fd: writeFd });
+    const lines = createLogFile({ fd: writeFd });
     for (let n = 0; n < 2000; n++) lines.writeSoon(`${"x".repeat(99)}\n`);
     lines.flushSync();
     expect(lines.dropped()).toBeGreaterThan(0);
@@ -151,7 +151,7 @@ describe("lines", () => {
   it("are dropped after the end, counted, and leave no listener behind", async () => {
     const listeners = process.listenerCount("exit");
     const fd = openSync("/dev/null", "w");
-    const lines = createLines({ fd });
+    const lines = createLogFile({ fd });
     lines.writeSoon("one\n");
     await lines.end();
     lines.write("two\n");

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { reasons } from "../../../src/decide/decide.ts";
 import { outcomes } from "../../../src/proxy/outcome.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
@@ -27,7 +27,7 @@ async function scrape(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
 }
 
 describe("the series of a configured cutover", () => {
-  it("all exist at 0 before the first request", async () => {
+  test("all exist at 0 before the first request", async () => {
     const samples = await scrape(twoCutovers());
     const expected: string[] = [];
     for (const side of ["legacy", "new"]) {
@@ -63,7 +63,7 @@ describe("the series of a configured cutover", () => {
     expect(expected.filter((series) => samples.get(series) !== 0)).toEqual([]);
   });
 
-  it("of no cutover exist at 0, without a decision or a side", async () => {
+  test("of no cutover exist at 0, without a decision or a side", async () => {
     const samples = await scrape(twoCutovers());
     const ofNone = [...samples].filter(([series]) => series.includes('cutover="none"'));
     expect(ofNone.filter(([series, value]) => !series.includes('side="none"') || value !== 0)).toEqual([]);
@@ -76,11 +76,11 @@ describe("the series of a configured cutover", () => {
     );
   });
 
-  it("with side none appear when a request is refused before a side was chosen", async () => {
+  test("with side none appear when a request is refused before a side was chosen", async () => {
     const metrics = twoCutovers();
     const series = 'cutover_requests_total{cutover="checkout",route="pay",side="none",outcome="rejected"}';
     expect((await scrape(metrics)).has(series)).toBe(false);
-    const row = metrics.meter.row("checkout", "pay");
+    const row = metrics.counting.meter.row("checkout", "pay");
     row.began("none");
     row.settled("none", "rejected", 0.002);
     const samples = await scrape(metrics);
@@ -88,9 +88,9 @@ describe("the series of a configured cutover", () => {
     expect(samples.get('cutover_request_duration_seconds_count{cutover="checkout",side="none"}')).toBe(1);
   });
 
-  it("stay apart where two cutovers have a route of one name", async () => {
+  test("stay apart where two cutovers have a route of one name", async () => {
     const metrics = twoCutovers();
-    const row = metrics.meter.row("returns", "pay");
+    const row = metrics.counting.meter.row("returns", "pay");
     row.began("new");
     row.settled("new", "ok", 0.1);
     const samples = await scrape(metrics);
@@ -101,9 +101,9 @@ describe("the series of a configured cutover", () => {
 });
 
 describe("the duration histogram", () => {
-  it("has inclusive bounds, cumulative buckets and what is above them all in +Inf", async () => {
+  test("has inclusive bounds, cumulative buckets and what is above them all in +Inf", async () => {
     const metrics = twoCutovers();
-    const row = metrics.meter.row("checkout", "cart");
+    const row = metrics.counting.meter.row("checkout", "cart");
     for (const seconds of [0.0005, 0.1, 0.1001, 61]) {
       row.began("legacy");
       row.settled("legacy", "ok", seconds);
@@ -120,7 +120,7 @@ describe("the duration histogram", () => {
 });
 
 describe("what is set", () => {
-  it("shows percent, version and exactly one state", async () => {
+  test("shows percent, version and exactly one state", async () => {
     const metrics = twoCutovers();
     metrics.setState("checkout", { ...initialState(), percentThousandths: 4035, state: "held", version: 8 });
     const samples = await scrape(metrics);
@@ -134,7 +134,7 @@ describe("what is set", () => {
     expect(state("returns")).toEqual([1, 0, 0, 0]);
   });
 
-  it("counts rollbacks by trigger and refused contents by cutover", async () => {
+  test("counts rollbacks by trigger and refused contents by cutover", async () => {
     const metrics = twoCutovers();
     metrics.rollback("returns", "operator");
     metrics.rollback("returns", "out_of_band");
@@ -148,7 +148,7 @@ describe("what is set", () => {
     expect(samples.get('cutover_state_rejected_total{cutover="returns"}')).toBe(0);
   });
 
-  it("asks for the store's contact and the lost log lines at the scrape", async () => {
+  test("asks for the store's contact and the lost log lines at the scrape", async () => {
     const samples = await scrape(twoCutovers());
     expect(samples.get("cutover_store_up")).toBe(1);
     expect(samples.get("cutover_store_staleness_seconds")).toBe(0.25);
@@ -156,7 +156,7 @@ describe("what is set", () => {
     expect(samples.get('cutover_build_info{version="1.2.3"}')).toBe(1);
   });
 
-  it("says +Inf of a store that has never answered", async () => {
+  test("says +Inf of a store that has never answered", async () => {
     const metrics = createMetrics({
       cutovers: [],
       version: "1",
@@ -168,7 +168,7 @@ describe("what is set", () => {
 
 describe("names", () => {
   const contactOf = () => contact;
-  it.each([
+  test.each([
     ["a cutover called none", [{ name: "none", routes: [] }]],
     [
       "two cutovers of one name",
@@ -182,31 +182,31 @@ describe("names", () => {
     expect(() => createMetrics({ cutovers, version: "1", contact: contactOf })).toThrow();
   });
 
-  it("refuses a row, a state or a rollback of a cutover that is not configured", () => {
+  test("refuses a row, a state or a rollback of a cutover that is not configured", () => {
     const metrics = twoCutovers();
-    expect(() => metrics.meter.row("nothing", "pay")).toThrow("nothing");
-    expect(() => metrics.meter.row("checkout", "nothing")).toThrow("nothing");
+    expect(() => metrics.counting.meter.row("nothing", "pay")).toThrow("nothing");
+    expect(() => metrics.counting.meter.row("checkout", "nothing")).toThrow("nothing");
     expect(() => metrics.setState("nothing", initialState())).toThrow("nothing");
     expect(() => metrics.rollback("none", "operator")).toThrow("no cutover");
   });
 
-  it("escapes a label value", async () => {
+  test("escapes a label value", async () => {
     const metrics = createMetrics({ cutovers: [], version: 'a"b\\c\nd', contact: contactOf });
     expect(await metrics.render()).toContain('cutover_build_info{version="a\\"b\\\\c\\nd"} 1\n');
   });
 });
 
 describe("a scrape", () => {
-  it("passes promtool check metrics, process metrics included", async () => {
+  test("passes promtool check metrics, process metrics included", async () => {
     const metrics = twoCutovers();
     addProcessMetrics(metrics.registry);
-    const row = metrics.meter.row("checkout", "pay");
+    const row = metrics.counting.meter.row("checkout", "pay");
     row.decided("new", "bucket");
     for (const side of ["new", "legacy", "none"] as const) {
       row.began(side);
       row.settled(side, "client_aborted", 0.3);
     }
-    const none = metrics.meter.row();
+    const none = metrics.counting.meter.row();
     none.began("none");
     none.settled("none", "ok", 0.01);
     metrics.rollback("checkout", "operator");
@@ -224,7 +224,7 @@ describe("a scrape", () => {
     expect(metrics.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
   });
 
-  it("of 100 cutovers with 10 routes each blocks the event loop for at most 20 ms", async () => {
+  test("of 100 cutovers with 10 routes each blocks the event loop for at most 20 ms", async () => {
     const metrics = createMetrics({
       cutovers: Array.from({ length: 100 }, (_, cutover) => ({
         name: `cutover-${cutover}`,

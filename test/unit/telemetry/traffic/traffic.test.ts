@@ -1,7 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { sideTraffic } from "../../../../src/admin/api/schemas.ts";
 import { createMetrics } from "../../../../src/telemetry/metrics.ts";
-import { createTraffic, mergeTraffic, type Traffic } from "../../../../src/telemetry/traffic/traffic.ts";
+import {
+  createHandedTraffic,
+  createTraffic,
+  mergeTraffic,
+  type Traffic,
+} from "../../../../src/telemetry/traffic/traffic.ts";
 
 function trafficAt(start: number): { traffic: Traffic; advance: (ms: number) => void } {
   let now = start;
@@ -17,7 +22,7 @@ function trafficAt(start: number): { traffic: Traffic; advance: (ms: number) => 
 const none = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
 
 describe("traffic figures", () => {
-  it("are null without requests, not zero", () => {
+  test("are null without requests, not zero", () => {
     const { traffic } = trafficAt(0);
     expect(mergeTraffic([traffic.snapshot().checkout])).toEqual({
       windowSeconds: 60,
@@ -26,7 +31,7 @@ describe("traffic figures", () => {
     });
   });
 
-  it("leave out what the client gave up and what the proxy refused", () => {
+  test("leave out what the client gave up and what the proxy refused", () => {
     const { traffic } = trafficAt(0);
     const recorder = traffic.recorder("checkout");
     recorder.record("new", "client_aborted", 1);
@@ -39,7 +44,7 @@ describe("traffic figures", () => {
     expect(() => sideTraffic.parse(merged.new)).not.toThrow();
   });
 
-  it("forget a request 60 s after the slot of 5 s it ended in began", () => {
+  test("forget a request 60 s after the slot of 5 s it ended in began", () => {
     const { traffic, advance } = trafficAt(12_000);
     const requests = () => mergeTraffic([traffic.snapshot().checkout]).new.requests;
     traffic.recorder("checkout").record("new", "ok", 0.1);
@@ -49,7 +54,7 @@ describe("traffic figures", () => {
     expect(requests()).toBe(0);
   });
 
-  it("use a slot again without what it held a window ago", () => {
+  test("use a slot again without what it held a window ago", () => {
     const { traffic, advance } = trafficAt(0);
     const recorder = traffic.recorder("checkout");
     recorder.record("legacy", "reset", 0.1);
@@ -58,7 +63,7 @@ describe("traffic figures", () => {
     expect(mergeTraffic([traffic.snapshot().checkout]).legacy).toMatchObject({ requests: 1, errors: 0 });
   });
 
-  it("put what lies outside 0.1 ms – 300 s at the nearest end", () => {
+  test("put what lies outside 0.1 ms – 300 s at the nearest end", () => {
     const { traffic } = trafficAt(0);
     traffic.recorder("checkout").record("legacy", "ok", 0);
     traffic.recorder("checkout").record("new", "ok", 86_400);
@@ -68,7 +73,7 @@ describe("traffic figures", () => {
     expect(merged.new.p50).toBeLessThan(310);
   });
 
-  it("come from the rows of the metrics", () => {
+  test("come from the rows of the metrics", () => {
     const { traffic } = trafficAt(0);
     const metrics = createMetrics({
       cutovers: [{ name: "checkout", routes: ["pay"] }],
@@ -76,7 +81,7 @@ describe("traffic figures", () => {
       contact: () => ({ up: true, stalenessMs: 0 }),
       traffic,
     });
-    const row = metrics.meter.row("checkout", "pay");
+    const row = metrics.counting.meter.row("checkout", "pay");
     row.began("new");
     row.settled("new", "server_error", 0.2);
     row.began("none");
@@ -86,7 +91,7 @@ describe("traffic figures", () => {
 });
 
 describe("mergeTraffic", () => {
-  it.each([
+  test.each([
     ["nothing", undefined],
     ["a text", "60"],
     [
@@ -106,3 +111,26 @@ describe("mergeTraffic", () => {
 function form(side: unknown): unknown {
   return { windowSeconds: 60, legacy: { errors: 0, latency: [] }, new: side };
 }
+
+describe("traffic that another process has counted", () => {
+  test("adds up to what would have been recorded here", () => {
+    const clock = { monotonic: () => 1000 };
+    const here = createTraffic({ cutovers: ["checkout"], clock });
+    const added = createTraffic({ cutovers: ["checkout"], clock });
+    const handed = createHandedTraffic();
+    for (const [side, outcome, seconds] of [
+      ["new", "ok", 0.1],
+      ["new", "timeout", 2],
+      ["new", "rejected", 2],
+      ["legacy", "ok", 0.003],
+    ] as const) {
+      here.recorder("checkout").record(side, outcome, seconds);
+      handed.recorder("checkout").record(side, outcome, seconds);
+      added.add(handed.take());
+    }
+    expect(handed.take()).toEqual([]);
+    const figures = (traffic: typeof here) => mergeTraffic([traffic.snapshot().checkout]);
+    expect(figures(added)).toEqual(figures(here));
+    expect(figures(here).new.requests).toBe(2);
+  });
+});
