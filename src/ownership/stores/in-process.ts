@@ -5,9 +5,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { meetPin, readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
 import type { Side } from "../../state/rules/model.ts";
-import { pinDigest } from "../pin-digest.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
-import type { OwnershipStores } from "./port.ts";
+import { type OwnershipStores, pinDigest, sideOf } from "./port.ts";
 import { createRecords, openRecordFile, type Records } from "./records.ts";
 
 export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
@@ -35,8 +34,8 @@ function storesOver(
           }),
         ),
       async record(cutover, { key, claimed }, side, ttlMs, late = false) {
-        const unless = (value: Side) => (held: string | undefined) =>
-          sideOf(held) === undefined ? { value, ttlMs } : undefined;
+        const unless = (value: Side) => (before: string | undefined) =>
+          sideOf(before) === undefined ? { value, ttlMs } : undefined;
         if (!claimed) return sideOf(await records.change(ownerId(cutover, key), unless(side)));
         const fact = late ? undefined : sideOf(await records.get(ownerId(cutover, key)));
         return sideOf(await records.change(claimId(cutover, key), unless(fact ?? side))) ?? fact;
@@ -44,21 +43,21 @@ function storesOver(
     },
     pins: {
       async find(cutover, shopper, maxTtl) {
-        const held = await records.get(pinId(cutover, shopper));
-        return held === undefined ? undefined : readStoredPin(held, maxTtl);
+        const pin = await records.get(pinId(cutover, shopper));
+        return pin === undefined ? undefined : readStoredPin(pin, maxTtl);
       },
       async start(cutover, shopper, offer, maxTtl) {
         let pin = offer;
-        await records.change(pinId(cutover, shopper), (held) => {
-          pin = meetPin(held === undefined ? undefined : readStoredPin(held, maxTtl), offer);
+        await records.change(pinId(cutover, shopper), (before) => {
+          pin = meetPin(before === undefined ? undefined : readStoredPin(before, maxTtl), offer);
           const ttlMs = (pin.expiresAt - offer.startedAt) * 1000;
           return { value: writeStoredPin(pin), ttlMs };
         });
         return pin;
       },
       async end(cutover, shopper, grace, maxTtl) {
-        const before = await records.change(pinId(cutover, shopper), (held) =>
-          held === undefined ? undefined : { value: held, ttlMs: grace * 1000 },
+        const before = await records.change(pinId(cutover, shopper), (pin) =>
+          pin === undefined ? undefined : { value: pin, ttlMs: grace * 1000 },
         );
         return before === undefined ? undefined : readStoredPin(before, maxTtl);
       },
@@ -68,11 +67,7 @@ function storesOver(
   };
 }
 
-function sideOf(value: string | undefined): Side | undefined {
-  return value === "legacy" || value === "new" ? value : undefined;
-}
-
-/** A cutover's name holds no colon. */
+/** A cutover's name has no colon in it. */
 function ownerId(cutover: string, key: string): string {
   return `owner:${cutover}:${key}`;
 }

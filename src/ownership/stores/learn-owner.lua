@@ -1,14 +1,15 @@
--- A fact of who owns a key (ownership/stores/redis.ts), unless there is one: KEYS[1] is its `owner`, KEYS[2] its `claim`.
--- ARGV: the side, ms to keep it, a channel and the message on it for every instance. A claim that stands under `owner`
--- gives way there and stays what it is. Returns the fact there was, or nothing.
-local held = redis.pcall('GET', KEYS[1])
+-- A fact of who owns a key, unless there is one: KEYS[1] is the key's `owner`, KEYS[2] its `claim`
+-- (ownership/stores/redis.ts). { side, ttlMs, channel }; ARGV[2] is the message on the channel for every instance. A
+-- claim that stands under `owner` gives way there and stays what it is. Returns the fact there was, or nothing.
+local args = cjson.decode(ARGV[1])
+local owner = redis.pcall('GET', KEYS[1])
 local claim = redis.pcall('GET', KEYS[2])
-if (held == 'legacy' or held == 'new') and held ~= claim then
-  return held
+if (owner == 'legacy' or owner == 'new') and owner ~= claim then
+  return owner
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], args.side, 'PX', string.format('%.0f', args.ttlMs))
 if claim == 'legacy' or claim == 'new' then
   redis.call('SET', KEYS[2], claim .. ' apart', 'KEEPTTL')
 end
-redis.call('PUBLISH', ARGV[3], ARGV[4])
+redis.call('PUBLISH', args.channel, ARGV[2])
 return false

@@ -2,6 +2,7 @@
  * The ports to where owners, pins and what is under way are kept; behind them memory, a file beside the embedded store,
  * or Redis. One contract suite is for all three. What has got into a record's place and is none counts as absent.
  */
+import { createHash } from "node:crypto";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { UnderWayStore } from "../under-way/port.ts";
@@ -68,4 +69,14 @@ export interface OwnershipStores {
   /** Calls back with each new owner, of whichever instance; some can be missed. @returns the way out */
   watch?(onOwner: (cutover: string, key: NamedKey, side: Side) => void): () => void;
   close(): Promise<void>;
+}
+
+/** @returns the side that stands in a record; what is none is nobody's word */
+export function sideOf(value: unknown): Side | undefined {
+  return value === "legacy" || value === "new" ? value : undefined;
+}
+
+/** What stands for a shopper in the name of a pin: the first 16 bytes of the SHA-256 of its bytes, in hex. */
+export function pinDigest(shopper: string): string {
+  return createHash("sha256").update(shopper, "latin1").digest("hex").slice(0, 32);
 }

@@ -7,14 +7,13 @@
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/stored-pin.ts)
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
  */
-import { readFileSync } from "node:fs";
 import { StoreUnavailable } from "../../base/errors.ts";
 import { readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
+import { type Call, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient, type RedisCommand } from "../../redis/client.ts";
 import type { Side } from "../../state/rules/model.ts";
-import { pinDigest } from "../pin-digest.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
-import type { OwnershipStores } from "./port.ts";
+import { type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";
 
 export interface RedisStoresOptions {
   readonly client: RedisClient;
@@ -25,71 +24,16 @@ export interface RedisStoresOptions {
 
 /** The client is its maker's to close. */
 export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisStoresOptions): OwnershipStores {
-  const claimOwner = script("claim-owner");
-  const learnOwner = script("learn-owner");
-  const startPin = script("start-pin");
-  const ownerKey = (cutover: string, key: string) =>
-    Buffer.from(`${prefix}:{${cutover}}:owner:${key}`, "latin1");
-  const claimKey = (cutover: string, key: string) =>
-    Buffer.from(`${prefix}:{${cutover}}:claim:${key}`, "latin1");
-  const pinKey = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
+  const ask = asking(client, deadlineMs);
   const channel = `${prefix}:owners`;
-  let failing = false;
-
-  async function ask(...commands: readonly RedisCommand[]): Promise<readonly unknown[]> {
-    // Once a call has waited in vain for a connection, the next do not: an outage costs one deadline, not one each.
-    if (failing && !client.isReady()) throw new StoreUnavailable("Redis is out of reach");
-    const sent = await client.send(commands, monotonicMs() + deadlineMs);
-    failing = sent.kind !== "answered";
-    if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
-    return sent.replies.map((reply) => {
-      if (reply.ok) return reply.value;
-      if (reply.code === "WRONGTYPE") return null;
-      throw new StoreUnavailable(`Redis answered ${reply.code}`);
-    });
-  }
-
   return {
-    owners: {
-      async lookup(cutover, keys) {
-        const names = keys.flatMap(({ key }) => [ownerKey(cutover, key), claimKey(cutover, key)]);
-        const [found] = await ask(["mget", ...names]);
-        return keys.map(({ claimed }, i) => {
-          const [owner, claim]: unknown[] = Array.isArray(found) ? found.slice(2 * i, 2 * i + 2) : [];
-          const fact = owner === claim ? undefined : sideOf(owner);
-          return claimed ? (claimOf(claim) ?? fact) : fact;
-        });
-      },
-      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
-        const news = Buffer.from(`${claimed ? "claim:" : ""}${side}:${cutover}:${key}`, "latin1");
-        const code = claimed ? claimOwner : learnOwner;
-        const names = [ownerKey(cutover, key), claimKey(cutover, key)];
-        const [before] = await ask(["eval", code, 2, ...names, side, ttlMs, channel, news, late ? 1 : 0]);
-        return sideOf(before);
-      },
-    },
-    pins: {
-      async find(cutover, shopper, maxTtl) {
-        const [found] = await ask(["get", pinKey(cutover, shopper)]);
-        return pinOf(found, maxTtl);
-      },
-      async start(cutover, shopper, offer, maxTtl) {
-        const { side, epoch, startedAt, id } = offer;
-        const key = pinKey(cutover, shopper);
-        const [pin] = await ask(["eval", startPin, 1, key, side, epoch, startedAt, id, maxTtl]);
-        return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
-      },
-      async end(cutover, shopper, grace, maxTtl) {
-        const key = pinKey(cutover, shopper);
-        const [found] = await ask(["get", key], ["expire", key, grace]);
-        return pinOf(found, maxTtl);
-      },
-    },
+    owners: ownersIn(ask, prefix, channel),
+    pins: pinsIn(ask, prefix),
     underWay: createUnderWayInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
     watch: (onOwner) =>
       client.subscribe(channel, (message) => {
-        const [, claim, side, cutover, key] = news.exec(message?.toString("latin1") ?? "") ?? [];
+        const [, claim, side, cutover, key] = newOwner.exec(message?.toString("latin1") ?? "") ?? [];
         if (cutover !== undefined && key !== undefined)
           onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
       }),
@@ -97,16 +41,71 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   };
 }
 
-const news = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
+/** @throws StoreUnavailable: none of the calls may run twice, so they are sent once */
+type Ask = (...calls: readonly (Call | RedisCommand)[]) => Promise<readonly unknown[]>;
 
-function script(name: string): string {
-  return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
+function asking(client: RedisClient, deadlineMs: number): Ask {
+  let isFailing = false;
+  return async (...calls) => {
+    // Once a call has waited in vain for a connection, the next do not: an outage costs one deadline, not one each.
+    if (isFailing && !client.isReady()) throw new StoreUnavailable("Redis is out of reach");
+    const sent = await sendCalls(client, calls, monotonicMs() + deadlineMs);
+    isFailing = sent.kind !== "answered";
+    if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
+    return valuesOf(sent.replies);
+  };
 }
 
-/** What stands under an owner's key that is no side is nobody's word. */
-function sideOf(value: unknown): Side | undefined {
-  return value === "legacy" || value === "new" ? value : undefined;
+function ownersIn(ask: Ask, prefix: string, channel: string): OwnerStore {
+  const claimOwner = readScript(new URL("./claim-owner.lua", import.meta.url));
+  const learnOwner = readScript(new URL("./learn-owner.lua", import.meta.url));
+  const keysOf = (cutover: string, key: string) =>
+    ["owner", "claim"].map((record) => Buffer.from(`${prefix}:{${cutover}}:${record}:${key}`, "latin1"));
+  return {
+    async lookup(cutover, keys) {
+      const [found] = await ask(["mget", ...keys.flatMap(({ key }) => keysOf(cutover, key))]);
+      return keys.map(({ claimed }, i) => {
+        const [owner, claim]: unknown[] = Array.isArray(found) ? found.slice(2 * i, 2 * i + 2) : [];
+        const fact = owner === claim ? undefined : sideOf(owner);
+        return claimed ? (claimOf(claim) ?? fact) : fact;
+      });
+    },
+    async record(cutover, { key, claimed }, side, ttlMs, late = false) {
+      const message = Buffer.from(`${claimed ? "claim:" : ""}${side}:${cutover}:${key}`, "latin1");
+      const [before] = await ask({
+        script: claimed ? claimOwner : learnOwner,
+        keys: keysOf(cutover, key),
+        args: { side, ttlMs, channel, late },
+        bytes: [message],
+      });
+      return sideOf(before);
+    },
+  };
 }
+
+function pinsIn(ask: Ask, prefix: string): PinStore {
+  const startPin = readScript(new URL("./start-pin.lua", import.meta.url));
+  const keyOf = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
+  return {
+    async find(cutover, shopper, maxTtl) {
+      const [found] = await ask(["get", keyOf(cutover, shopper)]);
+      return pinOf(found, maxTtl);
+    },
+    async start(cutover, shopper, offer, maxTtl) {
+      const { side, epoch, startedAt, id } = offer;
+      const args = { side, epoch, startedAt, id, maxTtl };
+      const [pin] = await ask({ script: startPin, keys: [keyOf(cutover, shopper)], args });
+      return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
+    },
+    async end(cutover, shopper, grace, maxTtl) {
+      const key = keyOf(cutover, shopper);
+      const [found] = await ask(["get", key], ["expire", key, grace]);
+      return pinOf(found, maxTtl);
+    },
+  };
+}
+
+const newOwner = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
 
 function claimOf(value: unknown): Side | undefined {
   return sideOf(typeof value === "string" ? value.replace(/ apart$/, "") : value);

@@ -1,24 +1,26 @@
 -- What a start makes of the pin under KEYS[1]: the rule of decide/stored-pin.ts.
--- ARGV: side, epoch, start and id of the offer; the journey's maximum in seconds. Returns the pin there is now.
-local offer = { ARGV[1], ARGV[2], ARGV[3], ARGV[4] }
-local held = redis.pcall('GET', KEYS[1])
+-- { side, epoch, startedAt, id: those of the offer; maxTtl: the journey's maximum }, times in seconds. Returns the pin
+-- there is now.
+local args = cjson.decode(ARGV[1])
+local pin = redis.pcall('GET', KEYS[1])
 local side, epoch, start, id
-if type(held) == 'string' then
-  side, epoch, start, id = string.match(held, '^(%a+)%.(%d+)%.(%d+)%.([%w_-]+)$')
+if type(pin) == 'string' then
+  side, epoch, start, id = string.match(pin, '^(%a+)%.(%d+)%.(%d+)%.([%w_-]+)$')
 end
 if id and (#id ~= 12 or #epoch > 15 or #start > 15) then
   side = nil
 end
-local holds = side == 'legacy' or (side == 'new' and tonumber(epoch) >= tonumber(ARGV[2]))
-if holds and id ~= ARGV[4] then
-  local left = tonumber(start) + tonumber(ARGV[5]) - tonumber(ARGV[3])
-  if side == ARGV[1] then
-    offer[4] = id
+local goesOn = args.id
+local isValid = side == 'legacy' or (side == 'new' and tonumber(epoch) >= args.epoch)
+if isValid and id ~= args.id then
+  local left = tonumber(start) + args.maxTtl - args.startedAt
+  if side == args.side then
+    goesOn = id
   elseif left > 0 then
-    redis.call('EXPIRE', KEYS[1], left)
-    return held
+    redis.call('EXPIRE', KEYS[1], string.format('%.0f', left))
+    return pin
   end
 end
-local value = table.concat(offer, '.')
-redis.call('SET', KEYS[1], value, 'EX', ARGV[5])
+local value = string.format('%s.%.0f.%.0f.%s', args.side, args.epoch, args.startedAt, goesOn)
+redis.call('SET', KEYS[1], value, 'EX', string.format('%.0f', args.maxTtl))
 return value

@@ -1,35 +1,40 @@
 -- Takes notes of what is under way or over (ownership/under-way/port.ts), all of one kind, cutover and epoch.
--- KEYS: ids that are over, by when; then of legacy and of new: ids by expiry, ids by start
--- ARGV: most ids a side; ms to remember an end; '1' where what is under way begins once; then five a note: id, ms it was
--- seen, side ('' = over), start, expiry
+-- KEYS: ids that are over, by when; then of legacy and of new: ids by expiry, ids by start.
+-- { most: ids a side, rememberMs: how long an end is known, once: what is under way begins once,
+--   notes: { id, atMs: when it was seen, side or nothing: it is over, startedAt, expiresAt } each }.
+local args = cjson.decode(ARGV[1])
 local over = KEYS[1]
 local places = { legacy = { KEYS[2], KEYS[3] }, new = { KEYS[4], KEYS[5] } }
-local most, rememberMs, once = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
-local time = redis.call('TIME')
-local now = tonumber(time[1])
+local now = tonumber(redis.call('TIME')[1])
+local function text(number) return string.format('%.0f', number) end
 
-for i = 4, #ARGV, 5 do
-  local id, atMs, side = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local overAtMs = tonumber(redis.call('ZSCORE', over, id) or nil)
-  if side == '' then
-    for k = 2, 5 do redis.call('ZREM', KEYS[k], id) end
-    if overAtMs == nil or overAtMs < atMs then redis.call('ZADD', over, ARGV[i + 1], id) end
+local function seen(note, overAtMs)
+  local begins = overAtMs == nil
+    or (not args.once and note.startedAt >= math.floor(overAtMs / 1000) and note.atMs > overAtMs)
+  if not begins or note.expiresAt <= now then return end
+  local byExpiry, byStart = places[note.side][1], places[note.side][2]
+  local before = tonumber(redis.call('ZSCORE', byStart, note.id) or nil)
+  if before == nil then
+    if redis.call('ZCARD', byExpiry) >= args.most then return end
+  elseif args.once or before > note.startedAt then
+    return
+  end
+  redis.call('ZADD', byExpiry, text(note.expiresAt), note.id)
+  if before ~= note.startedAt then redis.call('ZADD', byStart, text(note.startedAt), note.id) end
+end
+
+for _, note in ipairs(args.notes) do
+  local overAtMs = tonumber(redis.call('ZSCORE', over, note.id) or nil)
+  if note.side then
+    seen(note, overAtMs)
   else
-    local startedAt, expiresAt = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-    local begins = overAtMs == nil or (not once and startedAt >= math.floor(overAtMs / 1000) and atMs > overAtMs)
-    local byExpiry, byStart = places[side][1], places[side][2]
-    if begins and expiresAt > now then
-      local before = tonumber(redis.call('ZSCORE', byStart, id) or nil)
-      if before == nil and redis.call('ZCARD', byExpiry) < most or before ~= nil and not once and before <= startedAt then
-        redis.call('ZADD', byExpiry, ARGV[i + 4], id)
-        if before ~= startedAt then redis.call('ZADD', byStart, ARGV[i + 3], id) end
-      end
-    end
+    for k = 2, 5 do redis.call('ZREM', KEYS[k], note.id) end
+    if overAtMs == nil or overAtMs < note.atMs then redis.call('ZADD', over, text(note.atMs), note.id) end
   end
 end
 
-redis.call('ZREMRANGEBYSCORE', over, '-inf', now * 1000 - rememberMs)
-redis.call('PEXPIRE', over, rememberMs)
+redis.call('ZREMRANGEBYSCORE', over, '-inf', text(now * 1000 - args.rememberMs))
+redis.call('PEXPIRE', over, text(args.rememberMs))
 for _, place in pairs(places) do
   -- With the last of them both keys go by themselves.
   local last = redis.call('ZRANGE', place[1], -1, -1, 'WITHSCORES')[2]

@@ -6,10 +6,10 @@
  *   cutover:{NAME}:journeys:new[:EPOCH]      the same of new; EPOCH from 1 on, as each hard rollback begins a new one
  *   cutover:{NAME}:journeys:over             ids that have ended, by when
  */
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { StoreUnavailable } from "../../base/errors.ts";
-import { monotonicMs, type RedisClient, type RedisCommand, type RedisReply } from "../../redis/client.ts";
+import { type Call, readScript, sendCalls } from "../../redis/calls.ts";
+import { monotonicMs, type RedisClient, type RedisReply } from "../../redis/client.ts";
 import {
   rememberOverMs,
   type UnderWayCount,
@@ -37,33 +37,24 @@ const counts = z.tuple([z.number(), z.string(), z.number(), z.string()]);
 /** The client is its maker's to close. */
 export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWayStore {
   const { client, prefix, most = 1_000_000, deadlineMs = 1000 } = options;
-  const noteUnderWay = script("note-under-way");
-  const countUnderWay = script("count-under-way");
+  const noteUnderWay = readScript(new URL("./note-under-way.lua", import.meta.url));
+  const countUnderWay = readScript(new URL("./count-under-way.lua", import.meta.url));
 
-  function keysOf({ kind, cutover, epoch }: UnderWayQuestion) {
-    const all = `${prefix}:{${cutover}}:${kind}`;
-    const onNew = epoch === 0 ? `${all}:new` : `${all}:new:${epoch}`;
-    return {
-      over: `${all}:over`,
-      sets: [`${all}:legacy`, `${all}:legacy:started`, onNew, `${onNew}:started`],
-    };
-  }
-
-  async function ask(commands: readonly RedisCommand[]): Promise<readonly RedisReply[]> {
-    const sent = await client.send(commands, monotonicMs() + deadlineMs);
+  async function ask(calls: readonly Call[]): Promise<readonly RedisReply[]> {
+    const sent = await sendCalls(client, calls, monotonicMs() + deadlineMs);
     if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
     return sent.replies;
   }
 
-  function commandOf(batch: readonly [UnderWayNote, ...UnderWayNote[]]): RedisCommand {
-    const { over, sets } = keysOf(batch[0]);
-    const args = batch.flatMap(({ id, atMs, underWay }) =>
-      underWay === undefined
-        ? [id, atMs, "", 0, 0]
-        : [id, atMs, underWay.side, underWay.startedAt, underWay.expiresAt],
-    );
-    const once = batch[0].kind === "orders" ? 1 : 0;
-    return ["eval", noteUnderWay, 5, over, ...sets, most, rememberOverMs, once, ...args];
+  function noting(batch: Batch): Call {
+    const { over, sets } = keysOf(prefix, batch[0]);
+    const notes = batch.map(({ id, atMs, underWay }) => ({ id, atMs, ...underWay }));
+    const once = batch[0].kind === "orders";
+    return {
+      script: noteUnderWay,
+      keys: [over, ...sets],
+      args: { most, rememberMs: rememberOverMs, once, notes },
+    };
   }
 
   return {
@@ -72,7 +63,7 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
       const pending = batches(notes);
       while (pending.length > 0) {
         const sending = pending.splice(0, scriptsAtOnce);
-        const replies = await ask(sending.map(commandOf));
+        const replies = await ask(sending.map(noting));
         for (const [at, batch] of sending.entries()) {
           const reply = replies[at];
           if (reply?.ok) continue;
@@ -88,13 +79,19 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
     async count(questions) {
       if (questions.length === 0) return [];
       const replies = await ask(
-        questions.map((question): RedisCommand => {
-          const { sets } = keysOf(question);
-          return ["eval", countUnderWay, sets.length, ...sets];
-        }),
+        questions.map((question) => ({ script: countUnderWay, keys: keysOf(prefix, question).sets })),
       );
       return questions.map((_, at) => countsFrom(replies[at], most));
     },
+  };
+}
+
+function keysOf(prefix: string, { kind, cutover, epoch }: UnderWayQuestion) {
+  const all = `${prefix}:{${cutover}}:${kind}`;
+  const onNew = epoch === 0 ? `${all}:new` : `${all}:new:${epoch}`;
+  return {
+    over: `${all}:over`,
+    sets: [`${all}:legacy`, `${all}:legacy:started`, onNew, `${onNew}:started`],
   };
 }
 
@@ -118,10 +115,13 @@ function countsFrom(reply: RedisReply | undefined, most: number): UnderWayCounts
   return { legacy: of(legacy, legacyOldest), new: of(onNew, newOldest) };
 }
 
-/** @returns batches of one kind, cutover and epoch each, in the order of the notes */
-function batches(notes: readonly UnderWayNote[]): [UnderWayNote, ...UnderWayNote[]][] {
+/** Notes of one kind, cutover and epoch. */
+type Batch = readonly [UnderWayNote, ...UnderWayNote[]];
+
+/** In the order of the notes. */
+function batches(notes: readonly UnderWayNote[]): Batch[] {
   const filling = new Map<string, UnderWayNote[]>();
-  const all: [UnderWayNote, ...UnderWayNote[]][] = [];
+  const all: Batch[] = [];
   for (const note of notes) {
     const name = `${note.kind}:${note.cutover}:${note.epoch}`;
     const batch = filling.get(name);
@@ -133,8 +133,4 @@ function batches(notes: readonly UnderWayNote[]): [UnderWayNote, ...UnderWayNote
     }
   }
   return all;
-}
-
-function script(name: string): string {
-  return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
 }
