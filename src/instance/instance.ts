@@ -14,7 +14,7 @@ import { type Explained, explain } from "../proxy/explain.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
-import { type LogFile, openLog } from "../telemetry/log-file.ts";
+import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
 import { createReload } from "./reload.ts";
 import { openServing, type Serving } from "./serving.ts";
@@ -86,8 +86,8 @@ async function build(
     startedAt: new Date(systemClock.now()).toISOString(),
   };
   const size = config.workers === "auto" ? availableParallelism() : config.workers;
-  const { lines, end: endLines } = openLog(options.logPath, size > 1);
-  undo(endLines);
+  const lines = openLogFile(options.logPath, size > 1);
+  undo(() => lines.end());
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
   const shared: Shared = {
     ...{ options, instance, lines, log, undo, config },

@@ -16,6 +16,7 @@
  */
 import { closeSync, mkdirSync, openSync, write as writeFd, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { codeOf } from "../base/errors.ts";
 
 const soonMs = 100;
 const soonBytes = 65_536;
@@ -52,21 +53,15 @@ interface LogFileOptions {
  * @param path of a file, appended to; standard output without it
  * @param isShared whether other processes write there too
  */
-export function openLog(
-  path: string | undefined,
-  isShared: boolean,
-): { readonly lines: LogFile; readonly end: () => Promise<void> } {
-  if (path === undefined) {
-    const lines = createLogFile({ fd: process.stdout.fd, isShared });
-    return { lines, end: () => lines.end() };
-  }
+export function openLogFile(path: string | undefined, isShared: boolean): LogFile {
+  if (path === undefined) return createLogFile({ fd: process.stdout.fd, isShared });
   mkdirSync(dirname(path), { recursive: true });
   const fd = openSync(path, "a");
-  const lines = createLogFile({ fd, isShared });
+  const file = createLogFile({ fd, isShared });
   return {
-    lines,
-    async end() {
-      await lines.end();
+    ...file,
+    async end(withinMs) {
+      await file.end(withinMs);
       closeSync(fd);
     },
   };
@@ -74,11 +69,8 @@ export function openLog(
 
 export function createLogFile(options: LogFileOptions): LogFile {
   const { fd, maxBytes = 4 * 1024 * 1024, isShared = false } = options;
-  /** What waits is between `from` and `to`. What is under way is before it, or in a buffer of its own by now. */
-  let buffer = Buffer.allocUnsafeSlow(2 * soonBytes);
-  let from = 0;
-  let to = 0;
-  let underWay: Buffer | undefined;
+  const waiting = createWaitingLines();
+  const output = createOutput(fd, written);
   let timer: NodeJS.Timeout | undefined;
   /** A line that must not wait came while a write was under way. */
   let urgent = false;
@@ -87,90 +79,53 @@ export function createLogFile(options: LogFileOptions): LogFile {
   const whenIdle: (() => void)[] = [];
 
   function accept(line: string, bytes: number, encoding: "latin1" | "utf8"): boolean {
-    if (!usable || to - from + (underWay?.length ?? 0) + bytes > maxBytes) {
-      dropped += 1;
-      return false;
-    }
-    if (to + bytes > buffer.length) moveOn(bytes);
-    to += buffer.write(line, to, encoding);
-    return true;
-  }
-
-  /** Has room for so many bytes behind what waits. */
-  function moveOn(bytes: number): void {
-    const next = Buffer.allocUnsafeSlow(2 * Math.max(soonBytes, to - from + bytes));
-    to = buffer.copy(next, 0, from, to);
-    from = 0;
-    buffer = next;
+    const fits = usable && waiting.bytes() + output.bytes() + bytes <= maxBytes;
+    if (fits) waiting.add(line, bytes, encoding);
+    else dropped += 1;
+    return fits;
   }
 
   function handOver(): void {
-    if (underWay !== undefined) {
+    if (output.bytes() > 0) {
       urgent = true;
       return;
     }
     clearTimeout(timer);
     timer = undefined;
-    if (from === to) {
+    if (waiting.bytes() === 0) {
       urgent = false;
       for (const resolve of whenIdle.splice(0)) resolve();
       return;
     }
-    const waiting = buffer.subarray(from, to);
-    underWay = isShared ? waiting.subarray(0, pieceLength(waiting)) : waiting;
-    from += underWay.length;
-    urgent = from < to;
-    writeFd(fd, underWay, written);
+    const next = isShared ? waiting.takePiece() : waiting.takeAll();
+    urgent = waiting.bytes() > 0;
+    output.write(next);
   }
 
-  function written(error: NodeJS.ErrnoException | null, bytes: number): void {
-    if (underWay === undefined) return;
-    if (error?.code === "EAGAIN") {
-      setTimeout(() => underWay !== undefined && writeFd(fd, underWay, written), retryMs);
-      return;
-    }
-    if (error !== null) fail(error, underWay);
-    const rest = error === null ? underWay.subarray(bytes) : underWay.subarray(underWay.length);
-    if (rest.length > 0) {
-      underWay = rest;
-      writeFd(fd, rest, written);
-      return;
-    }
-    underWay = undefined;
+  function handOverSoon(): void {
+    if (waiting.bytes() >= soonBytes) handOver();
+    else if (waiting.bytes() > 0) timer ??= setTimeout(handOver, soonMs).unref();
+  }
+
+  function written(failure: Failure | undefined): void {
+    if (failure !== undefined) fail(failure);
     if (urgent || whenIdle.length > 0) handOver();
     else handOverSoon();
   }
 
-  function handOverSoon(): void {
-    if (to - from >= soonBytes) handOver();
-    else if (from < to) timer ??= setTimeout(handOver, soonMs).unref();
-  }
-
   /** The bytes are lost; when nobody will ever read, so is all that waits. */
-  function fail(error: unknown, lost: Buffer): void {
+  function fail({ error, lost }: Failure): void {
     dropped += lineFeeds(lost);
-    if (!hasCode(error, "EPIPE")) return;
+    if (codeOf(error) !== "EPIPE") return;
     usable = false;
-    dropped += lineFeeds(buffer.subarray(from, to));
-    from = to;
+    dropped += lineFeeds(waiting.takeAll());
   }
 
   function flushSync(): void {
     // Its thread needs a moment and no turn of the event loop: what follows must not overtake it.
-    if (underWay !== undefined) pause(exitPauseMs);
-    let rest = buffer.subarray(from, to);
-    from = to;
-    for (let retries = 0; rest.length > 0; ) {
-      try {
-        rest = rest.subarray(writeSync(fd, rest));
-      } catch (error) {
-        if (hasCode(error, "EAGAIN") && retries++ < exitRetries) pause(retryMs);
-        else {
-          fail(error, rest);
-          return;
-        }
-      }
-    }
+    if (output.bytes() > 0) pause(exitPauseMs);
+    const failure = writeWhole(fd, waiting.takeAll());
+    if (failure !== undefined) fail(failure);
   }
 
   process.on("exit", flushSync);
@@ -180,7 +135,7 @@ export function createLogFile(options: LogFileOptions): LogFile {
       if (accept(line, Buffer.byteLength(line), "utf8")) handOver();
     },
     writeSoon(line) {
-      if (accept(line, line.length, "latin1") && underWay === undefined) handOverSoon();
+      if (accept(line, line.length, "latin1") && output.bytes() === 0) handOverSoon();
     },
     dropped: () => dropped,
     flushSync,
@@ -196,6 +151,82 @@ export function createLogFile(options: LogFileOptions): LogFile {
   };
 }
 
+/** Lines as bytes, in the order they came. What was taken is looked at for as long as it is written, and never changed. */
+function createWaitingLines() {
+  /** They are between `from` and `to`. */
+  let buffer = Buffer.allocUnsafeSlow(2 * soonBytes);
+  let from = 0;
+  let to = 0;
+
+  /** Makes room behind them in another buffer: what was taken of this one may be on its way. */
+  function moveOn(bytes: number): void {
+    const next = Buffer.allocUnsafeSlow(2 * Math.max(soonBytes, to - from + bytes));
+    to = buffer.copy(next, 0, from, to);
+    from = 0;
+    buffer = next;
+  }
+
+  function take(end: number): Buffer {
+    const taken = buffer.subarray(from, end);
+    from = end;
+    return taken;
+  }
+
+  return {
+    bytes: () => to - from,
+    add(line: string, bytes: number, encoding: "latin1" | "utf8"): void {
+      if (to + bytes > buffer.length) moveOn(bytes);
+      to += buffer.write(line, to, encoding);
+    },
+    takeAll: () => take(to),
+    /** As many whole lines as the system keeps in one piece, at least one. */
+    takePiece: () => take(from + pieceLength(buffer.subarray(from, to))),
+  };
+}
+
+interface Failure {
+  readonly error: unknown;
+  /** What was not written. */
+  readonly lost: Buffer;
+}
+
+/** Writes one buffer at a time, whole, in a thread of libuv's. @param done hears of the end of each */
+function createOutput(fd: number, done: (failure: Failure | undefined) => void) {
+  let underWay: Buffer | undefined;
+
+  function write(bytes: Buffer): void {
+    underWay = bytes;
+    writeFd(fd, bytes, (error, length) => {
+      if (error?.code === "EAGAIN") setTimeout(write, retryMs, bytes);
+      else if (error === null && length < bytes.length) write(bytes.subarray(length));
+      else {
+        underWay = undefined;
+        done(error === null ? undefined : { error, lost: bytes });
+      }
+    });
+  }
+
+  return {
+    write,
+    /** How many are under way. */
+    bytes: () => underWay?.length ?? 0,
+  };
+}
+
+/** Blocks until the bytes are written; a reader that does not read is waited for, but not for long. */
+function writeWhole(fd: number, bytes: Buffer): Failure | undefined {
+  let rest = bytes;
+  for (let retries = 0; rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN" || retries++ >= exitRetries) return { error, lost: rest };
+      pause(retryMs);
+    }
+  }
+  return undefined;
+}
+
 /** How much of the lines can be written in one piece: whole ones, at least one. */
 function pieceLength(lines: Buffer): number {
   const whole = lines.lastIndexOf(lineFeed, pieceBytes - 1) + 1;
@@ -208,11 +239,7 @@ function lineFeeds(bytes: Buffer): number {
   return count;
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
-
-/** Holds the whole thread: for the exit handler, where nothing else runs any more. */
+/** Stops the whole thread: for the exit handler, where nothing else runs any more. */
 function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -11,7 +11,7 @@ import { openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import { openStore } from "../../state/store/open.ts";
 import { createLog } from "../../telemetry/log.ts";
-import { openLog } from "../../telemetry/log-file.ts";
+import { openLogFile } from "../../telemetry/log-file.ts";
 import type { RequestCounts } from "../../telemetry/requests/counting.ts";
 import { type Prepared, routesOf } from "../data-plane.ts";
 import { type Drain, faultsTo, openServing, type Serving } from "../serving.ts";
@@ -42,7 +42,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const { following, secrets, decidesBy, obey } = hearPrimary(link, start);
   const loaded = loadedFrom(start.source);
   const { config } = loaded;
-  const { lines, end: endLines } = openLog(start.logPath, true);
+  const lines = openLogFile(start.logPath, true);
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const { ownershipStores, close: closeStores } = await openStores(config, link, log);
   const counts = createWorkerCounts(lines);
@@ -71,7 +71,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     clearInterval(reporting);
     await serving.close();
     await closeStores();
-    await endLines();
+    await lines.end();
     await report();
     end();
   }

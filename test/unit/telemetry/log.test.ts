@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { ExchangeRecord } from "../../../src/proxy/witness.ts";
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
 import { createLogFile } from "../../../src/telemetry/log-file.ts";
@@ -43,7 +43,7 @@ function parsed(output: string): Record<string, unknown>[] {
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 describe("the log of a process", () => {
-  it("shows ready at once, and loses nothing on SIGTERM", async () => {
+  test("shows ready at once, and loses nothing on SIGTERM", async () => {
     const child = start("serve");
     const [first] = await once(child.stdout, "data");
     expect(child.exitCode).toBeNull();
@@ -59,7 +59,7 @@ describe("the log of a process", () => {
     expect(lines.slice(100).map((line) => line.msg)).toEqual(["stopped"]);
   });
 
-  it("loses nothing when the process exits without waiting, and keeps the order", async () => {
+  test("loses nothing when the process exits without waiting, and keeps the order", async () => {
     const child = start("exit");
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
     expect(code).toBe(0);
@@ -70,13 +70,13 @@ describe("the log of a process", () => {
     ]);
   });
 
-  it("loses nothing when the process dies of an exception", async () => {
+  test("loses nothing when the process dies of an exception", async () => {
     const child = start("throw");
     const [output] = await Promise.all([text(child.stdout), once(child, "exit")]);
     expect(parsed(output)).toHaveLength(10);
   });
 
-  it("survives its reader: a closed pipe loses lines, counted, and ends nothing", async () => {
+  test("survives its reader: a closed pipe loses lines, counted, and ends nothing", async () => {
     const child = start("until-dropped");
     await once(child.stdout, "data");
     child.stdout.destroy();
@@ -85,7 +85,7 @@ describe("the log of a process", () => {
     expect(JSON.parse(said).dropped).toBeGreaterThan(0);
   });
 
-  it("drops lines, counted, rather than hold more than its bound for a reader that does not read", async () => {
+  test("drops lines, counted, rather than hold more than its bound for a reader that does not read", async () => {
     const child = start("flood");
     const said = await once(child.stderr, "data"); // the flood is over, nothing was read yet
     const { dropped } = JSON.parse(String(said[0]));
@@ -100,7 +100,7 @@ describe("the log of a process", () => {
 });
 
 describe("lines", () => {
-  it.each([
+  test.each([
     ["a full device (ENOSPC)", "/dev/full", "w"],
     ["a descriptor that cannot be written (EBADF)", "/dev/null", "r"],
   ])("count as dropped on %s, each once, and later ones are tried again", async (_, path, flags) => {
@@ -115,7 +115,7 @@ describe("lines", () => {
     closeSync(fd);
   });
 
-  it("are written as UTF-8 where they are not ASCII, beside those of requests", async () => {
+  test("are written as UTF-8 where they are not ASCII, beside those of requests", async () => {
     const { readFd, writeFd } = pipe();
     const lines = createLogFile({ fd: writeFd });
     lines.writeSoon("one\n");
@@ -128,7 +128,7 @@ describe("lines", () => {
     expect(received).toBe(whole);
   });
 
-  it("wait for a non-blocking pipe that is full, and arrive whole", async () => {
+  test("wait for a non-blocking pipe that is full, and arrive whole", async () => {
     const { readFd, writeFd } = pipe();
     const lines = createLogFile({ fd: writeFd });
     const line = `${"x".repeat(199)}\n`;
@@ -140,7 +140,7 @@ describe("lines", () => {
     expect(lines.dropped()).toBe(0);
   });
 
-  it("are given up, counted, by a last flush that a full pipe holds up for a second", () => {
+  test("are given up, counted, by a last flush that a full pipe holds up for a second", () => {
     const { writeFd } = pipe();
     const lines = createLogFile({ fd: writeFd });
     for (let n = 0; n < 2000; n++) lines.writeSoon(`${"x".repeat(99)}\n`);
@@ -148,7 +148,7 @@ describe("lines", () => {
     expect(lines.dropped()).toBeGreaterThan(0);
   });
 
-  it("are dropped after the end, counted, and leave no listener behind", async () => {
+  test("are dropped after the end, counted, and leave no listener behind", async () => {
     const listeners = process.listenerCount("exit");
     const fd = openSync("/dev/null", "w");
     const lines = createLogFile({ fd });
@@ -173,7 +173,7 @@ function written(change: Partial<ExchangeRecord>, enabled = true): string {
 }
 
 describe("the line of a request", () => {
-  it("has a fixed shape", () => {
+  test("has a fixed shape", () => {
     expect(lineOf({})).toEqual({
       level: "info",
       time: isoTime,
@@ -190,37 +190,37 @@ describe("the line of a request", () => {
     });
   });
 
-  it("keeps its shape when nothing was decided and nothing answered", () => {
+  test("keeps its shape when nothing was decided and nothing answered", () => {
     const line = lineOf({ side: "none", reason: undefined, status: undefined });
     expect(Object.keys(line)).toEqual(Object.keys(lineOf({})));
     expect(line).toMatchObject({ side: "none", reason: "none", status: null });
   });
 
-  it.each(['","level":"fatal', "a\nb", "\\", "\u0000\u001f\u007f", "é☃", "\ud800"])(
+  test.each(['","level":"fatal', "a\nb", "\\", "\u0000\u001f\u007f", "é☃", "\ud800"])(
     "carries the request id %j as one JSON string",
     (requestId) => {
       expect(lineOf({ requestId }).request_id).toBe(requestId);
     },
   );
 
-  it("is ASCII, whatever stands in it", () => {
+  test("is ASCII, whatever stands in it", () => {
     expect(written({ requestId: "é☃" })).toMatch(/^[\n -~]+$/);
   });
 
-  it("carries the time of now", () => {
+  test("carries the time of now", () => {
     const before = Date.now();
     const time = Date.parse(String(lineOf({}).time));
     expect(time).toBeGreaterThanOrEqual(before);
     expect(time).toBeLessThanOrEqual(Date.now());
   });
 
-  it("is not written when the access log is off", () => {
+  test("is not written when the access log is off", () => {
     expect(written({}, false)).toBe("");
   });
 });
 
 describe("the level", () => {
-  it("keeps what is below it out", () => {
+  test("keeps what is below it out", () => {
     const written: string[] = [];
     const log = createLog({ level: "warn", destination: { write: (line) => written.push(line) } });
     log.info("not this");
