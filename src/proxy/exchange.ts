@@ -36,7 +36,7 @@ import {
   refuse,
   settle,
 } from "./settle.ts";
-import { codes } from "./upstream/failure.ts";
+import { codes, failureCode } from "./upstream/failure.ts";
 import type { Failure, Forwarding } from "./upstream/port.ts";
 import type { Decided } from "./witness.ts";
 
@@ -234,7 +234,7 @@ function failed(this: Exchange, failure: Failure): void {
   if (isOver(this)) return;
   const { on: route, decided: by, content } = this;
   if (route !== undefined && by !== undefined && mayFallBack(route, by, failure, content)) {
-    recordFallback(this, failure.outcome, failure.code);
+    recordFallback(this, failure.outcome, failureCode(failure));
     go(this, route, { ...by, decision: { side: "legacy", reason: "fallback" } });
   } else if (failure.code === codes.requestBody) {
     // What came is no whole request: its client has left, or is out of step.

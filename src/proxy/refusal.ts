@@ -1,14 +1,18 @@
 /**
  * The proxy's own answers: problem+json (RFC 9457) with a Proxy-Status field (RFC 9209). They name the kind of
  * failure and nothing of the request.
+ *
+ * Each has a code that stays what it is, in the body and in the line of the access log: docs/failures.md says of every
+ * one what it means and what to do, and a test holds that page and this list to each other.
  */
 import type { Outcome } from "./outcome.ts";
-import { codes } from "./upstream/failure.ts";
+import { failureCode } from "./upstream/failure.ts";
 import type { Failure } from "./upstream/port.ts";
 
 export interface Refusal {
   readonly status: number;
   readonly reason: string;
+  readonly code: string;
   /** RFC 9209 §2.3 proxy error type. */
   readonly proxyError: string;
   readonly outcome: Outcome;
@@ -16,158 +20,136 @@ export interface Refusal {
   readonly detail: string;
   /** Seconds after which the client should come again. */
   readonly retryAfter?: number;
-  /** Whether the connection can not be trusted to be in step and must close. */
+  /** Whether the connection cannot be trusted to be in step and must close. */
   readonly close: boolean;
 }
 
-function refusal(
-  status: number,
-  reason: string,
+const phrases = {
+  204: "No Content",
+  400: "Bad Request",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  508: "Loop Detected",
+} as const;
+type Status = keyof typeof phrases;
+
+/** Of a request that the proxy does not forward, for reasons of its own. */
+function rejected(
+  status: Status,
+  code: string,
   proxyError: string,
-  outcome: Outcome,
   detail: string,
-  close = false,
+  more: { readonly close?: boolean; readonly retryAfter?: number } = {},
 ): Refusal {
-  return { status, reason, proxyError, outcome, detail, close };
+  return {
+    status,
+    reason: phrases[status],
+    code,
+    proxyError,
+    outcome: "rejected",
+    detail,
+    close: false,
+    ...more,
+  };
 }
+
+/** Of a request that was forwarded, or was to be, and came to nothing there. */
+function failed(
+  status: Status,
+  code: string,
+  proxyError: string,
+  outcome: Failure["outcome"],
+  detail: string,
+): Refusal {
+  return { status, reason: phrases[status], code, proxyError, outcome, detail, close: false };
+}
+
+const request = "http_request_error";
 
 /** Every answer of the proxy's own. */
 export const refusals = {
-  malformed: refusal(400, "Bad Request", "http_request_error", "rejected", "The request is malformed.", true),
+  malformed: rejected(400, "malformed_request", request, "The request is malformed.", { close: true }),
   /** RFC 9110 §7.6.2: an OPTIONS that may go no further is answered by whom it has reached. */
-  lastHop: refusal(204, "No Content", "http_request_error", "rejected", "The request may go no further."),
-  ambiguousPath: refusal(
+  lastHop: rejected(204, "last_hop", request, "The request may go no further."),
+  ambiguousPath: rejected(
     400,
-    "Bad Request",
-    "http_request_error",
-    "rejected",
+    "ambiguous_path",
+    request,
     "The path can be read in more than one way: dot segments, encoded slashes and backslashes are refused.",
   ),
-  host: refusal(
-    400,
-    "Bad Request",
-    "http_request_error",
-    "rejected",
-    "Exactly one Host field is expected.",
-    true,
-  ),
-  method: refusal(
-    405,
-    "Method Not Allowed",
-    "http_request_error",
-    "rejected",
-    "The method is not forwarded.",
-  ),
-  expectation: refusal(
-    417,
-    "Expectation Failed",
-    "http_request_error",
-    "rejected",
-    "Only 100-continue can be expected.",
-    true,
-  ),
-  requestTimeout: refusal(
-    408,
-    "Request Timeout",
-    "http_request_error",
-    "rejected",
-    "The request did not arrive in time.",
-    true,
-  ),
-  targetTooLong: refusal(
-    414,
-    "URI Too Long",
-    "http_request_error",
-    "rejected",
-    "The target is too long.",
-    true,
-  ),
-  headTooLarge: refusal(
-    431,
-    "Request Header Fields Too Large",
-    "http_request_error",
-    "rejected",
-    "The request head is too large.",
-    true,
-  ),
-  bodyTooLarge: refusal(
-    413,
-    "Content Too Large",
-    "http_request_error",
-    "rejected",
-    "The request's body is too large.",
-    true,
-  ),
-  overloaded: refusal(
+  host: rejected(400, "invalid_host", request, "Exactly one Host field is expected.", { close: true }),
+  method: rejected(405, "method_not_forwarded", request, "The method is not forwarded."),
+  expectation: rejected(417, "unknown_expectation", request, "Only 100-continue can be expected.", {
+    close: true,
+  }),
+  requestTimeout: rejected(408, "request_timeout", request, "The request did not arrive in time.", {
+    close: true,
+  }),
+  targetTooLong: rejected(414, "target_too_long", request, "The target is too long.", { close: true }),
+  headTooLarge: rejected(431, "headers_too_large", request, "The request head is too large.", {
+    close: true,
+  }),
+  bodyTooLarge: rejected(413, "body_too_large", request, "The request's body is too large.", { close: true }),
+  ownerUnknown: rejected(
     503,
-    "Service Unavailable",
+    "owner_unknown",
+    "destination_unavailable",
+    "Which side this belongs to can not be told just now.",
+    { retryAfter: 5 },
+  ),
+  loop: rejected(508, "loop_detected", "proxy_loop_detected", "The request has been here before."),
+  internal: rejected(500, "internal", "proxy_internal_error", "The proxy failed.", { close: true }),
+  overloaded: failed(
+    503,
+    "overloaded",
     "connection_limit_reached",
     "rejected",
     "The upstream has as many requests as it may.",
   ),
-  unavailable: refusal(
+  unavailable: failed(
     503,
-    "Service Unavailable",
+    "breaker_open",
     "destination_unavailable",
     "connect_failed",
     "The upstream could not be connected to of late.",
   ),
-  draining: refusal(
-    503,
-    "Service Unavailable",
-    "destination_unavailable",
-    "rejected",
-    "Shutting down.",
-    true,
-  ),
-  ownerUnknown: {
-    ...refusal(
-      503,
-      "Service Unavailable",
-      "destination_unavailable",
-      "rejected",
-      "Which side this belongs to can not be told just now.",
-    ),
-    retryAfter: 5,
-  },
-  loop: refusal(508, "Loop Detected", "proxy_loop_detected", "rejected", "The request has been here before."),
-  internal: refusal(
-    500,
-    "Internal Server Error",
-    "proxy_internal_error",
-    "rejected",
-    "The proxy failed.",
-    true,
-  ),
-  connect_failed: refusal(
+  connect_failed: failed(
     502,
-    "Bad Gateway",
+    "connect_failed",
     "connection_refused",
     "connect_failed",
     "The upstream could not be connected to.",
   ),
-  reset: refusal(502, "Bad Gateway", "connection_terminated", "reset", "The upstream closed the connection."),
-  protocol_error: refusal(
+  reset: failed(502, "reset", "connection_terminated", "reset", "The upstream closed the connection."),
+  protocol_error: failed(
     502,
-    "Bad Gateway",
+    "protocol_error",
     "http_protocol_error",
     "protocol_error",
     "The upstream's answer is not valid HTTP.",
   ),
-  timeout: refusal(
-    504,
-    "Gateway Timeout",
-    "http_response_timeout",
-    "timeout",
-    "The upstream did not answer in time.",
-  ),
+  timeout: failed(504, "timeout", "http_response_timeout", "timeout", "The upstream did not answer in time."),
 } as const satisfies Record<string, Refusal>;
 
 /** The answer to a failure of the way to an upstream. */
-export function refusalOf({ outcome, code, retryAfterSeconds: retryAfter }: Failure): Refusal {
-  if (outcome !== "rejected" && code !== codes.breakerOpen) return refusals[outcome];
-  const said = outcome === "rejected" ? refusals.overloaded : refusals.unavailable;
-  return retryAfter === undefined ? said : { ...said, retryAfter };
+export function refusalOf(failure: Failure): Refusal {
+  const { outcome, retryAfterSeconds: retryAfter } = failure;
+  const code = failureCode(failure);
+  if (code === refusals.unavailable.code) return { ...refusals.unavailable, ...again(retryAfter) };
+  if (outcome === "rejected") return { ...refusals.overloaded, ...again(retryAfter) };
+  return { ...refusals[outcome], code };
+}
+
+function again(retryAfter: number | undefined): Pick<Refusal, "retryAfter"> {
+  return retryAfter === undefined ? {} : { retryAfter };
 }
 
 /** What answers a refusal: the body's bytes and the fields that go with it, framing left to the transport. */
@@ -177,7 +159,8 @@ export function renderRefusal(refusal: Refusal, proxyName: string, requestId: st
       type: "about:blank",
       title: refusal.reason,
       status: refusal.status,
-      code: refusal.outcome,
+      code: refusal.code,
+      outcome: refusal.outcome,
       detail: refusal.detail,
       ...(requestId === undefined ? {} : { requestId }),
     }),

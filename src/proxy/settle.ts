@@ -102,5 +102,5 @@ export function refuse(exchange: Recorded, refusal: Refusal): void {
     if (head.method !== "HEAD" && body.length > 0) answer.write(body);
     answer.end([]);
   }
-  settle(exchange, refusal.outcome);
+  settle(exchange, refusal.outcome, refusal.code);
 }

@@ -45,6 +45,7 @@ export function accessLog(options: {
         `{"level":"info","time":"${isoTime()}","msg":"request"` +
           `,"cutover":${known(record.cutover)},"route":${known(record.route)}` +
           `,"side":"${record.side}","reason":"${record.reason ?? "none"}","outcome":"${outcome}"` +
+          `,"code":${record.code === undefined ? null : known(record.code)}` +
           `,"status":${record.status ?? null},"duration_ms":${milliseconds(record.endedAt - record.arrivedAt)}` +
           `,"request_id":${quoted(record.requestId)},"method":${known(record.method)}}\n`,
       );

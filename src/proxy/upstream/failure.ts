@@ -1,6 +1,7 @@
 /**
- * What a fault of the way to an upstream is called: the outcome it counts as, and the code that names it; and what in the
- * head of a response is one, whatever the engine.
+ * What a fault of the way to an upstream is called: the outcome it counts as; the code of Node, llhttp or undici that
+ * names it; and the code that an operator meets, which is the same whatever the engine (docs/failures.md). And what in
+ * the head of a response is a fault.
  */
 import type { ForwardFailure } from "../outcome.ts";
 import type { Failure } from "./port.ts";
@@ -45,7 +46,9 @@ function codeOf(error: Error): string {
   // undici's copy of llhttp loses the names of its codes.
   if (error.name === "HTTPParserError")
     return error.message.includes("EOF") ? "HPE_INVALID_EOF_STATE" : "HPE_ERROR";
-  return "code" in error && typeof error.code === "string" ? error.code : codes.unknown;
+  const code = "code" in error && typeof error.code === "string" ? error.code : codes.unknown;
+  // undici calls a 101 it did not ask for by the code of a closed socket.
+  return code === "UND_ERR_SOCKET" && error.message === "bad upgrade" ? codes.unaskedUpgrade : code;
 }
 
 function outcomeOf(code: string, message: string, { sent, headSeen }: Progress): ForwardFailure {
@@ -58,10 +61,11 @@ function outcomeOf(code: string, message: string, { sent, headSeen }: Progress):
     // undici names a body cut short so, and a head that has both framings, whose body it has not begun to read.
     case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
       return headSeen ? "reset" : "protocol_error";
-    // A response it did not ask for (`bad response`, `bad upgrade`) shares its code with a closed socket.
+    // A response it did not ask for (`bad response`) shares its code with a closed socket.
     case "UND_ERR_SOCKET":
       return message.startsWith("bad ") ? "protocol_error" : "reset";
     case "UND_ERR_HEADERS_OVERFLOW":
+    case codes.unaskedUpgrade:
       return "protocol_error";
     default:
       return code.startsWith("HPE_") ? "protocol_error" : "reset";
@@ -78,6 +82,58 @@ const isOfTheRequest: ReadonlySet<string> = new Set([
   "ERR_INVALID_HTTP_TOKEN",
   "ERR_UNESCAPED_CHARACTERS",
 ]);
+
+/** The codes that an operator meets, by outcome; the first of each stands for what has no name of its own. */
+export const failureCodes = {
+  rejected: ["overloaded"],
+  connect_failed: [
+    "connect_failed",
+    "connect_timeout",
+    "name_not_found",
+    "tls_failed",
+    "upstream_closed",
+    "breaker_open",
+  ],
+  timeout: ["timeout", "idle_timeout"],
+  reset: ["reset"],
+  protocol_error: [
+    "protocol_error",
+    "unsendable_request",
+    "unasked_upgrade",
+    "unknown_http_version",
+    "unknown_transfer_coding",
+    "answer_head_too_large",
+  ],
+} as const satisfies Record<Failure["outcome"], readonly string[]>;
+
+type FailureCode = (typeof failureCodes)[Failure["outcome"]][number];
+
+const named: ReadonlyMap<string, FailureCode> = new Map<string, FailureCode>([
+  [codes.connectTimeout, "connect_timeout"],
+  ["ETIMEDOUT", "connect_timeout"],
+  ["ENOTFOUND", "name_not_found"],
+  ["EAI_AGAIN", "name_not_found"],
+  [codes.closed, "upstream_closed"],
+  [codes.breakerOpen, "breaker_open"],
+  ["ERR_IDLE_TIMEOUT", "idle_timeout"],
+  [codes.unaskedUpgrade, "unasked_upgrade"],
+  [codes.httpVersion, "unknown_http_version"],
+  [codes.transferCoding, "unknown_transfer_coding"],
+  ["UND_ERR_HEADERS_OVERFLOW", "answer_head_too_large"],
+  ["HPE_HEADER_OVERFLOW", "answer_head_too_large"],
+]);
+
+/** What Node calls a handshake that failed and a certificate that is not believed. */
+const isOfTls = /^(?:EPROTO$|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_|HOSTNAME_|.*SELF_SIGNED)/;
+
+/** @returns the failure's code in the log and in the body of the answer */
+export function failureCode({ outcome, code }: Pick<Failure, "outcome" | "code">): FailureCode {
+  const known: readonly FailureCode[] = failureCodes[outcome];
+  const name = isOfTheRequest.has(code)
+    ? "unsendable_request"
+    : (named.get(code) ?? (isOfTls.test(code) ? "tls_failed" : undefined));
+  return name !== undefined && known.includes(name) ? name : failureCodes[outcome][0];
+}
 
 /** @returns the code of what makes the response unfit to be passed on, where something does */
 export function faultOfHead(status: number, fields: readonly string[]): string | undefined {

@@ -41,7 +41,7 @@ export interface Failure {
   readonly outcome: ForwardFailure | "rejected";
   /** Whether a byte of the request may have reached the upstream. */
   readonly sent: boolean;
-  /** For the log: a code such as ECONNREFUSED. Never a byte of the message. */
+  /** As the engine has it, such as ECONNREFUSED; `failureCode` is what it is called beyond. Never a byte of the message. */
   readonly code: string;
   /** It was sent on a connection kept from an earlier exchange, which ended without a byte of an answer. */
   readonly stale?: boolean;

@@ -36,7 +36,7 @@ describe("an upstream that takes no more", () => {
     expect(valuesOf(client.heads[0]?.fields ?? [], "proxy-status")).toEqual([
       "cutover-test; error=connection_limit_reached",
     ]);
-    expect(JSON.parse(client.body())).toMatchObject({ code: "rejected", status: 503 });
+    expect(JSON.parse(client.body())).toMatchObject({ code: "overloaded", outcome: "rejected", status: 503 });
     expect(fixture.counted).toEqual(["new rejected"]);
   });
 

@@ -34,6 +34,7 @@ describe("an exchange, driven with plain objects", () => {
     expect(fixture.attempts[0]?.upstream).toBe("old");
     expect(fixture.counted).toEqual(["none ok"]);
     expect(fixture.entries[0]).toMatchObject({ cutover: "none", route: "none", side: "none", status: 404 });
+    expect(fixture.entries[0]?.code).toBeUndefined();
   });
 
   it.each([
@@ -58,8 +59,9 @@ describe("an exchange, driven with plain objects", () => {
     fixture.attempts[0]?.sink.failure({ outcome, sent: true, code: "X" });
     expect(client.heads[0]?.status).toBe(status);
     expect(client.heads[0]?.fields).toContain(`cutover-test; error=${error}`);
-    expect(JSON.parse(client.body())).toMatchObject({ status, code: outcome });
+    expect(JSON.parse(client.body())).toMatchObject({ status, code: outcome, outcome });
     expect(fixture.counted).toEqual([`legacy ${outcome}`]);
+    expect(fixture.entries).toMatchObject([{ status, outcome, code: outcome }]);
   });
 
   it("breaks off when the upstream fails after its head: never a clean end", () => {
@@ -70,6 +72,7 @@ describe("an exchange, driven with plain objects", () => {
     expect(client.aborted()).toBe(true);
     expect(client.ended()).toBe(false);
     expect(fixture.counted).toEqual(["legacy reset"]);
+    expect(fixture.entries).toMatchObject([{ status: 200, outcome: "reset", code: "reset" }]);
   });
 
   it("gives the upstream up when the client is gone, and hears nothing of it afterwards", () => {
@@ -105,6 +108,7 @@ describe("refusals", () => {
     expect(client.heads[0]?.status).toBe(status);
     expect(fixture.attempts).toEqual([]);
     expect(fixture.counted).toEqual(["none rejected"]);
+    expect(fixture.entries[0]?.code).toBe(JSON.parse(client.body()).code);
   });
 
   it("lets an HTTP/1.0 request without Host pass", () => {

@@ -85,7 +85,7 @@ describe("a witness is told", () => {
     answer(fixture.attempts[1], 200);
     expect(fixture.told.slice(1)).toEqual([
       "decided new bucket",
-      "fellBack new connect_failed ECONNREFUSED",
+      "fellBack new connect_failed connect_failed",
       "decided legacy fallback",
       "answered legacy 200",
       "settled legacy ok",

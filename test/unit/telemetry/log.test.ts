@@ -183,10 +183,18 @@ describe("the line of a request", () => {
       side: "legacy",
       reason: "journey",
       outcome: "server_error",
+      code: null,
       status: 503,
       duration_ms: 12.346,
       request_id: "a-1",
       method: "POST",
+    });
+  });
+
+  test("says by its code what the proxy refused, or how the side failed", () => {
+    expect(lineOf({ outcome: "timeout", code: "idle_timeout" })).toMatchObject({
+      outcome: "timeout",
+      code: "idle_timeout",
     });
   });
 

@@ -16,7 +16,11 @@ duties("limits of a request's body", (duty) => {
     const answer = await response("POST");
     expect(answer).toMatchObject({ status: 413, reason: "Content Too Large" });
     expect(valuesOf(answer.fields, "connection")).toEqual(["close"]);
-    expect(JSON.parse(answer.body.toString())).toMatchObject({ status: 413, code: "rejected" });
+    expect(JSON.parse(answer.body.toString())).toMatchObject({
+      status: 413,
+      code: "body_too_large",
+      outcome: "rejected",
+    });
     expect(await closed()).toBe("fin");
     expect(raw.connections).toHaveLength(0);
     await expectOutcomes({ rejected: 1 });

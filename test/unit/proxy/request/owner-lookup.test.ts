@@ -274,7 +274,11 @@ describe("unknown: retry", () => {
     const client = await pass(fixture, "POST", "/callbacks/payment", host, callback);
     expect(client.heads[0]?.status).toBe(503);
     expect(valuesOf(client.heads[0]?.fields ?? [], "retry-after")).toEqual(["5"]);
-    expect(JSON.parse(client.body())).toMatchObject({ status: 503, code: "rejected" });
+    expect(JSON.parse(client.body())).toMatchObject({
+      status: 503,
+      code: "owner_unknown",
+      outcome: "rejected",
+    });
     expect(fixture.attempts).toHaveLength(0);
     expect(fixture.counted).toEqual(["unknown owner", "none rejected"]);
   });
