@@ -2,7 +2,7 @@
 import type { Completion, InstanceRecord } from "../state/rules/completion.ts";
 import type { Applied } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { WriteAnswer } from "./api/write-answer.ts";
+import type { WriteAnswer } from "./api/write.ts";
 
 type AppliedView = WriteAnswer["applied"];
 

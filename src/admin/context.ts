@@ -16,7 +16,7 @@ import type { LocalWrites } from "../state/follow/local-changes.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
-import type { Phase } from "./api/schemas.ts";
+import type { Phase } from "./api/instance-view.ts";
 
 /** What the API knows of one cutover's configuration. */
 export interface CutoverSides {

@@ -9,7 +9,8 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { type Snapshot, sameIn } from "../state/follow/snapshot.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
-import type { MetricsEvent, TickEvent } from "./api/schemas.ts";
+import type { MetricsEvent } from "./api/cutover-view.ts";
+import type { TickEvent } from "./api/instance-view.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";

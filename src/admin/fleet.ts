@@ -8,7 +8,7 @@ import { StoreUnavailable } from "../base/errors.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
-import type { OpenSides, OpenView } from "./api/open-view.ts";
+import type { CutoverView, SidesUnderWay } from "./api/cutover-view.ts";
 import type { AdminOptions } from "./context.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
@@ -22,7 +22,7 @@ export interface Fleet {
   /** The records of the other instances when the store was last asked. */
   lastOthers(): readonly InstanceRecord[];
   /** What is under way of the cutover, as of the last reading. */
-  underWay(name: string): OpenView;
+  underWay(name: string): Pick<CutoverView, "journeys" | "unfinished">;
   /** This instance's record as of now. */
   own(): InstanceRecord;
 }
@@ -92,11 +92,11 @@ export function createFleet(needs: Needs, also: () => Promise<void> = async () =
   };
 }
 
-function sidesView(counts: UnderWayCounts | undefined): OpenSides {
+function sidesView(counts: UnderWayCounts | undefined): SidesUnderWay {
   return counts === undefined ? null : { legacy: sideView(counts.legacy), new: sideView(counts.new) };
 }
 
-function sideView({ count, atLeast, oldestStartedAt }: UnderWayCount): NonNullable<OpenSides>["legacy"] {
+function sideView({ count, atLeast, oldestStartedAt }: UnderWayCount): NonNullable<SidesUnderWay>["legacy"] {
   const oldest = oldestStartedAt === undefined ? null : new Date(oldestStartedAt * 1000).toISOString();
   return { open: count, atLeast, oldestStartedAt: oldest };
 }

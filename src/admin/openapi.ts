@@ -3,7 +3,7 @@ import fastifySwagger from "@fastify/swagger";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { AuthConfig } from "../config/schema.ts";
-import { type ProblemCode, problem } from "./api/schemas.ts";
+import { type ProblemCode, problemDetails } from "./api/problem-details.ts";
 import type { AdminApp } from "./context.ts";
 import { problemOf, problemType, statusOf } from "./problem.ts";
 
@@ -78,7 +78,7 @@ export function refusals(codes: readonly ProblemCode[], access: "token" | "open"
   const statuses = [...new Set(all.map((code) => statusOf[code]))];
   const entries = statuses.map((status) => {
     const grouped = all.filter((code) => statusOf[code] === status);
-    const schema = problem
+    const schema = problemDetails
       .extend({ status: z.literal(status), code: z.enum(grouped) })
       .meta({ examples: grouped.map((code) => problemOf(code, examples[code] ?? "why it was refused")) });
     const description = grouped.map((code) => `\`${code}\``).join(", ");

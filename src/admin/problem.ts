@@ -8,7 +8,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { StoreUnavailable } from "../base/errors.ts";
 import type { CutoverState, RefusalCode } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { Problem, ProblemCode } from "./api/schemas.ts";
+import type { ProblemCode, ProblemDetails } from "./api/problem-details.ts";
 
 export const problemType = "application/problem+json";
 
@@ -37,7 +37,7 @@ export const statusOf = {
   issuer_unavailable: 503,
 } as const satisfies Record<ProblemCode, number>;
 
-type Extras = Pick<Problem, "errors" | "current">;
+type Extras = Pick<ProblemDetails, "errors" | "current">;
 
 /** Thrown by a route or hook; the error handler turns it into the answer. */
 export class Refused extends Error {
@@ -59,7 +59,7 @@ export class Refused extends Error {
 }
 
 /** The title is the status's own phrase, as `about:blank` asks (RFC 9457 §4.2.1); `code` tells the kind. */
-export function problemOf(code: ProblemCode, detail: string, extras: Extras = {}): Problem {
+export function problemOf(code: ProblemCode, detail: string, extras: Extras = {}): ProblemDetails {
   const status = statusOf[code];
   return { type: "about:blank", title: STATUS_CODES[status] ?? "", status, code, detail, ...extras };
 }
@@ -110,7 +110,7 @@ const frameworkDetails: ReadonlyMap<ProblemCode, string> = new Map([
 ]);
 
 /** @returns the answer to whatever was thrown; an error that nobody foresaw is `internal` and tells nothing */
-export function problemFor(error: unknown): Problem {
+export function problemFor(error: unknown): ProblemDetails {
   if (error instanceof Refused) return problemOf(error.code, error.message, error.extras);
   if (error instanceof StoreUnavailable) {
     return problemOf("store_unavailable", "the store is out of reach: nothing was read or changed");

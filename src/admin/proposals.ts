@@ -14,7 +14,7 @@ import type { Origin } from "../state/rules/history.ts";
 import type { Actor, Proposal } from "../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../state/rules/percent.ts";
 import type { Command } from "../state/store/port.ts";
-import type { ProposalView } from "./api/proposal-view.ts";
+import type { ProposalView } from "./api/write.ts";
 import type { AdminOptions } from "./context.ts";
 
 /** A page or a status call does not wait longer than this for the store. */

@@ -19,7 +19,7 @@ import { type Asking, createGate } from "./access/gate.ts";
 import type { Session } from "./access/sessions.ts";
 import { isLoopbackHost } from "./access/tokens.ts";
 import { createTurnedAway } from "./access/turned-away.ts";
-import type { ProblemCode } from "./api/schemas.ts";
+import type { ProblemCode } from "./api/problem-details.ts";
 import { maxBodyBytes, readJsonBodies } from "./body.ts";
 import type { AdminApp, AdminOptions } from "./context.ts";
 import { createEventStreams } from "./events.ts";

@@ -14,7 +14,7 @@ import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
 import { reachOf } from "../state/rules/completion.ts";
 import type { Actor, Applied, Change } from "../state/rules/model.ts";
 import type { Command } from "../state/store/port.ts";
-import type { WriteAnswer } from "./api/write-answer.ts";
+import type { WriteAnswer } from "./api/write.ts";
 import { appliedLocally, appliedView, writeView } from "./applied-view.ts";
 import type { AdminOptions } from "./context.ts";
 import type { Fleet } from "./fleet.ts";

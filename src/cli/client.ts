@@ -3,31 +3,32 @@
  * that does not fit them is not taken for one.
  */
 import { z } from "zod";
-import { type Explanation, explanation } from "../admin/api/explanation.ts";
+import { type CutoverView, cutoverView } from "../admin/api/cutover-view.ts";
+import { type ExplainQuery, type Explanation, explanation } from "../admin/api/explanation.ts";
 import { annotationView, historyEntry } from "../admin/api/history-view.ts";
-import { type Identity, identity } from "../admin/api/identity.ts";
-import { type ProposalView, proposalView } from "../admin/api/proposal-view.ts";
+import { type Identity, identity } from "../admin/api/instance-view.ts";
+import { problemDetails } from "../admin/api/problem-details.ts";
 import {
-  type CutoverView,
   type closeBody,
-  cutoverView,
   type holdBody,
-  problem,
+  type ProposalView,
+  proposalView,
   type resumeBody,
   type rollbackBody,
   type setPercentBody,
-} from "../admin/api/schemas.ts";
-import { type WriteAnswer, writeAnswer } from "../admin/api/write-answer.ts";
+  type WriteAnswer,
+  writeAnswer,
+} from "../admin/api/write.ts";
 import { readEvents, type ServerEvent } from "./commands/read/server-events.ts";
 
 /** The API's waiting time on top of what a write is told to wait. */
 export const patienceMs = 5000;
 
 /** A server that is newer than this client may use codes and actions this one has no words for. */
-const anyProblem = problem.extend({ code: z.string() });
+const anyProblem = problemDetails.extend({ code: z.string() });
 export type AnyProblem = z.output<typeof anyProblem>;
 const anyAnnotation = annotationView.extend({ via: z.string().nullable() });
-export type AnnotationView = z.output<typeof anyAnnotation>;
+type AnyAnnotation = z.output<typeof anyAnnotation>;
 const anyHistoryEntry = historyEntry.extend({
   action: z.string(),
   via: z.string().nullable().default(null),
@@ -59,17 +60,10 @@ export type Answer<T> =
   /** Something answered that is not the admin API. */
   | { readonly kind: "foreign"; readonly status: number; readonly sent: boolean };
 
-export interface HistoryQuery {
+interface HistoryQuery {
   readonly limit: number;
   /** RFC 3339. */
   readonly since?: string;
-}
-
-export interface ExplainQuery {
-  readonly shopper?: string;
-  readonly key?: string;
-  readonly path?: string;
-  readonly method?: string;
 }
 
 export interface AdminClient {
@@ -87,14 +81,14 @@ export interface AdminClient {
   withdraw(name: string, id: string): Promise<Answer<null>>;
   /** Newest first. */
   history(name: string, query: HistoryQuery): Promise<Answer<AnyHistoryEntry[]>>;
-  annotate(name: string, version: number, reason: string): Promise<Answer<AnnotationView>>;
+  annotate(name: string, version: number, reason: string): Promise<Answer<AnyAnnotation>>;
   explain(name: string, query: ExplainQuery): Promise<Answer<Explanation>>;
   whoAmI(): Promise<Answer<Identity>>;
   /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
   events(signal: AbortSignal): Promise<Answer<AsyncIterable<ServerEvent>>>;
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   /** http or https, without query and credentials; a path is kept as prefix. */
   readonly url: URL;
   readonly token?: string;

@@ -1,5 +1,5 @@
 /** What the commands that run the proxy itself, or go past its API, need of the other rooms; main.ts hands it in. */
-import type { DirectAnswer, DirectWrite } from "../admin/api/write-answer.ts";
+import type { DirectAnswer, DirectWrite } from "../admin/api/write.ts";
 
 export interface ConfigProblem {
   readonly file: string;

@@ -1,5 +1,5 @@
 /** What an answer that is not the hoped-for one means to the person who typed the command, and what to do next. */
-import type { ProblemCode } from "../admin/api/schemas.ts";
+import type { ProblemCode } from "../admin/api/problem-details.ts";
 import type { Answer, AnyProblem } from "./client.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 import { share, stateWords } from "./screen/format.ts";

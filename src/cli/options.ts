@@ -1,8 +1,7 @@
 /** Options and arguments that several commands share, and how their text is read. */
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { historyLimits } from "../admin/api/history-view.ts";
-import { reasonSchema } from "../admin/api/schemas.ts";
+import { historyLimits, longestReason, longestWaitMs } from "../admin/api/rules.ts";
 import { parseDuration } from "../base/duration.ts";
 import { type AdminClient, createClient } from "./client.ts";
 import type { Context } from "./context.ts";
@@ -20,7 +19,7 @@ export interface JsonOption {
 }
 
 const defaultAdminUrl = "http://127.0.0.1:9900";
-export const defaultConfigPath = "config/cutover.yaml";
+const defaultConfigPath = "config/cutover.yaml";
 
 export function withApiOptions(command: Command): Command {
   return command
@@ -160,9 +159,6 @@ function wholeNumber(text: string, least: number, most: number, expected: string
   throw new InvalidArgumentError(expected);
 }
 
-const longestReason = 500;
-const longestWaitMs = 60_000;
-
 /** @returns milliseconds, at most a minute */
 export function readWait(text: string): number {
   const ms = text === "0" ? 0 : parseDuration(text);
@@ -172,9 +168,8 @@ export function readWait(text: string): number {
 
 /** A reason that is demanded; blank is as good as none, and asked for later. */
 export function readReason(text: string): string {
-  if (text.trim() === "") return "";
-  const read = reasonSchema.safeParse(text);
-  if (read.success) return read.data;
+  const reason = text.trim();
+  if (reason.length <= longestReason) return reason;
   throw new InvalidArgumentError(`Expected a reason of at most ${longestReason} characters.`);
 }
 

@@ -3,7 +3,7 @@
  * hour in which no instance's admin listener can be reached.
  */
 
-import type { DirectAnswer, DirectWrite } from "../admin/api/write-answer.ts";
+import type { DirectAnswer, DirectWrite } from "../admin/api/write.ts";
 import { appliedView, writeView } from "../admin/applied-view.ts";
 import { systemClock } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Explanation } from "../admin/api/explanation.ts";
-import type { Phase } from "../admin/api/schemas.ts";
+import type { Phase } from "../admin/api/instance-view.ts";
 import { type AdminServer, createAdminServer } from "../admin/server.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
-import { proposalView } from "../../src/admin/api/proposal-view.ts";
+import { proposalView } from "../../src/admin/api/write.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { runCutover } from "../support/cutover.ts";

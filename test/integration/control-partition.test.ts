@@ -1,6 +1,6 @@
 /** One of three instances cut off from the store: what a rollback says of it, and whether it keeps to it. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { WriteAnswer } from "../../src/admin/api/write-answer.ts";
+import type { WriteAnswer } from "../../src/admin/api/write.ts";
 import { runCutover } from "../support/cutover.ts";
 import { type Fleet, type Member, startFleet } from "../support/fleet.ts";
 import type { Visit } from "../support/traffic.ts";

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { cutoverView } from "../../src/admin/api/schemas.ts";
+import { cutoverView } from "../../src/admin/api/cutover-view.ts";
 import { statusView } from "../../src/cli/screen/status-view.ts";
 import { plainStyle } from "../../src/cli/screen/style.ts";
 import { configSchema } from "../../src/config/schema.ts";

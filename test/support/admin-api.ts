@@ -1,9 +1,9 @@
 /** The admin API as a program outside calls it: over HTTP, every answer's status, body and time. */
 import { Agent, request } from "undici";
 import { z } from "zod";
+import { type CutoverView, cutoverView } from "../../src/admin/api/cutover-view.ts";
 import { historyEntry } from "../../src/admin/api/history-view.ts";
-import { type CutoverView, cutoverView } from "../../src/admin/api/schemas.ts";
-import { type WriteAnswer, writeAnswer } from "../../src/admin/api/write-answer.ts";
+import { type WriteAnswer, writeAnswer } from "../../src/admin/api/write.ts";
 
 const refusal = z.object({ code: z.string() });
 

@@ -7,7 +7,8 @@
 import type { FastifyRequest } from "fastify";
 import type { Audit } from "../../audit/port.ts";
 import type { Log } from "../../base/log.ts";
-import { cutoverName, type Problem } from "../api/schemas.ts";
+import { cutoverName } from "../api/cutover-view.ts";
+import type { ProblemDetails } from "../api/problem-details.ts";
 import { originOf } from "../origin.ts";
 import type { Views } from "../view.ts";
 import { safeMethods } from "./browser.ts";
@@ -20,7 +21,7 @@ interface Needs {
   readonly views: Pick<Views, "names">;
 }
 
-export type TellTurnedAway = (request: FastifyRequest, problem: Problem) => void;
+export type TellTurnedAway = (request: FastifyRequest, problem: ProblemDetails) => void;
 
 export function createTurnedAway({ audit, log, gate, views }: Needs): TellTurnedAway {
   return (request, { code, detail = "" }) => {

@@ -1,4 +1,4 @@
-/** A question about a decision and its answer (zod): a part of the admin API's bodies (schemas.ts). */
+/** A question about a decision, and its answer (zod). */
 import { z } from "zod";
 import { owning } from "../../decide/sentence.ts";
 import { sides } from "../../state/rules/model.ts";

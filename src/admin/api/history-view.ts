@@ -2,10 +2,9 @@
 import { z } from "zod";
 import { historyActions, vias } from "../../state/rules/history.ts";
 import { stateNames } from "../../state/rules/model.ts";
-import { cutoverName, reasonSchema } from "./schemas.ts";
-
-/** The largest `limit` of a history call, and what it is without one. */
-export const historyLimits = { most: 1000, default: 50 } as const;
+import { cutoverName } from "./cutover-view.ts";
+import { historyLimits } from "./rules.ts";
+import { reasonSchema } from "./write.ts";
 
 export const historyQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(historyLimits.most).default(historyLimits.default).meta({

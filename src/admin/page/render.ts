@@ -1,8 +1,7 @@
 /** The status page's HTML: how things stand at one moment, readable without JavaScript. */
 
-import { byHand } from "../../state/rules/history.ts";
-import type { OpenSides } from "../api/open-view.ts";
-import type { CutoverView, SideTraffic } from "../api/schemas.ts";
+import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
+import { byWhom } from "../api/rules.ts";
 import { escapeHtml, type Html, html } from "./html.ts";
 
 export interface PageFacts {
@@ -96,7 +95,7 @@ function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Ht
 
 function open({ journeys, unfinished }: CutoverView, now: number): Html {
   if (journeys === null && unfinished === null) return html``;
-  const cells = (of: OpenSides, side: "legacy" | "new") => {
+  const cells = (of: SidesUnderWay, side: "legacy" | "new") => {
     if (of === null) return html``;
     const { open, atLeast, oldestStartedAt } = of[side];
     const oldest = oldestStartedAt === null ? "–" : age(now - Date.parse(oldestStartedAt));
@@ -104,7 +103,7 @@ function open({ journeys, unfinished }: CutoverView, now: number): Html {
   };
   const line = (side: "legacy" | "new") =>
     html`<tr class="${side}"><th scope="row">${side}</th>${cells(journeys, side)}${cells(unfinished, side)}</tr>`;
-  const heads = (of: OpenSides, what: string) =>
+  const heads = (of: SidesUnderWay, what: string) =>
     of === null ? html`` : html`<th scope="col">${what}</th><th scope="col">oldest</th>`;
   return html`<table>
 <thead><tr><th scope="col">now</th>${heads(journeys, "open journeys")}${heads(unfinished, "unfinished orders")}</tr></thead>
@@ -131,7 +130,7 @@ function milliseconds(seconds: number | null): string {
 function lastChange(view: CutoverView): Html {
   if (view.version === 0) return html`<p class="note">Never changed.</p>`;
   const reason = view.reason === "" ? "no reason given" : `“${view.reason}”`;
-  return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> ${view.updatedBy === byHand ? byHand : `by ${view.updatedBy}`}, ${reason}</p>`;
+  return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> ${byWhom(view.updatedBy)}, ${reason}</p>`;
 }
 
 /** RFC 3339 without what a reader does not need. */

@@ -6,6 +6,7 @@ import type { LocalChange } from "../../state/rules/ceiling.ts";
 import type { Annotation, HistoryEntry } from "../../state/rules/history.ts";
 import { isAtLeast } from "../../state/rules/model.ts";
 import { percentToNumber } from "../../state/rules/percent.ts";
+import { cutoverName } from "../api/cutover-view.ts";
 import {
   type AnnotationView,
   annotateBody,
@@ -15,7 +16,6 @@ import {
   historyQuery,
   historyVersion,
 } from "../api/history-view.ts";
-import { cutoverName } from "../api/schemas.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
 import { originOf } from "../origin.ts";

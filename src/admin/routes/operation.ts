@@ -1,6 +1,6 @@
 /** What programs ask: health, metrics, events and the API's own description. */
 import { z } from "zod";
-import { healthView } from "../api/schemas.ts";
+import { healthView } from "../api/instance-view.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import type { EventStreams } from "../events.ts";
 import type { Fleet } from "../fleet.ts";

@@ -1,8 +1,9 @@
 /** Reading cutovers, a decision, and the instances. */
 
 import { z } from "zod";
+import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
-import { cutoverName, cutoverView, instanceView } from "../api/schemas.ts";
+import { instanceView } from "../api/instance-view.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusals } from "../openapi.ts";

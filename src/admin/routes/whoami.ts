@@ -1,6 +1,6 @@
 /** Who asks: what a person checks first when something is refused, or clocks are doubted. */
 import { systemTimers, within } from "../../base/clock.ts";
-import { identity } from "../api/identity.ts";
+import { identity } from "../api/instance-view.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
 

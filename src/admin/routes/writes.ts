@@ -2,17 +2,18 @@
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { percentFromNumber } from "../../state/rules/percent.ts";
-import { type ProposalView, proposalView } from "../api/proposal-view.ts";
+import { cutoverName } from "../api/cutover-view.ts";
+import type { ProblemCode } from "../api/problem-details.ts";
 import {
   closeBody,
-  cutoverName,
   holdBody,
-  type ProblemCode,
+  type ProposalView,
+  proposalView,
   resumeBody,
   rollbackBody,
   setPercentBody,
-} from "../api/schemas.ts";
-import { writeAnswer } from "../api/write-answer.ts";
+  writeAnswer,
+} from "../api/write.ts";
 import type { AdminApp, AdminOptions } from "../context.ts";
 import { refusals } from "../openapi.ts";
 import { originOf } from "../origin.ts";

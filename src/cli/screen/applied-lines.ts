@@ -1,5 +1,5 @@
 /** Where a change is in force, and what is not known of the rest, as a person reads it. PURE. */
-import type { LaggingInstance, WriteAnswer } from "../../admin/api/write-answer.ts";
+import type { LaggingInstance, WriteAnswer } from "../../admin/api/write.ts";
 import { shellWord } from "../shell.ts";
 import { clockTime, ofInstances, plural } from "./format.ts";
 import { printable } from "./text.ts";

@@ -1,18 +1,15 @@
 /** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
-
-import { byHand } from "../../state/rules/history.ts";
-import type { StateName } from "../../state/rules/model.ts";
-import { formatPercent, maxThousandths } from "../../state/rules/percent.ts";
-import { printable } from "./text.ts";
+import type { CutoverView } from "../../admin/api/cutover-view.ts";
+import { percentText, restOf } from "../../admin/api/rules.ts";
 
 /** 12.5 → `12.5%`, exact to three decimals. */
 export function share(percent: number): string {
-  return `${formatPercent(Math.round(percent * 1000))}%`;
+  return `${percentText(percent)}%`;
 }
 
 /** The rest of it: 12.5 → `87.5%`. */
 export function restShare(percent: number): string {
-  return `${formatPercent(maxThousandths - Math.round(percent * 1000))}%`;
+  return `${percentText(restOf(percent))}%`;
 }
 
 export const stateWords = {
@@ -20,12 +17,7 @@ export const stateWords = {
   held: "HELD",
   rolled_back: "ROLLED BACK",
   closed: "CLOSED",
-} as const satisfies Record<StateName, string>;
-
-/** `by ana`; what an engineer wrote into the store has nobody's name. */
-export function byWhom(name: string): string {
-  return name === byHand ? byHand : `by ${printable(name)}`;
-}
+} as const satisfies Record<CutoverView["state"], string>;
 
 export const nothing = "–";
 

@@ -1,10 +1,9 @@
 /** What is open on each side, as a person reads it: how far a side has drained. PURE. */
-import type { OpenSides } from "../../admin/api/open-view.ts";
-import type { CutoverView } from "../../admin/api/schemas.ts";
+import type { CutoverView, SidesUnderWay } from "../../admin/api/cutover-view.ts";
 import { age, count, plural } from "./format.ts";
 import { flow, padEnd } from "./text.ts";
 
-type OpenSide = NonNullable<OpenSides>["legacy"];
+type OpenSide = NonNullable<SidesUnderWay>["legacy"];
 
 /** A line a side of what is known; none where nothing is. @param now ms since the epoch */
 export function openLines({ journeys, unfinished }: CutoverView, columns: number, now: number): string[] {

@@ -1,10 +1,10 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
-import type { CutoverView, SideTraffic } from "../../admin/api/schemas.ts";
+import type { CutoverView, SideTraffic } from "../../admin/api/cutover-view.ts";
+import { byWhom } from "../../admin/api/rules.ts";
 import { shellWord } from "../shell.ts";
 import {
   age,
   ago,
-  byWhom,
   count,
   latency,
   localTime,
@@ -154,7 +154,7 @@ function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[]
   const pieces = [
     `  changed ${ago(now - at)},`,
     localTime(at),
-    `${byWhom(view.updatedBy)}${view.reason === "" ? ", no reason given" : ":"}`,
+    `${printable(byWhom(view.updatedBy))}${view.reason === "" ? ", no reason given" : ":"}`,
   ];
   const reason = view.reason === "" ? [] : wrap(printable(view.reason), columns - 4, longestReasonLines);
   return [...flow(pieces, " ", columns, 2), ...reason.map((line) => `    ${line}`)];

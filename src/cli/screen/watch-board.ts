@@ -1,12 +1,7 @@
 /** What a watcher knows of the cutovers: the last snapshot and all that came after it. */
 import { z } from "zod";
-import {
-  type CutoverView,
-  cutoverView,
-  metricsEvent,
-  type TickEvent,
-  tickEvent,
-} from "../../admin/api/schemas.ts";
+import { type CutoverView, cutoverView, metricsEvent } from "../../admin/api/cutover-view.ts";
+import { type TickEvent, tickEvent } from "../../admin/api/instance-view.ts";
 import type { ServerEvent } from "../commands/read/server-events.ts";
 
 export type News =

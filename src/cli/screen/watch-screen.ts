@@ -1,6 +1,7 @@
 /** How a watcher tells its news: redrawn on a terminal, a line a change into a pipe, NDJSON for programs. */
+import { byWhom } from "../../admin/api/rules.ts";
 import type { Api } from "../context.ts";
-import { ago, byWhom, clockTime, localTime, plural, share, stateWords } from "./format.ts";
+import { ago, clockTime, localTime, plural, share, stateWords } from "./format.ts";
 import { statusView } from "./status-view.ts";
 import { cut, printable } from "./text.ts";
 import type { Board, News } from "./watch-board.ts";
@@ -23,7 +24,7 @@ export function lineScreen({ terminal, now }: Needs): Screen {
       isLost = false;
       if (news.kind !== "snapshot" && news.kind !== "change") return;
       for (const view of news.changed) {
-        const who = view.updatedBy === "" ? "never changed" : byWhom(view.updatedBy);
+        const who = view.updatedBy === "" ? "never changed" : printable(byWhom(view.updatedBy));
         const why = view.reason === "" ? "" : `: ${printable(view.reason)}`;
         const stands = `${share(view.percent)} on new, ${stateWords[view.state]}, version ${view.version}`;
         terminal.out(`${localTime(now())}  ${printable(view.name)}: ${stands}, ${who}${why}\n`);

@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { problem } from "../../../src/admin/api/schemas.ts";
+import { problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { createAdminServer } from "../../../src/admin/server.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
@@ -26,7 +26,7 @@ function bare(method: string, path: string, headers: Record<string, string>): Pr
         text += chunk;
       });
       response.on("end", () => {
-        const read = text.startsWith("{") ? problem.safeParse(JSON.parse(text)) : undefined;
+        const read = text.startsWith("{") ? problemDetails.safeParse(JSON.parse(text)) : undefined;
         resolve({ status: response.statusCode, code: read?.data?.code });
       });
     });

@@ -1,7 +1,8 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { cutoverView, metricsEvent, tickEvent } from "../../../src/admin/api/schemas.ts";
+import { cutoverView, metricsEvent } from "../../../src/admin/api/cutover-view.ts";
+import { tickEvent } from "../../../src/admin/api/instance-view.ts";
 import { type Rig, secretOf, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;

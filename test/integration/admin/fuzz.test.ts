@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { problem } from "../../../src/admin/api/schemas.ts";
+import { problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { roles } from "../../../src/state/rules/model.ts";
 import { cutovers, type Rig, secretOf, startRig, tokens } from "./rig.ts";
 
@@ -200,7 +200,7 @@ describe("requests made from the description", () => {
         if (reply.status === 204) await signIn();
         if (reply.status < 400) return;
         expect(reply.headers.get("content-type")).toMatch(/^application\/problem\+json/);
-        const { code, status } = problem.parse(reply.json);
+        const { code, status } = problemDetails.parse(reply.json);
         expect(status).toBe(reply.status);
         expect(reply.text).not.toMatch(/node_modules|\.ts\b|\bat [A-Za-z]+ \(/);
         if (reply.status >= 500)

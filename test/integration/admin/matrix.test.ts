@@ -1,7 +1,7 @@
 /** Every role, every action, every state: through the API, and what it leaves in the store. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { problem } from "../../../src/admin/api/schemas.ts";
-import { writeAnswer } from "../../../src/admin/api/write-answer.ts";
+import { problemDetails } from "../../../src/admin/api/problem-details.ts";
+import { writeAnswer } from "../../../src/admin/api/write.ts";
 import { statusOf } from "../../../src/admin/problem.ts";
 import {
   type Change,
@@ -82,7 +82,7 @@ describe.each(cells)("$role, $state", ({ role, state }) => {
           percent: percentToNumber(next.percentThousandths),
         });
       } else {
-        expect(problem.parse(reply.json).code, label).toBe(expected.code);
+        expect(problemDetails.parse(reply.json).code, label).toBe(expected.code);
         expect(reply.status, label).toBe(statusOf[expected.code]);
         expect(after, label).toEqual(before);
       }

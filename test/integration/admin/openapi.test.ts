@@ -1,7 +1,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { problemCodes } from "../../../src/admin/api/schemas.ts";
+import { problemCodes } from "../../../src/admin/api/problem-details.ts";
 import { type Rig, startRig, tokens } from "./rig.ts";
 
 const documentShape = z.looseObject({

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { Phase } from "../../../src/admin/api/schemas.ts";
+import type { Phase } from "../../../src/admin/api/instance-view.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;

@@ -1,7 +1,7 @@
 /** Four eyes: a large raise waits for another person, on whichever instance they ask. */
 import { afterEach, describe, expect, it } from "vitest";
-import { type ProposalView, proposalView } from "../../../src/admin/api/proposal-view.ts";
-import { cutoverView } from "../../../src/admin/api/schemas.ts";
+import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
+import { type ProposalView, proposalView } from "../../../src/admin/api/write.ts";
 import type { AdminOptions } from "../../../src/admin/context.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 import { createRecordedAudit } from "../../support/recorded-audit.ts";

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { historyEntry } from "../../../src/admin/api/history-view.ts";
-import { cutoverView, instanceView } from "../../../src/admin/api/schemas.ts";
+import { instanceView } from "../../../src/admin/api/instance-view.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;

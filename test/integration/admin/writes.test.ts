@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
-import { cutoverView } from "../../../src/admin/api/schemas.ts";
-import { writeAnswer } from "../../../src/admin/api/write-answer.ts";
+import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
+import { writeAnswer } from "../../../src/admin/api/write.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CutoverView } from "../../../src/admin/api/schemas.ts";
+import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { escapeHtml, html } from "../../../src/admin/page/html.ts";
 import { type PageFacts, renderPage } from "../../../src/admin/page/render.ts";
 

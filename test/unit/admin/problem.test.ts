@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { problem, problemCodes } from "../../../src/admin/api/schemas.ts";
+import { problemCodes, problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { problemFor, problemOf, Refused, refusedByRules, statusOf } from "../../../src/admin/problem.ts";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
@@ -7,7 +7,7 @@ import { initialState } from "../../../src/state/rules/model.ts";
 describe("a problem", () => {
   it("has a status and the status's own title for every code (RFC 9457 §4.2.1)", () => {
     for (const code of problemCodes) {
-      const made = problem.strict().parse(problemOf(code, "why"));
+      const made = problemDetails.strict().parse(problemOf(code, "why"));
       expect(made).toMatchObject({ type: "about:blank", code, status: statusOf[code], detail: "why" });
       expect(made.title).not.toBe("");
     }

@@ -1,6 +1,6 @@
 /** Four eyes: another person's raise, approved or withdrawn. */
 import type { Command } from "commander";
-import type { ProposalView } from "../../../admin/api/proposal-view.ts";
+import type { ProposalView } from "../../../admin/api/write.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, type Result, report, succeed } from "../../exit.ts";
 import { settle } from "../../failure.ts";

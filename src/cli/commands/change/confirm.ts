@@ -6,12 +6,12 @@
  *   elsewhere           nobody can be asked. It is done as asked, with a line on stderr that names the points; unless
  *                       `confirm: always` is in force (settings.ts): then --confirm is demanded
  */
-import type { CutoverView } from "../../../admin/api/schemas.ts";
-import type { ConfirmRule } from "../../../config/cli-file.ts";
+import type { CutoverView } from "../../../admin/api/cutover-view.ts";
 import type { Api } from "../../context.ts";
 import { exitCodes, fail, type Result, succeed } from "../../exit.ts";
 import { share } from "../../screen/format.ts";
 import { printable } from "../../screen/text.ts";
+import type { ConfirmRule } from "../../settings.ts";
 import { percentWord, readPercent } from "./percent.ts";
 
 const largestUnasked = 25;

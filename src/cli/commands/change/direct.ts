@@ -1,7 +1,7 @@
 /** `--direct`: a rollback or a hold past every admin API, straight to the store. */
 
 import type { Command } from "commander";
-import type { DirectAnswer, DirectWrite } from "../../../admin/api/write-answer.ts";
+import type { DirectAnswer, DirectWrite } from "../../../admin/api/write.ts";
 import type { Context } from "../../context.ts";
 import { type ExitCode, exitCodes, type Failure, fail, type Result, report, succeed } from "../../exit.ts";
 import { readSecret } from "../../options.ts";

@@ -1,7 +1,6 @@
 /** `--dry-run`: what a change would do, by the same rule book, without asking for it. */
-import type { CutoverView } from "../../../admin/api/schemas.ts";
-import { type Change, type CutoverState, type Role, transition } from "../../../state/rules/model.ts";
-import { percentFromNumber, percentToNumber } from "../../../state/rules/percent.ts";
+import type { CutoverView } from "../../../admin/api/cutover-view.ts";
+import { foresee } from "../../../admin/api/rules.ts";
 import type { WriteBodies, WriteCall } from "../../client.ts";
 import type { Api } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
@@ -20,16 +19,6 @@ export interface DryRun<Call extends WriteCall> {
   readonly isJson: boolean;
 }
 
-/** What is asked about, in the words of the rule book; `undefined` when the percent is none. */
-export function changeOf(call: WriteCall, body: WriteBodies[WriteCall]): Change | undefined {
-  if (call === "percent") {
-    const percentThousandths = "percent" in body ? percentFromNumber(body.percent) : undefined;
-    return percentThousandths === undefined ? undefined : { action: "set", percentThousandths };
-  }
-  if (call === "rollback" && "hard" in body && body.hard === true) return { action: "rollback_hard" };
-  return { action: call };
-}
-
 /** @returns the exit code of the command itself: 0 when it would be done, 1 when it would be refused, 4 when proposed */
 export async function dryRun<Call extends WriteCall>(
   { client, terminal }: Pick<Api, "client" | "terminal">,
@@ -38,53 +27,27 @@ export async function dryRun<Call extends WriteCall>(
   const { url } = client;
   const settled = settle(await client.cutover(name), { url, name });
   if (!settled.ok) return report(terminal, settled.failure);
-  const change = changeOf(call, body);
-  if (change === undefined) return report(terminal, fail(exitCodes.usage, "not a percent").failure);
   const who = await client.whoAmI();
-  const role: Role = who.kind === "ok" ? who.value.role : "admin";
   const view = settled.value;
-  const request = {
-    change,
-    actor: { name: "dry run", role },
-    reason: "",
-    at: "",
-    ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
-  };
-  const { approval } = view;
-  const overThousandths = approval && percentFromNumber(approval.over);
-  const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths } };
-  const alone = transition(stateOf(view), { ...request, ...fourEyes });
-  const isProposed = !alone.accepted && alone.code === "approval_required";
-  const verdict = isProposed ? transition(stateOf(view), request) : alone;
+  const foreseen = foresee(view, { call, ...body }, who.kind === "ok" ? who.value.role : "admin");
+  if (foreseen === undefined) return report(terminal, fail(exitCodes.usage, "not a percent").failure);
   const from = { percent: view.percent, state: view.state, version: view.version };
-  if (!verdict.accepted) {
-    if (isJson) printJson(terminal, { dryRun: true, name, from, refused: verdict.code });
+  if (foreseen.kind === "refused") {
+    const { code } = foreseen;
+    if (isJson) printJson(terminal, { dryRun: true, name, from, refused: code });
     const stands = `It stands at ${share(view.percent)}, ${stateWords[view.state]}, version ${view.version}.`;
-    const next = nextFor(verdict.code, { url, name });
+    const next = nextFor(code, { url, name });
     return report(
       terminal,
-      fail(exitCodes.refused, `dry run: it would be refused (${verdict.code})`, stands, ...next).failure,
+      fail(exitCodes.refused, `dry run: it would be refused (${code})`, stands, ...next).failure,
     );
   }
-  const { changed, next } = verdict;
-  const to = { percent: percentToNumber(next.percentThousandths), state: next.state, version: next.version };
+  const { changed, to } = foreseen;
+  const isProposed = foreseen.kind === "proposed";
   const asks = call === "percent" && isLargeRaise(view, to.percent);
   if (isJson) printJson(terminal, { dryRun: true, name, from, to, changed, asksToConfirm: asks, isProposed });
   else terminal.out(`${describe(view, to, { changed, asks, call, isProposed }).join("\n")}\n`);
   return isProposed ? exitCodes.notAppliedEverywhere : exitCodes.done;
-}
-
-function stateOf({
-  percent,
-  state,
-  version,
-  pinEpoch,
-  updatedAt,
-  updatedBy,
-  reason,
-}: CutoverView): CutoverState {
-  const percentThousandths = percentFromNumber(percent) ?? 0;
-  return { percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason };
 }
 
 interface Told {

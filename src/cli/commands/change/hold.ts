@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { WriteAnswer } from "../../../admin/api/write-answer.ts";
+import type { WriteAnswer } from "../../../admin/api/write.ts";
 import type { Context } from "../../context.ts";
 import { examples, readName } from "../../options.ts";
 import { withApi } from "../../run.ts";

@@ -1,6 +1,6 @@
 /** A percent as it is typed. PURE. */
 import { InvalidArgumentError } from "commander";
-import { formatPercent, parsePercent, percentToNumber } from "../../../state/rules/percent.ts";
+import { percentOf, percentText } from "../../../admin/api/rules.ts";
 
 const expected = "Expected a percent from 0 to 100 with at most 3 decimals";
 
@@ -15,22 +15,22 @@ export function readPercent(text: string): number {
   const bare = text.replace(/%$/, "");
   if (/^\d+,\d+$/.test(bare)) {
     const pointed = bare.replace(",", ".");
-    const hint = parsePercent(pointed) === undefined ? "" : `: ${pointed}%`;
+    const hint = percentOf(pointed) === undefined ? "" : `: ${pointed}%`;
     throw new InvalidArgumentError(`${expected}, written with a point${hint}.`);
   }
-  const thousandths = parsePercent(bare);
-  if (thousandths === undefined) throw new InvalidArgumentError(`${expected}, such as 25 or 12.5.`);
-  if (text === bare && thousandths > 0 && thousandths < 1000) {
-    const share = `${formatPercent(thousandths * 100)}%`;
+  const percent = percentOf(bare);
+  if (percent === undefined) throw new InvalidArgumentError(`${expected}, such as 25 or 12.5.`);
+  if (text === bare && percent > 0 && percent < 1) {
+    const share = `${percentText(percent * 100)}%`;
     throw new InvalidArgumentError(
       `${expected}; below 1 with its sign, since ${text} may be either: ${bare}% (of 100) or ${share} (${bare} of 1).`,
     );
   }
-  return percentToNumber(thousandths);
+  return percent;
 }
 
 /** As `readPercent` takes it back. */
 export function percentWord(percent: number): string {
-  const text = formatPercent(Math.round(percent * 1000));
+  const text = percentText(percent);
   return percent > 0 && percent < 1 ? `${text}%` : text;
 }

@@ -1,12 +1,11 @@
 import type { Command } from "commander";
-import type { ConfirmRule } from "../../../config/cli-file.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { settle } from "../../failure.ts";
 import { examples, readName } from "../../options.ts";
 import { withApi } from "../../run.ts";
 import { share } from "../../screen/format.ts";
-import { readConfirmRule } from "../../settings.ts";
+import { type ConfirmRule, readConfirmRule } from "../../settings.ts";
 import { confirmRaise, isLargeRaise } from "./confirm.ts";
 import { percentWord, readPercent } from "./percent.ts";
 import {

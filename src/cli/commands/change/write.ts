@@ -1,7 +1,6 @@
 /** What the commands that change something share: their options, the demand for a reason, the answer in words. */
 import type { Command } from "commander";
-import type { ProposalView } from "../../../admin/api/proposal-view.ts";
-import type { WriteAnswer } from "../../../admin/api/write-answer.ts";
+import type { ProposalView, WriteAnswer } from "../../../admin/api/write.ts";
 import type { Answer, WriteBodies, WriteCall } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";

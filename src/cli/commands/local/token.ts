@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Command, Option } from "commander";
-import { type Role, roles } from "../../../state/rules/model.ts";
+import { tokenRoles } from "../../../admin/api/rules.ts";
 import type { Context } from "../../context.ts";
 import { exitCodes } from "../../exit.ts";
 import { examples, type JsonOption, readTokenName, withJson } from "../../options.ts";
@@ -8,7 +8,7 @@ import { printJson } from "../../run.ts";
 
 interface TokenOptions extends JsonOption {
   readonly name: string;
-  readonly role: Role;
+  readonly role: string;
 }
 
 export function addToken(program: Command, context: Context): void {
@@ -16,7 +16,7 @@ export function addToken(program: Command, context: Context): void {
     .command("token")
     .description("make a secret for the admin API: shown once, here; the configuration holds its SHA-256")
     .option("--name <NAME>", "who it is for: stands in the history as by", readTokenName, "ops")
-    .addOption(new Option("--role <ROLE>", "what it may do").choices(roles).default(roles[0]));
+    .addOption(new Option("--role <ROLE>", "what it may do").choices(tokenRoles).default(tokenRoles[0]));
   withJson(command, "print { secret, name, role, sha256 }").action((options: TokenOptions) => {
     const { name, role } = options;
     const made = { ...makeToken(), name, role };
@@ -37,7 +37,7 @@ export function makeToken(): { readonly secret: string; readonly sha256: string 
   return { secret, sha256: createHash("sha256").update(secret).digest("hex") };
 }
 
-function tokenView(made: { secret: string; name: string; role: Role; sha256: string }): string[] {
+function tokenView(made: { secret: string; name: string; role: string; sha256: string }): string[] {
   return [
     "The secret, shown this once. Keep it where passwords are kept; pass it as CUTOVER_TOKEN or --token-file:",
     "",

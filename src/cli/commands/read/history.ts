@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type HistoryEntryView, historyLimits } from "../../../admin/api/history-view.ts";
-import { byHand } from "../../../state/rules/history.ts";
+import type { HistoryEntryView } from "../../../admin/api/history-view.ts";
+import { byWhom, historyLimits, isByHand } from "../../../admin/api/rules.ts";
 import type { AnyHistoryEntry } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, report } from "../../exit.ts";
@@ -16,7 +16,7 @@ import {
   withJson,
 } from "../../options.ts";
 import { printJson, withApi } from "../../run.ts";
-import { byWhom, localTime, share, stateWords } from "../../screen/format.ts";
+import { localTime, share, stateWords } from "../../screen/format.ts";
 import { flow, padEnd, printable, widthOf, wrap } from "../../screen/text.ts";
 
 interface HistoryOptions extends ApiOptions, JsonOption {
@@ -73,7 +73,7 @@ export function historyView(entries: readonly AnyHistoryEntry[], columns: number
       momentOf(entry.at),
       actionWords[entry.action] ?? printable(entry.action),
       movement(entry),
-      ...(entry.action === "out_of_band" && entry.by === byHand ? [] : [byWhom(entry.by)]),
+      ...(entry.action === "out_of_band" && isByHand(entry.by) ? [] : [printable(byWhom(entry.by))]),
       ...(entry.via === null || isPlain(entry) ? [] : [`via ${printable(entry.via)}`]),
     ];
     const [head = "", ...more] = flow(pieces, "  ", columns, 2);
@@ -92,7 +92,7 @@ function momentOf(text: string): string {
 
 /** Where the action says by which way it came. */
 function isPlain({ action, via }: AnyHistoryEntry): boolean {
-  return via === action || (action === "out_of_band" && via === byHand);
+  return via === action || (action === "out_of_band" && via !== null && isByHand(via));
 }
 
 function movement({ from, to }: AnyHistoryEntry): string {

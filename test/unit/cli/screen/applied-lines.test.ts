@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { WriteAnswer } from "../../../../src/admin/api/write-answer.ts";
+import type { WriteAnswer } from "../../../../src/admin/api/write.ts";
 import { describeWrite } from "../../../../src/cli/commands/change/write.ts";
 import { adviceLines, laggingLines, shortfall, whereLine } from "../../../../src/cli/screen/applied-lines.ts";
 

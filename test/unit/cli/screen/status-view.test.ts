@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { CutoverView } from "../../../../src/admin/api/schemas.ts";
+import type { CutoverView } from "../../../../src/admin/api/cutover-view.ts";
 import { noCutovers, statusView } from "../../../../src/cli/screen/status-view.ts";
 import { colourStyle, plainStyle } from "../../../../src/cli/screen/style.ts";
 import { widthOf } from "../../../../src/cli/screen/text.ts";

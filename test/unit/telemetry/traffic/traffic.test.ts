@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { sideTraffic } from "../../../../src/admin/api/schemas.ts";
+import { sideTraffic } from "../../../../src/admin/api/cutover-view.ts";
 import { createMetrics } from "../../../../src/telemetry/metrics.ts";
 import {
   createHandedTraffic,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { confirmRaise, isLargeRaise } from "../../../../../src/cli/commands/change/confirm.ts";
-import { confirmRules } from "../../../../../src/config/cli-file.ts";
+import { confirmRules } from "../../../../../src/cli/settings.ts";
 import { createPaperTerminal } from "../../../../support/paper-terminal.ts";
 
 test.each([

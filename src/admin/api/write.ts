@@ -1,9 +1,61 @@
 /**
- * What a write is answered with (zod): where the cutover stands, on which instances that is in force, and by when it is
- * on the rest.
+ * Changing a cutover (zod): the bodies of the calls, and what they are answered with. A write answer says where the
+ * cutover stands, on which instances that is in force, and by when it is on the rest; a raise that needs another person
+ * is answered with a proposal.
  */
 import { z } from "zod";
 import { stateNames } from "../../state/rules/model.ts";
+import { percentFromNumber } from "../../state/rules/percent.ts";
+import { longestReason, longestWaitMs } from "./rules.ts";
+
+const percentSchema = z
+  .number()
+  .refine((value) => percentFromNumber(value) !== undefined, {
+    error: "expected a percent from 0 to 100 with at most 3 decimals",
+  })
+  .meta({
+    description: "Share of shoppers whose new journeys start on the new side, 0–100, at most 3 decimals",
+    minimum: 0,
+    maximum: 100,
+    examples: [12.5],
+  });
+
+export const reasonSchema = z
+  .string({ error: "expected a reason" })
+  .trim()
+  .min(1, "expected a reason")
+  .max(longestReason)
+  .meta({ description: "Why; white space alone is no reason", examples: ["step 2 of the plan"] });
+const optionalReason = z.string().trim().max(longestReason).optional();
+const writeOptions = {
+  ifVersion: z.int().min(0).optional().meta({ description: "Refuse unless the state has this version" }),
+  waitMs: z
+    .int()
+    .min(0)
+    .max(longestWaitMs)
+    .default(2000)
+    .meta({ description: "How long to wait for every live instance to have applied the change" }),
+};
+
+export const setPercentBody = z
+  .strictObject({ percent: percentSchema, reason: reasonSchema, ...writeOptions })
+  .meta({ examples: [{ percent: 25, reason: "step 3", ifVersion: 42 }] });
+
+export const rollbackBody = z
+  .strictObject({
+    reason: optionalReason,
+    hard: z.boolean().default(false).meta({ description: "Void unowned journeys on the new side as well" }),
+    ...writeOptions,
+  })
+  .meta({ examples: [{ reason: "errors up" }] });
+export const holdBody = z.strictObject({ reason: optionalReason, ...writeOptions }).meta({ examples: [{}] });
+export const approveBody = z.strictObject({ waitMs: writeOptions.waitMs }).meta({ examples: [{}] });
+export const resumeBody = z
+  .strictObject({ reason: reasonSchema, ...writeOptions })
+  .meta({ examples: [{ reason: "payment fixed" }] });
+export const closeBody = z
+  .strictObject({ reason: reasonSchema, ...writeOptions })
+  .meta({ examples: [{ reason: "all shoppers on marketplace since June" }] });
 
 /** `local`: this instance was told while the store was out of reach; the others may not know. */
 export const scopes = ["fleet", "local"] as const;
@@ -75,6 +127,39 @@ export const writeAnswer = z
     ],
   });
 export type WriteAnswer = z.output<typeof writeAnswer>;
+
+export const approvalView = z.object({
+  over: z.number().meta({ description: "A raise by more points than these waits for another person" }),
+  ttlSeconds: z.number().meta({ description: "For so long" }),
+});
+
+/** A raise that waits for another person: what a large one is answered with, and what a cutover shows. */
+export const proposalView = z
+  .object({
+    id: z.string(),
+    name: z.string().meta({ description: "The cutover's" }),
+    percent: z.number().meta({ description: "What it would be raised to" }),
+    version: z.int().meta({ description: "Of the state it was made on: it can be approved on no other" }),
+    by: z.string().meta({ description: "Who may not approve it" }),
+    reason: z.string(),
+    at: z.string(),
+    expiresAt: z.string(),
+  })
+  .meta({
+    examples: [
+      {
+        id: "f3a1c09b",
+        name: "checkout",
+        percent: 50,
+        version: 42,
+        by: "ana",
+        reason: "step 4",
+        at: "2025-03-01T12:00:00.004Z",
+        expiresAt: "2025-03-01T12:30:00.004Z",
+      },
+    ],
+  });
+export type ProposalView = z.output<typeof proposalView>;
 
 /** A rollback or hold that goes straight to the store. */
 export interface DirectWrite {

@@ -1,0 +1,108 @@
+/** A cutover as the API shows it (zod). JSON, locale-free. */
+import { z } from "zod";
+import { stateNames } from "../../state/rules/model.ts";
+import { approvalView, proposalView, scopes } from "./write.ts";
+
+/** Path parameters of every call on one cutover. */
+export const cutoverName = z.object({ name: z.string().meta({ description: "The cutover's name" }) });
+
+const timestamp = z.string().meta({ description: "RFC 3339; empty at version 0" });
+
+export const sideTraffic = z.object({
+  requests: z.int().meta({ description: "Requests that count towards the error rate" }),
+  errors: z.int(),
+  errorRate: z.number().nullable().meta({ description: "errors / requests; null without requests" }),
+  p50: z.number().nullable().meta({ description: "Seconds; null without requests" }),
+  p99: z.number().nullable().meta({ description: "Seconds; null without requests" }),
+});
+export type SideTraffic = z.output<typeof sideTraffic>;
+
+const sideUnderWay = z.object({
+  open: z.int(),
+  atLeast: z.boolean().meta({ description: "As many as are kept are open: there may be more" }),
+  oldestStartedAt: z.string().nullable().meta({ description: "RFC 3339; null when none is open" }),
+});
+
+const sidesUnderWay = z.object({ legacy: sideUnderWay, new: sideUnderWay }).nullable();
+export type SidesUnderWay = z.output<typeof sidesUnderWay>;
+
+/** What is under way in the whole fleet, the same on every instance. Null rather than old. */
+const underWayView = {
+  journeys: sidesUnderWay.meta({
+    description:
+      "Journeys under way, those voided by a hard rollback left out; null without journeys, and while the store can not tell",
+  }),
+  unfinished: sidesUnderWay.meta({
+    description:
+      "Orders each side owns and no 2xx has finished; null where no route that ends a journey or takes a payment can name an order, and while the store can not tell",
+  }),
+};
+
+const figures = { requests: 4312, errors: 4, errorRate: 0.000928, p50: 0.018, p99: 0.21 };
+const countUnderWay = { open: 41, atLeast: false, oldestStartedAt: "2025-03-01T10:51:30.000Z" };
+
+export const cutoverView = z
+  .object({
+    name: z.string(),
+    legacy: z.string(),
+    new: z.string(),
+    percent: z.number(),
+    state: z.enum(stateNames),
+    version: z.int(),
+    pinEpoch: z.int(),
+    updatedAt: timestamp,
+    updatedBy: z.string(),
+    reason: z.string(),
+    scope: z.enum(scopes).meta({
+      description:
+        "`local`: this instance was told so while the store was out of reach; the others may not know",
+    }),
+    approval: approvalView
+      .optional()
+      .meta({ description: "Four eyes; without it, one person may raise to any percent" }),
+    proposal: proposalView.optional().meta({ description: "The raise that waits for another person" }),
+    traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
+    ...underWayView,
+    instances: z.object({
+      live: z.int().meta({
+        description:
+          "Instances with a current lease in the store; only this one is known while the store is out of reach",
+      }),
+      applied: z.int().meta({ description: "Those of them that decide by this version" }),
+    }),
+  })
+  .meta({
+    examples: [
+      {
+        name: "checkout",
+        legacy: "social-shop",
+        new: "marketplace",
+        percent: 10,
+        state: "open",
+        version: 42,
+        pinEpoch: 0,
+        updatedAt: "2025-03-01T11:04:09.120Z",
+        updatedBy: "ops-1",
+        reason: "step 2",
+        scope: "fleet",
+        traffic: { windowSeconds: 60, legacy: figures, new: figures },
+        journeys: { legacy: countUnderWay, new: { ...countUnderWay, open: 3 } },
+        unfinished: { legacy: countUnderWay, new: { ...countUnderWay, open: 2 } },
+        instances: { live: 6, applied: 6 },
+      },
+    ],
+  });
+export type CutoverView = z.output<typeof cutoverView>;
+
+/** Event `metrics`: the figures of one cutover, once a second. */
+export const metricsEvent = z.array(
+  cutoverView.pick({
+    name: true,
+    proposal: true,
+    traffic: true,
+    journeys: true,
+    unfinished: true,
+    instances: true,
+  }),
+);
+export type MetricsEvent = z.output<typeof metricsEvent>;

@@ -1,0 +1,67 @@
+/** An instance as the API shows it (zod): its record, its health, its clock, and who the caller is to it. */
+import { z } from "zod";
+import { roles } from "../../state/rules/model.ts";
+
+export const instanceView = z
+  .object({
+    id: z.string(),
+    startedAt: z.string(),
+    seenAt: z.string(),
+    versions: z.record(z.string(), z.int()),
+  })
+  .meta({
+    examples: [
+      {
+        id: "proxy-1",
+        startedAt: "2025-03-01T08:00:00.000Z",
+        seenAt: "2025-03-01T12:00:00.004Z",
+        versions: { checkout: 43 },
+      },
+    ],
+  });
+
+const contact = z.object({
+  up: z.boolean().meta({ description: "Whether the store answered the last call" }),
+  stalenessSeconds: z.number().meta({ description: "Seconds since the store last answered" }),
+});
+
+export type ContactView = z.output<typeof contact>;
+
+/** Event `tick`: the server's time, once a second. What is older than three ticks is stale. */
+export const tickEvent = z.object({ serverTime: z.string(), store: contact });
+export type TickEvent = z.output<typeof tickEvent>;
+
+export const phases = ["starting", "ready", "draining"] as const;
+export type Phase = (typeof phases)[number];
+
+export const healthView = z.object({
+  status: z.enum(phases),
+  store: contact,
+  cutovers: z.record(z.string(), z.int()).meta({ description: "The version this instance decides by" }),
+});
+
+/** Who asks, as this instance knows it, and what time it is there. */
+export const identity = z
+  .object({
+    name: z.string().meta({ description: "Stands in the history as by" }),
+    role: z.enum(roles),
+    instance: z.string(),
+    version: z.string().meta({ description: "Of the program" }),
+    serverTime: z.string().meta({ description: "RFC 3339, the instance's clock" }),
+    storeTime: z.string().nullable().meta({ description: "RFC 3339, the store's clock; null: out of reach" }),
+    storeMs: z.number().nullable().meta({ description: "How long the store took to answer" }),
+  })
+  .meta({
+    examples: [
+      {
+        name: "ana",
+        role: "operator",
+        instance: "1f0c77ab",
+        version: "0.1.0",
+        serverTime: "2025-03-01T12:00:00.000Z",
+        storeTime: "2025-03-01T12:00:00.002Z",
+        storeMs: 0.8,
+      },
+    ],
+  });
+export type Identity = z.output<typeof identity>;

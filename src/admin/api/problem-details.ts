@@ -1,0 +1,53 @@
+/** What the API answers when it does not do as asked (zod): problem details (RFC 9457) with a stable `code`. */
+import { z } from "zod";
+import { refusalCodes, stateNames } from "../../state/rules/model.ts";
+
+/** Every `code` of a problem body (RFC 9457). */
+export const problemCodes = [
+  "malformed_request",
+  "malformed_body",
+  "unauthenticated",
+  "not_found",
+  "method_not_allowed",
+  "request_timeout",
+  "body_too_large",
+  "unsupported_media_type",
+  "invalid",
+  "headers_too_large",
+  "too_many_attempts",
+  "too_many_streams",
+  "store_unavailable",
+  "issuer_unavailable",
+  "internal",
+  ...refusalCodes,
+] as const;
+export type ProblemCode = (typeof problemCodes)[number];
+
+export const problemDetails = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(problemCodes),
+    detail: z.string().optional(),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: "With `invalid`: each field that was refused, and what was expected" }),
+    current: z
+      .object({ percent: z.number(), state: z.enum(stateNames), version: z.int() })
+      .optional()
+      .meta({ description: "With a refusal of the rule book: how the cutover stands" }),
+  })
+  .meta({
+    examples: [
+      {
+        type: "about:blank",
+        title: "Conflict",
+        status: 409,
+        code: "held",
+        detail: "the cutover is held: resume it first",
+      },
+    ],
+  });
+export type ProblemDetails = z.output<typeof problemDetails>;

@@ -1,0 +1,122 @@
+/**
+ * What those who use the API need of the rule book itself: the limits of what it takes, percents as people type and read
+ * them, who may do what, and what a change would do. PURE, with no schema to load.
+ */
+import { byHand } from "../../state/rules/history.ts";
+import {
+  type Change,
+  type CutoverState,
+  type RefusalCode,
+  type Role,
+  roles,
+  transition,
+} from "../../state/rules/model.ts";
+import {
+  formatPercent,
+  maxThousandths,
+  parsePercent,
+  percentFromNumber,
+  percentToNumber,
+} from "../../state/rules/percent.ts";
+
+/** Characters. */
+export const longestReason = 500;
+export const longestWaitMs = 60_000;
+/** The largest `limit` of a history call, and what it is without one. */
+export const historyLimits = { most: 1000, default: 50 } as const;
+
+/** What a token may be for, the least first. */
+export const tokenRoles: readonly Role[] = roles;
+
+/** `by ana`; what an engineer wrote into the store has nobody's name. */
+export function byWhom(name: string): string {
+  return isByHand(name) ? name : `by ${name}`;
+}
+
+export function isByHand(name: string): boolean {
+  return name === byHand;
+}
+
+/** Reads a percent in decimal. @returns 0–100; `undefined` when it is none with at most 3 decimals */
+export function percentOf(text: string): number | undefined {
+  const thousandths = parsePercent(text);
+  return thousandths === undefined ? undefined : percentToNumber(thousandths);
+}
+
+/** 12.5 → `12.5`, exact to three decimals. */
+export function percentText(percent: number): string {
+  return formatPercent(thousandthsOf(percent));
+}
+
+/** The other side's, exact to three decimals: 12.5 → 87.5. */
+export function restOf(percent: number): number {
+  return percentToNumber(maxThousandths - thousandthsOf(percent));
+}
+
+function thousandthsOf(percent: number): number {
+  return Math.round(percent * 1000);
+}
+
+/** A change as the calls of the API name it. */
+export interface Intent {
+  readonly call: "percent" | "rollback" | "hold" | "resume" | "close";
+  readonly percent?: number | undefined;
+  readonly hard?: boolean | undefined;
+  readonly ifVersion?: number | undefined;
+}
+
+/** How a cutover stands, as the API shows it. */
+type Standing = Omit<CutoverState, "percentThousandths"> & {
+  readonly percent: number;
+  readonly approval?: { readonly over: number } | undefined;
+};
+
+/** `proposed`: it would wait for another person, and become this once they approve it. */
+export type Foreseen =
+  | { readonly kind: "refused"; readonly code: RefusalCode }
+  | {
+      readonly kind: "accepted" | "proposed";
+      readonly changed: boolean;
+      readonly to: Pick<Standing, "percent" | "state" | "version">;
+    };
+
+/** @returns what the change would do by the rule book; `undefined` when its percent is none */
+export function foresee(view: Standing, intent: Intent, role: Role): Foreseen | undefined {
+  const change = changeOf(intent);
+  if (change === undefined) return undefined;
+  const { ifVersion } = intent;
+  const request = {
+    change,
+    actor: { name: "dry run", role },
+    reason: "",
+    at: "",
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+  };
+  const overThousandths = view.approval && percentFromNumber(view.approval.over);
+  const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths } };
+  const alone = transition(stateOf(view), { ...request, ...fourEyes });
+  const isProposed = !alone.accepted && alone.code === "approval_required";
+  const verdict = isProposed ? transition(stateOf(view), request) : alone;
+  if (!verdict.accepted) return { kind: "refused", code: verdict.code };
+  const { percentThousandths, state, version } = verdict.next;
+  return {
+    kind: isProposed ? "proposed" : "accepted",
+    changed: verdict.changed,
+    to: { percent: percentToNumber(percentThousandths), state, version },
+  };
+}
+
+function changeOf({ call, percent, hard }: Intent): Change | undefined {
+  if (call === "percent") {
+    const percentThousandths = percent === undefined ? undefined : percentFromNumber(percent);
+    return percentThousandths === undefined ? undefined : { action: "set", percentThousandths };
+  }
+  if (call === "rollback" && hard === true) return { action: "rollback_hard" };
+  return { action: call };
+}
+
+function stateOf(view: Standing): CutoverState {
+  const { percent, state, version, pinEpoch, updatedAt, updatedBy, reason } = view;
+  const percentThousandths = percentFromNumber(percent) ?? 0;
+  return { percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason };
+}

@@ -1,0 +1,69 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { byWhom, foresee, percentOf, percentText, restOf } from "../../../../src/admin/api/rules.ts";
+
+const stands = {
+  percent: 10,
+  state: "open",
+  version: 42,
+  pinEpoch: 0,
+  updatedAt: "2025-03-01T11:04:09.120Z",
+  updatedBy: "ana",
+  reason: "step 2",
+} as const;
+
+describe("what a change would do", () => {
+  test("an accepted one tells where the cutover would stand then", () => {
+    expect(foresee(stands, { call: "percent", percent: 12.5 }, "operator")).toEqual({
+      kind: "accepted",
+      changed: true,
+      to: { percent: 12.5, state: "open", version: 43 },
+    });
+    expect(foresee(stands, { call: "rollback", hard: true }, "responder")).toMatchObject({
+      to: { percent: 0, state: "rolled_back" },
+    });
+  });
+
+  test("one that changes nothing is told as such", () => {
+    expect(foresee(stands, { call: "percent", percent: 10 }, "operator")).toMatchObject({
+      changed: false,
+      to: { version: 42 },
+    });
+  });
+
+  test("the rule book refuses it by role, version and state", () => {
+    const refused = (code: string) => ({ kind: "refused", code });
+    expect(foresee(stands, { call: "percent", percent: 11 }, "responder")).toEqual(refused("forbidden"));
+    expect(foresee(stands, { call: "hold", ifVersion: 41 }, "admin")).toEqual(refused("version_conflict"));
+    expect(foresee(stands, { call: "close" }, "admin")).toEqual(refused("not_complete"));
+  });
+
+  test("a raise by more points than one person may make would be proposed", () => {
+    const limited = { ...stands, approval: { over: 10 } };
+    const raise = { call: "percent", percent: 20.001 } as const;
+    expect(foresee(limited, raise, "operator")).toMatchObject({ kind: "proposed", to: { percent: 20.001 } });
+    expect(foresee(limited, { ...raise, percent: 20 }, "operator")).toMatchObject({ kind: "accepted" });
+    expect(foresee(limited, raise, "viewer")).toEqual({ kind: "refused", code: "forbidden" });
+  });
+
+  test("nothing is foreseen of a percent that is none", () => {
+    expect(foresee(stands, { call: "percent", percent: 101 }, "admin")).toBeUndefined();
+    expect(foresee(stands, { call: "percent" }, "admin")).toBeUndefined();
+  });
+});
+
+test("a percent reads back as it is written, and both sides' add up to 100", () => {
+  const seed = Date.now();
+  const thousandths = fc.integer({ min: 0, max: 100_000 });
+  const property = fc.property(thousandths, (number) => {
+    const percent = number / 1000;
+    expect(percentOf(percentText(percent)), `seed ${seed}`).toBe(percent);
+    expect(Math.round(restOf(percent) * 1000) + number, `seed ${seed}`).toBe(100_000);
+  });
+  fc.assert(property, { seed, verbose: 1 });
+});
+
+test("who has changed it is named, but for what came by hand", () => {
+  expect(byWhom("ana")).toBe("by ana");
+  expect(byWhom("by hand")).toBe("by hand");
+});
