@@ -211,9 +211,9 @@ function openPlane(config: Config, counting: Counting, lasting: Lasting, options
     },
   };
   try {
-    const witnessesOf = witnessesFor(lasting.witnesses, counting.meter, untilOver);
+    const witnessesOf = witnessesFor(lasting.witnesses, counting, untilOver);
     const table = compileTable(config, lease.ways, options.secrets, witnessesOf);
-    const unread = counting.meter.row();
+    const unread = counting.row();
     return {
       table,
       maxConnections: config.limits.connections,

@@ -4,7 +4,8 @@ import type { Notebook } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
 import type { Witness } from "../proxy/witness.ts";
-import { countsRoute, countsUnmatched, type Meter } from "../telemetry/requests/meter.ts";
+import type { Counting } from "../telemetry/requests/counting.ts";
+import { countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
 
 /** Those that last as long as the process. */
 export interface LastingWitnesses {
@@ -43,13 +44,17 @@ export function createLastingWitnesses(
 }
 
 /** @param last is told last of all: what it lets go of, the others may need until then */
-export function witnessesFor(lasting: LastingWitnesses, meter: Meter, last: Witness): WitnessesOf {
+export function witnessesFor(
+  lasting: LastingWitnesses,
+  counting: Pick<Counting, "row">,
+  last: Witness,
+): WitnessesOf {
   const { accessLog, upgrades, notices, journeys, orders } = lasting;
   return (route) => {
-    if (route === undefined) return [countsUnmatched(meter.row()), upgrades, accessLog, last];
+    if (route === undefined) return [countsUnmatched(counting.row()), upgrades, accessLog, last];
     const { cutover, name, finishes } = route;
     return [
-      countsRoute(meter.row(cutover.name, name)),
+      countsRoute(counting.row(cutover.name, name)),
       notices,
       ...(cutover.journey === undefined ? [] : [journeys]),
       ...(finishes ? [orders] : []),

@@ -1,5 +1,5 @@
 /**
- * The way of log lines to a file descriptor, standard output above all, without ever holding up the event loop.
+ * The way of log lines to a file descriptor, standard output above all. The event loop never waits for it.
  *
  *   write      goes out at once, after what came before it (`ready` must be seen the moment it is true)
  *   writeSoon  waits for company: 100 ms or 64 KiB, whichever comes first (one system call for many requests)
@@ -11,8 +11,8 @@
  * order is kept as long as somebody reads. Where several processes write to one pipe (`isShared`), no write is longer
  * than what the system keeps in one piece.
  *
- * A reader that stops reading and keeps the pipe open holds up the end of the process, too: Node waits for the
- * write under way. That is every program's lot on a blocking pipe, and SIGKILL's to end.
+ * A reader that stops reading and keeps the pipe open delays the end of the process, too: Node waits for the write
+ * under way. That is every program's lot on a blocking pipe, and SIGKILL's to end.
  */
 import { closeSync, mkdirSync, openSync, write as writeFd, writeSync } from "node:fs";
 import { dirname } from "node:path";

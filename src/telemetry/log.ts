@@ -89,7 +89,7 @@ function escaped(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** The time of now in ISO 8601; the part down to the second is kept as long as it holds. */
+/** The time of now in ISO 8601; the part down to the second is made once a second. */
 function createIsoTime(now: () => number): () => string {
   let second = Number.NaN;
   let prefix = "";

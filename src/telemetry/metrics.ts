@@ -9,7 +9,7 @@
  *     (sum by (cutover) (rate(cutover_decisions_total{side="new"}[5m]))
  *       - sum by (cutover) (rate(cutover_decisions_total{reason="fallback"}[5m])))
  *       / sum by (cutover) (rate(cutover_decisions_total{reason!="fallback"}[5m]))
- *   of the decisions the percent alone made, to be held against cutover_percent / 100:
+ *   of the decisions the percent alone made, to be compared with cutover_percent / 100:
  *     sum by (cutover) (rate(cutover_decisions_total{side="new",reason="bucket"}[5m]))
  *       / sum by (cutover) (rate(cutover_decisions_total{reason="bucket"}[5m]))
  *   why requests go where they go:
@@ -34,9 +34,9 @@ const rollbackTriggers = ["operator", "out_of_band", "local"] as const;
 type RollbackTrigger = (typeof rollbackTriggers)[number];
 
 export interface Metrics {
-  /** Of the cutovers the metrics were made with. */
+  /** Counts for the cutovers that the metrics were made with; shown until another is. */
   readonly counting: Counting;
-  /** Counts for another configuration beside those before it. */
+  /** Counts for another configuration, beside those before it. */
   count(cutovers: readonly CutoverRoutes[]): Counting;
   /**
    * Has the page show the series of a counting from now on. What was counted stays: a series that goes keeps its count
@@ -62,7 +62,7 @@ export interface Metrics {
 
 interface MetricsOptions {
   readonly cutovers: readonly CutoverRoutes[];
-  /** Of the package. */
+  /** The package's. */
   readonly version: string;
   /** `Following.contact`; asked at a scrape. */
   readonly contact: () => { readonly up: boolean; readonly stalenessMs: number };

@@ -23,7 +23,7 @@ import type { Way } from "../../src/proxy/upstream/admission.ts";
 import type { ForwardRequest, ResponseSink } from "../../src/proxy/upstream/port.ts";
 import type { ExchangeRecord, Witness } from "../../src/proxy/witness.ts";
 import { type CutoverState, initialState, type Side } from "../../src/state/rules/model.ts";
-import type { MeterRow } from "../../src/telemetry/requests/meter.ts";
+import type { MeterRow } from "../../src/telemetry/requests/counts.ts";
 import { wayTo } from "./ways.ts";
 
 export interface Attempt {

@@ -8,8 +8,7 @@
  * As long as one process serves by one configuration, nothing is ever named.
  */
 import type { TrafficRecorder } from "../traffic/traffic.ts";
-import { type CutoverRoutes, createCounts } from "./counts.ts";
-import type { Meter, MeterRow } from "./meter.ts";
+import { type CutoverRoutes, createCounts, type MeterRow } from "./counts.ts";
 import {
   type CountValues,
   countFamilies,
@@ -22,7 +21,11 @@ import {
 
 /** The counting of one configuration. */
 export interface Counting {
-  readonly meter: Meter;
+  /**
+   * @param cutover and route: absent for requests that no cutover matches
+   * @throws Error when the configuration has no such route
+   */
+  row(cutover?: string, route?: string): MeterRow;
   /** Has the totals stand in the arrays of this counting from now on. */
   show(): ShownCounts;
   /** Nothing counts on it any more; what it has counted stays. May be called again. */
@@ -84,7 +87,7 @@ export function createRequestCounts(
       const own = createCountedTable(cutovers, recorder);
       counted.add(own);
       return {
-        meter: own.meter,
+        row: own.row,
         show() {
           const before = shown;
           shown = own;
@@ -119,8 +122,7 @@ export function createRequestCounts(
   };
 }
 
-interface CountedTable extends ShownCounts {
-  readonly meter: Meter;
+interface CountedTable extends ShownCounts, Pick<Counting, "row"> {
   /** @returns what stands in the arrays, which are at 0 afterwards */
   take(): SeriesCounts;
   /** @returns what has no place here */
@@ -140,14 +142,12 @@ function createCountedTable(
   return {
     table,
     values,
-    meter: {
-      row(cutover = "none", route = "none"): MeterRow {
-        const position = positions.get(cutover);
-        if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
-        const routeIndex = position.routes.get(route);
-        if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
-        return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover));
-      },
+    row(cutover = "none", route = "none") {
+      const position = positions.get(cutover);
+      if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
+      const routeIndex = position.routes.get(route);
+      if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
+      return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover));
     },
     take() {
       const taken = noCounts();

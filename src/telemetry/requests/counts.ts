@@ -1,17 +1,16 @@
 /**
- * The numbers behind the metrics of traffic: flat typed arrays, indexed by small integers that are settled when
+ * The numbers behind the metrics of requests: flat typed arrays, indexed by small integers that are settled when
  * the configuration is. A row is a few closures over fixed offsets, so counting a request allocates nothing,
- * hashes nothing and builds no label; labels are joined to the numbers at a scrape (metrics.ts).
+ * hashes nothing and builds no label; labels are joined to the numbers at a scrape (page.ts).
  *
  * The last cutover of the table is `none`, with the one route `none`: requests that no cutover matches.
  * Counters are doubles: exact up to 2^53.
  */
 import { type Reason, reasons } from "../../decide/decide.ts";
 import { type Outcome, outcomes } from "../../proxy/outcome.ts";
-import type { ServedSide } from "../../proxy/witness.ts";
+import type { ExchangeRecord, ServedSide, Witness } from "../../proxy/witness.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
 import type { TrafficRecorder } from "../traffic/traffic.ts";
-import type { MeterRow } from "./meter.ts";
 
 export const meteredSides = [...sides, "none"] as const satisfies readonly ServedSide[];
 
@@ -29,6 +28,19 @@ export const durationBuckets = durationBoundsSeconds.length + 1;
 export interface CutoverRoutes {
   readonly name: string;
   readonly routes: readonly string[];
+}
+
+/** Counts the requests of one route. It is resolved once, when the routes are compiled. */
+export interface MeterRow {
+  /** Counted when made; falling back is a decision of its own. */
+  decided(side: Side, reason: Reason): void;
+  /** One more request in flight to the side. */
+  began(side: ServedSide): void;
+  /**
+   * The request is over: counts it, its duration, and takes it out of flight. Pairs with one `began`
+   * on the same side: a request that falls back is settled on new before it begins on legacy.
+   */
+  settled(side: ServedSide, outcome: Outcome, seconds: number): void;
 }
 
 export interface Counts {
@@ -96,4 +108,35 @@ function durationBucket(seconds: number): number {
     bucket += 1;
   }
   return bucket;
+}
+
+/** Counts what matches no route: in flight from its arrival on. */
+export function countsUnmatched(row: MeterRow): Witness {
+  return {
+    arrived: ({ side }) => row.began(side),
+    settled: (record, outcome) => row.settled(record.side, outcome, secondsOf(record)),
+  };
+}
+
+/** Counts a route's requests: in flight once they are decided, and each attempt on the side that it was made on. */
+export function countsRoute(row: MeterRow): Witness {
+  return {
+    decided({ decided }) {
+      if (decided === undefined) return;
+      const { side, reason } = decided.decision;
+      row.decided(side, reason);
+      row.began(side);
+    },
+    fellBack: (record, outcome) => row.settled(record.side, outcome, secondsOf(record)),
+    settled(record, outcome) {
+      // Over before it was in flight.
+      if (record.side === "none") row.began("none");
+      row.settled(record.side, outcome, secondsOf(record));
+    },
+  };
+}
+
+/** The time of the attempt. */
+function secondsOf({ attemptAt, endedAt }: ExchangeRecord): number {
+  return (endedAt - attemptAt) / 1000;
 }

@@ -39,7 +39,7 @@ export function latencyQuantile(counts: Float64Array, q: number): number | null 
   return latencyOf(bucket);
 }
 
-/** Of a whole number of at least 16: the octave and, in its lowest bits, the place within it. */
+/** @param micros a whole number of at least 16 @returns its octave and, in the lowest bits, the place within it */
 function positionOf(micros: number): number {
   const shift = 31 - Math.clz32(micros) - bucketsPerOctaveLog2;
   return (shift << bucketsPerOctaveLog2) + (micros >> shift);

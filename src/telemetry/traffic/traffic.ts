@@ -5,7 +5,7 @@
  * a slot is cleared when its turn comes again.
  *
  * What counts as a request and as an error is outcome.ts's; latencies are those of the requests that count.
- * Each instance publishes its figures in a sparse form with its lease (InstanceRecord.traffic); whoever answers
+ * Each instance publishes its figures in a sparse form with its lease (InstanceRecord.traffic); the one that answers
  * `status` merges the forms of all live instances, the sums exactly, the quantiles from the merged histograms. A
  * worker keeps no window: it hands what it has counted to its primary, which adds it to its own as of that moment.
  */

@@ -64,14 +64,14 @@ function serve(
     begin(nth) {
       const all = configuration.flatMap(({ name, routes }) => routes.map((route) => [name, route] as const));
       const [cutover, route] = all[nth % all.length] ?? ["", ""];
-      counting.meter.row(cutover, route).began("new");
+      counting.row(cutover, route).began("new");
       underWay.push({ by: counting, cutover, route });
     },
     settle(nth, seconds) {
       const [ended] = underWay.splice(nth % Math.max(1, underWay.length), 1);
       if (ended === undefined) return;
       const { by, cutover, route } = ended;
-      by.meter.row(cutover, route).settled("new", "ok", seconds);
+      by.row(cutover, route).settled("new", "ok", seconds);
       settled.push(
         `cutover_requests_total{cutover="${cutover}",route="${route}",side="new",outcome="ok"}`,
         `cutover_request_duration_seconds_count{cutover="${cutover}",side="new"}`,

@@ -53,9 +53,7 @@ describe("the counters", () => {
         const rows = new Map(
           places.map((place) => [
             place,
-            place[0] === "none"
-              ? metrics.counting.meter.row()
-              : metrics.counting.meter.row(place[0], place[1]),
+            place[0] === "none" ? metrics.counting.row() : metrics.counting.row(place[0], place[1]),
           ]),
         );
         const tally = new Map<string, number>();

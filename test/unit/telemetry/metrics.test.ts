@@ -80,7 +80,7 @@ describe("the series of a configured cutover", () => {
     const metrics = twoCutovers();
     const series = 'cutover_requests_total{cutover="checkout",route="pay",side="none",outcome="rejected"}';
     expect((await scrape(metrics)).has(series)).toBe(false);
-    const row = metrics.counting.meter.row("checkout", "pay");
+    const row = metrics.counting.row("checkout", "pay");
     row.began("none");
     row.settled("none", "rejected", 0.002);
     const samples = await scrape(metrics);
@@ -90,7 +90,7 @@ describe("the series of a configured cutover", () => {
 
   test("stay apart where two cutovers have a route of one name", async () => {
     const metrics = twoCutovers();
-    const row = metrics.counting.meter.row("returns", "pay");
+    const row = metrics.counting.row("returns", "pay");
     row.began("new");
     row.settled("new", "ok", 0.1);
     const samples = await scrape(metrics);
@@ -103,7 +103,7 @@ describe("the series of a configured cutover", () => {
 describe("the duration histogram", () => {
   test("has inclusive bounds, cumulative buckets and what is above them all in +Inf", async () => {
     const metrics = twoCutovers();
-    const row = metrics.counting.meter.row("checkout", "cart");
+    const row = metrics.counting.row("checkout", "cart");
     for (const seconds of [0.0005, 0.1, 0.1001, 61]) {
       row.began("legacy");
       row.settled("legacy", "ok", seconds);
@@ -184,8 +184,8 @@ describe("names", () => {
 
   test("refuses a row, a state or a rollback of a cutover that is not configured", () => {
     const metrics = twoCutovers();
-    expect(() => metrics.counting.meter.row("nothing", "pay")).toThrow("nothing");
-    expect(() => metrics.counting.meter.row("checkout", "nothing")).toThrow("nothing");
+    expect(() => metrics.counting.row("nothing", "pay")).toThrow("nothing");
+    expect(() => metrics.counting.row("checkout", "nothing")).toThrow("nothing");
     expect(() => metrics.setState("nothing", initialState())).toThrow("nothing");
     expect(() => metrics.rollback("none", "operator")).toThrow("no cutover");
   });
@@ -200,13 +200,13 @@ describe("a scrape", () => {
   test("passes promtool check metrics, process metrics included", async () => {
     const metrics = twoCutovers();
     addProcessMetrics(metrics.registry);
-    const row = metrics.counting.meter.row("checkout", "pay");
+    const row = metrics.counting.row("checkout", "pay");
     row.decided("new", "bucket");
     for (const side of ["new", "legacy", "none"] as const) {
       row.began(side);
       row.settled(side, "client_aborted", 0.3);
     }
-    const none = metrics.counting.meter.row();
+    const none = metrics.counting.row();
     none.began("none");
     none.settled("none", "ok", 0.01);
     metrics.rollback("checkout", "operator");

@@ -10,8 +10,8 @@ const cutovers = [
   { name: "search", routes: ["find"] },
 ];
 
-function settle({ meter }: Counting, cutover: string, route: string, seconds = 1): void {
-  const row = meter.row(cutover, route);
+function settle(counting: Counting, cutover: string, route: string, seconds = 1): void {
+  const row = counting.row(cutover, route);
   row.began("new");
   row.settled("new", "ok", seconds);
 }
@@ -28,7 +28,7 @@ describe("the names of the series", () => {
     for (const side of meteredSides) {
       for (const outcome of outcomes) {
         const counts = createRequestCounts();
-        const row = counts.count(cutovers).meter.row(cutover, route);
+        const row = counts.count(cutovers).row(cutover, route);
         row.began(side);
         row.settled(side, outcome, 0.002);
         expect(counts.take()).toEqual({
@@ -43,7 +43,7 @@ describe("the names of the series", () => {
     for (const side of ["legacy", "new"] as const) {
       for (const reason of reasons) {
         const counts = createRequestCounts();
-        counts.count(cutovers).meter.row(cutover, route).decided(side, reason);
+        counts.count(cutovers).row(cutover, route).decided(side, reason);
         expect(counts.take().decisions).toEqual([[`${cutover}/${side}/${reason}`, 1]]);
       }
     }
@@ -76,7 +76,7 @@ describe("counts that are handed on", () => {
 
   test("say what is in flight as it changes", () => {
     const counts = createRequestCounts();
-    const row = counts.count(cutovers).meter.row("search", "find");
+    const row = counts.count(cutovers).row("search", "find");
     row.began("new");
     expect(counts.take().inflight).toEqual([["search/new", 1]]);
     row.settled("new", "ok", 1);

@@ -81,7 +81,7 @@ describe("traffic figures", () => {
       contact: () => ({ up: true, stalenessMs: 0 }),
       traffic,
     });
-    const row = metrics.counting.meter.row("checkout", "pay");
+    const row = metrics.counting.row("checkout", "pay");
     row.began("new");
     row.settled("new", "server_error", 0.2);
     row.began("none");

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Decided, ServedSide } from "../../../../src/proxy/witness.ts";
 import { initialState, type Side } from "../../../../src/state/rules/model.ts";
-import { countsRoute, countsUnmatched, type MeterRow } from "../../../../src/telemetry/requests/meter.ts";
+import { countsRoute, countsUnmatched, type MeterRow } from "../../../../src/telemetry/requests/counts.ts";
 import { recordOf } from "../../../support/exchange-record.ts";
 
 function createRow() {
