@@ -9,14 +9,13 @@
 import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { createSignal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
-import { createOwnership } from "../ownership/ownership.ts";
+import { createOwnerMemory, createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import { createSpool } from "../ownership/spool/spool.ts";
-import { createSpoolFile, type LateOwner } from "../ownership/spool/spool-file.ts";
+import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
@@ -30,7 +29,6 @@ import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
 import { createUpstreamPool } from "../proxy/upstream/open.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Following } from "../state/follow/snapshot.ts";
-import type { Side } from "../state/rules/model.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
@@ -125,7 +123,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const timers = systemTimers;
   const names = Object.keys(config.cutovers);
   const counts = createOwnershipMetrics(registry, names);
-  const recorded = createSignal<[late: LateOwner, owner: Side]>();
+  const memory = createOwnerMemory();
   const spool = createSpool({
     owners: ownershipStores.owners,
     file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
@@ -133,7 +131,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     timers,
     log,
     counts,
-    onRecorded: recorded.tell,
+    onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
   });
   showWaiting(registry, spool.waiting);
   const notebook = createNotebook({
@@ -146,6 +144,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const countOrders = new Set<string>();
   const ownership = createOwnership({
     ...ownershipStores,
+    memory,
     spool,
     onLearned(cutover, { key, ttlMs }, side) {
       if (countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
@@ -153,7 +152,6 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     counts,
     clock,
   });
-  recorded.hear((fact, owner) => ownership.remember(fact.cutover, fact, owner));
   const pins = createPins({ pins: ownershipStores.pins, clock, onUnknown: counts.unknownPin });
   const upgrades = createUpgradeCounts(registry, names);
   return {

@@ -8,9 +8,8 @@
  * What other instances record is remembered here too, as far as it is heard of: an outage then finds every instance
  * knowing the owners of before, and a callback elsewhere needs no question.
  *
- * Neither a fact nor a claim changes while it is kept, so what is remembered can not be wrong; it can only outlive the
- * record by what the memory holds, and then still says where the order is. The two are remembered apart (store.ts),
- * so that no client can have orders forgotten by using many keys.
+ * Neither a fact nor a claim changes while it is kept, so what is remembered cannot be wrong; it can only outlive its
+ * record, and then still says where the order is.
  */
 
 import { createBoundedMap } from "../base/bounded-map.ts";
@@ -38,119 +37,63 @@ export interface OwnershipOptions {
   readonly backSinceMs?: () => number;
   /** As the stores' own. */
   readonly watch?: OwnershipStores["watch"] | undefined;
+  readonly memory: OwnerMemory;
   readonly spool: Pick<Spool, "add">;
   /** Hears of each key that a side has made and nobody owned before, as far as is known. */
   readonly onLearned?: ((cutover: string, key: OwnerKey, side: Side) => void) | undefined;
   readonly counts: OwnershipCounts;
   readonly clock: Pick<Clock, "now" | "monotonic">;
-  /** Most facts remembered, and of claims half as many; 200,000 without it. */
-  readonly remembered?: number;
+}
+
+/** What this process knows of owners: facts and claims apart, so that no client has orders forgotten by many keys. */
+export interface OwnerMemory {
+  /** The store, or another instance, has told who owns a key. */
+  remember(cutover: string, key: NamedKey, side: Side): void;
+  recall(cutover: string, key: NamedKey): Side | undefined;
 }
 
 /** How long other instances may take to hand in what waited in their spools. */
 export const recoveryMs = 5000;
 
-export interface RememberingOwnership extends Ownership {
-  /** The store has told who owns a key. */
-  remember(cutover: string, key: NamedKey, side: Side): void;
+/** @param most facts remembered, and of claims half as many */
+export function createOwnerMemory(most = 200_000): OwnerMemory {
+  const facts = createBoundedMap<Side>(most);
+  const claims = createBoundedMap<Side>(Math.ceil(most / 2));
+  const memoryOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
+  return {
+    remember: (cutover, key, side) => memoryOf(key).set(`${cutover}:${key.key}`, side),
+    recall: (cutover, key) => memoryOf(key).get(`${cutover}:${key.key}`),
+  };
 }
 
-export function createOwnership(options: OwnershipOptions): RememberingOwnership {
-  const { owners, backSinceMs = () => Number.NEGATIVE_INFINITY, spool, counts, clock } = options;
-  const { remembered = 200_000 } = options;
-  const facts = createBoundedMap<Side>(remembered);
-  const claims = createBoundedMap<Side>(Math.ceil(remembered / 2));
-  let failedAtMs = Number.NEGATIVE_INFINITY;
-
-  const memoryOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
-  const remember = (cutover: string, key: NamedKey, side: Side) =>
-    memoryOf(key).set(`${cutover}:${key.key}`, side);
-  const recall = (cutover: string, key: NamedKey) => memoryOf(key).get(`${cutover}:${key.key}`);
+export function createOwnership(options: OwnershipOptions): Ownership {
+  const { owners, memory, counts, onLearned } = options;
+  const { recall, remember } = memory;
+  const asking: Asking = { ...options, trouble: createTrouble(options) };
   options.watch?.(remember);
-  const isTroubled = () => clock.monotonic() < Math.max(failedAtMs, backSinceMs()) + recoveryMs;
-  const failed = () => {
-    failedAtMs = clock.monotonic();
-  };
-
-  function found(
-    cutover: string,
-    keys: readonly OwnerKey[],
-    sides: readonly (Side | undefined)[],
-    isUnknown: boolean,
-  ): Found {
-    const owner = firstOf(sides);
-    if (sides.some((side) => side !== undefined && side !== owner)) counts.conflict(cutover);
-    const unknown = isUnknown && owner === undefined;
-    if (unknown) counts.unknown(cutover);
-    const claimable = keys.some(({ claimed }, i) => claimed && sides[i] === undefined);
-    return { keys, sides, owner, claimable, unknown };
-  }
-
-  async function ask(
-    cutover: string,
-    keys: readonly OwnerKey[],
-    known: readonly (Side | undefined)[],
-  ): Promise<Found> {
-    const missing = keys.filter((_, i) => known[i] === undefined);
-    try {
-      const answers = (await owners.lookup(cutover, missing)).values();
-      const sides = known.map((side, i) => {
-        const told = side ?? answers.next().value;
-        const key = keys[i];
-        if (side === undefined && told !== undefined && key !== undefined) remember(cutover, key, told);
-        return told;
-      });
-      return found(cutover, keys, sides, isTroubled());
-    } catch {
-      failed();
-      return found(cutover, keys, known, true);
-    }
-  }
-
-  /** @returns the owner there was before, if any; `undefined` also when it could not be recorded */
-  async function record(cutover: string, key: OwnerKey, side: Side, must: boolean): Promise<Claimed> {
-    try {
-      const before = await owners.record(cutover, key, side, key.ttlMs);
-      remember(cutover, key, before ?? side);
-      return { owner: before, unknown: false };
-    } catch {
-      failed();
-      // Another request with this key may have got here first.
-      const known = recall(cutover, key);
-      if (known !== undefined) return { owner: known, unknown: false };
-      if (must) return { owner: undefined, unknown: true };
-      counts.unrecorded(cutover);
-      remember(cutover, key, side);
-      const { claimed, ttlMs } = key;
-      await spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
-      return { owner: undefined, unknown: true };
-    }
-  }
 
   return {
-    remember,
-
     find(cutover, keys) {
       const known = keys.map((key) => key.side ?? recall(cutover, key));
       // Keys that are claimed by use need no question of their own: the claim tells. Not while their absence may lie.
       const isAnswered = keys.every(({ claimed }, i) => claimed || known[i] !== undefined);
-      if (isAnswered && (!known.includes(undefined) || !isTroubled())) {
-        return found(cutover, keys, known, false);
+      if (isAnswered && (!known.includes(undefined) || !asking.trouble.isNow())) {
+        return found(counts, cutover, keys, known, false);
       }
-      return ask(cutover, keys, known);
+      return lookUp(asking, cutover, keys, known);
     },
 
     async claim(cutover, { keys, sides, ...before }, side, must) {
       const claims = await Promise.all(
         keys.map((key, i) =>
-          key.claimed && sides[i] === undefined ? record(cutover, key, side, must) : undefined,
+          key.claimed && sides[i] === undefined ? record(asking, cutover, key, side, must) : undefined,
         ),
       );
       const unknown = claims.some((claim) => claim?.unknown);
-      const owners = sides.map((known, i) => known ?? claims[i]?.owner);
-      const owner = firstOf(owners);
+      const owning = sides.map((known, i) => known ?? claims[i]?.owner);
+      const owner = firstOf(owning);
       if (unknown && !before.unknown) counts.unknown(cutover);
-      if (owners.some((other) => other !== undefined && other !== owner)) counts.conflict(cutover);
+      if (areTwo(owning)) counts.conflict(cutover);
       return { owner, unknown };
     },
 
@@ -161,7 +104,7 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
       if (known !== undefined) return known;
       try {
         const [byFact, byClaim] = await owners.lookup(cutover, [fact, claim]);
-        return byFact ?? byClaim ?? (isTroubled() ? "unknown" : undefined);
+        return byFact ?? byClaim ?? (asking.trouble.isNow() ? "unknown" : undefined);
       } catch {
         return recall(cutover, claim) ?? "unknown";
       }
@@ -172,18 +115,110 @@ export function createOwnership(options: OwnershipOptions): RememberingOwnership
         keys.map(async (key) => {
           const remembered = recall(cutover, key);
           const known = key.side ?? remembered;
-          const owner = known ?? (await record(cutover, key, side, false)).owner;
+          const owner = known ?? (await record(asking, cutover, key, side, false)).owner;
           if (owner !== undefined && owner !== side) counts.disputed(cutover);
           // A key that tells its side is in no record: that it was made before only this memory knows.
           const isNew = key.side === undefined ? owner === undefined : remembered === undefined;
           if (key.side !== undefined) remember(cutover, key, key.side);
-          if (isNew) options.onLearned?.(cutover, key, owner ?? side);
+          if (isNew) onLearned?.(cutover, key, owner ?? side);
         }),
       );
     },
   };
 }
 
+interface Asking extends OwnershipOptions {
+  readonly trouble: Trouble;
+}
+
+/** The time in which a key that the store does not know may be owned: an outage, and a while after it. */
+interface Trouble {
+  /** The store did not answer in time. */
+  begin(): void;
+  isNow(): boolean;
+}
+
+function createTrouble({ clock, backSinceMs }: Pick<OwnershipOptions, "clock" | "backSinceMs">): Trouble {
+  let failedAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    begin() {
+      failedAtMs = clock.monotonic();
+    },
+    isNow: () => {
+      const backAtMs = backSinceMs?.() ?? Number.NEGATIVE_INFINITY;
+      return clock.monotonic() < Math.max(failedAtMs, backAtMs) + recoveryMs;
+    },
+  };
+}
+
+function found(
+  counts: OwnershipCounts,
+  cutover: string,
+  keys: readonly OwnerKey[],
+  sides: readonly (Side | undefined)[],
+  isUnknown: boolean,
+): Found {
+  const owner = firstOf(sides);
+  if (areTwo(sides)) counts.conflict(cutover);
+  const unknown = isUnknown && owner === undefined;
+  if (unknown) counts.unknown(cutover);
+  const claimable = keys.some(({ claimed }, i) => claimed && sides[i] === undefined);
+  return { keys, sides, owner, claimable, unknown };
+}
+
+/** Asks the store for those keys whose owner is not known. */
+async function lookUp(
+  { owners, memory, counts, trouble }: Asking,
+  cutover: string,
+  keys: readonly OwnerKey[],
+  known: readonly (Side | undefined)[],
+): Promise<Found> {
+  const missing = keys.filter((_, i) => known[i] === undefined);
+  try {
+    const answers = (await owners.lookup(cutover, missing)).values();
+    const sides = known.map((side, i) => {
+      const told = side ?? answers.next().value;
+      const key = keys[i];
+      if (side === undefined && told !== undefined && key !== undefined) memory.remember(cutover, key, told);
+      return told;
+    });
+    return found(counts, cutover, keys, sides, trouble.isNow());
+  } catch {
+    trouble.begin();
+    return found(counts, cutover, keys, known, true);
+  }
+}
+
+/** @returns the owner there was before, if any; `undefined` also when it could not be recorded */
+async function record(
+  { owners, memory, spool, counts, clock, trouble }: Asking,
+  cutover: string,
+  key: OwnerKey,
+  side: Side,
+  must: boolean,
+): Promise<Claimed> {
+  try {
+    const before = await owners.record(cutover, key, side, key.ttlMs);
+    memory.remember(cutover, key, before ?? side);
+    return { owner: before, unknown: false };
+  } catch {
+    trouble.begin();
+    // Another request with this key may have got here first.
+    const known = memory.recall(cutover, key);
+    if (known !== undefined) return { owner: known, unknown: false };
+    if (must) return { owner: undefined, unknown: true };
+    counts.unrecorded(cutover);
+    memory.remember(cutover, key, side);
+    const { claimed, ttlMs } = key;
+    await spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
+    return { owner: undefined, unknown: true };
+  }
+}
+
 function firstOf(sides: readonly (Side | undefined)[]): Side | undefined {
   return sides.find((side) => side !== undefined);
+}
+
+function areTwo(sides: readonly (Side | undefined)[]): boolean {
+  return sides.includes("legacy") && sides.includes("new");
 }

@@ -5,7 +5,7 @@ import { parsePath } from "../../src/config/values/path.ts";
 import { bucketOf } from "../../src/decide/bucket.ts";
 import { decide, type Facts } from "../../src/decide/decide.ts";
 import { compileRoutes, type Router } from "../../src/decide/route.ts";
-import { createOwnership } from "../../src/ownership/ownership.ts";
+import { createOwnerMemory, createOwnership } from "../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../src/ownership/port.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import { initialState } from "../../src/state/rules/model.ts";
@@ -56,14 +56,16 @@ export function microTable(): string {
 /** @param claimed an idempotency key; else an order */
 function ownerTiming(claimed: boolean): Timing {
   const silent = () => undefined;
+  const memory = createOwnerMemory();
   const ownership = createOwnership({
+    memory,
     owners: createMemoryStores(systemClock).owners,
     spool: { add: async () => {} },
     counts: { conflict: silent, unknown: silent, unrecorded: silent, disputed: silent },
     clock: systemClock,
   });
   const keyOf = (i: number) => ({ key: `018f3c1e-${i}-7000-8000-0123456789ab`, claimed });
-  for (let i = 0; i < 200_000; i++) ownership.remember("checkout", keyOf(i), "new");
+  for (let i = 0; i < 200_000; i++) memory.remember("checkout", keyOf(i), "new");
   // Of the last, so that they are surely remembered.
   const keys = Array.from({ length: inputs }, (_, i): OwnerKey[] => [
     { ...keyOf(200_000 - 1 - i * 45), ttlMs: 3_600_000 },

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createLastingWitnesses, witnessesFor } from "../../src/instance/witnesses.ts";
-import { createOwnership } from "../../src/ownership/ownership.ts";
+import { createOwnerMemory, createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
 import type { LateOwner } from "../../src/ownership/spool/spool-file.ts";
@@ -162,8 +162,9 @@ export function createFixture(options: FixtureOptions = {}) {
       },
       ...options.owners,
     },
+    memory: createOwnerMemory(),
     watch: options.watch,
-    spool: { add: async (fact) => void spooled.push(fact) },
+    spool: { add: async (late) => void spooled.push(late) },
     onLearned: (_, { key }, side) => learned.push(`${key} ${side}`),
     counts: {
       conflict: note("conflict"),

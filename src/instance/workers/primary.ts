@@ -8,7 +8,7 @@ import { coalesce } from "../../base/coalesce.ts";
 import type { Log } from "../../base/log.ts";
 import type { ConfigSource, LoadedConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
-import { createOwnership } from "../../ownership/ownership.ts";
+import { createOwnerMemory, createOwnership } from "../../ownership/ownership.ts";
 import { createPins } from "../../ownership/pins.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
@@ -237,7 +237,13 @@ function askedByPeople(ownershipStores: OwnershipStores): Pick<Serving, "ownersh
   const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };
   const spool = { add: async () => undefined };
   return {
-    ownership: createOwnership({ ...ownershipStores, spool, counts, clock: systemClock, remembered: 1 }),
+    ownership: createOwnership({
+      ...ownershipStores,
+      spool,
+      counts,
+      clock: systemClock,
+      memory: createOwnerMemory(1),
+    }),
     pins: createPins({ pins: ownershipStores.pins, clock: systemClock, onUnknown: nothing, remembered: 1 }),
   };
 }

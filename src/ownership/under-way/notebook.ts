@@ -26,41 +26,33 @@ export interface NotebookOptions {
 
 const everyMs = 1000;
 
-export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: NotebookOptions): Notebook {
-  let notes = createPages();
+export function createNotebook(options: NotebookOptions): Notebook {
+  const { store, clock, timers, onLost, most = 50_000 } = options;
+  const open = () => createPages(most, onLost);
+  let pages = open();
   let flushing: Promise<void> | undefined;
   let cancel: (() => void) | undefined;
   let closed = false;
 
-  function add(note: UnderWayNote): void {
-    const page = notes.of(note.kind, note.cutover);
-    const before = page.get(note.id);
-    const { underWay } = note;
-    if (before === undefined) {
-      if (notes.count() >= most) {
-        onLost(1);
-        const oldest = page.keys().next();
-        if (oldest.done) return;
-        page.delete(oldest.value);
-      }
-    } else if (underWay !== undefined) {
-      if (before.underWay === undefined ? !beginsAgain(note, before.atMs) : note.kind === "orders") return;
-    }
-    page.set(note.id, note);
+  function schedule(): void {
     if (!closed) cancel ??= timers.after(everyMs, () => void flush());
   }
 
+  function add(note: UnderWayNote): void {
+    if (pages.put(note)) schedule();
+  }
+
   async function handOver(): Promise<void> {
-    const taken = notes;
-    notes = createPages();
+    const taken = pages;
+    pages = open();
     try {
       const refused = await store.note(taken.all());
       if (refused > 0) onLost(refused);
     } catch {
       // They are older than what was noted meanwhile, and go before it.
-      const since = notes;
-      notes = taken;
-      for (const note of since.all()) add(note);
+      const since = pages;
+      pages = taken;
+      for (const note of since.all()) pages.put(note);
     }
   }
 
@@ -69,28 +61,24 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
     cancel = undefined;
     flushing ??= handOver().finally(() => {
       flushing = undefined;
-      if (notes.count() > 0 && !closed) cancel ??= timers.after(everyMs, () => void flush());
+      if (pages.count() > 0) schedule();
     });
     return flushing;
   }
 
   return {
     seen(cutover, { id, side, epoch, startedAt, expiresAt }, event) {
-      const atMs = clock.now();
-      if (event === "end") {
-        add({ kind: "journeys", cutover, id, epoch, atMs });
-        return;
-      }
-      const before = notes.of("journeys", cutover).get(id)?.underWay;
+      const note = { kind: "journeys", cutover, id, epoch, atMs: clock.now() } as const;
+      if (event === "end") return add(note);
+      const before = pages.noted("journeys", cutover, id)?.underWay;
       // Most requests of a journey come close upon another: nothing has moved.
       if (before?.expiresAt === expiresAt && before.startedAt === startedAt) return;
-      add({ kind: "journeys", cutover, id, epoch, atMs, underWay: { side, startedAt, expiresAt } });
+      add({ ...note, underWay: { side, startedAt, expiresAt } });
     },
     learned(cutover, key, side, ttlMs) {
       const atMs = clock.now();
       const startedAt = Math.floor(atMs / 1000);
-      const expiresAt = startedAt + Math.ceil(ttlMs / 1000);
-      const underWay = { side, startedAt, expiresAt };
+      const underWay = { side, startedAt, expiresAt: startedAt + Math.ceil(ttlMs / 1000) };
       add({ kind: "orders", cutover, id: idOf(key), epoch: 0, atMs, underWay });
     },
     finished(cutover, key) {
@@ -100,31 +88,52 @@ export function createNotebook({ store, clock, timers, onLost, most = 50_000 }: 
     async close() {
       closed = true;
       await flushing;
-      if (notes.count() > 0) await flush();
+      if (pages.count() > 0) await flush();
       cancel?.();
     },
   };
 }
 
-/** Notes by kind and cutover, then by id. */
-function createPages() {
+/** Notes by kind and cutover, then by id: of each id the last word. */
+function createPages(most: number, onLost: (notes: number) => void) {
   const pages: Readonly<Record<UnderWayKind, Map<string, Map<string, UnderWayNote>>>> = {
     journeys: new Map(),
     orders: new Map(),
   };
   const each = () => underWayKinds.flatMap((kind) => [...pages[kind].values()]);
+  const count = () => each().reduce((sum, page) => sum + page.size, 0);
+
+  function pageOf(kind: UnderWayKind, cutover: string): Map<string, UnderWayNote> {
+    const page = pages[kind].get(cutover) ?? new Map<string, UnderWayNote>();
+    pages[kind].set(cutover, page);
+    return page;
+  }
+
   return {
-    of(kind: UnderWayKind, cutover: string): Map<string, UnderWayNote> {
-      let page = pages[kind].get(cutover);
-      if (page === undefined) {
-        page = new Map();
-        pages[kind].set(cutover, page);
+    noted: (kind: UnderWayKind, cutover: string, id: string) => pages[kind].get(cutover)?.get(id),
+    /** @returns whether it says anything new; where there is no room, the one noted first is lost */
+    put(note: UnderWayNote): boolean {
+      const page = pageOf(note.kind, note.cutover);
+      const before = page.get(note.id);
+      if (before !== undefined && !saysMore(note, before)) return false;
+      if (before === undefined && count() >= most) {
+        onLost(1);
+        const oldest = page.keys().next();
+        if (oldest.done) return false;
+        page.delete(oldest.value);
       }
-      return page;
+      page.set(note.id, note);
+      return true;
     },
-    count: () => each().reduce((sum, page) => sum + page.size, 0),
+    count,
     all: () => each().flatMap((page) => [...page.values()]),
   };
+}
+
+function saysMore(note: UnderWayNote, before: UnderWayNote): boolean {
+  if (note.underWay === undefined) return true;
+  if (before.underWay === undefined) return beginsAgain(note, before.atMs);
+  return note.kind !== "orders";
 }
 
 /** 96 bits of a digest: what it was made of can be found out by whoever knows the order, not read. */

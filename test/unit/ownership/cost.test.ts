@@ -1,6 +1,6 @@
 /** What owners cost a request. Time is the best of several rounds: the machine may be busy. */
 import { describe, expect, it } from "vitest";
-import { createOwnership } from "../../../src/ownership/ownership.ts";
+import { createOwnerMemory, createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import { collector } from "../../support/collector.ts";
@@ -15,19 +15,21 @@ const passing = process.env.CUTOVER_BARS === "full" ? 10_000_000 : 500_000;
 
 function create() {
   const time = createManualTime();
-  return createOwnership({
+  const memory = createOwnerMemory();
+  const ownership = createOwnership({
+    memory,
     owners: createMemoryStores(time).owners,
     spool: { add: async () => {} },
     counts: { conflict: silent, unknown: silent, unrecorded: silent, disputed: silent },
     clock: time,
   });
+  return { memory, ownership };
 }
 
 describe("the cost of owners", () => {
   it("is at most 3 µs for a key that is remembered, among 100,000", () => {
-    const ownership = create();
-    for (let i = 0; i < 100_000; i++)
-      ownership.remember("checkout", fact(`key-${i}-0123456789abcdef`), "new");
+    const { memory, ownership } = create();
+    for (let i = 0; i < 100_000; i++) memory.remember("checkout", fact(`key-${i}-0123456789abcdef`), "new");
     const keys = Array.from({ length: 1000 }, (_, i): [OwnerKey] => [
       { key: `key-${i * 99}-0123456789abcdef`, ttlMs, claimed: false },
     ]);
@@ -44,7 +46,7 @@ describe("the cost of owners", () => {
   });
 
   it(`is bounded in memory, however many keys pass: ${passing.toLocaleString("en")}`, () => {
-    const ownership = create();
+    const { memory, ownership } = create();
     const collect = collector();
     const heap = () => {
       collect();
@@ -53,7 +55,7 @@ describe("the cost of owners", () => {
     const before = heap();
     let most = 0;
     for (let i = 0; i < passing; i++) {
-      ownership.remember("checkout", (i % 2 === 0 ? claim : fact)(`018f3c1e-7000-8000-${i}`), "new");
+      memory.remember("checkout", (i % 2 === 0 ? claim : fact)(`018f3c1e-7000-8000-${i}`), "new");
       if (i % (passing / 10) === passing / 10 - 1) most = Math.max(most, heap() - before);
     }
     process.stdout.write(`${passing} keys passed, at most ${most.toFixed(1)} MiB held\n`);

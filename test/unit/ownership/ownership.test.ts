@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
-import { createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
+import { createOwnerMemory, createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores } from "../../../src/ownership/stores/port.ts";
@@ -18,7 +18,7 @@ interface RigOptions {
   readonly onLearned?: (cutover: string, key: OwnerKey, side: Side) => void;
 }
 
-function rig(options: RigOptions = {}) {
+function rig({ remembered, ...options }: RigOptions = {}) {
   const time = createManualTime();
   const { owners } = createMemoryStores(time);
   const counted: string[] = [];
@@ -43,6 +43,7 @@ function rig(options: RigOptions = {}) {
   };
   const ownership = createOwnership({
     owners: store,
+    memory: createOwnerMemory(remembered),
     spool: { add: async ({ key, side }) => void spooled.push(`${key} ${side}`) },
     counts: {
       conflict: () => counted.push("conflict"),
