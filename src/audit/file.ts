@@ -28,7 +28,7 @@ import type { AskedChange, ProposalEvent, RefusedChange, TurnedAway } from "./po
 export type AuditLine = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
 /** The last version of each cutover that is in the file. */
-export type Versions = ReadonlyMap<string, number>;
+type Versions = ReadonlyMap<string, number>;
 
 export interface AuditFileOptions {
   readonly path: string;
@@ -186,7 +186,7 @@ const followed = z.union([
 ]);
 
 /** How far the changes in the text go; what does not read, such as a line a crash has cut, is passed over. */
-export function versionsIn(text: string): Map<string, number> {
+function versionsIn(text: string): Map<string, number> {
   const versions = new Map<string, number>();
   const raise = (cutover: string, version: number) =>
     versions.set(cutover, Math.max(version, versions.get(cutover) ?? 0));

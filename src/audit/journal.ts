@@ -247,7 +247,7 @@ function timeText(clock: Clock): string {
 }
 
 /** The entries after the written version, oldest first, and the versions missing among them. PURE. */
-export function linesSince(name: string, written: number, entries: readonly HistoryEntry[]): AuditLine[] {
+function linesSince(name: string, written: number, entries: readonly HistoryEntry[]): AuditLine[] {
   const lines: AuditLine[] = [];
   let last = written;
   for (const entry of [...entries].reverse()) {

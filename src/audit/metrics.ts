@@ -1,14 +1,9 @@
 /** How the audit file stands, as metrics. Without such a file there are none. */
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { JournalStatus } from "./journal.ts";
 
-export interface AuditStatus {
-  readonly up: boolean;
-  readonly waiting: number;
-  readonly omitted: number;
-}
-
-export function createAuditMetrics(registry: Registry, status: () => AuditStatus): void {
-  const gauge = (name: string, help: string, read: (status: AuditStatus) => number) =>
+export function createAuditMetrics(registry: Registry, status: () => JournalStatus): void {
+  const gauge = (name: string, help: string, read: (status: JournalStatus) => number) =>
     new Gauge({
       name,
       help,

@@ -39,11 +39,9 @@ export interface TurnedAway {
   readonly requestId: string;
 }
 
-export const proposalEvents = ["proposed", "approved", "withdrawn", "expired"] as const;
-
 /** What became of a raise that needs a second person. */
 export interface ProposalEvent {
-  readonly event: (typeof proposalEvents)[number];
+  readonly event: "proposed" | "approved" | "withdrawn" | "expired";
   /** The cutover's name. */
   readonly name: string;
   readonly proposal: Pick<Proposal, "id" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt">;

@@ -35,7 +35,7 @@ export interface AppendFile {
   remove(): Promise<void>;
 }
 
-export interface Rotation {
+interface Rotation {
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
   /** How many files that were put aside are kept. */
@@ -49,7 +49,7 @@ export interface Rotation {
   readonly begin: (aside: string, removed: readonly string[]) => string;
 }
 
-export interface AppendFileOptions {
+interface AppendFileOptions {
   /** No other process of this host may have it while it is open here. */
   readonly isLocked?: boolean;
 }

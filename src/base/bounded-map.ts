@@ -4,7 +4,7 @@
  * half as many entries as may be kept are remembered, and forgetting costs nothing, however many pass through. (One
  * Map that gives up its first entry each time walks over all it has given up before.)
  */
-export interface BoundedMap<Value> {
+interface BoundedMap<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
   delete(key: string): void;

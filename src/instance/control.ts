@@ -19,9 +19,8 @@ import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-
 import type { WhenStale } from "../state/rules/completion.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
-import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
-import { watchRollbacks } from "../telemetry/rollbacks.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { routesOf } from "./data-plane.ts";
 import { patiently } from "./sockets.ts";

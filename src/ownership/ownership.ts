@@ -31,7 +31,7 @@ export interface OwnershipCounts {
   disputed(cutover: string): void;
 }
 
-export interface OwnershipOptions {
+interface OwnershipOptions {
   readonly owners: OwnerStore;
   /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
   readonly backSinceMs?: () => number;
@@ -46,7 +46,7 @@ export interface OwnershipOptions {
 }
 
 /** What this process knows of owners: facts and claims apart, so that no client has orders forgotten by many keys. */
-export interface OwnerMemory {
+interface OwnerMemory {
   /** The store, or another instance, has told who owns a key. */
   remember(cutover: string, key: NamedKey, side: Side): void;
   recall(cutover: string, key: NamedKey): Side | undefined;

@@ -12,7 +12,7 @@ import type { JourneyPin } from "../decide/pin.ts";
 import type { Pins } from "./port.ts";
 import type { PinStore } from "./stores/port.ts";
 
-export interface PinsOptions {
+interface PinsOptions {
   readonly pins: PinStore;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** The store did not answer in time: the shopper went by the bucket, or by what is remembered. */

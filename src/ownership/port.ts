@@ -26,9 +26,6 @@ export interface Found {
   readonly unknown: boolean;
 }
 
-/** `undefined`: nobody owns it. `unknown`: that cannot be told just now. */
-export type KnownOwner = Side | undefined | "unknown";
-
 export interface Claimed {
   /** The owner of the first key that had one before; `undefined` when all of them are the side's now. */
   readonly owner: Side | undefined;
@@ -49,8 +46,12 @@ export interface Ownership {
    * @param must what cannot be recorded in time is not claimed: the request will be refused
    */
   claim(cutover: string, found: Found, side: Side, must: boolean): Promise<Claimed>;
-  /** Who owns a key, asked by a person: by fact, else by claim. Counts nothing. Never rejects. */
-  ownerOf(cutover: string, key: string): Promise<KnownOwner>;
+  /**
+   * Who owns a key, asked by a person: by fact, else by claim. Counts nothing. Never rejects.
+   *
+   * @returns `undefined`: nobody; `unknown`: that cannot be told just now
+   */
+  ownerOf(cutover: string, key: string): Promise<Side | undefined | "unknown">;
   /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }
@@ -74,8 +75,7 @@ export interface Pins {
 }
 
 /** A journey began; a request of it was answered; its end was answered with a 2xx. */
-export const journeyEvents = ["start", "seen", "end"] as const;
-export type JourneyEvent = (typeof journeyEvents)[number];
+export type JourneyEvent = "start" | "seen" | "end";
 
 /** What an instance hears of its journeys and orders, to be counted in the fleet. No method of it throws. */
 export interface Notebook {

@@ -6,7 +6,7 @@ import { createMemoryStores, openFileStores } from "./in-process.ts";
 import type { OwnershipStores } from "./port.ts";
 import { createRedisStores } from "./redis.ts";
 
-export interface OwnersOptions {
+interface OwnersOptions {
   /** The store's URL: `file:PATH` keeps them in PATH.owners. */
   readonly url: string;
   /** The store's connection, when it is Redis. */

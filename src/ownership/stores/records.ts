@@ -36,7 +36,7 @@ export interface Records {
   ): Promise<string | undefined>;
 }
 
-export interface RecordsOptions {
+interface RecordsOptions {
   readonly clock: Pick<Clock, "now">;
   readonly records?: readonly StoredRecord[];
   /** Makes a record durable; when it rejects, the change has not happened. */
@@ -105,7 +105,7 @@ export function createRecords({ clock, records = [], persist }: RecordsOptions):
 
 const recordLine = z.object({ id: z.string(), value: z.string(), until: z.number() });
 
-export interface RecordFile {
+interface RecordFile {
   readonly records: Records;
   close(): Promise<void>;
 }

@@ -15,7 +15,7 @@ import type { Side } from "../../state/rules/model.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
 import { type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";
 
-export interface RedisStoresOptions {
+interface RedisStoresOptions {
   readonly client: RedisClient;
   readonly prefix: string;
   /** How long a request may wait for an answer, in ms; 250 without it. */

@@ -2,7 +2,7 @@
 import type { UnderWayCounts, UnderWayQuestion, UnderWayStore } from "./port.ts";
 
 /** Of one cutover. Absent: it has none of the kind to count, or the store cannot tell. */
-export interface CutoverUnderWay {
+interface CutoverUnderWay {
   readonly journeys?: UnderWayCounts;
   readonly orders?: UnderWayCounts;
 }

@@ -14,7 +14,7 @@ import {
   underWayKinds,
 } from "./port.ts";
 
-export interface NotebookOptions {
+interface NotebookOptions {
   readonly store: UnderWayStore;
   readonly clock: Pick<Clock, "now">;
   readonly timers: Timers;

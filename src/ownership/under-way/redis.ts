@@ -19,7 +19,7 @@ import {
   type UnderWayStore,
 } from "./port.ts";
 
-export interface UnderWayInRedisOptions {
+interface UnderWayInRedisOptions {
   readonly client: RedisClient;
   readonly prefix: string;
   /** Most ids kept of each kind, cutover and side; 1,000,000 without it. */

@@ -8,7 +8,7 @@ import { createSnapshotFile, type SnapshotFile } from "../../../../src/state/fol
 import type { LocalAction } from "../../../../src/state/rules/ceiling.ts";
 import type { Change } from "../../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
-import { watchRollbacks } from "../../../../src/telemetry/rollbacks.ts";
+import { watchRollbacks } from "../../../../src/telemetry/metrics.ts";
 import { createManualTime, epoch } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 import { createTroubledStore } from "../../../support/troubled-store.ts";
