@@ -3,7 +3,7 @@ import type { ConfigProblem, Engine } from "./cli/engine.ts";
 import { runCli } from "./cli/program.ts";
 import { processTerminal } from "./cli/screen/terminal.ts";
 import { packageVersion } from "./cli/version.ts";
-import type { Problem } from "./config/load/problems.ts";
+import type { PlacedProblem } from "./config/load/problems.ts";
 
 const version = packageVersion();
 
@@ -84,7 +84,7 @@ const engine: Engine = {
 async function load(path: string) {
   const { loadConfig } = await import("./config/load/load.ts");
   const { formatProblem } = await import("./config/load/problems.ts");
-  const told = (problem: Problem): ConfigProblem => ({ ...problem, text: formatProblem(problem) });
+  const told = (problem: PlacedProblem): ConfigProblem => ({ ...problem, text: formatProblem(problem) });
   const loaded = await loadConfig(path, process.env);
   return loaded.ok
     ? { ...loaded, warnings: loaded.warnings.map(told) }

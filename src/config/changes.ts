@@ -1,4 +1,4 @@
-/** What of a configuration can not change while the instance runs: a reload that asks for it is refused whole. */
+/** What of a configuration cannot change while the instance runs: a reload that asks for it is refused whole. */
 import type { Config } from "./schema.ts";
 
 /** @returns the keys that differ and may not, each with why; empty when the new one may take over */

@@ -3,6 +3,7 @@
  * Secrets are masked: digests and secrets of any kind, sign-ins in URLs, and text that came from the environment.
  */
 import { z } from "zod";
+import { durationText } from "../base/duration.ts";
 import type { Place } from "./load/document.ts";
 import { isMapping } from "./load/issues.ts";
 import { formatPath, type Path } from "./load/problems.ts";
@@ -84,7 +85,7 @@ function writtenText(written: unknown, filled: boolean, path: Path): string {
   if (path.some((part) => secretKeys.has(part))) return written === "" ? '""' : masked;
   const text = typeof written === "string" ? written : JSON.stringify(written);
   if (filled && !harmless.test(text)) return masked;
-  // Whoever signs in by a URL does so before its host, or in its query.
+  // A sign-in stands before the host of a URL, or in its query.
   return text.replace(/(:\/\/)\S*@/, `$1${masked}@`).replace(/(:\/\/[^\s?]*)\?\S+$/, `$1?${masked}`);
 }
 
@@ -118,18 +119,6 @@ function schemaUnder(schema: unknown, key: string | number): unknown {
 /** Whether what was read as a number is written as text: a duration or a size. */
 function takesText(schema: unknown): boolean {
   return looseSchema.safeParse(schema).data?.type === "string";
-}
-
-const durations = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1000],
-] as const;
-
-function durationText(ms: number): string {
-  const [unit, length] = durations.find(([, each]) => ms > 0 && ms % each === 0) ?? ["ms", 1];
-  return `${ms / length}${unit}`;
 }
 
 const sizes = [

@@ -31,7 +31,7 @@ function withReferences(schema: unknown): unknown {
     };
   }
   const entries = Object.entries(schema).map(([key, value]) => {
-    // What stands under these are no schemas; a name can not be a reference.
+    // What stands under these are no schemas; a name cannot be a reference.
     return key === "default" || key === "required" || key === "propertyNames"
       ? [key, value]
       : [key, withReferences(value)];

@@ -4,9 +4,9 @@
  * An unknown key is an error everywhere. What one value says about another is checked in checks.ts.
  */
 import { z } from "zod";
-import * as value from "./values/values.ts";
+import * as value from "./single-values.ts";
 
-/** Blocks that belong to the contract but that this version can not honour: refused by name, never ignored. */
+/** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */
 export const unsupported = {
   cutover: ["guard", "plan", "deadline", "shadow", "ledger"],
 } as const;
@@ -50,9 +50,9 @@ const upstream = block({
     headers: value.wait.default(30_000),
     /** Longest silence while a body moves. */
     idle: value.wait.default(60_000),
-    /** Of the whole exchange. */
+    /** From the first byte to the last of the whole exchange. */
     total: value.wait.default(300_000),
-    /** Of requests that change the protocol (WebSocket). */
+    /** For requests that change the protocol (WebSocket). */
     upgrade: block({
       /** From the connection to the head of the answer. */
       handshake: value.wait.default(10_000),
@@ -257,8 +257,6 @@ export type CutoverConfig = z.output<typeof cutover>;
 export type RouteConfig = z.output<typeof route>;
 export type ListenerConfig = Config["listeners"]["proxy"];
 export type UpstreamConfig = z.output<typeof upstream>;
-export type JourneyConfig = z.output<typeof journey>;
-export type OwnerConfig = z.output<typeof owner>;
 export type AuthConfig = z.output<typeof auth>;
 export type TokenConfig = z.output<typeof token>;
 export type OidcConfig = z.output<typeof oidc>;

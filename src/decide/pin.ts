@@ -105,7 +105,7 @@ export function slidePin(life: PinLife, pin: JourneyPin, nowSeconds: number): Jo
   return { ...pin, expiresAt };
 }
 
-/** The pin after the journey's end: its lifetime is cut to the grace, so that sliding can not prolong it. */
+/** The pin after the journey's end: its lifetime is cut to the grace, so that sliding cannot prolong it. */
 export function endPin(life: PinLife, pin: JourneyPin, nowSeconds: number): JourneyPin {
   const startedAt = Math.min(pin.startedAt, nowSeconds + life.grace - life.maxTtl);
   return { ...pin, startedAt, expiresAt: Math.min(pin.expiresAt, startedAt + life.maxTtl) };

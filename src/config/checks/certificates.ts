@@ -1,11 +1,11 @@
-/** What the files of certificates and keys hold: the one rule of the configuration that looks beyond its own file. */
+/** What is in the files of certificates and keys: the one rule of the configuration that looks beyond its own file. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Finding, type Path, wrong } from "../load/problems.ts";
 import type { Config, UpstreamConfig } from "../schema.ts";
 import { unwise } from "./cutover-checks.ts";
 
-export interface Found {
+export interface CertificateFindings {
   /** What makes the configuration wrong. */
   readonly wrong: readonly Finding[];
   /** What is allowed but probably not meant. */
@@ -13,7 +13,7 @@ export interface Found {
 }
 
 /** @param nowMs certificates that are over by then are told of */
-export function certificateFindings(config: Config, nowMs: number): Found {
+export function certificateFindings(config: Config, nowMs: number): CertificateFindings {
   const { tls } = config.listeners.proxy;
   const found = [
     ...(tls === undefined ? [] : [pairFindings(["listeners", "proxy", "tls"], tls, nowMs)]),
@@ -27,7 +27,7 @@ export function certificateFindings(config: Config, nowMs: number): Found {
   };
 }
 
-function upstreamFindings(at: Path, { url, tls }: UpstreamConfig, nowMs: number): Found {
+function upstreamFindings(at: Path, { url, tls }: UpstreamConfig, nowMs: number): CertificateFindings {
   if (tls === undefined) return nothing;
   if (!url.startsWith("https:")) {
     return { wrong: [unwise(at, "expected only where url is https://")], unwise: [] };
@@ -39,7 +39,12 @@ function upstreamFindings(at: Path, { url, tls }: UpstreamConfig, nowMs: number)
   return { wrong: [...authority, ...own.wrong], unwise: [...unverified, ...own.unwise] };
 }
 
-function ownFindings(at: Path, cert: string | undefined, key: string | undefined, nowMs: number): Found {
+function ownFindings(
+  at: Path,
+  cert: string | undefined,
+  key: string | undefined,
+  nowMs: number,
+): CertificateFindings {
   if (cert !== undefined && key !== undefined) return pairFindings(at, { cert, key }, nowMs);
   if (cert === key) return nothing;
   return { wrong: [unwise(at, "expected cert and key together")], unwise: [] };
@@ -49,7 +54,7 @@ function pairFindings(
   at: Path,
   files: { readonly cert: string; readonly key: string },
   nowMs: number,
-): Found {
+): CertificateFindings {
   const cert = certificate([...at, "cert"], files.cert);
   const key = privateKey([...at, "key"], files.key);
   if ("fault" in cert || "fault" in key) return { wrong: [...faultsOf(cert), ...faultsOf(key)], unwise: [] };
@@ -64,7 +69,7 @@ function pairFindings(
   };
 }
 
-const nothing: Found = { wrong: [], unwise: [] };
+const nothing: CertificateFindings = { wrong: [], unwise: [] };
 
 type FromFile<T> = { readonly value: T } | { readonly fault: Finding };
 

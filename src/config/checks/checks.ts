@@ -46,11 +46,11 @@ function lostOwners({ spooled, cutovers }: Draft): Finding[] {
   return [unwise(["spool"], message)];
 }
 
-/** Nothing is left for the other side once one upstream holds every connection. */
-function greedyUpstreams({ connections, holds }: Draft): Finding[] {
+/** Nothing is left for the other side once one upstream has every connection. */
+function greedyUpstreams({ connections, capacities }: Draft): Finding[] {
   if (connections === undefined) return [];
   const message = "hung, this upstream could hold every client connection: limits.connections is no higher";
-  return holds.flatMap(({ path, value }) => (value < connections ? [] : [unwise(path, message)]));
+  return capacities.flatMap(({ path, value }) => (value < connections ? [] : [unwise(path, message)]));
 }
 
 function upstreamNames({ upstreams, cutovers, ...draft }: Draft): Finding[] {

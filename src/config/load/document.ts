@@ -5,6 +5,7 @@
  */
 import {
   type Document,
+  type ErrorCode,
   isAlias,
   isMap,
   isScalar,
@@ -16,9 +17,8 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
-import { syntaxMessage } from "../values/syntax.ts";
 import { type Environment, fillIn } from "./env.ts";
-import { formatPath, type Path, type Problem, pathKey } from "./problems.ts";
+import { formatPath, type Path, type PlacedProblem, pathKey } from "./problems.ts";
 
 export interface Position {
   readonly line: number;
@@ -38,7 +38,7 @@ export interface Place {
 export interface ReadDocument {
   readonly value: unknown;
   readonly root: Place;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly PlacedProblem[];
   /** Paths (`pathKey`) about which a problem has already been said, their values being stand-ins. */
   readonly settled: ReadonlySet<string>;
 }
@@ -50,7 +50,7 @@ export function readDocument(
   text: string,
   file: string,
   env: Environment,
-): ReadDocument | readonly Problem[] {
+): ReadDocument | readonly PlacedProblem[] {
   const lines = new LineCounter();
   const document = parse(text, lines);
   const start: Position = { line: 1, column: 1 };
@@ -65,9 +65,9 @@ export function readDocument(
   if (document.contents === null || isEmpty(document.contents)) {
     return [{ file, ...start, path: "", message: "expected a configuration; the file is empty" }];
   }
-  const walker = createWalker(file, lines, env);
-  const { value, place } = walker.walk(document.contents, [], undefined);
-  return { value, root: place, problems: walker.problems, settled: walker.settled };
+  const reading: Reading = { file, lines, env, problems: [], settled: new Set() };
+  const { value, place } = walk(reading, document.contents, [], undefined);
+  return { value, root: place, problems: reading.problems, settled: reading.settled };
 }
 
 function parse(text: string, lineCounter: LineCounter): Document.Parsed<ParsedNode, true> | undefined {
@@ -101,75 +101,106 @@ interface Walked {
   readonly place: Place;
 }
 
-function createWalker(file: string, lines: LineCounter, env: Environment) {
-  const problems: Problem[] = [];
-  const settled = new Set<string>();
+interface Reading {
+  readonly file: string;
+  readonly lines: LineCounter;
+  readonly env: Environment;
+  readonly problems: PlacedProblem[];
+  readonly settled: Set<string>;
+}
 
-  function say(position: Position, path: Path, message: string): void {
-    problems.push({ file, ...position, path: formatPath(path), message });
-    settled.add(pathKey(path));
-  }
+function say(reading: Reading, position: Position, path: Path, message: string): void {
+  reading.problems.push({ file: reading.file, ...position, path: formatPath(path), message });
+  reading.settled.add(pathKey(path));
+}
 
-  function walk(node: ParsedNode | null, path: Path, key: Position | undefined): Walked {
-    // A value left out (`cutovers:`) has a place of its own that nobody would look at.
-    const value = node === null || isEmpty(node) ? key : positionOf(lines, node.range[0]);
-    const place = (filled = false, children: Place["children"] = new Map()): Place => {
-      return { value: value ?? { line: 1, column: 1 }, key, filled, children };
-    };
-    if (node === null) return { value: null, place: place() };
-    if (path.length > maxDepth) {
-      say(place().value, path, `expected at most ${maxDepth} levels`);
-      return { value: undefined, place: place() };
+/** @param key where the key stands that the value is under */
+function walk(reading: Reading, node: ParsedNode | null, path: Path, key: Position | undefined): Walked {
+  // A value left out (`cutovers:`) has a place of its own that nobody would look at.
+  const at = node === null || isEmpty(node) ? key : positionOf(reading.lines, node.range[0]);
+  const position = at ?? { line: 1, column: 1 };
+  const place: Place = { value: position, key, filled: false, children: new Map() };
+  const refused = (message: string): Walked => {
+    say(reading, position, path, message);
+    return { value: undefined, place };
+  };
+  if (node === null) return { value: null, place };
+  if (path.length > maxDepth) return refused(`expected at most ${maxDepth} levels`);
+  if (isAlias(node)) return refused("expected the value written out: aliases are not accepted");
+  if (isMap<ParsedNode, ParsedNode | null>(node)) return walkMap(reading, node, path, place);
+  if (isSeq<ParsedNode>(node)) return walkList(reading, node, path, place);
+  if (typeof node.value !== "string") return { value: node.value, place };
+  const filled = fillIn(node.value, reading.env);
+  if (filled.ok) return { value: filled.text, place: { ...place, filled: filled.filled } };
+  say(reading, position, path, filled.message);
+  return { value: "", place: { ...place, filled: true } };
+}
+
+function walkMap(
+  reading: Reading,
+  node: YAMLMap<ParsedNode, ParsedNode | null>,
+  path: Path,
+  place: Place,
+): Walked {
+  const value: Record<string, unknown> = {};
+  const children = new Map<string, Place>();
+  for (const pair of node.items) {
+    const at = positionOf(reading.lines, pair.key.range[0]);
+    const key = isScalar(pair.key) && typeof pair.key.value === "string" ? pair.key.value : undefined;
+    if (key === undefined || key === "<<" || key === "__proto__") {
+      const message = "expected a key of the configuration: merge keys and the like are not accepted";
+      say(reading, at, [...path, key ?? "?"], message);
+      continue;
     }
-    if (isAlias(node)) {
-      say(place().value, path, "expected the value written out: aliases are not accepted");
-      return { value: undefined, place: place() };
+    if (children.has(key)) {
+      say(reading, at, [...path, key], "expected each key once: it stands twice in this mapping");
+      continue;
     }
-    if (isMap<ParsedNode, ParsedNode | null>(node)) return walkMap(node, path, place);
-    if (isSeq<ParsedNode>(node)) return walkList(node, path, place);
-    if (typeof node.value !== "string") return { value: node.value, place: place() };
-    const filled = fillIn(node.value, env);
-    if (filled.ok) return { value: filled.text, place: place(filled.filled) };
-    say(place().value, path, filled.message);
-    return { value: "", place: place(true) };
+    const child = walk(reading, pair.value, [...path, key], at);
+    value[key] = child.value;
+    children.set(key, child.place);
   }
+  return { value, place: { ...place, children } };
+}
 
-  type MakePlace = (filled: boolean, children: Place["children"]) => Place;
+function walkList(reading: Reading, node: YAMLSeq<ParsedNode>, path: Path, place: Place): Walked {
+  const children = new Map<number, Place>();
+  const value = node.items.map((item, index) => {
+    const child = walk(reading, item, [...path, index], undefined);
+    children.set(index, child.place);
+    return child.value;
+  });
+  return { value, place: { ...place, children } };
+}
 
-  function walkMap(node: YAMLMap<ParsedNode, ParsedNode | null>, path: Path, place: MakePlace): Walked {
-    const value: Record<string, unknown> = {};
-    const children = new Map<string, Place>();
-    for (const pair of node.items) {
-      const at = positionOf(lines, pair.key.range[0]);
-      const key = isScalar(pair.key) && typeof pair.key.value === "string" ? pair.key.value : undefined;
-      if (key === undefined || key === "<<" || key === "__proto__") {
-        say(
-          at,
-          [...path, key ?? "?"],
-          "expected a key of the configuration: merge keys and the like are not accepted",
-        );
-        continue;
-      }
-      if (children.has(key)) {
-        say(at, [...path, key], "expected each key once: it stands twice in this mapping");
-        continue;
-      }
-      const child = walk(pair.value, [...path, key], at);
-      value[key] = child.value;
-      children.set(key, child.place);
-    }
-    return { value, place: place(false, children) };
-  }
+/** What a syntax error of YAML is called here. The parser's own sentences quote the text, which may be a secret. */
+const syntaxMessages = {
+  ALIAS_PROPS: "an alias can have neither anchor nor tag",
+  BAD_ALIAS: "expected the value written out: aliases are not accepted",
+  BAD_COLLECTION_TYPE: "expected a mapping or a list without a tag of another kind",
+  BAD_DIRECTIVE: "expected no such directive",
+  BAD_DQ_ESCAPE: "expected a valid escape sequence in double quotes",
+  BAD_INDENT: "expected other indentation",
+  BAD_PROP_ORDER: "expected anchor and tag before the value",
+  BAD_SCALAR_START: "expected quotes around a value that starts with this character",
+  BLOCK_AS_IMPLICIT_KEY: "expected a key on one line: is a colon missing or one too many?",
+  BLOCK_IN_FLOW: "expected only flow style inside { } and [ ]",
+  DUPLICATE_KEY: "expected each key once",
+  IMPOSSIBLE: "expected YAML",
+  KEY_OVER_1024_CHARS: "expected a key of at most 1024 characters",
+  MISSING_CHAR: "expected a character that is missing here: a colon, comma, space, quote or closing bracket",
+  MULTILINE_IMPLICIT_KEY: "expected a key on one line: is a colon missing?",
+  MULTIPLE_ANCHORS: "expected at most one anchor",
+  MULTIPLE_DOCS: "expected one document in the file",
+  MULTIPLE_TAGS: "expected at most one tag",
+  NON_STRING_KEY: "expected a key that is text",
+  RESOURCE_EXHAUSTION: "expected less nesting",
+  TAB_AS_INDENT: "expected spaces, not a tab, as indentation",
+  TAG_RESOLVE_FAILED: "expected no such tag",
+  UNEXPECTED_TOKEN:
+    "expected something else here: are quotes missing around a value with special characters?",
+} as const satisfies Record<ErrorCode, string>;
 
-  function walkList(node: YAMLSeq<ParsedNode>, path: Path, place: MakePlace): Walked {
-    const children = new Map<number, Place>();
-    const value = node.items.map((item, index) => {
-      const child = walk(item, [...path, index], undefined);
-      children.set(index, child.place);
-      return child.value;
-    });
-    return { value, place: place(false, children) };
-  }
-
-  return { walk, problems, settled };
+function syntaxMessage(code: ErrorCode): string {
+  return `not valid YAML: ${syntaxMessages[code]}`;
 }

@@ -18,7 +18,7 @@ import { isMapping, valueAt } from "./issues.ts";
 import type { Path } from "./problems.ts";
 
 /** A value that could be read, and the whole path to it. */
-export interface Located<T> {
+interface Located<T> {
   readonly path: Path;
   readonly value: T;
 }
@@ -34,7 +34,7 @@ export interface RouteDraft {
   readonly unknown: RouteConfig["unknown"] | undefined;
 }
 
-export interface OwnerDraft {
+interface OwnerDraft {
   readonly keys: readonly Located<Source>[];
   readonly learns: readonly Located<Source>[];
   /** Learned, right or wrong as `learns` may be: it is not claimed by use. */
@@ -43,7 +43,7 @@ export interface OwnerDraft {
   readonly patterns: readonly Located<RegExp>[];
 }
 
-export interface JourneyDraft {
+interface JourneyDraft {
   readonly at: Path;
   readonly cookie: string | undefined;
   readonly ttl: number | undefined;
@@ -77,8 +77,8 @@ export interface Draft {
   readonly upstreams: readonly string[] | undefined;
   /** Client connections at once. */
   readonly connections: number | undefined;
-  /** How many requests each upstream may hold: those it has and those that wait. */
-  readonly holds: readonly Located<number>[];
+  /** How many requests each upstream may take: those it has and those that wait. */
+  readonly capacities: readonly Located<number>[];
   readonly cutovers: readonly CutoverDraft[];
 }
 
@@ -97,8 +97,8 @@ export function draftOf(root: unknown): Draft {
     spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
     connections: read(limits.unwrap().shape.connections, valueAt(root, ["limits", "connections"])),
-    holds: isMapping(upstreams)
-      ? Object.keys(upstreams).flatMap((name) => heldBy(["upstreams", name], upstreams[name]))
+    capacities: isMapping(upstreams)
+      ? Object.keys(upstreams).flatMap((name) => capacityOf(["upstreams", name], upstreams[name]))
       : [],
     cutovers: isMapping(cutovers)
       ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
@@ -106,7 +106,7 @@ export function draftOf(root: unknown): Draft {
   };
 }
 
-function heldBy(at: Path, root: unknown): Located<number>[] {
+function capacityOf(at: Path, root: unknown): Located<number>[] {
   const found = read(parts.upstream.shape.concurrency, valueAt(root, ["concurrency"]));
   return found === undefined ? [] : [{ path: [...at, "concurrency", "max"], value: found.max + found.queue }];
 }

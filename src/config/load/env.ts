@@ -6,10 +6,11 @@
  */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type Filled =
+type Filled =
   | {
       readonly ok: true;
-      readonly text: string /** Whether a reference stood in it. */;
+      readonly text: string;
+      /** Whether a reference stood in it. */
       readonly filled: boolean;
     }
   | { readonly ok: false; readonly message: string };
@@ -17,7 +18,7 @@ export type Filled =
 const reference = /\$\$\{|\$\{([^}]*)\}|\$\{/g;
 const inner = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
-/** The message names variables and holds no value. */
+/** The message names variables and says no value. */
 export function fillIn(text: string, env: Environment): Filled {
   if (!text.includes("${")) return { ok: true, text, filled: false };
   const unset = new Set<string>();

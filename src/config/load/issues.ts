@@ -71,7 +71,7 @@ function laterKeys(path: Path): readonly string[] {
   return path.length === 2 && path[0] === "cutovers" ? unsupported.cutover : [];
 }
 
-/** Of the alternatives, the one that is right about the kind of value explains what is wrong inside it. */
+/** The one alternative that is right about the kind of value explains what is wrong inside it. */
 function unionFindings(issue: z.core.$ZodIssueInvalidUnion, root: unknown, path: Path): Finding[] {
   const inside = issue.errors.filter((issues) => !issues.some(isAboutKind));
   const [only] = inside;
@@ -84,14 +84,14 @@ function isAboutKind(issue: Issue): boolean {
   return issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value");
 }
 
-/** A cutover or upstream whose name is wrong: zod looks no further, so what it holds is read here. */
+/** A cutover or upstream whose name is wrong: zod looks no further, so what is in it is read here. */
 function keyFindings(issue: z.core.$ZodIssueInvalidKey, root: unknown, path: Path): Finding[] {
   const message = issue.issues[0]?.message ?? "expected a name";
   const schema = path[0] === "cutovers" ? parts.cutover : parts.upstream;
-  const held = schema.safeParse(valueAt(root, path), { error: sentenceOf });
+  const inside = schema.safeParse(valueAt(root, path), { error: sentenceOf });
   return [
     { path, on: "key", found: "unsaid", message },
-    ...(held.success ? [] : findingsOf(held.error.issues, root, path)),
+    ...(inside.success ? [] : findingsOf(inside.error.issues, root, path)),
   ];
 }
 

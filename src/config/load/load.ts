@@ -1,9 +1,9 @@
 /**
  * Reads the configuration: file → YAML with positions → environment filled in → schema → checks between parts.
- * Every problem is given at once, each with its line and column; nothing is thrown for what a file holds.
+ * Every problem is given at once, each with its line and column; nothing is thrown for what is in a file.
  */
 import { createReadStream } from "node:fs";
-import { certificateFindings, type Found } from "../checks/certificates.ts";
+import { type CertificateFindings, certificateFindings } from "../checks/certificates.ts";
 import { findingsBetween, warningsBetween } from "../checks/checks.ts";
 import { type EffectiveValue, effectiveValues } from "../effective.ts";
 import { type Config, configSchema } from "../schema.ts";
@@ -11,7 +11,7 @@ import { type Place, type Position, type ReadDocument, readDocument } from "./do
 import { draftOf } from "./draft.ts";
 import { type Environment, literalOf } from "./env.ts";
 import { findingsOf, replaceAt, sentenceOf, valueAt } from "./issues.ts";
-import { type Finding, formatPath, inOrder, type Path, type Problem, pathKey } from "./problems.ts";
+import { type Finding, formatPath, inOrder, type Path, type PlacedProblem, pathKey } from "./problems.ts";
 
 /** The file a configuration was read from: who reads it again, with the same environment, gets the same. */
 export interface ConfigSource {
@@ -22,13 +22,13 @@ export interface ConfigSource {
 export interface LoadedConfig {
   readonly ok: true;
   readonly config: Config;
-  readonly warnings: readonly Problem[];
+  readonly warnings: readonly PlacedProblem[];
   readonly source: ConfigSource;
   /** Every value in effect and where it comes from, secrets masked. */
   readonly explain: () => readonly EffectiveValue[];
 }
 
-export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly Problem[] };
+export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly PlacedProblem[] };
 
 const maxBytes = 1_048_576;
 
@@ -66,7 +66,7 @@ export function readConfig(
   bytes: Uint8Array,
   file: string,
   env: Environment,
-  look: (config: Config) => Found = () => ({ wrong: [], unwise: [] }),
+  look: (config: Config) => CertificateFindings = () => ({ wrong: [], unwise: [] }),
 ): LoadResult {
   if (bytes.length > maxBytes) return refusedWhole(file, "expected a file of at most 1 MiB");
   const text = decode(bytes);
@@ -133,7 +133,7 @@ function placeAt(root: Place, path: Path): { readonly place: Place; readonly isW
   return { place, isWhole: true };
 }
 
-function problemOf(finding: Finding, document: ReadDocument, file: string): Problem {
+function problemOf(finding: Finding, document: ReadDocument, file: string): PlacedProblem {
   const { path, on, message } = finding;
   const { place, isWhole } = placeAt(document.root, path);
   const position: Position = on === "key" || !isWhole ? (place.key ?? place.value) : place.value;
@@ -143,7 +143,7 @@ function problemOf(finding: Finding, document: ReadDocument, file: string): Prob
 
 const secretKeys: readonly (string | number)[] = ["auth", "force", "secret", "store", "url"];
 
-/** Never a text that could be a secret: one from the environment, or under a key that holds some. */
+/** Never a text that could be a secret: one from the environment, or under a key that has some. */
 function foundText({ found, path }: Finding, value: unknown, filled: boolean): string {
   if (found === "unsaid") return "";
   if (found === "kind") return `; found ${kindOf(value)}`;

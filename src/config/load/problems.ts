@@ -1,6 +1,6 @@
 /** What is wrong with a configuration, where it stands in the file, and how that is said. */
 
-export interface Problem {
+export interface PlacedProblem {
   readonly file: string;
   /** From 1. */
   readonly line: number;
@@ -25,7 +25,7 @@ export interface Finding {
 }
 
 /** `config/cutover.yaml:12:9 cutovers.checkout.routes[1].path: expected …` */
-export function formatProblem(problem: Problem): string {
+export function formatProblem(problem: PlacedProblem): string {
   const { file, line, column, path, message } = problem;
   return `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`;
 }
@@ -46,7 +46,7 @@ export function pathKey(path: Path): string {
 }
 
 /** By position, each once. */
-export function inOrder(problems: readonly Problem[]): Problem[] {
+export function inOrder(problems: readonly PlacedProblem[]): PlacedProblem[] {
   const each = new Map(problems.map((problem) => [formatProblem(problem), problem]));
   return [...each.values()].sort((one, other) => one.line - other.line || one.column - other.column);
 }

@@ -7,7 +7,7 @@ export interface PathPattern {
   readonly prefix: boolean;
 }
 
-export type PathSegment =
+type PathSegment =
   | { readonly kind: "literal"; readonly text: string }
   | { readonly kind: "param"; readonly name: string };
 

@@ -3,8 +3,8 @@
  * parameter of the route), `json:/POINTER` (RFC 6901, into the body). Any of them may end in `#REGEX`, whose
  * first group is then the value.
  */
-export const sourceKinds = ["header", "cookie", "query", "param", "json"] as const;
-export type SourceKind = (typeof sourceKinds)[number];
+const sourceKinds = ["header", "cookie", "query", "param", "json"] as const;
+type SourceKind = (typeof sourceKinds)[number];
 
 export interface Source {
   readonly kind: SourceKind;

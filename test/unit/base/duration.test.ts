@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseDuration } from "../../../src/base/duration.ts";
+import { durationText, parseDuration } from "../../../src/base/duration.ts";
 
 describe("parseDuration", () => {
   test.each([
@@ -18,4 +18,19 @@ describe("parseDuration", () => {
       expect(parseDuration(text)).toBeUndefined();
     },
   );
+});
+
+test.each(["0ms", "250ms", "5s", "90s", "10m", "24h", "36h", "180d"])("%s is read and written", (text) => {
+  const milliseconds = parseDuration(text);
+  expect(parseDuration(durationText(milliseconds ?? -1))).toBe(milliseconds);
+});
+
+test.each([
+  [0, "0ms"],
+  [1500, "1500ms"],
+  [90_000, "90s"],
+  [86_400_000, "1d"],
+  [129_600_000, "36h"],
+])("%d ms are written as %s", (milliseconds, text) => {
+  expect(durationText(milliseconds)).toBe(text);
 });

@@ -1,11 +1,10 @@
 /** The single values the configuration is made of (zod). Their messages say what was expected, never what was found. */
 import { isIP } from "node:net";
 import { z } from "zod";
-import { parseDuration } from "../../base/duration.ts";
-import { parseRedisUrl } from "../../redis/url.ts";
-import { type PathPattern, parsePath } from "./path.ts";
-import { parseSize } from "./size.ts";
-import { parseSource, type Source } from "./source.ts";
+import { parseDuration } from "../base/duration.ts";
+import { parseRedisUrl } from "../redis/url.ts";
+import { type PathPattern, parsePath } from "./values/path.ts";
+import { parseSource, type Source } from "./values/source.ts";
 
 /** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
 function read<T>(parse: (text: string) => T | { readonly expected: string }) {
@@ -25,7 +24,7 @@ function expected(sentence: string): { readonly expected: string } {
   return { expected: sentence };
 }
 
-/** Of cutovers, routes, upstreams and tokens: they stand in metrics, keys and URLs. */
+/** A name of a cutover, route, upstream or token: it stands in metrics, keys and URLs. */
 export const name = z
   .string()
   .regex(
@@ -47,10 +46,28 @@ function durationUpTo(limitMs: number, limitText: string, least: "above 0" | "0"
 
 /** How long something is kept; in ms. */
 export const lifetime = durationUpTo(3650 * dayMs, "3650d");
-/** How long something is waited for; in ms. A timer of Node holds at most 24.8 days. */
+/** How long something is waited for; in ms. A timer of Node takes at most 24.8 days. */
 export const wait = durationUpTo(dayMs, "24h");
 /** A wait that may be none at all; in ms. */
 export const pause = durationUpTo(dayMs, "24h", "0");
+
+const sizeUnits = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+const sizeForm = /^(\d{1,9})(B|KiB|MiB|GiB)$/;
+
+function isSizeUnit(text: string | undefined): text is keyof typeof sizeUnits {
+  return text !== undefined && Object.hasOwn(sizeUnits, text);
+}
+
+/**
+ * Reads `512B`, `64KiB`, `10MiB`, `2GiB`.
+ *
+ * @returns bytes; `undefined` when the text is no size
+ */
+export function parseSize(text: string): number | undefined {
+  const [, count, unit] = sizeForm.exec(text) ?? [];
+  if (count === undefined || !isSizeUnit(unit)) return undefined;
+  return Number(count) * sizeUnits[unit];
+}
 
 const maxSize = 1024 ** 4;
 
@@ -114,7 +131,7 @@ export const headerName = z
   .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
   .toLowerCase();
 
-/** A path; what is in the file is checked in files.ts. */
+/** A path; what is in the file is checked in certificates.ts. */
 export const file = z.string().min(1, "expected a file's path");
 
 export const hostName = z
