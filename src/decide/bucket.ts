@@ -5,7 +5,7 @@
  * Values are byte strings: one char a byte (latin1), as the bytes were received.
  */
 
-export const bucketCount = 100_000;
+const bucketCount = 100_000;
 
 const c1 = 0xcc9e2d51;
 const c2 = 0x1b873593;

@@ -33,7 +33,7 @@ export interface Decision {
   readonly reason: Reason;
 }
 
-export interface Pin {
+interface Pin {
   readonly side: Side;
   readonly epoch: number;
 }

@@ -1,11 +1,19 @@
 /**
- * The journey pin as a cookie value. PURE: keys and time come in as arguments.
+ * The journey pin. PURE: keys and time come in as arguments. As a cookie value it is
  *
  *   1.SIDE.EPOCH.START.EXPIRY.ID.SIGNATURE
  *
  * SIDE is `l` or `n`; EPOCH, START and EXPIRY are base 36, the times in whole seconds since the epoch; ID is 72
- * random bits, base64url, that tell one journey from another and say nothing of the shopper; SIGNATURE is HMAC-SHA-256, base64url, over the cutover's name, a zero byte and all that stands before the
- * last dot. The pin is bound to no shopper: a login in the middle of a checkout must not move it.
+ * random bits, base64url, that tell one journey from another and say nothing of the shopper; SIGNATURE is
+ * HMAC-SHA-256, base64url, over the cutover's name, a zero byte and all that stands before the last dot. The pin is
+ * bound to no shopper: a login in the middle of a checkout must not move it.
+ *
+ * A shopper whose client keeps no cookies has it in the store, as
+ *
+ *   SIDE.EPOCH.START.ID     new.3.1700000000.AbC_-0123xyz
+ *
+ * It lives for the journey's whole maximum, not for a sliding ttl: most requests of such a shopper do not read it
+ * (they need not, as long as every pin equals its bucket), so none could slide it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Side } from "../state/rules/model.ts";
@@ -25,14 +33,14 @@ export interface JourneyPin {
 export const pinFaults = ["malformed", "signature", "expired"] as const;
 export type PinFault = (typeof pinFaults)[number];
 
-export type PinReading =
+type PinReading =
   | { readonly valid: true; readonly pin: JourneyPin }
   | { readonly valid: false; readonly fault: PinFault };
 
 /** Bytes of a journey's id. */
 export const pinIdBytes = 9;
 
-const form =
+const cookieForm =
   /^1\.([ln])\.([0-9a-z]{1,11})\.([0-9a-z]{1,8})\.([0-9a-z]{1,8})\.([\w-]{12})\.([A-Za-z0-9_-]{43})$/;
 
 export function signPin(secret: string, cutover: string, pin: JourneyPin): string {
@@ -52,7 +60,7 @@ export function readPin(
   text: string,
   nowSeconds: number,
 ): PinReading {
-  const [, side, epoch, startedAt, expiresAt, id, signature] = form.exec(text) ?? [];
+  const [, side, epoch, startedAt, expiresAt, id, signature] = cookieForm.exec(text) ?? [];
   if (!side || !epoch || !startedAt || !expiresAt || !id || !signature) {
     return { valid: false, fault: "malformed" };
   }
@@ -80,7 +88,7 @@ function sign(secret: string, cutover: string, payload: string): string {
 
 /** How long a pin lives, in seconds. */
 export interface PinLife {
-  /** Of idleness. */
+  /** How long without a request. */
   readonly ttl: number;
   /** From the journey's start, however busy. */
   readonly maxTtl: number;
@@ -109,4 +117,44 @@ export function slidePin(life: PinLife, pin: JourneyPin, nowSeconds: number): Jo
 export function endPin(life: PinLife, pin: JourneyPin, nowSeconds: number): JourneyPin {
   const startedAt = Math.min(pin.startedAt, nowSeconds + life.grace - life.maxTtl);
   return { ...pin, startedAt, expiresAt: Math.min(pin.expiresAt, startedAt + life.maxTtl) };
+}
+
+const storedForm = /^(legacy|new)\.(\d{1,15})\.(\d{1,15})\.([\w-]{12})$/;
+
+export function writeStoredPin({ side, epoch, startedAt, id }: JourneyPin): string {
+  return `${side}.${epoch}.${startedAt}.${id}`;
+}
+
+/**
+ * @param maxTtl the journey's maximum, in seconds
+ * @returns `undefined` for what is no pin
+ */
+export function readStoredPin(text: string, maxTtl: number): JourneyPin | undefined {
+  const [, side, epoch, startedAt, id] = storedForm.exec(text) ?? [];
+  if (side === undefined || id === undefined) return undefined;
+  const start = Number(startedAt);
+  return { id, side: sideOf(side), epoch: Number(epoch), startedAt: start, expiresAt: start + maxTtl };
+}
+
+function sideOf(text: string): Side {
+  return text === "new" ? "new" : "legacy";
+}
+
+/**
+ * What a start makes of the pin in the store (start-pin.lua is the same rule):
+ *
+ *   none, or void by epoch       the offer
+ *   begun under the offer's id   the offer: the one that began it may move it, before anything went to either side
+ *   on the offer's side          the offer's times under its own id: the journey is renewed
+ *   on the other side            itself, to its own maximum: so no pin differs from its bucket for longer than
+ *                                one maximum after the routing last changed
+ *
+ * @param stored the pin that is there
+ * @param offer begun now, under the epoch in force
+ */
+export function meetPin(stored: JourneyPin | undefined, offer: JourneyPin): JourneyPin {
+  if (stored === undefined || stored.id === offer.id) return offer;
+  if (stored.side === "new" && stored.epoch < offer.epoch) return offer;
+  if (stored.side === offer.side) return { ...offer, id: stored.id };
+  return stored.expiresAt > offer.startedAt ? stored : offer;
 }

@@ -8,7 +8,7 @@
  */
 import type { PathPattern } from "../config/values/path.ts";
 
-export interface RouteEntry<Value> {
+interface RouteEntry<Value> {
   readonly pattern: PathPattern;
   /** Absent: every method. */
   readonly methods: readonly string[] | undefined;

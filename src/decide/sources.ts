@@ -15,7 +15,7 @@ export interface RequestView {
   readonly query: string;
   readonly paramNames: readonly string[];
   readonly paramValues: readonly string[];
-  /** The body, where one was held and is JSON. */
+  /** The body, where one was buffered and is JSON. */
   readonly json: JsonBody | undefined;
 }
 

@@ -3,7 +3,7 @@
  * is in its memory alone.
  */
 import type { Clock } from "../../base/clock.ts";
-import { meetPin, readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
+import { meetPin, readStoredPin, writeStoredPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import { type OwnershipStores, pinDigest, sideOf } from "./port.ts";

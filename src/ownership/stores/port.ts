@@ -53,7 +53,7 @@ export interface PinStore {
    * @param maxTtl the journey's maximum, in seconds
    */
   find(cutover: string, shopper: string, maxTtl: number): Promise<JourneyPin | undefined>;
-  /** A start: what it makes of the pin there is (decide/stored-pin.ts), atomic across instances. @returns the pin now */
+  /** A start: what it makes of the pin there is (decide/pin.ts), atomic across instances. @returns the pin now */
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
   /** Keeps the pin for `grace` more seconds. @returns the pin there was */
   end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;

@@ -4,11 +4,11 @@
  *   cutover:{NAME}:owner:KEY    the side, a fact or a claim; KEY is the key's bytes as received
  *   cutover:{NAME}:claim:KEY    the side that a client has claimed. While it is the same as what stands under `owner`,
  *                               that is this claim, for people to read, and no fact; `SIDE apart`: it is a fact
- *   cutover:{NAME}:pin:DIGEST   a pin (decide/stored-pin.ts)
+ *   cutover:{NAME}:pin:DIGEST   a pin (decide/pin.ts)
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
  */
 import { StoreUnavailable } from "../../base/errors.ts";
-import { readStoredPin, writeStoredPin } from "../../decide/stored-pin.ts";
+import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
 import { type Call, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient, type RedisCommand } from "../../redis/client.ts";
 import type { Side } from "../../state/rules/model.ts";

@@ -1,4 +1,4 @@
--- What a start makes of the pin under KEYS[1]: the rule of decide/stored-pin.ts.
+-- What a start makes of the pin under KEYS[1]: the rule of decide/pin.ts.
 -- { side, epoch, startedAt, id: those of the offer; maxTtl: the journey's maximum }, times in seconds. Returns the pin
 -- there is now.
 local args = cjson.decode(ARGV[1])
