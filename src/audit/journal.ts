@@ -7,7 +7,6 @@
  * be written delays nothing: lines wait, the log says so, and it is tried again each second. Refusals beyond `burst` at
  * once, or beyond `refillPerSecond`, are counted instead of written, so that nobody can fill the disk with them.
  */
-
 import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { StoreUnavailable } from "../base/errors.ts";

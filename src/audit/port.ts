@@ -1,5 +1,4 @@
 /** What is written into the audit file besides the changes that stand in the history. */
-
 import type { Annotation, Origin, Via } from "../state/rules/history.ts";
 import type { Actor, Change, Proposal, RefusalCode, StateName } from "../state/rules/model.ts";
 

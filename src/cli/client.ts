@@ -19,6 +19,7 @@ import {
   type WriteAnswer,
   writeAnswer,
 } from "../admin/api/write.ts";
+import { jsonOf } from "../base/json.ts";
 import { readEvents, type ServerEvent } from "./commands/read/server-events.ts";
 
 /** The API's waiting time on top of what a write is told to wait. */
@@ -131,7 +132,7 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
   ): Promise<Answer<T>> {
     try {
       const response = await send({ ...call, signal: AbortSignal.timeout(timeoutMs) });
-      const body = parseJson(await response.text());
+      const body = jsonOf(await response.text());
       if (!response.ok) return refusal(response.status, body);
       const read = schema.safeParse(body);
       return read.success
@@ -185,7 +186,7 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
           accept: "text/event-stream",
           signal: AbortSignal.any([signal, patience.signal]),
         });
-        if (!response.ok) return refusal(response.status, parseJson(await response.text()));
+        if (!response.ok) return refusal(response.status, jsonOf(await response.text()));
         const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
         if (response.body === null || !isStream) {
           await response.body?.cancel();
@@ -204,14 +205,6 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
 function refusal(status: number, body: unknown): Answer<never> {
   const read = anyProblem.safeParse(body);
   return read.success ? { kind: "refused", problem: read.data } : { kind: "foreign", status, sent: true };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function timedOut(): DOMException {

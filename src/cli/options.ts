@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { historyLimits, longestReason, longestWaitMs } from "../admin/api/rules.ts";
 import { parseDuration } from "../base/duration.ts";
+import { codeOf } from "../base/errors.ts";
 import { type AdminClient, createClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
@@ -105,7 +106,7 @@ export function readSecret(file: string): { readonly secret: string } | { readon
   try {
     return { secret: readFileSync(file, "utf8").trim() };
   } catch (error) {
-    return { code: error instanceof Error && "code" in error ? String(error.code) : "unknown error" };
+    return { code: codeOf(error) ?? "unknown error" };
   }
 }
 

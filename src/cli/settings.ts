@@ -1,6 +1,7 @@
 /** The command line's own settings: a small YAML file of a person, `$XDG_CONFIG_HOME/cutover/cli.yaml`. */
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { codeOf } from "../base/errors.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 
@@ -31,7 +32,7 @@ export async function readSettings(env: Context["env"]): Promise<Result<CliSetti
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    const code = codeOf(error) ?? "unknown error";
     if (code === "ENOENT" || code === "ENOTDIR") return succeed({});
     return fail(exitCodes.usage, `${path} cannot be read (${code})`);
   }

@@ -6,6 +6,7 @@ import { randomInt } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { codeOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { greeting, summaryLine } from "./demo-text.ts";
 import { readLeftOver } from "./left-over.ts";
@@ -124,7 +125,7 @@ function placeOf(
 }
 
 function explained(error: unknown): unknown {
-  if (!(error instanceof Error) || !("code" in error) || error.code !== "EADDRINUSE") return error;
+  if (!(error instanceof Error) || codeOf(error) !== "EADDRINUSE") return error;
   const port = "port" in error ? `port ${String(error.port)}` : "a port of the demo";
   return new DemoError(`${port} is taken by another program (perhaps another demo): end it and try again`, {
     cause: error,

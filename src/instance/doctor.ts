@@ -4,7 +4,7 @@ import { access } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
-import { StoreUnavailable } from "../base/errors.ts";
+import { codeOf, StoreUnavailable } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
@@ -125,7 +125,7 @@ async function fileFinding(check: string, path: string): Promise<Finding> {
       await access(place, constants.R_OK | constants.W_OK);
       return { check, verdict: "ok", said: `${place} may be written` };
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+      const code = codeOf(error) ?? "unknown error";
       if (code === "ENOENT" && place === path) continue;
       if (code === "ENOENT") return { check, verdict: "ok", said: `${place} will be made` };
       const fix = "Give the user that serves the right to it.";

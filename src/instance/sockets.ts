@@ -7,6 +7,7 @@
  */
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { codeOf } from "../base/errors.ts";
 
 export interface InheritedSockets {
   readonly proxy?: number;
@@ -33,7 +34,7 @@ export function inheritedSockets(
 }
 
 const retryMs = 50;
-const taken: ReadonlySet<unknown> = new Set(["EADDRINUSE", "ELOCKED"]);
+const taken: ReadonlySet<string | undefined> = new Set(["EADDRINUSE", "ELOCKED"]);
 
 /**
  * Tries again while it fails because another process still has what it needs: a port, the embedded store's file.
@@ -46,8 +47,7 @@ export async function patiently<T>(waitMs: number, attempt: () => Promise<T>): P
     try {
       return await attempt();
     } catch (error) {
-      const isTaken = error instanceof Error && "code" in error && taken.has(error.code);
-      if (!isTaken || performance.now() >= deadline) throw error;
+      if (!taken.has(codeOf(error)) || performance.now() >= deadline) throw error;
       await sleep(retryMs);
     }
   }

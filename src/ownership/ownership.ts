@@ -11,7 +11,6 @@
  * Neither a fact nor a claim changes while it is kept, so what is remembered cannot be wrong; it can only outlive its
  * record, and then still says where the order is.
  */
-
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";

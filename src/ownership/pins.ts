@@ -5,7 +5,6 @@
  * a side after a new journey has begun on the other. That a shopper has no pin is not remembered at all. While the
  * store is out of reach an older memory is better than none.
  */
-
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { JourneyPin } from "../decide/pin.ts";

@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../base/log.ts";
-import { codeOf, openConnection, type RedisCommand, type Results } from "./connection.ts";
+import { openConnection, type RedisCommand, type Results, replyCodeOf } from "./connection.ts";
 import { type OnHint, openSubscription } from "./subscription.ts";
 import { parseRedisUrl } from "./url.ts";
 
@@ -187,7 +187,7 @@ function sentFrom(results: Results): Sent {
   let unsent = 0;
   for (const [error, value] of results) {
     if (error === null) replies.push({ ok: true, value });
-    else if (error.name === "ReplyError") replies.push({ ok: false, code: codeOf(error) });
+    else if (error.name === "ReplyError") replies.push({ ok: false, code: replyCodeOf(error) });
     else {
       unanswered += 1;
       if (refusedBeforeSending.test(error.message)) unsent += 1;

@@ -253,7 +253,7 @@ function isCurrent(error: Error): boolean {
 function reporting<T extends Redis | Cluster>(redis: T, role: string, log: Log | undefined): T {
   let reported = "";
   redis.on("error", (error: Error) => {
-    const code = codeOf(
+    const code = replyCodeOf(
       "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error,
     );
     if (code === reported) return;
@@ -281,7 +281,7 @@ export function end(redis: Redis | Cluster): Promise<void> {
 }
 
 /** The error in one word: a Redis error's first, or Node's code. Its text may quote arguments or addresses. */
-export function codeOf(error: Error): string {
+export function replyCodeOf(error: Error): string {
   if ("code" in error && typeof error.code === "string") return error.code;
   if (/^(?:Socket timeout|Command timed out)/.test(error.message)) return "ETIMEDOUT";
   if (error.message.startsWith("All sentinels are unreachable")) return "NOSENTINEL";

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type CutoverView, cutoverView, metricsEvent } from "../../admin/api/cutover-view.ts";
 import { type TickEvent, tickEvent } from "../../admin/api/instance-view.ts";
+import { jsonOf } from "../../base/json.ts";
 import type { ServerEvent } from "../commands/read/server-events.ts";
 
 export type News =
@@ -35,7 +36,7 @@ export function createBoard(name: string | undefined): Board {
 
   return {
     take({ event, data }) {
-      const body = parse(data);
+      const body = jsonOf(data);
       switch (event) {
         case "snapshot": {
           const read = snapshotEvent.safeParse(body);
@@ -75,12 +76,4 @@ export function createBoard(name: string | undefined): Board {
     views: () => [...known.values()],
     store: () => store,
   };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** One shopper's way to the shop: keeps the cookies, names the shopper, reads JSON. */
 import type { Dispatcher } from "undici";
+import { jsonOf } from "../../base/json.ts";
 import { type CookieJar, createCookieJar } from "./cookies.ts";
 
 export interface Page {
@@ -66,12 +67,4 @@ function fieldsOf(shopper: string, jar: CookieJar, idempotencyKey: string | unde
 function several(value: string | string[] | undefined): readonly string[] {
   if (value === undefined) return [];
   return typeof value === "string" ? [value] : value;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@
  * gone takes it along (node:cluster).
  */
 import { systemClock } from "../../base/clock.ts";
+import { codeOf } from "../../base/errors.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
@@ -27,8 +28,9 @@ export function runWorker(link: Link, end: () => void): void {
   link.onMessage((message) => {
     if (message.type !== "start") return;
     serve(link, message, end).catch((error: unknown) => {
-      const code = error instanceof Error && "code" in error ? { code: String(error.code) } : {};
-      void link.send({ type: "failed", message: errorText(error), ...code });
+      const code = codeOf(error);
+      const failed = { type: "failed", message: errorText(error) } as const;
+      void link.send(code === undefined ? failed : { ...failed, code });
     });
   });
 }

@@ -1,5 +1,4 @@
 /** Opens the place of owners, pins and what is under way, beside the store that the configuration names. */
-
 import type { Clock } from "../../base/clock.ts";
 import type { RedisClient } from "../../redis/client.ts";
 import { createMemoryStores, openFileStores } from "./in-process.ts";

@@ -11,12 +11,14 @@
  * What does not read as such a file is ignored with a warning and copied aside, never deleted.
  */
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
+import { codeOf } from "../../base/errors.ts";
+import { jsonOf } from "../../base/json.ts";
 import { errorText, type Log } from "../../base/log.ts";
-import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
+import { replaceFile, sweepTemporaries, textIn } from "../../base/replace-file.ts";
 import type { LocalChange } from "../rules/ceiling.ts";
 import { sameState } from "../rules/lineage.ts";
 import type { CutoverState } from "../rules/model.ts";
@@ -92,13 +94,8 @@ export function createSnapshotFile(options: {
 
   /** @returns undefined when there is no such file. Rejects with the file system's error. */
   async function load(): Promise<Kept | undefined> {
-    let text: string;
-    try {
-      text = await readFile(path, "utf8");
-    } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-      throw error;
-    }
+    const text = await textIn(path);
+    if (text === undefined) return undefined;
     const kept = parse(text);
     if (kept === undefined) await setAside(text);
     return kept;
@@ -110,7 +107,7 @@ export function createSnapshotFile(options: {
     try {
       await writeFile(aside, text, { flag: "wx", mode: 0o600 });
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      if (codeOf(error) !== "EEXIST") throw error;
     }
     log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
   }
@@ -171,13 +168,7 @@ function serialise({ states, shared, local }: Kept): string {
 }
 
 function parse(text: string): Kept | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const { data } = fileFormat.safeParse(json);
+  const { data } = fileFormat.safeParse(jsonOf(text));
   if (data === undefined) return undefined;
   return {
     states: new Map(Object.entries(data.states)),

@@ -5,12 +5,13 @@
  * The document is read when the store is opened and not again: edit it by hand only while nothing has it open.
  * One that does not read is refused and left untouched. Live instances are not written down.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { lockFile } from "../../base/file-lock.ts";
-import { replaceFile, sweepTemporaries } from "../../base/replace-file.ts";
+import { jsonOf } from "../../base/json.ts";
+import { replaceFile, sweepTemporaries, textIn } from "../../base/replace-file.ts";
 import { annotationSchema, historyEntrySchema, proposalSchema, storedState } from "../rules/written.ts";
 import { type CutoverRecord, emptyDocument, historyLimit, type StateDocument } from "./document.ts";
 import { createInProcessStore } from "./in-process.ts";
@@ -61,14 +62,12 @@ export async function openFileStore({ path, clock }: FileStoreOptions): Promise<
 }
 
 async function readDocument(path: string): Promise<StateDocument> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return emptyDocument;
-    throw error;
-  }
-  const read = documentSchema.safeParse(jsonOf(path, text));
+  const text = await textIn(path);
+  if (text === undefined) return emptyDocument;
+  const json = jsonOf(text);
+  // The parser's message would quote the text, which may hold secrets.
+  if (json === undefined) throw new Error(`${path} is not JSON: repair it, or move it away to begin anew`);
+  const read = documentSchema.safeParse(json);
   if (!read.success) {
     const faults = read.error.issues.map(
       (issue) => `${issue.path.join(".") || "document"}: ${issue.message}`,
@@ -89,15 +88,6 @@ async function readDocument(path: string): Promise<StateDocument> {
     shared: new Map(Object.entries(shared)),
     proposals: new Map(Object.entries(proposals)),
   };
-}
-
-function jsonOf(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's message quotes the text, which may hold secrets.
-    throw new Error(`${path} is not JSON: repair it, or move it away to begin anew`);
-  }
 }
 
 function textOf(document: StateDocument): string {

@@ -1,4 +1,5 @@
 /** The life of a command that runs something: start, wait for a signal, close; a second signal ends it at once. */
+import { codeOf } from "../../../base/errors.ts";
 import type { Context } from "../../context.ts";
 import type { Problems, Running } from "../../engine.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
@@ -58,7 +59,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-const advice = new Map<unknown, string>([
+const advice = new Map<string | undefined, string>([
   [
     "EADDRINUSE",
     "Something listens there already: end it, or choose another port under listeners (0: a free one).",
@@ -70,6 +71,6 @@ const advice = new Map<unknown, string>([
 /** Why it did not start or did not end cleanly, for a person: no stack trace. */
 function startFailure(error: unknown) {
   const message = error instanceof Error ? error.message : "an unknown failure";
-  const next = advice.get(error instanceof Error && "code" in error ? error.code : undefined);
+  const next = advice.get(codeOf(error));
   return fail(exitCodes.refused, message, ...(next === undefined ? [] : [next])).failure;
 }

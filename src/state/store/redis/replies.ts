@@ -1,5 +1,6 @@
 /** What the scripts, the streams, and the channel of changes say, in terms of the rest of the program. PURE. */
 import { z } from "zod";
+import { jsonOf } from "../../../base/json.ts";
 import { type InstanceRecord, type Roster, type RosterMember, rememberMs } from "../../rules/completion.ts";
 import type { View } from "../../rules/hand-edit.ts";
 import { type HistoryEntry, type StoredAnnotation, vias, withAnnotations } from "../../rules/history.ts";
@@ -164,15 +165,6 @@ function parseMember(text: string): RosterMember | undefined {
 /** @returns `undefined` when the text is no proposal */
 function parseProposal(text: string): Proposal | undefined {
   return proposalSchema.safeParse(jsonOf(text)).data;
-}
-
-/** @returns `undefined` when the text is no JSON */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** In the order in which read.lua gives them. */
