@@ -1,11 +1,11 @@
 /**
  * One request from arrival to outcome.
  *
- *   head → refuse or route → facts (body buffered, owners asked: only where the route wants it) → decide
+ *   head → refuse or route → gather facts (the body buffered, where the route wants it) → look up owners → decide
  *        → relay → settle
  *
- * Every exit passes through the one `settle` (settle.ts). The store is awaited for one thing only: who holds the keys and
- * the journey of the request, where it carries keys or its client keeps no cookies (owner-lookup.ts). All else is
+ * Every exit passes through the one `settle` (settle.ts). The store is awaited for one thing only: the owners of the
+ * request's keys and its journey, where it carries keys or its client keeps no cookies (owner-lookup.ts). All else is
  * answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
@@ -189,7 +189,7 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): 
 
 function send(exchange: Exchange, { way, total }: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
-  // Of what was refused for its head nothing is sent.
+  // Its head was refused: nothing of it is sent.
   if (arrival === undefined) return;
   limit(exchange, total);
   const request = forwardRequest(context, arrival, exchange.requestId, content);

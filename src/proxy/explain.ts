@@ -1,6 +1,6 @@
 /**
- * What would be decided for a shopper or a key, and why; asked by a person, decided by the same function. A shopper's
- * journey is found where its client keeps no cookies: what a cookie holds, only its client knows.
+ * Tells a person what would be decided for a shopper or a key, and why; the same function decides. A shopper's journey is
+ * found where its client keeps no cookies: what stands in a cookie only its client knows.
  */
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Decision, decide } from "../decide/decide.ts";
@@ -32,7 +32,7 @@ export interface Explained {
   readonly sentence: string;
 }
 
-export interface ExplainContext {
+interface ExplainContext {
   readonly table: Table;
   readonly following: Following;
   readonly ownership: Pick<Ownership, "ownerOf">;

@@ -73,7 +73,7 @@ export interface Answer {
   switchProtocols?(
     fields: readonly string[],
   ): { readonly stream: Duplex; readonly first: Buffer } | undefined;
-  /** Breaks the connection off, so that what was sent can not be taken for a whole answer. */
+  /** Breaks the connection off, so that what was sent cannot be taken for a whole answer. */
   abort(): void;
   onDrain(listener: () => void): void;
   /** Called when nobody waits for the answer any more, or no more of the request can be read. */

@@ -2,7 +2,7 @@
  * How an exchange ended: the one enum of metrics, logs and error bodies.
  *
  * A side's error rate is (server_error + connect_failed + timeout + reset + protocol_error) divided by all but
- * client_aborted and rejected: what the client gave up and what the proxy itself refused says nothing of a side.
+ * client_aborted and rejected: what the client gave up and what the proxy itself refused says nothing about a side.
  */
 export const outcomes = [
   /** Answered below 500, 4xx included. */
@@ -19,19 +19,17 @@ export const outcomes = [
 ] as const;
 export type Outcome = (typeof outcomes)[number];
 
-export const errorOutcomes = [
+/** The outcomes that name a failure of the way to the upstream. */
+export type ForwardFailure = Extract<Outcome, "connect_failed" | "timeout" | "reset" | "protocol_error">;
+
+const uncounted: ReadonlySet<Outcome> = new Set(["client_aborted", "rejected"]);
+const errors: ReadonlySet<Outcome> = new Set([
   "server_error",
   "connect_failed",
   "timeout",
   "reset",
   "protocol_error",
-] as const satisfies readonly Outcome[];
-
-/** The outcomes that name a failure of the way to the upstream. */
-export type ForwardFailure = Extract<Outcome, "connect_failed" | "timeout" | "reset" | "protocol_error">;
-
-const uncounted: ReadonlySet<Outcome> = new Set(["client_aborted", "rejected"]);
-const errors: ReadonlySet<Outcome> = new Set(errorOutcomes);
+]);
 
 /** Whether the outcome is in the denominator of the error rate. */
 export function countsAsRequest(outcome: Outcome): boolean {

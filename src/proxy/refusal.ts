@@ -2,8 +2,8 @@
  * The proxy's own answers: problem+json (RFC 9457) with a Proxy-Status field (RFC 9209). They name the kind of
  * failure and nothing of the request.
  *
- * Each has a code that stays what it is, in the body and in the line of the access log: docs/failures.md says of every
- * one what it means and what to do, and a test holds that page and this list to each other.
+ * Each has a code that stays what it is, in the body and in the access log: docs/failures.md says what every code means
+ * and what to do, and a test keeps that page and this list equal.
  */
 import type { Outcome } from "./outcome.ts";
 import { failureCode } from "./upstream/failure.ts";
@@ -41,7 +41,7 @@ const phrases = {
 } as const;
 type Status = keyof typeof phrases;
 
-/** Of a request that the proxy does not forward, for reasons of its own. */
+/** The answer to a request that the proxy does not forward, for reasons of its own. */
 function rejected(
   status: Status,
   code: string,
@@ -61,7 +61,7 @@ function rejected(
   };
 }
 
-/** Of a request that was forwarded, or was to be, and came to nothing there. */
+/** The answer to a request that was forwarded, or was to be, and came to nothing on the way. */
 function failed(
   status: Status,
   code: string,
@@ -77,7 +77,7 @@ const request = "http_request_error";
 /** Every answer of the proxy's own. */
 export const refusals = {
   malformed: rejected(400, "malformed_request", request, "The request is malformed.", { close: true }),
-  /** RFC 9110 §7.6.2: an OPTIONS that may go no further is answered by whom it has reached. */
+  /** RFC 9110 §7.6.2: an OPTIONS that may go no further is answered by the proxy that it has reached. */
   lastHop: rejected(204, "last_hop", request, "The request may go no further."),
   ambiguousPath: rejected(
     400,
@@ -102,7 +102,7 @@ export const refusals = {
     503,
     "owner_unknown",
     "destination_unavailable",
-    "Which side this belongs to can not be told just now.",
+    "Which side this belongs to cannot be told just now.",
     { retryAfter: 5 },
   ),
   loop: rejected(508, "loop_detected", "proxy_loop_detected", "The request has been here before."),

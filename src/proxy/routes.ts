@@ -52,7 +52,7 @@ export interface CompiledCutover {
 }
 
 /** A route as its witnesses are chosen by. */
-export interface WitnessedRoute {
+interface WitnessedRoute {
   readonly cutover: CompiledCutover;
   readonly name: string;
   readonly journey: RouteConfig["journey"];
@@ -75,7 +75,7 @@ export interface Table {
   readonly router: Router<CompiledRoute>;
   /** Where requests go that no cutover matches. */
   readonly fallthrough: Destination;
-  /** Of what matches no route. */
+  /** The witnesses of what matches no route. */
   readonly noneWitnesses: Witnesses;
   /** Every journey cookie: stripped from all requests. */
   readonly journeyCookies: readonly string[];

@@ -5,7 +5,6 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Timers } from "../base/clock.ts";
-import type { Store } from "../state/store/port.ts";
 
 export interface JourneySecrets {
   /** @returns what a cutover's pins may be signed with; the first signs */
@@ -21,8 +20,14 @@ export interface JourneySecrets {
   stop(): void;
 }
 
-export interface JourneySecretsOptions {
-  readonly store: Pick<Store, "shared">;
+/** The part of the store that is needed here. */
+interface SharedValues {
+  /** The value kept under a name that all instances share; the first to offer one wins. Rejects when out of reach. */
+  shared(name: string, offer: string): Promise<string>;
+}
+
+interface JourneySecretsOptions {
+  readonly store: SharedValues;
   readonly timers: Timers;
   /** The configured secrets of each cutover that has a journey, the first signs; none: to be generated. */
   readonly configured: ReadonlyMap<string, readonly string[]>;

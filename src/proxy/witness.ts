@@ -65,7 +65,7 @@ export interface ExchangeRecord {
 export type Notice =
   /** A journey cookie counts as none. */
   | { readonly kind: "ignored_pin"; readonly fault: PinFault }
-  /** A body that may hold a key could not be read for it. */
+  /** A body that a key may be in could not be read for it. */
   | { readonly kind: "unread_body" }
   /** A key is too long to count. */
   | { readonly kind: "long_key" };
@@ -89,7 +89,7 @@ export interface Witness {
 }
 
 /** A witness that has the phase. */
-export type Attending<Phase extends keyof Witness> = Witness & Required<Pick<Witness, Phase>>;
+type Attending<Phase extends keyof Witness> = Witness & Required<Pick<Witness, Phase>>;
 
 /** The witnesses of a route by phase, each in the order of the list. */
 export type Witnesses = { readonly [Phase in keyof Witness]-?: readonly Attending<Phase>[] };

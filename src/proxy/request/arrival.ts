@@ -1,4 +1,4 @@
-/** A request's head, read: whom it is for and which route it is on. */
+/** Reads a request's head: which authority the request is for, and which route it is on. */
 import type { Match } from "../../decide/route.ts";
 import { fieldValue } from "../../decide/sources.ts";
 import type { RequestHead } from "../inbound.ts";
@@ -35,8 +35,8 @@ export function readArrival(
 }
 
 /**
- * Of transfer codings only chunked is understood, only alone, and not in HTTP/1.0, where those behind the proxy may
- * not know it (RFC 9112 §6.1). A length is a number that can be counted to.
+ * The only transfer coding that is understood is chunked, alone, and not in HTTP/1.0, where the next hop may not know
+ * it (RFC 9112 §6.1). A length is a number that can be counted to.
  */
 function isFramedSoundly({ fields, version, framing }: RequestHead, names: readonly string[]): boolean {
   const at = names.indexOf("transfer-encoding");

@@ -1,16 +1,16 @@
 /**
- * The bounds of a request's body, and what is looked after while it is under way.
+ * The bounds of a request's body, and what is looked after while the body is under way.
  *
- * Size: a body declared too large is refused unread; one that nobody declared (chunked) is counted as it passes, and
- * stopped by the chunk that exceeds the limit, so that at most one chunk more than the limit is ever held.
+ * Size: a body declared too large is refused unread. One that nobody declared (chunked) is counted as it passes, and
+ * stopped by the chunk that exceeds the limit, so that at most one chunk more than the limit is ever in memory.
  *
- * Pace: a client that is awaited has to send. When for `paceMs` it sent less than 1 KiB although its body was being read
- * all the time, it is too slow (a slow-loris attack, or a dead peer). A pause of the upstream's is not the client's: a
- * body that nobody reads just now is not judged. Measuring begins when a body has been on its way for `paceMs`, so that
- * the many that are not cost one timer; a body that stalls ends within twice that time.
+ * Pace: a client that is awaited has to send. When it sent less than 1 KiB within `paceMs`, although its body was being
+ * read all the time, it is too slow (a slow-loris attack, or a dead peer). A pause of the upstream's is not the
+ * client's: a body that nobody reads just now is not judged. Measuring begins once a body has been under way for
+ * `paceMs`. Most bodies are over by then and cost one timer; one that stalls ends within twice that time.
  *
- * Presence: nobody hears of a client's reset while its body is held back, because the connection is not read. So it is
- * asked for then.
+ * Presence: nobody hears of a client's reset while its body is not read, because its connection is not read either. So
+ * the client is looked for then.
  */
 import { Readable } from "node:stream";
 import { lostAfterMs } from "../listen/lost-peer.ts";
@@ -59,12 +59,12 @@ export function boundedBody(body: Readable, maxBytes: number, onExceeded: () => 
     body.off("data", onData).off("end", onEnd).off("close", onClose);
     body.pause();
   };
-  // Whoever reads it listens too; before that nobody does, and an unheard error ends the process.
+  // Its reader listens for errors too. Before there is one nobody does, and an unheard error ends the process.
   bounded.on("error", () => {});
   return bounded;
 }
 
-export interface BodyWatch {
+interface BodyWatch {
   readonly paceMs: number;
   /** Whether the client is gone though nobody was told (inbound.ts); asked while the body is not read. */
   readonly isLost: (() => boolean) | undefined;
@@ -80,7 +80,7 @@ export function watchBody(body: Readable, { paceMs, isLost, onSlow, onLost }: Bo
   const ticksOfPace = Math.round(paceMs / tickMs);
   let ticks = 0;
   let received = 0;
-  /** Of the time being measured; a body that is read flows. */
+  /** Whether the body was read in the time being measured; one that is read flows. */
   let wasRead = false;
   const onData = (chunk: Buffer) => {
     received += chunk.length;

@@ -58,7 +58,7 @@ export function bufferBody(body: Readable, declared: number | undefined): Promis
 
 function rejoined(head: readonly Buffer[], rest: Readable): Readable {
   const whole = new PassThrough();
-  // Whoever reads it listens too; between two readers nobody does, and an unheard error ends the process.
+  // Its reader listens for errors too. Between two readers nobody does, and an unheard error ends the process.
   whole.on("error", () => {});
   for (const chunk of head) whole.write(chunk);
   rest.on("error", (error) => whole.destroy(error));

@@ -7,7 +7,7 @@ export interface Ids {
   requestId(inbound: string | undefined): string;
   /** @param inbound the sender's traceparent; kept when it is of version 00 (W3C Trace Context §3.2) */
   traceparent(inbound: string | undefined): string;
-  /** Of a journey that begins: random, base64url. */
+  /** The id of a journey that begins: random, base64url. */
   journeyId(): string;
 }
 

@@ -20,12 +20,12 @@ export const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?
 const maxTargetBytes = 8192;
 const longTarget = new RegExp(`^[!-~]+ +[!-~]{${maxTargetBytes}}[!-~]`);
 
-/** @returns whether the packet that a parser gave up in begins with a request line whose target is too long */
+/** @returns whether a packet that the parser gave up begins with a request whose target is too long */
 export function hasLongTarget(packet: Buffer | undefined): boolean {
   return packet !== undefined && longTarget.test(packet.toString("latin1", 0, 2 * maxTargetBytes));
 }
 
-/** A target holds no control characters, spaces or fragments; bytes above 0x7e must have been encoded. */
+/** There are no control characters, spaces or fragments in a target; bytes above 0x7e must have been encoded. */
 const clean = /^[!-~]+$/;
 
 /** @returns the target's parts, or the refusal it earns */

@@ -1,7 +1,7 @@
 /** What an exchange does when its upstream is overloaded or away, and when its client sends too much or too slowly. */
 import { PassThrough } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createFixture } from "../../support/exchange-fixture.ts";
 import { valuesOf } from "../../support/raw-upstream.ts";
 import { turn, until } from "../../support/until.ts";
@@ -10,7 +10,7 @@ const host = ["Host", "shop.example"];
 const shopper = (id: string) => [...host, "X-Shopper-Id", id];
 const chunked = { method: "POST", target: "/cart/1", framing: { kind: "chunked" } } as const;
 const allNew = { state: { percentThousandths: 100_000 } };
-/** Where no key may be in a body it is held nowhere. */
+/** No key may be in a body, so none is buffered. */
 const streamed = { ...allNew, cutover: { owners: [], fallback: true } };
 
 const overloaded = {
@@ -27,7 +27,7 @@ const breakerOpen = {
 } as const;
 
 describe("an upstream that takes no more", () => {
-  it("is answered for with 503 and when to come again, and counts as rejected on its side", () => {
+  test("is answered for with 503 and when to come again, and counts as rejected on its side", () => {
     const fixture = createFixture(allNew);
     const client = fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
     fixture.attempts[0]?.sink.failure(overloaded);
@@ -40,7 +40,7 @@ describe("an upstream that takes no more", () => {
     expect(fixture.counted).toEqual(["new rejected"]);
   });
 
-  it("sends no shopper to the other side: that would be overloaded next", () => {
+  test("sends no shopper to the other side: that would be overloaded next", () => {
     const fixture = createFixture({ ...allNew, cutover: { fallback: true } });
     fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
     fixture.attempts[0]?.sink.failure(overloaded);
@@ -49,7 +49,7 @@ describe("an upstream that takes no more", () => {
 });
 
 describe("an open breaker", () => {
-  it("is answered for with 503 and when to come again, and counts against its side", () => {
+  test("is answered for with 503 and when to come again, and counts against its side", () => {
     const fixture = createFixture(allNew);
     const client = fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
     fixture.attempts[0]?.sink.failure(breakerOpen);
@@ -61,7 +61,7 @@ describe("an open breaker", () => {
     expect(fixture.counted).toEqual(["new connect_failed"]);
   });
 
-  it("lets a new shopper fall back to legacy, its body whole, counted against new", async () => {
+  test("lets a new shopper fall back to legacy, its body whole, counted against new", async () => {
     const fixture = createFixture(streamed);
     const body = new PassThrough();
     body.end("items=3");
@@ -77,7 +77,7 @@ describe("an open breaker", () => {
     expect(fixture.decisions).toEqual(["new bucket", "legacy fallback"]);
   });
 
-  it("does not move a journey that began on new", async () => {
+  test("does not move a journey that began on new", async () => {
     const fixture = createFixture({ ...allNew, cutover: { fallback: true } });
     const start = fixture.send({
       method: "POST",
@@ -99,7 +99,7 @@ describe("an open breaker", () => {
     expect(fixture.attempts).toHaveLength(2);
   });
 
-  it("does not move a request whose key new owns", async () => {
+  test("does not move a request whose key new owns", async () => {
     const fixture = createFixture({ cutover: { fallback: true } });
     fixture.owned.set("k-1", "new");
     const client = fixture.send({
@@ -113,7 +113,7 @@ describe("an open breaker", () => {
     expect(fixture.counted).toEqual(["new connect_failed"]);
   });
 
-  it("does not move a shopper once legacy is closed", () => {
+  test("does not move a shopper once legacy is closed", () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000, state: "closed" },
       cutover: { fallback: true },
@@ -123,7 +123,7 @@ describe("an open breaker", () => {
     expect(fixture.attempts).toHaveLength(1);
   });
 
-  it("does not send elsewhere a body of which something was read", async () => {
+  test("does not send elsewhere a body of which something was read", async () => {
     const fixture = createFixture(streamed);
     const body = new PassThrough();
     body.write("half");
@@ -141,7 +141,7 @@ describe("an open breaker", () => {
 describe("a request body that was not whole", () => {
   const broken = { outcome: "reset", code: "ERR_REQUEST_BODY" } as const;
 
-  it.each([false, true])("is its client's doing and counts against no side, sent: %s", (sent) => {
+  test.each([false, true])("is its client's doing and counts against no side, sent: %s", (sent) => {
     const fixture = createFixture(streamed);
     const client = fixture.send({ ...chunked, fields: shopper("a") }, new PassThrough());
     fixture.attempts[0]?.sink.failure({ ...broken, sent });
@@ -150,7 +150,7 @@ describe("a request body that was not whole", () => {
     expect(client.heads).toEqual([]);
   });
 
-  it("breaks the answer off when that had begun", () => {
+  test("breaks the answer off when that had begun", () => {
     const fixture = createFixture(streamed);
     const client = fixture.send({ ...chunked, fields: shopper("a") }, new PassThrough());
     fixture.attempts[0]?.sink.head({ status: 200, reason: "", fields: [] });
@@ -161,7 +161,7 @@ describe("a request body that was not whole", () => {
 });
 
 describe("the limit of a body (RFC 9110 §15.5.14)", () => {
-  it("refuses one declared larger before anything is forwarded, and takes one as large", () => {
+  test("refuses one declared larger before anything is forwarded, and takes one as large", () => {
     const fixture = createFixture({ ...streamed, bodyLimits: { maxBytes: 5 } });
     const sized = (length: number) => ({
       ...chunked,
@@ -178,7 +178,7 @@ describe("the limit of a body (RFC 9110 §15.5.14)", () => {
     expect(fixture.attempts).toHaveLength(1);
   });
 
-  it("gives the upstream up when a chunked one turns out larger", async () => {
+  test("gives the upstream up when a chunked one turns out larger", async () => {
     const fixture = createFixture({ ...streamed, bodyLimits: { maxBytes: 5 } });
     const body = new PassThrough();
     const client = fixture.send({ ...chunked, fields: shopper("a") }, body);
@@ -197,7 +197,7 @@ describe("the limit of a body (RFC 9110 §15.5.14)", () => {
     expect(fixture.counted).toEqual(["new rejected"]);
   });
 
-  it("holds for a body that is held for its key as well", async () => {
+  test("bounds a body that is buffered for its key as well", async () => {
     const fixture = createFixture({ bodyLimits: { maxBytes: 5 } });
     const body = new PassThrough();
     const client = fixture.send(
@@ -234,26 +234,29 @@ describe("the pace of a body", () => {
     vi.advanceTimersByTime(paceMs);
   }
 
-  it.each([0, 1, 1023])("is too slow when a client that is awaited sends %i octets (408)", async (octets) => {
-    const { fixture, client, body, content } = upload();
-    content.resume();
-    await pass(body, octets);
-    expect(client.heads).toEqual([]);
-    await pass(body, octets);
-    expect(client.heads[0]?.status).toBe(408);
-    expect(fixture.attempts[0]?.aborted).toBe(true);
-    expect(fixture.counted).toEqual(["new rejected"]);
-    expect(vi.getTimerCount()).toBe(0);
-  });
+  test.each([0, 1, 1023])(
+    "is too slow when a client that is awaited sends %i octets (408)",
+    async (octets) => {
+      const { fixture, client, body, content } = upload();
+      content.resume();
+      await pass(body, octets);
+      expect(client.heads).toEqual([]);
+      await pass(body, octets);
+      expect(client.heads[0]?.status).toBe(408);
+      expect(fixture.attempts[0]?.aborted).toBe(true);
+      expect(fixture.counted).toEqual(["new rejected"]);
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
 
-  it("is fast enough with 1 KiB in each of its times, however long that goes on", async () => {
+  test("is fast enough with 1 KiB in each of its times, however long that goes on", async () => {
     const { client, body, content } = upload();
     content.resume();
     for (let i = 0; i < 100; i++) await pass(body, 1024);
     expect(client.heads).toEqual([]);
   });
 
-  it("is not judged while nobody reads: the upstream is slow, not the client", async () => {
+  test("is not judged while nobody reads: the upstream is slow, not the client", async () => {
     const { client, body, content } = upload();
     for (let i = 0; i < 3; i++) await pass(body, 0);
     content.resume();
@@ -263,7 +266,7 @@ describe("the pace of a body", () => {
     expect(client.heads).toEqual([]);
   });
 
-  it("is measured anew after a time in which nobody read", async () => {
+  test("is measured anew after a time in which nobody read", async () => {
     const { client, body, content } = upload();
     await pass(body, 0);
     content.resume();
@@ -273,7 +276,7 @@ describe("the pace of a body", () => {
     expect(client.heads[0]?.status).toBe(408);
   });
 
-  it("is no matter once the body is whole, and is watched no more", async () => {
+  test("is no matter once the body is whole, and is watched no more", async () => {
     const { client, body, content } = upload();
     content.resume();
     body.end("whole");
@@ -282,7 +285,7 @@ describe("the pace of a body", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is watched no more once the exchange is over", () => {
+  test("is watched no more once the exchange is over", () => {
     const { client } = upload();
     expect(vi.getTimerCount()).toBe(1);
     client.leave();
@@ -290,11 +293,11 @@ describe("the pace of a body", () => {
   });
 });
 
-describe("a client that is gone while its body is held back", () => {
+describe("a client that is gone while its body is not read", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
   afterEach(() => void vi.useRealTimers());
 
-  it("is not asked for while its body is read", async () => {
+  test("is not asked for while its body is read", async () => {
     let asked = 0;
     let lost = false;
     const fixture = createFixture(streamed);
@@ -312,7 +315,7 @@ describe("a client that is gone while its body is held back", () => {
     expect(client.aborted()).toBe(false);
   });
 
-  it("is let go, with its upstream, and counted once", async () => {
+  test("is let go, with its upstream, and counted once", async () => {
     const fixture = createFixture(streamed);
     const client = fixture.send({ ...chunked, fields: shopper("a") }, new PassThrough(), () => true);
     vi.advanceTimersByTime(100);

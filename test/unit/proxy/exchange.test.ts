@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { answer, createFixture } from "../../support/exchange-fixture.ts";
 import { valuesOf } from "../../support/raw-upstream.ts";
 import { turn } from "../../support/until.ts";
@@ -9,7 +9,7 @@ const host = ["Host", "shop.example"];
 const shopper = (id: string) => [...host, "X-Shopper-Id", id];
 
 describe("an exchange, driven with plain objects", () => {
-  it("forwards to the side that was decided, relays the answer, settles once", () => {
+  test("forwards to the side that was decided, relays the answer, settles once", () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const client = fixture.send({ method: "GET", target: "/cart/1?x=%41", fields: shopper("a") });
     const [attempt] = fixture.attempts;
@@ -27,7 +27,7 @@ describe("an exchange, driven with plain objects", () => {
     ]);
   });
 
-  it("sends what no cutover matches to the default upstream, counted as none", () => {
+  test("sends what no cutover matches to the default upstream, counted as none", () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     fixture.send({ method: "GET", target: "/about", fields: shopper("a") });
     answer(fixture.attempts[0], 404);
@@ -37,7 +37,7 @@ describe("an exchange, driven with plain objects", () => {
     expect(fixture.entries[0]?.code).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     [500, "server_error"],
     [404, "ok"],
     [302, "ok"],
@@ -48,7 +48,7 @@ describe("an exchange, driven with plain objects", () => {
     expect(fixture.counted).toEqual([`legacy ${outcome}`]);
   });
 
-  it.each([
+  test.each([
     ["connect_failed", 502, "connection_refused"],
     ["reset", 502, "connection_terminated"],
     ["protocol_error", 502, "http_protocol_error"],
@@ -64,7 +64,7 @@ describe("an exchange, driven with plain objects", () => {
     expect(fixture.entries).toMatchObject([{ status, outcome, code: outcome }]);
   });
 
-  it("breaks off when the upstream fails after its head: never a clean end", () => {
+  test("breaks off when the upstream fails after its head: never a clean end", () => {
     const fixture = createFixture();
     const client = fixture.send({ method: "GET", target: "/cart/1" });
     fixture.attempts[0]?.sink.head({ status: 200, reason: "", fields: [] });
@@ -75,7 +75,7 @@ describe("an exchange, driven with plain objects", () => {
     expect(fixture.entries).toMatchObject([{ status: 200, outcome: "reset", code: "reset" }]);
   });
 
-  it("gives the upstream up when the client is gone, and hears nothing of it afterwards", () => {
+  test("gives the upstream up when the client is gone, and hears nothing of it afterwards", () => {
     const fixture = createFixture();
     const client = fixture.send({ method: "GET", target: "/cart/1" });
     client.leave();
@@ -87,7 +87,7 @@ describe("an exchange, driven with plain objects", () => {
 });
 
 describe("refusals", () => {
-  it.each([
+  test.each([
     ["two Host fields (RFC 9112 §3.2)", { fields: [...host, ...host] }, 400],
     ["no Host field in HTTP/1.1 (RFC 9112 §3.2)", { fields: [] }, 400],
     ["dot segments", { target: "/cart/../admin" }, 400],
@@ -111,13 +111,13 @@ describe("refusals", () => {
     expect(fixture.entries[0]?.code).toBe(JSON.parse(client.body()).code);
   });
 
-  it("lets an HTTP/1.0 request without Host pass", () => {
+  test("lets an HTTP/1.0 request without Host pass", () => {
     const fixture = createFixture();
     fixture.send({ method: "GET", target: "/cart/1", fields: [], version: "1.0" });
     expect(fixture.attempts).toHaveLength(1);
   });
 
-  it("takes an absolute form's authority over Host and forwards the origin form (RFC 9112 §3.2.2)", () => {
+  test("takes an absolute form's authority over Host and forwards the origin form (RFC 9112 §3.2.2)", () => {
     const fixture = createFixture();
     fixture.send({ method: "GET", target: "http://real.example/cart/1?q" });
     expect(fixture.attempts[0]?.request.target).toBe("/cart/1?q");
@@ -132,7 +132,7 @@ describe("fields for the next hop", () => {
     return fixture.attempts[0]?.request.fields ?? [];
   };
 
-  it("drops the connection's own fields and those Connection names (RFC 9110 §7.6.1)", () => {
+  test("drops the connection's own fields and those Connection names (RFC 9110 §7.6.1)", () => {
     const out = sent([
       "Connection",
       "x-secret, keep-alive",
@@ -147,7 +147,7 @@ describe("fields for the next hop", () => {
       expect(valuesOf(out, name)).toEqual([]);
   });
 
-  it("lets no Connection field strip who is asking (CVE-2026-33805)", () => {
+  test("lets no Connection field strip who is asking (CVE-2026-33805)", () => {
     const out = sent([
       "Connection",
       "x-shopper-id, cookie, x-forwarded-for, host",
@@ -173,7 +173,7 @@ describe("fields for the next hop", () => {
     "for=1.2.3.4",
   ];
 
-  it("replaces what a peer that is not trusted says of the way", () => {
+  test("replaces what a peer that is not trusted says of the way", () => {
     const out = sent(told);
     expect(valuesOf(out, "x-forwarded-for")).toEqual(["192.0.2.7"]);
     expect(valuesOf(out, "x-forwarded-proto")).toEqual(["http"]);
@@ -181,14 +181,14 @@ describe("fields for the next hop", () => {
     expect(valuesOf(out, "forwarded")).toEqual(['for=192.0.2.7;host="shop.example";proto=http']);
   });
 
-  it("appends to what a trusted proxy says (RFC 7239 §4)", () => {
+  test("appends to what a trusted proxy says (RFC 7239 §4)", () => {
     const out = sent(told, () => true);
     expect(valuesOf(out, "x-forwarded-for")).toEqual(["1.2.3.4, 192.0.2.7"]);
     expect(valuesOf(out, "x-forwarded-proto")).toEqual(["https"]);
     expect(valuesOf(out, "forwarded")[0]).toMatch(/^for=1\.2\.3\.4, for=192\.0\.2\.7;/);
   });
 
-  it("passes a sound request id and traceparent on, and makes one for an unsound", () => {
+  test("passes a sound request id and traceparent on, and makes one for an unsound", () => {
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
     const kept = sent(["X-Request-Id", "abc-1", "traceparent", traceparent]);
     expect(valuesOf(kept, "x-request-id")).toEqual(["abc-1"]);
@@ -198,7 +198,7 @@ describe("fields for the next hop", () => {
     expect(valuesOf(made, "traceparent")[0]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
-  it("adds Via both ways (RFC 9110 §7.6.3)", () => {
+  test("adds Via both ways (RFC 9110 §7.6.3)", () => {
     expect(valuesOf(sent(["Via", "1.0 lb"]), "via")).toEqual(["1.0 lb, 1.1 cutover-test"]);
     const fixture = createFixture();
     const client = fixture.send({ method: "GET", target: "/cart/1" });
@@ -229,7 +229,7 @@ describe("journeys", () => {
     return client;
   };
 
-  it("keeps a checkout on the side where it began, whatever the percent does, and shows the cookie to no upstream", async () => {
+  test("keeps a checkout on the side where it began, whatever the percent does, and shows the cookie to no upstream", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const client = start(fixture, shopper("a"));
     await turn();
@@ -247,7 +247,7 @@ describe("journeys", () => {
     expect(valuesOf(fixture.attempts[1]?.request.fields ?? [], "cookie")).toEqual(["x=1; y=2"]);
   });
 
-  it("voids a journey on new after a hard rollback", async () => {
+  test("voids a journey on new after a hard rollback", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const client = start(fixture, shopper("a"));
     await turn();
@@ -261,7 +261,7 @@ describe("journeys", () => {
     expect(fixture.decisions[1]).toBe("legacy rolled_back");
   });
 
-  it("slides with each request and is Secure over TLS", async () => {
+  test("slides with each request and is Secure over TLS", async () => {
     const fixture = createFixture();
     const client = start(fixture, host);
     await turn();
@@ -285,7 +285,7 @@ describe("owners", () => {
     fields: [...host, "X-Shopper-Id", "a", "Idempotency-Key", key],
   });
 
-  it("claims an idempotency key before a byte is forwarded; a retry meets the same side", async () => {
+  test("claims an idempotency key before a byte is forwarded; a retry meets the same side", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     fixture.send(pay("k1"), "{}");
     expect(fixture.attempts).toHaveLength(0);
@@ -298,7 +298,7 @@ describe("owners", () => {
     expect(fixture.decisions[1]).toBe("new owner");
   });
 
-  it("follows the claim another instance made first", async () => {
+  test("follows the claim another instance made first", async () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
       owners: { record: async () => "legacy" },
@@ -308,7 +308,7 @@ describe("owners", () => {
     expect(fixture.decisions).toEqual(["legacy owner"]);
   });
 
-  it("claims a new idempotency key for the side that owns the order", async () => {
+  test("claims a new idempotency key for the side that owns the order", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     fixture.owned.set("X-1", "legacy");
     fixture.send(pay("k2"), "{}");
@@ -317,7 +317,7 @@ describe("owners", () => {
     expect(fixture.attempts[0]?.upstream).toBe("old");
   });
 
-  it("learns an order from the response before the client is told of it", async () => {
+  test("learns an order from the response before the client is told of it", async () => {
     const recorded: (() => void)[] = [];
     const learned: string[] = [];
     const fixture = createFixture({
@@ -345,7 +345,7 @@ describe("owners", () => {
     expect(fixture.counted).toEqual(["new ok"]);
   });
 
-  it("sends an order's callback to the side that made it, whoever named a request as that order before", async () => {
+  test("sends an order's callback to the side that made it, even where another request was named like that order before", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const send = async (target: string, fields: string[], body?: string) => {
       fixture.send({ method: "POST", target, fields }, body);
@@ -362,7 +362,7 @@ describe("owners", () => {
     expect(fixture.decisions).toEqual(["new bucket", "legacy bucket", "legacy owner", "new owner"]);
   });
 
-  it("sends a callback by the key in its JSON body, byte for byte, to the owner", async () => {
+  test("sends a callback by the key in its JSON body, byte for byte, to the owner", async () => {
     const fixture = createFixture();
     fixture.owned.set("INV-7", "new");
     const body = '{ "order_id" : "INV-7" , "n":1.0}';
@@ -372,11 +372,12 @@ describe("owners", () => {
     const { request, upstream } = fixture.attempts[0] ?? {};
     expect(upstream).toBe("fresh");
     expect(request?.body).toMatchObject({ kind: "sized", length: Buffer.byteLength(body) });
-    if (request?.body.kind !== "sized" || !Buffer.isBuffer(request.body.content)) throw new Error("not held");
+    if (request?.body.kind !== "sized" || !Buffer.isBuffer(request.body.content))
+      throw new Error("not buffered");
     expect(request.body.content.toString()).toBe(body);
   });
 
-  it.each([
+  test.each([
     ["not JSON", "order_id=INV-7"],
     ["over 64 KiB", `{"order_id":"INV-7","pad":"${"x".repeat(70_000)}"}`],
   ])("gives no key for a body that is %s, counts it and forwards it whole", async (_, body) => {
@@ -398,7 +399,7 @@ describe("fallback", () => {
   const options = { state: { percentThousandths: 100_000 }, cutover: { fallback: true } };
   const refused = { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" } as const;
 
-  it("goes to legacy when the new side can not be connected to, and counts the failure against new", () => {
+  test("goes to legacy when the new side cannot be connected to, and counts the failure against new", () => {
     const fixture = createFixture(options);
     const client = fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
     fixture.attempts[0]?.sink.failure(refused);
@@ -411,7 +412,7 @@ describe("fallback", () => {
     expect(fixture.entries).toHaveLength(1);
   });
 
-  it.each([
+  test.each([
     ["a byte was sent", {}, { ...refused, sent: true }],
     ["the failure is another", {}, { ...refused, outcome: "timeout" as const }],
     ["the cutover does not allow it", { cutover: {} }, refused],
@@ -422,7 +423,7 @@ describe("fallback", () => {
     expect(fixture.attempts).toHaveLength(1);
   });
 
-  it("does not once the request carries a key", async () => {
+  test("does not once the request carries a key", async () => {
     const fixture = createFixture(options);
     fixture.send(
       { method: "POST", target: "/checkout", fields: [...shopper("a"), "Idempotency-Key", "k"] },

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { explain, type Question } from "../../../src/proxy/explain.ts";
 import { createFixture, type FixtureOptions } from "../../support/exchange-fixture.ts";
@@ -12,7 +12,7 @@ function ask(options: FixtureOptions = {}) {
 }
 
 describe("an explanation", () => {
-  it("is the decision of a request with these facts", async () => {
+  test("is the decision of a request with these facts", async () => {
     const { why } = ask();
     expect(await why({ shopper: "ana" })).toMatchObject({
       decision: { reason: "bucket" },
@@ -22,7 +22,7 @@ describe("an explanation", () => {
     expect(await why({})).toMatchObject({ decision: { side: "legacy", reason: "anonymous" } });
   });
 
-  it("is none for another cutover, or a path or method on none of its routes", async () => {
+  test("is none for another cutover, or a path or method on none of its routes", async () => {
     const { why } = ask();
     expect(await why({ shopper: "a" }, "wallet")).toBeUndefined();
     expect(await why({ shopper: "a", path: "/nowhere" })).toBeUndefined();
@@ -30,7 +30,7 @@ describe("an explanation", () => {
     expect(await why({ shopper: "a", path: "/checkout?x=1", method: "POST" })).toBeDefined();
   });
 
-  it("tells the owner of an order or an idempotency key, which outranks the shopper", async () => {
+  test("tells the owner of an order or an idempotency key, which outranks the shopper", async () => {
     const { fixture, why } = ask();
     fixture.owned.set("INV-\xc3\xa9", "new");
     const told = await why({ shopper: "a", key: "INV-é" });
@@ -42,7 +42,7 @@ describe("an explanation", () => {
     expect((await why({ key: "INV-8" }))?.owner).toEqual({ side: undefined, by: "nobody" });
   });
 
-  it("tells an owner by the key's form", async () => {
+  test("tells an owner by the key's form", async () => {
     const patterns = [{ pattern: "^SS-", side: "legacy" }];
     const { why } = ask({
       cutover: { owners: [{ key: "header:idempotency-key" }, { key: "json:/id", patterns }] },
@@ -50,13 +50,13 @@ describe("an explanation", () => {
     expect((await why({ key: "SS-1" }))?.owner).toEqual({ side: "legacy", by: "pattern" });
   });
 
-  it("says so when the owner can not be told, and counts no request", async () => {
+  test("says so when the owner cannot be told, and counts no request", async () => {
     const { fixture, why } = ask({ owners: { lookup: () => Promise.reject(new StoreUnavailable("off")) } });
     expect((await why({ key: "INV-7" }))?.owner).toEqual({ side: undefined, by: "unknown" });
     expect(fixture.counted).toEqual([]);
   });
 
-  it("tells the journey of a shopper whose client keeps no cookies", async () => {
+  test("tells the journey of a shopper whose client keeps no cookies", async () => {
     const { fixture, why } = ask();
     const startedAt = fixture.time.ms / 1000;
     const pin = {

@@ -1,4 +1,4 @@
-/** docs/failures.md and the codes are held to each other, both ways. */
+/** docs/failures.md and the catalogue of codes say the same, both ways. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type Refusal, refusalOf, refusals } from "../../../src/proxy/refusal.ts";

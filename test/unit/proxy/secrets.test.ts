@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createJourneySecrets, secretName } from "../../../src/proxy/secrets.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
@@ -26,7 +26,7 @@ function rig() {
 }
 
 describe("journey secrets", () => {
-  it("are used as configured, the first signs, and the store is not asked", async () => {
+  test("are used as configured, the first signs, and the store is not asked", async () => {
     const { instance, state, kept } = rig();
     const secrets = instance(["new", "old"]);
     await secrets.start();
@@ -36,7 +36,7 @@ describe("journey secrets", () => {
     expect(kept.size).toBe(0);
   });
 
-  it("are generated once and shared by all instances where none is configured, and kept", async () => {
+  test("are generated once and shared by all instances where none is configured, and kept", async () => {
     const { instance, kept } = rig();
     const [one, other] = [instance(), instance()];
     await one.start();
@@ -47,7 +47,7 @@ describe("journey secrets", () => {
     expect(kept.get(secretName("checkout"))).toBe(secret);
   });
 
-  it("signed with before the store answered still verify afterwards", async () => {
+  test("signed with before the store answered still verify afterwards", async () => {
     const { time, instance, state } = rig();
     const one = instance();
     await one.start();
@@ -64,7 +64,7 @@ describe("journey secrets", () => {
     other.stop();
   });
 
-  it("come from the snapshot in a cold start without the store", async () => {
+  test("come from the snapshot in a cold start without the store", async () => {
     const { instance, state } = rig();
     state.up = false;
     const secrets = instance([], new Map([[secretName("checkout"), "kept"]]));
@@ -73,7 +73,7 @@ describe("journey secrets", () => {
     secrets.stop();
   });
 
-  it("are sought no longer once stopped", async () => {
+  test("are sought no longer once stopped", async () => {
     const { time, instance, state } = rig();
     state.up = false;
     const secrets = instance();

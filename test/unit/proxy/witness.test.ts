@@ -115,7 +115,7 @@ describe("a witness is told", () => {
 });
 
 describe("the record of an exchange", () => {
-  test("holds what evidence is made of: bucket, arrival, side, reason, route, outcome, status and keys", async () => {
+  test("has what evidence is made of: bucket, arrival, side, reason, route, outcome, status and keys", async () => {
     const fixture = witnessed({ state: { ...onNew, version: 7 } });
     const arrivedAt = fixture.time.ms;
     const fields = [...shopper, "Idempotency-Key", "k1"];

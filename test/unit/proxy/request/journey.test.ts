@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { signPin } from "../../../../src/decide/pin.ts";
 import { answer, createFixture } from "../../../support/exchange-fixture.ts";
 import { valuesOf } from "../../../support/raw-upstream.ts";
@@ -21,7 +21,7 @@ async function pass(fixture: Fixture, method: string, target: string, cookie = "
 }
 
 describe("what is told of journeys", () => {
-  it("is their start, each further answer and their end, under one id", async () => {
+  test("is their start, each further answer and their end, under one id", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const cookie = await pass(fixture, "POST", "/checkout");
     fixture.time.ms += 1000;
@@ -36,14 +36,14 @@ describe("what is told of journeys", () => {
     );
   });
 
-  it("is nothing of requests outside a journey", async () => {
+  test("is nothing of requests outside a journey", async () => {
     const fixture = createFixture();
     await pass(fixture, "GET", "/cart/1");
     await pass(fixture, "POST", "/orders/X-1/pay");
     expect(fixture.journeys).toEqual([]);
   });
 
-  it("is another journey when it begins anew on the other side after a hard rollback", async () => {
+  test("is another journey when it begins anew on the other side after a hard rollback", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const cookie = await pass(fixture, "POST", "/checkout");
     fixture.set({ percentThousandths: 0, state: "rolled_back", pinEpoch: 1 });
@@ -55,7 +55,7 @@ describe("what is told of journeys", () => {
 });
 
 describe("what is told of orders", () => {
-  it("is the one a 2xx has finished where journeys end, and no idempotency key", async () => {
+  test("is the one a 2xx has finished where journeys end, and no idempotency key", async () => {
     const fixture = createFixture();
     await pass(fixture, "POST", "/orders/X-1/pay", undefined, 402);
     await pass(fixture, "POST", "/orders/X-1/pay", undefined, 302);
@@ -67,7 +67,7 @@ describe("what is told of orders", () => {
     expect(fixture.finished).toEqual(["checkout X-2"]);
   });
 
-  it("is the one a payment names in its body, and nothing of a route that finishes none", async () => {
+  test("is the one a payment names in its body, and nothing of a route that finishes none", async () => {
     const routes = [
       { name: "pay", path: "/pay", methods: ["POST"], payment: true },
       { name: "callback", path: "/callbacks/payment", methods: ["POST"] },
@@ -105,7 +105,7 @@ describe("an order whose form tells its side", () => {
     await turn();
   }
 
-  it("is made by the answer that names it first, not by one to a request that names it itself", async () => {
+  test("is made by the answer that names it first, not by one to a request that names it itself", async () => {
     const fixture = createFixture({ cutover: { owners } });
     await post(fixture, "/checkout", "SS-1");
     expect(fixture.learned).toEqual(["SS-1 legacy"]);
@@ -119,7 +119,7 @@ describe("an order whose form tells its side", () => {
 });
 
 describe("the cookie of a journey", () => {
-  it("lives for a minute after its end, for confirmation pages, and no longer however much they are loaded", async () => {
+  test("lives for a minute after its end, for confirmation pages, and no longer however much they are loaded", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const cookie = await pass(fixture, "POST", "/checkout");
     await pass(fixture, "POST", "/orders/X-1/pay", cookie, 402);
@@ -153,7 +153,7 @@ describe("a journey cookie that does not count", () => {
     return `cutover_journey=${signPin(secret, cutover, pin)}`;
   };
 
-  it.each([
+  test.each([
     ["tampered with", (cookie: string) => cookie.replace(".n.", ".l."), "signature"],
     ["cut short", (cookie: string) => cookie.slice(0, -1), "malformed"],
     ["anything", () => "cutover_journey=new", "malformed"],
@@ -168,7 +168,7 @@ describe("a journey cookie that does not count", () => {
     expect(fixture.counted).toContain(`pin checkout ${fault}`);
   });
 
-  it("is ignored and counted: expired", async () => {
+  test("is ignored and counted: expired", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const cookie = await pass(fixture, "POST", "/checkout");
     fixture.set({ percentThousandths: 0 });
@@ -178,7 +178,7 @@ describe("a journey cookie that does not count", () => {
     expect(fixture.counted).toContain("pin checkout expired");
   });
 
-  it("is not what a request without one carries", async () => {
+  test("is not what a request without one carries", async () => {
     const fixture = createFixture();
     await pass(fixture, "GET", "/cart/1", "sid=1");
     expect(fixture.counted).toEqual(["legacy ok"]);

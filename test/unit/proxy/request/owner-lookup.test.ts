@@ -1,6 +1,6 @@
 /** Owners and journeys in the life of a request: what is asked, what is decided, what is never moved. */
 import { gzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreUnavailable, type StoreUnavailable as Unavailable } from "../../../../src/base/errors.ts";
 import { answer, createFixture, type FixtureOptions } from "../../../support/exchange-fixture.ts";
 import { valuesOf } from "../../../support/raw-upstream.ts";
@@ -38,7 +38,7 @@ describe("a shopper whose client keeps no cookies", () => {
     return fixture;
   };
 
-  it("keeps the side where the checkout began when the percent falls", async () => {
+  test("keeps the side where the checkout began when the percent falls", async () => {
     const fixture = await started();
     fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
     await pass(fixture, "GET", "/cart/1", app("a"));
@@ -47,7 +47,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.decisions.at(-1)).toBe("legacy bucket");
   });
 
-  it("begins with the bucket, once, and is told of under one id; only the start gives a cookie", async () => {
+  test("begins with the bucket, once, and is told of under one id; only the start gives a cookie", async () => {
     const fixture = await started();
     expect(fixture.decisions).toEqual(["new bucket"]);
     fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
@@ -61,7 +61,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.journeys.every(({ pin }) => pin.expiresAt === pin.startedAt + 14_400)).toBe(true);
   });
 
-  it("is told of as no journey where nobody keeps its pin, until it shows the cookie it was given", async () => {
+  test("is told of as no journey where nobody keeps its pin, until it shows the cookie it was given", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000, state: "closed" } });
     const { heads } = await pass(fixture, "POST", "/checkout", app("a"));
     await pass(fixture, "POST", "/checkout", app("a"));
@@ -72,7 +72,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.journeys.map(({ event }) => event)).toEqual(["seen"]);
   });
 
-  it("is asked for only while the routing has changed within the longest journey's life", async () => {
+  test("is asked for only while the routing has changed within the longest journey's life", async () => {
     let finds = 0;
     const fixture = createFixture({
       state: { percentThousandths: 50_000 },
@@ -102,7 +102,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(finds).toBe(2);
   });
 
-  it("goes to legacy at once after a hard rollback, and begins there anew", async () => {
+  test("goes to legacy at once after a hard rollback, and begins there anew", async () => {
     const fixture = await started();
     fixture.set({ percentThousandths: 0, state: "rolled_back", pinEpoch: 1, ...changedAt(fixture) });
     await pass(fixture, "GET", "/cart/1", app("a"));
@@ -113,14 +113,14 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.decisions.at(-1)).toBe("legacy journey");
   });
 
-  it("keeps its side through a plain rollback", async () => {
+  test("keeps its side through a plain rollback", async () => {
     const fixture = await started();
     fixture.set({ percentThousandths: 0, state: "rolled_back", ...changedAt(fixture) });
     await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
     expect(fixture.decisions.at(-1)).toBe("new journey");
   });
 
-  it("is free to move a grace after its end, even where its pin was not read", async () => {
+  test("is free to move a grace after its end, even where its pin was not read", async () => {
     const fixture = await started();
     await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
     expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "end"]);
@@ -132,7 +132,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.decisions.at(-1)).toBe("legacy bucket");
   });
 
-  it("stays when its payment fails", async () => {
+  test("stays when its payment fails", async () => {
     const fixture = await started();
     await pass(fixture, "POST", "/orders/X-1/pay", app("a"), { status: 402 });
     fixture.time.ms += 120_000;
@@ -141,7 +141,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.decisions.at(-1)).toBe("new journey");
   });
 
-  it("is outranked by a valid cookie", async () => {
+  test("is outranked by a valid cookie", async () => {
     const fixture = await started();
     const client = await pass(fixture, "POST", "/checkout", app("b", "Cookie", "theme=dark"));
     const cookie =
@@ -159,7 +159,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.decisions.at(-1)).toBe("new journey");
   });
 
-  it("goes by the bucket, counted, while the store is out of reach", async () => {
+  test("goes by the bucket, counted, while the store is out of reach", async () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000, updatedAt: new Date(1_700_000_000_000).toISOString() },
       pins: { find: () => Promise.reject(out()), start: () => Promise.reject(out()) },
@@ -170,7 +170,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.counted.filter((count) => count === "unknown pin")).toHaveLength(2);
   });
 
-  it("begins where its key's owner is, also when only the claim tells", async () => {
+  test("begins where its key's owner is, also when only the claim tells", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     fixture.owned.set("k1", "legacy");
     await pass(fixture, "POST", "/checkout", app("a", "Idempotency-Key", "k1"));
@@ -180,7 +180,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.journeys).toMatchObject([{ event: "start", pin: { id: pin?.id, side: "legacy" } }]);
   });
 
-  it("has no fallback once its journey has begun", async () => {
+  test("has no fallback once its journey has begun", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: { fallback: true } });
     const client = fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}");
     for (let i = 0; i < 5; i++) await turn();
@@ -189,7 +189,7 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.attempts).toHaveLength(1);
   });
 
-  it("is never begun for nobody: a start without a shopper asks nothing", async () => {
+  test("is never begun for nobody: a start without a shopper asks nothing", async () => {
     let starts = 0;
     const fixture = createFixture({
       pins: {
@@ -220,7 +220,7 @@ describe("an owner's pattern", () => {
     ],
   };
 
-  it.each([
+  test.each([
     ["SS-1", "legacy owner"],
     ["MP-1", "new owner"],
     ["X-MP-1", "legacy anonymous"],
@@ -231,7 +231,7 @@ describe("an owner's pattern", () => {
     expect(fixture.decisions).toEqual([decision]);
   });
 
-  it("is tried before the store, and what matches is never recorded", async () => {
+  test("is tried before the store, and what matches is never recorded", async () => {
     const calls: string[] = [];
     const fixture = createFixture({
       cutover,
@@ -269,7 +269,7 @@ describe("unknown: retry", () => {
     record: () => Promise.reject(out()),
   };
 
-  it("answers 503 with Retry-After instead of guessing, forwards nothing, and counts it as rejected", async () => {
+  test("answers 503 with Retry-After instead of guessing, forwards nothing, and counts it as rejected", async () => {
     const fixture = createFixture({ cutover: retry, owners: away });
     const client = await pass(fixture, "POST", "/callbacks/payment", host, callback);
     expect(client.heads[0]?.status).toBe(503);
@@ -283,20 +283,20 @@ describe("unknown: retry", () => {
     expect(fixture.counted).toEqual(["unknown owner", "none rejected"]);
   });
 
-  it("guesses by the bucket, counted, on a route that does not say so", async () => {
+  test("guesses by the bucket, counted, on a route that does not say so", async () => {
     const fixture = createFixture({ owners: away });
     await pass(fixture, "POST", "/callbacks/payment", host, callback);
     expect(fixture.decisions).toEqual(["legacy anonymous"]);
     expect(fixture.counted).toContain("unknown owner");
   });
 
-  it("does not matter where the store answers that nobody has it", async () => {
+  test("does not matter where the store answers that nobody has it", async () => {
     const fixture = createFixture({ cutover: retry });
     const client = await pass(fixture, "POST", "/callbacks/payment", host, callback);
     expect(client.heads[0]?.status).toBe(200);
   });
 
-  it("does not matter where the owner is remembered, or its journey says where to go", async () => {
+  test("does not matter where the owner is remembered, or its journey says where to go", async () => {
     let isAway = false;
     const fixture = createFixture({
       cutover: retry,
@@ -319,7 +319,7 @@ describe("unknown: retry", () => {
     expect(fixture.decisions.at(-1)).toBe("new journey");
   });
 
-  it("claims nothing for a request it refuses", async () => {
+  test("claims nothing for a request it refuses", async () => {
     const fixture = createFixture({ cutover: retry, owners: { record: () => Promise.reject(out()) } });
     const key = ["Idempotency-Key", "k1"];
     const client = await pass(fixture, "POST", "/callbacks/payment", app("a", ...key), { body: "{}" });
@@ -329,7 +329,7 @@ describe("unknown: retry", () => {
 });
 
 describe("a claim in an outage", () => {
-  it("holds on this instance, waits in the spool, and has no fallback", async () => {
+  test("is good on this instance, waits in the spool, and has no fallback", async () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
       cutover: { fallback: true },
@@ -349,7 +349,7 @@ describe("a claim in an outage", () => {
 });
 
 describe("keys", () => {
-  it("longer than 512 bytes count as none, in requests and responses, and are counted", async () => {
+  test("longer than 512 bytes count as none, in requests and responses, and are counted", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const long = "k".repeat(513);
     await pass(fixture, "POST", "/cart/1", app("a", "Cookie", "a=b", "Idempotency-Key", long));
@@ -361,7 +361,7 @@ describe("keys", () => {
     expect(fixture.counted.filter((count) => count === "long key")).toHaveLength(2);
   });
 
-  it.each(["gzip", "deflate", "br", "identity"])(
+  test.each(["gzip", "deflate", "br", "identity"])(
     "are read in JSON with the coding %s (RFC 9110 §8.4.1)",
     async (coding) => {
       const { brotliCompressSync, deflateSync } = await import("node:zlib");
@@ -386,7 +386,7 @@ describe("keys", () => {
     },
   );
 
-  it("are learned from the head alone of an answer over 64 KiB, which goes on whole", async () => {
+  test("are learned from the head alone of an answer over 64 KiB, which goes on whole", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const fields = app("a", "Cookie", "a=b");
     const client = fixture.send({ method: "POST", target: "/checkout", fields }, "{}");
@@ -407,7 +407,7 @@ describe("keys", () => {
     expect([...fixture.owned.keys()]).toEqual(["INV-2"]);
   });
 
-  it("are not sought in what unfolds to more than it should", async () => {
+  test("are not sought in what unfolds to more than it should", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const client = fixture.send(
       { method: "POST", target: "/checkout", fields: app("a", "Cookie", "a=b") },
@@ -429,7 +429,7 @@ describe("a client that is gone after it has ordered", () => {
   const order = (fixture: Fixture) =>
     fixture.send({ method: "POST", target: "/checkout", fields: app("a", "Cookie", "a=b") }, "{}");
 
-  it("does not keep the proxy from learning where the order is", async () => {
+  test("does not keep the proxy from learning where the order is", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     const client = order(fixture);
     for (let i = 0; i < 5; i++) await turn();
@@ -443,7 +443,7 @@ describe("a client that is gone after it has ordered", () => {
     expect(fixture.journeys).toEqual([]);
   });
 
-  it("is no reason to count or send anything again when the upstream fails too", async () => {
+  test("is no reason to count or send anything again when the upstream fails too", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: { fallback: true } });
     const client = order(fixture);
     for (let i = 0; i < 5; i++) await turn();
@@ -453,14 +453,14 @@ describe("a client that is gone after it has ordered", () => {
     expect(fixture.attempts).toHaveLength(1);
   });
 
-  it("is given up where its request can make nothing", async () => {
+  test("is given up where its request can make nothing", async () => {
     const fixture = createFixture();
     const client = fixture.send({ method: "GET", target: "/cart/1", fields: app("a", "Cookie", "a=b") });
     client.leave();
     expect(fixture.attempts[0]?.aborted).toBe(true);
   });
 
-  it("has its order learned from the head when the body breaks off", async () => {
+  test("has its order learned from the head when the body breaks off", async () => {
     const fixture = createFixture({ state: { percentThousandths: 100_000 } });
     order(fixture);
     for (let i = 0; i < 5; i++) await turn();
@@ -474,7 +474,7 @@ describe("a client that is gone after it has ordered", () => {
   });
 });
 
-it("a login in the middle of a checkout does not move it: the cookie goes on under another shopper", async () => {
+test("a login in the middle of a checkout does not move it: the cookie goes on under another shopper", async () => {
   const fixture = createFixture({ state: { percentThousandths: 100_000 } });
   const client = await pass(fixture, "POST", "/checkout", [...host, "Cookie", "sid=guest"]);
   const cookie =
