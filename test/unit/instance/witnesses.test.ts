@@ -1,0 +1,123 @@
+/** Which witnesses a route has, and what those of ownership pass on. */
+import { expect, test } from "vitest";
+import { configSchema } from "../../../src/config/schema.ts";
+import { createLastingWitnesses, witnessesFor } from "../../../src/instance/witnesses.ts";
+import { compileTable } from "../../../src/proxy/routes.ts";
+import { unreachableWays } from "../../../src/proxy/upstream/open.ts";
+import type { Decided, Witness } from "../../../src/proxy/witness.ts";
+import { initialState } from "../../../src/state/rules/model.ts";
+import { recordOf } from "../../support/exchange-record.ts";
+
+function create() {
+  const told: string[] = [];
+  const say = (what: string) => () => void told.push(what);
+  const lasting = createLastingWitnesses(
+    { settled: say("logged") },
+    {
+      opened(cutover, side) {
+        told.push(`upgraded ${cutover} ${side}`);
+        return (end) => told.push(`ended ${end}`);
+      },
+    },
+    {
+      ignoredPin: (cutover, fault) => told.push(`ignored pin ${cutover} ${fault}`),
+      unreadBody: (cutover) => told.push(`unread body ${cutover}`),
+      longKey: (cutover) => told.push(`long key ${cutover}`),
+    },
+    {
+      seen: (cutover, { id }, event) => told.push(`${event} ${cutover} ${id}`),
+      finished: (cutover, key) => told.push(`finished ${cutover} ${key}`),
+    },
+  );
+  const last: Witness = { settled: say("over") };
+  const row = { decided: say("decided"), began: say("began"), settled: say("counted") };
+  return { told, lasting, witnessesOf: witnessesFor(lasting, { row: () => row }, last) };
+}
+
+const pay = { path: "/orders/:orderId/pay", methods: ["POST"], payment: true };
+
+function tableOf(cutover: Readonly<Record<string, unknown>>) {
+  const config = configSchema.parse({
+    upstreams: { old: { url: "http://127.0.0.1:1" }, fresh: { url: "http://127.0.0.1:2" } },
+    default: "old",
+    cutovers: {
+      checkout: {
+        legacy: "old",
+        new: "fresh",
+        shopper: ["header:x-shopper-id"],
+        routes: [
+          { name: "cart", path: "/cart/*" },
+          { name: "pay", ...pay },
+        ],
+        ...cutover,
+      },
+    },
+  });
+  return compileTable(config, unreachableWays(config), { of: () => [] }, create().witnessesOf);
+}
+
+test("only routes that finish orders have the witness of orders, and only cutovers with journeys that of journeys", () => {
+  const phases = (cutover: Readonly<Record<string, unknown>>, path: string) => {
+    const { router } = tableOf(cutover);
+    const witnesses = router.match("POST", path)?.value.witnesses;
+    return { journeys: witnesses?.journeyed.length, orders: witnesses?.answered.length };
+  };
+  const owners = [{ key: "param:orderId", learn: ["json:/orderId"] }];
+  const journey = { cookie: "j", secret: "s3cret" };
+  expect(phases({}, "/orders/1/pay")).toEqual({ journeys: 0, orders: 0 });
+  expect(phases({ journey }, "/cart/1")).toEqual({ journeys: 1, orders: 0 });
+  expect(phases({ owners }, "/cart/1")).toEqual({ journeys: 0, orders: 0 });
+  expect(phases({ owners }, "/orders/1/pay")).toEqual({ journeys: 0, orders: 1 });
+});
+
+test("what matches no route has no witness but those of every exchange", () => {
+  const { noneWitnesses } = tableOf({ journey: { cookie: "j", secret: "s3cret" } });
+  const { arrived, noticed, decided, journeyed, answered, upgraded, settled } = noneWitnesses;
+  expect([noticed, decided, journeyed, answered].flat()).toEqual([]);
+  expect([arrived.length, upgraded.length, settled.length]).toEqual([1, 1, 3]);
+});
+
+test("the last is told last of an end: what was counted and logged is so by then", () => {
+  const { told, witnessesOf } = create();
+  for (const { settled } of witnessesOf(undefined)) settled?.(recordOf(), "ok");
+  expect(told).toEqual(["counted", "logged", "over"]);
+});
+
+test("a 2xx finishes the orders that the request names, and no request that is named by its key", () => {
+  const { told, lasting } = create();
+  const keys = [
+    { key: "k1", ttlMs: 1, claimed: true },
+    { key: "X-1", ttlMs: 1, claimed: false },
+  ];
+  const decided: Decided = {
+    decision: { side: "new", reason: "owner" },
+    state: initialState(),
+    bucket: undefined,
+    pin: undefined,
+    keys,
+    cookieless: undefined,
+    begun: undefined,
+  };
+  for (const status of [199, 200, 299, 300, 402, 500])
+    lasting.orders.answered?.(recordOf({ status, decided }));
+  expect(told).toEqual(["finished checkout X-1", "finished checkout X-1"]);
+});
+
+test("journeys, upgrades and what is odd are told of with their cutover", () => {
+  const { told, lasting } = create();
+  const record = recordOf({ side: "new" });
+  const pin = { id: "abc", side: "new", epoch: 0, startedAt: 1, expiresAt: 2 } as const;
+  lasting.journeys.journeyed?.(record, pin, "start");
+  lasting.upgrades.upgraded?.(record)("idle");
+  lasting.notices.noticed?.(record, { kind: "ignored_pin", fault: "expired" });
+  lasting.notices.noticed?.(record, { kind: "unread_body" });
+  lasting.notices.noticed?.(record, { kind: "long_key" });
+  expect(told).toEqual([
+    "start checkout abc",
+    "upgraded checkout new",
+    "ended idle",
+    "ignored pin checkout expired",
+    "unread body checkout",
+    "long key checkout",
+  ]);
+});
