@@ -19,8 +19,11 @@ import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
-import { type ConnectionCounts, createConnectionCounts } from "../proxy/listen/connections.ts";
-import { createUpgradeCounts } from "../proxy/listen/metrics.ts";
+import {
+  type ConnectionCounts,
+  createConnectionCounts,
+  createUpgradeCounts,
+} from "../proxy/listen/metrics.ts";
 import { createFieldNames } from "../proxy/request/field-names.ts";
 import { createIds } from "../proxy/request/ids.ts";
 import { compileTable, type Table } from "../proxy/routes.ts";

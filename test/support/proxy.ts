@@ -61,7 +61,7 @@ export async function startProxy(options: ProxyOptions) {
     port,
     server,
     async close(graceMs = 0) {
-      await server.close(graceMs);
+      await server.close(graceMs, graceMs === 0 ? 0 : undefined);
       await Promise.all(opened.flatMap(({ engine, upgrades }) => [engine.close(), upgrades.close()]));
     },
   };

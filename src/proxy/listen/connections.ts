@@ -1,24 +1,105 @@
-/** Connections of clients, as metrics. */
-import { Counter, Gauge, type Registry } from "prom-client";
+/**
+ * The connections of a listener: how many there may be, on which of them an answer is under way, and how they end once
+ * the listener stops.
+ *
+ *   serving   Connections come, up to the most there may be.
+ *   draining  Each answer whose head is still to come closes its connection (RFC 9112 §9.6). One that stays idle for a
+ *             while is closed, and not sooner, since a request may be on its way.
+ *   overdue   The grace is over: what is under way is cut. Idle connections have what is left of that while, a short
+ *             one at most; a request that comes on one all the same is refused.
+ */
+import type { Socket } from "node:net";
+import type { ConnectionCounts } from "./metrics.ts";
 
-export interface ConnectionCounts {
-  opened(): void;
-  closed(): void;
-  /** Closed at once, because there were as many as may be. */
-  refused(): void;
+/** How long a request that comes when it is too late is still refused instead of cut. */
+const lastCallMs = 500;
+
+export type Phase = "serving" | "draining" | "overdue";
+
+export interface Connection {
+  readonly socket: Socket;
+  /** Answers under way on it or waiting their turn. */
+  answering: number;
 }
 
-export function createConnectionCounts(registry: Registry): ConnectionCounts {
-  const registers = [registry];
-  const open = new Gauge({
-    name: "cutover_client_connections",
-    help: "Connections of clients, idle ones included.",
-    registers,
-  });
-  const refused = new Counter({
-    name: "cutover_client_connections_refused_total",
-    help: "Connections of clients closed at once, because there were as many as may be.",
-    registers,
-  });
-  return { opened: () => open.inc(), closed: () => open.dec(), refused: () => refused.inc() };
+export interface Connections {
+  readonly phase: Phase;
+  /** Whether there may be one more, beside so many that are not made yet; one that may not is counted. */
+  admits(unmade?: number): boolean;
+  knows(socket: Socket): boolean;
+  /** @param answering absent where requests are told of one by one */
+  add(socket: Socket, answering?: number): void;
+  of(socket: Socket): Connection;
+  /** An answer is over. @returns whether no other is under way */
+  answered(connection: Connection): boolean;
+  /**
+   * @param graceMs how long what is under way may go on
+   * @param idleMs how long a connection may be idle
+   * @param onCut the last of them are closed now
+   * @returns takes back what is to come
+   */
+  drain(graceMs: number, idleMs: number, onCut: () => void): () => void;
+}
+
+/** @param most how many there may be */
+export function createConnections(most: () => number, counts: ConnectionCounts): Connections {
+  const all = new Map<Socket, Connection>();
+  let phase: Phase = "serving";
+  let mostIdleMs = 0;
+
+  function closeOnceIdle(connection: Connection): void {
+    if (connection.answering > 0) return;
+    const close = () => {
+      if (connection.answering === 0) connection.socket.destroy();
+    };
+    // After what has arrived was read: a busy process hears of its timers first.
+    setTimeout(() => setImmediate(close), mostIdleMs).unref();
+  }
+
+  return {
+    get phase() {
+      return phase;
+    },
+    // Not net.Server's own limit: of workers that share a port it hands the connection from one to the next, and on.
+    admits(unmade = 0) {
+      const isAdmitted = all.size + unmade < most();
+      if (!isAdmitted) counts.refused();
+      return isAdmitted;
+    },
+    knows: (socket) => all.has(socket),
+    add(socket, answering = 0) {
+      const connection = { socket, answering };
+      all.set(socket, connection);
+      counts.opened();
+      socket.on("close", () => {
+        all.delete(socket);
+        counts.closed();
+      });
+      if (phase !== "serving") closeOnceIdle(connection);
+    },
+    of: (socket) => all.get(socket) ?? { socket, answering: 0 },
+    answered(connection) {
+      connection.answering = Math.max(0, connection.answering - 1);
+      if (phase !== "serving") closeOnceIdle(connection);
+      return connection.answering === 0;
+    },
+    drain(graceMs, idleMs, onCut) {
+      phase = "draining";
+      mostIdleMs = idleMs;
+      for (const connection of all.values()) closeOnceIdle(connection);
+      let timer = setTimeout(cutUnderWay, graceMs);
+
+      function cutUnderWay(): void {
+        phase = "overdue";
+        for (const { socket, answering } of all.values()) if (answering > 0) socket.destroy();
+        timer = setTimeout(() => setImmediate(cutAll), Math.min(idleMs, lastCallMs));
+      }
+      function cutAll(): void {
+        // Where a refusal was written it is the last word, which a cut could overtake.
+        for (const { socket } of all.values()) if (socket.writable) socket.destroy();
+        onCut();
+      }
+      return () => clearTimeout(timer);
+    },
+  };
 }

@@ -12,8 +12,8 @@ const smallBytes = 4096;
 export interface AnswerOptions {
   /** Whether connections should close after this answer. */
   readonly draining: () => boolean;
-  /** Lets go of an answer that is held, once all that has arrived is read (`createRelease`). */
-  readonly releaseSoon: (answer: HttpAnswer) => void;
+  /** Uncorks the answer once all that has arrived is read (`createUncorking`). */
+  readonly uncorkSoon: (answer: HttpAnswer) => void;
 }
 
 export interface HttpInbound extends Inbound {
@@ -86,12 +86,12 @@ export interface HttpAnswer extends Answer {
   isLast: boolean;
   endsByClose: boolean;
   /** From the head on to the end of the turn of the event loop: nothing goes out, the end included. */
-  isHeld: boolean;
+  isCorked: boolean;
   isEnding: boolean;
   hasContent: boolean;
   drained: (() => void) | undefined;
   gone: ((why: Gone) => void) | undefined;
-  /** The request's body can not be read on. */
+  /** The request's body cannot be read on. */
   breakOff(): void;
   /** To be told when the response closes. */
   closed(): void;
@@ -103,7 +103,7 @@ export function answerOf(response: ServerResponse, options: AnswerOptions): Http
     options,
     isLast: false,
     endsByClose: false,
-    isHeld: false,
+    isCorked: false,
     isEnding: false,
     hasContent: false,
     drained: undefined,
@@ -144,8 +144,8 @@ function head(this: HttpAnswer, { status, reason, fields, length }: AnswerHead):
   this.isLast = length !== undefined && !response.shouldKeepAlive;
   response.writeHead(status, reason, fields);
   response.socket?.cork();
-  this.isHeld = true;
-  options.releaseSoon(this);
+  this.isCorked = true;
+  options.uncorkSoon(this);
   this.endsByClose = length === undefined && !response.chunkedEncoding;
 }
 
@@ -167,7 +167,7 @@ function end(this: HttpAnswer, trailers: readonly string[]): void {
   const { response } = this;
   if (response.destroyed) return;
   if (trailers.length > 0) response.addTrailers(pairs(trailers));
-  if (this.isHeld) this.isEnding = true;
+  if (this.isCorked) this.isEnding = true;
   else finish(this);
 }
 
@@ -205,27 +205,27 @@ function closed(this: HttpAnswer): void {
 
 /**
  * Answers that begin in one turn of the event loop leave one after another when all that has arrived in it is read: the
- * write that wakes the reader is a dear one, those right behind it find it awake. It takes an eighth off all that a
+ * write that wakes the reader is a dear one, those right behind it find it awake. That takes an eighth off all that a
  * request costs (docs/performance.md). What has no content yet, such as a stream of events before the first, has its
- * head sent all the same; node:http would hold that back.
+ * head sent all the same; node:http would keep it back.
  *
- * @returns to be told of each answer that is held
+ * @returns to be told of each answer that is corked
  */
-export function createRelease(): (answer: HttpAnswer) => void {
-  let held: HttpAnswer[] = [];
-  const release = () => {
-    const due = held;
-    held = [];
-    for (const answer of due) letGo(answer);
+export function createUncorking(): (answer: HttpAnswer) => void {
+  let corked: HttpAnswer[] = [];
+  const uncorkAll = () => {
+    const due = corked;
+    corked = [];
+    for (const answer of due) uncork(answer);
   };
   return (answer) => {
-    if (held.push(answer) === 1) setImmediate(release);
+    if (corked.push(answer) === 1) setImmediate(uncorkAll);
   };
 }
 
-function letGo(answer: HttpAnswer): void {
+function uncork(answer: HttpAnswer): void {
   const { response } = answer;
-  answer.isHeld = false;
+  answer.isCorked = false;
   if (response.destroyed) return;
   if (answer.isEnding) finish(answer);
   else {

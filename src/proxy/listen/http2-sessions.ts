@@ -9,6 +9,11 @@
  * Stopping (RFC 9113 §6.8): a GOAWAY names the last stream that is served, and the session is over with its last answer.
  * What the client sent after that stream was not looked at and may be sent again elsewhere. node:http2 knows no notice of
  * a shutdown before the last word.
+ *
+ * Liveness: a client may vanish without a word, or while this side writes what no stream waits for: node:http2 reads no
+ * more while it writes, and may lose the end of a write that fails (nodejs/node#42710). Then nothing tells that the
+ * connection is gone, and even a destroyed session keeps its socket. So where nothing moves while a stream is under way
+ * the client is asked by PING (§6.7), which every live one answers, and the socket of one that stays still is destroyed.
  */
 import {
   constants,
@@ -16,11 +21,11 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Inbound, Peer } from "../inbound.ts";
 import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
 import { inboundOfStream } from "./http2.ts";
-import { endWhenStill } from "./liveness.ts";
 
 /** Streams of a session at once. */
 const maxStreams = 128;
@@ -34,14 +39,18 @@ const sessionWindow = 1_048_576;
 /** Answers a session may leave unheard at once, and a second. */
 const unheardBurst = 200;
 const unheardRate = 20;
+/** So often within the limit a session is looked at. */
+const looks = 4;
+/** Octets of a PING. */
+const pingBytes = 17;
 
-export interface Sessions {
+export interface Http2Sessions {
   /** Takes a connection on which HTTP/2 was agreed. */
   take(socket: TLSSocket): void;
   drain(): void;
 }
 
-export interface SessionsOptions {
+export interface Http2SessionsOptions {
   readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
   readonly onRefused: (refusal: Refusal) => void;
   readonly proxyName: string;
@@ -50,72 +59,66 @@ export interface SessionsOptions {
   readonly monotonic: () => number;
 }
 
-export function createSessions({
-  handle,
-  onRefused,
-  proxyName,
-  idleTimeoutMs,
-  monotonic,
-}: SessionsOptions): Sessions {
-  const open = new Set<ServerHttp2Session>();
+const sessionOptions = {
+  maxHeaderListPairs: maxHeaderPairs,
+  maxSessionInvalidFrames: 100,
+  settings: {
+    maxConcurrentStreams: maxStreams,
+    initialWindowSize: streamWindow,
+    maxHeaderListSize,
+  },
+};
+
+export function createHttp2Sessions(options: Http2SessionsOptions): Http2Sessions {
+  const { handle, onRefused, proxyName, idleTimeoutMs, monotonic } = options;
+  const sessions = new Set<ServerHttp2Session>();
   let draining = false;
-  const options = {
-    maxHeaderListPairs: maxHeaderPairs,
-    maxSessionInvalidFrames: 100,
-    settings: {
-      maxConcurrentStreams: maxStreams,
-      initialWindowSize: streamWindow,
-      maxHeaderListSize,
-    },
-  };
-  const take = (socket: TLSSocket) => {
-    const session = performServerHandshake(socket, options);
-    const peer: Peer = { address: socket.remoteAddress ?? "", encrypted: true };
-    const allowance = createAllowance(monotonic);
-    open.add(session);
-    session.on("close", () => open.delete(session));
-    // Each is the peer's doing and ends the session; its streams hear of it.
-    session.on("error", () => {});
-    session.setLocalWindowSize(sessionWindow);
-    let streams = 0;
-    session.setTimeout(idleTimeoutMs, () => {
-      if (streams === 0) session.close();
-    });
-    endWhenStill(session, socket, idleTimeoutMs, () => streams > 0);
-    session.on(
-      "stream",
-      (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: readonly string[]) => {
-        streams += 1;
-        const inbound = inboundOfStream(stream, raw, {
-          peer,
-          onClosed(left) {
-            streams -= 1;
-            if (!left || allowance.take() || session.destroyed) return;
-            session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
-          },
-        });
-        const refusal = refusalOf(raw);
-        if (refusal === undefined) handle(inbound, stream);
-        else {
-          onRefused(refusal);
-          refuse(inbound, refusal, proxyName);
-        }
-      },
-    );
-    if (draining) session.close();
-  };
+
+  function begin(inbound: Inbound, stream: ServerHttp2Stream, raw: readonly string[]): void {
+    const refusal = earlyRefusal(raw);
+    if (refusal === undefined) {
+      handle(inbound, stream);
+      return;
+    }
+    onRefused(refusal);
+    refuse(inbound, refusal, proxyName);
+  }
 
   return {
-    take,
+    take(socket) {
+      const session = performServerHandshake(socket, sessionOptions);
+      const peer: Peer = { address: socket.remoteAddress ?? "", encrypted: true };
+      const allowance = createAllowance(monotonic);
+      sessions.add(session);
+      session.on("close", () => sessions.delete(session));
+      // Each is the peer's doing and ends the session; its streams hear of it.
+      session.on("error", () => {});
+      session.setLocalWindowSize(sessionWindow);
+      let streams = 0;
+      const onClosed = (left: boolean) => {
+        streams -= 1;
+        if (!left || allowance.take() || session.destroyed) return;
+        session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      };
+      session.setTimeout(idleTimeoutMs, () => {
+        if (streams === 0) session.close();
+      });
+      endWhenStill(session, socket, idleTimeoutMs, () => streams > 0);
+      session.on("stream", (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: string[]) => {
+        streams += 1;
+        begin(inboundOfStream(stream, raw, { peer, onClosed }), stream, raw);
+      });
+      if (draining) session.close();
+    },
     drain() {
       draining = true;
-      for (const session of open) if (!session.destroyed) session.close();
+      for (const session of sessions) if (!session.destroyed) session.close();
     },
   };
 }
 
 /** What is refused before there is an exchange. */
-function refusalOf(raw: readonly string[]): Refusal | undefined {
+function earlyRefusal(raw: readonly string[]): Refusal | undefined {
   let bytes = 0;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? "";
@@ -146,4 +149,37 @@ function createAllowance(monotonic: () => number): { take(): boolean } {
       return left >= 0;
     },
   };
+}
+
+/**
+ * Ends a connection where for so long, or up to a quarter more, nothing came and nothing but PINGs went, while it has
+ * open streams or its session is over. Who reads slowly answers late, but takes what is written.
+ *
+ * @param socket of the session
+ * @param limitMs milliseconds
+ * @param isAwaited whether it has an open stream
+ */
+function endWhenStill(
+  session: ServerHttp2Session,
+  socket: Socket,
+  limitMs: number,
+  isAwaited: () => boolean,
+): void {
+  let read = 0;
+  let written = 0;
+  let stillLooks = 0;
+  const look = () => {
+    const isStill = socket.bytesRead === read && socket.bytesWritten <= written + pingBytes;
+    read = socket.bytesRead;
+    written = socket.bytesWritten;
+    stillLooks = isStill ? stillLooks + 1 : 0;
+    if (!isStill) return;
+    const isAsked = !session.closed && isAwaited();
+    if (isAsked) session.ping(() => {});
+    // A closed session cannot be asked; where frames wait, its client takes none.
+    const isGone = isAsked || session.destroyed || (session.state.outboundQueueSize ?? 0) > 0;
+    if (stillLooks >= looks && isGone) socket.destroy();
+  };
+  const looking = setInterval(look, limitMs / looks).unref();
+  socket.on("close", () => clearInterval(looking));
 }

@@ -218,7 +218,7 @@ function cutRequest(stream: ServerHttp2Stream): void {
   if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
-/** @throws TypeError where a value can not stand in a field */
+/** @throws TypeError where a value cannot stand in a field */
 function headersOf(status: number, fields: readonly string[]): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
   headers[":status"] = status;

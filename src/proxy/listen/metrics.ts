@@ -1,4 +1,7 @@
-/** Connections whose protocol was changed (WebSocket): how many are open, and what ended the others. */
+/**
+ * Connections of clients, as metrics: how many there are and were refused; and those whose protocol was changed
+ * (WebSocket): how many there are, and what ended the others.
+ */
 import { Counter, Gauge, type Registry } from "prom-client";
 import { sides } from "../../state/rules/model.ts";
 import { type TunnelEnd, tunnelEnds } from "../relay/tunnel.ts";
@@ -44,4 +47,26 @@ export function createUpgradeCounts(registry: Registry, cutovers: readonly strin
       };
     },
   };
+}
+
+export interface ConnectionCounts {
+  opened(): void;
+  closed(): void;
+  /** Closed at once, because there were as many as may be. */
+  refused(): void;
+}
+
+export function createConnectionCounts(registry: Registry): ConnectionCounts {
+  const registers = [registry];
+  const open = new Gauge({
+    name: "cutover_client_connections",
+    help: "Connections of clients, idle ones included.",
+    registers,
+  });
+  const refused = new Counter({
+    name: "cutover_client_connections_refused_total",
+    help: "Connections of clients closed at once, because there were as many as may be.",
+    registers,
+  });
+  return { opened: () => open.inc(), closed: () => open.dec(), refused: () => refused.inc() };
 }

@@ -7,7 +7,7 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Inbound } from "../inbound.ts";
-import { answerOf, createRelease, headOf } from "./http1.ts";
+import { answerOf, createUncorking, headOf } from "./http1.ts";
 
 /** The one protocol that is relayed (RFC 6455). */
 const protocol = "websocket";
@@ -104,7 +104,7 @@ function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer)
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
-  const answer = answerOf(response, { draining: () => true, releaseSoon: createRelease() });
+  const answer = answerOf(response, { draining: () => true, uncorkSoon: createUncorking() });
   response.on("close", () => answer.closed());
   const onData = (chunk: Buffer) => {
     early.push(chunk);

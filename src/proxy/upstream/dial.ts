@@ -39,7 +39,7 @@ export function createDial(
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
   });
-  // An address is no server name (RFC 6066 §3); the certificate is held to it all the same.
+  // An address is no server name (RFC 6066 §3); it must be in the certificate all the same.
   const named = isIP(servername) === 0 ? { servername } : {};
   const options = {
     host,

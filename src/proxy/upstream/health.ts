@@ -1,6 +1,6 @@
 /**
  * Asks an upstream how it is, again and again: GET of a path, over an engine of its own, so that requests that hang
- * hold no check up.
+ * delay no check.
  *
  * Well is a whole answer of 200–399 within the timeout. `fall` answers in a row that are not make the upstream unwell,
  * `rise` that are make it well; until then it is what it was, and well to begin with. The next check begins `intervalMs`

@@ -26,7 +26,7 @@ export interface UpstreamSurroundings {
 
 export interface UpstreamPool {
   /**
-   * @returns the ways to all upstreams of the configuration, and `release`: no request of its holder uses them any more
+   * @returns the ways to all upstreams of the configuration, and `release`: no request of the configuration uses them any more
    * @throws Error when a certificate, a key or an authority cannot be read
    */
   lease(config: Config): { readonly ways: ReadonlyMap<string, Way>; release(): void };

@@ -1,6 +1,6 @@
 /**
- * The port to an upstream. An engine (undici.ts, http-proxy.ts) sends one request over one connection and
- * reports what comes back; it decides nothing, retries nothing and adds no field. One wire suite holds both.
+ * The port to an upstream. An engine (undici/, http-proxy/) sends one request over one connection and
+ * reports what comes back; it decides nothing, retries nothing and adds no field. One wire suite tests both.
  *
  * Fields are flat lists, name then value, latin1, in the order of the wire. Framing (content-length,
  * transfer-encoding, connection) is never among them in either direction of a request: `body` says it, and the
@@ -18,15 +18,15 @@ export interface ForwardRequest {
   readonly body: ForwardBody;
   /** Only a connection made for it will do, where one can be had. */
   readonly fresh?: boolean;
-  /** The protocol the connection is to change to, lower case; such requests go by upgrade.ts, not by an engine. */
+  /** The protocol the connection is to change to, lower case; such requests go by websocket.ts, not by an engine. */
   readonly upgrade?: string | undefined;
 }
 
 export type ForwardBody =
   | { readonly kind: "none" }
-  /** A body of a length the sender declared; held whole, or streamed. */
+  /** A body of a length the sender declared: whole in memory, or streamed. */
   | { readonly kind: "sized"; readonly length: number; readonly content: Buffer | Readable }
-  /** A body of a length nobody declared: sent chunked, or by its size where it is held whole. */
+  /** A body of a length nobody declared: sent chunked, or by its size where it is whole in memory. */
   | { readonly kind: "chunked"; readonly content: Buffer | Readable };
 
 export interface ResponseHead {
@@ -122,6 +122,6 @@ export interface UpstreamTls {
   readonly key?: Buffer | undefined;
   /** The name asked for (SNI) and looked for in the certificate, where it is not the URL's host. */
   readonly servername?: string | undefined;
-  /** Whether a certificate that can not be trusted ends the connection. */
+  /** Whether a certificate that cannot be trusted ends the connection. */
   readonly verify: boolean;
 }

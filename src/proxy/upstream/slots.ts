@@ -1,8 +1,8 @@
 /**
  * How many requests one upstream may have at once.
  *
- * `max` have a slot. Up to `queue` more wait for one, first come first served, each for at most `waitMs`; whoever
- * comes then is turned away at once. So what a hung upstream can hold of this process is bounded, in sockets and in
+ * `max` have a slot. Up to `queue` more wait for one, first come first served, each for at most `waitMs`; who
+ * comes then is turned away at once. So what a hung upstream can take of this process is bounded, in sockets and in
  * memory, and a request is answered within `waitMs` or is with the upstream.
  */
 import { createDeadlines, type Waiting } from "../../base/deadlines.ts";

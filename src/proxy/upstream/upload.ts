@@ -1,7 +1,7 @@
 /**
  * The way of a streamed request body from its Readable to an engine.
  *
- * It holds the body to its declared length (RFC 9112 §6.3: a message that ends early is incomplete, and what follows
+ * It sees that the body is of its declared length (RFC 9112 §6.3: a message that ends early is incomplete, and what follows
  * it would be read as the next request) and turns every way of breaking off into one call of `fail`. The Readable is
  * read only from the first `resume` on, and never destroyed: once released it is paused and the caller's again.
  */

@@ -27,7 +27,7 @@ export interface Connection {
   received(): number;
   /** A request goes out on it. */
   awaitResponse(): void;
-  /** The status line undici reads, where it is one that undici can not tell (response-front.ts). */
+  /** The status line undici reads, where it is one that undici cannot tell (response-front.ts). */
   oddLine(): string | undefined;
   /** Closes the socket, made or still being made. */
   cut(): void;

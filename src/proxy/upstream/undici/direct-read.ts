@@ -1,6 +1,6 @@
 /**
  * A plain connection read without the machinery of streams, for a reader that waits for `readable`, takes all there is
- * with `read` and gives back with `unshift` what it can not take yet, as undici does. What comes is told at once, in the
+ * with `read` and gives back with `unshift` what it cannot take yet, as undici does. What comes is told at once, in the
  * turn it comes, and put into a buffer that all connections share, so that no memory is set aside for each read.
  *
  * One packet waits at most: while some of it does, nothing is read, the end of the connection neither.

@@ -1,12 +1,12 @@
 /** When an answer goes out: at the end of the turn of the event loop in which it begins, all of such together. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createRelease, type HttpAnswer, inboundOf } from "../../../../src/proxy/listen/http1.ts";
+import { createUncorking, type HttpAnswer, inboundOf } from "../../../../src/proxy/listen/http1.ts";
 import { portOf } from "../../../../src/proxy/listen/server.ts";
 import { type RawClient, rawClient } from "../../../support/raw-client.ts";
 import { turn, until } from "../../../support/until.ts";
 
-const options = { draining: () => false, releaseSoon: createRelease() };
+const options = { draining: () => false, uncorkSoon: createUncorking() };
 /** In the order of the clients they are for. */
 const answers: { readonly answer: HttpAnswer; readonly response: ServerResponse }[] = [];
 const clients: RawClient[] = [];

@@ -1,0 +1,150 @@
+/**
+ * HTTP/1.1 on the connections of a listener, by node:http: limits on heads and idle connections, one request of a
+ * connection after another, changes of protocol, and what the parser refuses.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Inbound } from "../inbound.ts";
+import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
+import { hasLongTarget } from "../request/target.ts";
+import type { Connection, Connections } from "./connections.ts";
+import { createUncorking, inboundOf } from "./http1.ts";
+import { createPipelining, type Pipelined } from "./pipelining.ts";
+import { createUpgrades } from "./websocket.ts";
+
+/** Bytes of a request head (431 above it). */
+const maxHeadBytes = 16_384;
+/** How long a refused connection is still read. */
+const lingerMs = 1000;
+
+/** What the parser says, and of what. */
+type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+export interface Http1ServerOptions {
+  /** @param cut breaks the request's connection off */
+  readonly handle: (inbound: Inbound, cut: { destroy(): void }) => void;
+  readonly connections: Connections;
+  readonly proxyName: string;
+  /** Counts what is refused before there is an exchange. */
+  readonly onRefused: (refusal: Refusal) => void;
+  readonly headTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** @returns a server that need not listen itself: it takes a connection by its event `connection` */
+export function createHttp1Server(options: Http1ServerOptions): Server {
+  const { connections, headTimeoutMs, idleTimeoutMs } = options;
+  const server = createServer({
+    maxHeaderSize: maxHeadBytes,
+    headersTimeout: headTimeoutMs,
+    // Bodies have their own limits: the upstream's idle and total timeouts.
+    requestTimeout: 0,
+    keepAliveTimeout: idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(2000, headTimeoutMs),
+    noDelay: true,
+    insecureHTTPParser: false,
+    // Host is checked by the exchange, with an answer of the same form as every other refusal.
+    requireHostHeader: false,
+  });
+  // node:http would leave out what comes behind the thousandth field, unsaid; the size of the head bounds them.
+  server.maxHeadersCount = 0;
+  server.on("connection", (socket) => {
+    if (connections.knows(socket)) return;
+    if (connections.admits()) connections.add(socket);
+    else socket.destroy();
+  });
+  takeRequests(server, options);
+  return server;
+}
+
+function takeRequests(
+  server: Server,
+  { handle, connections, proxyName, onRefused }: Http1ServerOptions,
+): void {
+  const pipelining = createPipelining();
+  const answerOptions = {
+    draining: () => connections.phase !== "serving",
+    uncorkSoon: createUncorking(),
+  };
+  const refuse = (socket: Socket, refusal: Refusal) => {
+    // It is refused already, and what still comes is only read so that the refusal can be.
+    if (!socket.writable) return;
+    onRefused(refusal);
+    writeRefusal(socket, refusal, proxyName);
+  };
+  const upgrades = createUpgrades({
+    isAnswering: (socket) => connections.of(socket).answering > 0,
+    asPlain: (socket) => server.emit("connection", socket),
+    handle(inbound, socket) {
+      // Answering for as long as it lasts: a change of protocol is no idleness.
+      const connection = connections.of(socket);
+      connection.answering = 1;
+      socket.on("close", () => answered(connection));
+      if (connections.phase === "overdue") refuse(socket, refusals.draining);
+      else handle(inbound, socket);
+    },
+  });
+  function answered(connection: Connection): void {
+    if (!connections.answered(connection)) return;
+    pipelining.answered(connection.socket);
+    upgrades.answered(connection.socket);
+  }
+  const taking = (expectsContinue: boolean) => {
+    const begin = (pipelined: Pipelined) => {
+      const { request, response } = pipelined;
+      if (request.httpVersionMajor !== 1) return refuse(request.socket, refusals.malformed);
+      if (connections.phase === "overdue") return refuse(request.socket, refusals.draining);
+      const inbound = inboundOf(request, response, expectsContinue, answerOptions);
+      pipelined.answer = inbound.answer;
+      handle(inbound, response);
+    };
+    return (request: IncomingMessage, response: ServerResponse) => {
+      const connection = connections.of(request.socket);
+      connection.answering += 1;
+      const pipelined = pipelining.take(request, response, begin);
+      response.on("close", () => {
+        answered(connection);
+        pipelined.answer?.closed();
+      });
+    };
+  };
+
+  server.on("request", taking(false));
+  server.on("checkContinue", taking(true));
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    pipelining.take(request, response, () => refuse(request.socket, refusals.expectation));
+  });
+  server.on("upgrade", upgrades.onUpgrade);
+  server.on("connect", ({ socket }) => {
+    // The server's own wiring has gone with the parser.
+    socket.on("error", () => socket.destroy());
+    pipelining.giveUp(socket, false, () => refuse(socket, { ...refusals.method, close: true }));
+  });
+  server.on("clientError", (error: ParserError, socket: Socket) => {
+    // A connection made in advance and never used is no request, and nobody waits for an answer on it.
+    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
+    if (isUnused || error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
+    pipelining.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
+      refuse(socket, parserRefusal(error));
+    });
+  });
+}
+
+function parserRefusal({ code, rawPacket }: ParserError): Refusal {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return hasLongTarget(rawPacket) ? refusals.targetTooLong : refusals.headTooLarge;
+  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return refusals.requestTimeout;
+  return refusals.malformed;
+}
+
+/** The last word on the connection, past node:http. */
+function writeRefusal(socket: Socket, refusal: Refusal, proxyName: string): void {
+  const { body, fields } = renderRefusal(refusal, proxyName, undefined);
+  fields.push("Date", new Date().toUTCString(), "Content-Length", `${body.length}`);
+  let head = `HTTP/1.1 ${refusal.status} ${refusal.reason}\r\n`;
+  for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  socket.end(`${head}\r\n${body.toString("latin1")}`, "latin1");
+  // To close at once would be a reset where octets are unread, and take the refusal away (RFC 9112 §9.6).
+  setTimeout(() => socket.destroy(), lingerMs).unref();
+}
