@@ -105,6 +105,10 @@ export const refusals = {
     "Which side this belongs to cannot be told just now.",
     { retryAfter: 5 },
   ),
+  draining: rejected(503, "draining", "destination_unavailable", "The proxy is shutting down.", {
+    close: true,
+    retryAfter: 1,
+  }),
   loop: rejected(508, "loop_detected", "proxy_loop_detected", "The request has been here before."),
   internal: rejected(500, "internal", "proxy_internal_error", "The proxy failed.", { close: true }),
   overloaded: failed(

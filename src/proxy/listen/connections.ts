@@ -14,24 +14,24 @@ import type { ConnectionCounts } from "./metrics.ts";
 /** How long a request that comes when it is too late is still refused instead of cut. */
 const lastCallMs = 500;
 
-export type Phase = "serving" | "draining" | "overdue";
+type Phase = "serving" | "draining" | "overdue";
 
-export interface Connection {
+export interface ClientConnection {
   readonly socket: Socket;
   /** Answers under way on it or waiting their turn. */
   answering: number;
 }
 
-export interface Connections {
+export interface ClientConnections {
   readonly phase: Phase;
   /** Whether there may be one more, beside so many that are not made yet; one that may not is counted. */
   admits(unmade?: number): boolean;
   knows(socket: Socket): boolean;
   /** @param answering absent where requests are told of one by one */
   add(socket: Socket, answering?: number): void;
-  of(socket: Socket): Connection;
+  of(socket: Socket): ClientConnection;
   /** An answer is over. @returns whether no other is under way */
-  answered(connection: Connection): boolean;
+  answered(connection: ClientConnection): boolean;
   /**
    * @param graceMs how long what is under way may go on
    * @param idleMs how long a connection may be idle
@@ -42,12 +42,12 @@ export interface Connections {
 }
 
 /** @param most how many there may be */
-export function createConnections(most: () => number, counts: ConnectionCounts): Connections {
-  const all = new Map<Socket, Connection>();
+export function createClientConnections(most: () => number, counts: ConnectionCounts): ClientConnections {
+  const all = new Map<Socket, ClientConnection>();
   let phase: Phase = "serving";
   let mostIdleMs = 0;
 
-  function closeOnceIdle(connection: Connection): void {
+  function closeOnceIdle(connection: ClientConnection): void {
     if (connection.answering > 0) return;
     const close = () => {
       if (connection.answering === 0) connection.socket.destroy();

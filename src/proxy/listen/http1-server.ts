@@ -7,9 +7,9 @@ import type { Socket } from "node:net";
 import type { Inbound } from "../inbound.ts";
 import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
 import { hasLongTarget } from "../request/target.ts";
-import type { Connection, Connections } from "./connections.ts";
+import type { ClientConnection, ClientConnections } from "./connections.ts";
 import { createUncorking, inboundOf } from "./http1.ts";
-import { createPipelining, type Pipelined } from "./pipelining.ts";
+import { createPipelining, type Pipelined, type Pipelining } from "./pipelining.ts";
 import { createUpgrades } from "./websocket.ts";
 
 /** Bytes of a request head (431 above it). */
@@ -20,10 +20,10 @@ const lingerMs = 1000;
 /** What the parser says, and of what. */
 type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
 
-export interface Http1ServerOptions {
+interface Http1ServerOptions {
   /** @param cut breaks the request's connection off */
   readonly handle: (inbound: Inbound, cut: { destroy(): void }) => void;
-  readonly connections: Connections;
+  readonly connections: ClientConnections;
   readonly proxyName: string;
   /** Counts what is refused before there is an exchange. */
   readonly onRefused: (refusal: Refusal) => void;
@@ -57,20 +57,12 @@ export function createHttp1Server(options: Http1ServerOptions): Server {
   return server;
 }
 
-function takeRequests(
-  server: Server,
-  { handle, connections, proxyName, onRefused }: Http1ServerOptions,
-): void {
+function takeRequests(server: Server, options: Http1ServerOptions): void {
+  const { handle, connections } = options;
   const pipelining = createPipelining();
   const answerOptions = {
     draining: () => connections.phase !== "serving",
     uncorkSoon: createUncorking(),
-  };
-  const refuse = (socket: Socket, refusal: Refusal) => {
-    // It is refused already, and what still comes is only read so that the refusal can be.
-    if (!socket.writable) return;
-    onRefused(refusal);
-    writeRefusal(socket, refusal, proxyName);
   };
   const upgrades = createUpgrades({
     isAnswering: (socket) => connections.of(socket).answering > 0,
@@ -80,11 +72,11 @@ function takeRequests(
       const connection = connections.of(socket);
       connection.answering = 1;
       socket.on("close", () => answered(connection));
-      if (connections.phase === "overdue") refuse(socket, refusals.draining);
+      if (connections.phase === "overdue") refuse(socket, refusals.draining, options);
       else handle(inbound, socket);
     },
   });
-  function answered(connection: Connection): void {
+  function answered(connection: ClientConnection): void {
     if (!connections.answered(connection)) return;
     pipelining.answered(connection.socket);
     upgrades.answered(connection.socket);
@@ -92,8 +84,8 @@ function takeRequests(
   const taking = (expectsContinue: boolean) => {
     const begin = (pipelined: Pipelined) => {
       const { request, response } = pipelined;
-      if (request.httpVersionMajor !== 1) return refuse(request.socket, refusals.malformed);
-      if (connections.phase === "overdue") return refuse(request.socket, refusals.draining);
+      if (request.httpVersionMajor !== 1) return refuse(request.socket, refusals.malformed, options);
+      if (connections.phase === "overdue") return refuse(request.socket, refusals.draining, options);
       const inbound = inboundOf(request, response, expectsContinue, answerOptions);
       pipelined.answer = inbound.answer;
       handle(inbound, response);
@@ -108,24 +100,28 @@ function takeRequests(
       });
     };
   };
-
   server.on("request", taking(false));
   server.on("checkContinue", taking(true));
-  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-    pipelining.take(request, response, () => refuse(request.socket, refusals.expectation));
-  });
   server.on("upgrade", upgrades.onUpgrade);
+  refuseUnreadable(server, pipelining, options);
+}
+
+/** What is no request that could be forwarded is refused behind the answers before it. */
+function refuseUnreadable(server: Server, pipelining: Pipelining, options: Http1ServerOptions): void {
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    pipelining.take(request, response, () => refuse(request.socket, refusals.expectation, options));
+  });
   server.on("connect", ({ socket }) => {
     // The server's own wiring has gone with the parser.
     socket.on("error", () => socket.destroy());
-    pipelining.giveUp(socket, false, () => refuse(socket, { ...refusals.method, close: true }));
+    pipelining.giveUp(socket, false, () => refuse(socket, { ...refusals.method, close: true }, options));
   });
   server.on("clientError", (error: ParserError, socket: Socket) => {
     // A connection made in advance and never used is no request, and nobody waits for an answer on it.
     const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
     if (isUnused || error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
     pipelining.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
-      refuse(socket, parserRefusal(error));
+      refuse(socket, parserRefusal(error), options);
     });
   });
 }
@@ -139,7 +135,10 @@ function parserRefusal({ code, rawPacket }: ParserError): Refusal {
 }
 
 /** The last word on the connection, past node:http. */
-function writeRefusal(socket: Socket, refusal: Refusal, proxyName: string): void {
+function refuse(socket: Socket, refusal: Refusal, { onRefused, proxyName }: Http1ServerOptions): void {
+  // It is refused already, and what still comes is only read so that the refusal can be.
+  if (!socket.writable) return;
+  onRefused(refusal);
   const { body, fields } = renderRefusal(refusal, proxyName, undefined);
   fields.push("Date", new Date().toUTCString(), "Content-Length", `${body.length}`);
   let head = `HTTP/1.1 ${refusal.status} ${refusal.reason}\r\n`;

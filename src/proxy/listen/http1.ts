@@ -9,14 +9,14 @@ const lingerMs = 1000;
 /** Node joins text with the head before it into one piece; bytes go beside it in a vector, which costs far more. */
 const smallBytes = 4096;
 
-export interface AnswerOptions {
+interface AnswerOptions {
   /** Whether connections should close after this answer. */
   readonly draining: () => boolean;
   /** Uncorks the answer once all that has arrived is read (`createUncorking`). */
   readonly uncorkSoon: (answer: HttpAnswer) => void;
 }
 
-export interface HttpInbound extends Inbound {
+interface HttpInbound extends Inbound {
   readonly answer: HttpAnswer;
 }
 

@@ -44,13 +44,13 @@ const looks = 4;
 /** Octets of a PING. */
 const pingBytes = 17;
 
-export interface Http2Sessions {
+interface Http2Sessions {
   /** Takes a connection on which HTTP/2 was agreed. */
   take(socket: TLSSocket): void;
   drain(): void;
 }
 
-export interface Http2SessionsOptions {
+interface Http2SessionsOptions {
   readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
   readonly onRefused: (refusal: Refusal) => void;
   readonly proxyName: string;

@@ -56,7 +56,7 @@ const singleFields: ReadonlySet<string> = new Set([
 /** RFC 9110 §5.5: HTAB, SP, VCHAR, obs-text; nghttp2 writes anything. */
 const uncleanValue = /[^\t\x20-\x7e\x80-\xff]/;
 
-export interface StreamOptions {
+interface StreamOptions {
   readonly peer: Peer;
   /** The stream is over. @param left whether the client gave up before its answer was whole, or made it fail */
   readonly onClosed: (left: boolean) => void;

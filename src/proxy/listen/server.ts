@@ -3,7 +3,7 @@ import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
 import type { Handle } from "../exchange.ts";
 import type { Inbound } from "../inbound.ts";
 import type { Refusal } from "../refusal.ts";
-import { createConnections } from "./connections.ts";
+import { createClientConnections } from "./connections.ts";
 import { createHttp1Server } from "./http1-server.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import type { ConnectionCounts } from "./metrics.ts";
@@ -19,7 +19,7 @@ const defaultDrainIdleMs = 1000;
 /** An address, or a listening socket that was handed to the process. */
 export type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
 
-export interface ProxyServer {
+interface ProxyServer {
   /** @returns the port taken */
   listen(at: ListenAt): Promise<number>;
   /** Looks at the files of the certificate now, and not only in its turn. */
@@ -33,7 +33,7 @@ export interface ProxyServer {
   close(graceMs: number, idleMs?: number): Promise<void>;
 }
 
-export interface ProxyServerOptions {
+interface ProxyServerOptions {
   readonly exchange: Handle;
   readonly proxyName: string;
   /** Counts what the parser refused, before there was an exchange. */
@@ -53,7 +53,7 @@ export interface ProxyServerOptions {
 export function createProxyServer(options: ProxyServerOptions): ProxyServer {
   const { exchange, proxyName, onRefused, tls, onFault } = options;
   const { headTimeoutMs = defaultHeadTimeoutMs, idleTimeoutMs = defaultIdleTimeoutMs } = options;
-  const connections = createConnections(options.maxConnections, options.connections);
+  const connections = createClientConnections(options.maxConnections, options.connections);
   const handle = (inbound: Inbound, cut: { destroy(): void }) => {
     try {
       exchange(inbound);

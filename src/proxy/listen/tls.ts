@@ -14,7 +14,7 @@ const handshakeMs = 10_000;
 /** How often the files of the certificate are looked at. */
 const lookMs = 5000;
 
-export interface SecureListener {
+interface SecureListener {
   readonly server: Server;
   /** Looks at the files of the certificate now; a new one is shown to new connections. */
   refresh(): void;
@@ -22,7 +22,7 @@ export interface SecureListener {
   cut(): void;
 }
 
-export interface SecureListenerOptions {
+interface SecureListenerOptions {
   /** Paths, PEM. */
   readonly files: { readonly cert: string; readonly key: string };
   /** Whether one more connection may be had beside so many in their handshake; one that may not is closed. */

@@ -14,7 +14,7 @@ const protocol = "websocket";
 /** Bytes a client may send before its answer; it should send none. */
 const maxEarlyBytes = 65_536;
 
-export interface UpgradeContext {
+interface UpgradeContext {
   /** Whether an earlier answer on the connection is under way. */
   readonly isAnswering: (socket: Socket) => boolean;
   /** Takes the connection back to the parser. */
@@ -22,7 +22,7 @@ export interface UpgradeContext {
   readonly handle: (inbound: Inbound, socket: Socket) => void;
 }
 
-export interface Upgrades {
+interface Upgrades {
   /** Of a node:http server. */
   onUpgrade(request: IncomingMessage, socket: Socket, first: Buffer): void;
   /** No answer is under way on the connection any more. */

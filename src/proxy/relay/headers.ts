@@ -57,7 +57,7 @@ function nominate(
   return names;
 }
 
-export interface ForwardedIdentity {
+interface ForwardedIdentity {
   readonly peerAddress: string;
   readonly peerIsTrusted: boolean;
   readonly encrypted: boolean;
@@ -148,7 +148,7 @@ function forwardedElement(address: string, host: string, proto: string): string 
 }
 
 /** What of a response's head goes on. */
-export interface PassedHead {
+interface PassedHead {
   /** End-to-end, without framing. */
   readonly fields: string[];
   /** Of the body, where it was declared. */

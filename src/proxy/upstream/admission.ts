@@ -47,7 +47,7 @@ export interface Admission {
   unqueued(): Promise<void>;
 }
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   readonly slots: Slots;
   readonly breaker: Breaker | undefined;
   readonly onShed: (reason: ShedReason) => void;

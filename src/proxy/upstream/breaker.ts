@@ -40,7 +40,7 @@ export interface Breaker {
   readonly openForMs: number;
 }
 
-export interface BreakerOptions {
+interface BreakerOptions {
   /** Connects that fail in a row. */
   readonly failures: number;
   readonly openMs: number;

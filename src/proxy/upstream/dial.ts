@@ -9,7 +9,7 @@ import type { UpstreamTls } from "./port.ts";
 /** Begins a connection: a socket that is not connected yet. */
 export type Dial = () => Socket;
 
-export interface DialOptions {
+interface DialOptions {
   /** Whether the upstream may end its direction and go on reading the other. */
   readonly allowHalfOpen?: boolean;
   /** Makes the connection where it is not TLS; of node:net when absent. */

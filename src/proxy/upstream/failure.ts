@@ -28,7 +28,7 @@ export const codes = {
 } as const;
 
 /** What was known of the exchange when it failed. */
-export interface Progress {
+interface Progress {
   /** Whether a byte of the request may have reached the upstream. */
   readonly sent: boolean;
   readonly headSeen: boolean;

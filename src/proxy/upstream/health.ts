@@ -18,7 +18,7 @@ export interface HealthCheck {
   close(): Promise<void>;
 }
 
-export interface HealthCheckOptions {
+interface HealthCheckOptions {
   /** For the checks alone. */
   readonly engine: Upstream;
   /** Of the Host field. */

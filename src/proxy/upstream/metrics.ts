@@ -23,36 +23,54 @@ export interface UpstreamMetrics {
   watch(upstream: string, read: () => UpstreamReading): WatchedUpstream;
 }
 
-export interface WatchedUpstream {
+interface WatchedUpstream {
   shed(reason: ShedReason): void;
   /** It is closed: shown no more. What was counted stays. */
   end(): void;
 }
 
-export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
-  /** By name; one that was ever watched stays, with nobody to read. */
-  const watched = new Map<string, Set<() => UpstreamReading>>();
-  const registers = [registry];
+/** Who reads an upstream, by its name; one that was ever watched stays, with nobody to read. */
+type Watched = ReadonlyMap<string, ReadonlySet<() => UpstreamReading>>;
 
-  /** The sum over all of a name; `undefined` where none has the figure. */
-  function sum(upstream: string, value: (reading: UpstreamReading) => number | undefined) {
-    let total: number | undefined;
-    for (const read of watched.get(upstream) ?? []) {
-      const one = value(read());
-      if (one !== undefined) total = (total ?? 0) + one;
-    }
-    return total;
-  }
-  // Only what is watched here is set: what other processes hand over stands beside it (carried.ts).
-  const gauge = (name: string, help: string, value: (reading: UpstreamReading) => number | undefined) => {
+export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
+  const watched = new Map<string, Set<() => UpstreamReading>>();
+  showReadings(registry, watched);
+  const shed = new Counter({
+    name: "cutover_upstream_shed_total",
+    help: "Requests not let through to an upstream: it had as many as it may, or its breaker was open.",
+    labelNames: ["upstream", "reason"],
+    registers: [registry],
+  });
+  const configure = (upstreams: readonly string[]) => {
+    for (const upstream of upstreams) for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
+  };
+
+  return {
+    configure,
+    watch(upstream, read) {
+      const readers = watched.get(upstream) ?? new Set();
+      watched.set(upstream, readers.add(read));
+      configure([upstream]);
+      return {
+        shed: (reason) => shed.inc({ upstream, reason }),
+        end: () => void readers.delete(read),
+      };
+    },
+  };
+}
+
+/** What is watched here is set alone: what other processes hand over stands beside it. */
+function showReadings(registry: Registry, watched: Watched): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, value: Figure) => {
     new Gauge({
       name,
       help,
       labelNames: ["upstream"],
       registers,
       collect() {
-        for (const upstream of watched.keys()) {
-          const total = sum(upstream, value);
+        for (const [upstream, readers] of watched) {
+          const total = sum(readers, value);
           if (total === undefined) this.remove({ upstream });
           else this.set({ upstream }, total);
         }
@@ -76,35 +94,25 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
     labelNames: ["upstream", "state"],
     registers,
     collect() {
-      for (const upstream of watched.keys()) {
+      for (const [upstream, readers] of watched) {
         for (const state of breakerStates) {
-          const total = sum(upstream, ({ breaker }) => breaker && Number(breaker === state));
+          const total = sum(readers, ({ breaker }) => breaker && Number(breaker === state));
           if (total === undefined) this.remove({ upstream, state });
           else this.set({ upstream, state }, total);
         }
       }
     },
   });
-  const shed = new Counter({
-    name: "cutover_upstream_shed_total",
-    help: "Requests not let through to an upstream: it had as many as it may, or its breaker was open.",
-    labelNames: ["upstream", "reason"],
-    registers,
-  });
-  const configure = (upstreams: readonly string[]) => {
-    for (const upstream of upstreams) for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
-  };
+}
 
-  return {
-    configure,
-    watch(upstream, read) {
-      const readers = watched.get(upstream) ?? new Set();
-      watched.set(upstream, readers.add(read));
-      configure([upstream]);
-      return {
-        shed: (reason) => shed.inc({ upstream, reason }),
-        end: () => void readers.delete(read),
-      };
-    },
-  };
+type Figure = (reading: UpstreamReading) => number | undefined;
+
+/** @returns `undefined` where none has the figure */
+function sum(readers: ReadonlySet<() => UpstreamReading>, value: Figure): number | undefined {
+  let total: number | undefined;
+  for (const read of readers) {
+    const one = value(read());
+    if (one !== undefined) total = (total ?? 0) + one;
+  }
+  return total;
 }

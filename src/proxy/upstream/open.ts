@@ -17,14 +17,14 @@ import { createSlots } from "./slots.ts";
 import { createUndiciUpstream } from "./undici/engine.ts";
 import { createUpgradeUpstream } from "./websocket.ts";
 
-export interface UpstreamSurroundings {
+interface UpstreamSurroundings {
   readonly metrics: UpstreamMetrics;
   readonly clock: Pick<Clock, "monotonic">;
   readonly timers: Timers;
   readonly log: Log;
 }
 
-export interface UpstreamPool {
+interface UpstreamPool {
   /**
    * @returns the ways to all upstreams of the configuration, and `release`: no request of the configuration uses them any more
    * @throws Error when a certificate, a key or an authority cannot be read

@@ -27,7 +27,7 @@ export interface Slots {
   unqueued(): Promise<void>;
 }
 
-export interface SlotsOptions {
+interface SlotsOptions {
   readonly max: number;
   readonly queue: number;
   readonly waitMs: number;

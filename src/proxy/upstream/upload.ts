@@ -7,7 +7,7 @@
  */
 import type { Readable } from "node:stream";
 
-export interface UploadTarget {
+interface UploadTarget {
   /** @returns false when no more is wanted until `resume` */
   write(chunk: Buffer): boolean;
   /** The body came whole. */

@@ -5,10 +5,10 @@
  */
 import { type ClientRequest, request as createRequest } from "node:http";
 import { createDial } from "./dial.ts";
-import { createAttempts } from "./http-proxy/attempts.ts";
+import { createSender } from "./http-proxy/sender.ts";
 import type { UpgradeLimits, Upstream, UpstreamTls } from "./port.ts";
 
-export interface UpgradeOptions {
+interface UpgradeOptions {
   readonly name: string;
   readonly url: URL;
   readonly tls?: UpstreamTls | undefined;
@@ -26,7 +26,7 @@ export interface UpgradeOptions {
 export function createUpgradeUpstream({ name, url, tls, timeouts, limits }: UpgradeOptions): Upstream {
   const dial = createDial(url, tls, { allowHalfOpen: true });
   const { connectMs, handshakeMs, idleMs } = timeouts;
-  const attempts = createAttempts({ connectMs, headersMs: handshakeMs, idleMs });
+  const sender = createSender({ connectMs, headersMs: handshakeMs, idleMs });
   const make = (take: (made: ClientRequest) => void) => {
     const made = createRequest({ createConnection: dial, setHost: false });
     // Node keeps the connection of an answered request open where Connection does not say close.
@@ -38,8 +38,8 @@ export function createUpgradeUpstream({ name, url, tls, timeouts, limits }: Upgr
     forward(request, sink) {
       const { fields: given, upgrade } = request;
       const fields = upgrade === undefined ? given : [...given, "Connection", "Upgrade", "Upgrade", upgrade];
-      return attempts.forward({ ...request, fields }, sink, make, limits);
+      return sender.send({ ...request, fields }, sink, make, limits);
     },
-    close: attempts.close,
+    close: sender.close,
   };
 }

@@ -16,7 +16,7 @@ import { Stream } from "node:stream";
 import httpProxy from "http-proxy";
 import { createDial } from "../dial.ts";
 import type { CreateUpstream } from "../port.ts";
-import { createAttempts } from "./attempts.ts";
+import { createSender } from "./sender.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
@@ -39,13 +39,13 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? 80 : Number(url.port),
   };
-  const attempts = createAttempts(timeouts);
+  const sender = createSender(timeouts);
   const shown = stage();
 
   return {
     name,
     forward(request, sink) {
-      return attempts.forward(request, sink, (take) => {
+      return sender.send(request, sink, (take) => {
         const options = {
           target,
           agent: request.fresh ? freshAgent : agent,
@@ -58,7 +58,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
       });
     },
     async close() {
-      const over = attempts.close();
+      const over = sender.close();
       for (const sockets of Object.values(agent.freeSockets))
         for (const socket of sockets ?? []) socket.destroy();
       await over;

@@ -55,14 +55,17 @@ export interface Connections {
   readonly closing: boolean;
 }
 
-export function createConnections(options: {
+interface ConnectionsOptions {
   readonly url: URL;
+  /** The most there may be. */
   readonly limit: number | undefined;
   readonly connectMs: number;
   readonly tls?: UpstreamTls | undefined;
-}): Connections {
-  const { url, connectMs, limit = Number.POSITIVE_INFINITY } = options;
-  const dial = createDial(url, options.tls, { connectPlain: connectDirect });
+}
+
+export function createConnections({ url, tls, connectMs, limit: most }: ConnectionsOptions): Connections {
+  const limit = most ?? Number.POSITIVE_INFINITY;
+  const dial = createDial(url, tls, { connectPlain: connectDirect });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
   const waiting = new Set<Passenger>();
@@ -81,20 +84,6 @@ export function createConnections(options: {
     });
     count++;
     return connection;
-  }
-
-  function board(passenger: Passenger, connection: Connection): void {
-    connection.passenger = passenger;
-    passenger.board(connection);
-  }
-
-  function nextWaiting(): Passenger | undefined {
-    if (waiting.size === 0) return undefined;
-    for (const passenger of waiting) {
-      waiting.delete(passenger);
-      return passenger;
-    }
-    return undefined;
   }
 
   function drop(connection: Connection): void {
@@ -123,14 +112,14 @@ export function createConnections(options: {
     release(connection) {
       connection.passenger = undefined;
       connection.kept = true;
-      const next = nextWaiting();
+      const next = takeFirst(waiting);
       if (next !== undefined) board(next, connection);
       else if (closing !== undefined) drop(connection);
       else free.push(connection);
     },
     discard(connection) {
       connection.passenger = undefined;
-      const next = nextWaiting();
+      const next = takeFirst(waiting);
       if (next !== undefined) board(next, open());
       drop(connection);
     },
@@ -143,6 +132,20 @@ export function createConnections(options: {
       return closing;
     },
   };
+}
+
+function board(passenger: Passenger, connection: Connection): void {
+  connection.passenger = passenger;
+  passenger.board(connection);
+}
+
+function takeFirst(waiting: Set<Passenger>): Passenger | undefined {
+  if (waiting.size === 0) return undefined;
+  for (const passenger of waiting) {
+    waiting.delete(passenger);
+    return passenger;
+  }
+  return undefined;
 }
 
 /** A connection that undici makes with its first request. */

@@ -1,16 +1,16 @@
-/** The attempts at one upstream, a ClientRequest of node:http each (client-request.ts), until the last is over. */
+/** Sends requests to one upstream by a ClientRequest of node:http each (client-request.ts), until the last is over. */
 import type { ClientRequest } from "node:http";
 import { codes } from "../failure.ts";
 import type { Forwarding, ForwardRequest, ResponseSink, UpgradeLimits, UpstreamTimeouts } from "../port.ts";
 import { awaitHead, createWaits } from "../timers.ts";
 import { begin, createAttempt, failWith } from "./client-request.ts";
 
-export interface Attempts {
+interface Sender {
   /**
    * @param make makes the ClientRequest, and hands it over before anything of it is written
    * @param limits where the request asks for an upgrade: a 101 that grants it gives the connection to the sink
    */
-  forward(
+  send(
     request: ForwardRequest,
     sink: ResponseSink,
     make: (take: (made: ClientRequest) => void) => void,
@@ -20,7 +20,7 @@ export interface Attempts {
   close(): Promise<void>;
 }
 
-export function createAttempts(timeouts: UpstreamTimeouts): Attempts {
+export function createSender(timeouts: UpstreamTimeouts): Sender {
   const waits = createWaits(timeouts);
   let active = 0;
   let closed = false;
@@ -30,7 +30,7 @@ export function createAttempts(timeouts: UpstreamTimeouts): Attempts {
     if (active === 0) onIdle();
   };
   return {
-    forward(request, sink, make, limits) {
+    send(request, sink, make, limits) {
       const attempt = createAttempt(request, sink, limits, waits, timeouts.connectMs, onOver);
       active += 1;
       awaitHead(attempt);
