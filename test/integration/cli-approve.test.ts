@@ -27,7 +27,7 @@ async function limited() {
 
 test("a large raise is proposed: exit 4 and the words for the other person, who approves it", async () => {
   const { fixture, as } = await limited();
-  const proposed = await runCutover(
+  const proposed = await runOnPaper(
     ["set", "checkout", "50", "--reason", "step 4", "--confirm=50"],
     as("operator"),
   );
@@ -36,15 +36,15 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
     stdout: expect.stringMatching(/^checkout: 50% is proposed, and waits \d+ s for another person\n$/),
     stderr: expect.stringContaining("cutover approve checkout "),
   });
-  expect((await runCutover(["status", "checkout"], as("viewer"))).stdout).toContain(
+  expect((await runOnPaper(["status", "checkout"], as("viewer"))).stdout).toContain(
     "50% is proposed by operator-token",
   );
-  const own = await runCutover(["approve", "checkout"], as("operator"));
+  const own = await runOnPaper(["approve", "checkout"], as("operator"));
   expect(own).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/another person has to approve it\n.*role operator and another name/),
   });
-  expect(await runCutover(["approve", "checkout"], as("admin"))).toMatchObject({
+  expect(await runOnPaper(["approve", "checkout"], as("admin"))).toMatchObject({
     code: 0,
     stdout: expect.stringContaining("checkout: 50% → legacy 50% / new 50%, version 1, "),
     stderr: "",
@@ -52,7 +52,7 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
   expect(await fixture.store.history("checkout", 1)).toMatchObject([
     { by: "operator-token, approved by admin-token", reason: "step 4" },
   ]);
-  expect(await runCutover(["approve", "checkout"], as("admin"))).toMatchObject({
+  expect(await runOnPaper(["approve", "checkout"], as("admin"))).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("no proposal is open"),
   });
@@ -85,17 +85,17 @@ test("--dry-run says that a raise would be a proposal, by the exit code too, and
 
 test("--json gives the proposal, and it can be withdrawn", async () => {
   const { as } = await limited();
-  const said = await runCutover(
+  const said = await runOnPaper(
     ["set", "checkout", "50", "--reason", "r", "--json", "--confirm=50"],
     as("operator"),
   );
   const { id, percent } = proposalView.parse(z.unknown().parse(JSON.parse(said.stdout)));
   expect([said.code, percent]).toEqual([4, 50]);
-  expect(await runCutover(["withdraw", "checkout", id], as("responder"))).toMatchObject({
+  expect(await runOnPaper(["withdraw", "checkout", id], as("responder"))).toMatchObject({
     code: 0,
     stdout: "checkout: withdrawn, the raise to 50% that operator-token proposed\n",
   });
-  expect((await runCutover(["approve", "checkout", id], as("admin"))).code).toBe(1);
+  expect((await runOnPaper(["approve", "checkout", id], as("admin"))).code).toBe(1);
 });
 
 test("an admin listener beyond loopback does not start without auth, and is sound with it", async () => {
@@ -111,8 +111,8 @@ test("an admin listener beyond loopback does not start without auth, and is soun
     "",
   ].join("\n");
   await writeFile(file, text);
-  for (const command of ["serve", "check"]) {
-    const refused = await runCutover([command, "--config", file], { cwd: folder });
+  const both = ["serve", "check"].map((command) => runCutover([command, "--config", file], { cwd: folder }));
+  for (const refused of await Promise.all(both)) {
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("while auth is none") });
   }
   await writeFile(file, `${text}auth: { tokens: [{ name: a, role: admin, sha256: "${"a".repeat(64)}" }] }\n`);

@@ -1,3 +1,8 @@
+/**
+ * Each command against a real admin API: in this process, where words and exit code are all there is to see; in one of
+ * its own wherever the process itself takes part (each exit code once, signals, the end of a pipe, `serve`, the time
+ * zone, and files that main.ts loads).
+ */
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
@@ -60,28 +65,28 @@ test("set, hold, resume, rollback, close: exit 0 and a line that says what stand
   expect(set).toMatchObject({ code: 0, stdout: applied(1), stderr: "" });
   expect(set.stdout).toMatch(/^checkout: 12\.5% → legacy 87\.5% \/ new 12\.5%, /);
 
-  const again = await runCutover(["set", "checkout", "12.5", "--reason", "twice"], setting);
+  const again = await runOnPaper(["set", "checkout", "12.5", "--reason", "twice"], setting);
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("nothing to change") });
 
-  const hold = await runCutover(["hold", "checkout"], setting);
+  const hold = await runOnPaper(["hold", "checkout"], setting);
   expect(hold).toMatchObject({ code: 0, stdout: applied(2) });
   expect(hold.stdout).toMatch(/^checkout: held at 12\.5% → /);
 
-  const resume = await runCutover(["resume", "checkout", "--reason", "seen to"], setting);
+  const resume = await runOnPaper(["resume", "checkout", "--reason", "seen to"], setting);
   expect(resume).toMatchObject({ code: 0, stdout: applied(3) });
 
-  const rollback = await runCutover(["rollback", "checkout"], setting);
+  const rollback = await runOnPaper(["rollback", "checkout"], setting);
   expect(rollback).toMatchObject({ code: 0, stdout: applied(4) });
   expect(rollback.stdout).toMatch(/^checkout: rolled back → legacy 100% \/ new 0%, /);
   expect(rollback.stdout).toContain("New journeys start on legacy. Journeys that began on new finish there.");
 
-  const hard = await runCutover(["rollback", "checkout", "--hard", "--reason", "orders twice"], setting);
+  const hard = await runOnPaper(["rollback", "checkout", "--hard", "--reason", "orders twice"], setting);
   expect(hard).toMatchObject({ code: 0, stdout: applied(5) });
   expect(hard.stdout).toContain("Journeys that began on new are void");
 
-  await runCutover(["resume", "checkout", "--reason", "fixed"], setting);
-  await runCutover(["set", "checkout", "100", "--reason", "all of it", "--confirm=100"], setting);
-  const close = await runCutover(["close", "checkout", "--reason", "a month at 100"], setting);
+  await runOnPaper(["resume", "checkout", "--reason", "fixed"], setting);
+  await runOnPaper(["set", "checkout", "100", "--reason", "all of it", "--confirm=100"], setting);
+  const close = await runOnPaper(["close", "checkout", "--reason", "a month at 100"], setting);
   expect(close).toMatchObject({ code: 0, stdout: applied(8) });
 });
 
@@ -97,9 +102,9 @@ test("status, history, explain and their --json", async () => {
     sentence: "new, because\u001b[2J of the bucket.",
   } as const;
   const { url } = await admin({ names: ["checkout", "returns"], explain: () => explanation });
-  await runCutover(["set", "checkout", "10", "--reason", "\u001b[2Jfirst step"], at(url));
+  await runOnPaper(["set", "checkout", "10", "--reason", "\u001b[2Jfirst step"], at(url));
 
-  const status = await runCutover(["status"], at(url));
+  const status = await runOnPaper(["status"], at(url));
   expect(status).toMatchObject({ code: 0, stderr: "" });
   expect(status.stdout).toMatch(
     /^checkout {3}10% on new {3}open {3}version 1 {3}applied on 1 of 1 instance\n/,
@@ -107,50 +112,50 @@ test("status, history, explain and their --json", async () => {
   expect(status.stdout).toContain("\nreturns   0% on new");
   expect(status.stdout).toContain("\\x1b[2Jfirst step");
   expect(status.stdout).not.toContain("\u001b");
-  const one = await runCutover(["status", "returns", "--json"], at(url));
+  const one = await runOnPaper(["status", "returns", "--json"], at(url));
   expect(JSON.parse(one.stdout)).toMatchObject({ name: "returns", percent: 0, state: "open" });
 
   const history = await runCutover(["history", "checkout"], at(url));
   expect(history.stdout).toMatch(/^v1 {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+07:00 {2}set {2}0% → 10% {2}by /);
-  const entries = await runCutover(["history", "checkout", "--limit", "1", "--json"], at(url));
+  const entries = await runOnPaper(["history", "checkout", "--limit", "1", "--json"], at(url));
   expect(JSON.parse(entries.stdout)).toMatchObject([{ version: 1, action: "set" }]);
 
-  const explain = await runCutover(["explain", "checkout", "--shopper", "4711", "--method", "post"], at(url));
+  const explain = await runOnPaper(["explain", "checkout", "--shopper", "4711", "--method", "post"], at(url));
   expect(explain.stdout).toBe("checkout: new, because\\x1b[2J of the bucket.\n");
-  const json = await runCutover(["explain", "checkout", "--shopper", "4711", "--json"], at(url));
+  const json = await runOnPaper(["explain", "checkout", "--shopper", "4711", "--json"], at(url));
   expect(JSON.parse(json.stdout)).toEqual(explanation);
 });
 
 test("set of 0.25 without its sign and of 12,5 is refused with a hint; 0.25% is a quarter of a percent", async () => {
   const setting = at((await admin()).url);
-  const bare = await runCutover(["set", "checkout", "0.25", "--reason", "x"], setting);
+  const bare = await runOnPaper(["set", "checkout", "0.25", "--reason", "x"], setting);
   expect(bare).toMatchObject({
     code: 2,
     stdout: "",
     stderr: expect.stringContaining("0.25% (of 100) or 25%"),
   });
-  const comma = await runCutover(["set", "checkout", "12,5", "--reason", "x"], setting);
+  const comma = await runOnPaper(["set", "checkout", "12,5", "--reason", "x"], setting);
   expect(comma).toMatchObject({ code: 2, stderr: expect.stringContaining("written with a point: 12.5%") });
-  const signed = await runCutover(["set", "checkout", "0.25%", "--reason", "x"], setting);
+  const signed = await runOnPaper(["set", "checkout", "0.25%", "--reason", "x"], setting);
   expect(signed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^checkout: 0\.25% → /) });
 });
 
 test("a raise by more than 25 points is done for a script, with a line on stderr; --confirm has to say the same percent", async () => {
   const { url, store } = await admin();
-  const other = await runCutover(["set", "checkout", "25.001", "--reason", "x", "--confirm=25"], at(url));
+  const other = await runOnPaper(["set", "checkout", "25.001", "--reason", "x", "--confirm=25"], at(url));
   expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining("--confirm says 25%") });
   expect(await store.history("checkout", 9)).toEqual([]);
-  const small = await runCutover(["set", "checkout", "25", "--reason", "x"], at(url));
+  const small = await runOnPaper(["set", "checkout", "25", "--reason", "x"], at(url));
   expect(small).toMatchObject({ code: 0, stderr: "" });
-  const unasked = await runCutover(["set", "checkout", "60", "--reason", "x"], at(url));
+  const unasked = await runOnPaper(["set", "checkout", "60", "--reason", "x"], at(url));
   expect(unasked).toMatchObject({
     code: 0,
     stderr:
       "cutover: this raises checkout from 25% to 60%, by 35 points at once; --confirm=60 says that it is meant\n",
   });
-  const large = await runCutover(["set", "checkout", "100", "--reason", "x", "--confirm", "100%"], at(url));
+  const large = await runOnPaper(["set", "checkout", "100", "--reason", "x", "--confirm", "100%"], at(url));
   expect(large).toMatchObject({ code: 0, stderr: "" });
-  const lower = await runCutover(["set", "checkout", "0", "--reason", "x"], at(url));
+  const lower = await runOnPaper(["set", "checkout", "0", "--reason", "x"], at(url));
   expect(lower).toMatchObject({ code: 0, stderr: "" });
 });
 
@@ -177,7 +182,7 @@ test("where CUTOVER_CONFIRM=always or the settings say so, a script has to give 
 test("--dry-run says what would happen, how many move and what would be refused, and changes nothing", async () => {
   const { url, store } = await admin({ auth: tokens });
   const operator = at(url, secrets.operator);
-  const raise = await runCutover(["set", "checkout", "40", "--reason", "x", "--dry-run"], operator);
+  const raise = await runOnPaper(["set", "checkout", "40", "--reason", "x", "--dry-run"], operator);
   expect(raise).toMatchObject({ code: 0, stderr: "" });
   expect(raise.stdout).toContain(
     "dry run: checkout would go from 0%, open, version 0 to 40%, open, version 1\n",
@@ -187,15 +192,15 @@ test("--dry-run says what would happen, how many move and what would be refused,
   );
   expect(raise.stdout).toContain("--confirm=40");
   const responder = at(url, secrets.responder);
-  const refused = await runCutover(["set", "checkout", "5", "--reason", "x", "--dry-run"], responder);
+  const refused = await runOnPaper(["set", "checkout", "5", "--reason", "x", "--dry-run"], responder);
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("would be refused (forbidden)") });
-  const json = await runCutover(["rollback", "checkout", "--dry-run", "--json"], responder);
+  const json = await runOnPaper(["rollback", "checkout", "--dry-run", "--json"], responder);
   expect(JSON.parse(json.stdout)).toMatchObject({
     dryRun: true,
     changed: true,
     to: { state: "rolled_back" },
   });
-  const direct = await runCutover(["rollback", "checkout", "--dry-run", "--direct", "redis://x"], responder);
+  const direct = await runOnPaper(["rollback", "checkout", "--dry-run", "--direct", "redis://x"], responder);
   expect(direct).toMatchObject({ code: 2, stderr: expect.stringContaining("nothing was changed") });
   expect(await store.history("checkout", 9)).toEqual([]);
 });
@@ -203,17 +208,17 @@ test("--dry-run says what would happen, how many move and what would be refused,
 test("annotate adds a reason that the history shows with the change, and how each came", async () => {
   const { url } = await admin({ auth: tokens });
   const responder = at(url, secrets.responder);
-  await runCutover(["rollback", "checkout"], responder);
-  const added = await runCutover(["annotate", "checkout", "1", "--reason", "double charges"], responder);
+  await runOnPaper(["rollback", "checkout"], responder);
+  const added = await runOnPaper(["annotate", "checkout", "1", "--reason", "double charges"], responder);
   expect(added).toMatchObject({
     code: 0,
     stdout: "checkout: version 1 has its reason, by responder-token\n",
   });
-  const history = await runCutover(["history", "checkout", "--since", "1h"], responder);
+  const history = await runOnPaper(["history", "checkout", "--since", "1h"], responder);
   expect(history.stdout).toMatch(
     /by responder-token\s+via cli\n {4}later, .* by responder-token: double charges\n/,
   );
-  const entries = await runCutover(["history", "checkout", "--json"], responder);
+  const entries = await runOnPaper(["history", "checkout", "--json"], responder);
   expect(JSON.parse(entries.stdout)).toMatchObject([
     {
       version: 1,
@@ -223,24 +228,29 @@ test("annotate adds a reason that the history shows with the change, and how eac
       annotations: [{ reason: "double charges" }],
     },
   ]);
-  const none = await runCutover(["annotate", "checkout", "7", "--reason", "x"], responder);
+  const none = await runOnPaper(["annotate", "checkout", "7", "--reason", "x"], responder);
   expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining("cutover history checkout") });
-  const viewer = await runCutover(["annotate", "checkout", "1", "--reason", "x"], at(url, secrets.viewer));
+  const viewer = await runOnPaper(["annotate", "checkout", "1", "--reason", "x"], at(url, secrets.viewer));
   expect(viewer).toMatchObject({ code: 1, stderr: expect.stringContaining("forbidden") });
   const later = new Date(Date.now() + 60_000).toISOString();
-  const since = await runCutover(["history", "checkout", "--since", later], responder);
+  const since = await runOnPaper(["history", "checkout", "--since", later], responder);
   expect(since).toMatchObject({ code: 0, stdout: "not changed since\n" });
 });
 
 test("exit 1: what the rules refuse, with the reason and the next step on stderr", async () => {
   const setting = at((await admin()).url);
-  const refused = async (argv: readonly string[], code: string, next: string) => {
-    const { code: exit, stdout, stderr } = await runCutover(argv, setting);
+  const refused = async (
+    argv: readonly string[],
+    code: string,
+    next: string,
+    run: typeof runCutover = runOnPaper,
+  ) => {
+    const { code: exit, stdout, stderr } = await run(argv, setting);
     expect({ exit, stdout }).toEqual({ exit: 1, stdout: "" });
     expect(stderr).toContain(`cutover: refused (${code}): `);
     expect(stderr).toContain(next);
   };
-  await refused(["status", "nope"], "not_found", "cutover status");
+  await refused(["status", "nope"], "not_found", "cutover status", runCutover);
   await refused(["set", "nope", "5", "--reason", "x"], "not_found", "cutover status");
   await refused(["explain", "checkout", "--shopper", "1", "--path", "/x"], "not_found", "no route of it");
   await refused(["close", "checkout", "--reason", "x"], "not_complete", "cutover set checkout 100 --reason");
@@ -249,25 +259,25 @@ test("exit 1: what the rules refuse, with the reason and the next step on stderr
     "version_conflict",
     "It stands at 0%, open, version 0.",
   );
-  await runCutover(["hold", "checkout"], setting);
+  await runOnPaper(["hold", "checkout"], setting);
   await refused(["set", "checkout", "5", "--reason", "x"], "held", "cutover resume checkout --reason");
-  await runCutover(["rollback", "checkout"], setting);
+  await runOnPaper(["rollback", "checkout"], setting);
   await refused(["set", "checkout", "5", "--reason", "x"], "rolled_back", "cutover resume checkout --reason");
 });
 
 test("exit 1: no token, a token that may not; the token comes from the environment or a file", async () => {
   const { url } = await admin({ auth: tokens });
-  const unknown = await runCutover(["status"], at(url));
+  const unknown = await runOnPaper(["status"], at(url));
   expect(unknown).toMatchObject({ code: 1, stdout: "" });
   expect(unknown.stderr).toContain("refused (unauthenticated)");
   expect(unknown.stderr).toContain("CUTOVER_TOKEN");
-  const raise = await runCutover(["set", "checkout", "5", "--reason", "x"], at(url, secrets.responder));
+  const raise = await runOnPaper(["set", "checkout", "5", "--reason", "x"], at(url, secrets.responder));
   expect(raise).toMatchObject({ code: 1, stderr: expect.stringContaining("refused (forbidden)") });
-  expect(await runCutover(["rollback", "checkout"], at(url, secrets.responder))).toMatchObject({ code: 0 });
+  expect(await runOnPaper(["rollback", "checkout"], at(url, secrets.responder))).toMatchObject({ code: 0 });
 
   const file = join(folder, "token");
   await writeFile(file, `${secrets.viewer}\n`);
-  const read = await runCutover(["history", "checkout", "--token-file", file], at(url));
+  const read = await runOnPaper(["history", "checkout", "--token-file", file], at(url));
   expect(read).toMatchObject({ code: 0, stdout: expect.stringContaining("by responder-token") });
 });
 
@@ -275,7 +285,7 @@ test("exit 1: the store is out of reach, and the change will not land later", as
   const store = createTroubledStore(createMemoryStore({ clock: systemClock }));
   const { url } = await admin({ store });
   store.mood("fail");
-  const { code, stderr } = await runCutover(["set", "checkout", "5", "--reason", "x"], at(url));
+  const { code, stderr } = await runOnPaper(["set", "checkout", "5", "--reason", "x"], at(url));
   expect(code).toBe(1);
   expect(stderr).toContain("refused (store_unavailable)");
   expect(stderr).toContain("will not land later");
@@ -289,9 +299,10 @@ test("exit 2: bad usage", async () => {
     ["plan", "checkout", "show"],
     [],
   ]) {
-    expect(await runCutover(argv)).toMatchObject({ code: 2, stdout: "" });
+    expect(await runOnPaper(argv)).toMatchObject({ code: 2, stdout: "" });
   }
-  const { stderr } = await runCutover(["set", "checkout", "25"]);
+  const { code, stderr } = await runCutover(["set", "checkout", "25"]);
+  expect(code).toBe(2);
   expect(stderr).toContain('Usage: cutover set checkout 25 --reason "WHY"');
 });
 
@@ -320,25 +331,25 @@ test("exit 3: nothing listens there, no such host, not the admin API", async () 
   expect(refused).toMatchObject({ code: 3, stdout: "" });
   expect(refused.stderr).toContain("connection refused");
   expect(refused.stderr).toContain("Nothing was sent, so nothing was changed.");
-  expect(await runCutover(["watch"], at(closed.url))).toMatchObject({ code: 3 });
+  expect(await runOnPaper(["watch"], at(closed.url))).toMatchObject({ code: 3 });
 
-  expect(await runCutover(["status"], at("http://no-such-host.invalid"))).toMatchObject({ code: 3 });
+  expect(await runOnPaper(["status"], at("http://no-such-host.invalid"))).toMatchObject({ code: 3 });
 
   const shop = await listen(createHttpServer((_request, response) => response.end("<h1>shop</h1>")));
-  const foreign = await runCutover(["status"], at(shop));
+  const foreign = await runOnPaper(["status"], at(shop));
   expect(foreign).toMatchObject({ code: 3, stderr: expect.stringContaining("not as cutover's admin API") });
 });
 
 test("exit 3: an admin API that does not answer in waitMs + 5 s, or breaks off: the outcome is not known", async () => {
   const silent = await listen(createServer(() => undefined));
   const begun = performance.now();
-  const late = await runCutover(["hold", "checkout", "--wait", "0"], at(silent));
+  const late = await runOnPaper(["hold", "checkout", "--wait", "0"], at(silent));
   expect(performance.now() - begun).toBeGreaterThanOrEqual(5000);
   expect(late).toMatchObject({ code: 3, stderr: expect.stringContaining("no answer within 5 s") });
   expect(late.stderr).toContain("not known. Look before you repeat it: cutover status checkout");
 
   const broken = await listen(createServer((socket) => socket.once("data", () => socket.resetAndDestroy())));
-  const reset = await runCutover(["hold", "checkout"], at(broken));
+  const reset = await runOnPaper(["hold", "checkout"], at(broken));
   expect(reset).toMatchObject({ code: 3, stderr: expect.stringContaining("not known") });
 });
 
@@ -366,7 +377,7 @@ test("watch prints a line a change, says when it is stale, tries again, and ends
   const first = await startAdmin({ store });
   const watching = startCutover(["watch", "checkout"], at(first.url));
   await watching.until((stdout) => stdout.includes("checkout: 0% on new, open, version 0, never changed"));
-  await runCutover(["set", "checkout", "10", "--reason", "first\nstep"], at(first.url));
+  await runOnPaper(["set", "checkout", "10", "--reason", "first\nstep"], at(first.url));
   await watching.until((stdout) =>
     /checkout: 10% on new, open, version 1, by .*: first\\nstep\n/.test(stdout),
   );
@@ -375,7 +386,7 @@ test("watch prints a line a change, says when it is stale, tries again, and ends
   await watching.until((_, stderr) => /stale since \d\d:\d\d:\d\d, trying again/.test(stderr));
   await admin({ store, port: first.port });
   await watching.until((_, stderr) => stderr.includes("live again"));
-  await runCutover(["hold", "checkout"], at(first.url));
+  await runOnPaper(["hold", "checkout"], at(first.url));
   await watching.until((stdout) => stdout.includes("10% on new, HELD, version 2"));
   watching.child.kill("SIGINT");
   expect(await watching.finished).toMatchObject({ code: 0 });
@@ -399,7 +410,7 @@ test("watch --json prints an object a line", async () => {
 
 test("watch of a cutover there is not: exit 1", async () => {
   const { url } = await admin();
-  expect(await runCutover(["watch", "nope"], at(url))).toMatchObject({ code: 1, stdout: "" });
+  expect(await runOnPaper(["watch", "nope"], at(url))).toMatchObject({ code: 1, stdout: "" });
 });
 
 test("a reader that goes away is no error", async () => {
@@ -441,14 +452,14 @@ test("serve says ready with its addresses, answers the other commands, and ends 
   });
   const url = /"admin":"([^"]+)"/.exec(stdout)?.[1] ?? "";
   expect(
-    await runCutover(["set", "checkout", "100", "--reason", "x", "--confirm=100"], at(url)),
+    await runOnPaper(["set", "checkout", "100", "--reason", "x", "--confirm=100"], at(url)),
   ).toMatchObject({ code: 0 });
-  const explain = await runCutover(["explain", "checkout", "--shopper", "s1", "--path", "/cart/1"], at(url));
+  const explain = await runOnPaper(["explain", "checkout", "--shopper", "s1", "--path", "/cart/1"], at(url));
   expect(explain).toMatchObject({ code: 0, stdout: expect.stringContaining("checkout: new, because") });
 
   serving.child.kill("SIGTERM");
   expect(await serving.finished).toMatchObject({ code: 0 });
-  expect(await runCutover(["status"], at(url))).toMatchObject({ code: 3 });
+  expect(await runOnPaper(["status"], at(url))).toMatchObject({ code: 3 });
 });
 
 test("serve on a taken port: exit 1 with what to do", async () => {

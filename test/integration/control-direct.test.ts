@@ -2,9 +2,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { writeDirectly } from "../../src/instance/direct.ts";
 import { runCutover } from "../support/cutover.ts";
 import { type Fleet, startFleet } from "../support/fleet.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { eventually } from "../support/until.ts";
+
+/** The command in this process, past the admin API as main.ts has it. */
+const runDirect = (argv: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  runOnPaper(argv, { env, engine: { direct: writeDirectly } });
 
 const password = "s3cret/with@signs";
 
@@ -45,26 +51,26 @@ describe("--direct", () => {
 
   test("holds; the rules hold for it as for anyone", async () => {
     const direct = ["--direct", fleet.redis.url];
-    const held = await runCutover(["hold", "checkout", ...direct, "--json"]);
+    const held = await runDirect(["hold", "checkout", ...direct, "--json"]);
     expect(held.code).toBe(0);
     expect(JSON.parse(held.stdout)).toMatchObject({
       state: "held",
       percent: 100,
       applied: { complete: true },
     });
-    await runCutover(["rollback", "checkout", ...direct]);
-    const refused = await runCutover(["hold", "checkout", ...direct]);
+    await runDirect(["rollback", "checkout", ...direct]);
+    const refused = await runDirect(["hold", "checkout", ...direct]);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
     expect(refused.stderr).toContain("refused (rolled_back)");
-    const conflict = await runCutover(["rollback", "checkout", "--hard", "--if-version", "1", ...direct]);
+    const conflict = await runDirect(["rollback", "checkout", "--hard", "--if-version", "1", ...direct]);
     expect(conflict).toMatchObject({ code: 1, stderr: expect.stringContaining("version_conflict") });
   });
 
   test("makes nothing of a name that nobody knows", async () => {
-    const told = await runCutover(["rollback", "chekout", "--direct", fleet.redis.url]);
+    const told = await runDirect(["rollback", "chekout", "--direct", fleet.redis.url]);
     expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining("There are: checkout") });
     expect(await fleet.redis.cli("EXISTS", "cutover:{chekout}")).toBe(0);
-    const elsewhere = await runCutover([
+    const elsewhere = await runDirect([
       "rollback",
       "checkout",
       "--direct",
@@ -82,15 +88,15 @@ describe("--direct", () => {
     const told = await runCutover(["rollback", "checkout", "--direct"], { env });
     expect(told).toMatchObject({ code: 0, stderr: "" });
     const wrong = { ...env, CUTOVER_STORE_PASSWORD: `${password}x` };
-    const refused = await runCutover(["rollback", "checkout", "--direct"], { env: wrong });
+    const refused = await runDirect(["rollback", "checkout", "--direct"], wrong);
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining("WRONGPASS") });
     for (const { stdout, stderr } of [told, refused]) expect(stdout + stderr).not.toContain("s3cret");
-    const noUrl = await runCutover(["rollback", "checkout", "--direct", `http://x:${password}@h`]);
+    const noUrl = await runDirect(["rollback", "checkout", "--direct", `http://x:${password}@h`]);
     expect(noUrl).toMatchObject({ code: 2, stderr: expect.not.stringContaining("s3cret") });
   });
 
   test("says so when the store is out of reach as well", async () => {
-    const told = await runCutover(["rollback", "checkout", "--direct", "redis://127.0.0.1:1"]);
+    const told = await runDirect(["rollback", "checkout", "--direct", "redis://127.0.0.1:1"]);
     expect(told).toMatchObject({ code: 3, stdout: "" });
     expect(told.stderr).toContain("ECONNREFUSED");
     expect(told.stderr).toContain("kill -USR1 PID");

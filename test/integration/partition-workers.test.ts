@@ -2,6 +2,7 @@
  * An instance with two workers, cut off from the store: neither worker sees the store, both keep to the lease that the
  * instance has in it. Each connection stays with one worker, so many are asked by.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Fleet, startFleet } from "../support/fleet.ts";
 import { createShop } from "../support/traffic.ts";
@@ -42,6 +43,7 @@ test("from the end of its lease on, no worker of an instance that is cut off sta
       const visits = [];
       for (let at = Date.now(); at < end + 1000; at = Date.now()) {
         visits.push({ at, ...(await shop.visit(`shopper-${connection}-${visits.length}`)) });
+        await sleep(10);
       }
       return visits;
     }),

@@ -16,8 +16,8 @@ export interface Member {
   readonly shop: Shop;
   /** Between it and Redis, where the fleet has links. */
   readonly link: Pick<Partition, "cut" | "heal">;
-  /** SIGKILL, and the same again: same files, another id. */
-  restart(): Promise<Member>;
+  /** SIGKILL, and the same again: same files, another id. What it is spoken to by is new, too. */
+  restart(): Promise<void>;
 }
 
 export interface Fleet {
@@ -54,20 +54,22 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
 
   async function start(name: string, port: number, link: Member["link"]): Promise<Member> {
     const store = `redis://127.0.0.1:${port}`;
-    const served = await startServe({ folder, name, yaml: serveYaml({ sides, store, ...shape(name) }) });
-    const api = createAdminApi(served.admin);
-    const shop = createShop(served.proxy, 8);
-    endings.push(() => Promise.all([shop.close(), api.close(), served.kill()]));
-    return {
-      served,
-      api,
-      shop,
+    async function launch() {
+      const served = await startServe({ folder, name, yaml: serveYaml({ sides, store, ...shape(name) }) });
+      const api = createAdminApi(served.admin);
+      const shop = createShop(served.proxy, 8);
+      endings.push(() => Promise.all([shop.close(), api.close(), served.kill()]));
+      return { served, api, shop };
+    }
+    const member = {
+      ...(await launch()),
       link,
       async restart() {
-        await served.kill();
-        return start(name, port, link);
+        await member.served.kill();
+        Object.assign(member, await launch());
       },
     };
+    return member;
   }
 
   async function add(name: string): Promise<Member> {
