@@ -1,9 +1,9 @@
 /**
- * The audit file: lines that are on the disk before anybody goes on (base/append-file.ts), each a JSON object, `kind`
+ * The audit file: lines that are durable once they are written (base/append-file.ts), each a JSON object, `kind`
  * first.
  *
  *   begin       a file begins: the versions its changes go on from, the file before it, files that were removed
- *   change      an entry of the history, whoever made it and on whichever instance
+ *   change      an entry of the history, of any person and any instance
  *   gap         versions the store had forgotten before they were read: from, to
  *   refused     a change this instance was asked for and did not make, and why; by the rule book, or before it was
  *               asked: then with the `call` in place of the action

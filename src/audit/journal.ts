@@ -1,6 +1,6 @@
 /**
- * Keeps the audit file: the changes of every configured cutover as the store's history has them, whoever made them and
- * on whichever instance, each once and in order; and what only this instance knows (port.ts).
+ * Keeps the audit file: the changes of every configured cutover as the store's history has them, of any person and any
+ * instance, each once and in order; and what only this instance knows (port.ts).
  *
  * After each swap the history is read from the version the file has on, so that nothing is missed while the process is
  * down or the store away, as far back as the store remembers; what it has forgotten is said (`gap`). A file that cannot

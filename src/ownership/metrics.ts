@@ -11,7 +11,7 @@ import type { FiguresUnderWay } from "./under-way/figures.ts";
 import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
 
 export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
-  /** A body that may hold a key is larger than what is held, or is not JSON in UTF-8: it gave no key. */
+  /** A body that may hold a key is larger than what is buffered, or is not JSON in UTF-8: it gave no key. */
   unreadBody(cutover: string): void;
   /** A key is longer than what is remembered: it counts as none. */
   longKey(cutover: string): void;
@@ -19,7 +19,7 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   ignoredPin(cutover: string, fault: PinFault): void;
   /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
   unknownPin(cutover: string): void;
-  /** Notes of what is open were lost: the figures of journeys and orders may be out until those have ended. */
+  /** Notes of what is under way were lost: the figures of journeys and orders may be out until those have ended. */
   lostNotes(notes: number): void;
   /** Has the series of these cutovers exist, at 0 where nothing was counted. */
   configure(cutovers: readonly string[]): void;

@@ -1,7 +1,7 @@
 /**
  * The journeys of shoppers whose clients keep no cookies: remembered for a short while, else in the store.
  *
- * A pin is remembered for half of the grace a finished journey keeps its side, so that no instance can still hold to
+ * A pin is remembered for half of the grace a finished journey keeps its side, so that no instance still keeps to
  * a side after a new journey has begun on the other. That a shopper has no pin is not remembered at all. While the
  * store is out of reach an older memory is better than none.
  */
@@ -24,7 +24,7 @@ const freshMs = 30_000;
 
 interface Remembered {
   readonly pin: JourneyPin;
-  /** Of the monotonic clock. */
+  /** In ms of the monotonic clock. */
   readonly freshUntil: number;
 }
 

@@ -66,9 +66,9 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
   let place: Place;
   afterEach(() => place.one.close());
   beforeEach(async () => {
-    const open = places[kind];
-    if (open === undefined) throw new Error(kind);
-    place = await open();
+    const openPlace = places[kind];
+    if (openPlace === undefined) throw new Error(kind);
+    place = await openPlace();
   });
 
   describe.each([
@@ -209,7 +209,7 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
       ]);
     });
 
-    test("of a claim and a fact at once from two instances both hold, whichever is first", async () => {
+    test("of a claim and a fact at once from two instances both count, whichever is first", async () => {
       for (let i = 0; i < 50; i++) {
         const key = `both${i}`;
         const [before] = await Promise.all([

@@ -1,5 +1,5 @@
 /** The user that the documentation makes may do all that is needed, and nothing that managed services refuse. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
@@ -20,7 +20,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-it("keeps owners and pins", async () => {
+test("keeps owners and pins", async () => {
   const { owners, pins, watch } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
   const heard: string[] = [];
   const stop = watch?.((cutover, { key }, side) => heard.push(`${cutover} ${key} ${side}`));
@@ -50,7 +50,7 @@ it("keeps owners and pins", async () => {
   expect(await refusals(server)).toEqual([]);
 });
 
-it("keeps what is under way", async () => {
+test("keeps what is under way", async () => {
   const underWay = createUnderWayInRedis({ client, prefix: "cutover" });
   const seconds = Math.floor(Date.now() / 1000);
   const note = { kind: "journeys", cutover: "checkout", id: "a", epoch: 0, atMs: Date.now() } as const;
@@ -63,7 +63,7 @@ it("keeps what is under way", async () => {
   expect(await refusals(server)).toEqual([]);
 });
 
-it.each([
+test.each([
   ["config", "get", "*"],
   ["keys", "*"],
   ["scan", "0"],

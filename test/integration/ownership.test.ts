@@ -106,7 +106,7 @@ describe("three instances on one Redis", () => {
     expect(await ownersInStore(fleet, ids)).toEqual(sides);
   });
 
-  test("every instance explains in one sentence who holds an order and an idempotency key", async () => {
+  test("every instance explains in one sentence who owns an order and an idempotency key", async () => {
     const { orders } = await fleet.sides.stats();
     const [id = "", side] = Object.entries(orders).at(-1) ?? [];
     const key = await fleet.redis.cli("GET", "cutover:{checkout}:owner:K-1");

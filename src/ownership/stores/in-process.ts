@@ -13,7 +13,7 @@ export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
   return storesOver(createRecords({ clock }), clock, async () => {});
 }
 
-/** @throws Error when the file cannot be read or written, or holds a line that is no record */
+/** @throws Error when the file cannot be read or written, or a line of it is no record */
 export async function openFileStores(path: string, clock: Pick<Clock, "now">): Promise<OwnershipStores> {
   const { records, close } = await openRecordFile(path, clock);
   return storesOver(records, clock, close);

@@ -24,8 +24,8 @@ export interface NamedKey {
 
 export interface OwnerStore {
   /**
-   * @returns the owners, at the places of the keys; `undefined` where a key has none. Of a claimed key the claim, else
-   *   the fact; of any other the fact alone
+   * @returns the owners, at the places of the keys; `undefined` where a key has none. A claimed key is owned by its claim,
+   *   else by a fact; any other by a fact alone
    * @throws StoreUnavailable when the store does not answer in time
    */
   lookup(cutover: string, keys: readonly NamedKey[]): Promise<readonly (Side | undefined)[]>;

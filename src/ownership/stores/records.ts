@@ -112,7 +112,7 @@ interface RecordFile {
 
 /**
  * @param leastBytes a file smaller than this is not rewritten before the next start; 4 MiB without it
- * @throws Error when the file cannot be read or written, or holds a line that is no record
+ * @throws Error when the file cannot be read or written, or a line of it is no record
  */
 export async function openRecordFile(
   path: string,

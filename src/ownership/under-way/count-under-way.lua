@@ -1,7 +1,7 @@
--- Counts what is under way (ownership/under-way/port.ts), of one kind, cutover and epoch; what has expired goes.
--- KEYS: of legacy and of new: ids by expiry, ids by start
+-- Counts what is under way (ownership/under-way/port.ts) of one kind, cutover and epoch; what has expired goes.
+-- KEYS: of legacy and of new: ids by expiry, ids by start. Takes no arguments.
 -- Answers, of legacy and of new: how many, the earliest start or ''. False while more has expired than is taken away
--- at once, or when the two keys of a side do not hold the same.
+-- at once, or when the two keys of a side differ in their ids.
 local now = redis.call('TIME')[1]
 local rounds = 20
 local answer = {}

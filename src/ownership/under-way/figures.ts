@@ -1,7 +1,7 @@
 /** What is under way in the fleet, read from the store when somebody asks: never from memory, so never old. */
 import type { UnderWayCounts, UnderWayQuestion, UnderWayStore } from "./port.ts";
 
-/** Of one cutover. Absent: it has none of the kind to count, or the store cannot tell. */
+/** What a cutover has under way. Absent: nothing of the kind is counted there, or the store cannot tell. */
 interface CutoverUnderWay {
   readonly journeys?: UnderWayCounts;
   readonly orders?: UnderWayCounts;

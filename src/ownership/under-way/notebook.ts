@@ -1,7 +1,7 @@
 /**
  * What this process sees of journeys and orders, noted in memory and handed to the store once a second, off the
- * request path. Of each id the last word is kept. A store out of reach gets the notes when it is back; of more than
- * can be kept meanwhile those noted first are lost, and counted.
+ * request path. The last word on each id is kept. A store out of reach gets the notes when it is back; where there are
+ * more than can be kept meanwhile, those noted first are lost, and counted.
  */
 import { createHash } from "node:crypto";
 import type { Clock, Timers } from "../../base/clock.ts";
@@ -28,8 +28,8 @@ const everyMs = 1000;
 
 export function createNotebook(options: NotebookOptions): Notebook {
   const { store, clock, timers, onLost, most = 50_000 } = options;
-  const open = () => createPages(most, onLost);
-  let pages = open();
+  const emptyPages = () => createPages(most, onLost);
+  let pages = emptyPages();
   let flushing: Promise<void> | undefined;
   let cancel: (() => void) | undefined;
   let closed = false;
@@ -44,7 +44,7 @@ export function createNotebook(options: NotebookOptions): Notebook {
 
   async function handOver(): Promise<void> {
     const taken = pages;
-    pages = open();
+    pages = emptyPages();
     try {
       const refused = await store.note(taken.all());
       if (refused > 0) onLost(refused);
@@ -136,7 +136,7 @@ function saysMore(note: UnderWayNote, before: UnderWayNote): boolean {
   return note.kind !== "orders";
 }
 
-/** 96 bits of a digest: what it was made of can be found out by whoever knows the order, not read. */
+/** 96 bits of a digest: what it was made of can be found out by those who know the order, not read. */
 function idOf(key: string): string {
   return createHash("sha256").update(key, "latin1").digest("base64url").slice(0, 16);
 }

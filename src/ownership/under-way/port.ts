@@ -1,12 +1,12 @@
 /**
  * What is under way on each side: journeys that have begun, and orders that are not finished. The instances note what
- * they see of them; the store counts each once, whoever has seen it.
+ * they see of them; the store counts each once, however many have seen it.
  *
  *   under way   begun or seen again: counted until it expires, under the later of its starts
  *   over        ended: counted no more. What was seen of it before its end and is noted after it does not begin it
  *               again, a start of a journey after its end does; that an id has ended is known for `rememberOverMs`
  *
- * An order is made once: whoever names it again, while it is under way or after its end, begins nothing.
+ * An order is made once: a request that names it again, while it is under way or after its end, begins nothing.
  *
  * What is on new counts under an epoch: a hard rollback raises the cutover's, and journeys begun under an older one
  * are void, hence under way no more. Orders are all of epoch 0. Notes may come twice, and late; the order in which

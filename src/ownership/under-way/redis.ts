@@ -1,5 +1,5 @@
 /**
- * What is under way, in Redis. Of a cutover NAME, for `journeys` and for `orders`:
+ * What is under way, in Redis. These keys are for the journeys of a cutover NAME, and the same for its `orders`:
  *
  *   cutover:{NAME}:journeys:legacy           sorted set, the ids of journeys under way by their expiry
  *   cutover:{NAME}:journeys:legacy:started   the same ids by their start

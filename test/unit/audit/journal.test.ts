@@ -201,7 +201,7 @@ test("says which versions the store had forgotten", async () => {
   expect(linesOf(path)[1]).toEqual({ kind: "gap", cutover: "checkout", from: 1, to: 2 });
 });
 
-test("says in the log that the file can not be written, and writes what waited once it can", async () => {
+test("says in the log that the file cannot be written, and writes what waited once it can", async () => {
   const blocked = join(folder, "blocked");
   await writeFile(blocked, "a file where a folder is wanted");
   const journal = start({ path: join(blocked, "audit.ndjson") });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createDeadlines, type Waiting } from "../../../src/base/deadlines.ts";
 
 function waiting(expired: () => void): Waiting {
@@ -9,7 +9,7 @@ describe("deadlines of one length", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("tell each that waited in vain, in the order they began, once and in time", () => {
+  test("tell each that waited in vain, in the order they began, once and in time", () => {
     const deadlines = createDeadlines(100);
     const told: string[] = [];
     const first = waiting(() => told.push("first"));
@@ -25,7 +25,7 @@ describe("deadlines of one length", () => {
     expect(told).toHaveLength(2);
   });
 
-  it("forget what has ended, wherever it stood, and begin anew for what begins again", () => {
+  test("forget what has ended, wherever it stood, and begin anew for what begins again", () => {
     const deadlines = createDeadlines(100);
     const told: string[] = [];
     const all = ["a", "b", "c", "d"].map((name) => waiting(() => told.push(name)));
@@ -40,7 +40,7 @@ describe("deadlines of one length", () => {
     expect(told).toEqual(["c", "a"]);
   });
 
-  it("go on after one that fails", () => {
+  test("go on after one that fails", () => {
     const deadlines = createDeadlines(100);
     const told: string[] = [];
     deadlines.wait(
@@ -54,7 +54,7 @@ describe("deadlines of one length", () => {
     expect(told).toEqual(["next"]);
   });
 
-  it("may wait for longer than Node takes a timer for", () => {
+  test("may wait for longer than Node takes a timer for", () => {
     const deadlines = createDeadlines(2 ** 32);
     const told: string[] = [];
     deadlines.wait(waiting(() => told.push("late")));
@@ -64,7 +64,7 @@ describe("deadlines of one length", () => {
     expect(told).toEqual(["late"]);
   });
 
-  it("tell few at a time, so that what else the process does comes between, and nobody is forgotten", () => {
+  test("tell few at a time, so that what else the process does comes between, and nobody is forgotten", () => {
     const deadlines = createDeadlines(100);
     const told: number[] = [];
     const between: number[] = [];
@@ -80,7 +80,7 @@ describe("deadlines of one length", () => {
     expect(between.length).toBeGreaterThan(2);
   });
 
-  it("tell all that are late at once, however long a turn takes", () => {
+  test("tell all that are late at once, however long a turn takes", () => {
     const deadlines = createDeadlines(100);
     const told: number[] = [];
     for (let i = 0; i < 1000; i++) deadlines.wait(waiting(() => told.push(i)));

@@ -1,5 +1,5 @@
 /** What owners cost a request. Time is the best of several rounds: the machine may be busy. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createOwnerMemory, createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
@@ -27,7 +27,7 @@ function create() {
 }
 
 describe("the cost of owners", () => {
-  it("is at most 3 µs for a key that is remembered, among 100,000", () => {
+  test("is at most 3 µs for a key that is remembered, among 100,000", () => {
     const { memory, ownership } = create();
     for (let i = 0; i < 100_000; i++) memory.remember("checkout", fact(`key-${i}-0123456789abcdef`), "new");
     const keys = Array.from({ length: 1000 }, (_, i): [OwnerKey] => [
@@ -45,7 +45,7 @@ describe("the cost of owners", () => {
     expect(best).toBeLessThan(3);
   });
 
-  it(`is bounded in memory, however many keys pass: ${passing.toLocaleString("en")}`, () => {
+  test(`is bounded in memory, however many keys pass: ${passing.toLocaleString("en")}`, () => {
     const { memory, ownership } = create();
     const collect = collector();
     const heap = () => {
@@ -58,14 +58,14 @@ describe("the cost of owners", () => {
       memory.remember("checkout", (i % 2 === 0 ? claim : fact)(`018f3c1e-7000-8000-${i}`), "new");
       if (i % (passing / 10) === passing / 10 - 1) most = Math.max(most, heap() - before);
     }
-    process.stdout.write(`${passing} keys passed, at most ${most.toFixed(1)} MiB held\n`);
+    process.stdout.write(`${passing} keys passed, at most ${most.toFixed(1)} MiB kept\n`);
     // 200,000 facts and 100,000 claims are remembered; each of them may take some 150 bytes.
     expect(most).toBeLessThan(80);
     const last = { ...claim(`018f3c1e-7000-8000-${passing - 2}`), ttlMs };
     expect(ownership.find("checkout", [last])).toMatchObject({ owner: "new" });
   }, 600_000);
 
-  it("is nothing for a request that carries no key and whose client keeps cookies", () => {
+  test("is nothing for a request that carries no key and whose client keeps cookies", () => {
     const asked: string[] = [];
     const fixture = createFixture({
       state: { percentThousandths: 50_000, updatedAt: new Date(1_700_000_000_000).toISOString() },

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createOwnerMemory, createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
@@ -61,7 +61,7 @@ function rig({ remembered, ...options }: RigOptions = {}) {
 }
 
 describe("an owner", () => {
-  it("is asked for once and then remembered, answered without waiting", async () => {
+  test("is asked for once and then remembered, answered without waiting", async () => {
     const { owners, ownership, find, trips } = rig();
     await owners.record("checkout", learned("O1"), "new", ttlMs);
     expect(await find(learned("O1"))).toMatchObject({ owner: "new", unknown: false });
@@ -70,21 +70,21 @@ describe("an owner", () => {
     expect(trips).toEqual(["lookup O1"]);
   });
 
-  it("of several keys is asked for in one round trip, only where it is not remembered", async () => {
+  test("of several keys is asked for in one round trip, only where it is not remembered", async () => {
     const { find, claim, trips } = rig();
     await claim("new", claimed("K1"));
     await find(claimed("K1"), learned("O1"), learned("O2"));
     expect(trips).toEqual(["claim K1", "lookup O1 O2"]);
   });
 
-  it("that nobody has is not remembered as such", async () => {
+  test("that nobody has is not remembered as such", async () => {
     const { owners, find } = rig();
     expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: false, claimable: false });
     await owners.record("checkout", learned("O1"), "new", ttlMs);
     expect((await find(learned("O1"))).owner).toBe("new");
   });
 
-  it("told by the key's form needs no store and no memory", async () => {
+  test("told by the key's form needs no store and no memory", async () => {
     const { ownership, trips } = rig();
     const key: OwnerKey = { ...learned("SS-1"), side: "legacy" };
     expect(ownership.find("checkout", [key])).toMatchObject({ owner: "legacy", claimable: false });
@@ -92,7 +92,7 @@ describe("an owner", () => {
     expect(trips).toEqual([]);
   });
 
-  it("that another instance has recorded is known here as soon as it is heard of, also in an outage", async () => {
+  test("that another instance has recorded is known here as soon as it is heard of, also in an outage", async () => {
     const hear: Parameters<NonNullable<OwnershipStores["watch"]>>[0][] = [];
     const { find, state, trips } = rig({
       watch: (onOwner) => {
@@ -108,7 +108,7 @@ describe("an owner", () => {
     expect((await find(learned("O2"))).owner).toBeUndefined();
   });
 
-  it("of the first key in config order wins, and the conflict is counted", async () => {
+  test("of the first key in config order wins, and the conflict is counted", async () => {
     const { owners, find, counted } = rig();
     await owners.record("checkout", learned("O1"), "new", ttlMs);
     await owners.record("checkout", learned("O2"), "legacy", ttlMs);
@@ -117,7 +117,7 @@ describe("an owner", () => {
     expect(counted).toEqual(["conflict", "conflict"]);
   });
 
-  it("is forgotten when more are remembered than there is room for, and asked for again", async () => {
+  test("is forgotten when more are remembered than there is room for, and asked for again", async () => {
     const { ownership, find, trips } = rig({ remembered: 2 });
     for (const key of ["O1", "O2", "O3"]) await ownership.learn("checkout", [learned(key)], "new");
     trips.length = 0;
@@ -128,26 +128,26 @@ describe("an owner", () => {
 });
 
 describe("a claim", () => {
-  it("of a key not seen before is one round trip", async () => {
+  test("of a key not seen before is one round trip", async () => {
     const { claim, trips } = rig();
     expect(await claim("new", claimed("K1"))).toEqual({ owner: undefined, unknown: false });
     expect(trips).toEqual(["claim K1"]);
   });
 
-  it("tells the owner that another instance made first", async () => {
+  test("tells the owner that another instance made first", async () => {
     const { owners, claim } = rig();
     await owners.record("checkout", claimed("K1"), "legacy", ttlMs);
     expect((await claim("new", claimed("K1"))).owner).toBe("legacy");
     expect((await claim("new", claimed("K1"))).owner).toBe("legacy");
   });
 
-  it("touches only keys that are claimed by use", async () => {
+  test("touches only keys that are claimed by use", async () => {
     const { claim, owners } = rig();
     await claim("new", learned("O1"), claimed("K1"));
     expect(await owners.lookup("checkout", [learned("O1"), claimed("K1")])).toEqual([undefined, "new"]);
   });
 
-  it.each(sides)("that can not be recorded holds here, for %s, and waits in the spool", async (side) => {
+  test.each(sides)("that cannot be recorded counts here, for %s, and waits in the spool", async (side) => {
     const { claim, find, counted, spooled, state } = rig();
     state.up = false;
     expect(await claim(side, claimed("K1"))).toEqual({ owner: undefined, unknown: true });
@@ -156,7 +156,7 @@ describe("a claim", () => {
     expect(counted).toEqual(["unrecorded", "unknown"]);
   });
 
-  it("that must be recorded and can not be leaves no trace", async () => {
+  test("that must be recorded and cannot be leaves no trace", async () => {
     const { ownership, find, spooled, state } = rig();
     state.up = false;
     const found = await find(claimed("K1"));
@@ -166,7 +166,7 @@ describe("a claim", () => {
     expect((await find(claimed("K1"))).owner).toBeUndefined();
   });
 
-  it("of the same key by two requests at once during an outage gives both one side", async () => {
+  test("of the same key by two requests at once during an outage gives both one side", async () => {
     const { ownership, find, state } = rig();
     const found = await find(claimed("K1"));
     state.up = false;
@@ -179,7 +179,7 @@ describe("a claim", () => {
 });
 
 describe("a client that names its request as an order to come", () => {
-  it("gives the order no owner: not in memory, not in the store, nor by what is heard of", async () => {
+  test("gives the order no owner: not in memory, not in the store, nor by what is heard of", async () => {
     const hear: Parameters<NonNullable<OwnershipStores["watch"]>>[0][] = [];
     const { ownership, claim, find, counted } = rig({
       watch: (onOwner) => {
@@ -197,7 +197,7 @@ describe("a client that names its request as an order to come", () => {
     expect(counted).toEqual([]);
   });
 
-  it("has no order forgotten by using many keys", async () => {
+  test("has no order forgotten by using many keys", async () => {
     const { ownership, claim, find, trips } = rig({ remembered: 10 });
     await ownership.learn("checkout", [learned("O1")], "legacy");
     for (let i = 0; i < 100; i++) await claim("new", claimed(`K${i}`));
@@ -206,7 +206,7 @@ describe("a client that names its request as an order to come", () => {
     expect(trips).toEqual([]);
   });
 
-  it("keeps its side in an outage, and the order its own", async () => {
+  test("keeps its side in an outage, and the order its own", async () => {
     const { ownership, claim, find, spooled, state } = rig();
     state.up = false;
     await claim("new", claimed("O1"));
@@ -216,7 +216,7 @@ describe("a client that names its request as an order to come", () => {
     expect(spooled).toEqual(["O1 new", "O1 legacy"]);
   });
 
-  it("is told of the order's side first when somebody asks who owns the key", async () => {
+  test("is told of the order's side first when somebody asks who owns the key", async () => {
     const { ownership, claim, state } = rig();
     await claim("new", claimed("O1"));
     expect(await ownership.ownerOf("checkout", "O1")).toBe("new");
@@ -230,7 +230,7 @@ describe("a client that names its request as an order to come", () => {
 });
 
 describe("what a side has made", () => {
-  it("is recorded in one round trip, and not again", async () => {
+  test("is recorded in one round trip, and not again", async () => {
     const { ownership, owners, trips } = rig();
     await ownership.learn("checkout", [learned("O1")], "new");
     await ownership.learn("checkout", [learned("O1")], "new");
@@ -238,7 +238,7 @@ describe("what a side has made", () => {
     expect(await owners.lookup("checkout", [learned("O1")])).toEqual(["new"]);
   });
 
-  it("is counted as disputed when the other side owns it already; the first owner stays", async () => {
+  test("is counted as disputed when the other side owns it already; the first owner stays", async () => {
     const { ownership, owners, counted, find } = rig();
     await owners.record("checkout", learned("O1"), "legacy", ttlMs);
     await ownership.learn("checkout", [learned("O1")], "new");
@@ -247,7 +247,7 @@ describe("what a side has made", () => {
     expect((await find(learned("O1"))).owner).toBe("legacy");
   });
 
-  it("is told of once, whoever owns it by then: not when it is named again, nor what was claimed by use", async () => {
+  test("is told of once, whoever owns it by then: not when it is named again, nor what was claimed by use", async () => {
     const told: string[] = [];
     const { ownership, owners, state, claim } = rig({
       onLearned: (_, { key }, side) => told.push(`${key} ${side}`),
@@ -264,7 +264,7 @@ describe("what a side has made", () => {
     expect(told.at(-1)).toBe("O3 new");
   });
 
-  it("waits in the spool when it can not be recorded, and holds here at once", async () => {
+  test("waits in the spool when it cannot be recorded, and counts here at once", async () => {
     const { ownership, find, spooled, state } = rig();
     state.up = false;
     await ownership.learn("checkout", [learned("O1"), learned("O2")], "new");
@@ -273,8 +273,8 @@ describe("what a side has made", () => {
   });
 });
 
-describe("an owner that can not be told", () => {
-  it("is unknown while the store is out of reach, and for a while after: others may know what it does not", async () => {
+describe("an owner that cannot be told", () => {
+  test("is unknown while the store is out of reach, and for a while after: others may know what it does not", async () => {
     const { find, time, state, counted } = rig();
     state.up = false;
     expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: true });
@@ -286,7 +286,7 @@ describe("an owner that can not be told", () => {
     expect(counted).toEqual(["unknown", "unknown"]);
   });
 
-  it("is unknown after an outage also to those who asked nothing meanwhile", async () => {
+  test("is unknown after an outage also to those who asked nothing meanwhile", async () => {
     const { find, time } = rig({ backSinceMs: () => 1000 });
     await time.advance(1000 + recoveryMs - 1);
     expect((await find(learned("O1"))).unknown).toBe(true);
@@ -295,7 +295,7 @@ describe("an owner that can not be told", () => {
     expect((await find(learned("O1"))).unknown).toBe(false);
   });
 
-  it("does not matter where another key's owner is known", async () => {
+  test("does not matter where another key's owner is known", async () => {
     const { find, claim, state, counted } = rig();
     await claim("new", claimed("K1"));
     state.up = false;
@@ -303,7 +303,7 @@ describe("an owner that can not be told", () => {
     expect(counted).toEqual([]);
   });
 
-  it("is counted once a request, whether the question or the claim failed", async () => {
+  test("is counted once a request, whether the question or the claim failed", async () => {
     const { claim, state, counted } = rig();
     state.up = false;
     await claim("new", learned("O1"), claimed("K1"));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import type { JourneyPin } from "../../../src/decide/pin.ts";
 import { createPins } from "../../../src/ownership/pins.ts";
@@ -45,7 +45,7 @@ function rig() {
 }
 
 describe("the journey of a shopper without cookies", () => {
-  it("is remembered where it began, for half the grace, and then asked for again", async () => {
+  test("is remembered where it began, for half the grace, and then asked for again", async () => {
     const { time, state, offer, start, find } = rig();
     const pin = await start(offer("a"));
     expect(await find()).toEqual(pin);
@@ -56,14 +56,14 @@ describe("the journey of a shopper without cookies", () => {
     expect(state.finds).toBe(1);
   });
 
-  it("is found where another instance began it: that there is none is never remembered", async () => {
+  test("is found where another instance began it: that there is none is never remembered", async () => {
     const { stores, offer, find } = rig();
     expect(await find()).toBeUndefined();
     const pin = await stores.pins.start("checkout", "s", offer("a"), maxTtl);
     expect(await find()).toEqual(pin);
   });
 
-  it("is over at its maximum, remembered or not", async () => {
+  test("is over at its maximum, remembered or not", async () => {
     const { time, offer, start, find } = rig();
     await start(offer("a", { startedAt: epoch / 1000 - maxTtl + 10, expiresAt: epoch / 1000 + 10 }));
     expect(await find()).toBeDefined();
@@ -71,7 +71,7 @@ describe("the journey of a shopper without cookies", () => {
     expect(await find()).toBeUndefined();
   });
 
-  it("is forgotten soon after another instance has ended it", async () => {
+  test("is forgotten soon after another instance has ended it", async () => {
     const { time, stores, offer, start, find } = rig();
     await start(offer("a"));
     await stores.pins.end("checkout", "s", 60, maxTtl);
@@ -79,7 +79,7 @@ describe("the journey of a shopper without cookies", () => {
     expect(await find()).toBeUndefined();
   });
 
-  it("is unknown, counted, while the store is out of reach; an old memory is then better than none", async () => {
+  test("is unknown, counted, while the store is out of reach; an old memory is then better than none", async () => {
     const { time, state, offer, start, find } = rig();
     state.up = false;
     expect(await find()).toBeUndefined();
@@ -92,7 +92,7 @@ describe("the journey of a shopper without cookies", () => {
     expect(state.unknown).toBe(2);
   });
 
-  it("begins here even when the store does not hear of it", async () => {
+  test("begins here even when the store does not hear of it", async () => {
     const { time, state, offer, start, find } = rig();
     state.up = false;
     const pin = await start(offer("a"));
@@ -104,7 +104,7 @@ describe("the journey of a shopper without cookies", () => {
     expect(await start(after)).toEqual(after);
   });
 
-  it("that ends while the store is out of reach is nothing to fail on", async () => {
+  test("that ends while the store is out of reach is nothing to fail on", async () => {
     const { state, pins, offer, start } = rig();
     await start(offer("a"));
     state.up = false;
