@@ -19,17 +19,16 @@ import {
   type WriteAnswer,
   writeAnswer,
 } from "../admin/api/write.ts";
+import { codeOf } from "../base/errors.ts";
 import { jsonOf } from "../base/json.ts";
-import { readEvents, type ServerEvent } from "./commands/read/server-events.ts";
+import { readEvents, type ServerEvent } from "./events.ts";
 
 /** The API's waiting time on top of what a write is told to wait. */
-export const patienceMs = 5000;
+const patienceMs = 5000;
 
 /** A server that is newer than this client may use codes and actions this one has no words for. */
 const anyProblem = problemDetails.extend({ code: z.string() });
-export type AnyProblem = z.output<typeof anyProblem>;
 const anyAnnotation = annotationView.extend({ via: z.string().nullable() });
-type AnyAnnotation = z.output<typeof anyAnnotation>;
 const anyHistoryEntry = historyEntry.extend({
   action: z.string(),
   via: z.string().nullable().default(null),
@@ -40,22 +39,21 @@ export type AnyHistoryEntry = z.output<typeof anyHistoryEntry>;
 
 /** A large raise may have to wait for another person. */
 const written = z.union([writeAnswer, proposalView]);
-/** Of an answer without a body. */
+/** An answer without a body. */
 const nothing = z.undefined().transform(() => null);
 
-export interface WriteBodies {
-  readonly percent: z.input<typeof setPercentBody>;
-  readonly rollback: z.input<typeof rollbackBody>;
-  readonly hold: z.input<typeof holdBody>;
-  readonly resume: z.input<typeof resumeBody>;
-  readonly close: z.input<typeof closeBody>;
-}
-export type WriteCall = keyof WriteBodies;
+/** A call that changes a cutover, with its body. */
+export type WriteCall =
+  | { readonly call: "percent"; readonly body: z.input<typeof setPercentBody> }
+  | { readonly call: "rollback"; readonly body: z.input<typeof rollbackBody> }
+  | { readonly call: "hold"; readonly body: z.input<typeof holdBody> }
+  | { readonly call: "resume"; readonly body: z.input<typeof resumeBody> }
+  | { readonly call: "close"; readonly body: z.input<typeof closeBody> };
 
-export type Answer<T> =
+export type ApiAnswer<T> =
   | { readonly kind: "ok"; readonly value: T }
   /** The API answered with a problem (RFC 9457). */
-  | { readonly kind: "refused"; readonly problem: AnyProblem }
+  | { readonly kind: "refused"; readonly problem: z.output<typeof anyProblem> }
   /** No answer. `sent` = the request may have arrived, and a write may have been made. */
   | { readonly kind: "unreachable"; readonly why: string; readonly sent: boolean }
   /** Something answered that is not the admin API. */
@@ -69,69 +67,100 @@ interface HistoryQuery {
 
 export interface AdminClient {
   readonly url: string;
-  cutovers(): Promise<Answer<CutoverView[]>>;
-  cutover(name: string): Promise<Answer<CutoverView>>;
-  write<Call extends WriteCall>(
-    name: string,
-    call: Call,
-    body: WriteBodies[Call],
-  ): Promise<Answer<WriteAnswer | ProposalView>>;
+  cutovers(): Promise<ApiAnswer<CutoverView[]>>;
+  cutover(name: string): Promise<ApiAnswer<CutoverView>>;
+  write(name: string, call: WriteCall): Promise<ApiAnswer<WriteAnswer | ProposalView>>;
   /** The raises that wait for another person: one at most. */
-  proposals(name: string): Promise<Answer<ProposalView[]>>;
-  approve(name: string, id: string, waitMs: number): Promise<Answer<WriteAnswer>>;
-  withdraw(name: string, id: string): Promise<Answer<null>>;
+  proposals(name: string): Promise<ApiAnswer<ProposalView[]>>;
+  approve(name: string, id: string, waitMs: number): Promise<ApiAnswer<WriteAnswer>>;
+  withdraw(name: string, id: string): Promise<ApiAnswer<null>>;
   /** Newest first. */
-  history(name: string, query: HistoryQuery): Promise<Answer<AnyHistoryEntry[]>>;
-  annotate(name: string, version: number, reason: string): Promise<Answer<AnyAnnotation>>;
-  explain(name: string, query: ExplainQuery): Promise<Answer<Explanation>>;
-  whoAmI(): Promise<Answer<Identity>>;
+  history(name: string, query: HistoryQuery): Promise<ApiAnswer<AnyHistoryEntry[]>>;
+  annotate(name: string, version: number, reason: string): Promise<ApiAnswer<z.output<typeof anyAnnotation>>>;
+  explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
+  whoAmI(): Promise<ApiAnswer<Identity>>;
   /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
-  events(signal: AbortSignal): Promise<Answer<AsyncIterable<ServerEvent>>>;
+  events(signal: AbortSignal): Promise<ApiAnswer<AsyncIterable<ServerEvent>>>;
 }
 
 interface ClientOptions {
   /** http or https, without query and credentials; a path is kept as prefix. */
   readonly url: URL;
-  readonly token?: string;
+  readonly token?: string | undefined;
 }
 
-interface Call {
+export function createClient(options: ClientOptions): AdminClient {
+  const { ask, listen } = createTransport(options);
+
+  const at = (name: string, rest = "") => `cutovers/${encodeURIComponent(name)}${rest}`;
+  const proposal = (name: string, id: string) => at(name, `/proposals/${encodeURIComponent(id)}`);
+  const get = <T>(schema: z.ZodType<T>, path: string, query: Request["query"] = {}) =>
+    ask(schema, { method: "GET", path, query }, patienceMs);
+
+  return {
+    url: options.url.href.replace(/\/$/, ""),
+    cutovers: () => get(z.array(cutoverView), "cutovers"),
+    cutover: (name) => get(cutoverView, at(name)),
+    write: (name, { call, body }) =>
+      ask(
+        written,
+        { method: call === "percent" ? "PUT" : "POST", path: at(name, `/${call}`), body },
+        (body.waitMs ?? 0) + patienceMs,
+      ),
+    proposals: (name) => get(z.array(proposalView), at(name, "/proposals")),
+    approve: (name, id, waitMs) =>
+      ask(
+        writeAnswer,
+        { method: "POST", path: `${proposal(name, id)}/approve`, body: { waitMs } },
+        waitMs + patienceMs,
+      ),
+    withdraw: (name, id) => ask(nothing, { method: "DELETE", path: proposal(name, id) }, patienceMs),
+    history: (name, { limit, since }) =>
+      get(z.array(anyHistoryEntry), at(name, "/history"), { limit: String(limit), since }),
+    annotate: (name, version, reason) =>
+      ask(
+        anyAnnotation,
+        { method: "POST", path: at(name, `/history/${version}/annotate`), body: { reason } },
+        patienceMs,
+      ),
+    whoAmI: () => get(identity, "whoami"),
+    explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
+    events: (signal) => listen("events", signal),
+  };
+}
+
+interface Request {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
-  readonly accept?: string;
-  readonly signal: AbortSignal;
 }
 
-export function createClient({ url, token }: ClientOptions): AdminClient {
+/** Sends requests, and tells apart what may come back. Neither call rejects. */
+function createTransport({ url, token }: ClientOptions) {
   const base = new URL(url);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
 
-  async function send(call: Call): Promise<Response> {
-    const target = new URL(`api/v1/${call.path}`, base);
-    for (const [name, value] of Object.entries(call.query ?? {})) {
+  async function send(request: Request, accept: string, signal: AbortSignal): Promise<Response> {
+    const target = new URL(`api/v1/${request.path}`, base);
+    for (const [name, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) target.searchParams.set(name, value);
     }
-    const headers = new Headers({ accept: call.accept ?? "application/json", "x-cutover-via": "cli" });
+    const headers = new Headers({ accept, "x-cutover-via": "cli" });
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
-    if (call.body !== undefined) headers.set("content-type", "application/json");
+    if (request.body !== undefined) headers.set("content-type", "application/json");
     return fetch(target, {
-      method: call.method,
+      method: request.method,
       headers,
       redirect: "manual",
-      signal: call.signal,
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      signal,
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     });
   }
 
-  async function ask<T>(
-    schema: z.ZodType<T>,
-    call: Omit<Call, "signal">,
-    timeoutMs: number,
-  ): Promise<Answer<T>> {
+  async function ask<T>(schema: z.ZodType<T>, request: Request, timeoutMs: number): Promise<ApiAnswer<T>> {
     try {
-      const response = await send({ ...call, signal: AbortSignal.timeout(timeoutMs) });
+      const response = await send(request, "application/json", AbortSignal.timeout(timeoutMs));
       const body = jsonOf(await response.text());
       if (!response.ok) return refusal(response.status, body);
       const read = schema.safeParse(body);
@@ -143,66 +172,31 @@ export function createClient({ url, token }: ClientOptions): AdminClient {
     }
   }
 
-  const at = (name: string, rest = "") => `cutovers/${encodeURIComponent(name)}${rest}`;
-  const get = <T>(schema: z.ZodType<T>, path: string, query: Call["query"] = {}) =>
-    ask(schema, { method: "GET", path, query }, patienceMs);
-
-  return {
-    url: url.href.replace(/\/$/, ""),
-    cutovers: () => get(z.array(cutoverView), "cutovers"),
-    cutover: (name) => get(cutoverView, at(name)),
-    write: (name, call, body) =>
-      ask(
-        written,
-        { method: call === "percent" ? "PUT" : "POST", path: at(name, `/${call}`), body },
-        (body.waitMs ?? 0) + patienceMs,
-      ),
-    proposals: (name) => get(z.array(proposalView), at(name, "/proposals")),
-    approve: (name, id, waitMs) =>
-      ask(
-        writeAnswer,
-        { method: "POST", path: at(name, `/proposals/${encodeURIComponent(id)}/approve`), body: { waitMs } },
-        waitMs + patienceMs,
-      ),
-    withdraw: (name, id) =>
-      ask(nothing, { method: "DELETE", path: at(name, `/proposals/${encodeURIComponent(id)}`) }, patienceMs),
-    history: (name, { limit, since }) =>
-      get(z.array(anyHistoryEntry), at(name, "/history"), { limit: String(limit), since }),
-    annotate: (name, version, reason) =>
-      ask(
-        anyAnnotation,
-        { method: "POST", path: at(name, `/history/${version}/annotate`), body: { reason } },
-        patienceMs,
-      ),
-    whoAmI: () => get(identity, "whoami"),
-    explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
-    events: async (signal) => {
-      const patience = new AbortController();
-      const timer = setTimeout(() => patience.abort(timedOut()), patienceMs);
-      try {
-        const response = await send({
-          method: "GET",
-          path: "events",
-          accept: "text/event-stream",
-          signal: AbortSignal.any([signal, patience.signal]),
-        });
-        if (!response.ok) return refusal(response.status, jsonOf(await response.text()));
-        const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
-        if (response.body === null || !isStream) {
-          await response.body?.cancel();
-          return { kind: "foreign", status: response.status, sent: true };
-        }
-        return { kind: "ok", value: readEvents(response.body) };
-      } catch (error) {
-        return unreachable(error, patienceMs);
-      } finally {
-        clearTimeout(timer);
+  /** The time-out is over once the answer has begun. */
+  async function listen(path: string, signal: AbortSignal): Promise<ApiAnswer<AsyncIterable<ServerEvent>>> {
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(timedOut()), patienceMs);
+    try {
+      const whole = AbortSignal.any([signal, patience.signal]);
+      const response = await send({ method: "GET", path }, "text/event-stream", whole);
+      if (!response.ok) return refusal(response.status, jsonOf(await response.text()));
+      const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+      if (response.body === null || !isStream) {
+        await response.body?.cancel();
+        return { kind: "foreign", status: response.status, sent: true };
       }
-    },
-  };
+      return { kind: "ok", value: readEvents(response.body) };
+    } catch (error) {
+      return unreachable(error, patienceMs);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return { ask, listen };
 }
 
-function refusal(status: number, body: unknown): Answer<never> {
+function refusal(status: number, body: unknown): ApiAnswer<never> {
   const read = anyProblem.safeParse(body);
   return read.success ? { kind: "refused", problem: read.data } : { kind: "foreign", status, sent: true };
 }
@@ -211,7 +205,7 @@ function timedOut(): DOMException {
   return new DOMException("no answer in time", "TimeoutError");
 }
 
-/** Failures of which it is certain that no byte of the request left this machine. */
+/** Failures after which it is certain that no byte of the request has left this machine. */
 const neverSent = new Map([
   ["ECONNREFUSED", "connection refused"],
   ["ENOTFOUND", "the host name is not known"],
@@ -221,22 +215,18 @@ const neverSent = new Map([
   ["UND_ERR_CONNECT_TIMEOUT", "no connection in time"],
 ]);
 
-function unreachable(error: unknown, timeoutMs: number): Answer<never> {
+function unreachable(error: unknown, timeoutMs: number): ApiAnswer<never> {
   if (error instanceof Error && error.name === "TimeoutError") {
     return { kind: "unreachable", why: `no answer within ${timeoutMs / 1000} s`, sent: true };
   }
-  const code = codeOf(error);
+  const code = troubleOf(error);
   const why = neverSent.get(code);
   if (why !== undefined) return { kind: "unreachable", why, sent: false };
   return { kind: "unreachable", why: `the connection broke (${code})`, sent: true };
 }
 
-/** fetch hides the system's error code in the cause. */
-function codeOf(error: unknown): string {
-  const seen = [error, error instanceof Error ? error.cause : undefined];
-  for (const one of seen.reverse()) {
-    if (typeof one === "object" && one !== null && "code" in one && typeof one.code === "string")
-      return one.code;
-  }
-  return error instanceof Error ? error.message : "unknown";
+/** fetch hides the system's error in the cause. */
+function troubleOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  return codeOf(error.cause) ?? codeOf(error) ?? error.message;
 }

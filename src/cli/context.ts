@@ -1,4 +1,4 @@
-/** What every command is handed, and the way each of them runs. */
+/** What every command is handed. */
 import type { AdminClient } from "./client.ts";
 import type { Engine } from "./engine.ts";
 import type { ExitCode } from "./exit.ts";

@@ -1,15 +1,14 @@
 /** What an answer that is not the hoped-for one means to the person who typed the command, and what to do next. */
 import type { ProblemCode } from "../admin/api/problem-details.ts";
-import type { Answer, AnyProblem } from "./client.ts";
+import type { ApiAnswer } from "./client.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
-import { share, stateWords } from "./screen/format.ts";
-import { printable } from "./screen/text.ts";
-import { shellWord } from "./shell.ts";
+import { standing } from "./screen/format.ts";
+import { printable, shellWord } from "./screen/text.ts";
 
 export interface Asked {
   readonly url: string;
   /** The cutover it was about, where it was about one. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Whether it would have changed something. */
   readonly isWrite?: boolean;
   /** What it would have been: for a rollback or a hold there are other ways when this one fails. */
@@ -20,7 +19,7 @@ export interface Asked {
   readonly isOfVersion?: boolean;
 }
 
-export function settle<T>(answer: Answer<T>, asked: Asked): Result<T> {
+export function resultOf<T>(answer: ApiAnswer<T>, asked: Asked): Result<T> {
   switch (answer.kind) {
     case "ok":
       return succeed(answer.value);
@@ -46,10 +45,6 @@ export function settle<T>(answer: Answer<T>, asked: Asked): Result<T> {
         "Is this the admin listener, and not the proxy's? Set --admin-url URL or CUTOVER_ADMIN_URL.",
       );
   }
-}
-
-function standing({ percent, state, version }: NonNullable<AnyProblem["current"]>): string {
-  return `${share(percent)}, ${stateWords[state]}, version ${version}`;
 }
 
 function afterSilence(asked: Asked, sent: boolean): string[] {

@@ -1,10 +1,10 @@
 /** Options and arguments that several commands share, and how their text is read. */
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { historyLimits, longestReason, longestWaitMs } from "../admin/api/rules.ts";
+import { historyLimits, longestReason, longestWaitMs, percentOf, percentText } from "../admin/api/rules.ts";
 import { parseDuration } from "../base/duration.ts";
 import { codeOf } from "../base/errors.ts";
-import { type AdminClient, createClient } from "./client.ts";
+import type { AdminClient } from "./client.ts";
 import type { Context } from "./context.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 import { readSettings } from "./settings.ts";
@@ -63,7 +63,9 @@ export async function clientFor(options: ApiOptions, env: Context["env"]): Promi
   }
   const token = readToken(options.tokenFile, env, settings.value.tokenFile);
   if (!token.ok) return token;
-  return succeed(createClient({ url, ...(token.value === undefined ? {} : { token: token.value }) }));
+  // What reads the answers is costly to load: only commands that ask the API wait for it.
+  const { createClient } = await import("./client.ts");
+  return succeed(createClient({ url, token: token.value }));
 }
 
 function readAdminUrl(text: string): URL | undefined {
@@ -177,4 +179,38 @@ export function readReason(text: string): string {
 /** A reason that is only welcome: too long a one is shortened, never a cause to stop. */
 export function readWelcomeReason(text: string): string {
   return text.trim().slice(0, longestReason).trim();
+}
+
+const expectedPercent = "Expected a percent from 0 to 100 with at most 3 decimals";
+
+/**
+ * A percent as it is typed: `25`, `25%`, `12.5`, `12.5%`, `0.25%`. Two are refused because they are as likely a mistake
+ * of a hundred times: `0.25` without the sign, which may mean a quarter, and `12,5`, whose comma other programs read as
+ * a thousands separator.
+ *
+ * @returns 0–100
+ * @throws InvalidArgumentError
+ */
+export function readPercent(text: string): number {
+  const bare = text.replace(/%$/, "");
+  if (/^\d+,\d+$/.test(bare)) {
+    const pointed = bare.replace(",", ".");
+    const hint = percentOf(pointed) === undefined ? "" : `: ${pointed}%`;
+    throw new InvalidArgumentError(`${expectedPercent}, written with a point${hint}.`);
+  }
+  const percent = percentOf(bare);
+  if (percent === undefined) throw new InvalidArgumentError(`${expectedPercent}, such as 25 or 12.5.`);
+  if (text === bare && percent > 0 && percent < 1) {
+    const share = `${percentText(percent * 100)}%`;
+    throw new InvalidArgumentError(
+      `${expectedPercent}; below 1 with its sign, since ${text} may be either: ${bare}% (of 100) or ${share} (${bare} of 1).`,
+    );
+  }
+  return percent;
+}
+
+/** As `readPercent` takes it back. */
+export function percentWord(percent: number): string {
+  const text = percentText(percent);
+  return percent > 0 && percent < 1 ? `${text}%` : text;
 }

@@ -1,20 +1,14 @@
 /** The command line as a whole: argv in, exit code out. */
 import { Command, CommanderError } from "commander";
-import { addAnnotate } from "./commands/change/annotate.ts";
 import { addApprove, addWithdraw } from "./commands/change/approve.ts";
-import { addClose } from "./commands/change/close.ts";
-import { addHold } from "./commands/change/hold.ts";
-import { addResume } from "./commands/change/resume.ts";
-import { addRollback } from "./commands/change/rollback.ts";
-import { addSet } from "./commands/change/set.ts";
+import { addChanges } from "./commands/change/change.ts";
 import { addCheck } from "./commands/local/check.ts";
 import { addCompletion } from "./commands/local/completion.ts";
-import { addDemo } from "./commands/local/demo.ts";
 import { addDoctor } from "./commands/local/doctor.ts";
-import { addServe } from "./commands/local/serve.ts";
+import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addExplain } from "./commands/read/explain.ts";
-import { addHistory } from "./commands/read/history.ts";
+import { addAnnotate, addHistory } from "./commands/read/history.ts";
 import { addStatus } from "./commands/read/status.ts";
 import { addWatch } from "./commands/read/watch.ts";
 import type { Context } from "./context.ts";
@@ -67,8 +61,7 @@ export async function runCli(
     .addHelpText("after", guide);
 
   for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
-  for (const add of [addSet, addRollback, addHold, addResume, addClose]) add(program, context);
-  for (const add of [addApprove, addWithdraw]) add(program, context);
+  for (const add of [addChanges, addApprove, addWithdraw]) add(program, context);
   for (const add of [addServe, addDemo, addCheck, addDoctor, addToken, addCompletion]) add(program, context);
 
   try {
@@ -77,7 +70,7 @@ export async function runCli(
     // Commander ends help and version with 0, and whatever it cannot read with another code.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const message = error instanceof Error ? error.message : "an unknown failure";
-    return report(terminal, fail(exitCodes.refused, message).failure);
+    return report(terminal, fail(exitCodes.refused, message));
   }
   return code;
 }

@@ -9,7 +9,7 @@ import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 export const confirmRules = ["terminal", "always"] as const;
 export type ConfirmRule = (typeof confirmRules)[number];
 
-export interface CliSettings {
+interface CliSettings {
   readonly adminUrl?: string | undefined;
   /** Absolute, or from the settings' own folder. */
   readonly tokenFile?: string | undefined;

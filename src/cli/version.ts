@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 
 /** The version in package.json, from src/ and from dist/ alike. */
 export function packageVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+  const read: unknown = JSON.parse(text);
+  const isNamed = typeof read === "object" && read !== null && "version" in read;
+  if (!isNamed || typeof read.version !== "string") throw new Error("package.json names no version");
+  return read.version;
 }

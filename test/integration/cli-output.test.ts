@@ -1,6 +1,6 @@
 /** What comes out at a terminal, with --plain and for programs; and what is written to the store's user on the way. */
 import { afterEach, expect, test } from "vitest";
-import { colourStyle } from "../../src/cli/screen/style.ts";
+import { colourStyle } from "../../src/cli/screen/terminal.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { createPaperTerminal, runOnPaper } from "../support/paper-terminal.ts";
 import { until } from "../support/until.ts";

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { cutoverView } from "../../src/admin/api/cutover-view.ts";
 import { statusView } from "../../src/cli/screen/status-view.ts";
-import { plainStyle } from "../../src/cli/screen/style.ts";
+import { plainStyle } from "../../src/cli/screen/terminal.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { composeInstance, type Instance } from "../../src/instance/instance.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";

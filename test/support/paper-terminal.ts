@@ -2,8 +2,8 @@
 import type { Engine } from "../../src/cli/engine.ts";
 import type { ExitCode } from "../../src/cli/exit.ts";
 import { runCli } from "../../src/cli/program.ts";
-import { plainStyle } from "../../src/cli/screen/style.ts";
 import type { Terminal } from "../../src/cli/screen/terminal.ts";
+import { plainStyle } from "../../src/cli/screen/terminal.ts";
 
 export interface PaperTerminal extends Terminal {
   stdout(): string;
@@ -74,7 +74,7 @@ export function createPaperTerminal(typed?: string): PaperTerminal {
   };
 }
 
-const nothingRuns: Engine = {
+export const nothingRuns: Engine = {
   check: async () => ({ ok: true, warnings: [] }),
   examine: async () => [],
   serve: async () => ({ ok: false, problems: [] }),

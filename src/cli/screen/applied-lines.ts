@@ -1,8 +1,7 @@
 /** Where a change is in force, and what is not known of the rest, as a person reads it. PURE. */
 import type { LaggingInstance, WriteAnswer } from "../../admin/api/write.ts";
-import { shellWord } from "../shell.ts";
 import { clockTime, ofInstances, plural } from "./format.ts";
-import { printable } from "./text.ts";
+import { printable, shellWord } from "./text.ts";
 
 /** The end of the answer's first line. */
 export function whereLine({ applied }: WriteAnswer): string {

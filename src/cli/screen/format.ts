@@ -2,6 +2,11 @@
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { percentText, restOf } from "../../admin/api/rules.ts";
 
+/** `10%, open, version 42`. */
+export function standing(view: Pick<CutoverView, "percent" | "state" | "version">): string {
+  return `${share(view.percent)}, ${stateWords[view.state]}, version ${view.version}`;
+}
+
 /** 12.5 → `12.5%`, exact to three decimals. */
 export function share(percent: number): string {
   return `${percentText(percent)}%`;

@@ -1,7 +1,6 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
-import type { CutoverView, SideTraffic } from "../../admin/api/cutover-view.ts";
+import type { CutoverView, SidesUnderWay, SideTraffic } from "../../admin/api/cutover-view.ts";
 import { byWhom } from "../../admin/api/rules.ts";
-import { shellWord } from "../shell.ts";
 import {
   age,
   ago,
@@ -9,16 +8,16 @@ import {
   latency,
   localTime,
   ofInstances,
+  plural,
   rate,
   restShare,
   share,
   stateWords,
 } from "./format.ts";
-import { drainNote, openLines } from "./open-lines.ts";
-import type { Style } from "./style.ts";
-import { cut, flow, padEnd, padStart, printable, wrap } from "./text.ts";
+import type { Style } from "./terminal.ts";
+import { cut, flow, padEnd, padStart, printable, shellWord, wrap } from "./text.ts";
 
-export interface ViewOptions {
+interface ViewOptions {
   readonly columns: number;
   readonly style: Style;
   /** Milliseconds since the epoch. */
@@ -34,7 +33,7 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
     ...(index === 0 ? [] : [""]),
     ...headLines(view, options),
     ...trafficLines(view, options),
-    ...openLines(view, options.columns, options.now),
+    ...underWayLines(view, options.columns, options.now),
     ...changeLines(view, options),
   ]);
 }
@@ -158,4 +157,36 @@ function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[]
   ];
   const reason = view.reason === "" ? [] : wrap(printable(view.reason), columns - 4, longestReasonLines);
   return [...flow(pieces, " ", columns, 2), ...reason.map((line) => `    ${line}`)];
+}
+
+type SideUnderWay = NonNullable<SidesUnderWay>["legacy"];
+
+/** A line a side of what is known; none where nothing is. @param now ms since the epoch */
+function underWayLines({ journeys, unfinished }: CutoverView, columns: number, now: number): string[] {
+  if (journeys === null && unfinished === null) return [];
+  return (["legacy", "new"] as const).flatMap((side) => {
+    const pieces = [
+      ...(journeys === null ? [] : [`open journeys ${figure(journeys[side], now)}`]),
+      ...(unfinished === null ? [] : [`unfinished orders ${figure(unfinished[side], now)}`]),
+    ];
+    const lines = flow(pieces, " · ", columns - 10, 2);
+    return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
+  });
+}
+
+/** How far a rollback has got, where that is known. */
+function drainNote({ state, journeys }: CutoverView, now: number): string[] {
+  if (state !== "rolled_back" || journeys === null) return [];
+  const { open, atLeast, oldestStartedAt } = journeys.new;
+  if (open === 0) return ["Drained: no journey is open on new."];
+  const many = atLeast ? `at least ${count(open)} journeys` : plural(open, "journey");
+  return [`draining: ${many} on new${oldest(oldestStartedAt, now)}`];
+}
+
+function figure({ open, atLeast, oldestStartedAt }: SideUnderWay, now: number): string {
+  return `${atLeast ? "at least " : ""}${count(open)}${oldest(oldestStartedAt, now)}`;
+}
+
+function oldest(startedAt: string | null, now: number): string {
+  return startedAt === null ? "" : `, oldest ${age(Math.max(0, now - Date.parse(startedAt)))}`;
 }

@@ -65,3 +65,8 @@ export function flow(pieces: readonly string[], gap: string, width: number, most
   }
   return lines.map((line) => cut(line, width));
 }
+
+/** A word as a POSIX shell takes it back: plain, or in single quotes. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_.,:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -3,16 +3,16 @@ import { z } from "zod";
 import { type CutoverView, cutoverView, metricsEvent } from "../../admin/api/cutover-view.ts";
 import { type TickEvent, tickEvent } from "../../admin/api/instance-view.ts";
 import { jsonOf } from "../../base/json.ts";
-import type { ServerEvent } from "../commands/read/server-events.ts";
+import type { ServerEvent } from "../events.ts";
 
-export type News =
+export type Update =
   | { readonly kind: "snapshot" | "change"; readonly changed: readonly CutoverView[] }
   | { readonly kind: "metrics" }
   | { readonly kind: "tick" };
 
 export interface Board {
   /** Takes an event in; `undefined` when it is of no known kind or does not fit its schema. */
-  take(event: ServerEvent): News | undefined;
+  take(event: ServerEvent): Update | undefined;
   /** In the order of the configuration. */
   views(): readonly CutoverView[];
   /** How this instance stands with its store, as of the last tick. */

@@ -1,13 +1,13 @@
-/** How a watcher tells its news: redrawn on a terminal, a line a change into a pipe, NDJSON for programs. */
+/** How a watcher tells its update: redrawn on a terminal, a line a change into a pipe, NDJSON for programs. */
 import { byWhom } from "../../admin/api/rules.ts";
 import type { Api } from "../context.ts";
 import { ago, clockTime, localTime, plural, share, stateWords } from "./format.ts";
 import { statusView } from "./status-view.ts";
 import { cut, printable } from "./text.ts";
-import type { Board, News } from "./watch-board.ts";
+import type { Board, Update } from "./watch-board.ts";
 
 export interface Screen {
-  show(news: News, board: Board): void;
+  show(update: Update, board: Board): void;
   /** The connection is gone; called at each attempt that fails. `since`: of the last word, ms since the epoch. */
   lost(why: string, since: number, board: Board): void;
   end(): void;
@@ -19,11 +19,11 @@ type Needs = Pick<Api, "terminal" | "now" | "client">;
 export function lineScreen({ terminal, now }: Needs): Screen {
   let isLost = false;
   return {
-    show(news) {
+    show(update) {
       if (isLost) terminal.err(`${localTime(now())}  live again\n`);
       isLost = false;
-      if (news.kind !== "snapshot" && news.kind !== "change") return;
-      for (const view of news.changed) {
+      if (update.kind !== "snapshot" && update.kind !== "change") return;
+      for (const view of update.changed) {
         const who = view.updatedBy === "" ? "never changed" : printable(byWhom(view.updatedBy));
         const why = view.reason === "" ? "" : `: ${printable(view.reason)}`;
         const stands = `${share(view.percent)} on new, ${stateWords[view.state]}, version ${view.version}`;
@@ -43,9 +43,9 @@ export function lineScreen({ terminal, now }: Needs): Screen {
 export function jsonScreen({ terminal }: Needs): Screen {
   const write = (value: unknown) => terminal.out(`${JSON.stringify(value)}\n`);
   return {
-    show(news, board) {
-      if (news.kind === "tick") return;
-      write({ event: news.kind, cutovers: news.kind === "change" ? news.changed : board.views() });
+    show(update, board) {
+      if (update.kind === "tick") return;
+      write({ event: update.kind, cutovers: update.kind === "change" ? update.changed : board.views() });
     },
     lost: (why, since) => write({ event: "stale", since: new Date(since).toISOString(), why }),
     end() {},
@@ -90,11 +90,11 @@ export function liveScreen({ terminal, now, client }: Needs): Screen {
   terminal.out(`${csi}?25l${csi}2J`);
   const timer = setInterval(draw, 1000);
   return {
-    show(news, current) {
+    show(update, current) {
       board = current;
       lastWord = now();
       trouble = "";
-      if (news.kind !== "tick") draw();
+      if (update.kind !== "tick") draw();
     },
     lost(why, _since, current) {
       board = current;

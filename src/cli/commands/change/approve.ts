@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import type { ProposalView } from "../../../admin/api/write.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, type Result, report, succeed } from "../../exit.ts";
-import { settle } from "../../failure.ts";
+import { resultOf } from "../../failure.ts";
+import { withApi } from "../../frame.ts";
 import {
   type ApiOptions,
   examples,
@@ -13,7 +14,6 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
-import { withApi } from "../../run.ts";
 import { share } from "../../screen/format.ts";
 import { printable } from "../../screen/text.ts";
 import { defaultWaitMs, tellAnswer } from "./write.ts";
@@ -59,11 +59,11 @@ async function approve(
 ): Promise<ExitCode> {
   const { client, terminal } = api;
   const found = await find(api, name, id);
-  if (!found.ok) return report(terminal, found.failure);
+  if (!found.ok) return report(terminal, found);
   const answer = await client.approve(name, found.value.id, options.wait ?? defaultWaitMs);
-  const settled = settle(answer, { url: client.url, name, isWrite: true, call: "approve" });
-  if (!settled.ok) return report(terminal, settled.failure);
-  return tellAnswer(terminal, settled.value, {
+  const result = resultOf(answer, { url: client.url, name, isWrite: true, call: "approve" });
+  if (!result.ok) return report(terminal, result);
+  return tellAnswer(terminal, result.value, {
     call: "percent",
     isJson: options.json === true,
     standing: ({ percent }) => share(percent),
@@ -74,13 +74,13 @@ async function approve(
 async function withdraw(api: Api, name: string, id: string | undefined): Promise<ExitCode> {
   const { client, terminal } = api;
   const found = await find(api, name, id);
-  if (!found.ok) return report(terminal, found.failure);
-  const settled = settle(await client.withdraw(name, found.value.id), {
+  if (!found.ok) return report(terminal, found);
+  const result = resultOf(await client.withdraw(name, found.value.id), {
     url: client.url,
     name,
     isWrite: true,
   });
-  if (!settled.ok) return report(terminal, settled.failure);
+  if (!result.ok) return report(terminal, result);
   const { by, percent } = found.value;
   terminal.out(
     `${printable(name)}: withdrawn, the raise to ${share(percent)} that ${printable(by)} proposed\n`,
@@ -89,9 +89,9 @@ async function withdraw(api: Api, name: string, id: string | undefined): Promise
 }
 
 async function find({ client }: Api, name: string, id: string | undefined): Promise<Result<ProposalView>> {
-  const settled = settle(await client.proposals(name), { url: client.url, name });
-  if (!settled.ok) return settled;
-  const proposal = settled.value.find((each) => id === undefined || each.id === id);
+  const result = resultOf(await client.proposals(name), { url: client.url, name });
+  if (!result.ok) return result;
+  const proposal = result.value.find((each) => id === undefined || each.id === id);
   if (proposal !== undefined) return succeed(proposal);
   return fail(
     exitCodes.refused,

@@ -9,10 +9,10 @@
 import type { CutoverView } from "../../../admin/api/cutover-view.ts";
 import type { Api } from "../../context.ts";
 import { exitCodes, fail, type Result, succeed } from "../../exit.ts";
+import { percentWord, readPercent } from "../../options.ts";
 import { share } from "../../screen/format.ts";
 import { printable } from "../../screen/text.ts";
 import type { ConfirmRule } from "../../settings.ts";
-import { percentWord, readPercent } from "./percent.ts";
 
 const largestUnasked = 25;
 
@@ -24,13 +24,13 @@ export function isLargeRaise(
   return state === "open" && Math.round((to - percent) * 1000) > largestUnasked * 1000;
 }
 
-export interface Meant {
+interface Meant {
   readonly stands: Pick<CutoverView, "name" | "percent" | "state">;
   readonly to: number;
 }
 
 /** `asked`: a person saw how it stands; `told`: nobody could be asked. */
-export type Confirmed = "asked" | "told";
+type Confirmed = "asked" | "told";
 
 /** @returns how it was confirmed; a failure when it was not, and nothing was changed */
 export async function confirmRaise(

@@ -3,11 +3,11 @@
 import type { Command } from "commander";
 import type { DirectAnswer, DirectWrite } from "../../../admin/api/write.ts";
 import type { Context } from "../../context.ts";
-import { type ExitCode, exitCodes, type Failure, fail, type Result, report, succeed } from "../../exit.ts";
+import { type ExitCode, exitCodes, type Failed, fail, type Result, report, succeed } from "../../exit.ts";
 import { readSecret } from "../../options.ts";
-import { share, stateWords } from "../../screen/format.ts";
+import { standing } from "../../screen/format.ts";
 import { printable } from "../../screen/text.ts";
-import { defaultWaitMs, tellAnswer, type Write, type WriteOptions } from "./write.ts";
+import { type AskedWrite, tellAnswer, type WriteOptions, writeBody } from "./write.ts";
 
 export interface DirectOptions extends WriteOptions {
   /** Without a value: the URL is in the environment. */
@@ -23,7 +23,7 @@ export function withDirect(command: Command): Command {
     .option("--prefix <NAME>", "with --direct: the configuration's prefix", defaultPrefix);
 }
 
-interface Directly extends Pick<Write<"rollback" | "hold">, "name" | "call" | "standing" | "consequences"> {
+interface Directly extends Pick<AskedWrite, "name" | "standing" | "consequences"> {
   readonly action: DirectWrite["action"];
 }
 
@@ -35,37 +35,37 @@ export async function runDirect(
   const { terminal, env, engine } = context;
   if (options.dryRun === true) return report(terminal, noDryRun);
   const password = storePassword(env);
-  if (!password.ok) return report(terminal, password.failure);
+  if (!password.ok) return report(terminal, password);
   const url = storeUrl(options.direct, env, password.value);
   if (url === undefined) return report(terminal, noUrl);
-  const { wait = defaultWaitMs, prefix = defaultPrefix, ifVersion, reason = "" } = options;
+  const { prefix = defaultPrefix, reason = "", json } = options;
   const answer = await engine.direct({
     url,
     prefix,
     name: write.name,
     action: write.action,
     reason,
-    waitMs: wait,
-    ...(ifVersion === undefined ? {} : { ifVersion }),
+    ...writeBody(options),
   });
   if (answer.kind === "answered") {
-    return tellAnswer(terminal, answer.answer, { ...write, isJson: options.json === true });
+    const call = write.action === "hold" ? "hold" : "rollback";
+    return tellAnswer(terminal, answer.answer, { ...write, call, isJson: json === true });
   }
   return report(terminal, failureOf(answer));
 }
 
-const noDryRun: Failure = fail(
+const noDryRun = fail(
   exitCodes.usage,
   "--dry-run asks an admin API, and --direct goes past it: nothing was changed",
   "Use one of the two.",
-).failure;
+);
 
-const noUrl: Failure = fail(
+const noUrl = fail(
   exitCodes.usage,
   "--direct needs the store's URL, as redis://HOST:PORT, rediss://, redis-sentinel:// or redis-cluster://",
   "It is the configuration's store: after --direct, behind the cutover's name, or in CUTOVER_STORE_URL.",
   "A password is best in CUTOVER_STORE_PASSWORD_FILE or CUTOVER_STORE_PASSWORD: other users see what is typed.",
-).failure;
+);
 
 /** From the environment, else from the file it names; empty: none. */
 function storePassword(env: Context["env"]): Result<string> {
@@ -90,15 +90,10 @@ function storeUrl(
   return isComplete ? text : `${scheme}${userInfo.replace(/:$/, "")}:${encodeURIComponent(password)}@${rest}`;
 }
 
-function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failure {
+function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failed {
   switch (answer.kind) {
     case "refused": {
-      const { percent, state, version } = answer.stands;
-      return fail(
-        exitCodes.refused,
-        `refused (${answer.code})`,
-        `It stands at ${share(percent)}, ${stateWords[state]}, version ${version}.`,
-      ).failure;
+      return fail(exitCodes.refused, `refused (${answer.code})`, `It stands at ${standing(answer.stands)}.`);
     }
     case "unknown_name":
       return fail(
@@ -107,13 +102,13 @@ function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failure
         answer.known.length === 0
           ? "No instance has written to this store lately: is it the right one, and the right --prefix?"
           : `There are: ${answer.known.map(printable).join(", ")}`,
-      ).failure;
+      );
     case "out_of_reach":
       return fail(
         exitCodes.outOfReach,
         `the store is out of reach: ${printable(answer.why)}`,
         "The change will not land later either.",
         "Without the store, on each host: kill -USR1 PID rolls back everything there (docs/runbooks/rollback.md).",
-      ).failure;
+      );
   }
 }

@@ -1,45 +1,43 @@
 /** `--dry-run`: what a change would do, by the same rule book, without asking for it. */
 import type { CutoverView } from "../../../admin/api/cutover-view.ts";
 import { foresee } from "../../../admin/api/rules.ts";
-import type { WriteBodies, WriteCall } from "../../client.ts";
+import type { WriteCall } from "../../client.ts";
 import type { Api } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
-import { nextFor, settle } from "../../failure.ts";
-import { printJson } from "../../run.ts";
-import { age, plural, share, stateWords } from "../../screen/format.ts";
-import { printable } from "../../screen/text.ts";
-import { shellWord } from "../../shell.ts";
+import { nextFor, resultOf } from "../../failure.ts";
+import { printJson } from "../../frame.ts";
+import { percentWord } from "../../options.ts";
+import { age, plural, share, standing } from "../../screen/format.ts";
+import { printable, shellWord } from "../../screen/text.ts";
 import { isLargeRaise } from "./confirm.ts";
-import { percentWord } from "./percent.ts";
 
-export interface DryRun<Call extends WriteCall> {
+interface DryRun {
   readonly name: string;
-  readonly call: Call;
-  readonly body: WriteBodies[Call];
+  readonly call: WriteCall;
   readonly isJson: boolean;
 }
 
 /** @returns the exit code of the command itself: 0 when it would be done, 1 when it would be refused, 4 when proposed */
-export async function dryRun<Call extends WriteCall>(
+export async function dryRun(
   { client, terminal }: Pick<Api, "client" | "terminal">,
-  { name, call, body, isJson }: DryRun<Call>,
+  { name, call: { call, body }, isJson }: DryRun,
 ): Promise<ExitCode> {
   const { url } = client;
-  const settled = settle(await client.cutover(name), { url, name });
-  if (!settled.ok) return report(terminal, settled.failure);
+  const result = resultOf(await client.cutover(name), { url, name });
+  if (!result.ok) return report(terminal, result);
   const who = await client.whoAmI();
-  const view = settled.value;
+  const view = result.value;
   const foreseen = foresee(view, { call, ...body }, who.kind === "ok" ? who.value.role : "admin");
-  if (foreseen === undefined) return report(terminal, fail(exitCodes.usage, "not a percent").failure);
+  if (foreseen === undefined) return report(terminal, fail(exitCodes.usage, "not a percent"));
   const from = { percent: view.percent, state: view.state, version: view.version };
   if (foreseen.kind === "refused") {
     const { code } = foreseen;
     if (isJson) printJson(terminal, { dryRun: true, name, from, refused: code });
-    const stands = `It stands at ${share(view.percent)}, ${stateWords[view.state]}, version ${view.version}.`;
+    const stands = `It stands at ${standing(view)}.`;
     const next = nextFor(code, { url, name });
     return report(
       terminal,
-      fail(exitCodes.refused, `dry run: it would be refused (${code})`, stands, ...next).failure,
+      fail(exitCodes.refused, `dry run: it would be refused (${code})`, stands, ...next),
     );
   }
   const { changed, to } = foreseen;
@@ -53,26 +51,25 @@ export async function dryRun<Call extends WriteCall>(
 interface Told {
   readonly changed: boolean;
   readonly asks: boolean;
-  readonly call: WriteCall;
+  readonly call: WriteCall["call"];
   /** Whether it would wait for another person. */
   readonly isProposed: boolean;
 }
 
 /** The lines a person reads. PURE. */
-export function describe(
+function describe(
   from: CutoverView,
   to: Pick<CutoverView, "percent" | "state" | "version">,
   { changed, asks, call, isProposed }: Told,
 ): string[] {
   const name = printable(from.name);
-  const stands = `${share(from.percent)}, ${stateWords[from.state]}, version ${from.version}`;
-  if (!changed) return [`dry run: ${name} stands so already: ${stands}`];
+  if (!changed) return [`dry run: ${name} stands so already: ${standing(from)}`];
   const moved = Math.round((to.percent - from.percent) * 1000) / 1000;
   return [
-    `dry run: ${name} would go from ${stands} to ${share(to.percent)}, ${stateWords[to.state]}, version ${to.version}`,
+    `dry run: ${name} would go from ${standing(from)} to ${standing(to)}`,
     `new journeys of ${outOf(from.percent)} shoppers start on new → ${outOf(to.percent)}` +
       (moved === 0 ? "" : ` (${outOf(Math.abs(moved))} move to ${moved > 0 ? "new" : "legacy"})`),
-    ...(moved < 0 ? openOnNew(from) : []),
+    ...(moved < 0 ? underWayOnNew(from) : []),
     ...(isProposed ? proposed(from) : []),
     ...(asks ? [`it asks to be confirmed: --confirm=${percentWord(to.percent)}`] : []),
     ...(call === "close" ? ["there is no way back from it"] : []),
@@ -94,7 +91,7 @@ function proposed({ name, approval, proposal }: CutoverView): string[] {
   ];
 }
 
-function openOnNew({ journeys }: CutoverView): string[] {
+function underWayOnNew({ journeys }: CutoverView): string[] {
   if (journeys === null) return [];
   const { open, atLeast } = journeys.new;
   const number = `${atLeast ? "at least " : ""}${plural(open, "journey")}`;

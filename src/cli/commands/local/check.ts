@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
 import type { ConfigValue, Problems, Sound } from "../../engine.ts";
-import { exitCodes } from "../../exit.ts";
+import { exitCodes, reportProblems, warningLine } from "../../exit.ts";
+import { printJson } from "../../frame.ts";
 import { examples, type JsonOption, withConfig, withJson } from "../../options.ts";
-import { printJson } from "../../run.ts";
-import { reportProblems, warningLine } from "../../screen/problems.ts";
 import { printable } from "../../screen/text.ts";
 
 interface CheckOptions extends JsonOption {

@@ -6,8 +6,8 @@
 import { Argument, type Command } from "commander";
 import type { Context } from "../../context.ts";
 import { exitCodes } from "../../exit.ts";
+import { withApi } from "../../frame.ts";
 import { type ApiOptions, examples, withApiOptions } from "../../options.ts";
-import { withApi } from "../../run.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];

@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import type { Api, Context } from "../../context.ts";
 import type { ConfigFinding } from "../../engine.ts";
 import { type ExitCode, exitCodes } from "../../exit.ts";
-import { settle } from "../../failure.ts";
+import { resultOf } from "../../failure.ts";
+import { printJson, withApi } from "../../frame.ts";
 import {
   type ApiOptions,
   examples,
@@ -13,7 +14,6 @@ import {
   withConfig,
   withJson,
 } from "../../options.ts";
-import { printJson, withApi } from "../../run.ts";
 import { printable } from "../../screen/text.ts";
 
 interface DoctorOptions extends ApiOptions, JsonOption {
@@ -73,13 +73,13 @@ const slowStoreMs = 100;
 
 async function apiFindings({ client, now }: Pick<Api, "client" | "now">): Promise<ConfigFinding[]> {
   const askedMs = now();
-  const settled = settle(await client.whoAmI(), { url: client.url });
+  const result = resultOf(await client.whoAmI(), { url: client.url });
   const answeredMs = now();
-  if (!settled.ok) {
-    const { message, next } = settled.failure;
+  if (!result.ok) {
+    const { message, next } = result.failure;
     return [{ check: "admin API", verdict: "fail", said: message, ...(next[0] && { fix: next[0] }) }];
   }
-  const { name, role, instance, version, serverTime, storeTime, storeMs } = settled.value;
+  const { name, role, instance, version, serverTime, storeTime, storeMs } = result.value;
   const said = `instance ${instance}, version ${version}, in ${answeredMs - askedMs} ms`;
   const skew = Math.round(Date.parse(serverTime) - (askedMs + answeredMs) / 2);
   return [

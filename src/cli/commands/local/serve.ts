@@ -1,7 +1,18 @@
+/** The commands that run something: started, closed at a signal; a second signal ends it at once. */
 import type { Command } from "commander";
+import { codeOf } from "../../../base/errors.ts";
 import type { Context } from "../../context.ts";
+import type { Problems, Running } from "../../engine.ts";
+import {
+  type ExitCode,
+  exitCodes,
+  type Failed,
+  fail,
+  report,
+  reportProblems,
+  warningLine,
+} from "../../exit.ts";
 import { examples, withConfig } from "../../options.ts";
-import { runUntilStopped } from "./run-until-stopped.ts";
 
 interface ServeOptions {
   readonly config: string;
@@ -25,4 +36,85 @@ export function addServe(program: Command, context: Context): void {
     ["kill -HUP PID", "reads the configuration again: swapped whole, or kept, as the log says"],
     ["kill -USR2 PID", "replaces the workers one after the other"],
   );
+}
+
+export function addDemo(program: Command, context: Context): void {
+  const command = program
+    .command("demo")
+    .description("everything on this machine: the proxy, two sample shops, sample shoppers, the console");
+  command.action(async () => {
+    const print = (text: string) => context.terminal.out(`${text}\n`);
+    context.finish(await runUntilStopped(context, () => context.engine.demo(print)));
+  });
+  examples(command, ["cutover demo", "Ctrl-C ends all of it"]);
+}
+
+/**
+ * Signals are heard from the beginning: one that comes before the thing is up ends it once it is.
+ *
+ * @returns the exit code; what went wrong was told on stderr
+ */
+async function runUntilStopped(
+  { terminal, abandon }: Pick<Context, "terminal" | "abandon">,
+  start: () => Promise<Problems | Running>,
+): Promise<ExitCode> {
+  const stop = new AbortController();
+  let breakGlass: (() => void) | undefined;
+  let isGlassBroken = false;
+  let up: Running | undefined;
+  const leaveStop = terminal.onStop(() => {
+    if (stop.signal.aborted) abandon();
+    stop.abort();
+  });
+  const leaveGlass = terminal.onBreakGlass(() => {
+    isGlassBroken = true;
+    breakGlass?.();
+  });
+  // A terminal that is closed ends what has nothing to read again.
+  const leaveReload = terminal.onReload(() => {
+    if (up?.reload === undefined) stop.abort();
+    else void up.reload();
+  });
+  const leaveRestart = terminal.onRestart(() => void up?.restartWorkers?.());
+  try {
+    const running = await start();
+    if (!running.ok) return reportProblems(terminal, running.problems);
+    up = running;
+    breakGlass = running.breakGlass;
+    if (isGlassBroken) breakGlass?.();
+    terminal.err(running.warnings.map(warningLine).join(""));
+    await aborted(stop.signal);
+    await running.close();
+    return exitCodes.done;
+  } catch (error) {
+    return report(terminal, startFailure(error));
+  } finally {
+    leaveStop();
+    leaveGlass();
+    leaveReload();
+    leaveRestart();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+const advice = new Map<unknown, string>([
+  [
+    "EADDRINUSE",
+    "Something listens there already: end it, or choose another port under listeners (0: a free one).",
+  ],
+  ["EACCES", "This user may not: choose a port above 1023, or check the file's permissions."],
+  ["EADDRNOTAVAIL", "This machine has no such address: check host under listeners."],
+]);
+
+/** Why it did not start or did not end cleanly, for a person: no stack trace. */
+function startFailure(error: unknown): Failed {
+  const message = error instanceof Error ? error.message : "an unknown failure";
+  const next = advice.get(codeOf(error));
+  return fail(exitCodes.refused, message, ...(next === undefined ? [] : [next]));
 }

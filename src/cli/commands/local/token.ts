@@ -3,8 +3,8 @@ import { type Command, Option } from "commander";
 import { tokenRoles } from "../../../admin/api/rules.ts";
 import type { Context } from "../../context.ts";
 import { exitCodes } from "../../exit.ts";
+import { printJson } from "../../frame.ts";
 import { examples, type JsonOption, readTokenName, withJson } from "../../options.ts";
-import { printJson } from "../../run.ts";
 
 interface TokenOptions extends JsonOption {
   readonly name: string;

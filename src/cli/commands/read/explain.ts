@@ -1,8 +1,7 @@
 import type { Command } from "commander";
 import type { Explanation } from "../../../admin/api/explanation.ts";
-import type { Api, Context } from "../../context.ts";
-import { type ExitCode, exitCodes, report } from "../../exit.ts";
-import { settle } from "../../failure.ts";
+import type { Context } from "../../context.ts";
+import { show, withApi } from "../../frame.ts";
 import {
   type ApiOptions,
   examples,
@@ -11,7 +10,6 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
-import { printJson, withApi } from "../../run.ts";
 import { printable } from "../../screen/text.ts";
 
 interface ExplainOptions extends ApiOptions, JsonOption {
@@ -34,7 +32,12 @@ export function addExplain(program: Command, context: Context): void {
     if (options.shopper === undefined && options.key === undefined) {
       command.error("error: expected --shopper <ID>, --key <KEY>, or both");
     }
-    return withApi(context, options, (api) => explain(api, name, options));
+    return withApi(context, options, async ({ client, terminal }) => {
+      const { shopper, key, path, method } = options;
+      const answer = await client.explain(name, { shopper, key, path, method: method?.toUpperCase() });
+      const asked = { url: client.url, name, isOfPath: path !== undefined };
+      return show(terminal, answer, asked, options, (explanation) => [explanationLine(name, explanation)]);
+    });
   });
   examples(
     command,
@@ -44,26 +47,7 @@ export function addExplain(program: Command, context: Context): void {
   );
 }
 
-async function explain({ client, terminal }: Api, name: string, options: ExplainOptions): Promise<ExitCode> {
-  const { shopper, key, path, method } = options;
-  const query = {
-    ...(shopper === undefined ? {} : { shopper }),
-    ...(key === undefined ? {} : { key }),
-    ...(path === undefined ? {} : { path }),
-    ...(method === undefined ? {} : { method: method.toUpperCase() }),
-  };
-  const settled = settle(await client.explain(name, query), {
-    url: client.url,
-    name,
-    isOfPath: path !== undefined,
-  });
-  if (!settled.ok) return report(terminal, settled.failure);
-  if (options.json === true) printJson(terminal, settled.value);
-  else terminal.out(`${explanationLine(name, settled.value)}\n`);
-  return exitCodes.done;
-}
-
 /** The name and the server's sentence, in one line. PURE. */
-export function explanationLine(name: string, { sentence }: Explanation): string {
+export function explanationLine(name: string, { sentence }: Pick<Explanation, "sentence">): string {
   return `${name}: ${printable(sentence)}`;
 }

@@ -1,23 +1,25 @@
+/** What was changed, and the reasons that are given later. */
 import type { Command } from "commander";
 import type { HistoryEntryView } from "../../../admin/api/history-view.ts";
 import { byWhom, historyLimits, isByHand } from "../../../admin/api/rules.ts";
 import type { AnyHistoryEntry } from "../../client.ts";
-import type { Api, Context } from "../../context.ts";
-import { type ExitCode, exitCodes, report } from "../../exit.ts";
-import { settle } from "../../failure.ts";
+import type { Context } from "../../context.ts";
+import { exitCodes, fail, report } from "../../exit.ts";
+import { show, withApi } from "../../frame.ts";
 import {
   type ApiOptions,
   examples,
   type JsonOption,
   readLimit,
   readName,
+  readReason,
   readSince,
+  readVersion,
   withApiOptions,
   withJson,
 } from "../../options.ts";
-import { printJson, withApi } from "../../run.ts";
 import { localTime, share, stateWords } from "../../screen/format.ts";
-import { flow, padEnd, printable, widthOf, wrap } from "../../screen/text.ts";
+import { flow, padEnd, printable, shellWord, widthOf, wrap } from "../../screen/text.ts";
 
 interface HistoryOptions extends ApiOptions, JsonOption {
   readonly limit?: number;
@@ -35,7 +37,15 @@ export function addHistory(program: Command, context: Context): void {
     .option("--limit <N>", `at most so many entries (default: ${defaultLimit}; with --since all)`, readLimit)
     .option("--since <WHEN>", "none older: 2h, or 2025-03-01T12:00:00Z", readSince(context.now));
   withApiOptions(withJson(command)).action((name: string, options: HistoryOptions) =>
-    withApi(context, options, (api) => history(api, name, options)),
+    withApi(context, options, async ({ client, terminal }) => {
+      const { since } = options;
+      const limit = options.limit ?? (since === undefined ? defaultLimit : historyLimits.most);
+      const query = { limit, ...(since === undefined ? {} : { since: new Date(since).toISOString() }) };
+      const answer = await client.history(name, query);
+      return show(terminal, answer, { url: client.url, name }, options, (entries) =>
+        historyView(entries, terminal.columns(), since !== undefined),
+      );
+    }),
   );
   examples(
     command,
@@ -45,15 +55,40 @@ export function addHistory(program: Command, context: Context): void {
   );
 }
 
-async function history({ client, terminal }: Api, name: string, options: HistoryOptions): Promise<ExitCode> {
-  const { since } = options;
-  const limit = options.limit ?? (since === undefined ? defaultLimit : historyLimits.most);
-  const query = { limit, ...(since === undefined ? {} : { since: new Date(since).toISOString() }) };
-  const settled = settle(await client.history(name, query), { url: client.url, name });
-  if (!settled.ok) return report(terminal, settled.failure);
-  if (options.json === true) printJson(terminal, settled.value);
-  else terminal.out(`${historyView(settled.value, terminal.columns(), since !== undefined).join("\n")}\n`);
-  return exitCodes.done;
+interface AnnotateOptions extends ApiOptions, JsonOption {
+  readonly reason?: string;
+}
+
+export function addAnnotate(program: Command, context: Context): void {
+  const command = program
+    .command("annotate")
+    .description("give the reason for a change later; its own entry in the history stays as it was")
+    .argument("<NAME>", "the cutover", readName)
+    .argument("<VERSION>", "of the change, as in cutover history", readVersion)
+    .option("--reason <TEXT>", "why, for whoever reads the history (required)", readReason);
+  withApiOptions(withJson(command)).action(
+    async (name: string, version: number, options: AnnotateOptions) => {
+      const { reason = "" } = options;
+      if (reason === "") {
+        const line = `Usage: cutover annotate ${shellWord(name)} ${version} --reason "WHY"`;
+        const lacking = fail(exitCodes.usage, "annotate needs a reason", line);
+        context.finish(report(context.terminal, lacking));
+        return;
+      }
+      await withApi(context, options, async ({ client, terminal }) => {
+        const answer = await client.annotate(name, version, reason);
+        const asked = { url: client.url, name, isOfVersion: true, isWrite: true };
+        return show(terminal, answer, asked, options, ({ by }) => [
+          `${printable(name)}: version ${version} has its reason, by ${printable(by)}`,
+        ]);
+      });
+    },
+  );
+  examples(
+    command,
+    ['cutover annotate checkout 43 --reason "double charges, incident 118"', "after the rollback"],
+    ["cutover history checkout", "shows it with the change"],
+  );
 }
 
 const actionWords: Readonly<Partial<Record<string, string>>> = {

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Api, Context } from "../../context.ts";
+import type { ServerEvent } from "../../events.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
-import { settle } from "../../failure.ts";
+import { resultOf } from "../../failure.ts";
+import { withApi } from "../../frame.ts";
 import {
   type ApiOptions,
   examples,
@@ -11,11 +13,8 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
-import { withApi } from "../../run.ts";
 import { printable } from "../../screen/text.ts";
-import { createBoard } from "../../screen/watch-board.ts";
 import { jsonScreen, lineScreen, liveScreen, type Screen } from "../../screen/watch-screen.ts";
-import type { ServerEvent } from "./server-events.ts";
 
 export function addWatch(program: Command, context: Context): void {
   const command = program
@@ -64,6 +63,8 @@ async function follow(
   screen: () => Screen,
 ): Promise<ExitCode> {
   const { client, terminal, now } = api;
+  // What reads the events is costly to load: no other command waits for it.
+  const { createBoard } = await import("../../screen/watch-board.ts");
   const board = createBoard(name);
   let lastWord: number | undefined;
   let failures = 0;
@@ -72,28 +73,25 @@ async function follow(
     const link = new AbortController();
     const answer = await client.events(AbortSignal.any([signal, link.signal]));
     if (signal.aborted) break;
-    const settled = settle(answer, { url: client.url });
+    const result = resultOf(answer, { url: client.url });
     const isFinal = answer.kind === "refused" && answer.problem.status < 500;
-    if (!settled.ok && (lastWord === undefined || isFinal)) return report(terminal, settled.failure);
+    if (!result.ok && (lastWord === undefined || isFinal)) return report(terminal, result);
 
-    let why = settled.ok ? "" : answer.kind === "unreachable" ? answer.why : settled.failure.message;
-    if (settled.ok) {
+    let why = result.ok ? "" : answer.kind === "unreachable" ? answer.why : result.failure.message;
+    if (result.ok) {
       let isMissing = false;
-      why = await listen(settled.value, link, (event) => {
-        const news = board.take(event);
-        if (news === undefined) return;
+      why = await listen(result.value, link, (event) => {
+        const update = board.take(event);
+        if (update === undefined) return;
         lastWord = now();
         failures = 0;
-        isMissing = news.kind === "snapshot" && name !== undefined && board.views().length === 0;
+        isMissing = update.kind === "snapshot" && name !== undefined && board.views().length === 0;
         if (isMissing) link.abort();
-        else screen().show(news, board);
+        else screen().show(update, board);
       });
       if (isMissing) {
         const message = `there is no cutover ${printable(name ?? "")}`;
-        return report(
-          terminal,
-          fail(exitCodes.refused, message, "The names there are: cutover status").failure,
-        );
+        return report(terminal, fail(exitCodes.refused, message, "The names there are: cutover status"));
       }
     }
     if (signal.aborted) break;

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CutoverView } from "../../../../src/admin/api/cutover-view.ts";
 import { noCutovers, statusView } from "../../../../src/cli/screen/status-view.ts";
-import { colourStyle, plainStyle } from "../../../../src/cli/screen/style.ts";
+import { colourStyle, plainStyle } from "../../../../src/cli/screen/terminal.ts";
 import { widthOf } from "../../../../src/cli/screen/text.ts";
 
 const zone = process.env.TZ;

@@ -34,9 +34,9 @@ async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<str
   let rest = "";
   for await (const chunk of stream) {
     rest += decoder.decode(chunk, { stream: true });
-    const held = rest.endsWith("\r") ? "\r" : "";
-    const lines = rest.slice(0, rest.length - held.length).split(/\r\n|\r|\n/);
-    rest = (lines.pop() ?? "") + held;
+    const half = rest.endsWith("\r") ? "\r" : "";
+    const lines = rest.slice(0, rest.length - half.length).split(/\r\n|\r|\n/);
+    rest = (lines.pop() ?? "") + half;
     if (rest.length > maxLineLength) throw new Error("the event stream sent a line without end");
     yield* lines;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readEvents, type ServerEvent } from "../../../../../src/cli/commands/read/server-events.ts";
+import { readEvents, type ServerEvent } from "../../../src/cli/events.ts";
 
 async function* chunksOf(bytes: Uint8Array, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { percentWord, readPercent } from "../../../../../src/cli/commands/change/percent.ts";
+import { percentWord, readPercent } from "../../../src/cli/options.ts";
 
 test.each([
   ["25", 25],
