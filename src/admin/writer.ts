@@ -136,6 +136,7 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     const lastGood = lowered?.has(command.name) === true ? undefined : states.get(command.name);
     try {
       const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
+      if (!applied.accepted && applied.code === "fenced") throw new Error("fenced without a fence");
       return { applied, scope: "fleet" };
     } catch (error) {
       if (action === undefined || !(error instanceof StoreUnavailable)) throw error;

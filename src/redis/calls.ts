@@ -59,7 +59,7 @@ export interface ChangeUnderWay {
 }
 
 /** The server's clock in a reply, in ms since the epoch, and when the reply was here (of `monotonicMs`). */
-interface ServerTime {
+export interface ServerTime {
   readonly serverMs: number;
   readonly receivedAtMs: number;
 }

@@ -1,8 +1,11 @@
-/** Owners, claims and pins in a Cluster: what one call touches is in one slot, and every instance hears of it. */
+/** Owners, claims, pins and leases in a Cluster: what one call touches is in one slot, and every instance hears of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
+import type { Fence } from "../../src/state/rules/lease.ts";
+import { createRedisStore } from "../../src/state/store/redis/store.ts";
+import { command } from "../support/commands.ts";
 import { claim, fact } from "../support/named-keys.ts";
 import { startCluster, type Topology } from "../support/redis-topologies.ts";
 import { refusals } from "../support/redis-user.ts";
@@ -63,3 +66,18 @@ test("of cutovers on all nodes, with the documented user", async () => {
   stop?.();
   for (const server of cluster.servers) expect(await refusals(server)).toEqual([]);
 }, 60_000);
+
+test("leases of cutovers on all nodes fence their changes", async () => {
+  const store = createRedisStore({ client: createRedisClient(cluster.url) });
+  for (const name of ["checkout", "search", "wallet", "a", "b", "c"]) {
+    for (const lease of [name, `${name}/guard`]) {
+      const leased = await store.lease(lease, "one", hour);
+      if (!leased.granted) throw new Error("not granted");
+      const { token } = leased;
+      const asked = (fence: Fence) => store.apply(command(name, { action: "rollback_hard" }, { fence }));
+      expect(await asked({ lease, token: token + 1 })).toMatchObject({ code: "fenced" });
+      expect(await asked({ lease, token })).toMatchObject({ changed: true });
+    }
+  }
+  await store.close();
+});

@@ -1,7 +1,7 @@
 /** A Redis that is frozen, and changes that are late or whose answers are lost on the way. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { loadScripts } from "../../src/state/store/redis/scripts/scripts.ts";
+import { loadScripts } from "../../src/state/store/redis/scripts.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { failing, msToUnavailable, scriptCalls, until } from "./redis-failing.ts";
 
@@ -98,7 +98,7 @@ describe("a frozen server", () => {
 });
 
 describe("a change on its way", () => {
-  const { apply } = loadScripts();
+  const { apply, lease } = loadScripts();
 
   it("that arrives after it was answered unavailable is refused by the server", async () => {
     const redis = await given.server();
@@ -115,6 +115,23 @@ describe("a change on its way", () => {
     release();
     await until("the server to run the late script", async () => (await scriptCalls(redis)) > calls);
     expect(await stateOf(given.storeAt(redis.url), "checkout")).toEqual(before);
+  });
+
+  it("that is a lease and arrives after it was answered unavailable is not taken", async () => {
+    const redis = await given.server();
+    const relay = await given.relay(redis);
+    const store = given.storeAt(`redis://127.0.0.1:${relay.port}`);
+    const held = relay.holdBack(lease.sha1);
+    const pending = msToUnavailable(store.lease("checkout", "a", 60_000));
+    const release = await held;
+    redis.freeze();
+    expect(await pending).toBeLessThan(2000);
+    redis.thaw();
+    const calls = await scriptCalls(redis);
+    release();
+    await until("the server to run the late script", async () => (await scriptCalls(redis)) > calls);
+    const other = given.storeAt(redis.url);
+    expect(await other.lease("checkout", "b", 60_000)).toMatchObject({ granted: true });
   });
 
   it("that is held up while another attempt gets through lands once", async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createRedisClient } from "../../src/redis/client.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 import type { Store } from "../../src/state/store/port.ts";
-import { loadScripts } from "../../src/state/store/redis/scripts/scripts.ts";
+import { loadScripts } from "../../src/state/store/redis/scripts.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";

@@ -11,7 +11,7 @@ import {
   transition,
 } from "../../src/state/rules/model.ts";
 import type { Store } from "../../src/state/store/port.ts";
-import { loadScripts } from "../../src/state/store/redis/scripts/scripts.ts";
+import { loadScripts } from "../../src/state/store/redis/scripts.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { applyAll, setTo, stateOf } from "../support/commands.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";

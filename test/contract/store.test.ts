@@ -463,6 +463,8 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       () => store.proposal("checkout"),
       () => store.propose("checkout", noProposal, 1000),
       () => store.withdraw("checkout", "x"),
+      () => store.lease("checkout", "a", 1000),
+      () => store.release("checkout", 1),
     ];
     for (const call of calls) await expect(call()).rejects.toThrow(StoreUnavailable);
   });

@@ -1,4 +1,5 @@
 /** Short ways to ask a store for changes, and states by the words of the contract. */
+import type { Fenced } from "../../src/state/rules/lease.ts";
 import type { Applied, Change, CutoverState, Role } from "../../src/state/rules/model.ts";
 import type { LastGood } from "../../src/state/rules/succession.ts";
 import type { Command, Store } from "../../src/state/store/port.ts";
@@ -24,7 +25,7 @@ export async function applyAll(
   name: string,
   changes: readonly Change[],
 ): Promise<CutoverState> {
-  let last: Applied | undefined;
+  let last: Applied | Fenced | undefined;
   for (const change of changes) {
     last = await store.apply(command(name, change));
     if (!last.accepted) throw new Error(`${change.action}: ${last.code}`);

@@ -69,6 +69,8 @@ export function createTroubledStore(store: Store): TroubledStore {
     proposal: (name) => call("proposal", () => store.proposal(name)),
     propose: (name, proposal, forMs) => call("propose", () => store.propose(name, proposal, forMs)),
     withdraw: (name, id) => call("withdraw", () => store.withdraw(name, id)),
+    lease: (name, holder, ttlMs) => call("lease", () => store.lease(name, holder, ttlMs)),
+    release: (name, token) => call("release", () => store.release(name, token)),
     close: () => call("close", () => store.close()),
     mood(next) {
       mood = next;

@@ -3,7 +3,8 @@
  * change is in force, so that a crash at any byte leaves the last acknowledged state or a later one.
  *
  * The document is read when the store is opened and not again: edit it by hand only while nothing has it open.
- * One that does not read is refused and left untouched. Live instances are not written down.
+ * One that does not read is refused and left untouched. Live instances are not written down; nor is who holds a lease,
+ * for every holder ends with the process: of a lease its last token is.
  */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -34,6 +35,7 @@ const documentSchema = z.strictObject({
   ),
   shared: z.record(z.string(), z.string()),
   proposals: z.record(z.string(), proposalSchema).optional(),
+  leases: z.record(z.string(), z.int().min(0)).optional(),
 });
 
 /**
@@ -82,11 +84,12 @@ async function readDocument(path: string): Promise<StateDocument> {
       ...(annotations === undefined ? {} : { annotations }),
     });
   }
-  const { shared, proposals = {} } = read.data;
+  const { shared, proposals = {}, leases = {} } = read.data;
   return {
     cutovers,
     shared: new Map(Object.entries(shared)),
     proposals: new Map(Object.entries(proposals)),
+    leases: new Map(Object.entries(leases)),
   };
 }
 
@@ -95,8 +98,9 @@ function textOf(document: StateDocument): string {
     format: 1,
     cutovers: Object.fromEntries(document.cutovers),
     shared: Object.fromEntries(document.shared),
-    // Only where there are any: a release that knows none refuses the key.
+    // Only where there are any: a release that knows none refuses the keys.
     ...(document.proposals.size === 0 ? {} : { proposals: Object.fromEntries(document.proposals) }),
+    ...(document.leases.size === 0 ? {} : { leases: Object.fromEntries(document.leases) }),
   };
   return `${JSON.stringify(plain, undefined, 2)}\n`;
 }

@@ -1,11 +1,13 @@
 /**
  * The port to the truth about cutovers. Three stores stand behind it (memory, file, Redis) and one contract
  * suite (test/contract) holds them all. Every method rejects with `StoreUnavailable` (base/errors.ts)
- * when the store cannot be reached in time; a caller that asks for what is no change (a percent of 101) gets a RangeError.
+ * when the store cannot be reached in time; `apply`, `lease` and `release` with a RangeError when what is asked is no
+ * change (a percent of 101), no lease or no fence of the cutover's.
  */
 import type { InstanceRecord, Roster } from "../rules/completion.ts";
 import type { RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
+import type { Fence, Fenced, Leased } from "../rules/lease.ts";
 import type { Actor, Applied, Change, CutoverState, Proposal } from "../rules/model.ts";
 import type { Announcement, LastGood } from "../rules/succession.ts";
 
@@ -24,6 +26,8 @@ export interface Command {
   readonly id?: string;
   /** How far one person may raise alone, and the id of the proposal that the actor approves: used up by the raise. */
   readonly fourEyes?: { readonly overThousandths: number; readonly proposalId?: string };
+  /** Only while this grant of a lease is in force (rules/lease.ts); else it is refused as `fenced`, and nothing changes. */
+  readonly fence?: Fence;
 }
 
 /** What stands in the store by hand and is not followed; `type` = the key is not of the kind it should be. */
@@ -68,7 +72,7 @@ export interface Store {
   /** Reads the named cutovers; adopts what was validly written by hand; gives back what the store has lost. */
   load(names: readonly string[], lastGood: LastGood): Promise<Loaded>;
   /** The one way to change a cutover: compare, judge by the rule book, write, audit, announce; atomically. */
-  apply(command: Command): Promise<Applied>;
+  apply(command: Command): Promise<Applied | Fenced>;
   /**
    * Calls back soon after something may have changed, with the change where that is known. A hint only: it can be lost.
    *
@@ -95,5 +99,18 @@ export interface Store {
   propose(name: string, proposal: Proposal, forMs: number): Promise<void>;
   /** @returns false when that proposal is not open (any more) */
   withdraw(name: string, id: string): Promise<boolean>;
+  /**
+   * Takes the lease for `ttlMs` (whole ms, above 0), or renews it for as long from now, which keeps the token. The holder
+   * is an instance's id; it counts the time from before this call, by its monotonic clock, and renews well within it.
+   *
+   * Meant for what acts by itself and must act once in a fleet: the guard and the plan's steward take the lease named like
+   * their cutover, act while it is theirs, and hand its token to each `apply` as `fence`. So a leader that was frozen while
+   * another one took over changes nothing when it wakes.
+   *
+   * @throws RangeError when name, holder or time is none
+   */
+  lease(name: string, holder: string, ttlMs: number): Promise<Leased>;
+  /** Gives the lease back before its time. @returns false when the token does not hold it (any more) */
+  release(name: string, token: number): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -89,6 +89,8 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
     proposal: (name) => reach(() => inner.proposal(name)),
     propose: (name, proposal, forMs) => reach(() => inner.propose(name, proposal, forMs)),
     withdraw: (name, id) => reach(() => inner.withdraw(name, id)),
+    lease: (name, holder, ttlMs) => reach(() => inner.lease(name, holder, ttlMs)),
+    release: (name, token) => reach(() => inner.release(name, token)),
     close: () => inner.close(),
   };
   const follower = createFollower({

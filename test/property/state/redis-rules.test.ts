@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createRedisClient } from "../../../src/redis/client.ts";
 import type { HistoryEntry } from "../../../src/state/rules/history.ts";
+import type { Fenced } from "../../../src/state/rules/lease.ts";
 import {
   type Applied,
   type Change,
@@ -136,7 +137,7 @@ function proposalOf({ change, proposed }: Step, { version }: CutoverState): Prop
   };
 }
 
-function timeless({ state, ...answer }: Applied) {
+function timeless({ state, ...answer }: Applied | Fenced) {
   return { ...answer, state: { ...state, updatedAt: "" } };
 }
 

@@ -3,146 +3,23 @@ import { z } from "zod";
 import { jsonOf } from "../../../base/json.ts";
 import { type InstanceRecord, type Roster, type RosterMember, rememberMs } from "../../rules/completion.ts";
 import type { View } from "../../rules/hand-edit.ts";
-import { type HistoryEntry, type StoredAnnotation, vias, withAnnotations } from "../../rules/history.ts";
-import {
-  type Applied,
-  type CutoverState,
-  initialState,
-  type Proposal,
-  refusalCodes,
-  stateNames,
-} from "../../rules/model.ts";
-import { parsePercent } from "../../rules/percent.ts";
+import { type HistoryEntry, withAnnotations } from "../../rules/history.ts";
+import type { Fenced, Leased } from "../../rules/lease.ts";
+import { type Applied, initialState, type Proposal, refusalCodes } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
-import {
-  annotationSchema,
-  historyEntrySchema,
-  instanceRecordSchema,
-  percentThousandths,
-  proposalSchema,
-  storedState,
-} from "../../rules/written.ts";
+import { instanceRecordSchema, proposalSchema } from "../../rules/written.ts";
 import { byId } from "../in-process.ts";
+import {
+  annotationFromStream,
+  auditEntryFrom,
+  entryFromStream,
+  hashFields,
+  parentFromHash,
+  stateFromHash,
+} from "./fields.ts";
 
 const text = z.string();
 const nullable = z.string().nullable();
-
-/** The fields of a Redis hash, in the order in which the scripts give them. */
-const hashFields = [
-  "percent",
-  "state",
-  "pin_epoch",
-  "version",
-  "updated_at",
-  "updated_by",
-  "reason",
-] as const;
-
-/**
- * @param values in the order of `hashFields`; `null` = missing
- * @returns `undefined` when they are not a state
- */
-export function stateFromHash(values: readonly (string | null)[]): CutoverState | undefined {
-  const [percent, state, pinEpoch, version, updatedAt, updatedBy, reason] = values;
-  const read = storedState.safeParse({
-    percentThousandths: parsePercent(percent ?? ""),
-    state,
-    pinEpoch: parseInteger(pinEpoch),
-    version: parseInteger(version),
-    updatedAt,
-    updatedBy,
-    reason,
-  });
-  return read.success && read.data.version > 0 ? read.data : undefined;
-}
-
-const parentState = z.object({
-  percentThousandths,
-  state: z.enum(stateNames),
-  pinEpoch: z.int().min(0),
-  version: z.int().min(0),
-  updatedAt: z.string(),
-});
-
-/** @param values the first five of `hashFields`, of version 0 as well @returns `undefined` when they do not read */
-function parentFromHash(values: readonly string[]): z.output<typeof parentState> | undefined {
-  const [percent, state, pinEpoch, version, updatedAt] = values;
-  const percentThousandths = parsePercent(percent ?? "");
-  const numbers = { pinEpoch: parseInteger(pinEpoch), version: parseInteger(version) };
-  return parentState.safeParse({ percentThousandths, state, ...numbers, updatedAt }).data;
-}
-
-/**
- * @param pairs the field names and values of an entry of the audit stream
- * @returns `undefined` when they are not a history entry
- */
-export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefined {
-  const fields = fieldsOf(pairs);
-  const read = historyEntrySchema.safeParse({
-    version: parseInteger(fields.get("version")),
-    at: fields.get("at"),
-    by: fields.get("by"),
-    action: fields.get("action"),
-    from: {
-      percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
-      state: fields.get("from_state"),
-    },
-    to: { percentThousandths: parsePercent(fields.get("to_percent") ?? ""), state: fields.get("to_state") },
-    reason: fields.get("reason"),
-    ...originOf(fields),
-  });
-  return read.data;
-}
-
-/** @param pairs as of `entryFromStream`, of the stream of annotations */
-function annotationFromStream(pairs: readonly string[]): StoredAnnotation | undefined {
-  const fields = fieldsOf(pairs);
-  return annotationSchema.safeParse({
-    version: parseInteger(fields.get("annotates")),
-    at: fields.get("at"),
-    by: fields.get("by"),
-    reason: fields.get("reason"),
-    ...originOf(fields),
-  }).data;
-}
-
-/** A way this version has no word for is left unsaid: the entry itself must not be lost for it. */
-function originOf(fields: ReadonlyMap<string, string>) {
-  const via = vias.find((known) => known === fields.get("via"));
-  const requestId = fields.get("request_id") ?? "";
-  return { ...(via === undefined ? {} : { via }), ...(requestId === "" ? {} : { requestId }) };
-}
-
-/** What an entry of the audit stream says of its version, and of the state that was changed. */
-interface AuditEntry {
-  /** As that version was written. */
-  readonly to: CutoverState | undefined;
-  readonly from: Pick<CutoverState, "percentThousandths" | "state" | "updatedAt"> | undefined;
-}
-
-const auditFrom = z.object({ percentThousandths, state: z.enum(stateNames), updatedAt: z.string() });
-
-/** @param pairs as of `entryFromStream` */
-function auditEntryFrom(pairs: readonly string[]): AuditEntry {
-  const fields = fieldsOf(pairs);
-  const names = ["to_percent", "to_state", "to_pin_epoch", "version", "at", "by", "reason"];
-  const from = auditFrom.safeParse({
-    percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
-    state: fields.get("from_state"),
-    updatedAt: fields.get("from_at"),
-  });
-  return { to: stateFromHash(names.map((name) => fields.get(name) ?? null)), from: from.data };
-}
-
-function fieldsOf(pairs: readonly string[]): ReadonlyMap<string, string> {
-  const fields = new Map<string, string>();
-  for (let at = 0; at + 1 < pairs.length; at += 2) fields.set(pairs[at] ?? "", pairs[at + 1] ?? "");
-  return fields;
-}
-
-function parseInteger(text: string | null | undefined): number | undefined {
-  return text !== undefined && text !== null && /^(?:0|[1-9]\d{0,15})$/.test(text) ? Number(text) : undefined;
-}
 
 const rosterEntry = z.tuple([
   z.number(),
@@ -220,11 +97,11 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
 
 const applyReply = z.union([
   z.tuple([z.literal("moved")]),
-  z.tuple([z.literal("refused"), z.enum(refusalCodes)], text),
+  z.tuple([z.literal("refused"), z.enum([...refusalCodes, "fenced"])], text),
   z.tuple([z.literal("accepted"), z.enum(["0", "1"])], text),
 ]);
 
-export function applyReplyFrom(reply: unknown): Applied | "moved" {
+export function applyReplyFrom(reply: unknown): Applied | Fenced | "moved" {
   const [kind, detail, ...values] = applyReply.parse(reply);
   if (kind === "moved") return kind;
   // A cutover nobody has changed yet is at version 0, which is not written down and does not read as written.
@@ -287,4 +164,24 @@ export function announcementFrom(message: Buffer, isSure: boolean): Announcement
   const state = stateFromHash(values.slice(5));
   if (name === "" || from === undefined || state === undefined) return undefined;
   return { name, from, state, isSure };
+}
+
+const annotateReply = z.union([z.tuple([z.literal("unknown")]), z.tuple([z.literal("annotated"), text])]);
+
+/** @returns when the annotation was made; `undefined` when there is no such version */
+export function annotatedFrom(reply: unknown): string | undefined {
+  const [, at] = annotateReply.parse(reply);
+  return at;
+}
+
+const leaseReply = z.union([z.tuple([z.literal("granted"), z.int()]), z.tuple([z.literal("refused"), text])]);
+
+export function leasedFrom(reply: unknown): Leased {
+  const [kind, detail] = leaseReply.parse(reply);
+  return kind === "granted" ? { granted: true, token: detail } : { granted: false, holder: detail };
+}
+
+export function isReleased(reply: unknown): boolean {
+  const [kind] = z.tuple([z.enum(["released", "fenced"])]).parse(reply);
+  return kind === "released";
 }

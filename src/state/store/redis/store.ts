@@ -5,7 +5,9 @@
  *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
  *   cutover:{NAME}:audit     stream, one entry a version
  *   cutover:{NAME}:proposal  string, the open proposal, with its end
- *   cutover:{NAME}:annotations  stream, the reasons that were given later
+ *   cutover:{NAME}:annotations  stream, the reasons that were given later. Beside the audit, which holds nothing but
+ *                            versions, since the lineage of a version is read from it (read.lua)
+ *   cutover:lease:{NAME}     hash, the lease of who acts on the cutover by itself; also cutover:lease:{NAME}/WHAT
  *   cutover:instance:ID      an instance's record, with its lease
  *   cutover:{instances}:index   sorted set, the ids of the instances
  *   cutover:{instances}:roster  hash, what is remembered of each, beyond its lease, and since when
@@ -14,88 +16,91 @@
  *
  * Nothing is asked of keys of two hash slots at once, and no keyspace is scanned: a Cluster serves it as one server does.
  */
-
+import { randomUUID } from "node:crypto";
 import { StoreUnavailable } from "../../../base/errors.ts";
-import { createCaller } from "../../../redis/calls.ts";
+import { type Caller, createCaller, type ServerTime } from "../../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
-import { leaseMs, rememberMs } from "../../rules/completion.ts";
-import { assertChange, type CutoverState } from "../../rules/model.ts";
+import { leaseMs } from "../../rules/completion.ts";
+import type { Annotation } from "../../rules/history.ts";
+import { assertFence, assertLease, assertLeaseName, cutoverOf } from "../../rules/lease.ts";
+import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
 import { byId } from "../in-process.ts";
-import type { Loaded, Rejection, Store } from "../port.ts";
-import { annotate } from "./annotations.ts";
-import { createCutovers } from "./cutovers.ts";
-import { createKeys } from "./keys.ts";
+import type { Annotating, Store } from "../port.ts";
+import { applyCommand, loadCutovers } from "./cutovers.ts";
 import {
+  annotatedFrom,
   announcementFrom,
   historyFrom,
   idsFrom,
   instancesFrom,
+  isReleased,
+  leasedFrom,
   proposalFrom,
   rosterFrom,
   textFrom,
+  viewFrom,
 } from "./replies.ts";
-import { loadScripts } from "./scripts/scripts.ts";
+import { type Calls, createCalls, type LeaseArguments } from "./scripts.ts";
 
-export interface RedisStoreOptions {
+interface RedisStoreOptions {
   /** Ended by the store's `close`. */
   readonly client: RedisClient;
   /** Of every key. Default `cutover`. */
   readonly prefix?: string;
-  /** Within this a change is answered or StoreUnavailable. Default 1800. */
-  readonly writeMs?: number;
-  /** The same for everything else. Default 1200. */
-  readonly readMs?: number;
 }
+
+/** Within this a change is answered or StoreUnavailable. */
+const writeMs = 1800;
+/** The same for everything else. */
+const readMs = 1200;
+const byRead = () => monotonicMs() + readMs;
+const byWrite = () => monotonicMs() + writeMs;
 
 /** The newest that a history shows. */
 const mostAnnotations = 1000;
 
-export function createRedisStore(options: RedisStoreOptions): Store {
-  const { client, writeMs = 1800, readMs = 1200 } = options;
+export function createRedisStore({ client, prefix = "cutover" }: RedisStoreOptions): Store {
   const caller = createCaller(client);
-  const scripts = loadScripts();
-  const keys = createKeys(options.prefix ?? "cutover");
-  const cutovers = createCutovers(caller, scripts, keys);
-  const listeners = new Set<(news?: Announcement) => void>();
-  let unsubscribe: (() => void) | undefined;
-
+  const calls = createCalls(prefix);
+  const cutovers = { caller, calls, contradictions: new Map(), regressions: [] };
+  const hints = createHints(client, calls.keys.changes);
   return {
     kind: "redis",
-
-    load: (names, lastGood) =>
-      answered(async (): Promise<Loaded> => {
-        const giveUpAtMs = monotonicMs() + readMs;
-        const views = await cutovers.read(names, lastGood, giveUpAtMs);
-        const settled = await Promise.all(
-          names.map((name, at) => cutovers.settle(name, lastGood.get(name), giveUpAtMs, views[at])),
-        );
-        const states = new Map<string, CutoverState>();
-        const rejections: Rejection[] = [];
-        const restored: string[] = [];
-        for (const [at, name] of names.entries()) {
-          const found = settled[at];
-          if (found === undefined) continue;
-          states.set(name, found.state);
-          if (found.restored) restored.push(name);
-          if (found.rejected.length > 0) {
-            rejections.push({ name, fields: found.rejected, fingerprint: found.view.visible.digest });
-          }
-        }
-        return { states, rejections, restored, regressions: cutovers.takeRegressions() };
-      }),
-
+    load: (names, lastGood) => answered(() => loadCutovers(cutovers, names, lastGood, byRead())),
     async apply(command) {
       assertChange(command.change);
-      return await answered(() => cutovers.apply(command, monotonicMs() + writeMs));
+      if (command.fence !== undefined) assertFence(command.name, command.fence);
+      return await answered(() => applyCommand(cutovers, command, byWrite()));
     },
+    subscribe: hints.subscribe,
+    ...instancesIn(caller, calls),
+    ...historyIn(caller, calls),
+    ...proposalsIn(caller, calls),
+    ...leasesIn(caller, calls),
+    shared: (name, offer) =>
+      answered(async () => {
+        const [kept] = await caller.run([calls.share(name, offer)], byRead());
+        return textFrom(kept);
+      }),
+    async close() {
+      hints.close();
+      await client.close();
+    },
+  };
+}
 
-    subscribe(onHint) {
-      const listener = (news?: Announcement) => onHint(news);
+/** One subscription to the channel, for as long as anybody listens. */
+function createHints(client: RedisClient, channel: string) {
+  const listeners = new Set<(announced?: Announcement) => void>();
+  let unsubscribe: (() => void) | undefined;
+  return {
+    subscribe(onHint: (announced?: Announcement) => void): () => void {
+      const listener = (announced?: Announcement) => onHint(announced);
       listeners.add(listener);
-      unsubscribe ??= client.subscribe(keys.changes, (message, isSure = false) => {
-        const news = message === undefined ? undefined : announcementFrom(message, isSure);
-        for (const each of [...listeners]) each(news);
+      unsubscribe ??= client.subscribe(channel, (message, isSure = false) => {
+        const announced = message === undefined ? undefined : announcementFrom(message, isSure);
+        for (const each of [...listeners]) each(announced);
       });
       return () => {
         listeners.delete(listener);
@@ -104,34 +109,37 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         unsubscribe = undefined;
       };
     },
+    close() {
+      listeners.clear();
+      unsubscribe?.();
+    },
+  };
+}
 
+type InstancesPart = Pick<Store, "acknowledge" | "leave" | "instances" | "roster">;
+
+function instancesIn(caller: Caller, calls: Calls): InstancesPart {
+  const { keys } = calls;
+  return {
     acknowledge: (record) =>
       answered(async () => {
-        const { traffic: _, seenAt: __, ...brief } = record;
-        const remember = {
-          script: scripts.acknowledge,
-          keys: [keys.index, keys.roster],
-          args: { id: record.id, brief: JSON.stringify(brief), rememberMs: rememberMs(record) },
-        };
         const lease = ["set", keys.instance(record.id), JSON.stringify(record), "px", leaseMs] as const;
-        await caller.run([lease, remember], monotonicMs() + readMs);
+        await caller.run([lease, calls.remember(record)], byRead());
       }),
 
     leave: (id) =>
       answered(async () => {
-        await caller.run(
-          [
-            ["del", keys.instance(id)],
-            ["zrem", keys.index, id],
-            ["hdel", keys.roster, id],
-          ],
-          monotonicMs() + readMs,
-        );
+        const commands = [
+          ["del", keys.instance(id)],
+          ["zrem", keys.index, id],
+          ["hdel", keys.roster, id],
+        ] as const;
+        await caller.run(commands, byRead());
       }),
 
     instances: () =>
       answered(async () => {
-        const giveUpAtMs = monotonicMs() + readMs;
+        const giveUpAtMs = byRead();
         const [index] = await caller.run([["zrange", keys.index, 0, -1]], giveUpAtMs);
         const ids = idsFrom(index);
         if (ids.length === 0) return [];
@@ -144,61 +152,106 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     roster: () =>
       answered(async () => {
-        const call = { script: scripts.roster, keys: [keys.roster] };
-        const [found] = await caller.run([call], monotonicMs() + readMs);
+        const [found] = await caller.run([calls.roster()], byRead());
         return rosterFrom(found);
       }),
+  };
+}
 
+function historyIn(caller: Caller, calls: Calls): Pick<Store, "history" | "annotate"> {
+  const { keys } = calls;
+  return {
     history: (name, limit, sinceMs) =>
       answered(async () => {
         if (limit <= 0) return [];
-        const [, , audit] = keys.cutover(name);
         // An entry's id is made from the server's clock a moment after the time that stands in the entry.
         const from = sinceMs === undefined ? "-" : Math.max(0, Math.floor(sinceMs));
         const [found, added] = await caller.run(
           [
-            ["xrevrange", audit, "+", from, "COUNT", limit],
+            ["xrevrange", keys.audit(name), "+", from, "COUNT", limit],
             ["xrevrange", keys.annotations(name), "+", "-", "COUNT", mostAnnotations],
           ],
-          monotonicMs() + readMs,
+          byRead(),
         );
         const entries = historyFrom(found, added);
         return sinceMs === undefined ? entries : entries.filter(({ at }) => Date.parse(at) >= sinceMs);
       }),
 
-    annotate: (annotating) =>
-      answered(() => annotate({ caller, scripts, keys }, annotating, monotonicMs() + writeMs)),
+    annotate: (annotating) => answered(() => annotate(caller, calls, annotating, byWrite())),
+  };
+}
 
-    shared: (name, offer) =>
-      answered(async () => {
-        const call = { script: scripts.share, keys: [keys.shared(name)], args: { offer } };
-        const [kept] = await caller.run([call], monotonicMs() + readMs);
-        return textFrom(kept);
-      }),
+/** Like a change of a cutover: one that is answered with StoreUnavailable is not made later. */
+function annotate(
+  caller: Caller,
+  calls: Calls,
+  annotating: Annotating,
+  giveUpAtMs: number,
+): Promise<Annotation | undefined> {
+  return caller.change(giveUpAtMs, async (change) => {
+    const deadline = change.deadline(await serverTime(caller, calls, annotating.name, giveUpAtMs));
+    const call = calls.annotate(deadline, randomUUID(), annotating);
+    const at = annotatedFrom(await change.once(() => call));
+    if (at === undefined) return undefined;
+    const { by, reason, via, requestId } = annotating;
+    return { at, by, reason, via, ...(requestId === undefined ? {} : { requestId }) };
+  });
+}
 
+/** The time of the server that has the cutover's keys. */
+async function serverTime(
+  caller: Caller,
+  calls: Calls,
+  name: string,
+  giveUpAtMs: number,
+): Promise<ServerTime> {
+  const [found] = await caller.run([calls.read(name)], giveUpAtMs);
+  return viewFrom(found, monotonicMs());
+}
+
+function proposalsIn(caller: Caller, calls: Calls): Pick<Store, "proposal" | "propose" | "withdraw"> {
+  const { keys } = calls;
+  return {
     proposal: (name) =>
       answered(async () => {
-        const [found] = await caller.run([["get", keys.proposal(name)]], monotonicMs() + readMs);
+        const [found] = await caller.run([["get", keys.proposal(name)]], byRead());
         return proposalFrom(found);
       }),
 
     propose: (name, proposal, forMs) =>
       answered(async () => {
         const text = JSON.stringify(proposal);
-        await caller.run([["set", keys.proposal(name), text, "px", forMs]], monotonicMs() + readMs);
+        await caller.run([["set", keys.proposal(name), text, "px", forMs]], byRead());
       }),
 
     withdraw: (name, id) =>
       answered(async () => {
-        const call = { script: scripts.withdraw, keys: [keys.proposal(name)], args: { id } };
-        const [done] = await caller.run([call], monotonicMs() + readMs);
+        const [done] = await caller.run([calls.withdraw(name, id)], byRead());
         return done === 1;
       }),
+  };
+}
 
-    async close() {
-      listeners.clear();
-      unsubscribe?.();
-      await client.close();
+/** A lease that is answered with StoreUnavailable is neither taken nor given back later. */
+function leasesIn(caller: Caller, calls: Calls): Pick<Store, "lease" | "release"> {
+  const ask = (name: string, asked: Omit<LeaseArguments, "deadline">, giveUpAtMs: number) =>
+    caller.change(giveUpAtMs, async (change) => {
+      const deadline = change.deadline(await serverTime(caller, calls, cutoverOf(name), giveUpAtMs));
+      return await change.once(() => calls.lease(name, { deadline, ...asked }));
+    });
+  return {
+    async lease(name, holder, ttlMs) {
+      assertLease(name, holder, ttlMs);
+      return await answered(async () => {
+        return leasedFrom(await ask(name, { take: { holder, ttlMs } }, byWrite()));
+      });
+    },
+
+    async release(name, token) {
+      assertLeaseName(name);
+      return await answered(async () => {
+        return isReleased(await ask(name, { release: { token } }, byWrite()));
+      });
     },
   };
 }

@@ -1,13 +1,13 @@
 -- One change, judged and written in one step: `transition` of state/rules/model.ts over the last accepted state.
 -- { seen: { visible, accepted }, deadline, write: the change's own id, again: whether it may have been sent before,
--- channel, command: as Command of state/store/port.ts }. KEYS[4] is the open proposal.
+-- channel, command: as Command of state/store/port.ts }. KEYS[4] is the open proposal, KEYS[5] the lease of a fence.
 -- Answers { 'late' } past the deadline, { 'moved' } when the store is not what the caller read,
 -- { 'refused', code, state… } or { 'accepted', '1' if changed, state… }.
 
 local args = cjson.decode(ARGV[1])
 local command, change, proposal = args.command, args.command.change, KEYS[4]
 local actor, ceiling, fourEyes = command.actor, change.ceiling, command.fourEyes
-local recentWrites = 64
+local fence, recentWrites = command.fence, 64
 
 local function answer(kind, detail, state)
   return { kind, detail, unpack(valuesOf(state)) }
@@ -104,6 +104,7 @@ if isLate(args.deadline, ms) then return { 'late' } end
 if hasMoved(args.seen) then return { 'moved' } end
 
 local current = currentState()
+if fence and isFenced(leaseOf(KEYS[5]), fence.token, ms) then return answer('refused', 'fenced', current) end
 local approved = approvedBy(current, moveOf(current))
 local refusal = refusalOf(current, moveOf(current), approved)
 if refusal then return answer('refused', refusal, current) end

@@ -122,6 +122,26 @@ local function writeHash(key, state, kept)
   redis.call('HSET', key, unpack(pairs_))
 end
 
+local function wholeOf(text)
+  return text and text:match('^%d+$') and #text < 16 and tonumber(text) or 0
+end
+
+-- The lease under the key (state/rules/lease.ts); one that nobody holds where there is none, or none that reads.
+local function leaseOf(key)
+  local values = read(key, { 'token', 'holder', 'ttl_ms', 'ends_at_ms' })
+  return {
+    token = wholeOf(values[1]), holder = values[2] or '', ttlMs = wholeOf(values[3]), endsAtMs = wholeOf(values[4]),
+  }
+end
+
+local function isInForce(lease, ms)
+  return lease.holder ~= '' and ms < lease.endsAtMs
+end
+
+local function isFenced(lease, token, ms)
+  return lease.token ~= token or not isInForce(lease, ms)
+end
+
 -- What the channel says of a change (replies.ts): the cutover, five fields of what it was made from, the state.
 local function announcementOf(name, from, to)
   local told = { name, percentText(from.percentThousandths), from.state, integer(from.pinEpoch), integer(from.version),

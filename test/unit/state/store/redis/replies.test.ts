@@ -1,10 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  announcementFrom,
-  entryFromStream,
-  parseInstanceRecord,
-  stateFromHash,
-} from "../../../../../src/state/store/redis/replies.ts";
+import { entryFromStream, stateFromHash } from "../../../../../src/state/store/redis/fields.ts";
+import { announcementFrom, parseInstanceRecord } from "../../../../../src/state/store/redis/replies.ts";
 
 const values = ["12.5", "open", "3", "7", "2026-01-01T00:00:00.000Z", "ann", "because"] as const;
 

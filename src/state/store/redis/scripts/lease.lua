@@ -1,0 +1,31 @@
+-- The lease of KEYS[4], as `leased` and `released` of state/rules/lease.ts say; the cutover's keys are those it may fence.
+-- { deadline, take: { holder, ttlMs } } answers { 'granted', token } or { 'refused', holder }.
+-- { deadline, release: { token } } answers { 'released' } or { 'fenced' }. Past the deadline both answer { 'late' }.
+
+local args = cjson.decode(ARGV[1])
+local take, release = args.take, args.release
+local ms = serverMs()
+
+if isLate(args.deadline, ms) then return { 'late' } end
+
+local lease = leaseOf(KEYS[4])
+if release then
+  if isFenced(lease, release.token, ms) then return { 'fenced' } end
+  redis.call('HSET', KEYS[4], 'holder', '', 'ends_at_ms', integer(ms))
+  return { 'released' }
+end
+
+local token = math.max(lease.token + 1, ms)
+if isInForce(lease, ms) then
+  if lease.holder ~= take.holder then
+    -- A clock that was set back must not prolong it for longer than its whole time from now.
+    redis.call('HSET', KEYS[4], 'ends_at_ms', integer(math.min(lease.endsAtMs, ms + lease.ttlMs)))
+    return { 'refused', lease.holder }
+  end
+  token = lease.token
+end
+local kind = kindOf(KEYS[4])
+if kind ~= 'none' and kind ~= 'hash' then redis.call('DEL', KEYS[4]) end
+redis.call('HSET', KEYS[4], 'token', integer(token), 'holder', take.holder, 'ttl_ms', integer(take.ttlMs),
+  'ends_at_ms', integer(ms + take.ttlMs))
+return { 'granted', token }
