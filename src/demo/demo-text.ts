@@ -1,9 +1,15 @@
 /** What the demonstration prints. PURE. */
-import type { LeftOver } from "./left-over.ts";
+import type { StateName } from "../state/rules/model.ts";
 import { anomaliesOf, type Tally } from "./shoppers/tally.ts";
-import type { Shop, ShopSummary } from "./shops/shops.ts";
+import type { Shop, ShopSummary } from "./shops/shop.ts";
 
-export interface Greeting {
+/** What an earlier demonstration left in the store: a cutover that does not stand at 0 and open. */
+export interface LeftOver {
+  readonly percent: number;
+  readonly state: StateName;
+}
+
+interface Greeting {
   readonly cutoverName: string;
   readonly proxyUrl: string;
   readonly adminUrl: string;
@@ -61,7 +67,7 @@ function leftOverText({ percent, state }: LeftOver, name: string, cutover: strin
   }
 }
 
-export interface Summary {
+interface Summary {
   readonly at: Date;
   readonly before: Tally;
   readonly tally: Tally;

@@ -6,19 +6,21 @@ import { randomInt } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { request } from "undici";
+import { z } from "zod";
 import { codeOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
-import { greeting, summaryLine } from "./demo-text.ts";
-import { readLeftOver } from "./left-over.ts";
+import { stateNames } from "../state/rules/model.ts";
+import { greeting, type LeftOver, summaryLine } from "./demo-text.ts";
 import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers/shoppers.ts";
 import type { OrderFormat } from "./shops/order-numbers.ts";
-import { createShop, type Shop, type ShopOptions } from "./shops/shops.ts";
+import { createShop, type Shop, type ShopOptions } from "./shops/shop.ts";
 
 /** The package's own configuration, wherever the command is run. */
 export const demoConfigPath = fileURLToPath(new URL("../../config/cutover.yaml", import.meta.url));
 
-/** A running proxy, as composed by the one who knows every room. */
-export interface DemoInstance {
+/** A running proxy. */
+interface DemoInstance {
   readonly proxy: { readonly url: string };
   readonly admin: { readonly url: string };
   close(): Promise<void>;
@@ -51,7 +53,7 @@ export interface Demo {
 }
 
 /** The demonstration cannot start; the message says why and what to do. */
-export class DemoError extends Error {
+class DemoError extends Error {
   override readonly name = "DemoError";
 }
 
@@ -130,4 +132,22 @@ function explained(error: unknown): unknown {
   return new DemoError(`${port} is taken by another program (perhaps another demo): end it and try again`, {
     cause: error,
   });
+}
+
+const standing = z.object({ percent: z.number(), state: z.enum(stateNames) });
+const patienceMs = 2000;
+
+/** @returns `undefined` also when the admin API does not say: the demonstration goes on without */
+async function readLeftOver(adminUrl: string, cutover: string): Promise<LeftOver | undefined> {
+  try {
+    const { body } = await request(new URL(`/api/v1/cutovers/${cutover}`, adminUrl), {
+      reset: true,
+      headersTimeout: patienceMs,
+      bodyTimeout: patienceMs,
+    });
+    const { data } = standing.safeParse(await body.json());
+    return data === undefined || (data.percent === 0 && data.state === "open") ? undefined : data;
+  } catch {
+    return undefined;
+  }
 }

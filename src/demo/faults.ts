@@ -1,11 +1,19 @@
 /**
- * What a sample shop can be told to suffer. A request first hangs, then is slowed down, then fails by chance:
+ * What a sample shop can be told to suffer, and the endpoint where it is told. A request first hangs, then is slowed down, then fails by chance:
  * before the shop acts on it, so a failed request has changed nothing. Requests that are waiting feel a change
- * of the faults at once.
+ * of the faults at once. The endpoint has a port of its own, so that no request through the proxy reaches it:
+ *
+ *   POST   /faults   {slowMs?, failRate?, hang?}: from now on these and no others
+ *   DELETE /faults   well again
+ *   GET    /faults
+ *   GET    /orders   what the shop has counted
+ *   GET    /health
  */
+import type { IncomingMessage, RequestListener } from "node:http";
 import { z } from "zod";
+import { parseJson, pathOf, readBody, type ShopAnswer, send } from "./shops/http.ts";
 
-export const faultsSchema = z.strictObject({
+const faultsSchema = z.strictObject({
   /** Milliseconds before each answer. */
   slowMs: z.int().min(0).max(600_000).default(0),
   /** The share of requests answered with 500: 0–1. */
@@ -13,13 +21,13 @@ export const faultsSchema = z.strictObject({
   /** No request is answered. */
   hang: z.boolean().default(false),
 });
-export type Faults = z.output<typeof faultsSchema>;
+type Faults = z.output<typeof faultsSchema>;
 
 export interface FaultSwitch {
   current(): Faults;
   set(faults: Faults): void;
   clear(): void;
-  /** Holds a request up as the faults say. `gone`: its client left meanwhile. */
+  /** Delays a request as the faults say. `gone`: its client left meanwhile. */
   pass(client: AbortSignal): Promise<"serve" | "fail" | "gone">;
 }
 
@@ -63,5 +71,37 @@ export function createFaultSwitch(random: () => number): FaultSwitch {
       }
       return "gone";
     },
+  };
+}
+
+/** @param summary what the shop has counted */
+export function controlListener(faults: FaultSwitch, summary: () => object): RequestListener {
+  function serve(request: IncomingMessage, body: Buffer): ShopAnswer {
+    switch (`${request.method} ${pathOf(request)}`) {
+      case "POST /faults": {
+        const wanted = parseJson(body, faultsSchema);
+        if (wanted === undefined) return { status: 400, body: { expected: "{slowMs?, failRate?, hang?}" } };
+        faults.set(wanted);
+        return { status: 200, body: faults.current() };
+      }
+      case "DELETE /faults":
+        faults.clear();
+        return { status: 200, body: faults.current() };
+      case "GET /faults":
+        return { status: 200, body: faults.current() };
+      case "GET /orders":
+        return { status: 200, body: summary() };
+      case "GET /health":
+        return { status: 200, body: { status: "ok" } };
+      default:
+        return { status: 404, body: { code: "not_found" } };
+    }
+  }
+
+  return (request, response) => {
+    readBody(request).then(
+      (body) => send(response, body === undefined ? { status: 413 } : serve(request, body)),
+      () => undefined,
+    );
   };
 }

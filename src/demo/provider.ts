@@ -36,7 +36,7 @@ export interface ProviderCounts {
   readonly dropped: number;
 }
 
-export interface Provider {
+interface Provider {
   charge(payment: Payment): void;
   counts(): ProviderCounts;
   /** Forgets what is pending. */
@@ -63,27 +63,11 @@ export function createProvider(options: ProviderOptions): Provider {
 
   /** @returns whether the matter is settled, rather than to be tried again */
   async function attempt(payment: Payment): Promise<boolean> {
-    try {
-      const { statusCode, body } = await pool.request({
-        method: "POST",
-        path: target.pathname + target.search,
-        headers: { "content-type": "application/json", "user-agent": "pretend-payments" },
-        body: JSON.stringify({
-          order_id: payment.orderId,
-          payment_id: payment.paymentId,
-          status: "paid",
-          amount: payment.amount,
-        }),
-        signal: stopping.signal,
-      });
-      await body.dump();
-      if (statusCode >= 500) return false;
-      if (statusCode < 400) counts.delivered += 1;
-      else counts.refused += 1;
-      return true;
-    } catch {
-      return false;
-    }
+    const status = await callBack(pool, target, payment, stopping.signal);
+    if (status === undefined || status >= 500) return false;
+    if (status < 400) counts.delivered += 1;
+    else counts.refused += 1;
+    return true;
   }
 
   async function deliver(payment: Payment): Promise<void> {
@@ -119,4 +103,31 @@ export function createProvider(options: ProviderOptions): Provider {
       await pool.destroy();
     },
   };
+}
+
+/** @returns the status of the answer; `undefined` without one */
+async function callBack(
+  pool: Pool,
+  target: URL,
+  payment: Payment,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const { statusCode, body } = await pool.request({
+      method: "POST",
+      path: target.pathname + target.search,
+      headers: { "content-type": "application/json", "user-agent": "pretend-payments" },
+      body: JSON.stringify({
+        order_id: payment.orderId,
+        payment_id: payment.paymentId,
+        status: "paid",
+        amount: payment.amount,
+      }),
+      signal,
+    });
+    await body.dump();
+    return statusCode;
+  } catch {
+    return undefined;
+  }
 }

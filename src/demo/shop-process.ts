@@ -4,7 +4,7 @@
  *   NAME           social-shop
  *   ORDER_FORMAT   SS | INV
  *   PORT, HOST     7001, 127.0.0.1
- *   CONTROL_PORT, CONTROL_HOST   7101, 127.0.0.1: whoever reaches it can break the shop
+ *   CONTROL_PORT, CONTROL_HOST   7101, 127.0.0.1: the shop can be broken from there
  *   CALLBACK_URL   http://127.0.0.1:8080/callbacks/payment: through the proxy
  *   CALLBACK_DELAY_MS   2000
  *
@@ -12,7 +12,7 @@
  */
 import { z } from "zod";
 import { orderFormats } from "./shops/order-numbers.ts";
-import { createShop } from "./shops/shops.ts";
+import { createShop } from "./shops/shop.ts";
 import { untilSignal } from "./until-signal.ts";
 
 const environment = z.object({

@@ -1,5 +1,5 @@
 /** The life of a sample process: runs until SIGINT or SIGTERM, closes, and leaves with 0. */
-export interface Closable {
+interface Closable {
   close(): Promise<void>;
 }
 

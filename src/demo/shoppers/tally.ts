@@ -29,7 +29,7 @@ export interface Tally {
   };
 }
 
-export type Anomaly = keyof Tally["anomalies"];
+type Anomaly = keyof Tally["anomalies"];
 export type Ending = "left" | "failed" | "paid";
 
 /** The counting side. */

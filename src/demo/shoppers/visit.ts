@@ -1,11 +1,11 @@
 /** What one sample shopper sets out to do, drawn from seeded randomness before the first request. */
-import type { Line } from "../shops/orders.ts";
+import type { OrderItem } from "../shops/orders.ts";
 import type { Random } from "./random.ts";
 
 export interface Visit {
   /** Sent as x-shopper-id. */
   readonly shopper: string;
-  readonly items: readonly Line[];
+  readonly items: readonly OrderItem[];
   /** Milliseconds of thought after each item, and before the payment. */
   readonly thinkMs: { readonly items: readonly number[]; readonly payment: number };
   readonly leaves: "after_cart" | "after_checkout" | "never";

@@ -64,14 +64,14 @@ export function parseJson<Schema extends z.ZodType>(
   }
 }
 
-export interface Answer {
+export interface ShopAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; nothing is sent without it. */
   readonly body?: unknown;
 }
 
-export function send(response: ServerResponse, answer: Answer): void {
+export function send(response: ServerResponse, answer: ShopAnswer): void {
   const content = answer.body === undefined ? undefined : `${JSON.stringify(answer.body)}\n`;
   response.writeHead(answer.status, {
     "cache-control": "no-store",

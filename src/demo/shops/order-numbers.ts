@@ -4,7 +4,7 @@
  *   social-shop   order id SS-3624181929                  (also the number on the receipt)
  *   marketplace   order id INV-20231212-MPL-3624181930    invoice INV/20231212/MPL/3624181930
  *
- * A marketplace invoice holds slashes. In a path it would have to travel as one segment, and an encoded slash
+ * A marketplace invoice has slashes in it. In a path it would have to travel as one segment, and an encoded slash
  * is refused by the proxy as ambiguous. So the shop keeps two spellings apart: `orderId`, free of slashes, is
  * what every program uses (JSON, Location, path, callback) and therefore one and the same owner key wherever it
  * appears; `invoice` is what people read, and no program sends it back.

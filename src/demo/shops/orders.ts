@@ -12,13 +12,13 @@ import { randomUUID } from "node:crypto";
 import { createBoundedMap } from "../../base/bounded-map.ts";
 import type { OrderName, OrderNumbers } from "./order-numbers.ts";
 
-export interface Line {
+export interface OrderItem {
   readonly sku: string;
   readonly quantity: number;
 }
 
-export interface Order extends OrderName {
-  readonly items: readonly Line[];
+interface Order extends OrderName {
+  readonly items: readonly OrderItem[];
   /** Rupiah. */
   readonly total: number;
   /** `paying`: charged, the provider's callback has not come yet. */
@@ -32,7 +32,7 @@ export interface Payment {
   readonly amount: number;
 }
 
-export type PayResult =
+type PayResult =
   | { readonly kind: "charged" | "repeated"; readonly payment: Payment }
   | { readonly kind: "key_of_another_order" | "unknown" | "forgotten" };
 
@@ -47,8 +47,8 @@ export interface OrderSummary {
   readonly unknownOrder: number;
 }
 
-export interface OrderBook {
-  create(items: readonly Line[]): Order;
+interface OrderBook {
+  create(items: readonly OrderItem[]): Order;
   find(orderId: string): Order | undefined;
   pay(orderId: string, idempotencyKey: string | undefined): PayResult;
   /** The provider says that the order is paid. Saying it again changes nothing. */
@@ -82,7 +82,7 @@ export function createOrderBook(numbers: OrderNumbers, maxEntries: number): Orde
 
   return {
     create(items) {
-      const quantity = items.reduce((sum, line) => sum + line.quantity, 0);
+      const quantity = items.reduce((sum, item) => sum + item.quantity, 0);
       const order: Order = { ...numbers.next(), items, total: quantity * unitPrice, status: "created" };
       orders.set(order.orderId, order);
       counts.orders += 1;

@@ -7,7 +7,7 @@ import {
 } from "../../../../src/demo/shoppers/shoppers.ts";
 import { anomaliesOf } from "../../../../src/demo/shoppers/tally.ts";
 import { planVisit, usualHabits } from "../../../../src/demo/shoppers/visit.ts";
-import { createShop, type Shop } from "../../../../src/demo/shops/shops.ts";
+import { createShop, type Shop } from "../../../../src/demo/shops/shop.ts";
 import { startRelay } from "../../../support/relay.ts";
 
 const closers: (() => Promise<unknown>)[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createCookieJar } from "../../../../src/demo/shoppers/cookies.ts";
+import { createCookieJar } from "../../../../src/demo/shoppers/browser.ts";
 
 const jarAt = (nowMs: number) => createCookieJar(() => nowMs);
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { ProviderOptions } from "../../../../src/demo/provider.ts";
 import { listen } from "../../../../src/demo/shops/http.ts";
 import type { OrderFormat } from "../../../../src/demo/shops/order-numbers.ts";
-import { createShop, type Shop, type ShopOptions } from "../../../../src/demo/shops/shops.ts";
+import { createShop, type Shop, type ShopOptions } from "../../../../src/demo/shops/shop.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
