@@ -19,7 +19,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailable } from "../base/errors.ts";
-import { monotonicMs, type RedisClient, type RedisCommand, type RedisReply, type Sent } from "./client.ts";
+import { monotonicMs, type RedisClient, type RedisReply, type Sent } from "./client.ts";
+import type { RedisCommand } from "./connection.ts";
 
 export interface Script {
   readonly source: string;

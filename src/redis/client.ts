@@ -5,12 +5,17 @@
  * at once, until a server has answered again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import type { Log } from "../base/log.ts";
-import { openConnection, type RedisCommand, type Results, replyCodeOf } from "./connection.ts";
-import { type OnHint, openSubscription } from "./subscription.ts";
+import {
+  end,
+  openConnection,
+  type RedisCommand,
+  type RedisConnection,
+  type Results,
+  replyCodeOf,
+} from "./connection.ts";
 import { parseRedisUrl } from "./url.ts";
-
-export type { RedisCommand } from "./connection.ts";
 
 /** An answer; an error reply by its code, e.g. `NOSCRIPT`. */
 export type RedisReply =
@@ -23,6 +28,9 @@ export type Sent =
   | { readonly kind: "unsent" }
   /** Sent, or perhaps sent, and no answer: the server may have done it, or may yet do it. */
   | { readonly kind: "unknown" };
+
+/** @param isSure of the message: it came from the server that the commands go to, which knows what it tells of */
+export type OnHint = (message?: Buffer, isSure?: boolean) => void;
 
 export interface RedisClient {
   /** Sends the commands in one go. Resolves by `giveUpAtMs` (of `monotonicMs`) at the latest; never rejects. */
@@ -50,6 +58,11 @@ const graceMs = 1000;
 /** Whoever asks a Redis that is away again and again is not to keep the process from all else. */
 const refuseMs = 2;
 
+/** A subscriber that is silent is noticed after this and the connection's own bound. */
+const heartbeatMs = 1000;
+/** After its node has ended. */
+const reopenMs = 200;
+
 /** Milliseconds of a clock that never steps back. Real time: sockets know no other. */
 export function monotonicMs(): number {
   return performance.now();
@@ -66,7 +79,51 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
   const parsed = parseRedisUrl(url);
   if (parsed === undefined) throw new Error("the store's URL does not read as redis://HOST:PORT");
   const connection = openConnection(parsed, log);
+  const presence = createPresence(connection);
   const subscriptions = new Set<() => Promise<void>>();
+
+  return {
+    async send(list: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent> {
+      if (!(await presence.ready(giveUpAtMs))) {
+        if (!presence.isClosed()) await sleep(refuseMs);
+        return { kind: "unsent" };
+      }
+      const leftMs = giveUpAtMs - monotonicMs();
+      if (leftMs <= 0) return { kind: "unsent" };
+      const results = await settledWithin(connection.dispatch(list), leftMs);
+      return results === undefined ? { kind: "unknown" } : sentFrom(results);
+    },
+
+    subscribe(channel: string, onHint: OnHint): () => void {
+      const leave = openSubscription(connection, channel, onHint);
+      subscriptions.add(leave);
+      return () => {
+        if (subscriptions.delete(leave)) void leave();
+      };
+    },
+
+    isReady: presence.isReady,
+    isAway: presence.isAway,
+    isClosed: presence.isClosed,
+    backSinceMs: presence.backSinceMs,
+
+    async close(): Promise<void> {
+      presence.close();
+      const all = [...subscriptions];
+      subscriptions.clear();
+      await Promise.all([connection.end(), ...all.map((leave) => leave())]);
+    },
+  };
+}
+
+interface Presence extends Pick<RedisClient, "isReady" | "isAway" | "isClosed" | "backSinceMs"> {
+  /** Waits for a server that answers. @returns false when there was none by then, or Redis is away */
+  ready(giveUpAtMs: number): Promise<boolean>;
+  close(): void;
+}
+
+/** Whether a server answers. A connection that is open only counts once a server has proved itself on it. */
+function createPresence(connection: RedisConnection): Presence {
   const waiting = new Set<() => void>();
   let closed = false;
   let isTroubled = false;
@@ -108,59 +165,89 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
     for (const resolve of [...waiting]) resolve();
   }
 
-  const isReady = () => !closed && downSinceMs === undefined && connection.isOpen();
-  const isAway = () => downSinceMs !== undefined && monotonicMs() - downSinceMs >= graceMs;
-
-  async function ready(giveUpAtMs: number): Promise<boolean> {
-    while (!closed && !isReady()) {
-      const awayAtMs = (downSinceMs ?? monotonicMs()) + graceMs;
-      const leftMs = Math.min(giveUpAtMs, awayAtMs) - monotonicMs();
-      if (leftMs <= 0) return false;
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          clearTimeout(timer);
-          waiting.delete(done);
-          resolve();
-        };
-        const timer = setTimeout(done, leftMs);
-        waiting.add(done);
-      });
-    }
-    return !closed;
+  /** Resolves after so long, or when something has changed. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      waiting.add(done);
+    });
   }
 
+  const isReady = () => !closed && downSinceMs === undefined && connection.isOpen();
   return {
-    async send(list: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent> {
-      if (!(await ready(giveUpAtMs))) {
-        if (!closed) await sleep(refuseMs);
-        return { kind: "unsent" };
-      }
-      const leftMs = giveUpAtMs - monotonicMs();
-      if (leftMs <= 0) return { kind: "unsent" };
-      const results = await settledWithin(connection.dispatch(list), leftMs);
-      return results === undefined ? { kind: "unknown" } : sentFrom(results);
-    },
-
-    subscribe(channel: string, onHint: OnHint): () => void {
-      const leave = openSubscription(connection, channel, onHint);
-      subscriptions.add(leave);
-      return () => {
-        if (subscriptions.delete(leave)) void leave();
-      };
-    },
-
     isReady,
-    isAway,
+    isAway: () => downSinceMs !== undefined && monotonicMs() - downSinceMs >= graceMs,
     isClosed: () => closed,
     backSinceMs: () => backSinceMs,
-
-    async close(): Promise<void> {
+    async ready(giveUpAtMs) {
+      while (!closed && !isReady()) {
+        const awayAtMs = (downSinceMs ?? monotonicMs()) + graceMs;
+        const leftMs = Math.min(giveUpAtMs, awayAtMs) - monotonicMs();
+        if (leftMs <= 0) return false;
+        await pause(leftMs);
+      }
+      return !closed;
+    },
+    close() {
       closed = true;
       wake();
-      const all = [...subscriptions];
-      subscriptions.clear();
-      await Promise.all([connection.end(), ...all.map((leave) => leave())]);
     },
+  };
+}
+
+/**
+ * Calls back with each message, and without one whenever messages may have been missed.
+ *
+ * @param connection its new connection that reconnects by itself is kept, one that ends is replaced
+ * @returns the way out
+ */
+function openSubscription(
+  connection: Pick<RedisConnection, "subscriber" | "isFromServer">,
+  channel: string,
+  onHint: OnHint,
+): () => Promise<void> {
+  let isClosed = false;
+  let reopening: NodeJS.Timeout | undefined;
+  let subscriber = begin();
+
+  function begin(): Redis {
+    const redis = connection.subscriber();
+    redis.on("messageBuffer", (_channel: Buffer, message: Buffer) => {
+      if (!isClosed) onHint(message, connection.isFromServer(redis));
+    });
+    redis.on("ready", () => {
+      // What was published while there was no subscription is lost: the hint makes up for it.
+      redis.subscribe(channel).then(
+        () => {
+          if (!isClosed) onHint();
+        },
+        () => redis.disconnect(true),
+      );
+    });
+    redis.on("end", () => {
+      if (isClosed) return;
+      reopening = setTimeout(() => {
+        subscriber = begin();
+      }, reopenMs);
+    });
+    return redis;
+  }
+
+  // An idle subscriber waits for nothing, so its silence proves nothing; a ping makes it wait for something.
+  const heartbeat = setInterval(() => {
+    if (subscriber.status === "ready") subscriber.ping().catch(() => undefined);
+  }, heartbeatMs);
+
+  return async () => {
+    isClosed = true;
+    clearInterval(heartbeat);
+    clearTimeout(reopening);
+    await end(subscriber);
   };
 }
 

@@ -10,7 +10,8 @@
 import { StoreUnavailable } from "../../base/errors.ts";
 import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
 import { type Call, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
-import { monotonicMs, type RedisClient, type RedisCommand } from "../../redis/client.ts";
+import { monotonicMs, type RedisClient } from "../../redis/client.ts";
+import type { RedisCommand } from "../../redis/connection.ts";
 import type { Side } from "../../state/rules/model.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
 import { type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";

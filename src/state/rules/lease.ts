@@ -29,7 +29,7 @@ export interface Lease {
   readonly endsAtMs: number;
 }
 
-export interface Moment {
+interface Moment {
   /** The clock by which leases end, in ms. */
   readonly atMs: number;
   /** The store's time in ms since the epoch. */

@@ -31,13 +31,13 @@ export interface StateDocument {
 }
 
 /** What a change makes of the document; the same object when it makes nothing of it. */
-export interface Outcome<T> {
+export interface Step<T> {
   readonly document: StateDocument;
   readonly answer: T;
 }
 
 /** What a change is judged by beside the document. */
-export interface Surroundings {
+interface Surroundings {
   /** RFC 3339, the store's clock. */
   readonly at: string;
   /** The clock by which leases end. */
@@ -65,7 +65,7 @@ export function restored(
   before: StateDocument,
   names: readonly string[],
   lastGood: LastGood,
-): Outcome<readonly string[]> {
+): Step<readonly string[]> {
   const answer = names.filter((name) => giveBack(before, name, lastGood.get(name)) !== before);
   return { document: answer.reduce((at, name) => giveBack(at, name, lastGood.get(name)), before), answer };
 }
@@ -85,7 +85,7 @@ export function applied(
   found: StateDocument,
   { name, change, actor, reason, origin, ifVersion, lastGood, fourEyes, fence }: Command,
   { at, atMs, openProposal, lease }: Surroundings,
-): Outcome<Applied | Fenced> {
+): Step<Applied | Fenced> {
   if (fence !== undefined) assertFence(name, fence);
   const before = giveBack(found, name, lastGood);
   const current = stateIn(before, name);
@@ -127,7 +127,7 @@ export function annotated(
   before: StateDocument,
   { name, version, ...said }: Annotating,
   at: string,
-): Outcome<Annotation | undefined> {
+): Step<Annotation | undefined> {
   const record = before.cutovers.get(name);
   if (record === undefined || !record.history.some((entry) => entry.version === version)) {
     return { document: before, answer: undefined };
@@ -139,7 +139,7 @@ export function annotated(
 }
 
 /** The value kept under the name; the offer where there was none. */
-export function shared(before: StateDocument, name: string, offer: string): Outcome<string> {
+export function shared(before: StateDocument, name: string, offer: string): Step<string> {
   const kept = before.shared.get(name);
   if (kept !== undefined) return { document: before, answer: kept };
   return { document: { ...before, shared: new Map(before.shared).set(name, offer) }, answer: offer };

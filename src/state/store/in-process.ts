@@ -15,9 +15,9 @@ import {
   annotated,
   applied,
   emptyDocument,
-  type Outcome,
   restored,
   type StateDocument,
+  type Step,
   shared,
   stateIn,
   withProposal,
@@ -95,7 +95,7 @@ interface Documents extends Pick<Store, "subscribe" | "close"> {
    *
    * @throws StoreUnavailable when it could not be made durable
    */
-  change<T>(work: (before: StateDocument) => Outcome<T> & { readonly inForce?: () => void }): Promise<T>;
+  change<T>(work: (before: StateDocument) => Step<T> & { readonly inForce?: () => void }): Promise<T>;
 }
 
 function createDocuments({ document: first, persist, onClose }: InProcessOptions): Documents {

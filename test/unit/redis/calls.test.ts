@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { createCaller, deadlineOf, type Script, sendCalls, valuesOf } from "../../../src/redis/calls.ts";
-import type { RedisClient, RedisCommand, Sent } from "../../../src/redis/client.ts";
+import type { RedisClient, Sent } from "../../../src/redis/client.ts";
+import type { RedisCommand } from "../../../src/redis/connection.ts";
 
 const script: Script = { source: "return 1", sha1: "5a1" };
 const value = (found: unknown): Sent => ({ kind: "answered", replies: [{ ok: true, value: found }] });

@@ -23,7 +23,7 @@ import type { Command, Loaded, Regression, Rejection } from "../port.ts";
 import { applyReplyFrom, viewFrom } from "./replies.ts";
 import type { Calls } from "./scripts.ts";
 
-export interface CutoversInRedis {
+interface CutoversInRedis {
   readonly caller: Caller;
   readonly calls: Calls;
   /** Found and not yet settled, by cutover: what contradicts the store is gone once the state is given back. */

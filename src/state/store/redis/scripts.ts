@@ -46,7 +46,7 @@ interface Keys {
   instance(id: string): string;
 }
 
-export interface ApplyArguments {
+interface ApplyArguments {
   readonly deadline: number;
   /** The change's own id, and whether it may have been sent before. */
   readonly write: string;
