@@ -60,7 +60,7 @@ function tlsOf({ tls }: RedisUrl): Tls {
   try {
     return { ca: readFileSync(tls.caFile) };
   } catch {
-    throw new Error(`the store's ca file cannot be read: ${tls.caFile}`);
+    throw new Error(`the store's ca file can not be read: ${tls.caFile}`);
   }
 }
 
