@@ -205,7 +205,7 @@ function closed(this: HttpAnswer): void {
 
 /**
  * Answers that begin in one turn of the event loop leave one after another when all that has arrived in it is read: the
- * write that wakes the reader is a dear one, those right behind it find it awake. That takes an eighth off all that a
+ * write that wakes the reader costs much, those right behind it find it awake. That takes an eighth off all that a
  * request costs (docs/performance.md). What has no content yet, such as a stream of events before the first, has its
  * head sent all the same; node:http would keep it back.
  *

@@ -33,7 +33,7 @@ const maxStreams = 128;
 const maxHeadBytes = 16_384;
 const maxHeaderListSize = 65_536;
 const maxHeaderPairs = 1024;
-/** Of a stream's and of a session's body that may be under way to this process. */
+/** Octets of a stream's body, and of all bodies of a session, that may be under way to this process. */
 const streamWindow = 262_144;
 const sessionWindow = 1_048_576;
 /** Answers a session may leave unheard at once, and a second. */

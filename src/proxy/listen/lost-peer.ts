@@ -1,12 +1,12 @@
 /**
- * Node watches no socket that it neither reads nor writes: it does not hear that such a one was reset.
- * The system knows, since such a connection has no peer any more. (An end that the peer sent properly is behind octets
- * that are still to be read, and is heard of when they are.)
+ * Node watches no socket that it neither reads nor writes, and does not hear that such a one was reset. The system knows,
+ * since such a connection has no peer any more. (An end that the peer sent properly is behind octets that are still to be
+ * read, and is heard of when they are.)
  */
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 
-/** What is not read is asked about as often as this, in milliseconds: what waits on it is let go within 100. */
+/** What is not read is asked about as often as this, in milliseconds: what waits for it is let go within 100. */
 export const lostAfterMs = 50;
 
 /** Whether the peer of a socket, plain or TLS, has reset the connection. `remoteAddress` asks once and remembers. */

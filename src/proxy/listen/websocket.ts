@@ -23,7 +23,7 @@ interface UpgradeContext {
 }
 
 interface Upgrades {
-  /** Of a node:http server. */
+  /** Listens to that event of a node:http server. */
   onUpgrade(request: IncomingMessage, socket: Socket, first: Buffer): void;
   /** No answer is under way on the connection any more. */
   answered(socket: Socket): void;

@@ -151,7 +151,7 @@ function forwardedElement(address: string, host: string, proto: string): string 
 interface PassedHead {
   /** End-to-end, without framing. */
   readonly fields: string[];
-  /** Of the body, where it was declared. */
+  /** The body's octets, where they were declared. */
   readonly length: number | undefined;
 }
 

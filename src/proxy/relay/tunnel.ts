@@ -79,7 +79,7 @@ function flow(tunnel: Tunnel, from: Duplex, to: Duplex): void {
   from.on("close", () => closed(tunnel, to, broken || !from.readableEnded));
 }
 
-/** Of one that is not read Node does not hear that it was reset. */
+/** Node does not hear of the reset of one that is not read (lost-peer.ts). */
 function watchUnread(tunnel: Tunnel): void {
   const unread = tunnel.ends.filter((stream) => stream.isPaused());
   for (const stream of unread) {

@@ -24,7 +24,7 @@ export type BreakerState = (typeof breakerStates)[number];
 /** What a request found out: `unknown` where it ended before the connect did. */
 export type Connect = "made" | "failed" | "unknown";
 
-/** Of a request that was let through; handed back with what it found out. */
+/** What a request has that was let through; it is handed back with what the request found out. */
 export type Pass = number;
 
 export interface Breaker {

@@ -21,7 +21,7 @@ export interface HealthCheck {
 interface HealthCheckOptions {
   /** For the checks alone. */
   readonly engine: Upstream;
-  /** Of the Host field. */
+  /** Value of the Host field. */
   readonly host: string;
   /** Path and query. */
   readonly path: string;

@@ -110,7 +110,7 @@ export type CreateUpstream = (options: {
   readonly url: URL;
   readonly connections: number | undefined;
   readonly timeouts: UpstreamTimeouts;
-  /** Of an https upstream; without it the system's authorities are believed. */
+  /** How an https upstream is known; without it the system's authorities are believed. */
   readonly tls?: UpstreamTls | undefined;
 }) => Upstream;
 

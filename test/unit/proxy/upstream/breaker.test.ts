@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createBreaker, type Pass } from "../../../../src/proxy/upstream/breaker.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 
@@ -26,7 +26,7 @@ function createFixture(options: { failures?: number; openMs?: number; probes?: n
 }
 
 describe("a closed breaker", () => {
-  it("opens when as many connects in a row failed as are configured, and not one sooner", () => {
+  test("opens when as many connects in a row failed as are configured, and not one sooner", () => {
     const { breaker, fail, changes } = createFixture();
     fail(2);
     expect(breaker.state).toBe("closed");
@@ -36,7 +36,7 @@ describe("a closed breaker", () => {
     expect(changes).toEqual(["closed → open"]);
   });
 
-  it("begins the count anew with a connect that was made", () => {
+  test("begins the count anew with a connect that was made", () => {
     const { breaker, fail, passed } = createFixture();
     fail(2);
     breaker.tell(passed(), "made");
@@ -44,7 +44,7 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  it("counts nothing for a request that ended before its connect did", () => {
+  test("counts nothing for a request that ended before its connect did", () => {
     const { breaker, fail, passed } = createFixture();
     fail(2);
     breaker.tell(passed(), "unknown");
@@ -54,7 +54,7 @@ describe("a closed breaker", () => {
 });
 
 describe("an open breaker", () => {
-  it("lets nobody through for its time, says how long that is, and then tries one", async () => {
+  test("lets nobody through for its time, says how long that is, and then tries one", async () => {
     const { breaker, fail, time } = createFixture();
     fail(3);
     await time.advance(4999);
@@ -66,7 +66,7 @@ describe("an open breaker", () => {
     expect(breaker.admit()).toBeUndefined();
   });
 
-  it("hears nothing of requests let through before it opened", async () => {
+  test("hears nothing of requests let through before it opened", async () => {
     const { breaker, fail, passed, time } = createFixture();
     const early = [passed(), passed(), passed()];
     fail(3);
@@ -81,7 +81,7 @@ describe("an open breaker", () => {
 });
 
 describe("a half-open breaker", () => {
-  it("opens for its time again when a probe fails", async () => {
+  test("opens for its time again when a probe fails", async () => {
     const { breaker, fail, passed, time, changes } = createFixture();
     fail(3);
     await time.advance(5000);
@@ -98,7 +98,7 @@ describe("a half-open breaker", () => {
     ]);
   });
 
-  it("closes after as many connects as it has probes, no more at once", async () => {
+  test("closes after as many connects as it has probes, no more at once", async () => {
     const { breaker, fail, passed, time } = createFixture({ probes: 2 });
     fail(3);
     await time.advance(5000);
@@ -110,7 +110,7 @@ describe("a half-open breaker", () => {
     expect([breaker.state, breaker.isShut]).toEqual(["closed", false]);
   });
 
-  it("takes the place back of a probe whose client left", async () => {
+  test("takes the place back of a probe whose client left", async () => {
     const { breaker, fail, passed, time } = createFixture();
     fail(3);
     await time.advance(5000);
@@ -122,7 +122,7 @@ describe("a half-open breaker", () => {
 });
 
 describe("with health checks", () => {
-  it("is open while the upstream is unwell, without probes, and closes when it is well", async () => {
+  test("is open while the upstream is unwell, without probes, and closes when it is well", async () => {
     const { breaker, time } = createFixture();
     breaker.foundUnwell();
     await time.advance(60_000);
@@ -131,7 +131,7 @@ describe("with health checks", () => {
     expect([breaker.state, breaker.isShut]).toEqual(["closed", false]);
   });
 
-  it("stays open past its own time when it opened first and the upstream was found unwell then", async () => {
+  test("stays open past its own time when it opened first and the upstream was found unwell then", async () => {
     const { breaker, fail, time, changes } = createFixture();
     fail(3);
     breaker.foundUnwell();
@@ -141,7 +141,7 @@ describe("with health checks", () => {
   });
 });
 
-it("holds to its specification whatever happens", async () => {
+test("holds to its specification whatever happens", async () => {
   const seed = Number(process.env.SEED ?? Date.now());
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.constant({ kind: "ask" } as const) },

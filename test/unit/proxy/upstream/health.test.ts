@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { type HealthCheck, startHealthCheck } from "../../../../src/proxy/upstream/health.ts";
 import { createUndiciUpstream } from "../../../../src/proxy/upstream/undici/engine.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
@@ -59,7 +59,7 @@ describe("health checks", () => {
     return { raw, time, check, verdicts, next, checked };
   }
 
-  it("ask for the path at once and again after each interval", async () => {
+  test("ask for the path at once and again after each interval", async () => {
     const { raw, next, check, checked } = await start(answering(ok));
     await checked(1);
     await next();
@@ -71,7 +71,7 @@ describe("health checks", () => {
     expect(check.isWell).toBe(true);
   });
 
-  it("find an upstream unwell at the third answer in a row of 400 or more, and well at the second below", async () => {
+  test("find an upstream unwell at the third answer in a row of 400 or more, and well at the second below", async () => {
     const { next, verdicts, check, checked } = await start(
       answering(failing, failing, ok, failing, failing, failing, ok, failing, ok, ok),
     );
@@ -86,7 +86,7 @@ describe("health checks", () => {
     expect([verdicts, check.isWell]).toEqual([[false, true], true]);
   });
 
-  it("take an answer that breaks off, or none in time, for a bad one", async () => {
+  test("take an answer that breaks off, or none in time, for a bad one", async () => {
     let answers = 0;
     const { time, verdicts, next, raw, checked } = await start((connection) => {
       connection.onRequest(() => {
@@ -108,7 +108,7 @@ describe("health checks", () => {
     expect(verdicts).toEqual([false]);
   });
 
-  it("end with the upstream's", async () => {
+  test("end with the upstream's", async () => {
     const { check, raw, time, verdicts } = await start(() => {});
     await check.close();
     await time.advance(60_000);

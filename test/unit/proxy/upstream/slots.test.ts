@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createSlots, type Waiter } from "../../../../src/proxy/upstream/slots.ts";
 
 function createFixture(max: number, queue: number, waitMs = 1000) {
@@ -15,7 +15,7 @@ describe("slots", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("are taken at once until all are, then queued for until the queue is full", () => {
+  test("are taken at once until all are, then queued for until the queue is full", () => {
     const { slots, waiter, heard } = createFixture(2, 1);
     expect(["a", "b", "c", "d"].map((name) => slots.take(waiter(name)))).toEqual([
       "taken",
@@ -27,7 +27,7 @@ describe("slots", () => {
     expect(heard).toEqual([]);
   });
 
-  it("go to those who wait in the order they came, and to nobody between", () => {
+  test("go to those who wait in the order they came, and to nobody between", () => {
     const { slots, waiter, heard } = createFixture(1, 3);
     for (const name of ["a", "b", "c"]) slots.take(waiter(name));
     slots.free();
@@ -40,7 +40,7 @@ describe("slots", () => {
     expect([slots.taken, slots.queued]).toEqual([0, 0]);
   });
 
-  it("are waited for no longer than one may", async () => {
+  test("are waited for no longer than one may", async () => {
     const { slots, waiter, heard } = createFixture(1, 2);
     slots.take(waiter("a"));
     slots.take(waiter("b"));
@@ -56,7 +56,7 @@ describe("slots", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("forget who leaves the queue", async () => {
+  test("forget who leaves the queue", async () => {
     const { slots, waiter, heard } = createFixture(1, 1);
     slots.take(waiter("a"));
     const leaving = waiter("b");
@@ -69,12 +69,12 @@ describe("slots", () => {
     expect(heard).toEqual(["c granted"]);
   });
 
-  it("need no queue", () => {
+  test("need no queue", () => {
     const { slots, waiter } = createFixture(1, 0);
     expect([slots.take(waiter("a")), slots.take(waiter("b"))]).toEqual(["taken", "full"]);
   });
 
-  it("say when nobody waits any more, however they left", async () => {
+  test("say when nobody waits any more, however they left", async () => {
     const { slots, waiter } = createFixture(1, 3);
     const done: string[] = [];
     await slots.unqueued();

@@ -5,20 +5,20 @@ import { portOf } from "../../../../../src/proxy/listen/server.ts";
 import { connectDirect } from "../../../../../src/proxy/upstream/undici/direct-read.ts";
 import { settled, until } from "../../../../support/until.ts";
 
-interface Line {
+interface Pair {
   readonly upstream: Socket;
   readonly socket: Socket;
 }
 
 let server: Server;
-const lines: Line[] = [];
+const pairs: Pair[] = [];
 
-async function open(): Promise<Line> {
+async function open(): Promise<Pair> {
   const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
   const socket = connectDirect({ host: "127.0.0.1", port: portOf(server.address()) });
-  const line = { upstream: await accepted, socket };
-  lines.push(line);
-  return line;
+  const pair = { upstream: await accepted, socket };
+  pairs.push(pair);
+  return pair;
 }
 
 beforeEach(async () => {
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const { socket, upstream } of lines.splice(0)) {
+  for (const { socket, upstream } of pairs.splice(0)) {
     socket.destroy();
     upstream.destroy();
   }
