@@ -1,6 +1,7 @@
 /** What is in the files of certificates and keys: the one rule of the configuration that looks beyond its own file. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { codeOf } from "../../base/errors.ts";
 import { type Finding, type Path, wrong } from "../load/problems.ts";
 import type { Config, UpstreamConfig } from "../schema.ts";
 import { unwise } from "./cutover-checks.ts";
@@ -91,7 +92,7 @@ function fromFile<T>(at: Path, path: string, what: string, parse: (pem: Buffer) 
   try {
     pem = readFileSync(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    const code = codeOf(error) ?? "unknown error";
     return { fault: wrong(at, `expected a file that can be read: ${code}`) };
   }
   try {

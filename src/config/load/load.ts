@@ -3,6 +3,7 @@
  * Every problem is given at once, each with its line and column; nothing is thrown for what is in a file.
  */
 import { createReadStream } from "node:fs";
+import { codeOf } from "../../base/errors.ts";
 import { type CertificateFindings, certificateFindings } from "../checks/certificates.ts";
 import { findingsBetween, warningsBetween } from "../checks/checks.ts";
 import { type EffectiveValue, effectiveValues } from "../effective.ts";
@@ -44,13 +45,9 @@ export async function loadConfig(path: string, env: Environment = process.env): 
       if (Buffer.isBuffer(chunk)) chunks.push(chunk);
     }
   } catch (error) {
-    return refusedWhole(path, `expected a file that can be read: ${codeOf(error)}`);
+    return refusedWhole(path, `expected a file that can be read: ${codeOf(error) ?? "unknown error"}`);
   }
   return readConfig(Buffer.concat(chunks), path, env, (config) => certificateFindings(config, Date.now()));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "unknown error";
 }
 
 function refusedWhole(file: string, message: string): LoadResult {
