@@ -69,6 +69,7 @@ const closeBoundMs = 2000;
 export function createJournal(options: JournalOptions): Journal {
   const { instance, follower, clock, log, timers = systemTimers } = options;
   const backlog = createBacklog(instance, clock);
+  const isWithinRate = createRate(clock);
   const writer = createWriter(options, backlog);
   let isFailing = false;
   let isClosed = false;
@@ -92,23 +93,29 @@ export function createJournal(options: JournalOptions): Journal {
     }
   });
 
-  const told = (add: () => void) => {
+  function add(line: AuditLine): void {
     if (isClosed) return;
-    add();
+    backlog.add(line);
     void work();
-  };
+  }
+
+  /** What is beyond the rate is written with the next line: it is no reason to write. */
+  function addRefused(line: () => AuditLine): void {
+    if (isWithinRate()) add(line());
+    else backlog.omit();
+  }
+
   const now = () => timeText(clock);
   const leave = follower.onSwap(() => void work());
   void work();
 
   return {
     status: () => ({ up: !isFailing, ...backlog.status() }),
-    refused: (refused) => told(() => backlog.addRefused(() => refusedLine(now(), instance, refused))),
-    turnedAway: (turned) => told(() => backlog.addRefused(() => turnedAwayLine(now(), instance, turned))),
-    proposal: (event) => told(() => backlog.add(proposalLine(now(), instance, event))),
-    madeLocally: (made) => told(() => backlog.add(localLine(now(), instance, made))),
-    annotated: (name, version, annotation) =>
-      told(() => backlog.add(annotationLine(name, version, annotation))),
+    refused: (refused) => addRefused(() => refusedLine(now(), instance, refused)),
+    turnedAway: (turned) => addRefused(() => turnedAwayLine(now(), instance, turned)),
+    proposal: (event) => add(proposalLine(now(), instance, event)),
+    madeLocally: (made) => add(localLine(now(), instance, made)),
+    annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {
       leave();
       const bound = new Promise<void>((resolve) => timers.after(closeBoundMs, resolve));
@@ -122,9 +129,10 @@ export function createJournal(options: JournalOptions): Journal {
 
 /** What only this instance knows and is not in the file yet. */
 interface Backlog {
+  /** Adds the line, or counts it where too many wait. */
   add(line: AuditLine): void;
-  /** Adds a line of which others decide how often it comes: beyond the rate it is counted instead. */
-  addRefused(line: () => AuditLine): void;
+  /** Counts a line that is not to be written. */
+  omit(): void;
   isEmpty(): boolean;
   /**
    * Writes all of it; what was written waits no more.
@@ -137,7 +145,6 @@ interface Backlog {
 }
 
 function createBacklog(instance: string, clock: Clock): Backlog {
-  const isWithinRate = createRate(clock);
   let lines: AuditLine[] = [];
   let omitted = 0;
   let omittedInAll = 0;
@@ -147,17 +154,12 @@ function createBacklog(instance: string, clock: Clock): Backlog {
     omittedInAll += 1;
   }
 
-  function add(line: AuditLine): void {
-    if (lines.length < maxWaiting) lines.push(line);
-    else omit();
-  }
-
   return {
-    add,
-    addRefused(line) {
-      if (isWithinRate()) add(line());
+    add(line) {
+      if (lines.length < maxWaiting) lines.push(line);
       else omit();
     },
+    omit,
     isEmpty: () => lines.length === 0 && omitted === 0,
     async writeTo(file) {
       const count = lines.length;
@@ -229,8 +231,9 @@ function createWriter(options: JournalOptions, backlog: Backlog): Writer {
     async write() {
       if (file === undefined && backlog.isEmpty() && behind().length === 0) return;
       file ??= await open();
-      if (await backlog.writeTo(file)) await file.rotateWhenFull(versions);
-      for (const [name, { version }] of behind()) await writeHistory(file, name, version);
+      const to = file;
+      if (await backlog.writeTo(to)) await to.rotateWhenFull(versions);
+      for (const [name, { version }] of behind()) await writeHistory(to, name, version);
     },
     path: () => file?.path,
     async close() {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { createJournal, type Journal, type JournalOptions } from "../../../src/audit/journal.ts";
@@ -152,6 +153,20 @@ test("counts refusals above its rate instead of writing them", async () => {
     .parse(lines.filter(({ kind }) => kind === "omitted"));
   expect(written).toBeGreaterThanOrEqual(200);
   expect(written + omitted.reduce((sum, { refusals }) => sum + refusals, 0)).toBe(300);
+});
+
+test("is not set to writing by refusals above its rate: they are told with the next line", async () => {
+  const standing = { now: () => 0, monotonic: () => 0 };
+  const journal = start({ clock: standing });
+  for (let turn = 0; turn < 200; turn++) journal.refused(refused);
+  await until("they are in the file", () => linesOf(path).length === 201);
+  for (let turn = 0; turn < 50; turn++) journal.refused(refused);
+  await sleep(50);
+  expect(linesOf(path)).toHaveLength(201);
+  expect(journal.status()).toEqual({ up: true, waiting: 0, omitted: 50 });
+  journal.madeLocally(refused);
+  await until("it is in the file", () => linesOf(path).length === 203);
+  expect(linesOf(path).at(-1)).toMatchObject({ kind: "omitted", refusals: 50 });
 });
 
 test("begins a new file at its size, goes on from its versions, keeps so many, and says which it removed", async () => {
