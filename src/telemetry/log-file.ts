@@ -16,6 +16,7 @@
  */
 import { closeSync, mkdirSync, openSync, write as writeFd, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { systemTimers, within } from "../base/clock.ts";
 import { codeOf } from "../base/errors.ts";
 
 const soonMs = 100;
@@ -69,21 +70,12 @@ export function openLogFile(path: string | undefined, isShared: boolean): LogFil
 
 export function createLogFile(options: LogFileOptions): LogFile {
   const { fd, maxBytes = 4 * 1024 * 1024, isShared = false } = options;
-  const waiting = createWaitingLines();
+  const waiting = createWaitingLines(maxBytes);
   const output = createOutput(fd, written);
   let timer: NodeJS.Timeout | undefined;
   /** A line that must not wait came while a write was under way. */
   let urgent = false;
-  let usable = true;
-  let dropped = 0;
   const whenIdle: (() => void)[] = [];
-
-  function accept(line: string, bytes: number, encoding: "latin1" | "utf8"): boolean {
-    const fits = usable && waiting.bytes() + output.bytes() + bytes <= maxBytes;
-    if (fits) waiting.add(line, bytes, encoding);
-    else dropped += 1;
-    return fits;
-  }
 
   function handOver(): void {
     if (output.bytes() > 0) {
@@ -108,55 +100,51 @@ export function createLogFile(options: LogFileOptions): LogFile {
   }
 
   function written(failure: Failure | undefined): void {
-    if (failure !== undefined) fail(failure);
+    if (failure !== undefined) waiting.fail(failure);
     if (urgent || whenIdle.length > 0) handOver();
     else handOverSoon();
-  }
-
-  /** The bytes are lost; when nobody will ever read, so is all that waits. */
-  function fail({ error, lost }: Failure): void {
-    dropped += lineFeeds(lost);
-    if (codeOf(error) !== "EPIPE") return;
-    usable = false;
-    dropped += lineFeeds(waiting.takeAll());
   }
 
   function flushSync(): void {
     // Its thread needs a moment and no turn of the event loop: what follows must not overtake it.
     if (output.bytes() > 0) pause(exitPauseMs);
     const failure = writeWhole(fd, waiting.takeAll());
-    if (failure !== undefined) fail(failure);
+    if (failure !== undefined) waiting.fail(failure);
   }
 
   process.on("exit", flushSync);
 
   return {
     write(line) {
-      if (accept(line, Buffer.byteLength(line), "utf8")) handOver();
+      if (waiting.add(line, Buffer.byteLength(line), "utf8", output.bytes())) handOver();
     },
     writeSoon(line) {
-      if (accept(line, line.length, "latin1") && output.bytes() === 0) handOverSoon();
+      const underWay = output.bytes();
+      if (waiting.add(line, line.length, "latin1", underWay) && underWay === 0) handOverSoon();
     },
-    dropped: () => dropped,
+    dropped: waiting.dropped,
     flushSync,
     async end(withinMs = 1000) {
       const idle = new Promise<void>((resolve) => whenIdle.push(resolve));
       handOver();
-      let limit: NodeJS.Timeout | undefined;
-      await Promise.race([idle, new Promise((resolve) => (limit = setTimeout(resolve, withinMs)))]);
-      clearTimeout(limit);
-      usable = false;
+      await within(withinMs, systemTimers, idle).catch(() => undefined);
+      waiting.refuse();
       process.off("exit", flushSync);
     },
   };
 }
 
-/** Lines as bytes, in the order they came. What was taken is looked at for as long as it is written, and never changed. */
-function createWaitingLines() {
+/**
+ * Lines as bytes, in the order they came, and how many were lost. What was taken is looked at for as long as it is
+ * written, and never changed.
+ */
+function createWaitingLines(maxBytes: number) {
   /** They are between `from` and `to`. */
   let buffer = Buffer.allocUnsafeSlow(2 * soonBytes);
   let from = 0;
   let to = 0;
+  let refuses = false;
+  let dropped = 0;
 
   /** Makes room behind them in another buffer: what was taken of this one may be on its way. */
   function moveOn(bytes: number): void {
@@ -174,10 +162,28 @@ function createWaitingLines() {
 
   return {
     bytes: () => to - from,
-    add(line: string, bytes: number, encoding: "latin1" | "utf8"): void {
+    /** @param underWay how many bytes are not written yet of those taken @returns whether it waits now, or is lost */
+    add(line: string, bytes: number, encoding: "latin1" | "utf8", underWay: number): boolean {
+      if (refuses || to - from + underWay + bytes > maxBytes) {
+        dropped += 1;
+        return false;
+      }
       if (to + bytes > buffer.length) moveOn(bytes);
       to += buffer.write(line, to, encoding);
+      return true;
     },
+    /** From now on every line that comes is lost. */
+    refuse(): void {
+      refuses = true;
+    },
+    /** What was taken is lost; where nobody will ever read, so is all that waits and comes. */
+    fail({ error, lost }: Failure): void {
+      dropped += lineFeeds(lost);
+      if (codeOf(error) !== "EPIPE") return;
+      refuses = true;
+      dropped += lineFeeds(take(to));
+    },
+    dropped: () => dropped,
     takeAll: () => take(to),
     /** As many whole lines as the system keeps in one piece, at least one. */
     takePiece: () => take(from + pieceLength(buffer.subarray(from, to))),

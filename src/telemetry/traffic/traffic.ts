@@ -186,7 +186,7 @@ function createWindow(clock: Pick<Clock, "monotonic">): Window {
       clear(slot.legacy);
       clear(slot.new);
     }
-    return slot?.[side];
+    return side === "legacy" ? slot?.legacy : slot?.new;
   }
 
   return {
@@ -231,15 +231,16 @@ function clear(counts: SideCounts): void {
 
 function count(counts: SideCounts, outcome: Outcome, seconds: number): void {
   if (!countsAsRequest(outcome)) return;
-  add(counts.latencies, latencyBucket(seconds), 1);
+  const bucket = latencyBucket(seconds);
+  counts.latencies[bucket] = (counts.latencies[bucket] ?? 0) + 1;
   counts.requests += 1;
   if (countsAsError(outcome)) counts.errors += 1;
 }
 
 function addForm(counts: SideCounts, { errors, latency }: SideForm): void {
   for (let i = 0; i < latency.length; i += 2) {
-    const requests = latency[i + 1] ?? 0;
-    add(counts.latencies, latency[i] ?? 0, requests);
+    const [bucket = 0, requests = 0] = [latency[i], latency[i + 1]];
+    counts.latencies[bucket] = (counts.latencies[bucket] ?? 0) + requests;
     counts.requests += requests;
   }
   counts.errors += errors;
@@ -251,14 +252,12 @@ function formOf(all: readonly SideCounts[]): SideForm {
   let errorSum = 0;
   for (const { latencies, requests, errors } of all) {
     if (requests === 0) continue;
-    for (let bucket = 0; bucket < latencyBuckets; bucket++) add(sums, bucket, latencies[bucket] ?? 0);
+    for (let bucket = 0; bucket < latencyBuckets; bucket++) {
+      sums[bucket] = (sums[bucket] ?? 0) + (latencies[bucket] ?? 0);
+    }
     errorSum += errors;
   }
   const latency: number[] = [];
   for (const [bucket, sum] of sums.entries()) if (sum > 0) latency.push(bucket, sum);
   return { errors: errorSum, latency };
-}
-
-function add(counts: Float64Array | Uint32Array, index: number, amount: number): void {
-  counts[index] = (counts[index] ?? 0) + amount;
 }
