@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type AdminApi, accepted, createAdminApi } from "../support/admin-api.ts";
 import { type Served, startServe } from "../support/cutover.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { serveYaml } from "../support/serve-yaml.ts";
@@ -16,7 +16,7 @@ let redis: RedisServer;
 let serve: Served;
 let admin: AdminApi;
 
-beforeEach(async () => {
+beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), "cutover-local-workers-"));
   endings.push(() => rm(folder, { recursive: true }));
   redis = await startRedis();
@@ -31,7 +31,15 @@ beforeEach(async () => {
   endings.push(() => serve.kill());
   admin = createAdminApi(serve.admin);
   endings.push(() => admin.close());
-  await admin.set(100, { waitMs: 10_000 });
+});
+afterAll(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+beforeEach(async () => {
+  const isWithFleet = async () => (await admin.view()).scope === "fleet";
+  await eventually("what was done alone to be known", isWithFleet, 10_000);
+  await admin.call("resume");
+  accepted(await admin.set(100, { waitMs: 10_000 }));
   await redis.kill();
   await eventually(
     "the loss to be known",
@@ -39,9 +47,7 @@ beforeEach(async () => {
     10_000,
   );
 });
-afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
-});
+afterEach(() => redis.restart());
 
 /** Sides of requests on connections of their own, which the workers take turns at. */
 async function sidesOf(count: number): Promise<ReadonlySet<string>> {

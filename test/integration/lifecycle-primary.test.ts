@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAdminApi } from "../support/admin-api.ts";
 import { type Served, startServe } from "../support/cutover.ts";
 import { isAlive } from "../support/processes.ts";
@@ -48,12 +48,12 @@ cutovers:
 describe.each(["memory:", "file", "redis"])("with three workers on the store %s", (kind) => {
   let serve: Served;
 
-  beforeEach(async ({ task }) => {
+  beforeAll(async () => {
     const store =
       kind === "redis" ? redis.url : kind === "file" ? `file:${join(folder, "state.json")}` : kind;
-    serve = await startServe({ folder, name: task.id, yaml: yamlOf(store) });
+    serve = await startServe({ folder, name: kind.replace(":", ""), yaml: yamlOf(store) });
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await serve.stop();
   });
 

@@ -2,8 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
 import { type Served, startServe } from "../support/cutover.ts";
@@ -11,6 +10,7 @@ import { failed, type Load, startLoad } from "../support/kept-load.ts";
 import { fallen, scrape, sumOf } from "../support/scrape.ts";
 import { cartsByShopper, type Shape, serveYaml } from "../support/serve-yaml.ts";
 import { type Sides, startSides } from "../support/sides.ts";
+import { until } from "../support/until.ts";
 
 let folder: string;
 let sides: Sides;
@@ -33,16 +33,15 @@ describe.each([1, 2])("with workers %d", (workers) => {
   let load: Load;
 
   const yaml = (more: Partial<Shape> = {}) => serveYaml({ sides, workers, ...more });
-  beforeEach(async ({ task }) => {
-    serve = await startServe({ folder, name: task.id, yaml: yaml() });
+  beforeAll(async () => {
+    serve = await startServe({ folder, name: `workers-${workers}`, yaml: yaml() });
     admin = createAdminApi(serve.admin);
-    load = startLoad(serve.proxy, { perSecond: 500 });
   });
-  afterEach(async () => {
-    await load.stop();
+  afterAll(async () => {
     await admin.close();
     await serve.kill();
   });
+  afterEach(() => load.stop());
 
   const sideOf = async (path: string) => {
     const answer = await fetch(`${serve.proxy}${path}`, { headers: { "x-shopper-id": "somebody" } });
@@ -57,9 +56,41 @@ describe.each([1, 2])("with workers %d", (workers) => {
     return names.parse(await answer.json()).map(({ name }) => name);
   };
 
+  test("a wrong file, and what cannot change while it runs, change nothing and are told with their places", async () => {
+    load = startLoad(serve.proxy, { perSecond: 500 });
+    await admin.set(100);
+    await serve.rewrite(`${yaml({ others: { search: "/search/*" } })}colour: red\n`);
+    serve.signal("SIGHUP");
+    const [wrong] = await serve.said(kept);
+    expect(wrong).toMatchObject({ level: "error", line: expect.any(Number), column: 1, path: "colour" });
+    expect(await configured()).toEqual(["checkout"]);
+
+    await serve.rewrite(
+      yaml({
+        store: `file:${join(folder, "other.json")}`,
+        others: { search: "/search/*" },
+        cutover: ["salt: other", ...cartsByShopper],
+        more: ["prefix: other"],
+        workers: 3,
+      }),
+    );
+    serve.signal("SIGHUP");
+    const lines = await serve.said(kept, 5);
+    const problems = lines.slice(1).map(({ problem }) => String(problem).split(":")[0]);
+    expect(problems.sort()).toEqual(["cutovers.checkout.salt", "prefix", "store", "workers"]);
+    expect(await configured()).toEqual(["checkout"]);
+    expect(await sideOf("/search/1")).toMatchObject({ side: "legacy", decided: undefined });
+    expect(await sideOf("/cart/1")).toEqual({ side: "new", decided: "checkout" });
+
+    await load.stop();
+    expect(failed(load.sent)).toEqual([]);
+  });
+
   test("routes, cutovers and upstreams come and go; totals stay, new series begin at 0, nobody fails", async () => {
     await admin.set(100);
-    await sleep(500);
+    const atFirst = sumOf(await scrape(serve.admin), "cutover_requests_total");
+    load = startLoad(serve.proxy, { perSecond: 500 });
+    await until("the load to be under way", () => load.sent.length > 100, 20_000);
     const before = await scrape(serve.admin);
     const slow = fetch(`${serve.proxy}/cart/1?ms=1500`, { headers: { "x-shopper-id": "somebody" } });
     // Answered on a connection that came after that one's.
@@ -106,35 +137,6 @@ describe.each([1, 2])("with workers %d", (workers) => {
     const end = await scrape(serve.admin);
     expect(sumOf(end, "cutover_inflight_requests")).toBe(0);
     // The load, and what was fetched here: slow, twice /cart or /search.
-    expect(sumOf(end, "cutover_requests_total")).toBe(load.sent.length + 4);
-  });
-
-  test("a wrong file, and what can not change while it runs, change nothing and are told with their places", async () => {
-    await admin.set(100);
-    await serve.rewrite(`${yaml({ others: { search: "/search/*" } })}colour: red\n`);
-    serve.signal("SIGHUP");
-    const [wrong] = await serve.said(kept);
-    expect(wrong).toMatchObject({ level: "error", line: expect.any(Number), column: 1, path: "colour" });
-    expect(await configured()).toEqual(["checkout"]);
-
-    await serve.rewrite(
-      yaml({
-        store: `file:${join(folder, "other.json")}`,
-        others: { search: "/search/*" },
-        cutover: ["salt: other", ...cartsByShopper],
-        more: ["prefix: other"],
-        workers: 3,
-      }),
-    );
-    serve.signal("SIGHUP");
-    const lines = await serve.said(kept, 5);
-    const problems = lines.slice(1).map(({ problem }) => String(problem).split(":")[0]);
-    expect(problems.sort()).toEqual(["cutovers.checkout.salt", "prefix", "store", "workers"]);
-    expect(await configured()).toEqual(["checkout"]);
-    expect(await sideOf("/search/1")).toMatchObject({ side: "legacy", decided: undefined });
-    expect(await sideOf("/cart/1")).toEqual({ side: "new", decided: "checkout" });
-
-    await load.stop();
-    expect(failed(load.sent)).toEqual([]);
+    expect(sumOf(end, "cutover_requests_total") - atFirst).toBe(load.sent.length + 4);
   });
 });

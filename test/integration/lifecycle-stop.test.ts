@@ -1,10 +1,13 @@
-/** The end of an instance and the start of the next one, under load. Under full load: restart-rate.test.ts. */
+/**
+ * The end of an instance and the start of the next one, under load. Under full load: restart-rate.test.ts. Most of it
+ * is waiting, so what one process does and what two workers do is seen side by side.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type Served, startServe } from "../support/cutover.ts";
 import { failed, startLoad } from "../support/kept-load.ts";
@@ -15,6 +18,7 @@ import { type Sides, startSides } from "../support/sides.ts";
 import { type Holder, startHolder } from "../support/socket-holder.ts";
 import { until } from "../support/until.ts";
 
+const rounds = process.env.CUTOVER_BARS === "full" ? 3 : 2;
 const perSecond = 300;
 const health = z.object({ status: z.string() });
 let folder: string;
@@ -26,11 +30,9 @@ beforeAll(async () => {
   sides = await startSides();
 });
 afterAll(async () => {
+  for (const one of processes) await one.kill();
   await sides.stop();
   await rm(folder, { recursive: true });
-});
-afterEach(async () => {
-  for (const one of processes.splice(0)) await one.kill();
 });
 
 async function start(name: string, shape: Partial<Shape>, holder?: Holder): Promise<Served> {
@@ -46,11 +48,11 @@ async function readiness(admin: string): Promise<{ status: number; phase: string
   return { status: answer.status, phase: health.parse(await answer.json()).status };
 }
 
-describe.each([1, 2])("with workers %d", (workers) => {
-  test("SIGTERM: readiness goes first, and who leaves when it does has no request fail", async () => {
+describe.concurrent.each([1, 2])("with workers %d", (workers) => {
+  test.sequential("SIGTERM: readiness goes first, and who leaves when it does has no request fail", async () => {
     const serve = await start(`drain-${workers}`, {
       workers,
-      more: ["drain: { delay: 700ms, idle: 2s, grace: 5s }"],
+      more: ["drain: { delay: 700ms, idle: 1s, grace: 5s }"],
     });
     const pids = [serve.pid, ...(await serve.workers())];
     expect(await readiness(serve.admin)).toEqual({ status: 200, phase: "ready" });
@@ -72,7 +74,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
-  test("SIGTERM without a delay: what is on an open connection is answered and closes it", async () => {
+  test.sequential("SIGTERM without a delay: what is on an open connection is answered and closes it", async () => {
     const serve = await start(`open-${workers}`, { workers });
     const slow = Array.from({ length: 20 }, (_, i) => fetch(`${serve.proxy}/cart/${i}?ms=${2000 + 50 * i}`));
     // A connection nobody has accepted yet is reset when the listener closes: that is what a delay is for.
@@ -84,7 +86,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
     expect(await serve.exit).toBe(0);
   });
 
-  test("what outlives the grace is cut, and the process ends", async () => {
+  test.sequential("what outlives the grace is cut, and the process ends", async () => {
     const serve = await start(`grace-${workers}`, { workers, more: ["drain: { grace: 500ms }"] });
     const pids = [serve.pid, ...(await serve.workers())];
     const cut = fetch(`${serve.proxy}/cart/1?ms=20000`).then(
@@ -100,18 +102,18 @@ describe.each([1, 2])("with workers %d", (workers) => {
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
-  test("restarts on sockets that are handed over fail no request: old and new on one port, the file store too", async () => {
+  test.sequential("restarts on sockets that are handed over fail no request: old and new on one port, the file store too", async () => {
     const holder = await startHolder(2);
     const [proxyPort, adminPort] = holder.ports;
     const store = `file:${join(folder, `state-${workers}.json`)}`;
     const name = `sockets-${workers}`;
-    const options = { workers, store, more: ["drain: { idle: 5s }"] };
+    const options = { workers, store, more: ["drain: { idle: 2s }"] };
     let serve = await start(name, options, holder);
     const address = `http://127.0.0.1:${proxyPort}`;
     expect(serve.proxy).toBe(address);
     expect(serve.admin).toBe(`http://127.0.0.1:${adminPort}`);
     const load = startLoad(address, { perSecond });
-    for (let round = 1; round <= 3; round++) {
+    for (let round = 1; round <= rounds; round++) {
       await sleep(700);
       const old = serve;
       old.signal("SIGTERM");
@@ -123,7 +125,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
     await load.stop();
     const slowest = Math.max(...load.sent.map(({ begunAt, endedAt }) => endedAt - begunAt));
     console.log(
-      `restart on a handed-over socket ×3, workers ${workers}: ${failed(load.sent).length} of ${load.sent.length} failed, slowest ${slowest.toFixed(0)} ms`,
+      `restart on a handed-over socket ×${rounds}, workers ${workers}: ${failed(load.sent).length} of ${load.sent.length} failed, slowest ${slowest.toFixed(0)} ms`,
       new Set(failed(load.sent).map(({ fault }) => fault)),
     );
     expect(failed(load.sent)).toEqual([]);
@@ -133,7 +135,7 @@ describe.each([1, 2])("with workers %d", (workers) => {
   });
 });
 
-test("a start waits for a port that an earlier process still holds, and says so when it does not come free", async () => {
+test.concurrent("a start waits for a port that an earlier process still holds, and says so when it does not come free", async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
   const { port } = z.object({ port: z.int() }).parse(taken.address());
