@@ -9,7 +9,7 @@
  *   acknowledge  after each swap, when the store is back, and each second: the lease is three. One that failed is
  *                tried again after the next read
  *   failure      a store out of reach changes nothing but `contact()`; the next read that succeeds is a full one
- *   stale        counted from the contact that counts (heartbeat.ts, and why: completion.ts)
+ *   stale        counted from the contact that counts (contact.ts, and why: completion.ts)
  *   local        what was changed on this instance alone (local-changes.ts) lowers all that is read, and is offered to
  *                the store after each answered read, until the store has accepted it
  *
@@ -17,23 +17,18 @@
  */
 
 import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
-import { coalesce } from "../../base/coalesce.ts";
-import { StoreUnavailable } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { WhenStale } from "../rules/completion.ts";
-import { initialState } from "../rules/model.ts";
-import { type Announcement, accept, type LastGood, successionOf } from "../rules/succession.ts";
-import type { Loaded, Store } from "../store/port.ts";
-import { createHeartbeat, heartbeatMs } from "./heartbeat.ts";
-import { createLocalChanges, type LocalWrites } from "./local-changes.ts";
-import { createFollowReport } from "./report.ts";
-import { type Following, type Snapshot, sameIn, snapshotOf } from "./snapshot.ts";
+import type { InstanceRecord, WhenStale } from "../rules/completion.ts";
+import { type Announcement, accept, successionOf } from "../rules/succession.ts";
+import type { Store } from "../store/port.ts";
+import { answerBoundMs, createHeartbeat, createReading, type Heartbeat, type Reading } from "./contact.ts";
+import { createLocalChanges, type LocalChanges, type LocalWrites } from "./local-changes.ts";
+import { createFollowReport, type FollowReport } from "./report.ts";
+import { type Basis, createInForce, type Following, type InForce, stateIn } from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
 /** Leaves time to spare of the second in which a hand edit must be followed. */
 export const defaultPollMs = 700;
-/** How long a start, or whoever asked for a refresh, waits for the store. */
-const answerBoundMs = 2000;
 const stopBoundMs = 1000;
 
 export interface FollowerOptions {
@@ -59,8 +54,6 @@ export interface FollowerOptions {
   readonly snapshotFile?: SnapshotFile | undefined;
   /** A content written by hand is refused; once each. */
   readonly onRejected?: (name: string) => void;
-  /** The store had lost the cutover and was given it back. */
-  readonly onRestored?: (name: string) => void;
   /** The store had lost a change that was accepted. */
   readonly onRegressed?: (name: string) => void;
   readonly pollMs?: number;
@@ -88,210 +81,185 @@ export interface Follower extends Following, LocalWrites {
   stop(): Promise<void>;
 }
 
+/** A follower's parts, and where it is in its life. */
+interface Parts {
+  readonly options: FollowerOptions;
+  readonly timers: Timers;
+  readonly report: FollowReport;
+  readonly inForce: InForce;
+  readonly heartbeat: Heartbeat;
+  readonly local: LocalChanges;
+  readonly reading: Reading;
+  readonly life: { phase: "starting" | "following" | "stopped"; unsubscribe: () => void };
+  /** Goes on to these, keeps them in the file, and tells the fleet of a swap. */
+  readonly take: (next: Partial<Basis>, owesRecord?: boolean) => void;
+}
+
 export function createFollower(options: FollowerOptions): Follower {
-  const { store, instance, clock, snapshotFile } = options;
+  const parts = createParts(options);
+  const { inForce, heartbeat, local, reading, life, timers } = parts;
+  const { clock } = options;
+  return {
+    current: inForce.current,
+    onSwap: inForce.onSwap,
+    contact: reading.contact,
+    isStale: (afterMs) => clock.monotonic() - heartbeat.inContactMs() > afterMs,
+    inContactAgoMs: () => clock.monotonic() - heartbeat.inContactMs(),
+    pendingLocally: local.pendingLocally,
+    keptLocally: local.keptLocally,
+    makeLocally(asked) {
+      const applied = local.makeLocally(asked);
+      if (reading.contact().up) void local.offer();
+      return applied;
+    },
+    refresh: () => within(answerBoundMs, timers, reading.load()).catch(() => undefined),
+    start: () => start(parts),
+    follow: (names) => follow(parts, names),
+    announce() {
+      if (life.phase === "following") void heartbeat.write();
+    },
+    stop: () => stop(parts),
+  };
+}
+
+function createParts(options: FollowerOptions): Parts {
+  const { store, clock, snapshotFile, log, instance } = options;
   const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
-  const { versions = (own) => own } = options;
-  const report = createFollowReport({
-    log: options.log,
-    onRejected: options.onRejected ?? (() => {}),
-    onRestored: options.onRestored ?? (() => {}),
-    onRegressed: options.onRegressed ?? (() => {}),
+  const { onRejected = () => {}, onRegressed = () => {} } = options;
+  const report = createFollowReport({ log, onRejected, onRegressed });
+  const life: Parts["life"] = { phase: "starting", unsubscribe: () => {} };
+  const inForce = createInForce({
+    names: options.names,
+    onSwapped: report.swapped,
+    onListenerFailed: report.listenerFailed,
   });
-  const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
+  const heartbeat = createHeartbeat({
+    store,
+    timers,
+    record: () => recordOf(options, inForce),
+    onWritten: report.listed,
+    onFailed: report.notListed,
+  });
 
-  let names = options.names;
-  let lastGood: LastGood = new Map();
-  let snapshot = snapshotOf(names, lastGood);
-  let contact: "none" | "up" | "lost" = "none";
-  let lastContactMs = clock.monotonic();
-  /** When the last answered read was sent. */
-  let lastReadMs = Number.NEGATIVE_INFINITY;
-  let phase: "starting" | "following" | "stopped" = "starting";
-  let unsubscribe = () => {};
-  let cancelPoll = () => {};
-  let cancelOverdue = () => {};
+  function take(next: Partial<Basis>, owesRecord = false): void {
+    const swapped = inForce.take(next);
+    snapshotFile?.keep(inForce.basis().lastGood);
+    if (life.phase === "following" && (swapped || owesRecord)) void heartbeat.write();
+  }
 
+  const { basis } = inForce;
   const local = createLocalChanges({
     store,
     instance: instance.id,
     clock,
     timers,
-    log: options.log,
+    log,
     snapshotFile,
-    lastGood: () => lastGood,
-    onAccepted(name, state) {
-      const kept = lastGood.get(name);
-      const isNews = names.includes(name) && (kept === undefined || state.version >= kept.version);
-      take(isNews ? new Map(lastGood).set(name, state) : lastGood);
-    },
+    basis,
+    take,
   });
-
-  const load = coalesce(async () => {
-    if (isStopped()) return;
-    cancelPoll();
-    cancelOverdue = timers.after(answerBoundMs, () => lost(new StoreUnavailable("no answer in time")));
-    const sentMs = clock.monotonic();
-    const asked = lastGood;
-    try {
-      answered(await store.load(names, asked), asked, sentMs);
-    } catch (error) {
-      lost(error);
-    } finally {
-      cancelOverdue();
-    }
-    if (!isStopped()) cancelPoll = timers.after(pollMs * (0.75 + 0.25 * random()), () => void load());
-  });
-
-  function answered(loaded: Loaded, asked: LastGood, sentMs: number): void {
-    if (isStopped()) return;
-    const away = clock.monotonic() - lastContactMs;
-    const isBack = contact !== "up";
-    if (contact === "lost") report.back(away);
-    contact = "up";
-    lastContactMs = clock.monotonic();
-    lastReadMs = sentMs;
-    report.found(loaded);
-    // A contact that has not counted for long is made to count now, not at the next heartbeat.
-    const isLongAgo = sentMs - heartbeat.inContactMs() > 2 * heartbeatMs;
-    const { states, steppedBack, isOutrun } = accept(names, asked, lastGood, loaded);
-    for (const { name, kept, offered } of steppedBack) report.steppedBack(name, kept, offered);
-    take(states, isBack || heartbeat.isOwed() || isLongAgo);
-    if (isOutrun) void load();
-    void local.offer();
-  }
-
-  function take(next: LastGood, owesRecord = false): void {
-    const swapped = adopt(next);
-    snapshotFile?.keep(lastGood);
-    if (phase === "following" && (swapped || owesRecord)) void heartbeat.write();
-  }
-
-  function lost(error: unknown): void {
-    if (isStopped()) return;
-    if (contact !== "lost") report.lost(error);
-    contact = "lost";
-  }
-
-  function heard(news?: Announcement): void {
-    const isOurs = news === undefined || names.includes(news.name);
-    if (phase === "stopped" || !isOurs) return;
-    const told = news === undefined ? news : { ...news, isSure: news.isSure && contact === "up" };
-    const how = phase === "following" && told ? successionOf(lastGood.get(told.name), told) : "ask";
-    if (how === "ask") void load();
-    else if (how === "follow" && told) take(new Map(lastGood).set(told.name, told.state));
-  }
-
-  /** @returns whether the snapshot was swapped */
-  function adopt(next: LastGood): boolean {
-    lastGood = next;
-    const previous = snapshot;
-    const candidate = snapshotOf(names, local.over(next), local.names());
-    const changed = names.filter((name) => !sameIn(name, previous, candidate));
-    if (changed.length === 0 && names.length === previous.states.size) return false;
-    snapshot = candidate;
-    for (const name of changed) report.swapped(name, stateIn(previous, name), stateIn(candidate, name));
-    for (const listener of [...listeners]) {
-      try {
-        listener(candidate, previous);
-      } catch (error) {
-        report.listenerFailed(error);
-      }
-    }
-    return true;
-  }
-
-  const heartbeat = createHeartbeat({
+  const reading = createReading({
     store,
+    clock,
     timers,
-    lastReadMs: () => lastReadMs,
-    record: () => ({
-      ...instance,
-      seenAt: new Date(clock.now()).toISOString(),
-      versions: versions(Object.fromEntries(names.map((name) => [name, stateIn(snapshot, name).version]))),
-      traffic: options.traffic(),
-      ...(options.whenStale === undefined ? {} : { stale: options.whenStale() }),
-    }),
-    onWritten: report.listed,
-    onFailed(error) {
-      // A lost store is said once, by the reading side.
-      if (contact === "up") report.notListed(error);
+    pollMs,
+    random,
+    basis,
+    onLost: report.lost,
+    onAnswered({ loaded, asked, sentMs, isBack, awayMs }) {
+      if (awayMs !== undefined) report.back(awayMs);
+      report.found(loaded);
+      heartbeat.answered(sentMs);
+      const { names, lastGood } = basis();
+      const { states, steppedBack, isOutrun } = accept(names, asked, lastGood, loaded);
+      for (const { name, kept, offered } of steppedBack) report.steppedBack(name, kept, offered);
+      take({ lastGood: states }, isBack || heartbeat.isOwed());
+      void local.offer();
+      return isOutrun;
     },
   });
+  return { options, timers, report, inForce, heartbeat, local, reading, life, take };
+}
 
-  function isStopped(): boolean {
-    return phase === "stopped";
-  }
-
+function recordOf(
+  { instance, clock, versions, traffic, whenStale }: FollowerOptions,
+  inForce: InForce,
+): InstanceRecord {
+  const snapshot = inForce.current();
+  const own = Object.fromEntries(
+    inForce.basis().names.map((name) => [name, stateIn(snapshot, name).version]),
+  );
   return {
-    current: () => snapshot,
-    onSwap(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    contact: () => ({ up: contact === "up", stalenessMs: clock.monotonic() - lastContactMs }),
-    isStale: (afterMs) => clock.monotonic() - heartbeat.inContactMs() > afterMs,
-    pendingLocally: local.pending,
-    keptLocally: local.kept,
-    makeLocally(asked) {
-      const applied = local.make(asked, lastGood);
-      take(lastGood);
-      if (contact === "up") void local.offer();
-      return applied;
-    },
-    refresh: () => within(answerBoundMs, timers, load()).catch(() => undefined),
-
-    async start() {
-      const kept = await snapshotFile?.read();
-      if (isStopped()) return;
-      if (kept !== undefined) {
-        local.recall([...kept.local.values()].filter(({ name }) => names.includes(name)));
-        adopt(new Map([...kept.states].filter(([name]) => names.includes(name))));
-      }
-      unsubscribe = store.subscribe(heard);
-      await within(answerBoundMs, timers, load()).catch(lost);
-      if (isStopped()) return;
-      phase = "following";
-      if (contact === "up") {
-        await within(answerBoundMs, timers, heartbeat.write()).catch(report.notListed);
-      } else {
-        report.startedWithoutStore(names.filter((name) => !lastGood.has(name)));
-        void heartbeat.write();
-      }
-    },
-
-    async follow(next) {
-      const kept = await snapshotFile?.read();
-      names = next;
-      const unknown = [...(kept?.states ?? [])].filter(
-        ([name]) => names.includes(name) && !lastGood.has(name),
-      );
-      take(new Map([...lastGood, ...unknown]));
-      await within(answerBoundMs, timers, load()).catch(() => undefined);
-    },
-
-    announce() {
-      if (phase === "following") void heartbeat.write();
-    },
-
-    inContactAgoMs: () => clock.monotonic() - heartbeat.inContactMs(),
-
-    async stop() {
-      if (isStopped()) return;
-      phase = "stopped";
-      unsubscribe();
-      for (const cancel of [cancelPoll, cancelOverdue]) cancel();
-      heartbeat.stop();
-      // A record under way must land before it is withdrawn, or it would outlive the instance.
-      await within(stopBoundMs, timers, heartbeat.write()).catch(() => undefined);
-      await within(stopBoundMs, timers, store.leave(instance.id)).catch(report.notWithdrawn);
-      if (snapshotFile !== undefined) {
-        await within(stopBoundMs, timers, snapshotFile.settled()).catch(() => undefined);
-      }
-    },
+    ...instance,
+    seenAt: new Date(clock.now()).toISOString(),
+    versions: versions?.(own) ?? own,
+    traffic: traffic(),
+    ...(whenStale === undefined ? {} : { stale: whenStale() }),
   };
 }
 
-function stateIn(snapshot: Snapshot, name: string) {
-  return snapshot.states.get(name) ?? initialState();
+/** A hint has come: what it tells is followed as it is told, where that is safe; else the store is read. */
+function heard({ inForce, reading, life, take }: Parts, announced?: Announcement): void {
+  const { names, lastGood } = inForce.basis();
+  if (life.phase === "stopped" || (announced !== undefined && !names.includes(announced.name))) return;
+  if (announced === undefined || life.phase !== "following") return void reading.load();
+  const told = { ...announced, isSure: announced.isSure && reading.contact().up };
+  const how = successionOf(lastGood.get(told.name), told);
+  if (how === "ask") void reading.load();
+  else if (how === "follow") take({ lastGood: new Map(lastGood).set(told.name, told.state) });
+}
+
+async function start(parts: Parts): Promise<void> {
+  const { options, timers, report, inForce, heartbeat, local, reading, life } = parts;
+  const kept = await options.snapshotFile?.read();
+  if (life.phase === "stopped") return;
+  if (kept !== undefined) {
+    const { names } = inForce.basis();
+    inForce.take({
+      local: local.recalled([...kept.local.values()].filter(({ name }) => names.includes(name))),
+      lastGood: new Map([...kept.states].filter(([name]) => names.includes(name))),
+    });
+  }
+  life.unsubscribe = options.store.subscribe((announced) => heard(parts, announced));
+  await within(answerBoundMs, timers, reading.load()).catch(reading.lost);
+  if (isStopped(parts)) return;
+  life.phase = "following";
+  if (reading.contact().up) {
+    await within(answerBoundMs, timers, heartbeat.write()).catch(report.notListed);
+  } else {
+    const { names, lastGood } = inForce.basis();
+    report.startedWithoutStore(names.filter((name) => !lastGood.has(name)));
+    void heartbeat.write();
+  }
+}
+
+async function follow(
+  { options, timers, inForce, reading, take }: Parts,
+  names: readonly string[],
+): Promise<void> {
+  const kept = await options.snapshotFile?.read();
+  const { lastGood } = inForce.basis();
+  const unknown = [...(kept?.states ?? [])].filter(([name]) => names.includes(name) && !lastGood.has(name));
+  take({ names, lastGood: new Map([...lastGood, ...unknown]) });
+  await within(answerBoundMs, timers, reading.load()).catch(() => undefined);
+}
+
+async function stop({ options, timers, report, heartbeat, reading, life }: Parts): Promise<void> {
+  if (life.phase === "stopped") return;
+  life.phase = "stopped";
+  life.unsubscribe();
+  reading.stop();
+  heartbeat.stop();
+  const { store, instance, snapshotFile } = options;
+  // A record under way must land before it is withdrawn, or it would outlive the instance.
+  await within(stopBoundMs, timers, heartbeat.write()).catch(() => undefined);
+  await within(stopBoundMs, timers, store.leave(instance.id)).catch(report.notWithdrawn);
+  if (snapshotFile !== undefined) {
+    await within(stopBoundMs, timers, snapshotFile.settled()).catch(() => undefined);
+  }
+}
+
+/** Asked anew: it may have been stopped while something was awaited. */
+function isStopped({ life }: Parts): boolean {
+  return life.phase === "stopped";
 }

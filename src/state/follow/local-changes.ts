@@ -9,15 +9,15 @@ import { coalesce } from "../../base/coalesce.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import {
   covers,
-  inForce,
+  type Judged,
   judgeLocally,
   type LocalChange,
   type LocalRequest,
   reconciledReason,
 } from "../rules/ceiling.ts";
-import { type Applied, type CutoverState, initialState } from "../rules/model.ts";
-import type { LastGood } from "../rules/succession.ts";
+import { type Applied, initialState } from "../rules/model.ts";
 import type { Store } from "../store/port.ts";
+import type { Basis } from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
 /** How long the answer to a local change waits for the disk; the change is in force before. */
@@ -36,16 +36,9 @@ export interface LocalWrites {
   pendingLocally(name: string): readonly LocalChange[];
 }
 
-interface LocalChanges {
-  make(asked: Omit<LocalRequest, "at">, lastGood: LastGood): Applied;
-  pending(name: string): readonly LocalChange[];
-  kept(): Promise<void>;
-  /** The names of the cutovers with such changes. */
-  names(): ReadonlySet<string>;
-  /** Takes back into force what the snapshot file held. */
-  recall(changes: readonly LocalChange[]): void;
-  /** The states of the store, each lowered to the changes made here. */
-  over(lastGood: LastGood): LastGood;
+export interface LocalChanges extends LocalWrites {
+  /** The pending changes with those that the snapshot file held: to be taken back into force. */
+  recalled(kept: readonly LocalChange[]): readonly LocalChange[];
   /** Offers all to the store; free when there are none. Never rejects. */
   offer(): Promise<void>;
 }
@@ -57,108 +50,105 @@ interface LocalChangesOptions {
   readonly timers: Timers;
   readonly log: Log;
   readonly snapshotFile: Pick<SnapshotFile, "keepLocal" | "dropLocal" | "settled"> | undefined;
-  readonly lastGood: () => LastGood;
-  /** The store has accepted one: its state must be followed in the same turn, since the change itself is given up. */
-  readonly onAccepted: (name: string, state: CutoverState) => void;
+  readonly basis: () => Basis;
+  /** Brings into force what has become of the changes, and of the state that the store has accepted. */
+  readonly take: (next: Partial<Basis>) => void;
 }
 
 export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
-  const { store, instance, clock, timers, log, snapshotFile } = options;
-  let changes: readonly LocalChange[] = [];
+  const { timers, log, snapshotFile, basis, take } = options;
   let failing = false;
 
-  const pending = (name: string) => changes.filter((change) => change.name === name);
-
   const offer = coalesce(async () => {
-    for (const change of changes) {
+    for (const change of basis().local) {
       try {
-        await reconcile(change);
+        await reconcile(options, change);
         failing = false;
       } catch (error) {
-        if (!failing) {
-          log.warn(
-            { error: errorText(error) },
-            "a local change could not be reconciled yet: it stays in force",
-          );
-        }
+        const text = "a local change could not be reconciled yet: it stays in force";
+        if (!failing) log.warn({ error: errorText(error) }, text);
         failing = true;
         return;
       }
     }
   });
 
-  async function reconcile(change: LocalChange): Promise<void> {
-    const { id, name, ceiling, by, requestId } = change;
-    const lastGood = options.lastGood().get(name);
-    const applied = await store.apply({
-      id,
-      name,
-      change: { action: "reconciled", ceiling },
-      actor: { name: by, role: "responder" },
-      reason: reconciledReason(change),
-      origin: { via: "reconciled", requestId },
-      ...(lastGood === undefined ? {} : { lastGood }),
-    });
-    const { state } = applied;
-    const said = { cutover: name, action: change.action, by, at: change.at, version: state.version };
-    if (applied.accepted && !covers(state, change)) {
-      log.error(
-        said,
-        "the store accepted a local change and stands above it: the change stays in force here",
-      );
-      return;
-    }
-    if (!applied.accepted && applied.code !== "closed") throw new Error(`refused: ${applied.code}`);
-    changes = changes.filter((each) => each !== change);
-    snapshotFile?.dropLocal(id);
-    if (applied.accepted) log.warn({ ...said, changed: applied.changed }, "a local change was reconciled");
-    else log.error(said, "a local change was dropped: legacy has been closed for good meanwhile");
-    options.onAccepted(name, state);
-  }
-
   return {
-    pending,
-    kept: () => within(keepBoundMs, timers, snapshotFile?.settled() ?? Promise.resolve()).catch(() => {}),
-    names: () => new Set(changes.map(({ name }) => name)),
-
-    make(asked, lastGood) {
-      const { name, action, actor } = asked;
-      const known = lastGood.get(name) ?? initialState();
-      const request = { ...asked, at: new Date(clock.now()).toISOString() };
-      const origin = { id: randomUUID(), instance };
-      const { applied, made } = judgeLocally(known, pending(name), request, origin);
-      if (made !== undefined) {
-        changes = [...changes, made];
-        snapshotFile?.keepLocal(made);
-        const kept =
-          snapshotFile === undefined ? "in memory only: there is no snapshot file" : "snapshot file";
-        log.warn(
-          { cutover: name, action, by: actor.name, version: known.version, kept },
-          "changed on this instance alone, until the store accepts it",
-        );
-      }
+    pendingLocally: (name) => basis().local.filter((change) => change.name === name),
+    keptLocally: () =>
+      within(keepBoundMs, timers, snapshotFile?.settled() ?? Promise.resolve()).catch(() => {}),
+    makeLocally(asked) {
+      const { applied, made } = judged(options, asked);
+      if (made !== undefined) take({ local: [...basis().local, made] });
       return applied;
     },
-
-    recall(kept) {
-      const ids = new Set(changes.map(({ id }) => id));
-      changes = [...kept.filter(({ id }) => !ids.has(id)), ...changes];
+    recalled(kept) {
+      const { local } = basis();
+      const ids = new Set(local.map(({ id }) => id));
       for (const { name, action, by, at } of kept) {
         log.warn({ cutover: name, action, by, at }, "a local change of before is in force again");
       }
+      return [...kept.filter(({ id }) => !ids.has(id)), ...local];
     },
-
-    over(lastGood) {
-      if (changes.length === 0) return lastGood;
-      const lowered = new Map(lastGood);
-      for (const name of new Set(changes.map((change) => change.name))) {
-        lowered.set(name, inForce(lastGood.get(name) ?? initialState(), pending(name)));
-      }
-      return lowered;
-    },
-
     offer: async () => {
-      if (changes.length > 0) await offer();
+      if (basis().local.length > 0) await offer();
     },
   };
+}
+
+/** Judges the change over what is in force here, and has it kept and logged when it is made. */
+function judged(
+  { instance, clock, log, snapshotFile, basis }: LocalChangesOptions,
+  asked: Omit<LocalRequest, "at">,
+): Judged {
+  const { name, action, actor } = asked;
+  const { lastGood, local } = basis();
+  const known = lastGood.get(name) ?? initialState();
+  const pending = local.filter((change) => change.name === name);
+  const request = { ...asked, at: new Date(clock.now()).toISOString() };
+  const found = judgeLocally(known, pending, request, { id: randomUUID(), instance });
+  if (found.made !== undefined) {
+    snapshotFile?.keepLocal(found.made);
+    const kept = snapshotFile === undefined ? "in memory only: there is no snapshot file" : "snapshot file";
+    log.warn(
+      { cutover: name, action, by: actor.name, version: known.version, kept },
+      "changed on this instance alone, until the store accepts it",
+    );
+  }
+  return found;
+}
+
+/** Offers one to the store; gives it up in the same turn in which the state that the store accepted is followed. */
+async function reconcile(
+  { store, log, snapshotFile, basis, take }: LocalChangesOptions,
+  change: LocalChange,
+): Promise<void> {
+  const { id, name, ceiling, by, requestId } = change;
+  const asked = basis().lastGood.get(name);
+  const applied = await store.apply({
+    id,
+    name,
+    change: { action: "reconciled", ceiling },
+    actor: { name: by, role: "responder" },
+    reason: reconciledReason(change),
+    origin: { via: "reconciled", requestId },
+    ...(asked === undefined ? {} : { lastGood: asked }),
+  });
+  const { state } = applied;
+  const said = { cutover: name, action: change.action, by, at: change.at, version: state.version };
+  if (applied.accepted && !covers(state, change)) {
+    log.error(said, "the store accepted a local change and stands above it: the change stays in force here");
+    return;
+  }
+  if (!applied.accepted && applied.code !== "closed") throw new Error(`refused: ${applied.code}`);
+  snapshotFile?.dropLocal(id);
+  if (applied.accepted) log.warn({ ...said, changed: applied.changed }, "a local change was reconciled");
+  else log.error(said, "a local change was dropped: legacy has been closed for good meanwhile");
+  const { names, lastGood, local } = basis();
+  const kept = lastGood.get(name);
+  const isLater = names.includes(name) && (kept === undefined || state.version >= kept.version);
+  take({
+    local: local.filter((each) => each !== change),
+    ...(isLater ? { lastGood: new Map(lastGood).set(name, state) } : {}),
+  });
 }

@@ -8,7 +8,7 @@ import type { CutoverState } from "../rules/model.ts";
 import { percentToNumber } from "../rules/percent.ts";
 import type { Loaded, Regression, Rejection } from "../store/port.ts";
 
-interface FollowReport {
+export interface FollowReport {
   swapped(name: string, from: CutoverState, to: CutoverState): void;
   /** What one load has found beside the states, all of it. */
   found(loaded: Omit<Loaded, "states">): void;
@@ -26,15 +26,14 @@ interface FollowReportOptions {
   readonly log: Log;
   /** Once for each content written by hand that is refused. */
   readonly onRejected: (name: string) => void;
-  /** Once for each time the store had lost a cutover and was given it back. */
-  readonly onRestored: (name: string) => void;
   /** Once for each change that the store had lost. */
   readonly onRegressed: (name: string) => void;
 }
 
 export function createFollowReport(options: FollowReportOptions): FollowReport {
-  const { log, onRejected, onRestored, onRegressed } = options;
+  const { log, onRejected, onRegressed } = options;
   let refused: ReadonlySet<string> = new Set();
+  let isUp = false;
   let unlisted = false;
   const steps = new Map<string, string>();
 
@@ -68,9 +67,9 @@ export function createFollowReport(options: FollowReportOptions): FollowReport {
       );
     },
     found({ rejections, restored, regressions = [] }) {
+      isUp = true;
       for (const name of restored) {
         log.warn({ cutover: name }, "the store had lost the cutover: given back from the last good state");
-        onRestored(name);
       }
       for (const regression of regressions) regressed(regression);
       rejected(rejections);
@@ -82,6 +81,7 @@ export function createFollowReport(options: FollowReportOptions): FollowReport {
       log.error({ cutover: name, kept, offered }, "the store offered an older version: not followed");
     },
     lost(error) {
+      isUp = false;
       log.warn({ error: errorText(error) }, "store out of reach: the last good state stays in force");
     },
     back(awayMs) {
@@ -102,6 +102,8 @@ export function createFollowReport(options: FollowReportOptions): FollowReport {
       unlisted = false;
     },
     notListed(error) {
+      // A lost store is said once, by the reading side.
+      if (!isUp) return;
       if (!unlisted) log.warn({ error: errorText(error) }, "instance record could not be written");
       unlisted = true;
     },

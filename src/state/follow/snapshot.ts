@@ -1,4 +1,5 @@
-/** What every instance decides by: one immutable object, swapped whole (follow.ts). */
+/** What every instance decides by: one immutable object, swapped whole. */
+import { inForce, type LocalChange } from "../rules/ceiling.ts";
 import { sameState } from "../rules/lineage.ts";
 import { type CutoverState, initialState } from "../rules/model.ts";
 import type { LastGood } from "../rules/succession.ts";
@@ -27,13 +28,75 @@ export interface Following {
   refresh(): Promise<void>;
 }
 
-/** The last good states of the named cutovers; one of which nothing is known stands at percent 0, open. */
-export function snapshotOf(
-  names: readonly string[],
-  lastGood: LastGood,
-  local: ReadonlySet<string> = new Set(),
-): Snapshot {
-  return { states: new Map(names.map((name) => [name, lastGood.get(name) ?? initialState()])), local };
+/** What the snapshot is made of. */
+export interface Basis {
+  /** Of every configured cutover. */
+  readonly names: readonly string[];
+  /** The store's. */
+  readonly lastGood: LastGood;
+  /** Made on this instance alone, and not accepted by the store yet; oldest first. */
+  readonly local: readonly LocalChange[];
+}
+
+/** What is in force on this instance, and what it is made of. */
+export interface InForce extends Pick<Following, "current" | "onSwap"> {
+  basis(): Basis;
+  /** Goes on to these. @returns whether the snapshot was swapped; its listeners have heard of it then */
+  take(next: Partial<Basis>): boolean;
+}
+
+interface InForceOptions {
+  readonly names: readonly string[];
+  /** Of each cutover that differs, before the listeners hear of it. */
+  readonly onSwapped: (name: string, from: CutoverState, to: CutoverState) => void;
+  readonly onListenerFailed: (error: unknown) => void;
+}
+
+export function createInForce({ names, onSwapped, onListenerFailed }: InForceOptions): InForce {
+  const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
+  let basis: Basis = { names, lastGood: new Map(), local: [] };
+  let snapshot = snapshotOf(basis);
+  return {
+    current: () => snapshot,
+    basis: () => basis,
+    onSwap(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    take(next) {
+      basis = { ...basis, ...next };
+      const previous = snapshot;
+      const candidate = snapshotOf(basis);
+      const changed = basis.names.filter((name) => !sameIn(name, previous, candidate));
+      if (changed.length === 0 && basis.names.length === previous.states.size) return false;
+      snapshot = candidate;
+      for (const name of changed) onSwapped(name, stateIn(previous, name), stateIn(candidate, name));
+      for (const listener of [...listeners]) {
+        try {
+          listener(candidate, previous);
+        } catch (error) {
+          onListenerFailed(error);
+        }
+      }
+      return true;
+    },
+  };
+}
+
+/** One of which nothing is known stands at percent 0, open. */
+export function stateIn(snapshot: Snapshot, name: string): CutoverState {
+  return snapshot.states.get(name) ?? initialState();
+}
+
+/** The last good states of the named cutovers, lowered to what was changed here alone. */
+function snapshotOf({ names, lastGood, local }: Basis): Snapshot {
+  const lowered = new Set(local.map(({ name }) => name));
+  const states = names.map((name) => {
+    const state = lastGood.get(name) ?? initialState();
+    const changes = lowered.has(name) ? local.filter((change) => change.name === name) : [];
+    return [name, inForce(state, changes)] as const;
+  });
+  return { states: new Map(states), local: lowered };
 }
 
 /** Whether the cutover stands in both, alike, and is or is not lowered here alone in both. */

@@ -48,7 +48,7 @@ export interface LocalRequest extends Omit<Request, "change"> {
   readonly requestId?: string | undefined;
 }
 
-interface Judged {
+export interface Judged {
   readonly applied: Applied;
   /** What is to be remembered; `undefined` when it was refused, or a pending change asks for as much already. */
   readonly made: LocalChange | undefined;

@@ -1,0 +1,166 @@
+/**
+ * An instance's contact with the store: it reads the states, and it keeps its record there, each second since the lease is
+ * three. The contact that counts (completion.ts) is the sending of the last answered read before the last acknowledged
+ * record.
+ */
+import type { Clock, Timers } from "../../base/clock.ts";
+import { coalesce } from "../../base/coalesce.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
+import type { InstanceRecord } from "../rules/completion.ts";
+import type { LastGood } from "../rules/succession.ts";
+import type { Loaded, Store } from "../store/port.ts";
+import type { Basis, Following } from "./snapshot.ts";
+
+/** How long a start, or whoever asked for a refresh, waits for the store. */
+export const answerBoundMs = 2000;
+const heartbeatMs = 1000;
+
+export interface Heartbeat {
+  /** Resolves when a record written after the asking is acknowledged, or has failed. Never rejects. */
+  write(): Promise<void>;
+  /** Takes note of when a read was sent that has been answered, by the monotonic clock. */
+  answered(sentMs: number): void;
+  /** Whether a record is due before the next second is over: the last one failed, or none has counted for long. */
+  isOwed(): boolean;
+  /** The contact that counts, by the monotonic clock; -Infinity when there was none. */
+  inContactMs(): number;
+  stop(): void;
+}
+
+interface HeartbeatOptions {
+  readonly store: Pick<Store, "acknowledge">;
+  readonly record: () => InstanceRecord;
+  readonly timers: Timers;
+  readonly onWritten: () => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { store, timers } = options;
+  let inContactMs = Number.NEGATIVE_INFINITY;
+  /** When the last answered read was sent. */
+  let lastReadMs = Number.NEGATIVE_INFINITY;
+  let hasFailed = false;
+  let isStopped = false;
+  let cancel = () => {};
+
+  const write = coalesce(async () => {
+    if (isStopped) return;
+    cancel();
+    const readMs = lastReadMs;
+    try {
+      await store.acknowledge(options.record());
+      inContactMs = readMs;
+      hasFailed = false;
+      options.onWritten();
+    } catch (error) {
+      hasFailed = true;
+      if (!isStopped) options.onFailed(error);
+    }
+    if (!isStopped) cancel = timers.after(heartbeatMs, () => void write());
+  });
+
+  return {
+    write,
+    answered(sentMs) {
+      lastReadMs = sentMs;
+    },
+    // A contact that has not counted for long is made to count now, not at the next heartbeat.
+    isOwed: () => hasFailed || lastReadMs - inContactMs > 2 * heartbeatMs,
+    inContactMs: () => inContactMs,
+    stop() {
+      isStopped = true;
+      cancel();
+    },
+  };
+}
+
+interface Answer {
+  readonly loaded: Loaded;
+  /** The states that the store was asked with. */
+  readonly asked: LastGood;
+  /** When the read was sent, by the monotonic clock. */
+  readonly sentMs: number;
+  /** Whether the store did not answer before; if it was lost, for how many ms. */
+  readonly isBack: boolean;
+  readonly awayMs: number | undefined;
+}
+
+/** What is read, and whether the store answers. */
+export interface Reading extends Pick<Following, "contact"> {
+  /** Reads now; resolves when a read that began after the asking is over. Never rejects. */
+  load(): Promise<void>;
+  /** The caller had no answer in time. */
+  lost(error: unknown): void;
+  stop(): void;
+}
+
+interface ReadingOptions {
+  readonly store: Pick<Store, "load">;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Between two reads that nobody asks for, at most. */
+  readonly pollMs: number;
+  /** 0 ≤ r < 1; shortens the time to the next read by at most a quarter. */
+  readonly random: () => number;
+  /** What is asked for, and the states that the store is asked with. */
+  readonly basis: () => Pick<Basis, "names" | "lastGood">;
+  /** @returns whether it is to be read again at once */
+  readonly onAnswered: (answer: Answer) => boolean;
+  /** Once for each time the store is lost. */
+  readonly onLost: (error: unknown) => void;
+}
+
+/** Reads on demand and by itself, never twice at once. */
+export function createReading(options: ReadingOptions): Reading {
+  const { store, clock, timers, pollMs, random, onAnswered, onLost } = options;
+  let contact: "none" | "up" | "lost" = "none";
+  let lastContactMs = clock.monotonic();
+  let isStopped = false;
+  let cancelPoll = () => {};
+  let cancelOverdue = () => {};
+
+  const load = coalesce(async () => {
+    if (isStopped) return;
+    cancelPoll();
+    cancelOverdue = timers.after(answerBoundMs, () => lost(new StoreUnavailable("no answer in time")));
+    const sentMs = clock.monotonic();
+    const { names, lastGood } = options.basis();
+    try {
+      answered(await store.load(names, lastGood), lastGood, sentMs);
+    } catch (error) {
+      lost(error);
+    } finally {
+      cancelOverdue();
+    }
+    if (!isStopped) cancelPoll = timers.after(pollMs * (0.75 + 0.25 * random()), () => void load());
+  });
+
+  function answered(loaded: Loaded, asked: LastGood, sentMs: number): void {
+    if (isStopped) return;
+    const nowMs = clock.monotonic();
+    const isBack = contact !== "up";
+    const awayMs = contact === "lost" ? nowMs - lastContactMs : undefined;
+    contact = "up";
+    lastContactMs = nowMs;
+    if (onAnswered({ loaded, asked, sentMs, isBack, awayMs })) void load();
+  }
+
+  function lost(error: unknown): void {
+    if (isStopped) return;
+    const isNews = contact !== "lost";
+    contact = "lost";
+    if (isNews) onLost(error);
+  }
+
+  return {
+    load,
+    lost,
+    contact: () => ({ up: contact === "up", stalenessMs: clock.monotonic() - lastContactMs }),
+    stop() {
+      isStopped = true;
+      cancelPoll();
+      cancelOverdue();
+    },
+  };
+}
