@@ -1,4 +1,4 @@
-/** What the admin server is made of: everything it needs is handed in, and nothing here reaches further. */
+/** What the admin server is made of: everything it needs is handed in, and its parts reach no further. */
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -7,8 +7,8 @@ import type {
   RawServerDefault,
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import type { Audit } from "../audit/port.ts";
-import type { Clock, Timers } from "../base/clock.ts";
+import { type Audit, noAudit } from "../audit/port.ts";
+import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { AuthConfig } from "../config/schema.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
@@ -19,7 +19,7 @@ import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { Phase } from "./api/instance-view.ts";
 
 /** What the API knows of one cutover's configuration. */
-export interface CutoverSides {
+interface CutoverSides {
   /** The upstreams' names. */
   readonly legacy: string;
   readonly new: string;
@@ -62,6 +62,36 @@ export interface AdminOptions {
   readonly tickMs?: number;
   /** Most event streams at once; 100 without it. */
   readonly maxStreams?: number;
+}
+
+/** What every part works with: whatever was handed in, and what was left out filled in. */
+export interface AdminContext extends AdminOptions {
+  readonly audit: Audit;
+  readonly timers: Timers;
+  readonly versions: () => Readonly<Record<string, number>>;
+  readonly inForce: () => Promise<void>;
+  readonly underWay: () => Promise<FiguresUnderWay>;
+  readonly tickMs: number;
+  readonly maxStreams: number;
+}
+
+export function contextOf(options: AdminOptions): AdminContext {
+  return {
+    audit: noAudit,
+    timers: systemTimers,
+    versions: () => versionsIn(options.follower),
+    inForce: async () => {},
+    underWay: async () => new Map(),
+    tickMs: 1000,
+    maxStreams: 100,
+    ...options,
+  };
+}
+
+/** The versions that a follower has. */
+export function versionsIn(follower: Pick<Following, "current">): Readonly<Record<string, number>> {
+  const versions = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
+  return Object.fromEntries(versions);
 }
 
 export type AdminApp = FastifyInstance<

@@ -7,18 +7,17 @@
  * runs only while somebody listens.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Log } from "../base/log.ts";
 import { type Snapshot, sameIn } from "../state/follow/snapshot.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
-import type { MetricsEvent } from "./api/cutover-view.ts";
+import type { CutoverView, MetricsEvent } from "./api/cutover-view.ts";
 import type { TickEvent } from "./api/instance-view.ts";
-import type { AdminOptions } from "./context.ts";
+import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import { contactView, type Views } from "./view.ts";
 
 const maxWaitingBytes = 256 * 1024;
-const defaultTickMs = 1000;
-const defaultMaxStreams = 100;
 /** How soon a reader should come back, in milliseconds. */
 const retryMs = 1000;
 
@@ -32,15 +31,83 @@ export interface EventStreams {
   close(): void;
 }
 
-type Needs = Pick<AdminOptions, "follower" | "clock" | "log" | "tickMs" | "maxStreams">;
-
-export function createEventStreams(options: Needs, views: Views, fleet: Fleet): EventStreams {
-  const { follower, clock, log } = options;
-  const maxStreams = options.maxStreams ?? defaultMaxStreams;
-  const streams = new Set<ServerResponse>();
+export function createEventStreams(context: AdminContext, views: Views, fleet: Fleet): EventStreams {
+  const { follower, clock, log, maxStreams, tickMs } = context;
   let known: readonly InstanceRecord[] = [];
+  let isMeasuring = false;
   let stop: (() => void) | undefined;
-  let measuring = false;
+  const readers = createReaders(log, () => {
+    stop?.();
+    stop = undefined;
+  });
+
+  function tick(): void {
+    const serverTime = new Date(clock.now()).toISOString();
+    readers.tell("tick", { serverTime, store: contactView(follower) } satisfies TickEvent);
+    if (!isMeasuring) void measure();
+  }
+
+  async function measure(): Promise<void> {
+    isMeasuring = true;
+    try {
+      known = await fleet.read();
+      readers.tell("metrics", views.all(known).map(figuresOf) satisfies MetricsEvent);
+    } catch (error) {
+      log.error({ err: error }, "the figures of an event stream could not be made");
+    } finally {
+      isMeasuring = false;
+    }
+  }
+
+  function onSwap(snapshot: Snapshot, previous: Snapshot): void {
+    const own = fleet.own();
+    const records = [...known.filter((record) => record.id !== own.id), own];
+    for (const name of views.names()) {
+      if (!sameIn(name, snapshot, previous)) readers.tell("change", views.one(name, records));
+    }
+  }
+
+  function start(): () => void {
+    const timer = setInterval(tick, tickMs);
+    const leave = follower.onSwap(onSwap);
+    return () => {
+      clearInterval(timer);
+      leave();
+    };
+  }
+
+  return {
+    count: readers.count,
+    close: readers.endAll,
+
+    assertRoom() {
+      if (readers.count() >= maxStreams) {
+        throw new Refused("too_many_streams", `at most ${maxStreams} event streams at once`);
+      }
+    },
+
+    open(response, headers, records) {
+      known = records;
+      response.writeHead(200, {
+        ...headers,
+        "content-type": "text/event-stream",
+        // Some proxies would keep the stream back until it ends.
+        "x-accel-buffering": "no",
+      });
+      response.write(`retry: ${retryMs}\n\n`);
+      readers.add(response, frame("snapshot", views.all(records)));
+      if (readers.count() > 0) stop ??= start();
+    },
+  };
+}
+
+/** Those who listen: all are told the same, and one that does not read is ended. @param onLast none is left */
+function createReaders(log: Log, onLast: () => void) {
+  const streams = new Set<ServerResponse>();
+
+  function drop(stream: ServerResponse): void {
+    if (streams.delete(stream) && streams.size === 0) onLast();
+  }
 
   function send(stream: ServerResponse, message: string): void {
     stream.write(message);
@@ -50,98 +117,32 @@ export function createEventStreams(options: Needs, views: Views, fleet: Fleet): 
     stream.destroy();
   }
 
-  function broadcast(event: string, data: unknown): void {
-    const message = frame(event, data);
-    for (const stream of streams) send(stream, message);
-  }
-
-  function drop(stream: ServerResponse): void {
-    streams.delete(stream);
-    if (streams.size > 0) return;
-    stop?.();
-    stop = undefined;
-  }
-
-  function tick(): void {
-    broadcast("tick", {
-      serverTime: new Date(clock.now()).toISOString(),
-      store: contactView(follower),
-    } satisfies TickEvent);
-    if (!measuring) void measure();
-  }
-
-  async function measure(): Promise<void> {
-    measuring = true;
-    try {
-      known = await fleet.read();
-      const figures = views.all(known).map((view) => {
-        const { name, proposal, traffic, journeys, unfinished, instances } = view;
-        return {
-          name,
-          traffic,
-          journeys,
-          unfinished,
-          instances,
-          ...(proposal === undefined ? {} : { proposal }),
-        };
-      });
-      broadcast("metrics", figures satisfies MetricsEvent);
-    } catch (error) {
-      log.error({ err: error }, "the figures of an event stream could not be made");
-    } finally {
-      measuring = false;
-    }
-  }
-
-  function onSwap(snapshot: Snapshot, previous: Snapshot): void {
-    const own = fleet.own();
-    const records = [...known.filter((record) => record.id !== own.id), own];
-    for (const name of views.names()) {
-      if (sameIn(name, snapshot, previous)) continue;
-      broadcast("change", views.one(name, records));
-    }
-  }
-
-  function start(): () => void {
-    const timer = setInterval(tick, options.tickMs ?? defaultTickMs);
-    const leave = follower.onSwap(onSwap);
-    return () => {
-      clearInterval(timer);
-      leave();
-    };
-  }
-
   return {
     count: () => streams.size,
 
-    assertRoom() {
-      if (streams.size >= maxStreams) {
-        throw new Refused("too_many_streams", `at most ${maxStreams} event streams at once`);
-      }
+    add(stream: ServerResponse, first: string) {
+      streams.add(stream);
+      stream.once("close", () => drop(stream));
+      send(stream, first);
     },
 
-    open(response, headers, records) {
-      known = records;
-      streams.add(response);
-      response.once("close", () => drop(response));
-      response.writeHead(200, {
-        ...headers,
-        "content-type": "text/event-stream",
-        // Some proxies would hold the stream back until it ends.
-        "x-accel-buffering": "no",
-      });
-      response.write(`retry: ${retryMs}\n\n`);
-      send(response, frame("snapshot", views.all(records)));
-      if (streams.size > 0) stop ??= start();
+    tell(event: string, data: unknown) {
+      const message = frame(event, data);
+      for (const stream of streams) send(stream, message);
     },
 
-    close() {
+    endAll() {
       for (const stream of [...streams]) {
         drop(stream);
         stream.end();
       }
     },
   };
+}
+
+function figuresOf(view: CutoverView): MetricsEvent[number] {
+  const { name, proposal, traffic, journeys, unfinished, instances } = view;
+  return { name, traffic, journeys, unfinished, instances, ...(proposal === undefined ? {} : { proposal }) };
 }
 
 function frame(event: string, data: unknown): string {

@@ -9,7 +9,7 @@ import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
 import type { CutoverView, SidesUnderWay } from "./api/cutover-view.ts";
-import type { AdminOptions } from "./context.ts";
+import type { AdminContext } from "./context.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;
@@ -27,27 +27,21 @@ export interface Fleet {
   own(): InstanceRecord;
 }
 
-type Needs = Pick<
-  AdminOptions,
-  "store" | "follower" | "instance" | "versions" | "traffic" | "underWay" | "clock"
->;
-
 /** @param also what is read beside; never rejects for want of the store */
-export function createFleet(needs: Needs, also: () => Promise<void> = async () => {}): Fleet {
-  const { store, follower, instance, traffic, clock } = needs;
+export function createFleet(context: AdminContext, also: () => Promise<void> = async () => {}): Fleet {
+  const { store, follower, instance, clock } = context;
   let known: readonly InstanceRecord[] = [];
   let figures: FiguresUnderWay = new Map();
   let figuresAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<readonly InstanceRecord[]> | undefined;
 
   function own(): InstanceRecord {
-    const followed = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
     return {
       id: instance.id,
       startedAt: instance.startedAt,
       seenAt: new Date(clock.now()).toISOString(),
-      versions: needs.versions?.() ?? Object.fromEntries(followed),
-      traffic: traffic(),
+      versions: context.versions(),
+      traffic: context.traffic(),
     };
   }
 
@@ -64,8 +58,7 @@ export function createFleet(needs: Needs, also: () => Promise<void> = async () =
   }
 
   async function readFigures(): Promise<void> {
-    if (needs.underWay === undefined) return;
-    figures = await needs.underWay();
+    figures = await context.underWay();
     figuresAtMs = clock.monotonic();
   }
 

@@ -51,7 +51,7 @@ export async function registerOpenApi(app: AdminApp, auth: AuthConfig, version: 
   });
 }
 
-/** What any call behind a token can answer besides what it is for. */
+/** What any call behind a token can be answered besides what it is for. */
 const anyCall = [
   "unauthenticated",
   "forbidden",
@@ -59,7 +59,7 @@ const anyCall = [
   "issuer_unavailable",
   "internal",
 ] as const satisfies readonly ProblemCode[];
-const openCall = ["forbidden", "internal"] as const satisfies readonly ProblemCode[];
+const publicCall = ["forbidden", "internal"] as const satisfies readonly ProblemCode[];
 
 const examples: Readonly<Partial<Record<ProblemCode, string>>> = {
   unauthenticated: "a bearer token is needed",
@@ -73,8 +73,11 @@ const examples: Readonly<Partial<Record<ProblemCode, string>>> = {
 type Responses = Record<number, { description: string; content: Record<string, { schema: z.ZodType }> }>;
 
 /** The error answers of a call: one schema a status, its `code` narrowed to what that status can say. */
-export function refusals(codes: readonly ProblemCode[], access: "token" | "open" = "token"): Responses {
-  const all = [...new Set([...codes, ...(access === "token" ? anyCall : openCall)])];
+export function refusalAnswers(
+  codes: readonly ProblemCode[],
+  access: "token" | "public" = "token",
+): Responses {
+  const all = [...new Set([...codes, ...(access === "token" ? anyCall : publicCall)])];
   const statuses = [...new Set(all.map((code) => statusOf[code]))];
   const entries = statuses.map((status) => {
     const grouped = all.filter((code) => statusOf[code] === status);
@@ -110,7 +113,7 @@ const responseHeaders: Readonly<Record<string, unknown>> = {
 
 /**
  * @param generated what the generator made of the routes
- * @returns the document, with what the generator can not express: a body whose every field may be left
+ * @returns the document, with what the generator cannot express: a body whose every field may be left
  *   out may be left out itself, and the header fields of an answer
  */
 export function finishOpenApi(generated: unknown): z.output<typeof openapiDocument> {

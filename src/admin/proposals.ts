@@ -3,11 +3,10 @@
  * them; what a page shows is as of the last reading. A proposal on another version than the one in force is worth
  * nothing and is not shown.
  *
- * What becomes of them goes into the audit file: of whoever is asked when one is proposed, approved or withdrawn; of
- * the instance it was proposed to when its time ran out, which that instance looks at shortly before.
+ * What becomes of them goes into the audit file: into that of the instance that is asked when one is proposed, approved
+ * or withdrawn; into that of the instance it was proposed to when its time ran out, which looks at it shortly before.
  */
 import { randomBytes } from "node:crypto";
-import type { Audit } from "../audit/port.ts";
 import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
 import type { Origin } from "../state/rules/history.ts";
@@ -15,24 +14,24 @@ import type { Actor, Proposal } from "../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../state/rules/percent.ts";
 import type { Command } from "../state/store/port.ts";
 import type { ProposalView } from "./api/write.ts";
-import type { AdminOptions } from "./context.ts";
+import type { AdminContext } from "./context.ts";
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;
-/** How long before a proposal's end it is seen whether it is still open. */
+/** How long before a proposal's end it is seen whether it still waits. */
 const lookBeforeMs = 250;
 
 export interface Proposals {
   /** Goes by these limits from now on. */
-  reconfigure(cutovers: AdminOptions["cutovers"]): void;
+  reconfigure(cutovers: AdminContext["cutovers"]): void;
   /** How far one person may raise alone; undefined: all the way. */
   limitOf(name: string): Command["fourEyes"];
-  /** Reads what is open. Never rejects for want of the store. */
+  /** Reads what waits. Never rejects for want of the store. */
   read(): Promise<void>;
-  /** As of the last reading. @param version of the state in force */
-  of(name: string, version: number): ProposalView | undefined;
-  /** What is open now. @throws StoreUnavailable */
-  open(name: string, version: number): Promise<ProposalView | undefined>;
+  /** What waits as of the last reading. @param version of the state in force */
+  known(name: string, version: number): ProposalView | undefined;
+  /** What waits now. @throws StoreUnavailable */
+  waiting(name: string, version: number): Promise<ProposalView | undefined>;
   /** @throws StoreUnavailable */
   propose(
     name: string,
@@ -43,45 +42,28 @@ export interface Proposals {
   close(): void;
 }
 
-type Needs = Pick<AdminOptions, "cutovers" | "store" | "follower" | "clock" | "timers"> & {
-  readonly audit: Audit;
-};
-
-export function createProposals(needs: Needs): Proposals {
-  const { cutovers, store, follower, clock, audit, timers = systemTimers } = needs;
-  /** What takes back the looks still to come. */
-  const looks = new Set<() => void>();
-  let limits = limitsOf(cutovers);
+export function createProposals(context: AdminContext): Proposals {
+  const { store, follower, clock, audit } = context;
+  const ends = watchEnds(context);
+  let limits = limitsOf(context.cutovers);
   let known: ReadonlyMap<string, Proposal> = new Map();
 
   const valid = (name: string, proposal: Proposal | undefined, version: number) => {
-    const isOpen = proposal?.version === version && clock.now() < Date.parse(proposal.expiresAt);
-    return isOpen ? viewOf(name, proposal) : undefined;
+    const isWaiting = proposal?.version === version && clock.now() < Date.parse(proposal.expiresAt);
+    return isWaiting ? viewOf(name, proposal) : undefined;
   };
 
-  function later(ms: number, look: () => void): void {
-    const cancel = timers.after(Math.max(0, ms), () => {
-      looks.delete(cancel);
-      look();
-    });
-    looks.add(cancel);
-  }
-
-  function watchEnd(name: string, proposal: Proposal, ttlMs: number): void {
-    const isUnchanged = () => (follower.current().states.get(name)?.version ?? 0) === proposal.version;
-    later(ttlMs - lookBeforeMs, () => {
-      void store.proposal(name).then(
-        (found) => {
-          if (found?.id !== proposal.id) return;
-          later(Date.parse(proposal.expiresAt) - clock.now(), () => {
-            if (isUnchanged())
-              audit.proposal({ event: "expired", name, proposal, actor: null, origin: null });
-          });
-        },
-        // Out of reach, nobody can approve it; that it ended is then in no file.
-        () => undefined,
-      );
-    });
+  async function readAll(): Promise<ReadonlyMap<string, Proposal>> {
+    if (limits.size === 0 || !follower.contact().up) return new Map();
+    const names = [...limits.keys()];
+    const reading = Promise.all(names.map(async (name) => [name, await store.proposal(name)] as const));
+    try {
+      const found = await within(patienceMs, systemTimers, reading);
+      return new Map(found.flatMap(([name, proposal]) => (proposal === undefined ? [] : [[name, proposal]])));
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      return new Map();
+    }
   }
 
   return {
@@ -95,25 +77,11 @@ export function createProposals(needs: Needs): Proposals {
     },
 
     async read() {
-      if (limits.size === 0 || !follower.contact().up) {
-        known = new Map();
-        return;
-      }
-      try {
-        const names = [...limits.keys()];
-        const reading = Promise.all(names.map(async (name) => [name, await store.proposal(name)] as const));
-        const found = await within(patienceMs, systemTimers, reading);
-        known = new Map(
-          found.flatMap(([name, proposal]) => (proposal === undefined ? [] : [[name, proposal]])),
-        );
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
-        known = new Map();
-      }
+      known = await readAll();
     },
 
-    of: (name, version) => valid(name, known.get(name), version),
-    open: async (name, version) => valid(name, await store.proposal(name), version),
+    known: (name, version) => valid(name, known.get(name), version),
+    waiting: async (name, version) => valid(name, await store.proposal(name), version),
 
     async propose(name, { percent, version, reason }, { actor, origin }) {
       const ttl = limits.get(name)?.ttl ?? 0;
@@ -130,18 +98,55 @@ export function createProposals(needs: Needs): Proposals {
       const before = valid(name, await store.proposal(name), version);
       await store.propose(name, proposal, ttl);
       audit.proposal({ event: "proposed", name, proposal, actor, origin, replaces: before?.id });
-      watchEnd(name, proposal, ttl);
+      ends.watch(name, proposal, ttl);
       return viewOf(name, proposal);
     },
 
-    close() {
+    close: ends.forget,
+  };
+}
+
+/** Sees whether a proposal of this instance still waits when its time runs out, and then tells the audit file so. */
+function watchEnds({ store, follower, clock, audit, timers }: AdminContext) {
+  /** What takes back the looks still to come. */
+  const looks = new Set<() => void>();
+
+  function later(ms: number, look: () => void): void {
+    const cancel = timers.after(Math.max(0, ms), () => {
+      looks.delete(cancel);
+      look();
+    });
+    looks.add(cancel);
+  }
+
+  function tell(name: string, proposal: Proposal): void {
+    const version = follower.current().states.get(name)?.version ?? 0;
+    if (version !== proposal.version) return;
+    audit.proposal({ event: "expired", name, proposal, actor: null, origin: null });
+  }
+
+  return {
+    watch(name: string, proposal: Proposal, ttlMs: number) {
+      later(ttlMs - lookBeforeMs, () => {
+        void store.proposal(name).then(
+          (found) => {
+            if (found?.id !== proposal.id) return;
+            later(Date.parse(proposal.expiresAt) - clock.now(), () => tell(name, proposal));
+          },
+          // Out of reach, nobody can approve it; that it ended is then in no file.
+          () => undefined,
+        );
+      });
+    },
+
+    forget() {
       for (const cancel of looks) cancel();
       looks.clear();
     },
   };
 }
 
-function limitsOf(cutovers: AdminOptions["cutovers"]) {
+function limitsOf(cutovers: AdminContext["cutovers"]) {
   const limited = Object.entries(cutovers).flatMap(([name, { approval }]) => {
     if (approval === undefined) return [];
     const overThousandths = percentFromNumber(approval.over) ?? 0;

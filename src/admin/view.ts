@@ -7,14 +7,14 @@ import { percentToNumber } from "../state/rules/percent.ts";
 import { mergeTraffic } from "../telemetry/traffic/traffic.ts";
 import type { CutoverView } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
-import type { AdminOptions } from "./context.ts";
+import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import type { Proposals } from "./proposals.ts";
 
 export interface Views {
   /** Shows these cutovers from now on. */
-  reconfigure(cutovers: AdminOptions["cutovers"]): void;
+  reconfigure(cutovers: AdminContext["cutovers"]): void;
   names(): readonly string[];
   /** @throws Refused `not_found` when no such cutover is configured */
   assertKnown(name: string): void;
@@ -25,9 +25,9 @@ export interface Views {
 }
 
 export function createViews(
-  { cutovers, follower }: Pick<AdminOptions, "cutovers" | "follower">,
+  { cutovers, follower }: AdminContext,
   fleet: Pick<Fleet, "underWay">,
-  proposals: Pick<Proposals, "of">,
+  proposals: Pick<Proposals, "known">,
 ): Views {
   let configured = new Map(Object.entries(cutovers));
   const names = () => [...configured.keys()];
@@ -45,7 +45,7 @@ export function createViews(
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
     const { approval, ...sides } = sidesOf(name);
     const { percentThousandths, ...rest } = state(name);
-    const proposal = proposals.of(name, rest.version);
+    const proposal = proposals.known(name, rest.version);
     const count = countApplied(records, name, rest.version);
     return {
       name,

@@ -6,28 +6,23 @@
  * the store is known to be out of reach, and says so (`applied.scope: "local"`).
  */
 import type { FastifyRequest } from "fastify";
-import type { Audit } from "../audit/port.ts";
+import type { RefusedChange } from "../audit/port.ts";
 import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
 import { waitApplied } from "../state/follow/applied.ts";
 import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
-import { reachOf } from "../state/rules/completion.ts";
-import type { Actor, Applied, Change } from "../state/rules/model.ts";
+import { type Reach, reachOf } from "../state/rules/completion.ts";
+import type { Origin } from "../state/rules/history.ts";
+import type { Actor, Applied, Change, CutoverState } from "../state/rules/model.ts";
 import type { Command } from "../state/store/port.ts";
-import type { WriteAnswer } from "./api/write.ts";
-import { appliedLocally, appliedView, writeView } from "./applied-view.ts";
-import type { AdminOptions } from "./context.ts";
+import { appliedLocally, appliedView, type WriteAnswer, writeView } from "./api/write.ts";
+import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
-import { originOf } from "./origin.ts";
 import { refusedByRules } from "./problem.ts";
 import type { Views } from "./view.ts";
 
-type Needs = Pick<AdminOptions, "store" | "follower" | "local" | "inForce" | "clock" | "log"> & {
-  readonly audit: Audit;
-};
-
 /** What every write's body has. */
-export interface WriteBody {
+interface WriteBody {
   readonly reason?: string | undefined;
   readonly ifVersion?: number | undefined;
   readonly waitMs: number;
@@ -42,34 +37,28 @@ export type Write = (
   fourEyes?: Command["fourEyes"],
 ) => Promise<WriteAnswer>;
 
-export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
-  const { store, follower, local, clock, log, audit } = needs;
+export function createWriter(context: AdminContext, views: Views, fleet: Fleet): Write {
+  const { audit, clock, log } = context;
+  const whereabouts = createWhereabouts(context, views, fleet);
 
-  async function write(
-    request: FastifyRequest,
-    name: string,
-    change: Change,
-    body: WriteBody,
-    fourEyes: Command["fourEyes"],
-  ): Promise<WriteAnswer> {
+  return async (request, name, change, body, fourEyes) => {
+    const { reason = "", ifVersion, waitMs } = body;
     const actor = actorOf(request);
-    const origin = originOf(request);
-    const asked = {
-      name,
-      actor,
-      reason: body.reason ?? "",
-      origin,
-      ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
-      ...(fourEyes === undefined ? {} : { fourEyes }),
-    };
-    const action = localActions.find((each) => each === change.action);
+    const origin = requestOrigin(request);
+    const asked = { name, change, actor, reason, origin };
     const stood = views.state(name);
-    const told = { name, change, actor, reason: asked.reason, origin };
-    const { applied, scope } = await apply({ ...asked, change }, action).catch((error: unknown) => {
-      if (error instanceof StoreUnavailable) {
-        audit.refused({ ...told, stands: stood, code: "store_unavailable" });
-        request.isAudited = true;
-      }
+
+    function tellRefused(code: RefusedChange["code"], stands: CutoverState): void {
+      audit.refused({ ...asked, stands, code });
+      request.isAudited = true;
+    }
+
+    const { applied, scope } = await apply(context, {
+      ...asked,
+      ...(ifVersion === undefined ? {} : { ifVersion }),
+      ...(fourEyes === undefined ? {} : { fourEyes }),
+    }).catch((error: unknown) => {
+      if (error instanceof StoreUnavailable) tellRefused("store_unavailable", stood);
       throw error;
     });
     const { state } = applied;
@@ -84,81 +73,109 @@ export function createWriter(needs: Needs, views: Views, fleet: Fleet): Write {
     };
     if (!applied.accepted) {
       log.info({ ...said, code: applied.code }, "a change was refused");
-      audit.refused({ ...told, stands: state, code: applied.code });
-      request.isAudited = true;
+      tellRefused(applied.code, state);
       throw refusedByRules(applied.code, state);
     }
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
-    const ms = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
+    const sinceArrivalMs = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     if (scope === "local") {
-      audit.madeLocally({ ...told, stands: state });
-      const [isInForce] = await Promise.all([isInForceWithin(body.waitMs), local.keptLocally()]);
-      return writeView(name, applied, appliedLocally(name, fleet.lastOthers(), ms(), isInForce));
+      audit.madeLocally({ ...asked, stands: state });
+      return writeView(name, applied, await whereabouts.here(name, waitMs, sinceArrivalMs));
     }
-    const completion = await waitApplied({
-      store,
-      name,
-      version: state.version,
-      reach: reachOf(change, stood.percentThousandths),
-      waitMs: body.waitMs,
-      clock,
-      // Most often it was announced before the store's answer came.
-      nudge: async () => {
-        if (views.state(name).version < state.version) await follower.refresh();
+    const reach = reachOf(change, stood.percentThousandths);
+    const inForce = { name, version: state.version, reach, waitMs };
+    return writeView(name, applied, await whereabouts.inFleet(inForce, sinceArrivalMs));
+  };
+}
+
+type Scoped = { readonly applied: Applied; readonly scope: WriteAnswer["applied"]["scope"] };
+
+/** By the store, or by this instance alone where that may be and the store is out of reach. @throws StoreUnavailable */
+async function apply(
+  { store, follower, local }: AdminContext,
+  command: Omit<Command, "lastGood">,
+): Promise<Scoped> {
+  const action = localActions.find((each) => each === command.change.action);
+  const locally = (as: LocalAction): Scoped => {
+    const { name, actor, reason, ifVersion, origin } = command;
+    // A change of one instance takes no part in four eyes: it only ever lowers.
+    const asked = { name, actor, reason, requestId: origin?.requestId, action: as };
+    const applied = local.makeLocally(ifVersion === undefined ? asked : { ...asked, ifVersion });
+    return { applied, scope: "local" };
+  };
+  if (action !== undefined && !follower.contact().up) return locally(action);
+  // What is lowered on this instance alone is no state of the store's to go on from.
+  const { states, local: lowered } = follower.current();
+  const lastGood = lowered?.has(command.name) === true ? undefined : states.get(command.name);
+  try {
+    const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
+    if (!applied.accepted && applied.code === "fenced") throw new Error("fenced without a fence");
+    return { applied, scope: "fleet" };
+  } catch (error) {
+    if (action === undefined || !(error instanceof StoreUnavailable)) throw error;
+    return locally(action);
+  }
+}
+
+/** Tells where an accepted change is in force. `ms`: from the request's arrival until now. */
+function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
+  const { store, follower, local, clock } = context;
+
+  return {
+    /** In the fleet: once every live instance decides by it, or after `waitMs`. */
+    async inFleet(
+      change: {
+        readonly name: string;
+        readonly version: number;
+        readonly reach: Reach;
+        readonly waitMs: number;
       },
-    });
-    const view = appliedView(completion, ms());
-    return writeView(
-      name,
-      applied,
-      completion.of > 0 ? view : { ...view, ...knownWithoutStore(name, state.version) },
-    );
-  }
+      ms: () => number,
+    ): Promise<WriteAnswer["applied"]> {
+      const { name, version } = change;
+      const isInForceHere = () => views.state(name).version >= version;
+      const completion = await waitApplied({
+        ...change,
+        store,
+        clock,
+        // Most often it was announced before the store's answer came.
+        nudge: async () => {
+          if (!isInForceHere()) await follower.refresh();
+        },
+      });
+      const view = appliedView(completion, ms());
+      if (completion.of > 0) return view;
+      // It stands, but the store fell silent: of as many as were live last, only this instance can be told.
+      return { ...view, instances: isInForceHere() ? 1 : 0, of: fleet.lastOthers().length + 1 };
+    },
 
-  /** Whether all processes of this instance decide by it in that time. */
-  async function isInForceWithin(ms: number): Promise<boolean> {
-    if (needs.inForce === undefined) return true;
-    return within(ms, systemTimers, needs.inForce()).then(
-      () => true,
-      () => false,
-    );
-  }
-
-  async function apply(
-    command: Omit<Command, "lastGood">,
-    action: LocalAction | undefined,
-  ): Promise<{ applied: Applied; scope: "fleet" | "local" }> {
-    const locally = (as: LocalAction) =>
-      ({ applied: local.makeLocally({ ...locallyAsked(command), action: as }), scope: "local" }) as const;
-    if (action !== undefined && !follower.contact().up) return locally(action);
-    // What is lowered on this instance alone is no state of the store's to go on from.
-    const { states, local: lowered } = follower.current();
-    const lastGood = lowered?.has(command.name) === true ? undefined : states.get(command.name);
-    try {
-      const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
-      if (!applied.accepted && applied.code === "fenced") throw new Error("fenced without a fence");
-      return { applied, scope: "fleet" };
-    } catch (error) {
-      if (action === undefined || !(error instanceof StoreUnavailable)) throw error;
-      return locally(action);
-    }
-  }
-
-  /** The change stands but the store fell silent: of as many as were live last, only this instance can be told. */
-  function knownWithoutStore(name: string, version: number): { instances: number; of: number } {
-    return { instances: views.state(name).version >= version ? 1 : 0, of: fleet.lastOthers().length + 1 };
-  }
-
-  return (request, name, change, body, fourEyes) => write(request, name, change, body, fourEyes);
+    /** On this instance alone: once all its processes decide by it, or after `waitMs`. */
+    async here(name: string, waitMs: number, ms: () => number): Promise<WriteAnswer["applied"]> {
+      const inForce = within(waitMs, systemTimers, context.inForce()).then(
+        () => true,
+        () => false,
+      );
+      const [isInForce] = await Promise.all([inForce, local.keptLocally()]);
+      return appliedLocally(name, fleet.lastOthers(), ms(), isInForce);
+    },
+  };
 }
 
-/** A change of one instance takes no part in four eyes: it only ever lowers. */
-function locallyAsked({ origin, name, actor, reason, ifVersion }: Omit<Command, "lastGood">) {
-  const requestId = origin?.requestId;
-  return { name, actor, reason, requestId, ...(ifVersion === undefined ? {} : { ifVersion }) };
+/** @throws Error when nobody was admitted, which no route behind a token lets happen */
+export function actorOf({ actor }: Pick<FastifyRequest, "actor">): Actor {
+  if (actor === null) throw new Error("a change was asked for by nobody");
+  return actor;
 }
 
-export function actorOf(request: FastifyRequest): Actor {
-  if (request.actor === null) throw new Error("a change was asked for by nobody");
-  return request.actor;
+/** What a caller may say of itself. Nothing depends on it but what the history shows. */
+const sayable = ["cli", "console"] as const;
+
+/** By which way a change is asked for: a session is the page's; else as `x-cutover-via` says; else `api`. */
+export function requestOrigin({
+  session,
+  headers,
+  id,
+}: Pick<FastifyRequest, "session" | "headers" | "id">): Origin {
+  const said = sayable.find((via) => via === headers["x-cutover-via"]);
+  return { via: session === null ? (said ?? "api") : "console", requestId: id };
 }

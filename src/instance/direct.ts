@@ -4,7 +4,7 @@
  */
 
 import type { DirectAnswer, DirectWrite } from "../admin/api/write.ts";
-import { appliedView, writeView } from "../admin/applied-view.ts";
+import { appliedView, writeView } from "../admin/api/write.ts";
 import { systemClock } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";

@@ -15,12 +15,12 @@ const allowed = { burst: 10, everyMs: 3000 } as const;
 const logged = { burst: 50, everyMs: 1000 } as const;
 const maxAddresses = 4096;
 
-export interface Attempts {
+export interface SignInAttempts {
   /** @returns whole seconds until a wrong credential of the address is looked into again; 0: now */
   blockedForSeconds(address: string): number;
   /** Counts one that was not looked into. */
   refused(address: string): void;
-  /** Counts and logs one. `why` never holds what was sent. */
+  /** Counts and logs one. `why` never repeats what was sent. */
   failed(address: string, why: string): void;
   /** How many addresses are remembered. */
   size(): number;
@@ -36,7 +36,7 @@ interface Address extends Bucket {
   refused: number;
 }
 
-export function createAttempts({ clock, log }: { readonly clock: Clock; readonly log: Log }): Attempts {
+export function createAttempts({ clock, log }: { readonly clock: Clock; readonly log: Log }): SignInAttempts {
   const buckets = new Map<string, Address>();
   const lines: Bucket = { level: logged.burst, filledAtMs: clock.monotonic() };
   let unlogged = 0;

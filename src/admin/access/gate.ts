@@ -3,7 +3,7 @@
  *
  *   a bearer token   one of the configuration, else one of the OIDC issuer
  *   else a cookie    of a session of this instance; a change then repeats the session's `x-csrf-token`, which a page of
- *                    another origin can not read
+ *                    another origin cannot read
  *   auth: none       whoever reaches the listener is `anonymous` with the role admin, which is why it must then be on
  *                    loopback
  *
@@ -16,11 +16,10 @@ import type { Log } from "../../base/log.ts";
 import type { AuthConfig } from "../../config/schema.ts";
 import type { Actor } from "../../state/rules/model.ts";
 import { Refused, tooManyAttempts } from "../problem.ts";
-import { createAttempts } from "./attempts.ts";
+import { createAttempts, type SignInAttempts } from "./attempts.ts";
 import { safeMethods } from "./browser.ts";
-import { sessionIdOf } from "./cookie.ts";
 import { createOidc, type Oidc } from "./oidc.ts";
-import { createSessions, type Session, type Sessions, sameSecret } from "./sessions.ts";
+import { createPageSessions, type PageSessions, type Session, sameSecret, sessionIdOf } from "./sessions.ts";
 import { bearerSecret, createTokens } from "./tokens.ts";
 
 export interface Asking {
@@ -30,16 +29,16 @@ export interface Asking {
   readonly remote: string;
 }
 
-export interface Admitted {
+interface Admitted {
   readonly actor: Actor;
-  /** Where the cookie of one admitted the request. */
+  /** The one whose cookie admitted the request. */
   readonly session?: Session;
   /** When the token ends, ms since the epoch. */
   readonly expiresAtMs?: number;
 }
 
 export interface Gate {
-  readonly sessions: Sessions;
+  readonly sessions: PageSessions;
   /**
    * @throws Refused `unauthenticated` (RFC 6750 §3), `forbidden`, `too_many_attempts`, `issuer_unavailable`
    */
@@ -55,66 +54,18 @@ export interface Gate {
   reconfigure(auth: AuthConfig): void;
 }
 
-export interface GateOptions {
+interface GateOptions {
   readonly auth: AuthConfig;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const anonymous: Actor = { name: "anonymous", role: "admin" };
-const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export function createGate({ auth: first, clock, log }: GateOptions): Gate {
   const attempts = createAttempts({ clock, log });
-  const sessions = createSessions(clock);
-  let known = credentialsOf(first);
-
-  function credentialsOf(auth: AuthConfig) {
-    if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined };
-    const oidc: Oidc | undefined = auth.oidc && createOidc(auth.oidc, { clock, log });
-    return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc };
-  }
-
-  async function byToken(secret: string, remote: string): Promise<Admitted> {
-    const { tokenOf, oidc } = known;
-    const actor = tokenOf?.(secret);
-    if (actor !== undefined) return { actor };
-    const seconds = attempts.blockedForSeconds(remote);
-    if (seconds > 0) {
-      attempts.refused(remote);
-      const { code, detail, retryAfter } = tooManyAttempts(seconds);
-      throw new Refused(code, detail, { headers: { "retry-after": retryAfter } });
-    }
-    const verdict =
-      oidc === undefined || !jwt.test(secret)
-        ? ({ kind: "invalid", why: "the token is not known" } as const)
-        : await oidc.verify(secret);
-    switch (verdict.kind) {
-      case "known":
-        return { actor: verdict.actor, expiresAtMs: verdict.expiresAtMs };
-      case "no_role":
-        throw new Refused("forbidden", "the token is good, but gives no role here");
-      case "issuer_unavailable":
-        throw new Refused(
-          "issuer_unavailable",
-          "the issuer's keys are out of reach: a token of the configuration works",
-          {
-            headers: { "retry-after": "5" },
-          },
-        );
-      case "invalid":
-        attempts.failed(remote, verdict.why);
-        throw unauthenticated("the token is not known", ', error="invalid_token"');
-    }
-  }
-
-  function bySession(session: Session, { method, headers }: Asking): Admitted {
-    const given = headers["x-csrf-token"];
-    if (!safeMethods.has(method) && !sameSecret(typeof given === "string" ? given : "", session.csrf)) {
-      throw new Refused("forbidden", "a change made with the cookie needs the session's x-csrf-token");
-    }
-    return { actor: session.actor, session };
-  }
+  const sessions = createPageSessions(clock);
+  let known = credentialsOf(first, { clock, log });
 
   function sessionOf(headers: IncomingHttpHeaders): Session | undefined {
     const id = sessionIdOf(headers);
@@ -139,19 +90,76 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
       if (headers.authorization !== undefined) {
         const secret = bearerSecret(headers.authorization);
         if (secret === undefined) throw unauthenticated("a bearer token is needed");
-        return byToken(secret, remote);
+        return admitByToken(known, attempts, secret, remote);
       }
       const session = sessionOf(headers);
       if (session === undefined) throw unauthenticated("a bearer token is needed");
-      return bySession(session, asking);
+      return admitBySession(session, asking);
     },
 
     reconfigure(auth) {
       if (JSON.stringify(auth) === JSON.stringify(known.auth)) return;
-      known = credentialsOf(auth);
+      known = credentialsOf(auth, { clock, log });
       sessions.endAll();
     },
   };
+}
+
+/** What is believed, by the configuration. */
+interface Credentials {
+  readonly auth: AuthConfig;
+  /** Whose token of the configuration a secret is; `undefined` where nobody has to sign in. */
+  readonly tokenOf: ((secret: string) => Actor | undefined) | undefined;
+  readonly oidc: Oidc | undefined;
+}
+
+function credentialsOf(auth: AuthConfig, options: Omit<GateOptions, "auth">): Credentials {
+  if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined };
+  const oidc = auth.oidc && createOidc(auth.oidc, options);
+  return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc };
+}
+
+const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+async function admitByToken(
+  { tokenOf, oidc }: Credentials,
+  attempts: SignInAttempts,
+  secret: string,
+  remote: string,
+): Promise<Admitted> {
+  const actor = tokenOf?.(secret);
+  if (actor !== undefined) return { actor };
+  const seconds = attempts.blockedForSeconds(remote);
+  if (seconds > 0) {
+    attempts.refused(remote);
+    const { code, detail, retryAfter } = tooManyAttempts(seconds);
+    throw new Refused(code, detail, { headers: { "retry-after": retryAfter } });
+  }
+  const verdict =
+    oidc === undefined || !jwt.test(secret)
+      ? ({ kind: "invalid", why: "the token is not known" } as const)
+      : await oidc.verify(secret);
+  switch (verdict.kind) {
+    case "known":
+      return { actor: verdict.actor, expiresAtMs: verdict.expiresAtMs };
+    case "no_role":
+      throw new Refused("forbidden", "the token is good, but gives no role here");
+    case "issuer_unavailable": {
+      const detail = "the issuer's keys are out of reach: a token of the configuration works";
+      throw new Refused("issuer_unavailable", detail, { headers: { "retry-after": "5" } });
+    }
+    case "invalid":
+      attempts.failed(remote, verdict.why);
+      throw unauthenticated("the token is not known", ', error="invalid_token"');
+  }
+}
+
+function admitBySession(session: Session, { method, headers }: Asking): Admitted {
+  const given = headers["x-csrf-token"];
+  if (!safeMethods.has(method) && !sameSecret(typeof given === "string" ? given : "", session.csrf)) {
+    throw new Refused("forbidden", "a change made with the cookie needs the session's x-csrf-token");
+  }
+  return { actor: session.actor, session };
 }
 
 function unauthenticated(detail: string, more = ""): Refused {

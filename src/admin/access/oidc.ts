@@ -1,6 +1,6 @@
 /**
- * Bearer tokens of an OpenID Connect issuer (JWT, RFC 7519 and 8725). Of a token that claims to be of this issuer, for
- * this audience, in time and signed by RS256, ES256 or EdDSA, the signature is checked; the issuer's keys decide.
+ * Bearer tokens of an OpenID Connect issuer (JWT, RFC 7519 and 8725). The signature is checked of a token that claims to
+ * be of this issuer, for this audience, in time and signed by RS256, ES256 or EdDSA; the issuer's keys decide.
  *
  * The keys are fetched at the first such token and kept for an hour; from 10 minutes on they are fetched again beside
  * the requests, so none waits for it. A key that is not known is looked for at the issuer, every 30 s at most. While
@@ -35,7 +35,7 @@ const fetchTimeoutMs = 2000;
 /** OpenID Connect Core §2: at most 255 ASCII characters. It stands in the history. */
 const subject = z.string().regex(/^[\x21-\x7e]{1,255}$/);
 
-export type Verdict =
+type TokenVerdict =
   | { readonly kind: "known"; readonly actor: Actor /** ms since the epoch */; readonly expiresAtMs: number }
   /** Good, but no role comes of its claim. */
   | { readonly kind: "no_role" }
@@ -44,10 +44,10 @@ export type Verdict =
 
 export interface Oidc {
   /** Never rejects. @param token a JWT, or anything */
-  verify(token: string): Promise<Verdict>;
+  verify(token: string): Promise<TokenVerdict>;
 }
 
-export interface OidcOptions {
+interface OidcOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Between two searches for a key that is not known. */
@@ -56,70 +56,9 @@ export interface OidcOptions {
 
 class IssuerUnavailable extends Error {}
 
-type KeySet = ReturnType<typeof createRemoteJWKSet>;
-
-export function createOidc(config: OidcConfig, { clock, log, cooldownMs = 30_000 }: OidcOptions): Oidc {
-  let remote: KeySet | undefined;
-  let finding: Promise<KeySet> | undefined;
-  let retryAtMs = Number.NEGATIVE_INFINITY;
-  let refreshAtMs = Number.NEGATIVE_INFINITY;
-
-  function unavailable(error: unknown): IssuerUnavailable {
-    retryAtMs = clock.monotonic() + retryAfterMs;
-    log.warn({ issuer: config.issuer, error: errorText(error) }, "the issuer's keys could not be fetched");
-    return new IssuerUnavailable();
-  }
-
-  async function findKeys(): Promise<KeySet> {
-    const uri = config.jwksUri ?? (await discover(config.issuer));
-    return createRemoteJWKSet(new URL(uri), {
-      cacheMaxAge: keptMs,
-      cooldownDuration: cooldownMs,
-      timeoutDuration: fetchTimeoutMs,
-    });
-  }
-
-  async function keySet(): Promise<KeySet> {
-    if (remote !== undefined) return remote;
-    if (clock.monotonic() < retryAtMs) throw new IssuerUnavailable();
-    finding ??= findKeys().finally(() => {
-      finding = undefined;
-    });
-    try {
-      remote = await finding;
-      return remote;
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
-
-  /** Beside the requests. */
-  function refresh(keys: KeySet): void {
-    const nowMs = clock.monotonic();
-    if (nowMs < refreshAtMs || nowMs < retryAtMs || keys.reloading || keys.jwks() === undefined) return;
-    const first = refreshAtMs === Number.NEGATIVE_INFINITY;
-    refreshAtMs = nowMs + refreshAfterMs;
-    if (!first) keys.reload().catch(unavailable);
-  }
-
-  async function keyFor(header: JWSHeaderParameters, token: FlattenedJWSInput) {
-    const keys = await keySet();
-    const known = keys.jwks();
-    const isWaiting = clock.monotonic() < retryAtMs;
-    try {
-      if (!isWaiting) return await keys(header, token);
-      if (known === undefined || !keys.fresh) throw new IssuerUnavailable();
-      return await createLocalJWKSet(known)(header, token);
-    } catch (error) {
-      const isUnknown = error instanceof errors.JWKSNoMatchingKey;
-      if (error instanceof IssuerUnavailable || (isUnknown && isWaiting)) throw new IssuerUnavailable();
-      if (isUnknown || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      if (error instanceof errors.JOSENotSupported) throw error;
-      throw unavailable(error);
-    } finally {
-      refresh(keys);
-    }
-  }
+export function createOidc(config: OidcConfig, options: OidcOptions): Oidc {
+  const { clock } = options;
+  const keyFor = createIssuerKeys(config, options);
 
   return {
     async verify(token) {
@@ -144,6 +83,73 @@ export function createOidc(config: OidcConfig, { clock, log, cooldownMs = 30_000
   };
 }
 
+type KeySet = ReturnType<typeof createRemoteJWKSet>;
+
+/** The issuer's keys: found, kept, and fetched again beside the requests. @returns finds the key of a token */
+function createIssuerKeys(config: OidcConfig, { clock, log, cooldownMs = 30_000 }: OidcOptions) {
+  let remote: KeySet | undefined;
+  let finding: Promise<KeySet> | undefined;
+  let retryAtMs = Number.NEGATIVE_INFINITY;
+  let refreshAtMs = Number.NEGATIVE_INFINITY;
+
+  function unavailable(error: unknown): IssuerUnavailable {
+    retryAtMs = clock.monotonic() + retryAfterMs;
+    log.warn({ issuer: config.issuer, error: errorText(error) }, "the issuer's keys could not be fetched");
+    return new IssuerUnavailable();
+  }
+
+  async function find(): Promise<KeySet> {
+    const uri = config.jwksUri ?? (await discover(config.issuer));
+    return createRemoteJWKSet(new URL(uri), {
+      cacheMaxAge: keptMs,
+      cooldownDuration: cooldownMs,
+      timeoutDuration: fetchTimeoutMs,
+    });
+  }
+
+  async function keySet(): Promise<KeySet> {
+    if (remote !== undefined) return remote;
+    if (clock.monotonic() < retryAtMs) throw new IssuerUnavailable();
+    finding ??= find().finally(() => {
+      finding = undefined;
+    });
+    try {
+      remote = await finding;
+      return remote;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /** Beside the requests. */
+  function refresh(keys: KeySet): void {
+    const nowMs = clock.monotonic();
+    if (nowMs < refreshAtMs || nowMs < retryAtMs || keys.reloading || keys.jwks() === undefined) return;
+    const isFirst = refreshAtMs === Number.NEGATIVE_INFINITY;
+    refreshAtMs = nowMs + refreshAfterMs;
+    if (!isFirst) keys.reload().catch(unavailable);
+  }
+
+  return async (header: JWSHeaderParameters, token: FlattenedJWSInput) => {
+    const keys = await keySet();
+    const known = keys.jwks();
+    const isWaiting = clock.monotonic() < retryAtMs;
+    try {
+      if (!isWaiting) return await keys(header, token);
+      if (known === undefined || !keys.fresh) throw new IssuerUnavailable();
+      return await createLocalJWKSet(known)(header, token);
+    } catch (error) {
+      const isUnknown = error instanceof errors.JWKSNoMatchingKey;
+      if (error instanceof IssuerUnavailable || (isUnknown && isWaiting)) throw new IssuerUnavailable();
+      if (isUnknown || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+      if (error instanceof errors.JOSENotSupported) throw error;
+      throw unavailable(error);
+    } finally {
+      refresh(keys);
+    }
+  };
+}
+
 function implausible(token: string, config: OidcConfig, nowMs: number): string | undefined {
   const { alg = "" } = decodeProtectedHeader(token);
   if (!algorithms.includes(alg)) return "its algorithm is none of those allowed";
@@ -154,7 +160,7 @@ function implausible(token: string, config: OidcConfig, nowMs: number): string |
   return undefined;
 }
 
-function identityOf(payload: JWTPayload, config: OidcConfig): Verdict {
+function identityOf(payload: JWTPayload, config: OidcConfig): TokenVerdict {
   const sub = subject.safeParse(payload.sub);
   if (!sub.success) return { kind: "invalid", why: "its subject is none" };
   const role = roleOf(claimAt(payload, config.claim), config.roles);

@@ -1,11 +1,15 @@
 /**
- * Sessions of the page: a token is traded for a random id in a cookie, so that the token itself is kept nowhere in the
+ * The sessions of the page: a token is traded for a random id in a cookie, so that the token itself is kept nowhere in the
  * browser. In memory of this instance alone, by the id's SHA-256; gone at a restart and when `auth` changes.
  *
  * A session ends 15 minutes after its last request, 8 hours after it began, and no later than the credential it was
  * made with. At most 8 of one name and 256 in all: the one unused for longest makes room.
+ *
+ * The cookie is HttpOnly and SameSite=Strict always; over https it is also Secure and bears the prefix `__Host-`, so that
+ * no other host of the domain can set it (RFC 6265bis §4.1.3.2).
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import type { Actor } from "../../state/rules/model.ts";
 
@@ -22,9 +26,9 @@ export interface Session {
   readonly expiresAtMs: number;
 }
 
-export interface Sessions {
+export interface PageSessions {
   /** @param notAfterMs milliseconds since the epoch, when the credential ends */
-  open(actor: Actor, notAfterMs?: number): { readonly id: string; readonly session: Session };
+  begin(actor: Actor, notAfterMs?: number): { readonly id: string; readonly session: Session };
   /** The session of this id, which counts as used now. */
   find(id: string): Session | undefined;
   end(id: string): void;
@@ -37,7 +41,7 @@ interface Entry {
   usedAtMs: number;
 }
 
-export function createSessions(clock: Clock): Sessions {
+export function createPageSessions(clock: Clock): PageSessions {
   /** By the id's digest, the one unused for longest first. */
   const entries = new Map<string, Entry>();
 
@@ -52,7 +56,7 @@ export function createSessions(clock: Clock): Sessions {
   }
 
   return {
-    open(actor, notAfterMs = Number.POSITIVE_INFINITY) {
+    begin(actor, notAfterMs = Number.POSITIVE_INFINITY) {
       makeRoom(actor.name);
       const id = randomBytes(32).toString("base64url");
       const csrf = randomBytes(32).toString("base64url");
@@ -86,4 +90,36 @@ function digestOf(id: string): string {
 export function sameSecret(one: string, other: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(one), digest(other));
+}
+
+const plainName = "cutover_session";
+const secureName = `__Host-${plainName}`;
+const attributes = "Path=/; HttpOnly; SameSite=Strict";
+
+/** @returns the session's id; `undefined` without exactly one */
+export function sessionIdOf({ cookie }: IncomingHttpHeaders): string | undefined {
+  const pairs = (cookie ?? "").split(";").map((pair) => pair.trim());
+  for (const name of [secureName, plainName]) {
+    const [found, ...more] = pairs.filter((pair) => pair.startsWith(`${name}=`));
+    if (found !== undefined) return more.length === 0 ? found.slice(name.length + 1) : undefined;
+  }
+  return undefined;
+}
+
+/**
+ * Whether the browser speaks https: this listener does not, but what stands before it may. A client that forges the
+ * field changes only its own cookie.
+ */
+export function isSecure(headers: IncomingHttpHeaders): boolean {
+  const [first] = [headers["x-forwarded-proto"]].flat();
+  return first?.split(",")[0]?.trim().toLowerCase() === "https";
+}
+
+export function sessionCookie(id: string, secure: boolean): string {
+  return secure ? `${secureName}=${id}; ${attributes}; Secure` : `${plainName}=${id}; ${attributes}`;
+}
+
+/** What takes the cookie out of the browser again. */
+export function endedCookie(secure: boolean): string {
+  return `${sessionCookie("", secure)}; Max-Age=0`;
 }

@@ -58,7 +58,7 @@ function thousandthsOf(percent: number): number {
 }
 
 /** A change as the calls of the API name it. */
-export interface Intent {
+interface Intent {
   readonly call: "percent" | "rollback" | "hold" | "resume" | "close";
   readonly percent?: number | undefined;
   readonly hard?: boolean | undefined;
@@ -72,7 +72,7 @@ type Standing = Omit<CutoverState, "percentThousandths"> & {
 };
 
 /** `proposed`: it would wait for another person, and become this once they approve it. */
-export type Foreseen =
+type Foreseen =
   | { readonly kind: "refused"; readonly code: RefusalCode }
   | {
       readonly kind: "accepted" | "proposed";

@@ -1,6 +1,5 @@
 /** What changed, and reasons that are given later. */
 import { z } from "zod";
-import type { Audit } from "../../audit/port.ts";
 import { systemTimers, within } from "../../base/clock.ts";
 import type { LocalChange } from "../../state/rules/ceiling.ts";
 import type { Annotation, HistoryEntry } from "../../state/rules/history.ts";
@@ -16,20 +15,17 @@ import {
   historyQuery,
   historyVersion,
 } from "../api/history-view.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
-import { refusals } from "../openapi.ts";
-import { originOf } from "../origin.ts";
+import type { AdminApp, AdminContext } from "../context.ts";
+import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Views } from "../view.ts";
-import { actorOf } from "../writer.ts";
+import { actorOf, requestOrigin } from "../writer.ts";
 
 /** An answer of 503 must come within 3 s. */
 const patienceMs = 2500;
 const tags = ["cutovers"];
 
-type Needs = Pick<AdminOptions, "store" | "local" | "log"> & { readonly audit: Audit };
-
-export function historyRoutes(app: AdminApp, { store, local, log, audit }: Needs, views: Views): void {
+export function historyRoutes(app: AdminApp, { store, local, log, audit }: AdminContext, views: Views): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers/:name/history",
@@ -41,7 +37,7 @@ export function historyRoutes(app: AdminApp, { store, local, log, audit }: Needs
       querystring: historyQuery,
       response: {
         200: z.array(historyEntry).describe("The entries"),
-        ...refusals(["not_found", "invalid", "store_unavailable"]),
+        ...refusalAnswers(["not_found", "invalid", "store_unavailable"]),
       },
     },
     handler: async ({ params: { name }, query: { limit, since } }) => {
@@ -68,7 +64,7 @@ export function historyRoutes(app: AdminApp, { store, local, log, audit }: Needs
       body: annotateBody,
       response: {
         200: annotationView.describe("What was added"),
-        ...refusals([
+        ...refusalAnswers([
           "malformed_body",
           "not_found",
           "body_too_large",
@@ -84,7 +80,7 @@ export function historyRoutes(app: AdminApp, { store, local, log, audit }: Needs
       const { name: by, role } = actorOf(request);
       if (!isAtLeast(role, "responder")) throw new Refused("forbidden", "the role may only read");
       const { reason } = request.body;
-      const asked = { name, version, by, reason, ...originOf(request) };
+      const asked = { name, version, by, reason, ...requestOrigin(request) };
       const annotation = await within(patienceMs, systemTimers, store.annotate(asked));
       if (annotation === undefined) throw new Refused("not_found", "the history has no such version");
       log.info({ cutover: name, version, by, via: asked.via }, "a reason was given for an earlier change");

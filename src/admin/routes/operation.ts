@@ -1,39 +1,44 @@
 /** What programs ask: health, metrics, events and the API's own description. */
 import { z } from "zod";
 import { healthView } from "../api/instance-view.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
+import { type AdminApp, type AdminContext, versionsIn } from "../context.ts";
 import type { EventStreams } from "../events.ts";
 import type { Fleet } from "../fleet.ts";
-import { finishOpenApi, openapiDocument, refusals } from "../openapi.ts";
+import { finishOpenApi, openapiDocument, refusalAnswers } from "../openapi.ts";
 import { contactView } from "../view.ts";
 
-type Needs = Pick<AdminOptions, "follower" | "health" | "metrics">;
+const tags = ["operation"];
+const security: [] = [];
 
-export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStreams, fleet: Fleet): void {
-  const { follower, health, metrics } = needs;
-  const open = { config: { isOpen: true } };
-  const tags = ["operation"];
-  const security: [] = [];
+export function operationRoutes(
+  app: AdminApp,
+  context: AdminContext,
+  streams: EventStreams,
+  fleet: Fleet,
+): void {
+  healthRoutes(app, context);
+  metricsRoute(app, context);
+  descriptionRoute(app);
+  eventsRoute(app, streams, fleet);
+}
 
-  function healthNow() {
-    const versions = [...follower.current().states].map(([name, state]) => [name, state.version] as const);
-    return {
-      status: health(),
-      store: contactView(follower),
-      cutovers: Object.fromEntries(versions),
-    };
-  }
+function healthRoutes(app: AdminApp, { follower, health }: AdminContext): void {
+  const healthNow = () => ({
+    status: health(),
+    store: contactView(follower),
+    cutovers: { ...versionsIn(follower) },
+  });
 
   app.route({
     method: "GET",
     url: "/health/live",
-    ...open,
+    config: { isPublic: true },
     schema: {
       operationId: "live",
       summary: "200 as long as the process runs",
       tags,
       security,
-      response: { 200: healthView.describe("Alive"), ...refusals([], "open") },
+      response: { 200: healthView.describe("Alive"), ...refusalAnswers([], "public") },
     },
     handler: async () => healthNow(),
   });
@@ -41,7 +46,7 @@ export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStrea
   app.route({
     method: "GET",
     url: "/health/ready",
-    ...open,
+    config: { isPublic: true },
     schema: {
       operationId: "ready",
       summary: "Whether traffic may come; a store out of reach is in the body, not in the status",
@@ -49,7 +54,7 @@ export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStrea
       security,
       response: {
         200: healthView.describe("Ready"),
-        ...refusals([], "open"),
+        ...refusalAnswers([], "public"),
         503: healthView.describe("Starting or draining"),
       },
     },
@@ -58,11 +63,13 @@ export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStrea
       return reply.code(now.status === "ready" ? 200 : 503).send(now);
     },
   });
+}
 
+function metricsRoute(app: AdminApp, { metrics }: AdminContext): void {
   app.route({
     method: "GET",
     url: "/metrics",
-    ...open,
+    config: { isPublic: true },
     schema: {
       operationId: "metrics",
       summary: "Prometheus exposition",
@@ -70,30 +77,34 @@ export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStrea
       security,
       response: {
         200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },
-        ...refusals([], "open"),
+        ...refusalAnswers([], "public"),
       },
     },
     handler: async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()),
   });
+}
 
+function descriptionRoute(app: AdminApp): void {
   let description: z.output<typeof openapiDocument> | undefined;
   app.route({
     method: "GET",
     url: "/openapi.json",
-    ...open,
+    config: { isPublic: true },
     schema: {
       operationId: "openapi",
       summary: "This description",
       tags,
       security,
-      response: { 200: openapiDocument.describe("OpenAPI 3.1"), ...refusals([], "open") },
+      response: { 200: openapiDocument.describe("OpenAPI 3.1"), ...refusalAnswers([], "public") },
     },
     handler: async () => {
       description ??= finishOpenApi(app.swagger());
       return description;
     },
   });
+}
 
+function eventsRoute(app: AdminApp, streams: EventStreams, fleet: Fleet): void {
   app.route({
     method: "GET",
     url: "/api/v1/events",
@@ -108,7 +119,7 @@ export function operationRoutes(app: AdminApp, needs: Needs, streams: EventStrea
       tags: ["fleet"],
       response: {
         200: { description: "The stream", content: { "text/event-stream": { schema: z.string() } } },
-        ...refusals(["too_many_streams"]),
+        ...refusalAnswers(["too_many_streams"]),
       },
     },
     handler: async (_, reply) => {

@@ -6,43 +6,29 @@ import { isAtLeast, rules } from "../../state/rules/model.ts";
 import { percentFromNumber } from "../../state/rules/percent.ts";
 import { cutoverName } from "../api/cutover-view.ts";
 import { approveBody, type ProposalView, proposalView, writeAnswer } from "../api/write.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
-import { refusals } from "../openapi.ts";
-import { originOf } from "../origin.ts";
+import type { AdminApp, AdminContext } from "../context.ts";
+import { refusalAnswers } from "../openapi.ts";
 import { Refused, refusedByRules } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
-import { actorOf, type Write } from "../writer.ts";
+import { actorOf, requestOrigin, type Write } from "../writer.ts";
 
 const proposalPath = cutoverName.extend({ id: z.string().meta({ description: "The proposal's id" }) });
 const tags = ["cutovers"];
 
 export function proposalRoutes(
   app: AdminApp,
-  {
-    store,
-    follower,
-    log,
-    audit,
-  }: Pick<AdminOptions, "store" | "follower" | "log"> & { readonly audit: Audit },
+  context: AdminContext,
   write: Write,
   views: Views,
   proposals: Proposals,
 ): void {
-  /** @throws Refused `not_found` */
-  async function find(name: string, id: string): Promise<ProposalView> {
-    const found = await proposals.open(name, views.state(name).version);
-    if (found?.id !== id)
-      throw new Refused("not_found", "no such proposal is open: used, withdrawn or expired");
-    return found;
-  }
+  listRoute(app, views, proposals);
+  approveRoute(app, context, write, views, proposals);
+  withdrawRoute(app, context, views, proposals);
+}
 
-  function tell(event: "approved" | "withdrawn", request: FastifyRequest, found: ProposalView): void {
-    const { name, percent } = found;
-    const proposal = { ...found, percentThousandths: percentFromNumber(percent) ?? 0 };
-    audit.proposal({ event, name, proposal, actor: actorOf(request), origin: originOf(request) });
-  }
-
+function listRoute(app: AdminApp, views: Views, proposals: Proposals): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers/:name/proposals",
@@ -53,16 +39,24 @@ export function proposalRoutes(
       params: cutoverName,
       response: {
         200: z.array(proposalView).describe("The open proposals: one at most"),
-        ...refusals(["not_found", "store_unavailable"]),
+        ...refusalAnswers(["not_found", "store_unavailable"]),
       },
     },
     handler: async ({ params: { name } }) => {
       views.assertKnown(name);
-      const found = await proposals.open(name, views.state(name).version);
+      const found = await proposals.waiting(name, views.state(name).version);
       return found === undefined ? [] : [found];
     },
   });
+}
 
+function approveRoute(
+  app: AdminApp,
+  { follower, log, audit }: AdminContext,
+  write: Write,
+  views: Views,
+  proposals: Proposals,
+): void {
   app.route({
     method: "POST",
     url: "/api/v1/cutovers/:name/proposals/:id/approve",
@@ -78,7 +72,7 @@ export function proposalRoutes(
       body: approveBody,
       response: {
         200: writeAnswer.describe("Raised; the history names both"),
-        ...refusals([
+        ...refusalAnswers([
           "malformed_body",
           "not_found",
           "version_conflict",
@@ -97,7 +91,7 @@ export function proposalRoutes(
       const { name, id } = request.params;
       views.assertKnown(name);
       await follower.refresh();
-      const found = await find(name, id);
+      const found = await assertWaiting(proposals, views, name, id);
       const { percent, version, by, reason } = found;
       const actor = actorOf(request);
       if (by === actor.name) throw new Refused("forbidden", "another person has to approve it");
@@ -112,11 +106,18 @@ export function proposalRoutes(
         fourEyes,
       );
       log.info({ cutover: name, proposal: id, by, approvedBy: actor.name }, "a proposed raise was approved");
-      tell("approved", request, found);
+      tell(audit, "approved", request, found);
       return answer;
     },
   });
+}
 
+function withdrawRoute(
+  app: AdminApp,
+  { store, follower, log, audit }: AdminContext,
+  views: Views,
+  proposals: Proposals,
+): void {
   app.route({
     method: "DELETE",
     url: "/api/v1/cutovers/:name/proposals/:id",
@@ -127,7 +128,7 @@ export function proposalRoutes(
       params: proposalPath,
       response: {
         204: z.null().describe("Withdrawn"),
-        ...refusals(["not_found", "store_unavailable"]),
+        ...refusalAnswers(["not_found", "store_unavailable"]),
       },
     },
     handler: async (request, reply) => {
@@ -136,11 +137,34 @@ export function proposalRoutes(
       const { name: by, role } = actorOf(request);
       if (!isAtLeast(role, rules.withdrawRole)) throw refusedByRules("forbidden", views.state(name));
       await follower.refresh();
-      const found = await find(name, id);
+      const found = await assertWaiting(proposals, views, name, id);
       if (!(await store.withdraw(name, id))) throw new Refused("not_found", "no such proposal is open");
       log.info({ cutover: name, proposal: id, by }, "a proposed raise was withdrawn");
-      tell("withdrawn", request, found);
+      tell(audit, "withdrawn", request, found);
       return reply.code(204).send(null);
     },
   });
+}
+
+/** @throws Refused `not_found` */
+async function assertWaiting(
+  proposals: Proposals,
+  views: Views,
+  name: string,
+  id: string,
+): Promise<ProposalView> {
+  const found = await proposals.waiting(name, views.state(name).version);
+  if (found?.id === id) return found;
+  throw new Refused("not_found", "no such proposal is open: used, withdrawn or expired");
+}
+
+function tell(
+  audit: Audit,
+  event: "approved" | "withdrawn",
+  request: FastifyRequest,
+  found: ProposalView,
+): void {
+  const { name, percent } = found;
+  const proposal = { ...found, percentThousandths: percentFromNumber(percent) ?? 0 };
+  audit.proposal({ event, name, proposal, actor: actorOf(request), origin: requestOrigin(request) });
 }

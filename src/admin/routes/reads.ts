@@ -1,18 +1,15 @@
 /** Reading cutovers, a decision, and the instances. */
-
 import { z } from "zod";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
 import { instanceView } from "../api/instance-view.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
+import type { AdminApp, AdminContext } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
-import { refusals } from "../openapi.ts";
+import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Views } from "../view.ts";
 
-type Needs = Pick<AdminOptions, "explain">;
-
-export function readRoutes(app: AdminApp, { explain }: Needs, views: Views, fleet: Fleet): void {
+export function readRoutes(app: AdminApp, { explain }: AdminContext, views: Views, fleet: Fleet): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers",
@@ -20,7 +17,7 @@ export function readRoutes(app: AdminApp, { explain }: Needs, views: Views, flee
       operationId: "listCutovers",
       summary: "Every configured cutover, in the order of the configuration",
       tags: ["cutovers"],
-      response: { 200: z.array(cutoverView).describe("The cutovers"), ...refusals([]) },
+      response: { 200: z.array(cutoverView).describe("The cutovers"), ...refusalAnswers([]) },
     },
     handler: async () => views.all(await fleet.read()),
   });
@@ -33,7 +30,7 @@ export function readRoutes(app: AdminApp, { explain }: Needs, views: Views, flee
       summary: "One cutover",
       tags: ["cutovers"],
       params: cutoverName,
-      response: { 200: cutoverView.describe("The cutover"), ...refusals(["not_found"]) },
+      response: { 200: cutoverView.describe("The cutover"), ...refusalAnswers(["not_found"]) },
     },
     handler: async (request) => {
       views.assertKnown(request.params.name);
@@ -50,7 +47,7 @@ export function readRoutes(app: AdminApp, { explain }: Needs, views: Views, flee
       tags: ["cutovers"],
       params: cutoverName,
       querystring: explainQuery,
-      response: { 200: explanation.describe("The decision"), ...refusals(["not_found", "invalid"]) },
+      response: { 200: explanation.describe("The decision"), ...refusalAnswers(["not_found", "invalid"]) },
     },
     handler: async (request) => {
       views.assertKnown(request.params.name);
@@ -67,7 +64,7 @@ export function readRoutes(app: AdminApp, { explain }: Needs, views: Views, flee
       operationId: "listInstances",
       summary: "The live instances; this one alone while the store is out of reach",
       tags: ["fleet"],
-      response: { 200: z.array(instanceView).describe("The instances, by id"), ...refusals([]) },
+      response: { 200: z.array(instanceView).describe("The instances, by id"), ...refusalAnswers([]) },
     },
     handler: async () => {
       const records = await fleet.read();

@@ -1,13 +1,18 @@
-/** Signing in and out of the page: a bearer token is traded for a cookie no script can read. */
+/**
+ * Signing in and out of the page, where a bearer token is traded for a cookie that no script can read; and who the caller
+ * is, which a person checks first when something is refused or clocks are doubted.
+ */
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import { systemTimers, within } from "../../base/clock.ts";
 import { roles } from "../../state/rules/model.ts";
-import { endedCookie, isSecure, sessionCookie, sessionIdOf } from "../access/cookie.ts";
 import type { Gate } from "../access/gate.ts";
-import type { Session } from "../access/sessions.ts";
-import type { AdminApp } from "../context.ts";
-import { refusals } from "../openapi.ts";
+import { endedCookie, isSecure, type Session, sessionCookie, sessionIdOf } from "../access/sessions.ts";
+import { identity } from "../api/instance-view.ts";
+import type { AdminApp, AdminContext } from "../context.ts";
+import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
+import { actorOf } from "../writer.ts";
 
 const sessionView = z
   .object({
@@ -25,7 +30,7 @@ const sessionView = z
 const tags = ["session"];
 const url = "/api/v1/session";
 
-export function sessionRoutes(app: AdminApp, { sessions }: Pick<Gate, "sessions">): void {
+export function sessionRoutes(app: AdminApp, context: AdminContext, { sessions }: Gate): void {
   app.route({
     method: "POST",
     url,
@@ -33,7 +38,7 @@ export function sessionRoutes(app: AdminApp, { sessions }: Pick<Gate, "sessions"
       operationId: "signIn",
       summary: "Trade a bearer token for a session cookie of this instance",
       tags,
-      response: { 200: sessionView.describe("Signed in"), ...refusals([]) },
+      response: { 200: sessionView.describe("Signed in"), ...refusalAnswers([]) },
     },
     handler: async (request, reply) => {
       // A session must not prolong itself.
@@ -43,7 +48,7 @@ export function sessionRoutes(app: AdminApp, { sessions }: Pick<Gate, "sessions"
           headers: { "www-authenticate": 'Bearer realm="cutover"' },
         });
       }
-      const { id, session } = sessions.open(request.actor, request.credentialEndsAtMs ?? undefined);
+      const { id, session } = sessions.begin(request.actor, request.credentialEndsAtMs ?? undefined);
       reply.header("set-cookie", sessionCookie(id, isSecure(request.headers)));
       return viewOf(session);
     },
@@ -56,7 +61,7 @@ export function sessionRoutes(app: AdminApp, { sessions }: Pick<Gate, "sessions"
       operationId: "getSession",
       summary: "Who is signed in by the cookie, and the token that changes need",
       tags,
-      response: { 200: sessionView.describe("The session"), ...refusals(["not_found"]) },
+      response: { 200: sessionView.describe("The session"), ...refusalAnswers(["not_found"]) },
     },
     handler: async (request) => viewOf(ownSession(request)),
   });
@@ -68,7 +73,7 @@ export function sessionRoutes(app: AdminApp, { sessions }: Pick<Gate, "sessions"
       operationId: "signOut",
       summary: "End the cookie's session",
       tags,
-      response: { 204: z.null().describe("Signed out"), ...refusals(["not_found"]) },
+      response: { 204: z.null().describe("Signed out"), ...refusalAnswers(["not_found"]) },
     },
     handler: async (request, reply) => {
       ownSession(request);
@@ -79,13 +84,47 @@ export function sessionRoutes(app: AdminApp, { sessions }: Pick<Gate, "sessions"
     },
   });
 
-  function ownSession(request: FastifyRequest): Session {
-    const { session } = request;
-    if (session === null) throw new Refused("not_found", "no session came with the request");
-    return session;
-  }
+  whoAmIRoute(app, context);
+}
+
+function ownSession({ session }: FastifyRequest): Session {
+  if (session === null) throw new Refused("not_found", "no session came with the request");
+  return session;
 }
 
 function viewOf({ actor, csrf, expiresAtMs }: Session): z.output<typeof sessionView> {
   return { ...actor, csrf, expiresAt: new Date(expiresAtMs).toISOString() };
+}
+
+function whoAmIRoute(app: AdminApp, { store, clock, instance, version }: AdminContext): void {
+  app.route({
+    method: "GET",
+    url: "/api/v1/whoami",
+    schema: {
+      operationId: "whoAmI",
+      summary: "Who the caller is to this instance, its clock and the store's",
+      tags,
+      response: { 200: identity.describe("The caller"), ...refusalAnswers([]) },
+    },
+    handler: async (request) => ({
+      ...actorOf(request),
+      instance: instance.id,
+      version,
+      serverTime: new Date(clock.now()).toISOString(),
+      ...(await storeClock({ store, clock })),
+    }),
+  });
+}
+
+const patienceMs = 2000;
+
+async function storeClock({ store, clock }: Pick<AdminContext, "store" | "clock">) {
+  const sentMs = clock.monotonic();
+  try {
+    const { nowMs } = await within(patienceMs, systemTimers, store.roster());
+    const storeMs = Math.round((clock.monotonic() - sentMs) * 10) / 10;
+    return { storeTime: new Date(nowMs).toISOString(), storeMs };
+  } catch {
+    return { storeTime: null, storeMs: null };
+  }
 }

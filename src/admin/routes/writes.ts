@@ -14,13 +14,12 @@ import {
   setPercentBody,
   writeAnswer,
 } from "../api/write.ts";
-import type { AdminApp, AdminOptions } from "../context.ts";
-import { refusals } from "../openapi.ts";
-import { originOf } from "../origin.ts";
+import type { AdminApp, AdminContext } from "../context.ts";
+import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
-import { actorOf, type Write } from "../writer.ts";
+import { actorOf, requestOrigin, type Write } from "../writer.ts";
 
 const anyWrite = [
   "malformed_body",
@@ -34,36 +33,125 @@ const anyWrite = [
 
 export function writeRoutes(
   app: AdminApp,
-  { log }: Pick<AdminOptions, "log">,
+  context: AdminContext,
   write: Write,
   views: Views,
   proposals: Proposals,
 ): void {
-  /** @returns undefined when no second person is asked for after all */
-  async function propose(
-    request: FastifyRequest,
-    name: string,
-    { percent, reason }: { readonly percent: number; readonly reason: string },
-    { code, extras }: Refused,
-  ): Promise<ProposalView | undefined> {
-    if (code !== "approval_required" || extras.current === undefined) return undefined;
-    const actor = actorOf(request);
-    const { version } = extras.current;
-    const by = { actor, origin: originOf(request) };
-    const proposal = await proposals.propose(name, { percent, version, reason }, by);
-    log.info(
-      { cutover: name, proposal: proposal.id, by: actor.name, percent, version },
-      "a raise was proposed",
-    );
-    return proposal;
-  }
+  percentRoute(app, context, write, views, proposals);
+  stateRoutes(app, write, views);
+}
 
-  const options = <Body extends z.ZodType>(
-    body: Body,
-    operationId: string,
-    summary: string,
-    refused: readonly ProblemCode[],
-  ) => ({
+function percentRoute(
+  app: AdminApp,
+  context: AdminContext,
+  write: Write,
+  views: Views,
+  proposals: Proposals,
+): void {
+  const refused = ["held", "rolled_back", "closed"] as const;
+  const options = changeOptions(views, setPercentBody, "setPercent", "Raise or lower the percent", refused);
+  app.route({
+    method: "PUT",
+    url: "/api/v1/cutovers/:name/percent",
+    ...options,
+    schema: {
+      ...options.schema,
+      response: {
+        ...options.schema.response,
+        202: proposalView.describe("Proposed: in force once another person has approved it"),
+      },
+    },
+    handler: async (request, reply) => {
+      const { body, params } = request;
+      const percentThousandths = percentFromNumber(body.percent);
+      if (percentThousandths === undefined) throw new Refused("invalid", "percent: expected 0 to 100");
+      const change = { action: "set", percentThousandths } as const;
+      try {
+        return await write(request, params.name, change, body, proposals.limitOf(params.name));
+      } catch (error) {
+        const version = versionToProposeOn(error);
+        if (version === undefined) throw error;
+        return reply
+          .code(202)
+          .send(await propose(context, proposals, request, params.name, { ...body, version }));
+      }
+    },
+  });
+}
+
+/** @returns the version that a second person is asked for; `undefined` where none is asked for */
+function versionToProposeOn(error: unknown): number | undefined {
+  const isProposable = error instanceof Refused && error.code === "approval_required";
+  return isProposable ? error.extras.current?.version : undefined;
+}
+
+async function propose(
+  { log }: AdminContext,
+  proposals: Proposals,
+  request: FastifyRequest,
+  name: string,
+  asked: Pick<ProposalView, "percent" | "version" | "reason">,
+): Promise<ProposalView> {
+  const { percent, version, reason } = asked;
+  const by = { actor: actorOf(request), origin: requestOrigin(request) };
+  const proposal = await proposals.propose(name, { percent, version, reason }, by);
+  log.info(
+    { cutover: name, proposal: proposal.id, by: by.actor.name, percent, version },
+    "a raise was proposed",
+  );
+  return proposal;
+}
+
+function stateRoutes(app: AdminApp, write: Write, views: Views): void {
+  app.route({
+    method: "POST",
+    url: "/api/v1/cutovers/:name/rollback",
+    ...changeOptions(views, rollbackBody, "rollBack", "Percent 0, latched until it is resumed", ["closed"]),
+    handler: async (request) => {
+      const { body, params } = request;
+      return write(request, params.name, { action: body.hard ? "rollback_hard" : "rollback" }, body);
+    },
+  });
+
+  app.route({
+    method: "POST",
+    url: "/api/v1/cutovers/:name/hold",
+    ...changeOptions(views, holdBody, "hold", "Freeze: no raise until it is resumed", [
+      "rolled_back",
+      "closed",
+    ]),
+    handler: async (request) => write(request, request.params.name, { action: "hold" }, request.body),
+  });
+
+  app.route({
+    method: "POST",
+    url: "/api/v1/cutovers/:name/resume",
+    ...changeOptions(views, resumeBody, "resume", "End a hold or a rollback", ["closed"]),
+    handler: async (request) => write(request, request.params.name, { action: "resume" }, request.body),
+  });
+
+  app.route({
+    method: "POST",
+    url: "/api/v1/cutovers/:name/close",
+    ...changeOptions(views, closeBody, "close", "Close legacy for good: the point of no return", [
+      "held",
+      "rolled_back",
+      "not_complete",
+    ]),
+    handler: async (request) => write(request, request.params.name, { action: "close" }, request.body),
+  });
+}
+
+/** What every call that changes a cutover has, but for its path and its handler. */
+function changeOptions<Body extends z.ZodType>(
+  views: Views,
+  body: Body,
+  operationId: string,
+  summary: string,
+  refused: readonly ProblemCode[],
+) {
+  return {
     preValidation: async (request: FastifyRequest) => {
       const params = cutoverName.safeParse(request.params);
       views.assertKnown(params.success ? params.data.name : "");
@@ -78,75 +166,8 @@ export function writeRoutes(
       body,
       response: {
         200: writeAnswer.describe("Accepted; `changed` is false when it stood so already"),
-        ...refusals([...anyWrite, ...refused]),
+        ...refusalAnswers([...anyWrite, ...refused]),
       },
     },
-  });
-
-  const setOptions = options(setPercentBody, "setPercent", "Raise or lower the percent", [
-    "held",
-    "rolled_back",
-    "closed",
-  ]);
-  app.route({
-    method: "PUT",
-    url: "/api/v1/cutovers/:name/percent",
-    ...setOptions,
-    schema: {
-      ...setOptions.schema,
-      response: {
-        ...setOptions.schema.response,
-        202: proposalView.describe("Proposed: in force once another person has approved it"),
-      },
-    },
-    handler: async (request, reply) => {
-      const { body, params } = request;
-      const percentThousandths = percentFromNumber(body.percent);
-      if (percentThousandths === undefined) throw new Refused("invalid", "percent: expected 0 to 100");
-      const change = { action: "set", percentThousandths } as const;
-      try {
-        return await write(request, params.name, change, body, proposals.limitOf(params.name));
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        const proposal = await propose(request, params.name, body, error);
-        if (proposal === undefined) throw error;
-        return reply.code(202).send(proposal);
-      }
-    },
-  });
-
-  app.route({
-    method: "POST",
-    url: "/api/v1/cutovers/:name/rollback",
-    ...options(rollbackBody, "rollBack", "Percent 0, latched until it is resumed", ["closed"]),
-    handler: async (request) => {
-      const { body, params } = request;
-      return write(request, params.name, { action: body.hard ? "rollback_hard" : "rollback" }, body);
-    },
-  });
-
-  app.route({
-    method: "POST",
-    url: "/api/v1/cutovers/:name/hold",
-    ...options(holdBody, "hold", "Freeze: no raise until it is resumed", ["rolled_back", "closed"]),
-    handler: async (request) => write(request, request.params.name, { action: "hold" }, request.body),
-  });
-
-  app.route({
-    method: "POST",
-    url: "/api/v1/cutovers/:name/resume",
-    ...options(resumeBody, "resume", "End a hold or a rollback", ["closed"]),
-    handler: async (request) => write(request, request.params.name, { action: "resume" }, request.body),
-  });
-
-  app.route({
-    method: "POST",
-    url: "/api/v1/cutovers/:name/close",
-    ...options(closeBody, "close", "Close legacy for good: the point of no return", [
-      "held",
-      "rolled_back",
-      "not_complete",
-    ]),
-    handler: async (request) => write(request, request.params.name, { action: "close" }, request.body),
-  });
+  };
 }

@@ -8,6 +8,7 @@ import type { Following } from "../../../src/state/follow/snapshot.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import { until } from "../../integration/admin/rig.ts";
+import { adminContext } from "../../support/admin-context.ts";
 
 const opened: Server[] = [];
 afterEach(() => {
@@ -31,7 +32,7 @@ async function start() {
     isStale: () => false,
     refresh: async () => {},
   };
-  const options = {
+  const context = adminContext({
     store: createMemoryStore({ clock: systemClock }),
     follower,
     cutovers: { checkout: { legacy: "a", new: "b" } },
@@ -40,9 +41,9 @@ async function start() {
     clock: systemClock,
     log: { info: () => {}, warn: () => {}, error: () => {} },
     tickMs: 5,
-  };
-  const fleet = createFleet(options);
-  const streams = createEventStreams(options, createViews(options, fleet, { of: () => undefined }), fleet);
+  });
+  const fleet = createFleet(context);
+  const streams = createEventStreams(context, createViews(context, fleet, { known: () => undefined }), fleet);
   const server = createServer((_, response) => streams.open(response, {}, [fleet.own()]));
   opened.push(server);
   await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume));

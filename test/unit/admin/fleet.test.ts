@@ -7,23 +7,26 @@ import type { InstanceRecord } from "../../../src/state/rules/completion.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
+import { adminContext } from "../../support/admin-context.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function fleetOn(instances: Store["instances"], up = true) {
   const states = new Map([["checkout", { ...initialState(), version: 3 }]]);
-  return createFleet({
-    store: { ...createMemoryStore({ clock: systemClock }), instances },
-    follower: {
-      current: () => ({ states }),
-      onSwap: () => () => {},
-      contact: () => ({ up, stalenessMs: 0 }),
-      isStale: () => false,
-      refresh: async () => {},
-    },
-    instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
-    traffic: () => ({ checkout: "own figures" }),
-    clock: systemClock,
-  });
+  return createFleet(
+    adminContext({
+      store: { ...createMemoryStore({ clock: systemClock }), instances },
+      follower: {
+        current: () => ({ states }),
+        onSwap: () => () => {},
+        contact: () => ({ up, stalenessMs: 0 }),
+        isStale: () => false,
+        refresh: async () => {},
+      },
+      instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
+      traffic: () => ({ checkout: "own figures" }),
+      clock: systemClock,
+    }),
+  );
 }
 
 const record = (id: string): InstanceRecord => ({
@@ -93,20 +96,22 @@ describe("what is under way in the fleet", () => {
   test("is told as of the last reading, and not at all once that is old or could not tell", async () => {
     const time = createManualTime();
     let figures: FiguresUnderWay = known;
-    const fleet = createFleet({
-      store: { ...createMemoryStore({ clock: time }), instances: async () => [] },
-      follower: {
-        current: () => ({ states: new Map() }),
-        onSwap: () => () => {},
-        contact: () => ({ up: true, stalenessMs: 0 }),
-        isStale: () => false,
-        refresh: async () => {},
-      },
-      instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
-      traffic: () => ({}),
-      underWay: async () => figures,
-      clock: time,
-    });
+    const fleet = createFleet(
+      adminContext({
+        store: { ...createMemoryStore({ clock: time }), instances: async () => [] },
+        follower: {
+          current: () => ({ states: new Map() }),
+          onSwap: () => () => {},
+          contact: () => ({ up: true, stalenessMs: 0 }),
+          isStale: () => false,
+          refresh: async () => {},
+        },
+        instance: { id: "m", startedAt: "2025-03-01T00:00:00Z" },
+        traffic: () => ({}),
+        underWay: async () => figures,
+        clock: time,
+      }),
+    );
     expect(fleet.underWay("checkout")).toEqual(unknown);
     await fleet.read();
     expect(fleet.underWay("checkout")).toEqual({ journeys, unfinished: null });

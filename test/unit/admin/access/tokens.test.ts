@@ -122,7 +122,7 @@ describe("a session", () => {
 
   it("admits what reads, and a change only with its CSRF token", async () => {
     const { gate } = gateOf();
-    const { id, session } = gate.sessions.open({ name: "ana", role: "operator" });
+    const { id, session } = gate.sessions.begin({ name: "ana", role: "operator" });
     const asking = { remote: "10.0.0.1", headers: cookie(id) };
     expect(await gate.admit({ ...asking, method: "GET" })).toEqual({ actor: session.actor, session });
     for (const wrong of [{}, { "x-csrf-token": "" }, { "x-csrf-token": id }]) {
@@ -135,7 +135,7 @@ describe("a session", () => {
 
   it("is none under an id that was not given out, twice named, or ended", async () => {
     const { gate } = gateOf();
-    const { id } = gate.sessions.open({ name: "ana", role: "viewer" });
+    const { id } = gate.sessions.begin({ name: "ana", role: "viewer" });
     const found = (text: string) => gate.sessionOf({ cookie: text });
     expect(found(`cutover_session=${id}`)).toBeDefined();
     expect(found("cutover_session=x")).toBeUndefined();
@@ -147,26 +147,26 @@ describe("a session", () => {
   it("ends 15 minutes after its last use, 8 hours after its begin, and with the token it came of", async () => {
     const { gate, clock } = gateOf();
     const actor = { name: "ana", role: "viewer" } as const;
-    const idle = gate.sessions.open(actor);
+    const idle = gate.sessions.begin(actor);
     await clock.advance(15 * 60_000 - 1);
     expect(gate.sessions.find(idle.id)).toBeDefined();
     await clock.advance(15 * 60_000);
     expect(gate.sessions.find(idle.id)).toBeUndefined();
-    const busy = gate.sessions.open(actor);
+    const busy = gate.sessions.begin(actor);
     for (let quarter = 0; quarter < 8 * 6 - 1; quarter += 1) {
       await clock.advance(10 * 60_000);
       expect(gate.sessions.find(busy.id)).toBeDefined();
     }
     await clock.advance(10 * 60_000);
     expect(gate.sessions.find(busy.id)).toBeUndefined();
-    const short = gate.sessions.open(actor, clock.now() + 60_000);
+    const short = gate.sessions.begin(actor, clock.now() + 60_000);
     await clock.advance(60_000);
     expect(gate.sessions.find(short.id)).toBeUndefined();
   });
 
   it("makes room for the next of the same name, and of all", () => {
     const { gate } = gateOf();
-    const open = (name: string) => gate.sessions.open({ name, role: "viewer" }).id;
+    const open = (name: string) => gate.sessions.begin({ name, role: "viewer" }).id;
     const [first = "", ...others] = Array.from({ length: 9 }, () => open("ana"));
     expect(gate.sessions.find(first)).toBeUndefined();
     expect(others.every((id) => gate.sessions.find(id) !== undefined)).toBe(true);
@@ -176,7 +176,7 @@ describe("a session", () => {
 
   it("ends when the configuration's tokens change, and only then", () => {
     const { gate } = gateOf();
-    const { id } = gate.sessions.open({ name: "ops-2", role: "viewer" });
+    const { id } = gate.sessions.begin({ name: "ops-2", role: "viewer" });
     gate.reconfigure(structuredClone(auth));
     expect(gate.sessions.find(id)).toBeDefined();
     gate.reconfigure({ tokens: auth.tokens.slice(0, 1) });

@@ -1,8 +1,61 @@
-/** The status page's HTML: how things stand at one moment, readable without JavaScript. */
-
+/**
+ * The status page at the root. The page and its two files are open; what it shows of the cutovers is not: with
+ * tokens configured a request without a session gets the page empty, and its script asks the reader for a token, which
+ * it trades for a session.
+ */
+import { readFileSync } from "node:fs";
+import type { Gate } from "../access/gate.ts";
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
 import { byWhom } from "../api/rules.ts";
-import { escapeHtml, type Html, html } from "./html.ts";
+import type { AdminApp, AdminContext } from "../context.ts";
+import { askingOf } from "../every-request.ts";
+import type { Fleet } from "../fleet.ts";
+import type { Views } from "../view.ts";
+
+const contentPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+export function pageRoutes(
+  app: AdminApp,
+  context: AdminContext,
+  gate: Gate,
+  views: Views,
+  fleet: Fleet,
+): void {
+  const frame = asset("status.html");
+  const style = asset("status.css");
+  const script = asset("status.js");
+  const toAll = { config: { isPublic: true }, schema: { hide: true } };
+
+  app.get("/", toAll, async (request, reply) => {
+    const { headers } = request;
+    const session = gate.sessionOf(headers);
+    const isKnown = context.auth === "none" || headers.authorization !== undefined || session !== undefined;
+    if (isKnown) await gate.admit(askingOf(request));
+    const body = renderPage(frame, {
+      cutovers: isKnown ? views.all(await fleet.read()) : undefined,
+      signedIn: session?.actor.name,
+      store: context.follower.contact(),
+      now: context.clock.now(),
+      instance: context.instance.id,
+      version: context.version,
+    });
+    return reply.header("content-security-policy", contentPolicy).type("text/html; charset=utf-8").send(body);
+  });
+  app.get("/status.css", toAll, async (_, reply) => reply.type("text/css; charset=utf-8").send(style));
+  app.get("/status.js", toAll, async (_, reply) => reply.type("text/javascript; charset=utf-8").send(script));
+}
+
+function asset(name: string): string {
+  return readFileSync(new URL(`./${name}`, import.meta.url), "utf8");
+}
 
 export interface PageFacts {
   /** Absent: whoever asks has no token, and sees nothing of the cutovers. */
@@ -49,7 +102,7 @@ function section(view: CutoverView, now: number): Html {
 <p class="share"><strong>${view.percent}%</strong> of new journeys start on ${view.new}</p>
 <progress max="100" value="${view.percent}"></progress>
 ${verdict(view)}
-${proposal(view)}
+${proposed(view)}
 <table>
 <thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>
 <tbody>
@@ -57,7 +110,7 @@ ${row("legacy", view.legacy, view.traffic.legacy)}
 ${row("new", view.new, view.traffic.new)}
 </tbody>
 </table>
-${open(view, now)}
+${underWay(view, now)}
 <p>Version ${view.version}, applied on ${applied} of ${live} ${live === 1 ? "instance" : "instances"}${applied < live ? html`: <strong>not everywhere yet</strong>` : ""}</p>
 ${lastChange(view)}
 </section>`;
@@ -83,9 +136,9 @@ function verdict(view: CutoverView): Html {
   }
 }
 
-function proposal({ name, proposal: open }: CutoverView): Html {
-  if (open === undefined) return html``;
-  return html`<p><strong>${open.percent}%</strong> is proposed by ${open.by}, “${open.reason}”, until <time datetime="${open.expiresAt}">${utc(open.expiresAt)}</time>. Another person: <code>cutover approve ${name} ${open.id}</code></p>`;
+function proposed({ name, proposal }: CutoverView): Html {
+  if (proposal === undefined) return html``;
+  return html`<p><strong>${proposal.percent}%</strong> is proposed by ${proposal.by}, “${proposal.reason}”, until <time datetime="${proposal.expiresAt}">${utc(proposal.expiresAt)}</time>. Another person: <code>cutover approve ${name} ${proposal.id}</code></p>`;
 }
 
 function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {
@@ -93,23 +146,23 @@ function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Ht
   return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${traffic.requests}</td><td>${rate}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
 }
 
-function open({ journeys, unfinished }: CutoverView, now: number): Html {
+function underWay({ journeys, unfinished }: CutoverView, now: number): Html {
   if (journeys === null && unfinished === null) return html``;
   const cells = (of: SidesUnderWay, side: "legacy" | "new") => {
     if (of === null) return html``;
-    const { open, atLeast, oldestStartedAt } = of[side];
+    const { open: count, atLeast, oldestStartedAt } = of[side];
     const oldest = oldestStartedAt === null ? "–" : age(now - Date.parse(oldestStartedAt));
-    return html`<td>${atLeast ? "at least " : ""}${open}</td><td>${oldest}</td>`;
+    return html`<td>${atLeast ? "at least " : ""}${count}</td><td>${oldest}</td>`;
   };
-  const line = (side: "legacy" | "new") =>
+  const row = (side: "legacy" | "new") =>
     html`<tr class="${side}"><th scope="row">${side}</th>${cells(journeys, side)}${cells(unfinished, side)}</tr>`;
   const heads = (of: SidesUnderWay, what: string) =>
     of === null ? html`` : html`<th scope="col">${what}</th><th scope="col">oldest</th>`;
   return html`<table>
 <thead><tr><th scope="col">now</th>${heads(journeys, "open journeys")}${heads(unfinished, "unfinished orders")}</tr></thead>
 <tbody>
-${line("legacy")}
-${line("new")}
+${row("legacy")}
+${row("new")}
 </tbody>
 </table>`;
 }
@@ -136,4 +189,35 @@ function lastChange(view: CutoverView): Html {
 /** RFC 3339 without what a reader does not need. */
 function utc(timestamp: string): string {
   return timestamp.replace("T", " ").replace(/(?:\.\d+)?Z$/, " UTC");
+}
+
+/** What is HTML already; any other value is escaped. */
+interface Html {
+  readonly html: string;
+}
+
+type Value = string | number | Html | readonly Html[];
+
+const entities: ReadonlyMap<string, string> = new Map([
+  ["&", "&amp;"],
+  ["<", "&lt;"],
+  [">", "&gt;"],
+  ['"', "&quot;"],
+  ["'", "&#39;"],
+]);
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities.get(character) ?? "");
+}
+
+export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
+  const filled = parts.map((part, index) => part + textOf(values[index]));
+  return { html: filled.join("") };
+}
+
+function textOf(value: Value | undefined): string {
+  if (value === undefined) return "";
+  if (typeof value === "string" || typeof value === "number") return escapeHtml(String(value));
+  if ("html" in value) return value.html;
+  return value.map((one) => one.html).join("\n");
 }

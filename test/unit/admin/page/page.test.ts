@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
-import { escapeHtml, html } from "../../../src/admin/page/html.ts";
-import { type PageFacts, renderPage } from "../../../src/admin/page/render.ts";
+import type { CutoverView } from "../../../../src/admin/api/cutover-view.ts";
+import { escapeHtml, html, type PageFacts, renderPage } from "../../../../src/admin/page/page.ts";
 
 const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31);
-const frame = readFileSync(new URL("../../../src/admin/page/status.html", import.meta.url), "utf8");
+const frame = readFileSync(new URL("../../../../src/admin/page/status.html", import.meta.url), "utf8");
 
 const view: CutoverView = {
   name: "checkout",
