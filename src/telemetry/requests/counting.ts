@@ -5,7 +5,7 @@
  *                                    another counting or another process has counted is added to them by name
  *   in a worker                      none is shown, and what all of them have counted is taken by name
  *
- * As long as one process serves by one configuration, nothing is ever named.
+ * As long as one process serves the same routes, nothing is ever named.
  */
 import type { TrafficRecorder } from "../traffic/traffic.ts";
 import { type CutoverRoutes, createCounts, type MeterRow } from "./counts.ts";
@@ -78,8 +78,12 @@ export function createRequestCounts(
     placeless.add(shown === undefined ? counts : shown.add(counts));
   }
 
+  function move(table: CountedTable): void {
+    if (table !== shown && shown?.absorb(table) !== true) place(table.take());
+  }
+
   function gather(): void {
-    for (const table of counted) if (table !== shown) place(table.take());
+    for (const table of counted) move(table);
   }
 
   return {
@@ -91,13 +95,13 @@ export function createRequestCounts(
         show() {
           const before = shown;
           shown = own;
-          if (before !== undefined && before !== own) place(before.take());
+          if (before !== undefined) move(before);
           place(placeless.take());
           return own;
         },
         end() {
           counted.delete(own);
-          if (own !== shown) place(own.take());
+          move(own);
         },
       };
     },
@@ -123,6 +127,8 @@ export function createRequestCounts(
 }
 
 interface CountedTable extends ShownCounts, Pick<Counting, "row"> {
+  /** Takes what stands in the arrays of another that has the same series. @returns whether it has */
+  absorb(other: ShownCounts): boolean;
   /** @returns what stands in the arrays, which are at 0 afterwards */
   take(): SeriesCounts;
   /** @returns what has no place here */
@@ -149,6 +155,15 @@ function createCountedTable(
       if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
       return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover));
     },
+    absorb(other) {
+      if (!isSameTable(table, other.table)) return false;
+      for (const family of countFamilies) {
+        const [to, from] = [values[family], other.values[family]];
+        for (let place = 0; place < to.length; place++) to[place] = (to[place] ?? 0) + (from[place] ?? 0);
+        from.fill(0);
+      }
+      return true;
+    },
     take() {
       const taken = noCounts();
       for (const family of countFamilies) {
@@ -173,6 +188,15 @@ function createCountedTable(
       return elsewhere;
     },
   };
+}
+
+function isSameTable(one: readonly CutoverRoutes[], other: readonly CutoverRoutes[]): boolean {
+  const isSame = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((text, index) => text === b[index]);
+  return (
+    one.length === other.length &&
+    one.every(({ name, routes }, at) => name === other[at]?.name && isSame(routes, other[at].routes))
+  );
 }
 
 /** Makes it the first time it is asked for: where nothing is added by name, names are never made. */

@@ -19,7 +19,12 @@ const first: readonly CutoverRoutes[] = [
 ];
 const configurations = [
   first,
+  first,
   [{ name: "returns", routes: ["cart", "pay"] }],
+  [
+    { name: "checkout", routes: ["pay", "cart"] },
+    { name: "returns", routes: ["pay", "label", "cart"] },
+  ],
   [...first, { name: "search", routes: ["find"] }],
 ];
 
