@@ -50,7 +50,7 @@ export function createWorkerCounts(lines: Pick<LogFile, "dropped">): WorkerCount
   const traffic = createHandedTraffic();
   const requests = createRequestCounts(traffic.recorder);
   const registry = new Registry();
-  const takeMetrics = takesRoomMetrics(registry);
+  const takeMetrics = createRoomMetricsTaker(registry);
   let droppedBefore = 0;
   return {
     requests,
@@ -156,7 +156,7 @@ const sample = z.object({
 });
 
 /** @returns takes them; a counter's series that did not move since the last time is left out, unless it is new */
-export function takesRoomMetrics(registry: Registry): () => Promise<RoomMetrics> {
+export function createRoomMetricsTaker(registry: Registry): () => Promise<RoomMetrics> {
   const taken = new Map<string, number>();
 
   /** @returns what came since the last time; `undefined` for nothing */

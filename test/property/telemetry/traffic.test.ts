@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { countsAsError, countsAsRequest, outcomes } from "../../../src/proxy/outcome.ts";
 import type { Side } from "../../../src/state/rules/model.ts";
 import { createTraffic, mergeTraffic } from "../../../src/telemetry/traffic/traffic.ts";
@@ -20,7 +20,7 @@ const request = fc.record({
 const slotMs = 5000;
 
 describe("merged traffic", () => {
-  it(`has exact sums, and quantiles within 5 % of the exact ones, over the window (SEED=${seed})`, () => {
+  test(`has exact sums, and quantiles within 5 % of the exact ones, over the window (SEED=${seed})`, () => {
     fc.assert(
       fc.property(fc.array(request, { maxLength: 400 }), fc.nat({ max: 100_000 }), (requests, startMs) => {
         let now = startMs;

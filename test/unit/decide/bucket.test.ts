@@ -1,11 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bucketOf, bytesOf, murmur3, saltPrefix } from "../../../src/decide/bucket.ts";
 
 const bytes = (...codes: number[]) => String.fromCharCode(...codes);
 
 describe("murmur3", () => {
   // Published vectors of MurmurHash3_x86_32: those collected by Ian Boyd (stackoverflow.com/a/31929528).
-  it.each([
+  test.each([
     ["", 0, 0x00000000],
     ["", 1, 0x514e28b7],
     ["", 0xffffffff, 0x81f16f39],
@@ -28,13 +28,13 @@ describe("murmur3", () => {
 });
 
 describe("bucketOf", () => {
-  it("salts the shopper with the salt and a colon", () => {
+  test("salts the shopper with the salt and a colon", () => {
     expect(bucketOf(saltPrefix("checkout"), "shopper-1")).toBe(
       Math.floor((murmur3("checkout:shopper-1", 0) * 100_000) / 2 ** 32),
     );
   });
 
-  it("takes the shopper's bytes as received and the salt as UTF-8", () => {
+  test("takes the shopper's bytes as received and the salt as UTF-8", () => {
     expect(saltPrefix("é")).toBe(bytes(0xc3, 0xa9, 0x3a));
     expect(bucketOf(saltPrefix("a"), bytesOf("é"))).not.toBe(bucketOf(saltPrefix("a"), "é"));
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decide, type Facts } from "../../../src/decide/decide.ts";
 import { type CutoverState, initialState } from "../../../src/state/rules/model.ts";
 
@@ -19,62 +19,62 @@ const everything: Facts = {
 };
 
 describe("decide, the first line that applies", () => {
-  it("1 owner: over a closed legacy and all else", () => {
+  test("1 owner: over a closed legacy and all else", () => {
     expect(decide(at({ state: "closed", percentThousandths: 100_000 }), everything)).toEqual({
       side: "legacy",
       reason: "owner",
     });
   });
 
-  it("2 closed: over a journey pinned to legacy", () => {
+  test("2 closed: over a journey pinned to legacy", () => {
     expect(
       decide(at({ state: "closed", percentThousandths: 100_000 }), { ...everything, owner: undefined }),
     ).toEqual({ side: "new", reason: "closed" });
   });
 
-  it("3 journey: over a rollback", () => {
+  test("3 journey: over a rollback", () => {
     const facts = { ...nobody, journey: { side: "new", epoch: 0 } as const, bucket: 99_999 };
     expect(decide(at({ state: "rolled_back" }), facts)).toEqual({ side: "new", reason: "journey" });
   });
 
-  it("3 journey: void on new when its epoch is older than the cutover's (hard rollback)", () => {
+  test("3 journey: void on new when its epoch is older than the cutover's (hard rollback)", () => {
     const state = at({ state: "rolled_back", pinEpoch: 1 });
     expect(decide(state, { ...nobody, journey: { side: "new", epoch: 0 } }).reason).toBe("rolled_back");
     expect(decide(state, { ...nobody, journey: { side: "new", epoch: 1 } }).reason).toBe("journey");
     expect(decide(state, { ...nobody, journey: { side: "legacy", epoch: 0 } }).reason).toBe("journey");
   });
 
-  it("4 rolled_back: over an override", () => {
+  test("4 rolled_back: over an override", () => {
     expect(decide(at({ state: "rolled_back" }), { ...nobody, forced: "new", bucket: 0 })).toEqual({
       side: "legacy",
       reason: "rolled_back",
     });
   });
 
-  it("4 rolled_back: routes nothing to new even if a percent stood there", () => {
+  test("4 rolled_back: routes nothing to new even if a percent stood there", () => {
     const state = at({ state: "rolled_back", percentThousandths: 100_000 });
     expect(decide(state, { ...nobody, bucket: 0 }).side).toBe("legacy");
   });
 
-  it("5 forced: over the bucket and for nobody in particular", () => {
+  test("5 forced: over the bucket and for nobody in particular", () => {
     expect(decide(at({}), { ...nobody, forced: "new" })).toEqual({ side: "new", reason: "forced" });
   });
 
-  it("6 anonymous: legacy, never bucket 0", () => {
+  test("6 anonymous: legacy, never bucket 0", () => {
     expect(decide(at({ percentThousandths: 100_000 }), nobody)).toEqual({
       side: "legacy",
       reason: "anonymous",
     });
   });
 
-  it("stale: legacy for whom the bucket would decide", () => {
+  test("stale: legacy for whom the bucket would decide", () => {
     expect(decide(at({ percentThousandths: 100_000 }), { ...nobody, bucket: 0, stale: true })).toEqual({
       side: "legacy",
       reason: "stale",
     });
   });
 
-  it("7 bucket: new exactly below percent × 1000", () => {
+  test("7 bucket: new exactly below percent × 1000", () => {
     const state = at({ percentThousandths: 4035 });
     expect(decide(state, { ...nobody, bucket: 4034 })).toEqual({ side: "new", reason: "bucket" });
     expect(decide(state, { ...nobody, bucket: 4035 })).toEqual({ side: "legacy", reason: "bucket" });
@@ -82,7 +82,7 @@ describe("decide, the first line that applies", () => {
     expect(decide(at({ percentThousandths: 100_000 }), { ...nobody, bucket: 99_999 }).side).toBe("new");
   });
 
-  it("held: still splits by its percent", () => {
+  test("held: still splits by its percent", () => {
     expect(decide(at({ state: "held", percentThousandths: 10 }), { ...nobody, bucket: 9 }).side).toBe("new");
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parsePath } from "../../../src/config/values/path.ts";
 import { compileRoutes, isAmbiguousPath } from "../../../src/decide/route.ts";
 
@@ -17,7 +17,7 @@ function routerOf(...declared: [path: string, ...methods: string[]][]) {
 }
 
 describe("matching", () => {
-  it("matches an exact path by its bytes: case and trailing slash count", () => {
+  test("matches an exact path by its bytes: case and trailing slash count", () => {
     const router = routerOf(["/checkout"]);
     expect(router.match("POST", "/checkout")?.value).toBe("/checkout");
     for (const path of ["/Checkout", "/checkout/", "/checkou%74", "/checkout/x", "/"]) {
@@ -25,7 +25,7 @@ describe("matching", () => {
     }
   });
 
-  it("matches a prefix below its slash only", () => {
+  test("matches a prefix below its slash only", () => {
     const router = routerOf(["/cart/*"]);
     expect(router.match("GET", "/cart/")?.value).toBe("/cart/*");
     expect(router.match("GET", "/cart/a/b//c")?.value).toBe("/cart/*");
@@ -33,7 +33,7 @@ describe("matching", () => {
     expect(router.match("GET", "/cartoon/x")).toBeUndefined();
   });
 
-  it("gives parameters as the bytes between the slashes, never empty", () => {
+  test("gives parameters as the bytes between the slashes, never empty", () => {
     const router = routerOf(["/orders/:orderId/pay"]);
     expect(router.match("POST", "/orders/INV%2e1/pay")).toMatchObject({
       names: ["orderId"],
@@ -42,7 +42,7 @@ describe("matching", () => {
     expect(router.match("POST", "/orders//pay")).toBeUndefined();
   });
 
-  it("prefers a literal to a parameter to a prefix, segment by segment from the left", () => {
+  test("prefers a literal to a parameter to a prefix, segment by segment from the left", () => {
     const router = routerOf(["/a/*"], ["/a/:x/c"], ["/a/b/*"], ["/a/b/c"], ["/*"]);
     expect(router.match("GET", "/a/b/c")?.value).toBe("/a/b/c");
     expect(router.match("GET", "/a/b/d")?.value).toBe("/a/b/*");
@@ -51,26 +51,26 @@ describe("matching", () => {
     expect(router.match("GET", "/elsewhere")?.value).toBe("/*");
   });
 
-  it("turns back when the more specific way leads nowhere", () => {
+  test("turns back when the more specific way leads nowhere", () => {
     const router = routerOf(["/a/b/x"], ["/a/:p/y"]);
     expect(router.match("GET", "/a/b/y")).toMatchObject({ value: "/a/:p/y", values: ["b"] });
   });
 
-  it("passes over a route whose methods do not include the request's", () => {
+  test("passes over a route whose methods do not include the request's", () => {
     const router = routerOf(["/orders/:id", "GET"], ["/orders/*", "POST"]);
     expect(router.match("GET", "/orders/1")?.value).toBe("/orders/:id GET");
     expect(router.match("POST", "/orders/1")?.value).toBe("/orders/* POST");
     expect(router.match("PUT", "/orders/1")).toBeUndefined();
   });
 
-  it("keeps no parameters of a way it turned back from", () => {
+  test("keeps no parameters of a way it turned back from", () => {
     const router = routerOf(["/:a/x"], ["/*"]);
     expect(router.match("GET", "/q/y")).toMatchObject({ value: "/*", names: [], values: [] });
   });
 });
 
 describe("isAmbiguousPath", () => {
-  it.each([
+  test.each([
     "/a/../b",
     "/..",
     "/a/./b",
@@ -83,7 +83,7 @@ describe("isAmbiguousPath", () => {
     "/a/..;x/b",
   ])("refuses %s", (path) => expect(isAmbiguousPath(path)).toBe(true));
 
-  it.each(["/", "/a..b", "/...", "/a/.well-known", "//x", "/a%20b", "/a/%2ehidden", "/a;x"])(
+  test.each(["/", "/a..b", "/...", "/a/.well-known", "//x", "/a%20b", "/a/%2ehidden", "/a;x"])(
     "leaves %s alone",
     (path) => expect(isAmbiguousPath(path)).toBe(false),
   );

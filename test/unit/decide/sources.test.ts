@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseSource } from "../../../src/config/values/source.ts";
 import { withoutCookies } from "../../../src/decide/cookie.ts";
 import { readJson } from "../../../src/decide/json.ts";
@@ -24,48 +24,48 @@ function request(parts: Partial<RequestView> & { fields?: readonly string[]; bod
 }
 
 describe("header", () => {
-  it("takes the first of repeated fields, name in any case", () => {
+  test("takes the first of repeated fields, name in any case", () => {
     const read = request({ fields: ["X-Shopper-ID", "one", "x-shopper-id", "two"] });
     expect(read("header:x-shopper-id")).toBe("one");
   });
 
-  it("takes empty for absent", () => {
+  test("takes empty for absent", () => {
     expect(
       request({ fields: ["x-shopper-id", "", "x-shopper-id", "two"] })("header:x-shopper-id"),
     ).toBeUndefined();
   });
 
-  it("keeps the bytes as received", () => {
+  test("keeps the bytes as received", () => {
     expect(request({ fields: ["x-id", "a%20b\xe9"] })("header:x-id")).toBe("a%20b\xe9");
   });
 });
 
 describe("cookie", () => {
-  it("takes the first of that name over all fields, surrounding quotes dropped", () => {
+  test("takes the first of that name over all fields, surrounding quotes dropped", () => {
     const read = request({ fields: ["Cookie", "a=1; sid2=no", "cookie", 'x=y;sid="q u"; sid=later'] });
     expect(read("cookie:sid")).toBe("q u");
   });
 
-  it("is not fooled by a name that ends alike, and names are case-sensitive", () => {
+  test("is not fooled by a name that ends alike, and names are case-sensitive", () => {
     const read = request({ fields: ["Cookie", "xsid=1; SID=2; sid"] });
     expect(read("cookie:sid")).toBeUndefined();
   });
 
-  it("keeps one lone quote and percent signs", () => {
+  test("keeps one lone quote and percent signs", () => {
     expect(request({ fields: ["Cookie", 'sid="'] })("cookie:sid")).toBe('"');
     expect(request({ fields: ["Cookie", "sid=%41"] })("cookie:sid")).toBe("%41");
   });
 });
 
 describe("query and param", () => {
-  it("reads a query value undecoded, the first of that name", () => {
+  test("reads a query value undecoded, the first of that name", () => {
     const read = request({ query: "user=x&u=%41%20+&u=2&v" });
     expect(read("query:u")).toBe("%41%20+");
     expect(read("query:v")).toBeUndefined();
     expect(read("query:us")).toBeUndefined();
   });
 
-  it("reads a path parameter by name", () => {
+  test("reads a path parameter by name", () => {
     const read = request({ paramNames: ["a", "orderId"], paramValues: ["1", "SS-9"] });
     expect(read("param:orderId")).toBe("SS-9");
     expect(read("param:other")).toBeUndefined();
@@ -73,34 +73,34 @@ describe("query and param", () => {
 });
 
 describe("json", () => {
-  it("follows a pointer through objects and arrays (RFC 6901), escapes included", () => {
+  test("follows a pointer through objects and arrays (RFC 6901), escapes included", () => {
     const read = request({ body: '{"a":[{"b/c":{"~":"x"}}]}' });
     expect(read("json:/a/0/b~1c/~0")).toBe("x");
     expect(read("json:/a/1")).toBeUndefined();
     expect(read("json:/a/00")).toBeUndefined();
   });
 
-  it("gives a number as its text, no digit lost", () => {
+  test("gives a number as its text, no digit lost", () => {
     const read = request({ body: '{"id": 12345678901234567890, "p": 1.50, "e": 1E2}' });
     expect(read("json:/id")).toBe("12345678901234567890");
     expect(read("json:/p")).toBe("1.50");
     expect(read("json:/e")).toBe("1E2");
   });
 
-  it("counts the last of duplicate members", () => {
+  test("counts the last of duplicate members", () => {
     expect(request({ body: '{"id":"a","id":"b"}' })("json:/id")).toBe("b");
   });
 
-  it("gives text as its UTF-8 bytes, escapes resolved", () => {
+  test("gives text as its UTF-8 bytes, escapes resolved", () => {
     expect(request({ body: '{"id":"\\u00e9"}' })("json:/id")).toBe("\xc3\xa9");
   });
 
-  it("finds nothing in what is no string or number", () => {
+  test("finds nothing in what is no string or number", () => {
     const read = request({ body: '{"a":true,"b":null,"c":{},"d":[]}' });
     for (const name of ["a", "b", "c", "d"]) expect(read(`json:/${name}`)).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     ["not JSON", "{"],
     ["a comment", '{"id":1}//'],
     ["a trailing comma", '{"id":1,}'],
@@ -113,13 +113,13 @@ describe("json", () => {
 });
 
 describe("an expression and several sources", () => {
-  it("takes the expression's first group, and nothing where it does not match", () => {
+  test("takes the expression's first group, and nothing where it does not match", () => {
     const read = request({ fields: ["authorization", "Bearer abc.def"] });
     expect(read("header:authorization#^Bearer ([^.]+)")).toBe("abc");
     expect(read("header:authorization#^Basic (.+)")).toBeUndefined();
   });
 
-  it("takes the first source that is present", () => {
+  test("takes the first source that is present", () => {
     const view: RequestView = {
       fields: ["Cookie", "sid=c"],
       fieldNames: ["cookie"],
@@ -133,7 +133,7 @@ describe("an expression and several sources", () => {
 });
 
 describe("withoutCookies", () => {
-  it("cuts the named cookies and leaves the other bytes as they were", () => {
+  test("cuts the named cookies and leaves the other bytes as they were", () => {
     expect(withoutCookies('a=1;  j=x; b="2"', ["j"])).toBe('a=1; b="2"');
     expect(withoutCookies("j=x", ["j"])).toBe("");
     expect(withoutCookies("j=x; a=1; j=y", ["j"])).toBe("a=1");

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import { describe, expect, test } from "vitest";
-import { joinRoomMetrics, takesRoomMetrics } from "../../../../src/instance/workers/metrics.ts";
+import { createRoomMetricsTaker, joinRoomMetrics } from "../../../../src/instance/workers/metrics.ts";
 
 function worker() {
   const registry = new Registry();
@@ -8,7 +8,7 @@ function worker() {
   const seen = new Counter({ name: "seen_total", help: "Seen.", labelNames: ["cutover"], registers });
   const waiting = new Gauge({ name: "waiting", help: "Waiting.", registers });
   seen.inc({ cutover: "checkout" }, 0);
-  return { seen, waiting, take: takesRoomMetrics(registry) };
+  return { seen, waiting, take: createRoomMetricsTaker(registry) };
 }
 
 async function page(registry: Registry): Promise<string[]> {
