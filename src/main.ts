@@ -1,8 +1,7 @@
 /** argv → command. */
 import type { ConfigProblem, Engine } from "./cli/engine.ts";
-import { runCli } from "./cli/program.ts";
+import { packageVersion, runCli } from "./cli/program.ts";
 import { processTerminal } from "./cli/screen/terminal.ts";
-import { packageVersion } from "./cli/version.ts";
 import type { PlacedProblem } from "./config/load/problems.ts";
 
 const version = packageVersion();

@@ -25,8 +25,8 @@ export interface EventStreams {
   /** @throws Refused `too_many_streams` */
   assertRoom(): void;
   /** Answers with a stream and keeps it fed until the client leaves. */
-  open(response: ServerResponse, headers: OutgoingHttpHeaders, records: readonly InstanceRecord[]): void;
-  /** How many are open. */
+  feed(response: ServerResponse, headers: OutgoingHttpHeaders, records: readonly InstanceRecord[]): void;
+  /** How many there are now. */
   count(): number;
   close(): void;
 }
@@ -86,7 +86,7 @@ export function createEventStreams(context: AdminContext, views: Views, fleet: F
       }
     },
 
-    open(response, headers, records) {
+    feed(response, headers, records) {
       known = records;
       response.writeHead(200, {
         ...headers,

@@ -92,7 +92,7 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
   return app;
 }
 
-/** Who is let in, and what whoever is not is answered. */
+/** Who is let in, and what the others are answered. */
 function createEntrance(context: AdminContext, gate: Gate, views: Views) {
   const { auth, log } = context;
 

@@ -3,8 +3,8 @@
  * connections end.
  *
  * A wrong token of an address that failed too often is answered here, since a flood of them shares the event loop with
- * shoppers where `workers` is 1. The answer is the one that the gate would give. The connection stays: who floods would
- * open another, which costs more than an answer.
+ * shoppers where `workers` is 1. The answer is the one that the gate would give. The connection stays: a flooder would
+ * begin another, which costs more than an answer.
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";

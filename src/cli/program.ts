@@ -1,4 +1,5 @@
 /** The command line as a whole: argv in, exit code out. */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addApprove, addWithdraw } from "./commands/change/approve.ts";
 import { addChanges } from "./commands/change/change.ts";
@@ -73,4 +74,13 @@ export async function runCli(
     return report(terminal, fail(exitCodes.refused, message));
   }
   return code;
+}
+
+/** The version in package.json, from src/ and from dist/ alike. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const read: unknown = JSON.parse(text);
+  const isNamed = typeof read === "object" && read !== null && "version" in read;
+  if (!isNamed || typeof read.version !== "string") throw new Error("package.json names no version");
+  return read.version;
 }

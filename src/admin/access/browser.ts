@@ -1,5 +1,5 @@
 /**
- * What a web page open in an operator's browser must not be able to do.
+ * What a web page in an operator's browser must not be able to do.
  *
  *   - Cross-site writes: a page may POST here without asking first when it sends no JSON. A request that changes
  *     state and says it comes from another origin is refused (Fetch §3.1, `Sec-Fetch-Site`). Programs that are no

@@ -4,8 +4,7 @@
  *   a bearer token   one of the configuration, else one of the OIDC issuer
  *   else a cookie    of a session of this instance; a change then repeats the session's `x-csrf-token`, which a page of
  *                    another origin cannot read
- *   auth: none       whoever reaches the listener is `anonymous` with the role admin, which is why it must then be on
- *                    loopback
+ *   auth: none       every caller is `anonymous` with the role admin, which is why the listener must then be on loopback
  *
  * Wrong tokens are counted by address and logged (attempts.ts). A right token of the configuration and a session pass
  * even where the address has failed too often; the signature of an OIDC token is not worked out then.

@@ -31,7 +31,7 @@ export type ContactView = z.output<typeof contact>;
 export const tickEvent = z.object({ serverTime: z.string(), store: contact });
 export type TickEvent = z.output<typeof tickEvent>;
 
-export const phases = ["starting", "ready", "draining"] as const;
+const phases = ["starting", "ready", "draining"] as const;
 export type Phase = (typeof phases)[number];
 
 export const healthView = z.object({

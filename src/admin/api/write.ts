@@ -234,7 +234,7 @@ export type ProposalView = z.output<typeof proposalView>;
 export interface DirectWrite {
   /** redis://… or rediss://…, with what it takes to sign in. */
   readonly url: string;
-  /** Of every key in the store. */
+  /** The beginning of every key in the store. */
   readonly prefix: string;
   readonly name: string;
   readonly action: "rollback" | "rollback_hard" | "hold";

@@ -1,7 +1,7 @@
 /**
- * The status page at the root. The page and its two files are open; what it shows of the cutovers is not: with
- * tokens configured a request without a session gets the page empty, and its script asks the reader for a token, which
- * it trades for a session.
+ * The status page at the root. The page and its two files are public; what it shows of the cutovers is not: with tokens
+ * configured a request without a session gets the page empty, and its script asks the reader for a token, which it trades
+ * for a session.
  */
 import { readFileSync } from "node:fs";
 import type { Gate } from "../access/gate.ts";
@@ -58,7 +58,7 @@ function asset(name: string): string {
 }
 
 export interface PageFacts {
-  /** Absent: whoever asks has no token, and sees nothing of the cutovers. */
+  /** Absent for a caller without a token, who sees nothing of the cutovers. */
   readonly cutovers: readonly CutoverView[] | undefined;
   /** By a session; absent: by none. */
   readonly signedIn?: string | undefined;
@@ -150,9 +150,9 @@ function underWay({ journeys, unfinished }: CutoverView, now: number): Html {
   if (journeys === null && unfinished === null) return html``;
   const cells = (of: SidesUnderWay, side: "legacy" | "new") => {
     if (of === null) return html``;
-    const { open: count, atLeast, oldestStartedAt } = of[side];
+    const { open: number, atLeast, oldestStartedAt } = of[side];
     const oldest = oldestStartedAt === null ? "–" : age(now - Date.parse(oldestStartedAt));
-    return html`<td>${atLeast ? "at least " : ""}${count}</td><td>${oldest}</td>`;
+    return html`<td>${atLeast ? "at least " : ""}${number}</td><td>${oldest}</td>`;
   };
   const row = (side: "legacy" | "new") =>
     html`<tr class="${side}"><th scope="row">${side}</th>${cells(journeys, side)}${cells(unfinished, side)}</tr>`;

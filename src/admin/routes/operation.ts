@@ -129,7 +129,7 @@ function eventsRoute(app: AdminApp, streams: EventStreams, fleet: Fleet): void {
         value === undefined ? [] : [[name, value] as const],
       );
       reply.hijack();
-      streams.open(reply.raw, Object.fromEntries(fields), records);
+      streams.feed(reply.raw, Object.fromEntries(fields), records);
     },
   });
 }

@@ -24,7 +24,7 @@ export const stateWords = {
   closed: "CLOSED",
 } as const satisfies Record<CutoverView["state"], string>;
 
-export const nothing = "–";
+const nothing = "–";
 
 /** In full below a million: `12,345`, `1.2M`. */
 export function count(value: number): string {

@@ -1,7 +1,7 @@
 /** Who may talk to the admin listener at all, and what no request gets out of it. */
 import { request } from "node:http";
 import { connect } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { createAdminServer } from "../../../src/admin/server.ts";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -59,7 +59,7 @@ describe("an address that failed too often", () => {
       .slice(1)
       .map((line) => line.split(":", 1)[0]?.toLowerCase());
 
-  it("is refused as anybody else is, with every field, and keeps its connection", async () => {
+  test("is refused as anybody else is, with every field, and keeps its connection", async () => {
     rig = await startRig({ auth: tokens, clock: still });
     const path = "/api/v1/cutovers";
     for (let at = 0; at < 10; at += 1) await raw(asking("guess", path, last));
@@ -74,7 +74,7 @@ describe("an address that failed too often", () => {
     expect(several.match(/HTTP\/1\.1 429/g)).toHaveLength(3);
   });
 
-  it("gets in with a right token, and to what needs none", async () => {
+  test("gets in with a right token, and to what needs none", async () => {
     rig = await startRig({ auth: tokens, clock: still });
     for (let at = 0; at < 12; at += 1) await raw(asking("guess", "/api/v1/cutovers", last));
     expect((await rig.call("GET", "/api/v1/cutovers", undefined, { role: "viewer" })).status).toBe(200);
@@ -88,7 +88,7 @@ describe("an address that failed too often", () => {
 });
 
 describe("tokens", () => {
-  it("are asked for before anything else, with a challenge (RFC 9110 §11.6.1)", async () => {
+  test("are asked for before anything else, with a challenge (RFC 9110 §11.6.1)", async () => {
     rig = await startRig({ auth: tokens });
     const calls: [string, string, string?][] = [
       ["GET", "/api/v1/cutovers"],
@@ -107,7 +107,7 @@ describe("tokens", () => {
     }
   });
 
-  it("that are not known, or come in another scheme or in the query, are none", async () => {
+  test("that are not known, or come in another scheme or in the query, are none", async () => {
     rig = await startRig({ auth: tokens });
     for (const authorization of [
       "Bearer wrong",
@@ -127,7 +127,7 @@ describe("tokens", () => {
     expect(JSON.stringify(rig.lines)).not.toContain("secret-of");
   });
 
-  it("are not asked for on the open paths", async () => {
+  test("are not asked for on the open paths", async () => {
     rig = await startRig({ auth: tokens });
     for (const path of [
       "/health/live",
@@ -146,7 +146,7 @@ describe("tokens", () => {
 });
 
 describe("without tokens", () => {
-  it("nothing but a loopback host is listened on", async () => {
+  test("nothing but a loopback host is listened on", async () => {
     rig = await startRig();
     const needs = { ...(await optionsOf()), auth: "none" as const };
     const server = await createAdminServer(needs);
@@ -156,13 +156,13 @@ describe("without tokens", () => {
     await server.close();
   });
 
-  it("whoever asks is anonymous and an admin", async () => {
+  test("whoever asks is anonymous and an admin", async () => {
     rig = await startRig();
     await rig.call("POST", hold);
     expect(await rig.store.history("checkout", 1)).toMatchObject([{ by: "anonymous", action: "hold" }]);
   });
 
-  it("no other name than loopback's is answered, so that a rebound DNS name gets nothing", async () => {
+  test("no other name than loopback's is answered, so that a rebound DNS name gets nothing", async () => {
     rig = await startRig();
     for (const host of [
       "attacker.example",
@@ -188,7 +188,7 @@ describe("without tokens", () => {
 });
 
 describe("a web page of another origin", () => {
-  it("changes nothing, whether or not tokens are configured", async () => {
+  test("changes nothing, whether or not tokens are configured", async () => {
     rig = await startRig();
     const host = `127.0.0.1:${rig.port}`;
     for (const foreign of [
@@ -206,7 +206,7 @@ describe("a web page of another origin", () => {
     expect((await bare("POST", hold, own)).status).toBe(200);
   });
 
-  it("is granted no access by CORS", async () => {
+  test("is granted no access by CORS", async () => {
     rig = await startRig();
     const headers = { origin: "https://attacker.example" };
     const reply = await rig.call("GET", "/api/v1/cutovers", undefined, { headers });
@@ -216,7 +216,7 @@ describe("a web page of another origin", () => {
 });
 
 describe("every answer", () => {
-  it("is kept out of caches, frames and sniffing", async () => {
+  test("is kept out of caches, frames and sniffing", async () => {
     rig = await startRig();
     for (const path of ["/api/v1/cutovers", "/nowhere", "/%zz", "/metrics", "/health/live", "/"]) {
       const { headers } = await rig.call("GET", path);
@@ -226,7 +226,7 @@ describe("every answer", () => {
     }
   });
 
-  it("to an unforeseen error is 500 `internal`, without a trace of it, and logged", async () => {
+  test("to an unforeseen error is 500 `internal`, without a trace of it, and logged", async () => {
     rig = await startRig({
       metrics: {
         contentType: "text/plain",
@@ -245,7 +245,7 @@ describe("every answer", () => {
 });
 
 describe("what is no HTTP request", () => {
-  it("is answered with a problem and the end of the connection", async () => {
+  test("is answered with a problem and the end of the connection", async () => {
     rig = await startRig();
     const answer = await raw("NONSENSE\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -253,14 +253,14 @@ describe("what is no HTTP request", () => {
     expect(answer).toContain('"code":"malformed_request"');
   });
 
-  it("for its header fields' size is 431", async () => {
+  test("for its header fields' size is 431", async () => {
     rig = await startRig();
     const answer = await raw(`GET / HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(20_000)}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
     expect(answer).toContain('"code":"headers_too_large"');
   });
 
-  it("does not stop the listener", async () => {
+  test("does not stop the listener", async () => {
     rig = await startRig();
     await Promise.all(["\u0000\u0001", "GET / HTTP/9.9\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"].map(raw));
     await until(async () => (await rig.call("GET", "/health/live")).status === 200);

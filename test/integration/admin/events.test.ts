@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { cutoverView, metricsEvent } from "../../../src/admin/api/cutover-view.ts";
 import { tickEvent } from "../../../src/admin/api/instance-view.ts";
@@ -52,7 +52,7 @@ async function listen(token?: string) {
 }
 
 describe("the event stream", () => {
-  it("begins with a snapshot that is what the list call gives", async () => {
+  test("begins with a snapshot that is what the list call gives", async () => {
     rig = await startRig({ tickMs: 20 });
     await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 5, reason: "r" });
     const stream = await listen();
@@ -65,7 +65,7 @@ describe("the event stream", () => {
     });
   });
 
-  it("ticks with the server's time and sends the figures of every cutover", async () => {
+  test("ticks with the server's time and sends the figures of every cutover", async () => {
     rig = await startRig({ tickMs: 20 });
     const stream = await listen();
     await until(() => stream.of("tick").length >= 2 && stream.of("metrics").length >= 2);
@@ -80,7 +80,7 @@ describe("the event stream", () => {
     await until(() => errorsSeen() === 1);
   });
 
-  it("tells of a change, of that cutover alone, whoever made it", async () => {
+  test("tells of a change, of that cutover alone, whoever made it", async () => {
     rig = await startRig({ tickMs: 20 });
     const stream = await listen();
     await until(() => stream.heard.length > 0);
@@ -95,7 +95,7 @@ describe("the event stream", () => {
     ]);
   });
 
-  it("goes on ticking, and says so, while the store is out of reach", async () => {
+  test("goes on ticking, and says so, while the store is out of reach", async () => {
     rig = await startRig({ tickMs: 20 });
     const stream = await listen();
     rig.connection = "silent";
@@ -105,13 +105,13 @@ describe("the event stream", () => {
     await until(() => stream.of("tick").length > before + 2);
   });
 
-  it("needs a token in the Authorization field when tokens are configured", async () => {
+  test("needs a token in the Authorization field when tokens are configured", async () => {
     rig = await startRig({ tickMs: 20, auth: tokens });
     expect((await listen()).response.status).toBe(401);
     expect((await listen(secretOf("viewer"))).response.status).toBe(200);
   });
 
-  it("is refused with 503 beyond the bound, until one leaves", async () => {
+  test("is refused with 503 beyond the bound, until one leaves", async () => {
     rig = await startRig({ tickMs: 20, maxStreams: 2 });
     const first = await listen();
     await listen();
@@ -121,7 +121,7 @@ describe("the event stream", () => {
     await until(async () => (await listen()).response.status === 200);
   });
 
-  it("is ended for a client that does not read", async () => {
+  test("is ended for a client that does not read", async () => {
     // Long names make the figures large, so that the socket's buffers fill soon.
     const names = Array.from({ length: 2000 }, (_, index) => `cutover-${index}-${"x".repeat(40)}`);
     const sides = { legacy: "a", new: "b" };
@@ -134,7 +134,7 @@ describe("the event stream", () => {
     await until(() => rig.lines.some(({ message }) => message.includes("not read")), 15_000);
   });
 
-  it("ends when the server closes, and the server does not wait for it", async () => {
+  test("ends when the server closes, and the server does not wait for it", async () => {
     rig = await startRig({ tickMs: 20 });
     const stream = await listen();
     const began = Date.now();

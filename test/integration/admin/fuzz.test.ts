@@ -4,7 +4,7 @@
  * the call. CUTOVER_BARS=full: 20,000 of them.
  */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { roles } from "../../../src/state/rules/model.ts";
@@ -185,7 +185,7 @@ function headersOf(caller: string): Readonly<Record<string, string>> {
 }
 
 describe("requests made from the description", () => {
-  it(`are never answered by an unforeseen error, nor by a status that is not described (seed ${seed})`, async () => {
+  test(`are never answered by an unforeseen error, nor by a status that is not described (seed ${seed})`, async () => {
     const seen = new Map<number, number>();
     await fc.assert(
       fc.asyncProperty(await calls(), async ({ caller, isCutOff, method, path, body, type, statuses }) => {

@@ -1,5 +1,5 @@
 /** Every role, every action, every state: through the API, and what it leaves in the store. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { writeAnswer } from "../../../src/admin/api/write.ts";
 import { statusOf } from "../../../src/admin/problem.ts";
@@ -57,7 +57,7 @@ function callOf(change: Change): readonly [method: string, call: string, body: R
 }
 
 describe.each(cells)("$role, $state", ({ role, state }) => {
-  it("is answered as the rule book says, for every action, and the store stands so", async () => {
+  test("is answered as the rule book says, for every action, and the store stands so", async () => {
     for (const at of Array.from({ length: most }, (_, index) => index)) {
       const name = nameOf(role, state, at);
       for (const change of wayTo[state]) await rig.change(name, change);
@@ -89,7 +89,7 @@ describe.each(cells)("$role, $state", ({ role, state }) => {
     }
   });
 
-  it("may read, whoever asks", async () => {
+  test("may read, whoever asks", async () => {
     const reply = await rig.call("GET", `/api/v1/cutovers/${nameOf(role, state, 0)}`, undefined, {
       headers: { authorization: `Bearer ${secretOf(role)}` },
     });

@@ -1,6 +1,6 @@
 /** Bearer tokens of an OpenID Connect issuer, which is a real server on loopback. */
 import { createHmac } from "node:crypto";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createOidc } from "../../../src/admin/access/oidc.ts";
 import type { OidcConfig } from "../../../src/config/schema.ts";
 import { type Issuer, makeKey, type SigningKey, startIssuer } from "../../support/issuer.ts";
@@ -43,7 +43,7 @@ async function verifier(more: Partial<OidcConfig> = {}, cooldownMs = 30_000) {
 const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 describe("a token of the issuer", () => {
-  it("signed by any of RS256, ES256 and EdDSA gives its subject and the highest role of its claim", async () => {
+  test("signed by any of RS256, ES256 and EdDSA gives its subject and the highest role of its claim", async () => {
     const { oidc } = await verifier();
     for (const key of [rsa, ec, ed]) {
       const token = await issuer.sign(key, { groups: ["readers", "leads", "sre", "others"] });
@@ -58,21 +58,21 @@ describe("a token of the issuer", () => {
     expect(issuer.asked).toEqual({ keys: 1, description: 1 });
   });
 
-  it("has its claim found by a way of several names", async () => {
+  test("has its claim found by a way of several names", async () => {
     const { oidc } = await verifier({ claim: "/realm_access/roles" });
     const token = await issuer.sign(ec, { realm_access: { roles: ["leads"] } });
     expect(await oidc.verify(token)).toMatchObject({ actor: { role: "operator" } });
     expect(await oidc.verify(await issuer.sign(ec))).toEqual({ kind: "no_role" });
   });
 
-  it("without a role, or for a claim of another kind, gives none", async () => {
+  test("without a role, or for a claim of another kind, gives none", async () => {
     const { oidc } = await verifier();
     for (const groups of [[], ["strangers"], "sre2", 5, { sre: true }, null, ["toString", "__proto__"]]) {
       expect(await oidc.verify(await issuer.sign(ec, { groups }))).toEqual({ kind: "no_role" });
     }
   });
 
-  it("is refused past its time, before it, for another audience, of another issuer, and without a subject", async () => {
+  test("is refused past its time, before it, for another audience, of another issuer, and without a subject", async () => {
     const { oidc } = await verifier();
     const now = Math.floor(Date.now() / 1000);
     const wrong: Record<string, Record<string, unknown>> = {
@@ -95,7 +95,7 @@ describe("a token of the issuer", () => {
     }
   });
 
-  it("is refused with no signature, one by a shared secret, or one under another algorithm", async () => {
+  test("is refused with no signature, one by a shared secret, or one under another algorithm", async () => {
     const { oidc } = await verifier();
     const good = await issuer.sign(rsa);
     const [, payload = "", signature = ""] = good.split(".");
@@ -129,7 +129,7 @@ describe("a token of the issuer", () => {
     expect((await oidc.verify(good)).kind).toBe("known");
   });
 
-  it("by a new key is good as soon as the issuer shows the key, by one taken away no longer", async () => {
+  test("by a new key is good as soon as the issuer shows the key, by one taken away no longer", async () => {
     const { oidc, time } = await verifier({}, 0);
     issuer.keys = [rsa];
     expect((await oidc.verify(await issuer.sign(rsa))).kind).toBe("known");
@@ -144,7 +144,7 @@ describe("a token of the issuer", () => {
     await expect.poll(async () => (await oidc.verify(await issuer.sign(ec))).kind).toBe("invalid");
   });
 
-  it("is looked up without the network, and an unknown key is searched for once in the cooldown", async () => {
+  test("is looked up without the network, and an unknown key is searched for once in the cooldown", async () => {
     const { oidc } = await verifier();
     const good = await issuer.sign(ec);
     const unknown = await issuer.sign(await makeKey("unknown", "ES256"));
@@ -157,7 +157,7 @@ describe("a token of the issuer", () => {
 });
 
 describe("an issuer out of reach", () => {
-  it("leaves it unknown whether a token is good, and is not asked again before 5 s", async () => {
+  test("leaves it unknown whether a token is good, and is not asked again before 5 s", async () => {
     const { oidc, time, log } = await verifier();
     issuer.failing = true;
     const token = await issuer.sign(ec);
@@ -171,7 +171,7 @@ describe("an issuer out of reach", () => {
     expect((await oidc.verify(token)).kind).toBe("known");
   });
 
-  it("does not unmake the keys that are known; what is wrong by them is wrong", async () => {
+  test("does not unmake the keys that are known; what is wrong by them is wrong", async () => {
     const { oidc, time } = await verifier({}, 0);
     const token = await issuer.sign(ec);
     expect((await oidc.verify(token)).kind).toBe("known");
@@ -186,7 +186,7 @@ describe("an issuer out of reach", () => {
     expect((await oidc.verify(token)).kind).toBe("known");
   });
 
-  it("that describes itself as another is not believed", async () => {
+  test("that describes itself as another is not believed", async () => {
     issuer = await startIssuer([ec]);
     const other = issuer.url.replace("127.0.0.1", "localhost");
     const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -198,7 +198,7 @@ describe("an issuer out of reach", () => {
 describe("the admin API", () => {
   const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
-  it("knows who asks by the token's subject, and lets the role do what it may", async () => {
+  test("knows who asks by the token's subject, and lets the role do what it may", async () => {
     issuer = await startIssuer([ec]);
     rig = await startRig({ auth: { oidc: configFor(issuer) } });
     const responder = withToken(await issuer.sign(ec, { sub: "ana@example" }));
@@ -216,7 +216,7 @@ describe("the admin API", () => {
     expect(JSON.stringify(rig.lines)).not.toContain("eyJ");
   });
 
-  it("answers 503 to an issuer's token without its keys, and goes on with the configuration's", async () => {
+  test("answers 503 to an issuer's token without its keys, and goes on with the configuration's", async () => {
     issuer = await startIssuer([ec]);
     rig = await startRig({ auth: { ...(tokens === "none" ? {} : tokens), oidc: configFor(issuer) } });
     const token = withToken(await issuer.sign(ec));

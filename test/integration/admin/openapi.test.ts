@@ -1,5 +1,5 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { problemCodes } from "../../../src/admin/api/problem-details.ts";
 import { type Rig, startRig, tokens } from "./rig.ts";
@@ -47,14 +47,14 @@ const operations = () =>
   );
 
 describe("openapi.json", () => {
-  it("is a valid OpenAPI 3.1 document", async () => {
+  test("is a valid OpenAPI 3.1 document", async () => {
     const result = await new Validator().validate(structuredClone(documentShape.parse(served)));
     expect(result.errors ?? []).toEqual([]);
     expect(result.valid).toBe(true);
     expect(documentShape.parse(served).openapi).toBe("3.1.0");
   });
 
-  it("describes every call, and no other", () => {
+  test("describes every call, and no other", () => {
     expect(operations().map(({ method, path }) => `${method} ${path}`)).toEqual([
       "get /api/v1/cutovers",
       "get /api/v1/cutovers/{name}",
@@ -82,12 +82,12 @@ describe("openapi.json", () => {
     ]);
   });
 
-  it("gives every operation an id of its own", () => {
+  test("gives every operation an id of its own", () => {
     const ids = operations().map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it("describes every error as a problem whose code is one of those of its status, with an example", () => {
+  test("describes every error as a problem whose code is one of those of its status, with an example", () => {
     for (const { path, operation } of operations()) {
       for (const [status, response] of Object.entries(operation.responses)) {
         if (status < "400" || path === "/health/ready") continue;
@@ -102,7 +102,7 @@ describe("openapi.json", () => {
     }
   });
 
-  it("leaves the body optional exactly where every field is", () => {
+  test("leaves the body optional exactly where every field is", () => {
     const required = operations().flatMap(({ path, operation }) =>
       operation.requestBody === undefined ? [] : [[path.split("/").at(-1), operation.requestBody.required]],
     );
@@ -117,7 +117,7 @@ describe("openapi.json", () => {
     ]);
   });
 
-  it("asks for the token everywhere but on the open paths", () => {
+  test("asks for the token everywhere but on the open paths", () => {
     const open = operations()
       .filter(({ operation }) => operation.security?.length === 0)
       .map(({ path }) => path);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Phase } from "../../../src/admin/api/instance-view.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
 
@@ -6,7 +6,7 @@ let rig: Rig;
 afterEach(() => rig.close());
 
 describe("health", () => {
-  it("is ready only between start and drain, and alive throughout", async () => {
+  test("is ready only between start and drain, and alive throughout", async () => {
     let phase: Phase = "starting";
     rig = await startRig({ health: () => phase });
     for (const [next, status] of [
@@ -20,7 +20,7 @@ describe("health", () => {
     }
   });
 
-  it("tells of a lost store in the body, never in the status", async () => {
+  test("tells of a lost store in the body, never in the status", async () => {
     rig = await startRig();
     await rig.call("POST", "/api/v1/cutovers/checkout/hold");
     expect((await rig.call("GET", "/health/ready")).json).toEqual({
@@ -39,7 +39,7 @@ describe("health", () => {
 });
 
 describe("metrics", () => {
-  it("are served as the exposition names its type", async () => {
+  test("are served as the exposition names its type", async () => {
     rig = await startRig();
     const { status, headers, text } = await rig.call("GET", "/metrics");
     expect({ status, text }).toEqual({ status: 200, text: "cutover_store_up 1\n" });
@@ -48,7 +48,7 @@ describe("metrics", () => {
 });
 
 describe("the status page", () => {
-  it("shows the values of now, rendered on the server, under a policy that runs no inline script", async () => {
+  test("shows the values of now, rendered on the server, under a policy that runs no inline script", async () => {
     rig = await startRig();
     await rig.call("PUT", "/api/v1/cutovers/checkout/percent", {
       percent: 25,
@@ -68,7 +68,7 @@ describe("the status page", () => {
     expect(text).not.toMatch(/<script>|\son\w+=|style=|\{\{/);
   });
 
-  it("serves its own script and style as such", async () => {
+  test("serves its own script and style as such", async () => {
     rig = await startRig();
     const script = await rig.call("GET", "/status.js");
     expect(script.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
@@ -76,14 +76,14 @@ describe("the status page", () => {
     expect(style.headers.get("content-type")).toBe("text/css; charset=utf-8");
   });
 
-  it("says loudly that the store is out of reach", async () => {
+  test("says loudly that the store is out of reach", async () => {
     rig = await startRig();
     expect((await rig.call("GET", "/")).text).not.toContain("OUT OF REACH");
     rig.connection = "down";
     await until(async () => (await rig.call("GET", "/")).text.includes("THE STORE IS OUT OF REACH"));
   });
 
-  it("shows nothing of the cutovers to who has no token, and all of it to a viewer", async () => {
+  test("shows nothing of the cutovers to who has no token, and all of it to a viewer", async () => {
     rig = await startRig({ auth: tokens });
     const closed = await rig.call("GET", "/");
     expect(closed.status).toBe(200);

@@ -1,5 +1,5 @@
 /** Four eyes: a large raise waits for another person, on whichever instance they ask. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { type ProposalView, proposalView } from "../../../src/admin/api/write.ts";
 import type { AdminOptions } from "../../../src/admin/context.ts";
@@ -40,7 +40,7 @@ async function propose(percent: number): Promise<ProposalView> {
 }
 
 describe("a raise by more than the limit", () => {
-  it("is a proposal that changes nothing, seen by all until another person approves it", async () => {
+  test("is a proposal that changes nothing, seen by all until another person approves it", async () => {
     rig = await start();
     expect((await raise(10, ann)).status).toBe(200);
     const proposal = await propose(50);
@@ -70,7 +70,7 @@ describe("a raise by more than the limit", () => {
     );
   });
 
-  it("is approved by nobody who proposed it or may not raise", async () => {
+  test("is approved by nobody who proposed it or may not raise", async () => {
     rig = await start();
     const proposal = await propose(50);
     for (const who of [ann, { role: "responder" }, { role: "viewer" }]) {
@@ -79,7 +79,7 @@ describe("a raise by more than the limit", () => {
     expect(await view()).toMatchObject({ percent: 0, version: 0, proposal });
   });
 
-  it("is judged by the rules first: role, version and state refuse as ever", async () => {
+  test("is judged by the rules first: role, version and state refuse as ever", async () => {
     rig = await start();
     expect(await raise(50, { role: "responder" })).toMatchObject({ status: 403 });
     const stale = { percent: 50, reason: "r", ifVersion: 7 };
@@ -91,7 +91,7 @@ describe("a raise by more than the limit", () => {
     expect((await rig.call("GET", `${path}/proposals`, undefined, ann)).json).toEqual([]);
   });
 
-  it("does not outlive another change, a newer proposal, or its time", async () => {
+  test("does not outlive another change, a newer proposal, or its time", async () => {
     const time = createManualTime();
     rig = await start({ clock: time });
     const first = await propose(50);
@@ -108,7 +108,7 @@ describe("a raise by more than the limit", () => {
     expect(await view()).toMatchObject({ percent: 0 });
   });
 
-  it("is withdrawn by who may lower, and by its id alone", async () => {
+  test("is withdrawn by who may lower, and by its id alone", async () => {
     rig = await start();
     const { id } = await propose(50);
     const at = `${path}/proposals/${id}`;
@@ -120,7 +120,7 @@ describe("a raise by more than the limit", () => {
     expect(await approve({ id }, bob)).toMatchObject({ status: 404 });
   });
 
-  it("is neither proposed nor approved without the store", async () => {
+  test("is neither proposed nor approved without the store", async () => {
     rig = await start();
     const proposal = await propose(50);
     rig.connection = "down";
@@ -131,7 +131,7 @@ describe("a raise by more than the limit", () => {
 });
 
 describe("the audit", () => {
-  it("has who proposed, in whose place, who approved and who withdrew", async () => {
+  test("has who proposed, in whose place, who approved and who withdrew", async () => {
     const audit = createRecordedAudit();
     rig = await start({ audit });
     const first = await propose(50);
@@ -150,7 +150,7 @@ describe("the audit", () => {
     for (const line of audit.of("proposal")) expect(line.requestId).toEqual(expect.any(String));
   });
 
-  it("has that one's time ran out, once, and not of one that had ended otherwise before", async () => {
+  test("has that one's time ran out, once, and not of one that had ended otherwise before", async () => {
     const time = createManualTime();
     const audit = createRecordedAudit();
     rig = await start({ clock: time, timers: time, audit });
@@ -179,7 +179,7 @@ describe("the audit", () => {
     ]);
   });
 
-  it("has an approval that was refused: one's own, a role's, of none that is open", async () => {
+  test("has an approval that was refused: one's own, a role's, of none that is open", async () => {
     const audit = createRecordedAudit();
     rig = await start({ audit });
     const proposal = await propose(50);
@@ -200,7 +200,7 @@ describe("the audit", () => {
 });
 
 describe("what is not limited", () => {
-  it("is a raise up to the limit, whatever lowers, and a cutover without a limit", async () => {
+  test("is a raise up to the limit, whatever lowers, and a cutover without a limit", async () => {
     rig = await start();
     expect((await raise(10, ann)).status).toBe(200);
     expect((await raise(20, ann)).status).toBe(200);

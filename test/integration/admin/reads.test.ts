@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { historyEntry } from "../../../src/admin/api/history-view.ts";
 import { instanceView } from "../../../src/admin/api/instance-view.ts";
@@ -10,7 +10,7 @@ afterEach(() => rig.close());
 const quiet = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
 
 describe("reading cutovers", () => {
-  it("lists them as a bare array in the order of the configuration", async () => {
+  test("lists them as a bare array in the order of the configuration", async () => {
     rig = await startRig();
     const { status, json } = await rig.call("GET", "/api/v1/cutovers");
     expect(status).toBe(200);
@@ -36,7 +36,7 @@ describe("reading cutovers", () => {
     ]);
   });
 
-  it("shows who changed it last, when and why, exact to three decimals", async () => {
+  test("shows who changed it last, when and why, exact to three decimals", async () => {
     rig = await startRig();
     await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 4.035, reason: " step 1 " });
     const { json } = await rig.call("GET", "/api/v1/cutovers/checkout");
@@ -49,7 +49,7 @@ describe("reading cutovers", () => {
     expect(Date.parse(cutoverView.parse(json).updatedAt)).toBeGreaterThan(Date.now() - 60_000);
   });
 
-  it("merges the traffic figures of all live instances and counts who has applied the version", async () => {
+  test("merges the traffic figures of all live instances and counts who has applied the version", async () => {
     rig = await startRig();
     rig.traffic.recorder("checkout").record("new", "ok", 0.02);
     const seenAt = new Date().toISOString();
@@ -74,7 +74,7 @@ describe("reading cutovers", () => {
     expect(view.traffic.new).toMatchObject({ requests: 4, errors: 1, errorRate: 0.25 });
   });
 
-  it("lists the instances with the versions they decide by", async () => {
+  test("lists the instances with the versions they decide by", async () => {
     rig = await startRig();
     await rig.change("checkout", { action: "hold" });
     await until(async () => {
@@ -92,7 +92,7 @@ describe("reading cutovers", () => {
     ]);
   });
 
-  it("gives the history newest first, at most as many as asked for", async () => {
+  test("gives the history newest first, at most as many as asked for", async () => {
     rig = await startRig();
     await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 10, reason: "first" });
     await rig.call("POST", "/api/v1/cutovers/checkout/rollback", { hard: true });
@@ -127,7 +127,7 @@ describe("reading cutovers", () => {
     expect(historyEntry.array().parse(limited.json)).toHaveLength(1);
   });
 
-  it("explains a decision, and says when no route matches", async () => {
+  test("explains a decision, and says when no route matches", async () => {
     rig = await startRig();
     const base = "/api/v1/cutovers/checkout/explain";
     const found = await rig.call("GET", `${base}?shopper=ana%20b&path=/checkout&method=POST`);
@@ -154,7 +154,7 @@ describe("reading cutovers", () => {
 
 describe("with the store out of reach", () => {
   for (const connection of ["down", "silent"] as const) {
-    it(`goes on reading from memory, knowing this instance alone (${connection})`, async () => {
+    test(`goes on reading from memory, knowing this instance alone (${connection})`, async () => {
       rig = await startRig();
       await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 30, reason: "r" });
       const seenAt = new Date().toISOString();
@@ -174,7 +174,7 @@ describe("with the store out of reach", () => {
     });
   }
 
-  it("answers 503 where only the store knows: history, and writes other than a rollback and a hold", async () => {
+  test("answers 503 where only the store knows: history, and writes other than a rollback and a hold", async () => {
     rig = await startRig();
     rig.connection = "down";
     const lost = { status: 503, json: { code: "store_unavailable", status: 503 } };
@@ -189,7 +189,7 @@ describe("with the store out of reach", () => {
     }
   });
 
-  it("answers the history with 503 within 3 s of a store that says nothing", async () => {
+  test("answers the history with 503 within 3 s of a store that says nothing", async () => {
     rig = await startRig();
     rig.connection = "silent";
     const began = Date.now();
@@ -199,7 +199,7 @@ describe("with the store out of reach", () => {
 });
 
 describe("what is not there", () => {
-  it("is 404 for an unknown cutover and an unknown path, with a token only", async () => {
+  test("is 404 for an unknown cutover and an unknown path, with a token only", async () => {
     rig = await startRig({ auth: tokens });
     for (const path of [
       "/api/v1/cutovers/nope",
@@ -222,7 +222,7 @@ describe("what is not there", () => {
     }
   });
 
-  it("is 404 for a write to an unknown cutover, whatever its body", async () => {
+  test("is 404 for a write to an unknown cutover, whatever its body", async () => {
     rig = await startRig();
     expect(await rig.call("POST", "/api/v1/cutovers/nope/resume", { nonsense: 1 })).toMatchObject({
       status: 404,

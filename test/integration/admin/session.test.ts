@@ -1,5 +1,5 @@
 /** Signing in to the page: a token for a cookie, and what the cookie alone does not allow. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type Issuer, makeKey, startIssuer } from "../../support/issuer.ts";
 import { type Rig, secretOf, startRig, tokens } from "./rig.ts";
@@ -29,7 +29,7 @@ async function signIn(role: "viewer" | "responder", headers: Record<string, stri
 }
 
 describe("signing in", () => {
-  it("trades a token for a cookie that no script reads and no other site sends", async () => {
+  test("trades a token for a cookie that no script reads and no other site sends", async () => {
     rig = await startRig({ auth: tokens });
     const { field, name, role } = await signIn("responder");
     expect({ name, role }).toEqual({ name: "ops-responder", role: "responder" });
@@ -41,7 +41,7 @@ describe("signing in", () => {
     expect(JSON.stringify(rig.lines)).not.toContain(secretOf("responder"));
   });
 
-  it("shows the page and the API what the token would, under its name", async () => {
+  test("shows the page and the API what the token would, under its name", async () => {
     rig = await startRig({ auth: tokens });
     const { cookie, csrf } = await signIn("responder");
     const headers = { cookie };
@@ -61,7 +61,7 @@ describe("signing in", () => {
     expect(raise).toMatchObject({ status: 403, json: { code: "forbidden" } });
   });
 
-  it("needs a token: neither none nor a session is one", async () => {
+  test("needs a token: neither none nor a session is one", async () => {
     rig = await startRig({ auth: tokens });
     const { cookie, csrf } = await signIn("viewer");
     const asked = [{}, { cookie, "x-csrf-token": csrf }, { authorization: "Bearer wrong" }];
@@ -70,7 +70,7 @@ describe("signing in", () => {
     }
   });
 
-  it("lasts no longer than the issuer's token", async () => {
+  test("lasts no longer than the issuer's token", async () => {
     const key = await makeKey("ec", "ES256");
     issuer = await startIssuer([key]);
     const oidc = {
@@ -88,7 +88,7 @@ describe("signing in", () => {
 });
 
 describe("the cookie alone", () => {
-  it("changes nothing, with another session's CSRF token neither", async () => {
+  test("changes nothing, with another session's CSRF token neither", async () => {
     rig = await startRig({ auth: tokens });
     const [mine, other] = [await signIn("responder"), await signIn("responder")];
     for (const more of [{}, { "x-csrf-token": "" }, { "x-csrf-token": other.csrf }]) {
@@ -101,7 +101,7 @@ describe("the cookie alone", () => {
     expect(await rig.call("POST", hold, {}, { headers: foreign })).toMatchObject({ status: 403 });
   });
 
-  it("does not stand in for a token that is wrong", async () => {
+  test("does not stand in for a token that is wrong", async () => {
     rig = await startRig({ auth: tokens });
     const { cookie } = await signIn("viewer");
     const headers = { cookie, authorization: "Bearer wrong" };
@@ -112,7 +112,7 @@ describe("the cookie alone", () => {
 });
 
 describe("signing out", () => {
-  it("ends the session, here and in the browser", async () => {
+  test("ends the session, here and in the browser", async () => {
     rig = await startRig({ auth: tokens });
     const { cookie, csrf } = await signIn("viewer");
     const known = await rig.call("GET", session, undefined, { headers: { cookie } });
@@ -128,7 +128,7 @@ describe("signing out", () => {
     expect(page.text).not.toContain("ops-viewer");
   });
 
-  it("is not found without a session", async () => {
+  test("is not found without a session", async () => {
     rig = await startRig({ auth: tokens });
     expect(await rig.call("DELETE", session, undefined, { role: "viewer" })).toMatchObject({ status: 404 });
     expect(await rig.call("GET", session, undefined, { role: "viewer" })).toMatchObject({ status: 404 });

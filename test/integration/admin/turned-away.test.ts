@@ -1,6 +1,6 @@
 /** What is refused before the rule book sees it is in the audit as what the rule book refuses. */
 import { request } from "node:http";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { createRecordedAudit } from "../../support/recorded-audit.ts";
 import { type Rig, startRig, tokens } from "./rig.ts";
@@ -20,7 +20,7 @@ function bare(method: string, path: string, headers: Readonly<Record<string, str
   });
 }
 
-it("a page of another origin, by its origin alone", async () => {
+test("a page of another origin, by its origin alone", async () => {
   const audit = createRecordedAudit();
   rig = await startRig({ audit });
   const foreign = { origin: "https://evil.example:8443", "content-type": "text/plain" };
@@ -46,7 +46,7 @@ it("a page of another origin, by its origin alone", async () => {
   expect(JSON.stringify(audit.lines)).not.toMatch(/payroll|such/);
 });
 
-it("a change made with the cookie and without its CSRF token, by whose session it is", async () => {
+test("a change made with the cookie and without its CSRF token, by whose session it is", async () => {
   const audit = createRecordedAudit();
   rig = await startRig({ audit, auth: tokens });
   const signedIn = await rig.call("POST", "/api/v1/session", undefined, { role: "operator" });
@@ -62,7 +62,7 @@ it("a change made with the cookie and without its CSRF token, by whose session i
   expect(JSON.stringify(audit.lines)).not.toContain(cookie.split("=")[1]);
 });
 
-it("a role that may not annotate, and a version there is not; the rule book's refusals once", async () => {
+test("a role that may not annotate, and a version there is not; the rule book's refusals once", async () => {
   const audit = createRecordedAudit();
   rig = await startRig({ audit, auth: tokens });
   const annotate = "/api/v1/cutovers/checkout/history/9/annotate";
@@ -76,7 +76,7 @@ it("a role that may not annotate, and a version there is not; the rule book's re
   ]);
 });
 
-it("nothing of what only reads, does not read as a request, or has no right token", async () => {
+test("nothing of what only reads, does not read as a request, or has no right token", async () => {
   const audit = createRecordedAudit();
   rig = await startRig({ audit, auth: tokens });
   await rig.call("POST", hold);

@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { writeAnswer } from "../../../src/admin/api/write.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
@@ -23,7 +23,7 @@ function bare(headers: Record<string, string>, body = ""): Promise<number | unde
 }
 
 describe("a write", () => {
-  it("is answered when it is applied, with how long that took", async () => {
+  test("is answered when it is applied, with how long that took", async () => {
     rig = await startRig();
     const { status, json } = await rig.call("PUT", at("percent"), { percent: 12.345, reason: "step" });
     expect(status).toBe(200);
@@ -47,7 +47,7 @@ describe("a write", () => {
     expect((await rig.call("GET", "/api/v1/cutovers/checkout")).json).toMatchObject({ percent: 12.345 });
   });
 
-  it("walks a cutover to its close", async () => {
+  test("walks a cutover to its close", async () => {
     rig = await startRig();
     const steps = [
       ["PUT", "percent", { percent: 50, reason: "r" }, { percent: 50, state: "open", version: 1 }],
@@ -66,14 +66,14 @@ describe("a write", () => {
     expect((await rig.call("GET", "/api/v1/cutovers/checkout")).json).toMatchObject({ pinEpoch: 1 });
   });
 
-  it("that changes nothing is accepted and makes no version", async () => {
+  test("that changes nothing is accepted and makes no version", async () => {
     rig = await startRig();
     await rig.call("POST", at("hold"));
     const again = await rig.call("POST", at("hold"), { reason: "again" });
     expect(again).toMatchObject({ status: 200, json: { changed: false, version: 1 } });
   });
 
-  it("waits for every live instance, at most waitMs, and tells how many have applied it", async () => {
+  test("waits for every live instance, at most waitMs, and tells how many have applied it", async () => {
     rig = await startRig();
     const record = { id: "two", startedAt: "", seenAt: "", versions: { checkout: 0 }, traffic: {} };
     await rig.store.acknowledge(record);
@@ -88,7 +88,7 @@ describe("a write", () => {
     expect(writeAnswer.parse((await patient).json).applied).toMatchObject({ instances: 2, of: 2 });
   });
 
-  it("that stands although the store then fell silent is not answered as one that failed", async () => {
+  test("that stands although the store then fell silent is not answered as one that failed", async () => {
     rig = await startRig();
     await rig.store.acknowledge({
       id: "two",
@@ -107,7 +107,7 @@ describe("a write", () => {
     expect({ of, isEverywhere: instances === of }).toEqual({ of: 2, isEverywhere: false });
   });
 
-  it("that is waiting when the server closes is still answered", async () => {
+  test("that is waiting when the server closes is still answered", async () => {
     rig = await startRig();
     await rig.store.acknowledge({
       id: "two",
@@ -123,7 +123,7 @@ describe("a write", () => {
     expect(Date.now() - began).toBeLessThan(2500);
   });
 
-  it("is written down with the token's name, never with its secret", async () => {
+  test("is written down with the token's name, never with its secret", async () => {
     rig = await startRig({ auth: tokens });
     await rig.call("POST", at("hold"), undefined, { role: "responder" });
     const lines = JSON.stringify(rig.lines);
@@ -134,7 +134,7 @@ describe("a write", () => {
 });
 
 describe("without the store", () => {
-  it("a rollback is made on this instance alone, says so, and is reconciled when the store is back", async () => {
+  test("a rollback is made on this instance alone, says so, and is reconciled when the store is back", async () => {
     rig = await startRig({ auth: tokens });
     await rig.change("checkout", { action: "set", percentThousandths: 50_000 });
     await until(async () => (await view()).percent === 50);
@@ -160,7 +160,7 @@ describe("without the store", () => {
     ]);
   });
 
-  it("the rule book holds: roles, versions and states", async () => {
+  test("the rule book holds: roles, versions and states", async () => {
     rig = await startRig({ auth: tokens });
     await rig.change("checkout", { action: "set", percentThousandths: 100_000 });
     await rig.change("search", { action: "set", percentThousandths: 100_000 });
@@ -188,7 +188,7 @@ describe("without the store", () => {
 });
 
 describe("a rollback at three in the morning", () => {
-  it("needs no body and no content type", async () => {
+  test("needs no body and no content type", async () => {
     rig = await startRig();
     expect(await bare({})).toBe(200);
     expect(await bare({ "content-length": "0" })).toBe(200);
@@ -200,7 +200,7 @@ describe("a rollback at three in the morning", () => {
 });
 
 describe("a refusal", () => {
-  it("of the rule book is 409 with its code, and tells how the cutover stands", async () => {
+  test("of the rule book is 409 with its code, and tells how the cutover stands", async () => {
     rig = await startRig();
     const raise = () => rig.call("PUT", at("percent"), { percent: 60, reason: "r" });
     expect(await rig.call("POST", at("close"), { reason: "r" })).toMatchObject({
@@ -220,7 +220,7 @@ describe("a refusal", () => {
     expect(closed).toMatchObject({ status: 409, json: { code: "closed" } });
   });
 
-  it("for another version than the caller saw is 409 version_conflict, and only when it was asked for", async () => {
+  test("for another version than the caller saw is 409 version_conflict, and only when it was asked for", async () => {
     rig = await startRig();
     await rig.call("POST", at("hold"));
     const stale = await rig.call("POST", at("rollback"), { ifVersion: 0 });
@@ -228,7 +228,7 @@ describe("a refusal", () => {
     expect((await rig.call("POST", at("rollback"), { ifVersion: 1 })).status).toBe(200);
   });
 
-  it("for want of a role is 403", async () => {
+  test("for want of a role is 403", async () => {
     rig = await startRig({ auth: tokens });
     const forbidden = { status: 403, json: { code: "forbidden" } };
     const raise = { percent: 1, reason: "r" };
@@ -241,7 +241,7 @@ describe("a refusal", () => {
     expect((await rig.call("POST", at("rollback"), undefined, { role: "responder" })).status).toBe(200);
   });
 
-  it("of a body is 422 and names the field", async () => {
+  test("of a body is 422 and names the field", async () => {
     rig = await startRig();
     const cases: [string, string, unknown, string][] = [
       ["PUT", "percent", { percent: 101, reason: "r" }, "percent"],
@@ -269,7 +269,7 @@ describe("a refusal", () => {
     expect(await rig.store.history("checkout", 1)).toEqual([]);
   });
 
-  it("of a key nobody knows is 422", async () => {
+  test("of a key nobody knows is 422", async () => {
     rig = await startRig();
     for (const body of ['{"reazon":"x"}', '{"__proto__":{"hard":true}}', "null", "[]", '"text"', "7"]) {
       const reply = await rig.call("POST", at("rollback"), body);
@@ -277,7 +277,7 @@ describe("a refusal", () => {
     }
   });
 
-  it("of what is no JSON is 400, of another type 415, of too much 413", async () => {
+  test("of what is no JSON is 400, of another type 415, of too much 413", async () => {
     rig = await startRig();
     for (const body of ["{", '{"percent":NaN}', "\u0000", "{'reason':1}"]) {
       expect(await rig.call("POST", at("hold"), body)).toMatchObject({
@@ -303,7 +303,7 @@ describe("a refusal", () => {
     });
   });
 
-  it("of a query is 422", async () => {
+  test("of a query is 422", async () => {
     rig = await startRig();
     for (const query of [
       "limit=0",
@@ -321,7 +321,7 @@ describe("a refusal", () => {
     expect((await rig.call("GET", `${at("explain")}?shopper=a&shopper=b`)).status).toBe(422);
   });
 
-  it("of a method is 405 with Allow (RFC 9110 §15.5.6)", async () => {
+  test("of a method is 405 with Allow (RFC 9110 §15.5.6)", async () => {
     rig = await startRig();
     const cases: [string, string, string][] = [
       ["DELETE", "/api/v1/cutovers/checkout", "GET, HEAD"],

@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { createEventStreams } from "../../../src/admin/events.ts";
 import { createFleet } from "../../../src/admin/fleet.ts";
 import { createViews } from "../../../src/admin/view.ts";
@@ -44,7 +44,7 @@ async function start() {
   });
   const fleet = createFleet(context);
   const streams = createEventStreams(context, createViews(context, fleet, { known: () => undefined }), fleet);
-  const server = createServer((_, response) => streams.open(response, {}, [fleet.own()]));
+  const server = createServer((_, response) => streams.feed(response, {}, [fleet.own()]));
   opened.push(server);
   await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume));
   const address = server.address();
@@ -58,7 +58,7 @@ async function start() {
 }
 
 describe("event streams", () => {
-  it("work only while somebody listens", async () => {
+  test("work only while somebody listens", async () => {
     const { streams, listeners, open, ticks } = await start();
     expect(listeners.size).toBe(0);
     const leaveFirst = await open();
@@ -76,7 +76,7 @@ describe("event streams", () => {
     expect(ticks()).toBe(before);
   });
 
-  it("begin again after all had left", async () => {
+  test("begin again after all had left", async () => {
     const { streams, open, ticks } = await start();
     const leave = await open();
     leave();
@@ -86,7 +86,7 @@ describe("event streams", () => {
     await until(() => ticks() > before + 1);
   });
 
-  it("let go of everything when closed", async () => {
+  test("let go of everything when closed", async () => {
     const { streams, listeners, open } = await start();
     await open();
     await open();

@@ -1,11 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { problemCodes, problemDetails } from "../../../src/admin/api/problem-details.ts";
 import { problemFor, problemOf, Refused, refusedByRules, statusOf } from "../../../src/admin/problem.ts";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 
 describe("a problem", () => {
-  it("has a status and the status's own title for every code (RFC 9457 §4.2.1)", () => {
+  test("has a status and the status's own title for every code (RFC 9457 §4.2.1)", () => {
     for (const code of problemCodes) {
       const made = problemDetails.strict().parse(problemOf(code, "why"));
       expect(made).toMatchObject({ type: "about:blank", code, status: statusOf[code], detail: "why" });
@@ -13,7 +13,7 @@ describe("a problem", () => {
     }
   });
 
-  it("of a refused change tells how the cutover stands", () => {
+  test("of a refused change tells how the cutover stands", () => {
     const refused = refusedByRules("held", {
       ...initialState(),
       percentThousandths: 4035,
@@ -27,7 +27,7 @@ describe("a problem", () => {
     });
   });
 
-  it("of a lost store is 503", () => {
+  test("of a lost store is 503", () => {
     expect(problemFor(new StoreUnavailable("redis://user:secret@host"))).toMatchObject({
       code: "store_unavailable",
     });
@@ -36,7 +36,7 @@ describe("a problem", () => {
     );
   });
 
-  it("of anything unforeseen is internal and says nothing of it", () => {
+  test("of anything unforeseen is internal and says nothing of it", () => {
     for (const thrown of [
       new Error("a secret"),
       "a secret",
@@ -51,7 +51,7 @@ describe("a problem", () => {
     }
   });
 
-  it("keeps what was refused on purpose", () => {
+  test("keeps what was refused on purpose", () => {
     expect(problemFor(new Refused("not_found", "no such cutover"))).toEqual(
       problemOf("not_found", "no such cutover"),
     );

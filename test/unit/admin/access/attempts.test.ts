@@ -1,9 +1,9 @@
-import { expect, it, test } from "vitest";
+import { expect, test } from "vitest";
 import { createAttempts, networkOf } from "../../../../src/admin/access/attempts.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 
-it("remembers 4096 addresses at most, the last ones", () => {
+test("remembers 4096 addresses at most, the last ones", () => {
   const clock = createManualTime();
   const attempts = createAttempts({ clock, log: createRecordedLog() });
   const address = (at: number) => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`;
@@ -15,7 +15,7 @@ it("remembers 4096 addresses at most, the last ones", () => {
   expect(attempts.blockedForSeconds(address(5999))).toBe(3);
 });
 
-it("says how many failures it has kept out of the log", async () => {
+test("says how many failures it has kept out of the log", async () => {
   const clock = createManualTime();
   const log = createRecordedLog();
   const attempts = createAttempts({ clock, log });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { refuseForeignPages } from "../../../../src/admin/access/browser.ts";
 
 type Headers = Parameters<typeof refuseForeignPages>[0]["headers"];
@@ -13,18 +13,18 @@ function isRefused(method: string, headers: Headers, loopbackOnly = false): bool
 }
 
 describe("a request that changes state", () => {
-  it("passes without the fields that only browsers send", () => {
+  test("passes without the fields that only browsers send", () => {
     expect(isRefused("POST", { host: "admin.example" })).toBe(false);
     expect(isRefused("POST", {})).toBe(false);
   });
 
-  it("passes from the listener's own page, default ports left out on both sides", () => {
+  test("passes from the listener's own page, default ports left out on both sides", () => {
     expect(isRefused("POST", { host: "admin.example", origin: "https://admin.example" })).toBe(false);
     expect(isRefused("PUT", { host: "Admin.Example:9900", origin: "http://admin.example:9900" })).toBe(false);
     expect(isRefused("POST", { host: "admin.example", "sec-fetch-site": "none" })).toBe(false);
   });
 
-  it("is refused from any other origin, an opaque one included", () => {
+  test("is refused from any other origin, an opaque one included", () => {
     const host = "admin.example:9900";
     for (const origin of [
       "http://admin.example",
@@ -39,7 +39,7 @@ describe("a request that changes state", () => {
     expect(isRefused("POST", { origin: "null" })).toBe(true);
   });
 
-  it("is refused when the browser says another site made it, even on one machine's other port", () => {
+  test("is refused when the browser says another site made it, even on one machine's other port", () => {
     for (const site of ["cross-site", "same-site", "unheard-of"]) {
       expect(isRefused("DELETE", { host: "localhost:9900", "sec-fetch-site": site })).toBe(true);
     }
@@ -47,13 +47,13 @@ describe("a request that changes state", () => {
 });
 
 describe("a request that reads", () => {
-  it("passes from anywhere: without CORS a foreign page can not read the answer", () => {
+  test("passes from anywhere: without CORS a foreign page can not read the answer", () => {
     for (const method of ["GET", "HEAD", "OPTIONS"]) {
       expect(isRefused(method, { host: "a.example", origin: "https://evil.example" })).toBe(false);
     }
   });
 
-  it("is refused under a foreign name while there are no tokens (DNS rebinding)", () => {
+  test("is refused under a foreign name while there are no tokens (DNS rebinding)", () => {
     expect(isRefused("GET", { host: "evil.example:9900" }, true)).toBe(true);
     expect(isRefused("GET", { host: "" }, true)).toBe(true);
     expect(isRefused("GET", { host: "localhost:9900" }, true)).toBe(false);

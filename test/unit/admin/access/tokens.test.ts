@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createGate, type Gate } from "../../../../src/admin/access/gate.ts";
 import { isLoopbackHost } from "../../../../src/admin/access/tokens.ts";
 import { Refused } from "../../../../src/admin/problem.ts";
@@ -36,27 +36,27 @@ async function refusalOf(
 }
 
 describe("a token", () => {
-  it("is known by its SHA-256 and gives name and role", async () => {
+  test("is known by its SHA-256 and gives name and role", async () => {
     const { gate } = gateOf();
     expect(await ask(gate, "Bearer first")).toEqual({ actor: { name: "ops-1", role: "operator" } });
     expect(await ask(gate, "Bearer second")).toEqual({ actor: { name: "ops-2", role: "viewer" } });
   });
 
-  it("comes under a scheme of any case (RFC 9110 §11.1)", async () => {
+  test("comes under a scheme of any case (RFC 9110 §11.1)", async () => {
     const { gate } = gateOf();
     for (const scheme of ["bearer ", "BEARER  "]) {
       expect((await ask(gate, `${scheme}first`)).actor.name).toBe("ops-1");
     }
   });
 
-  it("that is not known is refused as invalid (RFC 6750 §3.1)", async () => {
+  test("that is not known is refused as invalid (RFC 6750 §3.1)", async () => {
     const { gate } = gateOf();
     const invalid = ["unauthenticated", 'Bearer realm="cutover", error="invalid_token"'];
     expect(await refusalOf(gate, "Bearer First")).toEqual(invalid);
     expect(await refusalOf(gate, `Bearer ${sha256("first")}`)).toEqual(invalid);
   });
 
-  it("that is missing is asked for without an error code (RFC 6750 §3.1)", async () => {
+  test("that is missing is asked for without an error code (RFC 6750 §3.1)", async () => {
     const { gate } = gateOf();
     const missing = ["unauthenticated", 'Bearer realm="cutover"'];
     for (const none of [undefined, "", "Bearer", "Bearer ", "Basic first", "first", "Bearer first second"]) {
@@ -66,7 +66,7 @@ describe("a token", () => {
 });
 
 describe("failing again and again", () => {
-  it("is answered with 429 after 10, and one more is looked into every 3 s", async () => {
+  test("is answered with 429 after 10, and one more is looked into every 3 s", async () => {
     const { gate, clock } = gateOf();
     const codes: unknown[] = [];
     for (let at = 0; at < 12; at += 1) codes.push((await refusalOf(gate, `Bearer guess-${at}`))[0]);
@@ -78,7 +78,7 @@ describe("failing again and again", () => {
     expect((await refusalOf(gate, "Bearer again"))[0]).toBe("too_many_attempts");
   });
 
-  it("is known before anything else is looked at, and counted in the address's next line", async () => {
+  test("is known before anything else is looked at, and counted in the address's next line", async () => {
     const { gate, clock, log } = gateOf();
     expect(gate.blockedForSeconds("Bearer guess", "10.0.0.1")).toBe(0);
     for (let at = 0; at < 10; at += 1) await refusalOf(gate, "Bearer guess", "10.0.0.1");
@@ -93,21 +93,21 @@ describe("failing again and again", () => {
     expect(log.lines[before]?.fields).toMatchObject({ remote: "10.0.0.1", refused: 500 });
   });
 
-  it("keeps out neither another address nor whoever has a right token, whatever the address", async () => {
+  test("keeps out neither another address nor whoever has a right token, whatever the address", async () => {
     const { gate } = gateOf();
     for (let at = 0; at < 20; at += 1) await refusalOf(gate, "Bearer guess");
     expect((await refusalOf(gate, "Bearer guess", "10.0.0.2"))[0]).toBe("unauthenticated");
     expect((await ask(gate, "Bearer first")).actor.name).toBe("ops-1");
   });
 
-  it("is not counted for a request that brings no token at all", async () => {
+  test("is not counted for a request that brings no token at all", async () => {
     const { gate } = gateOf();
     for (let at = 0; at < 20; at += 1) {
       expect((await refusalOf(gate, undefined))[0]).toBe("unauthenticated");
     }
   });
 
-  it("is logged with the address and never the token, and not without bound", async () => {
+  test("is logged with the address and never the token, and not without bound", async () => {
     const { gate, log } = gateOf();
     for (let at = 0; at < 500; at += 1) await refusalOf(gate, "Bearer hunter2", `10.0.${at % 250}.9`);
     expect(log.lines.length).toBeGreaterThan(20);
@@ -120,7 +120,7 @@ describe("failing again and again", () => {
 describe("a session", () => {
   const cookie = (id: string) => ({ cookie: `theme=dark; cutover_session=${id}` });
 
-  it("admits what reads, and a change only with its CSRF token", async () => {
+  test("admits what reads, and a change only with its CSRF token", async () => {
     const { gate } = gateOf();
     const { id, session } = gate.sessions.begin({ name: "ana", role: "operator" });
     const asking = { remote: "10.0.0.1", headers: cookie(id) };
@@ -133,7 +133,7 @@ describe("a session", () => {
     expect((await gate.admit({ ...asking, method: "POST", headers })).actor.name).toBe("ana");
   });
 
-  it("is none under an id that was not given out, twice named, or ended", async () => {
+  test("is none under an id that was not given out, twice named, or ended", async () => {
     const { gate } = gateOf();
     const { id } = gate.sessions.begin({ name: "ana", role: "viewer" });
     const found = (text: string) => gate.sessionOf({ cookie: text });
@@ -144,7 +144,7 @@ describe("a session", () => {
     expect(found(`cutover_session=${id}`)).toBeUndefined();
   });
 
-  it("ends 15 minutes after its last use, 8 hours after its begin, and with the token it came of", async () => {
+  test("ends 15 minutes after its last use, 8 hours after its begin, and with the token it came of", async () => {
     const { gate, clock } = gateOf();
     const actor = { name: "ana", role: "viewer" } as const;
     const idle = gate.sessions.begin(actor);
@@ -164,7 +164,7 @@ describe("a session", () => {
     expect(gate.sessions.find(short.id)).toBeUndefined();
   });
 
-  it("makes room for the next of the same name, and of all", () => {
+  test("makes room for the next of the same name, and of all", () => {
     const { gate } = gateOf();
     const open = (name: string) => gate.sessions.begin({ name, role: "viewer" }).id;
     const [first = "", ...others] = Array.from({ length: 9 }, () => open("ana"));
@@ -174,7 +174,7 @@ describe("a session", () => {
     expect(gate.sessions.size()).toBe(256);
   });
 
-  it("ends when the configuration's tokens change, and only then", () => {
+  test("ends when the configuration's tokens change, and only then", () => {
     const { gate } = gateOf();
     const { id } = gate.sessions.begin({ name: "ops-2", role: "viewer" });
     gate.reconfigure(structuredClone(auth));
@@ -185,7 +185,7 @@ describe("a session", () => {
 });
 
 describe("auth: none", () => {
-  it("makes everybody an anonymous admin", async () => {
+  test("makes everybody an anonymous admin", async () => {
     expect(await ask(gateOf("none").gate, undefined)).toEqual({
       actor: { name: "anonymous", role: "admin" },
     });
@@ -193,7 +193,7 @@ describe("auth: none", () => {
 });
 
 describe("a loopback host", () => {
-  it("is one that only this machine reaches", () => {
+  test("is one that only this machine reaches", () => {
     for (const host of ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"]) {
       expect([host, isLoopbackHost(host)]).toEqual([host, true]);
     }

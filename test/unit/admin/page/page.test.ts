@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { CutoverView } from "../../../../src/admin/api/cutover-view.ts";
 import { escapeHtml, html, type PageFacts, renderPage } from "../../../../src/admin/page/page.ts";
 
@@ -39,13 +39,13 @@ const page = (change: Partial<CutoverView>) =>
   renderPage(frame, { ...facts, cutovers: [{ ...view, ...change }] });
 
 describe("html", () => {
-  it("escapes what is text and keeps what is HTML", () => {
+  test("escapes what is text and keeps what is HTML", () => {
     expect(html`<p title="${`"'<>&`}">${html`<b>${1}</b>`}${[html`x`, html`y`]}</p>`.html).toBe(
       '<p title="&quot;&#39;&lt;&gt;&amp;"><b>1</b>x\ny</p>',
     );
   });
 
-  it(`leaves no character that HTML reads, whatever the text (seed ${seed})`, () => {
+  test(`leaves no character that HTML reads, whatever the text (seed ${seed})`, () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         expect(escapeHtml(text)).not.toMatch(/[<>"']|&(?!amp;|lt;|gt;|quot;|#39;)/);
@@ -56,7 +56,7 @@ describe("html", () => {
 });
 
 describe("the status page", () => {
-  it("tells what is open on each side, where that is known", () => {
+  test("tells what is open on each side, where that is known", () => {
     const open = (count: number, oldestStartedAt: string | null) => ({
       open: count,
       atLeast: false,
@@ -75,7 +75,7 @@ describe("the status page", () => {
     expect(page({})).not.toContain("open journeys");
   });
 
-  it("tells percent, state, version, both sides' figures and the last change", () => {
+  test("tells percent, state, version, both sides' figures and the last change", () => {
     const text = page({});
     for (const told of [
       "as of 2025-03-01 12:00:00 UTC, told by proxy-1",
@@ -91,7 +91,7 @@ describe("the status page", () => {
     expect(text).not.toContain("OUT OF REACH");
   });
 
-  it("names a state that is not open, and an instance that lags", () => {
+  test("names a state that is not open, and an instance that lags", () => {
     expect(page({ state: "rolled_back" })).toContain("ROLLED BACK");
     expect(page({ state: "rolled_back" })).toContain("New journeys go to social-shop until it is resumed");
     expect(page({ state: "held" })).toContain("HELD");
@@ -100,19 +100,19 @@ describe("the status page", () => {
     expect(page({ version: 0 })).toContain("Never changed");
   });
 
-  it("says since when the store is out of reach", () => {
+  test("says since when the store is out of reach", () => {
     const text = renderPage(frame, { ...facts, store: { up: false, stalenessMs: 38_400 } });
     expect(text).toContain("THE STORE IS OUT OF REACH since 38 s");
   });
 
-  it("says so when nothing is configured, and shows nothing to who may not see it", () => {
+  test("says so when nothing is configured, and shows nothing to who may not see it", () => {
     expect(renderPage(frame, { ...facts, cutovers: [] })).toContain("No cutover is configured");
     const closed = renderPage(frame, { ...facts, cutovers: undefined });
     expect(closed).toContain("A token is needed");
     expect(closed).not.toContain("checkout");
   });
 
-  it("takes no value for a piece of the page", () => {
+  test("takes no value for a piece of the page", () => {
     const text = page({ reason: "$& {{version}} </p><script>", updatedBy: "<img onerror=x>" });
     expect(text).toContain("“$&amp; {{version}} &lt;/p&gt;&lt;script&gt;”");
     expect(text).toContain("&lt;img onerror=x&gt;");
