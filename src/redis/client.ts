@@ -29,8 +29,8 @@ export type Sent =
   /** Sent, or perhaps sent, and no answer: the server may have done it, or may yet do it. */
   | { readonly kind: "unknown" };
 
-/** @param isSure of the message: it came from the server that the commands go to, which knows what it tells of */
-export type OnHint = (message?: Buffer, isSure?: boolean) => void;
+/** @param isSure the message came from the server that answers commands, so that this one knows the change as well */
+type OnHint = (message?: Buffer, isSure?: boolean) => void;
 
 export interface RedisClient {
   /** Sends the commands in one go. Resolves by `giveUpAtMs` (of `monotonicMs`) at the latest; never rejects. */
@@ -38,7 +38,6 @@ export interface RedisClient {
   /**
    * Calls back with each message of the channel, and without one whenever messages may have been missed.
    *
-   * @param onHint `isSure`: the message came from the server that the commands go to
    * @returns the way out
    */
   subscribe(channel: string, onHint: OnHint): () => void;
@@ -55,7 +54,7 @@ export interface RedisClient {
 /** How long a connection may be gone before it counts as away: a restart or a reconnect takes less. */
 const graceMs = 1000;
 
-/** Whoever asks a Redis that is away again and again is not to keep the process from all else. */
+/** A caller that asks a Redis that is away again and again does not keep the process from all else. */
 const refuseMs = 2;
 
 /** A subscriber that is silent is noticed after this and the connection's own bound. */
@@ -124,7 +123,7 @@ interface Presence extends Pick<RedisClient, "isReady" | "isAway" | "isClosed" |
 
 /** Whether a server answers. A connection that is open only counts once a server has proved itself on it. */
 function createPresence(connection: RedisConnection): Presence {
-  const waiting = new Set<() => void>();
+  const waiting = createWaiting();
   let closed = false;
   let isTroubled = false;
   let backSinceMs = Number.NEGATIVE_INFINITY;
@@ -158,24 +157,7 @@ function createPresence(connection: RedisConnection): Presence {
     if (isTroubled) backSinceMs = monotonicMs();
     isTroubled = false;
     downSinceMs = undefined;
-    wake();
-  }
-
-  function wake(): void {
-    for (const resolve of [...waiting]) resolve();
-  }
-
-  /** Resolves after so long, or when something has changed. */
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      waiting.add(done);
-    });
+    waiting.wake();
   }
 
   const isReady = () => !closed && downSinceMs === undefined && connection.isOpen();
@@ -189,13 +171,33 @@ function createPresence(connection: RedisConnection): Presence {
         const awayAtMs = (downSinceMs ?? monotonicMs()) + graceMs;
         const leftMs = Math.min(giveUpAtMs, awayAtMs) - monotonicMs();
         if (leftMs <= 0) return false;
-        await pause(leftMs);
+        await waiting.pause(leftMs);
       }
       return !closed;
     },
     close() {
       closed = true;
-      wake();
+      waiting.wake();
+    },
+  };
+}
+
+/** Pauses that end early when something has changed. */
+function createWaiting(): { pause(ms: number): Promise<void>; wake(): void } {
+  const waiting = new Set<() => void>();
+  return {
+    pause: (ms) =>
+      new Promise((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, ms);
+        waiting.add(done);
+      }),
+    wake() {
+      for (const resolve of [...waiting]) resolve();
     },
   };
 }

@@ -144,7 +144,7 @@ function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls,
   };
 }
 
-function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): RedisConnection {
+function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): Cluster {
   const cluster = new Cluster([...url.nodes], {
     enableOfflineQueue: false,
     enableReadyCheck: false,
@@ -164,6 +164,11 @@ function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: 
   cluster.on("+node", (node: Redis) => {
     if (node.options.readOnly !== true) void replyOf(node.call("PING")).catch(() => undefined);
   });
+  return cluster;
+}
+
+function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): RedisConnection {
+  const cluster = openCluster(url, tls, log);
   let isBroken = false;
   let mended = () => {};
   let refreshedMs = Number.NEGATIVE_INFINITY;

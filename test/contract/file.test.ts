@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
 import { initialState, type Proposal } from "../../src/state/rules/model.ts";
 import { historyLimit } from "../../src/state/store/document.ts";
@@ -58,7 +58,7 @@ async function startWriter() {
   return { pid: child.pid, kill, safe: () => safe };
 }
 
-it("keeps an open proposal over a restart, to the end of its time and not beyond", async () => {
+test("the file keeps an open proposal over a restart, to the end of its time and not beyond", async () => {
   const time = createManualTime();
   const reopen = async () => {
     const store = await openFileStore({ path, clock: time });
@@ -95,7 +95,7 @@ it("keeps an open proposal over a restart, to the end of its time and not beyond
   expect(await third.withdraw("returns", "p2")).toBe(false);
 });
 
-it("keeps states, history and shared values over a restart", async () => {
+test("the file keeps states, history and shared values over a restart", async () => {
   const first = await open();
   const state = await applyAll(first, "checkout", [setTo(12.345), { action: "hold" }]);
   const history = await first.history("checkout", 10);
@@ -107,7 +107,7 @@ it("keeps states, history and shared values over a restart", async () => {
   expect(await second.shared("secret", "other")).toBe("s");
 });
 
-it("is readable by its owner only, and leaves no other file behind", async () => {
+test("the file is readable by its owner only, and leaves no other file behind", async () => {
   const store = await open();
   await applyAll(store, "checkout", [setTo(1)]);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -115,7 +115,7 @@ it("is readable by its owner only, and leaves no other file behind", async () =>
   expect(await readdir(folder)).toEqual(["state.json"]);
 });
 
-it("survives kill -9 at any moment, holding at least the last version that was said to be safe", async () => {
+test("the file survives kill -9 at any moment, holding at least the last version that was said to be safe", async () => {
   let last = 0;
   for (let round = 0; round < 12; round++) {
     const child = await startWriter();
@@ -136,7 +136,7 @@ it("survives kill -9 at any moment, holding at least the last version that was s
   }
 }, 60_000);
 
-it("changes nothing when it can not be written, and goes on when it can again", async () => {
+test("the store changes nothing when the file cannot be written, and goes on when it can again", async () => {
   const store = await open();
   let hints = 0;
   store.subscribe(() => {
@@ -156,7 +156,7 @@ it("changes nothing when it can not be written, and goes on when it can again", 
   expect(await store.apply(command("checkout", setTo(50)))).toMatchObject({ state: { version: 1 } });
 });
 
-it("holds a bounded history, the newest of it", async () => {
+test("the file keeps a bounded history, the newest of it", async () => {
   const store = await open();
   const changes = Array.from({ length: historyLimit + 5 }, (_, at) => setTo((at % 99) + 1));
   await applyAll(store, "checkout", changes);
@@ -167,14 +167,14 @@ it("holds a bounded history, the newest of it", async () => {
 }, 60_000);
 
 describe("a second process", () => {
-  it("is refused as long as the first lives, with the file and the process named", async () => {
+  test("is refused as long as the first lives, with the file and the process named", async () => {
     const child = await startWriter();
     await expect(open()).rejects.toThrow(`${path} is in use by the process ${child.pid}`);
     await child.kill();
     expect((await stateOf(await open(), "checkout")).version).toBeGreaterThanOrEqual(child.safe());
   });
 
-  it.each([
+  test.each([
     ["a process that is gone", () => "999999999 1\n"],
     ["this very process before a restart", () => `${process.pid} 1\n`],
     ["another program that has the same id by now", () => `${process.ppid} 1\n`],
@@ -185,7 +185,7 @@ describe("a second process", () => {
     expect(await readFile(`${path}.lock`, "utf8")).toMatch(new RegExp(`^${process.pid} `));
   });
 
-  it("is refused by a lock that does not say when its process began", async () => {
+  test("is refused by a lock that does not say when its process began", async () => {
     await writeFile(`${path}.lock`, `${process.ppid}\n`);
     await expect(open()).rejects.toThrow(`in use by the process ${process.ppid}`);
     expect(await readFile(`${path}.lock`, "utf8")).toBe(`${process.ppid}\n`);
@@ -202,7 +202,7 @@ describe("a document", () => {
     return text;
   }
 
-  it("that was edited by hand while it was closed is simply loaded", async () => {
+  test("that was edited by hand while it was closed is simply loaded", async () => {
     await edit((text) =>
       text.replace(
         '"percentThousandths": 40000,\n        "state"',
@@ -212,7 +212,7 @@ describe("a document", () => {
     expect(await stateOf(await open(), "checkout")).toMatchObject({ percentThousandths: 7000, version: 1 });
   });
 
-  it.each([
+  test.each([
     ["is empty", () => "", "not JSON"],
     ["is cut short", (text: string) => text.slice(0, -20), "not JSON"],
     ["is another one", () => "{}", "not a state document of cutover"],
@@ -240,7 +240,7 @@ describe("a document", () => {
     expect(await readdir(folder)).toEqual(["state.json"]);
   });
 
-  it("is not created before there is something to write", async () => {
+  test("is not created before there is something to write", async () => {
     const store = await open();
     await store.load(["checkout"], noneKnown);
     expect(await readdir(folder)).toEqual(["state.json.lock"]);

@@ -1,5 +1,5 @@
 /** What every store keeps of how a change came about, and of reasons that were given later. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, setTo, stateOf } from "../support/commands.ts";
 import { fileHarness, type Harness, memoryHarness, redisHarness, type StoreUnderTest } from "./harness.ts";
@@ -31,7 +31,7 @@ describe.each([
     requestId: "r-2",
   } as const;
 
-  it("says by which way and at which request a change came, and nothing where neither was told", async () => {
+  test("says by which way and at which request a change came, and nothing where neither was told", async () => {
     await store.apply(command("checkout", setTo(5), { origin: { via: "console", requestId: "r-1" } }));
     await store.apply(command("checkout", setTo(6), { origin: { via: "direct" } }));
     await store.apply(command("checkout", setTo(7)));
@@ -42,7 +42,7 @@ describe.each([
     expect(last?.via).toBeUndefined();
   });
 
-  it("shows reasons given later with the change, oldest first, and leaves the change as it was", async () => {
+  test("shows reasons given later with the change, oldest first, and leaves the change as it was", async () => {
     await applyAll(store, "checkout", [setTo(5), { action: "rollback" }]);
     const before = await store.history("checkout", 10);
     const first = await store.annotate(annotating);
@@ -53,21 +53,21 @@ describe.each([
     expect(await stateOf(store, "checkout")).toMatchObject({ version: 2, reason: "because" });
   });
 
-  it("adds nothing to a version or a cutover it has not", async () => {
+  test("adds nothing to a version or a cutover it has not", async () => {
     await applyAll(store, "checkout", [setTo(5)]);
     expect(await store.annotate({ ...annotating, version: 2 })).toBeUndefined();
     expect(await store.annotate({ ...annotating, name: "returns" })).toBeUndefined();
     expect((await store.history("checkout", 10))[0]?.annotations).toBeUndefined();
   });
 
-  it("goes on making versions over annotations", async () => {
+  test("goes on making versions over annotations", async () => {
     await applyAll(store, "checkout", [setTo(5)]);
     await store.annotate(annotating);
     await applyAll(store, "checkout", [setTo(6)]);
     expect((await store.history("checkout", 10)).map(({ version }) => version)).toEqual([2, 1]);
   });
 
-  it("tells what was changed since a moment, that moment included", async () => {
+  test("tells what was changed since a moment, that moment included", async () => {
     await applyAll(store, "checkout", [setTo(5)]);
     await under.pass(30);
     await applyAll(store, "checkout", [setTo(6), setTo(7)]);

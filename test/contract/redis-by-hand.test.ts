@@ -1,5 +1,5 @@
 /** What a person with redis-cli writes into the store on Redis, and what comes of it. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
@@ -22,7 +22,7 @@ afterEach(() => store.close());
 afterAll(() => server.stop());
 
 describe("a valid edit", () => {
-  it("is followed, as one new version and one history entry out of band", async () => {
+  test("is followed, as one new version and one history entry out of band", async () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "0");
     const { states, rejections } = await load(store, before);
@@ -43,7 +43,7 @@ describe("a valid edit", () => {
     expect(await store.history("checkout", 10)).toHaveLength(2);
   });
 
-  it("makes one version for fifty instances that see it at once", async () => {
+  test("makes one version for fifty instances that see it at once", async () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     const fleet = Array.from({ length: 10 }, () =>
       createRedisStore({ client: createRedisClient(server.url) }),
@@ -64,7 +64,7 @@ describe("a valid edit", () => {
     }
   });
 
-  it("is announced to the other instances", async () => {
+  test("is announced to the other instances", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     const other = createRedisStore({ client: createRedisClient(server.url) });
     let hints = 0;
@@ -79,7 +79,7 @@ describe("a valid edit", () => {
     await other.close();
   });
 
-  it("is adopted before a change through the API, which then counts on", async () => {
+  test("is adopted before a change through the API, which then counts on", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "50");
     const applied = await store.apply(command("checkout", setTo(60), { ifVersion: 1 }));
@@ -90,7 +90,7 @@ describe("a valid edit", () => {
     expect(actions).toEqual(["set", "out_of_band", "set"]);
   });
 
-  it("may be the first thing ever written", async () => {
+  test("may be the first thing ever written", async () => {
     await server.cli("HSET", key, "percent", "10");
     expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 10_000, version: 1 });
     expect(await visible(server)).toMatchObject({
@@ -101,14 +101,14 @@ describe("a valid edit", () => {
     });
   });
 
-  it("to state rolled_back alone takes percent to 0", async () => {
+  test("to state rolled_back alone takes percent to 0", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "state", "rolled_back");
     expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 0, state: "rolled_back" });
     expect(await visible(server)).toMatchObject({ percent: "0", state: "rolled_back" });
   });
 
-  it("beside a field that is refused is followed, and the refused field stays to be seen", async () => {
+  test("beside a field that is refused is followed, and the refused field stays to be seen", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "lots", "state", "held");
     for (const loaded of [await load(store), await load(store)]) {
@@ -124,7 +124,7 @@ describe("a valid edit", () => {
 });
 
 describe("an edit that does not validate", () => {
-  it.each([
+  test.each([
     ["percent", "banana"],
     ["percent", ""],
     ["percent", "-1"],
@@ -142,7 +142,7 @@ describe("an edit that does not validate", () => {
     expect(await store.history("checkout", 10)).toHaveLength(1);
   });
 
-  it("is told apart by a fingerprint from the next one, without its value", async () => {
+  test("is told apart by a fingerprint from the next one, without its value", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     const fingerprints: (string | undefined)[] = [];
     for (const value of ["banana", "cherry", "banana"]) {
@@ -155,7 +155,7 @@ describe("an edit that does not validate", () => {
     expect(three).toBe(one);
   });
 
-  it("is repaired by the next change through the API", async () => {
+  test("is repaired by the next change through the API", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "banana");
     await applyAll(store, "checkout", [setTo(41)]);
@@ -163,14 +163,14 @@ describe("an edit that does not validate", () => {
     expect((await load(store)).rejections).toEqual([]);
   });
 
-  it("is repaired by a change that changes nothing, too", async () => {
+  test("is repaired by a change that changes nothing, too", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("HSET", key, "percent", "banana");
     expect(await store.apply(command("checkout", setTo(40)))).toMatchObject({ changed: false });
     expect(await visible(server)).toMatchObject({ percent: "40", version: "1" });
   });
 
-  it("holding bytes that are no text is refused and repaired like any other", async () => {
+  test("holding bytes that are no text is refused and repaired like any other", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("EVAL", `return redis.call('HSET', KEYS[1], 'percent', '\\255\\0\\254')`, 1, key);
     expect((await load(store)).rejections).toMatchObject([{ fields: ["percent"] }]);
@@ -178,7 +178,7 @@ describe("an edit that does not validate", () => {
     expect(await visible(server)).toMatchObject({ percent: "41" });
   });
 
-  it.each([
+  test.each([
     ["SET", key, "x"],
     ["RPUSH", key, "x"],
   ])("by a key of another kind (%s) is refused and repaired by the next change", async (...edit) => {
@@ -192,7 +192,7 @@ describe("an edit that does not validate", () => {
     expect(await visible(server)).toMatchObject({ percent: "41", version: "2" });
   });
 
-  it("by an accepted state or an audit of another kind is repaired by the next change", async () => {
+  test("by an accepted state or an audit of another kind is repaired by the next change", async () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     for (const part of [`${key}:accepted`, `${key}:audit`]) {
       await server.cli("DEL", part);
@@ -204,7 +204,7 @@ describe("an edit that does not validate", () => {
     expect(await store.history("checkout", 10)).toMatchObject([{ version: 2 }]);
   });
 
-  it("while rolled back, a percent above 0, routes nothing to new", async () => {
+  test("while rolled back, a percent above 0, routes nothing to new", async () => {
     await applyAll(store, "checkout", [setTo(40), { action: "rollback" }]);
     await server.cli("HSET", key, "percent", "40");
     const loaded = await load(store);
@@ -217,7 +217,7 @@ describe("an edit that does not validate", () => {
     expect((await load(store)).rejections).toEqual([]);
   });
 
-  it("after closing changes nothing", async () => {
+  test("after closing changes nothing", async () => {
     const closed = await applyAll(store, "checkout", [setTo(100), { action: "close" }]);
     await server.cli("HSET", key, "percent", "0", "state", "open");
     const loaded = await load(store);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
@@ -14,7 +14,7 @@ const answers = (store: Store) =>
 afterEach(() => given.end());
 
 describe("a killed server", () => {
-  it("makes calls unavailable, and answers within 1 s of its restart", async () => {
+  test("makes calls unavailable, and answers within 1 s of its restart", async () => {
     const redis = await given.server(["--appendonly", "yes", "--appendfsync", "always"]);
     const log = createRecordedLog();
     const store = given.storeAt(redis.url, log);
@@ -36,7 +36,7 @@ describe("a killed server", () => {
     expect(log.about("no connection").length).toBeLessThan(6);
   });
 
-  it("that has been away for a second makes every call unavailable at once", async () => {
+  test("that has been away for a second makes every call unavailable at once", async () => {
     const redis = await given.server();
     const store = given.storeAt(redis.url);
     await applyAll(store, "checkout", [setTo(10)]);
@@ -50,7 +50,7 @@ describe("a killed server", () => {
     expect(Math.max(...times)).toBeLessThan(50);
   });
 
-  it("that is back within the time for a change costs nobody an error", async () => {
+  test("that is back within the time for a change costs nobody an error", async () => {
     const redis = await given.server(["--appendonly", "yes", "--appendfsync", "always"]);
     const store = given.storeAt(redis.url);
     await applyAll(store, "checkout", [setTo(10)]);
@@ -61,7 +61,7 @@ describe("a killed server", () => {
   });
 });
 
-it("a server that is still loading is unavailable, and used as soon as it has loaded", async () => {
+test("a server that is still loading is unavailable, and used as soon as it has loaded", async () => {
   const slow = ["--key-load-delay", "4000", "--loading-process-events-interval-bytes", "1024"];
   const redis = await given.server(slow);
   const store = given.storeAt(redis.url);
@@ -86,7 +86,7 @@ it("a server that is still loading is unavailable, and used as soon as it has lo
   expect(await stateOf(store, "checkout")).toEqual(before);
 });
 
-it("a server that was never there is unavailable, and used as soon as it is there", async () => {
+test("a server that was never there is unavailable, and used as soon as it is there", async () => {
   const redis = await given.server();
   await redis.kill();
   const store = given.storeAt(redis.url);
@@ -96,7 +96,7 @@ it("a server that was never there is unavailable, and used as soon as it is ther
   expect((await stateOf(store, "checkout")).version).toBe(0);
 });
 
-it("a missing or wrong password is unavailable and said in the log, without the password", async () => {
+test("a missing or wrong password is unavailable and said in the log, without the password", async () => {
   const redis = await given.server(["--requirepass", "sesame"]);
   for (const [url, code] of [
     [redis.url, "NOAUTH"],
@@ -112,7 +112,7 @@ it("a missing or wrong password is unavailable and said in the log, without the 
   expect((await stateOf(store, "checkout")).version).toBe(0);
 });
 
-it("a server that has become a replica is unavailable for changes until it is a primary again", async () => {
+test("a server that has become a replica is unavailable for changes until it is a primary again", async () => {
   const redis = await given.server();
   const store = given.storeAt(redis.url);
   await applyAll(store, "checkout", [setTo(10)]);
@@ -123,7 +123,7 @@ it("a server that has become a replica is unavailable for changes until it is a 
   expect(await store.apply(command("checkout", setTo(20)))).toMatchObject({ state: { version: 2 } });
 });
 
-it("a full server is unavailable for changes, and nothing is half written", async () => {
+test("a full server is unavailable for changes, and nothing is half written", async () => {
   const redis = await given.server();
   const store = given.storeAt(redis.url);
   const before = await applyAll(store, "checkout", [setTo(10)]);
@@ -135,6 +135,6 @@ it("a full server is unavailable for changes, and nothing is half written", asyn
   expect(await store.apply(command("checkout", setTo(20)))).toMatchObject({ state: { version: 2 } });
 });
 
-it("refuses a URL that does not read, without repeating it", () => {
+test("the client refuses a URL that does not read, without repeating it", () => {
   expect(() => createRedisClient("redis://:sesame@:::")).toThrow(/^(?!.*sesame)/);
 });

@@ -1,6 +1,6 @@
 /** A Redis that is frozen, and changes that are late or whose answers are lost on the way. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { loadScripts } from "../../src/state/store/redis/scripts.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { failing, msToUnavailable, scriptCalls, until } from "./redis-failing.ts";
@@ -9,7 +9,7 @@ const given = failing();
 afterEach(() => given.end());
 
 describe("a frozen server", () => {
-  it("makes a change unavailable within 2 s, and the change has not landed after the thaw", async () => {
+  test("makes a change unavailable within 2 s, and the change has not landed after the thaw", async () => {
     const redis = await given.server();
     const store = given.storeAt(redis.url);
     const before = await applyAll(store, "checkout", [setTo(10)]);
@@ -25,7 +25,7 @@ describe("a frozen server", () => {
     expect(await store.history("checkout", 10)).toHaveLength(1);
   });
 
-  it("makes every other call unavailable within 2 s, too", async () => {
+  test("makes every other call unavailable within 2 s, too", async () => {
     const redis = await given.server();
     const store = given.storeAt(redis.url);
     await stateOf(store, "checkout");
@@ -44,7 +44,7 @@ describe("a frozen server", () => {
     expect((await stateOf(store, "checkout")).version).toBe(0);
   });
 
-  it("of whom a writer never stops asking lands nothing that was answered unavailable", async () => {
+  test("of whom a writer never stops asking lands nothing that was answered unavailable", async () => {
     const redis = await given.server();
     const store = given.storeAt(redis.url);
     const refusedAt = new Map<string, number>();
@@ -82,7 +82,7 @@ describe("a frozen server", () => {
     expect(history.map((entry) => entry.version)).toEqual(history.map((_, at) => history.length - at));
   });
 
-  it("is noticed by the subscriber, and a hint follows the thaw", async () => {
+  test("is noticed by the subscriber, and a hint follows the thaw", async () => {
     const redis = await given.server();
     const store = given.storeAt(redis.url);
     let hints = 0;
@@ -100,7 +100,7 @@ describe("a frozen server", () => {
 describe("a change on its way", () => {
   const { apply, lease } = loadScripts();
 
-  it("that arrives after it was answered unavailable is refused by the server", async () => {
+  test("that arrives after it was answered unavailable is refused by the server", async () => {
     const redis = await given.server();
     const relay = await given.relay(redis);
     const store = given.storeAt(`redis://127.0.0.1:${relay.port}`);
@@ -117,7 +117,7 @@ describe("a change on its way", () => {
     expect(await stateOf(given.storeAt(redis.url), "checkout")).toEqual(before);
   });
 
-  it("that is a lease and arrives after it was answered unavailable is not taken", async () => {
+  test("that is a lease and arrives after it was answered unavailable is not taken", async () => {
     const redis = await given.server();
     const relay = await given.relay(redis);
     const store = given.storeAt(`redis://127.0.0.1:${relay.port}`);
@@ -134,7 +134,7 @@ describe("a change on its way", () => {
     expect(await other.lease("checkout", "b", 60_000)).toMatchObject({ granted: true });
   });
 
-  it("that is held up while another attempt gets through lands once", async () => {
+  test("that is held up while another attempt gets through lands once", async () => {
     const redis = await given.server();
     const relay = await given.relay(redis);
     const store = given.storeAt(`redis://127.0.0.1:${relay.port}`);
@@ -149,7 +149,7 @@ describe("a change on its way", () => {
     expect(await store.history("checkout", 10)).toHaveLength(2);
   });
 
-  it("whose answer is lost is asked for again and answered as what it was", async () => {
+  test("whose answer is lost is asked for again and answered as what it was", async () => {
     const redis = await given.server();
     const relay = await given.relay(redis);
     const store = given.storeAt(`redis://127.0.0.1:${relay.port}`);
@@ -162,7 +162,7 @@ describe("a change on its way", () => {
     expect(await store.history("checkout", 10)).toHaveLength(2);
   });
 
-  it("whose answer is lost is known even after others have written", async () => {
+  test("whose answer is lost is known even after others have written", async () => {
     const redis = await given.server();
     const relay = await given.relay(redis);
     const store = given.storeAt(`redis://127.0.0.1:${relay.port}`);

@@ -1,5 +1,5 @@
 /** What the store keeps in Redis besides the state, and its scripts met without it. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 import type { Store } from "../../src/state/store/port.ts";
@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => store.close());
 afterAll(() => server.stop());
 
-it("leaves a record that does not read out of the instances, and foreign entries out of the history", async () => {
+test("the store leaves a record that does not read out of the instances, and foreign entries out of the history", async () => {
   await applyAll(store, "checkout", [setTo(40)]);
   await server.cli("XADD", `${key}:audit`, "*", "note", "by hand");
   await server.cli("ZADD", "cutover:{instances}:index", "99999999999999", "x", "99999999999999", "gone");
@@ -34,7 +34,7 @@ it("leaves a record that does not read out of the instances, and foreign entries
   expect(await store.history("checkout", 10)).toHaveLength(1);
 });
 
-it("keeps a bound on the history: about 10,000 entries, the oldest go first", async () => {
+test("the store keeps a bound on the history: about 10,000 entries, the oldest go first", async () => {
   await applyAll(store, "checkout", [setTo(40)]);
   const fill = "for i = 1, 12000 do redis.call('XADD', KEYS[1], '*', 'version', '0', 'at', 'x') end";
   await server.cli("EVAL", fill, "1", `${key}:audit`);
@@ -45,7 +45,7 @@ it("keeps a bound on the history: about 10,000 entries, the oldest go first", as
   expect(await store.history("checkout", 1)).toMatchObject([{ version: 2 }]);
 });
 
-it("finds its way when an index or a shared value is of another kind", async () => {
+test("the store finds its way when an index or a shared value is of another kind", async () => {
   await server.cli("SET", "cutover:{instances}:index", "x");
   await server.cli("RPUSH", "cutover:shared:secret", "x");
   expect(await store.instances()).toEqual([]);
@@ -56,7 +56,7 @@ it("finds its way when an index or a shared value is of another kind", async () 
   expect(await store.shared("secret", "2")).toBe("1");
 });
 
-it("makes a change of one id once, however often and late it is asked for", async () => {
+test("the store makes a change of one id once, however often and late it is asked for", async () => {
   await applyAll(store, "checkout", [setTo(40)]);
   const ceiling = { percentThousandths: 0, state: "rolled_back", pinEpoch: 0 } as const;
   const asked = command("checkout", { action: "reconciled", ceiling }, { id: "once" });
@@ -66,7 +66,7 @@ it("makes a change of one id once, however often and late it is asked for", asyn
   expect(await stateOf(store, "checkout")).toEqual(resumed);
 });
 
-it("leaves what does not read out of the roster", async () => {
+test("the store leaves what does not read out of the roster", async () => {
   await server.cli("HSET", "cutover:{instances}:roster", "x", "{nonsense", "y", "[1,{}]");
   const at = "2026-01-01T00:00:00.000Z";
   await store.acknowledge({ id: "a", startedAt: at, seenAt: at, versions: {}, traffic: {} });
@@ -100,7 +100,7 @@ describe("the script for changes, called past the program", () => {
     return server.cli("EVAL", apply.source, keys.length, ...keys, JSON.stringify(args));
   }
 
-  it.each([
+  test.each([
     ["set", 60_000, "responder", "forbidden"],
     ["set", 60_000, "root", "forbidden"],
     ["set", 60_000, "operator", "held"],
@@ -112,7 +112,7 @@ describe("the script for changes, called past the program", () => {
     expect(await stateOf(store, "checkout")).toEqual(before);
   });
 
-  it.each([
+  test.each([
     ["raise", 60_000],
     ["set", 100_001],
     ["set", -1],
@@ -126,13 +126,13 @@ describe("the script for changes, called past the program", () => {
     expect(await stateOf(store, "checkout")).toEqual(before);
   });
 
-  it.each([0, "9e15", "", null])("is late by the deadline %j", async (deadline) => {
+  test.each([0, "9e15", "", null])("is late by the deadline %j", async (deadline) => {
     expect(await call("set", 1000, "admin", deadline)).toEqual(["late"]);
     expect(await stateOf(store, "checkout")).toEqual(initialState());
   });
 });
 
-it("keeps everything under its prefix, and cutovers in hash tags of their own", async () => {
+test("the store keeps everything under its prefix, and cutovers in hash tags of their own", async () => {
   const other = createRedisStore({ client: createRedisClient(server.url), prefix: "shop" });
   await applyAll(other, "checkout", [setTo(5)]);
   const at = "2026-01-01T00:00:00.000Z";
@@ -152,13 +152,13 @@ it("keeps everything under its prefix, and cutovers in hash tags of their own", 
   await other.close();
 });
 
-it("takes any text as a reason: half a surrogate pair becomes U+FFFD, and zeroes are kept", async () => {
+test("the store takes any text as a reason: half a surrogate pair becomes U+FFFD, and zeroes are kept", async () => {
   const applied = await store.apply(command("checkout", setTo(5), { reason: "a\ud800b\0c" }));
   expect(applied).toMatchObject({ changed: true, state: { reason: "a\ufffdb\0c" } });
   expect(await stateOf(store, "checkout")).toEqual(applied.state);
 });
 
-it("needs no script to be known to the server already", async () => {
+test("the store needs no script to be known to the server already", async () => {
   await applyAll(store, "checkout", [setTo(5)]);
   await server.cli("SCRIPT", "FLUSH");
   expect(await stateOf(store, "checkout")).toMatchObject({ version: 1 });

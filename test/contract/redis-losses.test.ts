@@ -1,5 +1,5 @@
 /** What the store on Redis makes of losses: fields, keys, everything; an old backup. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 import type { Store } from "../../src/state/store/port.ts";
@@ -22,7 +22,7 @@ afterEach(() => store.close());
 afterAll(() => server.stop());
 
 describe("what is missing", () => {
-  it.each([["percent"], ["state"], ["pin_epoch"], ["percent", "state", "pin_epoch"]])(
+  test.each([["percent"], ["state"], ["pin_epoch"], ["percent", "state", "pin_epoch"]])(
     "field by field (%s) comes from the last good state",
     async (...fields) => {
       const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
@@ -33,7 +33,7 @@ describe("what is missing", () => {
     },
   );
 
-  it("as a whole hash is written back", async () => {
+  test("as a whole hash is written back", async () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("DEL", key);
     const loaded = await load(store);
@@ -41,7 +41,7 @@ describe("what is missing", () => {
     expect(await visible(server)).toMatchObject({ percent: "40", version: "1", updated_by: "ann" });
   });
 
-  it("as an accepted state keeps the visible one", async () => {
+  test("as an accepted state keeps the visible one", async () => {
     const before = await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("DEL", `${key}:accepted`);
     const loaded = await load(store, before);
@@ -50,7 +50,7 @@ describe("what is missing", () => {
 });
 
 describe("a store that was emptied", () => {
-  it("gets the last good state back, and versions go on", async () => {
+  test("gets the last good state back, and versions go on", async () => {
     const before = await applyAll(store, "checkout", [setTo(40), setTo(41)]);
     await server.cli("FLUSHALL");
     const loaded = await load(store, before);
@@ -64,7 +64,7 @@ describe("a store that was emptied", () => {
     expect(await applyAll(store, "checkout", [setTo(42)])).toMatchObject({ version: 3 });
   });
 
-  it("and given the earlier of two states that instances know is held at the lower of both", async () => {
+  test("and given the earlier of two states that instances know is held at the lower of both", async () => {
     const earlier = await applyAll(store, "checkout", [setTo(40)]);
     const later = await applyAll(store, "checkout", [setTo(41)]);
     await server.cli("FLUSHALL");
@@ -75,7 +75,7 @@ describe("a store that was emptied", () => {
     expect(await visible(server)).toMatchObject({ percent: "40", state: "held", version: "3" });
   });
 
-  it("and edited by hand before anybody looked is held against the last good state", async () => {
+  test("and edited by hand before anybody looked is held against the last good state", async () => {
     const before = await applyAll(store, "checkout", [setTo(40), { action: "hold" }]);
     await server.cli("FLUSHALL");
     await server.cli("HSET", key, "percent", "0");
@@ -84,7 +84,7 @@ describe("a store that was emptied", () => {
     expect(loaded.states.get("checkout")).toMatchObject({ percentThousandths: 0, state: "held", version: 3 });
   });
 
-  it("and filled from an old backup is not taken for an edit", async () => {
+  test("and filled from an old backup is not taken for an edit", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     const [visibleDump, acceptedDump] = await Promise.all([
       server.cli("EVAL", "return redis.call('HGETALL', KEYS[1])", 1, key),
@@ -104,7 +104,7 @@ describe("a store that was emptied", () => {
     expect(await store.history("checkout", 10)).toEqual([]);
   });
 
-  it("with nobody who knows anything begins anew", async () => {
+  test("with nobody who knows anything begins anew", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     await server.cli("FLUSHALL");
     expect(await load(store)).toMatchObject({

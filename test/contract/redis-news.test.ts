@@ -1,5 +1,5 @@
 /** What Redis announces: each change with what it was made from, and from which server it was heard. */
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { end, openConnection } from "../../src/redis/connection.ts";
 import { parseRedisUrl } from "../../src/redis/url.ts";
 import type { Announcement } from "../../src/state/rules/succession.ts";
@@ -17,7 +17,7 @@ async function listenTo(store: Store): Promise<readonly (Announcement | undefine
   return heard;
 }
 
-it("tells each change with its parent; a message by hand tells nothing", async () => {
+test("the channel tells each change with its parent; a message by hand tells nothing", async () => {
   const redis = await given.server();
   const writer = given.storeAt(redis.url);
   const heard = await listenTo(given.storeAt(redis.url));
@@ -37,7 +37,7 @@ it("tells each change with its parent; a message by hand tells nothing", async (
   expect(heard[3]).toBeUndefined();
 });
 
-it("is sure only of what the server tells that the commands go to", async () => {
+test("a subscription is sure only of what the server tells that the commands go to", async () => {
   const [redis, other] = [await given.server(), await given.server()];
   const lines = [redis, other].map(({ url }) => {
     const place = parseRedisUrl(url);

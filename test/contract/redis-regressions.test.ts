@@ -1,6 +1,6 @@
 /** A replica takes over that lacks what was accepted and followed: real keys, taken back to how they stood before. */
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import { type Change, type CutoverState, initialState, stateNames } from "../../src/state/rules/model.ts";
 import type { Store } from "../../src/state/store/port.ts";
@@ -52,7 +52,7 @@ describe("a failover that has lost a rollback", () => {
     await failover();
   });
 
-  it("is given it back, and said once", async () => {
+  test("is given it back, and said once", async () => {
     const loaded = await load(store, followed);
     expect(loaded.states.get("checkout")).toEqual(followed);
     expect(loaded.regressions).toMatchObject([{ name: "checkout", followed: 3, offered: 2 }]);
@@ -60,7 +60,7 @@ describe("a failover that has lost a rollback", () => {
     expect(await visible(server)).toMatchObject({ state: "rolled_back", percent: "0" });
   });
 
-  it("and has taken a raise under the same version is lowered again, audited as reconciled", async () => {
+  test("and has taken a raise under the same version is lowered again, audited as reconciled", async () => {
     await applyAll(store, "checkout", [setTo(60)]);
     const loaded = await load(store, followed);
     expect(loaded.states.get("checkout")).toMatchObject({ ...rolledBack, version: 4 });
@@ -70,39 +70,39 @@ describe("a failover that has lost a rollback", () => {
     expect(entry?.reason).toContain("another version 3");
   });
 
-  it("and has gone on for long is lowered again", async () => {
+  test("and has gone on for long is lowered again", async () => {
     await applyAll(store, "checkout", [setTo(60), setTo(70), { action: "hold" }, { action: "resume" }]);
     expect((await load(store, followed)).states.get("checkout")).toMatchObject({ ...rolledBack, version: 7 });
   });
 
-  it("and was edited by hand is not taken for resumed by hand; to resume takes another edit", async () => {
+  test("and was edited by hand is not taken for resumed by hand; to resume takes another edit", async () => {
     await server.cli("HSET", key, "percent", "5");
     expect((await load(store, followed)).states.get("checkout")).toMatchObject(rolledBack);
     await server.cli("HSET", key, "state", "open");
     expect(await stateOf(store, "checkout")).toMatchObject({ state: "open", percentThousandths: 0 });
   });
 
-  it("refuses a raise through an instance that knows of it", async () => {
+  test("refuses a raise through an instance that knows of it", async () => {
     const raise = command("checkout", setTo(60), { lastGood: followed });
     expect(await store.apply(raise)).toMatchObject({ accepted: false, code: "rolled_back" });
     expect((await load(store, followed)).regressions).toHaveLength(1);
   });
 
-  it("is not lowered once more by an instance that comes back after a person has resumed", async () => {
+  test("is not lowered once more by an instance that comes back after a person has resumed", async () => {
     await applyAll(store, "checkout", [setTo(60)]);
     await load(store, followed);
     const resumed = await applyAll(store, "checkout", [{ action: "resume" }, setTo(20)]);
     expect((await load(store, followed)).states.get("checkout")).toEqual(resumed);
   });
 
-  it("is lowered by one version however many find it", async () => {
+  test("is lowered by one version however many find it", async () => {
     await applyAll(store, "checkout", [setTo(60)]);
     const found = await Promise.all([1, 2, 3, 4].map(() => load(store, followed)));
     for (const { states } of found) expect(states.get("checkout")).toMatchObject({ version: 4 });
   });
 });
 
-it("a failover that has lost a raise keeps the lower percent, held until someone resumes", async () => {
+test("a failover that has lost a raise keeps the lower percent, held until someone resumes", async () => {
   const before = await applyAll(store, "checkout", [setTo(10)]);
   await replicated();
   const followed = await applyAll(store, "checkout", [setTo(25)]);
@@ -116,7 +116,7 @@ it("a failover that has lost a raise keeps the lower percent, held until someone
   expect(await store.apply(command("checkout", setTo(25)))).toMatchObject({ code: "held" });
 });
 
-it("a failover that has lost a hard rollback keeps the journeys void", async () => {
+test("a failover that has lost a hard rollback keeps the journeys void", async () => {
   await applyAll(store, "checkout", [setTo(50)]);
   await replicated();
   const followed = await applyAll(store, "checkout", [{ action: "rollback_hard" }]);
@@ -125,7 +125,7 @@ it("a failover that has lost a hard rollback keeps the journeys void", async () 
   expect((await load(store, followed)).states.get("checkout")).toMatchObject({ ...rolledBack, pinEpoch: 1 });
 });
 
-it("a failover that has lost a close leaves legacy closed", async () => {
+test("a failover that has lost a close leaves legacy closed", async () => {
   await applyAll(store, "checkout", [setTo(100)]);
   await replicated();
   const followed = await applyAll(store, "checkout", [{ action: "close" }]);
@@ -136,7 +136,7 @@ it("a failover that has lost a close leaves legacy closed", async () => {
   expect(loaded.regressions).toHaveLength(1);
 });
 
-it("what was lost but nobody had followed is not missed", async () => {
+test("what was lost but nobody had followed is not missed", async () => {
   const before = await applyAll(store, "checkout", [setTo(10)]);
   await replicated();
   await applyAll(store, "checkout", [setTo(25)]);
@@ -145,7 +145,7 @@ it("what was lost but nobody had followed is not missed", async () => {
   expect(loaded).toMatchObject({ states: new Map([["checkout", before]]), regressions: [] });
 });
 
-it("an instance far behind follows what its version has become, also when the audit does not reach back", async () => {
+test("an instance far behind follows what its version has become, also when the audit does not reach back", async () => {
   const behind = await applyAll(store, "checkout", [setTo(1)]);
   const changes = Array.from({ length: 30 }, (_, at) => setTo(at + 2));
   const now = await applyAll(store, "checkout", changes);
@@ -154,7 +154,7 @@ it("an instance far behind follows what its version has become, also when the au
   expect(await load(store, behind)).toMatchObject({ states: new Map([["checkout", now]]), regressions: [] });
 });
 
-it("a state that was given back to an emptied store and changed since is followed", async () => {
+test("a state that was given back to an emptied store and changed since is followed", async () => {
   const before = await applyAll(store, "checkout", [setTo(10), setTo(20)]);
   await server.cli("FLUSHALL");
   await load(store, before);
@@ -175,7 +175,7 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
   ),
 );
 
-it("whatever was lost and whatever came instead, no instance ends above what it had followed", async () => {
+test("whatever was lost and whatever came instead, no instance ends above what it had followed", async () => {
   const changes = fc.array(anyChange, { maxLength: 5 });
   const seed = Number(process.env.CUTOVER_SEED ?? Date.now() % 2 ** 31);
   await fc.assert(

@@ -1,5 +1,5 @@
 /** The script for changes, called past the program, in every cell: role, action, state; and by one person or two. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import {
   type Change,
@@ -69,7 +69,7 @@ const changes = changeActions.flatMap((action): readonly Asked["change"][] => {
 const cells = roles.flatMap((role) => stateNames.map((state) => ({ role, state })));
 
 describe.each(cells)("$role, $state", ({ role, state }) => {
-  it("is judged as the rule book does, for every action", async () => {
+  test("is judged as the rule book does, for every action", async () => {
     for (const change of changes) {
       made += 1;
       const name = `c-${made}`;
@@ -102,7 +102,7 @@ describe("a raise beyond the limit", () => {
   } as const;
   const approving = { ...raise, fourEyes: { ...raise.fourEyes, proposalId: "p" } };
 
-  it("is refused to one alone, whatever the role, and whatever stands where the proposal should", async () => {
+  test("is refused to one alone, whatever the role, and whatever stands where the proposal should", async () => {
     await applyAll(store, name, [setTo(20)]);
     for (const wrong of [
       "",
@@ -123,7 +123,7 @@ describe("a raise beyond the limit", () => {
     expect(await stateOf(store, name)).toMatchObject({ version: 1, percentThousandths: 20_000 });
   });
 
-  it("is made of two, and uses the proposal up", async () => {
+  test("is made of two, and uses the proposal up", async () => {
     const proposal = { id: "p", by: "ann", percentThousandths: 50_000, version: 1 };
     await server.cli("SET", `cutover:{${name}}:proposal`, JSON.stringify(proposal));
     expect(await call(approving)).toEqual(["accepted", "1"]);

@@ -1,5 +1,5 @@
 /** TLS and the documented user where Redis is run by Sentinels or as a Cluster, a failover included. */
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
 import { type Authority, createAuthority } from "../support/certificates.ts";
 import { applyAll, setTo, stateOf } from "../support/commands.ts";
@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 afterAll(() => authority.remove());
 
-it.each([
+test.each([
   ["Sentinels", startSentinels],
   ["a Cluster", startCluster],
 ] as const)(
@@ -57,7 +57,7 @@ it.each([
   90_000,
 );
 
-it("does not talk to Sentinels whose certificates nobody it trusts has signed", async () => {
+test("the client does not talk to Sentinels whose certificates nobody it trusts has signed", async () => {
   const topology = await startSentinels(authority);
   topologies.push(topology);
   const log = createRecordedLog();

@@ -1,5 +1,5 @@
 /** TLS, and what becomes of a connection whose server is a primary no more. */
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { type Authority, createAuthority } from "../support/certificates.ts";
@@ -28,7 +28,7 @@ async function secured(): Promise<{ readonly server: RedisServer; readonly port:
   return { server, port };
 }
 
-it("signs in over TLS, trusting the file that the URL names", async () => {
+test("the client signs in over TLS, trusting the file that the URL names", async () => {
   const { server, port } = await secured();
   await addDocumentedUser(server);
   const url = `rediss://cutover:sesame@127.0.0.1:${port}?ca=${encodeURIComponent(authority.ca)}`;
@@ -43,7 +43,7 @@ it("signs in over TLS, trusting the file that the URL names", async () => {
   await until("a hint", () => hints === 2);
 });
 
-it("does not talk to a server whose certificate nobody it trusts has signed, and says so", async () => {
+test("the client does not talk to a server whose certificate nobody it trusts has signed, and says so", async () => {
   const { port } = await secured();
   const log = createRecordedLog();
   const store = given.storeAt(`rediss://127.0.0.1:${port}`, log);
@@ -51,14 +51,14 @@ it("does not talk to a server whose certificate nobody it trusts has signed, and
   expect(log.about("no connection").map(({ fields }) => fields.code)).toEqual(["SELF_SIGNED_CERT_IN_CHAIN"]);
 });
 
-it("refuses a file of certificates that is not there, without the password", () => {
+test("the client refuses a file of certificates that is not there, without the password", () => {
   const url = "rediss://:sesame@127.0.0.1:1?ca=/nowhere/ca.pem";
   expect(() => createRedisStore({ client: createRedisClient(url) })).toThrow(
     "the store's ca file can not be read: /nowhere/ca.pem",
   );
 });
 
-it("looks for the primary anew when a script answers READONLY", async () => {
+test("the client looks for the primary anew when a script answers READONLY", async () => {
   const redis = await given.server();
   const store = given.storeAt(redis.url);
   await applyAll(store, "checkout", [setTo(10)]);

@@ -20,7 +20,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-test("keeps owners and pins", async () => {
+test("the documented user keeps owners and pins", async () => {
   const { owners, pins, watch } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
   const heard: string[] = [];
   const stop = watch?.((cutover, { key }, side) => heard.push(`${cutover} ${key} ${side}`));
@@ -50,7 +50,7 @@ test("keeps owners and pins", async () => {
   expect(await refusals(server)).toEqual([]);
 });
 
-test("keeps what is under way", async () => {
+test("the documented user keeps what is under way", async () => {
   const underWay = createUnderWayInRedis({ client, prefix: "cutover" });
   const seconds = Math.floor(Date.now() / 1000);
   const note = { kind: "journeys", cutover: "checkout", id: "a", epoch: 0, atMs: Date.now() } as const;

@@ -1,5 +1,5 @@
 /** What every store does alike. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
 import type { InstanceRecord } from "../../src/state/rules/completion.ts";
 import {
@@ -72,11 +72,11 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
   afterEach(() => harness.close());
   afterAll(() => harness.end());
 
-  it("says what kind it is", () => {
+  test("says what kind it is", () => {
     expect(store.kind).toBe(kind);
   });
 
-  it("begins every cutover open at 0, version 0, and tells of each one asked for", async () => {
+  test("begins every cutover open at 0, version 0, and tells of each one asked for", async () => {
     const loaded = await store.load(["checkout", "returns"], noneKnown);
     expect([...loaded.states]).toEqual([
       ["checkout", initialState()],
@@ -87,7 +87,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect((await store.load([], noneKnown)).states.size).toBe(0);
   });
 
-  it("answers a change with the state it made, and loads that state", async () => {
+  test("answers a change with the state it made, and loads that state", async () => {
     const applied = await store.apply(command("checkout", setTo(12.345), { reason: "a trial: “ß”" }));
     expect(applied).toMatchObject({
       accepted: true,
@@ -105,13 +105,13 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await stateOf(store, "checkout")).toEqual(applied.state);
   });
 
-  it("keeps cutovers apart", async () => {
+  test("keeps cutovers apart", async () => {
     await applyAll(store, "checkout", [setTo(50)]);
     expect(await stateOf(store, "returns")).toEqual(initialState());
     expect(await store.history("returns", 10)).toEqual([]);
   });
 
-  it("makes no version and no history of a change that changes nothing", async () => {
+  test("makes no version and no history of a change that changes nothing", async () => {
     const first = await applyAll(store, "checkout", [setTo(50)]);
     const again = await store.apply(command("checkout", setTo(50), { reason: "once more" }));
     expect(again).toEqual({ accepted: true, changed: false, state: first });
@@ -124,14 +124,14 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await store.history("returns", 10)).toEqual([]);
   });
 
-  it("answers a refusal with its code and the state there is", async () => {
+  test("answers a refusal with its code and the state there is", async () => {
     const held = await applyAll(store, "checkout", [setTo(50), { action: "hold" }]);
     const refused = await store.apply(command("checkout", setTo(60)));
     expect(refused).toEqual({ accepted: false, code: "held", state: held });
     expect(await stateOf(store, "checkout")).toEqual(held);
   });
 
-  it("changes only the version that was asked for", async () => {
+  test("changes only the version that was asked for", async () => {
     const first = await applyAll(store, "checkout", [setTo(50)]);
     expect(await store.apply(command("checkout", setTo(60), { ifVersion: 0 }))).toEqual({
       accepted: false,
@@ -147,7 +147,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     });
   });
 
-  it.each(stateNames)("judges every role and every change in %s as the rule book does", async (name) => {
+  test.each(stateNames)("judges every role and every change in %s as the rule book does", async (name) => {
     for (const [index, role] of roles.entries()) {
       const known = await applyAll(store, `${name}-${index}`, wayTo[name]);
       for (const [at, change] of everyChange(known).entries()) {
@@ -188,7 +188,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
         fourEyes: proposalId === undefined ? fourEyes : { overThousandths: 0, proposalId },
       });
 
-    it("is refused to one alone beyond the limit, after what the rules refuse anyway", async () => {
+    test("is refused to one alone beyond the limit, after what the rules refuse anyway", async () => {
       const state = await applyAll(store, "checkout", [setTo(20)]);
       expect(await raise(30.001, "bob")).toEqual({ accepted: false, code: "approval_required", state });
       expect(await raise(30.001, "bob", undefined, "responder")).toMatchObject({ code: "forbidden" });
@@ -198,7 +198,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       expect(await raise(50, "bob")).toMatchObject({ code: "held" });
     });
 
-    it("is made of another person's open proposal, once, in the name of both", async () => {
+    test("is made of another person's open proposal, once, in the name of both", async () => {
       await applyAll(store, "checkout", [setTo(20)]);
       await store.propose("checkout", proposal("p1", 50, 1), 60_000);
       expect(await store.proposal("checkout")).toEqual(proposal("p1", 50, 1));
@@ -218,7 +218,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       expect(await raise(90, "bob", "p1")).toMatchObject({ code: "approval_required" });
     });
 
-    it("is not made by who proposed it, by a role that may not raise, or of anything that does not fit", async () => {
+    test("is not made by who proposed it, by a role that may not raise, or of anything that does not fit", async () => {
       await applyAll(store, "checkout", [setTo(20)]);
       await store.propose("checkout", proposal("p1", 50, 1), 60_000);
       expect(await raise(50, "ann", "p1")).toMatchObject({ code: "approval_required" });
@@ -230,7 +230,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       expect(await raise(50, "bob", "p1")).toMatchObject({ code: "approval_required" });
     });
 
-    it("is replaced, withdrawn by its id, and gone when its time is up", async () => {
+    test("is replaced, withdrawn by its id, and gone when its time is up", async () => {
       await store.propose("checkout", proposal("p1", 50, 0), 60_000);
       await store.propose("checkout", proposal("p2", 60, 0), 60_000);
       expect(await raise(50, "bob", "p1")).toMatchObject({ code: "approval_required" });
@@ -244,7 +244,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       expect(await raise(50, "bob", "p3")).toMatchObject({ code: "approval_required" });
     });
 
-    it("is made once when two approve at the same time", async () => {
+    test("is made once when two approve at the same time", async () => {
       await store.propose("checkout", proposal("p1", 50, 0), 60_000);
       const both = await Promise.all([raise(50, "bob", "p1"), raise(50, "cid", "p1")]);
       expect(both.filter((applied) => applied.accepted && applied.changed)).toHaveLength(1);
@@ -252,13 +252,16 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     });
   });
 
-  it.each([-1, 100_001, 0.5, Number.NaN])("throws for %d thousandths and changes nothing", async (wrong) => {
-    const change = { action: "set", percentThousandths: wrong } as const;
-    await expect(store.apply(command("checkout", change))).rejects.toThrow(RangeError);
-    expect(await stateOf(store, "checkout")).toEqual(initialState());
-  });
+  test.each([-1, 100_001, 0.5, Number.NaN])(
+    "throws for %d thousandths and changes nothing",
+    async (wrong) => {
+      const change = { action: "set", percentThousandths: wrong } as const;
+      await expect(store.apply(command("checkout", change))).rejects.toThrow(RangeError);
+      expect(await stateOf(store, "checkout")).toEqual(initialState());
+    },
+  );
 
-  it("tells the history newest first, at most as much as was asked for", async () => {
+  test("tells the history newest first, at most as much as was asked for", async () => {
     const changes: readonly Change[] = [
       setTo(50),
       { action: "hold" },
@@ -286,7 +289,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await store.history("checkout", 0)).toEqual([]);
   });
 
-  it("takes back from the caller what it has lost, and goes on from that version", async () => {
+  test("takes back from the caller what it has lost, and goes on from that version", async () => {
     const lastGood = { ...initialState(), percentThousandths: 30_000, version: 17, updatedBy: "ann" };
     const loaded = await store.load(["checkout", "returns"], new Map([["checkout", lastGood]]));
     expect(loaded.restored).toEqual(["checkout"]);
@@ -296,14 +299,14 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await store.apply(command("checkout", setTo(31)))).toMatchObject({ state: { version: 18 } });
   });
 
-  it("takes back what it has lost at a change, too", async () => {
+  test("takes back what it has lost at a change, too", async () => {
     const lastGood = { ...initialState(), percentThousandths: 30_000, version: 17, updatedBy: "ann" };
     const applied = await store.apply(command("checkout", setTo(30), { lastGood }));
     expect(applied).toEqual({ accepted: true, changed: false, state: lastGood });
     expect(await stateOf(store, "checkout")).toEqual(lastGood);
   });
 
-  it("keeps its own state against an older one and against one no change can have made", async () => {
+  test("keeps its own state against an older one and against one no change can have made", async () => {
     const older = await applyAll(store, "checkout", [setTo(1), setTo(2)]);
     const state = await applyAll(store, "checkout", [setTo(3)]);
     const impossible: CutoverState = { ...older, state: "rolled_back", version: 9 };
@@ -313,7 +316,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     }
   });
 
-  it("gives a hint after each change until it is told to stop", async () => {
+  test("gives a hint after each change until it is told to stop", async () => {
     let hints = 0;
     let others = 0;
     const stop = store.subscribe(() => {
@@ -332,7 +335,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     stopOther();
   });
 
-  it("lists live instances by id, each with its last record", async () => {
+  test("lists live instances by id, each with its last record", async () => {
     await store.acknowledge(record("b"));
     await store.acknowledge(record("a", { checkout: 1 }));
     await store.acknowledge(record("a", { checkout: 2 }));
@@ -342,14 +345,14 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await store.instances()).toEqual([record("b")]);
   });
 
-  it("drops an instance that has been silent for its lease", async () => {
+  test("drops an instance that has been silent for its lease", async () => {
     await store.acknowledge(record("a"));
     expect(await store.instances()).toHaveLength(1);
     await tested.passLease();
     expect(await store.instances()).toEqual([]);
   });
 
-  it("remembers a silent instance until it is stale and a lease more, with the time of its last record", async () => {
+  test("remembers a silent instance until it is stale and a lease more, with the time of its last record", async () => {
     const stale = { afterMs: 400, legacy: ["checkout"] };
     await store.acknowledge({ ...record("b", { checkout: 2 }), stale });
     await store.acknowledge(record("a", { checkout: 1 }));
@@ -375,7 +378,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect((await store.roster()).members.map(({ id }) => id)).toEqual(["a"]);
   });
 
-  it("lowers to a ceiling and never raises to one, as one change called reconciled", async () => {
+  test("lowers to a ceiling and never raises to one, as one change called reconciled", async () => {
     await applyAll(store, "checkout", [setTo(40)]);
     const reconcile = (ceiling: Ceiling) =>
       store.apply(command("checkout", { action: "reconciled", ceiling }, {}, "responder"));
@@ -397,7 +400,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(await store.apply(closed)).toMatchObject({ accepted: false, code: "closed" });
   });
 
-  it.each([
+  test.each([
     { percentThousandths: 1, state: "rolled_back", pinEpoch: 0 },
     { percentThousandths: -1, state: "held", pinEpoch: 0 },
     { percentThousandths: 0, state: "held", pinEpoch: 0.5 },
@@ -406,14 +409,14 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     await expect(store.apply(command("checkout", change))).rejects.toThrow(RangeError);
   });
 
-  it("keeps the first value offered under a shared name", async () => {
+  test("keeps the first value offered under a shared name", async () => {
     const [one, other] = await Promise.all([store.shared("secret", "1"), store.shared("secret", "2")]);
     expect(one).toBe(other);
     expect(await store.shared("secret", "3")).toBe(one);
     expect(await store.shared("another", "4")).toBe("4");
   });
 
-  it("lets one of many writers at the same version win, and loses none of the others' attempts", async () => {
+  test("lets one of many writers at the same version win, and loses none of the others' attempts", async () => {
     const changesEach = process.env.CUTOVER_BARS === "full" ? 250 : 5;
     const writers = Array.from({ length: 8 }, (_, writer) => writer);
     const changes = writers.length * changesEach;
@@ -448,7 +451,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     }
   }, 120_000);
 
-  it("rejects everything with StoreUnavailable once it is closed", async () => {
+  test("rejects everything with StoreUnavailable once it is closed", async () => {
     await store.close();
     await store.close();
     const calls = [

@@ -1,4 +1,4 @@
-/** Waits until the fleet decides by a version: what a write answers with. */
+/** Waits until the fleet decides by a version, as a write does before it is answered. */
 
 import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
 import { type Completion, completionOf, type InstanceRecord, type Reach } from "../rules/completion.ts";
@@ -7,7 +7,7 @@ import type { Store } from "../store/port.ts";
 /** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
 const firstPauseMs = 5;
 const lookEveryMs = 20;
-/** Who has not come by then is looked for less often. */
+/** After this an instance that lags is looked for less often. */
 const eagerMs = 2000;
 const lookLaterEveryMs = 100;
 /** The first look gets this long even when there is no time to wait. */
@@ -38,9 +38,9 @@ const unknown: Completion = {
 };
 
 /**
- * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed. It does not
- * wait on when every live instance has it and what a silent one lacks cannot be over in that time. A store out of reach
- * is looked at again until then.
+ * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed. It
+ * does not wait on when every live instance has it and what a silent one lacks cannot be over in that time. A store out
+ * of reach is looked at again until then.
  *
  * @returns the last look that was answered; 0 of 0 when none was. Never rejects.
  */

@@ -11,7 +11,7 @@ import type { LastGood } from "../rules/succession.ts";
 import type { Loaded, Store } from "../store/port.ts";
 import type { Basis, Following } from "./snapshot.ts";
 
-/** How long a start, or whoever asked for a refresh, waits for the store. */
+/** How long a start or a refresh waits for the store. */
 export const answerBoundMs = 2000;
 const heartbeatMs = 1000;
 
@@ -77,7 +77,7 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
 
 interface Answer {
   readonly loaded: Loaded;
-  /** The states that the store was asked with. */
+  /** The caller's states when the store was asked. */
   readonly asked: LastGood;
   /** When the read was sent, by the monotonic clock. */
   readonly sentMs: number;
@@ -103,7 +103,7 @@ interface ReadingOptions {
   readonly pollMs: number;
   /** 0 ≤ r < 1; shortens the time to the next read by at most a quarter. */
   readonly random: () => number;
-  /** What is asked for, and the states that the store is asked with. */
+  /** The cutovers that are asked for, and what the store is told of them. */
   readonly basis: () => Pick<Basis, "names" | "lastGood">;
   /** @returns whether it is to be read again at once */
   readonly onAnswered: (answer: Answer) => boolean;

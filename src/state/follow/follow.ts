@@ -33,7 +33,7 @@ const stopBoundMs = 1000;
 
 export interface FollowerOptions {
   readonly store: Store;
-  /** Of every configured cutover; `follow` changes them. */
+  /** The names of every configured cutover; `follow` changes them. */
   readonly names: readonly string[];
   readonly instance: {
     readonly id: string;

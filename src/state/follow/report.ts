@@ -32,26 +32,10 @@ interface FollowReportOptions {
 
 export function createFollowReport(options: FollowReportOptions): FollowReport {
   const { log, onRejected, onRegressed } = options;
-  let refused: ReadonlySet<string> = new Set();
   let isUp = false;
   let unlisted = false;
   const steps = new Map<string, string>();
-
-  function rejected(found: readonly Rejection[]): void {
-    const still = new Set<string>();
-    for (const { name, fields, fingerprint } of found) {
-      const key = JSON.stringify([name, fingerprint]);
-      if (!refused.has(key) && !still.has(key)) {
-        log.warn(
-          { cutover: name, fields },
-          "written by hand and not valid: refused, the last good state stays in force",
-        );
-        onRejected(name);
-      }
-      still.add(key);
-    }
-    refused = still;
-  }
+  const rejected = createRejected(log, onRejected);
 
   function regressed({ name, followed, offered, reason }: Regression): void {
     log.error({ cutover: name, followed, offered, reason }, "the store has lost an accepted change");
@@ -118,4 +102,24 @@ export function createFollowReport(options: FollowReportOptions): FollowReport {
 
 function place(state: CutoverState): { readonly percent: number; readonly state: string } {
   return { percent: percentToNumber(state.percentThousandths), state: state.state };
+}
+
+/** Says each content that was written by hand and is refused once, for as long as it stands there. */
+function createRejected(log: Log, onRejected: (name: string) => void): (found: readonly Rejection[]) => void {
+  let refused: ReadonlySet<string> = new Set();
+  return (found) => {
+    const still = new Set<string>();
+    for (const { name, fields, fingerprint } of found) {
+      const key = JSON.stringify([name, fingerprint]);
+      if (!refused.has(key) && !still.has(key)) {
+        log.warn(
+          { cutover: name, fields },
+          "written by hand and not valid: refused, the last good state stays in force",
+        );
+        onRejected(name);
+      }
+      still.add(key);
+    }
+    refused = still;
+  };
 }

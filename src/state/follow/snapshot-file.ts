@@ -6,7 +6,7 @@
  * the newer of their states; it is written again when the other instance follows it, within one poll.
  *
  * Changes made on one instance alone (ceiling.ts) stand here until the store has accepted them, so that a restart keeps
- * them in force. Whoever starts with the file takes them over; accepted twice, they change nothing.
+ * them in force. An instance that starts with the file takes them over; accepted twice, they change nothing.
  *
  * What does not read as such a file is ignored with a warning and copied aside, never deleted.
  */
@@ -87,29 +87,9 @@ export function createSnapshotFile(options: {
   });
 
   async function write(): Promise<void> {
-    const onDisk = (await load()) ?? nothing;
+    const onDisk = (await load(path, log)) ?? nothing;
     const merged = merge(onDisk, wanted);
     if (merged !== onDisk) await replaceFile(path, serialise(merged));
-  }
-
-  /** @returns undefined when there is no such file. Rejects with the file system's error. */
-  async function load(): Promise<Kept | undefined> {
-    const text = await textIn(path);
-    if (text === undefined) return undefined;
-    const kept = parse(text);
-    if (kept === undefined) await setAside(text);
-    return kept;
-  }
-
-  /** A copy, named after its content: one refused text is kept once, however often it is read. */
-  async function setAside(text: string): Promise<void> {
-    const aside = `${path}.refused-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
-    try {
-      await writeFile(aside, text, { flag: "wx", mode: 0o600 });
-    } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
-    }
-    log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
   }
 
   function want(over: Partial<Wanted>): void {
@@ -125,7 +105,7 @@ export function createSnapshotFile(options: {
     async read() {
       await sweepTemporaries(path, clock.now());
       try {
-        return (await load()) ?? nothing;
+        return (await load(path, log)) ?? nothing;
       } catch (error) {
         log.warn({ file: path, error: errorText(error) }, "snapshot file could not be read: ignored");
         return nothing;
@@ -137,6 +117,29 @@ export function createSnapshotFile(options: {
     dropLocal: (id) => want({ dropped: new Set([...wanted.dropped, id]) }),
     settled: save,
   };
+}
+
+/** @returns undefined when there is no such file. Rejects with the file system's error. */
+async function load(path: string, log: Log): Promise<Kept | undefined> {
+  const text = await textIn(path);
+  if (text === undefined) return undefined;
+  const kept = parse(text);
+  if (kept === undefined) {
+    const aside = await setAside(path, text);
+    log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
+  }
+  return kept;
+}
+
+/** Keeps a copy, named after its content: one refused text is kept once, however often it is read. */
+async function setAside(path: string, text: string): Promise<string> {
+  const aside = `${path}.refused-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
+  try {
+    await writeFile(aside, text, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  return aside;
 }
 
 /** @returns `base` itself when `over` changes nothing about it */

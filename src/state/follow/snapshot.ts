@@ -28,9 +28,9 @@ export interface Following {
   refresh(): Promise<void>;
 }
 
-/** What the snapshot is made of. */
+/** Whatever decides about the snapshot. */
 export interface Basis {
-  /** Of every configured cutover. */
+  /** The names of every configured cutover. */
   readonly names: readonly string[];
   /** The store's. */
   readonly lastGood: LastGood;
@@ -38,7 +38,7 @@ export interface Basis {
   readonly local: readonly LocalChange[];
 }
 
-/** What is in force on this instance, and what it is made of. */
+/** What is in force on this instance, and why. */
 export interface InForce extends Pick<Following, "current" | "onSwap"> {
   basis(): Basis;
   /** Goes on to these. @returns whether the snapshot was swapped; its listeners have heard of it then */
@@ -47,7 +47,7 @@ export interface InForce extends Pick<Following, "current" | "onSwap"> {
 
 interface InForceOptions {
   readonly names: readonly string[];
-  /** Of each cutover that differs, before the listeners hear of it. */
+  /** Called for each cutover that differs, before the listeners. */
   readonly onSwapped: (name: string, from: CutoverState, to: CutoverState) => void;
   readonly onListenerFailed: (error: unknown) => void;
 }

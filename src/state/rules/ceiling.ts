@@ -36,7 +36,7 @@ export interface LocalChange {
   /** RFC 3339, that instance's clock. */
   readonly at: string;
   readonly reason: string;
-  /** Of the request that asked for it. */
+  /** The id of the request that asked for it. */
   readonly requestId?: string | undefined;
   /** How it stood there before. */
   readonly from: Pick<CutoverState, "percentThousandths" | "state" | "version">;

@@ -35,7 +35,7 @@ export interface InstanceRecord {
   readonly seenAt: string;
   /** The version of each cutover the instance decides by. */
   readonly versions: Readonly<Record<string, number>>;
-  /** The instance's traffic figures of each cutover (telemetry/traffic/traffic.ts), merged by whoever reads them. */
+  /** The instance's traffic figures of each cutover (telemetry/traffic/traffic.ts), merged by the reader. */
   readonly traffic: Readonly<Record<string, unknown>>;
   readonly stale?: WhenStale | undefined;
 }

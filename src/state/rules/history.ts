@@ -8,7 +8,7 @@ import { changeActions, type StateName } from "./model.ts";
 export const historyActions = [...changeActions, "out_of_band", "local", "reconciled"] as const;
 type HistoryAction = (typeof historyActions)[number];
 
-/** Who an `out_of_band` change is from: nobody has signed in. */
+/** The author of an `out_of_band` change: nobody has signed in. */
 export const byHand = "by hand";
 
 /**
@@ -31,7 +31,7 @@ export type Via = (typeof vias)[number];
 
 export interface Origin {
   readonly via: Via;
-  /** Of the request that asked for it, as the instance's answer named it; without it, no request did. */
+  /** The id of the request that asked for it, as the instance's answer named it; without it, no request did. */
   readonly requestId?: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Annotation extends WrittenOrigin {
   readonly reason: string;
 }
 
-/** With the version of the change it belongs to. */
+/** A reason with the version of its change. */
 export interface StoredAnnotation extends Annotation {
   readonly version: number;
 }

@@ -25,7 +25,7 @@ export interface Lease {
   /** Empty once it was given back. */
   readonly holder: string;
   readonly ttlMs: number;
-  /** By the clock that `Moment.atMs` is of. */
+  /** By the clock of `Moment.atMs`. */
   readonly endsAtMs: number;
 }
 
@@ -48,7 +48,7 @@ export interface Fenced {
   readonly state: CutoverState;
 }
 
-/** What a change stands and falls with. */
+/** The grant without which a change is not made. */
 export interface Fence {
   /** The lease's name: the cutover's own, or one below it (`checkout/guard`). */
   readonly lease: string;

@@ -165,9 +165,9 @@ function moveOf(current: CutoverState, change: Change): Move {
 /** A raise that waits for another person. */
 export interface Proposal {
   readonly id: string;
-  /** The percent it would raise to. */
+  /** The percent after it. */
   readonly percentThousandths: number;
-  /** Of the state it was made on: on another it is worth nothing. */
+  /** The version of the state it was made on: on another it is worth nothing. */
   readonly version: number;
   readonly by: string;
   readonly reason: string;

@@ -59,7 +59,7 @@ function isLower(from: Routing, to: Routing): boolean {
 
 interface Accepted {
   readonly states: LastGood;
-  /** What the store offered at a lower version than it was asked with. */
+  /** The cutovers that the store offered at a lower version than was followed. */
   readonly steppedBack: readonly { readonly name: string; readonly kept: number; readonly offered: number }[];
   /** Whether something else was followed while the answer was under way: what was offered was not held against it. */
   readonly isOutrun: boolean;

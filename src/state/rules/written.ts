@@ -45,7 +45,7 @@ export const historyEntrySchema = z.strictObject({
   requestId: z.string().optional(),
 });
 
-/** With the version of the change it belongs to. */
+/** A reason with the version of its change. */
 export const annotationSchema = z.strictObject({
   version: z.int().min(1),
   at: z.string(),

@@ -56,7 +56,7 @@ export const emptyDocument: StateDocument = {
   leases: new Map(),
 };
 
-export function stateIn(at: StateDocument, name: string): CutoverState {
+export function stateOf(at: StateDocument, name: string): CutoverState {
   return at.cutovers.get(name)?.state ?? initialState();
 }
 
@@ -88,7 +88,7 @@ export function applied(
 ): Step<Applied | Fenced> {
   if (fence !== undefined) assertFence(name, fence);
   const before = giveBack(found, name, lastGood);
-  const current = stateIn(before, name);
+  const current = stateOf(before, name);
   const proposal = openProposal?.id === fourEyes?.proposalId ? openProposal : undefined;
   const request = {
     change,

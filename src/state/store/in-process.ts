@@ -19,7 +19,7 @@ import {
   type StateDocument,
   type Step,
   shared,
-  stateIn,
+  stateOf,
   withProposal,
 } from "./document.ts";
 import type { Store } from "./port.ts";
@@ -54,7 +54,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
       const isGiven = given(documents.current()).answer.length > 0;
       const restoredNames = isGiven ? await documents.change(given) : [];
       const document = documents.current();
-      const states = new Map(names.map((name) => [name, stateIn(document, name)]));
+      const states = new Map(names.map((name) => [name, stateOf(document, name)]));
       return { states, rejections: [], restored: restoredNames };
     },
 

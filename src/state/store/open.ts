@@ -8,7 +8,7 @@ import { createMemoryStore } from "./in-process.ts";
 import type { Store } from "./port.ts";
 
 interface StoreOptions {
-  /** Of every key in Redis. */
+  /** Each key in Redis begins with it. */
   readonly prefix: string;
   readonly clock: Clock;
   readonly log: Log;

@@ -22,7 +22,7 @@ export interface Command {
   readonly ifVersion?: number;
   /** Stands in where the store has lost the cutover, so that versions go on. */
   readonly lastGood?: CutoverState;
-  /** Of the change: one whose id the store finds among the last is not made again (Redis; others make it again). */
+  /** The change's own id: one that the store finds among the last is not made again (Redis; others make it again). */
   readonly id?: string;
   /** How far one person may raise alone, and the id of the proposal that the actor approves: used up by the raise. */
   readonly fourEyes?: { readonly overThousandths: number; readonly proposalId?: string };
@@ -41,7 +41,7 @@ export interface Rejection {
 /** The store contradicts what was accepted and followed: it has lost a change. */
 export interface Regression {
   readonly name: string;
-  /** The version that was followed, and the one the store came back with. */
+  /** The version that was followed, and the one that the store has instead. */
   readonly followed: number;
   readonly offered: number;
   /** What was done about it, for the log. */
@@ -61,7 +61,7 @@ export interface Loaded {
 export interface Annotating extends Origin {
   /** The cutover's name. */
   readonly name: string;
-  /** Of the change. */
+  /** The version of the change. */
   readonly version: number;
   readonly by: string;
   readonly reason: string;

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRedisClient } from "../../../src/redis/client.ts";
 import type { HistoryEntry } from "../../../src/state/rules/history.ts";
 import type { Fenced } from "../../../src/state/rules/lease.ts";
@@ -145,7 +145,7 @@ function entryWithoutTime(entry: HistoryEntry) {
   return { ...entry, at: "" };
 }
 
-it("answers every sequence of commands as the memory store does", async () => {
+test("the store on Redis answers every sequence of commands as the memory store does", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
       const memory = createMemoryStore({ clock: createManualTime() });
@@ -174,7 +174,7 @@ it("answers every sequence of commands as the memory store does", async () => {
   );
 }, 60_000);
 
-it("writes times and percents in Lua as TypeScript does", async () => {
+test("Lua writes times and percents as TypeScript does", async () => {
   const common = readFileSync(
     new URL("../../../src/state/store/redis/scripts/common.lua", import.meta.url),
     "utf8",

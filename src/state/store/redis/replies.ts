@@ -132,7 +132,7 @@ export function instancesFrom(reply: unknown): readonly InstanceRecord[] {
 
 const rosterReply = z.tuple([z.number(), z.array(text)]);
 
-/** @param reply of roster.lua; entries that do not read, or are past their time, are left out */
+/** @param reply of instances.lua; entries that do not read, or are past their time, are left out */
 export function rosterFrom(reply: unknown): Roster {
   const [nowMs, found] = rosterReply.parse(reply);
   const members = found
@@ -151,7 +151,7 @@ export function textFrom(reply: unknown): string {
   return text.parse(reply);
 }
 
-/** The cutover's name, five fields of what the change was made from, the state it has come to. */
+/** The cutover's name, five fields of what the change was made from, the state after it. */
 const told = z.array(z.string()).length(1 + 5 + hashFields.length);
 
 /**

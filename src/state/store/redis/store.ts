@@ -46,7 +46,7 @@ import { type Calls, createCalls, type LeaseArguments } from "./scripts.ts";
 interface RedisStoreOptions {
   /** Ended by the store's `close`. */
   readonly client: RedisClient;
-  /** Of every key. Default `cutover`. */
+  /** Each key begins with it. Default `cutover`. */
   readonly prefix?: string;
 }
 

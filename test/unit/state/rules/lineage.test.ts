@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ceilingOf, regressionOf } from "../../../../src/state/rules/lineage.ts";
 import {
   type CutoverState,
@@ -21,7 +21,7 @@ const from = ({ percentThousandths, state: name, updatedAt }: CutoverState) => (
 });
 
 describe("regressionOf", () => {
-  it.each<[string, CutoverState, Parameters<typeof regressionOf>[2], ReturnType<typeof regressionOf>]>([
+  test.each<[string, CutoverState, Parameters<typeof regressionOf>[2], ReturnType<typeof regressionOf>]>([
     ["the same", followed, {}, undefined],
     ["a later version the audit says nothing of", state(50, 50_000), {}, undefined],
     ["a later version whose audit has the followed one", state(50, 50_000), { own: followed }, undefined],
@@ -40,7 +40,7 @@ describe("regressionOf", () => {
     expect(regressionOf(followed, stored, lineage)).toBe(kind);
   });
 
-  it("finds a pin epoch that went back under a later version", () => {
+  test("finds a pin epoch that went back under a later version", () => {
     expect(regressionOf({ ...followed, pinEpoch: 2 }, state(44, 0, { pinEpoch: 1 }), {})).toBe("epoch");
   });
 });
@@ -59,7 +59,7 @@ const anyState = fc
   }));
 
 describe("ceilingOf", () => {
-  it("is at least held and above none of the states, in any order", () => {
+  test("is at least held and above none of the states, in any order", () => {
     const seed = Number(process.env.CUTOVER_SEED ?? Date.now() % 2 ** 31);
     fc.assert(
       fc.property(anyState, anyState, anyState, (one, other, now) => {
@@ -81,7 +81,7 @@ describe("ceilingOf", () => {
     );
   });
 
-  it("is not limited by what is closed", () => {
+  test("is not limited by what is closed", () => {
     const closed = state(9, 100_000, { state: "closed" });
     expect(ceilingOf([closed])).toBeUndefined();
     expect(ceilingOf([closed, state(8, 5000)])).toEqual({

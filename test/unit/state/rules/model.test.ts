@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type Change,
   type CutoverState,
@@ -95,13 +95,13 @@ function changeOf(move: string): Change {
 }
 
 describe("transition", () => {
-  it.each(rows)("$name: $move → $outcome", ({ name, move, outcome }) => {
+  test.each(rows)("$name: $move → $outcome", ({ name, move, outcome }) => {
     const result = ask(typical[name], changeOf(move));
     const seen = result.accepted ? (result.changed ? "changed" : "unchanged") : result.code;
     expect(seen).toBe(outcome);
   });
 
-  it("makes the next version, with who, when and why, of each change", () => {
+  test("makes the next version, with who, when and why, of each change", () => {
     expect(ask(typical.open, changes.raise)).toEqual({
       accepted: true,
       changed: true,
@@ -117,19 +117,19 @@ describe("transition", () => {
     });
   });
 
-  it("leaves the very same state when nothing changes", () => {
+  test("leaves the very same state when nothing changes", () => {
     const result = ask(typical.open, changes.keep);
     expect(result.accepted && result.next).toBe(typical.open);
   });
 
-  it("rolls back to 0, and keeps the pins unless it is a hard rollback", () => {
+  test("rolls back to 0, and keeps the pins unless it is a hard rollback", () => {
     const plain = ask(typical.held, changes.rollback);
     const hard = ask(typical.held, changes.rollback_hard);
     expect(plain).toMatchObject({ next: { percentThousandths: 0, state: "rolled_back", pinEpoch: 3 } });
     expect(hard).toMatchObject({ next: { percentThousandths: 0, state: "rolled_back", pinEpoch: 4 } });
   });
 
-  it("resumes from held at the same percent, from rolled back at 0", () => {
+  test("resumes from held at the same percent, from rolled back at 0", () => {
     expect(ask(typical.held, changes.resume)).toMatchObject({
       next: { percentThousandths: 40_000, state: "open" },
     });
@@ -138,7 +138,7 @@ describe("transition", () => {
     });
   });
 
-  it("closes only open at 100", () => {
+  test("closes only open at 100", () => {
     expect(ask(stateAt("open", 99_999), changes.close)).toEqual({ accepted: false, code: "not_complete" });
     expect(ask(stateAt("open", 100_000), changes.close)).toMatchObject({
       changed: true,
@@ -147,11 +147,11 @@ describe("transition", () => {
     expect(ask(stateAt("held", 100_000), changes.close)).toEqual({ accepted: false, code: "held" });
   });
 
-  it("raises nothing that is closed, should it ever stand below 100", () => {
+  test("raises nothing that is closed, should it ever stand below 100", () => {
     expect(ask(stateAt("closed", 10_000), changes.raise)).toEqual({ accepted: false, code: "closed" });
   });
 
-  it.each([
+  test.each([
     ["raise", "operator"],
     ["lower", "responder"],
     ["keep", "responder"],
@@ -169,7 +169,7 @@ describe("transition", () => {
     }
   });
 
-  it("refuses by role before version, by version before state", () => {
+  test("refuses by role before version, by version before state", () => {
     expect(ask(typical.rolled_back, changes.raise, "viewer", 1)).toMatchObject({ code: "forbidden" });
     expect(ask(typical.rolled_back, changes.raise, "operator", 1)).toMatchObject({
       code: "version_conflict",
@@ -177,11 +177,11 @@ describe("transition", () => {
     expect(ask(typical.rolled_back, changes.raise, "operator", 7)).toMatchObject({ code: "rolled_back" });
   });
 
-  it("refuses a stale version even where nothing would change", () => {
+  test("refuses a stale version even where nothing would change", () => {
     expect(ask(typical.open, changes.keep, "operator", 6)).toMatchObject({ code: "version_conflict" });
   });
 
-  it.each([-1, 100_001, 0.5, Number.NaN])("throws for %d thousandths", (percentThousandths) => {
+  test.each([-1, 100_001, 0.5, Number.NaN])("throws for %d thousandths", (percentThousandths) => {
     expect(() => ask(typical.open, { action: "set", percentThousandths })).toThrow(RangeError);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   formatPercent,
   maxThousandths,
@@ -8,7 +8,7 @@ import {
 } from "../../../../src/state/rules/percent.ts";
 
 describe("parsePercent", () => {
-  it.each([
+  test.each([
     ["0", 0],
     ["0.0", 0],
     ["0.001", 1],
@@ -23,7 +23,7 @@ describe("parsePercent", () => {
     expect(parsePercent(text)).toBe(thousandths);
   });
 
-  it.each([
+  test.each([
     "",
     " 25",
     "25 ",
@@ -52,13 +52,13 @@ describe("parsePercent", () => {
 });
 
 describe("percentFromNumber", () => {
-  it("goes by the number's shortest decimal text", () => {
+  test("goes by the number's shortest decimal text", () => {
     expect(percentFromNumber(12.345)).toBe(12_345);
     expect(percentFromNumber(0.001)).toBe(1);
     expect(percentFromNumber(-0)).toBe(0);
   });
 
-  it.each([0.1 + 0.2, 1e-7, -1, 100.001, Number.NaN, Number.POSITIVE_INFINITY, 1e21])(
+  test.each([0.1 + 0.2, 1e-7, -1, 100.001, Number.NaN, Number.POSITIVE_INFINITY, 1e21])(
     "refuses %d",
     (value) => {
       expect(percentFromNumber(value)).toBeUndefined();
@@ -66,7 +66,7 @@ describe("percentFromNumber", () => {
   );
 });
 
-it("gives back every percent exactly, as text and as a number", () => {
+test("a percent comes back exactly, as text and as a number", () => {
   for (let thousandths = 0; thousandths <= maxThousandths; thousandths++) {
     if (parsePercent(formatPercent(thousandths)) !== thousandths) expect.fail(`as text: ${thousandths}`);
     if (percentFromNumber(percentToNumber(thousandths)) !== thousandths) {

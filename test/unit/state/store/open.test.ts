@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import { openStore } from "../../../../src/state/store/open.ts";
 import { freePort } from "../../../support/free-port.ts";
@@ -10,13 +10,13 @@ import { createRecordedLog } from "../../../support/recorded-log.ts";
 
 const options = () => ({ prefix: "cutover", clock: createManualTime(), log: createRecordedLog() });
 
-it("opens the memory store", async () => {
+test("memory: opens a store of this process", async () => {
   const { store } = await openStore("memory:", options());
   expect(store.kind).toBe("memory");
   await store.close();
 });
 
-it("opens the file store at its path, with the folders to it", async () => {
+test("file: opens the store at its path, with the folders to it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cutover-open-"));
   const { store } = await openStore(`file:${folder}/a/b: c.json`, options());
   expect(store.kind).toBe("file");
@@ -26,7 +26,7 @@ it("opens the file store at its path, with the folders to it", async () => {
   await rm(folder, { recursive: true });
 });
 
-it("opens the store on Redis without waiting for the server, and lends out its connection", async () => {
+test("redis: opens the store on Redis without waiting for the server, and lends out its connection", async () => {
   const { store, redis } = await openStore(`redis://127.0.0.1:${await freePort()}`, options());
   expect(store.kind).toBe("redis");
   expect(redis?.isReady()).toBe(false);
@@ -35,6 +35,6 @@ it("opens the store on Redis without waiting for the server, and lends out its c
   await expect(store.instances()).rejects.toThrow(StoreUnavailable);
 });
 
-it.each(["", "etcd://127.0.0.1", "REDIS", "redis://:sesame@:::"])("refuses %j", async (url) => {
+test.each(["", "etcd://127.0.0.1", "REDIS", "redis://:sesame@:::"])("%j opens no store", async (url) => {
   await expect(openStore(url, options())).rejects.toThrow(/^(?!.*sesame).*redis:\/\/HOST:PORT/);
 });
