@@ -373,6 +373,41 @@ describe("what stands nowhere in src", () => {
   });
 });
 
+describe("docs/architecture.md", () => {
+  const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+  const named = [...page.matchAll(/`(src\/[\w./-]+\.(?:ts|lua))`/g)].map(([, path = ""]) => path);
+
+  /** The steps of the way of a request, out and back. */
+  function steps(which: 0 | 1): { path: string; name: string }[] {
+    const [, section = ""] = page.split("## The way of a request");
+    const [way = ""] = section.split("\n## ");
+    const part = way.split("And back:")[which] ?? "";
+    return [...part.matchAll(/^\d+\. `src\/([\w./-]+)` `(\w+)`/gm)].map(([, path = "", name = ""]) => ({
+      path,
+      name,
+    }));
+  }
+
+  test("every file that it names is there", () => {
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((path) => !paths.includes(path.slice("src/".length)))).toEqual([]);
+  });
+
+  test("a plain request takes at most 8 steps out and 5 back, each a function that is there", () => {
+    expect(steps(0).length).toBeGreaterThan(3);
+    expect(steps(0).length).toBeLessThanOrEqual(8);
+    expect(steps(1).length).toBeGreaterThan(2);
+    expect(steps(1).length).toBeLessThanOrEqual(5);
+    for (const way of [steps(0), steps(1)]) {
+      for (const { path, name } of way) {
+        expect(files.find((file) => file.path === path)?.code, `${path} ${name}`).toMatch(
+          new RegExp(`function ${name}\\b`),
+        );
+      }
+    }
+  });
+});
+
 test("package-lock.json names no registry's host", () => {
   const lock = readFileSync(join(root, "package-lock.json"), "utf8");
   expect(lock).not.toMatch(/"resolved"|\bregistry\./);
