@@ -148,9 +148,9 @@ export function createReading(options: ReadingOptions): Reading {
 
   function lost(error: unknown): void {
     if (isStopped) return;
-    const isNews = contact !== "lost";
+    const isFirst = contact !== "lost";
     contact = "lost";
-    if (isNews) onLost(error);
+    if (isFirst) onLost(error);
   }
 
   return {

@@ -28,7 +28,7 @@ export interface Following {
   refresh(): Promise<void>;
 }
 
-/** Whatever decides about the snapshot. */
+/** The snapshot follows from these alone. */
 export interface Basis {
   /** The names of every configured cutover. */
   readonly names: readonly string[];

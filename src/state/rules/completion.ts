@@ -70,6 +70,11 @@ export function rememberMs({ stale }: Pick<InstanceRecord, "stale">): number {
   return (stale?.afterMs ?? defaultStaleAfterMs) + leaseMs;
 }
 
+/** By UTF-16 code unit, as Redis sorts plain ids: the same order wherever it is read. */
+export function byId(one: { readonly id: string }, other: { readonly id: string }): number {
+  return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
+}
+
 const mostDrift = 0.001;
 
 export type Reach = "live" | "new_journeys" | "everything";

@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
-import { type InstanceRecord, leaseMs, rememberMs } from "../rules/completion.ts";
+import { byId, type InstanceRecord, leaseMs, rememberMs } from "../rules/completion.ts";
 import { withAnnotations } from "../rules/history.ts";
 import { assertLease, assertLeaseName, type Lease, leased, released } from "../rules/lease.ts";
 import type { Proposal } from "../rules/model.ts";
@@ -264,9 +264,4 @@ function createLeases(documents: Documents, clock: Clock): Leases {
       });
     },
   };
-}
-
-/** By UTF-16 code unit, as Redis sorts plain ids: the same order wherever it is read. */
-export function byId(one: { readonly id: string }, other: { readonly id: string }): number {
-  return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
 }

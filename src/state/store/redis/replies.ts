@@ -1,14 +1,19 @@
 /** What the scripts, the streams, and the channel of changes say, in terms of the rest of the program. PURE. */
 import { z } from "zod";
 import { jsonOf } from "../../../base/json.ts";
-import { type InstanceRecord, type Roster, type RosterMember, rememberMs } from "../../rules/completion.ts";
+import {
+  byId,
+  type InstanceRecord,
+  type Roster,
+  type RosterMember,
+  rememberMs,
+} from "../../rules/completion.ts";
 import type { View } from "../../rules/hand-edit.ts";
 import { type HistoryEntry, withAnnotations } from "../../rules/history.ts";
 import type { Fenced, Leased } from "../../rules/lease.ts";
 import { type Applied, initialState, type Proposal, refusalCodes } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
 import { instanceRecordSchema, proposalSchema } from "../../rules/written.ts";
-import { byId } from "../in-process.ts";
 import {
   annotationFromStream,
   auditEntryFrom,
@@ -31,7 +36,7 @@ export function parseInstanceRecord(text: string): InstanceRecord | undefined {
   return instanceRecordSchema.safeParse(jsonOf(text)).data;
 }
 
-/** @param text `[seenAtMs, record]`, as acknowledge.lua writes it @returns `undefined` when it is not that */
+/** @param text `[seenAtMs, record]`, as instances.lua writes it @returns `undefined` when it is not that */
 function parseMember(text: string): RosterMember | undefined {
   const read = rosterEntry.safeParse(jsonOf(text));
   if (!read.success) return undefined;

@@ -20,12 +20,11 @@ import { randomUUID } from "node:crypto";
 import { StoreUnavailable } from "../../../base/errors.ts";
 import { type Caller, createCaller, type ServerTime } from "../../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
-import { leaseMs } from "../../rules/completion.ts";
+import { byId, leaseMs } from "../../rules/completion.ts";
 import type { Annotation } from "../../rules/history.ts";
 import { assertFence, assertLease, assertLeaseName, cutoverOf } from "../../rules/lease.ts";
 import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
-import { byId } from "../in-process.ts";
 import type { Annotating, Store } from "../port.ts";
 import { applyCommand, loadCutovers } from "./cutovers.ts";
 import {

@@ -12,7 +12,7 @@ afterEach(() => given.end());
 
 async function listenTo(store: Store): Promise<readonly (Announcement | undefined)[]> {
   const heard: (Announcement | undefined)[] = [];
-  store.subscribe((news) => heard.push(news));
+  store.subscribe((announced) => heard.push(announced));
   await until("the subscription", () => heard.length > 0);
   return heard;
 }
