@@ -8,7 +8,7 @@ import type { Counting } from "../telemetry/requests/counting.ts";
 import { countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
 
 /** Those that last as long as the process. */
-export interface LastingWitnesses {
+interface LastingWitnesses {
   readonly accessLog: Witness;
   readonly upgrades: Witness;
   readonly notices: Witness;

@@ -8,7 +8,7 @@ import { decisionSentence, type Owning } from "../decide/sentence.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
-import { ownerKey } from "./request/facts.ts";
+import { ownerKey } from "./request/gather.ts";
 import type { CompiledCutover, Table } from "./routes.ts";
 
 export interface Question {

@@ -1,16 +1,17 @@
-/** What a request on a route is decided by, read out of it, and the decision by that and the state in force. */
+/** The facts that a request on a route is decided by, read out of it once, and the decision by them and the state. */
+import { createHash } from "node:crypto";
+import { bucketOf } from "../../decide/bucket.ts";
 import { decide } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import { fieldValue, type RequestView } from "../../decide/sources.ts";
+import { fieldValue, type RequestView, readFirst } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
-import type { CompiledRoute } from "../routes.ts";
+import type { CompiledCutover, CompiledOwner, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
 import type { Decided } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
 import { type Buffered, bodyJson } from "./buffered-body.ts";
-import { bucketFor, forcedIn, ownerKeysIn, shopperIn } from "./facts.ts";
 import { pinOf } from "./journey.ts";
 
 export interface Gathered {
@@ -50,17 +51,53 @@ export function gather(
     json,
   };
   const pin = pinOf(exchange, cutover, view);
-  const shopper = shopperIn(cutover, view);
+  const shopper = readFirst(cutover.shopper, view);
   // Who sends no cookie at all keeps none either.
   const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
   return {
     route,
     pin,
     forced: forcedIn(cutover, view),
-    bucket: bucketFor(cutover, shopper),
+    bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper),
     keys: ownerKeysIn(exchange, cutover, view),
     cookieless: keepsNone ? shopper : undefined,
   };
+}
+
+/** @returns the side an authorised tester asks for (`NAME: legacy SECRET` or `new SECRET`) */
+function forcedIn(cutover: CompiledCutover, view: RequestView): Side | undefined {
+  if (cutover.force === undefined) return undefined;
+  const value = fieldValue(view.fields, view.fieldNames, cutover.force.header);
+  const [, side, secret] = /^(legacy|new) (\S+)$/.exec(value ?? "") ?? [];
+  if (secret === undefined) return undefined;
+  // Compared by digest: what a lookup's time could tell is a prefix of a hash, not of a secret.
+  const digest = createHash("sha256").update(secret, "latin1").digest("hex");
+  if (!cutover.force.hashes.has(digest)) return undefined;
+  return side === "new" ? "new" : "legacy";
+}
+
+/** The longest key that counts, in bytes: what is remembered of keys is bounded by their number. */
+export const longestKey = 512;
+
+/** @returns the keys of the request that may have an owner, in the order of the configuration */
+function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: RequestView): OwnerKey[] {
+  const keys: OwnerKey[] = [];
+  for (const owner of cutover.owners) {
+    const key = readFirst(owner.key, view);
+    if (key === undefined) continue;
+    if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
+    else keys.push(ownerKey(owner, key));
+  }
+  return keys;
+}
+
+/** A key with what its form tells of its owner. */
+export function ownerKey({ patterns, learn, ttlMs }: CompiledOwner, key: string): OwnerKey {
+  const plain = { key, ttlMs, claimed: learn === undefined };
+  if (patterns.length === 0) return plain;
+  const text = /[^\0-\x7f]/.test(key) ? Buffer.from(key, "latin1").toString("utf8") : key;
+  const form = patterns.find(({ pattern }) => pattern.test(text));
+  return form === undefined ? plain : { ...plain, side: form.side };
 }
 
 /**
@@ -69,7 +106,7 @@ export function gather(
  * @param owner the side that owns a key of the request
  * @param stored the journey's pin, where that is in the store
  */
-export function judge(
+export function decideBy(
   following: Following,
   { route, pin, forced, bucket, keys, cookieless }: Gathered,
   owner: Side | undefined,

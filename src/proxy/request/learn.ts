@@ -15,7 +15,7 @@ import { type Recorded, recordNotice } from "../settle.ts";
 import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
 import type { Decided } from "../witness.ts";
 import { bodyJson, bufferLimit } from "./buffered-body.ts";
-import { longestKey, ownerKey } from "./facts.ts";
+import { longestKey, ownerKey } from "./gather.ts";
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 

@@ -13,7 +13,7 @@ import type { Side } from "../../state/rules/model.ts";
 import type { ExchangeContext } from "../context.ts";
 import type { CompiledJourney } from "../routes.ts";
 import type { Decided } from "../witness.ts";
-import { type Gathered, judge, stateInForce } from "./gather.ts";
+import { decideBy, type Gathered, stateInForce } from "./gather.ts";
 
 /** `unknown`: the owner cannot be learned in time and the route would rather not guess. */
 type MaybeDecided = Decided | "unknown";
@@ -34,7 +34,8 @@ const leewayMs = 60_000;
 export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
   const { route, keys, cookieless } = gathered;
   const { following, ownership, pins } = context;
-  if (keys.length === 0 && cookieless === undefined) return judge(following, gathered, undefined, undefined);
+  if (keys.length === 0 && cookieless === undefined)
+    return decideBy(following, gathered, undefined, undefined);
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys);
   const differs = mayDiffer(context, gathered);
@@ -56,7 +57,7 @@ function conclude(
   const { owners, pin } = known;
   const { cookieless, route } = gathered;
   const { journey } = route.cutover;
-  const decided = judge(context.following, gathered, owners.owner, pin);
+  const decided = decideBy(context.following, gathered, owners.owner, pin);
   if (owners.unknown && mustKnow(gathered, decided)) return "unknown";
   if (cookieless !== undefined && journey !== undefined && begins(gathered, decided, known)) {
     return begin(context, gathered, known, decided, cookieless, journey);
@@ -81,7 +82,7 @@ async function begin(
   const offer = (side: Side): JourneyPin => ({ id, side, epoch, startedAt: now, expiresAt: now + maxTtl });
   const pin = await pins.start(name, cookieless, offer(decided.decision.side), maxTtl);
   if (pin.id !== id) {
-    const again = judge(following, gathered, known.owners.owner, pin);
+    const again = decideBy(following, gathered, known.owners.owner, pin);
     return claim(context, gathered, { ...known, pin }, again);
   }
   const claimed = await claim(context, gathered, { ...known, pin: undefined }, { ...decided, begun: id });
@@ -105,7 +106,9 @@ function claim(
     .claim(name, owners, decided.decision.side, must)
     .then(({ owner, unknown }): MaybeDecided => {
       if (unknown && must) return "unknown";
-      return owner === undefined || owner === owners.owner ? decided : judge(following, gathered, owner, pin);
+      return owner === undefined || owner === owners.owner
+        ? decided
+        : decideBy(following, gathered, owner, pin);
     });
 }
 
