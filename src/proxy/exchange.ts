@@ -9,12 +9,13 @@
  * answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
+import type { Decision } from "../decide/decide.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
-import { decisionField, noTaps, type RelayEvents, relay } from "./relay/relay.ts";
+import { noTaps, type RelayEvents, relay } from "./relay/relay.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
@@ -284,4 +285,9 @@ function fail(exchange: Exchange, error: unknown): void {
   exchange.context.onFault(error);
   exchange.forwarding?.abort();
   refuse(exchange, refusals.internal);
+}
+
+/** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */
+function decisionField(cutover: string, { side, reason }: Decision, version: number): string {
+  return `${cutover}; side=${side}; reason=${reason}; version=${version}`;
 }

@@ -2,7 +2,6 @@
  * A request on its way to an upstream and the answer on its way back: let in by the admission, sent by the engine, sent
  * once more where a kept connection was dead, passed on as fast as the client takes it.
  */
-import type { Decision } from "../../decide/decide.ts";
 import type { Answer, Inbound, RequestHead } from "../inbound.ts";
 import { connectOf, type Entry, type ShedReason, type Way } from "../upstream/admission.ts";
 import type { Connect, Pass } from "../upstream/breaker.ts";
@@ -263,8 +262,3 @@ function mayRepeat({ method, body }: ForwardRequest): boolean {
 }
 
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-
-/** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */
-export function decisionField(cutover: string, { side, reason }: Decision, version: number): string {
-  return `${cutover}; side=${side}; reason=${reason}; version=${version}`;
-}
