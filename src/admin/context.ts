@@ -40,7 +40,7 @@ export interface AdminOptions {
   readonly versions?: () => Readonly<Record<string, number>>;
   /** Resolves when every process of this instance decides by its snapshot as of now; without it, there is but one. */
   readonly inForce?: () => Promise<void>;
-  /** This instance's own figures as its record in the store holds them: by cutover, the window of each side. */
+  /** This instance's own figures as its record in the store has them: by cutover, the window of each side. */
   readonly traffic: () => Readonly<Record<string, unknown>>;
   /** What is under way in the fleet now; without it, nothing is known of that. Never rejects. */
   readonly underWay?: () => Promise<FiguresUnderWay>;

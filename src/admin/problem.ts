@@ -1,6 +1,6 @@
 /**
  * What the admin API answers when it does not do as asked: problem details (RFC 9457) with a stable `code`.
- * One catalogue: the code decides the status, the detail is for people and never holds a secret, a body or
+ * One catalogue: the code decides the status, the detail is for people and never contains a secret, a body or
  * a stack trace.
  */
 import { STATUS_CODES } from "node:http";

@@ -103,7 +103,7 @@ function readToken(
   return succeed(token);
 }
 
-/** @returns what the file holds but for space around it; why it cannot be read, where it cannot */
+/** @returns what the file says but for space around it; why it cannot be read, where it cannot */
 export function readSecret(file: string): { readonly secret: string } | { readonly code: string } {
   try {
     return { secret: readFileSync(file, "utf8").trim() };

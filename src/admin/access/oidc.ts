@@ -63,7 +63,7 @@ export function createOidc(config: OidcConfig, options: OidcOptions): Oidc {
   return {
     async verify(token) {
       try {
-        // What it says of itself is held against the configuration before a key is looked for: free of cost.
+        // What it says of itself is compared with the configuration before a key is looked for: free of cost.
         const why = implausible(token, config, clock.now());
         if (why !== undefined) return { kind: "invalid", why };
         const { payload } = await jwtVerify(token, keyFor, {

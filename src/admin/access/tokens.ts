@@ -22,7 +22,7 @@ export function createTokens(tokens: readonly TokenConfig[]): (secret: string) =
   };
 }
 
-/** @param authorization the field as received @returns `undefined` when it holds no bearer token (RFC 6750 §2.1) */
+/** @param authorization the field as received @returns `undefined` when it has no bearer token (RFC 6750 §2.1) */
 export function bearerSecret(authorization: string | undefined): string | undefined {
   const [, secret] = /^bearer +([^\s]+)$/i.exec(authorization ?? "") ?? [];
   return secret;

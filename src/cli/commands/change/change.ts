@@ -220,7 +220,7 @@ async function setPercent(
 const mostAttempts = 5;
 
 /**
- * How large a raise is, depends on where the cutover stands: what a person was asked about, or what needed no asking, is
+ * How large a raise is depends on where the cutover stands: what a person was asked about, or what needed no asking, is
  * written over that very version, and judged anew when somebody else was faster.
  */
 async function judgeAndWrite(

@@ -76,7 +76,7 @@ function storePassword(env: Context["env"]): Result<string> {
   return fail(exitCodes.usage, `the file of CUTOVER_STORE_PASSWORD_FILE cannot be read (${read.code})`);
 }
 
-/** @returns `undefined` when it is no URL of Redis. It is shown nowhere: it may hold a password. */
+/** @returns `undefined` when it is no URL of Redis. It is shown nowhere: it may contain a password. */
 function storeUrl(
   typed: string | true | undefined,
   env: Context["env"],
