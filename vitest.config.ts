@@ -1,54 +1,49 @@
 import { defineConfig } from "vitest/config";
 import { createCountLine } from "./test/support/count-line.ts";
 
+/** How a kind of test runs. Groups run one after the other, the files of a group side by side. */
+interface Kind {
+  readonly group: number;
+  readonly workers: number;
+  readonly include?: string[];
+  readonly exclude?: string[];
+  readonly testTimeout?: number;
+}
+
 /**
- * One project a kind of test, run group by group: what measures time (aborts, deadlines, fleets of processes)
- * never runs beside what only computes. An error nobody handled fails the run: that is vitest's default.
+ * One project a kind of test. An error nobody handled fails the run: that is vitest's default. The files of a kind share
+ * the processes they run in, and so what these have loaded: neither the source nor the tests keep state in a module.
  */
-const project = (
-  name: string,
-  groupOrder: number,
-  extra: {
-    include?: string[];
-    exclude?: string[];
-    fileParallelism?: boolean;
-    testTimeout?: number;
-  } = {},
-) => ({
+const project = (name: string, { group, workers, testTimeout = 20_000, ...files }: Kind) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
-    testTimeout: 20_000,
+    ...files,
+    isolate: false,
+    maxWorkers: workers,
+    testTimeout,
     hookTimeout: 60_000,
-    sequence: { groupOrder },
-    ...extra,
+    sequence: { groupOrder: group },
   },
 });
 
 /** Integration tests that hold times and shares of a machine against a bar: each has the machine to itself. */
-const timed = [
-  "bad-tokens",
-  "flips",
-  "fleet",
-  "overload",
-  "redis-topologies",
-  "redis-trouble",
-  "restart-rate",
-].map((name) => `test/integration/${name}.test.ts`);
+const timed = ["bad-tokens", "fleet", "overload", "restart-rate"].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
 
 export default defineConfig({
   test: {
     globalSetup: ["test/provision.ts"],
     reporters: ["default", createCountLine()],
-    // The suite is cut for two cores; vitest itself would leave one of two idle.
-    maxWorkers: 2,
+    // The suite is cut for two cores: as many workers where tests compute, more where they wait for others.
     projects: [
-      project("unit", 1),
-      project("property", 1),
-      project("contract", 1),
-      project("wire", 2),
-      project("integration", 3, { exclude: timed, testTimeout: 120_000 }),
-      project("timed", 4, { include: timed, fileParallelism: false, testTimeout: 120_000 }),
+      project("unit", { group: 1, workers: 2 }),
+      project("property", { group: 1, workers: 2 }),
+      project("contract", { group: 1, workers: 2 }),
+      project("wire", { group: 2, workers: 3 }),
+      project("integration", { group: 3, workers: 4, exclude: timed, testTimeout: 120_000 }),
+      project("timed", { group: 4, workers: 1, include: timed, testTimeout: 120_000 }),
     ],
   },
 });

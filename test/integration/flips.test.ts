@@ -18,7 +18,7 @@ import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 import { percentile } from "../support/traffic.ts";
 
-const seconds = process.env.CUTOVER_BARS === "full" ? 60 : 8;
+const seconds = process.env.CUTOVER_BARS === "full" ? 60 : 5;
 const changesPerSecond = 50;
 const connections = 64;
 

@@ -129,7 +129,7 @@ test("a side that hangs at full concurrency adds at most 1 ms to the other side'
   // What begins to hang together outlives two collections of new space, which take 5 and 20 ms, once, within a second or
   // two of this load. They would be the p99 of a window that they fall into: it begins behind them.
   const settledMs = 2000;
-  const rounds = isFull ? 11 : 7;
+  const rounds = isFull ? 11 : 3;
 
   /** The p99 of both, in the same window. */
   async function p99s(ms = windowMs): Promise<readonly number[]> {
@@ -193,7 +193,7 @@ test("a side overloaded by 64 connections is shed with 503, the other has no fai
   const shop = shopAt(proxy, 16);
   const load = startLoad([shop], legacyShoppers, 200);
   const crowd = await gather({ proxy, shopper: newShopper, clients: 64, pauseMs: 0 });
-  const seconds = isFull ? 60 : 5;
+  const seconds = isFull ? 60 : 4;
   const residents: number[] = [];
   for (let second = 0; second < seconds; second++) {
     await sleep(1000);

@@ -73,11 +73,15 @@ export async function startProgram(program: Program): Promise<RunningProgram> {
   }
 }
 
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** Has the child killed when this process exits, so that a test run that fails or is stopped leaves nothing behind. */
 export function endsWithTest(child: ChildProcess): void {
-  const kill = () => void child.kill("SIGKILL");
-  process.once("exit", kill);
-  child.once("exit", () => process.off("exit", kill));
+  running.add(child);
+  child.once("exit", () => running.delete(child));
 }
 
 export function pidOf({ pid }: ChildProcess): number {
