@@ -8,13 +8,22 @@ import { expect, test } from "vitest";
 const run = promisify(execFile);
 const support = fileURLToPath(new URL("../support/redis.ts", import.meta.url));
 
-test("a redis-server that nobody stopped ends with the process that started it", async () => {
-  const program = `
+// vitest ends its processes by a signal.
+test.each([
+  ["exits", "process.exit()"],
+  ["is told to end", "process.kill(process.pid, 'SIGTERM')"],
+])(
+  "a redis-server that nobody stopped ends with the process that started it, when that %s",
+  async (_, end) => {
+    const program = `
     const { startRedis } = await import(${JSON.stringify(support)});
     const { port } = await startRedis();
-    process.stdout.write(String(port), () => process.exit());`;
-  const words = ["--import", "tsx", "--input-type=module", "--eval", program];
-  const { stdout } = await run(process.execPath, words);
-  const connected = once(connect(Number(stdout), "127.0.0.1"), "connect");
-  await expect(connected).rejects.toMatchObject({ code: "ECONNREFUSED" });
-});
+    process.stdout.write(String(port), () => ${end});`;
+    const words = ["--import", "tsx", "--input-type=module", "--eval", program];
+    const { stdout } = await run(process.execPath, words).catch(({ stdout }: { stdout: string }) => ({
+      stdout,
+    }));
+    const connected = once(connect(Number(stdout), "127.0.0.1"), "connect");
+    await expect(connected).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  },
+);

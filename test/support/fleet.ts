@@ -79,14 +79,15 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     return start(name, link.port, link);
   }
 
-  return {
-    redis,
-    sides,
-    folder,
-    members: await Promise.all([add("a"), add("b"), add("c")]),
-    add,
-    async stop() {
-      for (const end of endings.splice(0).reverse()) await end();
-    },
-  };
+  async function stop(): Promise<void> {
+    for (const end of endings.splice(0).reverse()) await end();
+  }
+
+  try {
+    const members = await Promise.all([add("a"), add("b"), add("c")]);
+    return { redis, sides, folder, members, add, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }

@@ -74,8 +74,14 @@ export async function startProgram(program: Program): Promise<RunningProgram> {
 }
 
 const running = new Set<ChildProcess>();
-process.on("exit", () => {
+function killAll(): void {
   for (const child of running) child.kill("SIGKILL");
+}
+process.on("exit", killAll);
+// A process of vitest's is ended by this signal, which alone would end it without the event above.
+process.once("SIGTERM", () => {
+  killAll();
+  process.kill(process.pid, "SIGTERM");
 });
 
 /** Has the child killed when this process exits, so that a test run that fails or is stopped leaves nothing behind. */
