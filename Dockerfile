@@ -3,15 +3,15 @@ WORKDIR /build
 COPY package.json package-lock.json ./
 # What `prepare` would build is not here yet.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm run build
 
 FROM node:20.19.5-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /opt/cutover
-COPY --from=build /build/node_modules node_modules
+# The packages it uses are in it.
 COPY --from=build /build/dist dist
 COPY package.json ./
 COPY bin bin

@@ -64,6 +64,8 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
     bodyLimit: maxBodyBytes,
     forceCloseConnections: "idle",
     return503OnClosing: false,
+    // Schemas are zod's: without these fastify would load a validator and a serializer that nobody asks.
+    schemaController: { compilersFactory: { buildValidator: () => unasked, buildSerializer: () => unasked } },
     serverFactory: (full) => createListener(full, early),
     frameworkErrors: answerUnrouted,
     clientErrorHandler: answerUnparsed,
@@ -90,6 +92,10 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
     throw new Refused("not_found", "no such path");
   });
   return app;
+}
+
+function unasked(): never {
+  throw new Error("a schema that is none of zod's");
 }
 
 /** Who is let in, and what the others are answered. */

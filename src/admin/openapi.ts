@@ -1,7 +1,7 @@
 /** The API's description (OpenAPI 3.1), made from the very schemas that validate the requests. */
 import fastifySwagger from "@fastify/swagger";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
-import { z } from "zod";
+import * as z from "zod";
 import type { AuthConfig } from "../config/schema.ts";
 import { type ProblemCode, problemDetails } from "./api/problem-details.ts";
 import type { AdminApp } from "./context.ts";

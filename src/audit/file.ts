@@ -16,7 +16,7 @@
  * `rotateBytes` it is put aside and begun anew; the oldest that is removed for it is named in the log and in the new file.
  */
 import { basename } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type AppendFile, createAppendFile } from "../base/append-file.ts";
 import { codeOf } from "../base/errors.ts";
 import { jsonOf } from "../base/json.ts";

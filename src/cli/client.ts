@@ -2,7 +2,7 @@
  * The admin API's client. What it is sent and what it answers have the types of the API's own schemas; an answer
  * that does not fit them is not taken for one.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type CutoverView, cutoverView } from "../admin/api/cutover-view.ts";
 import { type ExplainQuery, type Explanation, explanation } from "../admin/api/explanation.ts";
 import { annotationView, historyEntry } from "../admin/api/history-view.ts";

@@ -2,7 +2,7 @@
  * The configuration as it is in effect, value by value: as it was written, or the default, and where it comes from.
  * Secrets are masked: digests and secrets of any kind, sign-ins in URLs, and text that came from the environment.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { durationText } from "../base/duration.ts";
 import type { Place } from "./load/document.ts";
 import { isMapping } from "./load/issues.ts";

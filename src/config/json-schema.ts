@@ -1,5 +1,5 @@
 /** The configuration's JSON Schema, for editors: made from the very schema that reads the file. */
-import { z } from "zod";
+import * as z from "zod";
 import { configSchema } from "./schema.ts";
 
 type Node = Readonly<Record<string, unknown>>;

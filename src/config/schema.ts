@@ -3,7 +3,7 @@
  * were filled in (load.ts); what it gives is ready to use: durations in milliseconds, sources and paths parsed.
  * An unknown key is an error everywhere. What one value says about another is checked in checks.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import * as value from "./single-values.ts";
 
 /** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */

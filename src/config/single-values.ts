@@ -1,6 +1,6 @@
 /** The single values the configuration is made of (zod). Their messages say what was expected, never what was found. */
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { parseDuration } from "../base/duration.ts";
 import { parseRedisUrl } from "../redis/url.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";

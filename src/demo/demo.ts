@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
-import { z } from "zod";
+import * as z from "zod";
 import { codeOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { stateNames } from "../state/rules/model.ts";

@@ -10,7 +10,7 @@
  *   GET    /health
  */
 import type { IncomingMessage, RequestListener } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { parseJson, pathOf, readBody, type ShopAnswer, send } from "./shops/http.ts";
 
 const faultsSchema = z.strictObject({

@@ -10,7 +10,7 @@
  *
  * Says `{"msg":"ready","shop":…,"url":…,"control":…}` once it listens.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { orderFormats } from "./shops/order-numbers.ts";
 import { createShop } from "./shops/shop.ts";
 import { untilSignal } from "./until-signal.ts";

@@ -9,7 +9,7 @@
  * Writes what they saw since the start as one JSON line every ten seconds, and once more at the end.
  */
 import { randomInt } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { createShoppers } from "./shoppers/shoppers.ts";
 import { untilSignal } from "./until-signal.ts";
 

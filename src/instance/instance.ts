@@ -19,7 +19,7 @@ import { breakGlass, type Control, openControl } from "./control.ts";
 import { createReload } from "./reload.ts";
 import { openServing, type Serving } from "./serving.ts";
 import { findPort, type InheritedSockets, patiently } from "./sockets.ts";
-import { createWorkers, type Workers } from "./workers/primary.ts";
+import type { Workers } from "./workers/primary.ts";
 import { createWorkerVersions, type WorkerVersions } from "./workers/versions.ts";
 
 interface InstanceOptions {
@@ -238,6 +238,8 @@ async function openWorkers(
     fd === undefined
       ? { host, port: await patiently(config.listeners.wait, () => findPort(config.listeners.proxy)) }
       : { fd };
+  // A process that is the whole instance does not load what speaks to workers.
+  const { createWorkers } = await import("./workers/primary.ts");
   const workers = createWorkers({
     size,
     program: workerProgram,

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { cpuSoFar } from "../support/cpu-time.ts";
 
 export interface Running {
   readonly pid: number;
@@ -44,18 +45,14 @@ export interface Usage {
 }
 
 export function usageOf(root: number): Usage {
-  let nanoseconds = 0;
+  let cpuMs = 0;
   let rssKiB = 0;
   for (const pid of treeOf(root)) {
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      // Time on a core, to the nanosecond; /proc/PID/stat counts in hundredths of a second.
-      const [onCore] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
-      nanoseconds += Number(onCore);
-    }
+    cpuMs += cpuSoFar(pid);
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     rssKiB += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
   }
-  return { cpuSeconds: nanoseconds / 1e9, rssMiB: rssKiB / 1024 };
+  return { cpuSeconds: cpuMs / 1e3, rssMiB: rssKiB / 1024 };
 }
 
 function treeOf(root: number): readonly number[] {

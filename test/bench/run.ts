@@ -5,6 +5,7 @@
  *   npm run bench -- [--rounds 15] [--seconds 1] [--only cutover,bare-http-proxy] [--micro] [--json]
  *   npm run bench -- --only cutover,bare-engine --against DIR    beside the cutover built in another checkout
  *   npm run bench -- --only cutover --rounds 5 --profile DIR     CPU profiles of the Node processes, for a browser
+ *   npm run bench -- --start [--against DIR]                     what a start costs in place of a request
  *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -15,6 +16,7 @@ import { z } from "zod";
 import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
+import { startTable } from "./start.ts";
 import { cutoverOf, isInstalled, type Started, type Subject, subjects } from "./subjects.ts";
 import { startUpstreams } from "./upstreams.ts";
 
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     against: { type: "string" },
     micro: { type: "boolean", default: false },
+    start: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     profile: { type: "string" },
     load: { type: "string" },
@@ -46,6 +49,8 @@ const rounds = count.parse(values.rounds);
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 
 if (values.micro) process.stdout.write(`${microTable()}\n`);
+else if (values.start)
+  process.stdout.write(`${await startTable(rounds, values.against && resolve(values.against))}\n`);
 else await runSubjects(chosen(values.only));
 
 function chosen(only: string | undefined): readonly Subject[] {

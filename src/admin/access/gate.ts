@@ -12,12 +12,12 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { AuthConfig } from "../../config/schema.ts";
+import type { AuthConfig, OidcConfig } from "../../config/schema.ts";
 import type { Actor } from "../../state/rules/model.ts";
 import { Refused, tooManyAttempts } from "../problem.ts";
 import { createAttempts, type SignInAttempts } from "./attempts.ts";
 import { safeMethods } from "./browser.ts";
-import { createOidc, type Oidc } from "./oidc.ts";
+import type { Oidc, OidcOptions } from "./oidc.ts";
 import { createPageSessions, type PageSessions, type Session, sameSecret, sessionIdOf } from "./sessions.ts";
 import { bearerSecret, createTokens } from "./tokens.ts";
 
@@ -114,7 +114,7 @@ interface Credentials {
 
 function credentialsOf(auth: AuthConfig, options: Omit<GateOptions, "auth">): Credentials {
   if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined };
-  const oidc = auth.oidc && createOidc(auth.oidc, options);
+  const oidc = auth.oidc && loadOidc(auth.oidc, options);
   return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc };
 }
 
@@ -165,4 +165,11 @@ function unauthenticated(detail: string, more = ""): Refused {
   return new Refused("unauthenticated", detail, {
     headers: { "www-authenticate": `Bearer realm="cutover"${more}` },
   });
+}
+
+/** An instance without an issuer does not load what verifies its tokens. */
+function loadOidc(config: OidcConfig, options: OidcOptions): Oidc {
+  const loading = import("./oidc.ts").then(({ createOidc }) => createOidc(config, options));
+  loading.catch(() => undefined);
+  return { verify: async (token) => (await loading).verify(token) };
 }

@@ -19,7 +19,7 @@ import {
   type JWTPayload,
   jwtVerify,
 } from "jose";
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { OidcConfig } from "../../config/schema.ts";
@@ -47,7 +47,7 @@ export interface Oidc {
   verify(token: string): Promise<TokenVerdict>;
 }
 
-interface OidcOptions {
+export interface OidcOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Between two searches for a key that is not known. */

@@ -1,5 +1,5 @@
 /** A cutover as the API shows it (zod). JSON, locale-free. */
-import { z } from "zod";
+import * as z from "zod";
 import { stateNames } from "../../state/rules/model.ts";
 import { approvalView, proposalView, scopes } from "./write.ts";
 

@@ -1,5 +1,5 @@
 /** A question about a decision, and its answer (zod). */
-import { z } from "zod";
+import * as z from "zod";
 import { owning } from "../../decide/sentence.ts";
 import { sides } from "../../state/rules/model.ts";
 

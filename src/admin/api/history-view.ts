@@ -1,5 +1,5 @@
 /** What the API tells of changes that were made (zod). */
-import { z } from "zod";
+import * as z from "zod";
 import { historyActions, vias } from "../../state/rules/history.ts";
 import { stateNames } from "../../state/rules/model.ts";
 import { cutoverName } from "./cutover-view.ts";

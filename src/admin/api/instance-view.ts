@@ -1,5 +1,5 @@
 /** An instance as the API shows it (zod): its record, its health, its clock, and who the caller is to it. */
-import { z } from "zod";
+import * as z from "zod";
 import { roles } from "../../state/rules/model.ts";
 
 export const instanceView = z

@@ -1,5 +1,5 @@
 /** What the API answers when it does not do as asked (zod): problem details (RFC 9457) with a stable `code`. */
-import { z } from "zod";
+import * as z from "zod";
 import { refusalCodes, stateNames } from "../../state/rules/model.ts";
 
 /** Every `code` of a problem body (RFC 9457). */

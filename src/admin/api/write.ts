@@ -3,7 +3,7 @@
  * cutover stands, on which instances that is in force, and by when it is on the rest; a raise that needs another person
  * is answered with a proposal.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Completion, InstanceRecord } from "../../state/rules/completion.ts";
 import { type Applied, stateNames } from "../../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../../state/rules/percent.ts";

@@ -1,5 +1,5 @@
 /** What changed, and reasons that are given later. */
-import { z } from "zod";
+import * as z from "zod";
 import { systemTimers, within } from "../../base/clock.ts";
 import type { LocalChange } from "../../state/rules/ceiling.ts";
 import type { Annotation, HistoryEntry } from "../../state/rules/history.ts";

@@ -1,5 +1,5 @@
 /** What programs ask: health, metrics, events and the API's own description. */
-import { z } from "zod";
+import * as z from "zod";
 import { healthView } from "../api/instance-view.ts";
 import { type AdminApp, type AdminContext, versionsIn } from "../context.ts";
 import type { EventStreams } from "../events.ts";

@@ -1,6 +1,6 @@
 /** Raises that wait for another person: seen, approved, withdrawn. */
 import type { FastifyRequest } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import type { Audit } from "../../audit/port.ts";
 import { isAtLeast, rules } from "../../state/rules/model.ts";
 import { percentFromNumber } from "../../state/rules/percent.ts";

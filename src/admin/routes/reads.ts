@@ -1,5 +1,5 @@
 /** Reading cutovers, a decision, and the instances. */
-import { z } from "zod";
+import * as z from "zod";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
 import { instanceView } from "../api/instance-view.ts";

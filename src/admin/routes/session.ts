@@ -3,7 +3,7 @@
  * is, which a person checks first when something is refused or clocks are doubted.
  */
 import type { FastifyRequest } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import { systemTimers, within } from "../../base/clock.ts";
 import { roles } from "../../state/rules/model.ts";
 import type { Gate } from "../access/gate.ts";

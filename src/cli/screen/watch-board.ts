@@ -1,5 +1,5 @@
 /** What a watcher knows of the cutovers: the last snapshot and all that came after it. */
-import { z } from "zod";
+import * as z from "zod";
 import { type CutoverView, cutoverView, metricsEvent } from "../../admin/api/cutover-view.ts";
 import { type TickEvent, tickEvent } from "../../admin/api/instance-view.ts";
 import { jsonOf } from "../../base/json.ts";

@@ -3,7 +3,7 @@
  * answer must come from the shop that took the order. Before it, a shopper may be moved with a full cart, which
  * is why the checkout carries its items.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Browser, Page } from "./browser.ts";
 import type { Ending, Tallying } from "./tally.ts";
 import type { Visit } from "./visit.ts";

@@ -14,7 +14,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { createBoundedMap } from "../../base/bounded-map.ts";
 import { controlListener, createFaultSwitch, type FaultSwitch } from "../faults.ts";
 import { createProvider, type ProviderCounts, type ProviderOptions } from "../provider.ts";

@@ -3,7 +3,7 @@
  * rolling restart the two may be of different releases. A worker of another protocol refuses to start, and the
  * workers of before go on.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { underWayKinds } from "../../ownership/under-way/port.ts";
 import { sides } from "../../state/rules/model.ts";
 import { storedState } from "../../state/rules/written.ts";

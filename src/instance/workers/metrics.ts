@@ -9,7 +9,7 @@
  * Histograms and summaries of rooms are not brought together.
  */
 import { Counter, Gauge, Registry } from "prom-client";
-import { z } from "zod";
+import * as z from "zod";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { createAppendFile } from "../../base/append-file.ts";
 import { codeOf } from "../../base/errors.ts";
 import { type FileLock, lockFile } from "../../base/file-lock.ts";

@@ -3,7 +3,6 @@ import type { Clock } from "../../base/clock.ts";
 import type { RedisClient } from "../../redis/client.ts";
 import { createMemoryStores, openFileStores } from "./in-process.ts";
 import type { OwnershipStores } from "./port.ts";
-import { createRedisStores } from "./redis.ts";
 
 interface OwnersOptions {
   /** The store's URL: `file:PATH` keeps them in PATH.owners. */
@@ -17,7 +16,10 @@ interface OwnersOptions {
 /** @throws Error when the embedded store's file of owners cannot be read or written */
 export async function openOwnershipStores(options: OwnersOptions): Promise<OwnershipStores> {
   const { url, redis, prefix, clock } = options;
-  if (redis !== undefined) return createRedisStores({ client: redis, prefix });
+  if (redis !== undefined) {
+    const { createRedisStores } = await import("./redis.ts");
+    return createRedisStores({ client: redis, prefix });
+  }
   if (url.startsWith("file:")) return openFileStores(`${url.slice("file:".length)}.owners`, clock);
   return createMemoryStores(clock);
 }

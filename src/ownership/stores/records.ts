@@ -5,7 +5,7 @@
  * is read whole at the start; of several lines of one id the last counts. It is rewritten without what is over at the
  * start, and whenever it has grown to twice what it then was.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { createAppendFile } from "../../base/append-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";

@@ -6,7 +6,7 @@
  *   cutover:{NAME}:journeys:new[:EPOCH]      the same of new; EPOCH from 1 on, as each hard rollback begins a new one
  *   cutover:{NAME}:journeys:over             ids that have ended, by when
  */
-import { z } from "zod";
+import * as z from "zod";
 import { StoreUnavailable } from "../../base/errors.ts";
 import { type Call, readScript, sendCalls } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient, type RedisReply } from "../../redis/client.ts";

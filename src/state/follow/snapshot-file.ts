@@ -12,7 +12,7 @@
  */
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import { codeOf } from "../../base/errors.ts";

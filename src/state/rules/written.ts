@@ -1,5 +1,5 @@
 /** What is believed of states, history entries and instance records when they are read back (JSON). PURE. */
-import { z } from "zod";
+import * as z from "zod";
 import { localActions } from "./ceiling.ts";
 import { historyActions, vias } from "./history.ts";
 import { type CutoverState, stateNames } from "./model.ts";

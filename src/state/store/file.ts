@@ -8,7 +8,7 @@
  */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { lockFile } from "../../base/file-lock.ts";
 import { jsonOf } from "../../base/json.ts";

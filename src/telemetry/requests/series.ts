@@ -3,7 +3,7 @@
  * the configuration was read again) or of two processes can be summed. A name is the words of the series, in the order
  * of its labels, parted by `/`, which stands in no name of the configuration.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { reasons } from "../../decide/decide.ts";
 import { outcomes } from "../../proxy/outcome.ts";
 import { sides } from "../../state/rules/model.ts";

@@ -9,7 +9,7 @@
  * `status` merges the forms of all live instances, the sums exactly, the quantiles from the merged histograms. A
  * worker keeps no window: it hands what it has counted to its primary, which adds it to its own as of that moment.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { countsAsError, countsAsRequest, type Outcome } from "../../proxy/outcome.ts";
 import { type Side, sides } from "../../state/rules/model.ts";

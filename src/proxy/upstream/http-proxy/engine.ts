@@ -13,7 +13,7 @@
 import { Agent, ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { Stream } from "node:stream";
-import httpProxy from "http-proxy";
+import type httpProxy from "http-proxy";
 import { createDial } from "../dial.ts";
 import type { CreateUpstream } from "../port.ts";
 import { createSender } from "./sender.ts";
@@ -22,7 +22,13 @@ import { createSender } from "./sender.ts";
 const keepAliveMs = 4000;
 
 export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections, timeouts, tls }) => {
-  const proxy = httpProxy.createProxyServer({});
+  let proxy: httpProxy | undefined;
+  // What forwards by another engine does not load it; who comes before it is there waits for it.
+  const loading = import("http-proxy").then(({ default: library }) => {
+    proxy = library.createProxyServer({});
+    return proxy;
+  });
+  loading.catch(() => undefined);
   const agent = new Agent({
     keepAlive: true,
     timeout: keepAliveMs,
@@ -45,7 +51,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
   return {
     name,
     forward(request, sink) {
-      return sender.send(request, sink, (take) => {
+      return sender.send(request, sink, (take, fail) => {
         const options = {
           target,
           agent: request.fresh ? freshAgent : agent,
@@ -54,7 +60,10 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
           buffer: takingOver(take),
         };
         // The callback takes errors that client-request.ts hears of by itself: http-proxy throws those nobody asked for.
-        proxy.web(shown.request(request.method), shown.response, options, () => {});
+        const make = (by: httpProxy) =>
+          by.web(shown.request(request.method), shown.response, options, () => {});
+        if (proxy === undefined) loading.then(make).catch(fail);
+        else make(proxy);
       });
     },
     async close() {

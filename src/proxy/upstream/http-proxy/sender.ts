@@ -7,13 +7,14 @@ import { begin, createAttempt, failWith } from "./client-request.ts";
 
 interface Sender {
   /**
-   * @param make makes the ClientRequest, and hands it over before anything of it is written
+   * @param make makes the ClientRequest, now or later, and hands it over before anything of it is written; what it
+   *   throws, or tells later, is why the request was not sent
    * @param limits where the request asks for an upgrade: a 101 that grants it gives the connection to the sink
    */
   send(
     request: ForwardRequest,
     sink: ResponseSink,
-    make: (take: (made: ClientRequest) => void) => void,
+    make: (take: (made: ClientRequest) => void, fail: (error: Error) => void) => void,
     limits?: UpgradeLimits,
   ): Forwarding;
   /** Sends nothing from now on; resolves when what was sent is over. */
@@ -39,7 +40,10 @@ export function createSender(timeouts: UpstreamTimeouts): Sender {
       if (closed) fail(Object.assign(new Error("closed"), { code: codes.closed }));
       else {
         try {
-          make((made) => begin(attempt, made));
+          make((made) => {
+            if (attempt.over) made.destroy();
+            else begin(attempt, made);
+          }, fail);
         } catch (error) {
           fail(error instanceof Error ? error : new Error("not sent"));
         }

@@ -1,5 +1,5 @@
 /** States and history entries as they stand in Redis, in the fields of hashes and of stream entries. PURE. */
-import { z } from "zod";
+import * as z from "zod";
 import { type HistoryEntry, type StoredAnnotation, vias } from "../../rules/history.ts";
 import { type CutoverState, stateNames } from "../../rules/model.ts";
 import { parsePercent } from "../../rules/percent.ts";

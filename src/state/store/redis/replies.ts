@@ -1,5 +1,5 @@
 /** What the scripts, the streams, and the channel of changes say, in terms of the rest of the program. PURE. */
-import { z } from "zod";
+import * as z from "zod";
 import { jsonOf } from "../../../base/json.ts";
 import {
   byId,

@@ -1,0 +1,182 @@
+/**
+ * `npm run build`: makes dist/ of src/, and does nothing where dist/ is of the very files that are there.
+ *
+ *   node scripts/build.js [--force]
+ *
+ * The programs are bundled with the packages they use, in chunks that are loaded as they are needed
+ * (docs/decisions/0012-one-bundle.md). A file that is read at run time keeps its place: src/a/b.lua is dist/a/b.lua.
+ * The new dist/ takes the old one's place whole, so a process that starts meanwhile finds either.
+ */
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, extname, join, relative, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const src = join(root, "src");
+const dist = join(root, "dist");
+const schema = join(root, "config/cutover.schema.json");
+const assets = [".lua", ".html", ".css", ".js"];
+/** Says of which files dist/ was made. */
+const stamp = ".inputs";
+
+/** Programs that are started by their path, and what this script itself runs. */
+const entries = ["main", "worker", "demo/shop-process", "demo/shoppers-process", "config/json-schema"];
+
+/** Source files that look for others by their own place. */
+const placed = new Set();
+
+/** To a file of the source `import.meta.url` is its place, as if it stood in dist/ by itself and not in a chunk there. */
+const keepPlaces = {
+  name: "keep-places",
+  setup(build) {
+    build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      if (!path.startsWith(src + sep) || !text.includes("import.meta.url")) return undefined;
+      placed.add(path);
+      const place = `./${relative(src, path).replaceAll(sep, "/").replace(/\.ts$/, ".js")}`;
+      const url = `new URL(${JSON.stringify(place)}, import.meta.url).href`;
+      return { contents: text.replaceAll("import.meta.url", url), loader: "ts" };
+    });
+  },
+};
+
+/** The proxy uses one class of undici: the rest of it (fetch, caches, mocks) would be a tenth of a start. */
+const undiciClient = {
+  name: "undici-client",
+  setup(build) {
+    const namespace = "undici-client";
+    build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      importer.startsWith(join(src, "proxy") + sep) ? { path: "Client", namespace } : undefined,
+    );
+    build.onLoad({ filter: /./, namespace }, () => ({
+      contents: 'export { default as Client } from "undici/lib/dispatcher/client.js";',
+      resolveDir: root,
+    }));
+  },
+};
+
+const inputs = inputsDigest();
+if (process.argv.includes("--force") || !isMadeOf(inputs)) await build();
+
+function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** Whatever the build reads, but the packages themselves: the lock file stands for them. */
+function inputsDigest() {
+  const others = ["package-lock.json", "tsconfig.json", "scripts/build.js"].map((name) => join(root, name));
+  const digest = createHash("sha256");
+  for (const path of [...filesBelow(src), ...others]) {
+    const content = readFileSync(path);
+    digest.update(`${relative(root, path)}\0${content.length}\0`).update(content);
+  }
+  return digest.digest("hex");
+}
+
+function isMadeOf(digest) {
+  const made = join(dist, stamp);
+  return existsSync(schema) && existsSync(made) && readFileSync(made, "utf8") === digest;
+}
+
+async function build() {
+  const next = join(root, `.dist-${process.pid}`);
+  const last = join(root, `.dist-${process.pid}-last`);
+  try {
+    const { metafile } = await bundle(next);
+    for (const path of filesBelow(src)) {
+      if (assets.includes(extname(path))) cpSync(path, join(next, relative(src, path)));
+    }
+    writeFileSync(join(next, "third-party-licenses.txt"), licenses(Object.keys(metafile.inputs)));
+    await writeSchema(next);
+    writeFileSync(join(next, stamp), inputs);
+    takePlace(next, last);
+  } finally {
+    for (const folder of [next, last]) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function bundle(outdir) {
+  const esbuild = await import("esbuild");
+  const result = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: entries.map((entry) => ({ in: `src/${entry}.ts`, out: entry })),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    mainFields: ["module", "main"],
+    chunkNames: "[name]-[hash]",
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none",
+    metafile: true,
+    // What fastify would check and write bodies by, and feign requests: the admin API does without (src/admin/every-request.ts).
+    external: ["@fastify/ajv-compiler", "@fastify/fast-json-stringify-compiler", "light-my-request"],
+    logLevel: "warning",
+    plugins: [keepPlaces, undiciClient],
+    // Packages in CommonJS ask for Node's modules by it.
+    banner: {
+      js: 'import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);',
+    },
+  });
+  for (const [output, { inputs: parts }] of Object.entries(result.metafile.outputs)) {
+    const misplaced = Object.keys(parts).filter((part) => placed.has(join(root, part)));
+    if (dirname(join(root, output)) !== outdir && misplaced.length > 0) {
+      throw new Error(`${misplaced.join(", ")} cannot be bundled into ${output}: its place would be another`);
+    }
+  }
+  return result;
+}
+
+/** @param paths of all that was bundled, from the root */
+function licenses(paths) {
+  const folders = new Set(
+    paths.flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
+  );
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+    const file = readdirSync(join(root, folder)).find((each) => /^licen[cs]e/i.test(each));
+    const text = file === undefined ? "" : readFileSync(join(root, folder, file), "utf8");
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  });
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+/** Writes the configuration's JSON Schema for editors, from what was just built. */
+async function writeSchema(folder) {
+  const { configSchemaText } = await import(pathToFileURL(join(folder, "config/json-schema.js")).href);
+  const text = configSchemaText();
+  if (existsSync(schema) && readFileSync(schema, "utf8") === text) return;
+  mkdirSync(dirname(schema), { recursive: true });
+  writeFileSync(schema, text);
+}
+
+/** Another build may do the same just now: the later one stays. */
+function takePlace(next, last) {
+  for (let tries = 1; ; tries++) {
+    rmSync(last, { recursive: true, force: true });
+    try {
+      if (existsSync(dist)) renameSync(dist, last);
+      renameSync(next, dist);
+      return;
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/** What a start loads and costs, as built. What is bundled is known by the source maps of the files that are loaded. */
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { cpuOfRun, cpuSoFar } from "../support/cpu-time.ts";
+import { checkout, startServe } from "../support/cutover.ts";
+import { type Shape, serveYaml } from "../support/serve-yaml.ts";
+
+const run = promisify(execFile);
+const bin = join(checkout, "bin/cutover.js");
+const sides = { legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:1" };
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-start-"));
+  await run(process.execPath, [join(checkout, "scripts/build.js")]);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const map = z.object({ sources: z.array(z.string()) });
+
+/** Node's flag that has the URL of each module written to a file before it is loaded. */
+function writingLoadsTo(path: string): string {
+  const hooks = `import { appendFileSync } from "node:fs";
+    export function load(url, context, next) {
+      appendFileSync(${JSON.stringify(path)}, url + "\\n");
+      return next(url, context);
+    }`;
+  const inUrl = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+  const preload = `import { register } from "node:module"; register(${JSON.stringify(inUrl(hooks))});`;
+  return `--import=${inUrl(preload)}`;
+}
+
+/** Serves until it is ready. @returns the packages that were loaded, and files from outside dist/ */
+async function loadedBy(name: string, shape: Partial<Shape>) {
+  const path = join(folder, `${name}.loads`);
+  const serve = await startServe({
+    folder,
+    name,
+    yaml: serveYaml({ sides, ...shape }),
+    nodeFlags: [writingLoadsTo(path)],
+  });
+  await serve.stop();
+  const urls = (await readFile(path, "utf8")).trim().split("\n");
+  const files = urls.filter((url) => url.startsWith("file:")).map((url) => fileURLToPath(url));
+  const built = files.filter((file) => file.startsWith(join(checkout, "dist/")));
+  const maps = await Promise.all(
+    built.map(async (file) => map.parse(JSON.parse(await readFile(`${file}.map`, "utf8")))),
+  );
+  const packages = maps.flatMap(({ sources }) =>
+    sources.flatMap((source) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1] ?? []),
+  );
+  return { packages: new Set(packages), outside: files.filter((file) => !built.includes(file)) };
+}
+
+describe("what a process does not need it does not load", () => {
+  const seldom = ["ioredis", "jose", "http-proxy"];
+
+  test.each([
+    ["memory", { store: "memory:" }],
+    ["file", { store: "file:state.json" }],
+  ])(
+    "an instance on the embedded store (%s) loads no client of Redis, no other engine, no issuer's keys",
+    async (name, shape) => {
+      const { packages } = await loadedBy(name, shape);
+      expect(seldom.filter((each) => packages.has(each))).toEqual([]);
+      for (const needed of ["fastify", "undici", "zod"]) expect(packages, needed).toContain(needed);
+    },
+  );
+
+  test("what is configured is loaded", async () => {
+    const auth =
+      "{ oidc: { issuer: 'http://127.0.0.1:1', audience: cutover, claim: groups, roles: { ops: admin } } }";
+    const { packages } = await loadedBy("all", {
+      store: "redis://127.0.0.1:1",
+      auth,
+      more: ["engine: http-proxy"],
+    });
+    expect(seldom.filter((each) => packages.has(each))).toEqual(seldom);
+  });
+
+  test("what is built needs no package beside it", async () => {
+    const { outside } = await loadedBy("alone", {});
+    expect(outside).toEqual([bin]);
+  });
+});
+
+describe("what a start costs (npm run bench -- --start)", () => {
+  const rounds = 5;
+  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  const bare: number[] = [];
+
+  function bareNode(): number {
+    const ms = cpuOfRun([process.execPath, "-e", "0"]);
+    bare.push(ms);
+    return ms;
+  }
+
+  test("the version is told for less than four bare starts of node", () => {
+    const ratios = Array.from({ length: rounds }, () => {
+      const ms = bareNode();
+      return cpuOfRun([process.execPath, bin, "--version"]) / ms;
+    });
+    expect(median(ratios)).toBeLessThan(4);
+  });
+
+  test("an instance is ready for less than ten", async () => {
+    const ratios: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const ms = bareNode();
+      const serve = await startServe({ folder, name: `cost-${round}`, yaml: serveYaml({ sides }) });
+      ratios.push(cpuSoFar(serve.pid) / ms);
+      await serve.kill();
+    }
+    expect(median(ratios)).toBeLessThan(10);
+  });
+});
+
+describe("what is built already", () => {
+  const built = async () => {
+    const files = ["dist", "dist/main.js", "dist/.inputs"];
+    const found = await Promise.all(files.map((file) => stat(join(checkout, file))));
+    return found.map(({ ino, mtimeMs }) => ({ ino, mtimeMs }));
+  };
+
+  test("is not built again by the first npx in a checkout", async () => {
+    const before = await built();
+    const { stdout } = await run("npx", ["cutover", "--version"], {
+      cwd: checkout,
+      env: { PATH: process.env.PATH ?? "", HOME: folder, npm_config_cache: join(folder, "npm") },
+    });
+    const { version } = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(await readFile(join(checkout, "package.json"), "utf8")));
+    expect(stdout.trim()).toBe(version);
+    expect(await built()).toEqual(before);
+  });
+
+  test("is not built again by a build", async () => {
+    const before = await built();
+    await run("npm", ["run", "--silent", "build"], { cwd: checkout });
+    expect(await built()).toEqual(before);
+  });
+});
