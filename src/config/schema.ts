@@ -101,6 +101,12 @@ const journey = block({
   cookie: value.cookieName.default("cutover_journey"),
   ttl: value.lifetime.default(30 * 60_000),
   maxTtl: value.lifetime.default(4 * 3_600_000),
+  /** `none`: the cookie comes along with requests from other sites, as a payment provider's page sends them. */
+  sameSite: z.enum(["lax", "none"]).default("lax"),
+  /** Without it the cookie is for the very host that it came from. */
+  domain: value.hostName.optional(),
+  /** `auto`: Secure where the client speaks TLS, to this proxy or by the word of a trusted one. */
+  secure: z.enum(["auto", "always"]).default("auto"),
   /** The first signs, all verify. None but empty ones: generated once and shared through the store. */
   secret: z
     .union([z.string(), z.array(z.string()).min(1)], { error: "expected a secret or a list of secrets" })
@@ -255,6 +261,7 @@ export const parts = {
 export type Config = z.output<typeof configSchema>;
 export type CutoverConfig = z.output<typeof cutover>;
 export type RouteConfig = z.output<typeof route>;
+export type JourneyConfig = z.output<typeof journey>;
 export type ListenerConfig = Config["listeners"]["proxy"];
 export type UpstreamConfig = z.output<typeof upstream>;
 export type AuthConfig = z.output<typeof auth>;

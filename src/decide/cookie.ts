@@ -7,38 +7,74 @@ export function cookieValue(
   name: string,
 ): string | undefined {
   for (let i = fieldNames.indexOf("cookie"); i !== -1; i = fieldNames.indexOf("cookie", i + 1)) {
-    const value = valueIn(fields[2 * i + 1] ?? "", name);
-    if (value !== undefined) return value;
+    const found = cookieFrom(fields[2 * i + 1] ?? "", name, 0);
+    if (found !== undefined) return found.value;
   }
   return undefined;
 }
 
-function valueIn(header: string, name: string): string | undefined {
-  for (let start = 0; start < header.length; ) {
+/** @returns every cookie of that name, over all fields, in their order: other hosts and paths may have set namesakes */
+export function cookieValues(
+  fields: readonly string[],
+  fieldNames: readonly string[],
+  name: string,
+): string[] {
+  const values: string[] = [];
+  for (let i = fieldNames.indexOf("cookie"); i !== -1; i = fieldNames.indexOf("cookie", i + 1)) {
+    const header = fields[2 * i + 1] ?? "";
+    for (let found = cookieFrom(header, name, 0); found; found = cookieFrom(header, name, found.end)) {
+      values.push(found.value);
+    }
+  }
+  return values;
+}
+
+/** @returns the first cookie of that name from there on, and where the search goes on behind it */
+function cookieFrom(
+  header: string,
+  name: string,
+  at: number,
+): { readonly value: string; readonly end: number } | undefined {
+  for (let start = at; start < header.length; ) {
     const semicolon = header.indexOf(";", start);
     const end = semicolon === -1 ? header.length : semicolon;
     const from = skipSpace(header, start, end);
     if (header.startsWith(name, from) && header[from + name.length] === "=") {
-      const value = header.slice(from + name.length + 1, end).trimEnd();
-      return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+      return { value: unquoted(header.slice(from + name.length + 1, end).trimEnd()), end: end + 1 };
     }
     start = end + 1;
   }
   return undefined;
 }
 
+function unquoted(value: string): string {
+  return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+}
+
+/** A cookie by its name, and by its value where others may bear the name too. */
+export interface OwnCookie {
+  readonly name: string;
+  isOwn(value: string): boolean;
+}
+
 /**
- * A cookie field without the named cookies; the others keep their bytes.
+ * A cookie field without the own cookies; the others keep their bytes.
  *
  * @returns the same string when none of them is in it; empty when nothing is left
  */
-export function withoutCookies(header: string, names: readonly string[]): string {
-  if (!names.some((name) => header.includes(name))) return header;
-  const kept = header.split(";").filter((pair) => {
-    const trimmed = pair.trimStart();
-    return !names.some((name) => trimmed.startsWith(name) && trimmed[name.length] === "=");
+export function withoutCookies(header: string, own: readonly OwnCookie[]): string {
+  if (!own.some(({ name }) => header.includes(name))) return header;
+  const pairs = header.split(";");
+  const kept = pairs.filter((pair) => {
+    const trimmed = pair.trim();
+    return !own.some(
+      ({ name, isOwn }) =>
+        trimmed.startsWith(name) &&
+        trimmed[name.length] === "=" &&
+        isOwn(unquoted(trimmed.slice(name.length + 1))),
+    );
   });
-  return kept.join(";").trimStart();
+  return kept.length === pairs.length ? header : kept.join(";").trimStart();
 }
 
 function skipSpace(text: string, start: number, end: number): number {

@@ -33,7 +33,7 @@ export interface JourneyPin {
 export const pinFaults = ["malformed", "signature", "expired"] as const;
 export type PinFault = (typeof pinFaults)[number];
 
-type PinReading =
+export type PinReading =
   | { readonly valid: true; readonly pin: JourneyPin }
   | { readonly valid: false; readonly fault: PinFault };
 

@@ -7,11 +7,12 @@ import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import type { Source } from "../config/values/source.ts";
 import { saltPrefix } from "../decide/bucket.ts";
+import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
-import type { JourneySecrets } from "./secrets.ts";
+import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
@@ -25,7 +26,14 @@ export interface CompiledJourney {
   readonly cookie: string;
   /** What pins may be signed with; the first signs. */
   readonly secrets: () => readonly string[];
+  readonly pins: PinReader;
   readonly life: PinLife;
+  /** Whether the browser shall send the cookie along with requests that come from other sites. */
+  readonly crossSite: boolean;
+  /** Whether the cookie is Secure however the request came. */
+  readonly secure: boolean;
+  /** Attributes of the cookie that never change, with a leading `; `. */
+  readonly attributes: string;
 }
 
 export interface CompiledOwner {
@@ -77,8 +85,8 @@ export interface Table {
   readonly fallthrough: Destination;
   /** The witnesses of what matches no route. */
   readonly noneWitnesses: Witnesses;
-  /** Every journey cookie: stripped from all requests. */
-  readonly journeyCookies: readonly string[];
+  /** Every journey cookie: the proxy's own are stripped from all requests. */
+  readonly journeyCookies: readonly OwnCookie[];
   /** Names of fields that identify a shopper, an order or a tester: no Connection field may strip them. */
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
@@ -106,7 +114,7 @@ export function compileTable(
   const destination = destinationsOf(config, ways);
   const cutovers = new Map<string, CompiledCutover>();
   const identityFields = new Set<string>();
-  const journeyCookies: string[] = [];
+  const journeyCookies: OwnCookie[] = [];
   const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
     const cutover: CompiledCutover = {
@@ -114,7 +122,7 @@ export function compileTable(
       destinations: { legacy: destination(declared.legacy), new: destination(declared.new) },
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
-      journey: compileJourney(declared, () => secrets.of(name)),
+      journey: compileJourney(declared, name, () => secrets.of(name)),
       owners: declared.owners.map(({ key, learn, ttl, patterns }) => ({ key, learn, ttlMs: ttl, patterns })),
       force: declared.force && {
         header: declared.force.header,
@@ -125,7 +133,9 @@ export function compileTable(
       countsOrders: countsOrders(declared),
     };
     cutovers.set(name, cutover);
-    if (cutover.journey !== undefined) journeyCookies.push(cutover.journey.cookie);
+    if (cutover.journey !== undefined) {
+      journeyCookies.push({ name: cutover.journey.cookie, isOwn: cutover.journey.pins.isOwn });
+    }
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force !== undefined) identityFields.add(cutover.force.header);
@@ -174,19 +184,21 @@ function compileRoute(
 }
 
 function compileJourney(
-  cutover: CutoverConfig,
+  { journey }: CutoverConfig,
+  name: string,
   secrets: () => readonly string[],
 ): CompiledJourney | undefined {
-  if (cutover.journey === undefined) return undefined;
+  if (journey === undefined) return undefined;
   const seconds = (milliseconds: number) => Math.max(1, Math.floor(milliseconds / 1000));
+  const { cookie, ttl, maxTtl, sameSite, domain, secure } = journey;
   return {
-    cookie: cutover.journey.cookie,
+    cookie,
     secrets,
-    life: {
-      ttl: seconds(cutover.journey.ttl),
-      maxTtl: seconds(cutover.journey.maxTtl),
-      grace: graceSeconds,
-    },
+    pins: createPinReader(secrets, name),
+    life: { ttl: seconds(ttl), maxTtl: seconds(maxTtl), grace: graceSeconds },
+    crossSite: sameSite === "none",
+    secure: secure === "always",
+    attributes: domain === undefined ? "; Path=/" : `; Domain=${domain}; Path=/`,
   };
 }
 

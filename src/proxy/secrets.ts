@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Timers } from "../base/clock.ts";
+import { type PinReading, readPin } from "../decide/pin.ts";
 
 export interface JourneySecrets {
   /** @returns what a cutover's pins may be signed with; the first signs */
@@ -36,6 +37,39 @@ interface JourneySecretsOptions {
   readonly keep: (sharedName: string, secret: string) => void;
   /** A secret has changed by itself, after the start. */
   readonly onChange?: () => void;
+}
+
+/** Reads the pins of one cutover. */
+export interface PinReader {
+  /** @param nowSeconds seconds since the epoch */
+  read(text: string, nowSeconds: number): PinReading;
+  /** Whether it was signed for this cutover, whenever that was. */
+  isOwn(text: string): boolean;
+}
+
+/**
+ * The text read last is remembered with its signature's verdict: a request's cookie is read, and then taken out of what
+ * goes on.
+ *
+ * @param secrets asked at each use
+ */
+export function createPinReader(secrets: () => readonly string[], cutover: string): PinReader {
+  let last:
+    | { readonly text: string; readonly by: readonly string[]; readonly reading: PinReading }
+    | undefined;
+  const verify = (text: string): PinReading => {
+    const by = secrets();
+    if (last?.text !== text || last.by !== by) last = { text, by, reading: readPin(by, cutover, text, 0) };
+    return last.reading;
+  };
+  return {
+    read(text, nowSeconds) {
+      const reading = verify(text);
+      const isLate = reading.valid && nowSeconds >= reading.pin.expiresAt;
+      return isLate ? { valid: false, fault: "expired" } : reading;
+    },
+    isOwn: (text) => verify(text).valid,
+  };
 }
 
 const retryMs = 1000;

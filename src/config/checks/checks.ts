@@ -16,6 +16,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...namelessApprovals(draft),
     ...decisionHeader(draft),
     ...journeyCookies(draft),
+    ...droppedCookies(draft),
     ...samePaths(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
   ];
@@ -146,6 +147,30 @@ function journeyCookies({ cutovers }: Draft): Finding[] {
     return journey?.cookie === undefined ? [] : [{ path: [...journey.at, "cookie"], value: journey.cookie }];
   });
   return repeated(cookies, "expected a journey cookie of its own for each cutover");
+}
+
+/** What browsers ask of a cookie by its name's prefix, in any case, and of one that is for all sites (RFC 6265bis §4.1.3, §5.7). */
+function droppedCookies({ cutovers, proxy, trusting }: Draft): Finding[] {
+  const mayBeSecure = trusting || (proxy !== undefined && proxy.tls !== undefined);
+  const secureOnly = "expected secure: always, TLS here or trustedProxies: browsers drop";
+  return cutovers.flatMap(({ journey }) => {
+    if (journey === undefined) return [];
+    const { at, cookie = "", sameSite, secure, wide } = journey;
+    const isSecure = mayBeSecure || secure !== "auto";
+    const findings: Finding[] = [];
+    if (!isSecure && /^__(?:Host|Secure|Http)-/i.test(cookie)) {
+      findings.push(wrong([...at, "cookie"], `${secureOnly} a cookie of this prefix that is not Secure`));
+    }
+    if (wide && /^__Host-/i.test(cookie)) {
+      findings.push(
+        wrong([...at, "cookie"], "expected no domain: browsers drop a __Host- cookie that has one"),
+      );
+    }
+    if (!isSecure && sameSite === "none") {
+      findings.push(wrong([...at, "sameSite"], `${secureOnly} SameSite=None without Secure`));
+    }
+    return findings;
+  });
 }
 
 /** Two routes that claim the same requests with the same pattern: which one won would be chance. */

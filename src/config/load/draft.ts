@@ -8,6 +8,7 @@ import {
   type AuthConfig,
   type Config,
   configSchema,
+  type JourneyConfig,
   type ListenerConfig,
   parts,
   type RouteConfig,
@@ -48,6 +49,10 @@ interface JourneyDraft {
   readonly cookie: string | undefined;
   readonly ttl: number | undefined;
   readonly maxTtl: number | undefined;
+  readonly sameSite: JourneyConfig["sameSite"] | undefined;
+  /** Whether the cookie is for a whole domain. */
+  readonly wide: boolean;
+  readonly secure: JourneyConfig["secure"] | undefined;
   readonly secrets: readonly Located<string>[];
 }
 
@@ -77,6 +82,8 @@ export interface Draft {
   readonly upstreams: readonly string[] | undefined;
   /** Client connections at once. */
   readonly connections: number | undefined;
+  /** Whether some peers are believed that a client speaks TLS to them. */
+  readonly trusting: boolean;
   /** How many requests each upstream may take: those it has and those that wait. */
   readonly capacities: readonly Located<number>[];
   readonly cutovers: readonly CutoverDraft[];
@@ -97,6 +104,7 @@ export function draftOf(root: unknown): Draft {
     spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
     connections: read(limits.unwrap().shape.connections, valueAt(root, ["limits", "connections"])),
+    trusting: (read(configSchema.shape.trustedProxies, valueAt(root, ["trustedProxies"])) ?? []).length > 0,
     capacities: isMapping(upstreams)
       ? Object.keys(upstreams).flatMap((name) => capacityOf(["upstreams", name], upstreams[name]))
       : [],
@@ -161,6 +169,9 @@ function journeyDraft(at: Path, root: unknown): JourneyDraft {
     cookie: read(shape.cookie, valueAt(root, ["cookie"])),
     ttl: read(shape.ttl, valueAt(root, ["ttl"])),
     maxTtl: read(shape.maxTtl, valueAt(root, ["maxTtl"])),
+    sameSite: read(shape.sameSite, valueAt(root, ["sameSite"])),
+    wide: valueAt(root, ["domain"]) !== undefined,
+    secure: read(shape.secure, valueAt(root, ["secure"])),
     secrets: texts([...at, "secret"], valueAt(root, ["secret"])),
   };
 }

@@ -3,7 +3,7 @@
  * way is added. Framing is never copied: each hop frames what it sends. Of trailers only those go on that nobody acts
  * upon before the content (§6.5.1).
  */
-import { withoutCookies } from "../../decide/cookie.ts";
+import { type OwnCookie, withoutCookies } from "../../decide/cookie.ts";
 
 /** RFC 9110 §7.6.1 and, for the proxy pair, §11.7; framing is decided anew on each hop. */
 const connectionFields: ReadonlySet<string> = new Set([
@@ -75,7 +75,7 @@ export function requestFields(
   fields: readonly string[],
   names: readonly string[],
   identity: ForwardedIdentity,
-  journeyCookies: readonly string[],
+  journeyCookies: readonly OwnCookie[],
   alsoProtected: ReadonlySet<string>,
 ): string[] {
   const dropped = nominated(fields, names, alsoProtected);
@@ -195,6 +195,42 @@ function dropFields(fields: string[], names: ReadonlySet<string>): void {
   }
   fields.length = kept;
 }
+
+/** Fields that speak to shared caches alone, past Cache-Control (RFC 9213 and before it). */
+const targetedCaching = /^(?:(?:[\w-]+-)?cdn-cache-control|surrogate-control|x-accel-expires)$/i;
+/** A directive of Cache-Control, with its argument (RFC 9111 §5.2). */
+const directive = /([^\s,="]+)(?:\s*=\s*("(?:\\.|[^"\\])*"|[^\s,"]*))?/g;
+/** What lets a shared cache keep an answer, or would name the fields alone that it may not keep. */
+const sharing: ReadonlySet<string> = new Set(["public", "s-maxage", "private"]);
+
+/**
+ * Makes an answer that is given a cookie its client's alone: a cache that many ask would hand the cookie to all of them.
+ *
+ * @param fields of the answer, flat; changed in place where a shared cache could keep it (RFC 9111 §3)
+ */
+export function keepFromSharedCaches(method: string, fields: string[]): void {
+  const targeted = new Set<string>();
+  const directives: string[] = [];
+  let isExplicit = false;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = (fields[i] ?? "").toLowerCase();
+    if (targetedCaching.test(name)) targeted.add(name);
+    else if (name === "expires") isExplicit = true;
+    else if (name === "cache-control") directives.push(...((fields[i + 1] ?? "").match(directive) ?? []));
+  }
+  if (targeted.size > 0) dropFields(fields, targeted);
+  const names = directives.map((one) => one.replace(/\s*=.*$/s, "").toLowerCase());
+  if (names.includes("no-store") || directives.some((one) => /^private$/i.test(one))) return;
+  // To other methods an answer is kept only where it says so.
+  const mayBeKept = method === "GET" || method === "HEAD" || isExplicit || targeted.size > 0;
+  if (!mayBeKept && !names.some((name) => explicit.has(name))) return;
+  const kept = directives.filter((_, index) => !sharing.has(names[index] ?? ""));
+  dropFields(fields, cacheControl);
+  fields.push("Cache-Control", ["private", ...kept].join(", "));
+}
+
+const explicit: ReadonlySet<string> = new Set(["public", "max-age", "s-maxage", "private"]);
+const cacheControl: ReadonlySet<string> = new Set(["cache-control"]);
 
 function joined(list: string, element: string): string {
   return list === "" ? element : `${list}, ${element}`;

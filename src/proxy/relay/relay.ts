@@ -15,7 +15,7 @@ import type {
   UpgradeLimits,
 } from "../upstream/port.ts";
 import type { Waiter } from "../upstream/slots.ts";
-import { responseHead, trailerFields } from "./headers.ts";
+import { keepFromSharedCaches, responseHead, trailerFields } from "./headers.ts";
 import { joinTunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** What the exchange is told; after `ended` or `failed` nothing follows. */
@@ -231,10 +231,12 @@ function passInterim({ events, version, answer, proxyName }: Relay, received: Re
   answer.interim(status, reason, responseHead(fields, proxyName).fields);
 }
 
-function passHead({ events, answer, proxyName }: Relay, received: ResponseHead): void {
+function passHead({ events, answer, proxyName, request }: Relay, received: ResponseHead): void {
   const { status, reason } = received;
   const { fields, length } = responseHead(received.fields, proxyName);
-  for (const part of events.answered(status)) fields.push(part);
+  const added = events.answered(status);
+  if (added.includes("Set-Cookie")) keepFromSharedCaches(request.method, fields);
+  for (const part of added) fields.push(part);
   try {
     answer.head({ status, reason, fields, length });
   } catch {

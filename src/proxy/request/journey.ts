@@ -1,12 +1,15 @@
 /** The journey of a request: the pin it carries, and what becomes of it with the answer. */
-import { cookieValue } from "../../decide/cookie.ts";
-import { endPin, type JourneyPin, readPin, signPin, slidePin, startPin } from "../../decide/pin.ts";
-import type { RequestView } from "../../decide/sources.ts";
+import { cookieValues } from "../../decide/cookie.ts";
+import { endPin, type JourneyPin, type PinFault, signPin, slidePin, startPin } from "../../decide/pin.ts";
+import { fieldValue, type RequestView } from "../../decide/sources.ts";
 import type { CompiledCutover, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
 import type { Decided } from "../witness.ts";
 
-/** @returns the valid pin in the request's cookie; one that is tampered with, foreign or expired counts as none */
+/**
+ * @returns the first valid pin among the request's cookies of the name: others may have set namesakes; one that is
+ * tampered with, foreign or expired counts as none
+ */
 export function pinOf(
   exchange: Recorded,
   cutover: CompiledCutover,
@@ -14,11 +17,13 @@ export function pinOf(
 ): JourneyPin | undefined {
   const { journey } = cutover;
   if (journey === undefined) return undefined;
-  const text = cookieValue(view.fields, view.fieldNames, journey.cookie);
-  if (text === undefined) return undefined;
-  const reading = readPin(journey.secrets(), cutover.name, text, secondsNow(exchange));
-  if (reading.valid) return reading.pin;
-  recordNotice(exchange, { kind: "ignored_pin", fault: reading.fault });
+  let fault: PinFault | undefined;
+  for (const text of cookieValues(view.fields, view.fieldNames, journey.cookie)) {
+    const reading = journey.pins.read(text, secondsNow(exchange));
+    if (reading.valid) return reading.pin;
+    fault ??= reading.fault;
+  }
+  if (fault !== undefined) recordNotice(exchange, { kind: "ignored_pin", fault });
   return undefined;
 }
 
@@ -70,7 +75,7 @@ export function journeyFields(
 
 /** @returns the field that gives the client the pin, flat; none where nothing can sign it */
 function setCookie(
-  { inbound }: Recorded,
+  exchange: Recorded,
   { name, journey }: CompiledCutover,
   pin: JourneyPin,
   nowSeconds: number,
@@ -79,11 +84,22 @@ function setCookie(
   if (journey === undefined || secret === undefined) return [];
   const value = signPin(secret, name, pin);
   const maxAge = Math.max(0, pin.expiresAt - nowSeconds);
-  const secure = inbound.head.peer.encrypted ? "; Secure" : "";
+  const isSecure = journey.secure || isEncrypted(exchange);
+  // Browsers drop a cookie that is for all sites and not Secure: as one for its own site it is of use yet.
+  const sameSite = journey.crossSite && isSecure ? "None" : "Lax";
   return [
     "Set-Cookie",
-    `${journey.cookie}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure}`,
+    `${journey.cookie}=${value}${journey.attributes}; Max-Age=${maxAge}; HttpOnly; SameSite=${sameSite}${isSecure ? "; Secure" : ""}`,
   ];
+}
+
+/** Whether the client speaks TLS, to this proxy or by the word of a trusted one. */
+function isEncrypted({ context, inbound }: Recorded): boolean {
+  const { fields, peer } = inbound.head;
+  if (peer.encrypted) return true;
+  if (!context.table.trusts(peer.address)) return false;
+  const proto = fieldValue(fields, context.fieldNames.of(fields), "x-forwarded-proto") ?? "";
+  return /^[\t ]*https[\t ]*(?:,|$)/i.test(proto);
 }
 
 function secondsNow({ context }: Recorded): number {

@@ -134,9 +134,16 @@ describe("an expression and several sources", () => {
 
 describe("withoutCookies", () => {
   test("cuts the named cookies and leaves the other bytes as they were", () => {
-    expect(withoutCookies('a=1;  j=x; b="2"', ["j"])).toBe('a=1; b="2"');
-    expect(withoutCookies("j=x", ["j"])).toBe("");
-    expect(withoutCookies("j=x; a=1; j=y", ["j"])).toBe("a=1");
-    expect(withoutCookies("jj=1; xj=2", ["j"])).toBe("jj=1; xj=2");
+    const own = [{ name: "j", isOwn: () => true }];
+    expect(withoutCookies('a=1;  j=x; b="2"', own)).toBe('a=1; b="2"');
+    expect(withoutCookies("j=x", own)).toBe("");
+    expect(withoutCookies("j=x; a=1; j=y", own)).toBe("a=1");
+    expect(withoutCookies("jj=1; xj=2", own)).toBe("jj=1; xj=2");
+  });
+
+  test("leaves a namesake that is somebody else's", () => {
+    const own = [{ name: "j", isOwn: (value: string) => value === "mine" }];
+    expect(withoutCookies('j=theirs;  a=1; j=mine; j="mine" ; j=', own)).toBe("j=theirs;  a=1; j=");
+    expect(withoutCookies(" j=theirs", own)).toBe(" j=theirs");
   });
 });

@@ -225,6 +225,20 @@ describe.each(engineNames)("by %s", (engine) => {
   });
 });
 
+test("a namesake in a crumb before the journey's cookie hides it from nobody", async () => {
+  const { raw, proxy, session } = await start(ok, { state: { percentThousandths: 100_000 } });
+  const client = session();
+  const first = await send(client, { ":path": "/checkout", ":method": "POST", "x-shopper-id": "a" }, "{}")
+    .over;
+  const cookie = String(first.headers["set-cookie"]).split(";")[0] ?? "";
+  expect(cookie).toMatch(/^cutover_journey=1\.n\./);
+  proxy.set({ percentThousandths: 0 });
+  const crumbs = ["cutover_journey=theirs", "b=2", cookie];
+  await send(client, { ":path": "/cart/1", "x-shopper-id": "a", cookie: crumbs }).over;
+  expect(proxy.decisions).toEqual(["new bucket", "new journey"]);
+  expect(valueIn(raw.requests()[1], "cookie")).toEqual(["cutover_journey=theirs; b=2"]);
+});
+
 test("cookie crumbs are one field again (RFC 9113 §8.2.3), and the journey's cookie is Secure", async () => {
   const { raw, session } = await start(ok);
   const client = session();

@@ -180,6 +180,33 @@ describe("journeys", () => {
     expect(problemsOf(first("{ ttl: 4h }"))).toEqual([]);
   });
 
+  test.each([
+    ["{ cookie: __Host-j }", "journey.cookie: expected secure: always"],
+    ["{ cookie: __secure-j }", "journey.cookie: expected secure: always"],
+    ["{ cookie: __Host-j, secure: always, domain: shop.example }", "journey.cookie: expected no domain"],
+    ["{ sameSite: none }", "journey.sameSite: expected secure: always"],
+  ])("a cookie that every browser would drop is refused: %s", (journey, problem) => {
+    const problems = problemsOf(first(journey));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(problem);
+  });
+
+  test.each([
+    "{ cookie: __Host-j, secure: always }",
+    "{ cookie: __Secure-j, secure: always, domain: shop.example }",
+    "{ sameSite: none, secure: always }",
+    "{ sameSite: lax, domain: shop.example }",
+  ])("a cookie that browsers keep is fine: %s", (journey) => {
+    expect(problemsOf(first(journey))).toEqual([]);
+  });
+
+  test.each(["{ cookie: __Host-j }", "{ sameSite: none }"])(
+    "behind a trusted balancer that may speak https, so is %s",
+    (journey) => {
+      expect(problemsOf(`${first(journey)}trustedProxies: [10.0.0.0/8]\n`)).toEqual([]);
+    },
+  );
+
   test("a journey no route starts is a warning, a short secret too", () => {
     const text = withCutover("routes: [{ name: a, path: /a }]", "journey: { secret: abc }");
     expect(warningsOf(text)).toEqual([

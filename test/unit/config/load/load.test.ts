@@ -29,6 +29,8 @@ describe("loadConfig", () => {
     ]);
     expect(checkout?.journey).toEqual({
       cookie: "cutover_journey",
+      sameSite: "lax",
+      secure: "auto",
       ttl: 1_800_000,
       maxTtl: 14_400_000,
       secret: [],

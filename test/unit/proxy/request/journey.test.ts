@@ -184,3 +184,174 @@ describe("a journey cookie that does not count", () => {
     expect(fixture.counted).toEqual(["legacy ok"]);
   });
 });
+
+describe("of several cookies of the journey's name", () => {
+  const pinned = async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    const cookie = (await pass(fixture, "POST", "/checkout")) ?? "";
+    fixture.set({ percentThousandths: 0 });
+    return { fixture, cookie };
+  };
+  const namesake = "cutover_journey=theirs";
+  const foreign = `cutover_journey=${signPin("another proxy's", "checkout", {
+    id: "AbC_-0123xyz",
+    side: "legacy",
+    epoch: 0,
+    startedAt: 1_700_000_000,
+    expiresAt: 1_700_001_800,
+  })}`;
+
+  test.each([
+    ["a namesake before it in one field", (cookie: string) => [`${namesake}; ${cookie}`]],
+    [
+      "a namesake before it in a field of its own, as an HTTP/2 crumb is",
+      (cookie: string) => [namesake, cookie],
+    ],
+    ["a pin that another proxy has signed", (cookie: string) => [`${foreign}; a=1`, `b=2; ${cookie}`]],
+    ["a namesake behind it", (cookie: string) => [`${cookie}; ${namesake}`]],
+  ])("the first valid one counts, and the others go on: %s", async (_, cookies) => {
+    const { fixture, cookie } = await pinned();
+    const sent = cookies(cookie);
+    const fields = [...host, "X-Shopper-Id", "a", ...sent.flatMap((value) => ["Cookie", value])];
+    fixture.send({ method: "GET", target: "/cart/1", fields });
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    expect(fixture.counted.filter((what) => what.startsWith("pin"))).toEqual([]);
+    const seen = valuesOf(fixture.attempts.at(-1)?.request.fields ?? [], "cookie").join("; ");
+    expect(seen).not.toContain(cookie);
+    expect(seen).toBe(
+      sent
+        .join("; ")
+        .split("; ")
+        .filter((part) => part !== cookie)
+        .join("; "),
+    );
+  });
+
+  test("none that is valid is counted once", async () => {
+    const { fixture } = await pinned();
+    await pass(fixture, "GET", "/cart/1", `${namesake}; ${foreign}`);
+    expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+    expect(fixture.counted.filter((what) => what.startsWith("pin"))).toEqual(["pin checkout malformed"]);
+  });
+
+  test("an inner proxy of the same cookie name keeps its own, also where no cutover matches and the pin has expired", async () => {
+    const { fixture, cookie } = await pinned();
+    fixture.time.ms += 5 * 3_600_000;
+    fixture.send({ method: "GET", target: "/about", fields: withCookie(`${foreign}; ${cookie}`) });
+    expect(valuesOf(fixture.attempts.at(-1)?.request.fields ?? [], "cookie")).toEqual([foreign]);
+  });
+});
+
+describe("an answer that is given a journey's cookie", () => {
+  /** @returns the values of a field of the answer to a request that starts or goes on with a journey */
+  async function answerOf(fields: readonly string[], named: string, method = "GET", cookie?: string) {
+    const fixture = createFixture({
+      cutover: {
+        routes: [
+          { name: "start", path: "/start", journey: "start" },
+          { name: "cart", path: "/cart/*" },
+        ],
+      },
+    });
+    const target = cookie === undefined ? "/start" : "/cart/1";
+    const client = fixture.send({ method, target, fields: withCookie(cookie ?? "a=1") });
+    await turn();
+    answer(fixture.attempts.at(-1), 200, fields);
+    return valuesOf(client.heads.at(-1)?.fields ?? [], named);
+  }
+
+  test.each([
+    [[], "private"],
+    [["Cache-Control", "public, max-age=600, s-maxage=900"], "private, max-age=600"],
+    [["Cache-Control", "Public", "cache-control", 'max-age=60, S-MaxAge="9"'], "private, max-age=60"],
+    [
+      ["Cache-Control", 'no-cache="Set-Cookie, public", max-age=60'],
+      'private, no-cache="Set-Cookie, public", max-age=60',
+    ],
+    [["Cache-Control", 'private="Set-Cookie", max-age=60'], "private, max-age=60"],
+    [["Cache-Control", "no-store"], "no-store"],
+    [["Cache-Control", "max-age=5, private"], "max-age=5, private"],
+    [
+      ["CDN-Cache-Control", "max-age=600", "Surrogate-Control", "max-age=5", "Cache-Control", "no-store"],
+      "no-store",
+    ],
+  ])(
+    "is for its shopper alone, so that no cache between gives Ana's pin to Bob: %s",
+    async (fields, expected) => {
+      expect(await answerOf(fields, "cache-control")).toEqual([expected]);
+      for (const targeted of ["cdn-cache-control", "surrogate-control"]) {
+        expect(await answerOf(fields, targeted)).toEqual([]);
+      }
+    },
+  );
+
+  test("is left as it is to a POST that no cache keeps, and is not to one that says it may be kept", async () => {
+    expect(await answerOf([], "cache-control", "POST")).toEqual([]);
+    expect(await answerOf(["Expires", "Thu, 01 Jan 2026 00:00:00 GMT"], "cache-control", "POST")).toEqual([
+      "private",
+    ]);
+    expect(await answerOf(["Cache-Control", "public, max-age=9"], "cache-control", "POST")).toEqual([
+      "private, max-age=9",
+    ]);
+  });
+
+  test("is left as it is where no cookie is added", async () => {
+    const kept = ["Cache-Control", "public, s-maxage=9", "CDN-Cache-Control", "max-age=9"];
+    expect(await answerOf(kept, "cache-control", "GET", "a=1")).toEqual(["public, s-maxage=9"]);
+    expect(await answerOf(kept, "cdn-cache-control", "GET", "a=1")).toEqual(["max-age=9"]);
+  });
+});
+
+describe("what a browser is told of the cookie", () => {
+  /** @returns the attributes of a new journey's cookie */
+  async function attributes(
+    journey: Readonly<Record<string, unknown>>,
+    {
+      fields = [],
+      encrypted = false,
+      trusted = true,
+    }: { fields?: readonly string[]; encrypted?: boolean; trusted?: boolean } = {},
+  ) {
+    const fixture = createFixture({
+      cutover: { journey: { cookie: "cutover_journey", secret: "s3cret", ...journey } },
+      trusts: () => trusted,
+    });
+    const peer = { address: "192.0.2.7", encrypted };
+    const client = fixture.send(
+      { method: "POST", target: "/checkout", fields: [...withCookie("a=1"), ...fields], peer },
+      "{}",
+    );
+    await turn();
+    await turn();
+    answer(fixture.attempts.at(-1), 200);
+    const [cookie = ""] = valuesOf(client.heads.at(-1)?.fields ?? [], "set-cookie");
+    return cookie.slice(cookie.indexOf(";") + 2);
+  }
+  const plain = "Path=/; Max-Age=1800; HttpOnly; SameSite=Lax";
+  const https = ["X-Forwarded-Proto", "https"];
+
+  test("is nothing new where nothing is configured", async () => {
+    expect(await attributes({})).toBe(plain);
+    expect(await attributes({}, { encrypted: true })).toBe(`${plain}; Secure`);
+  });
+
+  test("says Secure behind a balancer that ends TLS, where that is trusted", async () => {
+    expect(await attributes({}, { fields: https })).toBe(`${plain}; Secure`);
+    expect(await attributes({}, { fields: ["x-forwarded-proto", "HTTPS, http"] })).toBe(`${plain}; Secure`);
+    expect(await attributes({}, { fields: ["X-Forwarded-Proto", "http", ...https] })).toBe(plain);
+    expect(await attributes({}, { fields: https, trusted: false })).toBe(plain);
+    expect(await attributes({ secure: "always" })).toBe(`${plain}; Secure`);
+  });
+
+  test("lets it come along with the cross-site POST of a 3-D Secure return", async () => {
+    expect(await attributes({ sameSite: "none", secure: "always" })).toBe(
+      "Path=/; Max-Age=1800; HttpOnly; SameSite=None; Secure",
+    );
+    // Without Secure a browser would drop it whole.
+    expect(await attributes({ sameSite: "none" })).toBe(plain);
+  });
+
+  test("says the domain that is configured, and is taken back under it", async () => {
+    expect(await attributes({ domain: "shop.example" })).toBe(`Domain=shop.example; ${plain}`);
+  });
+});
