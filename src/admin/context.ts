@@ -29,8 +29,9 @@ interface CutoverSides {
 
 export interface AdminOptions {
   readonly store: Store;
-  /** Rolls back and holds on this instance alone, too. */
-  readonly follower: Following & LocalWrites;
+  readonly follower: Following;
+  /** Rolls back and holds on this instance alone. */
+  readonly local: LocalWrites;
   /** Every configured cutover by name, in the order of the configuration. */
   readonly cutovers: Readonly<Record<string, CutoverSides>>;
   readonly auth: AuthConfig;

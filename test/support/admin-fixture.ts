@@ -56,6 +56,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
   const server = await createAdminServer({
     store,
     follower,
+    local: follower,
     cutovers: Object.fromEntries(
       names.map((name) => [name, { legacy: "social-shop", new: "marketplace", approval }]),
     ),

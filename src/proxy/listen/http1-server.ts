@@ -10,7 +10,7 @@ import { hasLongTarget } from "../request/target.ts";
 import type { ClientConnection, ClientConnections } from "./connections.ts";
 import { createUncorking, inboundOf } from "./http1.ts";
 import { createPipelining, type Pipelined, type Pipelining } from "./pipelining.ts";
-import { createUpgrades } from "./websocket.ts";
+import { createUpgrades, isHandshake } from "./websocket.ts";
 
 /** Bytes of a request head (431 above it). */
 const maxHeadBytes = 16_384;
@@ -34,7 +34,10 @@ interface Http1ServerOptions {
 /** @returns a server that need not listen itself: it takes a connection by its event `connection` */
 export function createHttp1Server(options: Http1ServerOptions): Server {
   const { connections, headTimeoutMs, idleTimeoutMs } = options;
-  const server = createServer({
+  const settings = {
+    // From Node 24.9 on, which reads the body of a request that asks for another protocol itself: what is no handshake
+    // never leaves the parser there. Before, the listener for upgrades gives it back (websocket.ts).
+    shouldUpgradeCallback: isHandshake,
     maxHeaderSize: maxHeadBytes,
     headersTimeout: headTimeoutMs,
     // Bodies have their own limits: the upstream's idle and total timeouts.
@@ -45,7 +48,8 @@ export function createHttp1Server(options: Http1ServerOptions): Server {
     insecureHTTPParser: false,
     // Host is checked by the exchange, with an answer of the same form as every other refusal.
     requireHostHeader: false,
-  });
+  };
+  const server = createServer(settings);
   // node:http would leave out what comes behind the thousandth field, unsaid; the size of the head bounds them.
   server.maxHeadersCount = 0;
   server.on("connection", (socket) => {

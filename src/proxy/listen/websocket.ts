@@ -65,7 +65,7 @@ function wakeAnswer(this: Socket): void {
 }
 
 /** Whether the request is a handshake that can be relayed; one with a body or of HTTP/1.0 is none (RFC 6455 §4.1). */
-function isHandshake({ method, httpVersionMinor, headers }: IncomingMessage): boolean {
+export function isHandshake({ method, httpVersionMinor, headers }: IncomingMessage): boolean {
   const hasBody = headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
   const protocols = (headers.upgrade ?? "").toLowerCase().split(",");
   return (

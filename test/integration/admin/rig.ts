@@ -106,6 +106,7 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
   const options: AdminOptions = {
     store,
     follower,
+    local: follower,
     cutovers,
     auth: "none",
     metrics: {

@@ -28,8 +28,10 @@ const leftOut: readonly (readonly [string, readonly string[]])[] = [
   ["a colon in a name", [...pseudo, "transfer-encoding: chunked", "x"]],
   ["a space in a name", [...pseudo, "transfer-encoding ", "chunked"]],
   ["an empty name", [...pseudo, "", "x"]],
-  ["a length with a space", [...pseudo, "content-length", " 3"]],
 ];
+
+/** nghttp2 of Node 20 to 24 leaves the field out, that of Node 26 refuses the request: the upstream is as safe. */
+const eitherWay = ["a length with a space", [...pseudo, "content-length", " 3"]] as const;
 
 const refused: readonly (readonly [string, readonly string[]])[] = [
   ["a name in capitals", [...pseudo, "Transfer-Encoding", "chunked"]],
@@ -103,5 +105,14 @@ describe.each(engineNames)("by %s", (engine) => {
     expect(request?.framing).toBe("chunked");
     expect(request?.fields.join("\n")).not.toMatch(/x-a|content-length/i);
     expect(proxy.counted).toEqual(["none ok", "none ok"]);
+  });
+
+  test(`left out, or the request refused: ${eitherWay[0]}`, async () => {
+    const { raw } = await send(eitherWay[1]);
+    const [request] = raw.requests().filter(({ body }) => body.length > 0);
+    if (request === undefined) return expect(raw.requests().length).toBeLessThanOrEqual(1);
+    expect(request.framing).toBe("chunked");
+    expect(request.fields.join("\n")).not.toMatch(/content-length/i);
+    expect(request.body.toString()).toBe("GET");
   });
 });
