@@ -93,6 +93,8 @@ const route = block({
   methods: z.array(value.method).min(1).optional(),
   journey: z.enum(["start", "end"]).optional(),
   payment: z.boolean().default(false),
+  /** Whether answers tell of orders made; without it, where journeys start or end and on payments. */
+  learns: z.boolean().optional(),
   /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
   unknown: z.enum(["bucket", "retry"]).default("bucket"),
 });

@@ -109,6 +109,41 @@ function accept<Value>(
   return undefined;
 }
 
+/** Where paths name one thing: a pattern up to and with its parameter. */
+export interface NamedPlace {
+  /** What comes before the parameter; `undefined` for another parameter. */
+  readonly before: readonly (string | undefined)[];
+  /** What other patterns have in the parameter's place. */
+  readonly others: ReadonlySet<string>;
+}
+
+/** @returns the places of the parameters `names` in the patterns */
+export function compilePlaces(patterns: readonly PathPattern[], names: ReadonlySet<string>): NamedPlace[] {
+  const texts = patterns.map(({ segments }) =>
+    segments.map((segment) => (segment.kind === "param" ? undefined : segment.text)),
+  );
+  return patterns.flatMap(({ segments }) =>
+    segments.flatMap((segment, at) => {
+      if (segment.kind !== "param" || !names.has(segment.name)) return [];
+      const before = segments.slice(0, at).map((one) => (one.kind === "param" ? undefined : one.text));
+      const beside = texts.filter((text) => before.every((one, i) => text.length > i && text[i] === one));
+      return [{ before, others: new Set(beside.flatMap((text) => text[at] ?? [])) }];
+    }),
+  );
+}
+
+/** @returns the parameter's bytes where the path begins like one of the places */
+export function placedIn(places: readonly NamedPlace[], path: string): string | undefined {
+  const [, ...segments] = path.split("/");
+  for (const { before, others } of places) {
+    const found = segments[before.length];
+    if (found === undefined || found === "" || others.has(found)) continue;
+    if (before.every((text, i) => text === segments[i] || (text === undefined && segments[i] !== "")))
+      return found;
+  }
+  return undefined;
+}
+
 /**
  * Whether servers behind the proxy may read the path as another one: dot segments (RFC 3986 §5.2.4), encoded
  * slashes, dots or backslashes, raw backslashes. Such a path could be routed here by one rule and served there

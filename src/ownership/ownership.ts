@@ -72,10 +72,10 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   options.watch?.(remember);
 
   return {
-    find(cutover, keys) {
+    find(cutover, keys, claims = true) {
       const known = keys.map((key) => key.side ?? recall(cutover, key));
-      // Keys that are claimed by use need no question of their own: the claim tells. Not while their absence may lie.
-      const isAnswered = keys.every(({ claimed }, i) => claimed || known[i] !== undefined);
+      // Keys that will be claimed need no question of their own: the claim tells. Not while their absence may lie.
+      const isAnswered = keys.every(({ claimed }, i) => (claims && claimed) || known[i] !== undefined);
       if (isAnswered && (!known.includes(undefined) || !asking.trouble.isNow())) {
         return found(counts, cutover, keys, known, false);
       }

@@ -37,9 +37,10 @@ export interface Ownership {
   /**
    * By form, then from memory, then from the store.
    *
+   * @param claims whether what can be claimed will be, as it is without it: the claim then tells the owner
    * @returns at once when the store need not be asked; never rejects
    */
-  find(cutover: string, keys: readonly OwnerKey[]): Found | Promise<Found>;
+  find(cutover: string, keys: readonly OwnerKey[], claims?: boolean): Found | Promise<Found>;
   /**
    * Claims the claimable keys for the side before a byte is forwarded, atomically across instances. Never rejects.
    *

@@ -20,9 +20,9 @@ import type { TunnelEnd } from "./relay/tunnel.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
-import { gather } from "./request/gather.ts";
+import { gather, learns } from "./request/gather.ts";
 import { journeyFields } from "./request/journey.ts";
-import { learning, learns } from "./request/learn.ts";
+import { learning } from "./request/learn.ts";
 import { lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute, Destination } from "./routes.ts";
 import {
@@ -196,8 +196,8 @@ function send(exchange: Exchange, { way, total }: Destination): void {
   const request = forwardRequest(context, arrival, exchange.requestId, content);
   const { method, framing } = inbound.head;
   let taps = noTaps;
-  if (route !== undefined && by !== undefined && learns(route.cutover, method)) {
-    taps = [learning(exchange, route.cutover, by)];
+  if (route !== undefined && by !== undefined && learns(route, method)) {
+    taps = [learning(exchange, arrival, route.cutover, by)];
     // A body that is still under way breaks off with the client.
     exchange.lingers = Buffer.isBuffer(content) || framing.kind === "none";
   }

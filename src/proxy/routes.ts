@@ -9,7 +9,7 @@ import type { Source } from "../config/values/source.ts";
 import { saltPrefix } from "../decide/bucket.ts";
 import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
-import { compileRoutes, type Router } from "../decide/route.ts";
+import { compilePlaces, compileRoutes, type NamedPlace, type Router } from "../decide/route.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
 import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
@@ -39,6 +39,8 @@ export interface CompiledJourney {
 export interface CompiledOwner {
   readonly key: readonly Source[];
   readonly learn: readonly Source[] | undefined;
+  /** Where a Location names such a key. */
+  readonly places: readonly NamedPlace[];
   readonly ttlMs: number;
   /** Forms of keys that tell their side. */
   readonly patterns: readonly { readonly pattern: RegExp; readonly side: Side }[];
@@ -74,6 +76,8 @@ export type WitnessesOf = (route: WitnessedRoute | undefined) => readonly Witnes
 export interface CompiledRoute extends WitnessedRoute {
   /** What a request does whose owner cannot be learned in time. */
   readonly unknown: RouteConfig["unknown"];
+  /** To which methods the answers tell of orders made. */
+  readonly learns: "none" | "unsafe" | "any";
   /** Whether a source of the shopper or of an owner is in the JSON body, so that it must be buffered. */
   readonly buffersBody: boolean;
   readonly witnesses: Witnesses;
@@ -123,7 +127,7 @@ export function compileTable(
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
       journey: compileJourney(declared, name, () => secrets.of(name)),
-      owners: declared.owners.map(({ key, learn, ttl, patterns }) => ({ key, learn, ttlMs: ttl, patterns })),
+      owners: compileOwners(declared),
       force: declared.force && {
         header: declared.force.header,
         hashes: new Set(declared.force.secrets),
@@ -174,13 +178,29 @@ function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
 
 function compileRoute(
   cutover: CompiledCutover,
-  { name, journey, unknown, payment }: RouteConfig,
+  route: RouteConfig,
   buffersBody: boolean,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
+  const { name, journey, unknown, payment } = route;
+  const learns = cutover.owners.some(({ learn }) => learn !== undefined) ? learningMethods(route) : "none";
   const finishes = cutover.countsOrders && finishesOrders({ journey, payment });
   const witnesses = compileWitnesses(witnessesOf({ cutover, name, journey, finishes }));
-  return { cutover, name, journey, finishes, unknown, buffersBody, witnesses };
+  return { cutover, name, journey, finishes, unknown, learns, buffersBody, witnesses };
+}
+
+function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {
+  const patterns = routes.map(({ path }) => path);
+  return owners.map(({ key, learn, ttl, patterns: forms }) => {
+    const params = new Set(key.flatMap(({ kind, name }) => (kind === "param" ? name : [])));
+    return { key, learn, places: compilePlaces(patterns, params), ttlMs: ttl, patterns: forms };
+  });
+}
+
+/** The methods of a route whose answers tell of orders made: those that may make something, where no other is asked for. */
+function learningMethods({ journey, payment, learns }: RouteConfig): CompiledRoute["learns"] {
+  if (learns ?? (payment || journey !== undefined)) return learns ? "any" : "unsafe";
+  return "none";
 }
 
 function compileJourney(

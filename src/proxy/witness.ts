@@ -31,6 +31,8 @@ export interface Decided {
   readonly pin: JourneyPin | undefined;
   /** Those it carries: each has an owner or may have, so that a request with one never changes sides again. */
   readonly keys: readonly OwnerKey[];
+  /** All that may be a key in it, where its answer tells of orders made. */
+  readonly named: ReadonlySet<string>;
   /** The shopper, where its journey is in the store rather than in a cookie. */
   readonly cookieless: string | undefined;
   /** The id of the journey that this request has begun in the store. */

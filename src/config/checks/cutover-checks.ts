@@ -8,6 +8,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...sides(cutover),
     ...routeNames(cutover),
     ...ownerParams(cutover),
+    ...learnedNowhere(cutover),
     ...journeyRoutes(cutover),
     ...journeyTimes(cutover),
     ...forceHeader(cutover),
@@ -23,6 +24,7 @@ export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
     ...shortSecrets(cutover),
     ...looseForms(cutover),
     ...shortClaims(cutover),
+    ...idleLocations(cutover),
     ...vainRetries(cutover),
   ];
 }
@@ -54,6 +56,31 @@ function ownerParams({ owners, routes }: CutoverDraft): Finding[] {
     .flatMap(({ keys, learns }) => [...keys, ...learns])
     .filter(({ value }) => value.kind === "param" && !routes.some((route) => hasParam(route, value.name)))
     .map(({ path }) => wrong(path, "expected a parameter that a route of this cutover has"));
+}
+
+/** Owners that are learned from answers, where no route's answer tells of any. */
+function learnedNowhere({ owners, routes }: CutoverDraft): Finding[] {
+  if (routes.length === 0 || routes.some((route) => route.learns)) return [];
+  return owners
+    .filter(({ learned }) => learned)
+    .map(({ at }) => {
+      const message =
+        "expected a route that learns: one with journey: start, journey: end, payment: true or learns: true";
+      return wrong([...at, "learn"], message);
+    });
+}
+
+/** A Location is only told from other places by the parameter that names the order in a route's path. */
+function idleLocations({ owners }: CutoverDraft): Finding[] {
+  return owners
+    .filter(({ keys }) => !keys.some(({ value }) => value.kind === "param"))
+    .flatMap(({ learns }) => learns)
+    .filter(({ value: { kind, name, pattern } }) => {
+      return kind === "header" && name === "location" && pattern === undefined;
+    })
+    .map(({ path }) =>
+      unwise(path, "nothing is learned from a Location where no param: key names the order in a path"),
+    );
 }
 
 function journeyRoutes({ journey, routes }: CutoverDraft): Finding[] {

@@ -32,10 +32,13 @@ export interface RouteDraft {
   readonly methods: readonly string[] | "all";
   readonly journey: RouteConfig["journey"];
   readonly payment: boolean;
+  /** Whether answers tell of orders made. */
+  readonly learns: boolean;
   readonly unknown: RouteConfig["unknown"] | undefined;
 }
 
 interface OwnerDraft {
+  readonly at: Path;
   readonly keys: readonly Located<Source>[];
   readonly learns: readonly Located<Source>[];
   /** Learned, right or wrong as `learns` may be: it is not claimed by use. */
@@ -137,13 +140,17 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
 function routeDraft(at: Path, root: unknown): RouteDraft {
   const { shape } = parts.route;
   const methods = valueAt(root, ["methods"]);
+  const journey = read(shape.journey, valueAt(root, ["journey"]));
+  const payment = read(shape.payment, valueAt(root, ["payment"])) ?? false;
+  const learns = read(shape.learns, valueAt(root, ["learns"]));
   return {
     at,
     name: read(shape.name, valueAt(root, ["name"])),
     path: read(shape.path, valueAt(root, ["path"])),
     methods: methods === undefined ? "all" : (read(shape.methods, methods) ?? []),
-    journey: read(shape.journey, valueAt(root, ["journey"])),
-    payment: read(shape.payment, valueAt(root, ["payment"])) ?? false,
+    journey,
+    payment,
+    learns: learns ?? (payment || journey !== undefined),
     unknown: read(shape.unknown, valueAt(root, ["unknown"])),
   };
 }
@@ -151,6 +158,7 @@ function routeDraft(at: Path, root: unknown): RouteDraft {
 function ownerDraft(at: Path, root: unknown): OwnerDraft {
   const { pattern } = parts.pattern.shape;
   return {
+    at,
     keys: sources([...at, "key"], valueAt(root, ["key"])),
     learns: sources([...at, "learn"], valueAt(root, ["learn"])),
     learned: valueAt(root, ["learn"]) !== undefined,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { bucketOf } from "../../decide/bucket.ts";
 import { decide } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import { fieldValue, type RequestView, readFirst } from "../../decide/sources.ts";
+import { fieldValue, type RequestView, readFirst, readSource } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
@@ -23,6 +23,10 @@ export interface Gathered {
   readonly bucket: number | undefined;
   /** In the order of the configuration. */
   readonly keys: readonly OwnerKey[];
+  /** All that may be a key in it, where its answer tells of orders made. */
+  readonly named: ReadonlySet<string>;
+  /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
+  readonly claims: boolean;
   /** The shopper, where its client keeps no cookies and its journey may be in the store. */
   readonly cookieless: string | undefined;
 }
@@ -60,6 +64,8 @@ export function gather(
     forced: forcedIn(cutover, view),
     bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper),
     keys: ownerKeysIn(exchange, cutover, view),
+    named: learns(route, head.method) ? namedIn(cutover, view) : nothingNamed,
+    claims: !safeMethods.has(head.method),
     cookieless: keepsNone ? shopper : undefined,
   };
 }
@@ -91,6 +97,28 @@ function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: Request
   return keys;
 }
 
+const nothingNamed: ReadonlySet<string> = new Set();
+
+/** @returns what each source of each key has: a request that names two orders may mean the second */
+function namedIn(cutover: CompiledCutover, view: RequestView): ReadonlySet<string> {
+  const named = new Set<string>();
+  for (const owner of cutover.owners) {
+    for (const source of owner.key) {
+      const value = readSource(source, view);
+      if (value !== undefined) named.add(value);
+    }
+  }
+  return named;
+}
+
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether answers to this method tell of orders made. */
+export function learns({ learns: from }: CompiledRoute, method: string): boolean {
+  if (from === "none") return false;
+  return !safeMethods.has(method) || (from === "any" && method === "GET");
+}
+
 /** A key with what its form tells of its owner. */
 export function ownerKey({ patterns, learn, ttlMs }: CompiledOwner, key: string): OwnerKey {
   const plain = { key, ttlMs, claimed: learn === undefined };
@@ -108,7 +136,7 @@ export function ownerKey({ patterns, learn, ttlMs }: CompiledOwner, key: string)
  */
 export function decideBy(
   following: Following,
-  { route, pin, forced, bucket, keys, cookieless }: Gathered,
+  { route, pin, forced, bucket, keys, named, cookieless }: Gathered,
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
@@ -117,7 +145,7 @@ export function decideBy(
   const journey = pin ?? stored;
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
   const decision = decide(state, { owner, journey, forced, bucket, stale });
-  return { decision, state, bucket, pin: journey, keys, cookieless, begun: undefined };
+  return { decision, state, bucket, pin: journey, keys, named, cookieless, begun: undefined };
 }
 
 export function stateInForce(following: Following, { cutover }: CompiledRoute): CutoverState {

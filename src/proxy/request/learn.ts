@@ -2,11 +2,12 @@
  * Learns which side made an order: the keys in a response are recorded as owned by the side that answered,
  * before the client is told of them, so that no request that names the order can come too early.
  *
- * What the request itself names was made before: where its form tells the side there is nothing to learn of it.
+ * What the request itself names is never learned: it was made before, or somebody would like to have it.
  *
- * Looked at are 2xx and 3xx answers to methods that may make something. A JSON body is buffered up to 64 KiB
- * for it; a larger one goes on and gives no key.
+ * Looked at are 2xx and 3xx answers on the routes that learn. A JSON body is buffered up to 64 KiB for it; a larger one
+ * goes on and gives no key. A Location counts where it leads to this host and names the order as a route's path does.
  */
+import { placedIn } from "../../decide/route.ts";
 import { fieldValue, type RequestView, readSource } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Tap } from "../relay/relay.ts";
@@ -14,34 +15,29 @@ import type { CompiledCutover } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
 import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
 import type { Decided } from "../witness.ts";
+import type { Arrival } from "./arrival.ts";
 import { bodyJson, bufferLimit } from "./buffered-body.ts";
 import { longestKey, ownerKey } from "./gather.ts";
-
-const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/** Whether responses to this method are looked at. */
-export function learns(cutover: CompiledCutover, method: string): boolean {
-  return !safeMethods.has(method) && cutover.owners.some((owner) => owner.learn !== undefined);
-}
+import { pathOfLocation } from "./target.ts";
 
 interface Answered {
   readonly head: ResponseHead;
   readonly names: readonly string[];
 }
 
-/**
- * A tap that passes an answer on once the keys in it are recorded.
- *
- * @param by what the request was decided by; its keys are those that it names itself
- */
-export function learning(exchange: Recorded, cutover: CompiledCutover, by: Decided): Tap {
-  return (sink, resume) => learningSink(exchange, cutover, by, sink, resume);
+/** What was asked: where a Location begins from. */
+type Asked = Pick<Arrival, "host" | "target">;
+
+/** A tap that passes an answer on once the keys in it are recorded. @param by what the request was decided by */
+export function learning(exchange: Recorded, asked: Asked, cutover: CompiledCutover, by: Decided): Tap {
+  return (sink, resume) => learningSink(exchange, asked, cutover, by, sink, resume);
 }
 
 function learningSink(
   exchange: Recorded,
+  asked: Asked,
   cutover: CompiledCutover,
-  { decision: { side }, keys: named }: Decided,
+  { decision: { side }, named }: Decided,
   sink: ResponseSink,
   resume: () => void,
 ): ResponseSink {
@@ -64,8 +60,8 @@ function learningSink(
     else if (wanted) resume();
   };
   const record = (response: Answered, content: Buffer | undefined) => {
-    const keys = learnedKeys(exchange, cutover, response, content).filter(
-      ({ key, side: told }) => told === undefined || !named.some((one) => !one.claimed && one.key === key),
+    const keys = learnedKeys(exchange, asked, cutover, response, content).filter(
+      ({ key }) => !named.has(key),
     );
     if (keys.length === 0) return release();
     mode = "recording";
@@ -109,6 +105,7 @@ function isJson({ head, names }: Answered): boolean {
 
 function learnedKeys(
   exchange: Recorded,
+  { host, target }: Asked,
   cutover: CompiledCutover,
   { head, names }: Answered,
   content: Buffer | undefined,
@@ -124,20 +121,16 @@ function learnedKeys(
   const keys = new Map<string, OwnerKey>();
   for (const owner of cutover.owners) {
     for (const source of owner.learn ?? []) {
-      const value = readSource(source, view);
-      const isLocation =
-        source.kind === "header" && source.name === "location" && source.pattern === undefined;
-      const key = value !== undefined && isLocation ? lastSegment(value) : value;
+      let key = readSource(source, view);
+      if (source.kind === "header" && source.name === "location") {
+        const path = pathOfLocation(fieldValue(head.fields, names, "location") ?? "", host, target.path);
+        if (path === undefined) continue;
+        if (source.pattern === undefined) key = placedIn(owner.places, path);
+      }
       if (key === undefined) continue;
       if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
       else keys.set(key, ownerKey(owner, key));
     }
   }
   return [...keys.values()];
-}
-
-/** The last non-empty segment of a Location's path. */
-function lastSegment(location: string): string | undefined {
-  const path = location.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, "").replace(/[?#].*$/s, "");
-  return path.split("/").findLast((segment) => segment !== "");
 }

@@ -37,7 +37,7 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   if (keys.length === 0 && cookieless === undefined)
     return decideBy(following, gathered, undefined, undefined);
   const { name, journey } = route.cutover;
-  const owners = keys.length === 0 ? nothing : ownership.find(name, keys);
+  const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
   const differs = mayDiffer(context, gathered);
   const isAsked = cookieless !== undefined && journey !== undefined && differs && route.journey !== "start";
   const pin = isAsked ? pins.find(name, cookieless, journey.life.maxTtl) : undefined;
@@ -99,7 +99,7 @@ function claim(
   { owners, pin }: Known,
   decided: Decided,
 ): MaybeDecided | Promise<MaybeDecided> {
-  if (!owners.claimable) return decided;
+  if (!owners.claimable || !gathered.claims) return decided;
   const must = mustKnow(gathered, decided);
   const { name } = gathered.route.cutover;
   return ownership

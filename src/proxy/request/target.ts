@@ -54,6 +54,30 @@ export function parseTarget(method: string, target: string): Target | Refusal {
   return { forwarded: origin, path, query, authority };
 }
 
+const reference = /^(?:https?:)?(?:\/\/([^/?#]*))?([^?#]*)/i;
+
+/**
+ * @param location as an answer has it (RFC 9110 §10.2.2)
+ * @param host the authority that the request was for
+ * @param path the request's, which a relative reference begins from (RFC 3986 §5.2)
+ * @returns the path it leads to; `undefined` when that is on another host, or may be read as another path
+ */
+export function pathOfLocation(location: string, host: string, path: string): string | undefined {
+  if (!clean.test(location)) return undefined;
+  const [, authority, to = ""] = reference.exec(location) ?? [];
+  if (authority !== undefined && (!soundHost.test(authority) || hostName(authority) !== hostName(host)))
+    return undefined;
+  // `https:orders/7` and `mailto:x` alike: what has a scheme and no authority is nothing to rely on.
+  if (authority === undefined && /^[^/?#]*:/.test(location)) return undefined;
+  const isWhole = to.startsWith("/") || authority !== undefined;
+  const whole = isWhole ? to : `${path.slice(0, path.lastIndexOf("/") + 1)}${to}`;
+  return isAmbiguousPath(whole) ? undefined : whole;
+}
+
+function hostName(authority: string): string {
+  return authority.replace(/:\d*$/, "").toLowerCase();
+}
+
 export function isRefusal(value: Target | Refusal): value is Refusal {
   return "status" in value;
 }

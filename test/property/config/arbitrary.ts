@@ -96,6 +96,7 @@ const route = fc.record({
   methods: maybe(fc.subarray(["GET", "POST", "PUT", "M-SEARCH"], { minLength: 1 })),
   journey: maybe(fc.constantFrom("start", "end")),
   payment: maybe(fc.boolean()),
+  learns: maybe(fc.boolean()),
   unknown: maybe(fc.constantFrom("bucket", "retry")),
   ending: fc.constantFrom("", "/*", "/:id", "/:id/pay"),
 });
@@ -171,6 +172,8 @@ export const validConfig = fc
                   name: `r${index}`,
                   path: `/c${place}/r${index}${ending}`,
                   journey: journey && fields.journey,
+                  // What is learned has to be learned somewhere.
+                  learns: index === 0 && other.owners?.some((one) => "learn" in one) ? true : fields.learns,
                 }),
               ),
             }),

@@ -95,6 +95,7 @@ test("a 2xx finishes the orders that the request names, and no request that is n
     bucket: undefined,
     pin: undefined,
     keys,
+    named: new Set(),
     cookieless: undefined,
     begun: undefined,
   };

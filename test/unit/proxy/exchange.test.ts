@@ -333,7 +333,7 @@ describe("owners", () => {
     });
     const client = fixture.send({ method: "POST", target: "/checkout", fields: shopper("a") }, "{}");
     await turn();
-    const fields = ["Content-Type", "application/json", "Location", "https://x/orders/INV-7?y"];
+    const fields = ["Content-Type", "application/json", "Location", "https://shop.example/orders/INV-7?y"];
     answer(fixture.attempts[0], 201, fields, '{"orderId":"INV-7b"}');
     await turn();
     expect(learned).toEqual(["INV-7b new", "INV-7 new"]);

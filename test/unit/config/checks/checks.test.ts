@@ -262,7 +262,7 @@ describe("routes", () => {
 describe("path parameters", () => {
   test("an owner's param: source needs a route that has it", () => {
     const text = withCutover(
-      "routes: [{ name: a, path: '/a/:id' }]",
+      "routes: [{ name: a, path: '/a/:id', payment: true }]",
       "owners:",
       '  - { key: "param:order" }',
       '  - { key: ["header:x", "param:order"], learn: ["param:no", "param:id"] }',
@@ -316,7 +316,9 @@ describe("what tells or waits for an owner", () => {
 
   test("an idempotency key kept for less than a day is a warning; an order is not, nor what is kept for long", () => {
     const owners = (...each: string[]) =>
-      warningsOf(withCutover("routes: [{ name: a, path: /a }]", `owners: [${each.join(", ")}]`));
+      warningsOf(
+        withCutover("routes: [{ name: a, path: /a, learns: true }]", `owners: [${each.join(", ")}]`),
+      );
     expect(owners('{ key: "header:k", ttl: 23h }')).toEqual([
       "c.yaml:11:33 cutovers.shop.owners[0].ttl: a key claimed by use and kept for less than 24h: a later retry may run on the other side",
     ]);
@@ -418,5 +420,35 @@ describe("force", () => {
 
   test("takes any other, in lower case", () => {
     expect(configOf(force("X-Side")).cutovers.shop?.force?.header).toBe("x-side");
+  });
+});
+
+describe("owners learned from answers", () => {
+  const learning = (route: string, owner: string) => withCutover(`routes: [${route}]`, `owners: [${owner}]`);
+  const owner = '{ key: "param:id", learn: ["json:/id"] }';
+
+  test("where no route learns are an error", () => {
+    expect(problemsOf(learning("{ name: a, path: '/a/:id' }", owner))).toEqual([
+      "c.yaml:11:40 cutovers.shop.owners[0].learn: expected a route that learns: one with journey: start, journey: end, payment: true or learns: true",
+    ]);
+    expect(
+      problemsOf(learning("{ name: a, path: '/a/:id', payment: true, learns: false }", owner)),
+    ).toHaveLength(1);
+  });
+
+  test.each(["payment: true", "learns: true"])("are in order where a route says %s", (says) => {
+    expect(problemsOf(learning(`{ name: a, path: '/a/:id', ${says} }`, owner))).toEqual([]);
+  });
+
+  test("from a Location, where no parameter names the order in a path, are a warning", () => {
+    const from = (key: string, source: string) =>
+      warningsOf(
+        learning("{ name: a, path: '/a/:id', payment: true }", `{ key: "${key}", learn: ["${source}"] }`),
+      );
+    expect(from("json:/id", "header:location")).toEqual([
+      "c.yaml:11:41 cutovers.shop.owners[0].learn[0]: nothing is learned from a Location where no param: key names the order in a path",
+    ]);
+    expect(from("json:/id", "header:location#id=([0-9]+)")).toEqual([]);
+    expect(from("param:id", "header:location")).toEqual([]);
   });
 });

@@ -354,7 +354,7 @@ describe("keys", () => {
     const long = "k".repeat(513);
     await pass(fixture, "POST", "/cart/1", app("a", "Cookie", "a=b", "Idempotency-Key", long));
     await pass(fixture, "POST", "/cart/1", app("a", "Cookie", "a=b", "Idempotency-Key", long.slice(1)));
-    fixture.send({ method: "POST", target: "/cart/1", fields: app("a", "Cookie", "a=b") }, "{}");
+    fixture.send({ method: "POST", target: "/checkout", fields: app("a", "Cookie", "a=b") }, "{}");
     for (let i = 0; i < 5; i++) await turn();
     answer(fixture.attempts.at(-1), 201, ["Location", `/orders/${long}`]);
     expect([...fixture.claims.keys(), ...fixture.owned.keys()]).toEqual([long.slice(1)]);

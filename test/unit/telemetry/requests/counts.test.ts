@@ -28,6 +28,7 @@ function decidedFor(side: Side): Decided {
     bucket: 1,
     pin: undefined,
     keys: [],
+    named: new Set(),
     cookieless: undefined,
     begun: undefined,
   };
