@@ -30,7 +30,7 @@ interface ControlOptions {
   readonly version: string;
   /** The configuration in force. */
   readonly config: () => Config;
-  /** As the follower's: where workers decide. */
+  /** The versions the instance decides by, where workers decide; as the follower takes it. */
   readonly versions: FollowerOptions["versions"] | undefined;
   readonly logLinesDropped: () => number;
   readonly log: Log;
@@ -172,7 +172,7 @@ export function questionsUnderWay(
   });
 }
 
-/** Whoever may signal the process. */
+/** Who signals the process. */
 const breaker = { name: "SIGUSR1", role: "responder" } as const;
 
 /** Rolls back these cutovers on this instance alone; in force in this process when it returns. */

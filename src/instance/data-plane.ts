@@ -38,7 +38,7 @@ import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
 import { createLastingWitnesses, witnessesFor } from "./witnesses.ts";
 
 export interface DataPlaneOptions {
-  /** Of the process: no two of one host have the same. */
+  /** The id of the process: no two on one host have the same. */
   readonly id: string;
   readonly proxyName: string;
   readonly following: Following;
@@ -52,14 +52,14 @@ export interface DataPlaneOptions {
 }
 
 interface DataPlane {
-  /** By the configuration in force. */
+  /** Answers a request by the configuration in force. */
   readonly handle: Handle;
   /** A request was refused before there was an exchange. */
   refused(): void;
   table(): Table;
   readonly ownership: Ownership;
   readonly pins: Pins;
-  /** What its listener needs to know of connections. */
+  /** Counts what its listener tells of connections. */
   readonly connections: ConnectionCounts;
   maxConnections(): number;
   /** Builds what the configuration asks for, and changes nothing yet. @throws Error when it cannot be built */
@@ -69,12 +69,12 @@ interface DataPlane {
 }
 
 export interface Prepared {
-  /** In force when this returns. */
+  /** The new plane is in force when this returns. */
   commit(): void;
   discard(): void;
 }
 
-/** @param counting of the configuration it begins with */
+/** @param counting the counting of the configuration it begins with */
 export async function openDataPlane(
   config: Config,
   counting: Counting,
@@ -143,7 +143,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     timers,
     onLost: counts.lostNotes,
   });
-  /** Of which it can be told which of their orders are finished, by the configuration in force. */
+  /** Names of the cutovers whose finished orders can be told, by the configuration in force. */
   const countOrders = new Set<string>();
   const ownership = createOwnership({
     ...ownershipStores,

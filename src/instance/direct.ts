@@ -1,5 +1,5 @@
 /**
- * Rolling back and ownershipStores past every admin API: straight to the store, by the same rule book, as `direct`. For the
+ * Rolling back and holding past every admin API: straight to the store, by the same rule book, as `direct`. For the
  * hour in which no instance's admin listener can be reached.
  */
 

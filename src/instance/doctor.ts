@@ -21,7 +21,7 @@ const slowStoreMs = 100;
 const skewMs = 1000;
 const connectMs = 2000;
 
-/** No cutover can have this name: a change of it is none of anything, and shows what the store lets one do. */
+/** No cutover can have this name: a change of it changes nothing, and shows what the store permits. */
 const scratch = "~doctor";
 const announcedMs = 1000;
 

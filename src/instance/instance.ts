@@ -1,4 +1,4 @@
-/** Builds a running instance from a configuration, and takes it down in reverse: the only place that knows every room. */
+/** Builds a running instance from a configuration and takes it down in reverse; the only place that knows every room. */
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";

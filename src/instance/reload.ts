@@ -15,7 +15,7 @@ import { type Prepared, routesOf } from "./data-plane.ts";
 interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;
   readonly config: () => Config;
-  /** It is in force now. */
+  /** The configuration is in force now. */
   readonly onSwap: (config: Config) => void;
   readonly control: Control;
   /** Has what serves build it. @throws Error when it cannot be built; the counting has ended then */
@@ -28,11 +28,11 @@ interface ReloadOptions {
 
 const kept = "the configuration was not changed: the one in force stays";
 
-/** @returns reads and swaps; resolves when it is done, and never rejects. One at a time */
+/** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, log } = options;
   const { follower, metrics, traffic, secrets } = control;
-  /** Of the configuration in force. */
+  /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
   return coalesce(async () => {

@@ -14,7 +14,7 @@ import type { LogFile } from "../telemetry/log-file.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { type DataPlaneOptions, openDataPlane, type Prepared } from "./data-plane.ts";
 
-/** As in the configuration: how long connections may be idle, and exchanges go on; ms. */
+/** How long connections may be idle and exchanges go on, in ms, as the configuration says it. */
 export interface Drain {
   readonly idle: number;
   readonly grace: number;
@@ -23,20 +23,20 @@ export interface Drain {
 export interface Serving {
   /** @returns the port taken @throws Error when nothing can listen there */
   listen(): Promise<number>;
-  /** Of the configuration in force. */
+  /** @returns the routes of the configuration in force */
   table(): Table;
   readonly ownership: Ownership;
   readonly pins: Pins;
   /**
    * Builds what the configuration asks for, and changes nothing yet.
    *
-   * @param counting of that configuration; ended when it cannot be built
+   * @param counting the counting of that configuration; it has ended when this throws
    * @throws Error when it cannot be built
    */
   prepare(loaded: Pick<LoadedConfig, "config">, counting: Counting): Prepared;
   /** Accepts no more and lets what is under way finish, for as long as the grace. */
   drain(how: Drain): Promise<void>;
-  /** Once nothing is under way any more. */
+  /** Closes what it has opened, once nothing is under way any more. */
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ interface ServingOptions
   readonly log: Log;
 }
 
-/** @param counting of the configuration it begins with */
+/** @param counting the counting of the configuration it begins with */
 export async function openServing(
   config: Config,
   counting: Counting,

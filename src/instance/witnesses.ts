@@ -7,7 +7,7 @@ import type { Witness } from "../proxy/witness.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
 
-/** Those that last as long as the process. */
+/** The witnesses that last as long as the process. */
 interface LastingWitnesses {
   readonly accessLog: Witness;
   readonly upgrades: Witness;

@@ -5,7 +5,7 @@ import { type FromWorker, type StoreQuestion, type StoreReply, type ToWorker, to
 export interface Link {
   /** Resolves when it is on its way, or nobody is there to hear it. */
   send(message: FromWorker): Promise<void>;
-  /** Messages in the order they were sent; what is none of this protocol's is dropped. */
+  /** Hears messages in the order they were sent; one that is not of this protocol is dropped. */
   onMessage(listener: (message: ToWorker) => void): void;
   /** @throws StoreUnavailable when no reply comes in time */
   ask(question: StoreQuestion): Promise<StoreReply>;

@@ -28,22 +28,22 @@ export interface WorkerMember {
   kill(): void;
 }
 
-/** What a worker tells; each is given its number. */
+/** What a worker tells; each event is given its number. */
 export interface MemberEvents {
   onReport(worker: number, report: Report): void;
-  /** It decides by the snapshot of this number, and by these versions. */
+  /** The worker decides by the snapshot of this number, and by these versions. */
   onFollowing(worker: number, seq: number, versions: DecidedVersions): void;
   answer(question: StoreQuestion): Promise<StoreReply>;
 }
 
-/** How long one may take to start, or to build a configuration. */
+/** How long a worker may take to start, or to build a configuration. */
 const patienceMs = 30_000;
 
 /** What waits for the worker's word. */
 interface Awaited {
   readonly listening: Deferred<number>;
   prepared: Deferred<string | undefined> | undefined;
-  /** By the number of the `collect`. */
+  /** The keys are the numbers of each `collect`. */
   readonly collected: Map<number, Deferred<void>>;
 }
 
@@ -51,7 +51,7 @@ interface Awaited {
 export function startMember(number: number, first: () => Start, events: MemberEvents): WorkerMember {
   const worker = cluster.fork();
   const awaited: Awaited = { listening: createDeferred(), prepared: undefined, collected: new Map() };
-  // Whoever does not wait for it hears of its end by `gone`.
+  // A caller that does not wait for it hears of its end by `gone`.
   awaited.listening.promise.catch(() => undefined);
   let isHearing = false;
   let last = 0;
@@ -73,7 +73,7 @@ export function startMember(number: number, first: () => Start, events: MemberEv
     worker.once("exit", (code: number | null, signal: string | null) => {
       const why = signal === null ? `exit code ${code}` : `${signal}`;
       awaited.listening.reject(new Error(`worker ${number} ended before it was ready: ${why}`));
-      // Whoever takes its place begins by the configuration of then.
+      // The worker that takes its place begins by the configuration of then.
       awaited.prepared?.resolve(undefined);
       for (const collected of awaited.collected.values()) collected.resolve();
       resolve(why);

@@ -17,18 +17,18 @@ export const protocol = 4;
 const source = z.object({ file: z.string(), text: z.string() });
 
 const snapshot = z.object({
-  /** Higher for each that follows: a change of this instance alone has no version of its own. */
+  /** Rises with each snapshot: a change of this instance alone has no version of its own. */
   seq: z.number(),
   states: z.record(z.string(), storedState),
   local: z.array(z.string()),
 });
 /** How the primary stands with the store; ages in milliseconds as of the sending. */
 const contact = z.object({
-  /** `hostMs` of the sending. */
+  /** The `hostMs` at the sending. */
   sentAtMs: z.number(),
   up: z.boolean(),
   stalenessMs: z.number(),
-  /** Of the contact that counts; `null`: there was none. */
+  /** The age of the contact that counts; `null`: there was none. */
   inContactMs: z.number().nullable(),
 });
 const secrets = z.record(z.string(), z.array(z.string()));
@@ -115,19 +115,19 @@ export type ToWorker = z.output<typeof toWorker>;
 
 const report = z.object({
   type: z.literal("report"),
-  /** Of the `collect` it answers. */
+  /** The number of the `collect` it answers. */
   seq: z.number().optional(),
   ...workerFigures.shape,
 });
 export type Report = z.output<typeof report>;
 
 export const fromWorker = z.discriminatedUnion("type", [
-  /** Hears: what is said to it before is lost. */
+  /** The worker hears from now on; what is said to it before is lost. */
   z.object({ type: z.literal("booted") }),
-  /** Accepts connections. */
+  /** The worker accepts connections. */
   z.object({ type: z.literal("listening"), port: z.number() }),
   z.object({ type: z.literal("failed"), message: z.string(), code: z.string().optional() }),
-  /** Decides by the snapshot of this `seq`, and by these versions, from now on. */
+  /** The worker decides by the snapshot of this `seq`, and by these versions, from now on. */
   z.object({ type: z.literal("following"), seq: z.number(), versions: z.record(z.string(), z.number()) }),
   z.object({ type: z.literal("prepared"), problem: z.string().optional() }),
   report,

@@ -23,10 +23,10 @@ import type { Start, ToWorker } from "./messages.ts";
 export interface Pool {
   /** @returns the port @throws Error when a worker cannot start */
   start(): Promise<number>;
-  /** All that live: also those that start or drain. */
+  /** All workers that live, those included that start or drain. */
   members(): readonly WorkerMember[];
   send(message: ToWorker): void;
-  /** Whether one at least accepts connections. */
+  /** Whether at least one accepts connections. */
   serves(): boolean;
   /** Has all of them build it. @throws Error when one cannot: then none keeps it */
   prepare(source: ConfigSource): Promise<{ commit(): void; discard(): void }>;
@@ -40,10 +40,10 @@ interface PoolOptions {
   readonly size: number;
   /** The program of a worker. */
   readonly program: string;
-  /** As of the moment it is called. */
+  /** What a worker is told first, as of the moment it is called. */
   readonly first: (worker: number) => Start;
   readonly events: MemberEvents & {
-    /** It is no more: neither serving nor draining. */
+    /** The worker has ended. */
     onGone(worker: number): void;
   };
   readonly log: Log;
@@ -61,12 +61,12 @@ const endingMs = 3000;
 
 /** The workers there are, and how the pool stands. */
 interface Crew extends PoolOptions {
-  /** With the looks since its last report. */
+  /** Each worker, with the looks since its last report. */
   readonly members: Map<WorkerMember, number>;
   readonly serving: Set<WorkerMember>;
   /** Runs the work after all that came before it. */
   readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
-  /** The number that was given last. */
+  /** The number that was given to a worker last. */
   last: number;
   delayMs: number;
   isClosing: boolean;
@@ -176,7 +176,7 @@ function longer(delayMs: number): number {
   return Math.min(longestDelayMs, delayMs * 2 || firstDelayMs);
 }
 
-/** @returns when it is gone */
+/** Has the worker drain. Resolves when it is gone. */
 async function end({ serving }: Crew, member: WorkerMember, { idle, grace }: Drain): Promise<void> {
   serving.delete(member);
   member.send({ type: "drain", drain: { idle, grace } });
@@ -216,7 +216,7 @@ function prepareAll({ serving, exclusively }: Crew, source: ConfigSource): Retur
   });
 }
 
-/** One after the other. @returns whether all were replaced */
+/** Replaces one after the other. @returns whether all were replaced */
 async function replaceAll(crew: Crew, drain: Drain): Promise<boolean> {
   for (const old of [...crew.serving]) {
     if (crew.isClosing) return false;

@@ -34,7 +34,7 @@ interface WorkersOptions {
   readonly config: Config;
   readonly source: ConfigSource;
   readonly control: Pick<Control, "follower" | "secrets" | "ownershipStores" | "metrics" | "traffic">;
-  /** Kept here, of what the workers tell. */
+  /** What the workers tell of their versions is kept there. */
   readonly versions: WorkerVersions;
   readonly logging: {
     readonly level: LogLevel;
@@ -43,7 +43,7 @@ interface WorkersOptions {
   };
   readonly onLogLinesDropped: (more: number) => void;
   readonly log: Log;
-  /** As the pool's. */
+  /** No worker is left, and none can be started; as the pool says it. */
   readonly onLost: () => void;
 }
 
@@ -51,11 +51,11 @@ interface WorkersOptions {
 export interface Workers extends Omit<Serving, "prepare"> {
   /** Has all workers build it. @throws Error when one cannot: then none keeps it */
   prepare(loaded: LoadedConfig, counting: Counting): Promise<Prepared>;
-  /** The versions requests are decided by. */
+  /** The lowest versions that a worker decides by. */
   versions(): Readonly<Record<string, number>>;
   /** Resolves when every worker decides by what the follower had when this was called. */
   inForce(): Promise<void>;
-  /** Whether one at least accepts connections. */
+  /** Whether at least one accepts connections. */
   serves(): boolean;
   /** Resolves when all that was counted so far is in the metrics, or soon after. */
   collect(): Promise<void>;
@@ -73,7 +73,7 @@ interface InForce {
   config: Config;
   source: ConfigSource;
   counting: Counting;
-  /** Asked for decisions; no request goes by it. */
+  /** It is asked for decisions; no request goes by it. */
   table: Table;
 }
 
@@ -145,7 +145,7 @@ type Told = ReturnType<typeof createTold>;
 function createTold(options: WorkersOptions, inForce: Readonly<InForce>) {
   const { control, instance, at, logging } = options;
   const { follower, secrets } = control;
-  /** Of the last snapshot that was sent. */
+  /** The number of the last snapshot that was sent. */
   let seq = 0;
 
   function snapshot() {
@@ -231,7 +231,7 @@ function tableOf(config: Config, { secrets }: Pick<Control, "secrets">): Table {
   return compileTable(config, unreachableWays(config), secrets, () => []);
 }
 
-/** Owners and pins for who asks how a shopper would be decided: nothing is recorded on that way, or counted. */
+/** Owners and pins for a person who asks how a shopper would be decided: nothing is recorded then, or counted. */
 function askedByPeople(ownershipStores: OwnershipStores): Pick<Serving, "ownership" | "pins"> {
   const nothing = () => undefined;
   const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };

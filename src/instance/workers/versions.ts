@@ -10,7 +10,10 @@ export interface WorkerVersions {
   /** The worker decides by the snapshot of this number, and by these versions. */
   told(worker: number, seq: number, versions: DecidedVersions): void;
   gone(worker: number): void;
-  /** @param own those of the primary's snapshot @returns of each the lowest that is decided by anywhere */
+  /**
+   * @param own the versions of the primary's snapshot
+   * @returns for each cutover the lowest version that any process decides by
+   */
   lowest(own: DecidedVersions): DecidedVersions;
   /** Resolves when no worker can decide by an earlier snapshot than that any more. */
   reached(seq: number): Promise<void>;
@@ -18,7 +21,7 @@ export interface WorkerVersions {
 
 interface Told {
   readonly seq: number;
-  /** Absent until it has told. */
+  /** Absent until the worker has told. */
   readonly versions?: DecidedVersions;
 }
 

@@ -139,7 +139,7 @@ function createChanges(link: Link, serving: Serving, requests: RequestCounts): (
   };
 }
 
-/** Read again from the bytes the primary accepted. @throws Error when this release refuses them */
+/** Reads the configuration again from the bytes the primary accepted. @throws Error when this release refuses them */
 function loadedFrom({ file, text }: ConfigSource): LoadedConfig {
   const loaded = readConfig(Buffer.from(text), file, process.env);
   if (loaded.ok) return loaded;
