@@ -4,8 +4,10 @@ import { Readable } from "node:stream";
 import type { Answer, AnswerHead, Gone, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
 import { isReset } from "./lost-peer.ts";
 
-/** How long a client that still sends has to read an answer that ends its connection. */
-const lingerMs = 1000;
+/** How long a client may go on to send what is dropped, and has to read an answer that ends its connection. */
+const dropMs = 1000;
+/** The most of a request that may be left when its answer begins, for the connection to be kept. */
+const mostLeftBytes = 1 << 20;
 /** Node joins text with the head before it into one piece; bytes go beside it in a vector, which costs far more. */
 const smallBytes = 4096;
 
@@ -27,10 +29,13 @@ export function inboundOf(
   expectsContinue: boolean,
   options: AnswerOptions,
 ): HttpInbound {
+  const head = headOf(request);
+  const answer = answerOf(response, options);
+  if (head.framing.kind === "sized" && head.framing.length > mostLeftBytes) countBody(request, answer);
   return {
-    head: headOf(request),
+    head,
     body: expectsContinue ? askedBody(request, response) : request,
-    answer: answerOf(response, options),
+    answer,
     isLost: () => isReset(request.socket),
   };
 }
@@ -52,6 +57,15 @@ function framingOf({ headers }: IncomingMessage): RequestFraming {
   if (headers["transfer-encoding"] !== undefined) return { kind: "chunked" };
   const length = headers["content-length"];
   return length === undefined ? { kind: "none" } : { kind: "sized", length: Number(length) };
+}
+
+/** To listen for `data` would read the body: the parser is what knows of all that came. */
+function countBody(request: IncomingMessage, answer: HttpAnswer): void {
+  const push = request.push.bind(request);
+  request.push = (chunk, encoding) => {
+    if (Buffer.isBuffer(chunk)) answer.bodyBytes += chunk.length;
+    return push(chunk, encoding);
+  };
 }
 
 /** The body of a client that waits to be asked: asked when somebody begins to read. */
@@ -82,8 +96,8 @@ function askedBody(request: IncomingMessage, response: ServerResponse): Readable
 export interface HttpAnswer extends Answer {
   readonly response: ServerResponse;
   readonly options: AnswerOptions;
-  /** Whether the answer is whole without an end, and its connection does not outlive it. */
-  isLast: boolean;
+  /** Octets of the request's body that have come; counted where they could be many. */
+  bodyBytes: number;
   endsByClose: boolean;
   /** From the head on to the end of the turn of the event loop: nothing goes out, the end included. */
   isCorked: boolean;
@@ -101,7 +115,7 @@ export function answerOf(response: ServerResponse, options: AnswerOptions): Http
   return {
     response,
     options,
-    isLast: false,
+    bodyBytes: 0,
     endsByClose: false,
     isCorked: false,
     isEnding: false,
@@ -141,7 +155,10 @@ function head(this: HttpAnswer, { status, reason, fields, length }: AnswerHead):
   if (options.draining()) fields.push("Connection", "close");
   // What an upstream says of its own connection is not among them.
   if (fields.includes("Connection")) response.shouldKeepAlive = false;
-  this.isLast = length !== undefined && !response.shouldKeepAlive;
+  else if (hasMuchLeft(this)) {
+    fields.push("Connection", "close");
+    response.shouldKeepAlive = false;
+  }
   response.writeHead(status, reason, fields);
   response.socket?.cork();
   this.isCorked = true;
@@ -171,11 +188,12 @@ function end(this: HttpAnswer, trailers: readonly string[]): void {
   else finish(this);
 }
 
-function finish({ response, isLast }: HttpAnswer): void {
+function finish({ response }: HttpAnswer): void {
   // Node's `end` would add an empty piece to what waits in the cork, and make a vector of the two.
   if (!response.chunkedEncoding) response.socket?.uncork();
-  if (isLast && !response.req.complete) linger(response);
-  else response.end();
+  const { req: request } = response;
+  if (!request.complete || request.readableLength > 0) dropRest(response);
+  response.end();
 }
 
 function abort(this: HttpAnswer): void {
@@ -235,21 +253,41 @@ function uncork(answer: HttpAnswer): void {
 }
 
 /**
- * Its client still sends. To close now would reset the connection, and a reset can overtake the answer (RFC 9112
- * §9.6): so only this side's end is sent, and what comes is thrown away until no more does, or the client has had
- * its time.
+ * Whether so much of the request is still to come that its connection ends with the answer. What comes in chunks could
+ * be without end, and a client that was never asked for its body (RFC 9110 §10.1.1) may send another request instead.
  */
-function linger(response: ServerResponse): void {
+function hasMuchLeft({ response, bodyBytes }: HttpAnswer): boolean {
   const { req: request } = response;
-  const close = () => {
+  if (request.complete) return false;
+  const framing = framingOf(request);
+  if (framing.kind === "none") return false;
+  if (request.headers.expect !== undefined && request.readableFlowing === null) return true;
+  return framing.kind === "chunked" || framing.length - bodyBytes > mostLeftBytes;
+}
+
+/**
+ * The answer is given before the request was read: what is left of that is thrown away, and only behind it the next
+ * request is read. Where the connection ends with the answer, only this side's end is sent: to close at once would reset
+ * the connection, and a reset can overtake the answer (RFC 9112 §9.6). It closes when no more comes, or the client has
+ * had its time.
+ */
+function dropRest({ req: request, socket, shouldKeepAlive }: ServerResponse): void {
+  if (socket === null) return;
+  const close = socket.destroySoon.bind(socket);
+  const timer = setTimeout(close, dropMs);
+  // What node:http calls when the last answer of a connection is written.
+  if (!shouldKeepAlive) socket.destroySoon = () => void socket.end();
+  socket.once("close", stop);
+  request.removeAllListeners("data").once("end", dropped).resume();
+
+  function dropped(): void {
+    stop();
+    if (!shouldKeepAlive) close();
+  }
+  function stop(): void {
     clearTimeout(timer);
-    if (!response.destroyed) response.end();
-  };
-  const timer = setTimeout(close, lingerMs);
-  response.flushHeaders();
-  response.socket?.end();
-  response.on("close", close);
-  request.removeAllListeners("data").on("end", close).resume();
+    socket?.off("close", stop);
+  }
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -301,7 +301,7 @@ function canonical(duty: Duty): void {
 
 function early(duty: Duty): void {
   duty(
-    "an answer before the upload's end is relayed; the next request is sane (RFC 9112 §9.3)",
+    "an answer before the upload's end is relayed; nothing behind it is read as a request (RFC 9112 §9.3)",
     async (lab) => {
       const proxy = await lab.start((connection) => {
         let answered = false;
@@ -319,16 +319,18 @@ function early(duty: Duty): void {
       const answer = await client.response();
       expect(answer.status).toBe(413);
       expect(answer.body.toString()).toBe("big");
+      // Nobody knows how much an upload in chunks will be: its connection ends with the answer (early-answer.test.ts).
+      expect(valuesOf(answer.fields, "connection")).toEqual(["close"]);
       // The rest of the upload, which looks like a request and is none; then a request.
       client.write(`10\r\nGET /x HTTP/1.1\n\r\n0\r\n\r\n${get("/next")}`);
-      expect((await client.response()).body.toString()).toBe("next");
-      expect(proxy.raw.requests().map(({ line }) => line)).toEqual(["GET /next HTTP/1.1"]);
+      expect(await client.closed()).toBe("fin");
+      expect(proxy.raw.requests()).toEqual([]);
       await until(
         "the end of the first connection",
         () => proxy.raw.connections[0]?.closedBy() !== "open",
         1000,
       );
-      await proxy.expectOutcomes({ ok: 2 });
+      await proxy.expectOutcomes({ ok: 1 });
     },
   );
   duty("an answer while the upload goes on is relayed as it comes (RFC 9112 §9.3)", async (lab) => {
