@@ -1,5 +1,4 @@
 /** The embedded store's file: killed writers, second processes, documents that do not read. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,10 +12,11 @@ import { initialState, type Proposal } from "../../src/state/rules/model.ts";
 import { historyLimit } from "../../src/state/store/document.ts";
 import { openFileStore } from "../../src/state/store/file.ts";
 import type { Store } from "../../src/state/store/port.ts";
+import { bundledProgram } from "../support/bundled-program.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";
 import { createManualTime } from "../support/manual-time.ts";
 
-const writer = fileURLToPath(new URL("../support/file-writer.ts", import.meta.url));
+const writer = await bundledProgram(fileURLToPath(new URL("../support/file-writer.ts", import.meta.url)));
 
 let folder: string;
 let path: string;
@@ -39,9 +39,7 @@ async function open(): Promise<Store> {
 
 /** Starts a writer of its own process; resolves once it has been told that a version is safe. */
 async function startWriter() {
-  const child = spawn(process.execPath, ["--import", "tsx", writer, path], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = writer(path);
   const gone = once(child, "exit");
   let safe = 0;
   const lines = createInterface({ input: child.stdout });

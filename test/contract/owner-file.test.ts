@@ -1,5 +1,4 @@
 /** The file of owners and pins beside the embedded store: killed writers, restarts, a disk that fails. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,10 +10,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
 import { openFileStores } from "../../src/ownership/stores/in-process.ts";
 import { createRecords, openRecordFile, type StoredRecord } from "../../src/ownership/stores/records.ts";
+import { bundledProgram } from "../support/bundled-program.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { fact } from "../support/named-keys.ts";
 
-const writer = fileURLToPath(new URL("../support/owner-writer.ts", import.meta.url));
+const writer = await bundledProgram(fileURLToPath(new URL("../support/owner-writer.ts", import.meta.url)));
 const hour = 3_600_000;
 
 let folder: string;
@@ -49,9 +49,7 @@ test("owners and pins outlive a restart; what has expired does not", async () =>
 
 test("survives kill -9 at any moment, with every owner that was said to be safe", async () => {
   for (let round = 0; round < 6; round++) {
-    const child = spawn(process.execPath, ["--import", "tsx", writer, path], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = writer(path);
     const gone = once(child, "exit");
     const safe: string[] = [];
     const lines = createInterface({ input: child.stdout });

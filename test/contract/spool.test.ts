@@ -1,5 +1,4 @@
 /** The spool: nothing learned while the store is away is lost, whoever is killed meanwhile. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,13 +16,14 @@ import type { OwnerStore } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createRedisClient } from "../../src/redis/client.ts";
 import type { Side } from "../../src/state/rules/model.ts";
+import { bundledProgram } from "../support/bundled-program.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { fact as named } from "../support/named-keys.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 import { startRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
-const writer = fileURLToPath(new URL("../support/spool-writer.ts", import.meta.url));
+const writer = await bundledProgram(fileURLToPath(new URL("../support/spool-writer.ts", import.meta.url)));
 const hour = 3_600_000;
 
 let folder: string;
@@ -171,9 +171,7 @@ describe("a spool", () => {
   test("takes nothing from a process that runs", async () => {
     const first = openSpool("a", { owners: switchable() });
     await first.spool.add(fact("a"));
-    const child = spawn(process.execPath, ["--import", "tsx", writer, folder], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = writer(folder);
     ends.push(async () => child.kill("SIGKILL"));
     await once(createInterface({ input: child.stdout }), "line");
     child.kill("SIGKILL");
@@ -198,9 +196,7 @@ describe("a spool", () => {
 
   test("survives kill -9 at any moment: the next process hands in all that was said to be safe", async () => {
     for (let round = 0; round < 4; round++) {
-      const child = spawn(process.execPath, ["--import", "tsx", writer, folder], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
+      const child = writer(folder);
       const gone = once(child, "exit");
       const safe: string[] = [];
       const lines = createInterface({ input: child.stdout });

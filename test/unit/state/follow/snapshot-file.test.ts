@@ -1,12 +1,13 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { createSnapshotFile } from "../../../../src/state/follow/snapshot-file.ts";
 import { type CutoverState, initialState } from "../../../../src/state/rules/model.ts";
+import { bundledProgram } from "../../../support/bundled-program.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 
 let folder = "";
@@ -215,11 +216,11 @@ describe("a crash", () => {
   });
 
   test("after kill -9 of a writer the file is whole, and holds at least what was said to be kept", async () => {
+    const program = fileURLToPath(new URL("../../../support/snapshot-writer.ts", import.meta.url));
+    const start = await bundledProgram(program);
     let said = 0;
     for (const lines of [3, 20, 41, 77]) {
-      const writer = spawn(process.execPath, ["--import", "tsx", "test/support/snapshot-writer.ts", path], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
+      const writer = start(path);
       const exited = once(writer, "close");
       let output = "";
       const enough = new Promise<void>((resolve) => {
