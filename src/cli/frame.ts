@@ -1,4 +1,4 @@
-/** The frame of a command that talks to the admin API: its client is made, what came of it told, its exit code handed on. */
+/** What frames a command of the admin API: its client is made, what came of it is told, its exit code handed on. */
 import type { ApiAnswer } from "./client.ts";
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, report } from "./exit.ts";

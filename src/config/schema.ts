@@ -1,7 +1,7 @@
 /**
  * The configuration's shape and defaults (zod). What it accepts is one YAML file after environment variables
- * were filled in (load.ts); what it gives is ready to use: durations in milliseconds, sources and paths parsed.
- * An unknown key is an error everywhere. What one value says about another is checked in checks.ts.
+ * were filled in (load/load.ts); what it gives is ready to use: durations in milliseconds, sources and paths parsed.
+ * An unknown key is an error everywhere. What one value says about another is checked in checks/.
  */
 import * as z from "zod";
 import * as value from "./single-values.ts";

@@ -1,7 +1,8 @@
 /**
- * What a sample shop can be told to suffer, and the endpoint where it is told. A request first hangs, then is slowed down, then fails by chance:
- * before the shop acts on it, so a failed request has changed nothing. Requests that are waiting feel a change
- * of the faults at once. The endpoint has a port of its own, so that no request through the proxy reaches it:
+ * What a sample shop can be told to suffer, and the endpoint where it is told. A request first hangs, then is slowed
+ * down, then fails by chance: before the shop acts on it, so a failed request has changed nothing. Requests that are
+ * waiting feel a change of the faults at once. The endpoint has a port of its own, so that no request through the proxy
+ * reaches it:
  *
  *   POST   /faults   {slowMs?, failRate?, hang?}: from now on these and no others
  *   DELETE /faults   well again

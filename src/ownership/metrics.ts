@@ -11,7 +11,7 @@ import type { FiguresUnderWay } from "./under-way/figures.ts";
 import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
 
 export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
-  /** A body that may hold a key is larger than what is buffered, or is not JSON in UTF-8: it gave no key. */
+  /** A body that a key may be in is larger than what is buffered, or is not JSON in UTF-8: it gave no key. */
   unreadBody(cutover: string): void;
   /** A key is longer than what is remembered: it counts as none. */
   longKey(cutover: string): void;

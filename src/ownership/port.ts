@@ -1,6 +1,6 @@
 /**
- * Who owns an order or a key, and where a journey goes on. The one thing the data plane may wait for: only requests that carry a key,
- * responses a key is learned from, and shoppers whose clients keep no cookies come here.
+ * Who owns an order or a key, and where a journey goes on. The one thing the data plane may wait for: only requests that
+ * carry a key, responses a key is learned from, and shoppers whose clients keep no cookies come here.
  */
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Side } from "../state/rules/model.ts";

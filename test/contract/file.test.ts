@@ -140,7 +140,7 @@ test("the store changes nothing when the file cannot be written, and goes on whe
   store.subscribe(() => {
     hints += 1;
   });
-  // A folder in the place of the file can not be replaced by one.
+  // A folder in the place of the file cannot be replaced by one.
   await mkdir(path);
   await expect(store.apply(command("checkout", setTo(50)))).rejects.toThrow(StoreUnavailable);
   await expect(store.shared("secret", "s")).rejects.toThrow(StoreUnavailable);

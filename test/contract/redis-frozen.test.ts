@@ -44,7 +44,7 @@ describe("a frozen server", () => {
     expect((await stateOf(store, "checkout")).version).toBe(0);
   });
 
-  test("of whom a writer never stops asking lands nothing that was answered unavailable", async () => {
+  test("a change that was answered unavailable never lands, while its writers go on asking", async () => {
     const redis = await given.server();
     const store = given.storeAt(redis.url);
     const refusedAt = new Map<string, number>();

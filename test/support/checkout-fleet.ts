@@ -152,7 +152,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
 
   const isSynced = ({ applied }: Instance) => applied.version === truth.version;
 
-  /** Where a shopper of an app goes, all instances must have heard of the change: it can not tell them of its pin. */
+  /** Where a shopper of an app goes, all instances must have heard of the change: it cannot tell them of its pin. */
   function instanceFor({ kind }: Shopper, pick: number): Instance {
     const able = kind === "app" ? instances.filter(isSynced) : instances;
     return able[pick % able.length] ?? instances[0] ?? fail("no instance");

@@ -149,7 +149,10 @@ function journeyCookies({ cutovers }: Draft): Finding[] {
   return repeated(cookies, "expected a journey cookie of its own for each cutover");
 }
 
-/** What browsers ask of a cookie by its name's prefix, in any case, and of one that is for all sites (RFC 6265bis §4.1.3, §5.7). */
+/**
+ * What browsers ask of a cookie by its name's prefix, in any case, and of one that is for all sites (RFC 6265bis §4.1.3,
+ * §5.7).
+ */
 function droppedCookies({ cutovers, proxy, trusting }: Draft): Finding[] {
   const mayBeSecure = trusting || (proxy !== undefined && proxy.tls !== undefined);
   const secureOnly = "expected secure: always, TLS here or trustedProxies: browsers drop";

@@ -1,5 +1,5 @@
 /**
- * A configuration as far as it can be read: value by value, so that the checks between parts (checks.ts) find
+ * A configuration as far as it can be read: value by value, so that the checks between parts (checks/) find
  * everything at once even while other parts are wrong. What could not be read is absent, its problem already
  * said; unknown keys are passed over here.
  */

@@ -1,6 +1,6 @@
 /**
  * Field names in lower case. The few names that make up nearly all traffic are remembered, so that most requests
- * lower-case nothing; the memory is bounded and belongs to its holder.
+ * lower-case nothing; the memory is bounded and belongs to whoever made it.
  */
 export interface FieldNames {
   /** The names at the even places of a flat list, lower case. */

@@ -1,5 +1,5 @@
 /**
- * A process that logs to standard output as the proxy does; the tests of log.ts and lines.ts start it.
+ * A process that logs to standard output as the proxy does; the tests of log.ts and log-file.ts start it.
  * argv: what to do. What it has to say beside the log goes to standard error, as JSON.
  */
 

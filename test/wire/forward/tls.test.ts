@@ -182,7 +182,7 @@ describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
     expect(seen.resumed).toEqual([false, true]);
   });
 
-  test("an upstream that speaks no TLS, or none in time, can not be connected to", async () => {
+  test("an upstream that speaks no TLS, or none in time, cannot be connected to", async () => {
     const silent = createPlainServer((socket) => socket.on("error", () => {}));
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     cleanups.push(() => void silent.close());

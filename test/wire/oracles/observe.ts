@@ -18,7 +18,7 @@ export interface Testimony {
   readonly unfinished: number;
 }
 
-/** An upstream that answers everything it can read strictly, and notes what it can not. */
+/** An upstream that answers everything it can read strictly, and notes what it cannot. */
 export async function startWitness(): Promise<Witness> {
   const sockets = new Map<Socket, Buffer>();
   let requests: ReceivedRequest[] = [];

@@ -128,7 +128,7 @@ describe.each(engineNames)("by %s", (engine) => {
     expect(one.received()).toBeGreaterThan(200 * chunk.length);
   });
 
-  test("an upstream that can not be connected to is a 502, one that is silent a 504", async () => {
+  test("an upstream that cannot be connected to is a 502, one that is silent a 504", async () => {
     const { proxy, client, raw } = await start(() => {}, { engine, upgrade: { handshake: "100ms" } });
     const one = await client();
     one.send(handshake());

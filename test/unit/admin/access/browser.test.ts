@@ -47,7 +47,7 @@ describe("a request that changes state", () => {
 });
 
 describe("a request that reads", () => {
-  test("passes from anywhere: without CORS a foreign page can not read the answer", () => {
+  test("passes from anywhere: without CORS a foreign page cannot read the answer", () => {
     for (const method of ["GET", "HEAD", "OPTIONS"]) {
       expect(isRefused(method, { host: "a.example", origin: "https://evil.example" })).toBe(false);
     }

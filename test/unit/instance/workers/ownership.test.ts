@@ -60,7 +60,7 @@ describe("owners and pins that the primary keeps", () => {
     expect(await stores.pins.end("checkout", "somebody", 5, 60)).toMatchObject({ id: pin.id, side: "new" });
   });
 
-  test("what the primary can not tell, or does not tell in time, is out of reach", async () => {
+  test("what the primary cannot tell, or does not tell in time, is out of reach", async () => {
     const silent = askingStores(() => Promise.reject(new StoreUnavailable("late")), clock);
     await expect(silent.owners.lookup("checkout", [fact("a")])).rejects.toBeInstanceOf(StoreUnavailable);
     await expect(silent.pins.find("checkout", "a", 60)).rejects.toBeInstanceOf(StoreUnavailable);
