@@ -27,8 +27,11 @@ const project = (name: string, { group, workers, testTimeout = 20_000, ...files 
   },
 });
 
-/** Integration tests that hold times and shares of a machine against a bar: each has the machine to itself. */
-const timed = ["bad-tokens", "fleet", "overload", "restart-rate"].map(
+/**
+ * Integration tests that hold times and shares of a machine against a bar, or take all of the machine: each has it to
+ * itself.
+ */
+const timed = ["bad-tokens", "fleet", "flips", "overload", "restart-rate"].map(
   (name) => `test/integration/${name}.test.ts`,
 );
 
@@ -42,7 +45,7 @@ export default defineConfig({
       project("property", { group: 1, workers: 2 }),
       project("contract", { group: 1, workers: 2 }),
       project("wire", { group: 2, workers: 3 }),
-      project("integration", { group: 3, workers: 4, exclude: timed, testTimeout: 120_000 }),
+      project("integration", { group: 3, workers: 3, exclude: timed, testTimeout: 120_000 }),
       project("timed", { group: 4, workers: 1, include: timed, testTimeout: 120_000 }),
     ],
   },

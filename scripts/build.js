@@ -1,5 +1,5 @@
 /**
- * `npm run build`: makes dist/ of src/, and does nothing where dist/ is of the very files that are there.
+ * `npm run build`: makes dist/ of src/, and does nothing where dist/ is what it made of the very files that are there.
  *
  *   node scripts/build.js [--force]
  *
@@ -27,7 +27,7 @@ const src = join(root, "src");
 const dist = join(root, "dist");
 const schema = join(root, "config/cutover.schema.json");
 const assets = [".lua", ".html", ".css", ".js"];
-/** Says of which files dist/ was made. */
+/** Says of which files dist/ was made, and what it was then: something else may have written there since. */
 const stamp = ".inputs";
 
 /** Programs that are started by their path, and what this script itself runs. */
@@ -76,20 +76,40 @@ function filesBelow(folder) {
     .sort();
 }
 
-/** Whatever the build reads, but the packages themselves: the lock file stands for them. */
+/**
+ * Whatever the build reads, but the packages themselves: npm's lock files stand for them. The one in node_modules
+ * says what is installed, which is not what the other asks for between `git pull` and `npm ci`.
+ */
 function inputsDigest() {
-  const others = ["package-lock.json", "tsconfig.json", "scripts/build.js"].map((name) => join(root, name));
+  const others = [
+    "package.json",
+    "package-lock.json",
+    "node_modules/.package-lock.json",
+    "tsconfig.json",
+    "scripts/build.js",
+  ];
+  return digestOf(root, [...filesBelow(src), ...others.map((name) => join(root, name)).filter(existsSync)]);
+}
+
+/** @param paths each below `folder` */
+function digestOf(folder, paths) {
   const digest = createHash("sha256");
-  for (const path of [...filesBelow(src), ...others]) {
+  for (const path of paths) {
     const content = readFileSync(path);
-    digest.update(`${relative(root, path)}\0${content.length}\0`).update(content);
+    digest.update(`${relative(folder, path)}\0${content.length}\0`).update(content);
   }
   return digest.digest("hex");
 }
 
-function isMadeOf(digest) {
+/** @param folder dist/, or what shall take its place */
+function stampOf(inputs, folder) {
+  const outputs = filesBelow(folder).filter((path) => path !== join(folder, stamp));
+  return `${inputs} ${digestOf(folder, outputs)}`;
+}
+
+function isMadeOf(inputs) {
   const made = join(dist, stamp);
-  return existsSync(schema) && existsSync(made) && readFileSync(made, "utf8") === digest;
+  return existsSync(schema) && existsSync(made) && readFileSync(made, "utf8") === stampOf(inputs, dist);
 }
 
 async function build() {
@@ -102,7 +122,7 @@ async function build() {
     }
     writeFileSync(join(next, "third-party-licenses.txt"), licenses(Object.keys(metafile.inputs)));
     await writeSchema(next);
-    writeFileSync(join(next, stamp), inputs);
+    writeFileSync(join(next, stamp), stampOf(inputs, next));
     takePlace(next, last);
   } finally {
     for (const folder of [next, last]) rmSync(folder, { recursive: true, force: true });

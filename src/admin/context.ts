@@ -29,9 +29,8 @@ interface CutoverSides {
 
 export interface AdminOptions {
   readonly store: Store;
-  readonly follower: Following;
-  /** Rolls back and holds on this instance alone. */
-  readonly local: LocalWrites;
+  /** Rolls back and holds on this instance alone, too. */
+  readonly follower: Following & LocalWrites;
   /** Every configured cutover by name, in the order of the configuration. */
   readonly cutovers: Readonly<Record<string, CutoverSides>>;
   readonly auth: AuthConfig;

@@ -91,16 +91,13 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
 type Scoped = { readonly applied: Applied; readonly scope: WriteAnswer["applied"]["scope"] };
 
 /** By the store, or by this instance alone where that may be and the store is out of reach. @throws StoreUnavailable */
-async function apply(
-  { store, follower, local }: AdminContext,
-  command: Omit<Command, "lastGood">,
-): Promise<Scoped> {
+async function apply({ store, follower }: AdminContext, command: Omit<Command, "lastGood">): Promise<Scoped> {
   const action = localActions.find((each) => each === command.change.action);
   const locally = (as: LocalAction): Scoped => {
     const { name, actor, reason, ifVersion, origin } = command;
     // A change of one instance takes no part in four eyes: it only ever lowers.
     const asked = { name, actor, reason, requestId: origin?.requestId, action: as };
-    const applied = local.makeLocally(ifVersion === undefined ? asked : { ...asked, ifVersion });
+    const applied = follower.makeLocally(ifVersion === undefined ? asked : { ...asked, ifVersion });
     return { applied, scope: "local" };
   };
   if (action !== undefined && !follower.contact().up) return locally(action);
@@ -119,7 +116,7 @@ async function apply(
 
 /** Tells where an accepted change is in force. `ms`: from the request's arrival until now. */
 function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
-  const { store, follower, local, clock } = context;
+  const { store, follower, clock } = context;
 
   return {
     /** In the fleet: once every live instance decides by it, or after `waitMs`. */
@@ -155,7 +152,7 @@ function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
         () => true,
         () => false,
       );
-      const [isInForce] = await Promise.all([inForce, local.keptLocally()]);
+      const [isInForce] = await Promise.all([inForce, follower.keptLocally()]);
       return appliedLocally(name, fleet.lastOthers(), ms(), isInForce);
     },
   };

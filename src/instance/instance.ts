@@ -89,11 +89,8 @@ async function build(
   const lines = openLogFile(options.logPath, size > 1);
   undo(() => lines.end());
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
-  const shared: Shared = {
-    ...{ options, instance, lines, log, undo, config },
-    phase: "starting",
-    workersLinesDropped: 0,
-  };
+  const parts = { options, instance, lines, log, undo };
+  const shared: Shared = { ...parts, config, phase: "starting", workersLinesDropped: 0 };
   const versions = size > 1 ? createWorkerVersions() : undefined;
   const control = await openControl(config, {
     instance,
@@ -116,21 +113,7 @@ async function build(
     await serving.drain(shared.config.drain);
   });
   shared.phase = "ready";
-  const { file } = options;
-  const reload =
-    file &&
-    createReload({
-      read: () => file.read(),
-      config: () => shared.config,
-      onSwap(next) {
-        shared.config = next;
-      },
-      control,
-      prepare: (loaded, counting) => serving.prepare(loaded, counting),
-      onSecrets: () => workers?.tellSecrets(),
-      admin,
-      log,
-    });
+  const reload = reloadOf({ shared, control, serving, workers, admin });
   const { host, tls } = config.listeners.proxy;
   const proxyUrl = originOf(host, port, tls === undefined ? "http" : "https");
   log.info({ instance: instance.id, proxy: proxyUrl, admin: url }, "ready");
@@ -146,13 +129,39 @@ async function build(
         log.error({ instance: instance.id }, "SIGUSR1: in force in every process of this instance"),
       );
     },
-    reload: async () => reload?.(),
+    reload,
     async restartWorkers() {
       if (workers !== undefined) return workers.restart();
       log.warn({}, "there are no workers to restart: with workers 1 the instance is one process");
     },
     close,
   };
+}
+
+interface Built {
+  readonly shared: Shared;
+  readonly control: Control;
+  readonly serving: Serving | Workers;
+  readonly workers: Workers | undefined;
+  readonly admin: AdminServer;
+}
+
+/** Without a file there is nothing to read again. */
+function reloadOf({ shared, control, serving, workers, admin }: Built): () => Promise<void> {
+  const { file } = shared.options;
+  if (file === undefined) return async () => {};
+  return createReload({
+    read: () => file.read(),
+    config: () => shared.config,
+    onSwap(next) {
+      shared.config = next;
+    },
+    control,
+    prepare: (loaded, counting) => serving.prepare(loaded, counting),
+    onSecrets: () => workers?.tellSecrets(),
+    admin,
+    log: shared.log,
+  });
 }
 
 async function openAdmin(
@@ -166,7 +175,6 @@ async function openAdmin(
   const admin = await createAdminServer({
     store,
     follower,
-    local: follower,
     audit: control.audit,
     cutovers: config.cutovers,
     auth: config.auth,

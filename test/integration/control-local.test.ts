@@ -117,61 +117,6 @@ describe("one instance is cut off", () => {
 });
 
 describe("Redis is gone", () => {
-  test("a rollback takes at most 100 ms on that instance and touches no other; all agree when it is back", async () => {
-    const version = await standAt(100);
-    const [first, second, third] = fleet.members;
-    await fleet.redis.kill();
-    await knowsLoss(first);
-
-    const rolledBack = await first.api.call("rollback");
-    expect(rolledBack.answer).toMatchObject({ percent: 0, state: "rolled_back", version, changed: true });
-    expect(rolledBack.answer?.applied).toMatchObject({
-      instances: 1,
-      scope: "local",
-      complete: false,
-      completeBy: null,
-    });
-    process.stdout.write(`local rollback answered in ${rolledBack.ms.toFixed(1)} ms\n`);
-    expect(rolledBack.ms).toBeLessThan(100);
-    expect(await first.shop.visit("s")).toMatchObject({ side: "legacy", reason: "rolled_back" });
-    for (const other of [second, third]) expect((await other.shop.visit("s")).side).toBe("new");
-    expect(await first.api.view()).toMatchObject({ scope: "local", state: "rolled_back" });
-    expect(await first.api.metric('cutover_rollbacks_total{cutover="checkout",trigger="local"}')).toBe(1);
-
-    for (const refused of [
-      await first.api.set(50),
-      await first.api.call("resume"),
-      await second.api.set(1),
-    ]) {
-      expect(refused).toMatchObject({ status: 503, code: "store_unavailable" });
-    }
-    const again = await first.api.call("rollback");
-    expect(again.answer).toMatchObject({ changed: false, version, applied: { scope: "local" } });
-
-    await fleet.redis.restart();
-    const ms = await agreed(fleet.members);
-    process.stdout.write(`all agreed ${Math.round(ms)} ms after Redis was back\n`);
-    for (const member of fleet.members) {
-      expect(await member.api.view()).toMatchObject({
-        percent: 0,
-        state: "rolled_back",
-        version: version + 1,
-      });
-      expect((await member.shop.visit("s")).side).toBe("legacy");
-    }
-    const [entry] = await second.api.history();
-    expect(entry).toMatchObject({
-      version: version + 1,
-      action: "reconciled",
-      by: "anonymous",
-      from: { percent: 100, state: "open" },
-      to: { percent: 0, state: "rolled_back" },
-    });
-    expect(entry?.reason).toMatch(
-      new RegExp(`^rolled back on instance ${first.served.id} alone at 20.*Z: a test$`),
-    );
-  });
-
   test("the command line says that it is this one instance, and ends with 4", async () => {
     await standAt(100);
     const [first] = fleet.members;

@@ -75,7 +75,7 @@ test("the answer names it and when it is over; from that millisecond on nothing 
     // Its last record was written before it was cut off, at most a heartbeat (and a busy machine's delay) ago.
     expect(cutAt - Date.parse(named.seenAt)).toBeLessThan(2000);
 
-    const seen = await visits(cutOff, (at) => at < end + 1000);
+    const seen = await visits(cutOff, (at) => at < end + 1500);
     expect(seen.filter(({ fault }) => fault !== undefined)).toEqual([]);
     const onNew = seen.filter(({ side }) => side === "new");
     const last = Math.max(...onNew.map(({ at }) => at));

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { waitApplied } from "../../src/state/follow/applied.ts";
 import { reachOf } from "../../src/state/rules/completion.ts";
@@ -76,7 +76,7 @@ function say(what: string, times: readonly number[]): void {
   );
 }
 
-it("fifty instances on one server apply each change within 150 ms (p99)", async () => {
+test("fifty instances on one server apply each change within 150 ms (p99)", async () => {
   const redis = await startRedis();
   endings.push(() => redis.stop());
   const fleet = await startFollowers(redis.url, 50);
@@ -92,7 +92,7 @@ describe.each<[string, () => Promise<Topology>]>([
   ["Sentinel", startSentinels],
   ["a Cluster", startCluster],
 ])("%s", (name, start) => {
-  it("loses a rollback in a failover, and nobody follows upward or fails a request", async () => {
+  test("loses a rollback in a failover, and nobody follows upward or fails a request", async () => {
     const topology = await start();
     endings.push(() => topology.stop());
     const fleet = await startFollowers(topology.url, instances);

@@ -1,6 +1,18 @@
 /** What a start loads and costs, as built. What is bundled is known by the source maps of the files that are loaded. */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import {
+  appendFile,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -145,5 +157,57 @@ describe("what is built already", () => {
     const before = await built();
     await run("npm", ["run", "--silent", "build"], { cwd: checkout });
     expect(await built()).toEqual(before);
+  });
+});
+
+describe("what is built of other files than those that are there, or is not as it was built, is built anew", () => {
+  let copy: string;
+  const build = () => run(process.execPath, [join(copy, "scripts/build.js")]);
+  const inode = async () => (await stat(join(copy, "dist"))).ino;
+
+  beforeAll(async () => {
+    copy = join(folder, "copy");
+    const packages = join(copy, "node_modules");
+    await mkdir(packages, { recursive: true });
+    for (const name of ["src", "scripts"]) {
+      await cp(join(checkout, name), join(copy, name), { recursive: true });
+    }
+    for (const name of ["package.json", "package-lock.json", "tsconfig.json"]) {
+      await copyFile(join(checkout, name), join(copy, name));
+    }
+    for (const name of await readdir(join(checkout, "node_modules"))) {
+      const from = join(checkout, "node_modules", name);
+      if (name === ".package-lock.json") await copyFile(from, join(packages, name));
+      else await symlink(from, join(packages, name));
+    }
+    await build();
+  });
+
+  test.each([
+    ["a program", "src/cli/frame.ts"],
+    ["a script of Redis", "src/state/store/redis/scripts/apply.lua"],
+    ["what npm says is installed", "node_modules/.package-lock.json"],
+    ["a file of dist/ that another build has written over", "dist/main.js"],
+  ])("%s: %s", async (_, path) => {
+    const before = await inode();
+    await build();
+    expect(await inode()).toBe(before);
+    await appendFile(join(copy, path), "\n");
+    await build();
+    expect(await inode()).not.toBe(before);
+    if (path.endsWith(".lua")) {
+      const [from, to] = await Promise.all(
+        [path, path.replace("src/", "dist/")].map((each) => readFile(join(copy, each), "utf8")),
+      );
+      expect(to).toBe(from);
+    }
+  });
+
+  test("a build that fails leaves what was built, and does not pass it off as built of what is there", async () => {
+    const before = await inode();
+    await writeFile(join(copy, "src/main.ts"), "import './nowhere.ts';\n");
+    await expect(build()).rejects.toThrow();
+    expect(await inode()).toBe(before);
+    await expect(build()).rejects.toThrow();
   });
 });

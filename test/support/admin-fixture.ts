@@ -56,7 +56,6 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
   const server = await createAdminServer({
     store,
     follower,
-    local: follower,
     cutovers: Object.fromEntries(
       names.map((name) => [name, { legacy: "social-shop", new: "marketplace", approval }]),
     ),

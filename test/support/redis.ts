@@ -24,7 +24,7 @@ export interface RedisServer {
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
-  /** Starts it again on the same port, after `kill`. Resolves when it answers. */
+  /** Starts it again on the same port, when it was killed. Resolves when it answers. */
   restart(): Promise<void>;
   /** Ends it for good and removes its folder. */
   stop(): Promise<void>;
@@ -61,7 +61,7 @@ export async function startRedis(flags: readonly string[] = []): Promise<RedisSe
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),
     async restart() {
-      child = await launch();
+      if (child.exitCode !== null || child.signalCode !== null) child = await launch();
     },
     async stop() {
       await kill();

@@ -25,7 +25,11 @@ import { actorOf, requestOrigin } from "../writer.ts";
 const patienceMs = 2500;
 const tags = ["cutovers"];
 
-export function historyRoutes(app: AdminApp, { store, local, log, audit }: AdminContext, views: Views): void {
+export function historyRoutes(
+  app: AdminApp,
+  { store, follower, log, audit }: AdminContext,
+  views: Views,
+): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers/:name/history",
@@ -44,7 +48,7 @@ export function historyRoutes(app: AdminApp, { store, local, log, audit }: Admin
       views.assertKnown(name);
       const sinceMs = since === undefined ? undefined : Date.parse(since);
       const entries = await within(patienceMs, systemTimers, store.history(name, limit, sinceMs));
-      const pending = local
+      const pending = follower
         .pendingLocally(name)
         .filter(({ at }) => sinceMs === undefined || Date.parse(at) >= sinceMs)
         .map(pendingView)

@@ -275,17 +275,15 @@ async function optionsOf() {
     contact: () => ({ up: true, stalenessMs: 0 }),
     isStale: () => false,
     refresh: async () => {},
+    makeLocally: () => {
+      throw new Error("not asked for");
+    },
+    keptLocally: async () => {},
+    pendingLocally: () => [],
   };
   return {
     store: rig.store,
     follower,
-    local: {
-      makeLocally: () => {
-        throw new Error("not asked for");
-      },
-      keptLocally: async () => {},
-      pendingLocally: () => [],
-    },
     cutovers: {},
     metrics: { contentType: "text/plain", render: () => "" },
     traffic: () => ({}),

@@ -106,7 +106,6 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
   const options: AdminOptions = {
     store,
     follower,
-    local: follower,
     cutovers,
     auth: "none",
     metrics: {
