@@ -1,11 +1,17 @@
 /**
- * Keeps a second process of this host off a file: a lock file beside it names the process that has it, by its id
- * and, where the system tells (Linux), the time it started, so that an id used again by another program after a
- * crash is not taken for the owner. Processes that do not see each other's ids (other hosts, other containers) are
- * not kept apart.
+ * Keeps a second process off a file: a lock file beside it names the process that has it, by its id and, where the
+ * system tells (Linux), the time it started, so that an id used again by another program after a crash is not taken
+ * for the owner.
+ *
+ *   lockFile   for as long as a process runs. Processes that do not see each other's ids (other hosts, other
+ *              containers) are not kept apart
+ *   inTurn     for a moment, by whoever shares the file, on whatever host: who has it is waited for
  */
 import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, readlink, rename, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { codeOf } from "./errors.ts";
 import { textIn } from "./replace-file.ts";
 
@@ -31,6 +37,55 @@ export async function lockFile(path: string): Promise<FileLock> {
     await takeAway(lock, found);
   }
   throw new Error(`${path}: no lock to be had (${lock})`);
+}
+
+/** A lock of a moment that has stood for so long was left behind by a process that is out of sight. */
+const abandonedMs = 5000;
+/** Between two looks at a lock that another has; spread, so that many do not come in one instant. */
+const lookMs = 5;
+
+/**
+ * Does the work while nobody else does theirs on the file by this function. Creates the file's folder if need be.
+ *
+ * @param work is told of a check whether it still has its turn: one that was frozen for long may have lost it
+ * @throws what the work throws; the file system's error
+ */
+export async function inTurn<T>(
+  path: string,
+  work: (isMine: () => Promise<boolean>) => Promise<T>,
+): Promise<T> {
+  const lock = `${path}.lock`;
+  const place = await placeOfProcess();
+  const start = (await startOf(process.pid)) ?? "";
+  const mine = `${process.pid} ${start} ${place} ${randomBytes(8).toString("hex")}\n`;
+  let seen: { readonly text: string; readonly sinceMs: number } | undefined;
+  await mkdir(dirname(path), { recursive: true });
+  while (!(await create(lock, mine))) {
+    const text = await textIn(lock);
+    if (text === undefined) continue;
+    if (seen?.text !== text) seen = { text, sinceMs: performance.now() };
+    if (performance.now() - seen.sinceMs > abandonedMs || (await isOfTheDead(text, place, start))) {
+      await takeAway(lock, text);
+    } else await sleep(lookMs + Math.random() * lookMs);
+  }
+  try {
+    return await work(async () => (await textIn(lock)) === mine);
+  } finally {
+    await remove(lock, mine);
+  }
+}
+
+/** Whether a lock was made by a process that would be seen here and is not there any more. */
+async function isOfTheDead(text: string, place: string, ownStart: string): Promise<boolean> {
+  const [id = "", start = "", where = ""] = text.trim().split(" ");
+  if (where !== place) return false;
+  return id === `${process.pid}` ? start !== ownStart : !(await runs(text));
+}
+
+/** Processes of one place see each other's ids: a host, or a container of it. */
+async function placeOfProcess(): Promise<string> {
+  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
+  return `${hostname()}/${namespace}`.replaceAll(/\s/g, "_");
 }
 
 async function create(lock: string, text: string): Promise<boolean> {

@@ -21,9 +21,10 @@ export async function textIn(path: string): Promise<string | undefined> {
  * Writes the text beside the file, makes it durable, and renames it into place. Creates the folder if need be.
  * The file is readable by its owner only. Two writers never share a temporary file.
  *
+ * @param ready is awaited before the text goes into place; what it throws leaves the file as it was
  * @throws the file system's error; the file is then what it was
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export async function replaceFile(path: string, text: string, ready = async () => {}): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
   const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
@@ -35,6 +36,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     } finally {
       await file.close();
     }
+    await ready();
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);

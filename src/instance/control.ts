@@ -17,7 +17,7 @@ import { createFollower, type Follower, type FollowerOptions } from "../state/fo
 import type { Snapshot } from "../state/follow/snapshot.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
 import type { WhenStale } from "../state/rules/completion.ts";
-import { openStore } from "../state/store/open.ts";
+import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
 import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
@@ -79,8 +79,9 @@ async function openStores(config: Config, { log, undo }: ControlOptions) {
   undo(() => store.close());
   const ownershipStores = await openOwnershipStores({ url: config.store, redis, prefix, clock });
   undo(() => ownershipStores.close());
+  const name = nameOfStore(config.store, prefix);
   const snapshotFile =
-    snapshot === undefined ? undefined : createSnapshotFile({ path: snapshot, clock, log });
+    snapshot === undefined ? undefined : createSnapshotFile({ path: snapshot, store: name, clock, log });
   if (snapshotFile !== undefined) undo(() => snapshotFile.settled());
   return { store, ownershipStores, snapshotFile };
 }

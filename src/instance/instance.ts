@@ -87,10 +87,13 @@ async function build(
   };
   const size = config.workers === "auto" ? availableParallelism() : config.workers;
   const lines = openLogFile(options.logPath, size > 1);
-  undo(() => lines.end());
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
   const parts = { options, instance, lines, log, undo };
   const shared: Shared = { ...parts, config, phase: "starting", workersLinesDropped: 0 };
+  undo(() => {
+    if (shared.phase === "draining") log.info({ instance: instance.id }, "stopped");
+    return lines.end();
+  });
   const versions = size > 1 ? createWorkerVersions() : undefined;
   const control = await openControl(config, {
     instance,
@@ -109,6 +112,7 @@ async function build(
   const port = await serving.listen();
   undo(async () => {
     shared.phase = "draining";
+    log.info({ instance: instance.id, ...shared.config.drain }, "draining");
     await sleep(shared.config.drain.delay);
     await serving.drain(shared.config.drain);
   });

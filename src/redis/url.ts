@@ -73,6 +73,23 @@ export function parseRedisUrl(text: string): RedisUrl | undefined {
   }
 }
 
+/** @returns where it is, in one spelling and without what is secret */
+export function placeOf(url: RedisUrl): string {
+  const listed = (endpoints: readonly Endpoint[]) =>
+    endpoints
+      .map(({ host, port }) => `${host.toLowerCase()}:${port}`)
+      .toSorted()
+      .join(",");
+  switch (url.kind) {
+    case "single":
+      return `redis://${listed([url.at])}/${url.db}`;
+    case "sentinel":
+      return `redis-sentinel://${listed(url.sentinels)}/${url.master}`;
+    case "cluster":
+      return `redis-cluster://${listed(url.nodes)}`;
+  }
+}
+
 function isScheme(text: string | undefined): text is keyof typeof keysOf {
   return text !== undefined && Object.hasOwn(keysOf, text);
 }

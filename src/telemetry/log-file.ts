@@ -11,10 +11,12 @@
  * order is kept as long as somebody reads. Where several processes write to one pipe (`isShared`), no write is longer
  * than what the system keeps in one piece.
  *
- * A reader that stops reading and keeps the pipe open delays the end of the process, too: Node waits for the write
- * under way. That is every program's lot on a blocking pipe, and SIGKILL's to end.
+ * A reader that stops reading and keeps standard output open does not keep the process from its end: while it is full
+ * writes answer EAGAIN, and `end` gives up what nobody takes. The flag that makes them is shared by all who have the
+ * same opening, and a worker that starts or ends clears it (libuv, Node): so a pipe is opened a second time. What
+ * cannot be (a socket) may block a thread of libuv's, for which Node would wait for ever: the process then kills itself.
  */
-import { closeSync, mkdirSync, openSync, write as writeFd, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, write as writeFd, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { systemTimers, within } from "../base/clock.ts";
 import { codeOf } from "../base/errors.ts";
@@ -27,6 +29,8 @@ const lineFeed = 0x0a;
 const retryMs = 10;
 const exitRetries = 100;
 const exitPauseMs = 50;
+/** How long the process may take to its end once its last words have not gone out. */
+const stuckMs = 2000;
 
 export interface LogFile {
   /** @param line with its line feed */
@@ -46,6 +50,8 @@ interface LogFileOptions {
   readonly maxBytes?: number;
   /** Other processes write there too. */
   readonly isShared?: boolean;
+  /** At the end a write is still under way. @param isStuck whether it still is */
+  readonly onStuck?: (isStuck: () => boolean) => void;
 }
 
 /**
@@ -55,9 +61,33 @@ interface LogFileOptions {
  * @param isShared whether other processes write there too
  */
 export function openLogFile(path: string | undefined, isShared: boolean): LogFile {
-  if (path === undefined) return createLogFile({ fd: process.stdout.fd, isShared });
+  if (path === undefined) {
+    const own = withoutWaiting(process.stdout.fd);
+    if (own !== undefined) return closedAtEnd(own, isShared);
+    return createLogFile({ fd: process.stdout.fd, isShared, onStuck: endByForce });
+  }
   mkdirSync(dirname(path), { recursive: true });
-  const fd = openSync(path, "a");
+  return closedAtEnd(openSync(path, "a"), isShared);
+}
+
+/** @returns the pipe once more, whose writes answer EAGAIN while it is full: the flag is of this opening alone */
+function withoutWaiting(fd: number): number | undefined {
+  try {
+    if (!fstatSync(fd).isFIFO()) return undefined;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends the process once it wants to end, or has had time to. A timer like that keeps no process alive. */
+function endByForce(isStuck: () => boolean): void {
+  const end = () => isStuck() && process.kill(process.pid, "SIGKILL");
+  process.on("exit", end);
+  setTimeout(end, stuckMs).unref();
+}
+
+function closedAtEnd(fd: number, isShared: boolean): LogFile {
   const file = createLogFile({ fd, isShared });
   return {
     ...file,
@@ -69,7 +99,7 @@ export function openLogFile(path: string | undefined, isShared: boolean): LogFil
 }
 
 export function createLogFile(options: LogFileOptions): LogFile {
-  const { fd, maxBytes = 4 * 1024 * 1024, isShared = false } = options;
+  const { fd, maxBytes = 4 * 1024 * 1024, isShared = false, onStuck = () => {} } = options;
   const waiting = createWaitingLines(maxBytes);
   const output = createOutput(fd, written);
   let timer: NodeJS.Timeout | undefined;
@@ -129,6 +159,9 @@ export function createLogFile(options: LogFileOptions): LogFile {
       handOver();
       await within(withinMs, systemTimers, idle).catch(() => undefined);
       waiting.refuse();
+      output.giveUp();
+      const isStuck = () => output.bytes() > 0;
+      if (isStuck()) onStuck(isStuck);
       process.off("exit", flushSync);
     },
   };
@@ -199,11 +232,13 @@ interface Failure {
 /** Writes one buffer at a time, whole, in a thread of libuv's. @param done hears of the end of each */
 function createOutput(fd: number, done: (failure: Failure | undefined) => void) {
   let underWay: Buffer | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let isGivenUp = false;
 
   function write(bytes: Buffer): void {
     underWay = bytes;
     writeFd(fd, bytes, (error, length) => {
-      if (error?.code === "EAGAIN") setTimeout(write, retryMs, bytes);
+      if (error?.code === "EAGAIN" && !isGivenUp) retry = setTimeout(write, retryMs, bytes);
       else if (error === null && length < bytes.length) write(bytes.subarray(length));
       else {
         underWay = undefined;
@@ -214,6 +249,11 @@ function createOutput(fd: number, done: (failure: Failure | undefined) => void) 
 
   return {
     write,
+    /** Tries no more what nobody takes. */
+    giveUp() {
+      isGivenUp = true;
+      clearTimeout(retry);
+    },
     /** How many are under way. */
     bytes: () => underWay?.length ?? 0,
   };

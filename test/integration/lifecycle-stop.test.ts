@@ -2,16 +2,18 @@
  * The end of an instance and the start of the next one, under load. Under full load: restart-rate.test.ts. Most of it
  * is waiting, so what one process does and what two workers do is seen side by side.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type Served, startServe } from "../support/cutover.ts";
+import { checkout, type Served, startServe } from "../support/cutover.ts";
+import { freePort } from "../support/free-port.ts";
 import { failed, startLoad } from "../support/kept-load.ts";
-import { isAlive } from "../support/processes.ts";
+import { endsWithTest, isAlive, pidOf } from "../support/processes.ts";
 import { scrape, sumOf } from "../support/scrape.ts";
 import { type Shape, serveYaml } from "../support/serve-yaml.ts";
 import { type Sides, startSides } from "../support/sides.ts";
@@ -133,6 +135,63 @@ describe.concurrent.each([1, 2])("with workers %d", (workers) => {
     await serve.stop();
     await holder.close();
   });
+});
+
+test.concurrent.each([
+  [1, "pipe"],
+  [1, "socket"],
+  [2, "pipe"],
+  [2, "socket"],
+] as const)(
+  "SIGTERM ends a process of %d workers whose log nobody reads, a full %s",
+  async (workers, kind) => {
+    const [proxy, admin] = [await freePort(), await freePort()];
+    const name = `unread-${workers}-${kind}`;
+    const listeners = { proxy: `port: ${proxy}`, admin: `port: ${admin}` };
+    const config = join(folder, `${name}.yaml`);
+    await writeFile(config, serveYaml({ sides, listeners, workers }));
+    const pidFile = join(folder, `${name}.pid`);
+    const serve = `echo $$ >${pidFile}; exec ${process.execPath} bin/cutover.js serve --config ${config}`;
+    const line = kind === "pipe" ? `sh -c '${serve}' | sleep 60` : serve;
+    // What Node calls a pipe is a socket; nothing reads it, since nobody listens to its data.
+    const shell = spawn("sh", ["-c", line], {
+      cwd: checkout,
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+    });
+    endsWithTest(shell);
+    const url = `http://127.0.0.1:${proxy}/cart/1`;
+    const answers = () =>
+      fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await answers())) await sleep(50);
+    const pid = Number(await readFile(pidFile, "utf8"));
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+    const pids = [pid, ...children.trim().split(" ").filter(Boolean).map(Number)];
+    expect(pids).toHaveLength(workers === 1 ? 1 : 3);
+    for (let i = 0; i < 60; i++) await Promise.all(Array.from({ length: 50 }, answers));
+    const signalled = performance.now();
+    process.kill(pid, "SIGTERM");
+    await until("the process to end", () => !pids.some(isAlive), 10_000);
+    console.log(
+      `SIGTERM with a full ${kind}, workers ${workers}: ended after ${(performance.now() - signalled).toFixed(0)} ms`,
+    );
+    if (kind === "pipe") process.kill(-pidOf(shell), "SIGKILL");
+    shell.stdout.destroy();
+  },
+  60_000,
+);
+
+test.concurrent("the log says draining and stopped", async () => {
+  const serve = await start("says", {});
+  serve.signal("SIGTERM");
+  expect(await serve.exit).toBe(0);
+  const said = (await serve.lines()).flatMap(({ msg }) =>
+    ["ready", "draining", "stopped"].includes(msg) ? msg : [],
+  );
+  expect(said).toEqual(["ready", "draining", "stopped"]);
 });
 
 test.concurrent("a start waits for a port that an earlier process still holds, and says so when it does not come free", async () => {

@@ -3,12 +3,12 @@ import { systemClock } from "../../src/base/clock.ts";
 import { createSnapshotFile } from "../../src/state/follow/snapshot-file.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 
-const path = process.argv[2] ?? "";
+const [path = "", name = "checkout"] = process.argv.slice(2);
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
 const file = createSnapshotFile({ path, clock: systemClock, log: silent });
 const { states } = await file.read();
-for (let version = (states.get("checkout")?.version ?? 0) + 1; ; version += 1) {
-  file.keep(new Map([["checkout", { ...initialState(), version, reason: "x".repeat(version % 5000) }]]));
+for (let version = (states.get(name)?.version ?? 0) + 1; ; version += 1) {
+  file.keep(new Map([[name, { ...initialState(), version, reason: "x".repeat(version % 5000) }]]));
   await file.settled();
   process.stdout.write(`${version}\n`);
 }

@@ -1,9 +1,12 @@
 /**
  * The last good state of everything in a file, so that an instance can start cold without the store.
  *
- * Instances may share the file. Each write reads it first and merges: of two states of a cutover the higher version
- * wins, and what the file knows beyond the writer is kept. Two instances writing in the same instant can still drop
- * the newer of their states; it is written again when the other instance follows it, within one poll.
+ * Instances may share the file, in turn (base/file-lock.ts). Each write reads it first and merges: of two states of a
+ * cutover the higher version wins, and what the file knows beyond the writer is kept.
+ *
+ * The file names its store. Versions of another store mean nothing here: of its file only what lowers (local changes)
+ * is taken over, and a write replaces it, with a copy kept aside. A file without a name is from an earlier release and
+ * taken for this store's.
  *
  * Changes made on one instance alone (ceiling.ts) stand here until the store has accepted them, so that a restart keeps
  * them in force. An instance that starts with the file takes them over; accepted twice, they change nothing.
@@ -16,6 +19,7 @@ import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import { codeOf } from "../../base/errors.ts";
+import { inTurn } from "../../base/file-lock.ts";
 import { jsonOf } from "../../base/json.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { replaceFile, sweepTemporaries, textIn } from "../../base/replace-file.ts";
@@ -25,6 +29,8 @@ import type { CutoverState } from "../rules/model.ts";
 import { localChangeSchema, storedState } from "../rules/written.ts";
 
 interface Kept {
+  /** The store it is of, where that is known. */
+  readonly store?: string | undefined;
   readonly states: ReadonlyMap<string, CutoverState>;
   /** The values that all instances share (secrets generated once), by name. */
   readonly shared: ReadonlyMap<string, string>;
@@ -49,6 +55,7 @@ export interface SnapshotFile {
 
 const fileFormat = z.object({
   format: z.literal(1),
+  store: z.string().optional(),
   states: z.record(z.string(), storedState),
   shared: z.record(z.string(), z.string()).optional(),
   local: z.record(z.string(), localChangeSchema).optional(),
@@ -61,13 +68,18 @@ interface Wanted extends Kept {
   readonly dropped: ReadonlySet<string>;
 }
 
-/** @param path of the file; its folder is made when it is first written */
-export function createSnapshotFile(options: {
+interface SnapshotFileOptions {
+  /** Of the file; its folder is made when it is first written. */
   readonly path: string;
+  /** The store's name (store/open.ts), which the file will bear; without one it goes by no name. */
+  readonly store?: string;
   readonly clock: Clock;
   readonly log: Log;
-}): SnapshotFile {
-  const { path, clock, log } = options;
+}
+
+export function createSnapshotFile(options: SnapshotFileOptions): SnapshotFile {
+  const { path, store, clock, log } = options;
+  const load = createLoading(options);
   let wanted: Wanted = { ...nothing, dropped: new Set() };
   let unsaved = false;
   let failing = false;
@@ -87,9 +99,14 @@ export function createSnapshotFile(options: {
   });
 
   async function write(): Promise<void> {
-    const onDisk = (await load(path, log)) ?? nothing;
-    const merged = merge(onDisk, wanted);
-    if (merged !== onDisk) await replaceFile(path, serialise(merged));
+    await inTurn(path, async (isMine) => {
+      const onDisk = (await load()) ?? nothing;
+      const merged = merge(onDisk, wanted);
+      if (merged === onDisk && onDisk.store === store) return;
+      await replaceFile(path, serialise({ ...merged, store }), async () => {
+        if (!(await isMine())) throw new Error("another instance has written meanwhile");
+      });
+    });
   }
 
   function want(over: Partial<Wanted>): void {
@@ -105,7 +122,7 @@ export function createSnapshotFile(options: {
     async read() {
       await sweepTemporaries(path, clock.now());
       try {
-        return (await load(path, log)) ?? nothing;
+        return (await load()) ?? nothing;
       } catch (error) {
         log.warn({ file: path, error: errorText(error) }, "snapshot file could not be read: ignored");
         return nothing;
@@ -119,16 +136,27 @@ export function createSnapshotFile(options: {
   };
 }
 
-/** @returns undefined when there is no such file. Rejects with the file system's error. */
-async function load(path: string, log: Log): Promise<Kept | undefined> {
-  const text = await textIn(path);
-  if (text === undefined) return undefined;
-  const kept = parse(text);
-  if (kept === undefined) {
+/** @returns reads what the file holds for this store: undefined when there is no such file. Rejects with the file system's error. */
+function createLoading({ path, store, log }: SnapshotFileOptions): () => Promise<Kept | undefined> {
+  let isSaid = false;
+  return async () => {
+    const text = await textIn(path);
+    if (text === undefined) return undefined;
+    const kept = parse(text);
+    if (kept === undefined) {
+      const aside = await setAside(path, text);
+      log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
+      return undefined;
+    }
+    if (store === undefined || kept.store === undefined || kept.store === store) return kept;
     const aside = await setAside(path, text);
-    log.warn({ file: path, aside }, "snapshot file is not valid: ignored, a copy was kept");
-  }
-  return kept;
+    if (!isSaid) {
+      const said = { file: path, aside, store, other: kept.store };
+      log.warn(said, "snapshot file is of another store: its states are not used, a copy was kept");
+    }
+    isSaid = true;
+    return { ...nothing, store: kept.store, local: kept.local };
+  };
 }
 
 /** Keeps a copy, named after its content: one refused text is kept once, however often it is read. */
@@ -160,9 +188,10 @@ function merge<Base extends Kept>(base: Base, over: Wanted): Base {
   };
 }
 
-function serialise({ states, shared, local }: Kept): string {
+function serialise({ store, states, shared, local }: Kept): string {
   const content: z.infer<typeof fileFormat> = {
     format: 1,
+    ...(store === undefined ? {} : { store }),
     states: Object.fromEntries(states),
     ...(shared.size === 0 ? {} : { shared: Object.fromEntries(shared) }),
     ...(local.size === 0 ? {} : { local: Object.fromEntries(local) }),
@@ -174,6 +203,7 @@ function parse(text: string): Kept | undefined {
   const { data } = fileFormat.safeParse(jsonOf(text));
   if (data === undefined) return undefined;
   return {
+    ...(data.store === undefined ? {} : { store: data.store }),
     states: new Map(Object.entries(data.states)),
     shared: new Map(Object.entries(data.shared ?? {})),
     local: new Map(Object.entries(data.local ?? {})),

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.ts";
@@ -21,7 +22,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const open = () => createSnapshotFile({ path, clock: systemClock, log });
+const open = (store?: string) =>
+  createSnapshotFile({ path, clock: systemClock, log, ...(store === undefined ? {} : { store }) });
 const at = (version: number, fields: Partial<CutoverState> = {}): CutoverState => ({
   ...initialState(),
   version,
@@ -31,6 +33,7 @@ const at = (version: number, fields: Partial<CutoverState> = {}): CutoverState =
   reason: "first shoppers",
   ...fields,
 });
+const empty = { states: new Map(), shared: new Map(), local: new Map() };
 const put = async (text: string) => {
   await mkdir(join(folder, "var"), { recursive: true });
   await writeFile(path, text);
@@ -139,6 +142,111 @@ describe("one file of several instances", () => {
     const { states, shared } = await open().read();
     expect([...states.keys()].toSorted()).toEqual(["checkout", "returns"]);
     expect(shared.get("journey:returns")).toBe("s3cret");
+  });
+});
+
+describe("instances that write in the same instant", () => {
+  test("lose none of each other's states: no cold start at 0% of what had been at 100%", async () => {
+    const names = ["checkout", "returns", "search", "account", "gifts", "wishes", "stock", "login"];
+    const files = names.map(() => open());
+    for (let version = 1; version <= 5; version += 1) {
+      for (const [i, file] of files.entries()) file.keep(new Map([[names[i] ?? "", at(version)]]));
+      await Promise.all(files.map((file) => file.settled()));
+    }
+    const { states } = await open().read();
+    expect([...states].map(([name, { version }]) => [name, version])).toEqual(
+      expect.arrayContaining(names.map((name) => [name, 5])),
+    );
+    expect(await others()).toEqual([]);
+    expect(log.lines).toEqual([]);
+  });
+
+  test("lose none across processes, one of which is killed while it has its turn", async () => {
+    const program = fileURLToPath(new URL("../../../support/snapshot-writer.ts", import.meta.url));
+    const start = await bundledProgram(program);
+    const spawned = ["checkout", "returns", "search"].map((name) => {
+      const child = start(path, name);
+      const output = { text: "" };
+      child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+        output.text += chunk;
+      });
+      return { name, child, output, exited: once(child, "close") };
+    });
+    const linesOf = ({ output }: { output: { text: string } }) => output.text.split("\n").length;
+    const reached = async (which: typeof spawned, more: number) => {
+      const goals = which.map((each) => linesOf(each) + more);
+      while (which.some((each, i) => linesOf(each) < (goals[i] ?? 0))) await sleep(10);
+    };
+    await reached(spawned, 10);
+    const [first, ...rest] = spawned;
+    first?.child.kill("SIGKILL");
+    await reached(rest, 20);
+    for (const { child } of rest) child.kill("SIGKILL");
+    await Promise.all(spawned.map(({ exited }) => exited));
+    const { states } = await open().read();
+    for (const { name, output } of spawned) {
+      const said = Number(output.text.split("\n").at(-2));
+      expect(states.get(name)?.version).toBeGreaterThanOrEqual(said);
+    }
+  });
+
+  test("a turn of a process out of sight is waited for, and taken once it has stood too long", async () => {
+    await mkdir(join(folder, "var"), { recursive: true });
+    await writeFile(`${path}.lock`, "1 77 another-host/pid:[1] 0011223344556677\n");
+    const file = open();
+    file.keep(new Map([["checkout", at(1)]]));
+    await sleep(300);
+    expect((await open().read()).states.size).toBe(0);
+    await file.settled();
+    expect((await open().read()).states.get("checkout")?.version).toBe(1);
+    expect(await others()).toEqual([]);
+  }, 15_000);
+});
+
+describe("a file of another store", () => {
+  const staging = "redis://staging:6379/0 cutover";
+  const production = "redis://production:6379/0 cutover";
+
+  test("raises nothing, gives no secret, and is said once", async () => {
+    const file = open(staging);
+    file.keep(new Map([["checkout", at(900, { percentThousandths: 100_000 })]]));
+    file.keepShared("journey:checkout", "s3cret");
+    await file.settled();
+    const here = open(production);
+    await here.read();
+    expect(await here.read()).toEqual({ ...empty, store: staging });
+    expect(log.lines).toEqual([
+      expect.objectContaining({
+        level: "warn",
+        fields: expect.objectContaining({ store: production, other: staging }),
+      }),
+    ]);
+  });
+
+  test("is replaced by the next write, whatever its versions, with a copy kept aside", async () => {
+    const file = open(staging);
+    file.keep(new Map([["checkout", at(900)]]));
+    await file.settled();
+    const text = await readFile(path, "utf8");
+    const here = open(production);
+    here.keep(new Map([["checkout", at(3)]]));
+    await here.settled();
+    const { store, states } = await open(production).read();
+    expect(store).toBe(production);
+    expect(states.get("checkout")?.version).toBe(3);
+    const [aside = "", ...rest] = await others();
+    expect(rest).toEqual([]);
+    expect(await readFile(join(folder, "var", aside), "utf8")).toBe(text);
+  });
+
+  test("a file of an earlier release, which bears no name, is read, and bears one from the next write on", async () => {
+    await put(JSON.stringify({ format: 1, states: { checkout: at(7) } }));
+    const here = open(production);
+    expect((await here.read()).states.get("checkout")?.version).toBe(7);
+    here.keep(new Map([["checkout", at(7)]]));
+    await here.settled();
+    expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ store: production });
+    expect(log.lines).toEqual([]);
   });
 });
 
