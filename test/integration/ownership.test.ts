@@ -247,7 +247,7 @@ test.concurrent("an order learned while Redis is away outlives the proxy that le
   const sides = await startSides();
   const cutover = [
     "shopper: ['header:x-shopper-id']",
-    "routes: [{ name: checkout, path: /checkout, methods: [POST] }]",
+    "routes: [{ name: checkout, path: /checkout, methods: [POST], learns: true }]",
     "owners: [{ key: 'json:/order_id', learn: ['json:/orderId'] }]",
   ];
   const open = (name: string) =>
