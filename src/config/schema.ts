@@ -50,8 +50,10 @@ const upstream = block({
     headers: value.wait.default(30_000),
     /** Longest silence while a body moves. */
     idle: value.wait.default(60_000),
-    /** From the first byte to the last of the whole exchange. */
+    /** From the first byte to the answer's head and the request's end, whichever is later. */
     total: value.wait.default(300_000),
+    /** From then on; without it an answer may go on for as long as it moves. */
+    lifetime: value.wait.optional(),
     /** For requests that change the protocol (WebSocket). */
     upgrade: block({
       /** From the connection to the head of the answer. */

@@ -26,8 +26,11 @@ import { learning } from "./request/learn.ts";
 import { lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute, Destination } from "./routes.ts";
 import {
+  endLife,
+  hasLived,
   isOver,
   limit,
+  limitAnswer,
   type Recorded,
   recordAnswer,
   recordArrival,
@@ -36,6 +39,7 @@ import {
   recordUpgrade,
   refuse,
   settle,
+  settleAnswered,
 } from "./settle.ts";
 import { codes, failureCode } from "./upstream/failure.ts";
 import type { Failure, Forwarding } from "./upstream/port.ts";
@@ -105,6 +109,7 @@ function createExchange(
     on,
     content: inbound.body,
     forwarding: undefined,
+    lifetime: undefined,
     lingers: false,
     dueAt: 0,
     before: undefined,
@@ -188,11 +193,12 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): 
   send(exchange, route.cutover.destinations[by.decision.side]);
 }
 
-function send(exchange: Exchange, { way, total }: Destination): void {
+function send(exchange: Exchange, { way, total, lifetime }: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
   // Its head was refused: nothing of it is sent.
   if (arrival === undefined) return;
   limit(exchange, total);
+  exchange.lifetime = lifetime;
   const request = forwardRequest(context, arrival, exchange.requestId, content);
   const { method, framing } = inbound.head;
   let taps = noTaps;
@@ -208,6 +214,7 @@ function answered(this: Exchange, status: number): readonly string[] {
   // Nobody is there any more to be given anything.
   if (isOver(this)) return [];
   recordAnswer(this, status);
+  limitAnswer(this, this.content, this.lifetime);
   const { context, on: route, decided: by } = this;
   if (route === undefined || by === undefined) return [];
   const added = journeyFields(this, route, by, status);
@@ -219,7 +226,7 @@ function answered(this: Exchange, status: number): readonly string[] {
 }
 
 function ended(this: Exchange): void {
-  settle(this, (this.status ?? 0) >= 500 ? "server_error" : "ok");
+  settleAnswered(this);
 }
 
 function switched(this: Exchange): (end: TunnelEnd) => void {
@@ -260,11 +267,11 @@ function mayFallBack(
   return Buffer.isBuffer(content) || !(content.readableDidRead || content.destroyed);
 }
 
-/** Its total time is over. */
+/** Its total time is over, or the time its answer may live. */
 function expired(this: Exchange): void {
-  const { forwarding } = this;
-  forwarding?.abort();
-  refuse(this, forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
+  this.forwarding?.abort();
+  if (hasLived(this)) endLife(this);
+  else refuse(this, this.forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
 }
 
 function gone(exchange: Exchange, why: Gone): void {

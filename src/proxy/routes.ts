@@ -16,10 +16,13 @@ import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
-/** The way to an upstream, and the time an exchange with it may take in all. */
+/** The way to an upstream, and the time an exchange with it may take. */
 export interface Destination {
   readonly way: Way;
+  /** Until the answer's head is there and the request is sent whole. */
   readonly total: Deadlines;
+  /** From then on, where that is bounded. */
+  readonly lifetime: Deadlines | undefined;
 }
 
 export interface CompiledJourney {
@@ -168,9 +171,14 @@ function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
     const known = made.get(name);
     if (known !== undefined) return known;
     const way = ways.get(name);
-    const totalMs = config.upstreams[name]?.timeouts.total;
-    if (way === undefined || totalMs === undefined) throw new Error(`no upstream named ${name}`);
-    const destination = { way, total: createDeadlines(totalMs) };
+    const timeouts = config.upstreams[name]?.timeouts;
+    if (way === undefined || timeouts === undefined) throw new Error(`no upstream named ${name}`);
+    const { total, lifetime } = timeouts;
+    const destination = {
+      way,
+      total: createDeadlines(total),
+      lifetime: lifetime === undefined ? undefined : createDeadlines(lifetime),
+    };
     made.set(name, destination);
     return destination;
   };

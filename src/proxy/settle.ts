@@ -2,6 +2,7 @@
  * The record of an exchange, and its end: whatever becomes of it, `settle` is what ends it, once. Here its witnesses are
  * told of each phase, and here alone it is known whether it is over.
  */
+import type { Readable } from "node:stream";
 import type { Deadlines, Waiting } from "../base/deadlines.ts";
 import type { JourneyPin } from "../decide/pin.ts";
 import type { JourneyEvent } from "../ownership/port.ts";
@@ -14,13 +15,15 @@ import type { Decided, ExchangeRecord, Notice, Witnesses } from "./witness.ts";
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
-/** An exchange as far as its record and its end go; it is its own record, and waits for its own total time. */
+/** An exchange as far as its record and its end go; it is its own record, and waits for the end of its own time. */
 export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   readonly context: ExchangeContext;
   readonly inbound: Inbound;
   readonly witnesses: Witnesses;
-  /** Where its total time is bounded. */
+  /** Where its time is bounded: in all, or from the head of its answer on. */
   deadlines: Deadlines | undefined;
+  /** How long an answer of where it was sent last may go on, where that is bounded. */
+  lifetime: Deadlines | undefined;
   /** Ends the watch over the request's body, where there is one. */
   unwatch: (() => void) | undefined;
 }
@@ -76,6 +79,39 @@ export function limit(exchange: Recorded, deadlines: Deadlines): void {
   if (exchange.deadlines !== undefined) return;
   exchange.deadlines = deadlines;
   deadlines.wait(exchange);
+}
+
+/**
+ * The answer has begun. Once the request is over too, what follows may go on for as long as it moves, or for as long as
+ * it may live; a request that is still under way keeps its total time.
+ */
+export function limitAnswer(
+  exchange: Recorded,
+  content: Buffer | Readable,
+  lifetime: Deadlines | undefined,
+): void {
+  const { framing } = exchange.inbound.head;
+  if (isOver(exchange)) return;
+  if (framing.kind === "none" || Buffer.isBuffer(content) || content.readableEnded) {
+    exchange.deadlines?.end(exchange);
+    exchange.deadlines = lifetime;
+    lifetime?.wait(exchange);
+  } else content.once("end", () => limitAnswer(exchange, content, lifetime));
+}
+
+/** Whether it is its lifetime that is over, not its total time. */
+export function hasLived({ deadlines, lifetime }: Recorded): boolean {
+  return deadlines !== undefined && deadlines === lifetime;
+}
+
+/** The answer has gone on for as long as it may: it is broken off, and its side has not failed. */
+export function endLife(exchange: Recorded): void {
+  exchange.inbound.answer.abort();
+  settleAnswered(exchange, "lifetime_over");
+}
+
+export function settleAnswered(exchange: Recorded, code?: string): void {
+  settle(exchange, (exchange.status ?? 0) >= 500 ? "server_error" : "ok", code);
 }
 
 /** @param code what the refusal or the failure is called that ended it */

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { Answer, AnswerHead, Gone, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
-import { isReset } from "./lost-peer.ts";
+import { awaitReader, isReset } from "./lost-peer.ts";
 
 /** How long a client may go on to send what is dropped, and has to read an answer that ends its connection. */
 const dropMs = 1000;
@@ -173,9 +173,10 @@ function write(this: HttpAnswer, chunk: Buffer): boolean {
   this.hasContent = true;
   const isTaken =
     chunk.length > smallBytes ? response.write(chunk) : response.write(chunk.toString("latin1"), "latin1");
-  if (!isTaken && this.drained !== undefined) {
-    response.on("drain", this.drained);
+  if (!isTaken) {
+    if (this.drained !== undefined) response.on("drain", this.drained);
     this.drained = undefined;
+    awaitReader(response);
   }
   return isTaken;
 }

@@ -6,6 +6,7 @@
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Answer, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../inbound.ts";
+import { awaitReader } from "./lost-peer.ts";
 
 /** What an answer of HTTP/1.1 may carry and one of HTTP/2 must not (RFC 9113 §8.2.2). */
 const connectionFields: ReadonlySet<string> = new Set([
@@ -186,8 +187,12 @@ function answerOf(stream: ServerHttp2Stream, isHead: boolean, onClosed: StreamOp
       awaitsTrailers = !bodiless && length === undefined;
       stream.respond(headers, { endStream: bodiless, waitForTrailers: awaitsTrailers });
     },
-    // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
-    write: (chunk) => bodiless || dead() || stream.write(chunk),
+    write(chunk) {
+      // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
+      if (bodiless || dead() || stream.write(chunk)) return true;
+      awaitReader(stream);
+      return false;
+    },
     end(trailers) {
       ended = true;
       if (dead()) return;

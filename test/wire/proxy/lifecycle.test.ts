@@ -250,23 +250,75 @@ function timeouts(duty: Duty): void {
     await until("the end of the connection", () => proxy.openUpstream() === 0, 1000);
     await proxy.expectOutcomes({ timeout: 1 });
   });
-  duty("an exchange that takes too long in all → 504 or abort, timeout", async (lab) => {
+  duty("a head, or the end of an upload, that takes too long in all → 504 or abort, timeout", async (lab) => {
     const drip: Script = (connection) => {
-      connection.onRequest(({ line }) => {
-        if (line.startsWith("GET /wait")) return;
-        connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        const timer = setInterval(() => connection.write("1\r\nx\r\n"), 20);
-        connection.socket.on("close", () => clearInterval(timer));
-        connection.socket.on("end", () => clearInterval(timer));
+      connection.socket.once("data", () => {
+        if (connection.received().includes("POST")) connection.write(dripped);
       });
     };
     const proxy = await lab.start(drip, { timeouts: { total: "150ms" } });
     expect((await proxy.answerTo(get("/wait"))).status).toBe(504);
-    await expect(proxy.answerTo(get("/drip"))).rejects.toThrow("the connection ended");
+    // The answer has begun, and the request never ends.
+    const uploads = post("whole").replace("Length: 5", "Length: 6");
+    await expect(proxy.answerTo(uploads)).rejects.toThrow("the connection ended");
     await until("the end of the connections", () => proxy.openUpstream() === 0, 1000);
     await proxy.expectOutcomes({ timeout: 2 });
   });
+  duty("a stream of events that is well is not cut when the total time is over", async (lab) => {
+    const proxy = await lab.start(events(20), { timeouts: { total: "150ms", idle: "2s" } });
+    for (const bytes of [
+      get("/cart/events"),
+      post("whole", [], "/cart/events"),
+      chunked("POST /", ["a", "b"]),
+    ]) {
+      const began = performance.now();
+      const answer = await proxy.answerTo(bytes);
+      expect(answer.body.toString()).toBe("x".repeat(20));
+      expect(performance.now() - began).toBeGreaterThan(350);
+    }
+    await proxy.expectOutcomes({ ok: 3 });
+  });
+  duty("a long download that its client reads slowly is not cut when the total time is over", async (lab) => {
+    const size = 8 << 20;
+    const head = `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`;
+    const proxy = await lab.start(answering(Buffer.concat([Buffer.from(head), Buffer.alloc(size, "x")])), {
+      timeouts: { total: "150ms" },
+    });
+    const client = await proxy.client();
+    client.write(get("/download"));
+    await until("its begin", () => client.received().length > 0);
+    client.socket.pause();
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    client.socket.resume();
+    expect((await client.response()).body.length).toBe(size);
+    await proxy.expectOutcomes({ ok: 1 });
+  });
+  duty("a stream that has had its lifetime is broken off, and its side has not failed", async (lab) => {
+    const proxy = await lab.start(events(1000), { timeouts: { lifetime: "200ms" } });
+    await expect(proxy.answerTo(get("/cart/events"))).rejects.toThrow("the connection ended");
+    await until("the end of the connections", () => proxy.openUpstream() === 0, 1000);
+    await proxy.expectOutcomes({ ok: 1 });
+  });
 }
+
+const dripped = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
+
+/** Answers with so many octets, each 20 ms after the one before. */
+const events =
+  (count: number): Script =>
+  (connection) => {
+    connection.onRequest(() => {
+      connection.write(dripped);
+      let sent = 1;
+      const timer = setInterval(() => {
+        sent += 1;
+        connection.write("1\r\nx\r\n");
+        if (sent === count) connection.write("0\r\n\r\n");
+        if (sent >= count || connection.closedBy() !== "open") clearInterval(timer);
+      }, 20);
+      connection.socket.on("close", () => clearInterval(timer));
+    });
+  };
 
 /** Answers the first request of a connection, and does to the second what is said. */
 const dyingAfterOne =

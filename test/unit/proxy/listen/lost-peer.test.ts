@@ -1,0 +1,27 @@
+/** Who has an answer to give, and nobody that takes it. */
+import { PassThrough } from "node:stream";
+import { expect, test } from "vitest";
+import { awaitReader } from "../../../../src/proxy/listen/lost-peer.ts";
+import { until } from "../../../support/until.ts";
+
+function full(): PassThrough {
+  const stream = new PassThrough({ highWaterMark: 1 });
+  expect(stream.write("answer")).toBe(false);
+  return stream;
+}
+
+test("a client that takes nothing of its answer for long is cut off", async () => {
+  const stream = full();
+  awaitReader(stream, 20);
+  await until("the cut", () => stream.destroyed);
+});
+
+test("a client that takes its answer in time is left alone, and nobody listens any more", async () => {
+  const stream = full();
+  const before = ["drain", "close"].map((event) => stream.listenerCount(event));
+  awaitReader(stream, 50);
+  stream.resume();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(stream.destroyed).toBe(false);
+  expect(["drain", "close"].map((event) => stream.listenerCount(event))).toEqual(before);
+});
