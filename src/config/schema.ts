@@ -97,6 +97,13 @@ const route = block({
   payment: z.boolean().default(false),
   /** Whether answers tell of orders made; without it, where journeys start or end and on payments. */
   learns: z.boolean().optional(),
+  /** Spellings of the path that every server reads as it: `match` takes them for it, `refuse` answers 400. */
+  match: block({
+    /** `/checkout/` for `/checkout` */
+    trailingSlash: z.enum(["match", "refuse"]).default("match"),
+    /** `/checkout;v=1` for `/checkout` */
+    params: z.enum(["match", "refuse"]).default("match"),
+  }).prefault({}),
   /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
   unknown: z.enum(["bucket", "retry"]).default("bucket"),
 });
@@ -239,6 +246,12 @@ export const configSchema = block({
   store: value.store.default("file:var/state.json"),
   trustedProxies: z.array(value.cidr).default([]),
   auth: auth.default("none"),
+  /** What becomes of paths with encoded slashes, backslashes or dot segments. */
+  paths: block({
+    /** Where the path, read in one way or the other, is on a cutover's route. */
+    onRoutes: z.enum(["refuse", "pass"]).default("refuse"),
+    elsewhere: z.enum(["refuse", "pass"]).default("pass"),
+  }).prefault({}),
   upstreams: z.record(value.name, upstream),
   default: z.string(),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */

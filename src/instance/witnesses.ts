@@ -19,7 +19,7 @@ interface LastingWitnesses {
 export function createLastingWitnesses(
   accessLog: Witness,
   upgrades: Pick<UpgradeCounts, "opened">,
-  metrics: Pick<OwnershipMetrics, "ignoredPin" | "unreadBody" | "longKey">,
+  metrics: Pick<OwnershipMetrics, "ignoredPin" | "unreadBody" | "longKey" | "nearPath">,
   notebook: Pick<Notebook, "seen" | "finished">,
 ): LastingWitnesses {
   return {
@@ -29,6 +29,7 @@ export function createLastingWitnesses(
       noticed({ cutover }, notice) {
         if (notice.kind === "ignored_pin") metrics.ignoredPin(cutover, notice.fault);
         else if (notice.kind === "unread_body") metrics.unreadBody(cutover);
+        else if (notice.kind === "near_path") metrics.nearPath(notice.cutover);
         else metrics.longKey(cutover);
       },
     },

@@ -15,6 +15,8 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   unreadBody(cutover: string): void;
   /** A key is longer than what is remembered: it counts as none. */
   longKey(cutover: string): void;
+  /** A path on no route may be taken for one by a server behind the proxy; the request was passed on. */
+  nearPath(cutover: string): void;
   /** A journey cookie counted as none. */
   ignoredPin(cutover: string, fault: PinFault): void;
   /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
@@ -85,6 +87,10 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     longKey: counter(
       "cutover_ownership_long_keys_total",
       "Keys longer than 512 bytes in requests and responses; they count as none.",
+    ),
+    nearPath: counter(
+      "cutover_near_paths_total",
+      "GET and HEAD requests on no route whose path some server may take for one: doubled slashes, another case, an encoded NUL or question mark.",
     ),
     unrecorded: counter(
       "cutover_ownership_unrecorded_total",

@@ -36,6 +36,7 @@ import {
   recordArrival,
   recordDecision,
   recordFallback,
+  recordNear,
   recordUpgrade,
   refuse,
   settle,
@@ -73,6 +74,7 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
   const arrival = "proxyError" in read ? undefined : read;
   const exchange = createExchange(context, inbound, requestId, arrivedAt, arrival);
   recordArrival(exchange);
+  if (arrival?.near !== undefined) recordNear(exchange, arrival.near);
   if ("proxyError" in read) refuse(exchange, read);
   else if (isTooLarge(exchange)) refuse(exchange, refusals.bodyTooLarge);
   else goOn(exchange, read);

@@ -8,6 +8,7 @@ import { decisionSentence, type Owning } from "../decide/sentence.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
+import { routeOf } from "./request/arrival.ts";
 import { ownerKey } from "./request/gather.ts";
 import type { CompiledCutover, Table } from "./routes.ts";
 
@@ -49,8 +50,8 @@ export async function explain(
   if (cutover === undefined) return undefined;
   if (question.path !== undefined) {
     const [path = ""] = question.path.split("?");
-    const match = table.router.match(question.method ?? "GET", path);
-    if (match?.value.cutover !== cutover) return undefined;
+    const routed = routeOf(table, question.method ?? "GET", path, undefined);
+    if (routed === "ambiguous" || routed.match?.value.cutover !== cutover) return undefined;
   }
   const shopper = question.shopper ? bytesOf(question.shopper) : undefined;
   const { journey } = cutover;

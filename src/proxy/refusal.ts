@@ -83,7 +83,7 @@ export const refusals = {
     400,
     "ambiguous_path",
     request,
-    "The path can be read in more than one way: dot segments, encoded slashes and backslashes are refused.",
+    "The path can be read in more than one way, and by one of them it is another route's.",
   ),
   host: rejected(400, "invalid_host", request, "Exactly one Host field is expected.", { close: true }),
   method: rejected(405, "method_not_forwarded", request, "The method is not forwarded."),

@@ -73,7 +73,7 @@ interface WitnessedRoute {
   readonly finishes: boolean;
 }
 
-/** @param route absent for what matches no route @returns who wants to know about its exchanges; asked once a route */
+/** @param route absent for what matches no route @returns who wants to know about its exchanges; asked twice a route, once for its preflights */
 export type WitnessesOf = (route: WitnessedRoute | undefined) => readonly Witness[];
 
 export interface CompiledRoute extends WitnessedRoute {
@@ -83,11 +83,17 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly learns: "none" | "unsafe" | "any";
   /** Whether a source of the shopper or of an owner is in the JSON body, so that it must be buffered. */
   readonly buffersBody: boolean;
+  /** Which spellings of its path are taken for it, and which are refused. */
+  readonly spelling: RouteConfig["match"];
   readonly witnesses: Witnesses;
+  /** As it is for a CORS preflight, which begins, ends and claims nothing; absent of that itself. */
+  readonly preflight: CompiledRoute | undefined;
 }
 
 export interface Table {
   readonly router: Router<CompiledRoute>;
+  /** What becomes of paths with encoded slashes, backslashes or dot segments. */
+  readonly paths: Config["paths"];
   /** Where requests go that no cutover matches. */
   readonly fallthrough: Destination;
   /** The witnesses of what matches no route. */
@@ -154,6 +160,7 @@ export function compileTable(
   }
   return {
     router: compileRoutes(routes),
+    paths: config.paths,
     fallthrough: destination(config.default),
     noneWitnesses: compileWitnesses(witnessesOf(undefined)),
     journeyCookies,
@@ -190,11 +197,19 @@ function compileRoute(
   buffersBody: boolean,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
-  const { name, journey, unknown, payment } = route;
+  const { name, journey, unknown, payment, match: spelling } = route;
   const learns = cutover.owners.some(({ learn }) => learn !== undefined) ? learningMethods(route) : "none";
+  const made = (of: WitnessedRoute) => ({
+    ...of,
+    unknown,
+    spelling,
+    witnesses: compileWitnesses(witnessesOf(of)),
+  });
   const finishes = cutover.countsOrders && finishesOrders({ journey, payment });
-  const witnesses = compileWitnesses(witnessesOf({ cutover, name, journey, finishes }));
-  return { cutover, name, journey, finishes, unknown, learns, buffersBody, witnesses };
+  const learned = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
+  const asked = made({ cutover: learned, name, journey: undefined, finishes: false });
+  const preflight = { ...asked, learns: "none", buffersBody: false, preflight: undefined } as const;
+  return { ...made({ cutover, name, journey, finishes }), learns, buffersBody, preflight };
 }
 
 function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {

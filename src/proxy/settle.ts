@@ -11,6 +11,7 @@ import type { Inbound } from "./inbound.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Refusal, renderRefusal } from "./refusal.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
+import type { CompiledRoute } from "./routes.ts";
 import type { Decided, ExchangeRecord, Notice, Witnesses } from "./witness.ts";
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -38,6 +39,12 @@ export function recordArrival(exchange: Recorded): void {
 
 export function recordNotice(exchange: Recorded, notice: Notice): void {
   for (const witness of exchange.witnesses.noticed) witness.noticed(exchange, notice);
+}
+
+/** @param near the route that the request is not on: who is told of its oddities hears of this one */
+export function recordNear(exchange: Recorded, { witnesses, cutover }: CompiledRoute): void {
+  const notice = { kind: "near_path", cutover: cutover.name } as const;
+  for (const witness of witnesses.noticed) witness.noticed(exchange, notice);
 }
 
 export function recordDecision(exchange: Recorded, by: Decided): void {

@@ -70,7 +70,9 @@ export type Notice =
   /** A body that a key may be in could not be read for it. */
   | { readonly kind: "unread_body" }
   /** A key is too long to count. */
-  | { readonly kind: "long_key" };
+  | { readonly kind: "long_key" }
+  /** Its path is on no route, and some server behind the proxy may take it for one of this cutover's. */
+  | { readonly kind: "near_path"; readonly cutover: string };
 
 export interface Witness {
   /** Its head is read and its route is known, or it is refused for its head. */

@@ -431,7 +431,7 @@ test("serve says ready with its addresses, answers the other commands, and ends 
     "upstreams:",
     "  social-shop: { url: 'http://127.0.0.1:7001' }",
     "  marketplace: { url: 'http://127.0.0.1:7002' }",
-    "default: social-shop",
+    "default: marketplace",
     "cutovers:",
     "  checkout:",
     "    legacy: social-shop",

@@ -55,6 +55,7 @@ export interface FixtureOptions {
   readonly watch?: OwnershipStores["watch"] | undefined;
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
+  readonly paths?: Readonly<Record<string, unknown>>;
   /** Is told of every exchange, last of all witnesses. */
   readonly witness?: Witness;
   /** In place of those the test plays. */
@@ -82,6 +83,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const config = configSchema.parse({
     upstreams: { old: { url: "http://127.0.0.1:1" }, fresh: { url: "http://127.0.0.1:2" } },
     default: "old",
+    paths: options.paths,
     cutovers: { checkout: { ...sample, ...options.cutover } },
   });
   const attempts: Attempt[] = [];
@@ -127,6 +129,7 @@ export function createFixture(options: FixtureOptions = {}) {
       ignoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
       unreadBody: note("unread body"),
       longKey: note("long key"),
+      nearPath: (cutover) => counted.push(`near path ${cutover}`),
     },
     {
       seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }),

@@ -26,6 +26,7 @@ export function findingsBetween(draft: Draft): Finding[] {
 export function warningsBetween(draft: Draft): Finding[] {
   return [
     ...lostOwners(draft),
+    ...unroutedToLegacy(draft),
     ...greedyUpstreams(draft),
     ...lesserEngine(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),
@@ -45,6 +46,15 @@ function lostOwners({ spooled, cutovers }: Draft): Finding[] {
   const message =
     "owners that could not be recorded are lost when this process ends before the store is back";
   return [unwise(["spool"], message)];
+}
+
+/** What a route leaves out goes there for ever. */
+function unroutedToLegacy({ default: fallback, cutovers }: Draft): Finding[] {
+  const those = cutovers.filter(({ legacy }) => legacy !== undefined && legacy === fallback);
+  const names = those.map(({ at }) => at.at(-1)).join(", ");
+  if (names === "") return [];
+  const message = `what is on no route goes to the legacy of ${names}, also once that is closed and gone: see that the routes have every path and method that must move`;
+  return [unwise(["default"], message)];
 }
 
 /** Nothing is left for the other side once one upstream has every connection. */

@@ -23,9 +23,10 @@ export function parsePath(text: string): PathPattern | string {
   const names = new Set<string>();
   for (const part of parts) {
     if (part.includes("*")) return "expected * only as the last segment, as in /cart/*";
-    if (part === "." || part === "..") return "expected a path without dot segments";
+    const text = canonicalSegment(part);
+    if (text === "." || text === "..") return "expected a path without dot segments";
     if (!part.startsWith(":")) {
-      segments.push({ kind: "literal", text: part });
+      segments.push({ kind: "literal", text });
       continue;
     }
     const name = part.slice(1);
@@ -35,4 +36,16 @@ export function parsePath(text: string): PathPattern | string {
     segments.push({ kind: "param", name });
   }
   return { text, segments, prefix };
+}
+
+/**
+ * The one spelling of segments that are the same (RFC 3986 §6.2.2): unreserved characters plain, what else is encoded in
+ * capitals.
+ */
+export function canonicalSegment(segment: string): string {
+  if (!segment.includes("%")) return segment;
+  return segment.replace(/%[0-9a-f]{2}/gi, (encoded) => {
+    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : encoded.toUpperCase();
+  });
 }

@@ -1,5 +1,5 @@
 /** Reads a request's head: which authority the request is for, and which route it is on. */
-import type { Match } from "../../decide/route.ts";
+import { isAmbiguousPath, type Match, trimmedPath } from "../../decide/route.ts";
 import { fieldValue } from "../../decide/sources.ts";
 import type { RequestHead } from "../inbound.ts";
 import { type Refusal, refusals } from "../refusal.ts";
@@ -14,6 +14,8 @@ export interface Arrival {
   /** The authority the request is for. */
   readonly host: string;
   readonly match: Match<CompiledRoute> | undefined;
+  /** The cutover of a route that the path is not on, but for some server behind the proxy may be. */
+  readonly near: CompiledRoute | undefined;
 }
 
 /** @returns the arrival, or the refusal its head earns */
@@ -31,7 +33,57 @@ export function readArrival(
   if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
   if (wasHere(head, names, proxyName)) return refusals.loop;
   if (head.method === "OPTIONS" && hopsLeft(head, names) === 0) return refusals.lastHop;
-  return { head, names, target, host, match: table.router.match(head.method, target.path) };
+  const routed = routeOf(table, head.method, target.path, requestedMethod(head, names));
+  if (routed === "ambiguous") return refusals.ambiguousPath;
+  return { head, names, target, host, match: routed.match, near: routed.near };
+}
+
+/** @returns the method that a CORS preflight asks for (Fetch, §3.2.2) */
+function requestedMethod({ method, fields }: RequestHead, names: readonly string[]): string | undefined {
+  return method === "OPTIONS" ? fieldValue(fields, names, "access-control-request-method") : undefined;
+}
+
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+const noRoute = { match: undefined, near: undefined } as const;
+
+/**
+ * The route of a request. A path that matches as it stands is on that route; one that does without a trailing slash and
+ * `;params`, as every server reads it, is too. What only some servers would take for a route's path is refused, unless
+ * it changes nothing.
+ *
+ * @param requested the method that a preflight asks for
+ */
+export function routeOf(
+  { router, paths }: Pick<Table, "router" | "paths">,
+  method: string,
+  path: string,
+  requested: string | undefined,
+): Pick<Arrival, "match" | "near"> | "ambiguous" {
+  const find = (text: string) =>
+    requested === undefined ? router.match(method, text) : asked(router, requested, text);
+  const match = find(path);
+  if (isAmbiguousPath(path)) {
+    const meets = match !== undefined || router.mayMeet(requested ?? method, path) !== undefined;
+    return (meets ? paths.onRoutes : paths.elsewhere) === "refuse" ? "ambiguous" : { match, near: undefined };
+  }
+  if (match !== undefined) return { match, near: undefined };
+  const trimmed = trimmedPath(path);
+  const found = trimmed === path ? undefined : find(trimmed);
+  if (found !== undefined) {
+    const { trailingSlash, params } = found.value.spelling;
+    const isRefused =
+      (params === "refuse" && path.includes(";")) || (trailingSlash === "refuse" && path.endsWith("/"));
+    return isRefused ? "ambiguous" : { match: found, near: undefined };
+  }
+  const near = router.mayMeet(requested ?? method, path);
+  if (near === undefined) return noRoute;
+  return safeMethods.has(method) ? { match: undefined, near } : "ambiguous";
+}
+
+/** A preflight is for the route that it asks for, and makes nothing there. */
+function asked(router: Table["router"], requested: string, path: string): Match<CompiledRoute> | undefined {
+  const found = router.preflight(requested, path) ?? router.match("OPTIONS", path);
+  return found && { ...found, value: found.value.preflight ?? found.value };
 }
 
 /**

@@ -49,7 +49,6 @@ export function parseTarget(method: string, target: string): Target | Refusal {
   if (!clean.test(origin) || origin.includes("#")) return refusals.malformed;
   const question = origin.indexOf("?");
   const path = question === -1 ? origin : origin.slice(0, question);
-  if (isAmbiguousPath(path)) return refusals.ambiguousPath;
   const query = question === -1 ? "" : origin.slice(question + 1);
   return { forwarded: origin, path, query, authority };
 }

@@ -36,7 +36,8 @@ export const least = [
 /** `least` and a cutover `shop` whose further keys are given as lines of YAML from line 10 on. */
 export function withCutover(...lines: string[]): string {
   return [
-    `${least}cutovers:`,
+    // Not to the legacy of the cutover, which would be a warning.
+    `${least.replace("default: old", "default: next")}cutovers:`,
     "  shop:",
     "    legacy: old",
     "    new: next",

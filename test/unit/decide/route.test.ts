@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parsePath } from "../../../src/config/values/path.ts";
-import { compileRoutes, isAmbiguousPath } from "../../../src/decide/route.ts";
+import { compileRoutes, isAmbiguousPath, trimmedPath } from "../../../src/decide/route.ts";
 
 function routerOf(...declared: [path: string, ...methods: string[]][]) {
   return compileRoutes(
@@ -20,7 +20,7 @@ describe("matching", () => {
   test("matches an exact path by its bytes: case and trailing slash count", () => {
     const router = routerOf(["/checkout"]);
     expect(router.match("POST", "/checkout")?.value).toBe("/checkout");
-    for (const path of ["/Checkout", "/checkout/", "/checkou%74", "/checkout/x", "/"]) {
+    for (const path of ["/Checkout", "/checkout/", "/checkou%54", "/checkout/x", "/"]) {
       expect(router.match("POST", path)).toBeUndefined();
     }
   });
@@ -66,6 +66,98 @@ describe("matching", () => {
   test("keeps no parameters of a way it turned back from", () => {
     const router = routerOf(["/:a/x"], ["/*"]);
     expect(router.match("GET", "/q/y")).toMatchObject({ value: "/*", names: [], values: [] });
+  });
+});
+
+describe("encoded unreserved characters (RFC 3986 §6.2.2.2)", () => {
+  test("match as decoded, in the pattern and in the path, and parameters keep their bytes", () => {
+    const router = routerOf(["/checkout"], ["/caf%c3%a9/%7eana/:id"]);
+    expect(router.match("POST", "/%63heckout")?.value).toBe("/checkout");
+    expect(router.match("POST", "/checkou%74")?.value).toBe("/checkout");
+    expect(router.match("GET", "/caf%C3%A9/~ana/%61")?.values).toEqual(["%61"]);
+    expect(router.match("GET", "/c%61f%C3%a9/%7Eana/x")?.values).toEqual(["x"]);
+    expect(router.match("GET", "/%2563heckout")).toBeUndefined();
+    expect(router.match("GET", "/checkout%21")).toBeUndefined();
+  });
+});
+
+describe("HEAD", () => {
+  test("goes with GET, before a wider route that takes every method (RFC 9110 §9.3.2)", () => {
+    const router = routerOf(["/orders/:id", "GET"], ["/*"], ["/pay", "POST"]);
+    expect(router.match("HEAD", "/orders/1")?.value).toBe("/orders/:id GET");
+    expect(router.match("HEAD", "/pay")?.value).toBe("/*");
+  });
+
+  test("goes its own way where a route of the same pattern names it", () => {
+    const router = routerOf(["/orders/:id", "GET"], ["/orders/:order", "HEAD"]);
+    expect(router.match("HEAD", "/orders/1")?.value).toBe("/orders/:order HEAD");
+  });
+});
+
+describe("a CORS preflight", () => {
+  test("goes where the request would that it asks for, or to a route that names OPTIONS itself", () => {
+    const router = routerOf(["/checkout", "POST"], ["/cart/*", "GET"], ["/cart/:id", "OPTIONS"], ["/*"]);
+    expect(router.preflight("POST", "/checkout")?.value).toBe("/checkout POST");
+    expect(router.preflight("GET", "/cart/1/2")?.value).toBe("/cart/* GET");
+    expect(router.preflight("GET", "/cart/1")?.value).toBe("/cart/:id OPTIONS");
+    expect(router.preflight("PUT", "/checkout")?.value).toBe("/*");
+  });
+});
+
+describe("trimmedPath", () => {
+  test.each([
+    ["/checkout/", "/checkout"],
+    ["/checkout;jsessionid=1", "/checkout"],
+    ["/orders;a=1/77;b/pay;c/", "/orders/77/pay"],
+    ["/", "/"],
+    ["/a//", "/a/"],
+  ])("makes of %s %s", (path, trimmed) => expect(trimmedPath(path)).toBe(trimmed));
+});
+
+describe("mayMeet", () => {
+  const router = routerOf(["/checkout", "POST"], ["/orders/:id/pay", "POST"], ["/Cart/*"]);
+  test.each([
+    "/checkout",
+    "/Checkout",
+    "//checkout",
+    "/checkout%00.jpg",
+    "/checkout%3fa=b",
+    "/x/../checkout",
+    "/x/%2E%2e/checkout",
+    "/x%2f..%2fcheckout",
+    "/x%2fy/../checkout",
+    "/x/y\\..\\../checkout",
+    "/x/..;p/checkout",
+    "/a//../checkout",
+    "/a//../../checkout",
+    "/./checkout",
+    "/checkout/.",
+    "/orders%2f77%2Fpay",
+    "/orders/77/PAY/;x",
+    "/ORDERS//77;v=1/%70ay/",
+  ])("sees the route that a server may take %s for", (path) => {
+    expect(router.mayMeet("POST", path)).toBeDefined();
+  });
+  test.each(["/cart/1", "/CART/", "/x/../cart/1"])("sees a pattern in capitals behind %s", (path) => {
+    expect(router.mayMeet("GET", path)).toBe("/Cart/*");
+  });
+  test.each([
+    "/products/a%2Fb",
+    "/products/../about",
+    "/checkout/x",
+    "/a\\b",
+    "/logo.PNG",
+    "/checkoutx",
+    "/",
+  ])("leaves %s alone", (path) => expect(router.mayMeet("POST", path)).toBeUndefined());
+  test("goes by the method", () => {
+    expect(router.mayMeet("GET", "/x/../checkout")).toBeUndefined();
+  });
+  test("is done in little time with a path that can be read in very many ways", () => {
+    const path = `/${"a%2f..\\;b//./%3f".repeat(512)}`.slice(0, 8192);
+    const begin = performance.now();
+    router.mayMeet("POST", path);
+    expect(performance.now() - begin).toBeLessThan(500);
   });
 });
 

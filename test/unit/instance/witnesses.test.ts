@@ -23,6 +23,7 @@ function create() {
       ignoredPin: (cutover, fault) => told.push(`ignored pin ${cutover} ${fault}`),
       unreadBody: (cutover) => told.push(`unread body ${cutover}`),
       longKey: (cutover) => told.push(`long key ${cutover}`),
+      nearPath: (cutover) => told.push(`near path ${cutover}`),
     },
     {
       seen: (cutover, { id }, event) => told.push(`${event} ${cutover} ${id}`),

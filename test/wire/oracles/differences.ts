@@ -111,22 +111,6 @@ export const differences: Readonly<Record<string, Partial<Record<OracleName, Dif
   "a tab before the target": {
     haproxy: { cutover: "refuses", why: "RFC 9112 §3: one space" },
   },
-  "dot segments": {
-    nginx: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-    haproxy: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-  },
-  "encoded dot segments": {
-    nginx: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-    haproxy: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-  },
-  "an encoded slash": {
-    nginx: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-    haproxy: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-  },
-  "a backslash": {
-    nginx: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-    haproxy: { cutover: "refuses", why: "ambiguous: routed by one reading, served by another" },
-  },
   "a fragment": {
     nginx: { cutover: "refuses", why: "RFC 9112 §3.2: no target has one" },
   },

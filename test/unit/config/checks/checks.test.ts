@@ -7,7 +7,7 @@ const sha = (digit: string) => digit.repeat(64);
 describe("upstreams", () => {
   test("default, legacy and new name an upstream", () => {
     const text = withCutover("routes: [{ name: a, path: /a }]")
-      .replace("default: old", "default: constructor")
+      .replace("default: next", "default: constructor")
       .replace("legacy: old", "legacy: a")
       .replace("new: next", "new: b");
     expect(problemsOf(text)).toEqual([
@@ -137,6 +137,14 @@ describe("an OIDC issuer", () => {
       "c.yaml:6:82 auth.oidc.roles: expected a mapping that is not empty",
     ]);
   });
+});
+
+test("requests on no route that go to the legacy of a cutover, also after its close, are a warning", () => {
+  const text = withCutover("routes: [{ name: a, path: /a }]");
+  expect(warningsOf(text)).toEqual([]);
+  expect(warningsOf(text.replace("default: next", "default: old"))).toEqual([
+    expect.stringMatching(/^c\.yaml:4:1 default: what is on no route goes to the legacy of shop, also once/),
+  ]);
 });
 
 describe("journeys", () => {
