@@ -5,6 +5,8 @@ import { createCountLine } from "./test/support/count-line.ts";
 interface Kind {
   readonly group: number;
   readonly workers: number;
+  /** Whether each file has a process to itself. */
+  readonly isolate?: boolean;
   readonly include?: string[];
   readonly exclude?: string[];
   readonly testTimeout?: number;
@@ -13,13 +15,17 @@ interface Kind {
 /**
  * One project a kind of test. An error nobody handled fails the run: that is vitest's default. The files of a kind share
  * the processes they run in, and so what these have loaded: neither the source nor the tests keep state in a module.
+ * Where times are measured, each file begins in a process of its own.
  */
-const project = (name: string, { group, workers, testTimeout = 20_000, ...files }: Kind) => ({
+const project = (
+  name: string,
+  { group, workers, isolate = false, testTimeout = 20_000, ...files }: Kind,
+) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     ...files,
-    isolate: false,
+    isolate,
     maxWorkers: workers,
     testTimeout,
     hookTimeout: 60_000,
@@ -46,7 +52,7 @@ export default defineConfig({
       project("contract", { group: 1, workers: 2 }),
       project("wire", { group: 2, workers: 3 }),
       project("integration", { group: 3, workers: 3, exclude: timed, testTimeout: 120_000 }),
-      project("timed", { group: 4, workers: 1, include: timed, testTimeout: 120_000 }),
+      project("timed", { group: 4, workers: 1, isolate: true, include: timed, testTimeout: 120_000 }),
     ],
   },
 });
