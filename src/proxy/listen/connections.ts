@@ -8,6 +8,7 @@
  *   overdue   The grace is over: what is under way is cut. Idle connections have what is left of that while, a short
  *             one at most; a request that comes on one all the same is refused.
  */
+import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { ConnectionCounts } from "./metrics.ts";
 
@@ -24,8 +25,8 @@ export interface ClientConnection {
 
 export interface ClientConnections {
   readonly phase: Phase;
-  /** Whether there may be one more, beside so many that are not made yet; one that may not is counted. */
-  admits(unmade?: number): boolean;
+  /** Whether this may be one more, beside so many that are not made yet; one that may not is counted. */
+  admits(socket: Socket, unmade?: number): boolean;
   knows(socket: Socket): boolean;
   /** @param answering absent where requests are told of one by one */
   add(socket: Socket, answering?: number): void;
@@ -44,6 +45,7 @@ export interface ClientConnections {
 /** @param most how many there may be */
 export function createClientConnections(most: () => number, counts: ConnectionCounts): ClientConnections {
   const all = new Map<Socket, ClientConnection>();
+  const mostDescriptors = limitForClients();
   let phase: Phase = "serving";
   let mostIdleMs = 0;
 
@@ -61,8 +63,8 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
       return phase;
     },
     // Not net.Server's own limit: of workers that share a port it hands the connection from one to the next, and on.
-    admits(unmade = 0) {
-      const isAdmitted = all.size + unmade < most();
+    admits(socket, unmade = 0) {
+      const isAdmitted = all.size + unmade < most() && descriptorOf(socket) < mostDescriptors;
       if (!isAdmitted) counts.refused();
       return isAdmitted;
     },
@@ -102,4 +104,26 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
       return () => clearTimeout(timer);
     },
   };
+}
+
+/**
+ * The system gives each connection the lowest descriptor that is free: one as high as this tells that they are running
+ * out. Without any libuv closes what comes and tells nobody; and a quarter is for upstreams, the store and the admin API.
+ *
+ * @returns Infinity where the system tells no limit (other than Linux)
+ */
+function limitForClients(): number {
+  try {
+    const [, soft = ""] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    return soft === "" ? Number.POSITIVE_INFINITY : Math.floor(Number(soft) * 0.75);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** @returns -1 where Node does not tell it */
+function descriptorOf(socket: Socket): number {
+  const handle = "_handle" in socket ? socket._handle : undefined;
+  const isOpen = typeof handle === "object" && handle !== null && "fd" in handle;
+  return isOpen && typeof handle.fd === "number" ? handle.fd : -1;
 }

@@ -54,7 +54,7 @@ export function createHttp1Server(options: Http1ServerOptions): Server {
   server.maxHeadersCount = 0;
   server.on("connection", (socket) => {
     if (connections.knows(socket)) return;
-    if (connections.admits()) connections.add(socket);
+    if (connections.admits(socket)) connections.add(socket);
     else socket.destroy();
   });
   takeRequests(server, options);

@@ -52,7 +52,7 @@ export function createUpgradeCounts(registry: Registry, cutovers: readonly strin
 export interface ConnectionCounts {
   opened(): void;
   closed(): void;
-  /** Closed at once, because there were as many as may be. */
+  /** Closed at once, because there were as many as may be, or descriptors are running out. */
   refused(): void;
 }
 
@@ -65,7 +65,7 @@ export function createConnectionCounts(registry: Registry): ConnectionCounts {
   });
   const refused = new Counter({
     name: "cutover_client_connections_refused_total",
-    help: "Connections of clients closed at once, because there were as many as may be.",
+    help: "Connections of clients closed at once: there were as many as may be, or descriptors are running out.",
     registers,
   });
   return { opened: () => open.inc(), closed: () => open.dec(), refused: () => refused.inc() };

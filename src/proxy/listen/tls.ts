@@ -26,7 +26,7 @@ interface SecureListenerOptions {
   /** Paths, PEM. */
   readonly files: { readonly cert: string; readonly key: string };
   /** Whether one more connection may be had beside so many in their handshake; one that may not is closed. */
-  readonly admits: (handshakes: number) => boolean;
+  readonly admits: (socket: Socket, handshakes: number) => boolean;
   readonly onHttp1: (socket: TLSSocket) => void;
   readonly onHttp2: (socket: TLSSocket) => void;
   readonly onFault: (error: unknown) => void;
@@ -55,7 +55,7 @@ export function createSecureListener(options: SecureListenerOptions): SecureList
   });
   // Its own, so that what is refused costs no handshake.
   const server = createServer({ noDelay: true }, (socket: Socket) => {
-    if (!admits(handshakes)) {
+    if (!admits(socket, handshakes)) {
       socket.destroy();
       return;
     }
