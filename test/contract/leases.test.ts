@@ -43,7 +43,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
   afterEach(() => harness.close());
   afterAll(() => harness.end());
 
-  /** Nothing is refused as fenced that leaves a trace. */
+  /** Asks for changes with that token: each is refused as fenced and leaves no trace. */
   async function isFenced(token: number, lease = "checkout"): Promise<void> {
     const before = await stateOf(store, "checkout");
     const history = await store.history("checkout", 100);

@@ -47,7 +47,7 @@ test("owners and pins outlive a restart; what has expired does not", async () =>
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
-test("survives kill -9 at any moment, with every owner that was said to be safe", async () => {
+test("the file survives kill -9 at any moment, with every owner that was said to be safe", async () => {
   for (let round = 0; round < 6; round++) {
     const child = writer(path);
     const gone = once(child, "exit");

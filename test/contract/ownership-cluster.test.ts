@@ -23,7 +23,7 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-test("of cutovers on all nodes, with the documented user", async () => {
+test("the documented user keeps owners, pins and what is under way of cutovers on all nodes", async () => {
   const [one, other] = clients.map((client) =>
     createRedisStores({ client, prefix: "cutover", deadlineMs: 10_000 }),
   );

@@ -75,7 +75,7 @@ test.each([
   ["publish", "other", "x"],
   ["psubscribe", "*"],
   ["subscribe", "__keyevent@0__:expired"],
-])("may not %s %s", async (name, ...args) => {
+])("the documented user may not %s %s", async (name, ...args) => {
   const sent = await client.send([[name, ...args]], performance.now() + 5000);
   expect(sent).toMatchObject({ kind: "answered", replies: [{ ok: false, code: "NOPERM" }] });
 });

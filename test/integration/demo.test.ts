@@ -122,7 +122,7 @@ test("a broken marketplace fails its own shoppers only, and a rollback ends the 
   expect(running.legacy.summary().anomalies + running.new.summary().anomalies).toBe(0);
 });
 
-test("stops at once even while a shop hangs", async () => {
+test("the demonstration stops at once even while a shop hangs", async () => {
   const { running } = await demo();
   await write(running, "percent", "PUT", { percent: 50, reason: "half" });
   await fetch(`${running.new.controlUrl}/faults`, { method: "POST", body: '{"hang":true}' });
@@ -135,7 +135,7 @@ test("stops at once even while a shop hangs", async () => {
   }
 });
 
-test("says what an earlier run left, and how to go on", async () => {
+test("the demonstration says what an earlier run left, and how to go on", async () => {
   const directory = await mkdtemp(join(tmpdir(), "demo-store-"));
   closers.push(() => rm(directory, { recursive: true }));
   const store = `file:${join(directory, "state.json")}`;

@@ -76,7 +76,7 @@ test("a role that may not annotate, and a version there is not; the rule book's 
   ]);
 });
 
-test("nothing of what only reads, does not read as a request, or has no right token", async () => {
+test("what only reads, does not read as a request, or has no right token is not in the audit file", async () => {
   const audit = createRecordedAudit();
   rig = await startRig({ audit, auth: tokens });
   await rig.call("POST", hold);

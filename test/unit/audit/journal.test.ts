@@ -90,7 +90,7 @@ const refused: RefusedChange = {
   code: "forbidden",
 };
 
-test("has each change once and in order, in a file for its owner's eyes alone, also over a restart", async () => {
+test("the file has each change once and in order, in a file for its owner's eyes alone, also over a restart", async () => {
   await applyAll(store, "checkout", [setTo(5), setTo(6)]);
   await follower.refresh();
   const first = start();
@@ -117,7 +117,7 @@ test("has each change once and in order, in a file for its owner's eyes alone, a
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
-test("has refusals and local changes with who, how, what and how it stood", async () => {
+test("the file has refusals and local changes with who, how, what and how it stood", async () => {
   const journal = start();
   journal.refused(refused);
   journal.madeLocally({ ...refused, change: { action: "rollback" } });
@@ -142,7 +142,7 @@ test("has refusals and local changes with who, how, what and how it stood", asyn
   expect(local).toMatchObject({ kind: "local", action: "rollback" });
 });
 
-test("counts refusals above its rate instead of writing them", async () => {
+test("the journal counts refusals above its rate instead of writing them", async () => {
   const journal = start();
   for (let turn = 0; turn < 300; turn++) journal.refused(refused);
   await journal.close();
@@ -155,7 +155,7 @@ test("counts refusals above its rate instead of writing them", async () => {
   expect(written + omitted.reduce((sum, { refusals }) => sum + refusals, 0)).toBe(300);
 });
 
-test("is not set to writing by refusals above its rate: they are told with the next line", async () => {
+test("the journal is not set to writing by refusals above its rate: they are told with the next line", async () => {
   const standing = { now: () => 0, monotonic: () => 0 };
   const journal = start({ clock: standing });
   for (let turn = 0; turn < 200; turn++) journal.refused(refused);
@@ -169,7 +169,7 @@ test("is not set to writing by refusals above its rate: they are told with the n
   expect(linesOf(path).at(-1)).toMatchObject({ kind: "omitted", refusals: 50 });
 });
 
-test("begins a new file at its size, goes on from its versions, keeps so many, and says which it removed", async () => {
+test("the journal begins a new file at its size, goes on from its versions, keeps so many, and says which it removed", async () => {
   const journal = start({ rotateBytes: 1, keepFiles: 2 });
   for (let percent = 1; percent <= 5; percent++) {
     await applyAll(store, "checkout", [setTo(percent)]);
@@ -190,7 +190,7 @@ test("begins a new file at its size, goes on from its versions, keeps so many, a
   expect(log.about("old audit file was removed").length).toBeGreaterThan(0);
 });
 
-test("ends a line that a crash has cut", async () => {
+test("the journal ends a line that a crash has cut", async () => {
   const first = start();
   first.refused(refused);
   await first.close();
@@ -204,7 +204,7 @@ test("ends a line that a crash has cut", async () => {
   expect(JSON.parse(lines[3] ?? "")).toMatchObject({ kind: "refused" });
 });
 
-test("says which versions the store had forgotten", async () => {
+test("the file says which versions the store had forgotten", async () => {
   await applyAll(store, "checkout", [setTo(1), setTo(2), setTo(3), setTo(4)]);
   await follower.refresh();
   const forgetful = {
@@ -216,7 +216,7 @@ test("says which versions the store had forgotten", async () => {
   expect(linesOf(path)[1]).toEqual({ kind: "gap", cutover: "checkout", from: 1, to: 2 });
 });
 
-test("says in the log that the file cannot be written, and writes what waited once it can", async () => {
+test("the journal says in the log that the file cannot be written, and writes what waited once it can", async () => {
   const blocked = join(folder, "blocked");
   await writeFile(blocked, "a file where a folder is wanted");
   const journal = start({ path: join(blocked, "audit.ndjson") });

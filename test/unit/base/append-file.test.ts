@@ -83,7 +83,7 @@ test("a locked file is one process's while it is open, and touches nothing befor
   expect(await readdir(join(folder, "var"))).toEqual([]);
 });
 
-test("is put aside under its time and begun anew, so many kept, the removed ones told", async () => {
+test("a full file is put aside under its time and begun anew, so many kept, the removed ones told", async () => {
   const file = createAppendFile(path);
   const told: string[] = [];
   const rotate = (nowMs: number) =>

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createBoundedMap } from "../../../src/base/bounded-map.ts";
 
-test("remembers what was set last, until it is deleted", () => {
+test("the map remembers what was set last, until it is deleted", () => {
   const map = createBoundedMap<number>(10);
   map.set("a", 1);
   map.set("b", 2);
@@ -13,7 +13,7 @@ test("remembers what was set last, until it is deleted", () => {
   expect(map.size).toBe(1);
 });
 
-test("never keeps more than it may, and always the half of that which was used last", () => {
+test("the map never keeps more than it may, and always the half of that which was used last", () => {
   const use = fc.record({ key: fc.integer({ min: 0, max: 30 }), reads: fc.boolean() });
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 20 }), fc.array(use, { maxLength: 300 }), (most, uses) => {
@@ -33,7 +33,7 @@ test("never keeps more than it may, and always the half of that which was used l
   );
 });
 
-test("takes no longer to forget when much has passed through it", () => {
+test("the map takes no longer to forget when much has passed through it", () => {
   const map = createBoundedMap<number>(100_000);
   const begun = process.cpuUsage();
   for (let i = 0; i < 1_000_000; i++) map.set(`k${i}`, i);

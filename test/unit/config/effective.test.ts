@@ -30,7 +30,7 @@ function linesOf(yaml: string): readonly string[] {
   });
 }
 
-test("tells each value as it is written, where it stands, and the defaults", () => {
+test("the explanation tells each value as it is written, where it stands, and the defaults", () => {
   expect(linesOf(text)).toEqual(
     expect.arrayContaining([
       "staleAfter = 45s (4:13)",
@@ -45,7 +45,7 @@ test("tells each value as it is written, where it stands, and the defaults", () 
   );
 });
 
-test("masks what is secret, or came from the environment and may be", () => {
+test("the explanation masks what is secret, or came from the environment and may be", () => {
   const lines = linesOf(text);
   expect(lines.join("\n")).not.toContain("hunter");
   expect(lines).toEqual(

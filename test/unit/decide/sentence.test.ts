@@ -11,7 +11,7 @@ const told: Told = {
   owning: undefined,
 };
 
-test("tells the bucket against the percent", () => {
+test("the sentence tells the bucket against the percent", () => {
   expect(decisionSentence(told)).toBe(
     "new, because the shopper's bucket 4321 is below 10000, which is 10% of 100000; version 43 at 10%.",
   );
@@ -20,12 +20,12 @@ test("tells the bucket against the percent", () => {
   );
 });
 
-test.each(reasons)("is one sentence for %s", (reason) => {
+test.each(reasons)("a decision by %s is told in one sentence", (reason) => {
   const sentence = decisionSentence({ ...told, reason });
   expect(sentence).toMatch(/^new, because [a-z][^.]*4321[^.]*; version 43 at 10%\.$/);
 });
 
-test("says how the owner of a key is known", () => {
+test("the sentence says how the owner of a key is known", () => {
   const owned = { ...told, reason: "owner", bucket: undefined } as const;
   expect(decisionSentence({ ...owned, owning: "record" })).toContain("it owns the order or the key");
   expect(decisionSentence({ ...owned, owning: "pattern" })).toContain("the key's form says");

@@ -23,18 +23,18 @@ function folderOf(...names: readonly string[]): string {
 const all = Object.keys(programs);
 const allBut = (...names: readonly string[]) => all.filter((program) => !names.includes(program));
 
-test("has nothing to do when every program is there, on whichever folders of the PATH", () => {
+test("provisioning has nothing to do when every program is there, on whichever folders of the PATH", () => {
   const path = [folderOf("wrk"), "/nowhere", "", folderOf(...allBut("wrk"))].join(delimiter);
   expect(planProvision({ path, isRoot: true })).toEqual({ kind: "ready" });
   expect(planProvision({ path, isRoot: false })).toEqual({ kind: "ready" });
 });
 
-test("installs only the packages of what is missing, each once, when root has apt-get", () => {
+test("provisioning installs only the packages of what is missing, each once, when root has apt-get", () => {
   const path = folderOf("apt-get", ...allBut("promtool", "prometheus", "wrk"));
   expect(planProvision({ path, isRoot: true })).toEqual({ kind: "install", packages: ["prometheus", "wrk"] });
 });
 
-test("says in one line what to install when it may not do so itself", () => {
+test("provisioning says in one line what to install when it may not do so itself", () => {
   const path = folderOf("apt-get", ...allBut("redis-server", "wrk"));
   expect(planProvision({ path, isRoot: false })).toEqual({
     kind: "refuse",
@@ -42,7 +42,7 @@ test("says in one line what to install when it may not do so itself", () => {
   });
 });
 
-test("names the programs and Debian's packages where there is no apt-get, root or not", () => {
+test("provisioning names the programs and Debian's packages where there is no apt-get, root or not", () => {
   const path = folderOf(...allBut("promtool"));
   for (const isRoot of [true, false]) {
     const plan = planProvision({ path, isRoot });
@@ -54,7 +54,7 @@ test("names the programs and Debian's packages where there is no apt-get, root o
   }
 });
 
-test("takes neither a folder nor a file that cannot be run for a program", () => {
+test("provisioning takes neither a folder nor a file that cannot be run for a program", () => {
   const path = folderOf("apt-get", ...allBut("wrk", "redis-server"));
   mkdirSync(join(path, "wrk"));
   writeFileSync(join(path, "redis-server"), "", { mode: 0o644 });
@@ -64,7 +64,7 @@ test("takes neither a folder nor a file that cannot be run for a program", () =>
   });
 });
 
-test("is decided within 50 ms when all is there", () => {
+test("provisioning is decided within 50 ms when all is there", () => {
   const path = [...Array.from({ length: 20 }, (_, index) => `/nowhere/${index}`), folderOf(...all)].join(
     delimiter,
   );

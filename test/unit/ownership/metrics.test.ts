@@ -10,7 +10,7 @@ const counted = (count: number, oldest?: string) => ({
   oldestStartedAt: oldest === undefined ? undefined : Date.parse(oldest) / 1000,
 });
 
-test("tells what is under way and how old, and nothing of what is not known", async () => {
+test("the page tells what is under way and how old, and nothing of what is not known", async () => {
   const registry = new Registry();
   let figures: FiguresUnderWay = new Map([
     [
@@ -47,7 +47,7 @@ test("tells what is under way and how old, and nothing of what is not known", as
   expect(await samples()).toEqual([]);
 });
 
-test("says of each figure that it is the fleet's", async () => {
+test("the page says of each figure that it is the fleet's", async () => {
   const registry = new Registry();
   createUnderWayGauges(
     registry,

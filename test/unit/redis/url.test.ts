@@ -45,7 +45,7 @@ test.each([
       ],
     },
   ],
-])("reads %s", (url, place) => {
+])("the URL %s is read", (url, place) => {
   expect(parseRedisUrl(url)).toEqual(place);
 });
 

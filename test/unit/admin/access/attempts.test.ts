@@ -3,7 +3,7 @@ import { createAttempts, networkOf } from "../../../../src/admin/access/attempts
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 
-test("remembers 4096 addresses at most, the last ones", () => {
+test("the count remembers 4096 addresses at most, the last ones", () => {
   const clock = createManualTime();
   const attempts = createAttempts({ clock, log: createRecordedLog() });
   const address = (at: number) => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`;
@@ -15,7 +15,7 @@ test("remembers 4096 addresses at most, the last ones", () => {
   expect(attempts.blockedForSeconds(address(5999))).toBe(3);
 });
 
-test("says how many failures it has kept out of the log", async () => {
+test("the log is told how many failures were kept out of it", async () => {
   const clock = createManualTime();
   const log = createRecordedLog();
   const attempts = createAttempts({ clock, log });
@@ -35,6 +35,6 @@ test.each([
   ["::1", "0:0:0:0::/64"],
   ["fe80::1%eth0", "fe80:0:0:0::/64"],
   ["", ""],
-])("counts %s as %s", (address, network) => {
+])("the address %s counts as %s", (address, network) => {
   expect(networkOf(address)).toBe(network);
 });

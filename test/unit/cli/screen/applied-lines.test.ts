@@ -39,7 +39,7 @@ test("one that goes on by its last state makes the moment unknown, and what help
   expect(adviceLines(found, "rollback").join(" ")).toContain("kill -USR1 PID");
 });
 
-test("complete by the end of a lease is complete, and still says of whom nothing was heard", () => {
+test("a change that is complete by the end of a lease is told as complete, with the instances nothing was heard of", () => {
   const found = answer({ complete: true, completeBy: at(39), lagging: [silent] });
   expect(shortfall(found)).toBeUndefined();
   expect(describeWrite(found, { standing: () => "rolled back", consequences: ["Then this."] })).toEqual([

@@ -18,7 +18,7 @@ afterEach(() => {
   else process.env.TZ = zone;
 });
 
-test("shows both shares exactly", () => {
+test("a share and its rest are shown exactly", () => {
   expect([share(0.001), restShare(0.001)]).toEqual(["0.001%", "99.999%"]);
   expect([share(12.345), restShare(12.345)]).toEqual(["12.345%", "87.655%"]);
   expect([share(100), restShare(100)]).toEqual(["100%", "0%"]);
@@ -66,7 +66,7 @@ test.each([
   expect(localTime(Date.parse("2026-04-30T19:14:09Z"))).toBe(text);
 });
 
-test("counts instances in words", () => {
+test("instances are counted in words", () => {
   expect(ofInstances(2, 3)).toBe("2 of 3 instances");
   expect(ofInstances(1, 1)).toBe("1 of 1 instance");
 });

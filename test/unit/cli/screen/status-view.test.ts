@@ -39,7 +39,7 @@ const base: CutoverView = {
 const options = { columns: 80, style: plainStyle, now: Date.parse("2026-04-30T19:19:10Z") };
 const show = (view: Partial<CutoverView>) => statusView([{ ...base, ...view }], options);
 
-test("tells percent, state, version, both sides' figures, instances, and the last change", () => {
+test("the view tells percent, state, version, both sides' figures, instances, and the last change", () => {
   expect(show({})).toEqual([
     "checkout   10% on new   open   version 43   applied on 3 of 3 instances",
     "              share  requests  errors     rate      p50      p99  last 60 s",
@@ -60,7 +60,7 @@ const journeys = {
   new: openSide(12, "2026-04-30T19:05:00Z"),
 };
 
-test("tells what is open on each side, and of what age, where that is known", () => {
+test("the view tells what is open on each side, and of what age, where that is known", () => {
   const before = show({}).length;
   const unfinished = {
     legacy: { ...openSide(1_000_000, "2026-04-01T17:10:00Z"), atLeast: true },
@@ -78,7 +78,7 @@ test("tells what is open on each side, and of what age, where that is known", ()
   expect(show({ unfinished: null, journeys: null })).toHaveLength(before);
 });
 
-test("says after a rollback how far new has drained, and nothing of it where that is not known", () => {
+test("the view says after a rollback how far new has drained, and nothing of it where that is not known", () => {
   const drain = (change: Partial<CutoverView>) => show({ state: "rolled_back", percent: 0, ...change })[1];
   expect(drain({ journeys })).toBe("  draining: 12 journeys on new, oldest 14 min");
   expect(drain({ journeys: { ...journeys, new: openSide(1, "2026-04-30T19:19:00Z") } })).toBe(
@@ -91,7 +91,7 @@ test("says after a rollback how far new has drained, and nothing of it where tha
   expect(show({ journeys }).join("\n")).not.toContain("drain");
 });
 
-test("says that there is no traffic, on both sides or on the one", () => {
+test("the view says that there is no traffic, on both sides or on the one", () => {
   const { windowSeconds, legacy } = base.traffic;
   const none = show({ traffic: { windowSeconds, legacy: silent, new: silent } });
   expect(none[2]).toBe("  legacy        90%         –       –        –        –        –  social-shop");
@@ -101,7 +101,7 @@ test("says that there is no traffic, on both sides or on the one", () => {
   );
 });
 
-test("says of each state but open what it means and what ends it", () => {
+test("the view says of each state but open what it means and what ends it", () => {
   expect(show({ state: "held" }).join("\n")).toContain(
     "HELD   version 43   applied on 3 of 3 instances\n" +
       "  Nothing raises it before: cutover resume checkout --reason TEXT",
@@ -112,26 +112,26 @@ test("says of each state but open what it means and what ends it", () => {
   expect(show({ state: "closed", percent: 100 }).join("\n")).toContain("Legacy is closed for good.");
 });
 
-test("marks instances that have not applied the state, and that none is live", () => {
+test("the view marks instances that have not applied the state, and that none is live", () => {
   expect(show({ instances: { live: 3, applied: 2 } })[0]).toContain("! applied on 2 of 3 instances");
   expect(show({ instances: { live: 0, applied: 0 } })[0]).toContain("! no instance is live");
 });
 
-test("says of a cutover at version 0 that it was never changed", () => {
+test("the view says of a cutover at version 0 that it was never changed", () => {
   expect(show({ version: 0, updatedAt: "", updatedBy: "", reason: "" }).at(-1)).toBe("  never changed");
 });
 
-test("says where no reason was given", () => {
+test("the view says where no reason was given", () => {
   expect(show({ reason: "" }).at(-1)).toBe(
     "  changed 5 min ago, 2026-05-01 02:14:09 +07:00 by ana, no reason given",
   );
 });
 
-test("says what to do where no cutover is configured", () => {
+test("the view says what to do where no cutover is configured", () => {
   expect(statusView([], options)).toEqual([noCutovers]);
 });
 
-test("keeps every line within the width whatever the names, figures and reason are", () => {
+test("the view keeps every line within the width whatever the names, figures and reason are", () => {
   const huge = { requests: 9_999_999, errors: 9_999_999, errorRate: 1, p50: 123.4, p99: 999.9 };
   const long = {
     ...base,
@@ -152,7 +152,7 @@ test("keeps every line within the width whatever the names, figures and reason a
   }
 });
 
-test("escapes what others wrote", () => {
+test("the view escapes what others wrote", () => {
   const lines = show({ reason: "\u001b[2Jgone", updatedBy: "a\u202eb", new: "m\u0007" }).join("\n");
   for (const harmful of ["\u0007", "\u001b", "\u202e"]) expect(lines).not.toContain(harmful);
   expect(lines).toContain("\\x1b[2Jgone");

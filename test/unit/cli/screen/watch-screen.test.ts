@@ -8,14 +8,14 @@ import { createPaperTerminal } from "../../../support/paper-terminal.ts";
 const client: AdminClient = createClient({ url: new URL("http://127.0.0.1:9900") });
 afterEach(() => void vi.useRealTimers());
 
-test("says how old the figures are, and that it tries again", () => {
+test("the line says how old the figures are, and that it tries again", () => {
   expect(staleness(0, 7000, "")).toBe("◐ delayed, 7 s old");
   expect(staleness(0, 48_000, "connection refused")).toMatch(
     /^■ STALE, last update \d\d:\d\d:\d\d \(48 s ago\); trying again: connection refused$/,
   );
 });
 
-test("redraws in place once a second, turns stale without news, and gives the cursor back", () => {
+test("the screen redraws in place once a second, turns stale without news, and gives the cursor back", () => {
   vi.useFakeTimers({ now: 1_000_000 });
   const terminal = createPaperTerminal();
   const screen = liveScreen({ terminal, now: Date.now, client });
@@ -37,7 +37,7 @@ test("redraws in place once a second, turns stale without news, and gives the cu
   expect(terminal.stdout().endsWith("\u001b[?25h")).toBe(true);
 });
 
-test("says that the store is out of reach, and for how long", () => {
+test("the screen says that the store is out of reach, and for how long", () => {
   const terminal = createPaperTerminal();
   const screen = liveScreen({ terminal, now: Date.now, client });
   const board = createBoard(undefined);

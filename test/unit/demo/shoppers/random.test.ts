@@ -11,7 +11,7 @@ test("one seed gives one sequence, another seed another", () => {
   expect(draw(7)).not.toEqual(draw(8));
 });
 
-test("gives mulberry32's values for seed 1, as computed apart in another language", () => {
+test("the sequence has mulberry32's values for seed 1, as computed apart in another language", () => {
   const random = createRandom(1);
   expect(random.next()).toBe(0.6270739405881613);
   expect(random.next()).toBe(0.002735721180215478);

@@ -8,7 +8,7 @@ import type { OwnershipStores } from "../../../../src/ownership/stores/port.ts";
 import type { UnderWayNote } from "../../../../src/ownership/under-way/port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 
-test("notes in the primary what workers have seen, each journey once", async () => {
+test("the primary notes what workers have seen, each journey once", async () => {
   const time = createManualTime();
   const primary: OwnershipStores = createMemoryStores(time);
   const worker = () =>
@@ -36,7 +36,7 @@ test("notes in the primary what workers have seen, each journey once", async () 
   expect(counts?.new).toEqual({ count: 1, atLeast: false, oldestStartedAt: startedAt });
 });
 
-test("keeps its notes while the primary does not answer", async () => {
+test("a worker keeps its notes while the primary does not answer", async () => {
   const silent = askingStores(async () => {
     throw new StoreUnavailable("no reply");
   }, createManualTime());

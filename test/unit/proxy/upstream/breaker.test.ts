@@ -141,7 +141,7 @@ describe("with health checks", () => {
   });
 });
 
-test("holds to its specification whatever happens", async () => {
+test("the breaker keeps to its specification whatever happens", async () => {
   const seed = Number(process.env.SEED ?? Date.now());
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.constant({ kind: "ask" } as const) },

@@ -15,7 +15,7 @@ async function page(registry: Registry): Promise<readonly string[]> {
   return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-test("shows what an upstream has as it stands at the scrape, and only what is configured", async () => {
+test("the page shows what an upstream has as it stands at the scrape, and only what is configured", async () => {
   const registry = new Registry();
   let now = reading({ inFlight: 3, queued: 2 });
   createUpstreamMetrics(registry).watch("shop", () => now);
@@ -36,7 +36,7 @@ test("shows what an upstream has as it stands at the scrape, and only what is co
   ]);
 });
 
-test("adds up two of one name, and shows the closed one no more but for what it counted", async () => {
+test("the page adds up two of one name, and shows the closed one no more but for what it counted", async () => {
   const registry = new Registry();
   const metrics = createUpstreamMetrics(registry);
   const before = metrics.watch("shop", () => reading({ inFlight: 1, breaker: "open" }));
@@ -53,7 +53,7 @@ test("adds up two of one name, and shows the closed one no more but for what it 
   expect((await page(registry)).filter((line) => !line.includes("shed"))).toEqual([]);
 });
 
-test("has the counters of upstreams that nobody here watches exist", async () => {
+test("the counters of upstreams that nobody here watches exist", async () => {
   const registry = new Registry();
   createUpstreamMetrics(registry).configure(["shop"]);
   expect(await page(registry)).toHaveLength(3);

@@ -12,20 +12,20 @@ const answer = {
 } satisfies WriteAnswer;
 const standing = () => "10%";
 
-test("one line: what stands now, its version, where it is in force, how fast", () => {
+test("the answer is one line: what stands now, its version, where it is in force, how fast", () => {
   expect(describeWrite(answer, { standing })).toEqual([
     "checkout: 10% → legacy 90% / new 10%, version 43, applied on 3 of 3 instances in 41 ms",
   ]);
 });
 
-test("says that there was nothing to change", () => {
+test("the answer says that there was nothing to change", () => {
   expect(describeWrite({ ...answer, changed: false }, { standing })[0]).toBe(
     "checkout: nothing to change, already 10% → legacy 90% / new 10%, version 43, " +
       "applied on 3 of 3 instances in 41 ms",
   );
 });
 
-test("says that no instance is live", () => {
+test("the answer says that no instance is live", () => {
   const none = { ...answer, applied: { ...answer.applied, instances: 0, of: 0, complete: false } };
   expect(describeWrite(none, { standing })[0]).toContain("version 43, no instance is live to apply it");
 });

@@ -32,7 +32,7 @@ test("an entry tells version, time, action, change, by whom, and why under it", 
   ]);
 });
 
-test("tells a change of state, a change that moved neither, and one made by hand", () => {
+test("the history tells a change of state, a change that moved neither, and one made by hand", () => {
   const rollback = { ...entry, action: "rollback_hard", to: { percent: 0, state: "rolled_back" } } as const;
   expect(historyView([rollback], 120)[0]).toContain("rollback --hard  10% → 0%, open → ROLLED BACK  by ana");
   const again = { ...rollback, from: rollback.to };
@@ -43,15 +43,15 @@ test("tells a change of state, a change that moved neither, and one made by hand
   ]);
 });
 
-test("shows an action it has no word for as it is, made harmless", () => {
+test("the history shows an action it has no word for as it is, made harmless", () => {
   expect(historyView([{ ...entry, action: "plan_step\u001b" }], 120)[0]).toContain("plan_step\\x1b");
 });
 
-test("says that nothing has been changed yet", () => {
+test("the history says that nothing has been changed yet", () => {
   expect(historyView([], 80)).toEqual(["never changed"]);
 });
 
-test("tells by which way it came, unless the action says so, and reasons given later under it", () => {
+test("an entry tells by which way it came, unless the action says so, and reasons given later under it", () => {
   expect(historyView([{ ...entry, via: "console" }], 120)[0]).toMatch(/by ana {2}via console$/);
   expect(historyView([{ ...entry, action: "out_of_band", via: "by hand" }], 120)[0]).not.toContain("via");
   expect(historyView([{ ...entry, action: "reconciled", via: "reconciled" }], 120)[0]).not.toContain("via");
@@ -63,6 +63,6 @@ test("tells by which way it came, unless the action says so, and reasons given l
   ]);
 });
 
-test("says that nothing was changed since", () => {
+test("the history says that nothing was changed since", () => {
   expect(historyView([], 80, true)).toEqual(["not changed since"]);
 });
