@@ -8,9 +8,13 @@
  * HMAC-SHA-256, base64url, over the cutover's name, a zero byte and all that stands before the last dot. The pin is
  * bound to no shopper: a login in the middle of a checkout must not move it.
  *
+ * START is 0 once the journey has ended.
+ *
  * A shopper whose client keeps no cookies has it in the store, as
  *
- *   SIDE.EPOCH.START.ID     new.3.1700000000.AbC_-0123xyz
+ *   SIDE.EPOCH.START.ID           new.3.1700000000.AbC_-0123xyz
+ *   SIDE.EPOCH.START.ID.STARTS    it is reserved only: so many starts are under way, and none was answered yet
+ *   SIDE.EPOCH.START.ID.ended     the journey has ended, and has its grace
  *
  * It lives for the journey's whole maximum, not for a sliding ttl: most requests of such a shopper do not read it
  * (they need not, as long as every pin equals its bucket), so none could slide it.
@@ -27,6 +31,10 @@ export interface JourneyPin {
   readonly startedAt: number;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
+  /** It stands for starts under way, of which none was answered yet: so many. */
+  readonly reserved?: number | undefined;
+  /** The journey has ended; it keeps its side for confirmation pages. */
+  readonly ended?: boolean | undefined;
 }
 
 /** Why a pin is ignored: not of this form; not signed with one of the cutover's secrets; too old. */
@@ -74,6 +82,7 @@ export function readPin(
     epoch: Number.parseInt(epoch, 36),
     startedAt: Number.parseInt(startedAt, 36),
     expiresAt: Number.parseInt(expiresAt, 36),
+    ...(startedAt === "0" && { ended: true }),
   };
   return nowSeconds < pin.expiresAt ? { valid: true, pin } : { valid: false, fault: "expired" };
 }
@@ -94,6 +103,8 @@ export interface PinLife {
   readonly maxTtl: number;
   /** After the journey's end, for confirmation pages. */
   readonly grace: number;
+  /** The longest a start without an answer has its side reserved for other starts of the shopper. */
+  readonly reserve: number;
 }
 
 /** @param id of a journey that goes on, or a new one (see `JourneyPin`) */
@@ -109,20 +120,23 @@ export function startPin(
 
 /** The pin after a request of the journey: alive for another ttl, never past maxTtl from its start. */
 export function slidePin(life: PinLife, pin: JourneyPin, nowSeconds: number): JourneyPin {
+  if (pin.ended) return pin;
   const expiresAt = Math.min(nowSeconds + life.ttl, pin.startedAt + life.maxTtl);
   return { ...pin, expiresAt };
 }
 
-/** The pin after the journey's end: its lifetime is cut to the grace, so that sliding cannot prolong it. */
+/** The pin after the journey's end: it lives for the grace, never longer than it would have, and slides no more. */
 export function endPin(life: PinLife, pin: JourneyPin, nowSeconds: number): JourneyPin {
-  const startedAt = Math.min(pin.startedAt, nowSeconds + life.grace - life.maxTtl);
-  return { ...pin, startedAt, expiresAt: Math.min(pin.expiresAt, startedAt + life.maxTtl) };
+  if (pin.ended) return pin;
+  const expiresAt = Math.min(pin.expiresAt, nowSeconds + life.grace);
+  return { ...pin, startedAt: 0, expiresAt, ended: true };
 }
 
-const storedForm = /^(legacy|new)\.(\d{1,15})\.(\d{1,15})\.([\w-]{12})$/;
+const storedForm = /^(legacy|new)\.(\d{1,15})\.(\d{1,15})\.([\w-]{12})(?:\.(\d{1,9}|ended))?$/;
 
-export function writeStoredPin({ side, epoch, startedAt, id }: JourneyPin): string {
-  return `${side}.${epoch}.${startedAt}.${id}`;
+export function writeStoredPin({ side, epoch, startedAt, id, reserved, ended }: JourneyPin): string {
+  const state = ended ? ".ended" : reserved === undefined ? "" : `.${reserved}`;
+  return `${side}.${epoch}.${startedAt}.${id}${state}`;
 }
 
 /**
@@ -130,10 +144,12 @@ export function writeStoredPin({ side, epoch, startedAt, id }: JourneyPin): stri
  * @returns `undefined` for what is no pin
  */
 export function readStoredPin(text: string, maxTtl: number): JourneyPin | undefined {
-  const [, side, epoch, startedAt, id] = storedForm.exec(text) ?? [];
+  const [, side, epoch, startedAt, id, state] = storedForm.exec(text) ?? [];
   if (side === undefined || id === undefined) return undefined;
   const start = Number(startedAt);
-  return { id, side: sideOf(side), epoch: Number(epoch), startedAt: start, expiresAt: start + maxTtl };
+  const pin = { id, side: sideOf(side), epoch: Number(epoch), startedAt: start, expiresAt: start + maxTtl };
+  if (state === undefined) return pin;
+  return state === "ended" ? { ...pin, ended: true } : { ...pin, reserved: Number(state) };
 }
 
 function sideOf(text: string): Side {
@@ -141,10 +157,10 @@ function sideOf(text: string): Side {
 }
 
 /**
- * What a start makes of the pin in the store (start-pin.lua is the same rule):
+ * What a start that was answered makes of the pin in the store (change-pin.lua is the same rule):
  *
- *   none, or void by epoch       the offer
- *   begun under the offer's id   the offer: the one that began it may move it, before anything went to either side
+ *   none, reserved, ended, or void   the offer
+ *   begun under the offer's id   the offer
  *   on the offer's side          the offer's times under its own id: the journey is renewed
  *   on the other side            itself, to its own maximum: so no pin differs from its bucket for longer than
  *                                one maximum after the routing last changed
@@ -153,8 +169,36 @@ function sideOf(text: string): Side {
  * @param offer begun now, under the epoch in force
  */
 export function meetPin(stored: JourneyPin | undefined, offer: JourneyPin): JourneyPin {
-  if (stored === undefined || stored.id === offer.id) return offer;
-  if (stored.side === "new" && stored.epoch < offer.epoch) return offer;
-  if (stored.side === offer.side) return { ...offer, id: stored.id };
-  return stored.expiresAt > offer.startedAt ? stored : offer;
+  const kept = keptIn(stored, offer);
+  if (kept === undefined || kept.id === offer.id) return offer;
+  if (kept.side === offer.side) return { ...offer, id: kept.id };
+  return kept.expiresAt > offer.startedAt ? kept : offer;
+}
+
+/**
+ * What a start that is yet to be sent makes of it: a journey stays as it is, and what other starts hold is reserved by one
+ * more, whatever side it is. The one that holds it first may move it, before anything went to either side.
+ */
+export function reservePin(stored: JourneyPin | undefined, offer: JourneyPin): JourneyPin {
+  const kept = keptIn(stored, offer);
+  if (kept !== undefined) return kept.expiresAt > offer.startedAt ? kept : { ...offer, reserved: 1 };
+  if (stored?.reserved === undefined || isVoid(stored, offer)) return { ...offer, reserved: 1 };
+  if (stored.id === offer.id) return { ...offer, reserved: stored.reserved };
+  return { ...stored, reserved: stored.reserved + 1 };
+}
+
+/** What is left of it when a start that reserved it was not answered, or with a failure. @returns `undefined`: nothing */
+export function releasePin(stored: JourneyPin, id: string): JourneyPin | undefined {
+  if (stored.reserved === undefined || stored.id !== id) return stored;
+  return stored.reserved > 1 ? { ...stored, reserved: stored.reserved - 1 } : undefined;
+}
+
+/** @returns the journey under way */
+function keptIn(stored: JourneyPin | undefined, offer: JourneyPin): JourneyPin | undefined {
+  if (stored === undefined || stored.reserved !== undefined || stored.ended) return undefined;
+  return isVoid(stored, offer) ? undefined : stored;
+}
+
+function isVoid(stored: JourneyPin, offer: JourneyPin): boolean {
+  return stored.side === "new" && stored.epoch < offer.epoch;
 }

@@ -36,10 +36,17 @@ export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: Pins
   const alive = (pin: JourneyPin | undefined) =>
     pin !== undefined && pin.expiresAt * 1000 > clock.now() ? pin : undefined;
 
+  /** The journey that is remembered, however old, unless the start begins a new one. */
+  function known(cutover: string, shopper: string, offer: JourneyPin): JourneyPin | undefined {
+    const pin = alive(memory.get(idOf(cutover, shopper))?.pin);
+    const isVoid = pin?.side === "new" && pin.epoch < offer.epoch;
+    return pin?.ended || isVoid ? undefined : pin;
+  }
+
   async function ask(cutover: string, shopper: string, maxTtl: number): Promise<JourneyPin | undefined> {
     try {
       const pin = await pins.find(cutover, shopper, maxTtl);
-      if (pin === undefined) memory.delete(idOf(cutover, shopper));
+      if (pin === undefined || pin.reserved !== undefined) memory.delete(idOf(cutover, shopper));
       else remember(cutover, shopper, pin);
       return alive(pin);
     } catch {
@@ -54,14 +61,25 @@ export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: Pins
       if (known !== undefined && clock.monotonic() < known.freshUntil) return alive(known.pin);
       return ask(cutover, shopper, maxTtl);
     },
+    async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
+      try {
+        return await pins.reserve(cutover, shopper, offer, maxTtl, reserveTtl);
+      } catch {
+        onUnknown(cutover);
+        return known(cutover, shopper, offer) ?? offer;
+      }
+    },
+    async release(cutover, shopper, id) {
+      // One that cannot be told of is held until its time is over.
+      await pins.release(cutover, shopper, id).catch(() => undefined);
+    },
     async start(cutover, shopper, offer, maxTtl) {
       let pin = offer;
       try {
         pin = await pins.start(cutover, shopper, offer, maxTtl);
       } catch {
         onUnknown(cutover);
-        pin = alive(memory.get(idOf(cutover, shopper))?.pin) ?? offer;
-        if (pin.side === "new" && pin.epoch < offer.epoch) pin = offer;
+        pin = known(cutover, shopper, offer) ?? offer;
       }
       remember(cutover, shopper, pin);
       return pin;

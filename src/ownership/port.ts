@@ -69,6 +69,16 @@ export interface Pins {
     shopper: string,
     maxTtl: number,
   ): JourneyPin | undefined | Promise<JourneyPin | undefined>;
+  /** A start is to be sent: its side is held, or that of a journey or start there is. @returns that; never rejects */
+  reserve(
+    cutover: string,
+    shopper: string,
+    offer: JourneyPin,
+    maxTtl: number,
+    reserveTtl: number,
+  ): Promise<JourneyPin>;
+  /** A start that holds the pin of the id has failed. Never rejects. */
+  release(cutover: string, shopper: string, id: string): Promise<void>;
   /** Begins a journey, or goes on with the one there is. @returns the pin there is now; never rejects */
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
   /** The journey is over: its pin stays for `grace` more seconds. @returns it; never rejects */

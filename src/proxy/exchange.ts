@@ -21,7 +21,7 @@ import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
 import { gather, learns } from "./request/gather.ts";
-import { journeyFields } from "./request/journey.ts";
+import { giveBackJourney, journeyFields } from "./request/journey.ts";
 import { learning } from "./request/learn.ts";
 import { lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute, Destination } from "./routes.ts";
@@ -107,6 +107,7 @@ function createExchange(
     witnesses: on?.witnesses ?? context.table.noneWitnesses,
     deadlines: undefined,
     unwatch: undefined,
+    giveBack: undefined,
     arrival,
     on,
     content: inbound.body,
@@ -186,9 +187,13 @@ function decideSide(
 }
 
 function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): void {
-  if (isOver(exchange)) return;
   if (by === "unknown") {
     refuse(exchange, refusals.ownerUnknown);
+    return;
+  }
+  if (by.begun !== undefined) exchange.giveBack = () => giveBackJourney(exchange, route.cutover.name, by);
+  if (isOver(exchange)) {
+    exchange.giveBack?.();
     return;
   }
   recordDecision(exchange, by);
@@ -219,6 +224,7 @@ function answered(this: Exchange, status: number): readonly string[] {
   limitAnswer(this, this.content, this.lifetime);
   const { context, on: route, decided: by } = this;
   if (route === undefined || by === undefined) return [];
+  if (status < 400) this.giveBack = undefined;
   const added = journeyFields(this, route, by, status);
   const { decisionHeader } = context.table;
   if (decisionHeader !== undefined) {

@@ -112,6 +112,8 @@ export interface Table {
 
 /** Seconds a finished journey keeps its side, for confirmation pages. */
 const graceSeconds = 60;
+/** By how much a start that is given up comes to its end later than its time is over. */
+const reserveSlackSeconds = 10;
 
 /**
  * @param ways by the names of the upstreams, every one of the configuration
@@ -130,12 +132,15 @@ export function compileTable(
   const journeyCookies: OwnCookie[] = [];
   const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
+    const longestMs = Math.max(
+      ...[declared.legacy, declared.new].map((side) => config.upstreams[side]?.timeouts.total ?? 0),
+    );
     const cutover: CompiledCutover = {
       name,
       destinations: { legacy: destination(declared.legacy), new: destination(declared.new) },
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
-      journey: compileJourney(declared, name, () => secrets.of(name)),
+      journey: compileJourney(declared, name, () => secrets.of(name), longestMs),
       owners: compileOwners(declared),
       force: declared.force && {
         header: declared.force.header,
@@ -226,10 +231,12 @@ function learningMethods({ journey, payment, learns }: RouteConfig): CompiledRou
   return "none";
 }
 
+/** @param longestMs a start is given up after it, on either side */
 function compileJourney(
   { journey }: CutoverConfig,
   name: string,
   secrets: () => readonly string[],
+  longestMs: number,
 ): CompiledJourney | undefined {
   if (journey === undefined) return undefined;
   const seconds = (milliseconds: number) => Math.max(1, Math.floor(milliseconds / 1000));
@@ -238,7 +245,12 @@ function compileJourney(
     cookie,
     secrets,
     pins: createPinReader(secrets, name),
-    life: { ttl: seconds(ttl), maxTtl: seconds(maxTtl), grace: graceSeconds },
+    life: {
+      ttl: seconds(ttl),
+      maxTtl: seconds(maxTtl),
+      grace: graceSeconds,
+      reserve: Math.min(seconds(ttl), Math.ceil(longestMs / 1000) + reserveSlackSeconds),
+    },
     crossSite: sameSite === "none",
     secure: secure === "always",
     attributes: domain === undefined ? "; Path=/" : `; Domain=${domain}; Path=/`,

@@ -27,6 +27,8 @@ export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   lifetime: Deadlines | undefined;
   /** Ends the watch over the request's body, where there is one. */
   unwatch: (() => void) | undefined;
+  /** Gives back what its request was to bind, unless an answer has bound it. */
+  giveBack: (() => void) | undefined;
 }
 
 export function isOver(exchange: Recorded): boolean {
@@ -129,6 +131,7 @@ export function settle(exchange: Recorded, outcome: Outcome, code?: string): voi
   exchange.endedAt = exchange.context.clock.monotonic();
   exchange.deadlines?.end(exchange);
   exchange.unwatch?.();
+  exchange.giveBack?.();
   for (const witness of exchange.witnesses.settled) witness.settled(exchange, outcome);
 }
 

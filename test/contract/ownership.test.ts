@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createMemoryStores, openFileStores } from "../../src/ownership/stores/in-process.ts";
@@ -231,6 +232,8 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
     };
     const start = (offer: JourneyPin, shopper = "s") =>
       place.one.pins.start("checkout", shopper, offer, maxTtl);
+    const reserve = (offer: JourneyPin, shopper = "s", reserveTtl = 300) =>
+      place.other.pins.reserve("checkout", shopper, offer, maxTtl, reserveTtl);
     const find = (shopper = "s") => place.other.pins.find("checkout", shopper, maxTtl);
 
     test("begin with the first start and are found by every instance", async () => {
@@ -287,17 +290,58 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
       expect(new Set(met.map(({ id, side }) => `${id} ${side}`)).size).toBe(1);
     });
 
-    test("an ended journey keeps its side for the grace only, and a start within it goes on there", async () => {
+    test("an ended journey keeps its side for the grace only, and a start within it begins anew", async () => {
       await start(pin("a"));
       expect(await place.one.pins.end("checkout", "s", 1, maxTtl)).toEqual(pin("a"));
-      expect(await find()).toEqual(pin("a"));
+      expect(await find()).toEqual(pin("a", { ended: true }));
+      expect(await place.one.pins.end("checkout", "s", 60, maxTtl)).toBeUndefined();
       await place.passTime(1100);
       expect(await find()).toBeUndefined();
       await start(pin("b"), "t");
       await place.one.pins.end("checkout", "t", 1, maxTtl);
-      await start(pin("c", { side: "legacy", startedAt: 1_700_000_100 }), "t");
+      const next = pin("c", { side: "legacy", startedAt: 1_700_000_100 });
+      expect(await reserve(next, "t")).toEqual({ ...next, reserved: 1 });
+      expect(await start(next, "t")).toEqual(next);
       await place.passTime(1100);
-      expect(await find("t")).toEqual(pin("b"));
+      expect(await find("t")).toEqual(next);
+    });
+
+    test("starts under way hold one side, until one is answered and it is kept", async () => {
+      expect(await reserve(pin("a"))).toEqual(pin("a", { reserved: 1 }));
+      expect(await reserve(pin("b", { side: "legacy" }))).toEqual(pin("a", { reserved: 2 }));
+      expect(await find()).toEqual(pin("a", { reserved: 2 }));
+      expect(await place.one.pins.end("checkout", "s", 60, maxTtl)).toBeUndefined();
+      expect(await start(pin("a"))).toEqual(pin("a"));
+      await place.one.pins.release("checkout", "s", pin("a").id);
+      expect(await find()).toEqual(pin("a"));
+      expect(await reserve(pin("c", { side: "legacy" }))).toEqual(pin("a"));
+    });
+
+    test("nothing is left of starts that failed, and others' holds stay", async () => {
+      await reserve(pin("a"));
+      await reserve(pin("b", { side: "legacy" }));
+      await place.one.pins.release("checkout", "s", pin("z").id);
+      await place.one.pins.release("checkout", "s", pin("a").id);
+      expect(await find()).toEqual(pin("a", { reserved: 1 }));
+      await place.other.pins.release("checkout", "s", pin("a").id);
+      expect(await find()).toBeUndefined();
+      expect(await reserve(pin("c", { side: "legacy" }))).toEqual(pin("c", { side: "legacy", reserved: 1 }));
+    });
+
+    test("a start that is never heard of again holds nothing when its time is over", async () => {
+      await reserve(pin("a"), "s", 1);
+      await reserve(pin("b"), "s", 1);
+      await place.one.pins.release("checkout", "s", pin("a").id);
+      await place.passTime(1100);
+      expect(await find()).toBeUndefined();
+    });
+
+    test("the first to hold may move it, and a hard rollback voids what is reserved on new", async () => {
+      await reserve(pin("a"));
+      expect(await reserve(pin("a", { side: "legacy" }))).toEqual(pin("a", { side: "legacy", reserved: 1 }));
+      await reserve(pin("b"), "t");
+      const after = pin("c", { side: "legacy", epoch: 1 });
+      expect(await reserve(after, "t")).toEqual({ ...after, reserved: 1 });
     });
 
     test("ending where there is none is nothing", async () => {
@@ -433,4 +477,44 @@ describe("owners and pins in redis, as people find and leave them", () => {
     expect(await pins.start("checkout", "1234", offer, maxTtl)).toEqual(offer);
     expect(await pins.find("checkout", "1234", maxTtl)).toEqual(offer);
   });
+});
+
+const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+
+test(`a pin becomes the same in Redis as in memory, whatever starts, fails, is answered and ends (SEED=${seed})`, async () => {
+  const at = 1_700_000_000;
+  const offer = fc.record({
+    id: fc.constantFrom("a", "b", "c").map((id) => id.repeat(12)),
+    side: fc.constantFrom(...sides),
+    epoch: fc.nat(1),
+    startedAt: fc.constantFrom(at, at + 1, at + 599, at + 600, at + 601),
+  });
+  const step = fc.oneof(
+    fc.record({ call: fc.constantFrom("reserve", "start"), offer }),
+    fc.record({ call: fc.constantFrom("release", "end", "find"), offer }),
+  );
+  const [client] = clients;
+  if (client === undefined) throw new Error("no client");
+  const ours = createRedisStores({ client, prefix: "pins", deadlineMs: 5000 }).pins;
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      const shopper = `s${runs++}`;
+      const model = createMemoryStores({ now: () => at * 1000 }).pins;
+      for (const { call, offer } of steps) {
+        const pin = { ...offer, expiresAt: offer.startedAt + 600 };
+        const told = await Promise.all(
+          [model, ours].map((pins) => {
+            if (call === "reserve") return pins.reserve("checkout", shopper, pin, 600, 600);
+            if (call === "start") return pins.start("checkout", shopper, pin, 600);
+            if (call === "release") return pins.release("checkout", shopper, pin.id);
+            if (call === "end") return pins.end("checkout", shopper, 600, 600);
+            return pins.find("checkout", shopper, 600);
+          }),
+        );
+        expect(told[1]).toEqual(told[0]);
+      }
+    }),
+    { seed, numRuns: 200, verbose: 1 },
+  );
 });

@@ -25,6 +25,8 @@ interface Journey {
   readonly epoch: number;
   /** Until then it certainly goes on, and from `maybeUntil` on it certainly does not. */
   sureUntil: number;
+  /** A start then begins another one. */
+  ended?: "surely" | "perhaps";
   maybeUntil: number;
 }
 
@@ -98,6 +100,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       },
       pins: {
         find: (...args) => reach(() => stores.pins.find(...args)),
+        reserve: (...args) => reach(() => stores.pins.reserve(...args)),
+        release: (...args) => reach(() => stores.pins.release(...args)),
         start: (...args) => reach(() => stores.pins.start(...args)),
         end: (...args) => reach(() => stores.pins.end(...args)),
       },
@@ -166,17 +170,22 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   const effective = ({ state, percentThousandths }: CutoverState) =>
     state === "rolled_back" ? 0 : percentThousandths;
 
-  function phaseOf(shopper: Shopper, { applied }: Instance): "pinned" | "free" | "unsure" {
+  function phaseOf(shopper: Shopper, { applied }: Instance, starts = false): "pinned" | "free" | "unsure" {
     const { journey } = shopper;
     if (journey === undefined || time.ms >= journey.maybeUntil) return "free";
+    if (starts && journey.ended !== undefined) {
+      // The end of an app's is in the store.
+      const isTold = journey.ended === "surely" && (up || shopper.kind === "browser");
+      return isTold ? "free" : "unsure";
+    }
     if (shopper.kind === "app" && !up) return "unsure";
     if (journey.side === "new" && journey.epoch < applied.pinEpoch) return "free";
     return time.ms < journey.sureUntil ? "pinned" : "unsure";
   }
 
   /** Holds a decision that no key made against the shopper's journey, or else against the direction of percent. */
-  function judge(shopper: Shopper, instance: Instance, side: Side): void {
-    const phase = phaseOf(shopper, instance);
+  function judge(shopper: Shopper, instance: Instance, side: Side, starts = false): void {
+    const phase = phaseOf(shopper, instance, starts);
     if (phase === "pinned" && side !== shopper.journey?.side) {
       fail(`${shopper.id} in a journey on ${shopper.journey?.side} went to ${side}`);
     }
@@ -239,10 +248,10 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     if (told === undefined) return fail("a checkout was refused");
     ranOn(used, told.side);
     if (!isRetry) {
-      judge(shopper, instance, told.side);
+      judge(shopper, instance, told.side, true);
       shopper.keys.push(used);
     }
-    const phase = phaseOf(shopper, instance);
+    const phase = phaseOf(shopper, instance, true);
     takeCookie(shopper, instance, told, true);
     if (shopper.kind === "app") startOfApp(shopper, instance, told.side, phase, isRetry);
     const { journey } = shopper;
@@ -285,12 +294,15 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     if (told === undefined) return;
     if (told.side !== order.side) fail(`${order.id} made on ${order.side} was paid on ${told.side}`);
     takeCookie(shopper, instance, told, false);
+    if (shopper.kind === "browser" && told.cookie !== undefined && shopper.journey !== undefined)
+      shopper.journey.ended = "surely";
     end(shopper);
   }
 
   /** The journey of an app has ended: its side stays for the grace. */
   function end({ kind, journey }: Shopper): void {
     if (kind !== "app" || journey === undefined) return;
+    journey.ended = up ? "surely" : "perhaps";
     journey.sureUntil = Math.min(journey.sureUntil, up ? time.ms + graceMs / 2 : time.ms);
   }
 

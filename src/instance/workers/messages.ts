@@ -39,6 +39,8 @@ const pin = z.object({
   epoch: z.number(),
   startedAt: z.number(),
   expiresAt: z.number(),
+  reserved: z.number().optional(),
+  ended: z.boolean().optional(),
 });
 const text = z.string();
 const namedKey = z.object({ key: text, claimed: z.boolean() });
@@ -63,6 +65,15 @@ const question = z.discriminatedUnion("call", [
     late: z.boolean(),
   }),
   z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
+  z.object({
+    call: z.literal("reserve"),
+    cutover: text,
+    shopper: text,
+    offer: pin,
+    maxTtl: z.number(),
+    reserveTtl: z.number(),
+  }),
+  z.object({ call: z.literal("release"), cutover: text, shopper: text, id: text }),
   z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),
   z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),
   z.object({ call: z.literal("note"), notes: z.array(note) }),

@@ -44,6 +44,11 @@ export function askingStores(
     },
     pins: {
       find: (cutover, shopper, maxTtl) => pin({ call: "find", cutover, shopper, maxTtl }),
+      reserve: async (cutover, shopper, offer, maxTtl, reserveTtl) =>
+        (await pin({ call: "reserve", cutover, shopper, offer, maxTtl, reserveTtl })) ?? offer,
+      async release(cutover, shopper, id) {
+        await pin({ call: "release", cutover, shopper, id });
+      },
       start: async (cutover, shopper, offer, maxTtl) =>
         (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
       end: (cutover, shopper, grace, maxTtl) => pin({ call: "end", cutover, shopper, grace, maxTtl }),
@@ -78,6 +83,13 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
       }
       case "find":
         return pinReply(await pins.find(asked.cutover, asked.shopper, asked.maxTtl));
+      case "reserve": {
+        const { cutover, shopper, offer, maxTtl, reserveTtl } = asked;
+        return pinReply(await pins.reserve(cutover, shopper, offer, maxTtl, reserveTtl));
+      }
+      case "release":
+        await pins.release(asked.cutover, asked.shopper, asked.id);
+        return pinReply(undefined);
       case "start":
         return pinReply(await pins.start(asked.cutover, asked.shopper, asked.offer, asked.maxTtl));
       case "end":

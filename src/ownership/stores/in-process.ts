@@ -3,7 +3,14 @@
  * is in its memory alone.
  */
 import type { Clock } from "../../base/clock.ts";
-import { meetPin, readStoredPin, writeStoredPin } from "../../decide/pin.ts";
+import {
+  type JourneyPin,
+  meetPin,
+  readStoredPin,
+  releasePin,
+  reservePin,
+  writeStoredPin,
+} from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import { type OwnershipStores, pinDigest, sideOf } from "./port.ts";
@@ -46,6 +53,27 @@ function storesOver(
         const pin = await records.get(pinId(cutover, shopper));
         return pin === undefined ? undefined : readStoredPin(pin, maxTtl);
       },
+      async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
+        let pin = offer;
+        await records.change(pinId(cutover, shopper), (before) => {
+          pin = reservePin(before === undefined ? undefined : readStoredPin(before, maxTtl), offer);
+          return pin.reserved === undefined
+            ? undefined
+            : { value: writeStoredPin(pin), ttlMs: reserveTtl * 1000 };
+        });
+        return pin;
+      },
+      async release(cutover, shopper, id) {
+        await records.change(pinId(cutover, shopper), (before) => {
+          const found = before === undefined ? undefined : readStoredPin(before, 0);
+          if (before === undefined || found?.reserved === undefined || found.id !== id) return undefined;
+          const left = releasePin(found, id);
+          // What is over at once is gone.
+          return left === undefined
+            ? { value: before, ttlMs: 0 }
+            : { value: writeStoredPin(left), ttlMs: "kept" };
+        });
+      },
       async start(cutover, shopper, offer, maxTtl) {
         let pin = offer;
         await records.change(pinId(cutover, shopper), (before) => {
@@ -56,10 +84,16 @@ function storesOver(
         return pin;
       },
       async end(cutover, shopper, grace, maxTtl) {
-        const before = await records.change(pinId(cutover, shopper), (pin) =>
-          pin === undefined ? undefined : { value: pin, ttlMs: grace * 1000 },
-        );
-        return before === undefined ? undefined : readStoredPin(before, maxTtl);
+        let ended: JourneyPin | undefined;
+        await records.change(pinId(cutover, shopper), (before) => {
+          ended = before === undefined ? undefined : readStoredPin(before, maxTtl);
+          if (ended === undefined || ended.reserved !== undefined || ended.ended) {
+            ended = undefined;
+            return undefined;
+          }
+          return { value: writeStoredPin({ ...ended, ended: true }), ttlMs: grace * 1000 };
+        });
+        return ended;
       },
     },
     underWay: createUnderWayInProcess(clock),

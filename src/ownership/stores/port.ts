@@ -53,9 +53,24 @@ export interface PinStore {
    * @param maxTtl the journey's maximum, in seconds
    */
   find(cutover: string, shopper: string, maxTtl: number): Promise<JourneyPin | undefined>;
-  /** A start: what it makes of the pin there is (decide/pin.ts), atomic across instances. @returns the pin now */
+  /**
+   * A start that is yet to be sent: its side is held for others of the shopper (decide/pin.ts), atomic across instances.
+   *
+   * @param reserveTtl seconds without an answer after which nothing is held any more
+   * @returns the pin now
+   */
+  reserve(
+    cutover: string,
+    shopper: string,
+    offer: JourneyPin,
+    maxTtl: number,
+    reserveTtl: number,
+  ): Promise<JourneyPin>;
+  /** A start that holds the pin of the id has failed. */
+  release(cutover: string, shopper: string, id: string): Promise<void>;
+  /** A start that was answered: what it makes of the pin there is (decide/pin.ts), atomic across instances. @returns the pin now */
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
-  /** Keeps the pin for `grace` more seconds. @returns the pin there was */
+  /** Ends the journey: its pin stays for `grace` more seconds. @returns the pin there was, unless it is only held */
   end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
 }
 

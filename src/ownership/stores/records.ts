@@ -26,13 +26,15 @@ export interface Records {
   /**
    * Replaces a record by what `judge` makes of it, at once for all that come after.
    *
-   * @param judge `undefined` leaves the record as it is
+   * @param judge `undefined` leaves the record as it is; `kept` its end
    * @returns what there was before, once what there is now is durable
    * @throws StoreUnavailable when it could not be made durable: it is then as it was
    */
   change(
     id: string,
-    judge: (kept: string | undefined) => { readonly value: string; readonly ttlMs: number } | undefined,
+    judge: (
+      kept: string | undefined,
+    ) => { readonly value: string; readonly ttlMs: number | "kept" } | undefined,
   ): Promise<string | undefined>;
 }
 
@@ -92,7 +94,10 @@ export function createRecords({ clock, records = [], persist }: RecordsOptions):
       const before = alive(id);
       const next = judge(before?.record.value);
       if (next !== undefined) {
-        const record = { id, value: next.value, until: clock.now() + next.ttlMs };
+        const { value, ttlMs } = next;
+        const now = clock.now();
+        const until = ttlMs === "kept" ? (before?.record.until ?? now) : now + ttlMs;
+        const record = { id, value, until };
         const durable = write(record, before);
         kept.set(id, { record, durable });
         sweep();

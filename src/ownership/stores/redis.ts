@@ -85,23 +85,35 @@ function ownersIn(ask: Ask, prefix: string, channel: string): OwnerStore {
 }
 
 function pinsIn(ask: Ask, prefix: string): PinStore {
-  const startPin = readScript(new URL("./start-pin.lua", import.meta.url));
+  const changePin = readScript(new URL("./change-pin.lua", import.meta.url));
   const keyOf = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
+  const change = async (cutover: string, shopper: string, args: Readonly<Record<string, unknown>>) => {
+    const [pin] = await ask({ script: changePin, keys: [keyOf(cutover, shopper)], args });
+    return pin;
+  };
+  const offering = async (
+    name: "start" | "reserve",
+    [cutover, shopper, offer, maxTtl]: Parameters<PinStore["start"]>,
+    more: { readonly reserveTtl?: number },
+  ) => {
+    const { side, epoch, startedAt, id } = offer;
+    const args = { change: name, side, epoch, startedAt, id, maxTtl, ...more };
+    const pin = await change(cutover, shopper, args);
+    return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
+  };
   return {
     async find(cutover, shopper, maxTtl) {
       const [found] = await ask(["get", keyOf(cutover, shopper)]);
       return pinOf(found, maxTtl);
     },
-    async start(cutover, shopper, offer, maxTtl) {
-      const { side, epoch, startedAt, id } = offer;
-      const args = { side, epoch, startedAt, id, maxTtl };
-      const [pin] = await ask({ script: startPin, keys: [keyOf(cutover, shopper)], args });
-      return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
+    reserve: (cutover, shopper, offer, maxTtl, reserveTtl) =>
+      offering("reserve", [cutover, shopper, offer, maxTtl], { reserveTtl }),
+    async release(cutover, shopper, id) {
+      await change(cutover, shopper, { change: "release", id });
     },
+    start: (...offered) => offering("start", offered, {}),
     async end(cutover, shopper, grace, maxTtl) {
-      const key = keyOf(cutover, shopper);
-      const [found] = await ask(["get", key], ["expire", key, grace]);
-      return pinOf(found, maxTtl);
+      return pinOf(await change(cutover, shopper, { change: "end", grace }), maxTtl);
     },
   };
 }

@@ -54,7 +54,9 @@ export function gather(
     paramValues: match?.values ?? noNames,
     json,
   };
-  const pin = pinOf(exchange, cutover, view);
+  const carried = pinOf(exchange, cutover, view);
+  // A journey that has ended keeps its side for confirmation pages; a start is another journey.
+  const pin = carried?.ended && route.journey === "start" ? undefined : carried;
   const shopper = readFirst(cutover.shopper, view);
   // Who sends no cookie at all keeps none either.
   const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
@@ -99,10 +101,14 @@ function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: Request
 
 const nothingNamed: ReadonlySet<string> = new Set();
 
-/** @returns what each source of each key has: a request that names two orders may mean the second */
+/**
+ * @returns what each source of each key that is learned has: a request that names two orders may mean the second. What
+ * is claimed by use names the request: a client may choose its text to be what the upstream calls the order made.
+ */
 function namedIn(cutover: CompiledCutover, view: RequestView): ReadonlySet<string> {
   const named = new Set<string>();
   for (const owner of cutover.owners) {
+    if (owner.learn === undefined) continue;
     for (const source of owner.key) {
       const value = readSource(source, view);
       if (value !== undefined) named.add(value);

@@ -1,8 +1,16 @@
 /** The journey of a request: the pin it carries, and what becomes of it with the answer. */
 import { cookieValues } from "../../decide/cookie.ts";
-import { endPin, type JourneyPin, type PinFault, signPin, slidePin, startPin } from "../../decide/pin.ts";
+import {
+  endPin,
+  type JourneyPin,
+  type PinFault,
+  type PinLife,
+  signPin,
+  slidePin,
+  startPin,
+} from "../../decide/pin.ts";
 import { fieldValue, type RequestView } from "../../decide/sources.ts";
-import type { CompiledCutover, CompiledRoute } from "../routes.ts";
+import type { CompiledCutover, CompiledJourney, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
 import type { Decided } from "../witness.ts";
 
@@ -28,49 +36,72 @@ export function pinOf(
 }
 
 /**
- * The journey begins, goes on or ends on the side that answered.
+ * The journey begins, goes on or ends on the side that answered. One begins with an answer below 400 alone.
  *
  * @returns fields to add to the answer, flat
  */
 export function journeyFields(
   exchange: Recorded,
   { cutover, journey: step }: CompiledRoute,
-  { decision, state, cookieless, begun, pin: valid }: Decided,
+  by: Decided,
   status: number,
 ): string[] {
-  const { name, journey } = cutover;
+  const { journey } = cutover;
   if (journey === undefined) return [];
-  const { context } = exchange;
-  const { life } = journey;
-  const now = secondsNow(exchange);
+  const { decision, cookieless, pin: valid } = by;
   const pin = valid?.side === decision.side ? valid : undefined;
-
-  if (step === "start") {
-    const id = pin?.id ?? begun ?? context.ids.journeyId();
-    const next = startPin(life, id, decision.side, state.pinEpoch, now);
-    const told = cookieless === undefined ? next : { ...next, expiresAt: next.startedAt + life.maxTtl };
-    // A pin nobody keeps is no journey yet: a client that takes the cookie will show it.
-    const isKept = cookieless === undefined || pin !== undefined || begun !== undefined;
-    if (isKept) recordJourney(exchange, told, pin === undefined ? "start" : "seen");
-    return setCookie(exchange, cutover, next, now);
-  }
+  if (step === "start" && status < 400) return begunFields(exchange, cutover, journey, by, pin);
   const ends = step === "end" && status >= 200 && status < 300;
   if (cookieless !== undefined) {
-    if (!ends) {
-      if (pin !== undefined) recordJourney(exchange, pin, "seen");
-      return [];
-    }
-    void context.pins.end(name, cookieless, life.grace, life.maxTtl).then((ended) => {
-      if (ended !== undefined) recordJourney(exchange, ended, "end");
-    });
+    if (ends) endStored(exchange, cutover.name, cookieless, journey.life);
+    else if (pin !== undefined && pin.reserved === undefined) recordJourney(exchange, pin, "seen");
     return [];
   }
   if (pin === undefined) return [];
-  const next = ends ? endPin(life, pin, now) : slidePin(life, pin, now);
-  recordJourney(exchange, next, ends ? "end" : "seen");
+  const now = secondsNow(exchange);
+  const next = ends ? endPin(journey.life, pin, now) : slidePin(journey.life, pin, now);
+  if (!pin.ended)
+    recordJourney(exchange, { ...next, startedAt: pin.startedAt, ended: undefined }, ends ? "end" : "seen");
   // Most requests come within a second of the one before: nothing has moved.
   const isSame = next.expiresAt === pin.expiresAt && next.startedAt === pin.startedAt;
   return isSame ? [] : setCookie(exchange, cutover, next, now);
+}
+
+/** A start was answered: the journey begins with it, or is renewed. */
+function begunFields(
+  exchange: Recorded,
+  cutover: CompiledCutover,
+  { life }: CompiledJourney,
+  { decision, state, cookieless, begun }: Decided,
+  pin: JourneyPin | undefined,
+): string[] {
+  const { context } = exchange;
+  const now = secondsNow(exchange);
+  const id = pin?.id ?? begun ?? context.ids.journeyId();
+  const isNew = pin === undefined || pin.reserved !== undefined;
+  // What is on new after a rollback is to drain, also where each request is a start.
+  const drains = !isNew && state.state === "rolled_back" && decision.side === "new";
+  const next = drains ? slidePin(life, pin, now) : startPin(life, id, decision.side, state.pinEpoch, now);
+  const told = cookieless === undefined ? next : { ...next, expiresAt: next.startedAt + life.maxTtl };
+  // A pin nobody keeps is no journey yet: a client that takes the cookie will show it.
+  if (cookieless === undefined || pin !== undefined || begun !== undefined) {
+    recordJourney(exchange, told, isNew ? "start" : "seen");
+    if (cookieless !== undefined && !drains)
+      void context.pins.start(cutover.name, cookieless, told, life.maxTtl);
+  }
+  return setCookie(exchange, cutover, next, now);
+}
+
+/** What a start held for its shopper is given back, when it was not answered, or with a failure. */
+export function giveBackJourney({ context }: Recorded, cutover: string, by: Decided): void {
+  const { cookieless, begun } = by;
+  if (cookieless !== undefined && begun !== undefined) void context.pins.release(cutover, cookieless, begun);
+}
+
+function endStored(exchange: Recorded, cutover: string, shopper: string, { grace, maxTtl }: PinLife): void {
+  void exchange.context.pins.end(cutover, shopper, grace, maxTtl).then((ended) => {
+    if (ended !== undefined) recordJourney(exchange, ended, "end");
+  });
 }
 
 /** @returns the field that gives the client the pin, flat; none where nothing can sign it */

@@ -65,31 +65,41 @@ function conclude(
   return claim(context, gathered, known, decided);
 }
 
-/** Begins the journey where the request goes, or goes on with the one that another request has begun. */
+/** Holds the side where the request goes for its shopper's other starts, or goes on where a journey or a start is. */
 async function begin(
   context: ExchangeContext,
   gathered: Gathered,
   known: Known,
   decided: Decided,
   cookieless: string,
-  { life: { maxTtl } }: CompiledJourney,
+  { life: { maxTtl, reserve: reserveTtl } }: CompiledJourney,
 ): Promise<MaybeDecided> {
   const { following, pins, clock, ids } = context;
   const { name } = gathered.route.cutover;
   const id = ids.journeyId();
   const now = Math.floor(clock.now() / 1000);
   const epoch = decided.state.pinEpoch;
-  const offer = (side: Side): JourneyPin => ({ id, side, epoch, startedAt: now, expiresAt: now + maxTtl });
-  const pin = await pins.start(name, cookieless, offer(decided.decision.side), maxTtl);
-  if (pin.id !== id) {
-    const again = decideBy(following, gathered, known.owners.owner, pin);
-    return claim(context, gathered, { ...known, pin }, again);
+  const reserve = (side: Side) => {
+    const offer: JourneyPin = { id, side, epoch, startedAt: now, expiresAt: now + maxTtl };
+    return pins.reserve(name, cookieless, offer, maxTtl, reserveTtl);
+  };
+  const pin = await reserve(decided.decision.side);
+  const isOwn = pin.id === id;
+  const begun = isOwn || pin.reserved !== undefined ? pin.id : undefined;
+  const by = isOwn ? decided : decideBy(following, gathered, known.owners.owner, pin);
+  const claimed = await claim(
+    context,
+    gathered,
+    { ...known, pin: isOwn ? undefined : pin },
+    { ...by, begun },
+  );
+  if (claimed === "unknown") {
+    if (begun !== undefined) void pins.release(name, cookieless, begun);
+    return claimed;
   }
-  const claimed = await claim(context, gathered, { ...known, pin: undefined }, { ...decided, begun: id });
-  if (claimed === "unknown" || claimed.begun === id) return claimed;
   // The key had an owner after all: the journey begins where that is.
-  await pins.start(name, cookieless, offer(claimed.decision.side), maxTtl);
-  return { ...claimed, begun: id };
+  if (isOwn && claimed.begun === undefined) await reserve(claimed.decision.side);
+  return { ...claimed, begun };
 }
 
 /** Claims the keys that are claimed by use and nobody owns, for the side the request goes to. */

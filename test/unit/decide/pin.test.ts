@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { endPin, type JourneyPin, readPin, signPin, slidePin, startPin } from "../../../src/decide/pin.ts";
 
-const life = { ttl: 1800, maxTtl: 14_400, grace: 60 };
+const life = { ttl: 1800, maxTtl: 14_400, grace: 60, reserve: 310 };
 const id = "AbC_-0123xyz";
 const pin: JourneyPin = { id, side: "new", epoch: 3, startedAt: 1_700_000_000, expiresAt: 1_700_001_800 };
 

@@ -25,6 +25,14 @@ function rig() {
         reach();
         return stores.pins.find(...args);
       },
+      async reserve(...args) {
+        reach();
+        return stores.pins.reserve(...args);
+      },
+      async release(...args) {
+        reach();
+        return stores.pins.release(...args);
+      },
       async start(...args) {
         reach();
         return stores.pins.start(...args);

@@ -53,6 +53,9 @@ describe("owners and pins that the primary keeps", () => {
       expiresAt: nowSeconds + 60,
     } as const;
     expect(await stores.pins.find("checkout", "somebody", 60)).toBeUndefined();
+    expect(await stores.pins.reserve("checkout", "somebody", pin, 60, 30)).toEqual({ ...pin, reserved: 1 });
+    await stores.pins.release("checkout", "somebody", pin.id);
+    expect(await kept.pins.find("checkout", "somebody", 60)).toBeUndefined();
     expect(await stores.pins.start("checkout", "somebody", pin, 60)).toEqual(pin);
     expect(await stores.pins.find("checkout", "somebody", 60)).toEqual(
       await kept.pins.find("checkout", "somebody", 60),

@@ -355,3 +355,66 @@ describe("what a browser is told of the cookie", () => {
     expect(await attributes({ domain: "shop.example" })).toBe(`Domain=shop.example; ${plain}`);
   });
 });
+
+describe("a start that failed", () => {
+  const failing = [400, 401, 422, 500, 503];
+
+  test.each(failing)(
+    "with %i gives its client no journey, and a rollback moves the next start",
+    async (status) => {
+      const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+      expect(await pass(fixture, "POST", "/checkout", "theme=dark", status)).toBeUndefined();
+      expect(fixture.journeys).toEqual([]);
+      fixture.set({ percentThousandths: 0, state: "rolled_back" });
+      expect(await pass(fixture, "POST", "/checkout")).toBeDefined();
+      expect(fixture.decisions.at(-1)).toBe("legacy rolled_back");
+    },
+  );
+
+  test.each([201, 302, 399])("is not one that was answered with %i", async (status) => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    expect(await pass(fixture, "POST", "/checkout", "theme=dark", status)).toBeDefined();
+  });
+
+  test("does not renew the journey there is, however often it is tried", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    let cookie = (await pass(fixture, "POST", "/checkout")) ?? "";
+    for (let i = 0; i < 10; i++) {
+      fixture.time.ms += 29 * 60_000;
+      cookie = (await pass(fixture, "POST", "/checkout", cookie, 503)) ?? cookie;
+    }
+    await pass(fixture, "GET", "/cart/1", cookie);
+    expect(fixture.counted).toContain("pin checkout expired");
+  });
+});
+
+describe("after a rollback", () => {
+  test("a journey on new drains within its maximum, also where each request is a start", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    let cookie = (await pass(fixture, "POST", "/checkout")) ?? "";
+    fixture.set({ percentThousandths: 0, state: "rolled_back" });
+    let onNew = 0;
+    for (let i = 0; i < 20; i++) {
+      fixture.time.ms += 20 * 60_000;
+      const sides = fixture.attempts.length;
+      cookie = (await pass(fixture, "POST", "/checkout", cookie)) ?? cookie;
+      if (fixture.attempts[sides]?.upstream === "fresh") onNew += 1;
+    }
+    expect(onNew).toBe(11);
+    expect(fixture.decisions.at(-1)).toBe("legacy journey");
+  });
+});
+
+test("a start within the grace of a journey that has ended begins a new one by the bucket", async () => {
+  const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+  const cookie = await pass(fixture, "POST", "/checkout");
+  const ended = await pass(fixture, "POST", "/orders/X-1/pay", cookie);
+  fixture.set({ percentThousandths: 0 });
+  await pass(fixture, "GET", "/cart/1", ended);
+  expect(fixture.decisions.at(-1)).toBe("new journey");
+  const next = await pass(fixture, "POST", "/checkout", ended);
+  expect(fixture.decisions.at(-1)).toBe("legacy bucket");
+  expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "end", "start"]);
+  expect(fixture.journeys[2]?.pin.id).not.toBe(fixture.journeys[0]?.pin.id);
+  expect(next).toBeDefined();
+});

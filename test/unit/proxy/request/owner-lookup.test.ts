@@ -205,6 +205,100 @@ describe("a shopper whose client keeps no cookies", () => {
   });
 });
 
+describe("a start of a shopper whose client keeps no cookies", () => {
+  const all = { state: { percentThousandths: 100_000 } };
+  const stored = (fixture: Fixture) => fixture.pins.find("checkout", "a", 14_400);
+  const begin = async (fixture: Fixture) => {
+    const client = fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}");
+    for (let i = 0; i < 6; i++) await turn();
+    return client;
+  };
+  const settleDown = async () => {
+    for (let i = 0; i < 4; i++) await turn();
+  };
+
+  test.each([400, 422, 500, 503])("that is answered with %i leaves nothing behind", async (status) => {
+    const fixture = createFixture(all);
+    await pass(fixture, "POST", "/checkout", app("a"), { status });
+    await settleDown();
+    expect(await stored(fixture)).toBeUndefined();
+    fixture.set({ percentThousandths: 0, state: "rolled_back", ...changedAt(fixture) });
+    await pass(fixture, "POST", "/checkout", app("a"));
+    expect(fixture.decisions).toEqual(["new bucket", "legacy rolled_back"]);
+    expect(fixture.journeys.map(({ event, pin }) => `${event} ${pin.side}`)).toEqual(["start legacy"]);
+  });
+
+  test.each([
+    ["cannot connect", { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" }],
+    ["gets no answer after bytes were sent", { outcome: "reset", sent: true, code: "ECONNRESET" }],
+  ] as const)("that %s leaves nothing behind", async (_, failure) => {
+    const fixture = createFixture(all);
+    await begin(fixture);
+    fixture.attempts[0]?.sink.failure(failure);
+    await settleDown();
+    expect(await stored(fixture)).toBeUndefined();
+  });
+
+  test("whose client leaves leaves nothing behind, before and after it was sent", async () => {
+    const fixture = createFixture(all);
+    (await begin(fixture)).leave();
+    fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}").leave();
+    for (let i = 0; i < 10; i++) await turn();
+    expect(await stored(fixture)).toBeUndefined();
+  });
+
+  test("that was answered is a journey, whatever becomes of the body", async () => {
+    const fixture = createFixture(all);
+    await begin(fixture);
+    fixture.attempts[0]?.sink.head({ status: 200, reason: "", fields: [] });
+    fixture.attempts[0]?.sink.failure({ outcome: "reset", sent: true, code: "X" });
+    await settleDown();
+    expect(await stored(fixture)).toMatchObject({ side: "new" });
+  });
+
+  test("does not part from another that is in flight, though the percent falls between them", async () => {
+    const fixture = createFixture(all);
+    await begin(fixture);
+    fixture.set({ percentThousandths: 0, state: "rolled_back", ...changedAt(fixture) });
+    await begin(fixture);
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    expect(fixture.decisions).toEqual(["new bucket", "new journey", "new journey"]);
+    expect(fixture.journeys).toEqual([]);
+    answer(fixture.attempts[0], 503);
+    await settleDown();
+    await begin(fixture);
+    answer(fixture.attempts[1], 201);
+    answer(fixture.attempts[3], 500);
+    await settleDown();
+    expect(fixture.attempts.map(({ upstream }) => upstream)).toEqual(["fresh", "fresh", "fresh", "fresh"]);
+    const kept = await stored(fixture);
+    expect(kept).toMatchObject({ side: "new" });
+    expect(kept?.reserved).toBeUndefined();
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["start"]);
+  });
+
+  test("on new after a rollback is not what prolongs its journey", async () => {
+    const fixture = createFixture(all);
+    await pass(fixture, "POST", "/checkout", app("a"));
+    const before = await stored(fixture);
+    fixture.set({ percentThousandths: 0, state: "rolled_back", ...changedAt(fixture) });
+    fixture.time.ms += 3_600_000;
+    await pass(fixture, "POST", "/checkout", app("a"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    expect(await stored(fixture)).toEqual(before);
+  });
+
+  test("within the grace of a journey that has ended begins a new one by the bucket", async () => {
+    const fixture = createFixture(all);
+    await pass(fixture, "POST", "/checkout", app("a"));
+    await pass(fixture, "POST", "/orders/X-1/pay", app("a"));
+    fixture.set({ percentThousandths: 0, ...changedAt(fixture) });
+    await pass(fixture, "GET", "/cart/1", app("a"));
+    await pass(fixture, "POST", "/checkout", app("a"));
+    expect(fixture.decisions.slice(2)).toEqual(["new journey", "legacy bucket"]);
+  });
+});
+
 describe("an owner's pattern", () => {
   const cutover = {
     owners: [

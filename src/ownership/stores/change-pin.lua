@@ -1,0 +1,66 @@
+-- What becomes of the pin under KEYS[1]: the rules of decide/pin.ts.
+-- { change: start, reserve, release or end; side, epoch, startedAt, id: those of the offer (release: the id alone); maxTtl:
+--   the journey's maximum; reserveTtl, grace }, times in seconds. Returns the pin there is now; of an end the pin there was.
+local args = cjson.decode(ARGV[1])
+local function whole(number)
+  return string.format('%.0f', number)
+end
+local pin = redis.pcall('GET', KEYS[1])
+local side, epoch, start, id, rest
+if type(pin) == 'string' then
+  side, epoch, start, id, rest = string.match(pin, '^(%a+)%.(%d+)%.(%d+)%.([%w_-]+)(.*)$')
+end
+local reserved = rest and tonumber(string.match(rest, '^%.(%d+)$'))
+local isSound = id and #id == 12 and #epoch <= 15 and #start <= 15 and (side == 'legacy' or side == 'new')
+if not isSound or not (rest == '' or rest == '.ended' or reserved) then
+  id, reserved, rest = nil, nil, nil
+end
+
+if args.change == 'release' then
+  if reserved and id == args.id then
+    if reserved > 1 then
+      redis.call('SET', KEYS[1], string.format('%s.%s.%s.%s.%.0f', side, epoch, start, id, reserved - 1), 'KEEPTTL')
+    else
+      redis.call('DEL', KEYS[1])
+    end
+  end
+  return false
+end
+if args.change == 'end' then
+  if rest ~= '' then
+    return false
+  end
+  redis.call('SET', KEYS[1], pin .. '.ended', 'EX', whole(args.grace))
+  return pin
+end
+
+local isVoid = side == 'new' and id and tonumber(epoch) < args.epoch
+local isKept = rest == '' and not isVoid
+local left = isKept and tonumber(start) + args.maxTtl - args.startedAt
+local value = string.format('%s.%.0f.%.0f.', args.side, args.epoch, args.startedAt)
+if args.change == 'reserve' then
+  if isKept and left > 0 then
+    return pin
+  end
+  if not reserved or isVoid then
+    value = value .. args.id .. '.1'
+  elseif id == args.id then
+    value = value .. args.id .. '.' .. whole(reserved)
+  else
+    value = string.format('%s.%s.%s.%s.%.0f', side, epoch, start, id, reserved + 1)
+  end
+  redis.call('SET', KEYS[1], value, 'EX', whole(args.reserveTtl))
+  return value
+end
+local goesOn = args.id
+if isKept and id ~= args.id then
+  if side == args.side then
+    goesOn = id
+  elseif left > 0 then
+    redis.call('EXPIRE', KEYS[1], whole(left))
+    return pin
+  end
+end
+value = value .. goesOn
+redis.call('SET', KEYS[1], value, 'EX', whole(args.maxTtl))
+return value
