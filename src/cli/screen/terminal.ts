@@ -1,5 +1,4 @@
 /** The terminal as commands see it: two streams, a width, colour or none, signals. Tests hand in their own. */
-import { createInterface } from "node:readline";
 
 /** Emphasis. It only ever repeats what the words say: without colour nothing is lost. */
 export interface Style {
@@ -86,7 +85,9 @@ export function processTerminal(): Terminal {
 }
 
 /** What is typed to a question whose end was closed, or that was interrupted, is nothing. */
-function askOnce(question: string): Promise<string> {
+async function askOnce(question: string): Promise<string> {
+  // Few commands ask: the others start without it.
+  const { createInterface } = await import("node:readline");
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   return new Promise((resolve) => {
     asking.once("close", () => resolve(""));

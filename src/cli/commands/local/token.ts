@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from "node:crypto";
 import { type Command, Option } from "commander";
 import { tokenRoles } from "../../../admin/api/rules.ts";
 import type { Context } from "../../context.ts";
@@ -17,9 +16,9 @@ export function addToken(program: Command, context: Context): void {
     .description("make a secret for the admin API: shown once, here; the configuration holds its SHA-256")
     .option("--name <NAME>", "who it is for: stands in the history as by", readTokenName, "ops")
     .addOption(new Option("--role <ROLE>", "what it may do").choices(tokenRoles).default(tokenRoles[0]));
-  withJson(command, "print { secret, name, role, sha256 }").action((options: TokenOptions) => {
+  withJson(command, "print { secret, name, role, sha256 }").action(async (options: TokenOptions) => {
     const { name, role } = options;
-    const made = { ...makeToken(), name, role };
+    const made = { ...(await makeToken()), name, role };
     if (options.json === true) printJson(context.terminal, made);
     else context.terminal.out(`${tokenView(made).join("\n")}\n`);
     context.finish(exitCodes.done);
@@ -32,7 +31,9 @@ export function addToken(program: Command, context: Context): void {
 }
 
 /** 256 random bits, and the SHA-256 of the secret's text in lower-case hex. */
-export function makeToken(): { readonly secret: string; readonly sha256: string } {
+export async function makeToken(): Promise<{ readonly secret: string; readonly sha256: string }> {
+  // The other commands start without it.
+  const { createHash, randomBytes } = await import("node:crypto");
   const secret = `cutover_${randomBytes(32).toString("base64url")}`;
   return { secret, sha256: createHash("sha256").update(secret).digest("hex") };
 }
