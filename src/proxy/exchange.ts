@@ -23,7 +23,7 @@ import { type Buffered, bufferBody } from "./request/buffered-body.ts";
 import { gather, learns } from "./request/gather.ts";
 import { giveBackJourney, journeyFields } from "./request/journey.ts";
 import { learning } from "./request/learn.ts";
-import { lookUp } from "./request/owner-lookup.ts";
+import { lookUp, mayFallBack } from "./request/owner-lookup.ts";
 import type { CompiledRoute, Destination } from "./routes.ts";
 import {
   endLife,
@@ -257,22 +257,6 @@ function failed(this: Exchange, failure: Failure): void {
     this.inbound.answer.abort();
     settle(this, "client_aborted");
   } else refuse(this, refusalOf(failure));
-}
-
-/**
- * Whether a request that was for new may go to legacy, because new could not be connected to: only where nothing was
- * sent, nothing is owned or pinned, and the body is still there to be sent.
- */
-function mayFallBack(
-  { cutover }: CompiledRoute,
-  { decision, pin, keys, begun }: Decided,
-  failure: Failure,
-  content: Buffer | Readable,
-): boolean {
-  if (failure.outcome !== "connect_failed" || failure.sent || decision.side !== "new") return false;
-  if (!cutover.fallback || keys.length > 0 || pin !== undefined || begun !== undefined) return false;
-  if (decision.reason === "closed") return false;
-  return Buffer.isBuffer(content) || !(content.readableDidRead || content.destroyed);
 }
 
 /** Its total time is over, or the time its answer may live. */
