@@ -187,7 +187,7 @@ export function compilePlaces(patterns: readonly PathPattern[], names: ReadonlyS
 
 /** @returns the parameter's bytes where the path begins like one of the places */
 export function placedIn(places: readonly NamedPlace[], path: string): string | undefined {
-  const [, ...segments] = path.split("/");
+  const [, ...segments] = withoutParams(path).split("/").map(canonicalSegment);
   for (const { before, others } of places) {
     const found = segments[before.length];
     if (found === undefined || found === "" || others.has(found)) continue;

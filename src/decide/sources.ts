@@ -1,6 +1,7 @@
 /**
  * Reads a source (config/values/source.ts) out of a request. PURE. A value is taken as received, a byte string: no
- * percent-decoding, a cookie's surrounding double quotes dropped, the first of repeated fields; empty is absent.
+ * percent-decoding, a cookie's surrounding double quotes dropped, the first of repeated fields; empty is absent. Keys of
+ * owners are decoded: one order has one key, however a client spells it.
  */
 import type { Source } from "../config/values/source.ts";
 import { cookieValue } from "./cookie.ts";
@@ -25,6 +26,64 @@ export function readSource(source: Source, request: RequestView): string | undef
   if (found === undefined || found === "") return undefined;
   if (source.pattern === undefined) return found;
   return source.pattern.exec(found)?.[1] || undefined;
+}
+
+/**
+ * A key of an owner: as `readSource`, but what stands in a path or a query is taken decoded, and without the `;params` of
+ * a path's segment. An expression looks at the decoded text.
+ */
+export function readKey(source: Source, request: RequestView): string | undefined {
+  const found = findDecoded(source, request);
+  if (found === undefined || found === "") return undefined;
+  if (source.pattern === undefined) return found;
+  return source.pattern.exec(found)?.[1] || undefined;
+}
+
+/** @returns the first of the sources' keys that is present */
+export function readFirstKey(sources: readonly Source[], request: RequestView): string | undefined {
+  for (const source of sources) {
+    const key = readKey(source, request);
+    if (key !== undefined) return key;
+  }
+  return undefined;
+}
+
+function findDecoded(source: Source, request: RequestView): string | undefined {
+  if (source.kind === "query") return formValue(request.query, source.name);
+  const found = find(source, request);
+  return source.kind === "param" && found !== undefined ? segmentKey(found) : found;
+}
+
+/** What a segment of a path names. */
+export function segmentKey(segment: string): string {
+  const semicolon = segment.indexOf(";");
+  return percentDecoded(semicolon === -1 ? segment : segment.slice(0, semicolon));
+}
+
+/** @returns the bytes that are spelled; what is not encoded soundly stands for itself */
+function percentDecoded(text: string): string {
+  if (!text.includes("%")) return text;
+  return text.replace(/%[0-9a-f]{2}/gi, (encoded) =>
+    String.fromCharCode(Number.parseInt(encoded.slice(1), 16)),
+  );
+}
+
+/** @returns the first value of that name in application/x-www-form-urlencoded text, decoded as its name is */
+function formValue(text: string, name: string): string | undefined {
+  for (let start = 0; start < text.length; ) {
+    const ampersand = text.indexOf("&", start);
+    const end = ampersand === -1 ? text.length : ampersand;
+    const equals = text.indexOf("=", start);
+    const middle = equals === -1 || equals > end ? end : equals;
+    const given = text.slice(start, middle);
+    if (given === name || formDecoded(given) === name) return formDecoded(text.slice(middle + 1, end));
+    start = end + 1;
+  }
+  return undefined;
+}
+
+function formDecoded(text: string): string {
+  return percentDecoded(text.includes("+") ? text.replaceAll("+", " ") : text);
 }
 
 /** @returns the first of the sources' values that is present */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { bucketOf } from "../../decide/bucket.ts";
 import { decide } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import { fieldValue, type RequestView, readFirst, readSource } from "../../decide/sources.ts";
+import { fieldValue, type RequestView, readFirst, readFirstKey, readKey } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
@@ -91,7 +91,7 @@ export const longestKey = 512;
 function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: RequestView): OwnerKey[] {
   const keys: OwnerKey[] = [];
   for (const owner of cutover.owners) {
-    const key = readFirst(owner.key, view);
+    const key = readFirstKey(owner.key, view);
     if (key === undefined) continue;
     if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
     else keys.push(ownerKey(owner, key));
@@ -110,8 +110,8 @@ function namedIn(cutover: CompiledCutover, view: RequestView): ReadonlySet<strin
   for (const owner of cutover.owners) {
     if (owner.learn === undefined) continue;
     for (const source of owner.key) {
-      const value = readSource(source, view);
-      if (value !== undefined) named.add(value);
+      const key = readKey(source, view);
+      if (key !== undefined) named.add(key);
     }
   }
   return named;

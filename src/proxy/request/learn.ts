@@ -8,7 +8,7 @@
  * goes on and gives no key. A Location counts where it leads to this host and names the order as a route's path does.
  */
 import { placedIn } from "../../decide/route.ts";
-import { fieldValue, type RequestView, readSource } from "../../decide/sources.ts";
+import { fieldValue, type RequestView, readSource, segmentKey } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Tap } from "../relay/relay.ts";
 import type { CompiledCutover } from "../routes.ts";
@@ -125,7 +125,10 @@ function learnedKeys(
       if (source.kind === "header" && source.name === "location") {
         const path = pathOfLocation(fieldValue(head.fields, names, "location") ?? "", host, target.path);
         if (path === undefined) continue;
-        if (source.pattern === undefined) key = placedIn(owner.places, path);
+        if (source.pattern === undefined) {
+          const segment = placedIn(owner.places, path);
+          key = segment && segmentKey(segment);
+        }
       }
       if (key === undefined) continue;
       if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });

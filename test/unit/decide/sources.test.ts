@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseSource } from "../../../src/config/values/source.ts";
 import { withoutCookies } from "../../../src/decide/cookie.ts";
 import { readJson } from "../../../src/decide/json.ts";
-import { type RequestView, readFirst, readSource } from "../../../src/decide/sources.ts";
+import { type RequestView, readFirst, readKey, readSource } from "../../../src/decide/sources.ts";
 
 function source(text: string) {
   const parsed = parseSource(text);
@@ -129,6 +129,59 @@ describe("an expression and several sources", () => {
       json: undefined,
     };
     expect(readFirst([source("header:x-shopper-id"), source("cookie:sid")], view)).toBe("c");
+  });
+});
+
+describe("keys of owners", () => {
+  const view = (parts: Partial<RequestView>): RequestView => ({
+    fields: ["X-Order", "a%20b"],
+    fieldNames: ["x-order"],
+    query: "",
+    paramNames: [],
+    paramValues: [],
+    json: undefined,
+    ...parts,
+  });
+  const param = (value: string) =>
+    readKey(source("param:id"), view({ paramNames: ["id"], paramValues: [value] }));
+  const query = (text: string) => readKey(source("query:order_id"), view({ query: text }));
+
+  test("are one key in every spelling of a path's segment", () => {
+    for (const spelling of [
+      "2026:1001",
+      "2026%3A1001",
+      "%32026%3a1001",
+      "2026:1001;v=2",
+      "2026%3A1001;a;b",
+    ]) {
+      expect(param(spelling)).toBe("2026:1001");
+    }
+    expect(param("caf%C3%A9")).toBe("caf\xc3\xa9");
+    expect(param("100%")).toBe("100%");
+    expect(param("%zz%4")).toBe("%zz%4");
+    expect(param(";v=1")).toBeUndefined();
+  });
+
+  test("are one key in every spelling of a query", () => {
+    for (const spelling of [
+      "order_id=A+1%2F2",
+      "x=1&order%5Fid=A%201/2&order_id=no",
+      "a&order_id=%41%201%2f2",
+    ]) {
+      expect(query(spelling)).toBe("A 1/2");
+    }
+    expect(query("order_idx=1&order_id")).toBeUndefined();
+    expect(query("order_id=a=b")).toBe("a=b");
+  });
+
+  test("are decoded before an expression looks at them", () => {
+    const request = view({ query: "ref=shop%3A77" });
+    expect(readKey(source("query:ref#^shop:(.+)$"), request)).toBe("77");
+  });
+
+  test("keep their bytes in a header, and shoppers do everywhere", () => {
+    expect(readKey(source("header:x-order"), view({}))).toBe("a%20b");
+    expect(readSource(source("query:id"), view({ query: "id=a%20b" }))).toBe("a%20b");
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { StoreUnavailable, type StoreUnavailable as Unavailable } from "../../../../src/base/errors.ts";
 import { answer, createFixture, type FixtureOptions } from "../../../support/exchange-fixture.ts";
 import { valuesOf } from "../../../support/raw-upstream.ts";
-import { turn } from "../../../support/until.ts";
+import { turn, until } from "../../../support/until.ts";
 
 type Fixture = ReturnType<typeof createFixture>;
 
@@ -30,6 +30,28 @@ async function pass(
 }
 
 const side = (fixture: Fixture) => (fixture.attempts.at(-1)?.upstream === "fresh" ? "new" : "legacy");
+
+describe("an order with a colon in its number", () => {
+  test.each(["/orders/2026:1001/pay", "/orders/2026%3A1001/pay", "/orders/2026%3a1001;v=1/pay"])(
+    "is found by its owner in every spelling of it: %s",
+    async (target) => {
+      const fixture = createFixture();
+      fixture.owned.set("2026:1001", "new");
+      fixture.send({ method: "POST", target }, "{}");
+      await until("it is sent on", () => fixture.attempts.length === 1);
+      expect(fixture.attempts[0]).toMatchObject({ upstream: "fresh", request: { target } });
+    },
+  );
+
+  test("is learned as one key from every spelling of a Location", async () => {
+    const fixture = createFixture();
+    fixture.send({ method: "POST", target: "/checkout" }, "{}");
+    await until("it is sent on", () => fixture.attempts.length === 1);
+    answer(fixture.attempts[0], 303, ["Location", "/orders/2026%3A1001"]);
+    await turn();
+    expect(fixture.learned).toEqual(["2026:1001 legacy"]);
+  });
+});
 
 describe("a shopper whose client keeps no cookies", () => {
   const started = async (options: FixtureOptions = {}) => {
