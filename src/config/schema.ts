@@ -245,6 +245,8 @@ export const configSchema = block({
   audit: pathOrOff("file").prefault("var/audit.ndjson"),
   store: value.store.default("file:var/state.json"),
   trustedProxies: z.array(value.cidr).default([]),
+  /** Fields that tell of the client or the request and go on from whoever sends them. */
+  trustedFields: z.array(value.headerName).default([]),
   auth: auth.default("none"),
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   paths: block({

@@ -36,7 +36,6 @@ import {
   recordArrival,
   recordDecision,
   recordFallback,
-  recordNear,
   recordUpgrade,
   refuse,
   settle,
@@ -73,8 +72,7 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
   const read = readArrival(context.table, head, names, context.proxyName);
   const arrival = "proxyError" in read ? undefined : read;
   const exchange = createExchange(context, inbound, requestId, arrivedAt, arrival);
-  recordArrival(exchange);
-  if (arrival?.near !== undefined) recordNear(exchange, arrival.near);
+  recordArrival(exchange, arrival?.near);
   if ("proxyError" in read) refuse(exchange, read);
   else if (isTooLarge(exchange)) refuse(exchange, refusals.bodyTooLarge);
   else goOn(exchange, read);

@@ -104,6 +104,8 @@ export interface Table {
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
   readonly bodyLimits: BodyLimits;
+  /** Fields that only a trusted peer may send on: they tell of the client, or change the request. Lower case. */
+  readonly claimingFields: ReadonlySet<string>;
   /** Whether what an address says of the way here is believed. */
   readonly trusts: (address: string) => boolean;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
@@ -172,10 +174,23 @@ export function compileTable(
     identityFields,
     cutovers,
     bodyLimits: { maxBytes: config.limits.body, paceMs: config.limits.pace },
+    claimingFields: new Set(claimingFields.filter((name) => !config.trustedFields.includes(name))),
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };
 }
+
+/** Servers believe them: who the client is, which target or method is meant. */
+const claimingFields: readonly string[] = [
+  "x-real-ip",
+  "true-client-ip",
+  "x-client-ip",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
+];
 
 function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
   const made = new Map<string, Destination>();

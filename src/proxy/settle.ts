@@ -35,18 +35,16 @@ export function isOver(exchange: Recorded): boolean {
   return exchange.outcome !== undefined;
 }
 
-export function recordArrival(exchange: Recorded): void {
+/** @param near a route that the request is not on: who is told of that route's oddities hears of this one */
+export function recordArrival(exchange: Recorded, near: CompiledRoute | undefined): void {
   for (const witness of exchange.witnesses.arrived) witness.arrived(exchange);
+  if (near === undefined) return;
+  const notice = { kind: "near_path", cutover: near.cutover.name } as const;
+  for (const witness of near.witnesses.noticed) witness.noticed(exchange, notice);
 }
 
 export function recordNotice(exchange: Recorded, notice: Notice): void {
   for (const witness of exchange.witnesses.noticed) witness.noticed(exchange, notice);
-}
-
-/** @param near the route that the request is not on: who is told of its oddities hears of this one */
-export function recordNear(exchange: Recorded, { witnesses, cutover }: CompiledRoute): void {
-  const notice = { kind: "near_path", cutover: cutover.name } as const;
-  for (const witness of witnesses.noticed) witness.noticed(exchange, notice);
 }
 
 export function recordDecision(exchange: Recorded, by: Decided): void {

@@ -55,6 +55,7 @@ export interface FixtureOptions {
   readonly watch?: OwnershipStores["watch"] | undefined;
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
+  readonly trustedFields?: readonly string[];
   readonly paths?: Readonly<Record<string, unknown>>;
   /** Is told of every exchange, last of all witnesses. */
   readonly witness?: Witness;
@@ -84,6 +85,7 @@ export function createFixture(options: FixtureOptions = {}) {
     upstreams: { old: { url: "http://127.0.0.1:1" }, fresh: { url: "http://127.0.0.1:2" } },
     default: "old",
     paths: options.paths,
+    trustedFields: options.trustedFields,
     cutovers: { checkout: { ...sample, ...options.cutover } },
   });
   const attempts: Attempt[] = [];

@@ -30,6 +30,7 @@ export function forwardRequest(
     },
     context.table.journeyCookies,
     context.table.identityFields,
+    context.table.claimingFields,
   );
   if (head.method === "OPTIONS") countHop(fields, hopsLeft(head, names));
   const body = framed(head.framing, content);

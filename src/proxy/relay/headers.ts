@@ -77,6 +77,7 @@ export function requestFields(
   identity: ForwardedIdentity,
   journeyCookies: readonly OwnCookie[],
   alsoProtected: ReadonlySet<string>,
+  claimingFields: ReadonlySet<string>,
 ): string[] {
   const dropped = nominated(fields, names, alsoProtected);
   const { peerIsTrusted } = identity;
@@ -117,7 +118,7 @@ export function requestFields(
       }
     }
     if (connectionFields.has(name) || dropped?.has(name)) continue;
-    if (!peerIsTrusted && name.startsWith("x-forwarded-")) continue;
+    if (!peerIsTrusted && claims(name, claimingFields)) continue;
     out.push(fields[2 * i] ?? "", value);
   }
   const proto = identity.encrypted ? "https" : "http";
@@ -138,6 +139,18 @@ export function requestFields(
     identity.traceparent,
   );
   return out;
+}
+
+/**
+ * Whether a field says what only a trusted peer may say. Gateways in front of an application (CGI, WSGI, FastCGI) make
+ * one name of `X-Forwarded-For` and `X_Forwarded_For`: the second would be believed for the first.
+ */
+function claims(name: string, claimingFields: ReadonlySet<string>): boolean {
+  if (name.startsWith("x-forwarded-") || claimingFields.has(name)) return true;
+  if (!name.includes("_")) return false;
+  const dashed = name.replaceAll("_", "-");
+  const isOwn = dashed === "x-request-id" || connectionFields.has(dashed);
+  return isOwn || dashed.startsWith("x-forwarded-") || claimingFields.has(dashed);
 }
 
 /** RFC 7239 §4; an IPv6 address is bracketed and quoted (§6.1), as is a host with a port. */

@@ -181,6 +181,28 @@ describe("fields for the next hop", () => {
     expect(valuesOf(out, "forwarded")).toEqual(['for=192.0.2.7;host="shop.example";proto=http']);
   });
 
+  const claiming = [
+    ...["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED_HOST", "X_Forwarded-Prefix", "X_Request_Id"],
+    ...["Content_Length", "Transfer_Encoding", "X-Real-IP", "X_Real_IP", "True-Client-IP", "X-Client-IP"],
+    ...["X-Original-URL", "X-Rewrite-URL", "x-http-method-override", "X_HTTP_Method_Override"],
+  ];
+  const sentBy = (fixture: ReturnType<typeof createFixture>) => {
+    const fields = [...host, "X_Custom", "v", ...claiming.flatMap((name) => [name, "7"])];
+    fixture.send({ method: "GET", target: "/cart/1", fields });
+    const names = fixture.attempts[0]?.request.fields.filter((_, i) => i % 2 === 0) ?? [];
+    expect(names).toContain("X_Custom");
+    return claiming.filter((name) => names.includes(name));
+  };
+
+  test("drops what a client that is not trusted says of itself, or of another target or method, in every spelling", () => {
+    expect(sentBy(createFixture())).toEqual([]);
+  });
+
+  test("passes it on from a trusted proxy, and from everybody what is listed", () => {
+    expect(sentBy(createFixture({ trusts: () => true }))).toEqual(claiming);
+    expect(sentBy(createFixture({ trustedFields: ["X-Real-IP"] }))).toEqual(["X-Real-IP", "X_Real_IP"]);
+  });
+
   test("appends to what a trusted proxy says (RFC 7239 §4)", () => {
     const out = sent(told, () => true);
     expect(valuesOf(out, "x-forwarded-for")).toEqual(["1.2.3.4, 192.0.2.7"]);

@@ -206,6 +206,7 @@ describe("defaults", () => {
       audit: "var/audit.ndjson",
       store: "file:var/state.json",
       trustedProxies: [],
+      trustedFields: [],
       auth: "none",
       upstreams: {
         old: {
