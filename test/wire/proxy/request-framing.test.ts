@@ -149,7 +149,10 @@ function brokenChunks(duty: Duty): void {
       await client.closed();
       expect(proxy.raw.requests()).toEqual([]);
       expect(client.received().toString()).toMatch(/^HTTP\/1\.1 400 /);
-      await until("the end of the upstream's connection", () => proxy.openUpstream() === 0, 100);
+      // A connection that nothing was sent on may be kept: node:http does so from Node 24 on.
+      const begun = () => proxy.raw.connections.filter((one) => one.received().length > 0);
+      const open = () => begun().filter((one) => one.closedBy() === "open");
+      await until("the end of the upstream's connection", () => open().length === 0, 100);
       await proxy.expectOutcomes({ rejected: 1 });
     });
   }
