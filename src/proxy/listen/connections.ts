@@ -54,8 +54,7 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
     const close = () => {
       if (connection.answering === 0) connection.socket.destroy();
     };
-    // After what has arrived was read: a busy process hears of its timers first.
-    setTimeout(() => setImmediate(close), mostIdleMs).unref();
+    setTimeout(() => afterReading(close), mostIdleMs).unref();
   }
 
   return {
@@ -94,7 +93,7 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
       function cutUnderWay(): void {
         phase = "overdue";
         for (const { socket, answering } of all.values()) if (answering > 0) socket.destroy();
-        timer = setTimeout(() => setImmediate(cutAll), Math.min(idleMs, lastCallMs));
+        timer = setTimeout(() => afterReading(cutAll), Math.min(idleMs, lastCallMs));
       }
       function cutAll(): void {
         // Where a refusal was written it is the last word, which a cut could overtake.
@@ -126,4 +125,9 @@ function descriptorOf(socket: Socket): number {
   const handle = "_handle" in socket ? socket._handle : undefined;
   const isOpen = typeof handle === "object" && handle !== null && "fd" in handle;
   return isOpen && typeof handle.fd === "number" ? handle.fd : -1;
+}
+
+/** Once what has arrived was read: a busy process hears of its timers first, and reads between two immediates. */
+function afterReading(act: () => void): void {
+  setImmediate(() => setImmediate(act));
 }

@@ -75,6 +75,8 @@ async function serve(
 }
 
 describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
+  const keepsUnused = engine === "http-proxy" && Number.parseInt(process.versions.node, 10) >= 24;
+
   function to(host: string, port: number, tls: Readonly<Record<string, unknown>>): Upstream {
     const { upstreams } = configSchema.parse({
       upstreams: { shop: { url: `https://${host}:${port}`, tls, timeouts: { connect: "2s" } } },
@@ -205,7 +207,8 @@ describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
     const forwarding = upstream.forward(request, recordingSink());
     await until("it arrives", () => seen.requests === 1);
     forwarding.abort();
-    await until("the connection is closed", () => open.size === 0, 100);
+    // The one that nothing was sent on may be kept: node:http does so from Node 24 on.
+    await until("the connection is closed", () => open.size <= (keepsUnused ? 1 : 0), 100);
   });
 
   test("a WebSocket goes over TLS too", async () => {
