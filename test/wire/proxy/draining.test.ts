@@ -73,9 +73,12 @@ test("a request that has come when the grace ends, and was not read yet, is refu
   const { proxy } = await start();
   const client = await kept(proxy.port);
   const closed = proxy.server.close(20, 0);
-  client.send(get());
-  const busyUntil = performance.now() + 100;
-  while (performance.now() < busyUntil);
+  // Within a timer, so that the next to be called is that of the grace, and not what reads.
+  setTimeout(() => {
+    client.send(get());
+    const busyUntil = performance.now() + 100;
+    while (performance.now() < busyUntil);
+  }, 1);
   await client.ended();
   await closed;
   expectRefused(client);
