@@ -27,10 +27,8 @@ import { lookUp, mayFallBack } from "./request/owner-lookup.ts";
 import type { CompiledRoute, Destination } from "./routes.ts";
 import {
   endLife,
-  hasLived,
   isOver,
   limit,
-  limitAnswer,
   type Recorded,
   recordAnswer,
   recordArrival,
@@ -218,8 +216,7 @@ function send(exchange: Exchange, { way, total, lifetime }: Destination): void {
 function answered(this: Exchange, status: number): readonly string[] {
   // Nobody is there any more to be given anything.
   if (isOver(this)) return [];
-  recordAnswer(this, status);
-  limitAnswer(this, this.content, this.lifetime);
+  recordAnswer(this, status, this.content);
   const { context, on: route, decided: by } = this;
   if (route === undefined || by === undefined) return [];
   if (status < 400) this.giveBack = undefined;
@@ -260,8 +257,8 @@ function failed(this: Exchange, failure: Failure): void {
 /** Its total time is over, or the time its answer may live. */
 function expired(this: Exchange): void {
   this.forwarding?.abort();
-  if (hasLived(this)) endLife(this);
-  else refuse(this, this.forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
+  if (!endLife(this))
+    refuse(this, this.forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
 }
 
 function gone(exchange: Exchange, why: Gone): void {

@@ -65,8 +65,9 @@ export function recordJourney(exchange: Recorded, pin: JourneyPin, event: Journe
   for (const witness of exchange.witnesses.journeyed) witness.journeyed(exchange, pin, event);
 }
 
-export function recordAnswer(exchange: Recorded, status: number): void {
+export function recordAnswer(exchange: Recorded, status: number, content: Buffer | Readable): void {
   exchange.status = status;
+  limitAnswer(exchange, content);
   for (const witness of exchange.witnesses.answered) witness.answered(exchange);
 }
 
@@ -92,29 +93,28 @@ export function limit(exchange: Recorded, deadlines: Deadlines): void {
  * The answer has begun. Once the request is over too, what follows may go on for as long as it moves, or for as long as
  * it may live; a request that is still under way keeps its total time.
  */
-export function limitAnswer(
-  exchange: Recorded,
-  content: Buffer | Readable,
-  lifetime: Deadlines | undefined,
-): void {
-  const { framing } = exchange.inbound.head;
+function limitAnswer(exchange: Recorded, content: Buffer | Readable): void {
+  const { lifetime, inbound } = exchange;
+  const { framing } = inbound.head;
   if (isOver(exchange)) return;
   if (framing.kind === "none" || Buffer.isBuffer(content) || content.readableEnded) {
     exchange.deadlines?.end(exchange);
     exchange.deadlines = lifetime;
     lifetime?.wait(exchange);
-  } else content.once("end", () => limitAnswer(exchange, content, lifetime));
+  } else content.once("end", () => limitAnswer(exchange, content));
 }
 
-/** Whether it is its lifetime that is over, not its total time. */
-export function hasLived({ deadlines, lifetime }: Recorded): boolean {
-  return deadlines !== undefined && deadlines === lifetime;
-}
-
-/** The answer has gone on for as long as it may: it is broken off, and its side has not failed. */
-export function endLife(exchange: Recorded): void {
+/**
+ * The answer has gone on for as long as it may: it is broken off, and its side has not failed.
+ *
+ * @returns whether that is what is over, and not the total time
+ */
+export function endLife(exchange: Recorded): boolean {
+  const { deadlines, lifetime } = exchange;
+  if (deadlines === undefined || deadlines !== lifetime) return false;
   exchange.inbound.answer.abort();
   settleAnswered(exchange, "lifetime_over");
+  return true;
 }
 
 export function settleAnswered(exchange: Recorded, code?: string): void {

@@ -1,4 +1,5 @@
 /** The data plane on a real listener with real upstreams; what it counts is written down. */
+import type { LookupFunction } from "node:net";
 import { configSchema, type ListenerConfig } from "../../src/config/schema.ts";
 import { createProxyServer } from "../../src/proxy/listen/server.ts";
 import { openTransports } from "../../src/proxy/upstream/open.ts";
@@ -13,6 +14,7 @@ export interface ProxyOptions extends Omit<FixtureOptions, "ways"> {
   /** Of the upstreams `old`, where all goes at percent 0, and `fresh`; as in the configuration. */
   readonly old: Readonly<Record<string, unknown>>;
   readonly fresh?: Readonly<Record<string, unknown>>;
+  readonly lookup?: LookupFunction;
   readonly tls?: ListenerConfig["tls"];
   readonly maxConnections?: number;
   readonly headTimeoutMs?: number;
@@ -25,7 +27,7 @@ export async function startProxy(options: ProxyOptions) {
   const open = (name: string) => {
     const upstream = declared[name];
     if (upstream === undefined) throw new Error(`no upstream ${name}`);
-    return openTransports(engine, name, upstream);
+    return openTransports(engine, name, upstream, options.lookup);
   };
   const opened = [open("old"), open("fresh")] as const;
   const [ofOld, ofFresh] = opened;

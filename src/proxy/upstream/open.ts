@@ -4,11 +4,13 @@
  * configuration names any more is closed once its last request is over.
  */
 import { readFileSync } from "node:fs";
+import type { LookupFunction } from "node:net";
 import type { Clock, Timers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config, UpstreamConfig } from "../../config/schema.ts";
 import { type Admission, createAdmission, type Way } from "./admission.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
+import { createNames } from "./dial/names.ts";
 import { type HealthCheck, startHealthCheck } from "./health.ts";
 import { createHttpProxyUpstream } from "./http-proxy/engine.ts";
 import type { UpstreamMetrics } from "./metrics.ts";
@@ -22,6 +24,8 @@ interface UpstreamSurroundings {
   readonly clock: Pick<Clock, "monotonic">;
   readonly timers: Timers;
   readonly log: Log;
+  /** Finds the addresses of hosts for all of them. */
+  readonly lookup?: LookupFunction;
 }
 
 interface UpstreamPool {
@@ -48,6 +52,7 @@ export function createUpstreamPool(
   onFault: (error: unknown) => void,
 ): UpstreamPool {
   const shared = new Map<string, Shared>();
+  const around = { ...surroundings, lookup: surroundings.lookup ?? createNames() };
   const closing = new Set<Promise<void>>();
 
   function take(key: string, create: () => Opened): Way {
@@ -76,7 +81,7 @@ export function createUpstreamPool(
       const ways = Object.entries(config.upstreams).map(([name, declared]) => {
         const key = JSON.stringify([config.engine, name, declared]);
         keys.push(key);
-        return [name, take(key, () => openWay(config.engine, name, declared, surroundings))] as const;
+        return [name, take(key, () => openWay(config.engine, name, declared, around))] as const;
       });
       return {
         ways: new Map(ways),
@@ -100,7 +105,7 @@ function openWay(
   const { max, queue, wait: waitMs } = declared.concurrency;
   const slots = createSlots({ max, queue, waitMs });
   const breaker = breakerOf(name, declared, surroundings);
-  const transports = openTransports(engine, name, declared);
+  const transports = openTransports(engine, name, declared, surroundings.lookup);
   const health = healthOf(engine, name, declared, breaker, surroundings);
   const watched = surroundings.metrics.watch(name, () => ({
     inFlight: slots.taken,
@@ -124,6 +129,7 @@ export function openTransports(
   engine: Config["engine"],
   name: string,
   declared: UpstreamConfig,
+  lookup: LookupFunction = createNames(),
 ): Pick<Way, "engine" | "upgrades"> {
   const createUpstream = engine === "undici" ? createUndiciUpstream : createHttpProxyUpstream;
   const { connections, timeouts } = declared;
@@ -131,11 +137,19 @@ export function openTransports(
   const tls = url.protocol === "https:" ? tlsOf(declared) : undefined;
   const { connect: connectMs, headers: headersMs, idle: idleMs, upgrade } = timeouts;
   return {
-    engine: createUpstream({ name, url, tls, connections, timeouts: { connectMs, headersMs, idleMs } }),
+    engine: createUpstream({
+      name,
+      url,
+      tls,
+      lookup,
+      connections,
+      timeouts: { connectMs, headersMs, idleMs },
+    }),
     upgrades: createUpgradeUpstream({
       name,
       url,
       tls,
+      lookup,
       timeouts: { connectMs, handshakeMs: upgrade.handshake, idleMs },
       limits: { idleMs: upgrade.idle, lifetimeMs: upgrade.lifetime },
     }),
@@ -169,7 +183,7 @@ function healthOf(
   name: string,
   declared: UpstreamConfig,
   breaker: Breaker | undefined,
-  { timers, log }: UpstreamSurroundings,
+  { timers, log, lookup }: UpstreamSurroundings,
 ): HealthCheck | undefined {
   const { health, timeouts, url } = declared;
   if (health === undefined) return undefined;
@@ -177,7 +191,7 @@ function healthOf(
   // One connection of its own, and no wait longer than a check's.
   const within = { ...timeouts, connect: timeout, headers: timeout, idle: timeout };
   return startHealthCheck({
-    engine: openTransports(engine, name, { ...declared, connections: 1, timeouts: within }).engine,
+    engine: openTransports(engine, name, { ...declared, connections: 1, timeouts: within }, lookup).engine,
     host: new URL(url).host,
     path,
     intervalMs,

@@ -6,6 +6,7 @@
  * transfer-encoding, connection) is never among them in either direction of a request: `body` says it, and the
  * engine emits it canonically.
  */
+import type { LookupFunction } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { ForwardFailure } from "../outcome.ts";
 
@@ -110,6 +111,8 @@ export type CreateUpstream = (options: {
   readonly url: URL;
   readonly connections: number | undefined;
   readonly timeouts: UpstreamTimeouts;
+  /** Finds the addresses of its host; without it all lookups of the process share libuv's few threads. */
+  readonly lookup?: LookupFunction | undefined;
   /** How an https upstream is known; without it the system's authorities are believed. */
   readonly tls?: UpstreamTls | undefined;
 }) => Upstream;

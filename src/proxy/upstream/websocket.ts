@@ -4,7 +4,8 @@
  * ordinary response.
  */
 import { type ClientRequest, request as createRequest } from "node:http";
-import { createDial } from "./dial.ts";
+import type { LookupFunction } from "node:net";
+import { createDial } from "./dial/dial.ts";
 import { createSender } from "./http-proxy/sender.ts";
 import type { UpgradeLimits, Upstream, UpstreamTls } from "./port.ts";
 
@@ -12,6 +13,7 @@ interface UpgradeOptions {
   readonly name: string;
   readonly url: URL;
   readonly tls?: UpstreamTls | undefined;
+  readonly lookup?: LookupFunction | undefined;
   readonly timeouts: {
     readonly connectMs: number;
     /** From the connection to the head of the answer. */
@@ -23,8 +25,15 @@ interface UpgradeOptions {
 }
 
 /** An Upstream for requests that ask for an upgrade, each over a connection of its own. */
-export function createUpgradeUpstream({ name, url, tls, timeouts, limits }: UpgradeOptions): Upstream {
-  const dial = createDial(url, tls, { allowHalfOpen: true });
+export function createUpgradeUpstream({
+  name,
+  url,
+  tls,
+  lookup,
+  timeouts,
+  limits,
+}: UpgradeOptions): Upstream {
+  const dial = createDial(url, tls, { allowHalfOpen: true, lookup });
   const { connectMs, handshakeMs, idleMs } = timeouts;
   const sender = createSender({ connectMs, headersMs: handshakeMs, idleMs });
   const make = (take: (made: ClientRequest) => void) => {

@@ -5,7 +5,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import { isConnected, whenConnected } from "../dial.ts";
+import { isConnected, whenConnected } from "../dial/dial.ts";
 import { codes, failureOf, faultOfHead, soundReason } from "../failure.ts";
 import type {
   Failure,

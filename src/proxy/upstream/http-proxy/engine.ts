@@ -14,14 +14,21 @@ import { Agent, ClientRequest, IncomingMessage, ServerResponse } from "node:http
 import { Socket } from "node:net";
 import { Stream } from "node:stream";
 import type httpProxy from "http-proxy";
-import { createDial } from "../dial.ts";
+import { createDial } from "../dial/dial.ts";
 import type { CreateUpstream } from "../port.ts";
 import { createSender } from "./sender.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
 
-export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections, timeouts, tls }) => {
+export const createHttpProxyUpstream: CreateUpstream = ({
+  name,
+  url,
+  connections,
+  timeouts,
+  tls,
+  lookup,
+}) => {
   let proxy: httpProxy | undefined;
   // What forwards by another engine does not load it; who comes before it is there waits for it.
   const loading = import("http-proxy").then(({ default: library }) => {
@@ -38,7 +45,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({ name, url, connections
   /** For requests that a kept connection will not do for; it keeps none. */
   const freshAgent = new Agent();
   // TLS is the connection's affair: to http-proxy and its ClientRequest every upstream is plain.
-  agent.createConnection = createDial(url, tls);
+  agent.createConnection = createDial(url, tls, { lookup });
   freshAgent.createConnection = agent.createConnection;
   const target = {
     protocol: "http:",

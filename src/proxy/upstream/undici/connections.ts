@@ -4,12 +4,11 @@
  * the queue when it is given up, and to close a connection that is still being made.
  */
 import { maxHeaderSize } from "node:http";
-import type { Socket } from "node:net";
+import { connect, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
 import { type buildConnector, Client } from "undici";
-import { createDial, type Dial, whenConnected } from "../dial.ts";
+import { createDial, type Dial, whenConnected } from "../dial/dial.ts";
 import { codes } from "../failure.ts";
 import type { UpstreamTls } from "../port.ts";
-import { connectDirect } from "./direct-read.ts";
 import { createResponseFront, type ResponseFront } from "./response-front.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
@@ -17,6 +16,9 @@ const keepAliveMs = 4000;
 /** What an upstream's Keep-Alive field can raise it to. */
 const keepAliveMaxMs = 60_000;
 const tcpKeepAliveMs = 60_000;
+/** What node:net itself reads at once. */
+const mostBytes = 64 * 1024;
+const shared = Buffer.allocUnsafeSlow(mostBytes);
 
 export interface Connection {
   readonly client: Client;
@@ -60,12 +62,19 @@ interface ConnectionsOptions {
   /** The most there may be. */
   readonly limit: number | undefined;
   readonly connectMs: number;
+  readonly lookup?: LookupFunction | undefined;
   readonly tls?: UpstreamTls | undefined;
 }
 
-export function createConnections({ url, tls, connectMs, limit: most }: ConnectionsOptions): Connections {
+export function createConnections({
+  url,
+  tls,
+  lookup,
+  connectMs,
+  limit: most,
+}: ConnectionsOptions): Connections {
   const limit = most ?? Number.POSITIVE_INFINITY;
-  const dial = createDial(url, tls, { connectPlain: connectDirect });
+  const dial = createDial(url, tls, { connectPlain: connectDirect, lookup });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
   const waiting = new Set<Passenger>();
@@ -211,4 +220,42 @@ function prepare(
       tell(error, null);
     } else if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
   });
+}
+
+/**
+ * A plain connection read without the machinery of streams, for a reader that waits for `readable`, takes all there is
+ * with `read` and gives back with `unshift` what it cannot take yet, as undici does. What comes is told at once, in the
+ * turn it comes, and put into a buffer that all connections share, so that no memory is set aside for each read.
+ *
+ * One packet waits at most: while some of it does, nothing is read, the end of the connection neither.
+ *
+ * @returns a socket that is not connected yet
+ */
+export function connectDirect(options: TcpNetConnectOpts): Socket {
+  let unread: Buffer | undefined;
+  let isTelling = false;
+  const arrived = (length: number): boolean => {
+    // What has come may be kept long after the next read: for a client that reads slowly.
+    unread = Buffer.from(shared.subarray(0, length));
+    isTelling = true;
+    try {
+      socket.emit("readable");
+    } finally {
+      isTelling = false;
+    }
+    return unread === undefined;
+  };
+  const socket = connect({ ...options, onread: { buffer: shared, callback: arrived } });
+
+  const readOn = socket.read.bind(socket);
+  socket.read = (size) => {
+    if (unread === undefined || size === 0) return isTelling ? null : readOn(size);
+    const chunk = unread;
+    unread = undefined;
+    return chunk;
+  };
+  socket.unshift = (chunk: Buffer) => {
+    if (chunk.length > 0) unread = chunk;
+  };
+  return socket;
 }

@@ -51,10 +51,11 @@ interface Attempt extends Timed, Passenger, Forwarding {
 }
 
 export const createUndiciUpstream: CreateUpstream = (options) => {
-  const { name, url, tls, timeouts } = options;
+  const { name, url, tls, lookup, timeouts } = options;
   const connections = createConnections({
     url,
     tls,
+    lookup,
     limit: options.connections,
     connectMs: timeouts.connectMs,
   });

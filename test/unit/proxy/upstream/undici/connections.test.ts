@@ -2,7 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { portOf } from "../../../../../src/proxy/listen/server.ts";
-import { connectDirect } from "../../../../../src/proxy/upstream/undici/direct-read.ts";
+import { connectDirect } from "../../../../../src/proxy/upstream/undici/connections.ts";
 import { settled, until } from "../../../../support/until.ts";
 
 interface Pair {

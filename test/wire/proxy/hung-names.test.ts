@@ -1,0 +1,80 @@
+/** The name server is silent for the name of one side (node#8436): the other side's requests do not notice. */
+import { lookup as systemLookup } from "node:dns";
+import { Agent, createServer, get } from "node:http";
+import { expect, test } from "vitest";
+import { portOf } from "../../../src/proxy/listen/server.ts";
+import { createNames } from "../../../src/proxy/upstream/dial/names.ts";
+import { type NameEntry, startNameServer } from "../../support/name-server.ts";
+import { engineNames, startProxy } from "../../support/proxy.ts";
+
+const requests = 600;
+const atOnce = 20;
+/** More than libuv has threads. */
+const hanging = 12;
+
+test.each(engineNames)(
+  "the new side's name hangs: none of legacy's requests fails, each on a connection of its own, with %s",
+  async (engine) => {
+    const nameServer = await startNameServer(
+      new Map<string, NameEntry>([
+        ["legacy.test", { addresses: ["127.0.0.1"], ttl: 1 }],
+        ["new.test", "silent"],
+      ]),
+    );
+    const shop = createServer((_, response) => response.setHeader("Connection", "close").end("ok"));
+    await new Promise<void>((resolve) => shop.listen(0, "127.0.0.1", resolve));
+    const port = portOf(shop.address());
+    const proxy = await startProxy({
+      engine,
+      state: { percentThousandths: 50_000 },
+      lookup: createNames({ servers: [nameServer.server], hostsFile: () => "", resolverFile: () => "" }),
+      old: { url: `http://legacy.test:${port}` },
+      fresh: { url: `http://new.test:${port}`, timeouts: { connect: "250ms" } },
+    });
+    const agent = new Agent({ keepAlive: true });
+    const ask = (shopper: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const headers = { host: "shop.example", "x-shopper-id": shopper };
+        const asked = get({ port: proxy.port, path: "/cart/1", headers, agent }, (response) => {
+          response.resume().on("end", () => resolve(response.statusCode ?? 0));
+        });
+        asked.on("error", reject);
+      });
+    try {
+      const sides = { legacy: "", new: "" };
+      for (let i = 0; sides.legacy === "" || sides.new === ""; i++) {
+        sides[(await ask(`s${i}`)) === 200 ? "legacy" : "new"] = `s${i}`;
+      }
+      let isOver = false;
+      const statuses = new Map<number, number>();
+      let slowest = 0;
+      const hang = async () => {
+        while (!isOver) expect(await ask(sides.new)).toBe(502);
+      };
+      const buy = async () => {
+        for (let i = 0; i < requests / atOnce; i++) {
+          const began = performance.now();
+          const status = await ask(sides.legacy);
+          slowest = Math.max(slowest, performance.now() - began);
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        }
+      };
+      const hung = Array.from({ length: hanging }, hang);
+      await Promise.all(Array.from({ length: atOnce }, buy));
+      // And whoever asks the system, Redis by name for one, finds its threads free.
+      await new Promise((resolve) => systemLookup("localhost", resolve));
+      isOver = true;
+      await Promise.all(hung);
+      expect(Object.fromEntries(statuses)).toEqual({ 200: requests });
+      expect(slowest).toBeLessThan(2000);
+      expect(proxy.counted.filter((what) => what.startsWith("legacy") && what !== "legacy ok")).toEqual([]);
+    } finally {
+      agent.destroy();
+      await proxy.close();
+      await nameServer.close();
+      shop.closeAllConnections();
+      await new Promise((resolve) => shop.close(resolve));
+    }
+  },
+  60_000,
+);
