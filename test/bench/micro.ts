@@ -18,7 +18,7 @@ const inputs = 1000;
 
 interface Timing {
   readonly nanoseconds: number;
-  /** Of the heap, a call, after a collection: what a call leaves behind. */
+  /** What a call leaves behind in the heap, after a collection. */
   readonly bytesKept: number;
 }
 
@@ -66,7 +66,7 @@ function ownerTiming(claimed: boolean): Timing {
   });
   const keyOf = (i: number) => ({ key: `018f3c1e-${i}-7000-8000-0123456789ab`, claimed });
   for (let i = 0; i < 200_000; i++) memory.remember("checkout", keyOf(i), "new");
-  // Of the last, so that they are surely remembered.
+  // They are the last ones, which are surely remembered.
   const keys = Array.from({ length: inputs }, (_, i): OwnerKey[] => [
     { ...keyOf(200_000 - 1 - i * 45), ttlMs: 3_600_000 },
   ]);

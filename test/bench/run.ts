@@ -45,7 +45,7 @@ const { values } = parseArgs({
 const count = z.coerce.number().int().min(1).max(600);
 const seconds = count.parse(values.seconds);
 const rounds = count.parse(values.rounds);
-/** Of what the first subject can do; more than that is not to be had. */
+/** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 
 if (values.micro) process.stdout.write(`${microTable()}\n`);

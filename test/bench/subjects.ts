@@ -20,7 +20,7 @@ export interface Place {
   readonly folder: string;
   readonly core: number;
   readonly upstreams: Upstreams;
-  /** Of the Node processes measured. */
+  /** What the Node processes measured are started with. */
   readonly nodeFlags: readonly string[];
 }
 

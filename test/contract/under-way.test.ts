@@ -74,7 +74,7 @@ describe.each(Object.keys(places))("what is under way, in %s", (name) => {
   function over(id: string, endedAgo: number, epoch = 0, kind: UnderWayKind = "journeys"): UnderWayNote {
     return { kind, cutover: "checkout", id, epoch, atMs: (now - endedAgo) * 1000 };
   }
-  /** Of each side: `how many, age of the oldest in seconds`. */
+  /** @returns for each side `how many, age of the oldest in seconds` */
   async function counted(epoch = 0, kind: UnderWayKind = "journeys", from = place.one) {
     const [counts] = await from.count([{ kind, cutover: "checkout", epoch }]);
     if (counts === undefined) return undefined;

@@ -19,7 +19,7 @@ import { createRandom } from "../wire/fuzz/random.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const count = isFull ? 5000 : 120;
-/** Of HTTP/2, what V8 compiles and keeps of the ways of a session has grown to its size after some 1,000 of them. */
+/** After some 1,000 sessions of HTTP/2, what V8 compiles and keeps of their ways has grown to its size. */
 const warmUp = isFull ? 3000 : 60;
 const seed = Number(process.env.CUTOVER_SEED ?? Date.now() % 1_000_000);
 const atOnce = 16;

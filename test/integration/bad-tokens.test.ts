@@ -124,7 +124,7 @@ test("a thousand wrong tokens a second do not slow the proxy", async () => {
   expect(answered.sent).toBeGreaterThan((turns * turnMs * badPerSecond * 0.8) / 1000);
   expect(answered["429"] ?? 0).toBeGreaterThan((answered.sent ?? 0) * 0.8);
   expect(Object.keys(answered).filter((key) => !["sent", "401", "429"].includes(key))).toEqual([]);
-  // Of one core, the flood's own share.
+  // This is the flood's own share of one core.
   expect((cpu.flooded - cpu.calm) / ((turns * turnMs) / 1000)).toBeLessThan(0.35);
   expect(ratio).toBeLessThan(isFull ? 3 : 6);
   const log = await served.log();

@@ -47,7 +47,7 @@ async function step(number: number, admin: AdminApi): Promise<Written> {
 }
 
 test("200 writes: each answered when all three apply it, and nothing begun after a rollback's answer reaches new", async () => {
-  // Of its own: the members' shops are for what the test sends on purpose.
+  // The load has shops of its own: the members' are for what the test sends on purpose.
   const loaded = fleet.members.map(({ served }) => createShop(served.proxy, 8));
   onTestFinished(async () => void (await Promise.all(loaded.map((shop) => shop.close()))));
   const load = startLoad(loaded, firstMovers, perSecond);

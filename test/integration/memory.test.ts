@@ -103,7 +103,7 @@ test("an idle client connection costs at most 12 KiB", async () => {
     `idle: ${idleConnections} connections, KiB each: ${kibibytes(each)} resident, ${kibibytes(heapEach)} of it heap; ` +
       `of a bare node:http server ${kibibytes(bareEach)} resident`,
   );
-  // Of few connections, the garbage of making them is most of what is resident.
+  // With few connections, the garbage of making them is most of what is resident.
   if (isFull) expect(each).toBeLessThanOrEqual(12 * 1024);
   expect(heapEach).toBeLessThanOrEqual(6 * 1024);
 }, 300_000);

@@ -98,7 +98,7 @@ describe.each<[string, () => Promise<Topology>]>([
     const fleet = await startFollowers(topology.url, instances);
     endings.push(() => fleet.stop());
     const shoppers = await startShoppers(topology.url);
-    // Of its own: what an instance's store has found lost is told by its next read, whoever reads.
+    // A store of the test's own: what an instance's has found lost is told to the next who reads.
     const options = { prefix: "cutover", clock: systemClock, log: createRecordedLog() };
     const { store: witness } = await openStore(topology.url, options);
     endings.push(() => witness.close());

@@ -21,7 +21,7 @@ import { createShop, type Load, type Shop, startLoad } from "../support/traffic.
 /** Then a machine too busy to tell how long requests take is a failure. */
 const isFull = process.env.CUTOVER_BARS === "full";
 const perSecond = 300;
-/** Of the load on both instances. */
+/** The connections of the load, on both instances. */
 const connections = 16;
 const refusedWithinMs = 3000;
 const recoveredWithinMs = 5000;

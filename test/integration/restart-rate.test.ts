@@ -79,7 +79,7 @@ test("rolling restarts of two workers under full load fail no request and send n
   });
   let series = await scrape(serve.admin);
   while (sumOf(series, "cutover_inflight_requests") > 0) series = await scrape(serve.admin);
-  // Of those that wrk left, some had not gone on yet.
+  // Some of those that wrk left had not gone on yet.
   const counted = sumOf(series, "cutover_requests_total");
   expect(counted).toBeGreaterThanOrEqual(arrived);
   expect(counted).toBeLessThanOrEqual(arrived + connections);

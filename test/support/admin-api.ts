@@ -9,9 +9,9 @@ const refusal = z.object({ code: z.string() });
 
 export interface Written {
   readonly status: number;
-  /** Of a refusal. */
+  /** What a refusal is called. */
   readonly code: string | undefined;
-  /** Of a 200. */
+  /** What a 200 says. */
   readonly answer: WriteAnswer | undefined;
   readonly ms: number;
   /** When the answer was there, in `performance.now()`. */

@@ -36,7 +36,7 @@ export interface AdminFixtureOptions {
   readonly names?: readonly string[];
   readonly auth?: AuthConfig;
   readonly port?: number;
-  /** Of each cutover: a raise by more points waits for another person. */
+  /** A raise of any cutover by more points waits for another person. */
   readonly approvalOver?: number;
   readonly store?: Store;
   readonly traffic?: () => Readonly<Record<string, unknown>>;

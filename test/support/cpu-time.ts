@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Of a program that ends by itself. @throws Error when it fails */
+/** @returns what a program that ends by itself has used @throws Error when it fails */
 export function cpuOfRun(words: readonly string[]): number {
   // The shell asks wait4(2), which Node does not tell of.
   const script = 'TIMEFORMAT="%3U %3S"; time "$@" >/dev/null 2>/dev/null';
@@ -12,7 +12,7 @@ export function cpuOfRun(words: readonly string[]): number {
   return (user + system) * 1000;
 }
 
-/** Of a process so far, by its threads that live. */
+/** @returns what a process has used so far, by its threads that live */
 export function cpuSoFar(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {

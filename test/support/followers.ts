@@ -11,7 +11,7 @@ export interface LightInstance {
   readonly store: Store;
   readonly follower: Follower;
   readonly log: RecordedLog;
-  /** Of the cutover `checkout`. */
+  /** The state of the cutover `checkout`. */
   state(): CutoverState;
 }
 

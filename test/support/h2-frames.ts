@@ -29,7 +29,7 @@ export interface FrameClient {
   inOnePacket(write: () => void): void;
   /** Codes of RST_STREAM that came, by stream. */
   readonly resets: Map<number, number>;
-  /** Of the GOAWAYs that came, in order. */
+  /** What the GOAWAYs that came have said, in order. */
   readonly goaways: { readonly lastStream: number; readonly code: number }[];
   /** Octets granted by WINDOW_UPDATE, by stream; 0 is the connection. */
   readonly granted: Map<number, number>;

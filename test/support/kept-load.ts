@@ -21,7 +21,7 @@ const tickMs = 5;
 
 export interface LoadOptions {
   readonly perSecond: number;
-  /** Of each request, by its number; `/cart/1` without it. */
+  /** The path of each request, by its number; `/cart/1` without it. */
   readonly path?: (number: number) => string;
   /** 32 without it. */
   readonly connections?: number;

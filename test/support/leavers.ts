@@ -9,9 +9,9 @@ import type { Random } from "../wire/fuzz/random.ts";
 import type { LeftUpstream } from "./left-upstream.ts";
 
 export interface Place {
-  /** Of the proxy. */
+  /** The proxy's. */
   readonly port: number;
-  /** Of the authority of its certificate, where it has one. */
+  /** The authority of its certificate, where it has one. */
   readonly ca?: Buffer;
   readonly upstream: LeftUpstream;
 }

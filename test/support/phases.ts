@@ -4,7 +4,7 @@
  */
 import { type Load, percentile, type Visit } from "./traffic.ts";
 
-/** Of a calm second no request of the control took longer. */
+/** No request of the control took longer in a second that counts as calm. */
 export const calmMs = 30;
 
 export interface PhaseFigures {
@@ -21,7 +21,7 @@ export interface PhaseFigures {
 export interface Phases {
   /** Ends a phase: what was answered since the last one's end belongs to it. */
   end(name: string): void;
-  /** Of all phases so far, in order. */
+  /** The figures of all phases so far, in order. */
   figures(): readonly PhaseFigures[];
 }
 

@@ -16,7 +16,7 @@ export interface Sample {
 export interface RuleState {
   readonly name: string;
   readonly health: string;
-  /** Of an alert: `inactive`, `pending` or `firing`. */
+  /** How an alert stands: `inactive`, `pending` or `firing`. */
   readonly state: string | undefined;
 }
 

@@ -11,7 +11,7 @@ export type EngineName = (typeof engineNames)[number];
 
 export interface ProxyOptions extends Omit<FixtureOptions, "ways"> {
   readonly engine?: EngineName;
-  /** Of the upstreams `old`, where all goes at percent 0, and `fresh`; as in the configuration. */
+  /** What the configuration says of the upstreams `old`, where all goes at percent 0, and `fresh`. */
   readonly old: Readonly<Record<string, unknown>>;
   readonly fresh?: Readonly<Record<string, unknown>>;
   readonly lookup?: LookupFunction;

@@ -4,7 +4,7 @@
  */
 type Deviations = Readonly<Record<"undici" | "http-proxy", readonly string[]>>;
 
-/** Of the engine alone, behind its port (forward/). */
+/** Deviations of the engine alone, behind its port (forward/). */
 export const engineDeviations: Deviations = {
   undici: [
     "sends the head of a streamed request at once (RFC 9112 §6)",
@@ -16,7 +16,7 @@ export const engineDeviations: Deviations = {
   ],
 };
 
-/** Of the whole proxy with the engine (proxy/). */
+/** Deviations of the whole proxy with the engine (proxy/). */
 export const proxyDeviations: Deviations = {
   undici: [],
   "http-proxy": ["repeated fields of a request stay apart, in their order and spelling (RFC 9110 §5.3)"],

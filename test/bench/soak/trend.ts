@@ -14,7 +14,7 @@ export interface Sample {
 /** MiB a million requests, by least squares. */
 export interface Slopes {
   readonly floors: number;
-  /** Of the line through all samples: with the saw in it. */
+  /** The slope of the line through all samples: with the saw in it. */
   readonly all: number;
 }
 

@@ -167,7 +167,7 @@ function verdict(reading: Reading, own: Observation, theirs: Observation | undef
     const sent = reading.requests.filter(
       ({ method, target }) => `${method} ${target}` === `${read.method} ${read.target}`,
     );
-    // Of several that look alike nginx may have refused this one.
+    // Where several look alike, nginx may have refused this one.
     if (same.length >= sent.length && !agrees) return "nginx forwards another request";
   }
   return undefined;

@@ -13,7 +13,7 @@ interface Answered {
   readonly interims: Readonly<Record<string, unknown>>[];
   readonly trailers: Readonly<Record<string, unknown>> | undefined;
   readonly body: Buffer;
-  /** Of the stream's end; 0 for a clean one. */
+  /** The code of the stream's end; 0 for a clean one. */
   readonly code: number;
 }
 
