@@ -4,8 +4,8 @@
  * owners are decoded: one order has one key, however a client spells it.
  */
 import type { Source } from "../config/values/source.ts";
+import { type FormBody, formField, formValue, type JsonBody, jsonValue, percentDecoded } from "./body.ts";
 import { cookieValue } from "./cookie.ts";
-import { type JsonBody, jsonValue } from "./json.ts";
 
 export interface RequestView {
   /** Flat list, name then value, as received. */
@@ -18,6 +18,8 @@ export interface RequestView {
   readonly paramValues: readonly string[];
   /** The body, where one was buffered and is JSON. */
   readonly json: JsonBody | undefined;
+  /** The body, where one was buffered and is a form. */
+  readonly form?: FormBody | undefined;
 }
 
 /** @returns the value's bytes; `undefined` when the request has none or the source's expression does not match */
@@ -29,7 +31,7 @@ export function readSource(source: Source, request: RequestView): string | undef
 }
 
 /**
- * A key of an owner: as `readSource`, but what stands in a path or a query is taken decoded, and without the `;params` of
+ * A key of an owner: as `readSource`, but what stands in a path, a query or a form is taken decoded, and without the `;params` of
  * a path's segment. An expression looks at the decoded text.
  */
 export function readKey(source: Source, request: RequestView): string | undefined {
@@ -50,6 +52,7 @@ export function readFirstKey(sources: readonly Source[], request: RequestView): 
 
 function findDecoded(source: Source, request: RequestView): string | undefined {
   if (source.kind === "query") return formValue(request.query, source.name);
+  if (source.kind === "form") return request.form && formField(request.form, source.name);
   const found = find(source, request);
   return source.kind === "param" && found !== undefined ? segmentKey(found) : found;
 }
@@ -58,32 +61,6 @@ function findDecoded(source: Source, request: RequestView): string | undefined {
 export function segmentKey(segment: string): string {
   const semicolon = segment.indexOf(";");
   return percentDecoded(semicolon === -1 ? segment : segment.slice(0, semicolon));
-}
-
-/** @returns the bytes that are spelled; what is not encoded soundly stands for itself */
-function percentDecoded(text: string): string {
-  if (!text.includes("%")) return text;
-  return text.replace(/%[0-9a-f]{2}/gi, (encoded) =>
-    String.fromCharCode(Number.parseInt(encoded.slice(1), 16)),
-  );
-}
-
-/** @returns the first value of that name in application/x-www-form-urlencoded text, decoded as its name is */
-function formValue(text: string, name: string): string | undefined {
-  for (let start = 0; start < text.length; ) {
-    const ampersand = text.indexOf("&", start);
-    const end = ampersand === -1 ? text.length : ampersand;
-    const equals = text.indexOf("=", start);
-    const middle = equals === -1 || equals > end ? end : equals;
-    const given = text.slice(start, middle);
-    if (given === name || formDecoded(given) === name) return formDecoded(text.slice(middle + 1, end));
-    start = end + 1;
-  }
-  return undefined;
-}
-
-function formDecoded(text: string): string {
-  return percentDecoded(text.includes("+") ? text.replaceAll("+", " ") : text);
 }
 
 /** @returns the first of the sources' values that is present */
@@ -107,6 +84,8 @@ function find(source: Source, request: RequestView): string | undefined {
       return request.paramValues[request.paramNames.indexOf(source.name)];
     case "json":
       return request.json === undefined ? undefined : jsonValue(request.json, source.name);
+    case "form":
+      return request.form && rawField(request.form, source.name);
   }
 }
 
@@ -132,4 +111,9 @@ function queryValue(query: string, name: string): string | undefined {
     start = end + 1;
   }
   return undefined;
+}
+
+/** A field of a form as received. */
+function rawField(form: FormBody, name: string): string | undefined {
+  return form.kind === "urlencoded" ? queryValue(form.text, name) : form.fields.get(name);
 }

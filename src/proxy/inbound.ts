@@ -2,6 +2,7 @@
  * The seam between a transport and the exchange: a request's head and body, and a way to answer. The exchange
  * knows no class of node:http; a transport (http1.ts, http2.ts) makes these of whatever it speaks.
  */
+import { BlockList, isIP } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 
 export interface RequestHead {
@@ -82,3 +83,23 @@ export interface Answer {
 
 /** The client's connection ended before the answer was whole; or its request's body is malformed. */
 export type Gone = "left" | "malformed";
+
+/**
+ * @param cidrs addresses or networks, IPv4 or IPv6
+ * @returns whether an address is in one of them; an IPv4 address mapped into IPv6 is the IPv4 address
+ */
+export function createTrust(cidrs: readonly string[]): (address: string) => boolean {
+  if (cidrs.length === 0) return () => false;
+  const list = new BlockList();
+  for (const cidr of cidrs) {
+    const [address = "", bits] = cidr.split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (text) => {
+    const address = text.replace(/^::ffff:(?=\d+\.)/i, "");
+    const family = isIP(address);
+    return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4");
+  };
+}

@@ -2,7 +2,6 @@
  * The configuration as the exchange needs it: upstreams, witnesses, salts and sources resolved once, so that a request
  * only looks up.
  */
-import { BlockList, isIP } from "node:net";
 import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import type { Source } from "../config/values/source.ts";
@@ -11,6 +10,7 @@ import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
 import { compilePlaces, compileRoutes, type NamedPlace, type Router } from "../decide/route.ts";
 import type { Side } from "../state/rules/model.ts";
+import { createTrust } from "./inbound.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
 import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
@@ -81,7 +81,7 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly unknown: RouteConfig["unknown"];
   /** To which methods the answers tell of orders made. */
   readonly learns: "none" | "unsafe" | "any";
-  /** Whether a source of the shopper or of an owner is in the JSON body, so that it must be buffered. */
+  /** Whether a source of the shopper or of an owner is in the body, so that it must be buffered. */
   readonly buffersBody: boolean;
   /** Which spellings of its path are taken for it, and which are refused. */
   readonly spelling: RouteConfig["match"];
@@ -159,7 +159,7 @@ export function compileTable(
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force !== undefined) identityFields.add(cutover.force.header);
-    const buffersBody = sources.some((source) => source.kind === "json");
+    const buffersBody = sources.some(({ kind }) => kind === "json" || kind === "form");
     for (const route of declared.routes) {
       const value = compileRoute(cutover, route, buffersBody, witnessesOf);
       routes.push({ pattern: route.path, methods: route.methods, value });
@@ -284,24 +284,4 @@ export function countsOrders({ owners, routes }: CutoverConfig): boolean {
     ending.some(({ path }) => path.segments.some((one) => one.kind === "param" && one.name === name));
   const keys = owners.flatMap(({ key, learn }) => (learn === undefined ? [] : key));
   return ending.length > 0 && keys.some((key) => key.kind !== "param" || isNamed(key.name));
-}
-
-/**
- * @param cidrs addresses or networks, IPv4 or IPv6
- * @returns whether an address is in one of them; an IPv4 address mapped into IPv6 is the IPv4 address
- */
-function createTrust(cidrs: readonly string[]): (address: string) => boolean {
-  if (cidrs.length === 0) return () => false;
-  const list = new BlockList();
-  for (const cidr of cidrs) {
-    const [address = "", bits] = cidr.split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return (text) => {
-    const address = text.replace(/^::ffff:(?=\d+\.)/i, "");
-    const family = isIP(address);
-    return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4");
-  };
 }

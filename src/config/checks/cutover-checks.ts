@@ -126,7 +126,7 @@ function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {
       if (without === "") return [];
       return [unwise(path, `this source names no shopper on routes without the parameter: ${without}`)];
     }
-    const without = value.kind === "json" ? those(isBodiless) : "";
+    const without = value.kind === "json" || value.kind === "form" ? those(isBodiless) : "";
     if (without === "") return [];
     return [unwise(path, `this source names no shopper on routes whose requests have no body: ${without}`)];
   });

@@ -1,9 +1,10 @@
 /**
  * Where a value of a request is found: `header:NAME`, `cookie:NAME`, `query:NAME`, `param:NAME` (a path
- * parameter of the route), `json:/POINTER` (RFC 6901, into the body). Any of them may end in `#REGEX`, whose
+ * parameter of the route), `form:NAME` (a field of an urlencoded or multipart body), `json:/POINTER` (RFC 6901, into the
+ * body). Any of them may end in `#REGEX`, whose
  * first group is then the value.
  */
-const sourceKinds = ["header", "cookie", "query", "param", "json"] as const;
+const sourceKinds = ["header", "cookie", "query", "param", "json", "form"] as const;
 type SourceKind = (typeof sourceKinds)[number];
 
 export interface Source {
@@ -15,11 +16,12 @@ export interface Source {
   readonly text: string;
 }
 
-const form = /^(header|cookie|query|param|json):([^#]+)(?:#(.+))?$/s;
+const form = /^(header|cookie|query|param|json|form):([^#]+)(?:#(.+))?$/s;
 const names: Readonly<Record<SourceKind, RegExp>> = {
   header: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
   cookie: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
   query: /^[^&=\s]+$/,
+  form: /^[^&=\s]+$/,
   param: /^[A-Za-z_][A-Za-z0-9_]*$/,
   json: /^(?:\/(?:[^~]|~[01])*)+$/s,
 };
@@ -29,7 +31,7 @@ export function parseSource(text: string): Source | string {
   const [, kindText, name, regex] = form.exec(text) ?? [];
   const kind = sourceKinds.find((known) => known === kindText);
   if (kind === undefined || name === undefined) {
-    return "expected header:NAME, cookie:NAME, query:NAME, param:NAME or json:/POINTER, optionally followed by #REGEX";
+    return "expected header:NAME, cookie:NAME, query:NAME, param:NAME, form:NAME or json:/POINTER, optionally followed by #REGEX";
   }
   if (!names[kind].test(name)) {
     return kind === "json"

@@ -3,8 +3,8 @@
  * that was buffered whole, its content coding undone (RFC 9110 §8.4.1).
  */
 import { PassThrough, type Readable } from "node:stream";
-import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
-import { type JsonBody, readJson } from "../../decide/json.ts";
+import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
+import { type FormBody, type JsonBody, readForm, readJson } from "../../decide/body.ts";
 
 export const bufferLimit = 65_536;
 /** Most bytes a buffered body may unfold to. */
@@ -69,16 +69,31 @@ function rejoined(head: readonly Buffer[], rest: Readable): Readable {
   return whole;
 }
 
+/** A body as what it could be read as, if anything. */
+interface BodyValues {
+  readonly json?: JsonBody | undefined;
+  readonly form?: FormBody | undefined;
+}
+
+const unread: BodyValues = {};
+
 /**
+ * @param type the Content-Type field, if there is one: a form is known by it, JSON whatever it says
  * @param coding the Content-Encoding field, if there is one
- * @returns `undefined` when the body is not JSON in UTF-8, in a coding not known here, or unfolds to too much
+ * @returns nothing when the body is in a coding not known here, unfolds to too much, or is neither a form nor JSON in UTF-8
  */
-export function bodyJson(content: Buffer, coding: string | undefined): JsonBody | undefined {
+export function bodyValues(
+  content: Buffer,
+  type: string | undefined,
+  coding: string | undefined,
+): BodyValues {
   try {
     const plain = unfolded(content, coding?.trim().toLowerCase() ?? "");
-    return plain === undefined ? undefined : readJson(plain);
+    if (plain === undefined) return unread;
+    const form = type === undefined ? undefined : readForm(plain, type);
+    return form === undefined ? { json: readJson(plain) } : { form };
   } catch {
-    return undefined;
+    return unread;
   }
 }
 
@@ -92,10 +107,16 @@ function unfolded(content: Buffer, coding: string): Buffer | undefined {
     case "x-gzip":
       return gunzipSync(content, limits);
     case "deflate":
-      return inflateSync(content, limits);
+      return isZlib(content) ? inflateSync(content, limits) : inflateRawSync(content, limits);
     case "br":
       return brotliDecompressSync(content, limits);
     default:
       return undefined;
   }
+}
+
+/** Some senders leave the zlib format away that RFC 9110 §8.4.1.2 asks for (RFC 1950 §2.2). */
+function isZlib(content: Buffer): boolean {
+  const [first = 0, second = 0] = content;
+  return (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;
 }

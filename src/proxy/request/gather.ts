@@ -11,7 +11,7 @@ import type { CompiledCutover, CompiledOwner, CompiledRoute } from "../routes.ts
 import { type Recorded, recordNotice } from "../settle.ts";
 import type { Decided } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
-import { type Buffered, bodyJson } from "./buffered-body.ts";
+import { type Buffered, bodyValues } from "./buffered-body.ts";
 import { pinOf } from "./journey.ts";
 
 export interface Gathered {
@@ -32,6 +32,7 @@ export interface Gathered {
 }
 
 const noNames: readonly string[] = [];
+const noBody: ReturnType<typeof bodyValues> = {};
 
 /** @param buffered the request's body, where the route wants it */
 export function gather(
@@ -41,11 +42,12 @@ export function gather(
   buffered: Buffered | undefined,
 ): Gathered {
   const { cutover } = route;
-  const json =
+  const type = fieldValue(head.fields, names, "content-type");
+  const { json, form } =
     buffered?.kind === "whole"
-      ? bodyJson(buffered.content, fieldValue(head.fields, names, "content-encoding"))
-      : undefined;
-  if (buffered !== undefined && json === undefined) recordNotice(exchange, { kind: "unread_body" });
+      ? bodyValues(buffered.content, type, fieldValue(head.fields, names, "content-encoding"))
+      : noBody;
+  if (buffered !== undefined && !(json ?? form)) recordNotice(exchange, { kind: "unread_body" });
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
@@ -53,6 +55,7 @@ export function gather(
     paramNames: match?.names ?? noNames,
     paramValues: match?.values ?? noNames,
     json,
+    form,
   };
   const carried = pinOf(exchange, cutover, view);
   // A journey that has ended keeps its side for confirmation pages; a start is another journey.

@@ -4,11 +4,11 @@
  *
  * What the request itself names is never learned: it was made before, or somebody would like to have it.
  *
- * Looked at are 2xx and 3xx answers on the routes that learn. A JSON body is buffered up to 64 KiB for it; a larger one
- * goes on and gives no key. A Location counts where it leads to this host and names the order as a route's path does.
+ * Looked at are 2xx and 3xx answers on the routes that learn. A body that is JSON, whatever its type says, or a form is
+ * buffered up to 64 KiB for it; a larger one goes on and gives no key. A Location counts where it leads to this host and names the order as a route's path does.
  */
 import { placedIn } from "../../decide/route.ts";
-import { fieldValue, type RequestView, readSource, segmentKey } from "../../decide/sources.ts";
+import { fieldValue, type RequestView, readKey, segmentKey } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Tap } from "../relay/relay.ts";
 import type { CompiledCutover } from "../routes.ts";
@@ -16,7 +16,7 @@ import { type Recorded, recordNotice } from "../settle.ts";
 import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
 import type { Decided } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
-import { bodyJson, bufferLimit } from "./buffered-body.ts";
+import { bodyValues, bufferLimit } from "./buffered-body.ts";
 import { longestKey, ownerKey } from "./gather.ts";
 import { pathOfLocation } from "./target.ts";
 
@@ -42,22 +42,26 @@ function learningSink(
   resume: () => void,
 ): ResponseSink {
   const { fieldNames, ownership } = exchange.context;
-  const wantsBody = cutover.owners.some((owner) => owner.learn?.some((source) => source.kind === "json"));
+  const wantsBody = cutover.owners.some((owner) =>
+    owner.learn?.some(({ kind }) => kind === "json" || kind === "form"),
+  );
   /** buffering: collects a body that a key may be in; recording: waits for the record; passing: out of the way. */
   let mode: "buffering" | "recording" | "passing" = "passing";
   let answered: Answered | undefined;
   let chunks: Buffer[] = [];
   let length = 0;
   let finish: (() => void) | undefined;
+  /** Whether more is wanted at once. */
+  let flowing = false;
 
   const release = () => {
     mode = "passing";
     if (answered !== undefined) sink.head(answered.head);
-    let wanted = true;
-    for (const chunk of chunks) wanted = sink.data(chunk);
+    flowing = true;
+    for (const chunk of chunks) flowing = sink.data(chunk);
     chunks = [];
     if (finish !== undefined) finish();
-    else if (wanted) resume();
+    else if (flowing) resume();
   };
   const record = (response: Answered, content: Buffer | undefined) => {
     const keys = learnedKeys(exchange, asked, cutover, response, content).filter(
@@ -73,7 +77,7 @@ function learningSink(
     head(head) {
       if (head.status < 200 || head.status >= 400) return sink.head(head);
       answered = { head, names: fieldNames.of(head.fields) };
-      if (wantsBody && isJson(answered)) mode = "buffering";
+      if (wantsBody && !isStream(answered)) mode = "buffering";
       else record(answered, undefined);
     },
     data(chunk) {
@@ -81,9 +85,10 @@ function learningSink(
       chunks.push(chunk);
       length += chunk.length;
       if (mode === "recording") return false;
-      if (length <= bufferLimit) return true;
+      const isPromising = length > chunk.length || answered === undefined || mayBeRead(answered, chunk);
+      if (isPromising && length <= bufferLimit) return true;
       if (answered !== undefined) record(answered, undefined);
-      return false;
+      return flowing;
     },
     end(trailers) {
       if (mode === "passing") return sink.end(trailers);
@@ -99,8 +104,21 @@ function learningSink(
   };
 }
 
-function isJson({ head, names }: Answered): boolean {
-  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(fieldValue(head.fields, names, "content-type") ?? "");
+/** What is read as it comes: kept back, it would be late or never whole. */
+function isStream({ head, names }: Answered): boolean {
+  return /^(?:text\/event-stream|multipart\/(?!form-data)|(?:image|audio|video|font)\/|application\/(?:x-ndjson|json-seq|grpc))/i.test(
+    fieldValue(head.fields, names, "content-type") ?? "",
+  );
+}
+
+/**
+ * Whether the body may be JSON or a form: servers send JSON as text/html or without a type, so its first octets are looked
+ * at. A page goes on at once.
+ */
+function mayBeRead({ head, names }: Answered, first: Buffer): boolean {
+  const type = fieldValue(head.fields, names, "content-type") ?? "";
+  if (/[/+]json\b|form-data|form-urlencoded/i.test(type) || names.includes("content-encoding")) return true;
+  return /^(?:\xef\xbb\xbf)?\s*(?:[{[]|$)/.test(first.toString("latin1", 0, 64));
 }
 
 function learnedKeys(
@@ -110,18 +128,23 @@ function learnedKeys(
   { head, names }: Answered,
   content: Buffer | undefined,
 ): OwnerKey[] {
+  const type = fieldValue(head.fields, names, "content-type");
+  const coding = fieldValue(head.fields, names, "content-encoding");
+  const { json, form }: ReturnType<typeof bodyValues> =
+    content === undefined ? {} : bodyValues(content, type, coding);
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
     query: "",
     paramNames: [],
     paramValues: [],
-    json: content && bodyJson(content, fieldValue(head.fields, names, "content-encoding")),
+    json,
+    form,
   };
   const keys = new Map<string, OwnerKey>();
   for (const owner of cutover.owners) {
     for (const source of owner.learn ?? []) {
-      let key = readSource(source, view);
+      let key = readKey(source, view);
       if (source.kind === "header" && source.name === "location") {
         const path = pathOfLocation(fieldValue(head.fields, names, "location") ?? "", host, target.path);
         if (path === undefined) continue;

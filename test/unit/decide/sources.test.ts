@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseSource } from "../../../src/config/values/source.ts";
+import { readJson } from "../../../src/decide/body.ts";
 import { withoutCookies } from "../../../src/decide/cookie.ts";
-import { readJson } from "../../../src/decide/json.ts";
 import { type RequestView, readFirst, readKey, readSource } from "../../../src/decide/sources.ts";
 
 function source(text: string) {
@@ -104,7 +104,7 @@ describe("json", () => {
     ["not JSON", "{"],
     ["a comment", '{"id":1}//'],
     ["a trailing comma", '{"id":1,}'],
-    ["a byte order mark", '\ufeff{"id":1}'],
+    ["two byte order marks", '\ufeff\ufeff{"id":1}'],
     ["not UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ["nesting too deep", "[".repeat(32_000) + "]".repeat(32_000)],
   ])("takes %s for no JSON", (_, body) => {
