@@ -1,12 +1,12 @@
 /** The register of duties (docs/conformance.md) and the list of deviations name tests that are there. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { engineDeviations, proxyDeviations } from "./known-deviations.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-it.each([
+test.each([
   ["forward", engineDeviations],
   ["proxy", proxyDeviations],
 ] as const)("every listed deviation is the name of a duty in %s/", (room, deviations) => {
@@ -17,7 +17,7 @@ it.each([
   for (const name of Object.values(deviations).flat()) expect(tests).toContain(JSON.stringify(name));
 });
 
-it("every test file the register names is there", () => {
+test("every test file the register names is there", () => {
   const register = readFileSync(`${root}/docs/conformance.md`, "utf8");
   const named = [...register.matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, name]) => name ?? "");
   expect(named.length).toBeGreaterThan(30);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Sample, slopesOf } from "../../bench/soak/trend.ts";
 
 const requests = 5_000_000;
@@ -13,7 +13,7 @@ function run(heldMiB: (requests: number) => number): Sample[] {
 }
 
 describe("the slope of a soak", () => {
-  it("is not that of what waits for a collection", () => {
+  test("is not that of what waits for a collection", () => {
     const { floors, all } = slopesOf(
       run(() => 150),
       requests,
@@ -22,7 +22,7 @@ describe("the slope of a soak", () => {
     expect(Math.abs(floors)).toBeLessThan(0.2);
   });
 
-  it("is what each request leaves behind", () => {
+  test("is what each request leaves behind", () => {
     const { floors } = slopesOf(
       run((at) => 150 + (3 * at) / 1e6),
       requests,
@@ -31,7 +31,7 @@ describe("the slope of a soak", () => {
     expect(floors).toBeLessThan(3.3);
   });
 
-  it("does not count what the first tenth takes to warm up", () => {
+  test("does not count what the first tenth takes to warm up", () => {
     const { floors } = slopesOf(
       run((at) => (at < requests / 10 ? 50 : 150)),
       requests,

@@ -3,7 +3,7 @@
  * name stands in known-deviations.ts, and what it does instead is asserted in its place.
  */
 import type { Readable } from "node:stream";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { createHttpProxyUpstream } from "../../../src/proxy/upstream/http-proxy/engine.ts";
 import type {
   CreateUpstream,
@@ -74,10 +74,10 @@ export function duties(
     };
     define((name, met, deviating) => {
       if (!engineDeviations[engine].includes(name)) {
-        it(name, () => met(lab));
+        test(name, () => met(lab));
         return;
       }
-      it(`deviates: ${name}`, async () => {
+      test(`deviates: ${name}`, async () => {
         if (deviating === undefined) throw new Error("a deviation is listed and its assertion is missing");
         await deviating(lab);
       });

@@ -1,5 +1,5 @@
 /** A bounded run of the fuzzer for every run of the tests; longer ones by hand (run.ts). */
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { engineNames } from "../proxy/lab.ts";
 import { runCampaign } from "./campaign.ts";
 import { readAll } from "./reference.ts";
@@ -9,7 +9,7 @@ const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const cases = { undici: 1500, "http-proxy": 500 } as const;
 
 describe("fuzzed requests", () => {
-  it.each(engineNames)(
+  test.each(engineNames)(
     `through %s are forwarded as they were sent, or not at all (FUZZ_SEED=${seed})`,
     async (engine) => {
       const { findings, forwarded } = await runCampaign({ engine, seed, from: 0, to: cases[engine] });
@@ -23,7 +23,7 @@ describe("fuzzed requests", () => {
 
 describe("the reference", () => {
   const get = "GET /a HTTP/1.1\r\nHost: x\r\n";
-  it.each([
+  test.each([
     ["a request", `${get}\r\n`, 1, "end"],
     ["two requests", `${get}\r\n${get}\r\n`, 2, "end"],
     ["nothing behind Connection: close", `${get}Connection: a, close\r\n\r\n${get}\r\n`, 1, "end"],

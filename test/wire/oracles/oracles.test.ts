@@ -2,7 +2,7 @@
  * The same bytes through this proxy, nginx and HAProxy: their upstreams see the same, or differences.ts says why not.
  * A program that is not installed is named as not run; nothing else is skipped with it.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isInstalled, oracleNames, startOracle } from "../../support/oracles.ts";
 import { startRawUpstream } from "../../support/raw-upstream.ts";
 import { engineNames, startProxy } from "../proxy/lab.ts";
@@ -47,7 +47,7 @@ describe.each(engineNames)("through %s and through", (engine) => {
     return seen;
   };
 
-  it.each(Object.keys(cases))(
+  test.each(Object.keys(cases))(
     "%s: what goes on is framed canonically and is no more than was sent",
     (name) => {
       const seen = seenOf(name);
@@ -59,7 +59,7 @@ describe.each(engineNames)("through %s and through", (engine) => {
 
   for (const oracleName of oracleNames) {
     describe.skipIf(!isInstalled(oracleName))(`${oracleName} (not run where it is not installed)`, () => {
-      it.each(Object.entries(cases))("%s", async (name, bytes) => {
+      test.each(Object.entries(cases))("%s", async (name, bytes) => {
         const oracle = oracles.get(oracleName);
         if (oracle === undefined) throw new Error("not started");
         const theirs = essence(await ask(oracle.url, oracle.witness, bytes));
@@ -84,6 +84,6 @@ describe.each(engineNames)("through %s and through", (engine) => {
   }
 });
 
-it("no difference is listed of a case that is not", () => {
+test("no difference is listed of a case that is not", () => {
   expect(Object.keys(differences).filter((name) => !Object.hasOwn(cases, name))).toEqual([]);
 });

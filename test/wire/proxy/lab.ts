@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
 import { composeInstance } from "../../../src/instance/instance.ts";
 import {
@@ -80,10 +80,10 @@ export function duties(title: string, define: (duty: Duty) => void): void {
     };
     define((name, met, deviating) => {
       if (!proxyDeviations[engine].includes(name)) {
-        it(name, () => met(lab), withinMs);
+        test(name, () => met(lab), withinMs);
         return;
       }
-      it(`deviates: ${name}`, async () => {
+      test(`deviates: ${name}`, async () => {
         if (deviating === undefined) throw new Error("a deviation is listed and its assertion is missing");
         await deviating(lab);
       });

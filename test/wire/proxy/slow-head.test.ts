@@ -1,5 +1,5 @@
 /** A head that does not come, or comes an octet at a time (slow-loris). Of the listener alone: no engine has a part. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { startProxy } from "../../support/proxy.ts";
 import { answering, startRawUpstream, valuesOf } from "../../support/raw-upstream.ts";
 import { connectRaw } from "../../support/wire-client.ts";
@@ -22,7 +22,7 @@ describe("a head that takes too long", () => {
     return { raw, proxy, client };
   }
 
-  it.each([
+  test.each([
     ["that stops in the request line", "GET / HT"],
     ["that stops among the fields", "GET / HTTP/1.1\r\nHost: shop.example\r\nX-A: "],
     ["that lacks its last line", "GET / HTTP/1.1\r\nHost: shop.example\r\n"],
@@ -37,7 +37,7 @@ describe("a head that takes too long", () => {
     expect(proxy.counted).toEqual(["refused 408"]);
   });
 
-  it("an octet at a time → 408 all the same: it is the head that has a time, not its octets", async () => {
+  test("an octet at a time → 408 all the same: it is the head that has a time, not its octets", async () => {
     const { client } = await start();
     client.write("GET / HTTP/1.1\r\nX-A: ");
     const dripping = setInterval(() => client.write("a"), 20);
@@ -45,7 +45,7 @@ describe("a head that takes too long", () => {
     expect((await client.response()).status).toBe(408);
   });
 
-  it("on a kept connection → 408 too", async () => {
+  test("on a kept connection → 408 too", async () => {
     const { client } = await start();
     client.write(get());
     expect((await client.response()).status).toBe(200);
@@ -53,7 +53,7 @@ describe("a head that takes too long", () => {
     expect((await client.response()).status).toBe(408);
   });
 
-  it("a connection on which nothing is sent closes without a word, and is no request", async () => {
+  test("a connection on which nothing is sent closes without a word, and is no request", async () => {
     const { proxy, client } = await start();
     expect(await client.closed()).toBe("fin");
     expect(client.received()).toHaveLength(0);
