@@ -108,8 +108,12 @@ function stampOf(inputs, folder) {
 }
 
 function isMadeOf(inputs) {
-  const made = join(dist, stamp);
-  return existsSync(schema) && existsSync(made) && readFileSync(made, "utf8") === stampOf(inputs, dist);
+  try {
+    return existsSync(schema) && readFileSync(join(dist, stamp), "utf8") === stampOf(inputs, dist);
+  } catch {
+    // It is not there, or another build is just about to take its place.
+    return false;
+  }
 }
 
 async function build() {
