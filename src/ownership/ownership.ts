@@ -11,6 +11,7 @@
  * Neither a fact nor a claim changes while it is kept, so what is remembered cannot be wrong; it can only outlive its
  * record, and then still says where the order is.
  */
+import { randomBytes } from "node:crypto";
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -83,16 +84,15 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     },
 
     async claim(cutover, { keys, sides, ...before }, side, must) {
-      const claims = await Promise.all(
-        keys.map((key, i) =>
-          key.claimed && sides[i] === undefined ? record(asking, cutover, key, side, must) : undefined,
-        ),
-      );
-      const unknown = claims.some((claim) => claim?.unknown);
-      const owning = sides.map((known, i) => known ?? claims[i]?.owner);
+      const claims = await claimAll(asking, cutover, keys, sides, side, must);
+      const { owning, unknown } = claims;
       const owner = firstOf(owning);
       if (unknown && !before.unknown) counts.unknown(cutover);
       if (areTwo(owning)) counts.conflict(cutover);
+      if (claims.made.length === 0) return { owner, unknown };
+      const settle = (sent: boolean) => void settleAll(asking, cutover, claims.made, sent);
+      if (!unknown || !must) return { owner, unknown, settle };
+      settle(false);
       return { owner, unknown };
     },
 
@@ -195,10 +195,12 @@ async function record(
   key: OwnerKey,
   side: Side,
   must: boolean,
+  token?: string,
 ): Promise<Claimed> {
   try {
-    const before = await owners.record(cutover, key, side, key.ttlMs);
-    memory.remember(cutover, key, before ?? side);
+    const before = await owners.record(cutover, key, side, key.ttlMs, false, token);
+    // A tentative claim may be given back: it is remembered once its request was sent.
+    if (token === undefined || before !== undefined) memory.remember(cutover, key, before ?? side);
     return { owner: before, unknown: false };
   } catch {
     trouble.begin();
@@ -212,6 +214,68 @@ async function record(
     await spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
     return { owner: undefined, unknown: true };
   }
+}
+
+/** A claim that is tentative. */
+interface Made {
+  readonly key: OwnerKey;
+  readonly token: string;
+  readonly side: Side;
+}
+
+interface Claims {
+  /** At the places of the keys, as far as they were owned before. */
+  readonly owning: readonly (Side | undefined)[];
+  readonly unknown: boolean;
+  readonly made: readonly Made[];
+}
+
+/** Claims one key after the other, in the order of the configuration: where one has an owner, the rest go there too. */
+async function claimAll(
+  asking: Asking,
+  cutover: string,
+  keys: readonly OwnerKey[],
+  sides: readonly (Side | undefined)[],
+  side: Side,
+  must: boolean,
+): Promise<Claims> {
+  const owning = [...sides];
+  let made: Made[] = [];
+  let unknown = false;
+  const claimOne = async (key: OwnerKey, i: number, to: Side) => {
+    const token = randomBytes(9).toString("base64url");
+    const claimed = await record(asking, cutover, key, to, must, token);
+    unknown ||= claimed.unknown;
+    if (claimed.owner !== undefined) owning[i] = claimed.owner;
+    else if (!claimed.unknown) made.push({ key, token, side: to });
+  };
+  for (const [i, key] of keys.entries()) {
+    if (key.claimed && owning[i] === undefined) await claimOne(key, i, firstOf(owning) ?? side);
+  }
+  // One claimed first, for a side that the request does not go to after all: it goes along.
+  const owner = firstOf(owning) ?? side;
+  const astray = made.filter(({ side: to }) => to !== owner);
+  if (astray.length > 0) {
+    made = made.filter(({ side: to }) => to === owner);
+    await settleAll(asking, cutover, astray, false);
+    for (const { key } of astray) await claimOne(key, keys.indexOf(key), owner);
+  }
+  return { owning, unknown, made };
+}
+
+/** What cannot be settled is as good as a lasting claim: nobody else gives it back. */
+async function settleAll(
+  { owners, memory }: Asking,
+  cutover: string,
+  made: readonly Made[],
+  sent: boolean,
+): Promise<void> {
+  await Promise.all(
+    made.map(async ({ key, token, side }) => {
+      if (sent) memory.remember(cutover, key, side);
+      await owners.settle(cutover, key, token, sent).catch(() => undefined);
+    }),
+  );
 }
 
 function firstOf(sides: readonly (Side | undefined)[]): Side | undefined {

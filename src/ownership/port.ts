@@ -31,6 +31,11 @@ export interface Claimed {
   readonly owner: Side | undefined;
   /** A claim could not be recorded in time. */
   readonly unknown: boolean;
+  /**
+   * Where claims are tentative: to be called once it is known whether the request was sent, or may have been; else they
+   * are given back. Never throws.
+   */
+  readonly settle?: ((sent: boolean) => void) | undefined;
 }
 
 export interface Ownership {

@@ -104,6 +104,7 @@ function createExchange(
     deadlines: undefined,
     unwatch: undefined,
     giveBack: undefined,
+    unsent: false,
     arrival,
     on,
     content: inbound.body,
@@ -187,8 +188,14 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): 
     refuse(exchange, refusals.ownerUnknown);
     return;
   }
-  if (by.begun !== undefined) exchange.giveBack = () => giveBackJourney(exchange, route.cutover.name, by);
+  if (by.begun !== undefined || by.settleClaims !== undefined) {
+    exchange.giveBack = () => {
+      if ((exchange.status ?? 500) >= 400) giveBackJourney(exchange, route.cutover.name, by);
+      by.settleClaims?.(!exchange.unsent);
+    };
+  }
   if (isOver(exchange)) {
+    exchange.unsent = true;
     exchange.giveBack?.();
     return;
   }
@@ -219,7 +226,6 @@ function answered(this: Exchange, status: number): readonly string[] {
   recordAnswer(this, status, this.content);
   const { context, on: route, decided: by } = this;
   if (route === undefined || by === undefined) return [];
-  if (status < 400) this.giveBack = undefined;
   const added = journeyFields(this, route, by, status);
   const { decisionHeader } = context.table;
   if (decisionHeader !== undefined) {
@@ -243,6 +249,7 @@ function misbehaved(this: Exchange): void {
 
 function failed(this: Exchange, failure: Failure): void {
   if (isOver(this)) return;
+  this.unsent = !failure.sent;
   const { on: route, decided: by, content } = this;
   if (route !== undefined && by !== undefined && mayFallBack(route, by, failure, content)) {
     recordFallback(this, failure.outcome, failureCode(failure));

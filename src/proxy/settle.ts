@@ -27,8 +27,10 @@ export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   lifetime: Deadlines | undefined;
   /** Ends the watch over the request's body, where there is one. */
   unwatch: (() => void) | undefined;
-  /** Gives back what its request was to bind, unless an answer has bound it. */
+  /** Gives back what its request was to bind, unless that was bound. */
   giveBack: (() => void) | undefined;
+  /** Whether it is known that nothing of it was sent. */
+  unsent: boolean;
 }
 
 export function isOver(exchange: Recorded): boolean {

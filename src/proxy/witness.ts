@@ -37,6 +37,8 @@ export interface Decided {
   readonly cookieless: string | undefined;
   /** The id of the journey that this request has begun in the store. */
   readonly begun: string | undefined;
+  /** Where its claims are tentative: says whether it was sent, or may have been. */
+  readonly settleClaims?: ((sent: boolean) => void) | undefined;
 }
 
 /** What is known of an exchange so far. Times are milliseconds of the monotonic clock. */

@@ -225,6 +225,56 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
     });
   });
 
+  describe("tentative claims", () => {
+    const record = (side: Side, token?: string, at: OwnershipStores = place.one) =>
+      at.owners.record("checkout", claim("k"), side, hour, false, token);
+    const settle = (token: string, isKept: boolean) =>
+      place.one.owners.settle("checkout", claim("k"), token, isKept);
+    const told = () => place.other.owners.lookup("checkout", [claim("k"), fact("k")]);
+
+    test("are told to nobody, and gone when they are given back", async () => {
+      expect(await record("new", "t1")).toBeUndefined();
+      expect(await told()).toEqual([undefined, undefined]);
+      await settle("another", false);
+      await settle("t1", false);
+      expect(await record("legacy", undefined, place.other)).toBeUndefined();
+      expect(await told()).toEqual(["legacy", undefined]);
+    });
+
+    test("last once their request was sent", async () => {
+      await record("new", "t1");
+      await settle("t1", true);
+      await settle("t1", false);
+      expect(await told()).toEqual(["new", undefined]);
+      expect(await record("legacy", "t2")).toBe("new");
+    });
+
+    test("last once another request has met them, whatever becomes of the first", async () => {
+      await record("new", "t1");
+      expect(await record("legacy", "t2", place.other)).toBe("new");
+      await settle("t1", false);
+      await settle("t2", false);
+      expect(await told()).toEqual(["new", undefined]);
+    });
+
+    test("that are another's by now are not given back", async () => {
+      await record("new", "t1");
+      await settle("t1", false);
+      await record("legacy", "t2");
+      await settle("t1", false);
+      expect(await record("new")).toBe("legacy");
+    });
+
+    test("and facts leave each other as they are", async () => {
+      await record("new", "t1");
+      expect(await place.one.owners.record("checkout", fact("k"), "legacy", hour)).toBeUndefined();
+      expect(await told()).toEqual(["legacy", "legacy"]);
+      await settle("t1", false);
+      expect(await told()).toEqual(["legacy", "legacy"]);
+      expect(await record("new", "t2")).toBe("legacy");
+    });
+  });
+
   describe("pins", () => {
     const pin = (id: string, more: Partial<JourneyPin> = {}): JourneyPin => {
       const { startedAt = 1_700_000_000 } = more;

@@ -74,10 +74,15 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     if (!up) throw new StoreUnavailable("off");
     return work();
   };
-  const record: OwnerStore["record"] = async (cutover, key, side, ttlMs, late) => {
-    const before = await stores.owners.record(cutover, key, side, ttlMs, late);
-    if (before === undefined) for (const hear of listeners) hear(cutover, key, side);
+  const record: OwnerStore["record"] = async (cutover, key, side, ttlMs, late, token) => {
+    const before = await stores.owners.record(cutover, key, side, ttlMs, late, token);
+    if (before === undefined && token === undefined) for (const hear of listeners) hear(cutover, key, side);
     return before;
+  };
+  const settle: OwnerStore["settle"] = async (cutover, key, token, isKept) => {
+    await stores.owners.settle(cutover, key, token, isKept);
+    const [side] = await stores.owners.lookup(cutover, [key]);
+    if (isKept && side !== undefined) for (const hear of listeners) hear(cutover, key, side);
   };
   const open = (state: CutoverState) => {
     const fixture = createFixture({
@@ -93,6 +98,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       owners: {
         lookup: (...args) => reach(() => stores.owners.lookup(...args)),
         record: (...args) => reach(() => record(...args)),
+        settle: (...args) => reach(() => settle(...args)),
       },
       watch(onOwner) {
         listeners.add(onOwner);

@@ -165,6 +165,9 @@ export function createFixture(options: FixtureOptions = {}) {
         if (!records.has(key)) records.set(key, before ?? side);
         return before;
       },
+      async settle(_, { key }, __, isKept) {
+        if (!isKept) claims.delete(key);
+      },
       ...options.owners,
     },
     memory: createOwnerMemory(),

@@ -63,6 +63,14 @@ const question = z.discriminatedUnion("call", [
     side: z.enum(sides),
     ttlMs: z.number(),
     late: z.boolean(),
+    token: text.optional(),
+  }),
+  z.object({
+    call: z.literal("settle"),
+    cutover: text,
+    key: namedKey,
+    token: text,
+    isKept: z.boolean(),
   }),
   z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
   z.object({

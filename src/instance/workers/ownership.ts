@@ -37,9 +37,13 @@ export function askingStores(
     owners: {
       lookup: (cutover, keys) =>
         owners({ call: "lookup", cutover, keys: keys.map(({ key, claimed }) => ({ key, claimed })) }),
-      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
-        const [before] = await owners({ call: "record", cutover, key: { key, claimed }, side, ttlMs, late });
+      async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
+        const named = { key, claimed };
+        const [before] = await owners({ call: "record", cutover, key: named, side, ttlMs, late, token });
         return before;
+      },
+      async settle(cutover, { key, claimed }, token, isKept) {
+        await owners({ call: "settle", cutover, key: { key, claimed }, token, isKept });
       },
     },
     pins: {
@@ -77,10 +81,13 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
         return { kind: "owners", owners: found.map((owner) => owner ?? null) };
       }
       case "record": {
-        const { cutover, key, side, ttlMs, late } = asked;
-        const before = await owners.record(cutover, key, side, ttlMs, late);
+        const { cutover, key, side, ttlMs, late, token } = asked;
+        const before = await owners.record(cutover, key, side, ttlMs, late, token);
         return { kind: "owners", owners: [before ?? null] };
       }
+      case "settle":
+        await owners.settle(asked.cutover, asked.key, asked.token, asked.isKept);
+        return { kind: "owners", owners: [] };
       case "find":
         return pinReply(await pins.find(asked.cutover, asked.shopper, asked.maxTtl));
       case "reserve": {

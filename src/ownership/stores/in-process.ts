@@ -11,9 +11,8 @@ import {
   reservePin,
   writeStoredPin,
 } from "../../decide/pin.ts";
-import type { Side } from "../../state/rules/model.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
-import { type OwnershipStores, pinDigest, sideOf } from "./port.ts";
+import { claimIn, type OwnershipStores, pinDigest, sideOf } from "./port.ts";
 import { createRecords, openRecordFile, type Records } from "./records.ts";
 
 export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
@@ -36,16 +35,35 @@ function storesOver(
       lookup: (cutover, keys) =>
         Promise.all(
           keys.map(async ({ key, claimed }) => {
-            const claim = claimed ? sideOf(await records.get(claimId(cutover, key))) : undefined;
-            return claim ?? sideOf(await records.get(ownerId(cutover, key)));
+            const claim = claimed ? claimIn(await records.get(claimId(cutover, key))) : undefined;
+            return (
+              (claim?.token === undefined ? claim?.side : undefined) ??
+              sideOf(await records.get(ownerId(cutover, key)))
+            );
           }),
         ),
-      async record(cutover, { key, claimed }, side, ttlMs, late = false) {
-        const unless = (value: Side) => (before: string | undefined) =>
-          sideOf(before) === undefined ? { value, ttlMs } : undefined;
-        if (!claimed) return sideOf(await records.change(ownerId(cutover, key), unless(side)));
+      async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
+        if (!claimed) {
+          const unless = (before: string | undefined) =>
+            sideOf(before) === undefined ? { value: side, ttlMs } : undefined;
+          return sideOf(await records.change(ownerId(cutover, key), unless));
+        }
         const fact = late ? undefined : sideOf(await records.get(ownerId(cutover, key)));
-        return sideOf(await records.change(claimId(cutover, key), unless(fact ?? side))) ?? fact;
+        const made = token === undefined ? side : `${side} tentative ${token}`;
+        const before = await records.change(claimId(cutover, key), (kept) => {
+          const met = claimIn(kept);
+          if (met === undefined) return { value: fact ?? made, ttlMs };
+          return met.token === undefined ? undefined : { value: met.side, ttlMs: "kept" };
+        });
+        return claimIn(before)?.side ?? fact;
+      },
+      async settle(cutover, { key }, token, isKept) {
+        await records.change(claimId(cutover, key), (kept) => {
+          const claim = claimIn(kept);
+          if (claim?.token !== token) return undefined;
+          // What is over at once is gone.
+          return isKept ? { value: claim.side, ttlMs: "kept" } : { value: claim.side, ttlMs: 0 };
+        });
       },
     },
     pins: {

@@ -4,12 +4,16 @@
 local args = cjson.decode(ARGV[1])
 local owner = redis.pcall('GET', KEYS[1])
 local claim = redis.pcall('GET', KEYS[2])
+local mark = ''
+if type(claim) == 'string' and string.find(claim, ' tentative ', 1, true) then
+  claim, mark = string.match(claim, '^(.-)( tentative %S+)$')
+end
 if (owner == 'legacy' or owner == 'new') and owner ~= claim then
   return owner
 end
 redis.call('SET', KEYS[1], args.side, 'PX', string.format('%.0f', args.ttlMs))
 if claim == 'legacy' or claim == 'new' then
-  redis.call('SET', KEYS[2], claim .. ' apart', 'KEEPTTL')
+  redis.call('SET', KEYS[2], claim .. ' apart' .. mark, 'KEEPTTL')
 end
 redis.call('PUBLISH', args.channel, ARGV[2])
 return false

@@ -15,6 +15,10 @@ import type { UnderWayStore } from "../under-way/port.ts";
  *   a claim   a client was the first to use the key: it names a request, not a thing
  *
  * An order is only where the fact says. A claim begins where the fact says, if there is one, and then stays.
+ *
+ * A claim with a token is tentative: its request may yet turn out to have been sent to nobody, and then it is given back.
+ * No lookup tells of it. Who claims the key meanwhile meets it, and has thereby made it a lasting one, before anything of
+ * that other request is sent.
  */
 export interface NamedKey {
   /** A byte string. */
@@ -34,6 +38,7 @@ export interface OwnerStore {
    *
    * @param ttlMs how long the record is kept; a claim is kept so long whatever becomes of a fact
    * @param late the side has had the request already, in an outage: no fact says any more where its claim begins
+   * @param token of a claim that is tentative; random
    * @returns the owner there was before; `undefined` when the side has become it
    * @throws StoreUnavailable when the store does not answer in time: the record may have been made
    */
@@ -43,7 +48,15 @@ export interface OwnerStore {
     side: Side,
     ttlMs: number,
     late?: boolean,
+    token?: string,
   ): Promise<Side | undefined>;
+  /**
+   * Ends what is tentative: the claim lasts, or is given back. What somebody has met, or is another's, stays as it is.
+   *
+   * @param isKept whether its request was sent, or may have been
+   * @throws StoreUnavailable when the store does not answer in time: it may have been done, or be done yet
+   */
+  settle(cutover: string, key: NamedKey, token: string, isKept: boolean): Promise<void>;
 }
 
 /** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */
@@ -72,6 +85,22 @@ export interface PinStore {
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
   /** Ends the journey: its pin stays for `grace` more seconds. @returns the pin there was, unless it is only held */
   end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
+}
+
+const claimForm = /^(legacy|new)( apart)?(?: tentative (\S+))?$/;
+
+interface StoredClaim {
+  readonly side: Side;
+  /** It stands apart from a fact, under no `owner`. */
+  readonly isApart: boolean;
+  readonly token: string | undefined;
+}
+
+/** @returns the claim in a record's text: SIDE, `SIDE apart`, either with ` tentative TOKEN`; `undefined` for none */
+export function claimIn(value: unknown): StoredClaim | undefined {
+  const [, side, apart, token] = claimForm.exec(typeof value === "string" ? value : "") ?? [];
+  const known = sideOf(side);
+  return known === undefined ? undefined : { side: known, isApart: apart !== undefined, token };
 }
 
 /** All that an instance keeps of who owns what, and where. */

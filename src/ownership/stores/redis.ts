@@ -3,7 +3,8 @@
  *
  *   cutover:{NAME}:owner:KEY    the side, a fact or a claim; KEY is the key's bytes as received
  *   cutover:{NAME}:claim:KEY    the side that a client has claimed. While it is the same as what stands under `owner`,
- *                               that is this claim, for people to read, and no fact; `SIDE apart`: it is a fact
+ *                               that is this claim, for people to read, and no fact; `SIDE apart`: it is a fact. Either is
+ *                               followed by ` tentative TOKEN` until its request was sent
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/pin.ts)
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
  */
@@ -12,9 +13,8 @@ import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
 import { type Call, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
 import type { RedisCommand } from "../../redis/connection.ts";
-import type { Side } from "../../state/rules/model.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
-import { type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";
+import { claimIn, type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";
 
 interface RedisStoresOptions {
   readonly client: RedisClient;
@@ -67,19 +67,30 @@ function ownersIn(ask: Ask, prefix: string, channel: string): OwnerStore {
       const [found] = await ask(["mget", ...keys.flatMap(({ key }) => keysOf(cutover, key))]);
       return keys.map(({ claimed }, i) => {
         const [owner, claim]: unknown[] = Array.isArray(found) ? found.slice(2 * i, 2 * i + 2) : [];
-        const fact = owner === claim ? undefined : sideOf(owner);
-        return claimed ? (claimOf(claim) ?? fact) : fact;
+        const kept = claimIn(claim);
+        const isClaim = kept !== undefined && !kept.isApart && owner === kept.side;
+        const fact = isClaim ? undefined : sideOf(owner);
+        const lasting = kept?.token === undefined ? kept?.side : undefined;
+        return claimed ? (lasting ?? fact) : fact;
       });
     },
-    async record(cutover, { key, claimed }, side, ttlMs, late = false) {
-      const message = Buffer.from(`${claimed ? "claim:" : ""}${side}:${cutover}:${key}`, "latin1");
+    async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
+      const message = Buffer.from(claimed ? `${cutover}:${key}` : `${side}:${cutover}:${key}`, "latin1");
       const [before] = await ask({
         script: claimed ? claimOwner : learnOwner,
         keys: keysOf(cutover, key),
-        args: { side, ttlMs, channel, late },
+        args: { side, ttlMs, channel, late, token },
         bytes: [message],
       });
       return sideOf(before);
+    },
+    async settle(cutover, { key }, token, isKept) {
+      await ask({
+        script: claimOwner,
+        keys: keysOf(cutover, key),
+        args: { settle: isKept ? "kept" : "given back", token, channel },
+        bytes: [Buffer.from(`${cutover}:${key}`, "latin1")],
+      });
     },
   };
 }
@@ -119,10 +130,6 @@ function pinsIn(ask: Ask, prefix: string): PinStore {
 }
 
 const newOwner = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
-
-function claimOf(value: unknown): Side | undefined {
-  return sideOf(typeof value === "string" ? value.replace(/ apart$/, "") : value);
-}
 
 function pinOf(value: unknown, maxTtl: number) {
   return typeof value === "string" ? readStoredPin(value, maxTtl) : undefined;

@@ -116,11 +116,11 @@ function claim(
   const { name } = gathered.route.cutover;
   return ownership
     .claim(name, owners, decided.decision.side, must)
-    .then(({ owner, unknown }): MaybeDecided => {
+    .then(({ owner, unknown, settle: settleClaims }): MaybeDecided => {
       if (unknown && must) return "unknown";
-      return owner === undefined || owner === owners.owner
-        ? decided
-        : decideBy(following, gathered, owner, pin);
+      const isSame = owner === undefined || owner === owners.owner;
+      const by = isSame ? decided : decideBy(following, gathered, owner, pin);
+      return settleClaims === undefined ? by : { ...by, settleClaims };
     });
 }
 

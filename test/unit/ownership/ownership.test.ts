@@ -6,6 +6,7 @@ import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts"
 import type { OwnerStore, OwnershipStores } from "../../../src/ownership/stores/port.ts";
 import { type Side, sides } from "../../../src/state/rules/model.ts";
 import { createManualTime } from "../../support/manual-time.ts";
+import { turn } from "../../support/until.ts";
 
 const ttlMs = 3_600_000;
 const claimed = (key: string): OwnerKey => ({ key, ttlMs, claimed: true });
@@ -35,10 +36,14 @@ function rig({ remembered, ...options }: RigOptions = {}) {
       reach();
       return owners.lookup(cutover, keys);
     },
-    async record(cutover, key, side, ttl) {
+    async record(cutover, key, side, ttl, late, token) {
       trips.push(`${key.claimed ? "claim" : "learn"} ${key.key}`);
       reach();
-      return owners.record(cutover, key, side, ttl);
+      return owners.record(cutover, key, side, ttl, late, token);
+    },
+    async settle(...args) {
+      reach();
+      return owners.settle(...args);
     },
   };
   const ownership = createOwnership({
@@ -55,8 +60,13 @@ function rig({ remembered, ...options }: RigOptions = {}) {
     ...options,
   });
   const find = async (...keys: OwnerKey[]) => ownership.find("checkout", keys);
-  const claim = async (side: Side, ...keys: OwnerKey[]) =>
-    ownership.claim("checkout", await find(...keys), side, false);
+  /** Claims for a request that is sent. */
+  const claim = async (side: Side, ...keys: OwnerKey[]) => {
+    const { settle, ...claimed } = await ownership.claim("checkout", await find(...keys), side, false);
+    settle?.(true);
+    await turn();
+    return claimed;
+  };
   return { time, owners, counted, spooled, trips, state, ownership, find, claim };
 }
 

@@ -320,6 +320,45 @@ describe("owners", () => {
     expect(fixture.decisions[1]).toBe("new owner");
   });
 
+  const refused = { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" } as const;
+
+  test("a payment that was tried while new was down goes where the rollback says: nothing sent, nothing claimed", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.send(pay("k1"), "{}");
+    await turn();
+    expect(fixture.claims.get("k1")).toBe("new");
+    fixture.attempts[0]?.sink.failure(refused);
+    await turn();
+    expect(fixture.claims.has("k1")).toBe(false);
+    fixture.set({ percentThousandths: 0, state: "rolled_back" });
+    fixture.send(pay("k1"), "{}");
+    await turn();
+    expect(fixture.decisions).toEqual(["new bucket", "legacy rolled_back"]);
+  });
+
+  test("a claim is given back when its client left before anything was sent", async () => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.send(pay("k1"), "{}").leave();
+    for (let i = 0; i < 4; i++) await turn();
+    expect(fixture.attempts).toHaveLength(0);
+    expect(fixture.claims.has("k1")).toBe(false);
+  });
+
+  test.each([
+    ["it broke off after bytes were sent", { outcome: "reset", sent: true, code: "ECONNRESET" }],
+    ["no answer came", { outcome: "timeout", sent: true, code: "UND_ERR_HEADERS_TIMEOUT" }],
+  ] as const)("a claim stays when %s", async (_, failure) => {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+    fixture.send(pay("k1"), "{}");
+    await turn();
+    fixture.attempts[0]?.sink.failure(failure);
+    await turn();
+    fixture.set({ percentThousandths: 0, state: "rolled_back" });
+    fixture.send(pay("k1"), "{}");
+    await turn();
+    expect(fixture.decisions).toEqual(["new bucket", "new owner"]);
+  });
+
   test("follows the claim another instance made first", async () => {
     const fixture = createFixture({
       state: { percentThousandths: 100_000 },
