@@ -208,7 +208,12 @@ const pathOrOff = (what: string) =>
 
 export const configSchema = block({
   listeners: block({
-    proxy: block({ ...address(8080), tls: listenerTls.optional() }).prefault({}),
+    proxy: block({
+      ...address(8080),
+      tls: listenerTls.optional(),
+      /** How long a kept connection may be idle: longer than whoever stands in front keeps his. */
+      idle: value.wait.default(65_000),
+    }).prefault({}),
     admin: block(address(9900)).prefault({}),
     /** How long a start waits for a port that is taken. */
     wait: value.pause.default(0),

@@ -75,6 +75,7 @@ export async function openServing(
     maxConnections: plane.maxConnections,
     connections: plane.connections,
     tls: config.listeners.proxy.tls,
+    idleTimeoutMs: config.listeners.proxy.idle,
     onFault,
   });
   return {

@@ -30,7 +30,11 @@ async function demo(store = "memory:"): Promise<{ running: Demo; printed: string
   const running = await runDemo({
     config: {
       ...config,
-      listeners: { proxy: { host: "127.0.0.1", port: 0 }, admin: { host: "127.0.0.1", port: 0 }, wait: 0 },
+      listeners: {
+        proxy: { host: "127.0.0.1", port: 0, idle: 65_000 },
+        admin: { host: "127.0.0.1", port: 0 },
+        wait: 0,
+      },
       store,
       snapshot: undefined,
       audit: undefined,

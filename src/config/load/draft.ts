@@ -74,7 +74,7 @@ export interface CutoverDraft {
 
 export interface Draft {
   readonly proxy: ListenerConfig | undefined;
-  readonly admin: ListenerConfig | undefined;
+  readonly admin: Pick<ListenerConfig, "host" | "port"> | undefined;
   readonly auth: AuthConfig | undefined;
   readonly default: string | undefined;
   readonly decisionHeader: string | undefined;

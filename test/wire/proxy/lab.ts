@@ -28,6 +28,8 @@ export interface RunningOptions {
   /** Over the upstream, and the limits of the proxy. */
   readonly upstream?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, unknown>>;
+  /** How long a client's kept connection may be idle. */
+  readonly idle?: string;
   readonly trustedProxies?: readonly string[];
   /** Over a cutover on /cart/* whose both sides are the one upstream. */
   readonly cutover?: Readonly<Record<string, unknown>>;
@@ -111,7 +113,10 @@ export async function startProxy(
     ...options.upstream,
   };
   const config = configSchema.parse({
-    listeners: { proxy: { port: 0 }, admin: { port: 0 } },
+    listeners: {
+      proxy: { port: 0, ...(options.idle === undefined ? {} : { idle: options.idle }) },
+      admin: { port: 0 },
+    },
     limits: options.limits ?? {},
     engine,
     store: "memory:",

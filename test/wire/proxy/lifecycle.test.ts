@@ -516,3 +516,17 @@ duties("the life of an exchange", (duty) => {
   stale(duty);
   steady(duty);
 });
+
+duties("a kept connection of a client", (duty) => {
+  duty("a kept connection is idle for as long as is configured", async (lab) => {
+    const proxy = await lab.start(answering(ok()), { idle: "500ms" });
+    const client = await proxy.client();
+    client.write(get());
+    expect((await client.response()).status).toBe(200);
+    await client.changed(250);
+    expect(client.closedBy()).toBe("open");
+    // Some versions of Node add a second of their own.
+    await until("the end of the connection", () => client.closedBy() !== "open", 5000);
+    expect(client.closedBy()).toBe("fin");
+  });
+});
