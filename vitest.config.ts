@@ -33,13 +33,17 @@ const project = (
   },
 });
 
+const isFull = process.env.CUTOVER_BARS === "full";
+
 /**
  * Integration tests that hold times and shares of a machine against a bar, or take all of the machine: each has it to
- * itself.
+ * itself. With the full bars these are more, and fewer of the others run side by side.
  */
-const timed = ["bad-tokens", "fleet", "flips", "overload", "restart-rate"].map(
-  (name) => `test/integration/${name}.test.ts`,
-);
+const timed = [
+  ...["bad-tokens", "fleet", "flips", "overload", "restart-rate"],
+  ...(isFull ? ["redis-topologies", "redis-trouble"] : []),
+].map((name) => `test/integration/${name}.test.ts`);
+const waiters = isFull ? 2 : 3;
 
 export default defineConfig({
   test: {
@@ -51,7 +55,7 @@ export default defineConfig({
       project("property", { group: 1, workers: 2 }),
       project("contract", { group: 1, workers: 2 }),
       project("wire", { group: 2, workers: 3 }),
-      project("integration", { group: 3, workers: 3, exclude: timed, testTimeout: 120_000 }),
+      project("integration", { group: 3, workers: waiters, exclude: timed, testTimeout: 120_000 }),
       project("timed", { group: 4, workers: 1, isolate: true, include: timed, testTimeout: 120_000 }),
     ],
   },
