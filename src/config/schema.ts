@@ -40,10 +40,19 @@ const upstreamTls = block({
   verify: z.boolean().default(true),
 });
 
+/** Most connections at once; without it as many as requests in flight. */
+const most = z.int().min(1).max(100_000);
+/** How old one may be when a request begins on it: a name that moves is followed by then. */
+const maxAge = 300_000;
+
 const upstream = block({
   url: value.origin,
-  /** Most connections at once; without it as many as requests in flight. */
-  connections: z.int().min(1).max(100_000).optional(),
+  connections: z
+    .union([most, block({ max: most.optional(), maxAge: value.wait.default(maxAge) })], {
+      error: "expected a number of at least 1, or a mapping of max and maxAge",
+    })
+    .transform((given) => (typeof given === "number" ? { max: given, maxAge } : given))
+    .prefault({}),
   timeouts: block({
     connect: value.wait.default(2000),
     /** From the request sent whole to the response's head. */

@@ -142,7 +142,8 @@ export function openTransports(
       url,
       tls,
       lookup,
-      connections,
+      connections: connections.max,
+      maxAgeMs: connections.maxAge,
       timeouts: { connectMs, headersMs, idleMs },
     }),
     upgrades: createUpgradeUpstream({
@@ -191,7 +192,12 @@ function healthOf(
   // One connection of its own, and no wait longer than a check's.
   const within = { ...timeouts, connect: timeout, headers: timeout, idle: timeout };
   return startHealthCheck({
-    engine: openTransports(engine, name, { ...declared, connections: 1, timeouts: within }, lookup).engine,
+    engine: openTransports(
+      engine,
+      name,
+      { ...declared, connections: { ...declared.connections, max: 1 }, timeouts: within },
+      lookup,
+    ).engine,
     host: new URL(url).host,
     path,
     intervalMs,

@@ -109,7 +109,10 @@ export type CreateUpstream = (options: {
   readonly name: string;
   /** http://HOST:PORT or https://HOST:PORT */
   readonly url: URL;
+  /** The most there may be. */
   readonly connections: number | undefined;
+  /** How old a connection may be when a request begins on it; without it, as old as it gets. */
+  readonly maxAgeMs?: number | undefined;
   readonly timeouts: UpstreamTimeouts;
   /** Finds the addresses of its host; without it all lookups of the process share libuv's few threads. */
   readonly lookup?: LookupFunction | undefined;

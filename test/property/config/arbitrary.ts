@@ -49,7 +49,9 @@ const oneOf = (...blocks: readonly Readonly<Record<string, unknown>>[]) =>
 const upstream = fc
   .record({
     url: fc.integer({ min: 1, max: 65_535 }).map((port) => `http://127.0.0.1:${port}`),
-    connections: maybe(fc.integer({ min: 1, max: 1000 })),
+    connections: maybe(
+      fc.oneof(fc.integer({ min: 1, max: 1000 }), oneOf({}, { max: 5 }, { max: 9, maxAge: "1m" })),
+    ),
     timeouts: maybe(timeouts),
     concurrency: maybe(oneOf({}, { max: 1, queue: 0 }, { max: 100, queue: 50, wait: "250ms" })),
     breaker: maybe(oneOf({}, { failures: 1, open: "1s", probes: 3 })),

@@ -78,3 +78,47 @@ test.each(engineNames)(
   },
   60_000,
 );
+
+test.each(engineNames)(
+  "a name that moves is followed by a connection that is never idle, with %s",
+  async (engine) => {
+    const table = new Map<string, NameEntry>([["shop.test", { addresses: ["127.0.0.1"], ttl: 1 }]]);
+    const nameServer = await startNameServer(table);
+    const [before, after] = [
+      createServer((_, response) => response.end("before")),
+      createServer((_, response) => response.end("after")),
+    ];
+    await new Promise<void>((resolve) => before.listen(0, "127.0.0.1", resolve));
+    const port = portOf(before.address());
+    await new Promise<void>((resolve) => after.listen(port, "127.0.0.2", resolve));
+    let made = 0;
+    before.on("connection", () => {
+      made += 1;
+    });
+    const proxy = await startProxy({
+      engine,
+      lookup: createNames({ servers: [nameServer.server], hostsFile: () => "", resolverFile: () => "" }),
+      old: { url: `http://shop.test:${port}`, connections: { maxAge: "400ms" } },
+    });
+    const ask = async () => (await fetch(`http://127.0.0.1:${proxy.port}/cart/1`)).text();
+    try {
+      expect(await ask()).toBe("before");
+      expect(await ask()).toBe("before");
+      expect(made).toBe(1);
+      table.set("shop.test", { addresses: ["127.0.0.2"], ttl: 1 });
+      const deadline = performance.now() + 10_000;
+      let from = "before";
+      while (from === "before" && performance.now() < deadline) from = await ask();
+      expect(from).toBe("after");
+      for (let i = 0; i < 20; i++) expect(await ask()).toBe("after");
+      expect(proxy.counted.filter((what) => what !== "legacy ok")).toEqual([]);
+    } finally {
+      await proxy.close();
+      await nameServer.close();
+      for (const server of [before, after]) {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      }
+    }
+  },
+);

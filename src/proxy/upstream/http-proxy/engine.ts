@@ -12,7 +12,7 @@
  */
 import { Agent, ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { Stream } from "node:stream";
+import { type Duplex, Stream } from "node:stream";
 import type httpProxy from "http-proxy";
 import { createDial } from "../dial/dial.ts";
 import type { CreateUpstream } from "../port.ts";
@@ -28,6 +28,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({
   timeouts,
   tls,
   lookup,
+  maxAgeMs,
 }) => {
   let proxy: httpProxy | undefined;
   // What forwards by another engine does not load it; who comes before it is there waits for it.
@@ -44,8 +45,19 @@ export const createHttpProxyUpstream: CreateUpstream = ({
   });
   /** For requests that a kept connection will not do for; it keeps none. */
   const freshAgent = new Agent();
+  const dial = createDial(url, tls, { lookup });
+  const madeAt = new WeakMap<Duplex, number>();
+  // Before the agent hears of it: what is not writable any more it lets go.
+  agent.prependListener("free", (socket: Duplex) => {
+    const age = performance.now() - (madeAt.get(socket) ?? 0);
+    if (maxAgeMs !== undefined && age > maxAgeMs) socket.destroy();
+  });
   // TLS is the connection's affair: to http-proxy and its ClientRequest every upstream is plain.
-  agent.createConnection = createDial(url, tls, { lookup });
+  agent.createConnection = () => {
+    const socket = dial();
+    madeAt.set(socket, performance.now());
+    return socket;
+  };
   freshAgent.createConnection = agent.createConnection;
   const target = {
     protocol: "http:",

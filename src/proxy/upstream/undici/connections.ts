@@ -22,6 +22,7 @@ const shared = Buffer.allocUnsafeSlow(mostBytes);
 
 export interface Connection {
   readonly client: Client;
+  readonly madeAt: number;
   passenger: Passenger | undefined;
   /** Whether it was kept from an earlier exchange. */
   kept: boolean;
@@ -61,6 +62,7 @@ interface ConnectionsOptions {
   readonly url: URL;
   /** The most there may be. */
   readonly limit: number | undefined;
+  readonly maxAgeMs?: number | undefined;
   readonly connectMs: number;
   readonly lookup?: LookupFunction | undefined;
   readonly tls?: UpstreamTls | undefined;
@@ -72,8 +74,10 @@ export function createConnections({
   lookup,
   connectMs,
   limit: most,
+  maxAgeMs,
 }: ConnectionsOptions): Connections {
   const limit = most ?? Number.POSITIVE_INFINITY;
+  const mostMs = maxAgeMs ?? Number.POSITIVE_INFINITY;
   const dial = createDial(url, tls, { connectPlain: connectDirect, lookup });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
@@ -95,6 +99,18 @@ export function createConnections({
     return connection;
   }
 
+  function isOld({ madeAt }: Connection): boolean {
+    return performance.now() - madeAt > mostMs;
+  }
+
+  function takeFree(): Connection | undefined {
+    for (let connection = free.pop(); connection !== undefined; connection = free.pop()) {
+      if (!isOld(connection)) return connection;
+      drop(connection);
+    }
+    return undefined;
+  }
+
   function drop(connection: Connection): void {
     connection.client.destroy();
     connection.cut();
@@ -111,7 +127,7 @@ export function createConnections({
         const oldest = free.shift();
         if (oldest !== undefined) drop(oldest);
       }
-      const connection = (passenger.fresh ? undefined : free.pop()) ?? (count < limit ? open() : undefined);
+      const connection = (passenger.fresh ? undefined : takeFree()) ?? (count < limit ? open() : undefined);
       if (connection === undefined) waiting.add(passenger);
       else board(passenger, connection);
     },
@@ -119,6 +135,10 @@ export function createConnections({
       waiting.delete(passenger);
     },
     release(connection) {
+      if (isOld(connection)) {
+        this.discard(connection);
+        return;
+      }
       connection.passenger = undefined;
       connection.kept = true;
       const next = takeFirst(waiting);
@@ -177,6 +197,7 @@ function connectionBy(dial: Dial, origin: string, connectMs: number): Connection
   });
   const connection: Connection = {
     client,
+    madeAt: performance.now(),
     passenger: undefined,
     kept: false,
     received: () => socket?.bytesRead ?? 0,

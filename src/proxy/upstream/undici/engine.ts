@@ -57,6 +57,7 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
     tls,
     lookup,
     limit: options.connections,
+    maxAgeMs: options.maxAgeMs,
     connectMs: timeouts.connectMs,
   });
   const waits = createWaits(timeouts);

@@ -211,11 +211,13 @@ describe("defaults", () => {
       upstreams: {
         old: {
           url: "http://127.0.0.1:7001",
+          connections: { maxAge: 300_000 },
           timeouts,
           concurrency,
         },
         next: {
           url: "http://127.0.0.1:7002",
+          connections: { maxAge: 300_000 },
           timeouts,
           concurrency,
         },
@@ -256,6 +258,17 @@ describe("positions", () => {
     expect(problemsOf(`${least.replace("next: { url", "next: { connections: 1 } #")}`)).toEqual([
       "c.yaml:3:3 upstreams.next.url: expected a text; found nothing",
     ]);
+  });
+
+  test("a number of connections, and a mapping with it, say the same", () => {
+    for (const given of ["7", "{ max: 7 }"]) {
+      const text = least.replace("next: { url", `next: { connections: ${given}, url`);
+      expect(problemsOf(text)).toEqual([]);
+    }
+    expect(problemsOf(least.replace("next: { url", "next: { connections: 0, url"))).toHaveLength(1);
+    expect(problemsOf(least.replace("next: { url", "next: { connections: { most: 7 }, url"))[0]).toContain(
+      "connections",
+    );
   });
 
   test("a value left out points at its key", () => {
