@@ -209,12 +209,6 @@ const auth = z.union(
   { error: "expected none, or tokens: a list of { name, role, sha256 }, or oidc" },
 );
 
-/** `off` is text in YAML 1.2 and `false` in YAML 1.1. */
-const pathOrOff = (what: string) =>
-  z
-    .union([z.string().min(1), z.literal(false)], { error: `expected a ${what}'s path, or off` })
-    .transform((path) => (path === false || path === "off" ? undefined : path));
-
 export const configSchema = block({
   listeners: block({
     proxy: block({
@@ -252,11 +246,11 @@ export const configSchema = block({
   engine: z.enum(["undici", "http-proxy"]).default("undici"),
   prefix: value.name.default("cutover"),
   staleAfter: value.wait.default(30_000),
-  snapshot: pathOrOff("file").prefault("var/snapshot.json"),
+  snapshot: value.pathOrOff("file").prefault("var/snapshot.json"),
   /** Folder of the owners that wait for a store out of reach; without it they wait in memory only. */
-  spool: pathOrOff("folder").prefault("var/spool"),
+  spool: value.pathOrOff("folder").prefault("var/spool"),
   /** File of every change and refusal, for a person to keep. */
-  audit: pathOrOff("file").prefault("var/audit.ndjson"),
+  audit: value.pathOrOff("file").prefault("var/audit.ndjson"),
   store: value.store.default("file:var/state.json"),
   trustedProxies: z.array(value.cidr).default([]),
   /** Fields that tell of the client or the request and go on from whoever sends them. */

@@ -162,3 +162,9 @@ export const store = read((text) => {
   const known = text === "memory:" || /^file:./s.test(text) || parseRedisUrl(text) !== undefined;
   return known ? text : expected(storeForm);
 });
+
+/** `off` is text in YAML 1.2 and `false` in YAML 1.1. */
+export const pathOrOff = (what: string) =>
+  z
+    .union([z.string().min(1), z.literal(false)], { error: `expected a ${what}'s path, or off` })
+    .transform((path) => (path === false || path === "off" ? undefined : path));
