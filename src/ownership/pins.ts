@@ -1,8 +1,8 @@
 /**
  * The journeys of shoppers whose clients keep no cookies: remembered for a short while, else in the store.
  *
- * A pin is remembered for half of the grace a finished journey keeps its side, so that no instance still keeps to
- * a side after a new journey has begun on the other. That a shopper has no pin is not remembered at all. While the
+ * A pin is remembered for half of the grace a finished journey keeps its side. A start within that time begins a new
+ * journey, and an instance that remembers the old one keeps to its side so long. That a shopper has no pin is not remembered at all. While the
  * store is out of reach an older memory is better than none.
  */
 import { createBoundedMap } from "../base/bounded-map.ts";

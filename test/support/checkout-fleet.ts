@@ -25,6 +25,8 @@ interface Journey {
   readonly epoch: number;
   /** Until then it certainly goes on, and from `maybeUntil` on it certainly does not. */
   sureUntil: number;
+  /** Until then an instance may remember the one before it, which had ended. */
+  readonly sureFrom?: number;
   /** A start then begins another one. */
   ended?: "surely" | "perhaps";
   maybeUntil: number;
@@ -186,6 +188,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     }
     if (shopper.kind === "app" && !up) return "unsure";
     if (journey.side === "new" && journey.epoch < applied.pinEpoch) return "free";
+    if (time.ms < (journey.sureFrom ?? 0)) return "unsure";
     return time.ms < journey.sureUntil ? "pinned" : "unsure";
   }
 
@@ -277,7 +280,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       // One that could not be recorded lives on this instance alone; one that a key decided, perhaps nowhere.
       const sureUntil = up && !isRetry ? until : 0;
       const epoch = instance.applied.pinEpoch;
-      shopper.journey = { side, epoch, sureUntil, maybeUntil: until };
+      const sureFrom = journey?.ended === undefined ? 0 : time.ms + graceMs / 2;
+      shopper.journey = { side, epoch, sureFrom, sureUntil, maybeUntil: until };
     } else if (journey !== undefined) {
       if (phase === "unsure") journey.sureUntil = 0;
       journey.maybeUntil = until;
