@@ -2,12 +2,14 @@
  * The configuration read again. It is swapped whole or not at all: what is wrong with the new one, or cannot change
  * while the instance runs, is logged, and the one in force stays.
  */
+import { loadIssuers } from "../admin/access/gate.ts";
 import type { AdminServer } from "../admin/server.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
+import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
 import { type Prepared, routesOf } from "./data-plane.ts";
@@ -47,6 +49,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       if (refused.length > 0) return;
       for (const { message, ...place } of loaded.warnings)
         log.warn({ ...place, warning: message }, "warning");
+      await loadRooms(loaded.config);
       await swap(loaded);
       log.info(
         { file: loaded.source.file, cutovers: Object.keys(loaded.config.cutovers) },
@@ -87,4 +90,15 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     traffic.reconfigure(Object.keys(now.cutovers));
     admin.reconfigure(now);
   }
+}
+
+/**
+ * What only some configurations need of the program is loaded before one of them is in force: the program may have been
+ * replaced since this process began, and then some of it is not there any more.
+ *
+ * @throws Error when it cannot be loaded
+ */
+async function loadRooms({ engine, auth }: Config): Promise<void> {
+  if (engine === "http-proxy") await loadHttpProxy();
+  if (auth !== "none" && auth.oidc !== undefined) await loadIssuers();
 }

@@ -1,5 +1,6 @@
 /** What a start loads and costs, as built. What is bundled is known by the source maps of the files that are loaded. */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import {
   appendFile,
   copyFile,
@@ -13,14 +14,16 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { portOf } from "../../src/proxy/listen/server.ts";
 import { cpuOfRun, cpuSoFar } from "../support/cpu-time.ts";
-import { checkout, startServe } from "../support/cutover.ts";
+import { checkout, ownProcess, startServe } from "../support/cutover.ts";
 import { type Shape, serveYaml } from "../support/serve-yaml.ts";
 
 const run = promisify(execFile);
@@ -205,3 +208,47 @@ describe("what is built of other files than those that are there, or is not as i
     await expect(build()).rejects.toThrow();
   });
 });
+
+const tokens = `tokens: [{ name: ops, role: operator, sha256: '${"0".repeat(64)}' }]`;
+const oidc =
+  "oidc: { issuer: 'https://127.0.0.1:1', audience: cutover, claim: groups, roles: { ops: operator } }";
+
+test.each([
+  ["another engine", "http-proxy", { more: ["engine: http-proxy"] }],
+  ["a first issuer", "jose", { auth: `{ ${tokens}, ${oidc} }` }],
+] as const)(
+  "a reload that asks for %s is refused where the program was replaced and has it no more, and requests go on",
+  async (_, needed, asked) => {
+    const copy = join(folder, `replaced-${needed}`);
+    for (const part of ["bin", "dist", "package.json"]) {
+      await cp(join(checkout, part), join(copy, part), { recursive: true });
+    }
+    const shop = createServer((_, response) => response.end("ok")).listen(0, "127.0.0.1");
+    await once(shop, "listening");
+    const own = { legacy: `http://127.0.0.1:${portOf(shop.address())}`, new: sides.new };
+    const serve = await startServe({
+      folder: copy,
+      name: "serve",
+      yaml: serveYaml({ sides: own, auth: `{ ${tokens} }` }),
+      runner: {
+        run(words, cwd, logged) {
+          const copied = words.map((word) => (word === bin ? join(copy, "bin/cutover.js") : word));
+          return ownProcess.run(copied, cwd, logged);
+        },
+      },
+    });
+    const built = await readdir(join(copy, "dist"), { recursive: true });
+    for (const name of built.filter((one) => one.endsWith(".js.map"))) {
+      const { sources } = map.parse(JSON.parse(await readFile(join(copy, "dist", name), "utf8")));
+      const isNeeded = sources.some((source) => source.includes(`node_modules/${needed}/`));
+      if (isNeeded) await rm(join(copy, "dist", name.slice(0, -".map".length)));
+    }
+    await serve.rewrite(serveYaml({ sides: own, auth: `{ ${tokens} }`, ...asked }));
+    serve.signal("SIGHUP");
+    const [said] = await serve.said("the configuration was not changed: the one in force stays");
+    expect(JSON.stringify(said)).toMatch(/Cannot find module/);
+    expect(await (await fetch(`${serve.proxy}/elsewhere`)).text()).toBe("ok");
+    expect(await serve.stop()).toBe(0);
+    shop.close();
+  },
+);

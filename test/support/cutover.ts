@@ -122,7 +122,7 @@ export interface Runner {
   ): Promise<{ readonly pid: number; readonly exit: Promise<number | null> }>;
 }
 
-const ownProcess: Runner = {
+export const ownProcess: Runner = {
   async run([program = "", ...words], folder, logged) {
     const log = await open(logged, "a");
     const child = spawn(program, words, {

@@ -167,9 +167,12 @@ function unauthenticated(detail: string, more = ""): Refused {
   });
 }
 
+/** What verifies an issuer's tokens. @throws Error when it is not where the program was started from any more */
+export const loadIssuers = () => import("./oidc.ts");
+
 /** An instance without an issuer does not load what verifies its tokens. */
 function loadOidc(config: OidcConfig, options: OidcOptions): Oidc {
-  const loading = import("./oidc.ts").then(({ createOidc }) => createOidc(config, options));
+  const loading = loadIssuers().then(({ createOidc }) => createOidc(config, options));
   loading.catch(() => undefined);
   return { verify: async (token) => (await loading).verify(token) };
 }

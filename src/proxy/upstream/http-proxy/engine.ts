@@ -21,6 +21,9 @@ import { createSender } from "./sender.ts";
 /** Below the 5 s after which Node and Apache close an idle connection. */
 const keepAliveMs = 4000;
 
+/** @throws Error when the library is not where the program was started from any more */
+export const loadHttpProxy = () => import("http-proxy");
+
 export const createHttpProxyUpstream: CreateUpstream = ({
   name,
   url,
@@ -32,7 +35,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({
 }) => {
   let proxy: httpProxy | undefined;
   // What forwards by another engine does not load it; who comes before it is there waits for it.
-  const loading = import("http-proxy").then(({ default: library }) => {
+  const loading = loadHttpProxy().then(({ default: library }) => {
     proxy = library.createProxyServer({});
     return proxy;
   });
