@@ -113,7 +113,9 @@ const frameworkDetails: ReadonlyMap<ProblemCode, string> = new Map([
 export function problemFor(error: unknown): ProblemDetails {
   if (error instanceof Refused) return problemOf(error.code, error.message, error.extras);
   if (error instanceof StoreUnavailable) {
-    return problemOf("store_unavailable", "the store is out of reach: nothing was read or changed");
+    const { word } = error;
+    const why = word === undefined ? "is out of reach" : `answers ${word}`;
+    return problemOf("store_unavailable", `the store ${why}: nothing was read or changed`);
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const errors = error.validation.map((issue) => ({

@@ -25,7 +25,7 @@ export interface Views {
 }
 
 export function createViews(
-  { cutovers, follower }: AdminContext,
+  { cutovers, follower, clock }: AdminContext,
   fleet: Pick<Fleet, "underWay">,
   proposals: Pick<Proposals, "known">,
 ): Views {
@@ -66,6 +66,7 @@ export function createViews(
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       ...fleet.underWay(name),
       instances: { live: count.of, applied: count.instances },
+      store: storeIn(follower, clock.now()),
     };
   }
 
@@ -81,8 +82,22 @@ export function createViews(
   };
 }
 
+/** @param nowMs since the epoch */
+function storeIn({ contact }: Pick<Following, "contact">, nowMs: number): NonNullable<CutoverView["store"]> {
+  const { up, stalenessMs, word, refusedForMs } = contact();
+  const writable = up && word === undefined;
+  const forMs = up ? (refusedForMs ?? 0) : stalenessMs;
+  const since = writable ? null : new Date(nowMs - forMs).toISOString();
+  return { reachable: up || word !== undefined, writable, since, word: word ?? null };
+}
+
 /** How this instance stands with the store, in seconds to the millisecond. */
 export function contactView({ contact }: Pick<Following, "contact">): ContactView {
-  const { up, stalenessMs } = contact();
-  return { up, stalenessSeconds: Math.round(stalenessMs) / 1000 };
+  const { up, stalenessMs, word } = contact();
+  return {
+    up,
+    writable: up && word === undefined,
+    word: word ?? null,
+    stalenessSeconds: Math.round(stalenessMs) / 1000,
+  };
 }

@@ -152,6 +152,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     onLearned(cutover, { key, ttlMs }, side) {
       if (countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
     },
+    isDoubtful: () => options.following.isDoubtful(config.staleAfter),
+    doubtMs: config.staleAfter,
     counts,
     clock,
   });

@@ -5,6 +5,10 @@
  * what it should have recorded is remembered here and waits in the spool. For a while after an outage a key the store
  * does not know still counts as unknown: other instances may not have handed in yet what they learned meanwhile.
  *
+ * In reach means that it can be written. A store that answers reads and refuses writes would say of every key that was
+ * made meanwhile that nobody owns it: from a refused record until writes have succeeded for `doubtMs` it is not believed,
+ * and what could not be recorded is announced before the answer is released.
+ *
  * What other instances record is remembered here too, as far as it is heard of: an outage then finds every instance
  * knowing the owners of before, and a callback elsewhere needs no question.
  *
@@ -14,6 +18,7 @@
 import { randomBytes } from "node:crypto";
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
+import { storeWordOf } from "../base/errors.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool/spool.ts";
@@ -33,6 +38,10 @@ export interface OwnershipCounts {
 
 interface OwnershipOptions {
   readonly owners: OwnerStore;
+  /** Whether the store has refused a write of this instance lately: what it does not know may be owned. */
+  readonly isDoubtful?: () => boolean;
+  /** For how long writes must have succeeded, after one was refused, until what the store does not know is free; ms. */
+  readonly doubtMs?: number;
   /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
   readonly backSinceMs?: () => number;
   /** As the stores' own. */
@@ -132,21 +141,31 @@ interface Asking extends OwnershipOptions {
 
 /** The time in which a key that the store does not know may be owned: an outage, and a while after it. */
 interface Trouble {
-  /** The store did not answer in time. */
-  begin(): void;
+  /** The store did not answer in time, or has answered with a word that refuses. */
+  begin(error: unknown): void;
   isNow(): boolean;
+  /** Whether it answers and refuses, as of the last seconds. */
+  isRefusal(): boolean;
 }
 
-function createTrouble({ clock, backSinceMs }: Pick<OwnershipOptions, "clock" | "backSinceMs">): Trouble {
+function createTrouble(
+  options: Pick<OwnershipOptions, "clock" | "backSinceMs" | "isDoubtful" | "doubtMs">,
+): Trouble {
+  const { clock, backSinceMs, isDoubtful, doubtMs = recoveryMs } = options;
   let failedAtMs = Number.NEGATIVE_INFINITY;
+  let refusedAtMs = Number.NEGATIVE_INFINITY;
   return {
-    begin() {
-      failedAtMs = clock.monotonic();
+    begin(error) {
+      if (storeWordOf(error) === undefined) failedAtMs = clock.monotonic();
+      else refusedAtMs = clock.monotonic();
     },
     isNow: () => {
+      const nowMs = clock.monotonic();
       const backAtMs = backSinceMs?.() ?? Number.NEGATIVE_INFINITY;
-      return clock.monotonic() < Math.max(failedAtMs, backAtMs) + recoveryMs;
+      if (nowMs < Math.max(failedAtMs, backAtMs) + recoveryMs || nowMs < refusedAtMs + doubtMs) return true;
+      return isDoubtful?.() ?? false;
     },
+    isRefusal: () => clock.monotonic() < refusedAtMs + recoveryMs,
   };
 }
 
@@ -182,8 +201,8 @@ async function lookUp(
       return told;
     });
     return found(counts, cutover, keys, sides, trouble.isNow());
-  } catch {
-    trouble.begin();
+  } catch (error) {
+    trouble.begin(error);
     return found(counts, cutover, keys, known, true);
   }
 }
@@ -202,8 +221,8 @@ async function record(
     // A tentative claim may be given back: it is remembered once its request was sent.
     if (token === undefined || before !== undefined) memory.remember(cutover, key, before ?? side);
     return { owner: before, unknown: false };
-  } catch {
-    trouble.begin();
+  } catch (error) {
+    trouble.begin(error);
     // Another request with this key may have got here first.
     const known = memory.recall(cutover, key);
     if (known !== undefined) return { owner: known, unknown: false };
@@ -211,7 +230,12 @@ async function record(
     counts.unrecorded(cutover);
     memory.remember(cutover, key, side);
     const { claimed, ttlMs } = key;
-    await spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
+    // A server that does not answer at all publishes nothing either.
+    const announced = trouble.isRefusal() && !key.claimed ? owners.announce?.(cutover, key, side) : undefined;
+    await Promise.all([
+      spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs }),
+      announced?.catch(() => undefined),
+    ]);
     return { owner: undefined, unknown: true };
   }
 }

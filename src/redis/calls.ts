@@ -104,7 +104,7 @@ export function valuesOf(replies: readonly RedisReply[]): readonly unknown[] {
   return replies.map((reply) => {
     if (reply.ok) return reply.value;
     if (reply.code === "WRONGTYPE") return null;
-    throw new StoreUnavailable(`Redis answered ${reply.code}`);
+    throw new StoreUnavailable(`Redis answered ${reply.code}`, { word: reply.code });
   });
 }
 

@@ -290,6 +290,8 @@ export function replyCodeOf(error: Error): string {
   if ("code" in error && typeof error.code === "string") return error.code;
   if (/^(?:Socket timeout|Command timed out)/.test(error.message)) return "ETIMEDOUT";
   if (error.message.startsWith("All sentinels are unreachable")) return "NOSENTINEL";
-  const [word = ""] = error.message.split(" ", 1);
+  // Of a script Redis 6 says it within an error of its own.
+  const [, within] = /^ERR .*?-(OOM|MISCONF|NOREPLICAS|READONLY)\b/s.exec(error.message) ?? [];
+  const [word = ""] = [within ?? error.message.split(" ", 1)[0]];
   return /^[A-Z]{2,20}$/.test(word) ? word : "ERROR";
 }

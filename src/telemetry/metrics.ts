@@ -17,7 +17,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { Registry } from "prom-client";
-import type { Snapshot } from "../state/follow/snapshot.ts";
+import type { Contact, Snapshot } from "../state/follow/snapshot.ts";
 import { byHand } from "../state/rules/history.ts";
 import { type CutoverState, initialState, stateNames } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
@@ -67,7 +67,7 @@ interface MetricsOptions {
   /** The package's. */
   readonly version: string;
   /** `Following.contact`; asked at a scrape. */
-  readonly contact: () => { readonly up: boolean; readonly stalenessMs: number };
+  readonly contact: () => Contact;
   /** `LogFile.dropped`; asked at a scrape. */
   readonly logLinesDropped?: () => number;
   /** Is told of the requests of configured cutovers as well. */
@@ -225,6 +225,10 @@ function instanceFamilies({ contact, version, logLinesDropped }: MetricsOptions)
     single("gauge", "cutover_store_up", "1 if the store answered the last call, else 0.", () =>
       contact().up ? 1 : 0,
     ),
+    single("gauge", "cutover_store_writable", "1 if the store takes what is written, else 0.", () => {
+      const { up, word } = contact();
+      return up && word === undefined ? 1 : 0;
+    }),
     single(
       "gauge",
       "cutover_store_staleness_seconds",

@@ -200,6 +200,7 @@ export function createFixture(options: FixtureOptions = {}) {
       onSwap: () => () => {},
       contact: () => ({ up: true, stalenessMs: 0 }),
       isStale: () => false,
+      isDoubtful: () => false,
       refresh: async () => {},
     },
     ownership,

@@ -2,6 +2,7 @@
 import { Pool } from "undici";
 import { type Fleet, startFleet } from "./fleet.ts";
 import { scrape, sumOf } from "./scrape.ts";
+import type { Shape } from "./serve-yaml.ts";
 
 export const size = 3;
 
@@ -18,7 +19,10 @@ export interface Answer {
 }
 
 /** @param unknown what callbacks do whose order cannot be told */
-export async function startOrderFleet(unknown: "bucket" | "retry"): Promise<OrderFleet> {
+export async function startOrderFleet(
+  unknown: "bucket" | "retry",
+  more: Partial<Shape> = {},
+): Promise<OrderFleet> {
   const cutover = [
     "shopper: ['header:x-shopper-id', 'cookie:sid']",
     "journey: {}",
@@ -30,7 +34,7 @@ export async function startOrderFleet(unknown: "bucket" | "retry"): Promise<Orde
     "  - { key: 'header:idempotency-key', ttl: 24h }",
     "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
   ];
-  const shape = () => ({ cutover, spool: "var/spool" });
+  const shape = () => ({ cutover, spool: "var/spool", ...more });
   const fleet = await startFleet({ redisFlags: ["--appendonly", "yes"], shape });
   const pools = fleet.members.map(({ served }) => new Pool(served.proxy, { connections: 32, pipelining: 1 }));
   return {

@@ -41,6 +41,15 @@ const underWayView = {
 const figures = { requests: 4312, errors: 4, errorRate: 0.000928, p50: 0.018, p99: 0.21 };
 const countUnderWay = { open: 41, atLeast: false, oldestStartedAt: "2025-03-01T10:51:30.000Z" };
 
+const storeView = z
+  .object({
+    reachable: z.boolean(),
+    writable: z.boolean(),
+    since: timestamp.nullable().meta({ description: "Since when it is not; null: it is both" }),
+    word: z.string().nullable().meta({ description: "The store's own, where it answers and refuses" }),
+  })
+  .meta({ description: "How the instance that answers stands with the store" });
+
 export const cutoverView = z
   .object({
     name: z.string(),
@@ -70,6 +79,7 @@ export const cutoverView = z
       }),
       applied: z.int().meta({ description: "Those of them that decide by this version" }),
     }),
+    store: storeView.optional(),
   })
   .meta({
     examples: [
@@ -89,6 +99,7 @@ export const cutoverView = z
         journeys: { legacy: countUnderWay, new: { ...countUnderWay, open: 3 } },
         unfinished: { legacy: countUnderWay, new: { ...countUnderWay, open: 2 } },
         instances: { live: 6, applied: 6 },
+        store: { reachable: true, writable: true, since: null, word: null },
       },
     ],
   });

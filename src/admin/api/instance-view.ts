@@ -22,6 +22,12 @@ export const instanceView = z
 
 const contact = z.object({
   up: z.boolean().meta({ description: "Whether the store answered the last call" }),
+  writable: z.boolean().optional().meta({ description: "Whether the store takes what is written" }),
+  word: z
+    .string()
+    .nullable()
+    .optional()
+    .meta({ description: "The store's own word, where it answers and refuses: OOM, READONLY, NOPERM" }),
   stalenessSeconds: z.number().meta({ description: "Seconds since the store last answered" }),
 });
 

@@ -4,6 +4,7 @@
  * for a session.
  */
 import { readFileSync } from "node:fs";
+import type { Contact } from "../../state/follow/snapshot.ts";
 import type { Gate } from "../access/gate.ts";
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
 import { byWhom } from "../api/rules.ts";
@@ -62,7 +63,7 @@ export interface PageFacts {
   readonly cutovers: readonly CutoverView[] | undefined;
   /** By a session; absent: by none. */
   readonly signedIn?: string | undefined;
-  readonly store: { readonly up: boolean; readonly stalenessMs: number };
+  readonly store: Contact;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly instance: string;
@@ -86,9 +87,12 @@ function content({ cutovers, store, now }: PageFacts): Html {
     return html`<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
   }
   const seconds = Math.floor(store.stalenessMs / 1000);
-  const lost = store.up
-    ? html``
-    : html`<p class="warning">THE STORE IS OUT OF REACH since ${seconds} s. What you see is this instance alone, by its last good state. Changes cannot be saved.</p>`;
+  const trouble =
+    store.word === undefined
+      ? html`IS OUT OF REACH since ${seconds} s. What you see is this instance alone, by its last good state. Changes cannot be saved.`
+      : html`ANSWERS ${store.word}. Changes and owners cannot be saved.`;
+  const isWell = store.up && store.word === undefined;
+  const lost = isWell ? html`` : html`<p class="warning">THE STORE ${trouble}</p>`;
   if (cutovers.length === 0) return html`${lost}<p>No cutover is configured.</p>`;
   return html`${lost}${cutovers.map((view) => section(view, now))}`;
 }

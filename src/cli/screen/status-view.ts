@@ -38,6 +38,18 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
   ]);
 }
 
+/** What is to be said of a store that is away or refuses; nothing of one that is well. */
+export function storeLines([view]: readonly CutoverView[], { columns, style, now }: ViewOptions): string[] {
+  const { store } = view ?? {};
+  if (store === undefined || store.writable) return [];
+  const what = store.word === null ? "is out of reach" : `answers ${printable(store.word)}`;
+  const since = store.since === null ? "" : ` for ${age(Math.max(0, now - Date.parse(store.since)))}`;
+  return [
+    style.alert(cut(`! the store ${what}${since}: changes and owners cannot be recorded`, columns)),
+    "",
+  ];
+}
+
 function headLines(view: CutoverView, { columns, style, now }: ViewOptions): string[] {
   const { live, applied } = view.instances;
   const name = printable(view.name);

@@ -70,12 +70,14 @@ export function liveScreen({ terminal, now, client }: Needs): Screen {
     const chip =
       trouble !== "" || age > liveMs ? staleness(lastWord, age, trouble) : `● live, ${clockTime(now())}`;
     const table = statusView(board.views(), { columns, style, now: now() });
-    const { up, stalenessSeconds } = board.store();
-    const outage = `! store out of reach for ${Math.round(stalenessSeconds)} s: changes cannot be saved`;
+    const { up, writable = up, word = null, stalenessSeconds } = board.store();
+    const said =
+      word === null ? `out of reach for ${Math.round(stalenessSeconds)} s` : `answers ${printable(word)}`;
+    const outage = `! store ${said}: changes cannot be saved`;
     const lines = [
       style.strong(cut(`cutover at ${printable(client.url)}`, columns)),
       age > liveMs ? style.alert(cut(chip, columns)) : cut(chip, columns),
-      ...(up ? [] : [style.alert(cut(outage, columns))]),
+      ...(up && writable ? [] : [style.alert(cut(outage, columns))]),
       "",
       ...(age > delayedMs ? table.map(style.quiet) : table),
       "",

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import type { Following, Snapshot } from "../../state/follow/snapshot.ts";
+import { type Following, type Snapshot, unansweredMs } from "../../state/follow/snapshot.ts";
 import { initialState } from "../../state/rules/model.ts";
 import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
 
@@ -22,6 +22,8 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
   let current: Snapshot = { states: new Map() };
   let up = false;
   let lastContactMs = clock.monotonic();
+  let refusedMs = Number.NEGATIVE_INFINITY;
+  let failedMs = Number.NEGATIVE_INFINITY;
   let inContactMs = Number.NEGATIVE_INFINITY;
   return {
     current: () => current,
@@ -30,6 +32,10 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
       return () => listeners.delete(listener);
     },
     contact: () => ({ up, stalenessMs: clock.monotonic() - lastContactMs }),
+    isDoubtful(forMs) {
+      const nowMs = clock.monotonic();
+      return nowMs - refusedMs < forMs || nowMs - failedMs < unansweredMs;
+    },
     isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
     refresh: async () => {},
     teach({ seq, states, local }) {
@@ -46,7 +52,10 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
       const now = clock.monotonic() - Math.max(0, hostMs() - contact.sentAtMs);
       up = contact.up;
       lastContactMs = now - contact.stalenessMs;
-      inContactMs = contact.inContactMs === null ? Number.NEGATIVE_INFINITY : now - contact.inContactMs;
+      const atMs = (agoMs: number | null) => (agoMs === null ? Number.NEGATIVE_INFINITY : now - agoMs);
+      refusedMs = atMs(contact.refusedMs);
+      failedMs = atMs(contact.failedMs);
+      inContactMs = atMs(contact.inContactMs);
     },
   };
 }

@@ -11,7 +11,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 4;
+export const protocol = 5;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -30,6 +30,9 @@ const contact = z.object({
   stalenessMs: z.number(),
   /** The age of the contact that counts; `null`: there was none. */
   inContactMs: z.number().nullable(),
+  /** Of the last write that the store has refused, and of the last that failed; `null`: there was none. */
+  refusedMs: z.number().nullable(),
+  failedMs: z.number().nullable(),
 });
 const secrets = z.record(z.string(), z.array(z.string()));
 

@@ -155,7 +155,10 @@ function createTold(options: WorkersOptions, inForce: Readonly<InForce>) {
   function contact() {
     const { up, stalenessMs } = follower.contact();
     const agoMs = follower.inContactAgoMs();
-    return { sentAtMs: hostMs(), up, stalenessMs, inContactMs: Number.isFinite(agoMs) ? agoMs : null };
+    const told = (ms: number) => (Number.isFinite(ms) ? ms : null);
+    const refusedMs = told(follower.refusedAgoMs());
+    const failedMs = told(follower.failedAgoMs());
+    return { sentAtMs: hostMs(), up, stalenessMs, inContactMs: told(agoMs), refusedMs, failedMs };
   }
   function secretsOf(...configs: readonly Config[]) {
     const names = configs.flatMap(({ cutovers }) => Object.keys(cutovers));

@@ -1,6 +1,7 @@
 -- A fact of who owns a key, unless there is one: KEYS[1] is the key's `owner`, KEYS[2] its `claim`
 -- (ownership/stores/redis.ts). { side, ttlMs, channel }; ARGV[2] is the message on the channel for every instance. A
 -- claim that stands under `owner` gives way there and stays what it is. Returns the fact there was, or nothing.
+-- A server that refuses to write (OOM, READONLY …) still publishes: what it does not keep, every instance hears of.
 local args = cjson.decode(ARGV[1])
 local owner = redis.pcall('GET', KEYS[1])
 local claim = redis.pcall('GET', KEYS[2])
@@ -11,7 +12,11 @@ end
 if (owner == 'legacy' or owner == 'new') and owner ~= claim then
   return owner
 end
-redis.call('SET', KEYS[1], args.side, 'PX', string.format('%.0f', args.ttlMs))
+local written = redis.pcall('SET', KEYS[1], args.side, 'PX', string.format('%.0f', args.ttlMs))
+if written.err then
+  redis.call('PUBLISH', args.channel, ARGV[2])
+  return written
+end
 if claim == 'legacy' or claim == 'new' then
   redis.call('SET', KEYS[2], claim .. ' apart' .. mark, 'KEEPTTL')
 end

@@ -57,6 +57,10 @@ export interface OwnerStore {
    * @throws StoreUnavailable when the store does not answer in time: it may have been done, or be done yet
    */
   settle(cutover: string, key: NamedKey, token: string, isKept: boolean): Promise<void>;
+  /**
+   * Tells every instance of a fact that could not be recorded. @throws StoreUnavailable when they may not have heard
+   */
+  announce?(cutover: string, key: NamedKey, side: Side): Promise<void>;
 }
 
 /** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */

@@ -10,7 +10,7 @@
  */
 import { StoreUnavailable } from "../../base/errors.ts";
 import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
-import { type Call, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
+import { type Call, createCaller, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
 import type { RedisCommand } from "../../redis/connection.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
@@ -23,12 +23,18 @@ interface RedisStoresOptions {
   readonly deadlineMs?: number;
 }
 
+/** How long a reconnect takes at most when the server is there. */
+const reconnectMs = 750;
+
 /** The client is its maker's to close. */
 export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisStoresOptions): OwnershipStores {
   const ask = asking(client, deadlineMs);
+  // After READONLY there is another connection first (redis/connection.ts).
+  const caller = createCaller(client);
+  const tell: Ask = (...calls) => caller.run(calls, monotonicMs() + deadlineMs + reconnectMs);
   const channel = `${prefix}:owners`;
   return {
-    owners: ownersIn(ask, prefix, channel),
+    owners: ownersIn(ask, tell, prefix, channel),
     pins: pinsIn(ask, prefix),
     underWay: createUnderWayInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
@@ -57,7 +63,7 @@ function asking(client: RedisClient, deadlineMs: number): Ask {
   };
 }
 
-function ownersIn(ask: Ask, prefix: string, channel: string): OwnerStore {
+function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerStore {
   const claimOwner = readScript(new URL("./claim-owner.lua", import.meta.url));
   const learnOwner = readScript(new URL("./learn-owner.lua", import.meta.url));
   const keysOf = (cutover: string, key: string) =>
@@ -91,6 +97,10 @@ function ownersIn(ask: Ask, prefix: string, channel: string): OwnerStore {
         args: { settle: isKept ? "kept" : "given back", token, channel },
         bytes: [Buffer.from(`${cutover}:${key}`, "latin1")],
       });
+    },
+    // A server that refuses to write still publishes: without memory, without replicas, as a replica.
+    async announce(cutover, { key }, side) {
+      await tell(["publish", channel, Buffer.from(`${side}:${cutover}:${key}`, "latin1")]);
     },
   };
 }

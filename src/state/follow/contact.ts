@@ -5,7 +5,7 @@
  */
 import type { Clock, Timers } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
-import { StoreUnavailable } from "../../base/errors.ts";
+import { StoreUnavailable, storeWordOf } from "../../base/errors.ts";
 import type { InstanceRecord } from "../rules/completion.ts";
 import type { LastGood } from "../rules/succession.ts";
 import type { Loaded, Store } from "../store/port.ts";
@@ -24,22 +24,31 @@ export interface Heartbeat {
   isOwed(): boolean;
   /** The contact that counts, by the monotonic clock; -Infinity when there was none. */
   inContactMs(): number;
+  /** How the store refuses the record now; `undefined`: it takes it, or does not answer. */
+  refusal(): { readonly word: string; readonly refusedForMs: number } | undefined;
+  /** When a record was refused last, and when one failed last for whatever reason, by the monotonic clock; or -Infinity. */
+  refusedMs(): number;
+  failedMs(): number;
   stop(): void;
 }
 
 interface HeartbeatOptions {
   readonly store: Pick<Store, "acknowledge">;
   readonly record: () => InstanceRecord;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly timers: Timers;
   readonly onWritten: () => void;
   readonly onFailed: (error: unknown) => void;
 }
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
-  const { store, timers } = options;
+  const { store, clock, timers } = options;
+  let refused: { readonly word: string; readonly sinceMs: number } | undefined;
+  let refusedMs = Number.NEGATIVE_INFINITY;
   let inContactMs = Number.NEGATIVE_INFINITY;
   /** When the last answered read was sent. */
   let lastReadMs = Number.NEGATIVE_INFINITY;
+  let failedMs = Number.NEGATIVE_INFINITY;
   let hasFailed = false;
   let isStopped = false;
   let cancel = () => {};
@@ -52,9 +61,15 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
       await store.acknowledge(options.record());
       inContactMs = readMs;
       hasFailed = false;
+      refused = undefined;
       options.onWritten();
     } catch (error) {
       hasFailed = true;
+      const word = storeWordOf(error);
+      const nowMs = clock.monotonic();
+      failedMs = nowMs;
+      if (word !== undefined) refusedMs = nowMs;
+      refused = word === undefined ? undefined : { word, sinceMs: refused?.sinceMs ?? nowMs };
       if (!isStopped) options.onFailed(error);
     }
     if (!isStopped) cancel = timers.after(heartbeatMs, () => void write());
@@ -68,6 +83,9 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     // A contact that has not counted for long is made to count now, not at the next heartbeat.
     isOwed: () => hasFailed || lastReadMs - inContactMs > 2 * heartbeatMs,
     inContactMs: () => inContactMs,
+    refusal: () => refused && { word: refused.word, refusedForMs: clock.monotonic() - refused.sinceMs },
+    refusedMs: () => refusedMs,
+    failedMs: () => failedMs,
     stop() {
       isStopped = true;
       cancel();
@@ -115,6 +133,7 @@ interface ReadingOptions {
 export function createReading(options: ReadingOptions): Reading {
   const { store, clock, timers, pollMs, random, onAnswered, onLost } = options;
   let contact: "none" | "up" | "lost" = "none";
+  let word: string | undefined;
   let lastContactMs = clock.monotonic();
   let isStopped = false;
   let cancelPoll = () => {};
@@ -142,6 +161,7 @@ export function createReading(options: ReadingOptions): Reading {
     const isBack = contact !== "up";
     const awayMs = contact === "lost" ? nowMs - lastContactMs : undefined;
     contact = "up";
+    word = undefined;
     lastContactMs = nowMs;
     if (onAnswered({ loaded, asked, sentMs, isBack, awayMs })) void load();
   }
@@ -150,13 +170,18 @@ export function createReading(options: ReadingOptions): Reading {
     if (isStopped) return;
     const isFirst = contact !== "lost";
     contact = "lost";
+    word = storeWordOf(error);
     if (isFirst) onLost(error);
   }
 
   return {
     load,
     lost,
-    contact: () => ({ up: contact === "up", stalenessMs: clock.monotonic() - lastContactMs }),
+    contact: () => ({
+      up: contact === "up",
+      stalenessMs: clock.monotonic() - lastContactMs,
+      ...(word === undefined ? {} : { word }),
+    }),
     stop() {
       isStopped = true;
       cancelPoll();

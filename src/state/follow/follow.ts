@@ -24,7 +24,14 @@ import type { Store } from "../store/port.ts";
 import { answerBoundMs, createHeartbeat, createReading, type Heartbeat, type Reading } from "./contact.ts";
 import { createLocalChanges, type LocalChanges, type LocalWrites } from "./local-changes.ts";
 import { createFollowReport, type FollowReport } from "./report.ts";
-import { type Basis, createInForce, type Following, type InForce, stateIn } from "./snapshot.ts";
+import {
+  type Basis,
+  createInForce,
+  type Following,
+  type InForce,
+  stateIn,
+  unansweredMs,
+} from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
 /** Leaves time to spare of the second in which a hand edit must be followed. */
@@ -77,6 +84,9 @@ export interface Follower extends Following, LocalWrites {
   announce(): void;
   /** How long ago the contact that counts (completion.ts) was, in ms; `Infinity` when there was none. */
   inContactAgoMs(): number;
+  /** How long ago the store has refused to be written, and a write failed for whatever reason, in ms; or `Infinity`. */
+  refusedAgoMs(): number;
+  failedAgoMs(): number;
   /** Ends following and withdraws the instance's record. Leaves the store open. Never rejects. */
   stop(): Promise<void>;
 }
@@ -102,7 +112,13 @@ export function createFollower(options: FollowerOptions): Follower {
   return {
     current: inForce.current,
     onSwap: inForce.onSwap,
-    contact: reading.contact,
+    contact: () => ({ ...heartbeat.refusal(), ...reading.contact() }),
+    isDoubtful(forMs) {
+      const nowMs = clock.monotonic();
+      return nowMs - heartbeat.refusedMs() < forMs || nowMs - heartbeat.failedMs() < unansweredMs;
+    },
+    refusedAgoMs: () => clock.monotonic() - heartbeat.refusedMs(),
+    failedAgoMs: () => clock.monotonic() - heartbeat.failedMs(),
     isStale: (afterMs) => clock.monotonic() - heartbeat.inContactMs() > afterMs,
     inContactAgoMs: () => clock.monotonic() - heartbeat.inContactMs(),
     pendingLocally: local.pendingLocally,
@@ -135,6 +151,7 @@ function createParts(options: FollowerOptions): Parts {
   });
   const heartbeat = createHeartbeat({
     store,
+    clock,
     timers,
     record: () => recordOf(options, inForce),
     onWritten: report.listed,

@@ -2,6 +2,7 @@
  * What an instance says about following the store. Each thing is said when it begins and when it ends, not once per
  * poll: a store out of reach, a content written by hand that is refused, a store that went back in versions.
  */
+import { storeWordOf } from "../../base/errors.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { sameState } from "../rules/lineage.ts";
 import type { CutoverState } from "../rules/model.ts";
@@ -33,7 +34,8 @@ interface FollowReportOptions {
 export function createFollowReport(options: FollowReportOptions): FollowReport {
   const { log, onRejected, onRegressed } = options;
   let isUp = false;
-  let unlisted = false;
+  /** Why the record could not be written: the store's word, or nothing said. */
+  let unlisted: string | undefined;
   const steps = new Map<string, string>();
   const rejected = createRejected(log, onRejected);
 
@@ -66,7 +68,10 @@ export function createFollowReport(options: FollowReportOptions): FollowReport {
     },
     lost(error) {
       isUp = false;
-      log.warn({ error: errorText(error) }, "store out of reach: the last good state stays in force");
+      const word = storeWordOf(error);
+      if (word === undefined) {
+        log.warn({ error: errorText(error) }, "store out of reach: the last good state stays in force");
+      } else log.warn({ word }, "the store answers and refuses: the last good state stays in force");
     },
     back(awayMs) {
       log.info({ awayMs: Math.round(awayMs) }, "store back");
@@ -82,14 +87,17 @@ export function createFollowReport(options: FollowReportOptions): FollowReport {
       }
     },
     listed() {
-      if (unlisted) log.info({}, "instance record written again");
-      unlisted = false;
+      if (unlisted !== undefined) log.info({}, "instance record written again");
+      unlisted = undefined;
     },
     notListed(error) {
       // A lost store is said once, by the reading side.
       if (!isUp) return;
-      if (!unlisted) log.warn({ error: errorText(error) }, "instance record could not be written");
-      unlisted = true;
+      const word = storeWordOf(error);
+      if (unlisted === (word ?? "")) return;
+      if (word === undefined) log.warn({ error: errorText(error) }, "instance record could not be written");
+      else log.error({ word }, "the store refuses to be written: no change and no owner can be recorded");
+      unlisted = word ?? "";
     },
     listenerFailed(error) {
       log.error({ error: errorText(error) }, "a listener to state changes failed");

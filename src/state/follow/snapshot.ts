@@ -11,19 +11,38 @@ export interface Snapshot {
   readonly local?: ReadonlySet<string>;
 }
 
+/** How long after a write that was not answered other instances may hand in what they could not record. */
+export const unansweredMs = 5000;
+
+/** How a process stands with the store. */
+export interface Contact {
+  /** Whether the store answered the last load. */
+  readonly up: boolean;
+  /** How many ms have passed since it last did (or since the start). */
+  readonly stalenessMs: number;
+  /** The store's own word, where it answers and refuses: OOM, READONLY, NOPERM. It cannot be written. */
+  readonly word?: string;
+  /** For how many ms it has refused to be written, where it does. */
+  readonly refusedForMs?: number;
+}
+
 /** The reading side of `follow.ts`. */
 export interface Following {
   /** The snapshot in force. Answered from memory. */
   current(): Snapshot;
   /** Called after each swap, synchronously, before the swap is acknowledged. @returns the way out */
   onSwap(listener: (snapshot: Snapshot, previous: Snapshot) => void): () => void;
-  /** Whether the store answered the last load, and how many ms have passed since it last did (or since the start). */
-  contact(): { readonly up: boolean; readonly stalenessMs: number };
+  contact(): Contact;
   /**
    * Whether the contact with the store that counts (completion.ts) is longer ago than that, or there never was one.
    * For the request path: allocates nothing.
    */
   isStale(afterMs: number): boolean;
+  /**
+   * Whether the store has refused to be written less than so long ago, or left a write unanswered just now (a paused
+   * server). For the request path.
+   */
+  isDoubtful(forMs: number): boolean;
   /** Reads the store now; resolves when what it holds is in force, or the store did not answer. */
   refresh(): Promise<void>;
 }

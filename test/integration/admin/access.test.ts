@@ -274,6 +274,7 @@ async function optionsOf() {
     onSwap: () => () => {},
     contact: () => ({ up: true, stalenessMs: 0 }),
     isStale: () => false,
+    isDoubtful: () => false,
     refresh: async () => {},
     makeLocally: () => {
       throw new Error("not asked for");

@@ -25,7 +25,7 @@ describe("health", () => {
     await rig.call("POST", "/api/v1/cutovers/checkout/hold");
     expect((await rig.call("GET", "/health/ready")).json).toEqual({
       status: "ready",
-      store: { up: true, stalenessSeconds: expect.any(Number) },
+      store: { up: true, writable: true, word: null, stalenessSeconds: expect.any(Number) },
       cutovers: { checkout: 1, search: 0 },
     });
     rig.connection = "down";

@@ -30,6 +30,7 @@ async function start() {
       return { up: false, stalenessMs: 0 };
     },
     isStale: () => false,
+    isDoubtful: () => false,
     refresh: async () => {},
   };
   const context = adminContext({

@@ -11,7 +11,7 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
-import { statusView } from "../../screen/status-view.ts";
+import { statusView, storeLines } from "../../screen/status-view.ts";
 
 export function addStatus(program: Command, context: Context): void {
   const command = program
@@ -24,7 +24,8 @@ export function addStatus(program: Command, context: Context): void {
         name === undefined ? await client.cutovers() : await client.cutover(name);
       return show(terminal, answer, { url: client.url, name }, options, (value) => {
         const views = Array.isArray(value) ? value : [value];
-        return statusView(views, { columns: terminal.columns(), style: terminal.style, now: now() });
+        const options = { columns: terminal.columns(), style: terminal.style, now: now() };
+        return [...storeLines(views, options), ...statusView(views, options)];
       });
     }),
   );

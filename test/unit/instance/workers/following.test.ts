@@ -49,7 +49,14 @@ describe("staleness", () => {
 
   test("is the primary's as of its word, and the time since", () => {
     const { following, advance } = taught();
-    following.hear({ sentAtMs: hostMs(), up: true, stalenessMs: 100, inContactMs: 400 });
+    following.hear({
+      sentAtMs: hostMs(),
+      up: true,
+      stalenessMs: 100,
+      inContactMs: 400,
+      refusedMs: null,
+      failedMs: null,
+    });
     expect(following.isStale(1000)).toBe(false);
     advance(599);
     expect(following.isStale(1000)).toBe(false);
@@ -60,14 +67,28 @@ describe("staleness", () => {
 
   test("a word that was long on its way is as old as that", () => {
     const { following } = taught();
-    following.hear({ sentAtMs: hostMs() - 60_000, up: true, stalenessMs: 0, inContactMs: 0 });
+    following.hear({
+      sentAtMs: hostMs() - 60_000,
+      up: true,
+      stalenessMs: 0,
+      inContactMs: 0,
+      refusedMs: null,
+      failedMs: null,
+    });
     expect(following.isStale(59_000)).toBe(true);
     expect(following.isStale(61_000)).toBe(false);
   });
 
   test("a primary that never had contact has its workers stale", () => {
     const { following } = taught();
-    following.hear({ sentAtMs: hostMs(), up: false, stalenessMs: 0, inContactMs: null });
+    following.hear({
+      sentAtMs: hostMs(),
+      up: false,
+      stalenessMs: 0,
+      inContactMs: null,
+      refusedMs: null,
+      failedMs: null,
+    });
     expect(following.isStale(1e9)).toBe(true);
   });
 });
