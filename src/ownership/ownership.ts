@@ -4,10 +4,8 @@
  * A store that does not answer in time costs no request: it goes by journey and bucket, and is counted as unknown;
  * what it should have recorded is remembered here and waits in the spool. For a while after an outage a key the store
  * does not know still counts as unknown: other instances may not have handed in yet what they learned meanwhile.
- *
- * In reach means that it can be written. A store that answers reads and refuses writes would say of every key that was
- * made meanwhile that nobody owns it: from a refused record until writes have succeeded for `doubtMs` it is not believed,
- * and what could not be recorded is announced before the answer is released.
+ * So does it from a refused write until writes have succeeded for `doubtMs`, for a store may answer reads and take
+ * nothing; what it does not take is announced before the answer is released.
  *
  * What other instances record is remembered here too, as far as it is heard of: an outage then finds every instance
  * knowing the owners of before, and a callback elsewhere needs no question.
@@ -38,9 +36,8 @@ export interface OwnershipCounts {
 
 interface OwnershipOptions {
   readonly owners: OwnerStore;
-  /** Whether the store has refused a write of this instance lately: what it does not know may be owned. */
+  /** Whether the store has refused a write of this instance lately, less than `doubtMs` ago. */
   readonly isDoubtful?: () => boolean;
-  /** For how long writes must have succeeded, after one was refused, until what the store does not know is free; ms. */
   readonly doubtMs?: number;
   /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
   readonly backSinceMs?: () => number;
@@ -139,31 +136,24 @@ interface Asking extends OwnershipOptions {
   readonly trouble: Trouble;
 }
 
-/** The time in which a key that the store does not know may be owned: an outage, and a while after it. */
+/** The time in which a key that the store does not know may be owned: an outage or a refusal, and a while after it. */
 interface Trouble {
-  /** The store did not answer in time, or has answered with a word that refuses. */
   begin(error: unknown): void;
   isNow(): boolean;
-  /** Whether it answers and refuses, as of the last seconds. */
   isRefusal(): boolean;
 }
 
-function createTrouble(
-  options: Pick<OwnershipOptions, "clock" | "backSinceMs" | "isDoubtful" | "doubtMs">,
-): Trouble {
-  const { clock, backSinceMs, isDoubtful, doubtMs = recoveryMs } = options;
+function createTrouble({ clock, backSinceMs, isDoubtful, doubtMs = recoveryMs }: OwnershipOptions): Trouble {
   let failedAtMs = Number.NEGATIVE_INFINITY;
   let refusedAtMs = Number.NEGATIVE_INFINITY;
   return {
     begin(error) {
-      if (storeWordOf(error) === undefined) failedAtMs = clock.monotonic();
-      else refusedAtMs = clock.monotonic();
+      if (storeWordOf(error) !== undefined) refusedAtMs = clock.monotonic();
+      failedAtMs = clock.monotonic();
     },
-    isNow: () => {
-      const nowMs = clock.monotonic();
-      const backAtMs = backSinceMs?.() ?? Number.NEGATIVE_INFINITY;
-      if (nowMs < Math.max(failedAtMs, backAtMs) + recoveryMs || nowMs < refusedAtMs + doubtMs) return true;
-      return isDoubtful?.() ?? false;
+    isNow() {
+      const failed = Math.max(failedAtMs, backSinceMs?.() ?? failedAtMs) + recoveryMs;
+      return clock.monotonic() < Math.max(failed, refusedAtMs + doubtMs) || isDoubtful?.() === true;
     },
     isRefusal: () => clock.monotonic() < refusedAtMs + recoveryMs,
   };
@@ -230,12 +220,10 @@ async function record(
     counts.unrecorded(cutover);
     memory.remember(cutover, key, side);
     const { claimed, ttlMs } = key;
+    const spooled = spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
     // A server that does not answer at all publishes nothing either.
-    const announced = trouble.isRefusal() && !key.claimed ? owners.announce?.(cutover, key, side) : undefined;
-    await Promise.all([
-      spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs }),
-      announced?.catch(() => undefined),
-    ]);
+    if (trouble.isRefusal() && !claimed) await owners.announce?.(cutover, key, side).catch(() => undefined);
+    await spooled;
     return { owner: undefined, unknown: true };
   }
 }
