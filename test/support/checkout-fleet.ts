@@ -220,7 +220,9 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     shopper.cookie = cookie.split(";")[0];
     const until = time.ms + maxAgeMs;
     const { journey } = shopper;
-    if (begins || journey === undefined) {
+    // What drains after a rollback goes on as it was.
+    const drains = instance.applied.state === "rolled_back" && side === "new" && journey?.side === "new";
+    if ((begins && !drains) || journey === undefined) {
       const epoch = instance.applied.pinEpoch;
       shopper.journey = { side, epoch, sureUntil: until, maybeUntil: until };
     } else {
