@@ -31,6 +31,7 @@ describe("reading cutovers", () => {
         journeys: null,
         unfinished: null,
         instances: { live: 1, applied: 1 },
+        store: { reachable: true, writable: true, since: null, word: null },
       },
       expect.objectContaining({ name: "search", legacy: "old-search", new: "new-search" }),
     ]);
