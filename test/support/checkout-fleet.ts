@@ -221,8 +221,9 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     const until = time.ms + maxAgeMs;
     const { journey } = shopper;
     // What drains after a rollback goes on as it was.
-    const drains = instance.applied.state === "rolled_back" && side === "new" && journey?.side === "new";
-    if ((begins && !drains) || journey === undefined) {
+    const isUnderWay = journey !== undefined && journey.ended === undefined && time.ms < journey.maybeUntil;
+    const drains = isUnderWay && instance.applied.state === "rolled_back" && journey.side === side;
+    if ((begins && !(drains && side === "new")) || journey === undefined) {
       const epoch = instance.applied.pinEpoch;
       shopper.journey = { side, epoch, sureUntil: until, maybeUntil: until };
     } else {
