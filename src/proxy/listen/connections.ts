@@ -5,8 +5,9 @@
  *   serving   Connections come, up to the most there may be.
  *   draining  Each answer whose head is still to come closes its connection (RFC 9112 §9.6). One that stays idle for a
  *             while is closed, and not sooner, since a request may be on its way.
- *   overdue   The grace is over: what is under way is cut. Idle connections have what is left of that while, a short
- *             one at most; a request that comes on one all the same is refused.
+ *   overdue   The grace is over, by the clock and not by a timer, which a busy process may hear of late: what is under
+ *             way is cut. Idle connections have what is left of that while, a short one at most; a request that comes on
+ *             one all the same is refused.
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -21,6 +22,8 @@ export interface ClientConnection {
   readonly socket: Socket;
   /** Answers under way on it or waiting their turn. */
   answering: number;
+  /** A refusal is its last word: it closes by itself, and a cut could overtake what was written. */
+  isRefused: boolean;
 }
 
 export interface ClientConnections {
@@ -46,20 +49,25 @@ export interface ClientConnections {
 export function createClientConnections(most: () => number, counts: ConnectionCounts): ClientConnections {
   const all = new Map<Socket, ClientConnection>();
   const mostDescriptors = limitForClients();
-  let phase: Phase = "serving";
+  let overdueAt: number | undefined;
   let mostIdleMs = 0;
+
+  function phaseNow(): Phase {
+    if (overdueAt === undefined) return "serving";
+    return performance.now() < overdueAt ? "draining" : "overdue";
+  }
 
   function closeOnceIdle(connection: ClientConnection): void {
     if (connection.answering > 0) return;
     const close = () => {
-      if (connection.answering === 0) connection.socket.destroy();
+      if (connection.answering === 0 && !connection.isRefused) connection.socket.destroy();
     };
     setTimeout(() => afterReading(close), mostIdleMs).unref();
   }
 
   return {
     get phase() {
-      return phase;
+      return phaseNow();
     },
     // Not net.Server's own limit: of workers that share a port it hands the connection from one to the next, and on.
     admits(socket, unmade = 0) {
@@ -69,35 +77,35 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
     },
     knows: (socket) => all.has(socket),
     add(socket, answering = 0) {
-      const connection = { socket, answering };
+      const connection = { socket, answering, isRefused: false };
       all.set(socket, connection);
       counts.opened();
       socket.on("close", () => {
         all.delete(socket);
         counts.closed();
       });
-      if (phase !== "serving") closeOnceIdle(connection);
+      if (overdueAt !== undefined) closeOnceIdle(connection);
     },
-    of: (socket) => all.get(socket) ?? { socket, answering: 0 },
+    of: (socket) => all.get(socket) ?? { socket, answering: 0, isRefused: false },
     answered(connection) {
       connection.answering = Math.max(0, connection.answering - 1);
-      if (phase !== "serving") closeOnceIdle(connection);
+      if (overdueAt !== undefined) closeOnceIdle(connection);
       return connection.answering === 0;
     },
     drain(graceMs, idleMs, onCut) {
-      phase = "draining";
+      overdueAt = performance.now() + graceMs;
       mostIdleMs = idleMs;
       for (const connection of all.values()) closeOnceIdle(connection);
       let timer = setTimeout(cutUnderWay, graceMs);
 
       function cutUnderWay(): void {
-        phase = "overdue";
-        for (const { socket, answering } of all.values()) if (answering > 0) socket.destroy();
+        for (const { socket, answering, isRefused } of all.values()) {
+          if (answering > 0 && !isRefused) socket.destroy();
+        }
         timer = setTimeout(() => afterReading(cutAll), Math.min(idleMs, lastCallMs));
       }
       function cutAll(): void {
-        // Where a refusal was written it is the last word, which a cut could overtake.
-        for (const { socket } of all.values()) if (socket.writable) socket.destroy();
+        for (const { socket, isRefused } of all.values()) if (!isRefused) socket.destroy();
         onCut();
       }
       return () => clearTimeout(timer);

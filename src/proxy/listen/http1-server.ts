@@ -139,9 +139,11 @@ function parserRefusal({ code, rawPacket }: ParserError): Refusal {
 }
 
 /** The last word on the connection, past node:http. */
-function refuse(socket: Socket, refusal: Refusal, { onRefused, proxyName }: Http1ServerOptions): void {
+function refuse(socket: Socket, refusal: Refusal, options: Http1ServerOptions): void {
+  const { connections, onRefused, proxyName } = options;
   // It is refused already, and what still comes is only read so that the refusal can be.
   if (!socket.writable) return;
+  connections.of(socket).isRefused = true;
   onRefused(refusal);
   const { body, fields } = renderRefusal(refusal, proxyName, undefined);
   fields.push("Date", new Date().toUTCString(), "Content-Length", `${body.length}`);
