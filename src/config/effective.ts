@@ -56,8 +56,11 @@ function walk(step: Step): EffectiveValue[] {
     return [...keys].flatMap((key) => inner(key, under[key], isMapping(read) ? read[key] : undefined));
   }
   if (Array.isArray(written) && written.some(isMapping)) {
-    const list: readonly unknown[] = Array.isArray(read) ? read : [];
-    return written.flatMap((item: unknown, index) => inner(index, item, list[index]));
+    // A list may stand for a mapping that has it under `keys`.
+    const { keys = read, ...rest } = isMapping(read) ? read : {};
+    const list: readonly unknown[] = Array.isArray(keys) ? keys : [];
+    const shared = Object.entries(rest).flatMap(([key, value]) => inner(key, undefined, value));
+    return [...written.flatMap((item: unknown, index) => inner(index, item, list[index])), ...shared];
   }
   if (written === undefined) {
     const value = defaultText(read, schema, path);
@@ -95,7 +98,7 @@ function defaultText(read: unknown, schema: unknown, path: Path): string | undef
   if (path.some((part) => secretKeys.has(part))) return masked;
   if (typeof read === "string") return read;
   if (typeof read === "number" && takesText(schema)) {
-    return path.at(-1) === "body" ? sizeText(read) : durationText(read);
+    return path.at(-1) === "body" || path.at(-1) === "learnBody" ? sizeText(read) : durationText(read);
   }
   return JSON.stringify(read);
 }
@@ -111,7 +114,11 @@ const looseSchema = z.looseObject({
 function schemaUnder(schema: unknown, key: string | number): unknown {
   const found = looseSchema.safeParse(schema).data;
   if (found === undefined) return undefined;
-  if (typeof key === "number") return found.items;
+  if (typeof key === "number") {
+    return (
+      found.items ?? found.anyOf?.map((each) => schemaUnder(each, key)).find((each) => each !== undefined)
+    );
+  }
   const own = found.properties?.[key] ?? found.additionalProperties;
   return own ?? found.anyOf?.map((each) => schemaUnder(each, key)).find((each) => each !== undefined);
 }

@@ -4,20 +4,14 @@
  * An unknown key is an error everywhere. What one value says about another is checked in checks/.
  */
 import * as z from "zod";
+import { block } from "./block.ts";
+import { cutover, force, journey, owner, pattern, route } from "./cutover-schema.ts";
 import * as value from "./single-values.ts";
 
 /** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */
 export const unsupported = {
   cutover: ["guard", "plan", "deadline", "shadow", "ledger"],
 } as const;
-
-/** A mapping of exactly these keys. */
-function block<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const keys = Object.keys(shape).join(", ");
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === "unrecognized_keys" ? `expected one of ${keys}` : undefined),
-  });
-}
 
 const address = (port: number) => ({
   host: z.string().min(1).default("127.0.0.1"),
@@ -95,86 +89,6 @@ const upstream = block({
     interval: value.wait.default(5000),
     timeout: value.wait.default(2000),
   }).optional(),
-});
-
-const route = block({
-  name: value.name,
-  path: value.path,
-  /** Without it, every method. */
-  methods: z.array(value.method).min(1).optional(),
-  journey: z.enum(["start", "end"]).optional(),
-  payment: z.boolean().default(false),
-  /** Whether answers tell of orders made; without it, where journeys start or end and on payments. */
-  learns: z.boolean().optional(),
-  /** Spellings of the path that every server reads as it: `match` takes them for it, `refuse` answers 400. */
-  match: block({
-    /** `/checkout/` for `/checkout` */
-    trailingSlash: z.enum(["match", "refuse"]).default("match"),
-    /** `/checkout;v=1` for `/checkout` */
-    params: z.enum(["match", "refuse"]).default("match"),
-  }).prefault({}),
-  /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
-  unknown: z.enum(["bucket", "retry"]).default("bucket"),
-});
-
-const journey = block({
-  cookie: value.cookieName.default("cutover_journey"),
-  ttl: value.lifetime.default(30 * 60_000),
-  maxTtl: value.lifetime.default(4 * 3_600_000),
-  /** `none`: the cookie comes along with requests from other sites, as a payment provider's page sends them. */
-  sameSite: z.enum(["lax", "none"]).default("lax"),
-  /** Without it the cookie is for the very host that it came from. */
-  domain: value.hostName.optional(),
-  /** `auto`: Secure where the client speaks TLS, to this proxy or by the word of a trusted one. */
-  secure: z.enum(["auto", "always"]).default("auto"),
-  /** The first signs, all verify. None but empty ones: generated once and shared through the store. */
-  secret: z
-    .union([z.string(), z.array(z.string()).min(1)], { error: "expected a secret or a list of secrets" })
-    .transform((secret) => [secret].flat().filter((text) => text !== ""))
-    .prefault(""),
-});
-
-const pattern = block({
-  pattern: value.expression,
-  side: z.enum(["legacy", "new"]),
-});
-
-const owner = block({
-  key: z
-    .union([value.source, z.array(value.source).min(1)], { error: "expected a source or a list of sources" })
-    .transform((key) => (Array.isArray(key) ? key : [key])),
-  learn: z.array(value.source).min(1).optional(),
-  ttl: value.lifetime.default(180 * 86_400_000),
-  /** Forms of keys that tell their side: such a key needs no record. The first that matches counts. */
-  patterns: z.array(pattern).default([]),
-});
-
-const force = block({
-  header: value.headerName,
-  secrets: z.array(value.sha256).min(1),
-});
-
-/** Four eyes. */
-const approval = block({
-  /** A raise by more points waits for another person. */
-  over: value.points,
-  /** How long. */
-  ttl: value.wait.default(30 * 60_000),
-});
-
-const cutover = block({
-  legacy: z.string(),
-  new: z.string(),
-  shopper: z.array(value.source).min(1),
-  salt: z.string().min(1).optional(),
-  routes: z.array(route).min(1),
-  journey: journey.optional(),
-  owners: z.array(owner).default([]),
-  force: force.optional(),
-  approval: approval.optional(),
-  onStale: z.enum(["hold", "legacy"]).default("hold"),
-  /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
-  fallback: z.boolean().default(false),
 });
 
 const token = block({

@@ -234,7 +234,7 @@ function compileRoute(
 
 function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {
   const patterns = routes.map(({ path }) => path);
-  return owners.map(({ key, learn, ttl, patterns: forms }) => {
+  return owners.keys.map(({ key, learn, ttl, patterns: forms }) => {
     const params = new Set(key.flatMap(({ kind, name }) => (kind === "param" ? name : [])));
     return { key, learn, places: compilePlaces(patterns, params), ttlMs: ttl, patterns: forms };
   });
@@ -282,6 +282,6 @@ export function countsOrders({ owners, routes }: CutoverConfig): boolean {
   const ending = routes.filter(finishesOrders);
   const isNamed = (name: string) =>
     ending.some(({ path }) => path.segments.some((one) => one.kind === "param" && one.name === name));
-  const keys = owners.flatMap(({ key, learn }) => (learn === undefined ? [] : key));
+  const keys = owners.keys.flatMap(({ key, learn }) => (learn === undefined ? [] : key));
   return ending.length > 0 && keys.some((key) => key.kind !== "param" || isNamed(key.name));
 }

@@ -130,7 +130,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     new: textOf(valueAt(root, ["new"])),
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"])),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
-    owners: listAt(root, "owners").map((owner, index) => ownerDraft([...at, "owners", index], owner)),
+    owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
@@ -153,6 +153,12 @@ function routeDraft(at: Path, root: unknown): RouteDraft {
     learns: learns ?? (payment || journey !== undefined),
     unknown: read(shape.unknown, valueAt(root, ["unknown"])),
   };
+}
+
+/** A list is the keys alone. */
+function ownerDrafts(at: Path, root: unknown): OwnerDraft[] {
+  if (isMapping(root)) return ownerDrafts([...at, "keys"], root.keys);
+  return Array.isArray(root) ? root.map((owner, index) => ownerDraft([...at, index], owner)) : [];
 }
 
 function ownerDraft(at: Path, root: unknown): OwnerDraft {

@@ -3,6 +3,7 @@
  * Every problem is given at once, each with its line and column; nothing is thrown for what is in a file.
  */
 import { createReadStream } from "node:fs";
+import type { z } from "zod";
 import { codeOf } from "../../base/errors.ts";
 import { type CertificateFindings, certificateFindings } from "../checks/certificates.ts";
 import { findingsBetween, warningsBetween } from "../checks/checks.ts";
@@ -107,9 +108,7 @@ function parse({ value, root }: ReadDocument) {
   const parsed = configSchema.safeParse(value, { error: sentenceOf });
   if (parsed.success) return { parsed, value };
   let respelled = value;
-  for (const issue of parsed.error.issues) {
-    if (!misreadCodes.has(issue.code)) continue;
-    const path = issue.path.filter((part) => typeof part !== "symbol");
+  for (const path of misreadPaths(parsed.error.issues)) {
     const text = valueAt(value, path);
     if (typeof text !== "string" || !placeAt(root, path).place.filled) continue;
     const literal = literalOf(text);
@@ -117,6 +116,16 @@ function parse({ value, root }: ReadDocument) {
   }
   const again = configSchema.safeParse(respelled, { error: sentenceOf });
   return { parsed: again, value: respelled };
+}
+
+/** Where something of another kind was expected, in the alternatives of a union too. */
+function misreadPaths(issues: readonly z.core.$ZodIssue[], at: Path = []): Path[] {
+  return issues.flatMap((issue) => {
+    const path = [...at, ...issue.path.filter((part) => typeof part !== "symbol")];
+    const inside =
+      issue.code === "invalid_union" ? issue.errors.flatMap((each) => misreadPaths(each, path)) : [];
+    return misreadCodes.has(issue.code) ? [path, ...inside] : [];
+  });
 }
 
 /** The deepest place the path leads to. */

@@ -67,3 +67,24 @@ test("what is written as a default reads back as the same", () => {
   const written = linesOf(`${least}${again.join("\n")}\n`);
   for (const line of again) expect(written.join("\n")).toContain(line.replace(": ", " = "));
 });
+
+test("the explanation tells owners as they are written, as a list or as a mapping", () => {
+  const keys = '[{ key: "header:x" }]';
+  expect(linesOf(`${text}    owners: ${keys}\n`)).toEqual(
+    expect.arrayContaining([
+      "cutovers.checkout.owners[0].key = header:x (17:21)",
+      "cutovers.checkout.owners[0].ttl = 180d (default)",
+      "cutovers.checkout.owners.budget = 6000 (default)",
+    ]),
+  );
+  const mapping = `{ budget: 5, store: "redis://ops:hunter6@r:1", keys: ${keys} }`;
+  const lines = linesOf(`${text}    owners: ${mapping}\n`);
+  expect(lines.join("\n")).not.toContain("hunter");
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      "cutovers.checkout.owners.budget = 5 (17:23)",
+      "cutovers.checkout.owners.keys[0].ttl = 180d (default)",
+      "cutovers.checkout.owners.learnBody = 1MiB (default)",
+    ]),
+  );
+});

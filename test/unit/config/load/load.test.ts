@@ -35,7 +35,7 @@ describe("loadConfig", () => {
       maxTtl: 14_400_000,
       secret: [],
     });
-    expect(checkout?.owners.map(({ key, ttl }) => [key.map(({ text }) => text), ttl])).toEqual([
+    expect(checkout?.owners.keys.map(({ key, ttl }) => [key.map(({ text }) => text), ttl])).toEqual([
       [["header:idempotency-key"], 86_400_000],
       [["param:orderId", "json:/order_id"], 15_552_000_000],
     ]);
@@ -141,13 +141,50 @@ describe("the file as a whole", () => {
 });
 
 describe("owners and journeys", () => {
+  const routes = "routes: [{ name: a, path: /a }]";
+
+  test("owners are a list of keys, or a mapping of what they share and the list", () => {
+    const owners = (given: string) => configOf(withCutover(routes, `owners: ${given}`)).cutovers.shop?.owners;
+    const plain = { budget: 6000, learnBody: 1_048_576 };
+    const [key] = owners('[{ key: "header:x" }]')?.keys ?? [];
+    expect(owners("[]")).toEqual({ ...plain, keys: [] });
+    expect(owners('[{ key: "header:x" }]')).toEqual({ ...plain, keys: [key] });
+    expect(owners('{ keys: [{ key: "header:x" }] }')).toEqual({ ...plain, keys: [key] });
+    expect(
+      owners('{ budget: off, learnBody: 64KiB, store: "redis://r:1", keys: [{ key: "header:x" }] }'),
+    ).toEqual({
+      budget: undefined,
+      learnBody: 65_536,
+      store: "redis://r:1",
+      keys: [key],
+    });
+  });
+
+  test.each([
+    ["{ budget: 0 }", "owners.budget: expected a number of at least 1"],
+    ["{ budget: 10, key: [] }", "owners.key: unknown key"],
+    ['{ store: "http://r" }', "owners.store: expected memory:"],
+    ["{ keys: [{ key: nothing }] }", "owners.keys[0].key"],
+    ["[{ key: nothing }]", "owners[0].key"],
+    ["7", "owners: expected a list of keys, or a mapping of budget, learnBody, store and keys"],
+    ['{ keys: [{ key: "param:no" }] }', "owners.keys[0].key: expected a parameter that a route"],
+  ])("what is wrong inside owners is said where it stands: %s", (given, problem) => {
+    expect(problemsOf(withCutover(routes, `owners: ${given}`)).join("\n")).toContain(`shop.${problem}`);
+  });
+
+  test("a number inside either form may come from the environment", () => {
+    const text = withCutover(routes, `owners: { budget: "\${BUDGET}", keys: [{ key: "header:x" }] }`);
+    const read = readConfig(Buffer.from(text), "c.yaml", { BUDGET: "12" });
+    expect(read.ok && read.config.cutovers.shop?.owners.budget).toBe(12);
+  });
+
   test("a pattern is an expression and a side", () => {
     const text = withCutover(
       "routes: [{ name: a, path: /a, unknown: retry }]",
       'owners: [{ key: "header:x", patterns: [{ pattern: "^SS-", side: legacy }] }]',
     );
     const { routes, owners } = configOf(text).cutovers.shop ?? {};
-    expect(owners?.[0]?.patterns).toEqual([{ pattern: /^SS-/u, side: "legacy" }]);
+    expect(owners?.keys[0]?.patterns).toEqual([{ pattern: /^SS-/u, side: "legacy" }]);
     expect(routes?.[0]?.unknown).toBe("retry");
   });
 

@@ -1,0 +1,109 @@
+/** The shape of a cutover in the configuration, part by part (schema.ts). */
+import * as z from "zod";
+import { block } from "./block.ts";
+import * as value from "./single-values.ts";
+
+export const route = block({
+  name: value.name,
+  path: value.path,
+  /** Without it, every method. */
+  methods: z.array(value.method).min(1).optional(),
+  journey: z.enum(["start", "end"]).optional(),
+  payment: z.boolean().default(false),
+  /** Whether answers tell of orders made; without it, where journeys start or end and on payments. */
+  learns: z.boolean().optional(),
+  /** Spellings of the path that every server reads as it: `match` takes them for it, `refuse` answers 400. */
+  match: block({
+    /** `/checkout/` for `/checkout` */
+    trailingSlash: z.enum(["match", "refuse"]).default("match"),
+    /** `/checkout;v=1` for `/checkout` */
+    params: z.enum(["match", "refuse"]).default("match"),
+  }).prefault({}),
+  /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
+  unknown: z.enum(["bucket", "retry"]).default("bucket"),
+});
+
+export const journey = block({
+  cookie: value.cookieName.default("cutover_journey"),
+  ttl: value.lifetime.default(30 * 60_000),
+  maxTtl: value.lifetime.default(4 * 3_600_000),
+  /** `none`: the cookie comes along with requests from other sites, as a payment provider's page sends them. */
+  sameSite: z.enum(["lax", "none"]).default("lax"),
+  /** Without it the cookie is for the very host that it came from. */
+  domain: value.hostName.optional(),
+  /** `auto`: Secure where the client speaks TLS, to this proxy or by the word of a trusted one. */
+  secure: z.enum(["auto", "always"]).default("auto"),
+  /** The first signs, all verify. None but empty ones: generated once and shared through the store. */
+  secret: z
+    .union([z.string(), z.array(z.string()).min(1)], { error: "expected a secret or a list of secrets" })
+    .transform((secret) => [secret].flat().filter((text) => text !== ""))
+    .prefault(""),
+});
+
+export const pattern = block({
+  pattern: value.expression,
+  side: z.enum(["legacy", "new"]),
+});
+
+export const owner = block({
+  key: z
+    .union([value.source, z.array(value.source).min(1)], { error: "expected a source or a list of sources" })
+    .transform((key) => (Array.isArray(key) ? key : [key])),
+  learn: z.array(value.source).min(1).optional(),
+  ttl: value.lifetime.default(180 * 86_400_000),
+  /** Forms of keys that tell their side: such a key needs no record. The first that matches counts. */
+  patterns: z.array(pattern).default([]),
+});
+
+/** Claims that one client address may make in a minute. */
+const budget = z
+  .union([z.int().min(1).max(100_000_000), z.literal("off"), z.literal(false)], {
+    error: "expected a number of at least 1, or off",
+  })
+  .transform((given) => (typeof given === "number" ? given : undefined));
+
+/** What all owners of a cutover share, and their keys. */
+const ownersBlock = block({
+  budget: budget.prefault(6000),
+  /** Bytes of an answer's body in which keys are looked for. */
+  learnBody: value.size.default(1024 ** 2),
+  /** Where owners and pins are kept, in place of the store of states. */
+  store: value.store.optional(),
+  keys: z.array(owner).default([]),
+});
+
+/** A list is the keys alone. */
+const owners = z
+  .union([z.array(owner), ownersBlock], {
+    error: "expected a list of keys, or a mapping of budget, learnBody, store and keys",
+  })
+  .transform((given) => (Array.isArray(given) ? { ...ownersBlock.parse({}), keys: given } : given))
+  .prefault([]);
+
+export const force = block({
+  header: value.headerName,
+  secrets: z.array(value.sha256).min(1),
+});
+
+/** Four eyes. */
+const approval = block({
+  /** A raise by more points waits for another person. */
+  over: value.points,
+  /** How long. */
+  ttl: value.wait.default(30 * 60_000),
+});
+
+export const cutover = block({
+  legacy: z.string(),
+  new: z.string(),
+  shopper: z.array(value.source).min(1),
+  salt: z.string().min(1).optional(),
+  routes: z.array(route).min(1),
+  journey: journey.optional(),
+  owners,
+  force: force.optional(),
+  approval: approval.optional(),
+  onStale: z.enum(["hold", "legacy"]).default("hold"),
+  /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
+  fallback: z.boolean().default(false),
+});
