@@ -95,7 +95,8 @@ async function act(
   if (shopper === undefined) return;
   switch (kind) {
     case "visit":
-      return fleet.visit(shopper, at);
+      await fleet.visit(shopper, at);
+      return;
     case "start":
       return fleet.start(shopper, at, undefined);
     case "retry":
@@ -146,4 +147,25 @@ test("a callback is refused rather than guessed at where its order was made in a
   await fleet.toggleStore();
   await fleet.callBack(shopper, 1, 0);
   expect(fleet.refused.count).toBe(1);
+});
+
+test("a hard rollback frees nobody from what an instance remembers of a start in an outage", async () => {
+  const fleet = createCheckoutFleet(2, 2);
+  const app = fleet.people[1];
+  if (app === undefined) throw new Error("nobody");
+  fleet.change(set(100_000));
+  fleet.sync(0);
+  fleet.sync(1);
+  await fleet.start(app, 1, undefined);
+  fleet.change(set(0));
+  await fleet.toggleStore();
+  await fleet.start(app, 0, undefined);
+  await fleet.toggleStore();
+  fleet.change({ action: "rollback_hard" });
+  fleet.change({ action: "resume" });
+  fleet.change(set(100_000));
+  fleet.sync(0);
+  expect(await fleet.visit(app, 0)).toBe("legacy");
+  fleet.pass(31_000);
+  expect(await fleet.visit(app, 0)).toBe("new");
 });

@@ -22,6 +22,8 @@ const graceMs = 60_000;
 
 interface Journey {
   side: Side;
+  /** A start in an outage may have begun another one, known to its instance alone: that may be on either side. */
+  mayBeOther?: boolean;
   readonly epoch: number;
   /** Until then it certainly goes on, and from `maybeUntil` on it certainly does not. */
   sureUntil: number;
@@ -187,7 +189,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       return isTold ? "free" : "unsure";
     }
     if (shopper.kind === "app" && !up) return "unsure";
-    if (journey.side === "new" && journey.epoch < applied.pinEpoch) return "free";
+    if (journey.side === "new" && journey.epoch < applied.pinEpoch)
+      return journey.mayBeOther ? "unsure" : "free";
     if (time.ms < (journey.sureFrom ?? 0)) return "unsure";
     return time.ms < journey.sureUntil ? "pinned" : "unsure";
   }
@@ -232,12 +235,13 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     }
   }
 
-  async function visit(shopper: Shopper, pick: number): Promise<void> {
+  async function visit(shopper: Shopper, pick: number): Promise<Side> {
     const instance = instanceFor(shopper, pick);
     const told = await (await send(instance, "GET", "/cart/1", fieldsOf(shopper)))();
     if (told === undefined) return fail("a visit was refused");
     judge(shopper, instance, told.side);
     takeCookie(shopper, instance, told, false);
+    return told.side;
   }
 
   /** A client that names its request as an order that is about to be made, perhaps somebody else's. */
@@ -286,7 +290,10 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       const sureFrom = journey?.ended === undefined ? 0 : time.ms + graceMs / 2;
       shopper.journey = { side, epoch, sureFrom, sureUntil, maybeUntil: until };
     } else if (journey !== undefined) {
-      if (phase === "unsure") journey.sureUntil = 0;
+      if (phase === "unsure") {
+        journey.sureUntil = 0;
+        journey.mayBeOther = true;
+      }
       journey.maybeUntil = until;
     }
   }
