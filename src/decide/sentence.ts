@@ -35,7 +35,7 @@ const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => strin
   rolled_back: () => "the cutover is rolled back: new journeys start on legacy",
   forced: () => "an authorised override says so",
   anonymous: () => "the request names no shopper",
-  stale: () => "the store has been out of reach for too long, and the cutover then says legacy",
+  stale: () => "the store has not been read and written for too long, and the cutover then says legacy",
   fallback: () => "the new side cannot be connected to",
 };
 
@@ -43,7 +43,7 @@ const keys: Readonly<Record<Owning, string>> = {
   pattern: "",
   record: "",
   nobody: "; nobody owns the key",
-  unknown: "; who owns the key can not be told while the store is out of reach",
+  unknown: "; who owns the key can not be told while the store does not say",
 };
 
 function bucketReason({ bucket, percentThousandths, side }: Told): string {

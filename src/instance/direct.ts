@@ -32,7 +32,11 @@ export async function writeDirectly(write: DirectWrite): Promise<DirectAnswer> {
     return await attempt(store, write, begunMs);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
-    return { kind: "out_of_reach", why: trouble.code() ?? error.message };
+    return {
+      kind: "out_of_reach",
+      why: error.word ?? trouble.code() ?? error.message,
+      answers: error.word !== undefined,
+    };
   } finally {
     await store.close();
   }

@@ -108,6 +108,14 @@ export function valuesOf(replies: readonly RedisReply[]): readonly unknown[] {
   });
 }
 
+/** What stands for no answer; a server that has answered and lets nobody in is heard, in its own word. */
+export function unavailable(client: Pick<RedisClient, "refusal">, otherwise: string): StoreUnavailable {
+  const word = client.refusal();
+  return word === undefined
+    ? new StoreUnavailable(otherwise)
+    : new StoreUnavailable(`Redis answered ${word}`, { word });
+}
+
 export function createCaller(client: RedisClient): Caller {
   async function tried(
     calls: () => readonly (Call | RedisCommand)[],
@@ -120,8 +128,8 @@ export function createCaller(client: RedisClient): Caller {
       if (sent.kind === "answered") return inTime(sending, valuesOf(sent.replies));
       if (sent.kind === "unknown") onUnanswered();
       if (client.isClosed()) throw new StoreUnavailable("the store is closed");
-      if (client.isAway()) throw new StoreUnavailable("Redis is out of reach");
-      if (monotonicMs() + pauseMs >= giveUpAtMs) throw new StoreUnavailable("Redis did not answer in time");
+      if (client.isAway()) throw unavailable(client, "Redis is out of reach");
+      if (monotonicMs() + pauseMs >= giveUpAtMs) throw unavailable(client, "Redis did not answer in time");
       await sleep(pauseMs);
     }
   }

@@ -7,15 +7,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Log } from "../base/log.ts";
-import {
-  end,
-  openConnection,
-  type RedisCommand,
-  type RedisConnection,
-  type Results,
-  replyCodeOf,
-} from "./connection.ts";
+import { end, openConnection, type RedisCommand, type RedisConnection, type Results } from "./connection.ts";
 import { parseRedisUrl } from "./url.ts";
+import { replyCodeOf } from "./words.ts";
 
 /** An answer; an error reply by its code, e.g. `NOSCRIPT`. */
 export type RedisReply =
@@ -46,6 +40,8 @@ export interface RedisClient {
   /** Whether there has been no connection for a second: `send` then fails at once. */
   isAway(): boolean;
   isClosed(): boolean;
+  /** The word of a server that answers and lets this client not in: WRONGPASS, NOAUTH; `undefined`: there is none. */
+  refusal(): string | undefined;
   /** When the connection for commands was last ready again after a failure (of `monotonicMs`); -Infinity: never. */
   backSinceMs(): number;
   close(): Promise<void>;
@@ -104,6 +100,7 @@ export function createRedisClient(url: string, log?: Log): RedisClient {
     isReady: presence.isReady,
     isAway: presence.isAway,
     isClosed: presence.isClosed,
+    refusal: connection.refusal,
     backSinceMs: presence.backSinceMs,
 
     async close(): Promise<void> {

@@ -12,6 +12,7 @@ import { Socket } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Log } from "../base/log.ts";
 import type { Endpoint, RedisUrl } from "./url.ts";
+import { createComplaints, createReplicaWatch } from "./words.ts";
 
 export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
 export type Results = readonly (readonly [error: Error | null, result: unknown])[];
@@ -22,6 +23,8 @@ export interface RedisConnection {
   /** Resolves when a server of the wanted role has answered, be it with an error. Else rejects. */
   prove(): Promise<void>;
   isOpen(): boolean;
+  /** The word of a server that has answered last and lets nobody in: WRONGPASS; `undefined`: there is none. */
+  refusal(): string | undefined;
   /** Connected, as far as the socket tells. */
   onOpen(listener: () => void): void;
   onClosed(listener: () => void): void;
@@ -79,8 +82,6 @@ function common({ user, password }: RedisUrl, role: "commands" | "subscriber") {
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
-    // After a failover the old primary answers as a replica; a script of Redis 6 says so within its own error.
-    reconnectOnError: (error) => /\bREADONLY\b/.test(error.message),
   } satisfies RedisOptions;
 }
 
@@ -88,6 +89,7 @@ function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls,
   const open = (role: "commands" | "subscriber") => {
     const options = {
       ...common(url, role),
+      reconnectOnError: createReplicaWatch(() => complaints.refused("READONLY")),
       ...(tls === undefined ? {} : { tls }),
       enableOfflineQueue: false,
       retryStrategy: retryMs,
@@ -106,9 +108,11 @@ function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls,
             failoverDetector: role === "commands",
           }),
     } satisfies RedisOptions;
-    return reporting(new Redis(options), role, log);
+    const opened = new Redis(options);
+    const complaints = createComplaints(opened, role, log);
+    return { opened, complaints };
   };
-  const redis = open("commands");
+  const { opened: redis, complaints } = open("commands");
   let isEnding = false;
   // ioredis gives up for good when the Sentinels tell of a failover while it is asking them for the primary.
   redis.on("end", () => {
@@ -125,14 +129,19 @@ function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls,
     },
     prove: async () => {
       const answer = await replyOf(url.kind === "sentinel" ? redis.call("ROLE") : redis.call("PING"));
-      if (Array.isArray(answer) && answer[0] !== "master") throw new Error("not a primary");
+      if (Array.isArray(answer) && answer[0] !== "master") {
+        complaints.refused("READONLY");
+        throw new Error("not a primary");
+      }
+      complaints.letIn();
     },
     isOpen: () => redis.status === "ready",
+    refusal: complaints.refusal,
     onOpen: (listener) => redis.on("ready", listener),
     onClosed: (listener) => redis.on("close", listener),
     onMended: () => undefined,
     renew: () => redis.disconnect(true),
-    subscriber: () => open("subscriber"),
+    subscriber: () => open("subscriber").opened,
     isFromServer: (subscriber) => {
       const server = serverOf(redis);
       return redis.status === "ready" && server !== undefined && server === serverOf(subscriber);
@@ -144,11 +153,15 @@ function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls,
   };
 }
 
-function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): Cluster {
+function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls): Cluster {
   const cluster = new Cluster([...url.nodes], {
     enableOfflineQueue: false,
     enableReadyCheck: false,
-    redisOptions: { ...common(url, "commands"), ...(tls === undefined ? {} : { tls }) },
+    redisOptions: {
+      ...common(url, "commands"),
+      ...(tls === undefined ? {} : { tls }),
+      reconnectOnError: createReplicaWatch(() => undefined),
+    },
     clusterRetryStrategy: retryMs,
     slotsRefreshInterval: 5000,
     slotsRefreshTimeout: silenceMs,
@@ -159,7 +172,6 @@ function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): 
     // Names stay names: a certificate is held against them.
     dnsLookup: (host, done) => done(null, host),
   });
-  reporting(cluster, "commands", log);
   // ioredis connects to a node at the first command for it and refuses the next ones until then.
   cluster.on("+node", (node: Redis) => {
     if (node.options.readOnly !== true) void replyOf(node.call("PING")).catch(() => undefined);
@@ -168,7 +180,8 @@ function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): 
 }
 
 function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): RedisConnection {
-  const cluster = openCluster(url, tls, log);
+  const cluster = openCluster(url, tls);
+  const complaints = createComplaints(cluster, "commands", log);
   let isBroken = false;
   let mended = () => {};
   let refreshedMs = Number.NEGATIVE_INFINITY;
@@ -201,8 +214,10 @@ function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: 
     },
     prove: async () => {
       await Promise.any(cluster.nodes("master").map((node) => replyOf(node.call("PING"))));
+      complaints.letIn();
     },
     isOpen: () => cluster.status === "ready",
+    refusal: complaints.refusal,
     onOpen: (listener) => cluster.on("ready", listener),
     onClosed: (listener) => cluster.on("close", listener),
     onMended(listener) {
@@ -220,7 +235,9 @@ function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: 
         // It ends with its node; the next one goes to whichever is there then.
         retryStrategy: () => null,
       } satisfies RedisOptions;
-      return reporting(new Redis(options), "subscriber", log);
+      const opened = new Redis(options);
+      createComplaints(opened, "subscriber", log);
+      return opened;
     },
     isFromServer: () => false,
     end: () => end(cluster),
@@ -255,23 +272,6 @@ function isCurrent(error: Error): boolean {
   return error.name === "ReplyError" && !/^(?:CLUSTERDOWN|READONLY|MASTERDOWN)/.test(error.message);
 }
 
-function reporting<T extends Redis | Cluster>(redis: T, role: string, log: Log | undefined): T {
-  let reported = "";
-  redis.on("error", (error: Error) => {
-    const code = replyCodeOf(
-      "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error,
-    );
-    if (code === reported) return;
-    reported = code;
-    log?.warn({ store: "redis", connection: role, code }, "no connection to the store");
-  });
-  redis.on("ready", () => {
-    if (reported !== "") log?.info({ store: "redis", connection: role }, "connected to the store again");
-    reported = "";
-  });
-  return redis;
-}
-
 /** Ends the connection for good. */
 export function end(redis: Redis | Cluster): Promise<void> {
   return new Promise((resolve) => {
@@ -283,15 +283,4 @@ export function end(redis: Redis | Cluster): Promise<void> {
     });
     redis.disconnect();
   });
-}
-
-/** The error in one word: a Redis error's first, or Node's code. Its text may quote arguments or addresses. */
-export function replyCodeOf(error: Error): string {
-  if ("code" in error && typeof error.code === "string") return error.code;
-  if (/^(?:Socket timeout|Command timed out)/.test(error.message)) return "ETIMEDOUT";
-  if (error.message.startsWith("All sentinels are unreachable")) return "NOSENTINEL";
-  // Of a script Redis 6 says it within an error of its own.
-  const [, within] = /^ERR .*?-(OOM|MISCONF|NOREPLICAS|READONLY)\b/s.exec(error.message) ?? [];
-  const [word = ""] = [within ?? error.message.split(" ", 1)[0]];
-  return /^[A-Z]{2,20}$/.test(word) ? word : "ERROR";
 }

@@ -229,6 +229,15 @@ function instanceFamilies({ contact, version, logLinesDropped }: MetricsOptions)
       const { up, word } = contact();
       return up && word === undefined ? 1 : 0;
     }),
+    {
+      name: "cutover_store_refusal",
+      type: "gauge",
+      help: "1 while the store answers and refuses; the label is its own word. Absent while it does not.",
+      samples() {
+        const { word } = contact();
+        return word === undefined ? [] : [`cutover_store_refusal{${labelPairs({ word })}} 1`];
+      },
+    },
     single(
       "gauge",
       "cutover_store_staleness_seconds",

@@ -105,7 +105,7 @@ test("a missing or wrong password is unavailable and said in the log, without th
     const log = createRecordedLog();
     const store = given.storeAt(url, log);
     expect(await msToUnavailable(store.load(["checkout"], noneKnown))).toBeLessThan(2000);
-    expect(log.about("no connection").map((line) => line.fields.code)).toEqual([code]);
+    expect(log.about("refuses the connection").map((line) => line.fields.code)).toEqual([code]);
     expect(JSON.stringify(log.lines)).not.toContain("abracadabra");
   }
   const store = given.storeAt(`redis://:sesame@127.0.0.1:${redis.port}`);

@@ -89,7 +89,10 @@ describe("--direct", () => {
     expect(told).toMatchObject({ code: 0, stderr: "" });
     const wrong = { ...env, CUTOVER_STORE_PASSWORD: `${password}x` };
     const refused = await runDirect(["rollback", "checkout", "--direct"], wrong);
-    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining("WRONGPASS") });
+    expect(refused).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("the store answers WRONGPASS"),
+    });
     for (const { stdout, stderr } of [told, refused]) expect(stdout + stderr).not.toContain("s3cret");
     const noUrl = await runDirect(["rollback", "checkout", "--direct", `http://x:${password}@h`]);
     expect(noUrl).toMatchObject({ code: 2, stderr: expect.not.stringContaining("s3cret") });

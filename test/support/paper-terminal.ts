@@ -78,7 +78,7 @@ export const nothingRuns: Engine = {
   check: async () => ({ ok: true, warnings: [] }),
   examine: async () => [],
   serve: async () => ({ ok: false, problems: [] }),
-  direct: async () => ({ kind: "out_of_reach", why: "nothing runs" }),
+  direct: async () => ({ kind: "out_of_reach", why: "nothing runs", answers: false }),
   demo: async () => ({ ok: false, problems: [] }),
 };
 

@@ -54,7 +54,10 @@ export const identity = z
     instance: z.string(),
     version: z.string().meta({ description: "Of the program" }),
     serverTime: z.string().meta({ description: "RFC 3339, the instance's clock" }),
-    storeTime: z.string().nullable().meta({ description: "RFC 3339, the store's clock; null: out of reach" }),
+    storeTime: z
+      .string()
+      .nullable()
+      .meta({ description: "RFC 3339, the store's clock; null: it does not tell" }),
     storeMs: z.number().nullable().meta({ description: "How long the store took to answer" }),
   })
   .meta({

@@ -85,7 +85,7 @@ export const writeAnswer = z
       ms: z.number().meta({ description: "Milliseconds from the request's arrival to this answer" }),
       scope: z.enum(scopes).meta({
         description:
-          "`local`: the store is out of reach, and this instance alone does as it was told; reconciled when the store is back",
+          "`local`: the store does not take it, and this instance alone does as it was told; reconciled when the store is back",
       }),
       complete: z.boolean().meta({
         description:
@@ -253,4 +253,5 @@ export type DirectAnswer =
     }
   /** Neither the store nor an instance has a cutover of that name. */
   | { readonly kind: "unknown_name"; readonly known: readonly string[] }
-  | { readonly kind: "out_of_reach"; readonly why: string };
+  /** `why`: the store's own word where it `answers`, and refuses. */
+  | { readonly kind: "out_of_reach"; readonly why: string; readonly answers: boolean };

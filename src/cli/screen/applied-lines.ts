@@ -6,10 +6,10 @@ import { printable, shellWord } from "./text.ts";
 /** The end of the answer's first line. */
 export function whereLine({ applied }: WriteAnswer): string {
   if (applied.scope === "local" && applied.instances === 0) {
-    return `on this one instance alone, not by all of its workers after ${Math.round(applied.ms)} ms: the store is out of reach`;
+    return `on this one instance alone, not by all of its workers after ${Math.round(applied.ms)} ms: the store does not take it`;
   }
   if (applied.scope === "local") {
-    return `on this one instance alone in ${Math.round(applied.ms)} ms: the store is out of reach`;
+    return `on this one instance alone in ${Math.round(applied.ms)} ms: the store does not take it`;
   }
   if (applied.of === 0) return "no instance is live to apply it";
   return `applied on ${ofInstances(applied.instances, applied.of)} in ${Math.round(applied.ms)} ms`;
@@ -41,8 +41,8 @@ export function shortfall({ version, applied }: WriteAnswer): string | undefined
   const { scope, complete, instances, of, lagging, ms } = applied;
   if (complete) return undefined;
   if (scope === "local" && instances === 0)
-    return "the store is out of reach, and not all workers of this one instance do as they were told yet";
-  if (scope === "local") return "the store is out of reach: only this one instance does as it was told";
+    return "the store does not take it, and not all workers of this one instance do as they were told yet";
+  if (scope === "local") return "the store does not take it: only this one instance does as it was told";
   const stands = `version ${version} stands in the store, but`;
   if (instances < of) {
     return `${stands} ${plural(of - instances, "instance")} of ${of} had not applied it after ${Math.round(ms)} ms`;

@@ -8,9 +8,8 @@
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/pin.ts)
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
  */
-import { StoreUnavailable } from "../../base/errors.ts";
 import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
-import { type Call, createCaller, readScript, sendCalls, valuesOf } from "../../redis/calls.ts";
+import { type Call, createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
 import type { RedisCommand } from "../../redis/connection.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
@@ -55,10 +54,10 @@ function asking(client: RedisClient, deadlineMs: number): Ask {
   let isFailing = false;
   return async (...calls) => {
     // Once a call has waited in vain for a connection, the next do not: an outage costs one deadline, not one each.
-    if (isFailing && !client.isReady()) throw new StoreUnavailable("Redis is out of reach");
+    if (isFailing && !client.isReady()) throw unavailable(client, "Redis is out of reach");
     const sent = await sendCalls(client, calls, monotonicMs() + deadlineMs);
     isFailing = sent.kind !== "answered";
-    if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
+    if (sent.kind !== "answered") throw unavailable(client, "Redis did not answer in time");
     return valuesOf(sent.replies);
   };
 }

@@ -8,7 +8,7 @@
  */
 import * as z from "zod";
 import { StoreUnavailable } from "../../base/errors.ts";
-import { type Call, readScript, sendCalls } from "../../redis/calls.ts";
+import { type Call, readScript, sendCalls, unavailable } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient, type RedisReply } from "../../redis/client.ts";
 import {
   rememberOverMs,
@@ -42,7 +42,7 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
 
   async function ask(calls: readonly Call[]): Promise<readonly RedisReply[]> {
     const sent = await sendCalls(client, calls, monotonicMs() + deadlineMs);
-    if (sent.kind !== "answered") throw new StoreUnavailable("Redis did not answer in time");
+    if (sent.kind !== "answered") throw unavailable(client, "Redis did not answer in time");
     return sent.replies;
   }
 
@@ -67,9 +67,10 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
         for (const [at, batch] of sending.entries()) {
           const reply = replies[at];
           if (reply?.ok) continue;
-          // A server that is loading or no primary any more will take them later.
-          if (reply === undefined || passing.has(reply.code))
-            throw new StoreUnavailable("Redis takes no writes");
+          // A server that is loading, full, or no primary any more will take them later.
+          if (reply === undefined) throw new StoreUnavailable("Redis did not answer in time");
+          if (!lasting.has(reply.code))
+            throw new StoreUnavailable("Redis takes no writes", { word: reply.code });
           refused += batch.length;
         }
       }
@@ -95,13 +96,8 @@ function keysOf(prefix: string, { kind, cutover, epoch }: UnderWayQuestion) {
   };
 }
 
-const passing: ReadonlySet<string> = new Set([
-  "LOADING",
-  "READONLY",
-  "MASTERDOWN",
-  "CLUSTERDOWN",
-  "TRYAGAIN",
-]);
+/** Said of what was sent; any other word is of the server as it is now. */
+const lasting: ReadonlySet<string> = new Set(["ERR", "ERROR", "WRONGTYPE", "CROSSSLOT"]);
 
 function countsFrom(reply: RedisReply | undefined, most: number): UnderWayCounts | undefined {
   const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;

@@ -30,5 +30,5 @@ test("the sentence says how the owner of a key is known", () => {
   expect(decisionSentence({ ...owned, owning: "record" })).toContain("it owns the order or the key");
   expect(decisionSentence({ ...owned, owning: "pattern" })).toContain("the key's form says");
   expect(decisionSentence({ ...told, owning: "nobody" })).toContain("; nobody owns the key; version");
-  expect(decisionSentence({ ...told, owning: "unknown" })).toContain("while the store is out of reach");
+  expect(decisionSentence({ ...told, owning: "unknown" })).toContain("while the store does not say");
 });

@@ -36,7 +36,7 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
   const metrics = createMetrics({
     cutovers: [{ name: "checkout", routes: ["cart"] }],
     version: "test",
-    contact: () => ({ up: true, stalenessMs: 0 }),
+    contact: () => ({ up: true, stalenessMs: 0, word: "OOM" }),
   });
   const none = { count: 0, atLeast: false, oldestStartedAt: undefined };
   const counts = { legacy: none, new: none };

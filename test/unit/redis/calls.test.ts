@@ -21,6 +21,7 @@ function answering(...answers: readonly Sent[]) {
     isReady: () => true,
     isAway: () => false,
     isClosed: () => false,
+    refusal: () => undefined,
     backSinceMs: () => Number.NEGATIVE_INFINITY,
     async close() {},
   };
@@ -53,7 +54,7 @@ test("a script that the server does not know is sent whole", async () => {
   ]);
 });
 
-test("a key of another kind holds nothing; any other error reply is a store out of reach", () => {
+test("a key of another kind holds nothing; any other error reply is a store that does not do it", () => {
   expect(
     valuesOf([
       { ok: true, value: 7 },

@@ -156,6 +156,17 @@ describe("what is set", () => {
     expect(samples.get('cutover_build_info{version="1.2.3"}')).toBe(1);
   });
 
+  test("says the store's own word for as long as it refuses", async () => {
+    let word: string | undefined = "OOM";
+    const contact = () => ({ up: true, stalenessMs: 0, ...(word === undefined ? {} : { word }) });
+    const metrics = createMetrics({ cutovers: [], version: "1", contact });
+    expect((await scrape(metrics)).get('cutover_store_refusal{word="OOM"}')).toBe(1);
+    expect((await scrape(metrics)).get("cutover_store_writable")).toBe(0);
+    word = undefined;
+    expect(await metrics.render()).not.toContain("cutover_store_refusal{");
+    expect((await scrape(metrics)).get("cutover_store_writable")).toBe(1);
+  });
+
   test("says +Inf of a store that has never answered", async () => {
     const metrics = createMetrics({
       cutovers: [],

@@ -106,7 +106,7 @@ function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failed 
     case "out_of_reach":
       return fail(
         exitCodes.outOfReach,
-        `the store is out of reach: ${printable(answer.why)}`,
+        `the store ${answer.answers ? "answers" : "is out of reach:"} ${printable(answer.why)}`,
         "The change will not land later either.",
         "Without the store, on each host: kill -USR1 PID rolls back everything there (docs/runbooks/rollback.md).",
       );

@@ -105,7 +105,7 @@ async function apiFindings({ client, now }: Pick<Api, "client" | "now">): Promis
 const outOfReach: ConfigFinding = {
   check: "store of the instance",
   verdict: "fail",
-  said: "out of reach: nothing can be raised; a rollback or a hold reaches this instance alone",
+  said: "out of reach, or it refuses: nothing can be raised; a rollback or a hold reaches this instance alone",
   fix: "Bring the store back; until then see docs/runbooks/rollback.md.",
 };
 

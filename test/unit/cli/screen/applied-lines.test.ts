@@ -51,8 +51,8 @@ test("a change that is complete by the end of a lease is told as complete, with 
 
 test("a change of this one instance alone is not mistaken for the fleet's", () => {
   const found = answer({ scope: "local", instances: 1, of: 1 });
-  expect(whereLine(found)).toBe("on this one instance alone in 41 ms: the store is out of reach");
-  expect(shortfall(found)).toBe("the store is out of reach: only this one instance does as it was told");
+  expect(whereLine(found)).toBe("on this one instance alone in 41 ms: the store does not take it");
+  expect(shortfall(found)).toBe("the store does not take it: only this one instance does as it was told");
   expect(adviceLines(found, "hold")[0]).toBe(
     "Tell every other instance: cutover hold checkout --admin-url URL",
   );
