@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import * as z from "zod";
 import { parseDuration } from "../base/duration.ts";
 import { parseRedisUrl } from "../redis/url.ts";
+import { type Expression, parseExpression } from "./values/expression.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
 import { parseSource, type Source } from "./values/source.ts";
 
@@ -95,12 +96,9 @@ export const path = read((text): PathPattern | { readonly expected: string } => 
 });
 
 /** An expression that is searched for in a key as it was received. */
-export const expression = read((text): RegExp | { readonly expected: string } => {
-  try {
-    return new RegExp(text, "u");
-  } catch {
-    return expected("expected a regular expression");
-  }
+export const expression = read((text): Expression | { readonly expected: string } => {
+  const parsed = parseExpression(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
 });
 
 /** Percentage points. */

@@ -4,12 +4,19 @@
  * numbers are values. Of a form by a field's name: urlencoded, or multipart (RFC 7578), where the first field of the name
  * counts and files do not.
  */
-import { type Node, parseTree } from "jsonc-parser";
 import { bytesOf } from "./bucket.ts";
 
-export interface JsonBody {
-  readonly root: Node;
+interface JsonBody {
+  readonly value: unknown;
   readonly text: string;
+}
+
+/** A body as what it could be read as, where that was asked for. */
+export interface BodyValues {
+  readonly json?: JsonBody | undefined;
+  readonly form?: FormBody | undefined;
+  /** Its bytes, whatever they are. */
+  readonly text?: string | undefined;
 }
 
 // A byte order mark is dropped (RFC 8259 §8.1).
@@ -19,9 +26,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function readJson(content: Buffer): JsonBody | undefined {
   try {
     const text = utf8.decode(content);
-    JSON.parse(text);
-    const root = parseTree(text);
-    return root === undefined ? undefined : { root, text };
+    return { value: JSON.parse(text), text };
   } catch {
     return undefined;
   }
@@ -29,21 +34,98 @@ export function readJson(content: Buffer): JsonBody | undefined {
 
 /** @returns the value at the pointer as a byte string (UTF-8) */
 export function jsonValue(body: JsonBody, pointer: string): string | undefined {
-  let node: Node | undefined = body.root;
-  for (const token of pointer.slice(1).split("/")) {
-    node = child(node, token.replaceAll("~1", "/").replaceAll("~0", "~"));
-    if (node === undefined) return undefined;
-  }
-  if (node.type === "number") return body.text.slice(node.offset, node.offset + node.length);
-  return node.type === "string" && typeof node.value === "string" ? bytesOf(node.value) : undefined;
+  const found = jsonAt(body, pointer);
+  if (typeof found === "string") return bytesOf(found);
+  return typeof found === "number" ? numberAt(body.text, tokensOf(pointer)) : undefined;
 }
 
-function child(node: Node, token: string): Node | undefined {
-  if (node.type === "array")
-    return /^(?:0|[1-9]\d*)$/.test(token) ? node.children?.[Number(token)] : undefined;
-  if (node.type !== "object") return undefined;
-  const member = node.children?.findLast((property) => property.children?.[0]?.value === token);
-  return member?.children?.[1];
+/** @returns whatever stands at the pointer; `undefined` where nothing does */
+function jsonAt({ value }: JsonBody, pointer: string): unknown {
+  let found = value;
+  for (const token of tokensOf(pointer)) {
+    if (Array.isArray(found)) found = /^(?:0|[1-9]\d*)$/.test(token) ? found[Number(token)] : undefined;
+    else found = isObject(found) && Object.hasOwn(found, token) ? found[token] : undefined;
+  }
+  return found;
+}
+
+function tokensOf(pointer: string): string[] {
+  return pointer
+    .slice(1)
+    .split("/")
+    .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** The text of the number that is there, in text that is JSON: what was parsed has lost digits. */
+function numberAt(text: string, tokens: readonly string[]): string | undefined {
+  let at = skipSpace(text, 0);
+  for (const token of tokens) {
+    const isArray = text[at] === "[";
+    let found: number | undefined;
+    let index = 0;
+    for (at = skipSpace(text, at + 1); text[at] !== "]" && text[at] !== "}"; index++) {
+      let name = `${index}`;
+      if (!isArray) {
+        const end = skipString(text, at);
+        name = String(JSON.parse(text.slice(at, end)));
+        at = skipSpace(text, skipSpace(text, end) + 1);
+      }
+      // Of duplicate members the last counts.
+      if (name === token) found = at;
+      at = skipSpace(text, skipValue(text, at));
+      if (text[at] === ",") at = skipSpace(text, at + 1);
+    }
+    if (found === undefined) return undefined;
+    at = found;
+  }
+  return text.slice(at, skipValue(text, at));
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (text[at] === " " || text[at] === "\n" || text[at] === "\r" || text[at] === "\t") at++;
+  return at;
+}
+
+/** @param from at its opening quote @returns past the closing one */
+function skipString(text: string, from: number): number {
+  let end = from;
+  let backslashes = 0;
+  do {
+    end = text.indexOf('"', end + 1);
+    backslashes = 0;
+    while (text[end - 1 - backslashes] === "\\") backslashes++;
+  } while (backslashes % 2 === 1);
+  return end + 1;
+}
+
+const structure = /["[\]{}]/g;
+const afterScalar = /[\s,\]}]|$/g;
+
+/** @returns past the value that begins there */
+function skipValue(text: string, from: number): number {
+  if (text[from] === '"') return skipString(text, from);
+  if (text[from] !== "{" && text[from] !== "[") {
+    afterScalar.lastIndex = from;
+    return afterScalar.exec(text)?.index ?? text.length;
+  }
+  let depth = 0;
+  let at = from;
+  do {
+    structure.lastIndex = at;
+    at = structure.exec(text)?.index ?? text.length;
+    const character = text[at];
+    if (character === '"') at = skipString(text, at);
+    else {
+      depth += character === "{" || character === "[" ? 1 : -1;
+      at += 1;
+    }
+  } while (depth > 0);
+  return at;
 }
 
 /** A form: byte strings. */
@@ -52,17 +134,18 @@ export type FormBody =
   | { readonly kind: "multipart"; readonly fields: ReadonlyMap<string, string> };
 
 /**
+ * @param text the body's bytes
  * @param type the Content-Type field
  * @returns `undefined` when the body is no form by its type, or not whole by its boundary
  */
-export function readForm(content: Buffer, type: string): FormBody | undefined {
+export function readForm(text: string, type: string): FormBody | undefined {
   if (/^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
-    return { kind: "urlencoded", text: content.toString("latin1") };
+    return { kind: "urlencoded", text };
   }
   const [, quoted, token] =
     /^\s*multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(type) ?? [];
   const boundary = quoted ?? token;
-  return boundary === undefined ? undefined : readMultipart(content.toString("latin1"), boundary);
+  return boundary === undefined ? undefined : readMultipart(text, boundary);
 }
 
 function readMultipart(text: string, boundary: string): FormBody | undefined {

@@ -3,11 +3,13 @@
  * percent-decoding, a cookie's surrounding double quotes dropped, the first of repeated fields; empty is absent. Keys of
  * owners are decoded: one order has one key, however a client spells it.
  */
+import { type Expression, firstGroup } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
-import { type FormBody, formField, formValue, type JsonBody, jsonValue, percentDecoded } from "./body.ts";
+import { type BodyValues, type FormBody, formField, formValue, jsonValue, percentDecoded } from "./body.ts";
 import { cookieValue } from "./cookie.ts";
 
-export interface RequestView {
+/** Its body is what was buffered of it and could be read. */
+export interface RequestView extends BodyValues {
   /** Flat list, name then value, as received. */
   readonly fields: readonly string[];
   /** The names at the even places of `fields`, lower case, one a field. */
@@ -16,29 +18,32 @@ export interface RequestView {
   readonly query: string;
   readonly paramNames: readonly string[];
   readonly paramValues: readonly string[];
-  /** The body, where one was buffered and is JSON. */
-  readonly json: JsonBody | undefined;
-  /** The body, where one was buffered and is a form. */
-  readonly form?: FormBody | undefined;
 }
+
+/** The longest text that is a key, or that an expression looks for one in; bytes. Bodies may be longer. */
+export const longestText = 512;
+/** An expression runs over a body as far as it takes no more steps: 250 for each byte of 64 KiB. */
+const mostSteps = 250 * 65_536;
 
 /** @returns the value's bytes; `undefined` when the request has none or the source's expression does not match */
 export function readSource(source: Source, request: RequestView): string | undefined {
   const found = find(source, request);
   if (found === undefined || found === "") return undefined;
   if (source.pattern === undefined) return found;
-  return source.pattern.exec(found)?.[1] || undefined;
+  if (source.kind !== "body" && found.length > longestText) return undefined;
+  return firstGroup(source.pattern, found);
 }
 
 /**
  * A key of an owner: as `readSource`, but what stands in a path, a query or a form is taken decoded, and without the `;params` of
- * a path's segment. An expression looks at the decoded text.
+ * a path's segment. An expression looks at the decoded text; a text too
+ * long for it is given whole, which is too long for a key, too.
  */
 export function readKey(source: Source, request: RequestView): string | undefined {
   const found = findDecoded(source, request);
   if (found === undefined || found === "") return undefined;
-  if (source.pattern === undefined) return found;
-  return source.pattern.exec(found)?.[1] || undefined;
+  if (source.pattern === undefined || (source.kind !== "body" && found.length > longestText)) return found;
+  return firstGroup(source.pattern, found);
 }
 
 /** @returns the first of the sources' keys that is present */
@@ -86,7 +91,14 @@ function find(source: Source, request: RequestView): string | undefined {
       return request.json === undefined ? undefined : jsonValue(request.json, source.name);
     case "form":
       return request.form && rawField(request.form, source.name);
+    case "body":
+      return mayBeSearched(source.pattern, request.text) ? request.text : undefined;
   }
+}
+
+/** Whether a body is short enough for the expression. */
+function mayBeSearched(pattern: Expression | undefined, text: string | undefined): boolean {
+  return pattern !== undefined && text !== undefined && text.length * pattern.size <= mostSteps;
 }
 
 export function fieldValue(

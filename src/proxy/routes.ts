@@ -4,7 +4,8 @@
  */
 import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
-import type { Source } from "../config/values/source.ts";
+import type { Expression } from "../config/values/expression.ts";
+import { isInBody, type Source } from "../config/values/source.ts";
 import { saltPrefix } from "../decide/bucket.ts";
 import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
@@ -46,7 +47,7 @@ export interface CompiledOwner {
   readonly places: readonly NamedPlace[];
   readonly ttlMs: number;
   /** Forms of keys that tell their side. */
-  readonly patterns: readonly { readonly pattern: RegExp; readonly side: Side }[];
+  readonly patterns: readonly { readonly pattern: Expression; readonly side: Side }[];
 }
 
 export interface CompiledCutover {
@@ -83,6 +84,8 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly learns: "none" | "unsafe" | "any";
   /** Whether a source of the shopper or of an owner is in the body, so that it must be buffered. */
   readonly buffersBody: boolean;
+  /** Whether one of these is looked for in any body, so that there is none that cannot be read. */
+  readonly searchesBody: boolean;
   /** Which spellings of its path are taken for it, and which are refused. */
   readonly spelling: RouteConfig["match"];
   readonly witnesses: Witnesses;
@@ -159,9 +162,10 @@ export function compileTable(
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force !== undefined) identityFields.add(cutover.force.header);
-    const buffersBody = sources.some(({ kind }) => kind === "json" || kind === "form");
+    const buffersBody = sources.some(isInBody);
+    const searchesBody = sources.some(({ kind }) => kind === "body");
     for (const route of declared.routes) {
-      const value = compileRoute(cutover, route, buffersBody, witnessesOf);
+      const value = compileRoute(cutover, route, { buffersBody, searchesBody }, witnessesOf);
       routes.push({ pattern: route.path, methods: route.methods, value });
     }
   }
@@ -214,13 +218,14 @@ function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
 function compileRoute(
   cutover: CompiledCutover,
   route: RouteConfig,
-  buffersBody: boolean,
+  body: Pick<CompiledRoute, "buffersBody" | "searchesBody">,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
   const { name, journey, unknown, payment, match: spelling } = route;
   const learns = cutover.owners.some(({ learn }) => learn !== undefined) ? learningMethods(route) : "none";
   const made = (of: WitnessedRoute) => ({
     ...of,
+    ...body,
     unknown,
     spelling,
     witnesses: compileWitnesses(witnessesOf(of)),
@@ -229,7 +234,7 @@ function compileRoute(
   const learned = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
   const asked = made({ cutover: learned, name, journey: undefined, finishes: false });
   const preflight = { ...asked, learns: "none", buffersBody: false, preflight: undefined } as const;
-  return { ...made({ cutover, name, journey, finishes }), learns, buffersBody, preflight };
+  return { ...made({ cutover, name, journey, finishes }), learns, preflight };
 }
 
 function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {

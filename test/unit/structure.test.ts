@@ -125,7 +125,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 const pureRooms = ["decide/", "state/rules/", "config/values/"];
 /** Their answers depend on nothing but the arguments; of node:crypto digests and comparison in constant time. */
-const purePackages = ["jsonc-parser", "node:crypto", "zod"];
+const purePackages = ["re2js", "node:crypto", "zod"];
 
 /** Words of the contract that mean there what the contract says, and are other things' names nowhere. */
 const words = [

@@ -1,6 +1,7 @@
 /** What one part of a cutover says about another part of the same cutover. */
 import type { CutoverDraft, RouteDraft } from "../load/draft.ts";
 import { type Finding, type Path, repeated, wrong } from "../load/problems.ts";
+import { isInBody } from "../values/source.ts";
 
 /** What makes the cutover wrong. */
 export function cutoverFindings(cutover: CutoverDraft): Finding[] {
@@ -126,7 +127,7 @@ function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {
       if (without === "") return [];
       return [unwise(path, `this source names no shopper on routes without the parameter: ${without}`)];
     }
-    const without = value.kind === "json" || value.kind === "form" ? those(isBodiless) : "";
+    const without = isInBody(value) ? those(isBodiless) : "";
     if (without === "") return [];
     return [unwise(path, `this source names no shopper on routes whose requests have no body: ${without}`)];
   });
@@ -168,7 +169,7 @@ function shortSecrets({ journey }: CutoverDraft): Finding[] {
 function looseForms({ owners }: CutoverDraft): Finding[] {
   return owners
     .flatMap(({ patterns }) => patterns)
-    .filter(({ value }) => !alternatives(value.source).every((part) => part.startsWith("^")))
+    .filter(({ value }) => !alternatives(value.text).every((part) => part.startsWith("^")))
     .map(({ path }) => unwise(path, "a pattern without ^ at its start also matches inside other keys"));
 }
 

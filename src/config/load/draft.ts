@@ -13,6 +13,7 @@ import {
   parts,
   type RouteConfig,
 } from "../schema.ts";
+import type { Expression } from "../values/expression.ts";
 import type { PathPattern } from "../values/path.ts";
 import type { Source } from "../values/source.ts";
 import { isMapping, valueAt } from "./issues.ts";
@@ -44,7 +45,7 @@ interface OwnerDraft {
   /** Learned, right or wrong as `learns` may be: it is not claimed by use. */
   readonly learned: boolean;
   readonly ttl: Located<number | undefined>;
-  readonly patterns: readonly Located<RegExp>[];
+  readonly patterns: readonly Located<Expression>[];
 }
 
 interface JourneyDraft {

@@ -1,22 +1,24 @@
 /**
- * Where a value of a request is found: `header:NAME`, `cookie:NAME`, `query:NAME`, `param:NAME` (a path
+ * Where a value of a request or an answer is found: `header:NAME`, `cookie:NAME`, `query:NAME`, `param:NAME` (a path
  * parameter of the route), `form:NAME` (a field of an urlencoded or multipart body), `json:/POINTER` (RFC 6901, into the
- * body). Any of them may end in `#REGEX`, whose
- * first group is then the value.
+ * body), `body:#REGEX` (the body whatever it is, XML for one). Any of them may end in `#REGEX`, whose first group is then
+ * the value.
  */
-const sourceKinds = ["header", "cookie", "query", "param", "json", "form"] as const;
+import { type Expression, parseExpression } from "./expression.ts";
+
+const sourceKinds = ["header", "cookie", "query", "param", "json", "form", "body"] as const;
 type SourceKind = (typeof sourceKinds)[number];
 
 export interface Source {
   readonly kind: SourceKind;
-  /** Lower case for a header; the pointer, with its leading slash, for json. */
+  /** Lower case for a header; the pointer, with its leading slash, for json; empty for body. */
   readonly name: string;
-  readonly pattern?: RegExp;
+  readonly pattern?: Expression;
   /** As written in the configuration. */
   readonly text: string;
 }
 
-const form = /^(header|cookie|query|param|json|form):([^#]+)(?:#(.+))?$/s;
+const form = /^(header|cookie|query|param|json|form|body):([^#]*)(?:#(.+))?$/s;
 const names: Readonly<Record<SourceKind, RegExp>> = {
   header: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
   cookie: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
@@ -24,29 +26,37 @@ const names: Readonly<Record<SourceKind, RegExp>> = {
   form: /^[^&=\s]+$/,
   param: /^[A-Za-z_][A-Za-z0-9_]*$/,
   json: /^(?:\/(?:[^~]|~[01])*)+$/s,
+  body: /^$/,
 };
+
+export function isInBody({ kind }: Source): boolean {
+  return kind === "json" || kind === "form" || kind === "body";
+}
+
+/** A body is larger than all else that an expression runs over. */
+const largestOverBodies = 250;
 
 /** @returns the source, or the sentence that says what was expected */
 export function parseSource(text: string): Source | string {
   const [, kindText, name, regex] = form.exec(text) ?? [];
   const kind = sourceKinds.find((known) => known === kindText);
   if (kind === undefined || name === undefined) {
-    return "expected header:NAME, cookie:NAME, query:NAME, param:NAME, form:NAME or json:/POINTER, optionally followed by #REGEX";
+    return "expected header:NAME, cookie:NAME, query:NAME, param:NAME, form:NAME or json:/POINTER, optionally followed by #REGEX, or body:#REGEX";
   }
-  if (!names[kind].test(name)) {
-    return kind === "json"
-      ? "expected a JSON pointer (RFC 6901) such as json:/order/id"
-      : `expected a ${kind} name after ${kind}:`;
-  }
+  if (!names[kind].test(name)) return expectedNames[kind] ?? `expected a ${kind} name after ${kind}:`;
   const found = { kind, name: kind === "header" ? name.toLowerCase() : name, text };
-  if (regex === undefined) return found;
-  try {
-    const pattern = new RegExp(regex, "u");
-    // An alternative that always matches tells how many groups there are.
-    const groups = new RegExp(`${regex}|`, "u").exec("")?.length ?? 1;
-    if (groups < 2) return "expected a group in the expression after #: its first group is the value";
-    return { ...found, pattern };
-  } catch {
-    return "expected a regular expression after #";
+  if (regex === undefined) return kind === "body" ? bodyForm : found;
+  const pattern = parseExpression(regex);
+  if (typeof pattern === "string") return pattern;
+  if (pattern.groups === 0) return "expected a group in the expression after #: its first group is the value";
+  if (kind === "body" && pattern.size > largestOverBodies) {
+    return `expected a smaller regular expression over bodies: it has ${pattern.size} instructions of at most ${largestOverBodies}`;
   }
+  return { ...found, pattern };
 }
+
+const bodyForm = "expected body:#REGEX, whose first group is the value";
+const expectedNames: Partial<Readonly<Record<SourceKind, string>>> = {
+  json: "expected a JSON pointer (RFC 6901) such as json:/order/id",
+  body: bodyForm,
+};

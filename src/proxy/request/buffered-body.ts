@@ -1,10 +1,11 @@
 /**
- * Buffers a body of up to 64 KiB, because a key may be in it, and gives it on byte for byte; and reads the JSON in one
+ * Buffers a body of up to 64 KiB, because a key may be in it, and gives it on byte for byte; and reads what is in one
  * that was buffered whole, its content coding undone (RFC 9110 §8.4.1).
  */
 import { PassThrough, type Readable } from "node:stream";
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
-import { type FormBody, type JsonBody, readForm, readJson } from "../../decide/body.ts";
+import { codeOf } from "../../base/errors.ts";
+import { type BodyValues, readForm, readJson } from "../../decide/body.ts";
 
 export const bufferLimit = 65_536;
 /** Most bytes a buffered body may unfold to. */
@@ -69,40 +70,43 @@ function rejoined(head: readonly Buffer[], rest: Readable): Readable {
   return whole;
 }
 
-/** A body as what it could be read as, if anything. */
-interface BodyValues {
-  readonly json?: JsonBody | undefined;
-  readonly form?: FormBody | undefined;
-}
-
-const unread: BodyValues = {};
+/** Why a body could not be read: it unfolds to too much, is in a coding not known here, or is not what it says. */
+type BodyFault = "too_large" | "coding" | "malformed";
 
 /**
  * @param type the Content-Type field, if there is one: a form is known by it, JSON whatever it says
  * @param coding the Content-Encoding field, if there is one
- * @returns nothing when the body is in a coding not known here, unfolds to too much, or is neither a form nor JSON in UTF-8
+ * @param limit most bytes it may unfold to
+ * @returns the body as text, and as JSON in UTF-8 or as a form where it is either; or why it cannot be read at all
  */
 export function bodyValues(
   content: Buffer,
   type: string | undefined,
   coding: string | undefined,
-): BodyValues {
+  limit = unfoldedLimit,
+): BodyValues | BodyFault {
+  const plain = unfolded(content, coding?.trim().toLowerCase() ?? "", limit);
+  if (typeof plain === "string") return plain;
+  const text = plain.toString("latin1");
+  const form = type === undefined ? undefined : readForm(text, type);
+  return form === undefined ? { text, json: readJson(plain) } : { text, form };
+}
+
+/** The codings that `bodyValues` undoes (RFC 9110 §8.4.1). */
+const readableCodings: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br", "identity"]);
+
+function unfolded(content: Buffer, coding: string, limit: number): Buffer | BodyFault {
+  if (coding !== "" && !readableCodings.has(coding)) return "coding";
   try {
-    const plain = unfolded(content, coding?.trim().toLowerCase() ?? "");
-    if (plain === undefined) return unread;
-    const form = type === undefined ? undefined : readForm(plain, type);
-    return form === undefined ? { json: readJson(plain) } : { form };
-  } catch {
-    return unread;
+    const plain = unfold(content, coding, { maxOutputLength: limit });
+    return plain.length > limit ? "too_large" : plain;
+  } catch (error) {
+    return codeOf(error) === "ERR_BUFFER_TOO_LARGE" ? "too_large" : "malformed";
   }
 }
 
-function unfolded(content: Buffer, coding: string): Buffer | undefined {
-  const limits = { maxOutputLength: unfoldedLimit };
+function unfold(content: Buffer, coding: string, limits: { readonly maxOutputLength: number }): Buffer {
   switch (coding) {
-    case "":
-    case "identity":
-      return content;
     case "gzip":
     case "x-gzip":
       return gunzipSync(content, limits);
@@ -111,7 +115,7 @@ function unfolded(content: Buffer, coding: string): Buffer | undefined {
     case "br":
       return brotliDecompressSync(content, limits);
     default:
-      return undefined;
+      return content;
   }
 }
 

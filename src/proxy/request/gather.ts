@@ -1,9 +1,18 @@
 /** The facts that a request on a route is decided by, read out of it once, and the decision by them and the state. */
 import { createHash } from "node:crypto";
+import { isFound } from "../../config/values/expression.ts";
+import type { BodyValues } from "../../decide/body.ts";
 import { bucketOf } from "../../decide/bucket.ts";
 import { decide } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import { fieldValue, type RequestView, readFirst, readFirstKey, readKey } from "../../decide/sources.ts";
+import {
+  fieldValue,
+  longestText,
+  type RequestView,
+  readFirst,
+  readFirstKey,
+  readKey,
+} from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
@@ -32,7 +41,7 @@ export interface Gathered {
 }
 
 const noNames: readonly string[] = [];
-const noBody: ReturnType<typeof bodyValues> = {};
+const noBody: BodyValues = {};
 
 /** @param buffered the request's body, where the route wants it */
 export function gather(
@@ -43,11 +52,13 @@ export function gather(
 ): Gathered {
   const { cutover } = route;
   const type = fieldValue(head.fields, names, "content-type");
-  const { json, form } =
+  const body =
     buffered?.kind === "whole"
       ? bodyValues(buffered.content, type, fieldValue(head.fields, names, "content-encoding"))
       : noBody;
-  if (buffered !== undefined && !(json ?? form)) recordNotice(exchange, { kind: "unread_body" });
+  const { json, form, text }: BodyValues = typeof body === "string" ? noBody : body;
+  const isRead = (json ?? form) !== undefined || (route.searchesBody && text !== undefined);
+  if (buffered !== undefined && !isRead) recordNotice(exchange, { kind: "unread_body" });
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
@@ -56,6 +67,7 @@ export function gather(
     paramValues: match?.values ?? noNames,
     json,
     form,
+    text,
   };
   const carried = pinOf(exchange, cutover, view);
   // A journey that has ended keeps its side for confirmation pages; a start is another journey.
@@ -87,16 +99,13 @@ function forcedIn(cutover: CompiledCutover, view: RequestView): Side | undefined
   return side === "new" ? "new" : "legacy";
 }
 
-/** The longest key that counts, in bytes: what is remembered of keys is bounded by their number. */
-export const longestKey = 512;
-
 /** @returns the keys of the request that may have an owner, in the order of the configuration */
 function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: RequestView): OwnerKey[] {
   const keys: OwnerKey[] = [];
   for (const owner of cutover.owners) {
     const key = readFirstKey(owner.key, view);
     if (key === undefined) continue;
-    if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
+    if (key.length > longestText) recordNotice(exchange, { kind: "long_key" });
     else keys.push(ownerKey(owner, key));
   }
   return keys;
@@ -133,7 +142,7 @@ export function ownerKey({ patterns, learn, ttlMs }: CompiledOwner, key: string)
   const plain = { key, ttlMs, claimed: learn === undefined };
   if (patterns.length === 0) return plain;
   const text = /[^\0-\x7f]/.test(key) ? Buffer.from(key, "latin1").toString("utf8") : key;
-  const form = patterns.find(({ pattern }) => pattern.test(text));
+  const form = patterns.find(({ pattern }) => isFound(pattern, text));
   return form === undefined ? plain : { ...plain, side: form.side };
 }
 

@@ -7,8 +7,9 @@
  * Looked at are 2xx and 3xx answers on the routes that learn. A body that is JSON, whatever its type says, or a form is
  * buffered up to 64 KiB for it; a larger one goes on and gives no key. A Location counts where it leads to this host and names the order as a route's path does.
  */
+import { isInBody } from "../../config/values/source.ts";
 import { placedIn } from "../../decide/route.ts";
-import { fieldValue, type RequestView, readKey, segmentKey } from "../../decide/sources.ts";
+import { fieldValue, longestText, type RequestView, readKey, segmentKey } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Tap } from "../relay/relay.ts";
 import type { CompiledCutover } from "../routes.ts";
@@ -17,7 +18,7 @@ import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
 import type { Decided } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
 import { bodyValues, bufferLimit } from "./buffered-body.ts";
-import { longestKey, ownerKey } from "./gather.ts";
+import { ownerKey } from "./gather.ts";
 import { pathOfLocation } from "./target.ts";
 
 interface Answered {
@@ -42,9 +43,9 @@ function learningSink(
   resume: () => void,
 ): ResponseSink {
   const { fieldNames, ownership } = exchange.context;
-  const wantsBody = cutover.owners.some((owner) =>
-    owner.learn?.some(({ kind }) => kind === "json" || kind === "form"),
-  );
+  const sources = cutover.owners.flatMap(({ learn }) => learn ?? []);
+  const wantsBody = sources.some(isInBody);
+  const takesAny = sources.some(({ kind }) => kind === "body");
   /** buffering: collects a body that a key may be in; recording: waits for the record; passing: out of the way. */
   let mode: "buffering" | "recording" | "passing" = "passing";
   let answered: Answered | undefined;
@@ -85,7 +86,8 @@ function learningSink(
       chunks.push(chunk);
       length += chunk.length;
       if (mode === "recording") return false;
-      const isPromising = length > chunk.length || answered === undefined || mayBeRead(answered, chunk);
+      const isPromising =
+        length > chunk.length || takesAny || answered === undefined || mayBeRead(answered, chunk);
       if (isPromising && length <= bufferLimit) return true;
       if (answered !== undefined) record(answered, undefined);
       return flowing;
@@ -130,16 +132,14 @@ function learnedKeys(
 ): OwnerKey[] {
   const type = fieldValue(head.fields, names, "content-type");
   const coding = fieldValue(head.fields, names, "content-encoding");
-  const { json, form }: ReturnType<typeof bodyValues> =
-    content === undefined ? {} : bodyValues(content, type, coding);
+  const body = content === undefined ? {} : bodyValues(content, type, coding);
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
     query: "",
     paramNames: [],
     paramValues: [],
-    json,
-    form,
+    ...(typeof body === "string" ? {} : body),
   };
   const keys = new Map<string, OwnerKey>();
   for (const owner of cutover.owners) {
@@ -154,7 +154,7 @@ function learnedKeys(
         }
       }
       if (key === undefined) continue;
-      if (key.length > longestKey) recordNotice(exchange, { kind: "long_key" });
+      if (key.length > longestText) recordNotice(exchange, { kind: "long_key" });
       else keys.set(key, ownerKey(owner, key));
     }
   }

@@ -184,12 +184,19 @@ describe("owners and journeys", () => {
       'owners: [{ key: "header:x", patterns: [{ pattern: "^SS-", side: legacy }] }]',
     );
     const { routes, owners } = configOf(text).cutovers.shop ?? {};
-    expect(owners?.keys[0]?.patterns).toEqual([{ pattern: /^SS-/u, side: "legacy" }]);
+    expect(owners?.keys[0]?.patterns).toMatchObject([{ pattern: { text: "^SS-" }, side: "legacy" }]);
     expect(routes?.[0]?.unknown).toBe("retry");
   });
 
   test.each([
-    ['{ pattern: "(", side: new }', 'expected a regular expression; found "("'],
+    [
+      '{ pattern: "(?=S)", side: new }',
+      'expected a regular expression as RE2 has them: no lookahead, lookbehind or backreference; found "(?=S)"',
+    ],
+    [
+      '{ pattern: "^.{1000}.{1000}", side: new }',
+      'expected a smaller regular expression: repeats written out, it has 2003 instructions of at most 2000; found "^.{1000}.{1000}"',
+    ],
     ['{ pattern: "^a", side: both }', 'expected legacy or new; found "both"'],
   ])("%s is refused", (pattern, message) => {
     const text = withCutover(

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { firstGroup } from "../../../../src/config/values/expression.ts";
 import { parseSource } from "../../../../src/config/values/source.ts";
 
 describe("parseSource", () => {
@@ -9,6 +10,7 @@ describe("parseSource", () => {
     ["param:orderId", { kind: "param", name: "orderId" }],
     ["json:/a/b~1c/0", { kind: "json", name: "/a/b~1c/0" }],
     ["json:/", { kind: "json", name: "/" }],
+    ["form:order[id]", { kind: "form", name: "order[id]" }],
   ])("%s", (text, expected) => {
     expect(parseSource(text)).toEqual({ ...expected, text });
   });
@@ -16,7 +18,7 @@ describe("parseSource", () => {
   test("#REGEX gives its first group", () => {
     const source = parseSource("header:location#/orders/([A-Z]+-\\d+)#?");
     if (typeof source === "string") throw new Error(source);
-    expect(source.pattern?.exec("https://x/orders/SS-12#a")?.[1]).toBe("SS-12");
+    expect(source.pattern && firstGroup(source.pattern, "https://x/orders/SS-12#a")).toBe("SS-12");
   });
 
   test.each([
@@ -24,6 +26,13 @@ describe("parseSource", () => {
     "header",
     "header:",
     "body:x",
+    "body:",
+    "body:#abc",
+    "body:x#(a)",
+    "body:#(.{1,300})",
+    "header:x#(?=a)(b)",
+    "header:x#(a)\\1",
+    "header:x#(.{1,999}.{1,999}.{1,9})",
     "Header:x",
     "header:a b",
     "cookie:a=b",

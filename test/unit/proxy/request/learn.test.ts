@@ -185,3 +185,35 @@ test("whatever is asked and answered, no request has what it names itself learne
     { numRuns: 300, seed },
   );
 });
+
+describe("what is neither JSON nor a form", () => {
+  const owners = [
+    { key: ["param:orderId", "body:#<OrderId>([^<]+)</OrderId>"], learn: ["body:#<Id>([^<]+)</Id>"] },
+  ];
+  const cutover = { routes, owners };
+  const xml = (id: string) => `<?xml version="1.0"?><Made><Id>${id}</Id></Made>`;
+
+  test("teaches by an expression, and a request is led by one", async () => {
+    expect(await taught({}, { body: xml("77") }, { cutover })).toEqual(["77"]);
+    const fixture = createFixture({ cutover });
+    fixture.owned.set("77", "new");
+    fixture.send({ method: "POST", target: "/callbacks/payment" }, "<Paid><OrderId>77</OrderId></Paid>");
+    for (let i = 0; i < 6; i++) await turn();
+    expect(fixture.decisions).toEqual(["new owner"]);
+    expect(fixture.counted).not.toContain("unread body");
+  });
+
+  test("gives no key of more than 512 bytes, and that is counted", async () => {
+    const fixture = createFixture({ cutover });
+    fixture.send({ method: "POST", target: "/callbacks/payment" }, `<OrderId>${"7".repeat(513)}</OrderId>`);
+    for (let i = 0; i < 6; i++) await turn();
+    expect(fixture.decisions).toEqual(["legacy anonymous"]);
+    expect(fixture.counted).toContain("long key");
+    expect(await taught({}, { body: xml("7".repeat(513)) }, { cutover })).toEqual([]);
+  });
+
+  test("is named by the request and not learned from its answer", async () => {
+    const sent = { body: "<OrderId>LEG-1</OrderId>" };
+    expect(await taught(sent, { body: xml("LEG-1") }, { cutover })).toEqual([]);
+  });
+});
