@@ -19,6 +19,14 @@ export const route = block({
     /** `/checkout;v=1` for `/checkout` */
     params: z.enum(["match", "refuse"]).default("match"),
   }).prefault({}),
+  /** In place of the upstream's. */
+  timeouts: block({
+    connect: value.wait.optional(),
+    headers: value.wait.optional(),
+    idle: value.wait.optional(),
+    total: value.wait.optional(),
+    lifetime: value.wait.optional(),
+  }).optional(),
   /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
   unknown: z.enum(["bucket", "retry"]).default("bucket"),
 });

@@ -124,10 +124,10 @@ export const method = z.string().regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method
 
 export const cookieName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "expected a cookie name");
 
-export const headerName = z
-  .string()
-  .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
-  .toLowerCase();
+/** As it is written. */
+export const fieldName = z.string().regex(/^[A-Za-z0-9-]+$/, "expected a header name");
+
+export const headerName = fieldName.toLowerCase();
 
 /** A path; what is in the file is checked in certificates.ts. */
 export const file = z.string().min(1, "expected a file's path");
@@ -166,3 +166,10 @@ export const pathOrOff = (what: string) =>
   z
     .union([z.string().min(1), z.literal(false)], { error: `expected a ${what}'s path, or off` })
     .transform((path) => (path === false || path === "off" ? undefined : path));
+
+/** `off` as above. */
+export const viaOrOff = z
+  .union([z.enum(["both", "response", "off"]), z.literal(false)], {
+    error: "expected both or response or off",
+  })
+  .transform((via) => (via === false ? "off" : via));

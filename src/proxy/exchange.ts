@@ -12,6 +12,7 @@ import type { Readable } from "node:stream";
 import type { Decision } from "../decide/decide.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
+import type { Destination } from "./destinations.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
@@ -24,7 +25,7 @@ import { gather, learns } from "./request/gather.ts";
 import { giveBackJourney, journeyFields } from "./request/journey.ts";
 import { learning } from "./request/learn.ts";
 import { lookUp, mayFallBack } from "./request/owner-lookup.ts";
-import type { CompiledRoute, Destination } from "./routes.ts";
+import type { CompiledRoute } from "./routes.ts";
 import {
   endLife,
   isOver,
@@ -159,7 +160,7 @@ function guardedBody(exchange: Exchange): Readable {
 
 function bufferFirst(exchange: Exchange, arrival: Arrival, route: CompiledRoute, body: Readable): void {
   const { framing } = exchange.inbound.head;
-  limit(exchange, route.cutover.destinations.legacy.total);
+  limit(exchange, route.destinations.legacy.total);
   bufferBody(body, framing.kind === "sized" ? framing.length : undefined)
     .then(
       (buffered) => {
@@ -200,16 +201,17 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): 
     return;
   }
   recordDecision(exchange, by);
-  send(exchange, route.cutover.destinations[by.decision.side]);
+  send(exchange, route.destinations[by.decision.side]);
 }
 
-function send(exchange: Exchange, { way, total, lifetime }: Destination): void {
+function send(exchange: Exchange, destination: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
   // Its head was refused: nothing of it is sent.
   if (arrival === undefined) return;
+  const { way, total, lifetime, marking } = destination;
   limit(exchange, total);
   exchange.lifetime = lifetime;
-  const request = forwardRequest(context, arrival, exchange.requestId, content);
+  const request = forwardRequest(context, arrival, destination, exchange.requestId, content);
   const { method, framing } = inbound.head;
   let taps = noTaps;
   if (route !== undefined && by !== undefined && learns(route, method)) {
@@ -217,7 +219,8 @@ function send(exchange: Exchange, { way, total, lifetime }: Destination): void {
     // A body that is still under way breaks off with the client.
     exchange.lingers = Buffer.isBuffer(content) || framing.kind === "none";
   }
-  exchange.forwarding = relay(context.proxyName, way, request, inbound, exchange, taps);
+  const viaName = marking.onAnswer ? context.proxyName : undefined;
+  exchange.forwarding = relay(viaName, way, request, inbound, exchange, taps);
 }
 
 function answered(this: Exchange, status: number): readonly string[] {

@@ -2,7 +2,6 @@
  * The configuration as the exchange needs it: upstreams, witnesses, salts and sources resolved once, so that a request
  * only looks up.
  */
-import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import type { Expression } from "../config/values/expression.ts";
 import { isInBody, type Source } from "../config/values/source.ts";
@@ -11,20 +10,12 @@ import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
 import { compilePlaces, compileRoutes, type NamedPlace, type Router } from "../decide/route.ts";
 import type { Side } from "../state/rules/model.ts";
+import { type Destination, destinationsOf } from "./destinations.ts";
 import { createTrust } from "./inbound.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
 import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
-
-/** The way to an upstream, and the time an exchange with it may take. */
-export interface Destination {
-  readonly way: Way;
-  /** Until the answer's head is there and the request is sent whole. */
-  readonly total: Deadlines;
-  /** From then on, where that is bounded. */
-  readonly lifetime: Deadlines | undefined;
-}
 
 export interface CompiledJourney {
   readonly cookie: string;
@@ -52,7 +43,6 @@ export interface CompiledOwner {
 
 export interface CompiledCutover {
   readonly name: string;
-  readonly destinations: Readonly<Record<Side, Destination>>;
   readonly salt: string;
   readonly shopper: readonly Source[];
   readonly journey: CompiledJourney | undefined;
@@ -78,6 +68,7 @@ interface WitnessedRoute {
 export type WitnessesOf = (route: WitnessedRoute | undefined) => readonly Witness[];
 
 export interface CompiledRoute extends WitnessedRoute {
+  readonly destinations: Readonly<Record<Side, Destination>>;
   /** What a request does whose owner cannot be learned in time. */
   readonly unknown: RouteConfig["unknown"];
   /** To which methods the answers tell of orders made. */
@@ -109,6 +100,8 @@ export interface Table {
   readonly bodyLimits: BodyLimits;
   /** Fields that only a trusted peer may send on: they tell of the client, or change the request. Lower case. */
   readonly claimingFields: ReadonlySet<string>;
+  /** Fields by which this proxy knows a request that has been here before; lower case. */
+  readonly loopFields: readonly string[];
   /** Whether what an address says of the way here is believed. */
   readonly trusts: (address: string) => boolean;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
@@ -132,20 +125,17 @@ export function compileTable(
   witnessesOf: WitnessesOf,
 ): Table {
   const destination = destinationsOf(config, ways);
+  const upstreams = Object.values(config.upstreams);
   const cutovers = new Map<string, CompiledCutover>();
   const identityFields = new Set<string>();
   const journeyCookies: OwnCookie[] = [];
   const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
-    const longestMs = Math.max(
-      ...[declared.legacy, declared.new].map((side) => config.upstreams[side]?.timeouts.total ?? 0),
-    );
     const cutover: CompiledCutover = {
       name,
-      destinations: { legacy: destination(declared.legacy), new: destination(declared.new) },
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
-      journey: compileJourney(declared, name, () => secrets.of(name), longestMs),
+      journey: compileJourney(declared, name, () => secrets.of(name), longestOf(declared, config)),
       owners: compileOwners(declared),
       force: declared.force && {
         header: declared.force.header,
@@ -165,7 +155,11 @@ export function compileTable(
     const buffersBody = sources.some(isInBody);
     const searchesBody = sources.some(({ kind }) => kind === "body");
     for (const route of declared.routes) {
-      const value = compileRoute(cutover, route, { buffersBody, searchesBody }, witnessesOf);
+      const destinations = {
+        legacy: destination(declared.legacy, route.timeouts),
+        new: destination(declared.new, route.timeouts),
+      };
+      const value = compileRoute(cutover, route, { buffersBody, searchesBody, destinations }, witnessesOf);
       routes.push({ pattern: route.path, methods: route.methods, value });
     }
   }
@@ -178,7 +172,8 @@ export function compileTable(
     identityFields,
     cutovers,
     bodyLimits: { maxBytes: config.limits.body, paceMs: config.limits.pace },
-    claimingFields: new Set(claimingFields.filter((name) => !config.trustedFields.includes(name))),
+    claimingFields: claimingFieldsOf(config),
+    loopFields: upstreams.some(({ via }) => via === "response") ? ["via", "cdn-loop"] : ["via"],
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };
@@ -196,36 +191,29 @@ const claimingFields: readonly string[] = [
   "x-method-override",
 ];
 
-function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
-  const made = new Map<string, Destination>();
-  return (name: string): Destination => {
-    const known = made.get(name);
-    if (known !== undefined) return known;
-    const way = ways.get(name);
-    const timeouts = config.upstreams[name]?.timeouts;
-    if (way === undefined || timeouts === undefined) throw new Error(`no upstream named ${name}`);
-    const { total, lifetime } = timeouts;
-    const destination = {
-      way,
-      total: createDeadlines(total),
-      lifetime: lifetime === undefined ? undefined : createDeadlines(lifetime),
-    };
-    made.set(name, destination);
-    return destination;
-  };
+function claimingFieldsOf({ upstreams, trustedFields }: Config): ReadonlySet<string> {
+  const set = Object.values(upstreams).flatMap((upstream) => Object.keys(upstream.set));
+  const names = [...claimingFields, ...set.map((name) => name.toLowerCase())];
+  return new Set(names.filter((name) => !trustedFields.includes(name)));
+}
+
+/** @returns milliseconds after which every request of the cutover is given up, on either side */
+function longestOf(declared: CutoverConfig, { upstreams }: Config): number {
+  const sides = [declared.legacy, declared.new].map((side) => upstreams[side]?.timeouts.total ?? 0);
+  return Math.max(...sides, ...declared.routes.map(({ timeouts }) => timeouts?.total ?? 0));
 }
 
 function compileRoute(
   cutover: CompiledCutover,
   route: RouteConfig,
-  body: Pick<CompiledRoute, "buffersBody" | "searchesBody">,
+  own: Pick<CompiledRoute, "buffersBody" | "searchesBody" | "destinations">,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
   const { name, journey, unknown, payment, match: spelling } = route;
   const learns = cutover.owners.some(({ learn }) => learn !== undefined) ? learningMethods(route) : "none";
   const made = (of: WitnessedRoute) => ({
     ...of,
-    ...body,
+    ...own,
     unknown,
     spelling,
     witnesses: compileWitnesses(witnessesOf(of)),

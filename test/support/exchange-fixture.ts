@@ -57,6 +57,10 @@ export interface FixtureOptions {
   readonly bodyLimits?: Partial<BodyLimits>;
   readonly trustedFields?: readonly string[];
   readonly paths?: Readonly<Record<string, unknown>>;
+  readonly trustedProxies?: readonly string[];
+  /** What the configuration says of the upstreams, `fresh` like `old` without it. */
+  readonly old?: Readonly<Record<string, unknown>>;
+  readonly fresh?: Readonly<Record<string, unknown>>;
   /** Is told of every exchange, last of all witnesses. */
   readonly witness?: Witness;
   /** In place of those the test plays. */
@@ -81,11 +85,13 @@ const sample = {
 };
 
 export function createFixture(options: FixtureOptions = {}) {
+  const { old = {}, fresh = old } = options;
   const config = configSchema.parse({
-    upstreams: { old: { url: "http://127.0.0.1:1" }, fresh: { url: "http://127.0.0.1:2" } },
+    upstreams: { old: { url: "http://127.0.0.1:1", ...old }, fresh: { url: "http://127.0.0.1:2", ...fresh } },
     default: "old",
     paths: options.paths,
     trustedFields: options.trustedFields,
+    trustedProxies: options.trustedProxies,
     cutovers: { checkout: { ...sample, ...options.cutover } },
   });
   const attempts: Attempt[] = [];

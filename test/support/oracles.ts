@@ -35,11 +35,26 @@ interface Way {
 
 /** @param upstreams each gets a port of its own that leads to it */
 export async function startOracle(name: OracleName, upstreams: readonly URL[]): Promise<Oracle> {
+  return startProgram(name, upstreams.length, (folder, ports) => {
+    const ways = upstreams.map((upstream, i) => ({ port: ports[i] ?? 0, upstream }));
+    return name === "nginx" ? nginxConfig(folder, ways) : haproxyConfig(ways);
+  });
+}
+
+/**
+ * @param listeners how many ports it is to listen on
+ * @param configure its whole configuration; `folder` is its own, for as long as it runs
+ */
+export async function startProgram(
+  name: OracleName,
+  listeners: number,
+  configure: (folder: string, ports: readonly number[]) => string,
+): Promise<Oracle> {
   const folder = await mkdtemp(join(tmpdir(), `cutover-${name}-`));
-  const ways: Way[] = [];
-  for (const upstream of upstreams) ways.push({ port: await freePort(), upstream });
+  const ports: number[] = [];
+  while (ports.length < listeners) ports.push(await freePort());
   const config = join(folder, `${name}.conf`);
-  await writeFile(config, name === "nginx" ? nginxConfig(folder, ways) : haproxyConfig(ways));
+  await writeFile(config, configure(folder, ports));
   const words = name === "nginx" ? ["-p", folder, "-c", config, "-e", "stderr"] : ["-db", "-f", config];
   const child = spawn(programs[name], words, { stdio: ["ignore", "ignore", "pipe"] });
   let complaint = "";
@@ -57,12 +72,12 @@ export async function startOracle(name: OracleName, upstreams: readonly URL[]): 
     }
     await rm(folder, { recursive: true, force: true });
   };
-  for (const { port } of ways) {
+  for (const port of ports) {
     if (await isReached(child, port)) continue;
     await close();
     throw new Error(`${name} did not start: ${complaint}`);
   }
-  return { urls: ways.map(({ port }) => new URL(`http://127.0.0.1:${port}`)), close };
+  return { urls: ports.map((port) => new URL(`http://127.0.0.1:${port}`)), close };
 }
 
 async function isReached(child: ChildProcess, port: number): Promise<boolean> {

@@ -15,6 +15,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...openIssuers(draft),
     ...namelessApprovals(draft),
     ...decisionHeader(draft),
+    ...setFields(draft),
     ...journeyCookies(draft),
     ...droppedCookies(draft),
     ...samePaths(draft),
@@ -150,6 +151,24 @@ function namelessApprovals({ auth, cutovers }: Draft): Finding[] {
 function decisionHeader({ decisionHeader: header }: Draft): Finding[] {
   if (header === undefined || !takenHeaders.has(header.toLowerCase())) return [];
   return [wrong(["decisionHeader"], "expected a header of its own: this one has a meaning in HTTP")];
+}
+
+/** What the proxy says by itself of a request, its way and its client. */
+const ownFields: ReadonlySet<string> = new Set([
+  ...["via", "cdn-loop", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"],
+  ...["x-request-id", "traceparent"],
+]);
+
+function setFields({ setFields: upstreams }: Draft): Finding[] {
+  return upstreams.flatMap((fields) => {
+    const lower = fields.map(({ path, value }) => ({ path, value: value.toLowerCase() }));
+    const taken = lower.filter(({ value }) => takenHeaders.has(value) || ownFields.has(value));
+    const message = "expected a field that neither HTTP nor this proxy has a meaning for";
+    return [
+      ...taken.map(({ path }) => wrong(path, message)),
+      ...repeated(lower, "expected each field once"),
+    ].map((finding): Finding => ({ ...finding, on: "key", found: "unsaid" }));
+  });
 }
 
 function journeyCookies({ cutovers }: Draft): Finding[] {

@@ -90,6 +90,8 @@ export interface Draft {
   readonly trusting: boolean;
   /** How many requests each upstream may take: those it has and those that wait. */
   readonly capacities: readonly Located<number>[];
+  /** Names of the fields that each upstream is to have set. */
+  readonly setFields: readonly (readonly Located<string>[])[];
   readonly cutovers: readonly CutoverDraft[];
 }
 
@@ -111,6 +113,9 @@ export function draftOf(root: unknown): Draft {
     trusting: (read(configSchema.shape.trustedProxies, valueAt(root, ["trustedProxies"])) ?? []).length > 0,
     capacities: isMapping(upstreams)
       ? Object.keys(upstreams).flatMap((name) => capacityOf(["upstreams", name], upstreams[name]))
+      : [],
+    setFields: isMapping(upstreams)
+      ? Object.keys(upstreams).map((name) => keysAt(["upstreams", name, "set"], root))
       : [],
     cutovers: isMapping(cutovers)
       ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
@@ -194,6 +199,11 @@ function journeyDraft(at: Path, root: unknown): JourneyDraft {
 function read<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
   const result = schema.safeParse(value);
   return result.success ? result.data : undefined;
+}
+
+function keysAt(path: Path, root: unknown): Located<string>[] {
+  const found = valueAt(root, path);
+  return isMapping(found) ? Object.keys(found).map((key) => ({ path: [...path, key], value: key })) : [];
 }
 
 /** A single source may stand without a list. */

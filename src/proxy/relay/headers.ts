@@ -4,6 +4,7 @@
  * upon before the content (§6.5.1).
  */
 import { type OwnCookie, withoutCookies } from "../../decide/cookie.ts";
+import type { Marking } from "../destinations.ts";
 
 /** RFC 9110 §7.6.1 and, for the proxy pair, §11.7; framing is decided anew on each hop. */
 const connectionFields: ReadonlySet<string> = new Set([
@@ -65,6 +66,10 @@ interface ForwardedIdentity {
   readonly host: string;
   /** This proxy's name in Via. */
   readonly proxyName: string;
+  /** What of this proxy and of the client the upstream is told besides. */
+  readonly marking: Marking;
+  /** The client's, as far as it is known; looked at where the marking asks for it. */
+  readonly clientAddress: string;
   readonly version: string;
   readonly requestId: string;
   readonly traceparent: string;
@@ -80,13 +85,14 @@ export function requestFields(
   claimingFields: ReadonlySet<string>,
 ): string[] {
   const dropped = nominated(fields, names, alsoProtected);
-  const { peerIsTrusted } = identity;
+  const { peerIsTrusted, marking } = identity;
   const out: string[] = ["Host", identity.host];
   let forwardedFor = "";
   let forwardedProto = "";
   let forwardedHost = "";
   let forwarded = "";
   let via = "";
+  let loop = "";
   for (let i = 0; i < names.length; i += 1) {
     const name = names[i] ?? "";
     const value = fields[2 * i + 1] ?? "";
@@ -98,6 +104,9 @@ export function requestFields(
         continue;
       case "via":
         via = joined(via, value);
+        continue;
+      case "cdn-loop":
+        loop = joined(loop, value);
         continue;
       case "x-forwarded-for":
         if (peerIsTrusted) forwardedFor = joined(forwardedFor, value);
@@ -118,7 +127,7 @@ export function requestFields(
       }
     }
     if (connectionFields.has(name) || dropped?.has(name)) continue;
-    if (!peerIsTrusted && claims(name, claimingFields)) continue;
+    if (marking.replaces?.(name) || (!peerIsTrusted && claims(name, claimingFields))) continue;
     out.push(fields[2 * i] ?? "", value);
   }
   const proto = identity.encrypted ? "https" : "http";
@@ -131,13 +140,16 @@ export function requestFields(
     forwardedHost || identity.host,
     "Forwarded",
     joined(forwarded, forwardedElement(identity.peerAddress, identity.host, proto)),
-    "Via",
-    joined(via, `${identity.version} ${identity.proxyName}`),
     "X-Request-Id",
     identity.requestId,
     "traceparent",
     identity.traceparent,
   );
+  if (marking.onRequest === "Via") via = joined(via, `${identity.version} ${identity.proxyName}`);
+  else if (marking.onRequest === "CDN-Loop") loop = joined(loop, identity.proxyName);
+  if (via !== "") out.push("Via", via);
+  if (loop !== "") out.push("CDN-Loop", loop);
+  for (const name of marking.clientAddress) out.push(name, identity.clientAddress);
   return out;
 }
 
@@ -174,8 +186,12 @@ const lookedAt: readonly boolean[] = [...connectionFields, "via"].reduce<boolean
   return lengths;
 }, []);
 
-/** One pass over a response's fields. The engine has checked its framing; what goes on of that is the number. */
-export function responseHead(received: readonly string[], proxyName: string): PassedHead {
+/**
+ * One pass over a response's fields. The engine has checked its framing; what goes on of that is the number.
+ *
+ * @param viaName this proxy's name in Via, where it is to stand there
+ */
+export function responseHead(received: readonly string[], viaName: string | undefined): PassedHead {
   const fields: string[] = [];
   let via = "";
   let length: string | undefined;
@@ -192,7 +208,8 @@ export function responseHead(received: readonly string[], proxyName: string): Pa
     else if (known === "" || !connectionFields.has(known)) fields.push(name, value);
   }
   if (dropped !== undefined) dropFields(fields, dropped);
-  fields.push("Via", joined(via, `1.1 ${proxyName}`));
+  if (viaName !== undefined) via = joined(via, `1.1 ${viaName}`);
+  if (via !== "") fields.push("Via", via);
   const isCounted = !isCoded && length !== undefined && /^\d{1,15}$/.test(length);
   return { fields, length: isCounted ? Number(length) : undefined };
 }
@@ -255,17 +272,9 @@ function joined(list: string, element: string): string {
  */
 const forbiddenTrailers: ReadonlySet<string> = new Set([
   ...["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via"],
-  ...["content-length", "host", "max-forwards", "expect", "forwarded"],
-  ...[
-    "cache-control",
-    "pragma",
-    "range",
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-  ],
-  ...["if-range", "cookie", "set-cookie", "authorization", "www-authenticate", "proxy-authenticate"],
+  ...["content-length", "host", "max-forwards", "expect", "forwarded", "cache-control", "pragma", "range"],
+  ...["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"],
+  ...["cookie", "set-cookie", "authorization", "www-authenticate", "proxy-authenticate"],
   ...["proxy-authorization", "age", "date", "expires", "location", "retry-after", "vary", "warning", "allow"],
   ...["content-encoding", "content-type", "content-range", "content-location", "content-language"],
 ]);

@@ -47,7 +47,7 @@ export const noTaps: readonly Tap[] = [];
  * up. Its functions are shared.
  */
 interface Relay extends ResponseSink, Forwarding, Waiter {
-  readonly proxyName: string;
+  readonly viaName: string | undefined;
   readonly way: Way;
   readonly version: RequestHead["version"];
   readonly answer: Answer;
@@ -65,11 +65,11 @@ interface Relay extends ResponseSink, Forwarding, Waiter {
 /**
  * Sends the request, once it is let in, and relays what comes back, as fast as the client takes it.
  *
- * @param proxyName this proxy's name in Via
+ * @param viaName this proxy's name in the answer's Via; without it the answer does not name it
  * @param taps those that see the answer on its way, the first of them first
  */
 export function relay(
-  proxyName: string,
+  viaName: string | undefined,
   way: Way,
   request: ForwardRequest,
   { head: { version }, answer }: Pick<Inbound, "head" | "answer">,
@@ -77,7 +77,7 @@ export function relay(
   taps: readonly Tap[],
 ): Forwarding {
   const made: Relay = {
-    proxyName,
+    viaName,
     way,
     version,
     answer,
@@ -174,7 +174,7 @@ function end(this: Relay, trailers: readonly string[]): void {
 function switched(this: Relay, { fields }: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
   leave(this, "made");
   const { events, answer, request } = this;
-  const out = responseHead(fields, this.proxyName).fields;
+  const out = responseHead(fields, this.viaName).fields;
   out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", request.upgrade ?? "");
   const client = answer.switchProtocols?.(out);
   if (client === undefined) connection.stream.destroy();
@@ -220,7 +220,7 @@ function leave(relayed: Relay, connect: Connect): void {
   relayed.way.admission.leave(pass, connect);
 }
 
-function passInterim({ events, version, answer, proxyName }: Relay, received: ResponseHead): void {
+function passInterim({ events, version, answer, viaName }: Relay, received: ResponseHead): void {
   const { status, reason, fields } = received;
   if (status === 101) {
     events.misbehaved();
@@ -228,12 +228,12 @@ function passInterim({ events, version, answer, proxyName }: Relay, received: Re
   }
   // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
   if (status === 100 || version === "1.0") return;
-  answer.interim(status, reason, responseHead(fields, proxyName).fields);
+  answer.interim(status, reason, responseHead(fields, viaName).fields);
 }
 
-function passHead({ events, answer, proxyName, request }: Relay, received: ResponseHead): void {
+function passHead({ events, answer, viaName, request }: Relay, received: ResponseHead): void {
   const { status, reason } = received;
-  const { fields, length } = responseHead(received.fields, proxyName);
+  const { fields, length } = responseHead(received.fields, viaName);
   const added = events.answered(status);
   if (added.includes("Set-Cookie")) keepFromSharedCaches(request.method, fields);
   for (const part of added) fields.push(part);

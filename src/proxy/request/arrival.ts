@@ -31,7 +31,7 @@ export function readArrival(
   const host = hostOf(target, head, names);
   if (host === undefined) return refusals.host;
   if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
-  if (wasHere(head, names, proxyName)) return refusals.loop;
+  if (wasHere(table.loopFields, head, names, proxyName)) return refusals.loop;
   if (head.method === "OPTIONS" && hopsLeft(head, names) === 0) return refusals.lastHop;
   const routed = routeOf(table, head.method, target.path, requestedMethod(head, names));
   if (routed === "ambiguous") return refusals.ambiguousPath;
@@ -107,10 +107,17 @@ function hostOf(target: Target, head: RequestHead, names: readonly string[]): st
   return soundHost.test(host) ? (target.authority ?? host) : undefined;
 }
 
-/** Whether any Via names this proxy (RFC 9110 §7.6.3). */
-function wasHere({ fields }: RequestHead, names: readonly string[], proxyName: string): boolean {
-  for (let i = names.indexOf("via"); i !== -1; i = names.indexOf("via", i + 1)) {
-    if (fields[2 * i + 1]?.includes(proxyName)) return true;
+/** Whether any Via (RFC 9110 §7.6.3) names this proxy, or where it names itself so any CDN-Loop (RFC 8586). */
+function wasHere(
+  by: readonly string[],
+  { fields }: RequestHead,
+  names: readonly string[],
+  proxyName: string,
+): boolean {
+  for (const name of by) {
+    for (let i = names.indexOf(name); i !== -1; i = names.indexOf(name, i + 1)) {
+      if (fields[2 * i + 1]?.includes(proxyName)) return true;
+    }
   }
   return false;
 }

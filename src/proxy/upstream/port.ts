@@ -8,6 +8,7 @@
  */
 import type { LookupFunction } from "node:net";
 import type { Duplex, Readable } from "node:stream";
+import type { Deadlines } from "../../base/deadlines.ts";
 import type { ForwardFailure } from "../outcome.ts";
 
 export interface ForwardRequest {
@@ -19,6 +20,8 @@ export interface ForwardRequest {
   readonly body: ForwardBody;
   /** Only a connection made for it will do, where one can be had. */
   readonly fresh?: boolean;
+  /** In place of the upstream's own; not for what asks for an upgrade, which waits in another way. */
+  readonly waits?: Waits | undefined;
   /** The protocol the connection is to change to, lower case; such requests go by websocket.ts, not by an engine. */
   readonly upgrade?: string | undefined;
 }
@@ -95,6 +98,13 @@ export interface UpstreamTimeouts {
   readonly connectMs: number;
   readonly headersMs: number;
   readonly idleMs: number;
+}
+
+/** The same as attempts share them, all of one upstream or of one route (timers.ts). */
+export interface Waits {
+  readonly connectMs: number;
+  readonly headers: Deadlines;
+  readonly idle: Deadlines;
 }
 
 export interface Upstream {

@@ -9,19 +9,13 @@
  *
  * No Node timer of its own, and no closure: the attempt itself is what waits (deadlines.ts).
  */
-import { createDeadlines, type Deadlines, type Waiting } from "../../base/deadlines.ts";
-import type { UpstreamTimeouts } from "./port.ts";
+import { createDeadlines, type Waiting } from "../../base/deadlines.ts";
+import type { UpstreamTimeouts, Waits } from "./port.ts";
 
 export type TimeoutCode = "ERR_HEADERS_TIMEOUT" | "ERR_IDLE_TIMEOUT";
 
-/** The waits of all attempts at one upstream. */
-export interface Waits {
-  readonly headers: Deadlines;
-  readonly idle: Deadlines;
-}
-
-export function createWaits({ headersMs, idleMs }: UpstreamTimeouts): Waits {
-  return { headers: createDeadlines(headersMs), idle: createDeadlines(idleMs) };
+export function createWaits({ connectMs, headersMs, idleMs }: UpstreamTimeouts): Waits {
+  return { connectMs, headers: createDeadlines(headersMs), idle: createDeadlines(idleMs) };
 }
 
 export interface Timed extends Waiting {

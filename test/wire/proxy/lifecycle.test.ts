@@ -301,6 +301,101 @@ function timeouts(duty: Duty): void {
   });
 }
 
+/** Of a cutover whose route has times of its own, the upstream's being others. */
+const timed = (timeouts: Readonly<Record<string, string>>) => ({
+  cutover: {
+    routes: [
+      { name: "cart", path: "/cart/*", timeouts },
+      { name: "other", path: "/other/*" },
+    ],
+  },
+});
+
+function routeTimeouts(duty: Duty): void {
+  duty("a connection that is not made within the route's own time → 502, connect_failed", async (lab) => {
+    const full = await startFullListener();
+    try {
+      const upstream = { timeouts: { connect: "1h" } };
+      const proxy = await lab.start(never, {
+        url: full.url.origin,
+        upstream,
+        ...timed({ connect: "100ms" }),
+      });
+      expect((await proxy.answerTo(get("/cart/1"))).status).toBe(502);
+      await proxy.expectOutcomes({ connect_failed: 1 });
+    } finally {
+      full.close();
+    }
+  });
+  duty("a connection may take longer than the upstream's time where its route says so", async (lab) => {
+    const full = await startFullListener();
+    try {
+      const upstream = { timeouts: { connect: "50ms" } };
+      const proxy = await lab.start(never, {
+        url: full.url.origin,
+        upstream,
+        ...timed({ connect: "300ms" }),
+      });
+      const began = performance.now();
+      expect((await proxy.answerTo(get("/cart/1"))).status).toBe(502);
+      expect(performance.now() - began).toBeGreaterThan(250);
+    } finally {
+      full.close();
+    }
+  });
+  duty(
+    "a head that does not come within the route's own time → 504; another route goes on to wait",
+    async (lab) => {
+      const late: Script = (connection) => {
+        connection.onRequest(() => void setTimeout(() => connection.write(ok()), 250));
+      };
+      const proxy = await lab.start(late, timed({ headers: "100ms" }));
+      const [own, other, none] = await Promise.all(
+        ["/cart/1", "/other/1", "/none"].map((target) => proxy.answerTo(get(target))),
+      );
+      expect([own?.status, other?.status, none?.status]).toEqual([504, 200, 200]);
+      await proxy.expectOutcomes({ timeout: 1, ok: 2 });
+    },
+  );
+  duty("a route may wait for longer than its upstream's other requests", async (lab) => {
+    const late: Script = (connection) => {
+      connection.onRequest(() => void setTimeout(() => connection.write(ok()), 250));
+    };
+    const proxy = await lab.start(late, { timeouts: { headers: "100ms" }, ...timed({ headers: "5s" }) });
+    const [own, other] = await Promise.all(
+      ["/cart/1", "/other/1"].map((target) => proxy.answerTo(get(target))),
+    );
+    expect([own?.status, other?.status]).toEqual([200, 504]);
+  });
+  duty(
+    "a body that falls silent for the route's own time → abort; a lifetime of its own ends a stream",
+    async (lab) => {
+      const silent: Script = (connection) => {
+        connection.onRequest(() => connection.write(dripped));
+      };
+      const idle = await lab.start(silent, timed({ idle: "100ms" }));
+      await expect(idle.answerTo(get("/cart/1"))).rejects.toThrow("the connection ended");
+      await idle.expectOutcomes({ timeout: 1 });
+      const lived = await lab.start(events(1000), timed({ lifetime: "100ms" }));
+      await expect(lived.answerTo(get("/cart/1"))).rejects.toThrow("the connection ended");
+      await lived.expectOutcomes({ ok: 1 });
+    },
+  );
+  duty(
+    "a head that takes longer than the route's own total → 504; a buffered body counts from its arrival",
+    async (lab) => {
+      const proxy = await lab.start(never, timed({ total: "100ms" }));
+      expect((await proxy.answerTo(get("/cart/1"))).status).toBe(504);
+      const buffered = await lab.start(never, {
+        cutover: { ...timed({ total: "100ms" }).cutover, owners: [{ key: ["json:/order_id"] }] },
+      });
+      const slow = request("POST /cart/1", ["Content-Length: 100"], "{");
+      expect((await buffered.answerTo(slow)).status).toBe(408);
+      expect(buffered.raw.connections).toEqual([]);
+    },
+  );
+}
+
 const dripped = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
 
 /** Answers with so many octets, each 20 ms after the one before. */
@@ -513,6 +608,7 @@ function steady(duty: Duty): void {
 duties("the life of an exchange", (duty) => {
   aborts(duty);
   timeouts(duty);
+  routeTimeouts(duty);
   stale(duty);
   steady(duty);
 });

@@ -14,6 +14,7 @@ import type {
   ResponseHead,
   ResponseSink,
   UpgradeLimits,
+  Waits,
 } from "../port.ts";
 import {
   awaitBody,
@@ -23,7 +24,6 @@ import {
   stopTimer,
   type Timed,
   type TimeoutCode,
-  type Waits,
 } from "../timers.ts";
 import { createUpload, type Upload } from "../upload.ts";
 
@@ -32,7 +32,6 @@ interface Attempt extends Timed, Forwarding {
   readonly request: ForwardRequest;
   readonly sink: ResponseSink;
   readonly limits: UpgradeLimits | undefined;
-  readonly connectMs: number;
   readonly onOver: () => void;
   made: ClientRequest | undefined;
   response: IncomingMessage | undefined;
@@ -51,7 +50,6 @@ export function createAttempt(
   sink: ResponseSink,
   limits: UpgradeLimits | undefined,
   waits: Waits,
-  connectMs: number,
   onOver: () => void,
 ): Attempt {
   return {
@@ -59,7 +57,6 @@ export function createAttempt(
     sink,
     limits,
     waits,
-    connectMs,
     onOver,
     dueAt: 0,
     before: undefined,
@@ -138,7 +135,7 @@ function onSocket(attempt: Attempt, socket: Socket): void {
   }
   attempt.connectTimer = setTimeout(() => {
     breakOff(attempt, { outcome: "connect_failed", sent: false, code: codes.connectTimeout });
-  }, attempt.connectMs);
+  }, attempt.waits.connectMs);
   whenConnected(socket, () => onConnected(attempt));
 }
 

@@ -32,7 +32,8 @@ export function createSender(timeouts: UpstreamTimeouts): Sender {
   };
   return {
     send(request, sink, make, limits) {
-      const attempt = createAttempt(request, sink, limits, waits, timeouts.connectMs, onOver);
+      const given = limits === undefined ? request.waits : undefined;
+      const attempt = createAttempt(request, sink, limits, given ?? waits, onOver);
       active += 1;
       awaitHead(attempt);
       // What fails before anything was sent is told later: the caller has no Forwarding yet.

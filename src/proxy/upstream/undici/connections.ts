@@ -8,7 +8,7 @@ import { connect, type LookupFunction, type Socket, type TcpNetConnectOpts } fro
 import { type buildConnector, Client } from "undici";
 import { createDial, type Dial, whenConnected } from "../dial/dial.ts";
 import { codes } from "../failure.ts";
-import type { UpstreamTls } from "../port.ts";
+import type { UpstreamTls, Waits } from "../port.ts";
 import { createResponseFront, type ResponseFront } from "./response-front.ts";
 
 /** Below the 5 s after which Node and Apache close an idle connection. */
@@ -42,6 +42,8 @@ export interface Passenger {
   resumeParser: (() => void) | undefined;
   /** Whether a kept connection will not do. */
   readonly fresh: boolean;
+  /** How long a connection that is made for it may take. */
+  readonly waits: Waits;
 }
 
 export interface Connections {
@@ -63,7 +65,6 @@ interface ConnectionsOptions {
   /** The most there may be. */
   readonly limit: number | undefined;
   readonly maxAgeMs?: number | undefined;
-  readonly connectMs: number;
   readonly lookup?: LookupFunction | undefined;
   readonly tls?: UpstreamTls | undefined;
 }
@@ -72,7 +73,6 @@ export function createConnections({
   url,
   tls,
   lookup,
-  connectMs,
   limit: most,
   maxAgeMs,
 }: ConnectionsOptions): Connections {
@@ -86,8 +86,8 @@ export function createConnections({
   let closing: Promise<void> | undefined;
   let onEmpty = () => {};
 
-  function open(): Connection {
-    const connection = connectionBy(dial, url.origin, connectMs);
+  function openFor({ waits }: Passenger): Connection {
+    const connection = connectionBy(dial, url.origin, waits.connectMs);
     connection.client.on("disconnect", () => {
       if (connection.passenger !== undefined) return;
       const index = free.indexOf(connection);
@@ -127,7 +127,8 @@ export function createConnections({
         const oldest = free.shift();
         if (oldest !== undefined) drop(oldest);
       }
-      const connection = (passenger.fresh ? undefined : takeFree()) ?? (count < limit ? open() : undefined);
+      const kept = passenger.fresh ? undefined : takeFree();
+      const connection = kept ?? (count < limit ? openFor(passenger) : undefined);
       if (connection === undefined) waiting.add(passenger);
       else board(passenger, connection);
     },
@@ -149,7 +150,7 @@ export function createConnections({
     discard(connection) {
       connection.passenger = undefined;
       const next = takeFirst(waiting);
-      if (next !== undefined) board(next, open());
+      if (next !== undefined) board(next, openFor(next));
       drop(connection);
     },
     close() {

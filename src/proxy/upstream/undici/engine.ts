@@ -15,7 +15,15 @@ import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { codes, failureOf, faultOfHead } from "../failure.ts";
 import { createHttpProxyUpstream } from "../http-proxy/engine.ts";
-import type { CreateUpstream, Failure, Forwarding, ForwardRequest, ResponseSink, Upstream } from "../port.ts";
+import type {
+  CreateUpstream,
+  Failure,
+  Forwarding,
+  ForwardRequest,
+  ResponseSink,
+  Upstream,
+  Waits,
+} from "../port.ts";
 import {
   awaitBody,
   awaitHead,
@@ -25,7 +33,6 @@ import {
   stopTimer,
   type Timed,
   type TimeoutCode,
-  type Waits,
 } from "../timers.ts";
 import { createUpload, type Upload } from "../upload.ts";
 import { type Connection, type Connections, createConnections, type Passenger } from "./connections.ts";
@@ -58,7 +65,6 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
     lookup,
     limit: options.connections,
     maxAgeMs: options.maxAgeMs,
-    connectMs: timeouts.connectMs,
   });
   const waits = createWaits(timeouts);
   let asteriskForm: Upstream | undefined;
@@ -70,7 +76,7 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
         asteriskForm ??= createHttpProxyUpstream(options);
         return asteriskForm.forward(request, sink);
       }
-      const attempt = createAttempt(sink, waits, connections, request.fresh === true);
+      const attempt = createAttempt(sink, request.waits ?? waits, connections, request.fresh === true);
       const { fields, body } = framed(request, attempt);
       attempt.options = { method: request.method, path: request.target, headers: fields, body };
       awaitHead(attempt);

@@ -30,6 +30,45 @@ describe("upstreams", () => {
   });
 });
 
+describe("what an upstream has set", () => {
+  const set = (text: string) => least.replace('7001" }', `7001", set: ${text} }`);
+
+  test.each(["X-Real-IP", "True-Client-IP", "X-Client-IP", "X-Original-Client"])("may be %s", (name) => {
+    expect(problemsOf(set(`{ ${name}: client-address }`))).toEqual([]);
+  });
+
+  test.each([
+    ...[
+      "Connection",
+      "keep-alive",
+      "TE",
+      "Trailer",
+      "Transfer-Encoding",
+      "Content-Length",
+      "Upgrade",
+      "Host",
+    ],
+    ...["Cookie", "Expect", "Proxy-Authorization", "Proxy-Connection", "Via", "CDN-Loop", "Forwarded"],
+    ...["X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Request-Id", "traceparent"],
+  ])("is not %s", (name) => {
+    expect(problemsOf(set(`{ ${name}: client-address }`))).toEqual([
+      `c.yaml:2:47 upstreams.old.set.${name}: expected a field that neither HTTP nor this proxy has a meaning for`,
+    ]);
+  });
+
+  test("is known by its name, in any case, and says what it is set to", () => {
+    expect(problemsOf(set("{ x-a: client-address, X-A: client-address }"))).toEqual([
+      "c.yaml:2:68 upstreams.old.set.X-A: expected each field once: the same as upstreams.old.set.x-a",
+    ]);
+    expect(problemsOf(set("{ X_A: client-address }"))).toEqual([
+      "c.yaml:2:47 upstreams.old.set.X_A: expected a header name",
+    ]);
+    expect(problemsOf(set("{ X-A: me }"))).toEqual([
+      'c.yaml:2:52 upstreams.old.set.X-A: expected client-address; found "me"',
+    ]);
+  });
+});
+
 describe("listeners", () => {
   const listeners = (proxy: string, admin: string) =>
     `${least}listeners:\n  proxy: ${proxy}\n  admin: ${admin}\n`;
