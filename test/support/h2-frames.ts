@@ -12,6 +12,9 @@ const types = {
   continuation: 9,
 } as const;
 
+/** What a client that reads slowly takes between two rests. */
+const gulpBytes = 4_000_000;
+
 export interface FrameClient {
   /** HPACK literals without indexing; in one frame, unless `endHeaders` is false. */
   headers(
@@ -37,8 +40,11 @@ export interface FrameClient {
   readonly answered: Set<number>;
   /** Leaves what comes where it is. */
   stopReading(): void;
-  /** Rests after each piece that comes. */
-  readSlowly(): void;
+  /**
+   * Rests before each gulp, and answers no PING: the answer would come behind all that is on its way. The system's
+   * buffers let the other side write again only in steps, of a megabyte or two: a gulp is more than that.
+   */
+  readSlowly(restMs: number): void;
   /** Octets of frames so far. */
   received(): number;
   closed(): boolean;
@@ -74,6 +80,7 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
   let unread: Buffer = Buffer.alloc(0);
   let closed = false;
   let received = 0;
+  let slow = false;
   let held: Buffer[] | undefined;
   socket.on("error", () => {});
   socket.on("close", () => {
@@ -97,7 +104,7 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
     else if (type === types.goaway)
       goaways.push({ lastStream: payload.readUInt32BE(0), code: payload.readUInt32BE(4) });
     else if (type === types.settings && (flags & 1) === 0) frame("settings", 1, 0, Buffer.alloc(0));
-    else if (type === types.ping && (flags & 1) === 0) frame("ping", 1, 0, payload);
+    else if (type === types.ping && (flags & 1) === 0 && !slow) frame("ping", 1, 0, payload);
   }
   function frame(type: keyof typeof types, flags: number, stream: number, payload: Buffer): void {
     const head = Buffer.alloc(9);
@@ -135,11 +142,18 @@ export async function rawFrames(port: number, ca: Buffer): Promise<FrameClient> 
     granted,
     answered,
     stopReading: () => void socket.pause(),
-    readSlowly() {
-      socket.on("data", () => {
+    readSlowly(restMs) {
+      slow = true;
+      let rested = 0;
+      const rest = () => {
+        rested = received;
         socket.pause();
-        setTimeout(() => socket.resume(), 1);
+        setTimeout(() => socket.resume(), restMs);
+      };
+      socket.on("data", () => {
+        if (received - rested >= gulpBytes) rest();
       });
+      rest();
     },
     received: () => received,
     closed: () => closed,

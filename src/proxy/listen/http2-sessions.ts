@@ -153,7 +153,8 @@ function createAllowance(monotonic: () => number): { take(): boolean } {
 
 /**
  * Ends a connection where for so long, or up to a quarter more, nothing came and nothing but PINGs went, while it has
- * open streams or its session is over. Who reads slowly answers late, but takes what is written.
+ * open streams or its session is over. Who reads slowly answers late, but takes what is written: as seen from here in
+ * steps of a megabyte or two, since the system asks for more only when a good part of what it holds was taken.
  *
  * @param socket of the session
  * @param limitMs milliseconds

@@ -262,7 +262,7 @@ test("a client that reads slowly, and so answers late, has all of its answer", a
   grant(client, 0);
   client.headers(1, { ...head, ":path": "/endless" }, true);
   grant(client, 1);
-  client.readSlowly();
+  client.readSlowly(200);
   await until("it is served", () => proxy.inFlight.none === 1);
   await until("all is read", () => client.received() > endlessBytes || client.closed(), 15_000);
   expect(proxy.counted).toEqual(["none ok"]);
