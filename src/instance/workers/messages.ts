@@ -11,7 +11,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 5;
+export const protocol = 6;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -101,6 +101,9 @@ const reply = z.discriminatedUnion("kind", [
 ]);
 export type StoreReply = z.output<typeof reply>;
 
+/** What a client has claimed by one worker, for the budget that it has with all of them. */
+const spent = z.object({ type: z.literal("spent"), cutover: text, client: text, claims: z.number() });
+
 const start = z.object({
   type: z.literal("start"),
   protocol: z.number(),
@@ -131,6 +134,7 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("discard") }),
   z.object({ type: z.literal("collect"), seq: z.number() }),
   z.object({ type: z.literal("drain"), drain }),
+  spent,
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),
 ]);
 export type ToWorker = z.output<typeof toWorker>;
@@ -153,6 +157,7 @@ export const fromWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("following"), seq: z.number(), versions: z.record(z.string(), z.number()) }),
   z.object({ type: z.literal("prepared"), problem: z.string().optional() }),
   report,
+  spent,
   z.object({ type: z.literal("ask"), seq: z.number(), question }),
 ]);
 export type FromWorker = z.output<typeof fromWorker>;
