@@ -21,7 +21,7 @@ test("the configuration and the rules are valid, lint included", () => {
 
 test("the alerts fire when they should, and no traffic, chance or a short gap fires none", () => {
   promtool("test", "rules", configFile("prometheus/alerts.test.yml"));
-});
+}, 120_000);
 
 test("every alert says how urgent it is, what happens, and what that means", () => {
   expect(alerts.length).toBeGreaterThan(0);
