@@ -81,6 +81,8 @@ export const createHttpProxyUpstream: CreateUpstream = ({
           agent: request.fresh ? freshAgent : agent,
           selfHandleResponse: true,
           ignorePath: true,
+          // Leaves the path unparsed: Node deprecates what it would be parsed by.
+          toProxy: true,
           buffer: takingOver(take),
         };
         // The callback takes errors that client-request.ts hears of by itself: http-proxy throws those nobody asked for.
