@@ -8,6 +8,8 @@ interface BoundedMap<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
   delete(key: string): void;
+  /** All of them, in no order that counts. */
+  values(): readonly Value[];
   readonly size: number;
 }
 
@@ -39,6 +41,7 @@ export function createBoundedMap<Value>(most: number): BoundedMap<Value> {
       younger.delete(key);
       older.delete(key);
     },
+    values: () => [...older.values(), ...younger.values()],
     get size() {
       return younger.size + older.size;
     },

@@ -56,7 +56,10 @@ export interface Control {
 export async function openControl(config: Config, options: ControlOptions): Promise<Control> {
   const { ownershipStores, snapshotFile, store } = await openStores(config, options);
   const traffic = createTraffic({ cutovers: Object.keys(config.cutovers), clock: systemClock });
-  const { follower, metrics } = createFollowing(config, options, { store, snapshotFile, traffic });
+  const tellDoubt = () =>
+    void ownershipStores.tellDoubt?.(options.config().staleAfter).catch(() => undefined);
+  const followed = { store, snapshotFile, traffic, tellDoubt };
+  const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
   const underWay = createFiguresUnderWay(ownershipStores.underWay, () =>
     follower.contact().up ? questionsUnderWay(options.config(), follower.current()) : [],
@@ -95,7 +98,16 @@ interface Followed {
 function createFollowing(
   config: Config,
   options: ControlOptions,
-  { store, snapshotFile, traffic }: Followed & { readonly traffic: Traffic },
+  {
+    store,
+    snapshotFile,
+    traffic,
+    tellDoubt,
+  }: Followed & {
+    readonly traffic: Traffic;
+    /** Tells every instance that this one cannot record. */
+    readonly tellDoubt: () => void;
+  },
 ): Pick<Control, "follower" | "metrics"> {
   const { instance, version, versions, log, logLinesDropped } = options;
   const rejected = createSignal<[cutover: string]>();
@@ -112,6 +124,7 @@ function createFollowing(
     snapshotFile,
     onRejected: rejected.tell,
     onRegressed: regressed.tell,
+    onDoubtful: tellDoubt,
   });
   const metrics = createMetrics({
     cutovers: routesOf(config),

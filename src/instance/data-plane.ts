@@ -10,11 +10,11 @@ import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
-import { createClaimBudget } from "../ownership/claim-budget.ts";
+import { createDoubt } from "../ownership/doubt.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnerMemory, createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
-import type { ClaimBudget, Ownership, Pins, SpentClaims } from "../ownership/port.ts";
+import type { Ownership, Pins } from "../ownership/port.ts";
 import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
@@ -50,8 +50,6 @@ export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onFault: (error: unknown) => void;
-  /** Tells the other processes of the instance what a client has claimed; without it there are none. */
-  readonly tellClaims?: ((spent: SpentClaims) => void) | undefined;
 }
 
 interface DataPlane {
@@ -62,7 +60,6 @@ interface DataPlane {
   table(): Table;
   readonly ownership: Ownership;
   readonly pins: Pins;
-  readonly budget: Pick<ClaimBudget, "hear">;
   /** Counts what its listener tells of connections. */
   readonly connections: ConnectionCounts;
   maxConnections(): number;
@@ -87,7 +84,7 @@ export async function openDataPlane(
   startObjectsYoung();
   const lasting = openLasting(config, options);
   const { spool, notebook, upstreams, counts, upgrades } = lasting;
-  const { ownership, pins, budget } = lasting.shared;
+  const { ownership, pins } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
   await spool.start();
@@ -99,7 +96,6 @@ export async function openDataPlane(
     table: () => plane.table,
     ownership,
     pins,
-    budget,
     prepare(declared, of) {
       const next = openPlane(declared, of, lasting, options);
       return {
@@ -132,6 +128,12 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const names = Object.keys(config.cutovers);
   const counts = createOwnershipMetrics(registry, names);
   const memory = createOwnerMemory();
+  const doubt = createDoubt({
+    ...ownershipStores,
+    isDoubtful: () => options.following.isDoubtful(config.staleAfter),
+    doubtMs: config.staleAfter,
+    clock,
+  });
   const spool = createSpool({
     owners: ownershipStores.owners,
     file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
@@ -139,6 +141,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     timers,
     log,
     counts,
+    onRefused: (error) => doubt.begin(error, true),
     onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
   });
   showWaiting(registry, spool.waiting);
@@ -152,23 +155,16 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const countOrders = new Set<string>();
   const ownership = createOwnership({
     ...ownershipStores,
+    doubt,
     memory,
     spool,
     onLearned(cutover, { key, ttlMs }, side) {
       if (countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
     },
-    isDoubtful: () => options.following.isDoubtful(config.staleAfter),
-    doubtMs: config.staleAfter,
     counts,
     clock,
   });
-  const pins = createPins({ pins: ownershipStores.pins, clock, onUnknown: counts.unknownPin });
-  const budget = createClaimBudget({
-    ...ownershipStores,
-    clock,
-    tell: options.tellClaims,
-    onExceeded: counts.overBudget,
-  });
+  const pins = createPins({ ...ownershipStores, clock, onUnknown: counts.unknownPin });
   const upgrades = createUpgradeCounts(registry, names);
   return {
     spool,
@@ -182,7 +178,6 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       following: options.following,
       ownership,
       pins,
-      budget,
       clock,
       fieldNames: createFieldNames(),
       ids: createIds(),

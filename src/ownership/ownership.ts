@@ -3,9 +3,9 @@
  *
  * A store that does not answer in time costs no request: it goes by journey and bucket, and is counted as unknown;
  * what it should have recorded is remembered here and waits in the spool. For a while after an outage a key the store
- * does not know still counts as unknown: other instances may not have handed in yet what they learned meanwhile.
- * So does it from a refused write until writes have succeeded for `doubtMs`, for a store may answer reads and take
- * nothing; what it does not take is announced before the answer is released.
+ * does not know still counts as unknown: other instances may not have handed in yet what they learned meanwhile
+ * (doubt.ts). What the store does not take is told to other instances and to other workers of this one before the
+ * answer is released.
  *
  * What other instances record is remembered here too, as far as it is heard of: an outage then finds every instance
  * knowing the owners of before, and a callback elsewhere needs no question.
@@ -16,8 +16,8 @@
 import { randomBytes } from "node:crypto";
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
-import { storeWordOf } from "../base/errors.ts";
 import type { Side } from "../state/rules/model.ts";
+import { createDoubt, type Doubt, type DoubtOptions } from "./doubt.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool/spool.ts";
 import type { NamedKey, OwnerStore, OwnershipStores } from "./stores/port.ts";
@@ -34,15 +34,13 @@ export interface OwnershipCounts {
   disputed(cutover: string): void;
 }
 
-interface OwnershipOptions {
+interface OwnershipOptions extends DoubtOptions {
+  /** Without it, one of the ownership's own. */
+  readonly doubt?: Doubt;
   readonly owners: OwnerStore;
-  /** Whether the store has refused a write of this instance lately, less than `doubtMs` ago. */
-  readonly isDoubtful?: () => boolean;
-  readonly doubtMs?: number;
-  /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
-  readonly backSinceMs?: () => number;
   /** As the stores' own. */
   readonly watch?: OwnershipStores["watch"] | undefined;
+  readonly share?: OwnershipStores["share"] | undefined;
   readonly memory: OwnerMemory;
   readonly spool: Pick<Spool, "add">;
   /** Hears of each key that a side has made and nobody owned before, as far as is known. */
@@ -58,9 +56,6 @@ interface OwnerMemory {
   recall(cutover: string, key: NamedKey): Side | undefined;
 }
 
-/** How long other instances may take to hand in what waited in their spools. */
-export const recoveryMs = 5000;
-
 /** @param most facts remembered, and of claims half as many */
 export function createOwnerMemory(most = 200_000): OwnerMemory {
   const facts = createBoundedMap<Side>(most);
@@ -75,15 +70,16 @@ export function createOwnerMemory(most = 200_000): OwnerMemory {
 export function createOwnership(options: OwnershipOptions): Ownership {
   const { owners, memory, counts, onLearned } = options;
   const { recall, remember } = memory;
-  const asking: Asking = { ...options, trouble: createTrouble(options) };
-  options.watch?.(remember);
+  const doubt = options.doubt ?? createDoubt(options);
+  const asking: Asking = { ...options, doubt };
+  options.watch?.(remember, { doubt: doubt.hear });
 
   return {
     find(cutover, keys, claims = true) {
       const known = keys.map((key) => key.side ?? recall(cutover, key));
       // Keys that will be claimed need no question of their own: the claim tells. Not while their absence may lie.
       const isAnswered = keys.every(({ claimed }, i) => (claims && claimed) || known[i] !== undefined);
-      if (isAnswered && (!known.includes(undefined) || !asking.trouble.isNow())) {
+      if (isAnswered && (!known.includes(undefined) || !doubt.isNow())) {
         return found(counts, cutover, keys, known, false);
       }
       return lookUp(asking, cutover, keys, known);
@@ -109,7 +105,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
       if (known !== undefined) return known;
       try {
         const [byFact, byClaim] = await owners.lookup(cutover, [fact, claim]);
-        return byFact ?? byClaim ?? (asking.trouble.isNow() ? "unknown" : undefined);
+        return byFact ?? byClaim ?? (doubt.isNow() ? "unknown" : undefined);
       } catch {
         return recall(cutover, claim) ?? "unknown";
       }
@@ -133,30 +129,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
 }
 
 interface Asking extends OwnershipOptions {
-  readonly trouble: Trouble;
-}
-
-/** The time in which a key that the store does not know may be owned: an outage or a refusal, and a while after it. */
-interface Trouble {
-  begin(error: unknown): void;
-  isNow(): boolean;
-  isRefusal(): boolean;
-}
-
-function createTrouble({ clock, backSinceMs, isDoubtful, doubtMs = recoveryMs }: OwnershipOptions): Trouble {
-  let failedAtMs = Number.NEGATIVE_INFINITY;
-  let refusedAtMs = Number.NEGATIVE_INFINITY;
-  return {
-    begin(error) {
-      if (storeWordOf(error) !== undefined) refusedAtMs = clock.monotonic();
-      failedAtMs = clock.monotonic();
-    },
-    isNow() {
-      const failed = Math.max(failedAtMs, backSinceMs?.() ?? failedAtMs) + recoveryMs;
-      return clock.monotonic() < Math.max(failed, refusedAtMs + doubtMs) || isDoubtful?.() === true;
-    },
-    isRefusal: () => clock.monotonic() < refusedAtMs + recoveryMs,
-  };
+  readonly doubt: Doubt;
 }
 
 function found(
@@ -176,7 +149,7 @@ function found(
 
 /** Asks the store for those keys whose owner is not known. */
 async function lookUp(
-  { owners, memory, counts, trouble }: Asking,
+  { owners, memory, counts, doubt }: Asking,
   cutover: string,
   keys: readonly OwnerKey[],
   known: readonly (Side | undefined)[],
@@ -190,42 +163,56 @@ async function lookUp(
       if (side === undefined && told !== undefined && key !== undefined) memory.remember(cutover, key, told);
       return told;
     });
-    return found(counts, cutover, keys, sides, trouble.isNow());
+    return found(counts, cutover, keys, sides, doubt.isNow());
   } catch (error) {
-    trouble.begin(error);
+    doubt.begin(error, false);
     return found(counts, cutover, keys, known, true);
   }
 }
 
 /** @returns the owner there was before, if any; `undefined` also when it could not be recorded */
 async function record(
-  { owners, memory, spool, counts, clock, trouble }: Asking,
+  asking: Asking,
   cutover: string,
   key: OwnerKey,
   side: Side,
   must: boolean,
   token?: string,
 ): Promise<Claimed> {
+  const { owners, memory, counts, doubt } = asking;
   try {
     const before = await owners.record(cutover, key, side, key.ttlMs, false, token);
     // A tentative claim may be given back: it is remembered once its request was sent.
     if (token === undefined || before !== undefined) memory.remember(cutover, key, before ?? side);
     return { owner: before, unknown: false };
   } catch (error) {
-    trouble.begin(error);
+    doubt.begin(error, !must);
     // Another request with this key may have got here first.
     const known = memory.recall(cutover, key);
     if (known !== undefined) return { owner: known, unknown: false };
     if (must) return { owner: undefined, unknown: true };
     counts.unrecorded(cutover);
     memory.remember(cutover, key, side);
-    const { claimed, ttlMs } = key;
-    const spooled = spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs });
-    // A server that does not answer at all publishes nothing either.
-    if (trouble.isRefusal() && !claimed) await owners.announce?.(cutover, key, side).catch(() => undefined);
-    await spooled;
+    await passOn(asking, cutover, key, side);
     return { owner: undefined, unknown: true };
   }
+}
+
+/** A key that could not be recorded waits in the spool, and is told to whoever can be told. Never rejects. */
+async function passOn(
+  { owners, spool, share, clock, doubt }: Asking,
+  cutover: string,
+  key: OwnerKey,
+  side: Side,
+): Promise<void> {
+  const { claimed, ttlMs } = key;
+  // A server that does not answer at all publishes nothing either.
+  const announced = doubt.isRefusal() ? owners.announce?.(cutover, key, side) : undefined;
+  await Promise.all([
+    spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs }),
+    announced?.catch(() => undefined),
+    share?.(cutover, key, side).catch(() => undefined),
+  ]);
 }
 
 /** A claim that is tentative. */

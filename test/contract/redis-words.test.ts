@@ -1,6 +1,4 @@
 /** What a Redis says that answers and does not do what it is asked: its own word is passed on, whatever it was asked. */
-import { mkdir, rmdir } from "node:fs/promises";
-import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
@@ -9,7 +7,7 @@ import { createRedisClient } from "../../src/redis/client.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { command, noneKnown, setTo } from "../support/commands.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
-import type { RedisServer } from "../support/redis.ts";
+import { refusals } from "../support/refusing-redis.ts";
 import { failing, until } from "./redis-failing.ts";
 
 const given = failing();
@@ -103,37 +101,7 @@ describe("a server that lets nobody in, or does nothing", () => {
   });
 });
 
-/** What makes a server refuse, and take again. */
-interface Refusal {
-  readonly word: string;
-  readonly begin: (redis: RedisServer) => Promise<unknown>;
-  readonly end: (redis: RedisServer) => Promise<unknown>;
-}
-
-describe.each<Refusal>([
-  {
-    word: "OOM",
-    begin: (redis) => redis.cli("CONFIG", "SET", "maxmemory", "1"),
-    end: (redis) => redis.cli("CONFIG", "SET", "maxmemory", "0"),
-  },
-  {
-    word: "NOREPLICAS",
-    begin: (redis) => redis.cli("CONFIG", "SET", "min-replicas-to-write", "1"),
-    end: (redis) => redis.cli("CONFIG", "SET", "min-replicas-to-write", "0"),
-  },
-  {
-    word: "READONLY",
-    begin: (redis) => redis.cli("REPLICAOF", "127.0.0.1", "1"),
-    end: (redis) => redis.cli("REPLICAOF", "NO", "ONE"),
-  },
-  { word: "MISCONF", begin: failToSave, end: saveAgain },
-  {
-    word: "NOPERM",
-    begin: (redis) =>
-      redis.cli("ACL", "SETUSER", "default", "-set", "-del", "-zadd", "-hset", "-xadd", "-zrem"),
-    end: (redis) => redis.cli("ACL", "SETUSER", "default", "+@all"),
-  },
-])("a server that answers reads and says $word to writes", ({ word, begin, end }) => {
+describe.each(refusals)("a server that answers reads and says $word to writes", ({ word, begin, end }) => {
   test("is read; each write is told its word, and done once it takes them again", async () => {
     const redis = await given.server();
     const { reads, writes } = asking(redis.url);
@@ -145,31 +113,6 @@ describe.each<Refusal>([
     expect(await wordsOf({ ...reads, ...writes })).toEqual(all({ ...reads, ...writes }, "done"));
   });
 });
-
-/** A folder stands where the file would: that stops root, too. */
-async function failToSave(redis: RedisServer): Promise<void> {
-  await mkdir(await dumpOf(redis));
-  await redis.cli("CONFIG", "SET", "save", "3600 1");
-  await save(redis, (told) => told.includes("MISCONF"));
-}
-
-async function saveAgain(redis: RedisServer): Promise<void> {
-  await rmdir(await dumpOf(redis));
-  await save(redis, (told) => told === "OK");
-}
-
-async function dumpOf(redis: RedisServer): Promise<string> {
-  const told = await redis.cli("CONFIG", "GET", "dir");
-  if (!Array.isArray(told)) throw new Error("no folder");
-  return join(String(told[1]), "dump.rdb");
-}
-
-async function save(redis: RedisServer, isOver: (told: string) => boolean): Promise<void> {
-  await redis.cli("BGSAVE");
-  await until("the save is over", async () =>
-    isOver(String(await redis.cli("SET", "filler", "x").catch(String))),
-  );
-}
 
 test("a replica that has lost its primary says MASTERDOWN", async () => {
   const redis = await given.server(["--replica-serve-stale-data", "no"]);

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { type Following, type Snapshot, unansweredMs } from "../../state/follow/snapshot.ts";
+import { type Following, isDoubtful, type Snapshot } from "../../state/follow/snapshot.ts";
 import { initialState } from "../../state/rules/model.ts";
 import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
 
@@ -22,8 +22,10 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
   let current: Snapshot = { states: new Map() };
   let up = false;
   let lastContactMs = clock.monotonic();
-  let refusedMs = Number.NEGATIVE_INFINITY;
-  let failedMs = Number.NEGATIVE_INFINITY;
+  /** Moments of the monotonic clock. */
+  let writtenMs = Number.NEGATIVE_INFINITY;
+  let troubledMs = Number.NEGATIVE_INFINITY;
+  let silentMs = Number.NEGATIVE_INFINITY;
   let inContactMs = Number.NEGATIVE_INFINITY;
   return {
     current: () => current,
@@ -34,7 +36,12 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
     contact: () => ({ up, stalenessMs: clock.monotonic() - lastContactMs }),
     isDoubtful(forMs) {
       const nowMs = clock.monotonic();
-      return nowMs - refusedMs < forMs || nowMs - failedMs < unansweredMs;
+      const writing = {
+        writtenAgoMs: nowMs - writtenMs,
+        troubledAgoMs: nowMs - troubledMs,
+        silentAgoMs: nowMs - silentMs,
+      };
+      return isDoubtful(writing, forMs);
     },
     isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
     refresh: async () => {},
@@ -53,8 +60,9 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
       up = contact.up;
       lastContactMs = now - contact.stalenessMs;
       const atMs = (agoMs: number | null) => (agoMs === null ? Number.NEGATIVE_INFINITY : now - agoMs);
-      refusedMs = atMs(contact.refusedMs);
-      failedMs = atMs(contact.failedMs);
+      writtenMs = atMs(contact.writtenMs);
+      troubledMs = atMs(contact.troubledMs);
+      silentMs = atMs(contact.silentMs);
       inContactMs = atMs(contact.inContactMs);
     },
   };

@@ -6,6 +6,7 @@ import {
   type FromWorker,
   fromWorker,
   type Report,
+  type SharedOwner,
   type Start,
   type StoreQuestion,
   type StoreReply,
@@ -25,16 +26,17 @@ export interface WorkerMember {
   prepare(source: ConfigSource): Promise<string | undefined>;
   /** Resolves when what it has counted so far was reported, or it is gone. */
   collect(): Promise<void>;
+  /** Resolves when it knows the owner, or is gone; at once where it does not hear yet. */
+  share(owner: SharedOwner): Promise<void>;
   kill(): void;
 }
 
 /** What a worker tells; each event is given its number. */
 export interface MemberEvents {
   onReport(worker: number, report: Report): void;
-  onSpent(worker: number, spent: Extract<FromWorker, { readonly type: "spent" }>): void;
   /** The worker decides by the snapshot of this number, and by these versions. */
   onFollowing(worker: number, seq: number, versions: DecidedVersions): void;
-  answer(question: StoreQuestion): Promise<StoreReply>;
+  answer(question: StoreQuestion, worker: number): Promise<StoreReply>;
 }
 
 /** How long a worker may take to start, or to build a configuration. */
@@ -44,14 +46,14 @@ const patienceMs = 30_000;
 interface Awaited {
   readonly listening: Deferred<number>;
   prepared: Deferred<string | undefined> | undefined;
-  /** The keys are the numbers of each `collect`. */
-  readonly collected: Map<number, Deferred<void>>;
+  /** The keys are the numbers of each `collect` and `share`. */
+  readonly done: Map<number, Deferred<void>>;
 }
 
 /** @param first what it is told first, as of the moment it hears */
 export function startMember(number: number, first: () => Start, events: MemberEvents): WorkerMember {
   const worker = cluster.fork();
-  const awaited: Awaited = { listening: createDeferred(), prepared: undefined, collected: new Map() };
+  const awaited: Awaited = { listening: createDeferred(), prepared: undefined, done: new Map() };
   // A caller that does not wait for it hears of its end by `gone`.
   awaited.listening.promise.catch(() => undefined);
   let isHearing = false;
@@ -59,6 +61,16 @@ export function startMember(number: number, first: () => Start, events: MemberEv
 
   function send(message: ToWorker): void {
     if (isHearing && worker.isConnected()) worker.send(message, () => undefined);
+  }
+
+  /** Resolves when the worker has done what it was asked under the number. */
+  async function asked(ask: (seq: number) => void): Promise<void> {
+    const seq = ++last;
+    const done = createDeferred<void>();
+    awaited.done.set(seq, done);
+    ask(seq);
+    await done.promise;
+    awaited.done.delete(seq);
   }
 
   worker.on("error", () => undefined);
@@ -76,7 +88,7 @@ export function startMember(number: number, first: () => Start, events: MemberEv
       awaited.listening.reject(new Error(`worker ${number} ended before it was ready: ${why}`));
       // The worker that takes its place begins by the configuration of then.
       awaited.prepared?.resolve(undefined);
-      for (const collected of awaited.collected.values()) collected.resolve();
+      for (const done of awaited.done.values()) done.resolve();
       resolve(why);
     });
   });
@@ -99,13 +111,9 @@ export function startMember(number: number, first: () => Start, events: MemberEv
         return `worker ${number} does not answer`;
       }
     },
-    async collect() {
-      const seq = ++last;
-      const collected = createDeferred<void>();
-      awaited.collected.set(seq, collected);
-      send({ type: "collect", seq });
-      await collected.promise;
-      awaited.collected.delete(seq);
+    collect: () => asked((seq) => send({ type: "collect", seq })),
+    share: async (owner) => {
+      if (isHearing && worker.isConnected()) await asked((seq) => send({ type: "owner", seq, owner }));
     },
     kill: () => worker.process.kill("SIGKILL"),
   };
@@ -137,15 +145,17 @@ function hear(
     case "prepared":
       awaited.prepared?.resolve(message.problem);
       break;
-    case "spent":
-      events.onSpent(number, message);
-      break;
     case "report":
       events.onReport(number, message);
-      if (message.seq !== undefined) awaited.collected.get(message.seq)?.resolve();
+      if (message.seq !== undefined) awaited.done.get(message.seq)?.resolve();
+      break;
+    case "heard":
+      awaited.done.get(message.seq)?.resolve();
       break;
     case "ask":
-      void events.answer(message.question).then((reply) => send({ type: "reply", seq: message.seq, reply }));
+      void events
+        .answer(message.question, number)
+        .then((reply) => send({ type: "reply", seq: message.seq, reply }));
   }
 }
 

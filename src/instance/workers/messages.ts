@@ -30,9 +30,10 @@ const contact = z.object({
   stalenessMs: z.number(),
   /** The age of the contact that counts; `null`: there was none. */
   inContactMs: z.number().nullable(),
-  /** Of the last write that the store has refused, and of the last that failed; `null`: there was none. */
-  refusedMs: z.number().nullable(),
-  failedMs: z.number().nullable(),
+  /** As of `Writing` (state/follow/snapshot.ts); `null`: it never was. */
+  writtenMs: z.number().nullable(),
+  troubledMs: z.number().nullable(),
+  silentMs: z.number().nullable(),
 });
 const secrets = z.record(z.string(), z.array(z.string()));
 
@@ -55,6 +56,10 @@ const note = z.object({
   atMs: z.number(),
   underWay: z.object({ side: z.enum(sides), startedAt: z.number(), expiresAt: z.number() }).exactOptional(),
 });
+
+/** An owner that a worker could not record, for the others. */
+const sharedOwner = z.object({ cutover: text, key: namedKey, side: z.enum(sides) });
+export type SharedOwner = z.output<typeof sharedOwner>;
 
 /** A question to the owners and pins that the primary keeps, or what it is to note. */
 const question = z.discriminatedUnion("call", [
@@ -88,6 +93,7 @@ const question = z.discriminatedUnion("call", [
   z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),
   z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),
   z.object({ call: z.literal("note"), notes: z.array(note) }),
+  z.object({ call: z.literal("share"), owner: sharedOwner }),
 ]);
 export type StoreQuestion = z.output<typeof question>;
 
@@ -101,9 +107,6 @@ const reply = z.discriminatedUnion("kind", [
 ]);
 export type StoreReply = z.output<typeof reply>;
 
-/** What a client has claimed by one worker, for the budget that it has with all of them. */
-const spent = z.object({ type: z.literal("spent"), cutover: text, client: text, claims: z.number() });
-
 const start = z.object({
   type: z.literal("start"),
   protocol: z.number(),
@@ -115,6 +118,7 @@ const start = z.object({
   snapshot,
   contact,
   secrets,
+  owners: z.array(sharedOwner),
   logLevel: z.enum(logLevels),
   accessLog: z.boolean(),
   logPath: z.string().optional(),
@@ -134,7 +138,9 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("discard") }),
   z.object({ type: z.literal("collect"), seq: z.number() }),
   z.object({ type: z.literal("drain"), drain }),
-  spent,
+  z.object({ type: z.literal("owner"), seq: z.number(), owner: sharedOwner }),
+  /** A journey that the embedded store keeps is over. */
+  z.object({ type: z.literal("over"), cutover: text, journey: text }),
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),
 ]);
 export type ToWorker = z.output<typeof toWorker>;
@@ -157,7 +163,8 @@ export const fromWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("following"), seq: z.number(), versions: z.record(z.string(), z.number()) }),
   z.object({ type: z.literal("prepared"), problem: z.string().optional() }),
   report,
-  spent,
+  /** The worker knows the owner of this `seq`. */
+  z.object({ type: z.literal("heard"), seq: z.number() }),
   z.object({ type: z.literal("ask"), seq: z.number(), question }),
 ]);
 export type FromWorker = z.output<typeof fromWorker>;

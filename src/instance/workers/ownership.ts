@@ -101,6 +101,9 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
         return pinReply(await pins.start(asked.cutover, asked.shopper, asked.offer, asked.maxTtl));
       case "end":
         return pinReply(await pins.end(asked.cutover, asked.shopper, asked.grace, asked.maxTtl));
+      case "share":
+        // It is for the other workers, not for the store.
+        return { kind: "owners", owners: [] };
       case "note":
         return { kind: "noted", refused: await underWay.note(asked.notes) };
     }

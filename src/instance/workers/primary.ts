@@ -19,10 +19,11 @@ import type { Counting } from "../../telemetry/requests/counting.ts";
 import type { Control } from "../control.ts";
 import type { Prepared } from "../data-plane.ts";
 import type { Serving } from "../serving.ts";
-import { hostMs, protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
+import { hostMs, protocol, reportEveryMs, type SharedOwner, type Start, type ToWorker } from "./messages.ts";
 import { createWorkerSum } from "./metrics.ts";
 import { answerFrom } from "./ownership.ts";
 import { createPool, type Pool } from "./pool.ts";
+import { createSharing } from "./sharing.ts";
 import type { WorkerVersions } from "./versions.ts";
 
 interface WorkersOptions {
@@ -48,7 +49,7 @@ interface WorkersOptions {
 }
 
 /** Serving in workers; an error of `listen` may be that a worker cannot start. */
-export interface Workers extends Omit<Serving, "prepare" | "budget"> {
+export interface Workers extends Omit<Serving, "prepare"> {
   /** Has all workers build it. @throws Error when one cannot: then none keeps it */
   prepare(loaded: LoadedConfig, counting: Counting): Promise<Prepared>;
   /** The lowest versions that a worker decides by. */
@@ -82,7 +83,8 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { follower, metrics, ownershipStores } = control;
   const { counting } = metrics;
   const inForce: InForce = { config, source, counting, table: tableOf(config, control) };
-  const told = createTold(options, inForce);
+  const sharing = createSharing(() => pool.members());
+  const told = createTold(options, inForce, sharing.known);
   const sum = createWorkerSum(metrics, control.traffic, options.onLogLinesDropped);
   const pool = createPool({
     size: options.size,
@@ -95,14 +97,17 @@ export function createWorkers(options: WorkersOptions): Workers {
     onLost: options.onLost,
     events: {
       onReport: sum.add,
-      onSpent(worker, spent) {
-        for (const member of pool.members()) if (member.number !== worker) member.send(spent);
-      },
       onFollowing(worker, seq, decidedBy) {
         versions.told(worker, seq, decidedBy);
         follower.announce();
       },
-      answer: (question) => answerFrom(ownershipStores, question),
+      async answer(question, worker) {
+        if (question.call === "share") await sharing.share(worker, question.owner);
+        const reply = await answerFrom(ownershipStores, question);
+        if (question.call === "end" && reply.kind === "pin" && reply.pin !== null)
+          pool.send({ type: "over", cutover: question.cutover, journey: reply.pin.id });
+        return reply;
+      },
       onGone(worker) {
         sum.gone(worker);
         versions.gone(worker);
@@ -116,7 +121,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   return {
     listen: pool.start,
     table: () => inForce.table,
-    ...askedByPeople(ownershipStores),
+    ...askedByPeople(ownershipStores, () => follower.isDoubtful(inForce.config.staleAfter)),
     versions: () =>
       versions.lowest(
         Object.fromEntries([...follower.current().states].map(([name, { version }]) => [name, version])),
@@ -145,7 +150,11 @@ export function createWorkers(options: WorkersOptions): Workers {
 type Told = ReturnType<typeof createTold>;
 
 /** What the workers are told, as of the moment it is asked for. */
-function createTold(options: WorkersOptions, inForce: Readonly<InForce>) {
+function createTold(
+  options: WorkersOptions,
+  inForce: Readonly<InForce>,
+  owners: () => readonly SharedOwner[],
+) {
   const { control, instance, at, logging } = options;
   const { follower, secrets } = control;
   /** The number of the last snapshot that was sent. */
@@ -159,9 +168,16 @@ function createTold(options: WorkersOptions, inForce: Readonly<InForce>) {
     const { up, stalenessMs } = follower.contact();
     const agoMs = follower.inContactAgoMs();
     const told = (ms: number) => (Number.isFinite(ms) ? ms : null);
-    const refusedMs = told(follower.refusedAgoMs());
-    const failedMs = told(follower.failedAgoMs());
-    return { sentAtMs: hostMs(), up, stalenessMs, inContactMs: told(agoMs), refusedMs, failedMs };
+    const { writtenAgoMs, troubledAgoMs, silentAgoMs } = follower.writing();
+    return {
+      sentAtMs: hostMs(),
+      up,
+      stalenessMs,
+      inContactMs: told(agoMs),
+      writtenMs: told(writtenAgoMs),
+      troubledMs: told(troubledAgoMs),
+      silentMs: told(silentAgoMs),
+    };
   }
   function secretsOf(...configs: readonly Config[]) {
     const names = configs.flatMap(({ cutovers }) => Object.keys(cutovers));
@@ -189,6 +205,7 @@ function createTold(options: WorkersOptions, inForce: Readonly<InForce>) {
       snapshot: snapshot(),
       contact: contact(),
       secrets: secretsOf(inForce.config),
+      owners: [...owners()],
       logLevel: logging.level,
       accessLog: logging.accessLog,
       ...(logging.path === undefined ? {} : { logPath: logging.path }),
@@ -238,13 +255,17 @@ function tableOf(config: Config, { secrets }: Pick<Control, "secrets">): Table {
 }
 
 /** Owners and pins for a person who asks how a shopper would be decided: nothing is recorded then, or counted. */
-function askedByPeople(ownershipStores: OwnershipStores): Pick<Serving, "ownership" | "pins"> {
+function askedByPeople(
+  ownershipStores: OwnershipStores,
+  isDoubtful: () => boolean,
+): Pick<Serving, "ownership" | "pins"> {
   const nothing = () => undefined;
   const counts = { conflict: nothing, unknown: nothing, unrecorded: nothing, disputed: nothing };
   const spool = { add: async () => undefined };
   return {
     ownership: createOwnership({
       ...ownershipStores,
+      isDoubtful,
       spool,
       counts,
       clock: systemClock,

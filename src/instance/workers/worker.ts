@@ -21,6 +21,7 @@ import type { Link } from "./link.ts";
 import { protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
 import { createWorkerCounts } from "./metrics.ts";
 import { askingStores } from "./ownership.ts";
+import { sharingStores } from "./sharing.ts";
 
 /** Waits for the primary's word, then serves until it is told to drain. @param end ends the process */
 export function runWorker(link: Link, end: () => void): void {
@@ -53,13 +54,12 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     instance: start.instance,
     at: start.at,
     following,
-    ownershipStores,
+    ownershipStores: sharingStores(ownershipStores, link, start.owners),
     secrets,
     registry: counts.registry,
     lines,
     logsAccess: start.accessLog,
     log,
-    tellClaims: (spent) => void link.send({ type: "spent", ...spent }),
   });
   const port = await serving.listen();
   /** @param seq of the `collect` that asks for it */
@@ -82,8 +82,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   void link.send({ type: "following", ...decidesBy() });
   void link.send({ type: "listening", port });
   obey((message) => {
-    if (message.type === "spent") serving.budget.hear(message);
-    else if (message.type === "collect") void report(message.seq);
+    if (message.type === "collect") void report(message.seq);
     else if (message.type === "drain") {
       drain(message.drain).catch(faultsTo(log));
     } else change(message);

@@ -24,6 +24,8 @@ export interface SpoolOptions {
   readonly timers: Timers;
   readonly log: Log;
   readonly counts: SpoolCounts;
+  /** The store did not take a key that was handed in. */
+  readonly onRefused?: (error: unknown) => void;
   /** Hears the owner of each key handed in. */
   readonly onRecorded: (late: LateOwner, owner: Side) => void;
   /** Most owners that wait; 100,000 without it. */
@@ -145,7 +147,7 @@ function writing({ file, log }: Pick<SpoolOptions, "file" | "log">) {
 
 /** @returns whether it need not wait any longer */
 async function handIn(options: SpoolOptions, late: LateOwner): Promise<boolean> {
-  const { owners, clock, log, counts, onRecorded } = options;
+  const { owners, clock, log, counts, onRecorded, onRefused } = options;
   const { cutover, side } = late;
   const ttlMs = late.until - clock.now();
   if (ttlMs <= 0) return true;
@@ -157,7 +159,8 @@ async function handIn(options: SpoolOptions, late: LateOwner): Promise<boolean> 
     }
     onRecorded(late, before ?? side);
     return true;
-  } catch {
+  } catch (error) {
+    onRefused?.(error);
     return false;
   }
 }

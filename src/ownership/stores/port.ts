@@ -58,15 +58,9 @@ export interface OwnerStore {
    */
   settle(cutover: string, key: NamedKey, token: string, isKept: boolean): Promise<void>;
   /**
-   * Tells every instance of a fact that could not be recorded. @throws StoreUnavailable when they may not have heard
+   * Tells every instance of a key that could not be recorded. @throws StoreUnavailable when they may not have heard
    */
   announce?(cutover: string, key: NamedKey, side: Side): Promise<void>;
-  /**
-   * What share of the memory that it may have the store has in use, 0–1; `undefined` where that has no bound.
-   *
-   * @throws StoreUnavailable when it does not tell
-   */
-  memoryInUse?(cutover: string): Promise<number | undefined>;
 }
 
 /** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */
@@ -113,6 +107,16 @@ export function claimIn(value: unknown): StoredClaim | undefined {
   return known === undefined ? undefined : { side: known, isApart: apart !== undefined, token };
 }
 
+/** What processes tell each other beside owners. */
+interface News {
+  /** A process could not record a key: for so long one that the store does not know may be owned. */
+  doubt?(forMs: number): void;
+  /** The journey of the id is over, for it has ended or was made void. */
+  over?(cutover: string, journey: string): void;
+  /** Something may not have been heard. */
+  missed?(): void;
+}
+
 /** All that an instance keeps of who owns what, and where. */
 export interface OwnershipStores {
   readonly owners: OwnerStore;
@@ -120,8 +124,12 @@ export interface OwnershipStores {
   readonly underWay: UnderWayStore;
   /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
   backSinceMs?(): number;
-  /** Calls back with each new owner, of whichever instance; some can be missed. @returns the way out */
-  watch?(onOwner: (cutover: string, key: NamedKey, side: Side) => void): () => void;
+  /** Calls back with each new owner, of whichever instance, and other news; some can be missed. @returns the way out */
+  watch?(onOwner: (cutover: string, key: NamedKey, side: Side) => void, news?: News): () => void;
+  /** Tells every instance that for so long a key may be owned that the store does not know. Throws as `announce`. */
+  tellDoubt?(forMs: number): Promise<void>;
+  /** Tells the other processes of the instance of a key that could not be recorded; resolves once they know it. */
+  share?(cutover: string, key: NamedKey, side: Side): Promise<void>;
   close(): Promise<void>;
 }
 

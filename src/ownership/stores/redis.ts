@@ -6,7 +6,8 @@
  *                               that is this claim, for people to read, and no fact; `SIDE apart`: it is a fact. Either is
  *                               followed by ` tentative TOKEN` until its request was sent
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/pin.ts)
- *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY
+ *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY;
+ *                               doubt:MS, when one could not be recorded; over:NAME:ID, of a journey that is
  */
 import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
 import { type Call, createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
@@ -34,16 +35,43 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   const channel = `${prefix}:owners`;
   return {
     owners: ownersIn(ask, tell, prefix, channel),
-    pins: pinsIn(ask, prefix),
+    pins: pinsIn(ask, prefix, channel),
     underWay: createUnderWayInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
-    watch: (onOwner) =>
-      client.subscribe(channel, (message) => {
-        const [, claim, side, cutover, key] = newOwner.exec(message?.toString("latin1") ?? "") ?? [];
-        if (cutover !== undefined && key !== undefined)
-          onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
-      }),
+    watch: watching(client, channel),
+    async tellDoubt(forMs) {
+      await tell(["publish", channel, `doubt:${Math.ceil(forMs)}`]);
+    },
     async close() {},
+  };
+}
+
+/** One subscription, however many listen. */
+function watching(client: RedisClient, channel: string): NonNullable<OwnershipStores["watch"]> {
+  const listeners = new Set<(text: string | undefined) => void>();
+  let leave: (() => void) | undefined;
+  return (onOwner, news) => {
+    const listener = (text: string | undefined) => {
+      if (text === undefined) return news?.missed?.();
+      const [, claim, side, cutover, key] = newOwner.exec(text) ?? [];
+      if (cutover !== undefined && key !== undefined)
+        onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
+      const [, forMs] = newDoubt.exec(text) ?? [];
+      if (forMs !== undefined) news?.doubt?.(Number(forMs));
+      const [, of, journey] = newOver.exec(text) ?? [];
+      if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
+    };
+    listeners.add(listener);
+    leave ??= client.subscribe(channel, (message) => {
+      const text = message?.toString("latin1");
+      for (const each of listeners) each(text);
+    });
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size > 0) return;
+      leave?.();
+      leave = undefined;
+    };
   };
 }
 
@@ -65,7 +93,6 @@ function asking(client: RedisClient, deadlineMs: number): Ask {
 function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerStore {
   const claimOwner = readScript(new URL("./claim-owner.lua", import.meta.url));
   const learnOwner = readScript(new URL("./learn-owner.lua", import.meta.url));
-  const memoryInUse = readScript(new URL("./memory-in-use.lua", import.meta.url));
   const keysOf = (cutover: string, key: string) =>
     ["owner", "claim"].map((record) => Buffer.from(`${prefix}:{${cutover}}:${record}:${key}`, "latin1"));
   return {
@@ -99,22 +126,19 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
       });
     },
     // A server that refuses to write still publishes: without memory, without replicas, as a replica.
-    async announce(cutover, { key }, side) {
-      await tell(["publish", channel, Buffer.from(`${side}:${cutover}:${key}`, "latin1")]);
-    },
-    // Of a Cluster, that node is asked which has the cutover's owners.
-    async memoryInUse(cutover) {
-      const [share] = await tell({ script: memoryInUse, keys: [`${prefix}:{${cutover}}:owner:`] });
-      return typeof share === "string" ? Number(share) : undefined;
+    async announce(cutover, { key, claimed }, side) {
+      const message = `${claimed ? "claim:" : ""}${side}:${cutover}:${key}`;
+      await tell(["publish", channel, Buffer.from(message, "latin1")]);
     },
   };
 }
 
-function pinsIn(ask: Ask, prefix: string): PinStore {
+function pinsIn(ask: Ask, prefix: string, channel: string): PinStore {
   const changePin = readScript(new URL("./change-pin.lua", import.meta.url));
   const keyOf = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
   const change = async (cutover: string, shopper: string, args: Readonly<Record<string, unknown>>) => {
-    const [pin] = await ask({ script: changePin, keys: [keyOf(cutover, shopper)], args });
+    const told = { ...args, channel, over: `over:${cutover}:` };
+    const [pin] = await ask({ script: changePin, keys: [keyOf(cutover, shopper)], args: told });
     return pin;
   };
   const offering = async (
@@ -145,6 +169,8 @@ function pinsIn(ask: Ask, prefix: string): PinStore {
 }
 
 const newOwner = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
+const newOver = /^over:([^:]+):([\w-]{12})$/;
+const newDoubt = /^doubt:(\d{1,9})$/;
 
 function pinOf(value: unknown, maxTtl: number) {
   return typeof value === "string" ? readStoredPin(value, maxTtl) : undefined;

@@ -6,10 +6,10 @@
 import type { Clock, Timers } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import { StoreUnavailable, storeWordOf } from "../../base/errors.ts";
-import type { InstanceRecord } from "../rules/completion.ts";
+import { type InstanceRecord, leaseMs } from "../rules/completion.ts";
 import type { LastGood } from "../rules/succession.ts";
 import type { Loaded, Store } from "../store/port.ts";
-import type { Basis, Following } from "./snapshot.ts";
+import type { Basis, Following, Writing } from "./snapshot.ts";
 
 /** How long a start or a refresh waits for the store. */
 export const answerBoundMs = 2000;
@@ -26,29 +26,29 @@ export interface Heartbeat {
   inContactMs(): number;
   /** How the store refuses the record now; `undefined`: it takes it, or does not answer. */
   refusal(): { readonly word: string; readonly refusedForMs: number } | undefined;
-  /** When a record was refused last, and when one failed last for whatever reason, by the monotonic clock; or -Infinity. */
-  refusedMs(): number;
-  failedMs(): number;
+  writing(): Writing;
   stop(): void;
 }
 
 interface HeartbeatOptions {
-  readonly store: Pick<Store, "acknowledge">;
+  readonly store: Pick<Store, "acknowledge" | "roster">;
   readonly record: () => InstanceRecord;
   readonly clock: Pick<Clock, "monotonic">;
   readonly timers: Timers;
-  readonly onWritten: () => void;
+  /** @param isMended the record before was not taken */
+  readonly onWritten: (isMended: boolean) => void;
   readonly onFailed: (error: unknown) => void;
 }
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { store, clock, timers } = options;
   let refused: { readonly word: string; readonly sinceMs: number } | undefined;
-  let refusedMs = Number.NEGATIVE_INFINITY;
+  let writtenMs = Number.NEGATIVE_INFINITY;
+  let mendedMs = Number.NEGATIVE_INFINITY;
+  let silentMs = Number.NEGATIVE_INFINITY;
   let inContactMs = Number.NEGATIVE_INFINITY;
   /** When the last answered read was sent. */
   let lastReadMs = Number.NEGATIVE_INFINITY;
-  let failedMs = Number.NEGATIVE_INFINITY;
   let hasFailed = false;
   let isStopped = false;
   let cancel = () => {};
@@ -57,23 +57,38 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     if (isStopped) return;
     cancel();
     const readMs = lastReadMs;
+    const sentMs = clock.monotonic();
     try {
-      await store.acknowledge(options.record());
+      const record = options.record();
+      await store.acknowledge(record);
       inContactMs = readMs;
+      const isMended = hasFailed;
+      if (isMended) mendedMs = clock.monotonic();
+      writtenMs = sentMs;
       hasFailed = false;
       refused = undefined;
-      options.onWritten();
+      options.onWritten(isMended);
+      void lookForSilent(record.id);
     } catch (error) {
       hasFailed = true;
       const word = storeWordOf(error);
       const nowMs = clock.monotonic();
-      failedMs = nowMs;
-      if (word !== undefined) refusedMs = nowMs;
       refused = word === undefined ? undefined : { word, sinceMs: refused?.sinceMs ?? nowMs };
       if (!isStopped) options.onFailed(error);
     }
     if (!isStopped) cancel = timers.after(heartbeatMs, () => void write());
   });
+
+  /** One that is cut off may learn what nobody else knows: it is missed by its record. */
+  async function lookForSilent(self: string): Promise<void> {
+    try {
+      const { nowMs, members } = await store.roster();
+      const isSilent = members.some(({ id, seenAtMs }) => id !== self && nowMs >= seenAtMs + leaseMs);
+      if (isSilent) silentMs = clock.monotonic();
+    } catch {
+      // The record tells how the store is.
+    }
+  }
 
   return {
     write,
@@ -84,8 +99,14 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     isOwed: () => hasFailed || lastReadMs - inContactMs > 2 * heartbeatMs,
     inContactMs: () => inContactMs,
     refusal: () => refused && { word: refused.word, refusedForMs: clock.monotonic() - refused.sinceMs },
-    refusedMs: () => refusedMs,
-    failedMs: () => failedMs,
+    writing() {
+      const nowMs = clock.monotonic();
+      return {
+        writtenAgoMs: nowMs - writtenMs,
+        troubledAgoMs: hasFailed ? 0 : nowMs - mendedMs,
+        silentAgoMs: nowMs - silentMs,
+      };
+    },
     stop() {
       isStopped = true;
       cancel();

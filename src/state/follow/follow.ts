@@ -29,8 +29,9 @@ import {
   createInForce,
   type Following,
   type InForce,
+  isDoubtful,
   stateIn,
-  unansweredMs,
+  type Writing,
 } from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
@@ -63,6 +64,8 @@ export interface FollowerOptions {
   readonly onRejected?: (name: string) => void;
   /** The store had lost a change that was accepted. */
   readonly onRegressed?: (name: string) => void;
+  /** The instance's record was not taken, once each; and once when it is taken again. */
+  readonly onDoubtful?: () => void;
   readonly pollMs?: number;
   readonly timers?: Timers;
   /** 0 ≤ r < 1; spreads the polls of the instances. */
@@ -84,9 +87,7 @@ export interface Follower extends Following, LocalWrites {
   announce(): void;
   /** How long ago the contact that counts (completion.ts) was, in ms; `Infinity` when there was none. */
   inContactAgoMs(): number;
-  /** How long ago the store has refused to be written, and a write failed for whatever reason, in ms; or `Infinity`. */
-  refusedAgoMs(): number;
-  failedAgoMs(): number;
+  writing(): Writing;
   /** Ends following and withdraws the instance's record. Leaves the store open. Never rejects. */
   stop(): Promise<void>;
 }
@@ -113,12 +114,8 @@ export function createFollower(options: FollowerOptions): Follower {
     current: inForce.current,
     onSwap: inForce.onSwap,
     contact: () => ({ ...heartbeat.refusal(), ...reading.contact() }),
-    isDoubtful(forMs) {
-      const nowMs = clock.monotonic();
-      return nowMs - heartbeat.refusedMs() < forMs || nowMs - heartbeat.failedMs() < unansweredMs;
-    },
-    refusedAgoMs: () => clock.monotonic() - heartbeat.refusedMs(),
-    failedAgoMs: () => clock.monotonic() - heartbeat.failedMs(),
+    isDoubtful: (forMs) => isDoubtful(heartbeat.writing(), forMs),
+    writing: heartbeat.writing,
     isStale: (afterMs) => clock.monotonic() - heartbeat.inContactMs() > afterMs,
     inContactAgoMs: () => clock.monotonic() - heartbeat.inContactMs(),
     pendingLocally: local.pendingLocally,
@@ -141,7 +138,7 @@ export function createFollower(options: FollowerOptions): Follower {
 function createParts(options: FollowerOptions): Parts {
   const { store, clock, snapshotFile, log, instance } = options;
   const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
-  const { onRejected = () => {}, onRegressed = () => {} } = options;
+  const { onRejected = () => {}, onRegressed = () => {}, onDoubtful = () => {} } = options;
   const report = createFollowReport({ log, onRejected, onRegressed });
   const life: Parts["life"] = { phase: "starting", unsubscribe: () => {} };
   const inForce = createInForce({
@@ -154,8 +151,14 @@ function createParts(options: FollowerOptions): Parts {
     clock,
     timers,
     record: () => recordOf(options, inForce),
-    onWritten: report.listed,
-    onFailed: report.notListed,
+    onWritten(isMended) {
+      report.listed();
+      if (isMended) onDoubtful();
+    },
+    onFailed(error) {
+      report.notListed(error);
+      onDoubtful();
+    },
   });
 
   function take(next: Partial<Basis>, owesRecord = false): void {

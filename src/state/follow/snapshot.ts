@@ -11,8 +11,25 @@ export interface Snapshot {
   readonly local?: ReadonlySet<string>;
 }
 
-/** How long after a write that was not answered other instances may hand in what they could not record. */
-export const unansweredMs = 5000;
+/** How an instance's writing to the store goes. Ages in ms; `Infinity`: it never was. */
+export interface Writing {
+  /** Of the sending of the last record that the store has taken. */
+  readonly writtenAgoMs: number;
+  /** Since when records are taken again; 0 while they are not; `Infinity`: they always were. */
+  readonly troubledAgoMs: number;
+  /** Since another instance was last silent that has not left: it may be cut off, and know what the store does not. */
+  readonly silentAgoMs: number;
+}
+
+/** A record is due each second: one that is taken this long after it is late. */
+const writtenWithinMs = 1500;
+/** How long an instance that was cut off may take to hand in what it knows, or to say that it cannot. */
+const handedInMs = 5000;
+
+/** @param forMs how long records must be taken before writing goes well */
+export function isDoubtful({ writtenAgoMs, troubledAgoMs, silentAgoMs }: Writing, forMs: number): boolean {
+  return writtenAgoMs > writtenWithinMs || troubledAgoMs < forMs || silentAgoMs < handedInMs;
+}
 
 /** How a process stands with the store. */
 export interface Contact {
@@ -39,8 +56,8 @@ export interface Following {
    */
   isStale(afterMs: number): boolean;
   /**
-   * Whether the store has refused to be written less than so long ago, or left a write unanswered just now (a paused
-   * server). For the request path.
+   * Whether the store may not know what it should: it does not take what this instance writes, or has not for so long
+   * without a break; or another instance may be cut off. For the request path.
    */
   isDoubtful(forMs: number): boolean;
   /** Reads the store now; resolves when what it holds is in force, or the store did not answer. */

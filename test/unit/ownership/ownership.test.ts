@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
-import { createOwnerMemory, createOwnership, recoveryMs } from "../../../src/ownership/ownership.ts";
+import { recoveryMs } from "../../../src/ownership/doubt.ts";
+import { createOwnerMemory, createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores } from "../../../src/ownership/stores/port.ts";

@@ -54,8 +54,9 @@ describe("staleness", () => {
       up: true,
       stalenessMs: 100,
       inContactMs: 400,
-      refusedMs: null,
-      failedMs: null,
+      writtenMs: null,
+      troubledMs: null,
+      silentMs: null,
     });
     expect(following.isStale(1000)).toBe(false);
     advance(599);
@@ -72,8 +73,9 @@ describe("staleness", () => {
       up: true,
       stalenessMs: 0,
       inContactMs: 0,
-      refusedMs: null,
-      failedMs: null,
+      writtenMs: null,
+      troubledMs: null,
+      silentMs: null,
     });
     expect(following.isStale(59_000)).toBe(true);
     expect(following.isStale(61_000)).toBe(false);
@@ -86,8 +88,9 @@ describe("staleness", () => {
       up: false,
       stalenessMs: 0,
       inContactMs: null,
-      refusedMs: null,
-      failedMs: null,
+      writtenMs: null,
+      troubledMs: null,
+      silentMs: null,
     });
     expect(following.isStale(1e9)).toBe(true);
   });
