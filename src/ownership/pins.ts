@@ -1,18 +1,21 @@
 /**
  * The journeys of shoppers whose clients keep no cookies: remembered for a short while, else in the store.
  *
- * A pin is remembered for half of the grace a finished journey keeps its side. A start within that time begins a new
- * journey, and an instance that remembers the old one keeps to its side so long. That a shopper has no pin is not remembered at all. While the
- * store is out of reach an older memory is better than none.
+ * A pin is remembered for half of the grace a finished journey keeps its side, and no longer than until it is heard that
+ * the journey is over: every instance then asks, so that a start within the grace begins a new journey everywhere at once.
+ * Ended journeys, and that a shopper has no pin, are not remembered at all. While the store is out of reach an older
+ * memory is better than none.
  */
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Pins } from "./port.ts";
-import type { PinStore } from "./stores/port.ts";
+import type { OwnershipStores, PinStore } from "./stores/port.ts";
 
 interface PinsOptions {
   readonly pins: PinStore;
+  /** As the stores' own. */
+  readonly watch?: OwnershipStores["watch"] | undefined;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** The store did not answer in time: the shopper went by the bucket, or by what is remembered. */
   readonly onUnknown: (cutover: string) => void;
@@ -28,11 +31,27 @@ interface Remembered {
   readonly freshUntil: number;
 }
 
-export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: PinsOptions): Pins {
+export function createPins({ pins, watch, clock, onUnknown, remembered = 50_000 }: PinsOptions): Pins {
+  /** Of journeys that are over. */
+  const over = createBoundedMap<true>(remembered);
+  /** What was remembered before may be over. */
+  let missedAtMs = Number.NEGATIVE_INFINITY;
+  watch?.(() => undefined, {
+    over: (cutover, journey) => over.set(`${cutover}:${journey}`, true),
+    missed() {
+      missedAtMs = clock.monotonic();
+    },
+  });
   const memory = createBoundedMap<Remembered>(remembered);
   const idOf = (cutover: string, shopper: string) => `${cutover}:${shopper}`;
-  const remember = (cutover: string, shopper: string, pin: JourneyPin) =>
-    memory.set(idOf(cutover, shopper), { pin, freshUntil: clock.monotonic() + freshMs });
+  const remember = (cutover: string, shopper: string, pin: JourneyPin) => {
+    const freshUntil = pin.ended ? Number.NEGATIVE_INFINITY : clock.monotonic() + freshMs;
+    memory.set(idOf(cutover, shopper), { pin, freshUntil });
+  };
+  const isOver = (cutover: string, { ended, id }: JourneyPin) =>
+    ended === true || over.get(`${cutover}:${id}`) !== undefined;
+  const isFresh = (cutover: string, { pin, freshUntil }: Remembered) =>
+    clock.monotonic() < freshUntil && freshUntil - freshMs > missedAtMs && !isOver(cutover, pin);
   const alive = (pin: JourneyPin | undefined) =>
     pin !== undefined && pin.expiresAt * 1000 > clock.now() ? pin : undefined;
 
@@ -40,7 +59,7 @@ export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: Pins
   function known(cutover: string, shopper: string, offer: JourneyPin): JourneyPin | undefined {
     const pin = alive(memory.get(idOf(cutover, shopper))?.pin);
     const isVoid = pin?.side === "new" && pin.epoch < offer.epoch;
-    return pin?.ended || isVoid ? undefined : pin;
+    return pin === undefined || isVoid || isOver(cutover, pin) ? undefined : pin;
   }
 
   async function ask(cutover: string, shopper: string, maxTtl: number): Promise<JourneyPin | undefined> {
@@ -58,7 +77,7 @@ export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: Pins
   return {
     find(cutover, shopper, maxTtl) {
       const known = memory.get(idOf(cutover, shopper));
-      if (known !== undefined && clock.monotonic() < known.freshUntil) return alive(known.pin);
+      if (known !== undefined && isFresh(cutover, known)) return alive(known.pin);
       return ask(cutover, shopper, maxTtl);
     },
     async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
@@ -86,7 +105,9 @@ export function createPins({ pins, clock, onUnknown, remembered = 50_000 }: Pins
     },
     async end(cutover, shopper, grace, maxTtl) {
       try {
-        return await pins.end(cutover, shopper, grace, maxTtl);
+        const ended = await pins.end(cutover, shopper, grace, maxTtl);
+        if (ended !== undefined) over.set(`${cutover}:${ended.id}`, true);
+        return ended;
       } catch {
         onUnknown(cutover);
         return undefined;

@@ -498,6 +498,32 @@ describe("owners and pins in redis, as people find and leave them", () => {
     stop?.();
   });
 
+  test("every instance hears of a journey that is over, that a key was not recorded, and of what it may have missed", async () => {
+    const { pins, watch, tellDoubt } = stores();
+    const heard: string[] = [];
+    const news = {
+      doubt: (forMs: number) => heard.push(`doubt ${forMs}`),
+      over: (cutover: string, id: string) => heard.push(`over ${cutover} ${id}`),
+      missed: () => heard.push("missed"),
+    };
+    const one = watch?.(() => heard.push("owner"), news);
+    const two = watch?.(() => undefined);
+    await expect.poll(() => heard).toEqual(["missed"]);
+    expect(await redis.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
+    await pins.start("checkout", "ann", offer, maxTtl);
+    await pins.end("checkout", "ann", 60, maxTtl);
+    const next = { ...offer, id: "nextnextnext", startedAt: offer.startedAt + 1 };
+    await pins.start("checkout", "ann", next, maxTtl);
+    await pins.start("checkout", "ann", { ...next, id: "afterafterxx", side: "legacy", epoch: 3 }, maxTtl);
+    await tellDoubt?.(1234.5);
+    await expect
+      .poll(() => heard)
+      .toEqual(["missed", "over checkout abcdefghijkl", "over checkout nextnextnext", "doubt 1235"]);
+    one?.();
+    two?.();
+    await expect.poll(() => redis.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 0]);
+  });
+
   const pinKey = `cutover:{checkout}:pin:${"03ac674216f3e15c761ee1a5e255f067"}`;
   const offer: JourneyPin = {
     id: "abcdefghijkl",

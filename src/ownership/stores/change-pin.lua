@@ -1,9 +1,13 @@
 -- What becomes of the pin under KEYS[1]: the rules of decide/pin.ts.
 -- { change: start, reserve, release or end; side, epoch, startedAt, id: those of the offer (release: the id alone); maxTtl:
---   the journey's maximum; reserveTtl, grace }, times in seconds. Returns the pin there is now; of an end the pin there was.
+--   the journey's maximum; reserveTtl, grace; channel, over: where and by what every instance is told of the id of a journey
+--   that is over }, times in seconds. Returns the pin there is now; of an end the pin there was.
 local args = cjson.decode(ARGV[1])
 local function whole(number)
   return string.format('%.0f', number)
+end
+local function tellOver(journey)
+  redis.call('PUBLISH', args.channel, args.over .. journey)
 end
 local pin = redis.pcall('GET', KEYS[1])
 local side, epoch, start, id, rest
@@ -31,12 +35,16 @@ if args.change == 'end' then
     return false
   end
   redis.call('SET', KEYS[1], pin .. '.ended', 'EX', whole(args.grace))
+  tellOver(id)
   return pin
 end
 
 local isVoid = side == 'new' and id and tonumber(epoch) < args.epoch
 local isKept = rest == '' and not isVoid
 local left = isKept and tonumber(start) + args.maxTtl - args.startedAt
+if isVoid then
+  tellOver(id)
+end
 local value = string.format('%s.%.0f.%.0f.', args.side, args.epoch, args.startedAt)
 if args.change == 'reserve' then
   if isKept and left > 0 then

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import type { JourneyPin } from "../../../src/decide/pin.ts";
 import { createPins } from "../../../src/ownership/pins.ts";
+import type { Pins } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
+import type { OwnershipStores } from "../../../src/ownership/stores/port.ts";
 import { createManualTime, epoch } from "../../support/manual-time.ts";
 
 const maxTtl = 14_400;
@@ -118,5 +120,71 @@ describe("the journey of a shopper without cookies", () => {
     state.up = false;
     expect(await pins.end("checkout", "s", 60, maxTtl)).toBeUndefined();
     expect(state.unknown).toBe(1);
+  });
+});
+
+describe("a journey that is over elsewhere", () => {
+  /** Two processes on one store, and what they hear of each other. */
+  function two() {
+    const time = createManualTime();
+    const stores = createMemoryStores(time);
+    const heard: NonNullable<Parameters<NonNullable<OwnershipStores["watch"]>>[1]>[] = [];
+    const state = { up: true };
+    const reached = <T>(work: () => Promise<T>) =>
+      state.up ? work() : Promise.reject(new StoreUnavailable("off"));
+    const open = () =>
+      createPins({
+        clock: time,
+        onUnknown: () => undefined,
+        pins: {
+          ...stores.pins,
+          find: (...args) => reached(() => stores.pins.find(...args)),
+          reserve: (...args) => reached(() => stores.pins.reserve(...args)),
+        },
+        watch: (_, news) => {
+          if (news !== undefined) heard.push(news);
+          return () => undefined;
+        },
+      });
+    const offer = (id: string, side: JourneyPin["side"]): JourneyPin => {
+      const startedAt = Math.floor(time.now() / 1000);
+      return { id: id.repeat(12), side, epoch: 0, startedAt, expiresAt: startedAt + maxTtl };
+    };
+    const find = async (pins: Pins) => pins.find("checkout", "s", maxTtl);
+    return { state, heard, one: open(), other: open(), offer, find };
+  }
+
+  test("is asked for again as soon as that is heard: a start within the grace begins a new one everywhere", async () => {
+    const { heard, one, other, offer, find } = two();
+    await one.start("checkout", "s", offer("a", "legacy"), maxTtl);
+    expect(await find(other)).toMatchObject({ side: "legacy" });
+    const ended = await one.end("checkout", "s", 60, maxTtl);
+    for (const news of heard) news.over?.("checkout", ended?.id ?? "");
+    expect(await find(other)).toMatchObject({ side: "legacy", ended: true });
+    await one.start("checkout", "s", offer("b", "new"), maxTtl);
+    expect(await find(other)).toMatchObject({ side: "new" });
+    expect(await find(one)).toMatchObject({ side: "new" });
+  });
+
+  test("is asked for again, too, once something may not have been heard", async () => {
+    const { heard, one, other, offer, find } = two();
+    await one.start("checkout", "s", offer("a", "legacy"), maxTtl);
+    await find(other);
+    await one.end("checkout", "s", 60, maxTtl);
+    await one.start("checkout", "s", offer("b", "new"), maxTtl);
+    expect(await find(other)).toMatchObject({ side: "legacy" });
+    for (const news of heard) news.missed?.();
+    expect(await find(other)).toMatchObject({ side: "new" });
+  });
+
+  test("keeps its side while the store is out of reach, but a start begins a new one", async () => {
+    const { state, heard, one, other, offer, find } = two();
+    const pin = await one.start("checkout", "s", offer("a", "legacy"), maxTtl);
+    await find(other);
+    for (const news of heard) news.over?.("checkout", pin.id);
+    state.up = false;
+    expect(await find(other)).toMatchObject({ side: "legacy" });
+    const next = offer("b", "new");
+    expect(await other.reserve("checkout", "s", next, maxTtl, 60)).toEqual(next);
   });
 });
