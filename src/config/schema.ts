@@ -62,6 +62,8 @@ export const configSchema = block({
       tls: listenerTls.optional(),
       /** How long a kept connection may be idle: longer than whoever stands in front keeps his. */
       idle: value.wait.default(65_000),
+      /** Whether those of `trustedProxies` say whose each connection is, in front of it. */
+      proxyProtocol: z.boolean().default(false),
     }).prefault({}),
     admin: block(address(9900)).prefault({}),
     /** How long a start waits for a port that is taken. */

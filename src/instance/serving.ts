@@ -76,6 +76,8 @@ export async function openServing(
     connections: plane.connections,
     tls: config.listeners.proxy.tls,
     idleTimeoutMs: config.listeners.proxy.idle,
+    owesHeader: config.listeners.proxy.proxyProtocol ? (address) => plane.table().trusts(address) : undefined,
+    onHeaderRefused: seldom((fault, address) => log.warn({ fault, address }, refusedHeader)),
     onFault,
   });
   return {
@@ -89,6 +91,20 @@ export async function openServing(
     },
     drain: ({ idle, grace }) => server.close(grace, idle),
     close: plane.close,
+  };
+}
+
+const refusedHeader = "a trusted proxy's connection was closed: it did not begin with a sound PROXY header";
+const seldomMs = 60_000;
+
+/** @returns the same, at most once a minute */
+function seldom<Of extends readonly unknown[]>(act: (...of: Of) => void): (...of: Of) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (...of) => {
+    const now = performance.now();
+    if (now - last < seldomMs) return;
+    last = now;
+    act(...of);
   };
 }
 

@@ -29,6 +29,8 @@ export interface Peer {
   readonly address: string;
   /** Whether the connection is TLS. */
   readonly encrypted: boolean;
+  /** Whether it passes a client on and did not say whom: that one is not believed what the peer itself would be. */
+  readonly isUntold?: boolean;
 }
 
 export interface Inbound {
@@ -83,6 +85,11 @@ export interface Answer {
 
 /** The client's connection ended before the answer was whole; or its request's body is malformed. */
 export type Gone = "left" | "malformed";
+
+/** Whether what the peer says of the way here, and of its client, is believed. */
+export function isBelieved(trusts: (address: string) => boolean, { address, isUntold }: Peer): boolean {
+  return isUntold !== true && trusts(address);
+}
 
 /**
  * @param cidrs addresses or networks, IPv4 or IPv6

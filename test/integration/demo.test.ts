@@ -31,7 +31,7 @@ async function demo(store = "memory:"): Promise<{ running: Demo; printed: string
     config: {
       ...config,
       listeners: {
-        proxy: { host: "127.0.0.1", port: 0, idle: 65_000 },
+        proxy: { host: "127.0.0.1", port: 0, idle: 65_000, proxyProtocol: false },
         admin: { host: "127.0.0.1", port: 0 },
         wait: 0,
       },

@@ -17,6 +17,8 @@ export interface ProxyOptions extends Omit<FixtureOptions, "ways"> {
   readonly lookup?: LookupFunction;
   readonly tls?: ListenerConfig["tls"];
   readonly maxConnections?: number;
+  /** Those of `trustedProxies` owe a PROXY header. */
+  readonly proxyProtocol?: boolean;
   readonly headTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
 }
@@ -47,9 +49,11 @@ export async function startProxy(options: ProxyOptions) {
         clients -= 1;
       },
       refused: () => fixture.counted.push("connection refused"),
+      headerRefused: (fault) => fixture.counted.push(`header ${fault}`),
     },
     onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
     tls: options.tls,
+    owesHeader: options.proxyProtocol ? fixture.context.table.trusts : undefined,
     onFault: (error) => faults.push(error),
     ...(options.headTimeoutMs === undefined ? {} : { headTimeoutMs: options.headTimeoutMs }),
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),

@@ -10,6 +10,7 @@ export function findingsBetween(draft: Draft): Finding[] {
   return [
     ...upstreamNames(draft),
     ...listenerPorts(draft),
+    ...nobodysHeaders(draft),
     ...openAdmin(draft),
     ...tokens(draft),
     ...openIssuers(draft),
@@ -89,6 +90,12 @@ function listenerPorts({ proxy, admin }: Draft): Finding[] {
   return meet
     ? [wrong(["listeners", "admin", "port"], "expected another port than listeners.proxy has")]
     : [];
+}
+
+function nobodysHeaders({ proxy, trusting }: Draft): Finding[] {
+  if (proxy?.proxyProtocol !== true || trusting) return [];
+  const message = "expected trustedProxies: a PROXY header is read from them alone";
+  return [wrong(["listeners", "proxy", "proxyProtocol"], message)];
 }
 
 function openAdmin({ auth, admin }: Draft): Finding[] {

@@ -11,7 +11,9 @@
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
+import type { Peer } from "../inbound.ts";
 import type { ConnectionCounts } from "./metrics.ts";
+import type { Introduced } from "./proxy-protocol.ts";
 
 /** How long a request that comes when it is too late is still refused instead of cut. */
 const lastCallMs = 500;
@@ -20,6 +22,9 @@ type Phase = "serving" | "draining" | "overdue";
 
 export interface ClientConnection {
   readonly socket: Socket;
+  readonly peer: Peer;
+  /** Octets on it that were no request's. */
+  readonly prefaceBytes: number;
   /** Answers under way on it or waiting their turn. */
   answering: number;
   /** A refusal is its last word: it closes by itself, and a cut could overtake what was written. */
@@ -31,8 +36,11 @@ export interface ClientConnections {
   /** Whether this may be one more, beside so many that are not made yet; one that may not is counted. */
   admits(socket: Socket, unmade?: number): boolean;
   knows(socket: Socket): boolean;
-  /** @param answering absent where requests are told of one by one */
-  add(socket: Socket, answering?: number): void;
+  /**
+   * @param answering absent where requests are told of one by one
+   * @param introduced what it said in front of them, if anything
+   */
+  add(socket: Socket, answering?: number, introduced?: Introduced): ClientConnection;
   of(socket: Socket): ClientConnection;
   /** An answer is over. @returns whether no other is under way */
   answered(connection: ClientConnection): boolean;
@@ -76,8 +84,8 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
       return isAdmitted;
     },
     knows: (socket) => all.has(socket),
-    add(socket, answering = 0) {
-      const connection = { socket, answering, isRefused: false };
+    add(socket, answering = 0, introduced) {
+      const connection = connectionOf(socket, answering, introduced);
       all.set(socket, connection);
       counts.opened();
       socket.on("close", () => {
@@ -85,8 +93,10 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
         counts.closed();
       });
       if (overdueAt !== undefined) closeOnceIdle(connection);
+      return connection;
     },
-    of: (socket) => all.get(socket) ?? { socket, answering: 0, isRefused: false },
+    // Nothing is known of who may be behind one that is over.
+    of: (socket) => all.get(socket) ?? connectionOf(socket, 0, { peer: over, bytes: 0 }),
     answered(connection) {
       connection.answering = Math.max(0, connection.answering - 1);
       if (overdueAt !== undefined) closeOnceIdle(connection);
@@ -111,6 +121,20 @@ export function createClientConnections(most: () => number, counts: ConnectionCo
       return () => clearTimeout(timer);
     },
   };
+}
+
+const over = { address: "", isUntold: true };
+
+function connectionOf(
+  socket: Socket,
+  answering: number,
+  introduced: Introduced | undefined,
+): ClientConnection {
+  const encrypted = "encrypted" in socket;
+  const { peer = { address: socket.remoteAddress ?? "" }, bytes = 0 } = introduced ?? {};
+  // Of TLS only what was in it is counted as read.
+  const prefaceBytes = encrypted ? 0 : bytes;
+  return { socket, peer: { ...peer, encrypted }, prefaceBytes, answering, isRefused: false };
 }
 
 /**

@@ -10,6 +10,7 @@ import { hasLongTarget } from "../request/target.ts";
 import type { ClientConnection, ClientConnections } from "./connections.ts";
 import { createUncorking, inboundOf } from "./http1.ts";
 import { createPipelining, type Pipelined, type Pipelining } from "./pipelining.ts";
+import type { Introduced } from "./proxy-protocol.ts";
 import { createUpgrades, isHandshake } from "./websocket.ts";
 
 /** Bytes of a request head (431 above it). */
@@ -24,6 +25,8 @@ interface Http1ServerOptions {
   /** @param cut breaks the request's connection off */
   readonly handle: (inbound: Inbound, cut: { destroy(): void }) => void;
   readonly connections: ClientConnections;
+  /** What a connection said in front of its first request, if anything. */
+  readonly introduced: (socket: Socket) => Introduced | undefined;
   readonly proxyName: string;
   /** Counts what is refused before there is an exchange. */
   readonly onRefused: (refusal: Refusal) => void;
@@ -33,7 +36,7 @@ interface Http1ServerOptions {
 
 /** @returns a server that need not listen itself: it takes a connection by its event `connection` */
 export function createHttp1Server(options: Http1ServerOptions): Server {
-  const { connections, headTimeoutMs, idleTimeoutMs } = options;
+  const { connections, introduced, headTimeoutMs, idleTimeoutMs } = options;
   const settings = {
     // From Node 24.9 on, which reads the body of a request that asks for another protocol itself: what is no handshake
     // never leaves the parser there. Before, the listener for upgrades gives it back (websocket.ts).
@@ -54,7 +57,7 @@ export function createHttp1Server(options: Http1ServerOptions): Server {
   server.maxHeadersCount = 0;
   server.on("connection", (socket) => {
     if (connections.knows(socket)) return;
-    if (connections.admits(socket)) connections.add(socket);
+    if (connections.admits(socket)) connections.add(socket, 0, introduced(socket));
     else socket.destroy();
   });
   takeRequests(server, options);
@@ -70,6 +73,7 @@ function takeRequests(server: Server, options: Http1ServerOptions): void {
   };
   const upgrades = createUpgrades({
     isAnswering: (socket) => connections.of(socket).answering > 0,
+    peerOf: (socket) => connections.of(socket).peer,
     asPlain: (socket) => server.emit("connection", socket),
     handle(inbound, socket) {
       // Answering for as long as it lasts: a change of protocol is no idleness.
@@ -90,7 +94,8 @@ function takeRequests(server: Server, options: Http1ServerOptions): void {
       const { request, response } = pipelined;
       if (request.httpVersionMajor !== 1) return refuse(request.socket, refusals.malformed, options);
       if (connections.phase === "overdue") return refuse(request.socket, refusals.draining, options);
-      const inbound = inboundOf(request, response, expectsContinue, answerOptions);
+      const { peer } = connections.of(request.socket);
+      const inbound = inboundOf(request, response, peer, expectsContinue, answerOptions);
       pipelined.answer = inbound.answer;
       handle(inbound, response);
     };
@@ -122,12 +127,16 @@ function refuseUnreadable(server: Server, pipelining: Pipelining, options: Http1
   });
   server.on("clientError", (error: ParserError, socket: Socket) => {
     // A connection made in advance and never used is no request, and nobody waits for an answer on it.
-    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
+    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnread(options.connections.of(socket));
     if (isUnused || error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
     pipelining.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
       refuse(socket, parserRefusal(error), options);
     });
   });
+}
+
+function isUnread({ socket, prefaceBytes }: ClientConnection): boolean {
+  return socket.bytesRead === prefaceBytes;
 }
 
 function parserRefusal({ code, rawPacket }: ParserError): Refusal {

@@ -1,7 +1,7 @@
 /** node:http as a transport: a request and its response as the exchange's Inbound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Answer, AnswerHead, Gone, Inbound, RequestFraming, RequestHead } from "../inbound.ts";
+import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../inbound.ts";
 import { awaitReader, isReset } from "./lost-peer.ts";
 
 /** How long a client may go on to send what is dropped, and has to read an answer that ends its connection. */
@@ -26,10 +26,11 @@ interface HttpInbound extends Inbound {
 export function inboundOf(
   request: IncomingMessage,
   response: ServerResponse,
+  peer: Peer,
   expectsContinue: boolean,
   options: AnswerOptions,
 ): HttpInbound {
-  const head = headOf(request);
+  const head = headOf(request, peer);
   const answer = answerOf(response, options);
   if (head.framing.kind === "sized" && head.framing.length > mostLeftBytes) countBody(request, answer);
   return {
@@ -40,15 +41,14 @@ export function inboundOf(
   };
 }
 
-export function headOf(request: IncomingMessage): RequestHead {
-  const { socket } = request;
+export function headOf(request: IncomingMessage, peer: Peer): RequestHead {
   return {
     method: request.method ?? "",
     target: request.url ?? "",
     fields: request.rawHeaders,
     version: request.httpVersionMinor === 0 ? "1.0" : "1.1",
     framing: framingOf(request),
-    peer: { address: socket.remoteAddress ?? "", encrypted: "encrypted" in socket },
+    peer,
   };
 }
 

@@ -46,7 +46,7 @@ const pingBytes = 17;
 
 interface Http2Sessions {
   /** Takes a connection on which HTTP/2 was agreed. */
-  take(socket: TLSSocket): void;
+  take(socket: TLSSocket, peer: Peer): void;
   drain(): void;
 }
 
@@ -85,9 +85,8 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
   }
 
   return {
-    take(socket) {
+    take(socket, peer) {
       const session = performServerHandshake(socket, sessionOptions);
-      const peer: Peer = { address: socket.remoteAddress ?? "", encrypted: true };
       const allowance = createAllowance(monotonic);
       sessions.add(session);
       session.on("close", () => sessions.delete(session));

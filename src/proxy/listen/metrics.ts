@@ -6,6 +6,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { sides } from "../../state/rules/model.ts";
 import { type TunnelEnd, tunnelEnds } from "../relay/tunnel.ts";
 import type { ServedSide } from "../witness.ts";
+import { type HeaderFault, headerFaults } from "./proxy-protocol.ts";
 
 export interface UpgradeCounts {
   /** @returns to be called once, when both connections are closed */
@@ -54,6 +55,8 @@ export interface ConnectionCounts {
   closed(): void;
   /** Closed at once, because there were as many as may be, or descriptors are running out. */
   refused(): void;
+  /** Closed, because a trusted proxy did not say whose it was, or not as it must. */
+  headerRefused(fault: HeaderFault): void;
 }
 
 export function createConnectionCounts(registry: Registry): ConnectionCounts {
@@ -68,5 +71,13 @@ export function createConnectionCounts(registry: Registry): ConnectionCounts {
     help: "Connections of clients closed at once: there were as many as may be, or descriptors are running out.",
     registers,
   });
-  return { opened: () => open.inc(), closed: () => open.dec(), refused: () => refused.inc() };
+  const headers = new Counter({
+    name: "cutover_proxy_protocol_refused_total",
+    help: "Connections of trusted proxies closed because of what was to be their PROXY header, by what was wrong with it.",
+    labelNames: ["fault"],
+    registers,
+  });
+  for (const fault of headerFaults) headers.inc({ fault }, 0);
+  const headerRefused = (fault: HeaderFault) => headers.inc({ fault });
+  return { headerRefused, opened: () => open.inc(), closed: () => open.dec(), refused: () => refused.inc() };
 }

@@ -1,5 +1,8 @@
-/** The proxy's listener: plain for HTTP/1.1, or TLS for HTTP/2 and HTTP/1.1; and the way down (connections.ts). */
-import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
+/**
+ * The proxy's listener: plain for HTTP/1.1, or TLS for HTTP/2 and HTTP/1.1, either behind a PROXY header where one is
+ * owed (proxy-protocol.ts); and the way down (connections.ts).
+ */
+import { type AddressInfo, createServer, isIPv6, Server as NetServer, type Socket } from "node:net";
 import type { Handle } from "../exchange.ts";
 import type { Inbound } from "../inbound.ts";
 import type { Refusal } from "../refusal.ts";
@@ -7,7 +10,8 @@ import { createClientConnections } from "./connections.ts";
 import { createHttp1Server } from "./http1-server.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import type { ConnectionCounts } from "./metrics.ts";
-import { createSecureListener } from "./tls.ts";
+import { createIntroductions, type HeaderFault } from "./proxy-protocol.ts";
+import { createSecureTransport } from "./tls.ts";
 
 /** A head that takes longer is a slow-loris attack or a dead peer (408). */
 const defaultHeadTimeoutMs = 15_000;
@@ -43,6 +47,10 @@ interface ProxyServerOptions {
   readonly connections: ConnectionCounts;
   /** Paths of a certificate and its key: HTTPS, with HTTP/2. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Whether an address owes a PROXY header in front of its connections; absent where nobody does. */
+  readonly owesHeader?: ((address: string) => boolean) | undefined;
+  /** Hears of what a connection was closed for that owed one; it is counted already. */
+  readonly onHeaderRefused?: (fault: HeaderFault, address: string) => void;
   readonly onFault: (error: unknown) => void;
   /** How long a head may take to arrive, of a new connection and of a kept one alike. */
   readonly headTimeoutMs?: number;
@@ -63,24 +71,50 @@ export function createProxyServer(options: ProxyServerOptions): ProxyServer {
     }
   };
   const shared = { handle, proxyName, onRefused, idleTimeoutMs };
-  const http1 = createHttp1Server({ ...shared, connections, headTimeoutMs });
+  const introductions = createIntroductions({
+    owes: options.owesHeader,
+    withinMs: headTimeoutMs,
+    onRefused(fault, address) {
+      options.connections.headerRefused(fault);
+      options.onHeaderRefused?.(fault, address);
+    },
+  });
+  const http1 = createHttp1Server({ ...shared, connections, introduced: introductions.of, headTimeoutMs });
   const http2 = createHttp2Sessions({ ...shared, monotonic: () => performance.now() });
   const secure =
     tls &&
-    createSecureListener({
+    createSecureTransport({
       files: tls,
-      admits: connections.admits,
-      onHttp1: (socket) => http1.emit("connection", socket),
-      onHttp2(socket) {
+      onHttp1(socket, under) {
+        introductions.handOn(under, socket);
+        http1.emit("connection", socket);
+      },
+      onHttp2(socket, under) {
         // Its session says when it is over.
-        connections.add(socket, 1);
-        http2.take(socket);
+        const { peer } = connections.add(socket, 1, introductions.of(under));
+        http2.take(socket, peer);
       },
       onFault,
     });
+  /** Those that have their header or handshake to come, and all of TLS. */
+  const open = new Set<Socket>();
+  /** In front of all, so that what is refused costs neither a header nor a handshake. */
+  const gate = () =>
+    createServer({ noDelay: true, allowHalfOpen: secure === undefined }, (socket) => {
+      const unmade = introductions.awaited + (secure?.handshakes ?? 0);
+      if (!connections.admits(socket, unmade)) return void socket.destroy();
+      open.add(socket);
+      socket.once("close", () => open.delete(socket));
+      introductions.take(socket, (made) => {
+        if (secure !== undefined) return secure.take(made);
+        open.delete(made);
+        http1.emit("connection", made);
+      });
+    });
+  const isGated = secure !== undefined || options.owesHeader !== undefined;
+  const front: NetServer = isGated ? gate() : http1;
   // Where node:http does not listen itself it is told to begin to look for slow heads.
-  if (secure !== undefined) http1.emit("listening");
-  const front: NetServer = secure?.server ?? http1;
+  if (isGated) http1.emit("listening");
 
   return {
     listen(at) {
@@ -96,10 +130,13 @@ export function createProxyServer(options: ProxyServerOptions): ProxyServer {
     refresh: () => secure?.refresh(),
     close(graceMs, idleMs = defaultDrainIdleMs) {
       return new Promise((resolve) => {
-        const takeBack = connections.drain(graceMs, idleMs, () => secure?.cut());
+        const takeBack = connections.drain(graceMs, idleMs, () => {
+          for (const socket of open) socket.destroy();
+        });
         // node:http's own would close what is idle at once, and with it requests on their way.
         NetServer.prototype.close.call(front, () => {
           takeBack();
+          secure?.close();
           resolve();
         });
         http2.drain();

@@ -1,12 +1,12 @@
 /**
- * TLS before the listener: HTTP/2 and HTTP/1.1 by ALPN (RFC 7301), TLS 1.2 and later. A connection that comes out goes
+ * TLS on the connections of a listener: HTTP/2 and HTTP/1.1 by ALPN (RFC 7301), TLS 1.2 and later. A connection that comes out goes
  * to one of the two servers, which have their own limits.
  *
  * The certificate and its key are read again when their files change. The files are two and change one after the other:
  * only a pair that fits together is used, until then the one before.
  */
 import { readFileSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { Socket } from "node:net";
 import { createSecureContext, createServer as createTlsServer, type TLSSocket } from "node:tls";
 
 /** A handshake that takes longer is a dead peer, or one that wants to keep a connection. */
@@ -14,30 +14,31 @@ const handshakeMs = 10_000;
 /** How often the files of the certificate are looked at. */
 const lookMs = 5000;
 
-interface SecureListener {
-  readonly server: Server;
+interface SecureTransport {
+  /** Begins the handshake on a connection. */
+  take(socket: Socket): void;
+  /** How many are in their handshake. */
+  readonly handshakes: number;
   /** Looks at the files of the certificate now; a new one is shown to new connections. */
   refresh(): void;
-  /** Closes every connection, those in their handshake too. */
-  cut(): void;
+  /** No connection comes any more. */
+  close(): void;
 }
 
-interface SecureListenerOptions {
+interface SecureTransportOptions {
   /** Paths, PEM. */
   readonly files: { readonly cert: string; readonly key: string };
-  /** Whether one more connection may be had beside so many in their handshake; one that may not is closed. */
-  readonly admits: (socket: Socket, handshakes: number) => boolean;
-  readonly onHttp1: (socket: TLSSocket) => void;
-  readonly onHttp2: (socket: TLSSocket) => void;
+  /** @param under the connection that it was made on */
+  readonly onHttp1: (socket: TLSSocket, under: Socket) => void;
+  readonly onHttp2: (socket: TLSSocket, under: Socket) => void;
   readonly onFault: (error: unknown) => void;
 }
 
 /** @throws Error when the certificate cannot be used */
-export function createSecureListener(options: SecureListenerOptions): SecureListener {
-  const { admits, onHttp1, onHttp2, onFault } = options;
+export function createSecureTransport(options: SecureTransportOptions): SecureTransport {
+  const { onHttp1, onHttp2, onFault } = options;
   const certificate = openCertificate(options.files, onFault);
   const context = { minVersion: "TLSv1.2" } as const;
-  const open = new Set<Socket>();
   let handshakes = 0;
   const tls = createTlsServer({
     ...context,
@@ -50,33 +51,28 @@ export function createSecureListener(options: SecureListenerOptions): SecureList
   });
   tls.on("secureConnection", (socket) => {
     handshakes -= 1;
-    if (socket.alpnProtocol === "h2") onHttp2(socket);
-    else onHttp1(socket);
-  });
-  // Its own, so that what is refused costs no handshake.
-  const server = createServer({ noDelay: true }, (socket: Socket) => {
-    if (!admits(socket, handshakes)) {
-      socket.destroy();
-      return;
-    }
-    handshakes += 1;
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
-    tls.emit("connection", socket);
+    const under: unknown = Reflect.get(socket, "_parent");
+    // Whose connection it is must never be a guess.
+    if (!(under instanceof Socket)) socket.destroy();
+    else if (socket.alpnProtocol === "h2") onHttp2(socket, under);
+    else onHttp1(socket, under);
   });
   const looking = setInterval(refresh, lookMs).unref();
-  server.on("close", () => clearInterval(looking));
 
   function refresh(): void {
     const next = certificate.refresh();
     if (next !== undefined) tls.setSecureContext({ ...context, ...next });
   }
   return {
-    server,
-    refresh,
-    cut() {
-      for (const socket of open) socket.destroy();
+    take(socket) {
+      handshakes += 1;
+      tls.emit("connection", socket);
     },
+    get handshakes() {
+      return handshakes;
+    },
+    refresh,
+    close: () => clearInterval(looking),
   };
 }
 

@@ -6,7 +6,7 @@
  */
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Inbound } from "../inbound.ts";
+import type { Inbound, Peer } from "../inbound.ts";
 import { answerOf, createUncorking, headOf } from "./http1.ts";
 
 /** The one protocol that is relayed (RFC 6455). */
@@ -17,6 +17,7 @@ const maxEarlyBytes = 65_536;
 interface UpgradeContext {
   /** Whether an earlier answer on the connection is under way. */
   readonly isAnswering: (socket: Socket) => boolean;
+  readonly peerOf: (socket: Socket) => Peer;
   /** Takes the connection back to the parser. */
   readonly asPlain: (socket: Socket) => void;
   readonly handle: (inbound: Inbound, socket: Socket) => void;
@@ -29,7 +30,7 @@ interface Upgrades {
   answered(socket: Socket): void;
 }
 
-export function createUpgrades({ isAnswering, asPlain, handle }: UpgradeContext): Upgrades {
+export function createUpgrades({ isAnswering, peerOf, asPlain, handle }: UpgradeContext): Upgrades {
   const waiting = new WeakMap<Socket, () => void>();
   return {
     onUpgrade(request, socket, first) {
@@ -38,7 +39,7 @@ export function createUpgrades({ isAnswering, asPlain, handle }: UpgradeContext)
         socket.off("error", cut).off("drain", wakeAnswer);
         if (socket.destroyed) return;
         socket.setTimeout(0);
-        if (isHandshake(request)) handle(inboundUpgrade(request, socket, first), socket);
+        if (isHandshake(request)) handle(inboundUpgrade(request, socket, first, peerOf(socket)), socket);
         else {
           socket.unshift(withoutUpgrade(request, first));
           asPlain(socket);
@@ -98,7 +99,7 @@ function withoutUpgrade(request: IncomingMessage, first: Buffer): Buffer {
  * The handshake as an Inbound. Its connection is watched from here on: a client that leaves is noticed, what it sends
  * early is kept for the upstream, and every answer but a 101 is followed by the connection's end.
  */
-function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer): Inbound {
+function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer, peer: Peer): Inbound {
   const early: Buffer[] = first.length > 0 ? [first] : [];
   let earlyBytes = first.length;
   const response = new ServerResponse(request);
@@ -118,7 +119,7 @@ function inboundUpgrade(request: IncomingMessage, socket: Socket, first: Buffer)
   });
 
   return {
-    head: { ...headOf(request), framing: { kind: "none" }, upgrade: protocol },
+    head: { ...headOf(request, peer), framing: { kind: "none" }, upgrade: protocol },
     body: request,
     answer: Object.assign(answer, {
       switchProtocols(fields: readonly string[]) {

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { fieldValue } from "../../decide/sources.ts";
 import type { ExchangeContext } from "../context.ts";
 import type { Destination } from "../destinations.ts";
-import type { RequestFraming, RequestHead } from "../inbound.ts";
+import { isBelieved, type RequestFraming, type RequestHead } from "../inbound.ts";
 import { type Arrival, hopsLeft } from "../request/arrival.ts";
 import type { ForwardBody, ForwardRequest } from "../upstream/port.ts";
 import { requestFields } from "./headers.ts";
@@ -19,18 +19,19 @@ export function forwardRequest(
 ): ForwardRequest {
   const { head, names, target, host } = arrival;
   const { trusts } = context.table;
+  const peerIsTrusted = isBelieved(trusts, head.peer);
   const isAddressed = marking.clientAddress.length > 0;
   const fields = requestFields(
     head.fields,
     names,
     {
       peerAddress: head.peer.address,
-      peerIsTrusted: trusts(head.peer.address),
+      peerIsTrusted,
       encrypted: head.peer.encrypted,
       host,
       proxyName: context.proxyName,
       marking,
-      clientAddress: isAddressed ? clientAddress(head, names, trusts) : "",
+      clientAddress: isAddressed ? clientAddress(head, names, peerIsTrusted, trusts) : "",
       version: head.version,
       requestId,
       traceparent: context.ids.traceparent(fieldValue(head.fields, names, "traceparent")),
@@ -51,12 +52,13 @@ const forwardedAddress = /^(?:\[([0-9A-Fa-f:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?|([
 function clientAddress(
   { fields, peer }: RequestHead,
   names: readonly string[],
+  peerIsTrusted: boolean,
   trusts: (address: string) => boolean,
 ): string {
   const told = names.flatMap((name, i) => (name === "x-forwarded-for" ? [fields[2 * i + 1] ?? ""] : []));
   const hops = told.join(",").split(",");
   let nearest = peer.address;
-  while (trusts(nearest)) {
+  while (peerIsTrusted && trusts(nearest)) {
     const [, bracketed, v4, v6] = forwardedAddress.exec(hops.pop()?.trim() ?? "") ?? [];
     const next = bracketed ?? v4 ?? v6 ?? "";
     if (isIP(next) === 0) break;

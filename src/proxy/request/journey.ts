@@ -10,6 +10,7 @@ import {
   startPin,
 } from "../../decide/pin.ts";
 import { fieldValue, type RequestView } from "../../decide/sources.ts";
+import { isBelieved } from "../inbound.ts";
 import type { CompiledCutover, CompiledJourney, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
 import type { Decided } from "../witness.ts";
@@ -128,7 +129,7 @@ function setCookie(
 function isEncrypted({ context, inbound }: Recorded): boolean {
   const { fields, peer } = inbound.head;
   if (peer.encrypted) return true;
-  if (!context.table.trusts(peer.address)) return false;
+  if (!isBelieved(context.table.trusts, peer)) return false;
   const proto = fieldValue(fields, context.fieldNames.of(fields), "x-forwarded-proto") ?? "";
   return /^[\t ]*https[\t ]*(?:,|$)/i.test(proto);
 }

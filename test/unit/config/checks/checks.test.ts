@@ -90,6 +90,14 @@ describe("listeners", () => {
     expect(problemsOf(listeners("{ host: 127.0.0.2, port: 80 }", "{ port: 80 }"))).toEqual([]);
   });
 
+  test("PROXY headers are read from trusted proxies alone: there must be some", () => {
+    const text = listeners("{ proxyProtocol: true }", "{}");
+    expect(problemsOf(text)).toEqual([
+      "c.yaml:6:27 listeners.proxy.proxyProtocol: expected trustedProxies: a PROXY header is read from them alone; found true",
+    ]);
+    expect(problemsOf(`${text}trustedProxies: [10.0.0.0/8]\n`)).toEqual([]);
+  });
+
   test("an admin API without tokens stays on loopback", () => {
     expect(problemsOf(listeners("{}", "{ host: 0.0.0.0 }"))).toEqual([
       'c.yaml:7:18 listeners.admin.host: expected a loopback address such as 127.0.0.1 while auth is none; found "0.0.0.0"',

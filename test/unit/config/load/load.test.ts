@@ -16,7 +16,7 @@ describe("loadConfig", () => {
     expect(result.warnings.map(({ path }) => path)).toEqual(["default"]);
     const { config } = result;
     expect(config.listeners).toEqual({
-      proxy: { host: "127.0.0.1", port: 8080, idle: 65_000 },
+      proxy: { host: "127.0.0.1", port: 8080, idle: 65_000, proxyProtocol: false },
       admin: { host: "127.0.0.1", port: 9900 },
       wait: 0,
     });
@@ -235,7 +235,7 @@ describe("defaults", () => {
   test("hold wherever the file is silent", () => {
     expect(configOf(least)).toEqual({
       listeners: {
-        proxy: { host: "127.0.0.1", port: 8080, idle: 65_000 },
+        proxy: { host: "127.0.0.1", port: 8080, idle: 65_000, proxyProtocol: false },
         admin: { host: "127.0.0.1", port: 9900 },
         wait: 0,
       },
@@ -278,7 +278,12 @@ describe("defaults", () => {
 
   test("a listener keeps the port it has when only its host is given", () => {
     const text = `${least}listeners:\n  proxy: { host: 0.0.0.0 }\n`;
-    expect(configOf(text).listeners.proxy).toEqual({ host: "0.0.0.0", port: 8080, idle: 65_000 });
+    expect(configOf(text).listeners.proxy).toEqual({
+      host: "0.0.0.0",
+      port: 8080,
+      idle: 65_000,
+      proxyProtocol: false,
+    });
   });
 
   test.each([

@@ -6,12 +6,13 @@ import { portOf } from "../../../../src/proxy/listen/server.ts";
 import { type RawClient, rawClient } from "../../../support/raw-client.ts";
 import { turn, until } from "../../../support/until.ts";
 
+const peer = { address: "192.0.2.7", encrypted: false };
 const options = { draining: () => false, uncorkSoon: createUncorking() };
 /** In the order of the clients they are for. */
 const answers: { readonly answer: HttpAnswer; readonly response: ServerResponse }[] = [];
 const clients: RawClient[] = [];
 const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-  const { answer } = inboundOf(request, response, false, options);
+  const { answer } = inboundOf(request, response, peer, false, options);
   answers[Number(request.url?.slice(1))] = { answer, response };
 });
 
