@@ -13,7 +13,8 @@ import { type LogLine, openLog } from "./followed-log.ts";
 import { endsWithTest, pidOf } from "./processes.ts";
 
 export const checkout = fileURLToPath(new URL("../..", import.meta.url));
-const bin = join(checkout, "bin/cutover.js");
+const program = "bin/cutover.js";
+const bin = join(checkout, program);
 const ready = z.object({ instance: z.string(), proxy: z.string(), admin: z.string() });
 
 export interface Finished {
@@ -107,6 +108,8 @@ export interface ServeOptions {
   /** Names the files. Processes of one name, one after the other, write into one log. */
   readonly name: string;
   readonly yaml: string;
+  /** Another checkout, which is built; without it this one. */
+  readonly from?: string;
   /** Starts the process; without it this one does. */
   readonly runner?: Runner;
   /** As `--inspect=127.0.0.1:0`. */
@@ -139,12 +142,12 @@ export const ownProcess: Runner = {
 
 /** `cutover serve`, with its log in a file: what it says under load takes no turns of the test's event loop. */
 export async function startServe(options: ServeOptions): Promise<Served> {
-  const { folder, name, yaml, runner = ownProcess, nodeFlags = [] } = options;
+  const { folder, name, yaml, from = checkout, runner = ownProcess, nodeFlags = [] } = options;
   const config = join(folder, `${name}.yaml`);
   const logged = join(folder, `${name}.log`);
   await writeFile(config, yaml);
   const log = await openLog(logged);
-  const words = [process.execPath, ...nodeFlags, bin, "serve", "--config", config];
+  const words = [process.execPath, ...nodeFlags, join(from, program), "serve", "--config", config];
   const { pid, exit } = await runner.run(words, folder, logged);
   let isOver = false;
   void exit.then(() => {
