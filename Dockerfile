@@ -1,4 +1,4 @@
-FROM node:20.19.5-bookworm-slim AS build
+FROM node:26.12.1-trixie-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 # What `prepare` would build is not here yet.
@@ -8,7 +8,7 @@ COPY scripts scripts
 COPY src src
 RUN npm run build
 
-FROM node:20.19.5-bookworm-slim
+FROM node:26.12.1-trixie-slim
 ENV NODE_ENV=production
 WORKDIR /opt/cutover
 # The packages it uses are in it.

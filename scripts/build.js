@@ -66,6 +66,17 @@ const undiciClient = {
   },
 };
 
+/** What http-proxy copies options by is deprecated, and said so on stderr from Node 22 on; it stood for Object.assign. */
+const httpProxyCopies = {
+  name: "http-proxy-copies",
+  setup(build) {
+    build.onLoad({ filter: /[/\\]node_modules[/\\]http-proxy[/\\]lib[/\\].+\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      return { contents: text.replaceAll("require('util')._extend", "Object.assign"), loader: "js" };
+    });
+  },
+};
+
 const inputs = inputsDigest();
 if (process.argv.includes("--force") || !isMadeOf(inputs)) await build();
 
@@ -153,7 +164,7 @@ async function bundle(outdir) {
     // What fastify would check and write bodies by, and feign requests: the admin API does without (src/admin/every-request.ts).
     external: ["@fastify/ajv-compiler", "@fastify/fast-json-stringify-compiler", "light-my-request"],
     logLevel: "warning",
-    plugins: [keepPlaces, undiciClient],
+    plugins: [keepPlaces, undiciClient, httpProxyCopies],
     // Packages in CommonJS ask for Node's modules by it.
     banner: {
       js: 'import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);',

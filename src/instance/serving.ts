@@ -6,7 +6,7 @@ import { systemClock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import type { Ownership, Pins } from "../ownership/port.ts";
+import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
 import { accessLog } from "../telemetry/log.ts";
@@ -27,6 +27,8 @@ export interface Serving {
   table(): Table;
   readonly ownership: Ownership;
   readonly pins: Pins;
+  /** Hears what clients have claimed of other processes of the instance. */
+  readonly budget: Pick<ClaimBudget, "hear">;
   /**
    * Builds what the configuration asks for, and changes nothing yet.
    *
@@ -41,7 +43,10 @@ export interface Serving {
 }
 
 interface ServingOptions
-  extends Pick<DataPlaneOptions, "id" | "following" | "ownershipStores" | "secrets" | "registry"> {
+  extends Pick<
+    DataPlaneOptions,
+    "id" | "following" | "ownershipStores" | "secrets" | "registry" | "tellClaims"
+  > {
   /** The instance's id. */
   readonly instance: string;
   readonly at: ListenAt;
@@ -85,6 +90,7 @@ export async function openServing(
     table: plane.table,
     ownership: plane.ownership,
     pins: plane.pins,
+    budget: plane.budget,
     prepare(loaded, of) {
       server.refresh();
       return plane.prepare(loaded.config, of);

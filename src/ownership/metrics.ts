@@ -6,6 +6,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { type PinFault, pinFaults } from "../decide/pin.ts";
 import { sides } from "../state/rules/model.ts";
 import type { OwnershipCounts } from "./ownership.ts";
+import { type OverBudgetCause, overBudgetCauses } from "./port.ts";
 import type { SpoolCounts } from "./spool/spool.ts";
 import type { FiguresUnderWay } from "./under-way/figures.ts";
 import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
@@ -19,6 +20,8 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   nearPath(cutover: string): void;
   /** A journey cookie counted as none. */
   ignoredPin(cutover: string, fault: PinFault): void;
+  /** A request was to claim keys past a bound. */
+  overBudget(cutover: string, cause: OverBudgetCause, outcome: "refused" | "unclaimed"): void;
   /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
   unknownPin(cutover: string): void;
   /** Notes of what is under way were lost: the figures of journeys and orders may be out until those have ended. */
@@ -53,6 +56,12 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     labelNames: ["cutover", "fault"],
     registers: [registry],
   });
+  const overBudget = new Counter({
+    name: "cutover_ownership_over_budget_total",
+    help: "Requests that were to claim keys past the bound of their client or of the store's memory: refused (429), or sent without a claim because their side was fixed.",
+    labelNames: ["cutover", "cause", "outcome"],
+    registers: [registry],
+  });
   const lostNotes = new Counter({
     name: "cutover_open_notes_lost_total",
     help: "Sightings of journeys and orders that were not counted: too many waited for the store, or it refused them.",
@@ -62,11 +71,15 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     for (const cutover of names) {
       for (const made of counters) made.inc({ cutover }, 0);
       for (const fault of pinFaults) ignored.inc({ cutover, fault }, 0);
+      for (const cause of overBudgetCauses) {
+        for (const outcome of ["refused", "unclaimed"]) overBudget.inc({ cutover, cause, outcome }, 0);
+      }
     }
   };
   const made: OwnershipMetrics = {
     configure,
     lostNotes: (notes) => lostNotes.inc(notes),
+    overBudget: (cutover, cause, outcome) => overBudget.inc({ cutover, cause, outcome }),
     ignoredPin: (cutover, fault) => ignored.inc({ cutover, fault }),
     unknownPin: counter(
       "cutover_journey_pins_unknown_total",

@@ -106,3 +106,46 @@ export interface Notebook {
   /** Hands over what is noted and ends. Never rejects. */
   close(): Promise<void>;
 }
+
+export const overBudgetCauses = ["client", "memory"] as const;
+export type OverBudgetCause = (typeof overBudgetCauses)[number];
+
+/** What a cutover lets be claimed. */
+export interface ClaimLimits {
+  /** By one client; `undefined`: any number. */
+  readonly perMinute: number | undefined;
+  /** The share of the store's memory, 0–1, from which on nothing is claimed. */
+  readonly memoryShare: number;
+}
+
+/** Claims of one client, told from one process of the instance to the others. */
+export interface SpentClaims {
+  readonly cutover: string;
+  readonly client: string;
+  readonly claims: number;
+}
+
+export interface OverBudget {
+  readonly cause: OverBudgetCause;
+  /** When to come again. */
+  readonly afterSeconds: number;
+}
+
+export interface ClaimBudget {
+  /**
+   * Takes the claims of one request, all or none.
+   *
+   * @param client an address; `undefined`: one that is not counted
+   * @returns why it may not have them
+   */
+  take(
+    cutover: string,
+    client: string | undefined,
+    claims: number,
+    limits: ClaimLimits,
+  ): OverBudget | undefined;
+  /** A request was to have more than it may: it was refused, or sent without a claim. */
+  exceeded(cutover: string, cause: OverBudgetCause, outcome: "refused" | "unclaimed"): void;
+  /** Another process of the instance has let them through. */
+  hear(spent: SpentClaims): void;
+}

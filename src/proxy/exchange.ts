@@ -24,7 +24,7 @@ import { type Buffered, bufferBody } from "./request/buffered-body.ts";
 import { gather, learns } from "./request/gather.ts";
 import { giveBackJourney, journeyFields } from "./request/journey.ts";
 import { learning } from "./request/learn.ts";
-import { lookUp, mayFallBack } from "./request/owner-lookup.ts";
+import { isRefused, lookUp, mayFallBack } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
 import {
   endLife,
@@ -184,9 +184,9 @@ function decideSide(
   else go(exchange, route, found);
 }
 
-function go(exchange: Exchange, route: CompiledRoute, by: Decided | "unknown"): void {
-  if (by === "unknown") {
-    refuse(exchange, refusals.ownerUnknown);
+function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): void {
+  if (isRefused(by)) {
+    refuse(exchange, by);
     return;
   }
   if (by.begun !== undefined || by.settleClaims !== undefined) {

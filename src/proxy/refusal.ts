@@ -32,6 +32,7 @@ const phrases = {
   413: "Content Too Large",
   414: "URI Too Long",
   417: "Expectation Failed",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   502: "Bad Gateway",
@@ -104,6 +105,18 @@ export const refusals = {
     "destination_unavailable",
     "Which side this belongs to cannot be told just now.",
     { retryAfter: 5 },
+  ),
+  claimsSpent: rejected(
+    429,
+    "claims_spent",
+    "http_request_denied",
+    "This client has used as many new keys as it may in a minute.",
+  ),
+  storeFilling: rejected(
+    429,
+    "store_filling",
+    "http_request_denied",
+    "No new key is remembered just now: the store has little memory left.",
   ),
   draining: rejected(503, "draining", "destination_unavailable", "The proxy is shutting down.", {
     close: true,

@@ -9,6 +9,7 @@ import { saltPrefix } from "../decide/bucket.ts";
 import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
 import { compilePlaces, compileRoutes, type NamedPlace, type Router } from "../decide/route.ts";
+import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
 import { createTrust } from "./inbound.ts";
@@ -47,6 +48,8 @@ export interface CompiledCutover {
   readonly shopper: readonly Source[];
   readonly journey: CompiledJourney | undefined;
   readonly owners: readonly CompiledOwner[];
+  /** How many keys may be claimed. */
+  readonly claims: ClaimLimits;
   readonly force: { readonly header: string; readonly hashes: ReadonlySet<string> } | undefined;
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
@@ -137,6 +140,7 @@ export function compileTable(
       shopper: declared.shopper,
       journey: compileJourney(declared, name, () => secrets.of(name), longestOf(declared, config)),
       owners: compileOwners(declared),
+      claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       force: declared.force && {
         header: declared.force.header,
         hashes: new Set(declared.force.secrets),

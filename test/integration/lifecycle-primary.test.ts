@@ -42,7 +42,7 @@ cutovers:
       - { name: checkout, path: /checkout, methods: [POST], journey: start }
       - { name: cart, path: '/cart/*' }
     journey: { cookie: pinned }
-    owners: [{ key: 'header:idempotency-key', ttl: 24h }]
+    owners: { budget: 160, keys: [{ key: 'header:idempotency-key', ttl: 24h }] }
 `;
 
 describe.each(["memory:", "file", "redis"])("with three workers on the store %s", (kind) => {
@@ -90,6 +90,27 @@ describe.each(["memory:", "file", "redis"])("with three workers on the store %s"
     );
     await admin.close();
   });
+
+  test.runIf(kind === "memory:")(
+    "a client has one budget of new keys with all workers, give or take a step of each",
+    async () => {
+      const statuses: number[] = [];
+      const post = async (key: number) => {
+        const headers = { "idempotency-key": `flood-${key}` };
+        const answer = await request(`${serve.proxy}/checkout`, { method: "POST", headers, reset: true });
+        await answer.body.dump();
+        statuses.push(answer.statusCode);
+      };
+      const atOnce = 8;
+      for (let key = 0; key < 240; key += atOnce) {
+        await Promise.all(Array.from({ length: atOnce }, (_, i) => post(key + i)));
+      }
+      const served = statuses.filter((status) => status !== 429);
+      const step = 160 / 16;
+      expect(served.length).toBeGreaterThan(100);
+      expect(served.length).toBeLessThanOrEqual(160 + 2 * step + atOnce);
+    },
+  );
 
   test("SIGUSR1 rolls back in every worker", async () => {
     const admin = createAdminApi(serve.admin);

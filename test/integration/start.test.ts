@@ -105,6 +105,22 @@ describe("what a process does not need it does not load", () => {
   });
 });
 
+test.each(["undici", "http-proxy"])(
+  "with %s an instance does nothing that Node deprecates, as Node 22 and later say on stderr",
+  async (engine) => {
+    const serve = await startServe({
+      folder,
+      name: `deprecated-${engine}`,
+      yaml: serveYaml({ sides, workers: 2, more: [`engine: ${engine}`] }),
+      nodeFlags: ["--pending-deprecation"],
+    });
+    expect((await fetch(`${serve.proxy}/cart/1`)).status).toBe(502);
+    expect(await serve.stop()).toBe(0);
+    const lines = (await serve.log()).trim().split("\n");
+    expect(lines.filter((line) => !line.startsWith("{") && !line.endsWith("(warning)"))).toEqual([]);
+  },
+);
+
 describe("what a start costs (npm run bench -- --start)", () => {
   const rounds = 5;
   const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

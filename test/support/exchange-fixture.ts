@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createLastingWitnesses, witnessesFor } from "../../src/instance/witnesses.ts";
+import { createClaimBudget } from "../../src/ownership/claim-budget.ts";
 import { createOwnerMemory, createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
@@ -210,6 +211,11 @@ export function createFixture(options: FixtureOptions = {}) {
       refresh: async () => {},
     },
     ownership,
+    budget: createClaimBudget({
+      owners: { ...options.owners },
+      clock,
+      onExceeded: (_, cause, outcome) => void counted.push(`over budget ${cause} ${outcome}`),
+    }),
     pins: createPins({ pins: { ...stores.pins, ...options.pins }, clock, onUnknown: note("unknown pin") }),
     clock,
     fieldNames: createFieldNames(),

@@ -31,8 +31,10 @@ export async function startOrderFleet(
     "  - { name: pay, path: '/orders/:orderId/pay', methods: [POST], journey: end, payment: true }",
     `  - { name: callback, path: /callbacks/payment, methods: [POST], unknown: ${unknown} }`,
     "owners:",
-    "  - { key: 'header:idempotency-key', ttl: 24h }",
-    "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
+    "  budget: off",
+    "  keys:",
+    "    - { key: 'header:idempotency-key', ttl: 24h }",
+    "    - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
   ];
   const shape = () => ({ cutover, spool: "var/spool", ...more });
   const fleet = await startFleet({ redisFlags: ["--appendonly", "yes"], shape });

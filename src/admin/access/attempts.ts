@@ -7,9 +7,9 @@
  * address), and 50 lines of log, one more every second; what goes unlogged is counted in the next line, and what was not
  * looked into in the next line of its address.
  */
-import { isIPv6 } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { networkOf } from "../../config/values/network.ts";
 
 const allowed = { burst: 10, everyMs: 3000 } as const;
 const logged = { burst: 50, everyMs: 1000 } as const;
@@ -93,20 +93,4 @@ export function createAttempts({ clock, log }: { readonly clock: Clock; readonly
       if (bucket.level < 1) warn({ remote: network }, "sign-ins of this address fail too often: limited");
     },
   };
-}
-
-/** An IPv4 address whole; of an IPv6 address the first 64 bits, which one subscriber has to choose from. */
-export function networkOf(address: string): string {
-  if (!address.includes(":")) return address;
-  const bare = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "").replace(/%.*$/, "");
-  if (!isIPv6(bare)) return bare;
-  const [head = "", tail] = bare.split("::");
-  const front = head === "" ? [] : head.split(":");
-  const back = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
-  const groups = [...front, ...Array.from({ length: Math.max(0, zeros) }, () => "0"), ...back];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ""))
-    .join(":")}::/64`;
 }

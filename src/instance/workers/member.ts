@@ -34,6 +34,7 @@ export interface WorkerMember {
 /** What a worker tells; each event is given its number. */
 export interface MemberEvents {
   onReport(worker: number, report: Report): void;
+  onSpent(worker: number, spent: Extract<FromWorker, { readonly type: "spent" }>): void;
   /** The worker decides by the snapshot of this number, and by these versions. */
   onFollowing(worker: number, seq: number, versions: DecidedVersions): void;
   answer(question: StoreQuestion, worker: number): Promise<StoreReply>;
@@ -144,6 +145,9 @@ function hear(
       break;
     case "prepared":
       awaited.prepared?.resolve(message.problem);
+      break;
+    case "spent":
+      events.onSpent(number, message);
       break;
     case "report":
       events.onReport(number, message);

@@ -107,6 +107,9 @@ const reply = z.discriminatedUnion("kind", [
 ]);
 export type StoreReply = z.output<typeof reply>;
 
+/** What a client has claimed by one worker, for the budget that it has with all of them. */
+const spent = z.object({ type: z.literal("spent"), cutover: text, client: text, claims: z.number() });
+
 const start = z.object({
   type: z.literal("start"),
   protocol: z.number(),
@@ -138,6 +141,7 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("discard") }),
   z.object({ type: z.literal("collect"), seq: z.number() }),
   z.object({ type: z.literal("drain"), drain }),
+  spent,
   z.object({ type: z.literal("owner"), seq: z.number(), owner: sharedOwner }),
   /** A journey that the embedded store keeps is over. */
   z.object({ type: z.literal("over"), cutover: text, journey: text }),
@@ -163,6 +167,7 @@ export const fromWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("following"), seq: z.number(), versions: z.record(z.string(), z.number()) }),
   z.object({ type: z.literal("prepared"), problem: z.string().optional() }),
   report,
+  spent,
   /** The worker knows the owner of this `seq`. */
   z.object({ type: z.literal("heard"), seq: z.number() }),
   z.object({ type: z.literal("ask"), seq: z.number(), question }),

@@ -49,7 +49,7 @@ interface WorkersOptions {
 }
 
 /** Serving in workers; an error of `listen` may be that a worker cannot start. */
-export interface Workers extends Omit<Serving, "prepare"> {
+export interface Workers extends Omit<Serving, "prepare" | "budget"> {
   /** Has all workers build it. @throws Error when one cannot: then none keeps it */
   prepare(loaded: LoadedConfig, counting: Counting): Promise<Prepared>;
   /** The lowest versions that a worker decides by. */
@@ -97,6 +97,9 @@ export function createWorkers(options: WorkersOptions): Workers {
     onLost: options.onLost,
     events: {
       onReport: sum.add,
+      onSpent(worker, spent) {
+        for (const member of pool.members()) if (member.number !== worker) member.send(spent);
+      },
       onFollowing(worker, seq, decidedBy) {
         versions.told(worker, seq, decidedBy);
         follower.announce();

@@ -60,6 +60,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     lines,
     logsAccess: start.accessLog,
     log,
+    tellClaims: (spent) => void link.send({ type: "spent", ...spent }),
   });
   const port = await serving.listen();
   /** @param seq of the `collect` that asks for it */
@@ -82,7 +83,8 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   void link.send({ type: "following", ...decidesBy() });
   void link.send({ type: "listening", port });
   obey((message) => {
-    if (message.type === "collect") void report(message.seq);
+    if (message.type === "spent") serving.budget.hear(message);
+    else if (message.type === "collect") void report(message.seq);
     else if (message.type === "drain") {
       drain(message.drain).catch(faultsTo(log));
     } else change(message);

@@ -61,6 +61,12 @@ export interface OwnerStore {
    * Tells every instance of a key that could not be recorded. @throws StoreUnavailable when they may not have heard
    */
   announce?(cutover: string, key: NamedKey, side: Side): Promise<void>;
+  /**
+   * What share of the memory that it may have the store has in use, 0–1; `undefined` where that has no bound.
+   *
+   * @throws StoreUnavailable when it does not tell
+   */
+  memoryInUse?(cutover: string): Promise<number | undefined>;
 }
 
 /** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */

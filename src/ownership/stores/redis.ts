@@ -93,6 +93,7 @@ function asking(client: RedisClient, deadlineMs: number): Ask {
 function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerStore {
   const claimOwner = readScript(new URL("./claim-owner.lua", import.meta.url));
   const learnOwner = readScript(new URL("./learn-owner.lua", import.meta.url));
+  const memoryInUse = readScript(new URL("./memory-in-use.lua", import.meta.url));
   const keysOf = (cutover: string, key: string) =>
     ["owner", "claim"].map((record) => Buffer.from(`${prefix}:{${cutover}}:${record}:${key}`, "latin1"));
   return {
@@ -129,6 +130,11 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
     async announce(cutover, { key, claimed }, side) {
       const message = `${claimed ? "claim:" : ""}${side}:${cutover}:${key}`;
       await tell(["publish", channel, Buffer.from(message, "latin1")]);
+    },
+    // Of a Cluster, that node is asked which has the cutover's owners.
+    async memoryInUse(cutover) {
+      const [share] = await tell({ script: memoryInUse, keys: [`${prefix}:{${cutover}}:owner:`] });
+      return typeof share === "string" ? Number(share) : undefined;
     },
   };
 }

@@ -24,6 +24,7 @@ import { type Buffered, bodyValues } from "./buffered-body.ts";
 import { pinOf } from "./journey.ts";
 
 export interface Gathered {
+  readonly arrival: Arrival;
   readonly route: CompiledRoute;
   /** The valid pin of its cookie. */
   readonly pin: JourneyPin | undefined;
@@ -46,11 +47,12 @@ const noBody: BodyValues = {};
 /** @param buffered the request's body, where the route wants it */
 export function gather(
   exchange: Recorded,
-  { head, names, target, match }: Arrival,
+  arrival: Arrival,
   route: CompiledRoute,
   buffered: Buffered | undefined,
 ): Gathered {
   const { cutover } = route;
+  const { head, names, target, match } = arrival;
   const type = fieldValue(head.fields, names, "content-type");
   const body =
     buffered?.kind === "whole"
@@ -76,6 +78,7 @@ export function gather(
   // Who sends no cookie at all keeps none either.
   const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
   return {
+    arrival,
     route,
     pin,
     forced: forcedIn(cutover, view),

@@ -9,16 +9,17 @@
 import type { Readable } from "node:stream";
 import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import type { Found } from "../../ownership/port.ts";
+import type { Found, OverBudget } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { ExchangeContext } from "../context.ts";
+import { type Refusal, refusals } from "../refusal.ts";
 import type { CompiledJourney, CompiledRoute } from "../routes.ts";
 import type { Failure } from "../upstream/port.ts";
 import type { Decided } from "../witness.ts";
+import { clientOf } from "./client.ts";
 import { decideBy, type Gathered, stateInForce } from "./gather.ts";
 
-/** `unknown`: the owner cannot be learned in time and the route would rather not guess. */
-type MaybeDecided = Decided | "unknown";
+type MaybeDecided = Decided | Refusal;
 
 /** What the store told. */
 interface Known {
@@ -60,7 +61,7 @@ function conclude(
   const { cookieless, route } = gathered;
   const { journey } = route.cutover;
   const decided = decideBy(context.following, gathered, owners.owner, pin);
-  if (owners.unknown && mustKnow(gathered, decided)) return "unknown";
+  if (owners.unknown && mustKnow(gathered, decided)) return refusals.ownerUnknown;
   if (cookieless !== undefined && journey !== undefined && begins(gathered, decided, known)) {
     return begin(context, gathered, known, decided, cookieless, journey);
   }
@@ -95,7 +96,7 @@ async function begin(
     { ...known, pin: isOwn ? undefined : pin },
     { ...by, begun },
   );
-  if (claimed === "unknown") {
+  if (isRefused(claimed)) {
     if (begun !== undefined) void pins.release(name, cookieless, begun);
     return claimed;
   }
@@ -106,22 +107,55 @@ async function begin(
 
 /** Claims the keys that are claimed by use and nobody owns, for the side the request goes to. */
 function claim(
-  { ownership, following }: ExchangeContext,
+  context: ExchangeContext,
   gathered: Gathered,
   { owners, pin }: Known,
   decided: Decided,
 ): MaybeDecided | Promise<MaybeDecided> {
   if (!owners.claimable || !gathered.claims) return decided;
+  const over = overBudget(context, gathered, owners);
+  if (over !== undefined) return pastBudget(context, gathered, decided, over);
   const must = mustKnow(gathered, decided);
+  const { ownership, following } = context;
   const { name } = gathered.route.cutover;
   return ownership
     .claim(name, owners, decided.decision.side, must)
     .then(({ owner, unknown, settle: settleClaims }): MaybeDecided => {
-      if (unknown && must) return "unknown";
+      if (unknown && must) return refusals.ownerUnknown;
       const isSame = owner === undefined || owner === owners.owner;
       const by = isSame ? decided : decideBy(following, gathered, owner, pin);
       return settleClaims === undefined ? by : { ...by, settleClaims };
     });
+}
+
+function overBudget(
+  { budget, table }: ExchangeContext,
+  { route, arrival }: Gathered,
+  { keys, sides }: Found,
+): OverBudget | undefined {
+  const { name, claims } = route.cutover;
+  let count = 0;
+  for (const [i, { claimed }] of keys.entries()) if (claimed && sides[i] === undefined) count += 1;
+  return budget.take(name, clientOf(table, arrival), count, claims);
+}
+
+/** Past the bound only that goes on which goes to the same side also without a claim. */
+function pastBudget(
+  { budget }: ExchangeContext,
+  { route }: Gathered,
+  decided: Decided,
+  { cause, afterSeconds }: OverBudget,
+): MaybeDecided {
+  const { reason } = decided.decision;
+  const isFixed = reason === "journey" || reason === "owner";
+  budget.exceeded(route.cutover.name, cause, isFixed ? "unclaimed" : "refused");
+  if (isFixed) return decided;
+  const refusal = cause === "client" ? refusals.claimsSpent : refusals.storeFilling;
+  return { ...refusal, retryAfter: afterSeconds };
+}
+
+export function isRefused(decided: MaybeDecided): decided is Refusal {
+  return "proxyError" in decided;
 }
 
 function mustKnow({ route }: Gathered, { decision }: Decided): boolean {

@@ -6,11 +6,11 @@
 import { readFileSync } from "node:fs";
 import type { LookupFunction } from "node:net";
 import type { Clock, Timers } from "../../base/clock.ts";
+import { createNames } from "../../base/dial/names.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config, UpstreamConfig } from "../../config/schema.ts";
 import { type Admission, createAdmission, type Way } from "./admission.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
-import { createNames } from "./dial/names.ts";
 import { type HealthCheck, startHealthCheck } from "./health.ts";
 import { createHttpProxyUpstream } from "./http-proxy/engine.ts";
 import type { UpstreamMetrics } from "./metrics.ts";

@@ -33,11 +33,11 @@ export function createUpgradeUpstream({
   timeouts,
   limits,
 }: UpgradeOptions): Upstream {
-  const dial = createDial(url, tls, { allowHalfOpen: true, lookup });
   const { connectMs, handshakeMs, idleMs } = timeouts;
-  const sender = createSender({ connectMs, headersMs: handshakeMs, idleMs });
+  const dial = createDial(url, tls, { allowHalfOpen: true, lookup });
+  const sender = createSender({ connectMs, headersMs: handshakeMs, idleMs }, dial);
   const make = (take: (made: ClientRequest) => void) => {
-    const made = createRequest({ createConnection: dial, setHost: false });
+    const made = createRequest({ createConnection: sender.connect, setHost: false });
     // Node keeps the connection of an answered request open where Connection does not say close.
     made.once("response", ({ socket }) => socket.once("free", () => socket.destroy()));
     take(made);

@@ -99,7 +99,7 @@ cutovers:
       - { name: upload, path: "/cart/upload", methods: [POST], journey: start }
       - { name: cart, path: "/cart/*" }
     journey: { cookie: cutover_journey, ttl: ${journeyTtl}, maxTtl: ${journeyTtl} }
-    owners: [{ key: "header:idempotency-key", ttl: 24h }]
+    owners: { budget: off, keys: [{ key: "header:idempotency-key", ttl: 24h }] }
 `,
   );
   const running = startOnCore(subjectCore, [process.execPath, bin, "serve", "--config", config], folder);

@@ -186,9 +186,7 @@ test("the image is built from files that exist and that .dockerignore lets throu
   for (const source of copied) expect(existsSync(join(checkout, source)), source).toBe(true);
 });
 
-test("the image runs the pinned Node of its engines field as a user who owns only its variable data", () => {
-  const images = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
-  expect(new Set(images)).toEqual(new Set(["node:20.19.5-bookworm-slim"]));
+test("the image runs the proxy as a user who owns only its variable data", () => {
   const last = dockerfile.split(/^FROM /m).at(-1) ?? "";
   expect(last).toMatch(/^USER node$/m);
   expect(last.indexOf("USER node")).toBeLessThan(last.indexOf("CMD ["));

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { createAuditMetrics } from "../../../src/audit/metrics.ts";
-import { createUnderWayGauges } from "../../../src/ownership/metrics.ts";
+import { createOwnershipMetrics, createUnderWayGauges } from "../../../src/ownership/metrics.ts";
 import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
@@ -21,7 +21,7 @@ test("the configuration and the rules are valid, lint included", () => {
 
 test("the alerts fire when they should, and no traffic, chance or a short gap fires none", () => {
   promtool("test", "rules", configFile("prometheus/alerts.test.yml"));
-});
+}, 120_000);
 
 test("every alert says how urgent it is, what happens, and what that means", () => {
   expect(alerts.length).toBeGreaterThan(0);
@@ -42,6 +42,7 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
   const counts = { legacy: none, new: none };
   const figures = new Map([["checkout", { journeys: counts, orders: counts }]]);
   createUnderWayGauges(metrics.registry, async () => figures, Date.now);
+  createOwnershipMetrics(metrics.registry, ["checkout"]);
   createAuditMetrics(metrics.registry, () => ({ up: true, waiting: 0, omitted: 0 }));
   createUpstreamMetrics(metrics.registry).watch("shop", () => {
     return { inFlight: 0, queued: 0, breaker: "closed", healthy: true };

@@ -2,8 +2,8 @@
 import { lookup as systemLookup } from "node:dns";
 import { Agent, createServer, get } from "node:http";
 import { expect, test } from "vitest";
+import { createNames } from "../../../src/base/dial/names.ts";
 import { portOf } from "../../../src/proxy/listen/server.ts";
-import { createNames } from "../../../src/proxy/upstream/dial/names.ts";
 import { type NameEntry, startNameServer } from "../../support/name-server.ts";
 import { engineNames, startProxy } from "../../support/proxy.ts";
 

@@ -1,41 +1,81 @@
 /**
  * How a connection to an upstream is made, for every engine: plain, or TLS with the upstream's certificate verified
  * against its name (RFC 9110 §4.3.4). A session is kept for the next connection, which saves both sides a signature.
+ * One bound is for all of it: the name, its addresses, the handshake.
  */
 import { connect, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
-import { connect as connectTls, createSecureContext, TLSSocket } from "node:tls";
+import { connect as connectTls, createSecureContext } from "node:tls";
+import { type Connected, connectToHost, type HostOptions } from "../../../base/dial/connect.ts";
+import { codes } from "../failure.ts";
 import type { UpstreamTls } from "../port.ts";
 
-/** Begins a connection: a socket that is not connected yet. */
-export type Dial = () => Socket;
+/**
+ * Makes a connection. It is told once, in a later turn: a socket that requests can be written to, or why there is none.
+ *
+ * @returns the way to give up, after which nothing is told
+ */
+export type Dial = (withinMs: number, told: Connected) => () => void;
 
 interface DialOptions {
-  /** Finds the addresses of the host, where it is a name (names.ts); `dns.lookup` when absent. */
+  /** Finds the addresses of the host, where it is a name (base/dial/names.ts); `dns.lookup` when absent. */
   readonly lookup?: LookupFunction | undefined;
   /** Whether the upstream may end its direction and go on reading the other. */
   readonly allowHalfOpen?: boolean;
   /** Makes the connection where it is not TLS; of node:net when absent. */
-  readonly connectPlain?: (options: TcpNetConnectOpts) => Socket;
+  readonly connectPlain?: ((options: TcpNetConnectOpts) => Socket) | undefined;
 }
 
 /**
  * @param url http://HOST:PORT or https://HOST:PORT
  * @throws Error when a certificate, a key or an authority cannot be read
  */
-export function createDial(
-  url: URL,
-  tls: UpstreamTls | undefined,
-  { allowHalfOpen = false, connectPlain = connect, lookup }: DialOptions = {},
-): Dial {
+export function createDial(url: URL, tls: UpstreamTls | undefined, options: DialOptions): Dial {
+  const { allowHalfOpen = false, connectPlain = connect, lookup } = options;
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const encrypted = url.protocol === "https:";
-  const named = lookup === undefined ? {} : { lookup };
-  const port = url.port === "" ? (encrypted ? 443 : 80) : Number(url.port);
-  if (!encrypted) {
-    const plain = { host, port, noDelay: true, allowHalfOpen, ...named };
-    return () => connectPlain(plain);
-  }
+  const isEncrypted = url.protocol === "https:";
+  const port = url.port === "" ? (isEncrypted ? 443 : 80) : Number(url.port);
+  const place: HostOptions = {
+    host,
+    port,
+    lookup,
+    connectTo: (to) => (isEncrypted ? connect(to) : connectPlain({ ...to, allowHalfOpen })),
+  };
+  const secure = isEncrypted ? createHandshake(host, tls, allowHalfOpen) : undefined;
+  return (withinMs, told) => {
+    let isOver = false;
+    let begun: Socket | undefined;
+    const conclude = () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+    const giveUp = () => {
+      if (isOver) return;
+      conclude();
+      leave();
+      begun?.destroy();
+    };
+    const tell: Connected = (error, socket) => {
+      if (isOver) return;
+      conclude();
+      told(error, socket);
+    };
+    const timer = setTimeout(() => {
+      giveUp();
+      told(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
+    }, withinMs);
+    const leave = connectToHost(place, (error, socket) => {
+      if (socket === undefined || secure === undefined) tell(error, socket);
+      else begun = secure(socket, tell);
+    });
+    return giveUp;
+  };
+}
 
+/** Over a connection; what it is told after the first time does not count. */
+type Handshake = (plain: Socket, told: Connected) => Socket;
+
+/** @throws Error when a certificate, a key or an authority cannot be read */
+function createHandshake(host: string, tls: UpstreamTls | undefined, allowHalfOpen: boolean): Handshake {
   const { ca, cert, key, servername = host, verify = true } = tls ?? {};
   const secureContext = createSecureContext({
     minVersion: "TLSv1.2",
@@ -46,30 +86,22 @@ export function createDial(
   const known = isIP(servername) === 0 ? { servername } : {};
   const options = {
     host,
-    port,
     allowHalfOpen,
     secureContext,
-    ...named,
     ...known,
     rejectUnauthorized: verify,
     ALPNProtocols: ["http/1.1"],
   };
   let session: Buffer | undefined;
-  return () => {
-    const socket = connectTls(session === undefined ? options : { ...options, session });
-    socket.setNoDelay(true);
+  return (plain, told) => {
+    const resumed = session === undefined ? {} : { session };
+    const socket = connectTls({ ...options, ...resumed, socket: plain });
     socket.on("session", (latest: Buffer) => {
       session = latest;
     });
+    socket.once("secureConnect", () => told(null, socket));
+    socket.on("error", told);
+    socket.once("close", () => told(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
     return socket;
   };
-}
-
-/** Whether requests can be written: for TLS, once the peer is known. */
-export function isConnected(socket: Socket): boolean {
-  return !socket.connecting && !("secureConnecting" in socket && socket.secureConnecting === true);
-}
-
-export function whenConnected(socket: Socket, listener: () => void): void {
-  socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", listener);
 }

@@ -5,7 +5,6 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import { isConnected, whenConnected } from "../dial/dial.ts";
 import { codes, failureOf, faultOfHead, soundReason } from "../failure.ts";
 import type {
   Failure,
@@ -28,15 +27,16 @@ import {
 import { createUpload, type Upload } from "../upload.ts";
 
 /** Its functions are shared. */
-interface Attempt extends Timed, Forwarding {
+export interface Attempt extends Timed, Forwarding {
   readonly request: ForwardRequest;
   readonly sink: ResponseSink;
   readonly limits: UpgradeLimits | undefined;
-  readonly onOver: () => void;
+  readonly onOver: (attempt: Attempt) => void;
   made: ClientRequest | undefined;
+  /** Ends the making of its connection. */
+  giveUp: (() => void) | undefined;
   response: IncomingMessage | undefined;
   upload: Upload | undefined;
-  connectTimer: NodeJS.Timeout | undefined;
   socket: Socket | undefined;
   /** Octets its connection had received before; undefined on one made for it. */
   receivedBefore: number | undefined;
@@ -50,9 +50,9 @@ export function createAttempt(
   sink: ResponseSink,
   limits: UpgradeLimits | undefined,
   waits: Waits,
-  onOver: () => void,
+  onOver: (attempt: Attempt) => void,
 ): Attempt {
-  return {
+  const attempt: Attempt = {
     request,
     sink,
     limits,
@@ -63,9 +63,9 @@ export function createAttempt(
     behind: undefined,
     awaited: undefined,
     made: undefined,
+    giveUp: undefined,
     response: undefined,
     upload: undefined,
-    connectTimer: undefined,
     socket: undefined,
     receivedBefore: undefined,
     sent: false,
@@ -75,6 +75,11 @@ export function createAttempt(
     resume,
     abort,
   };
+  const { body } = request;
+  if (body.kind === "none" || Buffer.isBuffer(body.content)) return attempt;
+  if (body.kind === "chunked") attempt.upload = uploadOf(attempt, body.content, undefined);
+  else if (body.length > 0) attempt.upload = uploadOf(attempt, body.content, body.length);
+  return attempt;
 }
 
 /** Sends the request by what was made for it. */
@@ -91,56 +96,40 @@ export function begin(attempt: Attempt, made: ClientRequest): void {
   made.once("response", (response) => onResponse(attempt, response));
   writeHead(made, request);
   const { body } = request;
-  if (body.kind === "none" || (body.kind === "sized" && body.length === 0)) made.end();
-  else if (Buffer.isBuffer(body.content)) made.end(body.content);
-  else
-    attempt.upload = uploadTo(made, attempt, body.content, body.kind === "sized" ? body.length : undefined);
+  if (attempt.upload !== undefined) {
+    made.on("drain", () => {
+      if (attempt.over) return;
+      if (attempt.response === undefined) stopTimer(attempt);
+      attempt.upload?.resume();
+    });
+    made.once("finish", () => {
+      if (!attempt.over && attempt.response === undefined) awaitHead(attempt);
+    });
+  } else if (body.kind !== "none" && Buffer.isBuffer(body.content)) made.end(body.content);
+  else made.end();
 }
 
-function uploadTo(
-  made: ClientRequest,
-  attempt: Attempt,
-  content: Readable,
-  length: number | undefined,
-): Upload {
-  made.on("drain", () => {
-    if (attempt.over) return;
-    if (attempt.response === undefined) stopTimer(attempt);
-    attempt.upload?.resume();
-  });
-  made.once("finish", () => {
-    if (!attempt.over && attempt.response === undefined) awaitHead(attempt);
-  });
+/** It is heard from at once and read once there is a connection. */
+function uploadOf(attempt: Attempt, content: Readable, length: number | undefined): Upload {
   return createUpload(content, length, {
     write(chunk) {
       if (attempt.response !== undefined) awaitBody(attempt);
-      if (made.write(chunk)) return true;
+      if (attempt.made?.write(chunk)) return true;
       keepAwaitingBody(attempt);
       return false;
     },
     end() {
       keepAwaitingBody(attempt);
-      made.end();
+      attempt.made?.end();
     },
     fail: () => breakOff(attempt, { outcome: "reset", sent: attempt.sent, code: codes.requestBody }),
   });
 }
 
+/** It is connected. */
 function onSocket(attempt: Attempt, socket: Socket): void {
   attempt.socket = socket;
   if (attempt.made?.reusedSocket) attempt.receivedBefore = socket.bytesRead;
-  if (isConnected(socket)) {
-    onConnected(attempt);
-    return;
-  }
-  attempt.connectTimer = setTimeout(() => {
-    breakOff(attempt, { outcome: "connect_failed", sent: false, code: codes.connectTimeout });
-  }, attempt.waits.connectMs);
-  whenConnected(socket, () => onConnected(attempt));
-}
-
-function onConnected(attempt: Attempt): void {
-  clearTimeout(attempt.connectTimer);
   if (attempt.over) return;
   attempt.sent = true;
   const { made, request, upload } = attempt;
@@ -258,10 +247,10 @@ function breakOff(attempt: Attempt, failure: Failure): void {
   attempt.sink.failure(failure);
 }
 
-/** A request that waits for a connection stays in the Agent's queue and is dropped unsent when its turn comes. */
 function abort(this: Attempt): void {
   if (this.over) return;
   conclude(this);
+  this.giveUp?.();
   this.made?.destroy();
 }
 
@@ -269,7 +258,6 @@ function abort(this: Attempt): void {
 function conclude(attempt: Attempt): void {
   attempt.over = true;
   stopTimer(attempt);
-  clearTimeout(attempt.connectTimer);
   attempt.upload?.release();
-  attempt.onOver();
+  attempt.onOver(attempt);
 }

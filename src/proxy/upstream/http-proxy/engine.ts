@@ -43,12 +43,11 @@ export const createHttpProxyUpstream: CreateUpstream = ({
   const agent = new Agent({
     keepAlive: true,
     timeout: keepAliveMs,
-    maxSockets: connections ?? Number.POSITIVE_INFINITY,
     maxFreeSockets: Number.POSITIVE_INFINITY,
   });
   /** For requests that a kept connection will not do for; it keeps none. */
   const freshAgent = new Agent();
-  const dial = createDial(url, tls, { lookup });
+  const sender = createSender(timeouts, createDial(url, tls, { lookup }), connections);
   const madeAt = new WeakMap<Duplex, number>();
   // Before the agent hears of it: what is not writable any more it lets go.
   agent.prependListener("free", (socket: Duplex) => {
@@ -56,36 +55,38 @@ export const createHttpProxyUpstream: CreateUpstream = ({
     if (maxAgeMs !== undefined && age > maxAgeMs) socket.destroy();
   });
   // TLS is the connection's affair: to http-proxy and its ClientRequest every upstream is plain.
-  agent.createConnection = () => {
-    const socket = dial();
-    madeAt.set(socket, performance.now());
-    return socket;
-  };
+  agent.createConnection = (options, connected) =>
+    sender.connect(options, (error, socket) => {
+      madeAt.set(socket, performance.now());
+      connected?.(error, socket);
+    });
   freshAgent.createConnection = agent.createConnection;
   const target = {
     protocol: "http:",
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? 80 : Number(url.port),
   };
-  const sender = createSender(timeouts);
   const shown = stage();
 
   return {
     name,
     forward(request, sink) {
-      return sender.send(request, sink, (take, fail) => {
+      return sender.send(request, sink, (take, fail, again) => {
+        if (proxy === undefined) {
+          loading.then(again).catch(fail);
+          return;
+        }
         const options = {
           target,
           agent: request.fresh ? freshAgent : agent,
           selfHandleResponse: true,
           ignorePath: true,
+          // Leaves the path unparsed: Node deprecates what it would be parsed by.
+          toProxy: true,
           buffer: takingOver(take),
         };
         // The callback takes errors that client-request.ts hears of by itself: http-proxy throws those nobody asked for.
-        const make = (by: httpProxy) =>
-          by.web(shown.request(request.method), shown.response, options, () => {});
-        if (proxy === undefined) loading.then(make).catch(fail);
-        else make(proxy);
+        proxy.web(shown.request(request.method), shown.response, options, () => {});
       });
     },
     async close() {

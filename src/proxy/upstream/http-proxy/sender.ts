@@ -1,59 +1,105 @@
 /** Sends requests to one upstream by a ClientRequest of node:http each (client-request.ts), until the last is over. */
-import type { ClientRequest } from "node:http";
+import type { ClientRequest, ClientRequestArgs } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Dial } from "../dial/dial.ts";
 import { codes } from "../failure.ts";
 import type { Forwarding, ForwardRequest, ResponseSink, UpgradeLimits, UpstreamTimeouts } from "../port.ts";
 import { awaitHead, createWaits } from "../timers.ts";
-import { begin, createAttempt, failWith } from "./client-request.ts";
+import { type Attempt, begin, createAttempt, failWith } from "./client-request.ts";
 
 interface Sender {
   /**
-   * @param make makes the ClientRequest, now or later, and hands it over before anything of it is written; what it
-   *   throws, or tells later, is why the request was not sent
+   * @param make makes the ClientRequest and hands it over before anything of it is written, in one go; or else has
+   *   itself called `again`. What it throws, or tells later, is why the request was not sent
    * @param limits where the request asks for an upgrade: a 101 that grants it gives the connection to the sink
    */
   send(
     request: ForwardRequest,
     sink: ResponseSink,
-    make: (take: (made: ClientRequest) => void, fail: (error: Error) => void) => void,
+    make: (take: (made: ClientRequest) => void, fail: (error: Error) => void, again: () => void) => void,
     limits?: UpgradeLimits,
   ): Forwarding;
+  /** Makes a connection, for the `createConnection` of a request or an agent. */
+  connect(options: ClientRequestArgs, connected?: (error: Error | null, socket: Duplex) => void): undefined;
   /** Sends nothing from now on; resolves when what was sent is over. */
   close(): Promise<void>;
 }
 
-export function createSender(timeouts: UpstreamTimeouts): Sender {
+/**
+ * @param dial makes the connections: an agent's own count of them begins when one is there, and is of no use here
+ * @param most the requests that are sent at once, and so the connections; more wait
+ */
+export function createSender(
+  timeouts: UpstreamTimeouts,
+  dial: Dial,
+  most = Number.POSITIVE_INFINITY,
+): Sender {
   const waits = createWaits(timeouts);
-  let active = 0;
+  const waiting = new Map<Attempt, () => void>();
+  let running = 0;
+  /** Whose request is being made: Node asks for its connection before it hands the request over. */
+  let current: Attempt | undefined;
   let closed = false;
   let onIdle = () => {};
-  const onOver = () => {
-    active -= 1;
-    if (active === 0) onIdle();
-  };
+
+  function onOver(attempt: Attempt): void {
+    if (!waiting.delete(attempt)) {
+      running -= 1;
+      // Node gives the connection back only now.
+      if (waiting.size > 0) setImmediate(beginNext);
+    }
+    if (running + waiting.size === 0) onIdle();
+  }
+
+  function beginNext(): void {
+    for (const [attempt, start] of waiting) {
+      if (running >= most) return;
+      waiting.delete(attempt);
+      running += 1;
+      start();
+    }
+  }
+
   return {
     send(request, sink, make, limits) {
       const given = limits === undefined ? request.waits : undefined;
       const attempt = createAttempt(request, sink, limits, given ?? waits, onOver);
-      active += 1;
       awaitHead(attempt);
       // What fails before anything was sent is told later: the caller has no Forwarding yet.
       const fail = (error: Error) => queueMicrotask(() => failWith(attempt, error));
-      if (closed) fail(Object.assign(new Error("closed"), { code: codes.closed }));
-      else {
+      const take = (made: ClientRequest) => {
+        if (attempt.over) {
+          attempt.giveUp?.();
+          made.destroy();
+        } else begin(attempt, made);
+      };
+      const start = () => {
+        current = attempt;
         try {
-          make((made) => {
-            if (attempt.over) made.destroy();
-            else begin(attempt, made);
-          }, fail);
+          make(take, fail, start);
         } catch (error) {
           fail(error instanceof Error ? error : new Error("not sent"));
+        } finally {
+          current = undefined;
         }
-      }
+      };
+      if (closed || (running < most && waiting.size === 0)) {
+        running += 1;
+        if (closed) fail(Object.assign(new Error("closed"), { code: codes.closed }));
+        else start();
+      } else waiting.set(attempt, start);
       return attempt;
+    },
+    connect(_options, connected) {
+      const withinMs = current?.waits.connectMs ?? timeouts.connectMs;
+      const giveUp = dial(withinMs, (error, socket) => connected?.(error, socket ?? new Socket()));
+      if (current !== undefined) current.giveUp = giveUp;
+      return undefined;
     },
     async close() {
       closed = true;
-      if (active === 0) return;
+      if (running + waiting.size === 0) return;
       await new Promise<void>((resolve) => {
         onIdle = resolve;
       });

@@ -5,9 +5,8 @@
  */
 import { maxHeaderSize } from "node:http";
 import { connect, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
-import { type buildConnector, Client } from "undici";
-import { createDial, type Dial, whenConnected } from "../dial/dial.ts";
-import { codes } from "../failure.ts";
+import { Client } from "undici";
+import { createDial, type Dial } from "../dial/dial.ts";
 import type { UpstreamTls, Waits } from "../port.ts";
 import { createResponseFront, type ResponseFront } from "./response-front.ts";
 
@@ -182,6 +181,7 @@ function takeFirst(waiting: Set<Passenger>): Passenger | undefined {
 function connectionBy(dial: Dial, origin: string, connectMs: number): Connection {
   let socket: Socket | undefined;
   let front: ResponseFront | undefined;
+  let giveUp = () => {};
   const client = new Client(origin, {
     pipelining: 1,
     headersTimeout: 0,
@@ -191,9 +191,16 @@ function connectionBy(dial: Dial, origin: string, connectMs: number): Connection
     maxHeaderSize,
     allowH2: false,
     connect(_options, callback) {
-      socket = dial();
-      front = createResponseFront(socket);
-      prepare(socket, connectMs, () => connection.passenger, callback);
+      giveUp = dial(connectMs, (error, made) => {
+        if (made === undefined) {
+          callback(error ?? new Error("no connection"), null);
+          return;
+        }
+        socket = made;
+        front = createResponseFront(made);
+        prepare(made, () => connection.passenger);
+        callback(null, made);
+      });
     },
   });
   const connection: Connection = {
@@ -204,43 +211,26 @@ function connectionBy(dial: Dial, origin: string, connectMs: number): Connection
     received: () => socket?.bytesRead ?? 0,
     awaitResponse: () => front?.begin(),
     oddLine: () => front?.oddLine(),
-    cut: () => socket?.destroy(),
+    cut() {
+      giveUp();
+      socket?.destroy();
+    },
   };
   return connection;
 }
 
 /**
- * Tells undici of a socket once it is connected or has failed. Two faults of undici 7 are stopped here, before its own
- * listeners hear of the event:
+ * Stops two faults of undici 7 before its own listeners hear of the event:
  * - the upstream's end while the client reads nothing: undici finishes a paused parser, and its assertion ends the
  *   process. By then every byte has been handed on, so the parser is resumed first;
  * - ECONNRESET: undici takes a body that only the close delimits for complete, and finishes a paused parser again.
  *   Under the code of undici's own socket errors the request fails, as it should.
- * Its connect timeout is not used: it ticks in half seconds.
  */
-function prepare(
-  socket: Socket,
-  connectMs: number,
-  onBoard: () => Passenger | undefined,
-  tell: buildConnector.Callback,
-): void {
-  let pending = true;
-  const timer = setTimeout(() => {
-    socket.destroy(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
-  }, connectMs);
+function prepare(socket: Socket, onBoard: () => Passenger | undefined): void {
   socket.setKeepAlive(true, tcpKeepAliveMs);
-  whenConnected(socket, () => {
-    clearTimeout(timer);
-    pending = false;
-    tell(null, socket);
-  });
-  socket.once("close", () => clearTimeout(timer));
   socket.on("end", () => onBoard()?.resumeParser?.());
   socket.on("error", (error: NodeJS.ErrnoException) => {
-    if (pending) {
-      pending = false;
-      tell(error, null);
-    } else if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
+    if (error.code === "ECONNRESET") error.code = "UND_ERR_SOCKET";
   });
 }
 

@@ -145,7 +145,7 @@ describe("owners and journeys", () => {
 
   test("owners are a list of keys, or a mapping of what they share and the list", () => {
     const owners = (given: string) => configOf(withCutover(routes, `owners: ${given}`)).cutovers.shop?.owners;
-    const plain = { budget: 6000, learnBody: 1_048_576 };
+    const plain = { budget: 6000, memoryShare: 80, learnBody: 1_048_576 };
     const [key] = owners('[{ key: "header:x" }]')?.keys ?? [];
     expect(owners("[]")).toEqual({ ...plain, keys: [] });
     expect(owners('[{ key: "header:x" }]')).toEqual({ ...plain, keys: [key] });
@@ -154,6 +154,7 @@ describe("owners and journeys", () => {
       owners('{ budget: off, learnBody: 64KiB, store: "redis://r:1", keys: [{ key: "header:x" }] }'),
     ).toEqual({
       budget: undefined,
+      memoryShare: 80,
       learnBody: 65_536,
       store: "redis://r:1",
       keys: [key],
@@ -166,7 +167,7 @@ describe("owners and journeys", () => {
     ['{ store: "http://r" }', "owners.store: expected memory:"],
     ["{ keys: [{ key: nothing }] }", "owners.keys[0].key"],
     ["[{ key: nothing }]", "owners[0].key"],
-    ["7", "owners: expected a list of keys, or a mapping of budget, learnBody, store and keys"],
+    ["7", "owners: expected a list of keys, or a mapping of budget, memoryShare, learnBody, store and keys"],
     ['{ keys: [{ key: "param:no" }] }', "owners.keys[0].key: expected a parameter that a route"],
   ])("what is wrong inside owners is said where it stands: %s", (given, problem) => {
     expect(problemsOf(withCutover(routes, `owners: ${given}`)).join("\n")).toContain(`shop.${problem}`);

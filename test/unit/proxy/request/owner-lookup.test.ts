@@ -720,3 +720,79 @@ test("a login in the middle of a checkout does not move it: the cookie goes on u
   expect(fixture.decisions.at(-1)).toBe("new journey");
   expect(side(fixture)).toBe("new");
 });
+
+describe("claims past what a client may have in a minute", () => {
+  const limited = (budget: number, more: FixtureOptions = {}) =>
+    createFixture({ cutover: { owners: { budget, keys: [{ key: "header:idempotency-key" }] } }, ...more });
+  const pay = (key: string, ...more: string[]) => [...host, "Idempotency-Key", key, ...more];
+  const exceeded = (fixture: Fixture) => fixture.counted.filter((each) => each.startsWith("over budget"));
+
+  test("are refused with 429 and never forwarded unclaimed; the next minute they go on", async () => {
+    const fixture = limited(2);
+    for (const key of ["a", "b", "c"]) await pass(fixture, "POST", "/callbacks/payment", pay(key));
+    expect(fixture.attempts).toHaveLength(2);
+    expect([...fixture.claims.keys()]).toEqual(["a", "b"]);
+    const client = await pass(fixture, "POST", "/callbacks/payment", pay("d"));
+    expect(client.heads[0]).toMatchObject({ status: 429, reason: "Too Many Requests" });
+    expect(client.heads[0]?.fields.slice(-2)).toEqual(["Retry-After", "60"]);
+    expect(fixture.entries.at(-1)).toMatchObject({ code: "claims_spent", outcome: "rejected", status: 429 });
+    expect(exceeded(fixture)).toEqual(["over budget client refused", "over budget client refused"]);
+    // A retry names a key that is claimed already.
+    await pass(fixture, "POST", "/callbacks/payment", pay("a"));
+    expect(fixture.attempts).toHaveLength(3);
+    fixture.time.ms += 60_000;
+    await pass(fixture, "POST", "/callbacks/payment", pay("d"));
+    expect(fixture.attempts).toHaveLength(4);
+  });
+
+  test("do not stop a shopper whose journey says where to go, who is served without a claim", async () => {
+    const fixture = limited(1, { state: { percentThousandths: 100_000 } });
+    const start = await pass(fixture, "POST", "/checkout", pay("a", "X-Shopper-Id", "ana", "Cookie", "x=1"));
+    const cookie = valuesOf(start.heads[0]?.fields ?? [], "set-cookie")[0]?.split(";")[0] ?? "";
+    fixture.set({ percentThousandths: 0 });
+    await pass(fixture, "POST", "/callbacks/payment", pay("b", "Cookie", cookie));
+    expect(fixture.attempts).toHaveLength(2);
+    expect(side(fixture)).toBe("new");
+    expect([...fixture.claims.keys()]).toEqual(["a"]);
+    await pass(fixture, "POST", "/callbacks/payment", pay("b", "Cookie", `${cookie.slice(0, -1)}_`));
+    expect(fixture.attempts).toHaveLength(2);
+    expect(exceeded(fixture)).toEqual(["over budget client unclaimed", "over budget client refused"]);
+  });
+
+  test("are counted by the client that a trusted proxy tells of, and of a proxy itself not at all", async () => {
+    const fixture = limited(1, { trusts: (address) => address === "192.0.2.7" });
+    const post = async (...more: string[]) => {
+      const key = `${fixture.claims.size}${more.join()}`;
+      const client = await pass(fixture, "POST", "/callbacks/payment", pay(key, ...more));
+      return client.heads[0]?.status;
+    };
+    expect([await post(), await post(), await post()]).toEqual([200, 200, 200]);
+    // What stands before the client's own address the client may have made up.
+    expect(await post("X-Forwarded-For", "1.1.1.1, 198.51.100.1, 192.0.2.7")).toBe(200);
+    expect(await post("X-Forwarded-For", "2.2.2.2", "X-Forwarded-For", "198.51.100.1:4711")).toBe(429);
+    expect(await post("Forwarded", 'for=3.3.3.3, for="198.51.100.1:1";proto=https')).toBe(429);
+    expect(await post("Forwarded", 'For="[2001:db8::1]:1"')).toBe(200);
+    expect(await post("X-Forwarded-For", "2001:db8::2")).toBe(429);
+    expect(await post("X-Forwarded-For", "192.0.2.7")).toBe(200);
+  });
+
+  test("are not made by GET, and a client that is not trusted says in vain for whom it speaks", async () => {
+    const fixture = limited(1);
+    for (const key of ["a", "b", "c"]) await pass(fixture, "GET", "/cart/1", pay(key));
+    expect(fixture.attempts).toHaveLength(3);
+    await pass(fixture, "POST", "/callbacks/payment", pay("a"));
+    await pass(fixture, "POST", "/callbacks/payment", pay("b", "X-Forwarded-For", "198.51.100.1"));
+    expect(fixture.attempts).toHaveLength(4);
+  });
+
+  test("are refused to everybody while the store has little memory left", async () => {
+    const fixture = limited(1000, { owners: { memoryInUse: async () => 0.8 } });
+    await pass(fixture, "POST", "/callbacks/payment", pay("a"));
+    const client = await pass(fixture, "POST", "/callbacks/payment", pay("b"));
+    expect(client.heads[0]?.status).toBe(429);
+    expect(fixture.entries.at(-1)).toMatchObject({ code: "store_filling", outcome: "rejected" });
+    expect(exceeded(fixture)).toEqual(["over budget memory refused"]);
+    await pass(fixture, "POST", "/callbacks/payment", pay("a"));
+    expect(fixture.attempts).toHaveLength(2);
+  });
+});

@@ -1,9 +1,9 @@
 /** Names of hosts as getaddrinfo knows them, asked of a name server that may be silent. */
 import type { LookupFunction } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createNames } from "../../../../../src/proxy/upstream/dial/names.ts";
-import { startNameServer } from "../../../../support/name-server.ts";
-import { until } from "../../../../support/until.ts";
+import { createNames } from "../../../../src/base/dial/names.ts";
+import { startNameServer } from "../../../support/name-server.ts";
+import { until } from "../../../support/until.ts";
 
 let nameServer: Awaited<ReturnType<typeof startNameServer>>;
 const table: Parameters<typeof startNameServer>[0] = new Map();
