@@ -3,15 +3,45 @@ import * as z from "zod";
 import { block } from "./block.ts";
 import * as value from "./single-values.ts";
 
+const conditions = z
+  .union([value.condition, z.array(value.condition).min(1)], {
+    error: "expected a condition or a list of conditions",
+  })
+  .transform((given) => (Array.isArray(given) ? given : [given]));
+
+/** Which answers count for what a route does: all conditions of `when`, and none of `unless`. */
+const answerRule = block({ when: conditions.optional(), unless: conditions.optional() }).refine(
+  ({ when, unless }) => when !== undefined || unless !== undefined,
+  { error: "expected when, unless, or both" },
+);
+
+const steps = block({ start: answerRule.optional(), end: answerRule.optional() }).refine(
+  ({ start, end }) => start !== undefined || end !== undefined,
+  { error: "expected start, end, or both" },
+);
+
+/** What a route's answers begin and end. */
+const routeJourney = z
+  .union([z.enum(["start", "end"]), steps], {
+    error: "expected start, end, or a mapping of these with when, unless, or both",
+  })
+  .transform((given) => (typeof given === "string" ? { [given]: {} } : given));
+
+const flagOrRule = z.union([z.boolean(), answerRule], {
+  error: "expected true, false, or a mapping of when, unless, or both",
+});
+
 export const route = block({
   name: value.name,
   path: value.path,
   /** Without it, every method. */
   methods: z.array(value.method).min(1).optional(),
-  journey: z.enum(["start", "end"]).optional(),
+  journey: routeJourney.optional(),
   payment: z.boolean().default(false),
-  /** Whether answers tell of orders made; without it, where journeys start or end and on payments. */
-  learns: z.boolean().optional(),
+  /** Whether, or which, answers tell of orders made; without it, where journeys start or end and on payments. */
+  learns: flagOrRule.optional(),
+  /** Whether, or which, answers finish orders; without it, where journeys end and on payments. */
+  finishes: flagOrRule.optional(),
   /** Spellings of the path that every server reads as it: `match` takes them for it, `refuse` answers 400. */
   match: block({
     /** `/checkout/` for `/checkout` */
@@ -58,6 +88,10 @@ export const owner = block({
     .union([value.source, z.array(value.source).min(1)], { error: "expected a source or a list of sources" })
     .transform((key) => (Array.isArray(key) ? key : [key])),
   learn: z.array(value.source).min(1).optional(),
+  /** Names of the routes where it is learned; without it, wherever the cutover learns. */
+  on: z.array(value.name).min(1).optional(),
+  /** What it names. Orders are shown until they are finished. */
+  what: z.enum(["order", "cart", "other"]).default("order"),
   ttl: value.lifetime.default(180 * 86_400_000),
   /** Forms of keys that tell their side: such a key needs no record. The first that matches counts. */
   patterns: z.array(pattern).default([]),

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import * as z from "zod";
 import { parseDuration } from "../base/duration.ts";
 import { parseRedisUrl } from "../redis/url.ts";
+import { type Condition, parseCondition } from "./values/condition.ts";
 import { type Expression, parseExpression } from "./values/expression.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
 import { parseSource, type Source } from "./values/source.ts";
@@ -87,6 +88,11 @@ export const target = z
 
 export const source = read((text): Source | { readonly expected: string } => {
   const parsed = parseSource(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+export const condition = read((text): Condition | { readonly expected: string } => {
+  const parsed = parseCondition(text);
   return typeof parsed === "string" ? expected(parsed) : parsed;
 });
 

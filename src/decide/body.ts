@@ -40,7 +40,7 @@ export function jsonValue(body: JsonBody, pointer: string): string | undefined {
 }
 
 /** @returns whatever stands at the pointer; `undefined` where nothing does */
-function jsonAt({ value }: JsonBody, pointer: string): unknown {
+export function jsonAt({ value }: JsonBody, pointer: string): unknown {
   let found = value;
   for (const token of tokensOf(pointer)) {
     if (Array.isArray(found)) found = /^(?:0|[1-9]\d*)$/.test(token) ? found[Number(token)] : undefined;

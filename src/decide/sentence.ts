@@ -1,6 +1,6 @@
-/** A decision in one sentence, for people. PURE. */
+/** A decision in one sentence, for people, and in a field, for tests. PURE. */
 import type { Side } from "../state/rules/model.ts";
-import type { Reason } from "./decide.ts";
+import type { Decision, Reason } from "./decide.ts";
 
 /** How the owner of a key is known: by the key's form, by a record, not at all, or not just now. */
 export const owning = ["pattern", "record", "nobody", "unknown"] as const;
@@ -54,4 +54,9 @@ function bucketReason({ bucket, percentThousandths, side }: Told): string {
 
 function share(thousandths: number): string {
   return `${thousandths / 1000}%`;
+}
+
+/** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */
+export function decisionField(cutover: string, { side, reason }: Decision, version: number): string {
+  return `${cutover}; side=${side}; reason=${reason}; version=${version}`;
 }

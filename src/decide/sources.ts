@@ -97,7 +97,7 @@ function find(source: Source, request: RequestView): string | undefined {
 }
 
 /** Whether a body is short enough for the expression. */
-function mayBeSearched(pattern: Expression | undefined, text: string | undefined): boolean {
+export function mayBeSearched(pattern: Expression | undefined, text: string | undefined): boolean {
   return pattern !== undefined && text !== undefined && text.length * pattern.size <= mostSteps;
 }
 

@@ -11,7 +11,7 @@ import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
-import { countsOrders } from "../proxy/routes.ts";
+import { countsOrders } from "../proxy/orders.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
 import type { Snapshot } from "../state/follow/snapshot.ts";

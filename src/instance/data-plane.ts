@@ -20,6 +20,7 @@ import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
+import { createUnreadAnswers } from "../ownership/unread-answers.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
 import {
   type ConnectionCounts,
@@ -87,7 +88,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   startObjectsYoung();
   const lasting = openLasting(config, options);
-  const { spool, notebook, upstreams, counts, upgrades } = lasting;
+  const { spool, notebook, unreadAnswers, upstreams, counts, upgrades } = lasting;
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
@@ -118,6 +119,7 @@ export async function openDataPlane(
     async close() {
       plane.retire();
       await upstreams.settled();
+      unreadAnswers.close();
       await notebook.close();
       await spool.close();
     },
@@ -163,8 +165,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     doubt,
     memory,
     spool,
-    onLearned(cutover, { key, ttlMs }, side) {
-      if (countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
+    onLearned(cutover, { key, ttlMs, what }, side) {
+      if (what === undefined && countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
     },
     counts,
     clock,
@@ -176,6 +178,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     tell: options.tellClaims,
     onExceeded: counts.overBudget,
   });
+  const unreadAnswers = createUnreadAnswers(counts, log, timers);
   const upgrades = createUpgradeCounts(registry, names);
   return {
     spool,
@@ -183,7 +186,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     counts,
     upgrades,
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
-    witnesses: createLastingWitnesses(options.accessLog, upgrades, counts, notebook),
+    witnesses: createLastingWitnesses(options.accessLog, upgrades, counts, notebook, unreadAnswers.note),
+    unreadAnswers,
     /** What an exchange needs of them. */
     shared: {
       following: options.following,

@@ -1,9 +1,10 @@
 /** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
 import type { OwnershipMetrics } from "../ownership/metrics.ts";
-import type { Notebook } from "../ownership/port.ts";
+import type { Notebook, UnreadReason } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
 import type { Witness } from "../proxy/witness.ts";
+import type { Side } from "../state/rules/model.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
 
@@ -21,24 +22,26 @@ export function createLastingWitnesses(
   upgrades: Pick<UpgradeCounts, "opened">,
   metrics: Pick<OwnershipMetrics, "ignoredPin" | "unreadBody" | "longKey" | "nearPath">,
   notebook: Pick<Notebook, "seen" | "finished">,
+  unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
 ): LastingWitnesses {
   return {
     accessLog,
     upgrades: { upgraded: ({ cutover, side }) => upgrades.opened(cutover, side) },
     notices: {
-      noticed({ cutover }, notice) {
-        if (notice.kind === "ignored_pin") metrics.ignoredPin(cutover, notice.fault);
+      noticed({ cutover, side }, notice) {
+        if (notice.kind === "unread_answer" && side !== "none") unreadAnswer(cutover, side, notice.why);
+        else if (notice.kind === "ignored_pin") metrics.ignoredPin(cutover, notice.fault);
         else if (notice.kind === "unread_body") metrics.unreadBody(cutover);
         else if (notice.kind === "near_path") metrics.nearPath(notice.cutover);
-        else metrics.longKey(cutover);
+        else if (notice.kind === "long_key") metrics.longKey(cutover);
       },
     },
     journeys: { journeyed: ({ cutover }, pin, event) => notebook.seen(cutover, pin, event) },
     orders: {
-      answered({ cutover, status = 0, decided }) {
-        if (status < 200 || status >= 300) return;
+      finished({ cutover }, keys) {
         // A key that is claimed by its use names a request, not an order.
-        for (const { key, claimed } of decided?.keys ?? []) if (!claimed) notebook.finished(cutover, key);
+        for (const { key, claimed, what } of keys)
+          if (!claimed && what === undefined) notebook.finished(cutover, key);
       },
     },
   };
@@ -58,7 +61,7 @@ export function witnessesFor(
       countsRoute(counting.row(cutover.name, name)),
       notices,
       ...(cutover.journey === undefined ? [] : [journeys]),
-      ...(finishes ? [orders] : []),
+      ...(finishes === undefined ? [] : [orders]),
       upgrades,
       accessLog,
       last,

@@ -4,9 +4,9 @@
  */
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type PinFault, pinFaults } from "../decide/pin.ts";
-import { sides } from "../state/rules/model.ts";
+import { type Side, sides } from "../state/rules/model.ts";
 import type { OwnershipCounts } from "./ownership.ts";
-import { type OverBudgetCause, overBudgetCauses } from "./port.ts";
+import { type OverBudgetCause, overBudgetCauses, type UnreadReason, unreadReasons } from "./port.ts";
 import type { SpoolCounts } from "./spool/spool.ts";
 import type { FiguresUnderWay } from "./under-way/figures.ts";
 import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
@@ -16,6 +16,8 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
   unreadBody(cutover: string): void;
   /** A key is longer than what is remembered: it counts as none. */
   longKey(cutover: string): void;
+  /** An answer that may tell of orders, or that a rule asks, could not be read for it. */
+  unreadAnswer(cutover: string, side: Side, reason: UnreadReason): void;
   /** A path on no route may be taken for one by a server behind the proxy; the request was passed on. */
   nearPath(cutover: string): void;
   /** A journey cookie counted as none. */
@@ -62,6 +64,12 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     labelNames: ["cutover", "cause", "outcome"],
     registers: [registry],
   });
+  const unread = new Counter({
+    name: "cutover_ownership_unread_answers_total",
+    help: "Answers that may tell of orders, or that decide a journey by what they hold, and could not be read for it.",
+    labelNames: ["cutover", "side", "reason"],
+    registers: [registry],
+  });
   const lostNotes = new Counter({
     name: "cutover_open_notes_lost_total",
     help: "Sightings of journeys and orders that were not counted: too many waited for the store, or it refused them.",
@@ -74,12 +82,14 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
       for (const cause of overBudgetCauses) {
         for (const outcome of ["refused", "unclaimed"]) overBudget.inc({ cutover, cause, outcome }, 0);
       }
+      for (const side of sides) for (const reason of unreadReasons) unread.inc({ cutover, side, reason }, 0);
     }
   };
   const made: OwnershipMetrics = {
     configure,
     lostNotes: (notes) => lostNotes.inc(notes),
     overBudget: (cutover, cause, outcome) => overBudget.inc({ cutover, cause, outcome }),
+    unreadAnswer: (cutover, side, reason) => unread.inc({ cutover, side, reason }),
     ignoredPin: (cutover, fault) => ignored.inc({ cutover, fault }),
     unknownPin: counter(
       "cutover_journey_pins_unknown_total",

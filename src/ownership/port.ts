@@ -11,6 +11,8 @@ export interface OwnerKey extends NamedKey {
   readonly ttlMs: number;
   /** The side its form tells: such a key is neither looked up nor recorded. */
   readonly side?: Side;
+  /** What it names, where that is no order; only orders are counted until they are finished. */
+  readonly what?: "cart" | "other" | undefined;
 }
 
 export interface Found {
@@ -90,7 +92,7 @@ export interface Pins {
   end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
 }
 
-/** A journey began; a request of it was answered; its end was answered with a 2xx. */
+/** A journey began; a request of it was answered; an answer has ended it. */
 export type JourneyEvent = "start" | "seen" | "end";
 
 /** What an instance hears of its journeys and orders, to be counted in the fleet. No method of it throws. */
@@ -99,7 +101,7 @@ export interface Notebook {
   seen(cutover: string, pin: JourneyPin, event: JourneyEvent): void;
   /** A side has made an order. @param key a byte string; only a digest of it is noted */
   learned(cutover: string, key: string, side: Side, ttlMs: number): void;
-  /** A request that names the order was answered with a 2xx where journeys end or payments are made, by either side. */
+  /** An answer that finishes orders named it, or was given to a request that did, by either side. */
   finished(cutover: string, key: string): void;
   /** Hands over what is noted. Never rejects. */
   flush(): Promise<void>;
@@ -149,3 +151,19 @@ export interface ClaimBudget {
   /** Another process of the instance has let them through. */
   hear(spent: SpentClaims): void;
 }
+
+/** Why an answer could not be read. */
+export const unreadReasons = [
+  "too_large",
+  "coding",
+  /** It is not what its type or its coding says. */
+  "malformed",
+  /** It is neither JSON nor a form, and says no such thing: a page, for one. */
+  "not_json",
+  /** It goes on while it is read, as events do. */
+  "stream",
+  "broken_off",
+  /** It names a key that is too long to count. */
+  "long_key",
+] as const;
+export type UnreadReason = (typeof unreadReasons)[number];

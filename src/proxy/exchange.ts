@@ -9,7 +9,7 @@
  * answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
-import type { Decision } from "../decide/decide.ts";
+import { decisionField } from "../decide/sentence.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Destination } from "./destinations.ts";
@@ -18,12 +18,12 @@ import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
 import { noTaps, type RelayEvents, relay } from "./relay/relay.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
+import { judging, lookedAt, meantByStatus } from "./request/answer.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
 import { gather, learns } from "./request/gather.ts";
 import { giveBackJourney, journeyFields } from "./request/journey.ts";
-import { learning } from "./request/learn.ts";
 import { isRefused, lookUp, mayFallBack } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
 import {
@@ -35,6 +35,7 @@ import {
   recordArrival,
   recordDecision,
   recordFallback,
+  recordFinished,
   recordUpgrade,
   refuse,
   settle,
@@ -106,6 +107,8 @@ function createExchange(
     unwatch: undefined,
     giveBack: undefined,
     unsent: false,
+    meaning: undefined,
+    hasBegun: false,
     arrival,
     on,
     content: inbound.body,
@@ -191,7 +194,7 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): vo
   }
   if (by.begun !== undefined || by.settleClaims !== undefined) {
     exchange.giveBack = () => {
-      if ((exchange.status ?? 500) >= 400) giveBackJourney(exchange, route.cutover.name, by);
+      if (!exchange.hasBegun) giveBackJourney(exchange, route.cutover.name, by);
       by.settleClaims?.(!exchange.unsent);
     };
   }
@@ -211,25 +214,29 @@ function send(exchange: Exchange, destination: Destination): void {
   const { way, total, lifetime, marking } = destination;
   limit(exchange, total);
   exchange.lifetime = lifetime;
-  const request = forwardRequest(context, arrival, destination, exchange.requestId, content);
   const { method, framing } = inbound.head;
+  const looks = route === undefined ? "status" : lookedAt(route, method);
+  const isRead = looks === "body";
+  const request = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
   let taps = noTaps;
-  if (route !== undefined && by !== undefined && learns(route, method)) {
-    taps = [learning(exchange, arrival, route.cutover, by)];
+  if (route !== undefined && by !== undefined && looks !== "status") {
+    taps = [judging(exchange, arrival, route, by)];
     // A body that is still under way breaks off with the client.
-    exchange.lingers = Buffer.isBuffer(content) || framing.kind === "none";
+    exchange.lingers = learns(route, method) && (Buffer.isBuffer(content) || framing.kind === "none");
   }
   const viaName = marking.onAnswer ? context.proxyName : undefined;
   exchange.forwarding = relay(viaName, way, request, inbound, exchange, taps);
 }
 
 function answered(this: Exchange, status: number): readonly string[] {
+  const { context, on: route, decided: by } = this;
+  const meaning = this.meaning ?? (route && meantByStatus(route, status));
+  if (meaning?.finishes && by !== undefined) recordFinished(this, by, meaning.keys);
   // Nobody is there any more to be given anything.
   if (isOver(this)) return [];
   recordAnswer(this, status, this.content);
-  const { context, on: route, decided: by } = this;
-  if (route === undefined || by === undefined) return [];
-  const added = journeyFields(this, route, by, status);
+  if (route === undefined || by === undefined || meaning === undefined) return [];
+  const added = journeyFields(this, route, by, meaning);
   const { decisionHeader } = context.table;
   if (decisionHeader !== undefined) {
     added.push(decisionHeader, decisionField(route.cutover.name, by.decision, by.state.version));
@@ -289,9 +296,4 @@ function fail(exchange: Exchange, error: unknown): void {
   exchange.context.onFault(error);
   exchange.forwarding?.abort();
   refuse(exchange, refusals.internal);
-}
-
-/** The value of the debugging field: `checkout; side=new; reason=bucket; version=12`. */
-function decisionField(cutover: string, { side, reason }: Decision, version: number): string {
-  return `${cutover}; side=${side}; reason=${reason}; version=${version}`;
 }

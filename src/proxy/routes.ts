@@ -3,16 +3,25 @@
  * only looks up.
  */
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
-import type { Expression } from "../config/values/expression.ts";
 import { isInBody, type Source } from "../config/values/source.ts";
+import type { AnswerRule } from "../decide/answer.ts";
 import { saltPrefix } from "../decide/bucket.ts";
 import type { OwnCookie } from "../decide/cookie.ts";
 import type { PinLife } from "../decide/pin.ts";
-import { compilePlaces, compileRoutes, type NamedPlace, type Router } from "../decide/route.ts";
+import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
 import { createTrust } from "./inbound.ts";
+import {
+  type CompiledOwner,
+  compileOwners,
+  countsOrders,
+  finishingRule,
+  type Looks,
+  learnedOn,
+  looksFor,
+} from "./orders.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
 import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
@@ -32,16 +41,6 @@ export interface CompiledJourney {
   readonly attributes: string;
 }
 
-export interface CompiledOwner {
-  readonly key: readonly Source[];
-  readonly learn: readonly Source[] | undefined;
-  /** Where a Location names such a key. */
-  readonly places: readonly NamedPlace[];
-  readonly ttlMs: number;
-  /** Forms of keys that tell their side. */
-  readonly patterns: readonly { readonly pattern: Expression; readonly side: Side }[];
-}
-
 export interface CompiledCutover {
   readonly name: string;
   readonly salt: string;
@@ -50,6 +49,8 @@ export interface CompiledCutover {
   readonly owners: readonly CompiledOwner[];
   /** How many keys may be claimed. */
   readonly claims: ClaimLimits;
+  /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
+  readonly learnBodyBytes: number;
   readonly force: { readonly header: string; readonly hashes: ReadonlySet<string> } | undefined;
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
@@ -62,9 +63,8 @@ export interface CompiledCutover {
 interface WitnessedRoute {
   readonly cutover: CompiledCutover;
   readonly name: string;
-  readonly journey: RouteConfig["journey"];
-  /** Whether a 2xx finishes the orders the request names. */
-  readonly finishes: boolean;
+  /** Which answers finish the orders that it or its answer names; absent: none. */
+  readonly finishes: AnswerRule | undefined;
 }
 
 /** @param route absent for what matches no route @returns who wants to know about its exchanges; asked twice a route, once for its preflights */
@@ -74,8 +74,17 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly destinations: Readonly<Record<Side, Destination>>;
   /** What a request does whose owner cannot be learned in time. */
   readonly unknown: RouteConfig["unknown"];
+  /** Which answers begin a journey; absent: none. */
+  readonly starts: AnswerRule | undefined;
+  /** Which answers end one; absent: none. */
+  readonly ends: AnswerRule | undefined;
   /** To which methods the answers tell of orders made. */
   readonly learns: "none" | "unsafe" | "any";
+  /** Which of these do. */
+  readonly teaches: AnswerRule;
+  /** The owners whose keys are learned here. */
+  readonly learned: readonly CompiledOwner[];
+  readonly looks: Looks;
   /** Whether a source of the shopper or of an owner is in the body, so that it must be buffered. */
   readonly buffersBody: boolean;
   /** Whether one of these is looked for in any body, so that there is none that cannot be read. */
@@ -141,6 +150,7 @@ export function compileTable(
       journey: compileJourney(declared, name, () => secrets.of(name), longestOf(declared, config)),
       owners: compileOwners(declared),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
+      learnBodyBytes: declared.owners.learnBody,
       force: declared.force && {
         header: declared.force.header,
         hashes: new Set(declared.force.secrets),
@@ -163,7 +173,8 @@ export function compileTable(
         legacy: destination(declared.legacy, route.timeouts),
         new: destination(declared.new, route.timeouts),
       };
-      const value = compileRoute(cutover, route, { buffersBody, searchesBody, destinations }, witnessesOf);
+      const bodies = { buffersBody, searchesBody };
+      const value = compileRoute(cutover, declared, route, { ...bodies, destinations }, witnessesOf);
       routes.push({ pattern: route.path, methods: route.methods, value });
     }
   }
@@ -209,38 +220,46 @@ function longestOf(declared: CutoverConfig, { upstreams }: Config): number {
 
 function compileRoute(
   cutover: CompiledCutover,
+  declared: CutoverConfig,
   route: RouteConfig,
   own: Pick<CompiledRoute, "buffersBody" | "searchesBody" | "destinations">,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
-  const { name, journey, unknown, payment, match: spelling } = route;
-  const learns = cutover.owners.some(({ learn }) => learn !== undefined) ? learningMethods(route) : "none";
+  const { name, journey, unknown, match: spelling } = route;
+  const names = learnedOn(declared, route);
+  const learned = cutover.owners.filter((_, i) => names.has(i));
+  const teaches = typeof route.learns === "object" ? route.learns : {};
   const made = (of: WitnessedRoute) => ({
     ...of,
     ...own,
     unknown,
     spelling,
+    teaches,
     witnesses: compileWitnesses(witnessesOf(of)),
   });
-  const finishes = cutover.countsOrders && finishesOrders({ journey, payment });
-  const learned = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
-  const asked = made({ cutover: learned, name, journey: undefined, finishes: false });
-  const preflight = { ...asked, learns: "none", buffersBody: false, preflight: undefined } as const;
-  return { ...made({ cutover, name, journey, finishes }), learns, preflight };
-}
-
-function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {
-  const patterns = routes.map(({ path }) => path);
-  return owners.keys.map(({ key, learn, ttl, patterns: forms }) => {
-    const params = new Set(key.flatMap(({ kind, name }) => (kind === "param" ? name : [])));
-    return { key, learn, places: compilePlaces(patterns, params), ttlMs: ttl, patterns: forms };
-  });
-}
-
-/** The methods of a route whose answers tell of orders made: those that may make something, where no other is asked for. */
-function learningMethods({ journey, payment, learns }: RouteConfig): CompiledRoute["learns"] {
-  if (learns ?? (payment || journey !== undefined)) return learns ? "any" : "unsafe";
-  return "none";
+  const nothing = { starts: undefined, ends: undefined, learned: [], learns: "none" } as const;
+  const unclaimed = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
+  const preflight = {
+    ...made({ cutover: unclaimed, name, finishes: undefined }),
+    ...nothing,
+    looks: looksFor([], []),
+    buffersBody: false,
+    preflight: undefined,
+  } as const;
+  const finishes = cutover.countsOrders ? finishingRule(route) : undefined;
+  const rules = [journey?.start, journey?.end, finishes, teaches].flatMap((rule) => rule ?? []);
+  return {
+    ...made({ cutover, name, finishes }),
+    starts: journey?.start,
+    ends: journey?.end,
+    learned,
+    learns: learned.length === 0 ? "none" : route.learns ? "any" : "unsafe",
+    looks: looksFor(
+      learned.flatMap(({ learn }) => learn ?? []),
+      rules,
+    ),
+    preflight,
+  };
 }
 
 /** @param longestMs a start is given up after it, on either side */
@@ -267,18 +286,4 @@ function compileJourney(
     secure: secure === "always",
     attributes: domain === undefined ? "; Path=/" : `; Domain=${domain}; Path=/`,
   };
-}
-
-/** Whether a 2xx on the route finishes the order that the request names. */
-function finishesOrders({ journey, payment }: Pick<RouteConfig, "journey" | "payment">): boolean {
-  return payment || journey === "end";
-}
-
-/** Whether orders are learned, and some route that finishes them can name one. */
-export function countsOrders({ owners, routes }: CutoverConfig): boolean {
-  const ending = routes.filter(finishesOrders);
-  const isNamed = (name: string) =>
-    ending.some(({ path }) => path.segments.some((one) => one.kind === "param" && one.name === name));
-  const keys = owners.keys.flatMap(({ key, learn }) => (learn === undefined ? [] : key));
-  return ending.length > 0 && keys.some((key) => key.kind !== "param" || isNamed(key.name));
 }

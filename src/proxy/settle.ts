@@ -5,14 +5,14 @@
 import type { Readable } from "node:stream";
 import type { Deadlines, Waiting } from "../base/deadlines.ts";
 import type { JourneyPin } from "../decide/pin.ts";
-import type { JourneyEvent } from "../ownership/port.ts";
+import type { JourneyEvent, OwnerKey } from "../ownership/port.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Refusal, renderRefusal } from "./refusal.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import type { CompiledRoute } from "./routes.ts";
-import type { Decided, ExchangeRecord, Notice, Witnesses } from "./witness.ts";
+import type { Decided, ExchangeRecord, Meaning, Notice, Witnesses } from "./witness.ts";
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
@@ -31,6 +31,10 @@ export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   giveBack: (() => void) | undefined;
   /** Whether it is known that nothing of it was sent. */
   unsent: boolean;
+  /** What its answer does, where more than the status was looked at. */
+  meaning: Meaning | undefined;
+  /** Whether its answer has begun a journey. */
+  hasBegun: boolean;
 }
 
 export function isOver(exchange: Recorded): boolean {
@@ -65,6 +69,13 @@ export function recordFallback(exchange: Recorded, outcome: Outcome, code: strin
 
 export function recordJourney(exchange: Recorded, pin: JourneyPin, event: JourneyEvent): void {
   for (const witness of exchange.witnesses.journeyed) witness.journeyed(exchange, pin, event);
+}
+
+/** @param told the keys in the answer: those count that it names first */
+export function recordFinished(exchange: Recorded, by: Decided, told: readonly OwnerKey[]): void {
+  if (exchange.witnesses.finished.length === 0) return;
+  const keys = [...by.keys, ...told.filter(({ key }) => !by.named.has(key))];
+  for (const witness of exchange.witnesses.finished) witness.finished(exchange, keys);
 }
 
 export function recordAnswer(exchange: Recorded, status: number, content: Buffer | Readable): void {

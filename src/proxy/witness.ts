@@ -3,7 +3,7 @@
  * list that is compiled once (routes.ts) and split by phase, so that a request pays only for those its route has, and
  * of these only for the phases they have.
  *
- *   arrived → noticed* → decided → (fellBack → decided) → journeyed?, answered → upgraded? → settled
+ *   arrived → noticed* → decided → (fellBack → decided) → finished?, answered, journeyed? → upgraded? → settled
  *
  * `arrived` and `settled` are told of every exchange, each exactly once; what lies between is left out where the exchange
  * does not come so far. A journey whose pin is in the store ends after the exchange, when the store has answered.
@@ -13,7 +13,7 @@
  */
 import type { Decision, Reason } from "../decide/decide.ts";
 import type { JourneyPin, PinFault } from "../decide/pin.ts";
-import type { JourneyEvent, OwnerKey } from "../ownership/port.ts";
+import type { JourneyEvent, OwnerKey, UnreadReason } from "../ownership/port.ts";
 import type { CutoverState, Side } from "../state/rules/model.ts";
 import type { Outcome } from "./outcome.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
@@ -39,6 +39,16 @@ export interface Decided {
   readonly begun: string | undefined;
   /** Where its claims are tentative: says whether it was sent, or may have been. */
   readonly settleClaims?: ((sent: boolean) => void) | undefined;
+}
+
+/** What an answer does. */
+export interface Meaning {
+  /** It begins a journey, unless it ends one. */
+  readonly starts: boolean;
+  readonly ends: boolean;
+  readonly finishes: boolean;
+  /** Those that it teaches, known before or not. */
+  readonly keys: readonly OwnerKey[];
 }
 
 /** What is known of an exchange so far. Times are milliseconds of the monotonic clock. */
@@ -73,8 +83,15 @@ export type Notice =
   | { readonly kind: "unread_body" }
   /** A key is too long to count. */
   | { readonly kind: "long_key" }
+  | UnreadAnswer
   /** Its path is on no route, and some server behind the proxy may take it for one of this cutover's. */
   | { readonly kind: "near_path"; readonly cutover: string };
+
+/** An answer that may tell of orders, or that a rule asks, could not be read for it. */
+export interface UnreadAnswer {
+  readonly kind: "unread_answer";
+  readonly why: UnreadReason;
+}
 
 export interface Witness {
   /** Its head is read and its route is known, or it is refused for its head. */
@@ -86,6 +103,8 @@ export interface Witness {
   fellBack?(record: ExchangeRecord, outcome: Outcome, code: string): void;
   /** The journey begins, goes on or ends with this answer. @param pin as it is from now on */
   journeyed?(record: ExchangeRecord, pin: JourneyPin, event: JourneyEvent): void;
+  /** The answer finishes the orders among these keys, be its client still there or not. */
+  finished?(record: ExchangeRecord, keys: readonly OwnerKey[]): void;
   /** The status of the side's answer is known. */
   answered?(record: ExchangeRecord): void;
   /** The connection's protocol was changed, which ends the exchange. @returns hears of the end of the connection */
@@ -107,6 +126,7 @@ export function compileWitnesses(list: readonly Witness[]): Witnesses {
     decided: attending(list, "decided"),
     fellBack: attending(list, "fellBack"),
     journeyed: attending(list, "journeyed"),
+    finished: attending(list, "finished"),
     answered: attending(list, "answered"),
     upgraded: attending(list, "upgraded"),
     settled: attending(list, "settled"),

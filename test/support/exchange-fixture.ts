@@ -144,6 +144,7 @@ export function createFixture(options: FixtureOptions = {}) {
       seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }),
       finished: (cutover, key) => finished.push(`${cutover} ${key}`),
     },
+    (_, side, why) => void counted.push(`unread answer ${side} ${why}`),
   );
   const played = (name: string): Way =>
     wayTo({

@@ -1,6 +1,7 @@
 /** What one part of a cutover says about another part of the same cutover. */
 import type { CutoverDraft, RouteDraft } from "../load/draft.ts";
 import { type Finding, type Path, repeated, wrong } from "../load/problems.ts";
+import type { Condition } from "../values/condition.ts";
 import { isInBody } from "../values/source.ts";
 
 /** What makes the cutover wrong. */
@@ -10,6 +11,9 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...routeNames(cutover),
     ...ownerParams(cutover),
     ...learnedNowhere(cutover),
+    ...learnedOn(cutover),
+    ...rulesWithoutOrders(cutover),
+    ...claimedThings(cutover),
     ...journeyRoutes(cutover),
     ...journeyTimes(cutover),
     ...forceHeader(cutover),
@@ -27,6 +31,7 @@ export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
     ...shortClaims(cutover),
     ...idleLocations(cutover),
     ...vainRetries(cutover),
+    ...learnedFromReads(cutover),
   ];
 }
 
@@ -61,14 +66,72 @@ function ownerParams({ owners, routes }: CutoverDraft): Finding[] {
 
 /** Owners that are learned from answers, where no route's answer tells of any. */
 function learnedNowhere({ owners, routes }: CutoverDraft): Finding[] {
-  if (routes.length === 0 || routes.some((route) => route.learns)) return [];
+  if (routes.length === 0 || routes.some((route) => route.learns !== false)) return [];
   return owners
-    .filter(({ learned }) => learned)
+    .filter(({ learned, on }) => learned && on === undefined)
     .map(({ at }) => {
       const message =
         "expected a route that learns: one with journey: start, journey: end, payment: true or learns: true";
       return wrong([...at, "learn"], message);
     });
+}
+
+/** Owners that are said to be learned where they cannot be. */
+function learnedOn({ owners, routes }: CutoverDraft): Finding[] {
+  return owners.flatMap(({ at, learned, on = [] }) => {
+    if (on.length > 0 && !learned) return [wrong([...at, "on"], "expected learn: what this is learned from")];
+    return on.flatMap(({ path, value }) => {
+      const route = routes.find(({ name }) => name === value);
+      if (route === undefined) return [wrong(path, "expected the name of a route of this cutover")];
+      return route.learns === false && route.saysLearns
+        ? [wrong(path, "expected another route: this one has learns: false")]
+        : [];
+    });
+  });
+}
+
+/** What a route's answers teach or finish, where there is nothing to be learned. */
+function rulesWithoutOrders({ owners, routes }: CutoverDraft): Finding[] {
+  return routes.flatMap(({ at, learns, finishes }) => {
+    const findings: Finding[] = [];
+    if (typeof learns === "object" && !owners.some(({ learned }) => learned)) {
+      findings.push(wrong([...at, "learns"], "expected an owner with learn: there is nothing to be learned"));
+    }
+    if (typeof learns === "object" && learns.when?.some((condition) => !isDone(condition))) {
+      const message = "expected statuses of 2xx and 3xx: no other answer tells of an order made";
+      findings.push(wrong([...at, "learns", "when"], message));
+    }
+    if (finishes && !owners.some(({ learned, what }) => learned && what !== "cart" && what !== "other")) {
+      findings.push(wrong([...at, "finishes"], "expected an owner with learn that is an order"));
+    }
+    return findings;
+  });
+}
+
+function isDone(condition: Condition): boolean {
+  if (condition.kind !== "status") return true;
+  const classes = [...condition.classes, ...condition.codes.map((code) => Math.floor(code / 100))];
+  return classes.every((each) => each === 2 || each === 3);
+}
+
+/** A key that is claimed by its use names a request. */
+function claimedThings({ owners }: CutoverDraft): Finding[] {
+  return owners
+    .filter(({ learned, what }) => !learned && what !== undefined && what !== "order")
+    .map(({ at }) => wrong([...at, "what"], "expected learn: a key claimed by use names no thing"));
+}
+
+/** From answers to GET a route learns only where it says so. */
+function learnedFromReads({ owners, routes }: CutoverDraft): Finding[] {
+  return owners
+    .flatMap(({ on }) => on ?? [])
+    .filter(({ value }) => {
+      const route = routes.find(({ name }) => name === value);
+      return route !== undefined && isBodiless(route) && !(route.saysLearns && route.learns);
+    })
+    .map(({ path }) =>
+      unwise(path, "nothing is learned there: the route is for reading, and has no learns: true"),
+    );
 }
 
 /** A Location is only told from other places by the parameter that names the order in a route's path. */
@@ -155,7 +218,7 @@ function unkeptPayments({ journey, owners, routes }: CutoverDraft): Finding[] {
 }
 
 function journeyNobodyStarts({ journey, routes }: CutoverDraft): Finding[] {
-  if (journey === undefined || routes.some((route) => route.journey === "start")) return [];
+  if (journey === undefined || routes.some((route) => route.journey?.start !== undefined)) return [];
   return [unwise(journey.at, "no route has journey: start, so no journey ever begins")];
 }
 

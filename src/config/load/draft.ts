@@ -7,6 +7,7 @@ import type { z } from "zod";
 import {
   type AuthConfig,
   type Config,
+  type CutoverConfig,
   configSchema,
   type JourneyConfig,
   type ListenerConfig,
@@ -33,8 +34,12 @@ export interface RouteDraft {
   readonly methods: readonly string[] | "all";
   readonly journey: RouteConfig["journey"];
   readonly payment: boolean;
-  /** Whether answers tell of orders made. */
-  readonly learns: boolean;
+  /** Which answers tell of orders made: a rule is as it was read. */
+  readonly learns: NonNullable<RouteConfig["learns"]>;
+  /** Whether that is written. */
+  readonly saysLearns: boolean;
+  /** What is written of which answers finish orders. */
+  readonly finishes: RouteConfig["finishes"];
   readonly unknown: RouteConfig["unknown"] | undefined;
 }
 
@@ -44,6 +49,9 @@ interface OwnerDraft {
   readonly learns: readonly Located<Source>[];
   /** Learned, right or wrong as `learns` may be: it is not claimed by use. */
   readonly learned: boolean;
+  /** The names of the routes where it is learned, where some are given. */
+  readonly on: readonly Located<string>[] | undefined;
+  readonly what: CutoverConfig["owners"]["keys"][number]["what"] | undefined;
   readonly ttl: Located<number | undefined>;
   readonly patterns: readonly Located<Expression>[];
 }
@@ -157,6 +165,8 @@ function routeDraft(at: Path, root: unknown): RouteDraft {
     journey,
     payment,
     learns: learns ?? (payment || journey !== undefined),
+    saysLearns: learns !== undefined,
+    finishes: read(shape.finishes, valueAt(root, ["finishes"])),
     unknown: read(shape.unknown, valueAt(root, ["unknown"])),
   };
 }
@@ -174,6 +184,8 @@ function ownerDraft(at: Path, root: unknown): OwnerDraft {
     keys: sources([...at, "key"], valueAt(root, ["key"])),
     learns: sources([...at, "learn"], valueAt(root, ["learn"])),
     learned: valueAt(root, ["learn"]) !== undefined,
+    on: valueAt(root, ["on"]) === undefined ? undefined : texts([...at, "on"], valueAt(root, ["on"])),
+    what: read(parts.owner.shape.what, valueAt(root, ["what"])),
     ttl: { path: [...at, "ttl"], value: read(parts.owner.shape.ttl, valueAt(root, ["ttl"])) },
     patterns: listAt(root, "patterns").flatMap((item, index) => {
       const value = read(pattern, valueAt(item, ["pattern"]));

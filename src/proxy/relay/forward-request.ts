@@ -7,15 +7,17 @@ import type { Destination } from "../destinations.ts";
 import { isBelieved, type RequestFraming, type RequestHead } from "../inbound.ts";
 import { type Arrival, hopsLeft } from "../request/arrival.ts";
 import type { ForwardBody, ForwardRequest } from "../upstream/port.ts";
+import { askReadably } from "./accept-encoding.ts";
 import { requestFields } from "./headers.ts";
 
-/** The request for the next hop (RFC 9110 §7.6). */
+/** The request for the next hop (RFC 9110 §7.6). @param readable whether its answer is to be read on its way */
 export function forwardRequest(
   context: ExchangeContext,
   arrival: Arrival,
   { marking, waits }: Pick<Destination, "marking" | "waits">,
   requestId: string,
   content: Buffer | Readable,
+  readable: boolean,
 ): ForwardRequest {
   const { head, names, target, host } = arrival;
   const { trusts } = context.table;
@@ -40,6 +42,7 @@ export function forwardRequest(
     context.table.identityFields,
     context.table.claimingFields,
   );
+  if (readable) askReadably(fields);
   if (head.method === "OPTIONS") countHop(fields, hopsLeft(head, names));
   const body = framed(head.framing, content);
   return { method: head.method, target: target.forwarded, fields, body, waits, upgrade: head.upgrade };

@@ -93,7 +93,7 @@ export function bodyValues(
 }
 
 /** The codings that `bodyValues` undoes (RFC 9110 §8.4.1). */
-const readableCodings: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br", "identity"]);
+export const readableCodings: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br", "identity"]);
 
 function unfolded(content: Buffer, coding: string, limit: number): Buffer | BodyFault {
   if (coding !== "" && !readableCodings.has(coding)) return "coding";

@@ -16,7 +16,8 @@ import {
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
-import type { CompiledCutover, CompiledOwner, CompiledRoute } from "../routes.ts";
+import type { CompiledOwner } from "../orders.ts";
+import type { CompiledCutover, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
 import type { Decided } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
@@ -73,7 +74,7 @@ export function gather(
   };
   const carried = pinOf(exchange, cutover, view);
   // A journey that has ended keeps its side for confirmation pages; a start is another journey.
-  const pin = carried?.ended && route.journey === "start" ? undefined : carried;
+  const pin = carried?.ended && isStart(route) ? undefined : carried;
   const shopper = readFirst(cutover.shopper, view);
   // Who sends no cookie at all keeps none either.
   const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
@@ -134,6 +135,11 @@ function namedIn(cutover: CompiledCutover, view: RequestView): ReadonlySet<strin
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
+/** Whether each request on the route is a start: where it may be the end too, its answer tells. */
+export function isStart({ starts, ends }: CompiledRoute): boolean {
+  return starts !== undefined && ends === undefined;
+}
+
 /** Whether answers to this method tell of orders made. */
 export function learns({ learns: from }: CompiledRoute, method: string): boolean {
   if (from === "none") return false;
@@ -141,8 +147,8 @@ export function learns({ learns: from }: CompiledRoute, method: string): boolean
 }
 
 /** A key with what its form tells of its owner. */
-export function ownerKey({ patterns, learn, ttlMs }: CompiledOwner, key: string): OwnerKey {
-  const plain = { key, ttlMs, claimed: learn === undefined };
+export function ownerKey({ patterns, learn, ttlMs, what }: CompiledOwner, key: string): OwnerKey {
+  const plain = { key, ttlMs, claimed: learn === undefined, ...(what === undefined ? {} : { what }) };
   if (patterns.length === 0) return plain;
   const text = /[^\0-\x7f]/.test(key) ? Buffer.from(key, "latin1").toString("utf8") : key;
   const form = patterns.find(({ pattern }) => isFound(pattern, text));

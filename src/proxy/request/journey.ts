@@ -13,7 +13,7 @@ import { fieldValue, type RequestView } from "../../decide/sources.ts";
 import { isBelieved } from "../inbound.ts";
 import type { CompiledCutover, CompiledJourney, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
-import type { Decided } from "../witness.ts";
+import type { Decided, Meaning } from "../witness.ts";
 
 /**
  * @returns the first valid pin among the request's cookies of the name: others may have set namesakes; one that is
@@ -37,22 +37,22 @@ export function pinOf(
 }
 
 /**
- * The journey begins, goes on or ends on the side that answered. One begins with an answer below 400 alone.
+ * The journey begins, goes on or ends on the side that answered.
  *
+ * @param meaning what the answer does
  * @returns fields to add to the answer, flat
  */
 export function journeyFields(
   exchange: Recorded,
-  { cutover, journey: step }: CompiledRoute,
+  { cutover }: CompiledRoute,
   by: Decided,
-  status: number,
+  { starts, ends }: Meaning,
 ): string[] {
   const { journey } = cutover;
   if (journey === undefined) return [];
   const { decision, cookieless, pin: valid } = by;
   const pin = valid?.side === decision.side ? valid : undefined;
-  if (step === "start" && status < 400) return begunFields(exchange, cutover, journey, by, pin);
-  const ends = step === "end" && status >= 200 && status < 300;
+  if (starts && !ends) return begunFields(exchange, cutover, journey, by, pin);
   if (cookieless !== undefined) {
     if (ends) endStored(exchange, cutover.name, cookieless, journey.life);
     else if (pin !== undefined && pin.reserved === undefined) recordJourney(exchange, pin, "seen");
@@ -74,10 +74,13 @@ function begunFields(
   cutover: CompiledCutover,
   { life }: CompiledJourney,
   { decision, state, cookieless, begun }: Decided,
-  pin: JourneyPin | undefined,
+  shown: JourneyPin | undefined,
 ): string[] {
   const { context } = exchange;
+  exchange.hasBegun = true;
   const now = secondsNow(exchange);
+  // One that has ended is over: this is another journey on its side.
+  const pin = shown?.ended ? undefined : shown;
   const id = pin?.id ?? begun ?? context.ids.journeyId();
   const isNew = pin === undefined || pin.reserved !== undefined;
   // What is on new after a rollback is to drain, also where each request is a start.
@@ -93,7 +96,7 @@ function begunFields(
   return setCookie(exchange, cutover, next, now);
 }
 
-/** What a start held for its shopper is given back, when it was not answered, or with a failure. */
+/** What a start held for its shopper is given back, when its answer has begun no journey. */
 export function giveBackJourney({ context }: Recorded, cutover: string, by: Decided): void {
   const { cookieless, begun } = by;
   if (cookieless !== undefined && begun !== undefined) void context.pins.release(cutover, cookieless, begun);

@@ -17,7 +17,7 @@ import type { CompiledJourney, CompiledRoute } from "../routes.ts";
 import type { Failure } from "../upstream/port.ts";
 import type { Decided } from "../witness.ts";
 import { clientOf } from "./client.ts";
-import { decideBy, type Gathered, stateInForce } from "./gather.ts";
+import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
 type MaybeDecided = Decided | Refusal;
 
@@ -42,7 +42,7 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
   const differs = mayDiffer(context, gathered);
-  const isAsked = cookieless !== undefined && journey !== undefined && differs && route.journey !== "start";
+  const isAsked = cookieless !== undefined && journey !== undefined && differs && !isStart(route);
   const pin = isAsked ? pins.find(name, cookieless, journey.life.maxTtl) : undefined;
   if ("then" in owners || (pin !== undefined && "then" in pin)) {
     return Promise.all([owners, pin]).then((told) =>
@@ -170,7 +170,7 @@ const guesses: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "anonym
  * nor where a key tried again tells another side than the bucket, and nobody would read it.
  */
 function begins({ route }: Gathered, { decision }: Decided, { differs }: Known): boolean {
-  if (route.journey !== "start") return false;
+  if (route.starts === undefined) return false;
   return beginning.has(decision.reason) || (decision.reason === "owner" && differs);
 }
 

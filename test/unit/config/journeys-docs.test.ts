@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { readConfig } from "../../../src/config/load/load.ts";
 import type { Config } from "../../../src/config/schema.ts";
-import { countsOrders } from "../../../src/proxy/routes.ts";
+import { countsOrders } from "../../../src/proxy/orders.ts";
 
 const text = readFileSync(new URL("../../../docs/journeys.md", import.meta.url), "utf8");
 const [head = "", ...examples] = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(
@@ -19,8 +19,14 @@ function load(example: string): Config {
   return loaded.config;
 }
 
-test("the page has an example for browsers, an app, both and callbacks", () => {
-  expect(titles).toEqual(["Browsers only", "An app only", "Both", "Callbacks of a payment provider"]);
+test("the page has an example for browsers, an app, both, callbacks and GraphQL", () => {
+  expect(titles).toEqual([
+    "Browsers only",
+    "An app only",
+    "Both",
+    "Callbacks of a payment provider",
+    "One path for everything",
+  ]);
   expect(examples).toHaveLength(titles.length);
 });
 
@@ -31,7 +37,7 @@ test.each(titles.map((title, at) => [title, examples[at] ?? ""]))(
     if (checkout === undefined) throw new Error("no cutover checkout");
     expect(checkout.journey).toBeDefined();
     expect(countsOrders(checkout)).toBe(true);
-    const ends = checkout.routes.filter(({ journey }) => journey === "end");
+    const ends = checkout.routes.filter(({ journey }) => journey?.end !== undefined);
     expect(ends.map(({ payment }) => payment)).toEqual([true]);
   },
 );

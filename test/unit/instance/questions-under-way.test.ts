@@ -29,11 +29,24 @@ const config = configSchema.parse({
       routes: [pay("/o/pay")],
       owners: [{ key: ["param:id", "header:x-order"], learn: ["json:/id"] }],
     },
-    // The one route that finishes an order cannot name it.
+    // The one route that finishes an order cannot name it, nor can its answers.
     nameless: {
       ...base,
-      routes: [pay("/n/pay"), { name: "order", path: "/n/orders/:id" }],
+      routes: [
+        { ...pay("/n/pay"), learns: false },
+        { name: "order", path: "/n/orders/:id", learns: true },
+      ],
       owners: [{ key: "param:id", learn: ["json:/id"] }],
+    },
+    answered: {
+      ...base,
+      routes: [pay("/a/pay"), { name: "order", path: "/a/orders/:id" }],
+      owners: [{ key: "param:id", learn: ["json:/id"] }],
+    },
+    carts: {
+      ...base,
+      routes: [pay("/c/pay")],
+      owners: [{ key: "json:/id", learn: ["json:/id"], what: "cart" }],
     },
     endless: {
       ...base,
@@ -50,6 +63,7 @@ test("of each cutover is counted what its configuration lets it know", () => {
     ["both", "orders"],
     ["journeys", "journeys"],
     ["orders", "orders"],
+    ["answered", "orders"],
   ]);
 });
 
@@ -58,5 +72,11 @@ test("journeys are counted under the epoch in force, orders under none", () => {
   const epochs = questionsUnderWay(config, { states }).map(({ kind, cutover, epoch }) => {
     return `${cutover} ${kind} ${epoch}`;
   });
-  expect(epochs).toEqual(["both journeys 2", "both orders 0", "journeys journeys 0", "orders orders 0"]);
+  expect(epochs).toEqual([
+    "both journeys 2",
+    "both orders 0",
+    "journeys journeys 0",
+    "orders orders 0",
+    "answered orders 0",
+  ]);
 });

@@ -4,8 +4,7 @@ import { configSchema } from "../../../src/config/schema.ts";
 import { createLastingWitnesses, witnessesFor } from "../../../src/instance/witnesses.ts";
 import { compileTable } from "../../../src/proxy/routes.ts";
 import { unreachableWays } from "../../../src/proxy/upstream/open.ts";
-import type { Decided, Witness } from "../../../src/proxy/witness.ts";
-import { initialState } from "../../../src/state/rules/model.ts";
+import type { Witness } from "../../../src/proxy/witness.ts";
 import { recordOf } from "../../support/exchange-record.ts";
 
 function create() {
@@ -29,6 +28,7 @@ function create() {
       seen: (cutover, { id }, event) => told.push(`${event} ${cutover} ${id}`),
       finished: (cutover, key) => told.push(`finished ${cutover} ${key}`),
     },
+    (cutover, side, why) => told.push(`unread answer ${cutover} ${side} ${why}`),
   );
   const last: Witness = { settled: say("over") };
   const row = { decided: say("decided"), began: say("began"), settled: say("counted") };
@@ -61,7 +61,7 @@ test("only routes that finish orders have the witness of orders, and only cutove
   const phases = (cutover: Readonly<Record<string, unknown>>, path: string) => {
     const { router } = tableOf(cutover);
     const witnesses = router.match("POST", path)?.value.witnesses;
-    return { journeys: witnesses?.journeyed.length, orders: witnesses?.answered.length };
+    return { journeys: witnesses?.journeyed.length, orders: witnesses?.finished.length };
   };
   const owners = [{ key: "param:orderId", learn: ["json:/orderId"] }];
   const journey = { cookie: "j", secret: "s3cret" };
@@ -84,25 +84,15 @@ test("the last is told last of an end: what was counted and logged is so by then
   expect(told).toEqual(["counted", "logged", "over"]);
 });
 
-test("a 2xx finishes the orders that the request names, and no request that is named by its key", () => {
+test("orders are finished, and no request that is named by its key, nor a cart", () => {
   const { told, lasting } = create();
   const keys = [
     { key: "k1", ttlMs: 1, claimed: true },
     { key: "X-1", ttlMs: 1, claimed: false },
-  ];
-  const decided: Decided = {
-    decision: { side: "new", reason: "owner" },
-    state: initialState(),
-    bucket: undefined,
-    pin: undefined,
-    keys,
-    named: new Set(),
-    cookieless: undefined,
-    begun: undefined,
-  };
-  for (const status of [199, 200, 299, 300, 402, 500])
-    lasting.orders.answered?.(recordOf({ status, decided }));
-  expect(told).toEqual(["finished checkout X-1", "finished checkout X-1"]);
+    { key: "C-1", ttlMs: 1, claimed: false, what: "cart" },
+  ] as const;
+  lasting.orders.finished?.(recordOf(), keys);
+  expect(told).toEqual(["finished checkout X-1"]);
 });
 
 test("journeys, upgrades and what is odd are told of with their cutover", () => {
@@ -114,6 +104,7 @@ test("journeys, upgrades and what is odd are told of with their cutover", () => 
   lasting.notices.noticed?.(record, { kind: "ignored_pin", fault: "expired" });
   lasting.notices.noticed?.(record, { kind: "unread_body" });
   lasting.notices.noticed?.(record, { kind: "long_key" });
+  lasting.notices.noticed?.(record, { kind: "unread_answer", why: "coding" });
   expect(told).toEqual([
     "start checkout abc",
     "upgraded checkout new",
@@ -121,5 +112,6 @@ test("journeys, upgrades and what is odd are told of with their cutover", () => 
     "ignored pin checkout expired",
     "unread body checkout",
     "long key checkout",
+    "unread answer checkout new coding",
   ]);
 });

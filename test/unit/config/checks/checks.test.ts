@@ -507,3 +507,84 @@ describe("owners learned from answers", () => {
     expect(from("param:id", "header:location")).toEqual([]);
   });
 });
+
+describe("which answers count", () => {
+  const journey = "journey: { secret: 0123456789abcdef }";
+  const order = '{ key: "json:/order_id", learn: ["json:/orderId"] }';
+  const shop = (route: string, ...owners: string[]) =>
+    withCutover(`routes: [{ name: a, path: /a, ${route} }]`, `owners: [${owners.join(", ")}]`, journey);
+  const begin = "journey: start";
+
+  test.each([
+    'journey: { start: { when: "status:2xx,409" } }',
+    'journey: { start: { unless: ["json:/errors", "header:x-failed=1"] }, end: { when: "json:/paid" } }',
+    'journey: start, learns: { when: "json:/made" }',
+    'journey: start, finishes: { when: "status:3xx", unless: "body:#declined" }',
+    "journey: start, finishes: false",
+  ])("%s is in order", (route) => {
+    expect(problemsOf(shop(route, order))).toEqual([]);
+  });
+
+  test.each([
+    ['when: "json:/a"', "routes[0].when: unknown key: expected one of"],
+    ["journey: { start: {} }", "routes[0].journey.start: expected when, unless, or both"],
+    ["journey: {}", "routes[0].journey: expected start, end, or both"],
+    ["journey: { pay: { when: 1 } }", "routes[0].journey.pay: unknown key: expected one of start, end"],
+    ["journey: both", "routes[0].journey: expected start, end, or a mapping"],
+    ['journey: { end: { when: "jsn:/a" } }', "routes[0].journey.end.when: expected status:2xx,303"],
+    [
+      'journey: { end: { when: ["json:/a", "json:b"] } }',
+      "routes[0].journey.end.when[1]: expected a JSON pointer",
+    ],
+    [
+      'journey: { end: { when: "header:x#(?=a)" } }',
+      "routes[0].journey.end.when: expected a regular expression",
+    ],
+    [
+      'journey: start, learns: { when: "status:404" }',
+      "routes[0].learns.when: expected statuses of 2xx and 3xx",
+    ],
+  ])("%s is refused where it stands", (route, problem) => {
+    const problems = problemsOf(shop(route, order)).join("\n");
+    expect(problems).toContain(`shop.${problem}`);
+    expect(problems).toMatch(/^c\.yaml:10:\d+ /m);
+  });
+
+  test("without a journey, or without an order, there is nothing that an answer could do", () => {
+    const route = 'routes: [{ name: a, path: /a, journey: { end: { when: "json:/a" } } }]';
+    expect(problemsOf(withCutover(route)).join()).toContain("expected a journey block");
+    expect(problemsOf(shop('journey: start, learns: { when: "json:/a" }')).join()).toContain(
+      "routes[0].learns: expected an owner with learn",
+    );
+    for (const finishes of ["true", '{ when: "json:/a" }']) {
+      for (const owner of ['{ key: "header:k" }', order.replace("}", ", what: cart }")]) {
+        expect(problemsOf(shop(`${begin}, finishes: ${finishes}`, owner)).join()).toContain(
+          "routes[0].finishes: expected an owner with learn that is an order",
+        );
+      }
+    }
+  });
+
+  test("where an owner is learned must be a route that learns", () => {
+    const on = (routes: string, ...names: string[]) =>
+      withCutover(routes, `owners: [${order.replace("}", `, on: [${names.join(", ")}] }`)}]`);
+    const routes =
+      "routes: [{ name: a, path: /a }, { name: b, path: /b, learns: false }, { name: c, path: /c, methods: [GET] }]";
+    expect(problemsOf(on(routes, "a"))).toEqual([]);
+    expect(problemsOf(on(routes, "a", "nowhere")).join()).toContain(
+      "owners[0].on[1]: expected the name of a route of this cutover",
+    );
+    expect(problemsOf(on(routes, "b")).join()).toContain("owners[0].on[0]: expected another route");
+    expect(warningsOf(on(routes, "c")).join()).toContain("owners[0].on[0]: nothing is learned there");
+    expect(warningsOf(on(routes.replace("[GET]", "[GET], learns: true"), "c"))).toEqual([]);
+  });
+
+  test("a key that is claimed by use is learned nowhere, and is no cart", () => {
+    expect(problemsOf(shop(begin, '{ key: "header:k", on: [a] }')).join()).toContain(
+      "owners[0].on: expected learn",
+    );
+    expect(problemsOf(shop(begin, '{ key: "header:k", what: cart }')).join()).toContain(
+      "owners[0].what: expected learn",
+    );
+  });
+});

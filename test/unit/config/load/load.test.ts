@@ -23,8 +23,8 @@ describe("loadConfig", () => {
     const checkout = config.cutovers.checkout;
     expect(checkout?.routes.map(({ name, journey }) => [name, journey])).toEqual([
       ["cart", undefined],
-      ["checkout", "start"],
-      ["pay", "end"],
+      ["checkout", { start: {} }],
+      ["pay", { end: {} }],
       ["callback", undefined],
     ]);
     expect(checkout?.journey).toEqual({

@@ -114,7 +114,8 @@ describe("an order whose form tells its side", () => {
     expect(fixture.learned).toEqual(["SS-1 legacy"]);
     await post(fixture, "/orders/SS-2/pay", "SS-3");
     expect(fixture.learned).toEqual(["SS-1 legacy", "SS-3 legacy"]);
-    expect(fixture.finished).toEqual(["checkout SS-2", "checkout SS-2"]);
+    // What an answer that finishes names first is finished with it.
+    expect(fixture.finished).toEqual(["checkout SS-2", "checkout SS-2", "checkout SS-3"]);
   });
 });
 

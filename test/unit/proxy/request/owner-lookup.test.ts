@@ -620,8 +620,12 @@ describe("keys", () => {
     },
   );
 
-  test("are learned from the head alone of an answer over 64 KiB, which goes on whole", async () => {
-    const fixture = createFixture({ state: { percentThousandths: 100_000 } });
+  test("are learned from the head alone of an answer that is too large, which goes on whole", async () => {
+    const owners = {
+      learnBody: "64KiB",
+      keys: [{ key: "param:orderId", learn: ["json:/orderId", "header:location"] }],
+    };
+    const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: { owners } });
     const fields = app("a", "Cookie", "a=b");
     const client = fixture.send({ method: "POST", target: "/checkout", fields }, "{}");
     for (let i = 0; i < 5; i++) await turn();
@@ -648,7 +652,7 @@ describe("keys", () => {
       "{}",
     );
     for (let i = 0; i < 5; i++) await turn();
-    const bomb = gzipSync(Buffer.from(`{"orderId":"INV-9","pad":"${" ".repeat(1_000_000)}"}`));
+    const bomb = gzipSync(Buffer.from(`{"orderId":"INV-9","pad":"${" ".repeat(2 ** 20)}"}`));
     const fields = ["Content-Type", "application/json", "Content-Encoding", "gzip"];
     fixture.attempts[0]?.sink.head({ status: 201, reason: "", fields });
     fixture.attempts[0]?.sink.data(bomb);

@@ -1,0 +1,92 @@
+/**
+ * Whether an answer is one that a step is made by: a journey begun or ended, an order learned or finished. PURE.
+ *
+ * A rule holds where the answer's status is one of the step's, every `when` holds and no `unless` does. A `status:` under
+ * `when` stands in place of the step's own statuses. What is asked of a body that could not be read is unknown, and so is
+ * the rule, unless something else in it fails.
+ *
+ * There is something at a pointer unless it is absent, null, false, an empty text, list or mapping: an empty list of errors
+ * is none. In an empty body there is nothing.
+ */
+import type { Condition } from "../config/values/condition.ts";
+import { isFound } from "../config/values/expression.ts";
+import { type BodyValues, jsonAt, jsonValue } from "./body.ts";
+import { bytesOf } from "./bucket.ts";
+import { fieldValue, longestText, mayBeSearched } from "./sources.ts";
+
+export interface AnswerRule {
+  readonly when?: readonly Condition[] | undefined;
+  readonly unless?: readonly Condition[] | undefined;
+}
+
+interface AnswerView {
+  readonly status: number;
+  /** Flat list, name then value. */
+  readonly fields: readonly string[];
+  /** The names at the even places of `fields`, lower case. */
+  readonly fieldNames: readonly string[];
+  /** Absent where it could not be read, or was not yet. */
+  readonly body: BodyValues | "empty" | undefined;
+}
+
+export type Verdict = "holds" | "fails" | "unknown";
+
+/** @param ownStatus whether the status is one of the step's, where the rule names none */
+export function judge(
+  { when = [], unless = [] }: AnswerRule,
+  ownStatus: (status: number) => boolean,
+  answer: AnswerView,
+): Verdict {
+  if (!when.some(({ kind }) => kind === "status") && !ownStatus(answer.status)) return "fails";
+  let verdict: Verdict = "holds";
+  for (const condition of when) {
+    const found = isSo(condition, answer);
+    if (found === false) return "fails";
+    if (found === undefined) verdict = "unknown";
+  }
+  for (const condition of unless) {
+    const found = isSo(condition, answer);
+    if (found === true) return "fails";
+    if (found === undefined) verdict = "unknown";
+  }
+  return verdict;
+}
+
+/** @returns `undefined` where the body would tell, and cannot */
+function isSo(condition: Condition, { status, fields, fieldNames, body }: AnswerView): boolean | undefined {
+  if (condition.kind === "status") {
+    return condition.codes.includes(status) || condition.classes.includes(Math.floor(status / 100));
+  }
+  const { kind, name } = condition;
+  if (kind === "header") {
+    const text = fieldValue(fields, fieldNames, name);
+    return isAsAsked(condition, text, text);
+  }
+  if (body === undefined) return undefined;
+  if (body === "empty") return false;
+  if (kind === "body") {
+    const { pattern } = condition;
+    if (pattern === undefined || !mayBeSearched(pattern, body.text)) return undefined;
+    return isFound(pattern, body.text ?? "");
+  }
+  if (body.json === undefined) return undefined;
+  const found = jsonAt(body.json, name);
+  return isAsAsked(condition, found, typeof found === "boolean" ? `${found}` : jsonValue(body.json, name));
+}
+
+/** @param text the bytes of what was found, where it is a value */
+function isAsAsked(
+  { value, pattern }: Extract<Condition, { name: string }>,
+  found: unknown,
+  text: string | undefined,
+): boolean | undefined {
+  if (value !== undefined) return text === bytesOf(value);
+  if (pattern === undefined) return isSomething(found);
+  if (text === undefined) return false;
+  return text.length > longestText ? undefined : isFound(pattern, text);
+}
+
+function isSomething(found: unknown): boolean {
+  if (found === undefined || found === null || found === false || found === "") return false;
+  return typeof found !== "object" || Object.keys(found).length > 0;
+}

@@ -1,0 +1,229 @@
+/**
+ * What an answer means for its journey and its orders, found out before the client is given any of it: whether it begins
+ * or ends the journey, which orders its side has made, and which are finished. The orders made are recorded as owned by
+ * that side first, so that no request that names one can come too early.
+ *
+ * What the request itself names is never learned: it was made before, or somebody would like to have it.
+ *
+ * A body is looked at, where it matters, up to `owners.learnBody`; it goes on byte for byte. One that is larger, that goes on
+ * and on, or that cannot be read, is counted. What is asked of it is then unknown, and the safe thing is done: a journey
+ * begins and does not end, nothing is finished and nothing learned.
+ */
+import { judge, type Verdict } from "../../decide/answer.ts";
+import type { BodyValues } from "../../decide/body.ts";
+import { fieldValue } from "../../decide/sources.ts";
+import type { OwnerKey } from "../../ownership/port.ts";
+import type { Tap } from "../relay/relay.ts";
+import type { CompiledRoute } from "../routes.ts";
+import { type Recorded, recordNotice } from "../settle.ts";
+import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
+import type { Decided, Meaning, UnreadAnswer } from "../witness.ts";
+import { bodyValues } from "./buffered-body.ts";
+import { learns } from "./gather.ts";
+import { type AskedAt, keysIn } from "./learn.ts";
+
+/** What of the answer to a request has to be looked at. */
+export function lookedAt(route: CompiledRoute, method: string): "status" | "head" | "body" {
+  const { looks } = route;
+  if (looks.rules === "body" || !learns(route, method)) return looks.rules;
+  return looks.learn;
+}
+
+/** What an answer does where nothing but its status is asked for. */
+export function meantByStatus(route: CompiledRoute, status: number): Meaning {
+  const verdicts = verdictsOn(route, status, [], [], undefined);
+  return meantBy(verdicts, []);
+}
+
+interface Verdicts {
+  readonly starts: Verdict;
+  readonly ends: Verdict;
+  readonly finishes: Verdict;
+  readonly teaches: Verdict;
+}
+
+const isSuccess = (status: number) => status >= 200 && status < 300;
+const isDone = (status: number) => status >= 200 && status < 400;
+const isNoFailure = (status: number) => status < 400;
+
+function verdictsOn(
+  { starts, ends, finishes, teaches }: CompiledRoute,
+  status: number,
+  fields: readonly string[],
+  fieldNames: readonly string[],
+  body: BodyValues | "empty" | undefined,
+): Verdicts {
+  const view = { status, fields, fieldNames, body };
+  return {
+    starts: starts === undefined ? "fails" : judge(starts, isNoFailure, view),
+    ends: ends === undefined ? "fails" : judge(ends, isSuccess, view),
+    finishes: finishes === undefined ? "fails" : judge(finishes, isSuccess, view),
+    teaches: isDone(status) ? judge(teaches, isDone, view) : "fails",
+  };
+}
+
+/** A checkout that may have begun must not part; one that may go on must not be let go. */
+function meantBy({ starts, ends, finishes }: Verdicts, keys: readonly OwnerKey[]): Meaning {
+  return { starts: starts !== "fails", ends: ends === "holds", finishes: finishes === "holds", keys };
+}
+
+/** An answer whose head is there. */
+interface Answered {
+  readonly head: ResponseHead;
+  readonly names: readonly string[];
+  readonly verdicts: Verdicts;
+}
+
+/** What is known of its body. */
+type Content = { readonly whole: Buffer } | { readonly unread: UnreadAnswer["why"] } | "unwanted";
+
+/** A tap that passes an answer on once it is known what it does. @param by what the request was decided by */
+export function judging(exchange: Recorded, asked: AskedAt, route: CompiledRoute, by: Decided): Tap {
+  return (sink, resume) => judgingSink(exchange, asked, route, by, sink, resume);
+}
+
+function judgingSink(
+  exchange: Recorded,
+  asked: AskedAt,
+  route: CompiledRoute,
+  by: Decided,
+  sink: ResponseSink,
+  resume: () => void,
+): ResponseSink {
+  const { fieldNames, ownership } = exchange.context;
+  const { cutover } = route;
+  const isLearning = learns(route, exchange.method);
+  /** buffering: collects a body that matters; recording: waits for the record; passing: out of the way. */
+  let mode: "buffering" | "recording" | "passing" = "passing";
+  let answered: Answered | undefined;
+  let chunks: Buffer[] = [];
+  let length = 0;
+  let finish: (() => void) | undefined;
+  /** Whether more is wanted at once. */
+  let flowing = false;
+
+  const release = () => {
+    mode = "passing";
+    if (answered !== undefined) sink.head(answered.head);
+    flowing = true;
+    for (const chunk of chunks) flowing = sink.data(chunk);
+    chunks = [];
+    if (finish !== undefined) finish();
+    else if (flowing) resume();
+  };
+  const conclude = (of: Answered, content: Content) => {
+    const found = meaningOf(exchange, asked, route, isLearning, of, content);
+    exchange.meaning = found.meaning;
+    const made = found.taught ? found.meaning.keys.filter(({ key }) => !by.named.has(key)) : [];
+    if (made.length === 0) return release();
+    mode = "recording";
+    ownership.learn(cutover.name, made, by.decision.side).then(release, release);
+  };
+
+  return {
+    interim: (head) => sink.interim(head),
+    head(head) {
+      const names = fieldNames.of(head.fields);
+      const verdicts = verdictsOn(route, head.status, head.fields, names, undefined);
+      answered = { head, names, verdicts };
+      if (!wantsBody(route, isLearning, verdicts)) conclude(answered, "unwanted");
+      else if (isStream(answered)) conclude(answered, { unread: "stream" });
+      else mode = "buffering";
+    },
+    data(chunk) {
+      if (mode === "passing") return sink.data(chunk);
+      chunks.push(chunk);
+      length += chunk.length;
+      if (mode === "recording" || answered === undefined) return false;
+      const isPromising = route.looks.text || length > chunk.length || mayBeRead(answered, chunk);
+      if (isPromising && length <= cutover.learnBodyBytes) return true;
+      conclude(answered, { unread: isPromising ? "too_large" : "not_json" });
+      return flowing;
+    },
+    end(trailers) {
+      if (mode === "passing") return sink.end(trailers);
+      finish = () => sink.end(trailers);
+      if (mode === "buffering" && answered !== undefined)
+        conclude(answered, { whole: Buffer.concat(chunks, length) });
+    },
+    failure(failure) {
+      if (mode === "passing") return sink.failure(failure);
+      finish = () => sink.failure(failure);
+      // The body broke off, but the head may name what was made.
+      if (mode === "buffering" && answered !== undefined) conclude(answered, { unread: "broken_off" });
+    },
+  };
+}
+
+/** Whether something hangs on the body, as far as the head tells. */
+function wantsBody({ looks }: CompiledRoute, isLearning: boolean, verdicts: Verdicts): boolean {
+  const { starts, ends, finishes, teaches } = verdicts;
+  if (starts === "unknown" || ends === "unknown" || finishes === "unknown") return true;
+  return isLearning && (teaches === "unknown" || (looks.learn === "body" && teaches === "holds"));
+}
+
+function meaningOf(
+  exchange: Recorded,
+  asked: AskedAt,
+  route: CompiledRoute,
+  isLearning: boolean,
+  { head, names, verdicts: before }: Answered,
+  content: Content,
+): { readonly meaning: Meaning; readonly taught: boolean } {
+  const { body, unread } = readBody(route, head, names, content);
+  const verdicts = body === undefined ? before : verdictsOn(route, head.status, head.fields, names, body);
+  const { starts, ends, finishes, teaches } = verdicts;
+  const values = body === "empty" ? undefined : body;
+  const found =
+    isLearning && teaches !== "fails"
+      ? keysIn(route.learned, asked, head, names, values)
+      : { keys: [], tooLong: false, unsearched: false };
+  const isUnknown = [starts, ends, finishes, isLearning ? teaches : "fails"].includes("unknown");
+  const lacksKey = isLearning && teaches !== "fails" && found.keys.length === 0;
+  const why = unread ?? (isUnknown || found.unsearched ? "too_large" : undefined);
+  if (found.tooLong) {
+    recordNotice(exchange, { kind: "long_key" });
+    recordNotice(exchange, { kind: "unread_answer", why: "long_key" });
+  } else if (why !== undefined && (isUnknown || lacksKey)) {
+    recordNotice(exchange, { kind: "unread_answer", why });
+  }
+  const taught = teaches === "holds";
+  return { meaning: meantBy(verdicts, taught ? found.keys : []), taught };
+}
+
+/** @returns the body as far as it can be read, and why no further; neither where it is not wanted */
+function readBody(
+  { looks, cutover: { learnBodyBytes } }: CompiledRoute,
+  { fields }: ResponseHead,
+  names: readonly string[],
+  content: Content,
+): { readonly body?: BodyValues | "empty"; readonly unread?: UnreadAnswer["why"] } {
+  if (content === "unwanted") return {};
+  if ("unread" in content) return content;
+  if (content.whole.length === 0) return { body: "empty" };
+  const type = fieldValue(fields, names, "content-type");
+  const coding = fieldValue(fields, names, "content-encoding");
+  const body = bodyValues(content.whole, type, coding, learnBodyBytes);
+  if (typeof body === "string") return { unread: body };
+  if (!looks.values || (body.json ?? body.form) !== undefined) return { body };
+  return { body, unread: saysValues.test(type ?? "") ? "malformed" : "not_json" };
+}
+
+/** What is read as it comes: kept back, it would be late or never whole. */
+function isStream({ head, names }: Answered): boolean {
+  return /^(?:text\/event-stream|multipart\/(?!form-data)|(?:image|audio|video|font)\/|application\/(?:x-ndjson|json-seq|grpc))/i.test(
+    fieldValue(head.fields, names, "content-type") ?? "",
+  );
+}
+
+const saysValues = /[/+]json\b|form-data|form-urlencoded/i;
+
+/**
+ * Whether the body may be JSON or a form: servers send JSON as text/html or without a type, so its first octets are looked
+ * at. A page goes on at once.
+ */
+function mayBeRead({ head, names }: Answered, first: Buffer): boolean {
+  const type = fieldValue(head.fields, names, "content-type") ?? "";
+  if (saysValues.test(type) || names.includes("content-encoding")) return true;
+  return /^(?:\xef\xbb\xbf)?\s*(?:[{[]|$)/.test(first.toString("latin1", 0, 64));
+}
