@@ -4,6 +4,7 @@
  * whether a command that got no answer may have been sent; and once Redis has been away for a second, a call fails
  * at once, until a server has answered again.
  */
+import type { LookupFunction } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Log } from "../base/log.ts";
@@ -67,13 +68,14 @@ export function monotonicMs(): number {
  * Connects in the background: a server that is away makes the calls fail, not this.
  *
  * @param url as url.ts reads it
+ * @param lookup finds the addresses of hosts by name; one of its own when absent
  * @throws Error when the URL is not one, or the file of certificates it names cannot be read; the URL's text is not
  *   repeated, it may hold a password
  */
-export function createRedisClient(url: string, log?: Log): RedisClient {
+export function createRedisClient(url: string, log?: Log, lookup?: LookupFunction): RedisClient {
   const parsed = parseRedisUrl(url);
   if (parsed === undefined) throw new Error("the store's URL does not read as redis://HOST:PORT");
-  const connection = openConnection(parsed, log);
+  const connection = openConnection(parsed, log, lookup);
   const presence = createPresence(connection);
   const subscriptions = new Set<() => Promise<void>>();
 

@@ -7,10 +7,11 @@
  * late is a write nobody asked for. It also waits for INFO to say that loading is over, at intervals of up to 10 s;
  * here a loading server is one that answers LOADING.
  */
-import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { createNames } from "../base/dial/names.ts";
 import type { Log } from "../base/log.ts";
+import { createWays, type Ways } from "./connectors.ts";
 import type { Endpoint, RedisUrl } from "./url.ts";
 import { createComplaints, createReplicaWatch } from "./words.ts";
 
@@ -49,22 +50,13 @@ function retryMs(attempt: number): number {
   return Math.min(25 * attempt, maxRetryMs / 2) + Math.random() * (maxRetryMs / 2);
 }
 
-/** @throws Error when the file of certificates cannot be read */
-export function openConnection(url: RedisUrl, log?: Log): RedisConnection {
-  const tls = tlsOf(url);
-  return url.kind === "cluster" ? clusterConnection(url, tls, log) : serverConnection(url, tls, log);
-}
-
-type Tls = { readonly ca?: Buffer } | undefined;
-
-function tlsOf({ tls }: RedisUrl): Tls {
-  if (tls === undefined) return undefined;
-  if (tls.caFile === undefined) return {};
-  try {
-    return { ca: readFileSync(tls.caFile) };
-  } catch {
-    throw new Error(`the store's ca file can not be read: ${tls.caFile}`);
-  }
+/**
+ * @param lookup finds the addresses of hosts by name
+ * @throws Error when the file of certificates cannot be read
+ */
+export function openConnection(url: RedisUrl, log?: Log, lookup = createNames()): RedisConnection {
+  const ways = createWays(url, lookup);
+  return url.kind === "cluster" ? clusterConnection(url, ways, log) : serverConnection(url, ways, log);
 }
 
 function common({ user, password }: RedisUrl, role: "commands" | "subscriber") {
@@ -85,10 +77,15 @@ function common({ user, password }: RedisUrl, role: "commands" | "subscriber") {
   } satisfies RedisOptions;
 }
 
-function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls, log?: Log): RedisConnection {
+function serverConnection(
+  url: Exclude<RedisUrl, { kind: "cluster" }>,
+  { tls, ToServer, ToPrimary }: Ways,
+  log?: Log,
+): RedisConnection {
   const open = (role: "commands" | "subscriber") => {
     const options = {
       ...common(url, role),
+      Connector: url.kind === "single" ? ToServer : ToPrimary,
       reconnectOnError: createReplicaWatch(() => complaints.refused("READONLY")),
       ...(tls === undefined ? {} : { tls }),
       enableOfflineQueue: false,
@@ -153,12 +150,13 @@ function serverConnection(url: Exclude<RedisUrl, { kind: "cluster" }>, tls: Tls,
   };
 }
 
-function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls): Cluster {
+function openCluster(url: RedisUrl & { kind: "cluster" }, { tls, ToServer }: Ways): Cluster {
   const cluster = new Cluster([...url.nodes], {
     enableOfflineQueue: false,
     enableReadyCheck: false,
     redisOptions: {
       ...common(url, "commands"),
+      Connector: ToServer,
       ...(tls === undefined ? {} : { tls }),
       reconnectOnError: createReplicaWatch(() => undefined),
     },
@@ -179,8 +177,9 @@ function openCluster(url: RedisUrl & { kind: "cluster" }, tls: Tls): Cluster {
   return cluster;
 }
 
-function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: Log): RedisConnection {
-  const cluster = openCluster(url, tls);
+function clusterConnection(url: RedisUrl & { kind: "cluster" }, ways: Ways, log?: Log): RedisConnection {
+  const { tls, ToServer } = ways;
+  const cluster = openCluster(url, ways);
   const complaints = createComplaints(cluster, "commands", log);
   let isBroken = false;
   let mended = () => {};
@@ -229,6 +228,7 @@ function clusterConnection(url: RedisUrl & { kind: "cluster" }, tls: Tls, log?: 
       const at = all[Math.floor(Math.random() * all.length)];
       const options = {
         ...common(url, "subscriber"),
+        Connector: ToServer,
         ...(tls === undefined ? {} : { tls }),
         ...at,
         enableOfflineQueue: false,

@@ -3,12 +3,13 @@
  * names it; and the code that an operator meets, which is the same whatever the engine (docs/failures.md). And what in
  * the head of a response is a fault.
  */
+import { connectTimeoutCode } from "../../base/dial/dial.ts";
 import type { ForwardFailure } from "../outcome.ts";
 import type { Failure } from "./port.ts";
 
 /** Codes of our own; all others are those of Node, llhttp (HPE_…) and undici (UND_ERR_…). */
 export const codes = {
-  connectTimeout: "ERR_CONNECT_TIMEOUT",
+  connectTimeout: connectTimeoutCode,
   /** The request's body broke off or was not of its declared length: the client's doing, not the upstream's. */
   requestBody: "ERR_REQUEST_BODY",
   /** A 101 nobody asked for (RFC 9110 §15.2.2). */

@@ -5,8 +5,8 @@
  */
 import { connect, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
 import { connect as connectTls, createSecureContext } from "node:tls";
-import { type Connected, connectToHost, type HostOptions } from "../../../base/dial/connect.ts";
-import { codes } from "../failure.ts";
+import type { Connected, HostOptions } from "../../../base/dial/connect.ts";
+import { dialHost } from "../../../base/dial/dial.ts";
 import type { UpstreamTls } from "../port.ts";
 
 /**
@@ -41,41 +41,11 @@ export function createDial(url: URL, tls: UpstreamTls | undefined, options: Dial
     connectTo: (to) => (isEncrypted ? connect(to) : connectPlain({ ...to, allowHalfOpen })),
   };
   const secure = isEncrypted ? createHandshake(host, tls, allowHalfOpen) : undefined;
-  return (withinMs, told) => {
-    let isOver = false;
-    let begun: Socket | undefined;
-    const conclude = () => {
-      isOver = true;
-      clearTimeout(timer);
-    };
-    const giveUp = () => {
-      if (isOver) return;
-      conclude();
-      leave();
-      begun?.destroy();
-    };
-    const tell: Connected = (error, socket) => {
-      if (isOver) return;
-      conclude();
-      told(error, socket);
-    };
-    const timer = setTimeout(() => {
-      giveUp();
-      told(Object.assign(new Error("connect timeout"), { code: codes.connectTimeout }));
-    }, withinMs);
-    const leave = connectToHost(place, (error, socket) => {
-      if (socket === undefined || secure === undefined) tell(error, socket);
-      else begun = secure(socket, tell);
-    });
-    return giveUp;
-  };
+  return (withinMs, told) => dialHost({ ...place, withinMs, secure }, told);
 }
 
-/** Over a connection; what it is told after the first time does not count. */
-type Handshake = (plain: Socket, told: Connected) => Socket;
-
 /** @throws Error when a certificate, a key or an authority cannot be read */
-function createHandshake(host: string, tls: UpstreamTls | undefined, allowHalfOpen: boolean): Handshake {
+function createHandshake(host: string, tls: UpstreamTls | undefined, allowHalfOpen: boolean) {
   const { ca, cert, key, servername = host, verify = true } = tls ?? {};
   const secureContext = createSecureContext({
     minVersion: "TLSv1.2",
@@ -93,15 +63,12 @@ function createHandshake(host: string, tls: UpstreamTls | undefined, allowHalfOp
     ALPNProtocols: ["http/1.1"],
   };
   let session: Buffer | undefined;
-  return (plain, told) => {
+  return (plain: Socket) => {
     const resumed = session === undefined ? {} : { session };
     const socket = connectTls({ ...options, ...resumed, socket: plain });
     socket.on("session", (latest: Buffer) => {
       session = latest;
     });
-    socket.once("secureConnect", () => told(null, socket));
-    socket.on("error", told);
-    socket.once("close", () => told(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
     return socket;
   };
 }
