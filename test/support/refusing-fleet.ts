@@ -173,6 +173,8 @@ export function startShoppers(fleet: RefusingFleet, count: number, random: () =>
   }
 
   const shopping = Promise.all(Array.from({ length: count }, shop));
+  // Who does not wait for the end has failed already.
+  shopping.catch(() => undefined);
   return {
     outcome,
     async end() {

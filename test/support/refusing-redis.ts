@@ -28,11 +28,17 @@ export const refusals: readonly Refusal[] = [
   { word: "MISCONF", begin: failToSave, end: saveAgain },
   {
     word: "NOPERM",
-    begin: (redis) =>
-      redis.cli("ACL", "SETUSER", "default", "-set", "-del", "-zadd", "-hset", "-xadd", "-zrem"),
-    end: (redis) => redis.cli("ACL", "SETUSER", "default", "+@all"),
+    begin: (redis) => allow(redis, "-set", "-del", "-zadd", "-hset", "-xadd", "-zrem"),
+    end: (redis) => allow(redis, "+@all"),
   },
 ];
+
+/** Every user there is. */
+async function allow(redis: RedisServer, ...rules: readonly string[]): Promise<void> {
+  const users = await redis.cli("ACL", "USERS");
+  if (!Array.isArray(users)) throw new Error("no users");
+  for (const user of users) await redis.cli("ACL", "SETUSER", String(user), ...rules);
+}
 
 /** A folder stands where the file would: that stops root, too. */
 async function failToSave(redis: RedisServer): Promise<void> {
