@@ -169,3 +169,22 @@ test("a hard rollback frees nobody from what an instance remembers of a start in
   fleet.pass(31_000);
   expect(await fleet.visit(app, 0)).toBe("new");
 });
+
+test("an app whose checkout began before the percentage fell is not on both sides hours later, after another start", async () => {
+  const fleet = createCheckoutFleet(1, 2);
+  const app = fleet.people[1];
+  if (app === undefined) throw new Error("nobody");
+  fleet.change(set(100_000));
+  fleet.sync(0);
+  await fleet.start(app, 0, undefined);
+  fleet.change(set(0));
+  fleet.sync(0);
+  fleet.pass(3 * 3_600_000);
+  await fleet.start(app, 0, undefined);
+  expect(await fleet.visit(app, 0)).toBe("new");
+  // The routing changed longer ago than any journey lives: none is looked up.
+  fleet.pass(3_600_000 + 120_000);
+  const side = await fleet.visit(app, 0);
+  await fleet.start(app, 0, undefined);
+  expect(app.orders.at(-1)?.side).toBe(side);
+});

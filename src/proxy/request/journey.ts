@@ -1,5 +1,6 @@
 /** The journey of a request: the pin it carries, and what becomes of it with the answer. */
 import { cookieValues } from "../../decide/cookie.ts";
+import { decide } from "../../decide/decide.ts";
 import {
   endPin,
   type JourneyPin,
@@ -68,12 +69,15 @@ export function journeyFields(
   return isSame ? [] : setCookie(exchange, cutover, next, now);
 }
 
+/** What else a decision may go by, were there no journey. */
+const unbound = { owner: undefined, journey: undefined, forced: undefined, stale: false } as const;
+
 /** A start was answered: the journey begins with it, or is renewed. */
 function begunFields(
   exchange: Recorded,
   cutover: CompiledCutover,
   { life }: CompiledJourney,
-  { decision, state, cookieless, begun }: Decided,
+  { decision, state, bucket, cookieless, begun }: Decided,
   shown: JourneyPin | undefined,
 ): string[] {
   const { context } = exchange;
@@ -90,7 +94,9 @@ function begunFields(
   // A pin nobody keeps is no journey yet: a client that takes the cookie will show it.
   if (cookieless === undefined || pin !== undefined || begun !== undefined) {
     recordJourney(exchange, told, isNew ? "start" : "seen");
-    if (cookieless !== undefined && !drains)
+    // Nor is what is in the store, where it would begin on the other side now: it is looked up for one maximum only.
+    const differs = decide(state, { ...unbound, bucket }).side !== decision.side;
+    if (cookieless !== undefined && (isNew || !differs))
       void context.pins.start(cutover.name, cookieless, told, life.maxTtl);
   }
   return setCookie(exchange, cutover, next, now);
