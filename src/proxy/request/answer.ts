@@ -31,9 +31,12 @@ export function lookedAt(route: CompiledRoute, method: string): "status" | "head
 
 /** What an answer does where nothing but its status is asked for. */
 export function meantByStatus(route: CompiledRoute, status: number): Meaning {
-  const verdicts = verdictsOn(route, status, [], [], undefined);
-  return meantBy(verdicts, []);
+  // As on most routes.
+  if (route.starts === undefined && route.ends === undefined && route.finishes === undefined) return nothing;
+  return meantBy(verdictsOn(route, status, [], [], undefined), []);
 }
+
+const nothing: Meaning = { starts: false, ends: false, finishes: false, keys: [] };
 
 interface Verdicts {
   readonly starts: Verdict;
