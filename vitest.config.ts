@@ -19,7 +19,7 @@ interface Kind {
  */
 const project = (
   name: string,
-  { group, workers, isolate = false, testTimeout = 20_000, ...files }: Kind,
+  { group, workers, isolate = false, testTimeout = 60_000, ...files }: Kind,
 ) => ({
   test: {
     name,
@@ -52,7 +52,7 @@ export default defineConfig({
     // The suite is cut for two cores: as many workers where tests compute, more where they wait for others.
     projects: [
       project("unit", { group: 1, workers: 2 }),
-      project("property", { group: 1, workers: 2 }),
+      project("property", { group: 1, workers: 2, testTimeout: 120_000 }),
       project("contract", { group: 1, workers: 2 }),
       project("wire", { group: 2, workers: 3 }),
       project("integration", { group: 3, workers: waiters, exclude: timed, testTimeout: 120_000 }),
