@@ -94,14 +94,12 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
       session.on("error", () => {});
       session.setLocalWindowSize(sessionWindow);
       let streams = 0;
+      spareOthers(session, () => streams);
       const onClosed = (left: boolean) => {
         streams -= 1;
         if (!left || allowance.take() || session.destroyed) return;
         session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
       };
-      session.setTimeout(idleTimeoutMs, () => {
-        if (streams === 0) session.close();
-      });
       endWhenStill(session, socket, idleTimeoutMs, () => streams > 0);
       session.on("stream", (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: string[]) => {
         streams += 1;
@@ -113,6 +111,27 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
       draining = true;
       for (const session of sessions) if (!session.destroyed) session.close();
     },
+  };
+}
+
+/** NGHTTP2_ERR_PROTO, which node:http2 does not export. */
+const protocolErrno = -505;
+
+/**
+ * From Node 22 on node:http2 destroys a session for whatever nghttp2 finds against the protocol, also where that is the
+ * fault of one stream (a body longer than declared, RFC 9113 §8.1.1), and the other streams would fail with it. Of such
+ * a one nghttp2 itself has reset the stream; where none has closed by the next turn the session is at fault.
+ */
+function spareOthers(session: ServerHttp2Session, streams: () => number): void {
+  const destroy = session.destroy.bind(session);
+  session.destroy = (error, code) => {
+    const before = streams();
+    const isProtocol = error instanceof Error && "errno" in error && error.errno === protocolErrno;
+    if (!isProtocol || before === 0) destroy(error, code);
+    else
+      setImmediate(() => {
+        if (streams() >= before) destroy(error, constants.NGHTTP2_PROTOCOL_ERROR);
+      });
   };
 }
 
@@ -151,8 +170,8 @@ function createAllowance(monotonic: () => number): { take(): boolean } {
 }
 
 /**
- * Ends a connection where for so long, or up to a quarter more, nothing came and nothing but PINGs went, while it has
- * open streams or its session is over. Who reads slowly answers late, but takes what is written: as seen from here in
+ * Ends a session that for so long, or up to a quarter more, is idle: no stream is open, and nothing came or went. Ends
+ * its connection where nothing came and nothing but PINGs went all the while, with open streams or a session that is over. Who reads slowly answers late, but takes what is written: as seen from here in
  * steps of a megabyte or two, since the system asks for more only when a good part of what it holds was taken.
  *
  * @param socket of the session
@@ -174,6 +193,10 @@ function endWhenStill(
     written = socket.bytesWritten;
     stillLooks = isStill ? stillLooks + 1 : 0;
     if (!isStill) return;
+    if (stillLooks >= looks && !session.closed && !session.destroyed && !isAwaited()) {
+      session.close();
+      return;
+    }
     const isAsked = !session.closed && isAwaited();
     if (isAsked) session.ping(() => {});
     // A closed session cannot be asked; where frames wait, its client takes none.

@@ -140,9 +140,10 @@ test.each([
   ["CANCEL", constants.NGHTTP2_CANCEL],
   ["NO_ERROR", constants.NGHTTP2_NO_ERROR],
 ])("a stream reset with %s while its body is held back is over for its session too", async (_, code) => {
+  const idleTimeoutMs = 500;
   const raw = await startRawUpstream(({ socket }) => void socket.pause());
   cleanups.push(() => raw.close());
-  const proxy = await startProxy({ old: { url: raw.url.origin }, tls: pair, idleTimeoutMs: 500 });
+  const proxy = await startProxy({ old: { url: raw.url.origin }, tls: pair, idleTimeoutMs });
   cleanups.push(() => proxy.close());
   const client = await rawFrames(proxy.port, authority.caPem);
   cleanups.push(() => client.close());
@@ -160,6 +161,8 @@ test.each([
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+  // Longer than it may be idle: what looked for idleness then has looked.
+  await new Promise((resolve) => setTimeout(resolve, idleTimeoutMs));
   client.reset(1, code);
   await until("it is counted", () => proxy.counted.length === 1);
   expect(proxy.counted).toEqual(["none client_aborted"]);
