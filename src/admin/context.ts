@@ -14,9 +14,11 @@ import type { AuthConfig } from "../config/schema.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import type { Following } from "../state/follow/snapshot.ts";
+import type { Side } from "../state/rules/model.ts";
 import type { Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { Phase } from "./api/instance-view.ts";
+import type { OwnerView } from "./api/owner-view.ts";
 
 /** What the API knows of one cutover's configuration. */
 interface CutoverSides {
@@ -26,6 +28,22 @@ interface CutoverSides {
   /** A raise by more than `over` points waits for another person, for `ttl` ms. */
   readonly approval?: { readonly over: number; readonly ttl: number } | undefined;
 }
+
+/** Owners, as people see them and put them right. Calls that change throw StoreUnavailable. */
+export interface OwnerDesk {
+  /** @returns `undefined`: the cutover has none */
+  look(name: string, key: string): Promise<OwnerView | undefined>;
+  /** @param side null: to nobody @returns how it stands then */
+  put(name: string, key: string, side: Side | null): Promise<OwnerView>;
+  /** Has it wait for another person, in place of what waited. */
+  wait(
+    name: string,
+    key: string,
+    change: Pick<WaitingOwner, "side" | "by" | "reason">,
+    ttlMs: number,
+  ): Promise<WaitingOwner>;
+}
+type WaitingOwner = NonNullable<OwnerView["waiting"]>;
 
 export interface AdminOptions {
   readonly store: Store;
@@ -50,6 +68,8 @@ export interface AdminOptions {
     name: string,
     query: ExplainQuery,
   ) => Explanation | undefined | Promise<Explanation | undefined>;
+  /** Without it no cutover has owners. */
+  readonly owners?: OwnerDesk;
   readonly health: () => Phase;
   /** Where refusals go; without it, to the log alone. */
   readonly audit?: Audit;
@@ -66,6 +86,7 @@ export interface AdminOptions {
 /** What every part works with: whatever was handed in, and what was left out filled in. */
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
+  readonly owners: OwnerDesk;
   readonly timers: Timers;
   readonly versions: () => Readonly<Record<string, number>>;
   readonly inForce: () => Promise<void>;
@@ -74,9 +95,16 @@ export interface AdminContext extends AdminOptions {
   readonly maxStreams: number;
 }
 
+const noOwners: OwnerDesk = {
+  look: async () => undefined,
+  put: async () => Promise.reject(new Error("there are no owners")),
+  wait: async () => Promise.reject(new Error("there are no owners")),
+};
+
 export function contextOf(options: AdminOptions): AdminContext {
   return {
     audit: noAudit,
+    owners: noOwners,
     timers: systemTimers,
     versions: () => versionsIn(options.follower),
     inForce: async () => {},

@@ -60,6 +60,8 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
   };
   const app: AdminApp = fastify({
     logger: false,
+    // A key has 512 bytes, and in a path each may take three.
+    routerOptions: { maxParamLength: 2048 },
     genReqId: () => randomUUID(),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: "idle",

@@ -26,6 +26,7 @@ export const statusOf = {
   closed: 409,
   not_complete: 409,
   approval_required: 409,
+  under_way: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,

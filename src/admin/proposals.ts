@@ -26,6 +26,8 @@ export interface Proposals {
   reconfigure(cutovers: AdminContext["cutovers"]): void;
   /** How far one person may raise alone; undefined: all the way. */
   limitOf(name: string): Command["fourEyes"];
+  /** How long a proposal waits, in ms; undefined where nothing needs a second person. */
+  ttlOf(name: string): number | undefined;
   /** Reads what waits. Never rejects for want of the store. */
   read(): Promise<void>;
   /** What waits as of the last reading. @param version of the state in force */
@@ -75,6 +77,8 @@ export function createProposals(context: AdminContext): Proposals {
       const limit = limits.get(name);
       return limit && { overThousandths: limit.overThousandths };
     },
+
+    ttlOf: (name) => limits.get(name)?.ttl,
 
     async read() {
       known = await readAll();

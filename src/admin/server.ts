@@ -11,6 +11,7 @@ import { pageRoutes } from "./page/page.ts";
 import { createProposals } from "./proposals.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { operationRoutes } from "./routes/operation.ts";
+import { ownerRoutes } from "./routes/owners.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
@@ -54,6 +55,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   historyRoutes(app, context, views);
   writeRoutes(app, context, write, views, proposals);
   proposalRoutes(app, context, write, views, proposals);
+  ownerRoutes(app, context, views, proposals);
   sessionRoutes(app, context, gate);
   operationRoutes(app, context, streams, fleet);
   pageRoutes(app, context, gate, views, fleet);

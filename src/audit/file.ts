@@ -23,7 +23,7 @@ import { jsonOf } from "../base/json.ts";
 import { textIn } from "../base/replace-file.ts";
 import type { Annotation, HistoryEntry } from "../state/rules/history.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { AskedChange, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
+import type { AskedChange, OwnerEvent, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
 
 export type AuditLine = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
@@ -149,6 +149,25 @@ export function proposalLine(at: string, instance: string, told: ProposalEvent):
   const what = { event, id, percent, version, proposedBy: by, reason, expiresAt, replaces };
   const who = { by: actor?.name ?? null, via: origin?.via ?? null, requestId: origin?.requestId ?? null };
   return { kind: "proposal", at, cutover: name, ...what, ...who, instance };
+}
+
+export function ownerLine(at: string, instance: string, told: OwnerEvent): AuditLine {
+  const { event, name, key, side, before, actor, origin, reason, force, proposedBy = null } = told;
+  const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId };
+  return {
+    kind: "owner",
+    at,
+    cutover: name,
+    event,
+    key,
+    side,
+    before,
+    reason,
+    force,
+    proposedBy,
+    ...who,
+    instance,
+  };
 }
 
 export function localLine(at: string, instance: string, made: AskedChange): AuditLine {

@@ -22,6 +22,7 @@ import {
   gapLine,
   localLine,
   openAuditFile,
+  ownerLine,
   proposalLine,
   refusedLine,
   turnedAwayLine,
@@ -114,6 +115,7 @@ export function createJournal(options: JournalOptions): Journal {
     refused: (refused) => addRefused(() => refusedLine(now(), instance, refused)),
     turnedAway: (turned) => addRefused(() => turnedAwayLine(now(), instance, turned)),
     proposal: (event) => add(proposalLine(now(), instance, event)),
+    owner: (event) => add(ownerLine(now(), instance, event)),
     madeLocally: (made) => add(localLine(now(), instance, made)),
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {

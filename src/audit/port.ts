@@ -1,6 +1,6 @@
 /** What is written into the audit file besides the changes that stand in the history. */
 import type { Annotation, Origin, Via } from "../state/rules/history.ts";
-import type { Actor, Change, Proposal, RefusalCode, StateName } from "../state/rules/model.ts";
+import type { Actor, Change, Proposal, RefusalCode, Side, StateName } from "../state/rules/model.ts";
 
 /** What one instance was asked, and how the cutover stood there then. */
 export interface AskedChange {
@@ -51,6 +51,22 @@ export interface ProposalEvent {
   readonly replaces?: string | undefined;
 }
 
+/** The owner of a key was put right by a person, or is to be once another one asks for it. */
+export interface OwnerEvent {
+  readonly event: "proposed" | "set" | "released";
+  /** The cutover's name. */
+  readonly name: string;
+  readonly key: string;
+  /** Null: nobody. */
+  readonly side: Side | null;
+  readonly before: Side | null;
+  readonly actor: Actor;
+  readonly origin: Origin;
+  readonly reason: string;
+  readonly force: boolean;
+  readonly proposedBy: string | undefined;
+}
+
 /** Each call returns at once and never throws: what is written when, is the file's to see to. */
 export interface Audit {
   refused(refused: RefusedChange): void;
@@ -59,6 +75,7 @@ export interface Audit {
   madeLocally(made: AskedChange): void;
   annotated(name: string, version: number, annotation: Annotation): void;
   proposal(event: ProposalEvent): void;
+  owner(event: OwnerEvent): void;
 }
 
 export const noAudit: Audit = {
@@ -67,4 +84,5 @@ export const noAudit: Audit = {
   madeLocally: () => {},
   annotated: () => {},
   proposal: () => {},
+  owner: () => {},
 };

@@ -7,6 +7,13 @@ import { type CutoverView, cutoverView } from "../admin/api/cutover-view.ts";
 import { type ExplainQuery, type Explanation, explanation } from "../admin/api/explanation.ts";
 import { annotationView, historyEntry } from "../admin/api/history-view.ts";
 import { type Identity, identity } from "../admin/api/instance-view.ts";
+import {
+  type OwnerAnswer,
+  type OwnerView,
+  ownerAnswer,
+  ownerView,
+  waitingOwner,
+} from "../admin/api/owner-view.ts";
 import { problemDetails } from "../admin/api/problem-details.ts";
 import {
   type closeBody,
@@ -59,6 +66,13 @@ export type ApiAnswer<T> =
   /** Something answered that is not the admin API. */
   | { readonly kind: "foreign"; readonly status: number; readonly sent: boolean };
 
+interface OwnerChange {
+  readonly side: OwnerView["side"];
+  readonly reason: string;
+  readonly force: boolean;
+}
+type WaitingOwner = z.output<typeof waitingOwner>;
+
 interface HistoryQuery {
   readonly limit: number;
   /** RFC 3339. */
@@ -77,6 +91,9 @@ export interface AdminClient {
   /** Newest first. */
   history(name: string, query: HistoryQuery): Promise<ApiAnswer<AnyHistoryEntry[]>>;
   annotate(name: string, version: number, reason: string): Promise<ApiAnswer<z.output<typeof anyAnnotation>>>;
+  owner(name: string, key: string): Promise<ApiAnswer<OwnerView>>;
+  /** @param side null: it is released */
+  putOwner(name: string, key: string, asked: OwnerChange): Promise<ApiAnswer<OwnerAnswer | WaitingOwner>>;
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
   /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
@@ -93,6 +110,7 @@ export function createClient(options: ClientOptions): AdminClient {
   const { ask, listen } = createTransport(options);
 
   const at = (name: string, rest = "") => `cutovers/${encodeURIComponent(name)}${rest}`;
+  const owner = (name: string, key: string) => at(name, `/owners/${encodeURIComponent(key)}`);
   const proposal = (name: string, id: string) => at(name, `/proposals/${encodeURIComponent(id)}`);
   const get = <T>(schema: z.ZodType<T>, path: string, query: Request["query"] = {}) =>
     ask(schema, { method: "GET", path, query }, patienceMs);
@@ -121,6 +139,15 @@ export function createClient(options: ClientOptions): AdminClient {
       ask(
         anyAnnotation,
         { method: "POST", path: at(name, `/history/${version}/annotate`), body: { reason } },
+        patienceMs,
+      ),
+    owner: (name, key) => get(ownerView, owner(name, key)),
+    putOwner: (name, key, { side, ...body }) =>
+      ask(
+        z.union([ownerAnswer, waitingOwner]),
+        side === null
+          ? { method: "DELETE", path: owner(name, key), body }
+          : { method: "PUT", path: owner(name, key), body: { side, ...body } },
         patienceMs,
       ),
     whoAmI: () => get(identity, "whoami"),

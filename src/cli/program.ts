@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addApprove, addWithdraw } from "./commands/change/approve.ts";
 import { addChanges } from "./commands/change/change.ts";
+import { addOwner } from "./commands/change/owner.ts";
 import { addCheck } from "./commands/local/check.ts";
 import { addCompletion } from "./commands/local/completion.ts";
 import { addDoctor } from "./commands/local/doctor.ts";
@@ -62,7 +63,7 @@ export async function runCli(
     .addHelpText("after", guide);
 
   for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
-  for (const add of [addChanges, addApprove, addWithdraw]) add(program, context);
+  for (const add of [addChanges, addApprove, addWithdraw, addOwner]) add(program, context);
   for (const add of [addServe, addDemo, addCheck, addDoctor, addToken, addCompletion]) add(program, context);
 
   try {

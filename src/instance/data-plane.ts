@@ -12,8 +12,10 @@ import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createClaimBudget } from "../ownership/claim-budget.ts";
 import { createDoubt } from "../ownership/doubt.ts";
+import { createKeyDesk, type KeyDesk } from "../ownership/key-desk.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
-import { createOwnerMemory, createOwnership } from "../ownership/ownership.ts";
+import { createOwnerMemory } from "../ownership/owner-memory.ts";
+import { createOwnership } from "../ownership/ownership.ts";
 import { createPins } from "../ownership/pins.ts";
 import type { ClaimBudget, Ownership, Pins, SpentClaims } from "../ownership/port.ts";
 import { createSpool } from "../ownership/spool/spool.ts";
@@ -65,6 +67,7 @@ interface DataPlane {
   readonly ownership: Ownership;
   readonly pins: Pins;
   readonly budget: Pick<ClaimBudget, "hear">;
+  readonly desk: Pick<KeyDesk, "look">;
   /** Counts what its listener tells of connections. */
   readonly connections: ConnectionCounts;
   maxConnections(): number;
@@ -102,6 +105,7 @@ export async function openDataPlane(
     ownership,
     pins,
     budget,
+    desk: lasting.desk,
     prepare(declared, of) {
       const next = openPlane(declared, of, lasting, options);
       return {
@@ -180,13 +184,22 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   });
   const unreadAnswers = createUnreadAnswers(counts, log, timers);
   const upgrades = createUpgradeCounts(registry, names);
+  const desk = createKeyDesk({ memory, spool, clock });
   return {
+    desk,
     spool,
     notebook,
     counts,
     upgrades,
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
-    witnesses: createLastingWitnesses(options.accessLog, upgrades, counts, notebook, unreadAnswers.note),
+    witnesses: createLastingWitnesses(
+      options.accessLog,
+      upgrades,
+      counts,
+      notebook,
+      unreadAnswers.note,
+      desk,
+    ),
     unreadAnswers,
     /** What an exchange needs of them. */
     shared: {

@@ -16,6 +16,7 @@ import { percentToNumber } from "../state/rules/percent.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
+import { createOwnerDesk } from "./owner-desk.ts";
 import { createReload } from "./reload.ts";
 import { openServing, type Serving } from "./serving.ts";
 import { findPort, type InheritedSockets, patiently } from "./sockets.ts";
@@ -150,10 +151,9 @@ interface Built {
   readonly admin: AdminServer;
 }
 
-/** Without a file there is nothing to read again. */
 function reloadOf({ shared, control, serving, workers, admin }: Built): () => Promise<void> {
   const { file } = shared.options;
-  if (file === undefined) return async () => {};
+  if (file === undefined) return async () => {}; // There is nothing to read again.
   return createReload({
     read: () => file.read(),
     config: () => shared.config,
@@ -171,15 +171,15 @@ function reloadOf({ shared, control, serving, workers, admin }: Built): () => Pr
 async function openAdmin(
   shared: Shared,
   control: Control,
-  { table, ownership, pins }: Pick<Serving, "table" | "ownership" | "pins">,
+  serving: Pick<Serving, "table" | "ownership" | "pins" | "lookAtKey">,
   workers: Workers | undefined,
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const { config, options, instance, log, undo } = shared;
-  const { store, follower, metrics, traffic } = control;
+  const { store, follower, metrics, traffic, audit } = control;
   const admin = await createAdminServer({
     store,
     follower,
-    audit: control.audit,
+    audit,
     cutovers: config.cutovers,
     auth: config.auth,
     metrics: {
@@ -194,10 +194,11 @@ async function openAdmin(
     underWay: control.underWay,
     instance,
     async explain(name, question) {
-      const context = { table: table(), following: follower, ownership, pins };
+      const context = { ...serving, table: serving.table(), following: follower };
       const explained = await explain(context, name, question);
       return explained && explanationOf(explained);
     },
+    owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),
     clock: systemClock,
     log,

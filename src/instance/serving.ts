@@ -7,6 +7,7 @@ import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
+import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
 import { accessLog } from "../telemetry/log.ts";
@@ -29,6 +30,8 @@ export interface Serving {
   readonly pins: Pins;
   /** Hears what clients have claimed of other processes of the instance. */
   readonly budget: Pick<ClaimBudget, "hear">;
+  /** What this process, or all workers, know of a key. Never rejects. */
+  lookAtKey(question: KeyQuestion): Promise<KnownOfKey>;
   /**
    * Builds what the configuration asks for, and changes nothing yet.
    *
@@ -91,6 +94,7 @@ export async function openServing(
     ownership: plane.ownership,
     pins: plane.pins,
     budget: plane.budget,
+    lookAtKey: async (question) => plane.desk.look(question),
     prepare(loaded, of) {
       server.refresh();
       return plane.prepare(loaded.config, of);

@@ -1,7 +1,9 @@
 /** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
+import type { KeyDesk } from "../ownership/key-desk.ts";
 import type { OwnershipMetrics } from "../ownership/metrics.ts";
 import type { Notebook, UnreadReason } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
+import type { Outcome } from "../proxy/outcome.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -15,7 +17,11 @@ interface LastingWitnesses {
   readonly notices: Witness;
   readonly journeys: Witness;
   readonly orders: Witness;
+  readonly keys: Witness;
 }
+
+/** How a request ends of which nobody knows what it has done. */
+const unanswered: ReadonlySet<Outcome> = new Set(["timeout", "reset", "protocol_error", "client_aborted"]);
 
 export function createLastingWitnesses(
   accessLog: Witness,
@@ -23,6 +29,7 @@ export function createLastingWitnesses(
   metrics: Pick<OwnershipMetrics, "ignoredPin" | "unreadBody" | "longKey" | "nearPath">,
   notebook: Pick<Notebook, "seen" | "finished">,
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
+  desk: Pick<KeyDesk, "began" | "ended">,
 ): LastingWitnesses {
   return {
     accessLog,
@@ -37,6 +44,10 @@ export function createLastingWitnesses(
       },
     },
     journeys: { journeyed: ({ cutover }, pin, event) => notebook.seen(cutover, pin, event) },
+    keys: {
+      decided: (record) => desk.began(record, record.cutover, record.decided?.keys ?? []),
+      settled: (record, outcome) => desk.ended(record, !unanswered.has(outcome)),
+    },
     orders: {
       finished({ cutover }, keys) {
         // A key that is claimed by its use names a request, not an order.
@@ -53,7 +64,7 @@ export function witnessesFor(
   counting: Pick<Counting, "row">,
   last: Witness,
 ): WitnessesOf {
-  const { accessLog, upgrades, notices, journeys, orders } = lasting;
+  const { accessLog, upgrades, notices, journeys, orders, keys } = lasting;
   return (route) => {
     if (route === undefined) return [countsUnmatched(counting.row()), upgrades, accessLog, last];
     const { cutover, name, finishes } = route;
@@ -62,6 +73,7 @@ export function witnessesFor(
       notices,
       ...(cutover.journey === undefined ? [] : [journeys]),
       ...(finishes === undefined ? [] : [orders]),
+      ...(cutover.owners.length === 0 ? [] : [keys]),
       upgrades,
       accessLog,
       last,

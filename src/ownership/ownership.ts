@@ -14,13 +14,13 @@
  * record, and then still says where the order is.
  */
 import { randomBytes } from "node:crypto";
-import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";
 import { createDoubt, type Doubt, type DoubtOptions } from "./doubt.ts";
+import type { OwnerMemory } from "./owner-memory.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool/spool.ts";
-import type { NamedKey, OwnerStore, OwnershipStores } from "./stores/port.ts";
+import type { OwnerStore, OwnershipStores } from "./stores/port.ts";
 
 /** What is found out about owners, for metrics. */
 export interface OwnershipCounts {
@@ -47,24 +47,6 @@ interface OwnershipOptions extends DoubtOptions {
   readonly onLearned?: ((cutover: string, key: OwnerKey, side: Side) => void) | undefined;
   readonly counts: OwnershipCounts;
   readonly clock: Pick<Clock, "now" | "monotonic">;
-}
-
-/** What this process knows of owners: facts and claims apart, so that no client has orders forgotten by many keys. */
-interface OwnerMemory {
-  /** The store, or another instance, has told who owns a key. */
-  remember(cutover: string, key: NamedKey, side: Side): void;
-  recall(cutover: string, key: NamedKey): Side | undefined;
-}
-
-/** @param most facts remembered, and of claims half as many */
-export function createOwnerMemory(most = 200_000): OwnerMemory {
-  const facts = createBoundedMap<Side>(most);
-  const claims = createBoundedMap<Side>(Math.ceil(most / 2));
-  const memoryOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
-  return {
-    remember: (cutover, key, side) => memoryOf(key).set(`${cutover}:${key.key}`, side),
-    recall: (cutover, key) => memoryOf(key).get(`${cutover}:${key.key}`),
-  };
 }
 
 export function createOwnership(options: OwnershipOptions): Ownership {

@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 test("the documented user keeps owners and pins", async () => {
-  const { owners, pins, watch } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  const { owners, pins, watch, byHand } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
   const heard: string[] = [];
   const stop = watch?.((cutover, { key }, side) => heard.push(`${cutover} ${key} ${side}`));
   await expect.poll(() => server.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
@@ -34,7 +34,14 @@ test("the documented user keeps owners and pins", async () => {
   ]);
   await server.cli("CONFIG", "SET", "maxmemory", "100mb");
   expect(await owners.memoryInUse?.("checkout")).toBeGreaterThan(0);
-  await expect.poll(() => heard).toEqual(["checkout a new", "checkout a legacy"]);
+  expect((await byHand?.inspect("checkout", "a"))?.fact?.until).toBeGreaterThan(Date.now());
+  await byHand?.put("checkout", "z", "new", 60_000);
+  await byHand?.put("checkout", "z", undefined, 60_000);
+  const at = new Date().toISOString();
+  await byHand?.wait("checkout", "z", { side: "new", by: "ana", reason: "", at, expiresAt: at }, 60_000);
+  expect((await byHand?.waiting("checkout", "z"))?.by).toBe("ana");
+  await byHand?.wait("checkout", "z", undefined, 1);
+  await expect.poll(() => heard).toEqual(["checkout a new", "checkout a legacy", "checkout z new"]);
   stop?.();
   const startedAt = Math.floor(Date.now() / 1000);
   const pin: JourneyPin = {

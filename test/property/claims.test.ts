@@ -1,7 +1,8 @@
 /** A model of claims: every order in which the steps of three requests with one key can fall. */
 import { expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
-import { createOwnerMemory, createOwnership } from "../../src/ownership/ownership.ts";
+import { createOwnerMemory } from "../../src/ownership/owner-memory.ts";
+import { createOwnership } from "../../src/ownership/ownership.ts";
 import type { Claimed, OwnerKey } from "../../src/ownership/port.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { OwnershipStores } from "../../src/ownership/stores/port.ts";

@@ -7,7 +7,8 @@ import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createLastingWitnesses, witnessesFor } from "../../src/instance/witnesses.ts";
 import { createClaimBudget } from "../../src/ownership/claim-budget.ts";
-import { createOwnerMemory, createOwnership } from "../../src/ownership/ownership.ts";
+import { createOwnerMemory } from "../../src/ownership/owner-memory.ts";
+import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
 import type { LateOwner } from "../../src/ownership/spool/spool-file.ts";
@@ -145,6 +146,7 @@ export function createFixture(options: FixtureOptions = {}) {
       finished: (cutover, key) => finished.push(`${cutover} ${key}`),
     },
     (_, side, why) => void counted.push(`unread answer ${side} ${why}`),
+    { began: () => undefined, ended: () => undefined },
   );
   const played = (name: string): Way =>
     wayTo({

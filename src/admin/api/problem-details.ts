@@ -19,6 +19,7 @@ export const problemCodes = [
   "store_unavailable",
   "issuer_unavailable",
   "internal",
+  "under_way",
   ...refusalCodes,
 ] as const;
 export type ProblemCode = (typeof problemCodes)[number];

@@ -2,6 +2,7 @@
 import cluster from "node:cluster";
 import { systemTimers, within } from "../../base/clock.ts";
 import type { ConfigSource } from "../../config/load/load.ts";
+import type { KeyQuestion, KnownOfKey } from "../../ownership/stores/by-hand.ts";
 import {
   type FromWorker,
   fromWorker,
@@ -28,6 +29,8 @@ export interface WorkerMember {
   collect(): Promise<void>;
   /** Resolves when it knows the owner, or is gone; at once where it does not hear yet. */
   share(owner: SharedOwner): Promise<void>;
+  /** What it knows of a key. @returns `undefined` when it does not say in time */
+  lookAtKey(question: KeyQuestion): Promise<KnownOfKey | undefined>;
   kill(): void;
 }
 
@@ -49,12 +52,22 @@ interface Awaited {
   prepared: Deferred<string | undefined> | undefined;
   /** The keys are the numbers of each `collect` and `share`. */
   readonly done: Map<number, Deferred<void>>;
+  /** The keys are the numbers of each `key`. */
+  readonly known: Map<number, Deferred<KnownOfKey | undefined>>;
 }
+
+/** How long it may take to say what it knows of a key. */
+const knownMs = 500;
 
 /** @param first what it is told first, as of the moment it hears */
 export function startMember(number: number, first: () => Start, events: MemberEvents): WorkerMember {
   const worker = cluster.fork();
-  const awaited: Awaited = { listening: createDeferred(), prepared: undefined, done: new Map() };
+  const awaited: Awaited = {
+    listening: createDeferred(),
+    prepared: undefined,
+    done: new Map(),
+    known: new Map(),
+  };
   // A caller that does not wait for it hears of its end by `gone`.
   awaited.listening.promise.catch(() => undefined);
   let isHearing = false;
@@ -90,6 +103,7 @@ export function startMember(number: number, first: () => Start, events: MemberEv
       // The worker that takes its place begins by the configuration of then.
       awaited.prepared?.resolve(undefined);
       for (const done of awaited.done.values()) done.resolve();
+      for (const known of awaited.known.values()) known.resolve(undefined);
       resolve(why);
     });
   });
@@ -115,6 +129,15 @@ export function startMember(number: number, first: () => Start, events: MemberEv
     collect: () => asked((seq) => send({ type: "collect", seq })),
     share: async (owner) => {
       if (isHearing && worker.isConnected()) await asked((seq) => send({ type: "owner", seq, owner }));
+    },
+    async lookAtKey(question) {
+      const seq = ++last;
+      const known = createDeferred<KnownOfKey | undefined>();
+      awaited.known.set(seq, known);
+      send({ type: "key", seq, question });
+      const told = await within(knownMs, systemTimers, known.promise).catch(() => undefined);
+      awaited.known.delete(seq);
+      return told;
     },
     kill: () => worker.process.kill("SIGKILL"),
   };
@@ -145,6 +168,9 @@ function hear(
       break;
     case "prepared":
       awaited.prepared?.resolve(message.problem);
+      break;
+    case "key":
+      awaited.known.get(message.seq)?.resolve(message.known);
       break;
     case "spent":
       events.onSpent(number, message);

@@ -4,6 +4,7 @@
  * workers of before go on.
  */
 import * as z from "zod";
+import { knownOfKey } from "../../ownership/stores/by-hand.ts";
 import { underWayKinds } from "../../ownership/under-way/port.ts";
 import { sides } from "../../state/rules/model.ts";
 import { storedState } from "../../state/rules/written.ts";
@@ -11,7 +12,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 6;
+export const protocol = 7;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -110,6 +111,8 @@ export type StoreReply = z.output<typeof reply>;
 /** What a client has claimed by one worker, for the budget that it has with all of them. */
 const spent = z.object({ type: z.literal("spent"), cutover: text, client: text, claims: z.number() });
 
+const keyQuestion = z.object({ cutover: text, key: text, forget: z.boolean() });
+
 const start = z.object({
   type: z.literal("start"),
   protocol: z.number(),
@@ -145,6 +148,8 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("owner"), seq: z.number(), owner: sharedOwner }),
   /** A journey that the embedded store keeps is over. */
   z.object({ type: z.literal("over"), cutover: text, journey: text }),
+  /** What do you know of this key? */
+  z.object({ type: z.literal("key"), seq: z.number(), question: keyQuestion }),
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),
 ]);
 export type ToWorker = z.output<typeof toWorker>;
@@ -170,6 +175,8 @@ export const fromWorker = z.discriminatedUnion("type", [
   spent,
   /** The worker knows the owner of this `seq`. */
   z.object({ type: z.literal("heard"), seq: z.number() }),
+  /** The answer to the `key` of this number. */
+  z.object({ type: z.literal("key"), seq: z.number(), known: knownOfKey }),
   z.object({ type: z.literal("ask"), seq: z.number(), question }),
 ]);
 export type FromWorker = z.output<typeof fromWorker>;

@@ -8,7 +8,9 @@ import { coalesce } from "../../base/coalesce.ts";
 import type { Log } from "../../base/log.ts";
 import type { ConfigSource, LoadedConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
-import { createOwnerMemory, createOwnership } from "../../ownership/ownership.ts";
+import { knownOfAll } from "../../ownership/key-desk.ts";
+import { createOwnerMemory } from "../../ownership/owner-memory.ts";
+import { createOwnership } from "../../ownership/ownership.ts";
 import { createPins } from "../../ownership/pins.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
@@ -132,6 +134,9 @@ export function createWorkers(options: WorkersOptions): Workers {
     inForce: () => versions.reached(told.seq()),
     serves: pool.serves,
     prepare: (loaded, next) => prepare(loaded, next, { inForce, control, pool, told }),
+    async lookAtKey(question) {
+      return knownOfAll(await Promise.all(pool.members().map((member) => member.lookAtKey(question))));
+    },
     async collect() {
       const reported = Promise.all(pool.members().map((member) => member.collect()));
       await within(collectMs, systemTimers, reported).catch(() => undefined);

@@ -84,7 +84,10 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   void link.send({ type: "listening", port });
   obey((message) => {
     if (message.type === "spent") serving.budget.hear(message);
-    else if (message.type === "collect") void report(message.seq);
+    else if (message.type === "key") {
+      const { seq, question } = message;
+      void serving.lookAtKey(question).then((known) => link.send({ type: "key", seq, known }));
+    } else if (message.type === "collect") void report(message.seq);
     else if (message.type === "drain") {
       drain(message.drain).catch(faultsTo(log));
     } else change(message);

@@ -35,6 +35,8 @@ export interface SpoolOptions {
 export interface Spool {
   /** Resolves when the owner is in the file, or as soon as that has taken too long. Never rejects. */
   add(late: LateOwner): Promise<void>;
+  /** Whether an owner of the key waits, by a fact or a claim. */
+  has(cutover: string, key: string): boolean;
   /** How many owners wait. */
   waiting(): number;
   /** Takes over what earlier processes left behind. Never rejects. */
@@ -87,6 +89,7 @@ export function createSpool(options: SpoolOptions): Spool {
       if (waiting.count() === 1) schedule();
       await within(fileMs, timers, write([late])).catch(() => undefined);
     },
+    has: waiting.has,
     waiting: waiting.count,
     async start() {
       if (file === undefined) return;
@@ -125,6 +128,8 @@ function createWaiting({ counts, most = 100_000 }: Pick<SpoolOptions, "counts" |
     },
     first: (count: number): readonly LateOwner[] => [...waiting.values()].slice(0, count),
     delete: (late: LateOwner) => waiting.delete(idOf(late)),
+    has: (cutover: string, key: string) =>
+      waiting.size > 0 && [true, false].some((claimed) => waiting.has(`${claimed}:${cutover}:${key}`)),
     count: () => waiting.size,
   };
 }

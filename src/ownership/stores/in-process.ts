@@ -12,6 +12,7 @@ import {
   writeStoredPin,
 } from "../../decide/pin.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
+import { type OwnersByHand, waitingChange } from "./by-hand.ts";
 import { claimIn, type OwnershipStores, pinDigest, sideOf } from "./port.ts";
 import { createRecords, openRecordFile, type Records } from "./records.ts";
 
@@ -115,7 +116,55 @@ function storesOver(
       },
     },
     underWay: createUnderWayInProcess(clock),
+    byHand: byHandOver(records),
     close,
+  };
+}
+
+function byHandOver(records: Records): OwnersByHand {
+  // What is over at once is gone.
+  const drop = (id: string) =>
+    records.change(id, (kept) => (kept === undefined ? undefined : { value: kept, ttlMs: 0 }));
+  return {
+    async inspect(cutover, key) {
+      const owner = await records.find(ownerId(cutover, key));
+      const claim = await records.find(claimId(cutover, key));
+      const side = sideOf(owner?.value);
+      const claimed = claimIn(claim?.value);
+      return {
+        fact: side && { side, until: owner?.until, isTentative: false },
+        claim: claimed && {
+          side: claimed.side,
+          until: claim?.until,
+          isTentative: claimed.token !== undefined,
+        },
+      };
+    },
+    async put(cutover, key, side, ttlMs) {
+      const [owner, claim] = [ownerId(cutover, key), claimId(cutover, key)];
+      if (side === undefined) {
+        await drop(owner);
+        await drop(claim);
+        return;
+      }
+      const claimed = await records.change(claim, (kept) =>
+        claimIn(kept) === undefined ? undefined : { value: side, ttlMs: "kept" },
+      );
+      const isClaim = claimIn(claimed) !== undefined;
+      await records.change(owner, (kept) => {
+        if (sideOf(kept) !== undefined) return { value: side, ttlMs: "kept" };
+        return isClaim ? undefined : { value: side, ttlMs };
+      });
+    },
+    async waiting(cutover, key) {
+      const kept = await records.get(changeId(cutover, key));
+      return kept === undefined ? undefined : waitingChange.safeParse(JSON.parse(kept)).data;
+    },
+    async wait(cutover, key, change, ttlMs) {
+      const id = changeId(cutover, key);
+      if (change === undefined) await drop(id);
+      else await records.change(id, () => ({ value: JSON.stringify(change), ttlMs }));
+    },
   };
 }
 
@@ -126,6 +175,10 @@ function ownerId(cutover: string, key: string): string {
 
 function claimId(cutover: string, key: string): string {
   return `claim:${cutover}:${key}`;
+}
+
+function changeId(cutover: string, key: string): string {
+  return `change:${cutover}:${key}`;
 }
 
 function pinId(cutover: string, shopper: string): string {

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { UnderWayStore } from "../under-way/port.ts";
+import type { OwnersByHand } from "./by-hand.ts";
 
 /**
  * A key and how its owner comes to be. One text may be both: a client that chooses an idempotency key may choose what
@@ -128,6 +129,8 @@ export interface OwnershipStores {
   readonly owners: OwnerStore;
   readonly pins: PinStore;
   readonly underWay: UnderWayStore;
+  /** Of the process that people ask. */
+  readonly byHand?: OwnersByHand | undefined;
   /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
   backSinceMs?(): number;
   /** Calls back with each new owner, of whichever instance, and other news; some can be missed. @returns the way out */

@@ -23,6 +23,8 @@ export interface Records {
   all(): readonly StoredRecord[];
   /** @throws StoreUnavailable when it could not be made durable */
   get(id: string): Promise<string | undefined>;
+  /** As `get`, with its end. */
+  find(id: string): Promise<StoredRecord | undefined>;
   /**
    * Replaces a record by what `judge` makes of it, at once for all that come after.
    *
@@ -89,6 +91,11 @@ export function createRecords({ clock, records = [], persist }: RecordsOptions):
       const found = alive(id);
       await found?.durable;
       return found?.record.value;
+    },
+    async find(id) {
+      const found = alive(id);
+      await found?.durable;
+      return found?.record;
     },
     async change(id, judge) {
       const before = alive(id);

@@ -15,6 +15,7 @@ import { monotonicMs, type RedisClient } from "../../redis/client.ts";
 import type { RedisCommand } from "../../redis/connection.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
 import { claimIn, type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";
+import { createOwnersByHandInRedis } from "./redis-by-hand.ts";
 
 interface RedisStoresOptions {
   readonly client: RedisClient;
@@ -33,12 +34,14 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   const caller = createCaller(client);
   const tell: Ask = (...calls) => caller.run(calls, monotonicMs() + deadlineMs + reconnectMs);
   const channel = `${prefix}:owners`;
+  const listen = createListening(client, channel);
   return {
     owners: ownersIn(ask, tell, prefix, channel),
     pins: pinsIn(ask, prefix, channel),
     underWay: createUnderWayInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
-    watch: watching(client, channel),
+    byHand: createOwnersByHandInRedis({ client, caller, prefix, channel, listen }),
+    watch: watching(listen),
     async tellDoubt(forMs) {
       await tell(["publish", channel, `doubt:${Math.ceil(forMs)}`]);
     },
@@ -46,12 +49,10 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   };
 }
 
-/** One subscription, however many listen. */
-function watching(client: RedisClient, channel: string): NonNullable<OwnershipStores["watch"]> {
-  const listeners = new Set<(text: string | undefined) => void>();
-  let leave: (() => void) | undefined;
-  return (onOwner, news) => {
-    const listener = (text: string | undefined) => {
+function watching(listen: Listen): NonNullable<OwnershipStores["watch"]> {
+  return (onOwner, news) =>
+    listen((message) => {
+      const text = message?.toString("latin1");
       if (text === undefined) return news?.missed?.();
       const [, claim, side, cutover, key] = newOwner.exec(text) ?? [];
       if (cutover !== undefined && key !== undefined)
@@ -60,11 +61,20 @@ function watching(client: RedisClient, channel: string): NonNullable<OwnershipSt
       if (forMs !== undefined) news?.doubt?.(Number(forMs));
       const [, of, journey] = newOver.exec(text) ?? [];
       if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
-    };
+    });
+}
+
+/** @param hear each message of the channel, and nothing where some may have been missed @returns the way out */
+type Listen = (hear: (message: Buffer | undefined) => void) => () => void;
+
+/** However many listen, there is one subscription, and none before the first. */
+function createListening(client: RedisClient, channel: string): Listen {
+  const listeners = new Set<(message: Buffer | undefined) => void>();
+  let leave: (() => void) | undefined;
+  return (listener) => {
     listeners.add(listener);
     leave ??= client.subscribe(channel, (message) => {
-      const text = message?.toString("latin1");
-      for (const each of listeners) each(text);
+      for (const hear of [...listeners]) hear(message);
     });
     return () => {
       listeners.delete(listener);

@@ -70,6 +70,9 @@ describe("openapi.json", () => {
       "get /api/v1/cutovers/{name}/proposals",
       "post /api/v1/cutovers/{name}/proposals/{id}/approve",
       "delete /api/v1/cutovers/{name}/proposals/{id}",
+      "get /api/v1/cutovers/{name}/owners/{key}",
+      "put /api/v1/cutovers/{name}/owners/{key}",
+      "delete /api/v1/cutovers/{name}/owners/{key}",
       "post /api/v1/session",
       "get /api/v1/session",
       "delete /api/v1/session",
@@ -114,6 +117,8 @@ describe("openapi.json", () => {
       ["resume", true],
       ["close", true],
       ["approve", false],
+      ["{key}", true],
+      ["{key}", true],
     ]);
   });
 

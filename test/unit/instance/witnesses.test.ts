@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
 import { createLastingWitnesses, witnessesFor } from "../../../src/instance/witnesses.ts";
+import type { Outcome } from "../../../src/proxy/outcome.ts";
 import { compileTable } from "../../../src/proxy/routes.ts";
 import { unreachableWays } from "../../../src/proxy/upstream/open.ts";
 import type { Witness } from "../../../src/proxy/witness.ts";
@@ -29,6 +30,10 @@ function create() {
       finished: (cutover, key) => told.push(`finished ${cutover} ${key}`),
     },
     (cutover, side, why) => told.push(`unread answer ${cutover} ${side} ${why}`),
+    {
+      began: (_, cutover, keys) => told.push(`sent ${cutover} ${keys.map(({ key }) => key).join()}`),
+      ended: (_, isAnswered) => told.push(isAnswered ? "answered" : "in doubt"),
+    },
   );
   const last: Witness = { settled: say("over") };
   const row = { decided: say("decided"), began: say("began"), settled: say("counted") };
@@ -114,4 +119,20 @@ test("journeys, upgrades and what is odd are told of with their cutover", () => 
     "long key checkout",
     "unread answer checkout new coding",
   ]);
+});
+
+test("the keys of a request are in use until it ends, and in doubt when nobody knows what it has done", () => {
+  const ended = (outcome: Outcome) => {
+    const { told, lasting } = create();
+    lasting.keys.settled?.(recordOf(), outcome);
+    return told[0];
+  };
+  const doubtful: readonly Outcome[] = ["timeout", "reset", "protocol_error", "client_aborted"];
+  expect(doubtful.map(ended)).toEqual(doubtful.map(() => "in doubt"));
+  const known: readonly Outcome[] = ["ok", "server_error", "connect_failed", "rejected"];
+  expect(known.map(ended)).toEqual(known.map(() => "answered"));
+  const routes = (owners: readonly unknown[]) => {
+    return tableOf({ owners }).router.match("POST", "/cart/1")?.value.witnesses.decided.length;
+  };
+  expect((routes([{ key: "header:x" }]) ?? 0) - (routes([]) ?? 0)).toBe(1);
 });

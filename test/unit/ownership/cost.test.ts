@@ -1,6 +1,7 @@
 /** What owners cost a request. Time is the best of several rounds: the machine may be busy. */
 import { describe, expect, test } from "vitest";
-import { createOwnerMemory, createOwnership } from "../../../src/ownership/ownership.ts";
+import { createOwnerMemory } from "../../../src/ownership/owner-memory.ts";
+import { createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import { collector } from "../../support/collector.ts";

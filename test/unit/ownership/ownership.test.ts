@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { recoveryMs } from "../../../src/ownership/doubt.ts";
-import { createOwnerMemory, createOwnership } from "../../../src/ownership/ownership.ts";
+import { createOwnerMemory } from "../../../src/ownership/owner-memory.ts";
+import { createOwnership } from "../../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../../src/ownership/port.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores } from "../../../src/ownership/stores/port.ts";
