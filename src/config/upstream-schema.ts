@@ -49,6 +49,8 @@ export const upstream = block({
   }).prefault({}),
   /** How an https upstream is known. */
   tls: upstreamTls.optional(),
+  /** Whether heads of its answers may have faults that leave no doubt of where the answer ends. */
+  lenient: z.boolean().default(false),
   /** Where this proxy names itself (Via): on requests and answers, on answers alone, nowhere. */
   via: value.viaOrOff.default("both"),
   /** Fields of its requests that the proxy sets, in place of what came. */

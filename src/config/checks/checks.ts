@@ -31,6 +31,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...unroutedToLegacy(draft),
     ...greedyUpstreams(draft),
     ...lesserEngine(draft),
+    ...lenientUpstreams(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),
   ];
 }
@@ -41,6 +42,12 @@ function lesserEngine({ engine }: Draft): Finding[] {
   const message =
     "http-proxy takes more CPU than undici, and sends repeated fields of a request next to each other, under the name of the first";
   return [unwise(["engine"], message)];
+}
+
+function lenientUpstreams({ lenient }: Draft): Finding[] {
+  const message =
+    "answers with an equal Content-Length twice, Transfer-Encoding: identity or folded fields are put right, not refused";
+  return lenient.map((path) => unwise(path, message));
 }
 
 function lostOwners({ spooled, cutovers }: Draft): Finding[] {

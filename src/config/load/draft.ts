@@ -100,6 +100,8 @@ export interface Draft {
   readonly capacities: readonly Located<number>[];
   /** Names of the fields that each upstream is to have set. */
   readonly setFields: readonly (readonly Located<string>[])[];
+  /** Where an upstream says that it is lenient. */
+  readonly lenient: readonly Path[];
   readonly cutovers: readonly CutoverDraft[];
 }
 
@@ -121,6 +123,11 @@ export function draftOf(root: unknown): Draft {
     trusting: (read(configSchema.shape.trustedProxies, valueAt(root, ["trustedProxies"])) ?? []).length > 0,
     capacities: isMapping(upstreams)
       ? Object.keys(upstreams).flatMap((name) => capacityOf(["upstreams", name], upstreams[name]))
+      : [],
+    lenient: isMapping(upstreams)
+      ? Object.keys(upstreams)
+          .map((name) => ["upstreams", name, "lenient"])
+          .filter((path) => valueAt(root, path) === true)
       : [],
     setFields: isMapping(upstreams)
       ? Object.keys(upstreams).map((name) => keysAt(["upstreams", name, "set"], root))

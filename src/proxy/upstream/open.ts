@@ -132,7 +132,7 @@ export function openTransports(
   lookup: LookupFunction = createNames(),
 ): Pick<Way, "engine" | "upgrades"> {
   const createUpstream = engine === "undici" ? createUndiciUpstream : createHttpProxyUpstream;
-  const { connections, timeouts } = declared;
+  const { connections, timeouts, lenient } = declared;
   const url = new URL(declared.url);
   const tls = url.protocol === "https:" ? tlsOf(declared) : undefined;
   const { connect: connectMs, headers: headersMs, idle: idleMs, upgrade } = timeouts;
@@ -142,6 +142,7 @@ export function openTransports(
       url,
       tls,
       lookup,
+      lenient,
       connections: connections.max,
       maxAgeMs: connections.maxAge,
       timeouts: { connectMs, headersMs, idleMs },
@@ -151,6 +152,7 @@ export function openTransports(
       url,
       tls,
       lookup,
+      lenient,
       timeouts: { connectMs, handshakeMs: upgrade.handshake, idleMs },
       limits: { idleMs: upgrade.idle, lifetimeMs: upgrade.lifetime },
     }),

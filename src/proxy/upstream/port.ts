@@ -126,6 +126,8 @@ export type CreateUpstream = (options: {
   readonly timeouts: UpstreamTimeouts;
   /** Finds the addresses of its host; without it all lookups of the process share libuv's few threads. */
   readonly lookup?: LookupFunction | undefined;
+  /** Whether faults of its heads that leave no doubt are put right (old-habits.ts). */
+  readonly lenient?: boolean;
   /** How an https upstream is known; without it the system's authorities are believed. */
   readonly tls?: UpstreamTls | undefined;
 }) => Upstream;

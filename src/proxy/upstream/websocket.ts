@@ -14,6 +14,7 @@ interface UpgradeOptions {
   readonly url: URL;
   readonly tls?: UpstreamTls | undefined;
   readonly lookup?: LookupFunction | undefined;
+  readonly lenient?: boolean;
   readonly timeouts: {
     readonly connectMs: number;
     /** From the connection to the head of the answer. */
@@ -30,12 +31,13 @@ export function createUpgradeUpstream({
   url,
   tls,
   lookup,
+  lenient,
   timeouts,
   limits,
 }: UpgradeOptions): Upstream {
   const { connectMs, handshakeMs, idleMs } = timeouts;
   const dial = createDial(url, tls, { allowHalfOpen: true, lookup });
-  const sender = createSender({ connectMs, headersMs: handshakeMs, idleMs }, dial);
+  const sender = createSender({ connectMs, headersMs: handshakeMs, idleMs }, dial, { lenient });
   const make = (take: (made: ClientRequest) => void) => {
     const made = createRequest({ createConnection: sender.connect, setHost: false });
     // Node keeps the connection of an answered request open where Connection does not say close.

@@ -6,6 +6,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import { codes, failureOf, faultOfHead, soundReason } from "../failure.ts";
+import { bearPaddedSizes } from "../old-habits.ts";
 import type {
   Failure,
   Forwarding,
@@ -26,12 +27,18 @@ import {
 } from "../timers.ts";
 import { createUpload, type Upload } from "../upload.ts";
 
+interface Told {
+  /** The request goes out on it. */
+  onSocket(socket: Socket): void;
+  onOver(attempt: Attempt): void;
+}
+
 /** Its functions are shared. */
 export interface Attempt extends Timed, Forwarding {
   readonly request: ForwardRequest;
   readonly sink: ResponseSink;
   readonly limits: UpgradeLimits | undefined;
-  readonly onOver: (attempt: Attempt) => void;
+  readonly told: Told;
   made: ClientRequest | undefined;
   /** Ends the making of its connection. */
   giveUp: (() => void) | undefined;
@@ -50,14 +57,14 @@ export function createAttempt(
   sink: ResponseSink,
   limits: UpgradeLimits | undefined,
   waits: Waits,
-  onOver: (attempt: Attempt) => void,
+  told: Told,
 ): Attempt {
   const attempt: Attempt = {
     request,
     sink,
     limits,
     waits,
-    onOver,
+    told,
     dueAt: 0,
     before: undefined,
     behind: undefined,
@@ -133,6 +140,8 @@ function onSocket(attempt: Attempt, socket: Socket): void {
   if (attempt.over) return;
   attempt.sent = true;
   const { made, request, upload } = attempt;
+  attempt.told.onSocket(socket);
+  if (made !== undefined) bearPaddedSizes(made);
   if (upload === undefined) {
     awaitHead(attempt);
     return;
@@ -259,5 +268,5 @@ function conclude(attempt: Attempt): void {
   attempt.over = true;
   stopTimer(attempt);
   attempt.upload?.release();
-  attempt.onOver(attempt);
+  attempt.told.onOver(attempt);
 }

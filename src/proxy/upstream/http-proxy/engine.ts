@@ -31,6 +31,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({
   timeouts,
   tls,
   lookup,
+  lenient,
   maxAgeMs,
 }) => {
   let proxy: httpProxy | undefined;
@@ -47,7 +48,7 @@ export const createHttpProxyUpstream: CreateUpstream = ({
   });
   /** For requests that a kept connection will not do for; it keeps none. */
   const freshAgent = new Agent();
-  const sender = createSender(timeouts, createDial(url, tls, { lookup }), connections);
+  const sender = createSender(timeouts, createDial(url, tls, { lookup }), { most: connections, lenient });
   const madeAt = new WeakMap<Duplex, number>();
   // Before the agent hears of it: what is not writable any more it lets go.
   agent.prependListener("free", (socket: Duplex) => {

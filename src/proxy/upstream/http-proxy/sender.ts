@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Dial } from "../dial/dial.ts";
 import { codes } from "../failure.ts";
+import { type MendedSocket, mendHeads } from "../old-habits.ts";
 import type { Forwarding, ForwardRequest, ResponseSink, UpgradeLimits, UpstreamTimeouts } from "../port.ts";
 import { awaitHead, createWaits } from "../timers.ts";
 import { type Attempt, begin, createAttempt, failWith } from "./client-request.ts";
@@ -26,15 +27,19 @@ interface Sender {
   close(): Promise<void>;
 }
 
-/**
- * @param dial makes the connections: an agent's own count of them begins when one is there, and is of no use here
- * @param most the requests that are sent at once, and so the connections; more wait
- */
+interface SenderOptions {
+  /** Requests that are sent at once, and so the connections; more wait. */
+  readonly most?: number | undefined;
+  readonly lenient?: boolean | undefined;
+}
+
+/** @param dial makes the connections: an agent's own count of them begins when one is there, and is of no use here */
 export function createSender(
   timeouts: UpstreamTimeouts,
   dial: Dial,
-  most = Number.POSITIVE_INFINITY,
+  { most = Number.POSITIVE_INFINITY, lenient = false }: SenderOptions = {},
 ): Sender {
+  const mended = new WeakMap<Socket, MendedSocket>();
   const waits = createWaits(timeouts);
   const waiting = new Map<Attempt, () => void>();
   let running = 0;
@@ -52,6 +57,10 @@ export function createSender(
     if (running + waiting.size === 0) onIdle();
   }
 
+  function onSocket(socket: Socket): void {
+    mended.get(socket)?.begin();
+  }
+
   function beginNext(): void {
     for (const [attempt, start] of waiting) {
       if (running >= most) return;
@@ -64,7 +73,7 @@ export function createSender(
   return {
     send(request, sink, make, limits) {
       const given = limits === undefined ? request.waits : undefined;
-      const attempt = createAttempt(request, sink, limits, given ?? waits, onOver);
+      const attempt = createAttempt(request, sink, limits, given ?? waits, { onSocket, onOver });
       awaitHead(attempt);
       // What fails before anything was sent is told later: the caller has no Forwarding yet.
       const fail = (error: Error) => queueMicrotask(() => failWith(attempt, error));
@@ -93,7 +102,10 @@ export function createSender(
     },
     connect(_options, connected) {
       const withinMs = current?.waits.connectMs ?? timeouts.connectMs;
-      const giveUp = dial(withinMs, (error, socket) => connected?.(error, socket ?? new Socket()));
+      const giveUp = dial(withinMs, (error, socket) => {
+        if (lenient && socket !== undefined) mended.set(socket, mendHeads(socket));
+        connected?.(error, socket ?? new Socket());
+      });
       if (current !== undefined) current.giveUp = giveUp;
       return undefined;
     },

@@ -7,6 +7,7 @@ import { maxHeaderSize } from "node:http";
 import { connect, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
 import { Client } from "undici";
 import { createDial, type Dial } from "../dial/dial.ts";
+import { bearPaddedSizesOfUndici, type MendedSocket, mendHeads } from "../old-habits.ts";
 import type { UpstreamTls, Waits } from "../port.ts";
 import { createResponseFront, type ResponseFront } from "./response-front.ts";
 
@@ -65,6 +66,7 @@ interface ConnectionsOptions {
   readonly limit: number | undefined;
   readonly maxAgeMs?: number | undefined;
   readonly lookup?: LookupFunction | undefined;
+  readonly lenient: boolean;
   readonly tls?: UpstreamTls | undefined;
 }
 
@@ -72,12 +74,13 @@ export function createConnections({
   url,
   tls,
   lookup,
+  lenient,
   limit: most,
   maxAgeMs,
 }: ConnectionsOptions): Connections {
   const limit = most ?? Number.POSITIVE_INFINITY;
   const mostMs = maxAgeMs ?? Number.POSITIVE_INFINITY;
-  const dial = createDial(url, tls, { connectPlain: connectDirect, lookup });
+  const dial = createDial(url, tls, { connectPlain: lenient ? undefined : connectDirect, lookup });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
   const waiting = new Set<Passenger>();
@@ -86,7 +89,7 @@ export function createConnections({
   let onEmpty = () => {};
 
   function openFor({ waits }: Passenger): Connection {
-    const connection = connectionBy(dial, url.origin, waits.connectMs);
+    const connection = connectionBy(dial, url.origin, waits.connectMs, lenient);
     connection.client.on("disconnect", () => {
       if (connection.passenger !== undefined) return;
       const index = free.indexOf(connection);
@@ -178,9 +181,10 @@ function takeFirst(waiting: Set<Passenger>): Passenger | undefined {
 }
 
 /** A connection that undici makes with its first request. */
-function connectionBy(dial: Dial, origin: string, connectMs: number): Connection {
+function connectionBy(dial: Dial, origin: string, connectMs: number, lenient: boolean): Connection {
   let socket: Socket | undefined;
   let front: ResponseFront | undefined;
+  let mended: MendedSocket | undefined;
   let giveUp = () => {};
   const client = new Client(origin, {
     pipelining: 1,
@@ -197,9 +201,11 @@ function connectionBy(dial: Dial, origin: string, connectMs: number): Connection
           return;
         }
         socket = made;
+        if (lenient) mended = mendHeads(made);
         front = createResponseFront(made);
         prepare(made, () => connection.passenger);
         callback(null, made);
+        bearPaddedSizesOfUndici(made);
       });
     },
   });
@@ -209,7 +215,10 @@ function connectionBy(dial: Dial, origin: string, connectMs: number): Connection
     passenger: undefined,
     kept: false,
     received: () => socket?.bytesRead ?? 0,
-    awaitResponse: () => front?.begin(),
+    awaitResponse() {
+      mended?.begin();
+      front?.begin();
+    },
     oddLine: () => front?.oddLine(),
     cut() {
       giveUp();

@@ -63,6 +63,7 @@ export const createUndiciUpstream: CreateUpstream = (options) => {
     url,
     tls,
     lookup,
+    lenient: options.lenient === true,
     limit: options.connections,
     maxAgeMs: options.maxAgeMs,
   });

@@ -588,3 +588,12 @@ describe("which answers count", () => {
     );
   });
 });
+
+test("a lenient upstream is named", () => {
+  expect(warningsOf(least.replace('7001" }', '7001", lenient: true }'))).toContainEqual(
+    expect.stringMatching(
+      /^c\.yaml:2:\d+ upstreams\.old\.lenient: answers with an equal Content-Length twice/,
+    ),
+  );
+  expect(warningsOf(least.replace('7001" }', '7001", lenient: false }')).join()).not.toContain("lenient");
+});
