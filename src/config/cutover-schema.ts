@@ -59,6 +59,8 @@ export const route = block({
   }).optional(),
   /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
   unknown: z.enum(["bucket", "retry"]).default("bucket"),
+  /** With `retry`: how long a key that nobody owns may yet get its owner, from the first request with it on. */
+  unknownFor: value.wait.default(30_000),
 });
 
 export const journey = block({

@@ -22,6 +22,7 @@ import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createNotebook } from "../ownership/under-way/notebook.ts";
+import { createUnowned } from "../ownership/unowned.ts";
 import { createUnreadAnswers } from "../ownership/unread-answers.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
 import {
@@ -207,6 +208,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       ownership,
       pins,
       budget,
+      unowned: createUnowned(clock, counts),
       clock,
       fieldNames: createFieldNames(),
       ids: createIds(),

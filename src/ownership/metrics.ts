@@ -10,8 +10,9 @@ import { type OverBudgetCause, overBudgetCauses, type UnreadReason, unreadReason
 import type { SpoolCounts } from "./spool/spool.ts";
 import type { FiguresUnderWay } from "./under-way/figures.ts";
 import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
+import type { UnownedCounts } from "./unowned.ts";
 
-export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts {
+export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts, UnownedCounts {
   /** A body that a key may be in is larger than what is buffered, or is not JSON in UTF-8: it gave no key. */
   unreadBody(cutover: string): void;
   /** A key is longer than what is remembered: it counts as none. */
@@ -102,6 +103,14 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     unknown: counter(
       "cutover_ownership_unknown_total",
       "Requests whose key may have an owner the store could not tell in time, or is only just back to tell.",
+    ),
+    awaited: counter(
+      "cutover_ownership_awaited_total",
+      "Requests answered 503 because nobody owns their key yet, or their body could not be read, where the route says unknown: retry.",
+    ),
+    guessed: counter(
+      "cutover_ownership_guessed_total",
+      "Requests that went by the bucket where the route says unknown: retry: nobody owned their key within unknownFor.",
     ),
     unreadBody: counter(
       "cutover_ownership_unread_bodies_total",

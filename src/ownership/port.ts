@@ -64,6 +64,16 @@ export interface Ownership {
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }
 
+/** Keys that nobody owns yet (unowned.ts). */
+export interface Unowned {
+  /**
+   * @param what a key, or what stands for one that could not be read; a byte string
+   * @param forMs how long after the first asking
+   * @returns whether its owner may still be told
+   */
+  mayBeTold(cutover: string, what: string, forMs: number): boolean;
+}
+
 /** The journeys of shoppers whose clients keep no cookies. What the store does not answer in time counts as no pin. */
 export interface Pins {
   /**

@@ -1,6 +1,6 @@
 /** What exchanges share: handed on whole, and as it is, to each part of an exchange. */
 import type { Clock } from "../base/clock.ts";
-import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
+import type { ClaimBudget, Ownership, Pins, Unowned } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { FieldNames } from "./request/field-names.ts";
 import type { Ids } from "./request/ids.ts";
@@ -12,6 +12,7 @@ export interface ExchangeContext {
   readonly ownership: Ownership;
   readonly pins: Pins;
   readonly budget: Pick<ClaimBudget, "take" | "exceeded">;
+  readonly unowned: Unowned;
   readonly clock: Clock;
   readonly fieldNames: FieldNames;
   readonly ids: Ids;

@@ -74,6 +74,8 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly destinations: Readonly<Record<Side, Destination>>;
   /** What a request does whose owner cannot be learned in time. */
   readonly unknown: RouteConfig["unknown"];
+  /** For how long, in ms, a key that nobody owns may yet get its owner. */
+  readonly unknownForMs: number;
   /** Which answers begin a journey; absent: none. */
   readonly starts: AnswerRule | undefined;
   /** Which answers end one; absent: none. */
@@ -225,7 +227,7 @@ function compileRoute(
   own: Pick<CompiledRoute, "buffersBody" | "searchesBody" | "destinations">,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
-  const { name, journey, unknown, match: spelling } = route;
+  const { name, journey, unknown, unknownFor: unknownForMs, match: spelling } = route;
   const names = learnedOn(declared, route);
   const learned = cutover.owners.filter((_, i) => names.has(i));
   const teaches = typeof route.learns === "object" ? route.learns : {};
@@ -233,6 +235,7 @@ function compileRoute(
     ...of,
     ...own,
     unknown,
+    unknownForMs,
     spelling,
     teaches,
     witnesses: compileWitnesses(witnessesOf(of)),

@@ -14,6 +14,7 @@ import type { JourneyEvent } from "../../src/ownership/port.ts";
 import type { LateOwner } from "../../src/ownership/spool/spool-file.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/stores/port.ts";
+import { createUnowned } from "../../src/ownership/unowned.ts";
 import type { ExchangeContext } from "../../src/proxy/context.ts";
 import { createHandle } from "../../src/proxy/exchange.ts";
 import type { Answer, AnswerHead, RequestHead } from "../../src/proxy/inbound.ts";
@@ -219,6 +220,7 @@ export function createFixture(options: FixtureOptions = {}) {
       clock,
       onExceeded: (_, cause, outcome) => void counted.push(`over budget ${cause} ${outcome}`),
     }),
+    unowned: createUnowned(clock, { awaited: note("awaited"), guessed: note("guessed") }),
     pins: createPins({ pins: { ...stores.pins, ...options.pins }, clock, onUnknown: note("unknown pin") }),
     clock,
     fieldNames: createFieldNames(),

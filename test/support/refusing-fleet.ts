@@ -39,7 +39,8 @@ const cutover = [
   "routes:",
   "  - { name: checkout, path: /checkout, methods: [POST], journey: start }",
   "  - { name: pay, path: '/orders/:orderId/pay', methods: [POST], journey: end, payment: true }",
-  "  - { name: callback, path: /callbacks/payment, methods: [POST], unknown: retry }",
+  // What nobody owns is free for whoever asks again: so that what is told to come again is told so by doubt alone.
+  "  - { name: callback, path: /callbacks/payment, methods: [POST], unknown: retry, unknownFor: 1ms }",
   "owners:",
   "  - { key: 'header:idempotency-key', ttl: 24h }",
   "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
@@ -165,7 +166,7 @@ export function startShoppers(fleet: RefusingFleet, count: number, random: () =>
       outcome.orders += 1;
       await callBack(order, side);
       if (random() < 0.2) {
-        const stranger = await fleet.callback(either(), `nobody-${number}`);
+        const stranger = await fleet.callback(either(), `nobody-${number % 4}`);
         if (stranger.status === 200) outcome.believed.push({ atMs: performance.now() });
         else if (!isRefused(stranger)) outcome.failed.push({ atMs, what: `stranger ${stranger.status}` });
       }

@@ -16,6 +16,7 @@ import {
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
+import type { RequestHead } from "../inbound.ts";
 import type { CompiledOwner } from "../orders.ts";
 import type { CompiledCutover, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
@@ -34,6 +35,8 @@ export interface Gathered {
   readonly bucket: number | undefined;
   /** In the order of the configuration. */
   readonly keys: readonly OwnerKey[];
+  /** What stands for the key that a body was to hold which could not be read. */
+  readonly unread: string | undefined;
   /** All that may be a key in it, where its answer tells of orders made. */
   readonly named: ReadonlySet<string>;
   /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
@@ -85,10 +88,18 @@ export function gather(
     forced: forcedIn(cutover, view),
     bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper),
     keys: ownerKeysIn(exchange, cutover, view),
+    unread: buffered === undefined || isRead ? undefined : markOf(head, buffered),
     named: learns(route, head.method) ? namedIn(cutover, view) : nothingNamed,
     claims: !safeMethods.has(head.method),
     cookieless: keepsNone ? shopper : undefined,
   };
+}
+
+/** What is the same where a sender comes again with a body that cannot be read: as much as is known of it. */
+function markOf({ method, target, framing }: RequestHead, buffered: Buffered): string {
+  const length = framing.kind === "sized" ? framing.length : "";
+  const text = buffered.kind === "whole" ? buffered.content.toString("latin1") : "";
+  return `${method} ${target} ${length}\n${text}`;
 }
 
 /** @returns the side an authorised tester asks for (`NAME: legacy SECRET` or `new SECRET`) */

@@ -37,8 +37,12 @@ const leewayMs = 60_000;
 export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
   const { route, keys, cookieless } = gathered;
   const { following, ownership, pins } = context;
-  if (keys.length === 0 && cookieless === undefined)
-    return decideBy(following, gathered, undefined, undefined);
+  if (keys.length === 0 && cookieless === undefined) {
+    const decided = decideBy(following, gathered, undefined, undefined);
+    return mustKnow(gathered, decided) && mayBeTold(context, gathered, nothing)
+      ? refusals.ownerUnknown
+      : decided;
+  }
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
   const differs = mayDiffer(context, gathered);
@@ -61,7 +65,8 @@ function conclude(
   const { cookieless, route } = gathered;
   const { journey } = route.cutover;
   const decided = decideBy(context.following, gathered, owners.owner, pin);
-  if (owners.unknown && mustKnow(gathered, decided)) return refusals.ownerUnknown;
+  if (mustKnow(gathered, decided) && (owners.unknown || mayBeTold(context, gathered, owners)))
+    return refusals.ownerUnknown;
   if (cookieless !== undefined && journey !== undefined && begins(gathered, decided, known)) {
     return begin(context, gathered, known, decided, cookieless, journey);
   }
@@ -156,6 +161,22 @@ function pastBudget(
 
 export function isRefused(decided: MaybeDecided): decided is Refusal {
   return "proxyError" in decided;
+}
+
+/**
+ * Whether it may yet be told whose the request is: it names an order that nobody has made, as far as is known, or has a
+ * body that was to name one and could not be read. What is claimed by use is nobody's before its first request.
+ */
+function mayBeTold(
+  { unowned }: ExchangeContext,
+  { route, unread }: Gathered,
+  { keys, sides }: Found,
+): boolean {
+  const order = keys.find(({ claimed }, i) => !claimed && sides[i] === undefined);
+  const what = order?.key ?? (keys.some(({ claimed }) => !claimed) ? undefined : unread);
+  // A preflight makes nothing, and is not sent again.
+  if (what === undefined || route.preflight === undefined) return false;
+  return unowned.mayBeTold(route.cutover.name, what, route.unknownForMs);
 }
 
 function mustKnow({ route }: Gathered, { decision }: Decided): boolean {

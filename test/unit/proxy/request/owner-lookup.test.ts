@@ -78,7 +78,8 @@ describe("a payment provider's callback", () => {
     ["multipart/form-data", `${part("order_id", "7")}--b--`],
     ["text/xml", "<order>7</order>"],
   ])("gives no key and is counted when it cannot be read: %s", async (type, body) => {
-    const fixture = createFixture({ cutover: { routes, owners } });
+    const guessing = routes.map((route) => ({ ...route, unknown: "bucket" }));
+    const fixture = createFixture({ cutover: { routes: guessing, owners } });
     fixture.owned.set("7", "new");
     fixture.send(
       { method: "POST", target: "/callbacks/payment", fields: [...host, "Content-Type", type] },
@@ -515,10 +516,70 @@ describe("unknown: retry", () => {
     expect(fixture.counted).toContain("unknown owner");
   });
 
-  test("does not matter where the store answers that nobody has it", async () => {
+  test("a callback before the checkout is answered comes again, and meets the order's side", async () => {
+    const fixture = createFixture({ cutover: retry, state: { percentThousandths: 0 } });
+    const first = await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect(first.heads[0]?.status).toBe(503);
+    expect(valuesOf(first.heads[0]?.fields ?? [], "retry-after")).toEqual(["5"]);
+    expect(JSON.parse(first.body())).toMatchObject({ code: "owner_unknown" });
+    expect(fixture.attempts).toHaveLength(0);
+    fixture.owned.set("INV-7", "new");
+    const second = await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect(second.heads[0]?.status).toBe(200);
+    expect(fixture.decisions).toEqual(["new owner"]);
+    expect(fixture.counted).toEqual(["awaited", "none rejected", "new ok"]);
+  });
+
+  test("what nobody owns for as long as is configured goes by the bucket, counted", async () => {
+    const [, , of] = retry.routes;
+    const fixture = createFixture({ cutover: { routes: [{ ...of, unknownFor: "10s" }] } });
+    const send = async () =>
+      (await pass(fixture, "POST", "/callbacks/payment", host, callback)).heads[0]?.status;
+    expect(await send()).toBe(503);
+    fixture.time.ms += 9999;
+    expect(await send()).toBe(503);
+    fixture.time.ms += 1;
+    expect(await send()).toBe(200);
+    expect(fixture.decisions).toEqual(["legacy anonymous"]);
+    expect(fixture.counted).toContain("guessed");
+  });
+
+  test.each([
+    ["no JSON", "order_id is INV-7", host],
+    ["a coding that is not known", '{"order_id":"INV-7"}', [...host, "Content-Encoding", "zstd"]],
+    ["too large", `{"order_id":"INV-7","x":"${"x".repeat(70_000)}"}`, host],
+  ])("a body that was to hold the key and is %s: comes again, for as long", async (_, body, fields) => {
     const fixture = createFixture({ cutover: retry });
-    const client = await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    const send = async () =>
+      (await pass(fixture, "POST", "/callbacks/payment", fields, { body })).heads[0]?.status;
+    expect(await send()).toBe(503);
+    fixture.time.ms += 30_000;
+    expect(await send()).toBe(200);
+    expect(fixture.counted.filter((what) => what === "awaited" || what === "guessed")).toEqual([
+      "awaited",
+      "guessed",
+    ]);
+  });
+
+  test.each([
+    ["a body that is read and names nothing", "/callbacks/payment", host, "{}"],
+    ["a key that is claimed by its use", "/callbacks/payment", [...host, "Idempotency-Key", "k1"], "{}"],
+    ["another route", "/cart/1", host, "no JSON"],
+  ])("%s waits for nobody", async (_, target, fields, body) => {
+    const fixture = createFixture({ cutover: retry });
+    const client = await pass(fixture, "POST", target, fields, { body });
     expect(client.heads[0]?.status).toBe(200);
+    expect(fixture.counted).not.toContain("awaited");
+  });
+
+  test("a preflight, and what its journey or its own words lead, wait for nobody", async () => {
+    const fixture = createFixture({ cutover: retry, state: { percentThousandths: 100_000 } });
+    const preflight = [...host, "Access-Control-Request-Method", "POST", "Origin", "https://shop.example"];
+    const asked = await pass(fixture, "OPTIONS", "/orders/INV-8/pay", preflight);
+    expect(asked.heads[0]?.status).toBe(200);
+    fixture.set({ state: "closed" });
+    const closed = await pass(fixture, "POST", "/callbacks/payment", host, callback);
+    expect([closed.heads[0]?.status, fixture.decisions.at(-1)]).toEqual([200, "new closed"]);
   });
 
   test("does not matter where the owner is remembered, or its journey says where to go", async () => {
