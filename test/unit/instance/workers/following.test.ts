@@ -95,3 +95,28 @@ describe("staleness", () => {
     expect(following.isStale(1e9)).toBe(true);
   });
 });
+
+describe("what the store does not know", () => {
+  const told = { up: true, stalenessMs: 0, inContactMs: 0, writtenMs: 0, troubledMs: null, silentMs: null };
+
+  test("is believed to be free while the primary's record is taken, and no longer than it says so", () => {
+    const { following, advance } = taught();
+    expect(following.isDoubtful(3000)).toBe(true);
+    following.hear({ ...told, sentAtMs: hostMs() });
+    expect(following.isDoubtful(3000)).toBe(false);
+    advance(2000);
+    expect(following.isDoubtful(3000)).toBe(true);
+  });
+
+  test("is doubted until records were taken for so long, and for a while after another instance was silent", () => {
+    const { following, advance } = taught();
+    following.hear({ ...told, sentAtMs: hostMs(), troubledMs: 2000 });
+    expect(following.isDoubtful(10_000)).toBe(true);
+    expect(following.isDoubtful(1000)).toBe(false);
+    following.hear({ ...told, sentAtMs: hostMs(), silentMs: 1000 });
+    expect(following.isDoubtful(1000)).toBe(true);
+    advance(10_000);
+    following.hear({ ...told, sentAtMs: hostMs(), silentMs: 11_000 });
+    expect(following.isDoubtful(1000)).toBe(false);
+  });
+});
