@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** The floor of `engines`, and a release of each line since; the last is the image's (Dockerfile). Pinned, as packages are. */
 const releases = new Map([
-  ["20.19", "20.19.0"],
+  ["20.19", "20.19.2"],
   ["22", "22.23.5"],
   ["24", "24.22.3"],
   ["26", "26.12.1"],
