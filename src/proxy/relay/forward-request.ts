@@ -1,11 +1,11 @@
 /** The request as the next hop should see it (RFC 9110 §7.6). */
-import { isIP } from "node:net";
 import type { Readable } from "node:stream";
 import { fieldValue } from "../../decide/sources.ts";
 import type { ExchangeContext } from "../context.ts";
 import type { Destination } from "../destinations.ts";
-import { isBelieved, type RequestFraming, type RequestHead } from "../inbound.ts";
+import { isBelieved, type RequestFraming } from "../inbound.ts";
 import { type Arrival, hopsLeft } from "../request/arrival.ts";
+import { clientOf } from "../request/client.ts";
 import type { ForwardBody, ForwardRequest } from "../upstream/port.ts";
 import { askReadably } from "./accept-encoding.ts";
 import { requestFields } from "./headers.ts";
@@ -21,19 +21,18 @@ export function forwardRequest(
 ): ForwardRequest {
   const { head, names, target, host } = arrival;
   const { trusts } = context.table;
-  const peerIsTrusted = isBelieved(trusts, head.peer);
   const isAddressed = marking.clientAddress.length > 0;
   const fields = requestFields(
     head.fields,
     names,
     {
       peerAddress: head.peer.address,
-      peerIsTrusted,
+      peerIsTrusted: isBelieved(trusts, head.peer),
       encrypted: head.peer.encrypted,
       host,
       proxyName: context.proxyName,
       marking,
-      clientAddress: isAddressed ? clientAddress(head, names, peerIsTrusted, trusts) : "",
+      clientAddress: isAddressed ? clientOf(trusts, head, names).address : "",
       version: head.version,
       requestId,
       traceparent: context.ids.traceparent(fieldValue(head.fields, names, "traceparent")),
@@ -46,28 +45,6 @@ export function forwardRequest(
   if (head.method === "OPTIONS") countHop(fields, hopsLeft(head, names));
   const body = framed(head.framing, content);
   return { method: head.method, target: target.forwarded, fields, body, waits, upgrade: head.upgrade };
-}
-
-/** An address as proxies write it in X-Forwarded-For: some add the port, and an IPv6 address is then in brackets. */
-const forwardedAddress = /^(?:\[([0-9A-Fa-f:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?|([0-9A-Fa-f:.]+))$/;
-
-/** The nearest address that is not a trusted proxy's, as far as trusted ones have told it; IPv4 as IPv4. */
-function clientAddress(
-  { fields, peer }: RequestHead,
-  names: readonly string[],
-  peerIsTrusted: boolean,
-  trusts: (address: string) => boolean,
-): string {
-  const told = names.flatMap((name, i) => (name === "x-forwarded-for" ? [fields[2 * i + 1] ?? ""] : []));
-  const hops = told.join(",").split(",");
-  let nearest = peer.address;
-  while (peerIsTrusted && trusts(nearest)) {
-    const [, bracketed, v4, v6] = forwardedAddress.exec(hops.pop()?.trim() ?? "") ?? [];
-    const next = bracketed ?? v4 ?? v6 ?? "";
-    if (isIP(next) === 0) break;
-    nearest = next;
-  }
-  return nearest.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 /** RFC 9110 §7.6.2. */

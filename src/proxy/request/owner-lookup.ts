@@ -141,7 +141,7 @@ function overBudget(
   const { name, claims } = route.cutover;
   let count = 0;
   for (const [i, { claimed }] of keys.entries()) if (claimed && sides[i] === undefined) count += 1;
-  return budget.take(name, clientOf(table, arrival), count, claims);
+  return budget.take(name, clientOf(table.trusts, arrival.head, arrival.names).counted, count, claims);
 }
 
 /** Past the bound only that goes on which goes to the same side also without a claim. */
