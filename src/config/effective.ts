@@ -98,7 +98,7 @@ function defaultText(read: unknown, schema: unknown, path: Path): string | undef
   if (path.some((part) => secretKeys.has(part))) return masked;
   if (typeof read === "string") return read;
   if (typeof read === "number" && takesText(schema)) {
-    return path.at(-1) === "body" || path.at(-1) === "learnBody" ? sizeText(read) : durationText(read);
+    return sizeKeys.has(path.at(-1) ?? "") ? sizeText(read) : durationText(read);
   }
   return JSON.stringify(read);
 }
@@ -127,6 +127,8 @@ function schemaUnder(schema: unknown, key: string | number): unknown {
 function takesText(schema: unknown): boolean {
   return looseSchema.safeParse(schema).data?.type === "string";
 }
+
+const sizeKeys: ReadonlySet<string | number> = new Set(["body", "head", "learnBody", "target"]);
 
 const sizes = [
   ["GiB", 1024 ** 3],

@@ -87,6 +87,10 @@ export const configSchema = block({
   limits: block({
     /** Client connections at once, of one process. */
     connections: z.int().min(1).max(1_000_000).default(20_000),
+    /** Bytes of a request's head. HTTP/2 has no way to say a field of more than 64 KiB. */
+    head: value.sizeWithin("1KiB", "64KiB").default(16_384),
+    /** Bytes of its target. */
+    target: value.sizeWithin("256B", "64KiB").default(8192),
     /** Bytes of a request's body. */
     body: value.size.default(2 * 1024 ** 3),
     /** How long a client that is awaited may send next to nothing of its body. */

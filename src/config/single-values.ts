@@ -81,6 +81,12 @@ export const size = read((text) => {
   return bytes > maxSize ? expected("expected a size of at most 1024GiB") : bytes;
 });
 
+/** In bytes, within both bounds. */
+export const sizeWithin = (least: string, most: string) =>
+  size.refine((bytes) => bytes >= (parseSize(least) ?? 0) && bytes <= (parseSize(most) ?? 0), {
+    error: `expected a size from ${least} to ${most}`,
+  });
+
 /** What is asked for of an upstream: path and query, as they go over the wire. */
 export const target = z
   .string()

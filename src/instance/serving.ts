@@ -81,6 +81,7 @@ export async function openServing(
     proxyName,
     onRefused: plane.refused,
     maxConnections: plane.maxConnections,
+    headLimits: () => plane.table().headLimits,
     connections: plane.connections,
     tls: config.listeners.proxy.tls,
     idleTimeoutMs: config.listeners.proxy.idle,

@@ -23,6 +23,7 @@ import {
   looksFor,
 } from "./orders.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
+import type { HeadLimits } from "./request/target.ts";
 import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
@@ -112,6 +113,7 @@ export interface Table {
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
   readonly bodyLimits: BodyLimits;
+  readonly headLimits: HeadLimits;
   /** Fields that only a trusted peer may send on: they tell of the client, or change the request. Lower case. */
   readonly claimingFields: ReadonlySet<string>;
   /** Fields by which this proxy knows a request that has been here before; lower case. */
@@ -188,6 +190,7 @@ export function compileTable(
     journeyCookies,
     identityFields,
     cutovers,
+    headLimits: { headBytes: config.limits.head, targetBytes: config.limits.target },
     bodyLimits: { maxBytes: config.limits.body, paceMs: config.limits.pace },
     claimingFields: claimingFieldsOf(config),
     loopFields: upstreams.some(({ via }) => via === "response") ? ["via", "cdn-loop"] : ["via"],

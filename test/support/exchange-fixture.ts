@@ -59,6 +59,7 @@ export interface FixtureOptions {
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
   readonly trustedFields?: readonly string[];
+  readonly limits?: Readonly<Record<string, unknown>>;
   readonly paths?: Readonly<Record<string, unknown>>;
   readonly trustedProxies?: readonly string[];
   /** What the configuration says of the upstreams, `fresh` like `old` without it. */
@@ -93,6 +94,7 @@ export function createFixture(options: FixtureOptions = {}) {
     upstreams: { old: { url: "http://127.0.0.1:1", ...old }, fresh: { url: "http://127.0.0.1:2", ...fresh } },
     default: "old",
     paths: options.paths,
+    limits: options.limits,
     trustedFields: options.trustedFields,
     trustedProxies: options.trustedProxies,
     cutovers: { checkout: { ...sample, ...options.cutover } },

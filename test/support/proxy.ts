@@ -40,6 +40,7 @@ export async function startProxy(options: ProxyOptions) {
   const server = createProxyServer({
     exchange: fixture.exchange,
     proxyName: "cutover-test",
+    headLimits: () => fixture.context.table.headLimits,
     maxConnections: () => options.maxConnections ?? 10_000,
     connections: {
       opened() {

@@ -173,6 +173,7 @@ async function startInstance(engine: (typeof engineNames)[number], sides: Script
     exchange: (inbound) => now().exchange(inbound),
     proxyName: "cutover-test",
     maxConnections: () => 1000,
+    headLimits: () => now().context.table.headLimits,
     connections: { opened() {}, closed() {}, refused() {}, headerRefused() {} },
     onRefused: () => {},
     tls: undefined,

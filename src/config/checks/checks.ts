@@ -11,6 +11,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...upstreamNames(draft),
     ...listenerPorts(draft),
     ...nobodysHeaders(draft),
+    ...longTargets(draft),
     ...openAdmin(draft),
     ...tokens(draft),
     ...openIssuers(draft),
@@ -103,6 +104,12 @@ function nobodysHeaders({ proxy, trusting }: Draft): Finding[] {
   if (proxy?.proxyProtocol !== true || trusting) return [];
   const message = "expected trustedProxies: a PROXY header is read from them alone";
   return [wrong(["listeners", "proxy", "proxyProtocol"], message)];
+}
+
+/** A target is in the head. */
+function longTargets({ head, target }: Draft): Finding[] {
+  if (head === undefined || target === undefined || target <= head) return [];
+  return [wrong(["limits", "target"], "expected a size of at most limits.head")];
 }
 
 function openAdmin({ auth, admin }: Draft): Finding[] {

@@ -92,6 +92,9 @@ export interface Draft {
   readonly spooled: boolean;
   /** Names; `undefined` when there is no mapping to take them from. */
   readonly upstreams: readonly string[] | undefined;
+  /** Bytes of a request's head and target. */
+  readonly head: number | undefined;
+  readonly target: number | undefined;
   /** Client connections at once. */
   readonly connections: number | undefined;
   /** Whether some peers are believed that a client speaks TLS to them. */
@@ -119,6 +122,8 @@ export function draftOf(root: unknown): Draft {
     engine: read(configSchema.shape.engine, valueAt(root, ["engine"])),
     spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
+    head: read(limits.unwrap().shape.head, valueAt(root, ["limits", "head"])),
+    target: read(limits.unwrap().shape.target, valueAt(root, ["limits", "target"])),
     connections: read(limits.unwrap().shape.connections, valueAt(root, ["limits", "connections"])),
     trusting: (read(configSchema.shape.trustedProxies, valueAt(root, ["trustedProxies"])) ?? []).length > 0,
     capacities: isMapping(upstreams)

@@ -6,15 +6,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import type { Inbound } from "../inbound.ts";
 import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
-import { hasLongTarget } from "../request/target.ts";
+import { type HeadLimits, hasLongTarget } from "../request/target.ts";
 import type { ClientConnection, ClientConnections } from "./connections.ts";
 import { createUncorking, inboundOf } from "./http1.ts";
 import { createPipelining, type Pipelined, type Pipelining } from "./pipelining.ts";
 import type { Introduced } from "./proxy-protocol.ts";
 import { createUpgrades, isHandshake } from "./websocket.ts";
 
-/** Bytes of a request head (431 above it). */
-const maxHeadBytes = 16_384;
 /** How long a refused connection is still read. */
 const lingerMs = 1000;
 
@@ -27,6 +25,7 @@ interface Http1ServerOptions {
   readonly connections: ClientConnections;
   /** What a connection said in front of its first request, if anything. */
   readonly introduced: (socket: Socket) => Introduced | undefined;
+  readonly limits: () => HeadLimits;
   readonly proxyName: string;
   /** Counts what is refused before there is an exchange. */
   readonly onRefused: (refusal: Refusal) => void;
@@ -36,12 +35,11 @@ interface Http1ServerOptions {
 
 /** @returns a server that need not listen itself: it takes a connection by its event `connection` */
 export function createHttp1Server(options: Http1ServerOptions): Server {
-  const { connections, introduced, headTimeoutMs, idleTimeoutMs } = options;
+  const { connections, introduced, limits, headTimeoutMs, idleTimeoutMs } = options;
   const settings = {
     // From Node 24.9 on, which reads the body of a request that asks for another protocol itself: what is no handshake
     // never leaves the parser there. Before, the listener for upgrades gives it back (websocket.ts).
     shouldUpgradeCallback: isHandshake,
-    maxHeaderSize: maxHeadBytes,
     headersTimeout: headTimeoutMs,
     // Bodies have their own limits: the upstream's idle and total timeouts.
     requestTimeout: 0,
@@ -53,6 +51,8 @@ export function createHttp1Server(options: Http1ServerOptions): Server {
     requireHostHeader: false,
   };
   const server = createServer(settings);
+  // Read by node:http as a connection begins, before its own listener of the event.
+  server.prependListener("connection", () => Reflect.set(server, "maxHeaderSize", limits().headBytes));
   // node:http would leave out what comes behind the thousandth field, unsaid; the size of the head bounds them.
   server.maxHeadersCount = 0;
   server.on("connection", (socket) => {
@@ -130,7 +130,7 @@ function refuseUnreadable(server: Server, pipelining: Pipelining, options: Http1
     const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnread(options.connections.of(socket));
     if (isUnused || error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
     pipelining.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
-      refuse(socket, parserRefusal(error), options);
+      refuse(socket, parserRefusal(error, options.limits()), options);
     });
   });
 }
@@ -139,9 +139,9 @@ function isUnread({ socket, prefaceBytes }: ClientConnection): boolean {
   return socket.bytesRead === prefaceBytes;
 }
 
-function parserRefusal({ code, rawPacket }: ParserError): Refusal {
+function parserRefusal({ code, rawPacket }: ParserError, { targetBytes }: HeadLimits): Refusal {
   if (code === "HPE_HEADER_OVERFLOW") {
-    return hasLongTarget(rawPacket) ? refusals.targetTooLong : refusals.headTooLarge;
+    return hasLongTarget(rawPacket, targetBytes) ? refusals.targetTooLong : refusals.headTooLarge;
   }
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return refusals.requestTimeout;
   return refusals.malformed;

@@ -25,13 +25,13 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Inbound, Peer } from "../inbound.ts";
 import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
+import type { HeadLimits } from "../request/target.ts";
 import { inboundOfStream } from "./http2.ts";
 
 /** Streams of a session at once. */
 const maxStreams = 128;
-/** Bytes of the names and values of a head (431 above it), and of what nghttp2 lets through at all. */
-const maxHeadBytes = 16_384;
-const maxHeaderListSize = 65_536;
+/** By how much nghttp2 lets a head through that is refused with 431: it counts 32 octets more a field. */
+const spareHeadBytes = 49_152;
 const maxHeaderPairs = 1024;
 /** Octets of a stream's body, and of all bodies of a session, that may be under way to this process. */
 const streamWindow = 262_144;
@@ -53,13 +53,14 @@ interface Http2Sessions {
 interface Http2SessionsOptions {
   readonly handle: (inbound: Inbound, stream: ServerHttp2Stream) => void;
   readonly onRefused: (refusal: Refusal) => void;
+  readonly limits: () => HeadLimits;
   readonly proxyName: string;
   /** How long a session may be without a stream, or have one and nothing moves. */
   readonly idleTimeoutMs: number;
   readonly monotonic: () => number;
 }
 
-const sessionOptions = {
+const sessionOptions = (maxHeaderListSize: number) => ({
   maxHeaderListPairs: maxHeaderPairs,
   maxSessionInvalidFrames: 100,
   settings: {
@@ -67,15 +68,15 @@ const sessionOptions = {
     initialWindowSize: streamWindow,
     maxHeaderListSize,
   },
-};
+});
 
 export function createHttp2Sessions(options: Http2SessionsOptions): Http2Sessions {
-  const { handle, onRefused, proxyName, idleTimeoutMs, monotonic } = options;
+  const { handle, onRefused, limits, proxyName, idleTimeoutMs, monotonic } = options;
   const sessions = new Set<ServerHttp2Session>();
   let draining = false;
 
   function begin(inbound: Inbound, stream: ServerHttp2Stream, raw: readonly string[]): void {
-    const refusal = earlyRefusal(raw);
+    const refusal = earlyRefusal(raw, limits().headBytes);
     if (refusal === undefined) {
       handle(inbound, stream);
       return;
@@ -86,7 +87,7 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
 
   return {
     take(socket, peer) {
-      const session = performServerHandshake(socket, sessionOptions);
+      const session = performServerHandshake(socket, sessionOptions(limits().headBytes + spareHeadBytes));
       const allowance = createAllowance(monotonic);
       sessions.add(session);
       session.on("close", () => sessions.delete(session));
@@ -136,7 +137,7 @@ function spareOthers(session: ServerHttp2Session, streams: () => number): void {
 }
 
 /** What is refused before there is an exchange. */
-function earlyRefusal(raw: readonly string[]): Refusal | undefined {
+function earlyRefusal(raw: readonly string[], mostBytes: number): Refusal | undefined {
   let bytes = 0;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? "";
@@ -144,7 +145,7 @@ function earlyRefusal(raw: readonly string[]): Refusal | undefined {
     bytes += name.length + value.length;
     if (name === "expect" && value.toLowerCase() !== "100-continue") return refusals.expectation;
   }
-  return bytes > maxHeadBytes ? refusals.headTooLarge : undefined;
+  return bytes > mostBytes ? refusals.headTooLarge : undefined;
 }
 
 function refuse({ head, answer }: Inbound, refusal: Refusal, proxyName: string): void {

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer, isIPv6, Server as NetServer, type Socke
 import type { Handle } from "../exchange.ts";
 import type { Inbound } from "../inbound.ts";
 import type { Refusal } from "../refusal.ts";
+import type { HeadLimits } from "../request/target.ts";
 import { createClientConnections } from "./connections.ts";
 import { createHttp1Server } from "./http1-server.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
@@ -45,6 +46,7 @@ interface ProxyServerOptions {
   /** Client connections at once; those above it are closed before anything is read. */
   readonly maxConnections: () => number;
   readonly connections: ConnectionCounts;
+  readonly headLimits: () => HeadLimits;
   /** Paths of a certificate and its key: HTTPS, with HTTP/2. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Whether an address owes a PROXY header in front of its connections; absent where nobody does. */
@@ -70,7 +72,7 @@ export function createProxyServer(options: ProxyServerOptions): ProxyServer {
       cut.destroy();
     }
   };
-  const shared = { handle, proxyName, onRefused, idleTimeoutMs };
+  const shared = { handle, proxyName, onRefused, limits: options.headLimits, idleTimeoutMs };
   const introductions = createIntroductions({
     owes: options.owesHeader,
     withinMs: headTimeoutMs,

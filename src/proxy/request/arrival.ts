@@ -26,7 +26,7 @@ export function readArrival(
   proxyName: string,
 ): Arrival | Refusal {
   if (!isFramedSoundly(head, names)) return refusals.malformed;
-  const target = parseTarget(head.method, head.target);
+  const target = parseTarget(head.method, head.target, table.headLimits.targetBytes);
   if (isRefusal(target)) return target;
   const host = hostOf(target, head, names);
   if (host === undefined) return refusals.host;

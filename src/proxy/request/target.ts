@@ -16,21 +16,27 @@ export interface Target {
 const absoluteForm = /^https?:\/\/([^/?]+)(.*)$/i;
 /** RFC 3986 §3.2.2 without user information; a Host may be empty (RFC 9110 §7.2). */
 export const soundHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
-/** 414 above it (RFC 9112 §3 recommends to take 8000). */
-const maxTargetBytes = 8192;
-const longTarget = new RegExp(`^[!-~]+ +[!-~]{${maxTargetBytes}}[!-~]`);
+/** Most bytes of a request's head (431 above it) and of its target (414; RFC 9112 §3 recommends to take 8000). */
+export interface HeadLimits {
+  readonly headBytes: number;
+  readonly targetBytes: number;
+}
 
 /** @returns whether a packet that the parser gave up begins with a request whose target is too long */
-export function hasLongTarget(packet: Buffer | undefined): boolean {
-  return packet !== undefined && longTarget.test(packet.toString("latin1", 0, 2 * maxTargetBytes));
+export function hasLongTarget(packet: Buffer | undefined, mostBytes: number): boolean {
+  const [, target = ""] = /^[!-~]+ +([!-~]*)/.exec(packet?.toString("latin1") ?? "") ?? [];
+  return target.length > mostBytes;
 }
 
 /** There are no control characters, spaces or fragments in a target; bytes above 0x7e must have been encoded. */
 const clean = /^[!-~]+$/;
 
-/** @returns the target's parts, or the refusal it earns */
-export function parseTarget(method: string, target: string): Target | Refusal {
-  if (target.length > maxTargetBytes) return refusals.targetTooLong;
+/**
+ * @param mostBytes refused above it
+ * @returns the target's parts, or the refusal it earns
+ */
+export function parseTarget(method: string, target: string, mostBytes: number): Target | Refusal {
+  if (target.length > mostBytes) return refusals.targetTooLong;
   if (target === "*") {
     return method === "OPTIONS"
       ? { forwarded: "*", path: "*", query: "", authority: undefined }

@@ -41,6 +41,24 @@ duties("the size and time of a head", (duty) => {
       await proxy.expectOutcomes({ rejected: 1 });
     });
   }
+  duty("what is too large is a setting: a head and a target of nearly 64 KiB go on whole", async (lab) => {
+    const proxy = await lab.start(answering(ok()), { limits: { head: "64KiB", target: "60KiB" } });
+    const value = "a".repeat(60_000);
+    expect((await proxy.answerTo(get("/", [`X-A: ${value}`]))).status).toBe(200);
+    expect((await proxy.answerTo(get(targetOf(61_440)))).status).toBe(200);
+    expect((await proxy.answerTo(get(targetOf(61_441)))).status).toBe(414);
+    expect((await proxy.answerTo(get("/", [`X-A: ${value}`, `X-B: ${value}`]))).status).toBe(431);
+    expect(
+      proxy.raw.requests().map(({ line, fields }) => line.length + (valuesOf(fields, "x-a")[0] ?? "").length),
+    ).toEqual([60_014, 61_453]);
+  });
+  duty("what is too large is a setting: small ones too", async (lab) => {
+    const proxy = await lab.start(answering(ok()), { limits: { head: "1KiB", target: "256B" } });
+    expect((await proxy.answerTo(get(targetOf(256)))).status).toBe(200);
+    expect((await proxy.answerTo(get(targetOf(257)))).status).toBe(414);
+    expect((await proxy.answerTo(get(targetOf(2000)))).status).toBe(414);
+    expect((await proxy.answerTo(get("/", [`X-A: ${"a".repeat(1100)}`]))).status).toBe(431);
+  });
   duty("no field of a head is lost, however many there are (RFC 9110 §5.4)", async (lab) => {
     const proxy = await lab.start(answering(ok()));
     const fields = Array.from({ length: 1100 }, (_, i) => `X-${i}: ${i}`);

@@ -294,6 +294,18 @@ describe("what is refused", () => {
     expect((await send(client, { ":path": "/x" }).over).headers[":status"]).toBe(200);
   });
 
+  test("heads and targets that are too large by the configuration, and none that are not", async () => {
+    const { raw, session } = await start(ok, { limits: { head: "48KiB", target: "40KiB" } });
+    const client = session();
+    const status = async (headers: OutgoingHttpHeaders) =>
+      (await send(client, headers).over).headers[":status"];
+    expect(await status({ ":path": "/x", "x-large": "a".repeat(45_000) })).toBe(200);
+    expect(await status({ ":path": `/${"a".repeat(40_959)}` })).toBe(200);
+    expect(await status({ ":path": `/${"a".repeat(40_960)}` })).toBe(414);
+    expect(await status({ ":path": "/x", "x-a": "a".repeat(25_000), "x-b": "a".repeat(25_000) })).toBe(431);
+    expect(raw.requests()).toHaveLength(2);
+  });
+
   test.each([
     ["Connection", { connection: "close" }],
     ["Keep-Alive", { "keep-alive": "5" }],

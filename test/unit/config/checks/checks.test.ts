@@ -90,6 +90,23 @@ describe("listeners", () => {
     expect(problemsOf(listeners("{ host: 127.0.0.2, port: 80 }", "{ port: 80 }"))).toEqual([]);
   });
 
+  test("a target is in the head: it is no larger, and both have bounds", () => {
+    const limits = (text: string) => problemsOf(`${least}limits: ${text}\n`);
+    expect(limits("{ head: 64KiB, target: 64KiB }")).toEqual([]);
+    expect(limits("{ head: 1KiB }")).toEqual([
+      "c.yaml:5:1 limits.target: expected a size of at most limits.head",
+    ]);
+    expect(limits("{ target: 17KiB }")).toEqual([
+      'c.yaml:5:19 limits.target: expected a size of at most limits.head; found "17KiB"',
+    ]);
+    expect(limits("{ head: 65KiB }")).toEqual([
+      'c.yaml:5:17 limits.head: expected a size from 1KiB to 64KiB; found "65KiB"',
+    ]);
+    expect(limits("{ target: 255B }")).toEqual([
+      'c.yaml:5:19 limits.target: expected a size from 256B to 64KiB; found "255B"',
+    ]);
+  });
+
   test("PROXY headers are read from trusted proxies alone: there must be some", () => {
     const text = listeners("{ proxyProtocol: true }", "{}");
     expect(problemsOf(text)).toEqual([
