@@ -200,6 +200,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       notebook,
       unreadAnswers.note,
       desk,
+      ownership.release,
     ),
     unreadAnswers,
     /** What an exchange needs of them. */

@@ -1,7 +1,7 @@
 /** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
 import type { KeyDesk } from "../ownership/key-desk.ts";
 import type { OwnershipMetrics } from "../ownership/metrics.ts";
-import type { Notebook, UnreadReason } from "../ownership/port.ts";
+import type { Notebook, Ownership, UnreadReason } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
 import type { Outcome } from "../proxy/outcome.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
@@ -17,6 +17,7 @@ interface LastingWitnesses {
   readonly notices: Witness;
   readonly journeys: Witness;
   readonly orders: Witness;
+  readonly carts: Witness;
   readonly keys: Witness;
 }
 
@@ -30,6 +31,7 @@ export function createLastingWitnesses(
   notebook: Pick<Notebook, "seen" | "finished">,
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
   desk: Pick<KeyDesk, "began" | "ended">,
+  release: Ownership["release"],
 ): LastingWitnesses {
   return {
     accessLog,
@@ -55,6 +57,14 @@ export function createLastingWitnesses(
           if (!claimed && what === undefined) notebook.finished(cutover, key);
       },
     },
+    carts: {
+      // Under way before the answer is, so that whoever made the next cart of the key has it behind this; but no answer
+      // waits for it. Until it is done, and where it fails, the key only leads on to where the cart was.
+      finished({ cutover, side }, keys) {
+        const carts = keys.filter((key) => key.what === "cart" && !key.claimed && key.side === undefined);
+        if (carts.length > 0 && side !== "none") void release(cutover, carts, side);
+      },
+    },
   };
 }
 
@@ -64,7 +74,7 @@ export function witnessesFor(
   counting: Pick<Counting, "row">,
   last: Witness,
 ): WitnessesOf {
-  const { accessLog, upgrades, notices, journeys, orders, keys } = lasting;
+  const { accessLog, upgrades, notices, journeys, orders, carts, keys } = lasting;
   return (route) => {
     if (route === undefined) return [countsUnmatched(counting.row()), upgrades, accessLog, last];
     const { cutover, name, finishes } = route;
@@ -72,7 +82,8 @@ export function witnessesFor(
       countsRoute(counting.row(cutover.name, name)),
       notices,
       ...(cutover.journey === undefined ? [] : [journeys]),
-      ...(finishes === undefined ? [] : [orders]),
+      ...(finishes === undefined || !cutover.countsOrders ? [] : [orders]),
+      ...(finishes === undefined || !cutover.endsCarts ? [] : [carts]),
       ...(cutover.owners.length === 0 ? [] : [keys]),
       upgrades,
       accessLog,

@@ -1,4 +1,4 @@
-/** Owners as a process remembers them: bounded, and right for as long as nobody puts one right by hand. */
+/** Owners as a process remembers them: bounded, and right for as long as none is put right by hand, or released. */
 import { createBoundedMap } from "../base/bounded-map.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -11,6 +11,8 @@ export interface OwnerMemory {
   recall(cutover: string, key: NamedKey): Side | undefined;
   /** A person has put the key right: what was asked of the store before is not remembered any more. */
   forget(cutover: string, key: string): void;
+  /** The side's fact of the key has ended. A claim of it is remembered on. */
+  release(cutover: string, key: string, side: Side): void;
 }
 
 /** Longer than any question to the store takes that was on its way when a key was put right. */
@@ -21,26 +23,46 @@ export function createOwnerMemory(
   most = 200_000,
   clock: Pick<Clock, "monotonic"> = systemClock,
 ): OwnerMemory {
-  const facts = createBoundedMap<Side>(most);
-  const claims = createBoundedMap<Side>(Math.ceil(most / 2));
-  const memoryOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
-  /** When each was put right; empty, nearly always. */
-  const forgotten = new Map<string, number>();
-  function isStale(id: string): boolean {
-    for (const [known, atMs] of forgotten) if (clock.monotonic() - atMs > answerMs) forgotten.delete(known);
-    return forgotten.has(id);
-  }
+  const facts = createKept(most, clock);
+  const claims = createKept(Math.ceil(most / 2), clock);
+  const keptOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
   return {
-    remember(cutover, key, side) {
-      const id = `${cutover}:${key.key}`;
-      if (forgotten.size === 0 || !isStale(id)) memoryOf(key).set(id, side);
-    },
+    remember: (cutover, key, side) => keptOf(key).remember(`${cutover}:${key.key}`, side),
     forget(cutover, key) {
       const id = `${cutover}:${key}`;
-      facts.delete(id);
-      claims.delete(id);
+      facts.forget(id);
+      claims.forget(id);
+    },
+    release(cutover, key, side) {
+      const id = `${cutover}:${key}`;
+      const known = facts.recall(id);
+      if (known === undefined || known === side) facts.forget(id);
+    },
+    recall: (cutover, key) => keptOf(key).recall(`${cutover}:${key.key}`),
+  };
+}
+
+function createKept(most: number, clock: Pick<Clock, "monotonic">) {
+  const sides = createBoundedMap<Side>(most);
+  /** When each was forgotten, the oldest first; empty, nearly always. */
+  const forgotten = new Map<string, number>();
+  function sweep(): void {
+    for (const [id, atMs] of forgotten) {
+      if (clock.monotonic() - atMs <= answerMs) return;
+      forgotten.delete(id);
+    }
+  }
+  return {
+    remember(id: string, side: Side): void {
+      if (forgotten.size > 0) sweep();
+      if (!forgotten.has(id)) sides.set(id, side);
+    },
+    forget(id: string): void {
+      sides.delete(id);
+      sweep();
+      forgotten.delete(id);
       forgotten.set(id, clock.monotonic());
     },
-    recall: (cutover, key) => memoryOf(key).get(`${cutover}:${key.key}`),
+    recall: (id: string) => sides.get(id),
   };
 }

@@ -11,7 +11,7 @@
  * knowing the owners of before, and a callback elsewhere needs no question.
  *
  * Neither a fact nor a claim changes while it is kept, so what is remembered cannot be wrong; it can only outlive its
- * record, and then still says where the order is.
+ * record, and then still says where the order is. Where a fact is released, all that can be told forget it.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
@@ -54,7 +54,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   const { recall, remember } = memory;
   const doubt = options.doubt ?? createDoubt(options);
   const asking: Asking = { ...options, doubt };
-  options.watch?.(remember, { doubt: doubt.hear });
+  options.watch?.(remember, { doubt: doubt.hear, released: memory.release });
 
   return {
     find(cutover, keys, claims = true) {
@@ -104,6 +104,16 @@ export function createOwnership(options: OwnershipOptions): Ownership {
           const isNew = key.side === undefined ? owner === undefined : remembered === undefined;
           if (key.side !== undefined) remember(cutover, key, key.side);
           if (isNew) onLearned?.(cutover, key, owner ?? side);
+        }),
+      );
+    },
+
+    async release(cutover, keys, side) {
+      await Promise.all(
+        keys.map(async ({ key }) => {
+          const isReleased = await owners.release(cutover, key, side).catch(() => false);
+          // What is in no record may yet be handed in: then only this memory knows it.
+          if (isReleased) memory.release(cutover, key, side);
         }),
       );
     },

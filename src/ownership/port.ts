@@ -62,6 +62,11 @@ export interface Ownership {
   ownerOf(cutover: string, key: string): Promise<Side | undefined | "unknown">;
   /** Records that the side made these keys; resolves once that is safe, or as safe as it can be in time. */
   learn(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
+  /**
+   * The side has nothing more to do with what it made under these keys: those that it owns are nobody's now, on every
+   * instance. While the store is away they are kept for their time. Never rejects.
+   */
+  release(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
 }
 
 /** Keys that nobody owns yet (unowned.ts). */

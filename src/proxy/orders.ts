@@ -76,6 +76,16 @@ export function countsOrders(declared: CutoverConfig): boolean {
   });
 }
 
+/**
+ * Whether the key of a cart is nobody's any more once its order is finished. Only where there are journeys: they hold the
+ * shopper's confirmation pages, which may name the cart yet.
+ */
+export function endsCarts({ owners, journey }: CutoverConfig): boolean {
+  return (
+    journey !== undefined && owners.keys.some(({ learn, what }) => learn !== undefined && what === "cart")
+  );
+}
+
 /** @param learn what is learned @param rules what answers are judged by */
 export function looksFor(learn: readonly Source[], rules: readonly AnswerRule[]): Looks {
   const asked = rules.flatMap(({ when = [], unless = [] }) => [...when, ...unless]);

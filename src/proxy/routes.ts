@@ -17,6 +17,7 @@ import {
   type CompiledOwner,
   compileOwners,
   countsOrders,
+  endsCarts,
   finishingRule,
   type Looks,
   learnedOn,
@@ -58,13 +59,15 @@ export interface CompiledCutover {
   readonly fallback: boolean;
   /** Whether it can be told which of its orders are finished. */
   readonly countsOrders: boolean;
+  /** Whether keys of carts end with their orders. */
+  readonly endsCarts: boolean;
 }
 
 /** A route as its witnesses are chosen by. */
 interface WitnessedRoute {
   readonly cutover: CompiledCutover;
   readonly name: string;
-  /** Which answers finish the orders that it or its answer names; absent: none. */
+  /** Which answers finish the orders, and end the carts, that it or its answer names; absent: none. */
   readonly finishes: AnswerRule | undefined;
 }
 
@@ -162,6 +165,7 @@ export function compileTable(
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
       countsOrders: countsOrders(declared),
+      endsCarts: endsCarts(declared),
     };
     cutovers.set(name, cutover);
     if (cutover.journey !== undefined) {
@@ -252,7 +256,7 @@ function compileRoute(
     buffersBody: false,
     preflight: undefined,
   } as const;
-  const finishes = cutover.countsOrders ? finishingRule(route) : undefined;
+  const finishes = cutover.countsOrders || cutover.endsCarts ? finishingRule(route) : undefined;
   const rules = [journey?.start, journey?.end, finishes, teaches].flatMap((rule) => rule ?? []);
   return {
     ...made({ cutover, name, finishes }),

@@ -103,7 +103,7 @@ export interface Witness {
   fellBack?(record: ExchangeRecord, outcome: Outcome, code: string): void;
   /** The journey begins, goes on or ends with this answer. @param pin as it is from now on */
   journeyed?(record: ExchangeRecord, pin: JourneyPin, event: JourneyEvent): void;
-  /** The answer finishes the orders among these keys, be its client still there or not. */
+  /** The answer finishes the orders among these keys, and ends the carts, be its client still there or not. */
   finished?(record: ExchangeRecord, keys: readonly OwnerKey[]): void;
   /** The status of the side's answer is known. */
   answered?(record: ExchangeRecord): void;

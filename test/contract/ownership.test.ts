@@ -72,6 +72,38 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
     place = await openPlace();
   });
 
+  test("a cart's key is released by the side that has it, by nobody else, and by none twice", async () => {
+    const { owners } = place.one;
+    await owners.record("checkout", fact("cart"), "new", hour);
+    expect(await place.other.owners.release("checkout", "cart", "legacy")).toBe(false);
+    expect(await owners.release("wallet", "cart", "new")).toBe(false);
+    expect(await owners.lookup("checkout", [fact("cart")])).toEqual(["new"]);
+    expect(await place.other.owners.release("checkout", "cart", "new")).toBe(true);
+    expect(await owners.lookup("checkout", [fact("cart")])).toEqual([undefined]);
+    expect(await owners.release("checkout", "cart", "new")).toBe(false);
+    // The next cart of the key is the other side's, and stays so though the first one's payment is told again.
+    expect(await owners.record("checkout", fact("cart"), "legacy", hour)).toBeUndefined();
+    expect(await owners.release("checkout", "cart", "new")).toBe(false);
+    expect(await owners.lookup("checkout", [fact("cart")])).toEqual(["legacy"]);
+  });
+
+  test("an idempotency key with the text of a cart that is released stays claimed, tentatively or not", async () => {
+    const { owners } = place.one;
+    const tentative = [hour, false, "token"] as const;
+    await owners.record("checkout", claim("first"), "new", hour);
+    expect(await owners.release("checkout", "first", "new")).toBe(false);
+    await owners.record("checkout", claim("met"), "new", ...tentative);
+    expect(await owners.release("checkout", "met", "new")).toBe(false);
+    for (const key of ["first", "met"]) await owners.record("checkout", fact(key), "new", hour);
+    await owners.record("checkout", fact("second"), "new", hour);
+    await owners.record("checkout", claim("second"), "legacy", hour);
+    for (const key of ["first", "met", "second"]) {
+      expect(await owners.release("checkout", key, "new")).toBe(true);
+      expect((await owners.lookup("checkout", [fact(key)]))[0]).toBeUndefined();
+      expect(await owners.record("checkout", claim(key), "legacy", hour)).toBe("new");
+    }
+  });
+
   describe.each([
     ["facts", fact],
     ["claims", claim],
@@ -495,6 +527,21 @@ describe("owners and pins in redis, as people find and leave them", () => {
     await owners.record("checkout", claim("\xe9:\n1"), "legacy", hour);
     await owners.record("wallet", fact("O2"), "legacy", hour);
     await expect.poll(() => heard).toEqual(["checkout \xe9:\n1 claimed new", "wallet O2 learned legacy"]);
+    stop?.();
+  });
+
+  test("every instance hears of a cart that is released, whatever bytes its key has", async () => {
+    const { owners, watch } = stores();
+    const heard: string[] = [];
+    const stop = watch?.((_, { key }, side) => heard.push(`${key} ${side}`), {
+      released: (...of) => heard.push(`released ${of.join(" ")}`),
+    });
+    await expect.poll(() => redis.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
+    await owners.record("checkout", fact("\xe9:\n1"), "new", hour);
+    await owners.release("checkout", "\xe9:\n1", "legacy");
+    await owners.release("checkout", "\xe9:\n1", "new");
+    await owners.record("checkout", fact("last"), "legacy", hour);
+    await expect.poll(() => heard).toEqual(["\xe9:\n1 new", "released checkout \xe9:\n1 new", "last legacy"]);
     stop?.();
   });
 

@@ -32,10 +32,12 @@ test("the documented user keeps owners and pins", async () => {
     "legacy",
     undefined,
   ]);
+  expect(await owners.release("checkout", "a", "new")).toBe(false);
   await server.cli("CONFIG", "SET", "maxmemory", "100mb");
   expect(await owners.memoryInUse?.("checkout")).toBeGreaterThan(0);
   expect((await byHand?.inspect("checkout", "a"))?.fact?.until).toBeGreaterThan(Date.now());
   await byHand?.put("checkout", "z", "new", 60_000);
+  expect(await owners.release("checkout", "z", "new")).toBe(true);
   await byHand?.put("checkout", "z", undefined, 60_000);
   const at = new Date().toISOString();
   await byHand?.wait("checkout", "z", { side: "new", by: "ana", reason: "", at, expiresAt: at }, 60_000);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as z from "zod";
 import { ownerView } from "../../src/admin/api/owner-view.ts";
 import { createAdminApi } from "../support/admin-api.ts";
 import { runCutover, type Served, startServe } from "../support/cutover.ts";
@@ -181,3 +182,77 @@ test("where raises need two persons, so does an owner; a viewer changes none, an
     await serve.stop();
   }
 });
+
+const cartYaml = (store: string, workers: number) => `
+listeners: { proxy: { port: 0 }, admin: { port: 0 } }
+workers: ${workers}
+store: '${store}'
+prefix: carts
+snapshot: off
+spool: off
+upstreams: { social-shop: { url: '${sides.legacy}' }, marketplace: { url: '${sides.new}' } }
+default: social-shop
+cutovers:
+  checkout:
+    legacy: social-shop
+    new: marketplace
+    shopper: ['header:x-shopper-id']
+    routes:
+      - { name: make, path: /checkout, methods: [POST], learns: true }
+      - { name: begin, path: /begin, methods: [POST], journey: start }
+      - { name: pay, path: /pay, methods: [POST], journey: end, payment: true }
+      - { name: cart, path: '/cart/*' }
+    journey: { ttl: 30m }
+    owners: [{ key: 'header:x-cart', learn: ['json:/orderId'], what: cart }]
+`;
+
+test.each([
+  ["memory, two workers", "memory:", [2]],
+  ["Redis, an instance of two workers and one of one process", "redis", [2, 1]],
+] as const)(
+  "a cart that is paid is nobody's on every instance and in every worker: %s",
+  async (_, store, sizes) => {
+    const at = store === "redis" ? redis.url : store;
+    const fleet = await Promise.all(
+      sizes.map((workers, i) =>
+        startServe({ folder, name: `carts-${store.replace(":", "")}-${i}`, yaml: cartYaml(at, workers) }),
+      ),
+    );
+    try {
+      const [first] = fleet;
+      if (first === undefined) throw new Error("no instance");
+      const post = async (serve: Served, path: string, more: Readonly<Record<string, string>>) => {
+        const headers = { "x-shopper-id": "ann", cookie: "a=b", ...more };
+        return request(`${serve.proxy}${path}`, { method: "POST", headers, reset: true });
+      };
+      const make = async () => {
+        const { body } = await post(first, "/checkout", {});
+        return z.object({ orderId: z.string() }).parse(await body.json()).orderId;
+      };
+      const [paid, kept] = [await make(), await make()];
+      const seen = async (cart: string) => {
+        const answers = fleet.flatMap((serve) =>
+          Array.from({ length: 8 }, async () => {
+            const { body, headers } = await post(serve, "/cart/1", { "x-cart": cart });
+            await body.dump();
+            return headers["x-side"];
+          }),
+        );
+        return [...new Set(await Promise.all(answers))];
+      };
+      // Each process remembers both.
+      expect([await seen(paid), await seen(kept)]).toEqual([["legacy"], ["legacy"]]);
+      const api = createAdminApi(first.admin);
+      await api.set(100);
+      await api.close();
+      expect(await seen(paid)).toEqual(["legacy"]);
+      const answer = await post(fleet.at(-1) ?? first, "/pay", { "x-cart": paid });
+      await answer.body.dump();
+      expect([answer.statusCode, answer.headers["x-side"]]).toEqual([200, "legacy"]);
+      await expect.poll(() => seen(paid), { timeout: 5000 }).toEqual(["new"]);
+      expect(await seen(kept)).toEqual(["legacy"]);
+    } finally {
+      await Promise.all(fleet.map((serve) => serve.stop()));
+    }
+  },
+);

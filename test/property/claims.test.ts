@@ -41,6 +41,7 @@ function createRequest(stores: OwnershipStores, wanted: Side, fate: Fate, execut
         return fate.claim === "landed" ? away() : before;
       },
       settle: (...args) => (fate.isSettled ? owners.settle(...args) : away()),
+      release: owners.release,
     },
     memory: createOwnerMemory(),
     spool: { add: async () => {} },

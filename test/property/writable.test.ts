@@ -117,6 +117,10 @@ function createWorld(time: ManualTime) {
         await through(link, "write", 250);
         await stores.owners.settle(...args);
       },
+      async release(...args) {
+        await through(link, "write", 250);
+        return await stores.owners.release(...args);
+      },
       announce: (cutover, key, side) => publish(link, ([onOwner]) => onOwner(cutover, key, side)),
     };
     /** As a worker begins: what it knew is forgotten, what waits to be handed in is not. */

@@ -103,6 +103,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
         lookup: (...args) => reach(() => stores.owners.lookup(...args)),
         record: (...args) => reach(() => record(...args)),
         settle: (...args) => reach(() => settle(...args)),
+        release: (...args) => reach(() => stores.owners.release(...args)),
       },
       watch(onOwner) {
         listeners.add(onOwner);

@@ -150,6 +150,7 @@ export function createFixture(options: FixtureOptions = {}) {
     },
     (_, side, why) => void counted.push(`unread answer ${side} ${why}`),
     { began: () => undefined, ended: () => undefined },
+    (...keys) => ownership.release(...keys),
   );
   const played = (name: string): Way =>
     wayTo({
@@ -181,6 +182,7 @@ export function createFixture(options: FixtureOptions = {}) {
       async settle(_, { key }, __, isKept) {
         if (!isKept) claims.delete(key);
       },
+      release: async (_, key, side) => owned.get(key) === side && owned.delete(key),
       ...options.owners,
     },
     memory: createOwnerMemory(),

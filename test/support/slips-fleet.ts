@@ -84,6 +84,7 @@ export async function startSlipsFleet(sides: ScriptedSides) {
         const [side] = isKept ? await from.owners.lookup(name, [key]) : [];
         if (side !== undefined) announce(name, key, side);
       }),
+    release: (...args) => reach((from) => from.owners.release(...args)),
   };
   const pins: OwnershipStores["pins"] = {
     find: (...args) => reach((from) => from.pins.find(...args)),

@@ -12,7 +12,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 7;
+export const protocol = 8;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -81,6 +81,7 @@ const question = z.discriminatedUnion("call", [
     token: text,
     isKept: z.boolean(),
   }),
+  z.object({ call: z.literal("release_owner"), cutover: text, key: text, side: z.enum(sides) }),
   z.object({ call: z.literal("find"), cutover: text, shopper: text, maxTtl: z.number() }),
   z.object({
     call: z.literal("reserve"),
@@ -148,6 +149,8 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("owner"), seq: z.number(), owner: sharedOwner }),
   /** A journey that the embedded store keeps is over. */
   z.object({ type: z.literal("over"), cutover: text, journey: text }),
+  /** A fact that the embedded store kept has ended. */
+  z.object({ type: z.literal("released"), cutover: text, key: text, side: z.enum(sides) }),
   /** What do you know of this key? */
   z.object({ type: z.literal("key"), seq: z.number(), question: keyQuestion }),
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),

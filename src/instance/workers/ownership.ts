@@ -45,6 +45,10 @@ export function askingStores(
       async settle(cutover, { key, claimed }, token, isKept) {
         await owners({ call: "settle", cutover, key: { key, claimed }, token, isKept });
       },
+      async release(cutover, key, side) {
+        const [released] = await owners({ call: "release_owner", cutover, key, side });
+        return released === side;
+      },
     },
     pins: {
       find: (cutover, shopper, maxTtl) => pin({ call: "find", cutover, shopper, maxTtl }),
@@ -88,6 +92,10 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
       case "settle":
         await owners.settle(asked.cutover, asked.key, asked.token, asked.isKept);
         return { kind: "owners", owners: [] };
+      case "release_owner": {
+        const isReleased = await owners.release(asked.cutover, asked.key, asked.side);
+        return { kind: "owners", owners: [isReleased ? asked.side : null] };
+      }
       case "find":
         return pinReply(await pins.find(asked.cutover, asked.shopper, asked.maxTtl));
       case "reserve": {

@@ -111,6 +111,8 @@ export function createWorkers(options: WorkersOptions): Workers {
         const reply = await answerFrom(ownershipStores, question);
         if (question.call === "end" && reply.kind === "pin" && reply.pin !== null)
           pool.send({ type: "over", cutover: question.cutover, journey: reply.pin.id });
+        if (question.call === "release_owner" && reply.kind === "owners" && reply.owners[0] === question.side)
+          pool.send({ type: "released", cutover: question.cutover, key: question.key, side: question.side });
         return reply;
       },
       onGone(worker) {

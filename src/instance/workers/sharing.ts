@@ -53,6 +53,7 @@ export function sharingStores(
       link.onMessage((message) => {
         if (isLeft) return;
         if (message.type === "over") news?.over?.(message.cutover, message.journey);
+        if (message.type === "released") news?.released?.(message.cutover, message.key, message.side);
         if (message.type !== "owner") return;
         const { cutover, key, side } = message.owner;
         onOwner(cutover, key, side);

@@ -13,7 +13,7 @@ import {
 } from "../../decide/pin.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import { type OwnersByHand, waitingChange } from "./by-hand.ts";
-import { claimIn, type OwnershipStores, pinDigest, sideOf } from "./port.ts";
+import { claimIn, type OwnerStore, type OwnershipStores, pinDigest, sideOf } from "./port.ts";
 import { createRecords, openRecordFile, type Records } from "./records.ts";
 
 export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
@@ -32,41 +32,7 @@ function storesOver(
   close: () => Promise<void>,
 ): OwnershipStores {
   return {
-    owners: {
-      lookup: (cutover, keys) =>
-        Promise.all(
-          keys.map(async ({ key, claimed }) => {
-            const claim = claimed ? claimIn(await records.get(claimId(cutover, key))) : undefined;
-            return (
-              (claim?.token === undefined ? claim?.side : undefined) ??
-              sideOf(await records.get(ownerId(cutover, key)))
-            );
-          }),
-        ),
-      async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
-        if (!claimed) {
-          const unless = (before: string | undefined) =>
-            sideOf(before) === undefined ? { value: side, ttlMs } : undefined;
-          return sideOf(await records.change(ownerId(cutover, key), unless));
-        }
-        const fact = late ? undefined : sideOf(await records.get(ownerId(cutover, key)));
-        const made = token === undefined ? side : `${side} tentative ${token}`;
-        const before = await records.change(claimId(cutover, key), (kept) => {
-          const met = claimIn(kept);
-          if (met === undefined) return { value: fact ?? made, ttlMs };
-          return met.token === undefined ? undefined : { value: met.side, ttlMs: "kept" };
-        });
-        return claimIn(before)?.side ?? fact;
-      },
-      async settle(cutover, { key }, token, isKept) {
-        await records.change(claimId(cutover, key), (kept) => {
-          const claim = claimIn(kept);
-          if (claim?.token !== token) return undefined;
-          // What is over at once is gone.
-          return isKept ? { value: claim.side, ttlMs: "kept" } : { value: claim.side, ttlMs: 0 };
-        });
-      },
-    },
+    owners: ownersOver(records),
     pins: {
       async find(cutover, shopper, maxTtl) {
         const pin = await records.get(pinId(cutover, shopper));
@@ -118,6 +84,51 @@ function storesOver(
     underWay: createUnderWayInProcess(clock),
     byHand: byHandOver(records),
     close,
+  };
+}
+
+function ownersOver(records: Records): OwnerStore {
+  return {
+    lookup: (cutover, keys) =>
+      Promise.all(
+        keys.map(async ({ key, claimed }) => {
+          const claim = claimed ? claimIn(await records.get(claimId(cutover, key))) : undefined;
+          return (
+            (claim?.token === undefined ? claim?.side : undefined) ??
+            sideOf(await records.get(ownerId(cutover, key)))
+          );
+        }),
+      ),
+    async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
+      if (!claimed) {
+        const unless = (before: string | undefined) =>
+          sideOf(before) === undefined ? { value: side, ttlMs } : undefined;
+        return sideOf(await records.change(ownerId(cutover, key), unless));
+      }
+      const fact = late ? undefined : sideOf(await records.get(ownerId(cutover, key)));
+      const made = token === undefined ? side : `${side} tentative ${token}`;
+      const before = await records.change(claimId(cutover, key), (kept) => {
+        const met = claimIn(kept);
+        if (met === undefined) return { value: fact ?? made, ttlMs };
+        return met.token === undefined ? undefined : { value: met.side, ttlMs: "kept" };
+      });
+      return claimIn(before)?.side ?? fact;
+    },
+    async settle(cutover, { key }, token, isKept) {
+      await records.change(claimId(cutover, key), (kept) => {
+        const claim = claimIn(kept);
+        if (claim?.token !== token) return undefined;
+        // What is over at once is gone.
+        return isKept ? { value: claim.side, ttlMs: "kept" } : { value: claim.side, ttlMs: 0 };
+      });
+    },
+    async release(cutover, key, side) {
+      // What is over at once is gone.
+      const before = await records.change(ownerId(cutover, key), (kept) =>
+        kept === side ? { value: kept, ttlMs: 0 } : undefined,
+      );
+      return before === side;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 -- A fact of who owns a key, unless there is one: KEYS[1] is the key's `owner`, KEYS[2] its `claim`
--- (ownership/stores/redis.ts). { side, ttlMs, channel }; ARGV[2] is the message on the channel for every instance. A
--- claim that stands under `owner` gives way there and stays what it is. Returns the fact there was, or nothing.
+-- (ownership/stores/redis.ts). { side, ttlMs, channel, ends: the side's fact, if there is one, is to end instead };
+-- ARGV[2] is the message on the channel for every instance. A claim that stands under `owner` gives way there and stays
+-- what it is. Returns the fact there was, or nothing.
 -- A server that refuses to write (OOM, READONLY …) still publishes: what it does not keep, every instance hears of.
 local args = cjson.decode(ARGV[1])
 local owner = redis.pcall('GET', KEYS[1])
@@ -10,7 +11,14 @@ if type(claim) == 'string' and string.find(claim, ' tentative ', 1, true) then
   claim, mark = string.match(claim, '^(.-)( tentative %S+)$')
 end
 if (owner == 'legacy' or owner == 'new') and owner ~= claim then
+  if args.ends and owner == args.side then
+    redis.call('DEL', KEYS[1])
+    redis.call('PUBLISH', args.channel, ARGV[2])
+  end
   return owner
+end
+if args.ends then
+  return false
 end
 local written = redis.pcall('SET', KEYS[1], args.side, 'PX', string.format('%.0f', args.ttlMs))
 if written.err then

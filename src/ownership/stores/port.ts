@@ -59,6 +59,13 @@ export interface OwnerStore {
    */
   settle(cutover: string, key: NamedKey, token: string, isKept: boolean): Promise<void>;
   /**
+   * Ends the key's fact if it is the side's, atomically, and tells every instance. A claim of the key stays as it is.
+   *
+   * @returns whether it was the side's
+   * @throws StoreUnavailable when the store does not answer in time: it may have been done, or be done yet
+   */
+  release(cutover: string, key: string, side: Side): Promise<boolean>;
+  /**
    * Tells every instance of a key that could not be recorded. @throws StoreUnavailable when they may not have heard
    */
   announce?(cutover: string, key: NamedKey, side: Side): Promise<void>;
@@ -120,6 +127,8 @@ interface News {
   doubt?(forMs: number): void;
   /** The journey of the id is over, for it has ended or was made void. */
   over?(cutover: string, journey: string): void;
+  /** The side's fact of the key has ended. */
+  released?(cutover: string, key: string, side: Side): void;
   /** Something may not have been heard. */
   missed?(): void;
 }

@@ -7,7 +7,8 @@
  *                               followed by ` tentative TOKEN` until its request was sent
  *   cutover:{NAME}:pin:DIGEST   a pin (decide/pin.ts)
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY;
- *                               doubt:MS, when one could not be recorded; over:NAME:ID, of a journey that is
+ *                               doubt:MS, when one could not be recorded; over:NAME:ID, of a journey that is;
+ *                               released:SIDE:NAME:KEY, when a fact has ended
  */
 import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
 import { type Call, createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
@@ -61,6 +62,9 @@ function watching(listen: Listen): NonNullable<OwnershipStores["watch"]> {
       if (forMs !== undefined) news?.doubt?.(Number(forMs));
       const [, of, journey] = newOver.exec(text) ?? [];
       if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
+      const [, from, where, ended] = newRelease.exec(text) ?? [];
+      if (where !== undefined && ended !== undefined)
+        news?.released?.(where, ended, from === "new" ? "new" : "legacy");
     });
 }
 
@@ -136,6 +140,15 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
         bytes: [Buffer.from(`${cutover}:${key}`, "latin1")],
       });
     },
+    async release(cutover, key, side) {
+      const [before] = await ask({
+        script: learnOwner,
+        keys: keysOf(cutover, key),
+        args: { side, channel, ends: true },
+        bytes: [Buffer.from(`released:${side}:${cutover}:${key}`, "latin1")],
+      });
+      return before === side;
+    },
     // A server that refuses to write still publishes: without memory, without replicas, as a replica.
     async announce(cutover, { key, claimed }, side) {
       const message = `${claimed ? "claim:" : ""}${side}:${cutover}:${key}`;
@@ -185,6 +198,7 @@ function pinsIn(ask: Ask, prefix: string, channel: string): PinStore {
 }
 
 const newOwner = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
+const newRelease = /^released:(legacy|new):([^:]+):(.+)$/s;
 const newOver = /^over:([^:]+):([\w-]{12})$/;
 const newDoubt = /^doubt:(\d{1,9})$/;
 

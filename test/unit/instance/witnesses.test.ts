@@ -34,6 +34,8 @@ function create() {
       began: (_, cutover, keys) => told.push(`sent ${cutover} ${keys.map(({ key }) => key).join()}`),
       ended: (_, isAnswered) => told.push(isAnswered ? "answered" : "in doubt"),
     },
+    async (cutover, keys, side) =>
+      void told.push(`released ${cutover} ${keys.map(({ key }) => key).join()} ${side}`),
   );
   const last: Witness = { settled: say("over") };
   const row = { decided: say("decided"), began: say("began"), settled: say("counted") };
@@ -98,6 +100,33 @@ test("orders are finished, and no request that is named by its key, nor a cart",
   ] as const;
   lasting.orders.finished?.(recordOf(), keys);
   expect(told).toEqual(["finished checkout X-1"]);
+});
+
+test("carts are released by the side that finished their orders: no order, no claim, and none that tells its side", () => {
+  const { told, lasting } = create();
+  const plain = { ttlMs: 1, claimed: false } as const;
+  const order = { ...plain, key: "X-1" };
+  const carts = ["C-1", "C-2"].map((key) => ({ ...plain, key, what: "cart" as const }));
+  const others = [
+    { ...plain, key: "S-1", what: "other" },
+    { ...plain, key: "new-1", what: "cart", side: "new" },
+    { ...plain, key: "k1", what: "cart", claimed: true },
+  ] as const;
+  lasting.carts.finished?.(recordOf({ side: "new" }), [order, ...carts, ...others]);
+  lasting.carts.finished?.(recordOf({ side: "new" }), [order, ...others]);
+  expect(told).toEqual(["released checkout C-1,C-2 new"]);
+});
+
+test("only routes that finish orders have the witness of carts, where carts are told of and journeys hold what is late", () => {
+  const finished = (cutover: Readonly<Record<string, unknown>>, path: string) =>
+    tableOf(cutover).router.match("POST", path)?.value.witnesses.finished.length;
+  const journey = { cookie: "j", secret: "s3cret" };
+  const cart = { key: "header:x-cart", learn: ["json:/cart"], what: "cart" };
+  const order = { key: "param:orderId", learn: ["json:/orderId"] };
+  expect(finished({ journey, owners: [cart] }, "/orders/1/pay")).toBe(1);
+  expect(finished({ journey, owners: [cart, order] }, "/orders/1/pay")).toBe(2);
+  expect(finished({ journey, owners: [cart] }, "/cart/1")).toBe(0);
+  expect(finished({ owners: [cart] }, "/orders/1/pay")).toBe(0);
 });
 
 test("journeys, upgrades and what is odd are told of with their cutover", () => {

@@ -47,6 +47,10 @@ function rig({ remembered, ...options }: RigOptions = {}) {
       reach();
       return owners.settle(...args);
     },
+    async release(...args) {
+      reach();
+      return owners.release(...args);
+    },
   };
   const ownership = createOwnership({
     owners: store,
@@ -94,6 +98,53 @@ describe("an owner", () => {
     expect(await find(learned("O1"))).toMatchObject({ owner: undefined, unknown: false, claimable: false });
     await owners.record("checkout", learned("O1"), "new", ttlMs);
     expect((await find(learned("O1"))).owner).toBe("new");
+  });
+
+  test("that is released is nobody's: the store is asked anew, and the next to make it has it", async () => {
+    const { ownership, find, trips } = rig();
+    await ownership.learn("checkout", [learned("cart"), learned("other")], "new");
+    await ownership.release("checkout", [learned("cart")], "new");
+    expect((await find(learned("cart"))).owner).toBeUndefined();
+    expect((await find(learned("other"))).owner).toBe("new");
+    await ownership.learn("checkout", [learned("cart")], "legacy");
+    expect((await find(learned("cart"))).owner).toBe("legacy");
+    expect(trips.filter((trip) => trip.startsWith("lookup"))).toEqual(["lookup cart", "lookup cart"]);
+  });
+
+  test("that the other side has is not released, nor one while the store is away, nor what waits to be handed in", async () => {
+    const { ownership, find, state, spooled } = rig();
+    await ownership.learn("checkout", [learned("cart")], "new");
+    await ownership.release("checkout", [learned("cart")], "legacy");
+    expect((await find(learned("cart"))).owner).toBe("new");
+    state.up = false;
+    await ownership.learn("checkout", [learned("late")], "new");
+    await ownership.release("checkout", [learned("cart"), learned("late")], "new");
+    state.up = true;
+    await ownership.release("checkout", [learned("late")], "new");
+    expect((await find(learned("cart"))).owner).toBe("new");
+    expect((await find(learned("late"))).owner).toBe("new");
+    expect(spooled).toEqual(["late new"]);
+  });
+
+  test("that another process has released is forgotten here; what a client has claimed is not, nor what the other side has", async () => {
+    let hear: Parameters<NonNullable<OwnershipStores["watch"]>> | undefined;
+    const { ownership, find, trips } = rig({
+      watch: (...listeners) => {
+        hear = listeners;
+        return () => undefined;
+      },
+    });
+    for (const key of [learned("cart"), claimed("cart"), learned("kept")]) hear?.[0]("checkout", key, "new");
+    // Asked before it was released, and answered after.
+    const before = find(learned("asked"));
+    for (const key of ["cart", "asked"]) hear?.[1]?.released?.("checkout", key, "new");
+    hear?.[1]?.released?.("checkout", "kept", "legacy");
+    await before;
+    hear?.[0]("checkout", learned("asked"), "new");
+    await ownership.find("checkout", [claimed("cart"), learned("kept")]);
+    expect(trips.splice(0)).toEqual(["lookup asked"]);
+    await find(learned("cart"), learned("asked"));
+    expect(trips).toEqual(["lookup cart asked"]);
   });
 
   test("told by the key's form needs no store and no memory", async () => {

@@ -41,6 +41,9 @@ describe("owners and pins that the primary keeps", () => {
     const asked = [fact("other"), fact(key), claim(key)];
     expect(await owners.lookup("checkout", asked)).toEqual([undefined, "new", "legacy"]);
     expect(await kept.owners.lookup("checkout", asked)).toEqual([undefined, "new", "legacy"]);
+    expect(await owners.release("checkout", key, "legacy")).toBe(false);
+    expect(await owners.release("checkout", key, "new")).toBe(true);
+    expect(await kept.owners.lookup("checkout", asked)).toEqual([undefined, undefined, "legacy"]);
   });
 
   test("a journey begins once", async () => {

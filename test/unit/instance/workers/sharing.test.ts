@@ -62,12 +62,17 @@ test("a worker remembers what others could not record, tells that it does, and d
   const heard: string[] = [];
   const leave = stores.watch?.(
     (cutover, { key, claimed }, side) => heard.push(`${cutover} ${key} ${claimed} ${side}`),
-    { doubt: (forMs) => heard.push(`doubt ${forMs}`) },
+    {
+      doubt: (forMs) => heard.push(`doubt ${forMs}`),
+      released: (cutover, key, side) => heard.push(`released ${cutover} ${key} ${side}`),
+    },
   );
   expect(heard.splice(0)).toEqual(["checkout before false new"]);
   const owner = { cutover: "checkout", key: claim("K1"), side: "legacy" as const };
   tell(toWorker.parse({ type: "owner", seq: 7, owner }));
   expect(heard.splice(0)).toEqual(["checkout K1 true legacy", "doubt 5000"]);
+  tell(toWorker.parse({ type: "released", cutover: "checkout", key: "C1", side: "new" }));
+  expect(heard.splice(0)).toEqual(["released checkout C1 new"]);
   expect(sent.splice(0)).toEqual([{ type: "heard", seq: 7 }]);
   await stores.share?.("checkout", fact("O2"), "new");
   expect(sent).toMatchObject([{ question: { call: "share", owner: over("checkout", "O2") } }]);

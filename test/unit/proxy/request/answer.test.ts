@@ -255,9 +255,9 @@ describe("orders", () => {
   });
 
   test("are finished, and carts are not: they are no orders", async () => {
-    const { exchange, owned, finished } = shop({ cutover: learned({}, { what: "cart" }) });
+    const { exchange, learned: made, finished } = shop({ cutover: learned({}, { what: "cart" }) });
     await exchange("/complete", 200, { orderId: "77" });
-    expect([...owned.keys()]).toEqual(["77"]);
+    expect(made).toEqual(["77 new"]);
     expect(finished).toEqual([]);
   });
 
@@ -340,4 +340,113 @@ test("a condition reads what is encoded", async () => {
   sink?.end([]);
   await turns();
   expect(client.heads[0]?.fields).toContain("Set-Cookie");
+});
+
+describe("a cart's key", () => {
+  const carts = {
+    routes: [
+      { name: "cart", path: "/cart", learns: true },
+      { name: "checkout", path: "/checkout", methods: ["POST"], journey: "start" },
+      {
+        name: "pay",
+        path: "/pay",
+        methods: ["POST"],
+        journey: { end: { unless: "json:/errors" } },
+        payment: true,
+      },
+    ],
+    owners: [
+      { key: "header:idempotency-key" },
+      { key: "header:x-order", learn: ["json:/order"] },
+      { key: "header:x-cart", learn: ["json:/cart"], what: "cart" },
+    ],
+  };
+  function open(options: FixtureOptions = {}) {
+    const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: carts, ...options });
+    async function send(target: string, fields: readonly string[], status: number, body: unknown) {
+      const client = fixture.send({ method: "POST", target, fields: [...keepsCookies, ...fields] }, "{}");
+      await turns();
+      answer(fixture.attempts.at(-1), status, json, JSON.stringify(body));
+      await turns();
+      return client;
+    }
+    return { ...fixture, begin: fixture.send, send };
+  }
+
+  test("is nobody's once its order is paid, not by a card that was declined, and no idempotency key goes with it", async () => {
+    const { send, owned, claims, set, decisions, finished } = open();
+    await send("/cart", [], 201, { cart: "C1" });
+    await send("/cart", [], 201, { cart: "C2" });
+    await send("/checkout", ["X-Cart", "C1"], 201, { order: "O1" });
+    const named = ["X-Cart", "C1", "X-Order", "O1", "Idempotency-Key", "C1"];
+    await send("/pay", named, 402, {});
+    await send("/pay", named, 200, { errors: ["declined"] });
+    expect([...owned.keys()]).toEqual(["C1", "C2", "O1"]);
+    await send("/pay", named, 200, {});
+    expect([...owned.keys()]).toEqual(["C2", "O1"]);
+    expect(finished).toEqual(["checkout O1"]);
+    expect([...claims]).toEqual([["C1", "new"]]);
+    set({ percentThousandths: 0 });
+    await send("/cart", ["X-Cart", "C2"], 200, {});
+    await send("/cart", ["X-Cart", "C1"], 200, {});
+    expect(decisions.slice(-2)).toEqual(["new owner", "legacy bucket"]);
+  });
+
+  test("that only the answer names, as the shop's own next to the order, ends with it", async () => {
+    const { send, owned, learned } = open();
+    await send("/pay", [], 200, { order: "O1", cart: "C1" });
+    expect(learned).toEqual(["O1 new", "C1 new"]);
+    expect([...owned.keys()]).toEqual(["O1"]);
+  });
+
+  test("of the other side stays that side's", async () => {
+    const { send, owned, decisions, counted } = open();
+    owned.set("O1", "new").set("C1", "legacy");
+    await send("/pay", ["X-Order", "O1", "X-Cart", "C1"], 200, {});
+    expect(decisions).toEqual(["new owner"]);
+    expect(counted).toContain("conflict");
+    expect(owned.get("C1")).toBe("legacy");
+  });
+
+  test("is released before the client is told, which does not wait for it; and though it has left", async () => {
+    const released: unknown[] = [];
+    const release = (...of: readonly unknown[]) => {
+      released.push(of);
+      return new Promise<boolean>(() => {});
+    };
+    const { send, begin, attempts } = open({ owners: { release } });
+    expect((await send("/pay", ["X-Cart", "C1"], 200, {})).ended()).toBe(true);
+    expect(released.splice(0)).toEqual([["checkout", "C1", "new"]]);
+    const fields = [...keepsCookies, "X-Cart", "C2"];
+    const client = begin({ method: "POST", target: "/pay", fields }, "{}");
+    await turns();
+    client.leave();
+    answer(attempts.at(-1), 200, json, "{}");
+    await turns();
+    expect(released).toEqual([["checkout", "C2", "new"]]);
+  });
+
+  test("the confirmation page keeps to its side by the journey that has just ended", async () => {
+    const { send, set, decisions, owned } = open();
+    await send("/cart", [], 201, { cart: "C1" });
+    const begun = await send("/checkout", ["X-Cart", "C1"], 201, { order: "O1" });
+    const cookieOf = ({ heads }: typeof begun) => {
+      const { fields = [] } = heads[0] ?? {};
+      return ["Cookie", fields[fields.indexOf("Set-Cookie") + 1]?.split(";")[0] ?? ""];
+    };
+    const paid = await send("/pay", [...cookieOf(begun), "X-Cart", "C1"], 200, {});
+    expect(owned.has("C1")).toBe(false);
+    set({ percentThousandths: 0, state: "rolled_back" });
+    await send("/cart", [...cookieOf(paid), "X-Cart", "C1"], 200, {});
+    expect(decisions.at(-1)).toBe("new journey");
+  });
+
+  test("is kept for its time where no journey holds what comes after", async () => {
+    const routes = [{ name: "pay", path: "/pay", methods: ["POST"], payment: true }];
+    const { send, owned, finished } = open({ cutover: { ...carts, routes, journey: undefined } });
+    owned.set("C1", "new");
+    await send("/pay", ["X-Cart", "C1", "X-Order", "O1"], 200, {});
+    expect(finished).toEqual(["checkout O1"]);
+    expect(owned.get("C1")).toBe("new");
+  });
 });
