@@ -159,9 +159,9 @@ export function createSlipsModel(hears: boolean) {
       for (const each of owner) if (each !== "none") places.add(each);
       if (!owner.has("none")) return places;
       for (const side of freeSides(question)) places.add(side);
-      const hasKey = question.key !== undefined || question.orders.length > 0;
-      const isTrouble = !isUp || nowMs < backAtMs + recoveryMs;
-      if (isTrouble && hasKey && question.retries) places.add("refused");
+      // An order that nobody owns may yet get its owner.
+      const isTrouble = question.key !== undefined && (!isUp || nowMs < backAtMs + recoveryMs);
+      if (question.retries && (isTrouble || question.orders.length > 0)) places.add("refused");
       return places;
     },
 
