@@ -18,7 +18,8 @@ import {
 } from "../../src/state/rules/model.ts";
 import { startRedis } from "../support/redis.ts";
 import { type ScriptedSides, startScriptedSides } from "../support/scripted-sides.ts";
-import { type Ask, caseOf, type Made, made, type Step } from "../support/slips-cases.ts";
+import { host, orderIds, pickedFrom, spellings } from "../support/slips-answers.ts";
+import { type Ask, caseOf, keys, type Made, made, type Step } from "../support/slips-cases.ts";
 import { type SlipsFleet, startSlipsFleet, type Told } from "../support/slips-fleet.ts";
 import { createSlipsModel, type Person, type SlipsModel } from "../support/slips-model.ts";
 
@@ -58,6 +59,8 @@ function createCase(model: SlipsModel, first: number) {
   let count = first;
   let state: CutoverState = initialState();
   const nobody = person("nobody", "");
+  /** Orders and keys of requests and answers. */
+  const named = new Set<string>();
   const people = [person("browser", "ana"), person("app", "bob"), person("app", "cleo"), nobody];
 
   function receivedBy(name: string): Side | undefined {
@@ -95,7 +98,24 @@ function createCase(model: SlipsModel, first: number) {
     });
   }
 
-  const make = (ask: Ask) => made(ask, `s${count++}`, people, nobody);
+  async function probe(
+    method: string,
+    target: string,
+    more: readonly string[] = [],
+  ): Promise<Side | undefined> {
+    const name = `s${count++}`;
+    sides.tell(name, { status: 200, fields: [], body: "ok", breaks: "never" });
+    const length = method === "POST" ? ["Content-Length", "0"] : [];
+    const fields = ["Host", host, "X-Script", name, ...length, ...more];
+    await fleet.ask(count, { method, target, fields, body: undefined });
+    return receivedBy(name);
+  }
+
+  function make(ask: Ask): Made {
+    const one = made(ask, `s${count++}`, people, nobody);
+    for (const text of [one.question.key ?? [], one.question.orders, one.order].flat()) named.add(text);
+    return one;
+  }
 
   /** @param meanwhile what happens while an upstream has it */
   async function askOne(ask: Ask, meanwhile?: () => Promise<void>): Promise<void> {
@@ -186,21 +206,22 @@ function createCase(model: SlipsModel, first: number) {
           return set(step.ms);
       }
     },
-    /** Whoever names an order whose owner is certain meets that, on every instance. */
+    /** Whoever names an order meets its owner, and where nobody owns what was named all go by the routing. */
     async end(): Promise<void> {
       if (!fleet.isUp()) return;
-      for (const { order, side } of model.ordersOwned().slice(0, 2)) {
-        const name = `s${count++}`;
-        sides.tell(name, { status: 200, fields: [], body: "ok", breaks: "never" });
-        const target = `/track?order=${encodeURIComponent(order)}`;
-        await fleet.ask(count, {
-          method: "GET",
-          target,
-          fields: ["Host", "shop.example", "X-Script", name],
-          body: undefined,
-        });
-        if (receivedBy(name) !== side)
-          throw new Error(`${order} of ${side} is ${receivedBy(name)}'s in the end`);
+      const free = state.state === "closed" ? "new" : "legacy";
+      for (const order of orderIds) {
+        const owner = model.ownerOfOrder(order);
+        if (owner === undefined || !named.has(order)) continue;
+        const at = await probe("GET", `/orders/${pickedFrom(spellings, count)(order)}`);
+        if (at !== (owner === "none" ? free : owner))
+          throw new Error(`${order} of ${owner} is ${at}'s in the end`);
+      }
+      for (const key of keys) {
+        const isFree =
+          model.ownerOfKey(key) === "none" && named.has(key) && model.ownerOfOrder(key) === "none";
+        const at = isFree ? await probe("POST", "/cart/1", ["Idempotency-Key", key]) : free;
+        if (at !== free) throw new Error(`the key ${key} of nobody is ${at}'s in the end`);
       }
       for (const [key, at] of model.executed)
         if (at.size > 1 && !model.doubtful.has(key)) throw new Error(`${key} was executed by both sides`);

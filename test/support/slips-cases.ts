@@ -7,6 +7,7 @@ import {
   host,
   index,
   orderIds,
+  orderIndex,
   pickedFrom,
   type Scripted,
   type Spell,
@@ -16,7 +17,7 @@ import type { Asked } from "./slips-fleet.ts";
 import type { Person, Question } from "./slips-model.ts";
 
 /** Of keys of requests one is an order's number. */
-const keys = ["k1", "k2", "7"] as const;
+export const keys = ["k1", "k2", "7"] as const;
 
 interface Form {
   readonly method: string;
@@ -151,10 +152,10 @@ const ask = fc.record({
   spelled: index,
   who: fc.nat(3),
   at: fc.nat(1),
-  order: index,
-  second: index,
+  order: orderIndex,
+  second: orderIndex,
   spelling: index,
-  key: fc.option(index, { freq: 2 }),
+  key: fc.option(fc.constantFrom(0, 0, 0, 1, 2), { freq: 2 }),
   answer,
 });
 export type Ask = typeof ask extends fc.Arbitrary<infer T> ? T : never;
@@ -228,12 +229,13 @@ export function made(given: Ask, name: string, people: readonly Person[], nobody
     ...(body?.type === undefined ? [] : ["Content-Type", body.type]),
     ...(text === undefined ? [] : ["Content-Length", String(Buffer.byteLength(text))]),
   ];
-  const { script, teaches } = answered(given.answer);
+  const { script, teaches, order: told } = answered(given.answer);
   const isLearning = form.is.journey !== undefined;
   return {
     asked: { method: form.method, target: form.target(spell(order)), fields, body: text },
     question: { ...form.is, who, isUnsafe: isPost, key, orders },
     script,
+    order: told,
     teaches: isLearning ? teaches.filter((taught) => !orders.includes(taught.order)) : [],
   };
 }

@@ -60,6 +60,11 @@ const recoveryMs = 5000;
 
 export type SlipsModel = ReturnType<typeof createSlipsModel>;
 
+function only(sides: Possible): Side | "none" | undefined {
+  const [side] = sides;
+  return sides.size === 1 ? side : undefined;
+}
+
 /** @param hears whether every instance has heard of every owner before an outage begins */
 export function createSlipsModel(hears: boolean) {
   let state = initialState();
@@ -127,11 +132,9 @@ export function createSlipsModel(hears: boolean) {
   return {
     executed,
     doubtful,
-    ordersOwned: () =>
-      [...orders].flatMap(([order, sides]) => {
-        const [side] = sides;
-        return sides.size === 1 && side !== undefined && side !== "none" ? [{ order, side }] : [];
-      }),
+    /** @returns the side that owns it for certain, `none` where nobody does, `undefined` where that is not certain */
+    ownerOfOrder: (order: string) => only(possible(orders, order)),
+    ownerOfKey: (key: string) => only(possible(claims, key)),
     set(next: CutoverState, passMs: number): void {
       state = next;
       nowMs += passMs;
@@ -157,6 +160,8 @@ export function createSlipsModel(hears: boolean) {
       const owner = ownerOf(question);
       const places = new Set<Place>();
       for (const each of owner) if (each !== "none") places.add(each);
+      const isClaimTold = question.key === undefined || !inFlight.has(question.key);
+      if (!isClaimTold && question.retries && question.orders.length > 0) places.add("refused");
       if (!owner.has("none")) return places;
       for (const side of freeSides(question)) places.add(side);
       // An order that nobody owns may yet get its owner.
