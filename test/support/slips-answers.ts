@@ -87,7 +87,7 @@ export const answer = fc.record({
   order: orderIndex,
   spelling: index,
   body: fc.option(index, { freq: 3 }),
-  location: fc.option(index, { freq: 1 }),
+  location: fc.option(index, { freq: 2 }),
 });
 
 type Given = typeof answer extends fc.Arbitrary<infer T> ? T : never;

@@ -72,7 +72,15 @@ export const forms = {
     ...at("HEAD", route, "/cart/1"),
     ...at("POST", route, "/cart/1"),
   ],
-  start: at("POST", start, "/checkout", "/%63heckout", "/checkout/", "/checkout;v=1"),
+  start: at(
+    "POST",
+    start,
+    "/checkout",
+    "/%63heckout",
+    "/checkout/",
+    "/checkout;v=1",
+    "/checkout?order=ORDER",
+  ),
   pay: at(
     "POST",
     pays,
@@ -181,7 +189,7 @@ export function caseOf(canPass: boolean) {
       arbitrary: fc.record({
         kind: fc.constant("during" as const),
         ask,
-        change: fc.option(change, { freq: 1 }),
+        change: fc.option(change, { freq: 2 }),
         other: ask,
       }),
     },

@@ -9,6 +9,11 @@ import { type CutoverState, initialState, type Side } from "../../src/state/rule
 type Possible = ReadonlySet<Side | "none">;
 export type Place = Side | "refused";
 
+interface Pinned {
+  readonly side: Side;
+  readonly epoch: number;
+}
+
 export interface Person {
   readonly kind: "browser" | "app" | "nobody";
   readonly id: string;
@@ -17,12 +22,10 @@ export interface Person {
   /** What the model knows of its journey; a browser's is that of its cookie. */
   journey: Journey | undefined;
   /** Starts in flight that hold their side. */
-  held: { readonly side: Side; readonly epoch: number; count: number } | undefined;
+  held: (Pinned & { count: number }) | undefined;
 }
 
-interface Journey {
-  readonly side: Side;
-  readonly epoch: number;
+interface Journey extends Pinned {
   readonly startedAtMs: number;
   readonly endsAtMs: number;
   readonly ended: boolean;
@@ -55,8 +58,7 @@ export interface Answered {
 }
 
 const [ttlMs, maxTtlMs] = [30 * 60_000, 4 * 3_600_000];
-const [graceMs, rememberedMs] = [60_000, 30_000];
-const recoveryMs = 5000;
+const [graceMs, rememberedMs, recoveryMs] = [60_000, 30_000, 5000];
 
 export type SlipsModel = ReturnType<typeof createSlipsModel>;
 
@@ -68,9 +70,8 @@ function only(sides: Possible): Side | "none" | undefined {
 /** @param hears whether every instance has heard of every owner before an outage begins */
 export function createSlipsModel(hears: boolean) {
   let state = initialState();
-  let nowMs = 0;
   let isUp = true;
-  let backAtMs = Number.NEGATIVE_INFINITY;
+  let [nowMs, backAtMs] = [0, Number.NEGATIVE_INFINITY];
   const claims = new Map<string, Possible>();
   const orders = new Map<string, Possible>();
   const executed = new Map<string, Set<Side>>();
@@ -96,8 +97,7 @@ export function createSlipsModel(hears: boolean) {
     return orElse(byClaim, () => orElse(byNumber(), byOrder));
   }
 
-  const isVoid = ({ side, epoch }: { readonly side: Side; readonly epoch: number }) =>
-    side === "new" && epoch < state.pinEpoch;
+  const isVoid = ({ side, epoch }: Pinned) => side === "new" && epoch < state.pinEpoch;
   const bucketSide = ({ kind, id }: Person): Side => {
     if (state.state === "closed") return "new";
     if (state.state === "rolled_back" || kind === "nobody") return "legacy";
@@ -108,8 +108,7 @@ export function createSlipsModel(hears: boolean) {
   /** Where a request goes that no key decides. */
   function freeSides({ who, journey: step }: Question): readonly Side[] {
     if (state.state === "closed") return ["new"];
-    const { journey, held } = who;
-    const isStart = step === "start";
+    const [{ journey, held }, isStart] = [who, step === "start"];
     const alive = journey !== undefined && !isOver(journey) ? journey : undefined;
     if (who.kind === "browser") {
       const counts = alive !== undefined && !(alive.ended && isStart) && !isVoid(alive);
@@ -124,10 +123,10 @@ export function createSlipsModel(hears: boolean) {
   }
 
   /** The pin of its cookie that a request brings. */
-  const carried = ({ who: { kind, journey }, journey: step }: Question): Journey | undefined =>
-    kind !== "browser" || journey === undefined || isOver(journey) || (journey.ended && step === "start")
-      ? undefined
-      : journey;
+  function carried({ who: { kind, journey }, journey: step }: Question): Journey | undefined {
+    if (kind !== "browser" || journey === undefined || isOver(journey)) return undefined;
+    return journey.ended && step === "start" ? undefined : journey;
+  }
 
   return {
     executed,
@@ -150,7 +149,9 @@ export function createSlipsModel(hears: boolean) {
 
     /** Its requests were answered in an order that nobody knows. */
     blur(who: Person): void {
-      who.journey = blur(who);
+      const { kind, journey } = who;
+      if (kind === "app" && journey !== undefined)
+        who.journey = { ...journey, endsAtMs: nowMs + maxTtlMs, perhaps: true };
     },
 
     /** Where it may go now. */
@@ -160,13 +161,14 @@ export function createSlipsModel(hears: boolean) {
       const owner = ownerOf(question);
       const places = new Set<Place>();
       for (const each of owner) if (each !== "none") places.add(each);
-      const isClaimTold = question.key === undefined || !inFlight.has(question.key);
-      if (!isClaimTold && question.retries && question.orders.length > 0) places.add("refused");
+      const [hasKey, hasOrder] = [question.key !== undefined, question.orders.length > 0];
+      const isAhead = inFlight.has(question.key ?? "");
+      if (isAhead && question.retries && hasOrder) places.add("refused");
       if (!owner.has("none")) return places;
       for (const side of freeSides(question)) places.add(side);
       // An order that nobody owns may yet get its owner.
-      const isTrouble = question.key !== undefined && (!isUp || nowMs < backAtMs + recoveryMs);
-      if (question.retries && (isTrouble || question.orders.length > 0)) places.add("refused");
+      const isTrouble = hasKey && (!isUp || nowMs < backAtMs + recoveryMs);
+      if (question.retries && (isTrouble || hasOrder)) places.add("refused");
       return places;
     },
 
@@ -226,11 +228,6 @@ export function createSlipsModel(hears: boolean) {
     },
   };
 
-  /** Of an app's requests at once the store may have heard in any order. */
-  function blur({ kind, journey }: Person): Journey | undefined {
-    return kind === "app" && journey ? { ...journey, endsAtMs: nowMs + maxTtlMs, perhaps: true } : journey;
-  }
-
   function learn({ teaches }: Answered, side: Side): void {
     for (const { order, surely } of teaches) {
       const known = possible(orders, order);
@@ -244,7 +241,6 @@ export function createSlipsModel(hears: boolean) {
     readonly pin: Journey | undefined;
     readonly isOwned: boolean;
     readonly isUp: boolean;
-    /** Where it would go without a journey. */
     readonly free: Side;
   }
 
