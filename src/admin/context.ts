@@ -13,7 +13,7 @@ import type { Log } from "../base/log.ts";
 import type { AuthConfig } from "../config/schema.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
-import type { Following } from "../state/follow/snapshot.ts";
+import type { Contact, Following } from "../state/follow/snapshot.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
@@ -70,6 +70,8 @@ export interface AdminOptions {
   ) => Explanation | undefined | Promise<Explanation | undefined>;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
+  /** How this instance stands with the store of each cutover's owners that has one of its own; without it, none has. */
+  readonly ownerStores?: () => ReadonlyMap<string, Contact>;
   readonly health: () => Phase;
   /** Where refusals go; without it, to the log alone. */
   readonly audit?: Audit;
@@ -91,6 +93,7 @@ export interface AdminContext extends AdminOptions {
   readonly versions: () => Readonly<Record<string, number>>;
   readonly inForce: () => Promise<void>;
   readonly underWay: () => Promise<FiguresUnderWay>;
+  readonly ownerStores: () => ReadonlyMap<string, Contact>;
   readonly tickMs: number;
   readonly maxStreams: number;
 }
@@ -109,6 +112,7 @@ export function contextOf(options: AdminOptions): AdminContext {
     versions: () => versionsIn(options.follower),
     inForce: async () => {},
     underWay: async () => new Map(),
+    ownerStores: () => new Map(),
     tickMs: 1000,
     maxStreams: 100,
     ...options,

@@ -1,6 +1,6 @@
 /** A cutover as the API shows it: the snapshot this instance decides by, and what the fleet says of it. */
 import { countApplied } from "../state/follow/applied.ts";
-import type { Following } from "../state/follow/snapshot.ts";
+import type { Contact, Following } from "../state/follow/snapshot.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
@@ -25,7 +25,7 @@ export interface Views {
 }
 
 export function createViews(
-  { cutovers, follower, clock }: AdminContext,
+  { cutovers, follower, ownerStores, clock }: AdminContext,
   fleet: Pick<Fleet, "underWay">,
   proposals: Pick<Proposals, "known">,
 ): Views {
@@ -46,6 +46,7 @@ export function createViews(
     const { approval, ...sides } = sidesOf(name);
     const { percentThousandths, ...rest } = state(name);
     const proposal = proposals.known(name, rest.version);
+    const ofOwners = ownerStores().get(name);
     const count = countApplied(records, name, rest.version);
     return {
       name,
@@ -66,7 +67,8 @@ export function createViews(
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       ...fleet.underWay(name),
       instances: { live: count.of, applied: count.instances },
-      store: storeIn(follower, clock.now()),
+      store: storeView(follower.contact(), clock.now()),
+      ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
     };
   }
 
@@ -83,8 +85,8 @@ export function createViews(
 }
 
 /** @param nowMs since the epoch */
-function storeIn({ contact }: Pick<Following, "contact">, nowMs: number): NonNullable<CutoverView["store"]> {
-  const { up, stalenessMs, word, refusedForMs } = contact();
+function storeView(contact: Contact, nowMs: number): NonNullable<CutoverView["store"]> {
+  const { up, stalenessMs, word, refusedForMs } = contact;
   const writable = up && word === undefined;
   const forMs = up ? (refusedForMs ?? 0) : stalenessMs;
   const since = writable ? null : new Date(nowMs - forMs).toISOString();

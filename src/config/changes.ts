@@ -25,5 +25,23 @@ export function lastingDifferences(now: Config, next: Config): string[] {
       forbid(`cutovers.${name}.salt`, "another salt would move shoppers of a cutover that lives");
     }
   }
+  found.push(...movedOwners(now, next));
   return found;
+}
+
+/** A store is opened at a start: a cutover that is new may have one that others have already. */
+function movedOwners(now: Config, next: Config): string[] {
+  const open = new Set([now.store, ...Object.values(now.cutovers).map(({ owners }) => owners.store)]);
+  return Object.entries(next.cutovers).flatMap(([name, { owners }]) => {
+    const before = now.cutovers[name];
+    const stays =
+      before === undefined
+        ? owners.store === undefined || open.has(owners.store)
+        : owners.store === before.owners.store;
+    return stays
+      ? []
+      : [
+          `cutovers.${name}.owners.store: owners stay where they are, and a store is opened, until the next start`,
+        ];
+  });
 }

@@ -113,13 +113,15 @@ const ownersBlock = block({
   memoryShare: z.number().min(1).max(100).default(80),
   /** Bytes of an answer's body in which keys are looked for. */
   learnBody: value.size.default(1024 ** 2),
+  /** Where what shoppers' requests make is kept; without it, where the states are. */
+  store: value.store.optional(),
   keys: z.array(owner).default([]),
 });
 
 /** A list is the keys alone. */
 const owners = z
   .union([z.array(owner), ownersBlock], {
-    error: "expected a list of keys, or a mapping of budget, memoryShare, learnBody and keys",
+    error: "expected a list of keys, or a mapping of budget, memoryShare, learnBody, store and keys",
   })
   .transform((given) => (Array.isArray(given) ? { ...ownersBlock.parse({}), keys: given } : given))
   .prefault([]);

@@ -12,7 +12,6 @@ import { upstream } from "./upstream-schema.ts";
 /** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */
 export const unsupported = {
   cutover: ["guard", "plan", "deadline", "shadow", "ledger"],
-  owners: ["store"],
 } as const;
 
 const address = (port: number) => ({

@@ -6,7 +6,7 @@ import { systemClock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createSignal, type Signal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
-import { createUnderWayGauges } from "../ownership/metrics.ts";
+import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
@@ -23,6 +23,7 @@ import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metric
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { routesOf } from "./data-plane.ts";
+import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { patiently } from "./sockets.ts";
 
 interface ControlOptions {
@@ -41,6 +42,8 @@ interface ControlOptions {
 export interface Control {
   readonly store: Store;
   readonly ownershipStores: OwnershipStores;
+  /** Those of them that owners have of their own. */
+  readonly ownerStores: OwnerStores;
   readonly follower: Follower;
   readonly metrics: Metrics;
   readonly traffic: Traffic;
@@ -54,23 +57,33 @@ export interface Control {
 
 /** @throws Error when the embedded store cannot be opened */
 export async function openControl(config: Config, options: ControlOptions): Promise<Control> {
-  const { ownershipStores, snapshotFile, store } = await openStores(config, options);
+  const { main, snapshotFile, store } = await openStores(config, options);
+  const ownerStores = await openOwnerStores(config, {
+    ...options,
+    main,
+    staleAfterMs: () => options.config().staleAfter,
+    clock: systemClock,
+  });
+  const ownershipStores = ownerStores.stores;
   const traffic = createTraffic({ cutovers: Object.keys(config.cutovers), clock: systemClock });
-  const tellDoubt = () =>
-    void ownershipStores.tellDoubt?.(options.config().staleAfter).catch(() => undefined);
+  const tellDoubt = () => void main.tellDoubt?.(options.config().staleAfter).catch(() => undefined);
   const followed = { store, snapshotFile, traffic, tellDoubt };
   const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
   const underWay = createFiguresUnderWay(ownershipStores.underWay, () =>
-    follower.contact().up ? questionsUnderWay(options.config(), follower.current()) : [],
+    questionsUnderWay(options.config(), follower.current()).filter(
+      ({ cutover }) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up,
+    ),
   );
   createUnderWayGauges(metrics.registry, underWay, systemClock.now);
+  showOwnerStores(metrics.registry, ownerStores.contacts);
   options.undo(() => follower.stop());
   await follower.start();
   follower.onSwap(watchRollbacks(metrics));
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
-  return { store, ownershipStores, follower, metrics, traffic, secrets, secretsChanged, audit, underWay };
+  const stores = { store, ownershipStores, ownerStores };
+  return { ...stores, follower, metrics, traffic, secrets, secretsChanged, audit, underWay };
 }
 
 async function openStores(config: Config, { log, undo }: ControlOptions) {
@@ -80,13 +93,13 @@ async function openStores(config: Config, { log, undo }: ControlOptions) {
     openStore(config.store, { prefix, clock, log }),
   );
   undo(() => store.close());
-  const ownershipStores = await openOwnershipStores({ url: config.store, redis, prefix, clock });
-  undo(() => ownershipStores.close());
+  const main = await openOwnershipStores({ url: config.store, redis, prefix, clock });
+  undo(() => main.close());
   const name = nameOfStore(config.store, prefix);
   const snapshotFile =
     snapshot === undefined ? undefined : createSnapshotFile({ path: snapshot, store: name, clock, log });
   if (snapshotFile !== undefined) undo(() => snapshotFile.settled());
-  return { store, ownershipStores, snapshotFile };
+  return { store, main, snapshotFile };
 }
 
 interface Followed {

@@ -11,7 +11,7 @@ import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createClaimBudget } from "../ownership/claim-budget.ts";
-import { createDoubt } from "../ownership/doubt.ts";
+import { createDoubts } from "../ownership/doubt.ts";
 import { createKeyDesk, type KeyDesk } from "../ownership/key-desk.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnerMemory } from "../ownership/owner-memory.ts";
@@ -21,7 +21,7 @@ import type { ClaimBudget, Ownership, Pins, SpentClaims } from "../ownership/por
 import { createSpool } from "../ownership/spool/spool.ts";
 import { createSpoolFile } from "../ownership/spool/spool-file.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
-import { createNotebook } from "../ownership/under-way/notebook.ts";
+import { createNotebooks } from "../ownership/under-way/notebook.ts";
 import { createUnowned } from "../ownership/unowned.ts";
 import { createUnreadAnswers } from "../ownership/unread-answers.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
@@ -140,9 +140,9 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const names = Object.keys(config.cutovers);
   const counts = createOwnershipMetrics(registry, names);
   const memory = createOwnerMemory();
-  const doubt = createDoubt({
+  const doubts = createDoubts({
     ...ownershipStores,
-    isDoubtful: () => options.following.isDoubtful(config.staleAfter),
+    isDoubtful: options.following.isDoubtful,
     doubtMs: config.staleAfter,
     clock,
   });
@@ -153,21 +153,19 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     timers,
     log,
     counts,
-    onRefused: (error) => doubt.begin(error, true),
+    onRefused: (cutover, error) => doubts.of(cutover).begin(error, true),
     onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
   });
   showWaiting(registry, spool.waiting);
-  const notebook = createNotebook({
-    store: ownershipStores.underWay,
-    clock,
-    timers,
-    onLost: counts.lostNotes,
-  });
+  const notebook = createNotebooks(
+    { store: ownershipStores.underWay, clock, timers, onLost: counts.lostNotes },
+    ownershipStores.placeOf,
+  );
   /** Names of the cutovers whose finished orders can be told, by the configuration in force. */
   const countOrders = new Set<string>();
   const ownership = createOwnership({
     ...ownershipStores,
-    doubt,
+    doubts,
     memory,
     spool,
     onLearned(cutover, { key, ttlMs, what }, side) {

@@ -192,6 +192,7 @@ async function openAdmin(
     ...(workers === undefined ? {} : { versions: workers.versions, inForce: workers.inForce }),
     traffic: () => traffic.snapshot(),
     underWay: control.underWay,
+    ownerStores: control.ownerStores.contacts,
     instance,
     async explain(name, question) {
       const context = { ...serving, table: serving.table(), following: follower };
@@ -208,8 +209,7 @@ async function openAdmin(
   const at = config.listeners.admin;
   const socket = options.sockets?.admin;
   if (socket === undefined) await patiently(config.listeners.wait, () => findPort(at));
-  const { url } = await admin.listen({ ...at, ...(socket === undefined ? {} : { fd: socket }) });
-  return { admin, url };
+  return { admin, ...(await admin.listen({ ...at, ...(socket === undefined ? {} : { fd: socket }) })) };
 }
 
 async function openHere(shared: Shared, control: Control): Promise<Serving> {

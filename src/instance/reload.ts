@@ -33,7 +33,7 @@ const kept = "the configuration was not changed: the one in force stays";
 /** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, log } = options;
-  const { follower, metrics, traffic, secrets } = control;
+  const { follower, metrics, traffic, secrets, ownerStores } = control;
   /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
@@ -69,11 +69,13 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     try {
       await follower.follow(both);
       await secrets.reconfigure(journeySecretsOf(next));
+      ownerStores.goBy(next);
       const prepared = await prepare(loaded, nextCounting);
       prepared.commit();
       goBy(next, nextCounting);
     } catch (error) {
       nextCounting.end();
+      ownerStores.goBy(before.config);
       await secrets.reconfigure(journeySecretsOf(before.config));
       goBy(before.config, before.counting);
       throw error;

@@ -13,8 +13,9 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { storeWordOf } from "../base/errors.ts";
+import type { OwnersPlace } from "./stores/port.ts";
 
-export interface Doubt {
+interface Doubt {
   /** A call of this process has failed. @param isUnrecorded something was to be recorded, and may not be */
   begin(error: unknown, isUnrecorded: boolean): void;
   /** Another process says that it could not record. */
@@ -24,9 +25,9 @@ export interface Doubt {
   isRefusal(): boolean;
 }
 
-export interface DoubtOptions {
+interface DoubtOptions {
   /** Whether the instance's own record is not taken, or was not within `doubtMs`; or another instance is silent. */
-  readonly isDoubtful?: (() => boolean) | undefined;
+  readonly isDoubtful?: ((forMs: number) => boolean) | undefined;
   /** How long writes must be taken before absence is believed again; `recoveryMs` without it. */
   readonly doubtMs?: number | undefined;
   /** When the store was last within reach again (monotonic ms): who asked nothing meanwhile goes by it. */
@@ -40,6 +41,37 @@ export interface DoubtOptions {
 export const recoveryMs = 5000;
 /** Between two tellings of one process. */
 const tellEveryMs = 500;
+
+/** What is doubted of one store is not doubted of another. */
+export interface Doubts {
+  of(cutover: string): Doubt;
+  /** As `Doubt`. @param place which store, where it is not that of the states */
+  hear(forMs: number, place?: OwnersPlace): void;
+}
+
+export interface DoubtsOptions extends DoubtOptions {
+  /** As the stores' own; without it there is one store for all. */
+  readonly placeOf?: ((cutover: string) => OwnersPlace | undefined) | undefined;
+}
+
+export function createDoubts({ placeOf, ...main }: DoubtsOptions): Doubts {
+  const { doubtMs, clock } = main;
+  const ofMain = createDoubt(main);
+  const made = new Map<OwnersPlace, Doubt>();
+  const at = (place: OwnersPlace | undefined): Doubt => {
+    if (place === undefined) return ofMain;
+    const known = made.get(place);
+    if (known !== undefined) return known;
+    const { backSinceMs, tellDoubt, isDoubtful } = place;
+    const doubt = createDoubt({ backSinceMs, tellDoubt, isDoubtful, doubtMs, clock });
+    made.set(place, doubt);
+    return doubt;
+  };
+  return {
+    of: (cutover) => at(placeOf?.(cutover)),
+    hear: (forMs, place) => at(place).hear(forMs),
+  };
+}
 
 export function createDoubt(options: DoubtOptions): Doubt {
   const { clock, backSinceMs, isDoubtful, tellDoubt, doubtMs = recoveryMs } = options;
@@ -68,7 +100,7 @@ export function createDoubt(options: DoubtOptions): Doubt {
     isNow() {
       const failed = Math.max(failedAtMs, backSinceMs?.() ?? failedAtMs) + recoveryMs;
       const untilMs = Math.max(failed, refusedAtMs + doubtMs, toldUntilMs);
-      return clock.monotonic() < untilMs || isDoubtful?.() === true;
+      return clock.monotonic() < untilMs || isDoubtful?.(doubtMs) === true;
     },
     isRefusal: () => clock.monotonic() < refusedAtMs + recoveryMs,
   };

@@ -45,6 +45,44 @@ export function showWaiting(registry: Registry, waiting: () => number): void {
   });
 }
 
+/** How an instance stands with a store. */
+interface StoreContact {
+  readonly up: boolean;
+  /** Its own, where it answers and refuses. */
+  readonly word?: string;
+}
+
+/** @param contacts of each cutover whose owners have a store of their own; asked at a scrape */
+export function showOwnerStores(registry: Registry, contacts: () => ReadonlyMap<string, StoreContact>): void {
+  const gauge = (name: string, help: string, value: (contact: StoreContact) => boolean) =>
+    new Gauge({
+      name,
+      help: `${help} Only of cutovers whose owners have a store of their own.`,
+      labelNames: ["cutover"],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [cutover, contact] of contacts()) this.set({ cutover }, value(contact) ? 1 : 0);
+      },
+    });
+  gauge("cutover_owner_store_up", "1 if the store of the cutover's owners answers, else 0.", ({ up }) => up);
+  gauge(
+    "cutover_owner_store_writable",
+    "1 if the store of the cutover's owners takes what is written, else 0.",
+    ({ up, word }) => up && word === undefined,
+  );
+  new Gauge({
+    name: "cutover_owner_store_refusal",
+    help: "1 while the store of the cutover's owners answers and refuses; the label is its own word.",
+    labelNames: ["cutover", "word"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [cutover, { word }] of contacts()) if (word !== undefined) this.set({ cutover, word }, 1);
+    },
+  });
+}
+
 /** @param cutovers the names whose series exist at 0 from the start */
 export function createOwnershipMetrics(registry: Registry, cutovers: readonly string[]): OwnershipMetrics {
   const counters: Counter[] = [];

@@ -16,7 +16,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Side } from "../state/rules/model.ts";
-import { createDoubt, type Doubt, type DoubtOptions } from "./doubt.ts";
+import { createDoubts, type Doubts, type DoubtsOptions } from "./doubt.ts";
 import type { OwnerMemory } from "./owner-memory.ts";
 import type { Claimed, Found, OwnerKey, Ownership } from "./port.ts";
 import type { Spool } from "./spool/spool.ts";
@@ -34,9 +34,9 @@ export interface OwnershipCounts {
   disputed(cutover: string): void;
 }
 
-interface OwnershipOptions extends DoubtOptions {
+interface OwnershipOptions extends DoubtsOptions {
   /** Without it, one of the ownership's own. */
-  readonly doubt?: Doubt;
+  readonly doubts?: Doubts;
   readonly owners: OwnerStore;
   /** As the stores' own. */
   readonly watch?: OwnershipStores["watch"] | undefined;
@@ -52,16 +52,16 @@ interface OwnershipOptions extends DoubtOptions {
 export function createOwnership(options: OwnershipOptions): Ownership {
   const { owners, memory, counts, onLearned } = options;
   const { recall, remember } = memory;
-  const doubt = options.doubt ?? createDoubt(options);
-  const asking: Asking = { ...options, doubt };
-  options.watch?.(remember, { doubt: doubt.hear, released: memory.release });
+  const doubts = options.doubts ?? createDoubts(options);
+  const asking: Asking = { ...options, doubts };
+  options.watch?.(remember, { doubt: doubts.hear, released: memory.release });
 
   return {
     find(cutover, keys, claims = true) {
       const known = keys.map((key) => key.side ?? recall(cutover, key));
       // Keys that will be claimed need no question of their own: the claim tells. Not while their absence may lie.
       const isAnswered = keys.every(({ claimed }, i) => (claims && claimed) || known[i] !== undefined);
-      if (isAnswered && (!known.includes(undefined) || !doubt.isNow())) {
+      if (isAnswered && (!known.includes(undefined) || !doubts.of(cutover).isNow())) {
         return found(counts, cutover, keys, known, false);
       }
       return lookUp(asking, cutover, keys, known);
@@ -87,7 +87,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
       if (known !== undefined) return known;
       try {
         const [byFact, byClaim] = await owners.lookup(cutover, [fact, claim]);
-        return byFact ?? byClaim ?? (doubt.isNow() ? "unknown" : undefined);
+        return byFact ?? byClaim ?? (doubts.of(cutover).isNow() ? "unknown" : undefined);
       } catch {
         return recall(cutover, claim) ?? "unknown";
       }
@@ -121,7 +121,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
 }
 
 interface Asking extends OwnershipOptions {
-  readonly doubt: Doubt;
+  readonly doubts: Doubts;
 }
 
 function found(
@@ -141,7 +141,7 @@ function found(
 
 /** Asks the store for those keys whose owner is not known. */
 async function lookUp(
-  { owners, memory, counts, doubt }: Asking,
+  { owners, memory, counts, doubts }: Asking,
   cutover: string,
   keys: readonly OwnerKey[],
   known: readonly (Side | undefined)[],
@@ -155,9 +155,9 @@ async function lookUp(
       if (side === undefined && told !== undefined && key !== undefined) memory.remember(cutover, key, told);
       return told;
     });
-    return found(counts, cutover, keys, sides, doubt.isNow());
+    return found(counts, cutover, keys, sides, doubts.of(cutover).isNow());
   } catch (error) {
-    doubt.begin(error, false);
+    doubts.of(cutover).begin(error, false);
     return found(counts, cutover, keys, known, true);
   }
 }
@@ -171,14 +171,14 @@ async function record(
   must: boolean,
   token?: string,
 ): Promise<Claimed> {
-  const { owners, memory, counts, doubt } = asking;
+  const { owners, memory, counts, doubts } = asking;
   try {
     const before = await owners.record(cutover, key, side, key.ttlMs, false, token);
     // A tentative claim may be given back: it is remembered once its request was sent.
     if (token === undefined || before !== undefined) memory.remember(cutover, key, before ?? side);
     return { owner: before, unknown: false };
   } catch (error) {
-    doubt.begin(error, !must);
+    doubts.of(cutover).begin(error, !must);
     // Another request with this key may have got here first.
     const known = memory.recall(cutover, key);
     if (known !== undefined) return { owner: known, unknown: false };
@@ -192,14 +192,14 @@ async function record(
 
 /** A key that could not be recorded waits in the spool, and is told to whoever can be told. Never rejects. */
 async function passOn(
-  { owners, spool, share, clock, doubt }: Asking,
+  { owners, spool, share, clock, doubts }: Asking,
   cutover: string,
   key: OwnerKey,
   side: Side,
 ): Promise<void> {
   const { claimed, ttlMs } = key;
   // A server that does not answer at all publishes nothing either.
-  const announced = doubt.isRefusal() ? owners.announce?.(cutover, key, side) : undefined;
+  const announced = doubts.of(cutover).isRefusal() ? owners.announce?.(cutover, key, side) : undefined;
   await Promise.all([
     spool.add({ cutover, key: key.key, claimed, side, until: clock.now() + ttlMs }),
     announced?.catch(() => undefined),

@@ -74,7 +74,7 @@ export function parseRedisUrl(text: string): RedisUrl | undefined {
 }
 
 /** @returns where it is, in one spelling and without what is secret */
-export function placeOf(url: RedisUrl): string {
+function placeOf(url: RedisUrl): string {
   const listed = (endpoints: readonly Endpoint[]) =>
     endpoints
       .map(({ host, port }) => `${host.toLowerCase()}:${port}`)
@@ -88,6 +88,12 @@ export function placeOf(url: RedisUrl): string {
     case "cluster":
       return `redis-cluster://${listed(url.nodes)}`;
   }
+}
+
+/** @returns the same for a store's URL of any kind: what is not Redis is what it says */
+export function placeOfStore(text: string): string {
+  const redis = parseRedisUrl(text);
+  return redis === undefined ? text : placeOf(redis);
 }
 
 function isScheme(text: string | undefined): text is keyof typeof keysOf {

@@ -168,12 +168,12 @@ function openProcess(time: ManualTime, { owners, listen, share, ...doubting }: S
     timers: time,
     log: createRecordedLog(),
     counts: { disputed: nothing, lost: nothing },
-    onRefused: (error) => doubt.begin(error, true),
+    onRefused: (_, error) => doubt.begin(error, true),
     onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
   });
   return createOwnership({
     owners,
-    doubt,
+    doubts: { of: () => doubt, hear: doubt.hear },
     memory,
     spool,
     share,

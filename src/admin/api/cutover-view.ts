@@ -80,6 +80,9 @@ export const cutoverView = z
       applied: z.int().meta({ description: "Those of them that decide by this version" }),
     }),
     store: storeView.optional(),
+    ownerStore: storeView
+      .optional()
+      .meta({ description: "The same of the store of its owners, where that is one of its own" }),
   })
   .meta({
     examples: [

@@ -43,6 +43,10 @@ export type Phase = (typeof phases)[number];
 export const healthView = z.object({
   status: z.enum(phases),
   store: contact,
+  ownerStores: z
+    .record(z.string(), contact)
+    .optional()
+    .meta({ description: "The same of the stores of owners, by cutover; those that have one of their own" }),
   cutovers: z.record(z.string(), z.int()).meta({ description: "The version this instance decides by" }),
 });
 

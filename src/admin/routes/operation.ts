@@ -22,12 +22,16 @@ export function operationRoutes(
   eventsRoute(app, streams, fleet);
 }
 
-function healthRoutes(app: AdminApp, { follower, health }: AdminContext): void {
-  const healthNow = () => ({
-    status: health(),
-    store: contactView(follower),
-    cutovers: { ...versionsIn(follower) },
-  });
+function healthRoutes(app: AdminApp, { follower, ownerStores, health }: AdminContext): void {
+  const healthNow = () => {
+    const own = [...ownerStores()].map(([name, contact]) => [name, contactView({ contact: () => contact })]);
+    return {
+      status: health(),
+      store: contactView(follower),
+      ...(own.length === 0 ? {} : { ownerStores: Object.fromEntries(own) }),
+      cutovers: { ...versionsIn(follower) },
+    };
+  };
 
   app.route({
     method: "GET",

@@ -39,15 +39,20 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
 }
 
 /** What is to be said of a store that is away or refuses; nothing of one that is well. */
-export function storeLines([view]: readonly CutoverView[], { columns, style, now }: ViewOptions): string[] {
-  const { store } = view ?? {};
-  if (store === undefined || store.writable) return [];
-  const what = store.word === null ? "is out of reach" : `answers ${printable(store.word)}`;
-  const since = store.since === null ? "" : ` for ${age(Math.max(0, now - Date.parse(store.since)))}`;
-  return [
-    style.alert(cut(`! the store ${what}${since}: changes and owners cannot be recorded`, columns)),
-    "",
+export function storeLines(views: readonly CutoverView[], { columns, style, now }: ViewOptions): string[] {
+  const line = (which: string, store: CutoverView["store"], recorded: string) => {
+    if (store === undefined || store.writable) return [];
+    const what = store.word === null ? "is out of reach" : `answers ${printable(store.word)}`;
+    const since = store.since === null ? "" : ` for ${age(Math.max(0, now - Date.parse(store.since)))}`;
+    return [style.alert(cut(`! ${which} ${what}${since}: ${recorded} cannot be recorded`, columns))];
+  };
+  const lines = [
+    ...line("the store", views[0]?.store, "changes and owners"),
+    ...views.flatMap(({ name, ownerStore }) =>
+      line(`the store of ${printable(name)}'s owners`, ownerStore, "its owners"),
+    ),
   ];
+  return lines.length === 0 ? [] : [...lines, ""];
 }
 
 function headLines(view: CutoverView, { columns, style, now }: ViewOptions): string[] {

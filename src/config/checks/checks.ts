@@ -1,5 +1,6 @@
 /** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
 import { BlockList, isIP } from "node:net";
+import { parseRedisUrl, placeOfStore } from "../../redis/url.ts";
 import type { Draft, RouteDraft } from "../load/draft.ts";
 import { type Finding, formatPath, type Path, repeated, wrong } from "../load/problems.ts";
 import type { PathPattern } from "../values/path.ts";
@@ -29,6 +30,7 @@ export function findingsBetween(draft: Draft): Finding[] {
 export function warningsBetween(draft: Draft): Finding[] {
   return [
     ...lostOwners(draft),
+    ...ownersStores(draft),
     ...unroutedToLegacy(draft),
     ...greedyUpstreams(draft),
     ...lesserEngine(draft),
@@ -56,6 +58,23 @@ function lostOwners({ spooled, cutovers }: Draft): Finding[] {
   const message =
     "owners that could not be recorded are lost when this process ends before the store is back";
   return [unwise(["spool"], message)];
+}
+
+/** A store of owners' own that does not do what it is for. */
+function ownersStores({ store: main, cutovers }: Draft): Finding[] {
+  if (main === undefined) return [];
+  const server = (url: string) => placeOfStore(url).replace(/^(redis:.*)\/\d+$/, "$1");
+  return cutovers.flatMap(({ ownerStore: own }) => {
+    if (own === undefined) return [];
+    const { path, value } = own;
+    if (placeOfStore(value) === placeOfStore(main))
+      return [unwise(path, "the same as store: owners are kept there without it")];
+    if (server(value) === server(main))
+      return [unwise(path, "another database of the same Redis as store: what fills one fills the other")];
+    return parseRedisUrl(main) !== undefined && parseRedisUrl(value) === undefined
+      ? [unwise(path, "the instances share the Redis of store, and no owners: each has its own")]
+      : [];
+  });
 }
 
 /** What a route leaves out goes there for ever. */

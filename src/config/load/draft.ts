@@ -75,6 +75,8 @@ export interface CutoverDraft {
   readonly shopper: readonly Located<Source>[];
   readonly routes: readonly RouteDraft[];
   readonly owners: readonly OwnerDraft[];
+  /** Where they are kept, where that is said. */
+  readonly ownerStore: Located<string> | undefined;
   readonly journey: JourneyDraft | undefined;
   readonly forceHeader: string | undefined;
   /** Whether large raises wait for another person. */
@@ -88,6 +90,7 @@ export interface Draft {
   readonly default: string | undefined;
   readonly decisionHeader: string | undefined;
   readonly engine: Config["engine"] | undefined;
+  readonly store: string | undefined;
   /** Whether owners that wait for the store are kept in files. */
   readonly spooled: boolean;
   /** Names; `undefined` when there is no mapping to take them from. */
@@ -120,6 +123,7 @@ export function draftOf(root: unknown): Draft {
     default: textOf(valueAt(root, ["default"])),
     decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
     engine: read(configSchema.shape.engine, valueAt(root, ["engine"])),
+    store: read(configSchema.shape.store, valueAt(root, ["store"])),
     spooled: read(configSchema.shape.spool, valueAt(root, ["spool"])) !== undefined,
     upstreams: isMapping(upstreams) ? Object.keys(upstreams) : undefined,
     head: read(limits.unwrap().shape.head, valueAt(root, ["limits", "head"])),
@@ -157,6 +161,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"])),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
+    ownerStore: storeAt([...at, "owners", "store"], valueAt(root, ["owners", "store"])),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
@@ -187,6 +192,11 @@ function routeDraft(at: Path, root: unknown): RouteDraft {
 function ownerDrafts(at: Path, root: unknown): OwnerDraft[] {
   if (isMapping(root)) return ownerDrafts([...at, "keys"], root.keys);
   return Array.isArray(root) ? root.map((owner, index) => ownerDraft([...at, index], owner)) : [];
+}
+
+function storeAt(path: Path, root: unknown): Located<string> | undefined {
+  const value = root === undefined ? undefined : read(configSchema.shape.store, root);
+  return value === undefined ? undefined : { path, value };
 }
 
 function ownerDraft(at: Path, root: unknown): OwnerDraft {

@@ -68,9 +68,7 @@ function unknownKey(path: Path, key: string, issue: Issue): string {
 }
 
 function laterKeys(path: Path): readonly string[] {
-  if (path[0] !== "cutovers") return [];
-  if (path.length === 3 && path[2] === "owners") return unsupported.owners;
-  return path.length === 2 ? unsupported.cutover : [];
+  return path[0] === "cutovers" && path.length === 2 ? unsupported.cutover : [];
 }
 
 /** The one alternative that is right about the kind of value explains what is wrong inside it. */

@@ -6,27 +6,51 @@
 import type { Clock } from "../../base/clock.ts";
 import { type Following, isDoubtful, type Snapshot } from "../../state/follow/snapshot.ts";
 import { initialState } from "../../state/rules/model.ts";
-import { type ContactMessage, hostMs, type SnapshotMessage } from "./messages.ts";
+import { type ContactMessage, hostMs, type SnapshotMessage, type WritingMessage } from "./messages.ts";
 
-interface TaughtFollowing extends Following {
+export interface TaughtFollowing extends Following {
   /** The snapshot is in force when this returns. @returns its number, and the versions decided by */
   teach(snapshot: SnapshotMessage): {
     readonly seq: number;
     readonly versions: Readonly<Record<string, number>>;
   };
   hear(contact: ContactMessage): void;
+  /** As `isDoubtful`, of a store that owners have of their own. @param place which (owner-stores.ts) */
+  isDoubtfulAt(place: string, forMs: number): boolean;
 }
+
+/** Moments of the monotonic clock. */
+interface WritingMoments {
+  readonly writtenMs: number;
+  readonly troubledMs: number;
+  readonly silentMs: number;
+}
+
+const never: WritingMoments = {
+  writtenMs: Number.NEGATIVE_INFINITY,
+  troubledMs: Number.NEGATIVE_INFINITY,
+  silentMs: Number.NEGATIVE_INFINITY,
+};
 
 export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFollowing {
   const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
   let current: Snapshot = { states: new Map() };
   let up = false;
   let lastContactMs = clock.monotonic();
-  /** Moments of the monotonic clock. */
-  let writtenMs = Number.NEGATIVE_INFINITY;
-  let troubledMs = Number.NEGATIVE_INFINITY;
-  let silentMs = Number.NEGATIVE_INFINITY;
+  let writing = never;
+  let owners: ReadonlyMap<string, WritingMoments> = new Map();
   let inContactMs = Number.NEGATIVE_INFINITY;
+  function isDoubted({ writtenMs, troubledMs, silentMs }: WritingMoments, forMs: number): boolean {
+    const nowMs = clock.monotonic();
+    return isDoubtful(
+      {
+        writtenAgoMs: nowMs - writtenMs,
+        troubledAgoMs: nowMs - troubledMs,
+        silentAgoMs: nowMs - silentMs,
+      },
+      forMs,
+    );
+  }
   return {
     current: () => current,
     onSwap(listener) {
@@ -34,15 +58,8 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
       return () => listeners.delete(listener);
     },
     contact: () => ({ up, stalenessMs: clock.monotonic() - lastContactMs }),
-    isDoubtful(forMs) {
-      const nowMs = clock.monotonic();
-      const writing = {
-        writtenAgoMs: nowMs - writtenMs,
-        troubledAgoMs: nowMs - troubledMs,
-        silentAgoMs: nowMs - silentMs,
-      };
-      return isDoubtful(writing, forMs);
-    },
+    isDoubtful: (forMs) => isDoubted(writing, forMs),
+    isDoubtfulAt: (place, forMs) => isDoubted(owners.get(place) ?? never, forMs),
     isStale: (afterMs) => clock.monotonic() - inContactMs > afterMs,
     refresh: async () => {},
     teach({ seq, states, local }) {
@@ -60,9 +77,13 @@ export function createTaughtFollowing(clock: Pick<Clock, "monotonic">): TaughtFo
       up = contact.up;
       lastContactMs = now - contact.stalenessMs;
       const atMs = (agoMs: number | null) => (agoMs === null ? Number.NEGATIVE_INFINITY : now - agoMs);
-      writtenMs = atMs(contact.writtenMs);
-      troubledMs = atMs(contact.troubledMs);
-      silentMs = atMs(contact.silentMs);
+      const moments = (told: WritingMessage): WritingMoments => ({
+        writtenMs: atMs(told.writtenMs),
+        troubledMs: atMs(told.troubledMs),
+        silentMs: atMs(told.silentMs),
+      });
+      writing = moments(contact);
+      owners = new Map(Object.entries(contact.owners).map(([place, told]) => [place, moments(told)]));
       inContactMs = atMs(contact.inContactMs);
     },
   };

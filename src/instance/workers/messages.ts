@@ -12,7 +12,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 8;
+export const protocol = 9;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -23,6 +23,12 @@ const snapshot = z.object({
   states: z.record(z.string(), storedState),
   local: z.array(z.string()),
 });
+/** As of `Writing` (state/follow/snapshot.ts); `null`: it never was. */
+const writing = {
+  writtenMs: z.number().nullable(),
+  troubledMs: z.number().nullable(),
+  silentMs: z.number().nullable(),
+};
 /** How the primary stands with the store; ages in milliseconds as of the sending. */
 const contact = z.object({
   /** The `hostMs` at the sending. */
@@ -31,10 +37,9 @@ const contact = z.object({
   stalenessMs: z.number(),
   /** The age of the contact that counts; `null`: there was none. */
   inContactMs: z.number().nullable(),
-  /** As of `Writing` (state/follow/snapshot.ts); `null`: it never was. */
-  writtenMs: z.number().nullable(),
-  troubledMs: z.number().nullable(),
-  silentMs: z.number().nullable(),
+  ...writing,
+  /** The same of the stores that owners have of their own, by what tells one from another. */
+  owners: z.record(z.string(), z.object(writing)),
 });
 const secrets = z.record(z.string(), z.array(z.string()));
 
@@ -185,6 +190,7 @@ export const fromWorker = z.discriminatedUnion("type", [
 export type FromWorker = z.output<typeof fromWorker>;
 export type SnapshotMessage = z.output<typeof snapshot>;
 export type ContactMessage = z.output<typeof contact>;
+export type WritingMessage = ContactMessage["owners"][string];
 
 export const reportEveryMs = 250;
 

@@ -16,6 +16,7 @@ import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable, type Table } from "../../proxy/routes.ts";
 import { unreachableWays } from "../../proxy/upstream/open.ts";
+import type { Writing } from "../../state/follow/snapshot.ts";
 import type { LogLevel } from "../../telemetry/log.ts";
 import type { Counting } from "../../telemetry/requests/counting.ts";
 import type { Control } from "../control.ts";
@@ -36,7 +37,10 @@ interface WorkersOptions {
   readonly at: ListenAt;
   readonly config: Config;
   readonly source: ConfigSource;
-  readonly control: Pick<Control, "follower" | "secrets" | "ownershipStores" | "metrics" | "traffic">;
+  readonly control: Pick<
+    Control,
+    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "metrics" | "traffic"
+  >;
   /** What the workers tell of their versions is kept there. */
   readonly versions: WorkerVersions;
   readonly logging: {
@@ -166,7 +170,7 @@ function createTold(
   owners: () => readonly SharedOwner[],
 ) {
   const { control, instance, at, logging } = options;
-  const { follower, secrets } = control;
+  const { follower, secrets, ownerStores } = control;
   /** The number of the last snapshot that was sent. */
   let seq = 0;
 
@@ -178,15 +182,19 @@ function createTold(
     const { up, stalenessMs } = follower.contact();
     const agoMs = follower.inContactAgoMs();
     const told = (ms: number) => (Number.isFinite(ms) ? ms : null);
-    const { writtenAgoMs, troubledAgoMs, silentAgoMs } = follower.writing();
+    const writing = ({ writtenAgoMs, troubledAgoMs, silentAgoMs }: Writing) => ({
+      writtenMs: told(writtenAgoMs),
+      troubledMs: told(troubledAgoMs),
+      silentMs: told(silentAgoMs),
+    });
+    const owners = Object.entries(ownerStores.writing()).map(([place, own]) => [place, writing(own)]);
     return {
       sentAtMs: hostMs(),
       up,
       stalenessMs,
       inContactMs: told(agoMs),
-      writtenMs: told(writtenAgoMs),
-      troubledMs: told(troubledAgoMs),
-      silentMs: told(silentAgoMs),
+      ...writing(follower.writing()),
+      owners: Object.fromEntries(owners),
     };
   }
   function secretsOf(...configs: readonly Config[]) {

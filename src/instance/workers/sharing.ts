@@ -57,7 +57,7 @@ export function sharingStores(
         if (message.type !== "owner") return;
         const { cutover, key, side } = message.owner;
         onOwner(cutover, key, side);
-        news?.doubt?.(recoveryMs);
+        news?.doubt?.(recoveryMs, stores.placeOf?.(cutover));
         void link.send({ type: "heard", seq: message.seq });
       });
       return () => {

@@ -8,15 +8,16 @@ import { codeOf } from "../../base/errors.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
-import { openOwnershipStores } from "../../ownership/stores/open.ts";
+import { isEmbedded, openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import { openStore } from "../../state/store/open.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { openLogFile } from "../../telemetry/log-file.ts";
 import type { RequestCounts } from "../../telemetry/requests/counting.ts";
 import { type Prepared, routesOf } from "../data-plane.ts";
+import { openPlaces } from "../owner-stores.ts";
 import { type Drain, faultsTo, openServing, type Serving } from "../serving.ts";
-import { createTaughtFollowing } from "./following.ts";
+import { createTaughtFollowing, type TaughtFollowing } from "./following.ts";
 import type { Link } from "./link.ts";
 import { protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
 import { createWorkerCounts } from "./metrics.ts";
@@ -47,7 +48,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const { config } = loaded;
   const lines = openLogFile(start.logPath, true);
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
-  const { ownershipStores, close: closeStores } = await openStores(config, link, log);
+  const { ownershipStores, goBy, close: closeStores } = await openStores(config, link, following, log);
   const counts = createWorkerCounts(lines);
   const serving = await openServing(config, counts.requests.count(routesOf(config)), {
     id: `${start.instance}-${start.worker}`,
@@ -79,7 +80,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     await report();
     end();
   }
-  const change = createChanges(link, serving, counts.requests);
+  const change = createChanges(link, serving, counts.requests, goBy);
   void link.send({ type: "following", ...decidesBy() });
   void link.send({ type: "listening", port });
   obey((message) => {
@@ -124,12 +125,18 @@ function hearPrimary(link: Link, start: Start) {
 }
 
 /** What the primary says of another configuration. */
-function createChanges(link: Link, serving: Serving, requests: RequestCounts): (message: ToWorker) => void {
+function createChanges(
+  link: Link,
+  serving: Serving,
+  requests: RequestCounts,
+  goBy: (config: Config) => void,
+): (message: ToWorker) => void {
   let prepared: Prepared | undefined;
   return (message) => {
     if (message.type === "prepare") {
       try {
         const loaded = loadedFrom(message.source);
+        goBy(loaded.config);
         prepared = serving.prepare(loaded, requests.count(routesOf(loaded.config)));
         void link.send({ type: "prepared" });
       } catch (error) {
@@ -159,20 +166,34 @@ function loadedFrom({ file, text }: ConfigSource): LoadedConfig {
 async function openStores(
   config: Config,
   link: Link,
+  following: Pick<TaughtFollowing, "isDoubtfulAt">,
   log: Log,
-): Promise<{ readonly ownershipStores: OwnershipStores; close(): Promise<void> }> {
+): Promise<{
+  readonly ownershipStores: OwnershipStores;
+  goBy(config: Config): void;
+  close(): Promise<void>;
+}> {
   const clock = systemClock;
-  const { store: url, prefix } = config;
-  if (url.startsWith("memory:") || url.startsWith("file:")) {
-    return { ownershipStores: askingStores(link.ask, clock), close: async () => {} };
-  }
-  const { store, redis } = await openStore(url, { prefix, clock, log });
-  const ownershipStores = await openOwnershipStores({ url, redis, prefix, clock });
+  const { prefix } = config;
+  const closing: (() => Promise<void>)[] = [];
+  const open = async (url: string): Promise<OwnershipStores> => {
+    if (isEmbedded(url)) return askingStores(link.ask, clock);
+    const { store, redis } = await openStore(url, { prefix, clock, log });
+    closing.push(() => store.close());
+    return openOwnershipStores({ url, redis, prefix, clock });
+  };
+  const main = await open(config.store);
+  const { stores: ownershipStores, goBy } = await openPlaces(config, main, async (url, place) => {
+    const stores = await open(url);
+    const isDoubtful = (forMs: number) => following.isDoubtfulAt(place, forMs);
+    return { stores: isEmbedded(url) ? stores : { ...stores, isDoubtful } };
+  });
   return {
     ownershipStores,
+    goBy,
     async close() {
       await ownershipStores.close();
-      await store.close();
+      await Promise.all(closing.map((close) => close()));
     },
   };
 }

@@ -25,7 +25,7 @@ export interface SpoolOptions {
   readonly log: Log;
   readonly counts: SpoolCounts;
   /** The store did not take a key that was handed in. */
-  readonly onRefused?: (error: unknown) => void;
+  readonly onRefused?: (cutover: string, error: unknown) => void;
   /** Hears the owner of each key handed in. */
   readonly onRecorded: (late: LateOwner, owner: Side) => void;
   /** Most owners that wait; 100,000 without it. */
@@ -59,12 +59,17 @@ export function createSpool(options: SpoolOptions): Spool {
   let closed = false;
 
   async function handInAll(): Promise<void> {
-    while (waiting.count() > 0 && !closed) {
-      const batch = waiting.first(atOnce);
-      const done = await Promise.all(
-        batch.map(async (late) => (await handIn(options, late)) && waiting.delete(late)),
+    /** Their store takes nothing just now; that of others may. */
+    const refused = new Set<string>();
+    for (;;) {
+      const batch = waiting.first(atOnce, refused);
+      if (batch.length === 0 || closed) break;
+      await Promise.all(
+        batch.map(async (late) => {
+          if (await handIn(options, late)) waiting.delete(late);
+          else refused.add(late.cutover);
+        }),
       );
-      if (done.includes(false)) return;
     }
     if (waiting.count() === 0) await file?.clear().catch(() => undefined);
   }
@@ -126,7 +131,15 @@ function createWaiting({ counts, most = 100_000 }: Pick<SpoolOptions, "counts" |
       waiting.set(id, late);
       return true;
     },
-    first: (count: number): readonly LateOwner[] => [...waiting.values()].slice(0, count),
+    /** @param but cutovers that are left out */
+    first(count: number, but: ReadonlySet<string>): readonly LateOwner[] {
+      const first: LateOwner[] = [];
+      for (const late of waiting.values()) {
+        if (first.length === count) break;
+        if (!but.has(late.cutover)) first.push(late);
+      }
+      return first;
+    },
     delete: (late: LateOwner) => waiting.delete(idOf(late)),
     has: (cutover: string, key: string) =>
       waiting.size > 0 && [true, false].some((claimed) => waiting.has(`${claimed}:${cutover}:${key}`)),
@@ -165,7 +178,7 @@ async function handIn(options: SpoolOptions, late: LateOwner): Promise<boolean> 
     onRecorded(late, before ?? side);
     return true;
   } catch (error) {
-    onRefused?.(error);
+    onRefused?.(cutover, error);
     return false;
   }
 }

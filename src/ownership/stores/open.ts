@@ -13,6 +13,11 @@ interface OwnersOptions {
   readonly clock: Clock;
 }
 
+/** @param url the store's: whether one process has it all */
+export function isEmbedded(url: string): boolean {
+  return url.startsWith("memory:") || url.startsWith("file:");
+}
+
 /** @throws Error when the embedded store's file of owners cannot be read or written */
 export async function openOwnershipStores(options: OwnersOptions): Promise<OwnershipStores> {
   const { url, redis, prefix, clock } = options;

@@ -123,8 +123,12 @@ export function claimIn(value: unknown): StoredClaim | undefined {
 
 /** What processes tell each other beside owners. */
 interface News {
-  /** A process could not record a key: for so long one that the store does not know may be owned. */
-  doubt?(forMs: number): void;
+  /**
+   * A process could not record a key: for so long one that the store does not know may be owned.
+   *
+   * @param place which store, where it is not that of the states
+   */
+  doubt?(forMs: number, place?: OwnersPlace): void;
   /** The journey of the id is over, for it has ended or was made void. */
   over?(cutover: string, journey: string): void;
   /** The side's fact of the key has ended. */
@@ -133,19 +137,27 @@ interface News {
   missed?(): void;
 }
 
+/** One store, and what is doubted of all that is in it at once. */
+export interface OwnersPlace {
+  /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
+  backSinceMs?(): number;
+  /** Tells every instance that for so long a key may be owned that the store does not know. Throws as `announce`. */
+  tellDoubt?(forMs: number): Promise<void>;
+  /** Whether the store may not know what it should, as of `Following` (state/follow/); of a store of owners' own alone. */
+  isDoubtful?(forMs: number): boolean;
+}
+
 /** All that an instance keeps of who owns what, and where. */
-export interface OwnershipStores {
+export interface OwnershipStores extends OwnersPlace {
   readonly owners: OwnerStore;
   readonly pins: PinStore;
   readonly underWay: UnderWayStore;
   /** Of the process that people ask. */
   readonly byHand?: OwnersByHand | undefined;
-  /** When the store was last within reach again (monotonic ms), where it can be out of reach at all. */
-  backSinceMs?(): number;
+  /** The store of the cutover's owners, where it is not that of the states. */
+  placeOf?(cutover: string): OwnersPlace | undefined;
   /** Calls back with each new owner, of whichever instance, and other news; some can be missed. @returns the way out */
   watch?(onOwner: (cutover: string, key: NamedKey, side: Side) => void, news?: News): () => void;
-  /** Tells every instance that for so long a key may be owned that the store does not know. Throws as `announce`. */
-  tellDoubt?(forMs: number): Promise<void>;
   /** Tells the other processes of the instance of a key that could not be recorded; resolves once they know it. */
   share?(cutover: string, key: NamedKey, side: Side): Promise<void>;
   close(): Promise<void>;

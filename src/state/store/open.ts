@@ -3,7 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { RedisClient } from "../../redis/client.ts";
-import { parseRedisUrl, placeOf } from "../../redis/url.ts";
+import { placeOfStore } from "../../redis/url.ts";
 import { openFileStore } from "./file.ts";
 import { createMemoryStore } from "./in-process.ts";
 import type { Store } from "./port.ts";
@@ -55,6 +55,5 @@ export async function openStore(url: string, options: StoreOptions): Promise<Ope
 
 /** @returns what tells one store from another, for people too: where it is and under which prefix, nothing secret */
 export function nameOfStore(url: string, prefix: string): string {
-  const redis = parseRedisUrl(url);
-  return `${redis === undefined ? url : placeOf(redis)} ${prefix}`;
+  return `${placeOfStore(url)} ${prefix}`;
 }

@@ -1,7 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { createAuditMetrics } from "../../../src/audit/metrics.ts";
-import { createOwnershipMetrics, createUnderWayGauges } from "../../../src/ownership/metrics.ts";
+import {
+  createOwnershipMetrics,
+  createUnderWayGauges,
+  showOwnerStores,
+} from "../../../src/ownership/metrics.ts";
 import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
@@ -43,6 +47,7 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
   const figures = new Map([["checkout", { journeys: counts, orders: counts }]]);
   createUnderWayGauges(metrics.registry, async () => figures, Date.now);
   createOwnershipMetrics(metrics.registry, ["checkout"]);
+  showOwnerStores(metrics.registry, () => new Map([["checkout", { up: true, word: "OOM" }]]));
   createAuditMetrics(metrics.registry, () => ({ up: true, waiting: 0, omitted: 0 }));
   createUpstreamMetrics(metrics.registry).watch("shop", () => {
     return { inFlight: 0, queued: 0, breaker: "closed", healthy: true };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseRedisUrl, placeOf } from "../../../src/redis/url.ts";
+import { parseRedisUrl, placeOfStore } from "../../../src/redis/url.ts";
 
 const plain = { user: undefined, password: undefined, tls: undefined };
 
@@ -80,7 +80,7 @@ test.each([
   ["redis://h:6379/1", "redis://h:6379/1"],
   ["redis-sentinel://u:p@b:2,a/shop?sentinelPassword=x", "redis-sentinel://a:26379,b:2/shop"],
   ["redis-cluster://:p@b:2,a:1", "redis-cluster://a:1,b:2"],
+  ["file:var/state.json", "file:var/state.json"],
 ])("the place of %s is %s, in one spelling and without a password", (url, place) => {
-  const parsed = parseRedisUrl(url);
-  expect(parsed && placeOf(parsed)).toBe(place);
+  expect(placeOfStore(url)).toBe(place);
 });

@@ -616,3 +616,16 @@ test("a lenient upstream is named", () => {
   );
   expect(warningsOf(least.replace('7001" }', '7001", lenient: false }')).join()).not.toContain("lenient");
 });
+
+test.each([
+  ["redis://h/0", "redis://H:6379", "the same as store: owners are kept there without it"],
+  ["redis://h", "redis://h/1", "another database of the same Redis as store: what fills one fills the other"],
+  ["redis://h", "memory:", "the instances share the Redis of store, and no owners: each has its own"],
+  ["redis://h", "redis://other", undefined],
+  ["memory:", "redis://h", undefined],
+])("store %s and owners.store %s: %s", (store, own, message) => {
+  const owners = `owners: { store: "${own}", keys: [{ key: "header:x", ttl: 24h }] }`;
+  const text = `store: "${store}"\n${withCutover(`routes: [{ name: a, path: /a }]`, owners)}`;
+  const told = warningsOf(text).filter((line) => line.includes("owners.store"));
+  expect(told).toEqual(message === undefined ? [] : [expect.stringContaining(message)]);
+});

@@ -156,15 +156,17 @@ describe("owners and journeys", () => {
       learnBody: 65_536,
       keys: [key],
     });
+    const { store } = owners('{ store: "redis://r:1", keys: [{ key: "header:x" }] }') ?? {};
+    expect(store).toBe("redis://r:1");
   });
 
   test.each([
     ["{ budget: 0 }", "owners.budget: expected a number of at least 1"],
     ["{ budget: 10, key: [] }", "owners.key: unknown key"],
-    ['{ store: "redis://r:1" }', "owners.store: store is not supported by this version"],
+    ['{ store: "postgres://r:1" }', "owners.store: expected memory:, file:PATH, redis://HOST:PORT"],
     ["{ keys: [{ key: nothing }] }", "owners.keys[0].key"],
     ["[{ key: nothing }]", "owners[0].key"],
-    ["7", "owners: expected a list of keys, or a mapping of budget, memoryShare, learnBody and keys"],
+    ["7", "owners: expected a list of keys, or a mapping of budget, memoryShare, learnBody, store and keys"],
     ['{ keys: [{ key: "param:no" }] }', "owners.keys[0].key: expected a parameter that a route"],
   ])("what is wrong inside owners is said where it stands: %s", (given, problem) => {
     expect(problemsOf(withCutover(routes, `owners: ${given}`)).join("\n")).toContain(`shop.${problem}`);

@@ -57,6 +57,7 @@ describe("staleness", () => {
       writtenMs: null,
       troubledMs: null,
       silentMs: null,
+      owners: {},
     });
     expect(following.isStale(1000)).toBe(false);
     advance(599);
@@ -76,6 +77,7 @@ describe("staleness", () => {
       writtenMs: null,
       troubledMs: null,
       silentMs: null,
+      owners: {},
     });
     expect(following.isStale(59_000)).toBe(true);
     expect(following.isStale(61_000)).toBe(false);
@@ -91,13 +93,15 @@ describe("staleness", () => {
       writtenMs: null,
       troubledMs: null,
       silentMs: null,
+      owners: {},
     });
     expect(following.isStale(1e9)).toBe(true);
   });
 });
 
 describe("what the store does not know", () => {
-  const told = { up: true, stalenessMs: 0, inContactMs: 0, writtenMs: 0, troubledMs: null, silentMs: null };
+  const writing = { writtenMs: 0, troubledMs: null, silentMs: null };
+  const told = { up: true, stalenessMs: 0, inContactMs: 0, ...writing, owners: {} };
 
   test("is believed to be free while the primary's record is taken, and no longer than it says so", () => {
     const { following, advance } = taught();
@@ -118,5 +122,20 @@ describe("what the store does not know", () => {
     advance(10_000);
     following.hear({ ...told, sentAtMs: hostMs(), silentMs: 11_000 });
     expect(following.isDoubtful(1000)).toBe(false);
+  });
+
+  test("is told of each store that owners have of their own, apart from that of the states", () => {
+    const { following } = taught();
+    const refused = { ...writing, troubledMs: 0 };
+    following.hear({ ...told, sentAtMs: hostMs(), owners: { a: refused, b: writing } });
+    expect(following.isDoubtful(3000)).toBe(false);
+    expect(["a", "b", "unheard of"].map((place) => following.isDoubtfulAt(place, 3000))).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    following.hear({ ...told, ...refused, sentAtMs: hostMs(), owners: { a: writing } });
+    expect(following.isDoubtful(3000)).toBe(true);
+    expect(following.isDoubtfulAt("a", 3000)).toBe(false);
   });
 });
