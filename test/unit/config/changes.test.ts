@@ -46,6 +46,7 @@ describe("what may not, by name", () => {
     ["workers", `${base}workers: 2\n`],
     ["auth", `${base}auth: { tokens: [{ name: a, role: admin, sha256: ${"a".repeat(64)} }] }\n`],
     ["cutovers.shop.salt", shop("salt: another")],
+    ["cutovers.shop.owners.store", shop('owners: { store: "redis://h" }')],
   ])("%s", (key, after) => {
     expect(keysOf(base, after)).toEqual([key]);
     expect(keysOf(after, base)).toEqual([key]);

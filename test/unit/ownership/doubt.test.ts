@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
-import { createDoubt, recoveryMs } from "../../../src/ownership/doubt.ts";
+import { createDoubt, createDoubts, recoveryMs } from "../../../src/ownership/doubt.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 const unanswered = new StoreUnavailable("no answer");
@@ -77,4 +77,31 @@ describe("whoever could not record a key", () => {
     doubt.begin(unanswered, true);
     expect(doubt.isNow()).toBe(true);
   });
+});
+
+test("what is doubted of one store is not doubted of another, whichever cutover it was found out by", async () => {
+  const clock = createManualTime();
+  const told: string[] = [];
+  const tellDoubt = (name: string) => async () => void told.push(name);
+  let isUnwritten = false;
+  const own = { tellDoubt: tellDoubt("own"), isDoubtful: () => isUnwritten };
+  const placeOf = (cutover: string) => (cutover === "main" ? undefined : own);
+  const doubts = createDoubts({ clock, doubtMs, placeOf, tellDoubt: tellDoubt("main") });
+  const doubted = () => ["main", "a", "b"].filter((cutover) => doubts.of(cutover).isNow());
+
+  doubts.of("a").begin(refused, true);
+  expect(doubted()).toEqual(["a", "b"]);
+  await clock.advance(doubtMs);
+  doubts.of("main").begin(unanswered, true);
+  expect(doubted()).toEqual(["main"]);
+  expect(told).toEqual(["own", "main"]);
+  await clock.advance(recoveryMs);
+  doubts.hear(1000, own);
+  expect(doubted()).toEqual(["a", "b"]);
+  await clock.advance(1000);
+  doubts.hear(1000);
+  expect(doubted()).toEqual(["main"]);
+  await clock.advance(1000);
+  isUnwritten = true;
+  expect(doubted()).toEqual(["a", "b"]);
 });
