@@ -133,6 +133,21 @@ describe("a spool", () => {
     expect(JSON.stringify(log.lines)).not.toContain("INV-7");
   });
 
+  test("hands in what one store takes, however much waits before it for another that takes nothing", async () => {
+    const taken: string[] = [];
+    const record: OwnerStore["record"] = async (cutover, { key }) => {
+      if (cutover === "away") throw new StoreUnavailable("off");
+      taken.push(key);
+      return undefined;
+    };
+    const { spool } = openSpool("a", { owners: { record } });
+    const late = { claimed: false, side: "new", until: Date.now() + 60_000 } as const;
+    for (let i = 0; i < 200; i++) void spool.add({ ...late, cutover: "away", key: `K-${i}` });
+    await spool.add({ ...late, cutover: "well", key: "K-well" });
+    await expect.poll(() => taken).toEqual(["K-well"]);
+    await expect.poll(() => spool.waiting()).toBe(200);
+  });
+
   test("gives up and counts what is beyond its bound", async () => {
     const { spool, counted } = openSpool("a", { owners: switchable(), most: 2 });
     await Promise.all(["a", "b", "c", "d"].map((key) => spool.add(fact(key))));
