@@ -11,6 +11,8 @@ export interface OwnerMemory {
   recall(cutover: string, key: NamedKey): Side | undefined;
   /** A person has put the key right: what was asked of the store before is not remembered any more. */
   forget(cutover: string, key: string): void;
+  /** How often that was: who has claimed a key before the last time may not know its owner any more. */
+  readonly timesForgotten: number;
   /** The side's fact of the key has ended. A claim of it is remembered on. */
   release(cutover: string, key: string, side: Side): void;
 }
@@ -26,10 +28,15 @@ export function createOwnerMemory(
   const facts = createKept(most, clock);
   const claims = createKept(Math.ceil(most / 2), clock);
   const keptOf = ({ claimed }: NamedKey) => (claimed ? claims : facts);
+  let timesForgotten = 0;
   return {
+    get timesForgotten() {
+      return timesForgotten;
+    },
     remember: (cutover, key, side) => keptOf(key).remember(`${cutover}:${key.key}`, side),
     forget(cutover, key) {
       const id = `${cutover}:${key}`;
+      timesForgotten += 1;
       facts.forget(id);
       claims.forget(id);
     },

@@ -212,6 +212,8 @@ interface Made {
   readonly key: OwnerKey;
   readonly token: string;
   readonly side: Side;
+  /** Of the memory, when it was claimed. */
+  readonly timesForgotten: number;
 }
 
 interface Claims {
@@ -235,10 +237,11 @@ async function claimAll(
   let unknown = false;
   const claimOne = async (key: OwnerKey, i: number, to: Side) => {
     const token = randomBytes(9).toString("base64url");
+    const { timesForgotten } = asking.memory;
     const claimed = await record(asking, cutover, key, to, must, token);
     unknown ||= claimed.unknown;
     if (claimed.owner !== undefined) owning[i] = claimed.owner;
-    else if (!claimed.unknown) made.push({ key, token, side: to });
+    else if (!claimed.unknown) made.push({ key, token, side: to, timesForgotten });
   };
   for (const [i, key] of keys.entries()) {
     if (key.claimed && owning[i] === undefined) await claimOne(key, i, firstOf(owning) ?? side);
@@ -262,8 +265,9 @@ async function settleAll(
   sent: boolean,
 ): Promise<void> {
   await Promise.all(
-    made.map(async ({ key, token, side }) => {
-      if (sent) memory.remember(cutover, key, side);
+    made.map(async ({ key, token, side, timesForgotten }) => {
+      // A person may have put it right while its request was under way.
+      if (sent && memory.timesForgotten === timesForgotten) memory.remember(cutover, key, side);
       await owners.settle(cutover, key, token, sent).catch(() => undefined);
     }),
   );

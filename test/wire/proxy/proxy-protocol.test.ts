@@ -52,11 +52,13 @@ describe("in front of HTTP/1.1", () => {
       "LOCAL, the balancer's own",
       version2({ kind: 0x20, family: 0, addresses: Buffer.alloc(0) }),
       "127.0.0.1",
+      // It is trusted, so what it says of a client is believed.
+      "6.6.6.6",
     ],
     ["UNKNOWN", Buffer.from("PROXY UNKNOWN\r\n"), "127.0.0.1"],
   ])(
     "%s: whose the requests are, all of a connection, whatever they say themselves",
-    async (_, header, address) => {
+    async (_, header, address, forwarded = address) => {
       const { dial, told } = await start();
       const { write, response } = await dial();
       write(Buffer.concat([header, Buffer.from(get("/cart/1"))]));
@@ -64,7 +66,7 @@ describe("in front of HTTP/1.1", () => {
       write(get("/cart/2", ["Forwarded: for=6.6.6.6"]));
       expect((await response()).status).toBe(200);
       expect(told()).toEqual([address, address]);
-      expect(told("x-real-ip")).toEqual([address, address]);
+      expect(told("x-real-ip")).toEqual([address, forwarded]);
     },
   );
 
