@@ -60,7 +60,10 @@ async function asked(): Promise<string[]> {
 function open(changedAgoMs: number) {
   const { owners, pins } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
   const updatedAt = new Date(1_700_000_000_000 - changedAgoMs).toISOString();
-  const fixture = createFixture({ state: { percentThousandths: 50_000, updatedAt }, owners, pins });
+  // How full the store is, is asked once in a while, and no request waits for it.
+  const { lookup, record, settle, release } = owners;
+  const state = { percentThousandths: 50_000, updatedAt };
+  const fixture = createFixture({ state, owners: { lookup, record, settle, release }, pins });
   const send = async (method: string, target: string, fields: string[], body?: string, says = "{}") => {
     const sent = fixture.attempts.length;
     const to = fixture.send({ method, target, fields: ["Host", "shop", ...fields] }, body);

@@ -14,6 +14,8 @@ import type { Basis, Following, Writing } from "./snapshot.ts";
 /** How long a start or a refresh waits for the store. */
 export const answerBoundMs = 2000;
 const heartbeatMs = 1000;
+/** Of each member of the fleet, between two looks for silent ones. */
+const lookMs = 50;
 
 export interface Heartbeat {
   /** Resolves when a record written after the asking is acknowledged, or has failed. Never rejects. */
@@ -46,6 +48,7 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   let writtenMs = Number.NEGATIVE_INFINITY;
   let mendedMs = Number.NEGATIVE_INFINITY;
   let silentMs = Number.NEGATIVE_INFINITY;
+  let nextLookMs = Number.NEGATIVE_INFINITY;
   let inContactMs = Number.NEGATIVE_INFINITY;
   /** When the last answered read was sent. */
   let lastReadMs = Number.NEGATIVE_INFINITY;
@@ -79,10 +82,15 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     if (!isStopped) cancel = timers.after(heartbeatMs, () => void write());
   });
 
-  /** One that is cut off may learn what nobody else knows: it is missed by its record. */
+  /**
+   * One that is cut off may learn what nobody else knows: it is missed by its record. In a large fleet each looks less
+   * often, or all the records would be read by all of them each second.
+   */
   async function lookForSilent(self: string): Promise<void> {
+    if (clock.monotonic() < nextLookMs) return;
     try {
       const { nowMs, members } = await store.roster();
+      nextLookMs = clock.monotonic() + members.length * lookMs - heartbeatMs / 2;
       const isSilent = members.some(({ id, seenAtMs }) => id !== self && nowMs >= seenAtMs + leaseMs);
       if (isSilent) silentMs = clock.monotonic();
     } catch {
