@@ -126,6 +126,9 @@ const owners = z
   .transform((given) => (Array.isArray(given) ? { ...ownersBlock.parse({}), keys: given } : given))
   .prefault([]);
 
+/** Addresses of the connections by which a header names a shopper that anybody else could name in it. */
+export const trustedShopper = block({ header: value.headerName, from: z.array(value.cidr).min(1) });
+
 export const force = block({
   header: value.headerName,
   secrets: z.array(value.sha256).min(1),
@@ -143,6 +146,7 @@ export const cutover = block({
   legacy: z.string(),
   new: z.string(),
   shopper: z.array(value.source).min(1),
+  trustedShopper: trustedShopper.optional(),
   salt: z.string().min(1).optional(),
   routes: z.array(route).min(1),
   journey: journey.optional(),

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { block } from "./block.ts";
-import { cutover, force, journey, owner, pattern, route } from "./cutover-schema.ts";
+import { cutover, force, journey, owner, pattern, route, trustedShopper } from "./cutover-schema.ts";
 import * as value from "./single-values.ts";
 import { upstream } from "./upstream-schema.ts";
 
@@ -133,6 +133,7 @@ export const parts = {
   owner,
   pattern,
   force,
+  trustedShopper,
   token,
   source: value.source,
 } as const;

@@ -62,7 +62,8 @@ export function decide(state: CutoverState, facts: Facts): Decision {
   return decision(bucket < state.percentThousandths ? "new" : "legacy", "bucket");
 }
 
-function isVoid(pin: Pin, pinEpoch: number): boolean {
+/** Whether a hard rollback has taken the pin's journey away. */
+export function isVoid(pin: Pin, pinEpoch: number): boolean {
   return pin.side === "new" && pin.epoch < pinEpoch;
 }
 

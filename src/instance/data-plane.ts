@@ -16,6 +16,7 @@ import { createKeyDesk, type KeyDesk } from "../ownership/key-desk.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnerMemory } from "../ownership/owner-memory.ts";
 import { createOwnership } from "../ownership/ownership.ts";
+import { createPinFilter } from "../ownership/pin-filter.ts";
 import { createPins } from "../ownership/pins.ts";
 import type { ClaimBudget, Ownership, Pins, SpentClaims } from "../ownership/port.ts";
 import { createSpool } from "../ownership/spool/spool.ts";
@@ -92,7 +93,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   startObjectsYoung();
   const lasting = openLasting(config, options);
-  const { spool, notebook, unreadAnswers, upstreams, counts, upgrades } = lasting;
+  const { spool, notebook, pinFilter, unreadAnswers, upstreams, counts, upgrades } = lasting;
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
@@ -125,6 +126,7 @@ export async function openDataPlane(
       plane.retire();
       await upstreams.settled();
       unreadAnswers.close();
+      pinFilter.close();
       await notebook.close();
       await spool.close();
     },
@@ -174,7 +176,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     counts,
     clock,
   });
-  const pins = createPins({ ...ownershipStores, clock, onUnknown: counts.unknownPin });
+  const pinFilter = createPinFilter({ news: ownershipStores.pinNews, clock, timers });
+  const pins = createPins({ ...ownershipStores, filter: pinFilter, clock, onUnknown: counts.unknownPin });
   const budget = createClaimBudget({
     ...ownershipStores,
     clock,
@@ -188,6 +191,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     desk,
     spool,
     notebook,
+    pinFilter,
     counts,
     upgrades,
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
@@ -218,6 +222,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     goBy({ cutovers }: Table): void {
       countOrders.clear();
       for (const [name, cutover] of cutovers) if (cutover.countsOrders) countOrders.add(name);
+      pinFilter.follow([...cutovers.values()]);
     },
   };
 }

@@ -27,7 +27,7 @@ const unanswered: ReadonlySet<Outcome> = new Set(["timeout", "reset", "protocol_
 export function createLastingWitnesses(
   accessLog: Witness,
   upgrades: Pick<UpgradeCounts, "opened">,
-  metrics: Pick<OwnershipMetrics, "ignoredPin" | "unreadBody" | "longKey" | "nearPath">,
+  metrics: Pick<OwnershipMetrics, "ignoredPin" | "missingCookie" | "unreadBody" | "longKey" | "nearPath">,
   notebook: Pick<Notebook, "seen" | "finished">,
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
   desk: Pick<KeyDesk, "began" | "ended">,
@@ -40,6 +40,7 @@ export function createLastingWitnesses(
       noticed({ cutover, side }, notice) {
         if (notice.kind === "unread_answer" && side !== "none") unreadAnswer(cutover, side, notice.why);
         else if (notice.kind === "ignored_pin") metrics.ignoredPin(cutover, notice.fault);
+        else if (notice.kind === "missing_cookie") metrics.missingCookie(cutover, notice.keepsNone);
         else if (notice.kind === "unread_body") metrics.unreadBody(cutover);
         else if (notice.kind === "near_path") metrics.nearPath(notice.cutover);
         else if (notice.kind === "long_key") metrics.longKey(cutover);

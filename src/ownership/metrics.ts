@@ -25,13 +25,17 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts, UnownedC
   ignoredPin(cutover: string, fault: PinFault): void;
   /** A request was to claim keys past a bound. */
   overBudget(cutover: string, cause: OverBudgetCause, outcome: "refused" | "unclaimed"): void;
-  /** The store did not answer in time for the pin of a shopper whose client keeps no cookies. */
+  /** A journey was begun with a cookie, and its shopper starts again or ends it without. */
+  missingCookie(cutover: string, keepsNone: boolean): void;
+  /** The store did not answer in time for the pin of a shopper whose client showed no cookie of a journey. */
   unknownPin(cutover: string): void;
   /** Notes of what is under way were lost: the figures of journeys and orders may be out until those have ended. */
   lostNotes(notes: number): void;
   /** Has the series of these cutovers exist, at 0 where nothing was counted. */
   configure(cutovers: readonly string[]): void;
 }
+
+const clients = ["cookies", "no_cookies"] as const;
 
 /** @param waiting how many owners wait in the spool; asked at a scrape */
 export function showWaiting(registry: Registry, waiting: () => number): void {
@@ -97,6 +101,12 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     labelNames: ["cutover", "fault"],
     registers: [registry],
   });
+  const missing = new Counter({
+    name: "cutover_journey_cookies_missing_total",
+    help: "Starts and ends of journeys that came without the cookie which the journey's start had answered with, by whether the client sends any cookies.",
+    labelNames: ["cutover", "client"],
+    registers: [registry],
+  });
   const overBudget = new Counter({
     name: "cutover_ownership_over_budget_total",
     help: "Requests that were to claim keys past the bound of their client or of the store's memory: refused (429), or sent without a claim because their side was fixed.",
@@ -122,6 +132,7 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
         for (const outcome of ["refused", "unclaimed"]) overBudget.inc({ cutover, cause, outcome }, 0);
       }
       for (const side of sides) for (const reason of unreadReasons) unread.inc({ cutover, side, reason }, 0);
+      for (const client of clients) missing.inc({ cutover, client }, 0);
     }
   };
   const made: OwnershipMetrics = {
@@ -129,10 +140,12 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
     lostNotes: (notes) => lostNotes.inc(notes),
     overBudget: (cutover, cause, outcome) => overBudget.inc({ cutover, cause, outcome }),
     unreadAnswer: (cutover, side, reason) => unread.inc({ cutover, side, reason }),
+    missingCookie: (cutover, keepsNone) =>
+      missing.inc({ cutover, client: keepsNone ? "no_cookies" : "cookies" }),
     ignoredPin: (cutover, fault) => ignored.inc({ cutover, fault }),
     unknownPin: counter(
       "cutover_journey_pins_unknown_total",
-      "Requests of shoppers without cookies decided without their pin because the store did not answer in time.",
+      "Requests of shoppers who showed no cookie of a journey, decided without their pin because the store did not answer in time.",
     ),
     conflict: counter(
       "cutover_ownership_conflicts_total",

@@ -1,5 +1,6 @@
 /**
- * The journeys of shoppers whose clients keep no cookies: remembered for a short while, else in the store.
+ * The journeys of shoppers whose clients show no cookie of theirs: remembered for a short while, else in the store, which is
+ * not asked where its filter knows of no pin.
  *
  * A pin is remembered for half of the grace a finished journey keeps its side, and no longer than until it is heard that
  * the journey is over: every instance then asks, so that a start within the grace begins a new journey everywhere at once.
@@ -9,13 +10,16 @@
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { JourneyPin } from "../decide/pin.ts";
+import type { PinFilter } from "./pin-filter.ts";
 import type { Pins } from "./port.ts";
-import type { OwnershipStores, PinStore } from "./stores/port.ts";
+import { type OwnershipStores, type PinStore, pinDigest } from "./stores/port.ts";
 
 interface PinsOptions {
   readonly pins: PinStore;
   /** As the stores' own. */
   readonly watch?: OwnershipStores["watch"] | undefined;
+  /** Without it the store is asked for every shopper. */
+  readonly filter?: Pick<PinFilter, "mayHave" | "add"> | undefined;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** The store did not answer in time: the shopper went by the bucket, or by what is remembered. */
   readonly onUnknown: (cutover: string) => void;
@@ -31,7 +35,14 @@ interface Remembered {
   readonly freshUntil: number;
 }
 
-export function createPins({ pins, watch, clock, onUnknown, remembered = 50_000 }: PinsOptions): Pins {
+export function createPins({
+  pins,
+  watch,
+  filter,
+  clock,
+  onUnknown,
+  remembered = 50_000,
+}: PinsOptions): Pins {
   /** Of journeys that are over. */
   const over = createBoundedMap<true>(remembered);
   /** What was remembered before may be over. */
@@ -75,12 +86,15 @@ export function createPins({ pins, watch, clock, onUnknown, remembered = 50_000 
   }
 
   return {
-    find(cutover, shopper, maxTtl) {
+    find(cutover, shopper, maxTtl, keepsNone) {
       const known = memory.get(idOf(cutover, shopper));
       if (known !== undefined && isFresh(cutover, known)) return alive(known.pin);
+      if (filter?.mayHave(cutover, pinDigest(shopper), keepsNone) === false) return undefined;
       return ask(cutover, shopper, maxTtl);
     },
     async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
+      // Before anybody hears of it: the shopper's next request may come while the store is answering.
+      filter?.add(cutover, pinDigest(shopper));
       try {
         return await pins.reserve(cutover, shopper, offer, maxTtl, reserveTtl);
       } catch {
@@ -89,7 +103,6 @@ export function createPins({ pins, watch, clock, onUnknown, remembered = 50_000 
       }
     },
     async release(cutover, shopper, id) {
-      // One that cannot be told of is held until its time is over.
       await pins.release(cutover, shopper, id).catch(() => undefined);
     },
     async start(cutover, shopper, offer, maxTtl) {
@@ -103,9 +116,16 @@ export function createPins({ pins, watch, clock, onUnknown, remembered = 50_000 
       remember(cutover, shopper, pin);
       return pin;
     },
-    async end(cutover, shopper, grace, maxTtl) {
+    async keep(cutover, shopper, pin, ttl) {
+      if (memory.get(idOf(cutover, shopper))?.pin.id === pin.id) remember(cutover, shopper, pin);
+      await pins.keep(cutover, shopper, pin, ttl).catch(() => undefined);
+    },
+    async tie(cutover, keys, id, ttl) {
+      await pins.tie(cutover, keys, id, ttl).catch(() => undefined);
+    },
+    async end(cutover, shopper, grace, maxTtl, by) {
       try {
-        const ended = await pins.end(cutover, shopper, grace, maxTtl);
+        const ended = await pins.end(cutover, shopper, grace, maxTtl, by);
         if (ended !== undefined) over.set(`${cutover}:${ended.id}`, true);
         return ended;
       } catch {

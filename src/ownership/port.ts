@@ -1,10 +1,11 @@
 /**
  * Who owns an order or a key, and where a journey goes on. The one thing the data plane may wait for: only requests that
- * carry a key, responses a key is learned from, and shoppers whose clients keep no cookies come here.
+ * carry a key, responses a key is learned from, and starts and shoppers who may have a journey and show no cookie of it
+ * come here.
  */
 import type { JourneyPin } from "../decide/pin.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { NamedKey } from "./stores/port.ts";
+import type { EndedBy, NamedKey } from "./stores/port.ts";
 
 /** The key's bytes as found in the request or response; claimed by its first use, or learned from a response. */
 export interface OwnerKey extends NamedKey {
@@ -79,17 +80,19 @@ export interface Unowned {
   mayBeTold(cutover: string, what: string, forMs: number): boolean;
 }
 
-/** The journeys of shoppers whose clients keep no cookies. What the store does not answer in time counts as no pin. */
+/** The journeys of shoppers, whose clients may show no cookie of theirs. What the store does not answer in time counts as no pin. */
 export interface Pins {
   /**
    * @param shopper a byte string
    * @param maxTtl the journey's maximum, in seconds
-   * @returns at once when it is remembered; never rejects
+   * @param keepsNone whether the client keeps no cookies at all
+   * @returns at once when it is remembered, or known that there is none; never rejects
    */
   find(
     cutover: string,
     shopper: string,
     maxTtl: number,
+    keepsNone: boolean,
   ): JourneyPin | undefined | Promise<JourneyPin | undefined>;
   /** A start is to be sent: its side is held, or that of a journey or start there is. @returns that; never rejects */
   reserve(
@@ -103,8 +106,23 @@ export interface Pins {
   release(cutover: string, shopper: string, id: string): Promise<void>;
   /** Begins a journey, or goes on with the one there is. @returns the pin there is now; never rejects */
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
-  /** The journey is over: its pin stays for `grace` more seconds. @returns it; never rejects */
-  end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
+  /** The journey's cookie has moved on: its pin ends with it, in `ttl` seconds. Never rejects. */
+  keep(cutover: string, shopper: string, pin: JourneyPin, ttl: number): Promise<void>;
+  /** The start of the journey of the id has made these orders. Never rejects. */
+  tie(cutover: string, keys: readonly string[], id: string, ttl: number): Promise<void>;
+  /**
+   * The journey is over: its pin stays for `grace` more seconds.
+   *
+   * @param by what must tell the journey (stores/port.ts)
+   * @returns it; never rejects
+   */
+  end(
+    cutover: string,
+    shopper: string,
+    grace: number,
+    maxTtl: number,
+    by?: EndedBy,
+  ): Promise<JourneyPin | undefined>;
 }
 
 /** A journey began; a request of it was answered; an answer has ended it. */

@@ -58,6 +58,8 @@ function pinsIn(of: (cutover: string) => PinStore): PinStore {
     reserve: (cutover, ...rest) => of(cutover).reserve(cutover, ...rest),
     release: (cutover, ...rest) => of(cutover).release(cutover, ...rest),
     start: (cutover, ...rest) => of(cutover).start(cutover, ...rest),
+    keep: (cutover, ...rest) => of(cutover).keep(cutover, ...rest),
+    tie: (cutover, ...rest) => of(cutover).tie(cutover, ...rest),
     end: (cutover, ...rest) => of(cutover).end(cutover, ...rest),
   };
 }

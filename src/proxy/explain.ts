@@ -1,6 +1,6 @@
 /**
  * Tells a person what would be decided for a shopper or a key, and why; the same function decides. A shopper's journey is
- * found where its client keeps no cookies: what stands in a cookie only its client knows.
+ * found in the store: what stands in a cookie, which outranks it, only its client knows.
  */
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Decision, decide } from "../decide/decide.ts";
@@ -58,7 +58,7 @@ export async function explain(
   const [owner, pin] = await Promise.all([
     question.key ? ownerOf(cutover, bytesOf(question.key), ownership) : undefined,
     shopper !== undefined && journey !== undefined
-      ? pins.find(name, shopper, journey.life.maxTtl)
+      ? pins.find(name, shopper, journey.life.maxTtl, true)
       : undefined,
   ]);
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper);

@@ -110,3 +110,31 @@ export function createTrust(cidrs: readonly string[]): (address: string) => bool
     return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4");
   };
 }
+
+/** A header, lower case, and the addresses that it counts from. */
+export interface TrustedHeader {
+  readonly header: string;
+  readonly from: (address: string) => boolean;
+}
+
+/** @param from addresses or networks */
+export function createTrustedHeader(given: {
+  readonly header: string;
+  readonly from: readonly string[];
+}): TrustedHeader {
+  return { header: given.header, from: createTrust(given.from) };
+}
+
+const noFields: ReadonlySet<string> = new Set();
+
+/**
+ * @returns those of the headers that an address is not trusted to say: for the shops they would be an identity. One that
+ *   is trusted from different addresses goes on from each of these
+ */
+export function createVouching(trusted: readonly TrustedHeader[]): (address: string) => ReadonlySet<string> {
+  if (trusted.length === 0) return () => noFields;
+  return (address) => {
+    const believed = new Set(trusted.flatMap(({ header, from }) => (from(address) ? header : [])));
+    return new Set(trusted.flatMap(({ header }) => (believed.has(header) ? [] : header)));
+  };
+}

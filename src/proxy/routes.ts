@@ -12,7 +12,7 @@ import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
-import { createTrust } from "./inbound.ts";
+import { createTrust, createTrustedHeader, createVouching, type TrustedHeader } from "./inbound.ts";
 import {
   type CompiledOwner,
   compileOwners,
@@ -47,6 +47,8 @@ export interface CompiledCutover {
   readonly name: string;
   readonly salt: string;
   readonly shopper: readonly Source[];
+  /** The header of a shopper that counts from these addresses alone. */
+  readonly trustedShopper: TrustedHeader | undefined;
   readonly journey: CompiledJourney | undefined;
   readonly owners: readonly CompiledOwner[];
   /** How many keys may be claimed. */
@@ -121,6 +123,8 @@ export interface Table {
   readonly claimingFields: ReadonlySet<string>;
   /** Fields by which this proxy knows a request that has been here before; lower case. */
   readonly loopFields: readonly string[];
+  /** Headers that name shoppers, and not from this address. */
+  readonly unvouchedFields: (address: string) => ReadonlySet<string>;
   /** Whether what an address says of the way here is believed. */
   readonly trusts: (address: string) => boolean;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
@@ -154,6 +158,7 @@ export function compileTable(
       name,
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
+      trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
       journey: compileJourney(declared, name, () => secrets.of(name), longestOf(declared, config)),
       owners: compileOwners(declared),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
@@ -198,6 +203,9 @@ export function compileTable(
     bodyLimits: { maxBytes: config.limits.body, paceMs: config.limits.pace },
     claimingFields: claimingFieldsOf(config),
     loopFields: upstreams.some(({ via }) => via === "response") ? ["via", "cdn-loop"] : ["via"],
+    unvouchedFields: createVouching(
+      [...cutovers.values()].flatMap(({ trustedShopper }) => trustedShopper ?? []),
+    ),
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };

@@ -21,6 +21,16 @@ import type { TunnelEnd } from "./relay/tunnel.ts";
 /** `none`: no side was chosen, because no cutover matched or the exchange ended before it was decided. */
 export type ServedSide = Side | "none";
 
+/** Who a request says it is from. */
+export interface NamedShopper {
+  /** A byte string. */
+  readonly name: string;
+  /** Whether nobody but the shopper can have named it: what others can say neither ends nor moves a journey. */
+  readonly isVouched: boolean;
+  /** Whether its client sends no cookies at all, and so keeps none either. */
+  readonly keepsNone: boolean;
+}
+
 /** What a request of a cutover was decided by. */
 export interface Decided {
   readonly decision: Decision;
@@ -33,8 +43,10 @@ export interface Decided {
   readonly keys: readonly OwnerKey[];
   /** All that may be a key in it, where its answer tells of orders made. */
   readonly named: ReadonlySet<string>;
-  /** The shopper, where its journey is in the store rather than in a cookie. */
-  readonly cookieless: string | undefined;
+  /** Whether that pin came with the request, in its cookie. */
+  readonly carried: boolean;
+  /** The shopper, where journeys are kept. */
+  readonly shopper: NamedShopper | undefined;
   /** The id of the journey that this request has begun in the store. */
   readonly begun: string | undefined;
   /** Where its claims are tentative: says whether it was sent, or may have been. */
@@ -79,6 +91,8 @@ export interface ExchangeRecord {
 export type Notice =
   /** A journey cookie counts as none. */
   | { readonly kind: "ignored_pin"; readonly fault: PinFault }
+  /** A journey was begun with a cookie and its shopper shows none. @see journey.ts */
+  | { readonly kind: "missing_cookie"; readonly keepsNone: boolean }
   /** A body that a key may be in could not be read for it. */
   | { readonly kind: "unread_body" }
   /** A key is too long to count. */

@@ -31,11 +31,13 @@ export interface RedisClient {
   /** Sends the commands in one go. Resolves by `giveUpAtMs` (of `monotonicMs`) at the latest; never rejects. */
   send(commands: readonly RedisCommand[], giveUpAtMs: number): Promise<Sent>;
   /**
-   * Calls back with each message of the channel, and without one whenever messages may have been missed.
+   * Calls back with each message of the channel, and without one whenever messages may have been missed and are heard
+   * again.
    *
+   * @param onLost messages may be missed from now on
    * @returns the way out
    */
-  subscribe(channel: string, onHint: OnHint): () => void;
+  subscribe(channel: string, onHint: OnHint, onLost?: () => void): () => void;
   /** Whether a command would be sent now; `send` else waits for the connection, as long as Redis is not away. */
   isReady(): boolean;
   /** Whether there has been no connection for a second: `send` then fails at once. */
@@ -91,8 +93,8 @@ export function createRedisClient(url: string, log?: Log, lookup?: LookupFunctio
       return results === undefined ? { kind: "unknown" } : sentFrom(results);
     },
 
-    subscribe(channel: string, onHint: OnHint): () => void {
-      const leave = openSubscription(connection, channel, onHint);
+    subscribe(channel: string, onHint: OnHint, onLost?: () => void): () => void {
+      const leave = openSubscription(connection, channel, onHint, onLost);
       subscriptions.add(leave);
       return () => {
         if (subscriptions.delete(leave)) void leave();
@@ -208,9 +210,10 @@ function createWaiting(): { pause(ms: number): Promise<void>; wake(): void } {
  * @returns the way out
  */
 function openSubscription(
-  connection: Pick<RedisConnection, "subscriber" | "isFromServer">,
+  connection: Pick<RedisConnection, "subscriber" | "isFromServer" | "isAstray">,
   channel: string,
   onHint: OnHint,
+  onLost?: () => void,
 ): () => Promise<void> {
   let isClosed = false;
   let reopening: NodeJS.Timeout | undefined;
@@ -230,6 +233,9 @@ function openSubscription(
         () => redis.disconnect(true),
       );
     });
+    redis.on("close", () => {
+      if (!isClosed) onLost?.();
+    });
     redis.on("end", () => {
       if (isClosed) return;
       reopening = setTimeout(() => {
@@ -241,7 +247,9 @@ function openSubscription(
 
   // An idle subscriber waits for nothing, so its silence proves nothing; a ping makes it wait for something.
   const heartbeat = setInterval(() => {
-    if (subscriber.status === "ready") subscriber.ping().catch(() => undefined);
+    if (subscriber.status !== "ready") return;
+    if (connection.isAstray(subscriber)) subscriber.disconnect(true);
+    else subscriber.ping().catch(() => undefined);
   }, heartbeatMs);
 
   return async () => {

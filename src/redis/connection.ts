@@ -1,11 +1,9 @@
 /**
  * The connections that commands go by: to one server, to the primary that the Sentinels name, or to every node of a
  * Cluster. What ioredis calls ready is only a socket; `prove` asks for an answer.
- *
  * ioredis by default queues commands while it is not connected, sends unanswered ones again after a reconnect and
  * lets a command to a frozen server pend for ever: all three are switched off here, because a write sent twice or
- * late is a write nobody asked for. It also waits for INFO to say that loading is over, at intervals of up to 10 s;
- * here a loading server is one that answers LOADING.
+ * late is a write nobody asked for. Nor is it left to wait for INFO to say that loading is over, for up to 10 s.
  */
 import { Socket } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
@@ -23,10 +21,10 @@ export interface RedisConnection {
   dispatch(commands: readonly RedisCommand[]): Promise<Results | null>;
   /** Resolves when a server of the wanted role has answered, be it with an error. Else rejects. */
   prove(): Promise<void>;
+  /** Connected, as far as the socket tells. */
   isOpen(): boolean;
   /** The word of a server that has answered last and lets nobody in: WRONGPASS; `undefined`: there is none. */
   refusal(): string | undefined;
-  /** Connected, as far as the socket tells. */
   onOpen(listener: () => void): void;
   onClosed(listener: () => void): void;
   /** A part of a Cluster that gave no answer gives answers again. */
@@ -37,6 +35,8 @@ export interface RedisConnection {
   subscriber(): Redis;
   /** Whether that connection goes to the server that the commands go to now. Never of a Cluster, which has several. */
   isFromServer(subscriber: Redis): boolean;
+  /** Whether the Sentinels name another server by now than that connection's, which may be cut off and still answer. */
+  isAstray(subscriber: Redis): boolean;
   end(): Promise<void>;
 }
 
@@ -143,6 +143,8 @@ function serverConnection(
       const server = serverOf(redis);
       return redis.status === "ready" && server !== undefined && server === serverOf(subscriber);
     },
+    isAstray: (subscriber) =>
+      url.kind === "sentinel" && redis.status === "ready" && serverOf(redis) !== serverOf(subscriber),
     end() {
       isEnding = true;
       return end(redis);
@@ -240,6 +242,7 @@ function clusterConnection(url: RedisUrl & { kind: "cluster" }, ways: Ways, log?
       return opened;
     },
     isFromServer: () => false,
+    isAstray: () => false,
     end: () => end(cluster),
   };
 }

@@ -1,7 +1,8 @@
 /** What owners and journeys ask of Redis for a request, counted by Redis itself (MONITOR): a command is a round trip. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type PinNews, pinDigest } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { answer, createFixture } from "../support/exchange-fixture.ts";
@@ -31,11 +32,16 @@ afterAll(async () => {
   await client.close();
   await redis.stop();
 });
+const leaving: (() => void)[] = [];
 beforeEach(async () => void (await redis.cli("FLUSHALL")));
+afterEach(() => {
+  for (const leave of leaving.splice(0)) leave();
+});
 
 /** A script is sent whole when the server meets it first: that is one trip more, once in the server's life. */
 async function knowScripts(): Promise<void> {
-  const { owners, pins } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  const { owners, pins, pinNews } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  await pinNews.list("another", 1, () => undefined);
   const pin = { id: "abcdefghijkl", side: "new", epoch: 0, startedAt: 1, expiresAt: 2 } as const;
   await owners.record("another", { key: "a", claimed: true }, "new", 1000);
   await owners.record("another", { key: "a", claimed: false }, "new", 1000);
@@ -57,19 +63,37 @@ async function asked(): Promise<string[]> {
   });
 }
 
-function open(changedAgoMs: number) {
-  const { owners, pins } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+/** An instance, which has loaded its filter of pins. */
+async function open(changedAgoMs: number) {
+  const { owners, pins, pinNews } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
   const updatedAt = new Date(1_700_000_000_000 - changedAgoMs).toISOString();
+  let isLoaded = false;
+  const news: PinNews = {
+    ...pinNews,
+    async list(...args) {
+      const from = await pinNews.list(...args);
+      isLoaded = true;
+      return from;
+    },
+    watch(...args) {
+      const leave = pinNews.watch(...args);
+      leaving.push(leave);
+      return leave;
+    },
+  };
+  const state = { percentThousandths: 50_000, updatedAt };
   // How full the store is, is asked once in a while, and no request waits for it.
   const { lookup, record, settle, release } = owners;
-  const state = { percentThousandths: 50_000, updatedAt };
-  const fixture = createFixture({ state, owners: { lookup, record, settle, release }, pins });
+  const fixture = createFixture({ state, owners: { lookup, record, settle, release }, pins, pinNews: news });
+  await until("the filter of pins is loaded", () => isLoaded);
+  await asked();
   const send = async (method: string, target: string, fields: string[], body?: string, says = "{}") => {
     const sent = fixture.attempts.length;
     const to = fixture.send({ method, target, fields: ["Host", "shop", ...fields] }, body);
     await until("it is forwarded", () => fixture.attempts.length > sent);
     answer(fixture.attempts.at(-1), 200, ["Content-Type", "application/json"], says);
     await until("it is answered", () => to.ended());
+    return to;
   };
   return { fixture, send };
 }
@@ -78,26 +102,48 @@ const dayMs = 86_400_000;
 const app = ["X-Shopper-Id", "ann"];
 const browser = [...app, "Cookie", "sid=1"];
 
-test("a request without a key, of a client that keeps cookies: none", async () => {
-  const { send } = open(0);
-  await send("GET", "/cart/1", browser);
-  await send("POST", "/checkout", browser, "{}");
-  expect(await asked()).toEqual([]);
-});
-
-test("a start of a journey without cookies: one before it is sent, one when it is answered; its later requests none, while each pin equals its bucket", async () => {
-  const { send } = open(dayMs);
-  await send("POST", "/checkout", app, "{}");
-  expect(await asked()).toEqual(["eval", "eval"]);
+test("browsing just after the percent has changed, with cookies or without: none", async () => {
+  const { send } = await open(0);
   await send("GET", "/cart/1", app);
+  await send("GET", "/cart/1", browser);
   expect(await asked()).toEqual([]);
 });
 
-test("a request without cookies soon after the percent has changed: one, and then it is remembered", async () => {
-  const first = open(0);
+test.each([
+  ["without cookies", app],
+  ["with cookies, none of a journey among them", browser],
+])(
+  "a start of a journey %s: one before it is sent, one when it is answered; its later requests none, while each pin equals its bucket",
+  async (_, who) => {
+    const { send } = await open(dayMs);
+    await send("POST", "/checkout", who, "{}");
+    expect(await asked()).toEqual(["eval", "eval"]);
+    await send("GET", "/cart/1", who);
+    expect(await asked()).toEqual([]);
+  },
+);
+
+test("a journey whose cookie is shown: one that nobody waits for when it first is, and then none", async () => {
+  const { fixture, send } = await open(0);
+  const sent = await send("POST", "/checkout", browser, "{}");
+  expect(await asked()).toEqual(["eval", "eval"]);
+  const cookie = cookieIn(sent.heads[0]?.fields ?? []);
+  const kept = [...app, "Cookie", `sid=1; ${cookie}`];
+  fixture.time.ms += 1000;
+  const next = await send("GET", "/cart/1", kept);
+  expect(await asked()).toEqual(["eval"]);
+  expect(await redis.cli("TTL", `cutover:{checkout}:pin:${pinDigest("ann")}`)).toBeLessThanOrEqual(1800);
+  await asked();
+  fixture.time.ms += 1000;
+  await send("GET", "/cart/1", [...app, "Cookie", cookieIn(next.heads[0]?.fields ?? [])]);
+  expect(await asked()).toEqual([]);
+});
+
+test("a journey of an app soon after the percent has changed: one, and then it is remembered", async () => {
+  const first = await open(0);
+  const other = await open(0);
   await first.send("POST", "/checkout", app, "{}");
   expect(await asked()).toEqual(["eval", "eval"]);
-  const other = open(0);
   await other.send("GET", "/cart/1", app);
   expect(await asked()).toEqual(["get"]);
   await other.send("GET", "/cart/1", app);
@@ -106,23 +152,36 @@ test("a request without cookies soon after the percent has changed: one, and the
 
 test("the first use of an idempotency key: one, and one that nobody waits for once it is answered; a retry none; the first retry elsewhere one", async () => {
   const keyed = [...browser, "Idempotency-Key", "K1"];
-  const { send } = open(0);
+  const { send } = await open(0);
   await send("POST", "/cart/1", keyed, "{}");
   expect(await asked()).toEqual(["eval", "eval"]);
   await send("POST", "/cart/1", keyed, "{}");
   expect(await asked()).toEqual([]);
-  await open(0).send("POST", "/cart/1", keyed, "{}");
+  await (await open(0)).send("POST", "/cart/1", keyed, "{}");
   expect(await asked()).toEqual(["eval"]);
 });
 
-test("an order that is made: one; its callback none, elsewhere one, with a key of its own one more", async () => {
-  const { send } = open(0);
-  await send("POST", "/checkout", browser, "{}", '{"orderId":"O1"}');
+test("an order that is made outside a journey: one; its callback none, elsewhere one, with a key of its own one more", async () => {
+  const { send } = await open(0);
+  await send("POST", "/checkout", [], "{}", '{"orderId":"O1"}');
   expect(await asked()).toEqual(["eval"]);
   await send("POST", "/callbacks/payment", [], '{"order_id":"O1"}');
   expect(await asked()).toEqual([]);
-  await open(0).send("POST", "/callbacks/payment", [], '{"order_id":"O1"}');
+  await (await open(0)).send("POST", "/callbacks/payment", [], '{"order_id":"O1"}');
   expect(await asked()).toEqual(["mget"]);
-  await open(0).send("POST", "/callbacks/payment", ["Idempotency-Key", "K2"], '{"order_id":"O1"}');
+  const keyed = ["Idempotency-Key", "K2"];
+  await (await open(0)).send("POST", "/callbacks/payment", keyed, '{"order_id":"O1"}');
   expect(await asked()).toEqual(["mget", "eval", "eval"]);
 });
+
+test("an order that a journey's start has made: one more beside it where anybody may name the shopper", async () => {
+  const { send } = await open(0);
+  await send("POST", "/checkout", app, "{}", '{"orderId":"O1"}');
+  expect((await asked()).toSorted()).toEqual(["eval", "eval", "eval", "set"]);
+  await send("POST", "/checkout", ["Cookie", "sid=2"], "{}", '{"orderId":"O2"}');
+  expect(await asked()).toEqual(["eval", "eval", "eval"]);
+});
+
+function cookieIn(fields: readonly string[]): string {
+  return fields.find((value) => value.startsWith("cutover_journey="))?.split(";")[0] ?? "";
+}

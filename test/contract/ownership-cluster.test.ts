@@ -1,5 +1,6 @@
 /** Owners, claims, pins and leases in a Cluster: what one call touches is in one slot, and every instance hears of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { pinDigest } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
@@ -56,6 +57,11 @@ test("the documented user keeps owners, pins and what is under way of cutovers o
     const pin = { id: "abcdefghijkl", side: "new", epoch: 0, startedAt, expiresAt: startedAt + 600 } as const;
     await one.pins.start(cutover, "ann", pin, 600);
     expect(await other.pins.find(cutover, "ann", 600)).toEqual(pin);
+    const listed: string[] = [];
+    await other.pinNews.list(cutover, 600, (digests) => listed.push(...digests));
+    expect(listed).toEqual([pinDigest("ann")]);
+    await one.pins.tie(cutover, ["O1", "O2"], pin.id, 600);
+    expect(await other.pins.end(cutover, "ann", 60, 600, { orders: ["O3", "O2"] })).toEqual(pin);
     const question = { kind: "orders", cutover, epoch: 0 } as const;
     const made = { side: "legacy", startedAt, expiresAt: startedAt + 600 } as const;
     expect(await underWay[0]?.note([{ ...question, id: "a", atMs: Date.now(), underWay: made }])).toBe(0);

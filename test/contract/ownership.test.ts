@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createMemoryStores, openFileStores } from "../../src/ownership/stores/in-process.ts";
-import type { NamedKey, OwnershipStores } from "../../src/ownership/stores/port.ts";
+import { type NamedKey, type OwnershipStores, pinDigest } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { type Side, sides } from "../../src/state/rules/model.ts";
@@ -431,6 +431,62 @@ describe.each(Object.keys(places))("owners and pins in %s", (kind) => {
       expect(await find()).toBeUndefined();
     });
 
+    test("what its cookie tells is kept of a journey under way, and of no other", async () => {
+      await start(pin("a"));
+      const later = pin("a", { startedAt: 1_700_000_100 });
+      await place.one.pins.keep("checkout", "s", pin("b", { side: "legacy" }), 1);
+      await place.one.pins.keep("checkout", "t", pin("b"), 60);
+      expect(await find()).toEqual(pin("a"));
+      expect(await find("t")).toBeUndefined();
+      await place.one.pins.keep("checkout", "s", later, 1);
+      expect(await find()).toEqual(later);
+      await place.passTime(1100);
+      expect(await find()).toBeUndefined();
+      await reserve(pin("c"));
+      await place.one.pins.keep("checkout", "s", pin("c"), 60);
+      expect(await find()).toEqual(pin("c", { reserved: 1 }));
+    });
+
+    test("is ended by what tells it alone, where that is asked for: its id, or an order that is tied to it", async () => {
+      const { pins } = place.one;
+      await start(pin("a"));
+      await pins.tie("checkout", ["O 1", "O:2"], pin("a").id, 60);
+      await pins.tie("checkout", ["O3"], pin("b").id, 60);
+      for (const by of [{ id: pin("b").id }, { orders: [] }, { orders: ["O3", "O4"] }]) {
+        expect(await pins.end("checkout", "s", 60, maxTtl, by)).toBeUndefined();
+      }
+      expect(await pins.end("wallet", "s", 60, maxTtl, { orders: ["O:2"] })).toBeUndefined();
+      expect(await find()).toEqual(pin("a"));
+      expect(await place.other.pins.end("checkout", "s", 60, maxTtl, { orders: ["O3", "O:2"] })).toEqual(
+        pin("a"),
+      );
+      expect(await find()).toEqual(pin("a", { ended: true }));
+      await start(pin("b"), "t");
+      expect(await pins.end("checkout", "t", 60, maxTtl, { id: pin("b").id })).toEqual(pin("b"));
+    });
+
+    test("is told of everywhere as it is made or held, and listed from then on", async () => {
+      const heard: string[] = [];
+      let hears = false;
+      const leave = place.other.pinNews.watch(
+        (cutover, digest) => heard.push(`${cutover} ${digest}`),
+        (isHearing) => {
+          hears = isHearing;
+        },
+      );
+      await expect.poll(() => hears).toBe(true);
+      await start(pin("a"));
+      await reserve(pin("b"), "t");
+      await place.one.pins.start("wallet", "s", pin("c"), maxTtl);
+      const told = [`checkout ${pinDigest("s")}`, `checkout ${pinDigest("t")}`, `wallet ${pinDigest("s")}`];
+      await expect.poll(() => heard).toEqual(told);
+      leave();
+      const listed: string[] = [];
+      const from = await place.other.pinNews.list("checkout", maxTtl, (digests) => listed.push(...digests));
+      expect(from).toBe(0);
+      expect(listed.toSorted()).toEqual([pinDigest("s"), pinDigest("t")].toSorted());
+    });
+
     test("a start past the maximum of a pin on the other side begins anew", async () => {
       await start(pin("a"));
       const late = pin("b", { side: "legacy", startedAt: 1_700_000_000 + maxTtl });
@@ -640,4 +696,84 @@ test(`a pin becomes the same in Redis as in memory, whatever starts, fails, is a
     }),
     { seed, numRuns: 200, verbose: 1 },
   );
+});
+
+describe("the list of pins in redis", () => {
+  const list = async (stores: OwnershipStores, ttl = 600) => {
+    const listed: string[] = [];
+    const from = await stores.pinNews.list("checkout", ttl, (digests) => listed.push(...digests));
+    return { from, listed };
+  };
+  const open = async () => {
+    await redis.cli("FLUSHALL");
+    const [client] = clients;
+    if (client === undefined) throw new Error("no client");
+    return createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  };
+  const offer = { id: "abcdefghijkl", side: "new", epoch: 0, startedAt: 1, expiresAt: 601 } as const;
+
+  test("is whole however long it is, and drops what is over", async () => {
+    const stores = await open();
+    const digests = Array.from({ length: 4100 }, (_, i) => pinDigest(`s${i}`));
+    const ends = Math.floor(Date.now() / 1000) + 600;
+    for (let at = 0; at < digests.length; at += 500) {
+      const members = digests.slice(at, at + 500).flatMap((digest) => [`${ends}`, digest]);
+      await redis.cli("ZADD", "cutover:{checkout}:pins", ...members);
+    }
+    await redis.cli("ZADD", "cutover:{checkout}:pins", "1", pinDigest("over"), "2", "no digest");
+    await stores.pins.start("checkout", "ann", offer, 600);
+    const { listed } = await list(stores);
+    expect(listed.toSorted()).toEqual([...digests, pinDigest("ann")].toSorted());
+    expect(Number(await redis.cli("TTL", "cutover:{checkout}:pins"))).toBeGreaterThan(600);
+  });
+
+  test("is complete for all only once no pin of a release that kept none can be left", async () => {
+    const stores = await open();
+    await redis.cli("HSET", "cutover:{checkout}", "percent", "10");
+    const { from } = await list(stores);
+    expect(from - Date.now() / 1000).toBeGreaterThan(590);
+    await redis.cli("DEL", "cutover:{checkout}");
+    expect((await list(stores)).from).toBe(from);
+    await redis.cli("FLUSHALL");
+    expect((await list(stores)).from).toBe(0);
+    await redis.cli("HSET", "cutover:{checkout}", "percent", "10");
+    expect((await list(stores)).from).toBe(0);
+  });
+
+  test("takes the place of what is none, and renewals are not told one by one", async () => {
+    const stores = await open();
+    await redis.cli("SET", "cutover:{checkout}:pins", "x");
+    await redis.cli("SET", "cutover:{checkout}:pins:since", "x");
+    expect((await list(stores)).listed).toEqual([]);
+    const heard: string[] = [];
+    let hears = false;
+    const leave = stores.pinNews.watch(
+      (_, digest) => heard.push(digest),
+      (isHearing) => {
+        hears = isHearing;
+      },
+    );
+    await expect.poll(() => hears).toBe(true);
+    for (let i = 0; i < 5; i++)
+      await stores.pins.start("checkout", "ann", { ...offer, startedAt: 1 + i }, 600);
+    await stores.pins.start("checkout", "bob", offer, 600);
+    await expect.poll(() => heard).toEqual([pinDigest("ann"), pinDigest("bob")]);
+    leave();
+  });
+});
+
+test("whoever hears of pins is told when the connection is lost, and when it is back", async () => {
+  const server = await startRedis();
+  const client = createRedisClient(server.url);
+  const { pinNews } = createRedisStores({ client, prefix: "cutover" });
+  const hearing: boolean[] = [];
+  pinNews.watch(
+    () => undefined,
+    (isHearing) => hearing.push(isHearing),
+  );
+  await expect.poll(() => hearing).toEqual([true]);
+  await server.cli("CLIENT", "KILL", "TYPE", "pubsub");
+  await expect.poll(() => hearing).toEqual([true, false, true]);
+  await client.close();
+  await server.stop();
 });

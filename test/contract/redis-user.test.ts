@@ -1,6 +1,7 @@
 /** The user that the documentation makes may do all that is needed, and nothing that managed services refuse. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JourneyPin } from "../../src/decide/pin.ts";
+import { pinDigest } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
@@ -21,7 +22,11 @@ afterAll(async () => {
 });
 
 test("the documented user keeps owners and pins", async () => {
-  const { owners, pins, watch, byHand } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  const { owners, pins, pinNews, watch, byHand } = createRedisStores({
+    client,
+    prefix: "cutover",
+    deadlineMs: 5000,
+  });
   const heard: string[] = [];
   const stop = watch?.((cutover, { key }, side) => heard.push(`${cutover} ${key} ${side}`));
   await expect.poll(() => server.cli("PUBSUB", "NUMSUB", "cutover:owners")).toEqual(["cutover:owners", 1]);
@@ -57,7 +62,12 @@ test("the documented user keeps owners and pins", async () => {
   const again = { ...pin, id: "bbcdefghijkl", side: "legacy" } as const;
   expect((await pins.start("checkout", "ann", again, 600)).side).toBe("new");
   expect((await pins.find("checkout", "ann", 600))?.side).toBe("new");
-  expect((await pins.end("checkout", "ann", 60, 600))?.side).toBe("new");
+  await pins.keep("checkout", "ann", pin, 300);
+  await pins.tie("checkout", ["O1"], pin.id, 600);
+  const listed: string[] = [];
+  await pinNews.list("checkout", 600, (digests) => listed.push(...digests));
+  expect(listed).toEqual([pinDigest("ann")]);
+  expect((await pins.end("checkout", "ann", 60, 600, { orders: ["O1"] }))?.side).toBe("new");
   expect(await refusals(server)).toEqual([]);
 });
 

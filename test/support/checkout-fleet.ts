@@ -19,6 +19,8 @@ import { turn } from "./until.ts";
 
 const maxTtlMs = 4 * 3_600_000;
 const graceMs = 60_000;
+/** The store's pin may end so much before the cookie that has slid since. */
+const slideMs = 450_000;
 
 interface Journey {
   side: Side;
@@ -31,6 +33,10 @@ interface Journey {
   readonly sureFrom?: number;
   /** A start then begins another one. */
   ended?: "surely" | "perhaps";
+  /** Of a browser: for whom the store has its pin, as far as that is sure, and until when it may have it. */
+  readonly stored?: { readonly id: string | undefined; readonly until: number };
+  /** The browser has no cookie of it any more: the store alone holds it. */
+  isLost?: boolean;
   maybeUntil: number;
 }
 
@@ -89,8 +95,9 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     if (isKept && side !== undefined) for (const hear of listeners) hear(cutover, key, side);
   };
   const open = (state: CutoverState) => {
-    const fixture = createFixture({
+    return createFixture({
       state,
+      time,
       cutover: {
         routes: [
           { name: "cart", path: "/cart/*" },
@@ -109,16 +116,17 @@ export function createCheckoutFleet(size: number, shoppers: number) {
         listeners.add(onOwner);
         return () => listeners.delete(onOwner);
       },
+      pinNews: stores.pinNews,
       pins: {
         find: (...args) => reach(() => stores.pins.find(...args)),
         reserve: (...args) => reach(() => stores.pins.reserve(...args)),
         release: (...args) => reach(() => stores.pins.release(...args)),
         start: (...args) => reach(() => stores.pins.start(...args)),
+        keep: (...args) => reach(() => stores.pins.keep(...args)),
+        tie: (...args) => reach(() => stores.pins.tie(...args)),
         end: (...args) => reach(() => stores.pins.end(...args)),
       },
     });
-    fixture.time.ms = time.ms;
-    return fixture;
   };
   const instances: Instance[] = Array.from({ length: size }, () => ({
     fixture: open(truth),
@@ -141,7 +149,6 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   /** Sends without answering. @returns how to answer and read what came */
   async function send(instance: Instance, method: string, target: string, fields: string[], body?: string) {
     const { fixture } = instance;
-    fixture.time.ms = time.ms;
     const before = fixture.attempts.length;
     const client = fixture.send({ method, target, fields: ["Host", "shop", ...fields] }, body);
     for (let i = 0; i < 6; i++) await turn();
@@ -181,7 +188,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
   const effective = ({ state, percentThousandths }: CutoverState) =>
     state === "rolled_back" ? 0 : percentThousandths;
 
-  function phaseOf(shopper: Shopper, { applied }: Instance, starts = false): "pinned" | "free" | "unsure" {
+  function phaseOf(shopper: Shopper, instance: Instance, starts = false): "pinned" | "free" | "unsure" {
     const { journey } = shopper;
     if (journey === undefined || time.ms >= journey.maybeUntil) return "free";
     if (starts && journey.ended !== undefined) {
@@ -189,7 +196,9 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       const isTold = journey.ended === "surely" && (up || shopper.kind === "browser");
       return isTold ? "free" : "unsure";
     }
-    if (shopper.kind === "app" && !up) return "unsure";
+    if ((shopper.kind === "app" || journey.isLost) && !up) return "unsure";
+    if (journey.isLost && (!isSynced(instance) || journey.stored?.id !== shopper.id)) return "unsure";
+    const { applied } = instance;
     if (journey.side === "new" && journey.epoch < applied.pinEpoch)
       return journey.mayBeOther ? "unsure" : "free";
     if (time.ms < (journey.sureFrom ?? 0)) return "unsure";
@@ -218,6 +227,7 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     instance: Instance,
     { side, cookie }: Answered,
     begins: boolean,
+    isFresh = false,
   ): void {
     if (shopper.kind !== "browser" || cookie === undefined) return;
     const maxAgeMs = Number(/Max-Age=(\d+)/.exec(cookie)?.[1]) * 1000;
@@ -229,11 +239,17 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     const drains = isUnderWay && instance.applied.state === "rolled_back" && journey.side === side;
     if ((begins && !(drains && side === "new")) || journey === undefined) {
       const epoch = instance.applied.pinEpoch;
-      shopper.journey = { side, epoch, sureUntil: until, maybeUntil: until };
+      // A cookie that is shown renews the pin of whom it was given to.
+      const isShown = isUnderWay && !journey.isLost && time.ms < journey.sureUntil;
+      const isSame = isShown && journey.side === side;
+      const id = isSame ? journey.stored?.id : !isShown && up && isFresh ? shopper.id : undefined;
+      const stored = { id, until: time.ms + maxTtlMs };
+      shopper.journey = { side, epoch, sureUntil: until, maybeUntil: stored.until, stored };
     } else {
       journey.sureUntil = until;
-      journey.maybeUntil = until;
+      journey.maybeUntil = Math.max(until, journey.stored?.until ?? 0);
     }
+    if (shopper.journey !== undefined) shopper.journey.isLost = false;
   }
 
   async function visit(shopper: Shopper, pick: number): Promise<Side> {
@@ -269,7 +285,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       shopper.keys.push(used);
     }
     const phase = phaseOf(shopper, instance, true);
-    takeCookie(shopper, instance, told, true);
+    // A key that has an owner says where it goes, which the store need not hear of.
+    takeCookie(shopper, instance, told, true, !isRetry && used.startsWith("K-"));
     if (shopper.kind === "app") startOfApp(shopper, instance, told.side, phase, isRetry);
     const { journey } = shopper;
     if (told.order !== undefined) shopper.orders.push({ id: told.order, side: told.side, journey });
@@ -320,23 +337,25 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     end(shopper);
   }
 
-  /** The journey of an app has ended: its side stays for the grace. */
+  /** The journey of an app has ended, if the order is one of its first start: its side stays for the grace. */
   function end({ kind, journey }: Shopper): void {
     if (kind !== "app" || journey === undefined) return;
-    journey.ended = up ? "surely" : "perhaps";
+    journey.ended = "perhaps";
     journey.sureUntil = Math.min(journey.sureUntil, up ? time.ms + graceMs / 2 : time.ms);
   }
 
   /** In an outage a journey says more than an unknown key: it is asked after its own orders only. */
-  function isGuess(shopper: Shopper, madeIn: Journey | undefined): boolean {
-    if (up || shopper.journey === undefined) return false;
-    return shopper.kind === "app" || shopper.journey !== madeIn;
+  function isGuess(shopper: Shopper, madeIn: Journey | undefined, withoutCookie = false): boolean {
+    const { kind, journey } = shopper;
+    if (up || journey === undefined) return false;
+    const isShown = !withoutCookie && !journey.isLost && time.ms < journey.sureUntil;
+    return kind === "app" || !isShown || journey !== madeIn;
   }
 
   /** The same payment posted to two instances at once. */
   async function payTwice(shopper: Shopper, pick: number): Promise<void> {
     const order = shopper.orders.at(-1);
-    if (order === undefined || isGuess(shopper, order.journey)) return;
+    if (order === undefined || isGuess(shopper, order.journey, true)) return;
     const key = `K-${keys++}`;
     const fields = ["X-Shopper-Id", shopper.id, "Idempotency-Key", key];
     const path = `/orders/${order.id}/pay`;
@@ -416,7 +435,13 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     loseCookie(shopper: Shopper): void {
       if (shopper.kind !== "browser") return;
       shopper.cookie = undefined;
-      shopper.journey = undefined;
+      const { journey } = shopper;
+      if (journey === undefined || journey.isLost) return;
+      journey.isLost = true;
+      // What had ended, or ended while the store was away, may be over there or not.
+      const isSure = journey.ended === undefined;
+      journey.sureUntil = isSure ? journey.sureUntil - slideMs : 0;
+      if (!isSure) journey.ended = "perhaps";
     },
     /** Another identity, the same cookies; what was decided for the old one says nothing of the new one. */
     login(shopper: Shopper): void {

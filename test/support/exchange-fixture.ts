@@ -3,17 +3,19 @@
  * test, step by step; the answer is written down.
  */
 import { Readable } from "node:stream";
+import type { Clock } from "../../src/base/clock.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
 import { createLastingWitnesses, witnessesFor } from "../../src/instance/witnesses.ts";
 import { createClaimBudget } from "../../src/ownership/claim-budget.ts";
 import { createOwnerMemory } from "../../src/ownership/owner-memory.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
+import { createPinFilter, type PinFilter } from "../../src/ownership/pin-filter.ts";
 import { createPins } from "../../src/ownership/pins.ts";
 import type { JourneyEvent } from "../../src/ownership/port.ts";
 import type { LateOwner } from "../../src/ownership/spool/spool-file.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
-import type { OwnerStore, OwnershipStores, PinStore } from "../../src/ownership/stores/port.ts";
+import type { OwnerStore, OwnershipStores, PinNews, PinStore } from "../../src/ownership/stores/port.ts";
 import { createUnowned } from "../../src/ownership/unowned.ts";
 import type { ExchangeContext } from "../../src/proxy/context.ts";
 import { createHandle } from "../../src/proxy/exchange.ts";
@@ -55,7 +57,11 @@ export interface FixtureOptions {
   /** Over a store of owners that is `owned` and `claims`, and one of pins in memory. */
   readonly owners?: Partial<OwnerStore>;
   readonly pins?: Partial<PinStore>;
+  /** Where a filter of pins hears of them; without it the store is asked for every shopper. */
+  readonly pinNews?: PinNews | undefined;
   readonly watch?: OwnershipStores["watch"] | undefined;
+  /** In place of a time of its own. */
+  readonly time?: { ms: number };
   readonly trusts?: (address: string) => boolean;
   readonly bodyLimits?: Partial<BodyLimits>;
   readonly trustedFields?: readonly string[];
@@ -110,7 +116,7 @@ export function createFixture(options: FixtureOptions = {}) {
   const claims = new Map<string, Side>();
   const spooled: LateOwner[] = [];
   const learned: string[] = [];
-  const time = { ms: 1_700_000_000_000 };
+  const time = options.time ?? { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
 
   const row: MeterRow = {
@@ -140,6 +146,7 @@ export function createFixture(options: FixtureOptions = {}) {
     },
     {
       ignoredPin: (cutover, fault) => counted.push(`pin ${cutover} ${fault}`),
+      missingCookie: (_, keepsNone) => counted.push(`missing cookie${keepsNone ? " of none" : ""}`),
       unreadBody: note("unread body"),
       longKey: note("long key"),
       nearPath: (cutover) => counted.push(`near path ${cutover}`),
@@ -225,7 +232,12 @@ export function createFixture(options: FixtureOptions = {}) {
       onExceeded: (_, cause, outcome) => void counted.push(`over budget ${cause} ${outcome}`),
     }),
     unowned: createUnowned(clock, { awaited: note("awaited"), guessed: note("guessed") }),
-    pins: createPins({ pins: { ...stores.pins, ...options.pins }, clock, onUnknown: note("unknown pin") }),
+    pins: createPins({
+      pins: { ...stores.pins, ...options.pins },
+      filter: options.pinNews && filterOver(options.pinNews, clock),
+      clock,
+      onUnknown: note("unknown pin"),
+    }),
     clock,
     fieldNames: createFieldNames(),
     ids: createIds(),
@@ -278,6 +290,13 @@ export function createFixture(options: FixtureOptions = {}) {
       return answer;
     },
   };
+}
+
+/** The filter of the sample's pins, small; its times are the test's. */
+function filterOver(news: PinNews, clock: Clock): PinFilter {
+  const filter = createPinFilter({ news, clock, timers: { after: () => () => {} }, bits: 2 ** 16 });
+  filter.follow([{ name: "checkout", journey: { life: { maxTtl: 14_400 } } }]);
+  return filter;
 }
 
 function recordAnswer(): RecordedAnswer {

@@ -91,6 +91,8 @@ export async function startSlipsFleet(sides: ScriptedSides) {
     reserve: (...args) => reach((from) => from.pins.reserve(...args)),
     release: (...args) => reach((from) => from.pins.release(...args)),
     start: (...args) => reach((from) => from.pins.start(...args)),
+    keep: (...args) => reach((from) => from.pins.keep(...args)),
+    tie: (...args) => reach((from) => from.pins.tie(...args)),
     end: (...args) => reach((from) => from.pins.end(...args)),
   };
 

@@ -2,9 +2,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { codeOf } from "../../base/errors.ts";
-import { type Finding, type Path, wrong } from "../load/problems.ts";
+import { type Finding, type Path, unwise, wrong } from "../load/problems.ts";
 import type { Config, UpstreamConfig } from "../schema.ts";
-import { unwise } from "./cutover-checks.ts";
 
 export interface CertificateFindings {
   /** What makes the configuration wrong. */

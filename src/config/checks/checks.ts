@@ -2,9 +2,9 @@
 import { BlockList, isIP } from "node:net";
 import { parseRedisUrl, placeOfStore } from "../../redis/url.ts";
 import type { Draft, RouteDraft } from "../load/draft.ts";
-import { type Finding, formatPath, type Path, repeated, wrong } from "../load/problems.ts";
+import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "../load/problems.ts";
 import type { PathPattern } from "../values/path.ts";
-import { cutoverFindings, cutoverWarnings, takenHeaders, unwise } from "./cutover-checks.ts";
+import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 
 /** What makes the configuration wrong. */
 export function findingsBetween(draft: Draft): Finding[] {

@@ -1,8 +1,8 @@
 /** What one part of a cutover says about another part of the same cutover. */
-import type { CutoverDraft, RouteDraft } from "../load/draft.ts";
-import { type Finding, type Path, repeated, wrong } from "../load/problems.ts";
+import type { CutoverDraft } from "../load/draft.ts";
+import { type Finding, repeated, unwise, wrong } from "../load/problems.ts";
 import type { Condition } from "../values/condition.ts";
-import { isInBody } from "../values/source.ts";
+import { hasParam, isBodiless, shopperFindings, shopperWarnings } from "./shopper-checks.ts";
 
 /** What makes the cutover wrong. */
 export function cutoverFindings(cutover: CutoverDraft): Finding[] {
@@ -17,13 +17,14 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...journeyRoutes(cutover),
     ...journeyTimes(cutover),
     ...forceHeader(cutover),
+    ...shopperFindings(cutover),
   ];
 }
 
 /** What is allowed but probably not meant. */
 export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
   return [
-    ...shopperSources(cutover),
+    ...shopperWarnings(cutover),
     ...unkeptPayments(cutover),
     ...journeyNobodyStarts(cutover),
     ...shortSecrets(cutover),
@@ -33,10 +34,6 @@ export function cutoverWarnings(cutover: CutoverDraft): Finding[] {
     ...vainRetries(cutover),
     ...learnedFromReads(cutover),
   ];
-}
-
-export function unwise(path: Path, message: string): Finding {
-  return { path, on: "key", found: "unsaid", message };
 }
 
 function sides(cutover: CutoverDraft): Finding[] {
@@ -49,10 +46,6 @@ function routeNames({ routes }: CutoverDraft): Finding[] {
     return name === undefined ? [] : [{ path: [...at, "name"], value: name }];
   });
   return repeated(names, "expected a name of its own for each route");
-}
-
-function hasParam({ path }: RouteDraft, name: string): boolean {
-  return path?.segments.some((segment) => segment.kind === "param" && segment.name === name) ?? false;
 }
 
 /** A `param:` source of an owner that no route could ever fill. */
@@ -179,25 +172,6 @@ export const takenHeaders: ReadonlySet<string> = new Set([
 function forceHeader({ at, forceHeader: header }: CutoverDraft): Finding[] {
   if (header === undefined || !takenHeaders.has(header)) return [];
   return [wrong([...at, "force", "header"], "expected a header of its own: this one has a meaning in HTTP")];
-}
-
-function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {
-  const those = (lacks: (route: RouteDraft) => boolean) =>
-    routes.flatMap((route, index) => (lacks(route) ? [`routes[${index}]`] : [])).join(", ");
-  return shopper.flatMap(({ path, value }) => {
-    if (value.kind === "param") {
-      const without = those((route) => !hasParam(route, value.name));
-      if (without === "") return [];
-      return [unwise(path, `this source names no shopper on routes without the parameter: ${without}`)];
-    }
-    const without = isInBody(value) ? those(isBodiless) : "";
-    if (without === "") return [];
-    return [unwise(path, `this source names no shopper on routes whose requests have no body: ${without}`)];
-  });
-}
-
-function isBodiless({ methods }: RouteDraft): boolean {
-  return methods !== "all" && methods.length > 0 && methods.every((one) => one === "GET" || one === "HEAD");
 }
 
 /** A payment that nothing keeps on the side where the order is. */

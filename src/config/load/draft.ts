@@ -79,6 +79,8 @@ export interface CutoverDraft {
   readonly ownerStore: Located<string> | undefined;
   readonly journey: JourneyDraft | undefined;
   readonly forceHeader: string | undefined;
+  /** The header that names shoppers and counts from trusted addresses alone. */
+  readonly trustedHeader: string | undefined;
   /** Whether large raises wait for another person. */
   readonly fourEyes: boolean;
 }
@@ -163,6 +165,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
     ownerStore: storeAt([...at, "owners", "store"], valueAt(root, ["owners", "store"])),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
+    trustedHeader: read(parts.trustedShopper.shape.header, valueAt(root, ["trustedShopper", "header"])),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
   };

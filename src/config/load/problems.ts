@@ -67,3 +67,8 @@ export function repeated(
     return earlier === undefined ? [] : [wrong(path, `${expected}: the same as ${formatPath(earlier)}`)];
   });
 }
+
+/** What is allowed but probably not meant, about a key that is there. */
+export function unwise(path: Path, message: string): Finding {
+  return { path, on: "key", found: "unsaid", message };
+}

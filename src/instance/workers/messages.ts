@@ -98,7 +98,18 @@ const question = z.discriminatedUnion("call", [
   }),
   z.object({ call: z.literal("release"), cutover: text, shopper: text, id: text }),
   z.object({ call: z.literal("start"), cutover: text, shopper: text, offer: pin, maxTtl: z.number() }),
-  z.object({ call: z.literal("end"), cutover: text, shopper: text, grace: z.number(), maxTtl: z.number() }),
+  z.object({ call: z.literal("keep"), cutover: text, shopper: text, pin, ttl: z.number() }),
+  z.object({ call: z.literal("tie"), cutover: text, keys: z.array(text), id: text, ttl: z.number() }),
+  z.object({
+    call: z.literal("end"),
+    cutover: text,
+    shopper: text,
+    grace: z.number(),
+    maxTtl: z.number(),
+    by: z.union([z.object({ id: text }), z.object({ orders: z.array(text) })]).optional(),
+  }),
+  /** All pins that there are. */
+  z.object({ call: z.literal("pins"), cutover: text, maxTtl: z.number() }),
   z.object({ call: z.literal("note"), notes: z.array(note) }),
   z.object({ call: z.literal("share"), owner: sharedOwner }),
 ]);
@@ -108,6 +119,7 @@ const owner = z.enum(sides).nullable();
 const reply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("owners"), owners: z.array(owner) }),
   z.object({ kind: z.literal("pin"), pin: pin.nullable() }),
+  z.object({ kind: z.literal("pins"), digests: z.array(text) }),
   z.object({ kind: z.literal("noted"), refused: z.number() }),
   /** The store does not answer. */
   z.object({ kind: z.literal("unavailable") }),
@@ -158,6 +170,8 @@ export const toWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("released"), cutover: text, key: text, side: z.enum(sides) }),
   /** What do you know of this key? */
   z.object({ type: z.literal("key"), seq: z.number(), question: keyQuestion }),
+  /** A pin is made in the embedded store. */
+  z.object({ type: z.literal("pin"), cutover: text, digest: text }),
   z.object({ type: z.literal("reply"), seq: z.number(), reply }),
 ]);
 export type ToWorker = z.output<typeof toWorker>;

@@ -6,12 +6,17 @@
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
+import type { Link } from "./link.ts";
 import type { StoreQuestion, StoreReply } from "./messages.ts";
 
-/** @param send rejects with StoreUnavailable when no reply comes in time */
+/**
+ * @param send rejects with StoreUnavailable when no reply comes in time
+ * @param hear calls back with what the primary says by itself
+ */
 export function askingStores(
-  send: (question: StoreQuestion) => Promise<StoreReply>,
+  send: Link["ask"],
   clock: Pick<Clock, "monotonic">,
+  hear: Link["onMessage"] = () => undefined,
 ): OwnershipStores {
   let isTroubled = false;
   let backSinceMs = Number.NEGATIVE_INFINITY;
@@ -59,7 +64,40 @@ export function askingStores(
       },
       start: async (cutover, shopper, offer, maxTtl) =>
         (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
-      end: (cutover, shopper, grace, maxTtl) => pin({ call: "end", cutover, shopper, grace, maxTtl }),
+      async keep(cutover, shopper, kept, ttl) {
+        await pin({ call: "keep", cutover, shopper, pin: kept, ttl });
+      },
+      async tie(cutover, keys, id, ttl) {
+        await pin({ call: "tie", cutover, keys: [...keys], id, ttl });
+      },
+      end: (cutover, shopper, grace, maxTtl, by) =>
+        pin({
+          call: "end",
+          cutover,
+          shopper,
+          grace,
+          maxTtl,
+          by: by !== undefined && "orders" in by ? { orders: [...by.orders] } : by,
+        }),
+    },
+    // The channel to the primary is in order and loses nothing: a primary that is gone takes the worker along.
+    pinNews: {
+      async list(cutover, maxTtl, onPins) {
+        const reply = await ask({ call: "pins", cutover, maxTtl });
+        if (reply.kind !== "pins") throw new StoreUnavailable("pins are out of reach");
+        onPins(reply.digests);
+        return 0;
+      },
+      watch(onPin, onHearing) {
+        let isLeft = false;
+        hear((message) => {
+          if (message.type === "pin" && !isLeft) onPin(message.cutover, message.digest);
+        });
+        onHearing(true);
+        return () => {
+          isLeft = true;
+        };
+      },
     },
     underWay: {
       async note(notes) {
@@ -77,7 +115,7 @@ export function askingStores(
 
 /** Never rejects. */
 export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion): Promise<StoreReply> {
-  const { owners, pins, underWay } = stores;
+  const { owners, pins, pinNews, underWay } = stores;
   try {
     switch (asked.call) {
       case "lookup": {
@@ -107,8 +145,23 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
         return pinReply(undefined);
       case "start":
         return pinReply(await pins.start(asked.cutover, asked.shopper, asked.offer, asked.maxTtl));
-      case "end":
-        return pinReply(await pins.end(asked.cutover, asked.shopper, asked.grace, asked.maxTtl));
+      case "keep":
+        await pins.keep(asked.cutover, asked.shopper, asked.pin, asked.ttl);
+        return pinReply(undefined);
+      case "tie":
+        await pins.tie(asked.cutover, asked.keys, asked.id, asked.ttl);
+        return pinReply(undefined);
+      case "end": {
+        const { cutover, shopper, grace, maxTtl, by } = asked;
+        return pinReply(await pins.end(cutover, shopper, grace, maxTtl, by));
+      }
+      case "pins": {
+        const digests: string[] = [];
+        await pinNews.list(asked.cutover, asked.maxTtl, (part) => {
+          for (const digest of part) digests.push(digest);
+        });
+        return { kind: "pins", digests };
+      }
       case "share":
         // It is for the other workers, not for the store.
         return { kind: "owners", owners: [] };

@@ -12,6 +12,7 @@ import { knownOfAll } from "../../ownership/key-desk.ts";
 import { createOwnerMemory } from "../../ownership/owner-memory.ts";
 import { createOwnership } from "../../ownership/ownership.ts";
 import { createPins } from "../../ownership/pins.ts";
+import { isEmbedded } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable, type Table } from "../../proxy/routes.ts";
@@ -127,6 +128,13 @@ export function createWorkers(options: WorkersOptions): Workers {
     },
   });
   const leave = follower.onSwap(() => pool.send(told.nextSnapshot()));
+  // In Redis workers hear of pins themselves.
+  const unwatch = isEmbedded(config.store)
+    ? ownershipStores.pinNews.watch(
+        (cutover, digest) => pool.send({ type: "pin", cutover, digest }),
+        () => undefined,
+      )
+    : () => undefined;
   const telling = setInterval(() => pool.send(told.contact()), reportEveryMs);
 
   return {
@@ -156,6 +164,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     async close() {
       clearInterval(telling);
       leave();
+      unwatch();
       await pool.close({ idle: 0, grace: 0 });
     },
   };

@@ -177,7 +177,7 @@ async function openStores(
   const { prefix } = config;
   const closing: (() => Promise<void>)[] = [];
   const open = async (url: string): Promise<OwnershipStores> => {
-    if (isEmbedded(url)) return askingStores(link.ask, clock);
+    if (isEmbedded(url)) return askingStores(link.ask, clock, link.onMessage);
     const { store, redis } = await openStore(url, { prefix, clock, log });
     closing.push(() => store.close());
     return openOwnershipStores({ url, redis, prefix, clock });

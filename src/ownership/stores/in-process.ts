@@ -13,7 +13,15 @@ import {
 } from "../../decide/pin.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import { type OwnersByHand, waitingChange } from "./by-hand.ts";
-import { claimIn, type OwnerStore, type OwnershipStores, pinDigest, sideOf } from "./port.ts";
+import {
+  claimIn,
+  type OwnerStore,
+  type OwnershipStores,
+  type PinNews,
+  type PinStore,
+  pinDigest,
+  sideOf,
+} from "./port.ts";
 import { createRecords, openRecordFile, type Records } from "./records.ts";
 
 export function createMemoryStores(clock: Pick<Clock, "now">): OwnershipStores {
@@ -31,56 +39,11 @@ function storesOver(
   clock: Pick<Clock, "now">,
   close: () => Promise<void>,
 ): OwnershipStores {
+  const news = newsIn(records);
   return {
     owners: ownersOver(records),
-    pins: {
-      async find(cutover, shopper, maxTtl) {
-        const pin = await records.get(pinId(cutover, shopper));
-        return pin === undefined ? undefined : readStoredPin(pin, maxTtl);
-      },
-      async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
-        let pin = offer;
-        await records.change(pinId(cutover, shopper), (before) => {
-          pin = reservePin(before === undefined ? undefined : readStoredPin(before, maxTtl), offer);
-          return pin.reserved === undefined
-            ? undefined
-            : { value: writeStoredPin(pin), ttlMs: reserveTtl * 1000 };
-        });
-        return pin;
-      },
-      async release(cutover, shopper, id) {
-        await records.change(pinId(cutover, shopper), (before) => {
-          const found = before === undefined ? undefined : readStoredPin(before, 0);
-          if (before === undefined || found?.reserved === undefined || found.id !== id) return undefined;
-          const left = releasePin(found, id);
-          // What is over at once is gone.
-          return left === undefined
-            ? { value: before, ttlMs: 0 }
-            : { value: writeStoredPin(left), ttlMs: "kept" };
-        });
-      },
-      async start(cutover, shopper, offer, maxTtl) {
-        let pin = offer;
-        await records.change(pinId(cutover, shopper), (before) => {
-          pin = meetPin(before === undefined ? undefined : readStoredPin(before, maxTtl), offer);
-          const ttlMs = (pin.expiresAt - offer.startedAt) * 1000;
-          return { value: writeStoredPin(pin), ttlMs };
-        });
-        return pin;
-      },
-      async end(cutover, shopper, grace, maxTtl) {
-        let ended: JourneyPin | undefined;
-        await records.change(pinId(cutover, shopper), (before) => {
-          ended = before === undefined ? undefined : readStoredPin(before, maxTtl);
-          if (ended === undefined || ended.reserved !== undefined || ended.ended) {
-            ended = undefined;
-            return undefined;
-          }
-          return { value: writeStoredPin({ ...ended, ended: true }), ttlMs: grace * 1000 };
-        });
-        return ended;
-      },
-    },
+    pins: pinsOver(records, news),
+    pinNews: news,
     underWay: createUnderWayInProcess(clock),
     byHand: byHandOver(records),
     close,
@@ -179,6 +142,74 @@ function byHandOver(records: Records): OwnersByHand {
   };
 }
 
+function pinsOver(records: Records, news: Pick<News, "made">): PinStore {
+  return {
+    async find(cutover, shopper, maxTtl) {
+      const pin = await records.get(pinId(cutover, shopper));
+      return pin === undefined ? undefined : readStoredPin(pin, maxTtl);
+    },
+    async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
+      let pin = offer;
+      news.made(cutover, shopper);
+      await records.change(pinId(cutover, shopper), (before) => {
+        pin = reservePin(before === undefined ? undefined : readStoredPin(before, maxTtl), offer);
+        return pin.reserved === undefined
+          ? undefined
+          : { value: writeStoredPin(pin), ttlMs: reserveTtl * 1000 };
+      });
+      return pin;
+    },
+    async release(cutover, shopper, id) {
+      await records.change(pinId(cutover, shopper), (before) => {
+        const found = before === undefined ? undefined : readStoredPin(before, 0);
+        if (before === undefined || found?.reserved === undefined || found.id !== id) return undefined;
+        const left = releasePin(found, id);
+        // What is over at once is gone.
+        return left === undefined
+          ? { value: before, ttlMs: 0 }
+          : { value: writeStoredPin(left), ttlMs: "kept" };
+      });
+    },
+    async start(cutover, shopper, offer, maxTtl) {
+      let pin = offer;
+      news.made(cutover, shopper);
+      await records.change(pinId(cutover, shopper), (before) => {
+        pin = meetPin(before === undefined ? undefined : readStoredPin(before, maxTtl), offer);
+        const ttlMs = (pin.expiresAt - offer.startedAt) * 1000;
+        return { value: writeStoredPin(pin), ttlMs };
+      });
+      return pin;
+    },
+    async keep(cutover, shopper, pin, ttl) {
+      await records.change(pinId(cutover, shopper), (before) => {
+        const found = before === undefined ? undefined : readStoredPin(before, 0);
+        if (found?.id !== pin.id || found.reserved !== undefined || found.ended) return undefined;
+        return { value: writeStoredPin(pin), ttlMs: ttl * 1000 };
+      });
+    },
+    async tie(cutover, keys, id, ttl) {
+      const tied = { value: id, ttlMs: ttl * 1000 };
+      await Promise.all(keys.map((key) => records.change(tiedId(cutover, key), () => tied)));
+    },
+    async end(cutover, shopper, grace, maxTtl, by) {
+      let ended: JourneyPin | undefined;
+      const tied = by !== undefined && "orders" in by ? by.orders : [];
+      const told = await Promise.all(tied.map((key) => records.get(tiedId(cutover, key))));
+      const ids = by !== undefined && "id" in by ? [by.id] : told;
+      await records.change(pinId(cutover, shopper), (before) => {
+        ended = before === undefined ? undefined : readStoredPin(before, maxTtl);
+        const isTold = by === undefined || ids.includes(ended?.id);
+        if (ended === undefined || !isTold || ended.reserved !== undefined || ended.ended) {
+          ended = undefined;
+          return undefined;
+        }
+        return { value: writeStoredPin({ ...ended, ended: true }), ttlMs: grace * 1000 };
+      });
+      return ended;
+    },
+  };
+}
+
 /** A cutover's name has no colon in it. */
 function ownerId(cutover: string, key: string): string {
   return `owner:${cutover}:${key}`;
@@ -193,5 +224,39 @@ function changeId(cutover: string, key: string): string {
 }
 
 function pinId(cutover: string, shopper: string): string {
-  return `pin:${cutover}:${pinDigest(shopper)}`;
+  return `${pinPrefix(cutover)}${pinDigest(shopper)}`;
+}
+
+function pinPrefix(cutover: string): string {
+  return `pin:${cutover}:`;
+}
+
+function tiedId(cutover: string, key: string): string {
+  return `tied:${cutover}:${pinDigest(key)}`;
+}
+
+interface News extends PinNews {
+  made(cutover: string, shopper: string): void;
+}
+
+/** All pins are in the records, and none is made elsewhere. */
+function newsIn(records: Records): News {
+  const listeners = new Set<(cutover: string, digest: string) => void>();
+  return {
+    made(cutover, shopper) {
+      if (listeners.size === 0) return;
+      const digest = pinDigest(shopper);
+      for (const listener of listeners) listener(cutover, digest);
+    },
+    async list(cutover, _, onPins) {
+      const prefix = pinPrefix(cutover);
+      onPins(records.all().flatMap(({ id }) => (id.startsWith(prefix) ? id.slice(prefix.length) : [])));
+      return 0;
+    },
+    watch(onPin, onHearing) {
+      listeners.add(onPin);
+      onHearing(true);
+      return () => listeners.delete(onPin);
+    },
+  };
 }

@@ -77,7 +77,7 @@ export interface OwnerStore {
   memoryInUse?(cutover: string): Promise<number | undefined>;
 }
 
-/** The pins of shoppers whose clients keep no cookies. Every method throws StoreUnavailable as above. */
+/** The pins of shoppers, of which clients that keep cookies have their own copy. Every method throws StoreUnavailable as above. */
 export interface PinStore {
   /**
    * @param shopper a byte string; only a digest of it is kept
@@ -101,8 +101,50 @@ export interface PinStore {
   release(cutover: string, shopper: string, id: string): Promise<void>;
   /** A start that was answered: what it makes of the pin there is (decide/pin.ts), atomic across instances. @returns the pin now */
   start(cutover: string, shopper: string, offer: JourneyPin, maxTtl: number): Promise<JourneyPin>;
-  /** Ends the journey: its pin stays for `grace` more seconds. @returns the pin there was, unless it is only held */
-  end(cutover: string, shopper: string, grace: number, maxTtl: number): Promise<JourneyPin | undefined>;
+  /**
+   * The pin's cookie has moved on: the journey of its id has the pin's times from now on, and `ttl` more seconds. Another
+   * journey stays as it is.
+   */
+  keep(cutover: string, shopper: string, pin: JourneyPin, ttl: number): Promise<void>;
+  /** A start has made orders: for `ttl` seconds they tell the journey of the id. @param keys byte strings */
+  tie(cutover: string, keys: readonly string[], id: string, ttl: number): Promise<void>;
+  /**
+   * Ends the journey: its pin stays for `grace` more seconds.
+   *
+   * @param by what must tell the journey; without it the name of the shopper does
+   * @returns the pin there was, unless it is only held, or another journey's
+   */
+  end(
+    cutover: string,
+    shopper: string,
+    grace: number,
+    maxTtl: number,
+    by?: EndedBy,
+  ): Promise<JourneyPin | undefined>;
+}
+
+/** What tells which journey a request ends: its id, as its cookie says it, or the orders that its start has made. */
+export type EndedBy = { readonly id: string } | { readonly orders: readonly string[] };
+
+/** What an instance hears of the pins that there are, so that it need not ask for those that there are not. */
+export interface PinNews {
+  /**
+   * Tells of every pin there is, in parts.
+   *
+   * @param maxTtl the journeys' maximum, in seconds
+   * @returns from when on (seconds since the epoch) there is none that an earlier release has made without telling
+   * @throws StoreUnavailable when it could not be told of all
+   */
+  list(cutover: string, maxTtl: number, onPins: (digests: readonly string[]) => void): Promise<number>;
+  /**
+   * @param onPin hears of each pin as it is made
+   * @param onHearing whether all of them are heard of from now on; at the beginning nothing is
+   * @returns the way out
+   */
+  watch(
+    onPin: (cutover: string, digest: string) => void,
+    onHearing: (isHearing: boolean) => void,
+  ): () => void;
 }
 
 const claimForm = /^(legacy|new)( apart)?(?: tentative (\S+))?$/;
@@ -151,6 +193,7 @@ export interface OwnersPlace {
 export interface OwnershipStores extends OwnersPlace {
   readonly owners: OwnerStore;
   readonly pins: PinStore;
+  readonly pinNews: PinNews;
   readonly underWay: UnderWayStore;
   /** Of the process that people ask. */
   readonly byHand?: OwnersByHand | undefined;

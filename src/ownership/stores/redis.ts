@@ -5,17 +5,16 @@
  *   cutover:{NAME}:claim:KEY    the side that a client has claimed. While it is the same as what stands under `owner`,
  *                               that is this claim, for people to read, and no fact; `SIDE apart`: it is a fact. Either is
  *                               followed by ` tentative TOKEN` until its request was sent
- *   cutover:{NAME}:pin:DIGEST   a pin (decide/pin.ts)
  *   cutover:owners              channel; each new fact, as SIDE:NAME:KEY, and each new claim, as claim:SIDE:NAME:KEY;
  *                               doubt:MS, when one could not be recorded; over:NAME:ID, of a journey that is;
  *                               released:SIDE:NAME:KEY, when a fact has ended
+ *                               pins (pins/redis.ts)
  */
-import { readStoredPin, writeStoredPin } from "../../decide/pin.ts";
-import { type Call, createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
+import { createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
-import type { RedisCommand } from "../../redis/connection.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
-import { claimIn, type OwnerStore, type OwnershipStores, type PinStore, pinDigest, sideOf } from "./port.ts";
+import { type Ask, listPinsIn, pinIn, pinsIn } from "./pins/redis.ts";
+import { claimIn, type OwnerStore, type OwnershipStores, sideOf } from "./port.ts";
 import { createOwnersByHandInRedis } from "./redis-by-hand.ts";
 
 interface RedisStoresOptions {
@@ -27,6 +26,8 @@ interface RedisStoresOptions {
 
 /** How long a reconnect takes at most when the server is there. */
 const reconnectMs = 750;
+/** How long a part of the list of pins may take. */
+const listMs = 2000;
 
 /** The client is its maker's to close. */
 export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisStoresOptions): OwnershipStores {
@@ -34,15 +35,34 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   // After READONLY there is another connection first (redis/connection.ts).
   const caller = createCaller(client);
   const tell: Ask = (...calls) => caller.run(calls, monotonicMs() + deadlineMs + reconnectMs);
+  const list: Ask = (...calls) => caller.run(calls, monotonicMs() + listMs);
   const channel = `${prefix}:owners`;
-  const listen = createListening(client, channel);
+  const hear = hearing(client, channel);
   return {
     owners: ownersIn(ask, tell, prefix, channel),
-    pins: pinsIn(ask, prefix, channel),
+    pins: pinsIn(ask, { prefix, channel }),
+    pinNews: {
+      list: listPinsIn(list, prefix),
+      watch: (onPin, onHearing) =>
+        hear((message) => {
+          const pin = pinIn(message);
+          if (pin !== undefined) onPin(...pin);
+        }, onHearing),
+    },
     underWay: createUnderWayInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
-    byHand: createOwnersByHandInRedis({ client, caller, prefix, channel, listen }),
-    watch: watching(listen),
+    byHand: createOwnersByHandInRedis({
+      client,
+      caller,
+      prefix,
+      channel,
+      listen: (heard) =>
+        hear(
+          (text) => heard(Buffer.from(text, "latin1")),
+          (isHearing) => isHearing && heard(undefined),
+        ),
+    }),
+    watch: watching(hear),
     async tellDoubt(forMs) {
       await tell(["publish", channel, `doubt:${Math.ceil(forMs)}`]);
     },
@@ -50,48 +70,64 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   };
 }
 
-function watching(listen: Listen): NonNullable<OwnershipStores["watch"]> {
+type Hear = ReturnType<typeof hearing>;
+
+function watching(hear: Hear): NonNullable<OwnershipStores["watch"]> {
   return (onOwner, news) =>
-    listen((message) => {
-      const text = message?.toString("latin1");
-      if (text === undefined) return news?.missed?.();
-      const [, claim, side, cutover, key] = newOwner.exec(text) ?? [];
-      if (cutover !== undefined && key !== undefined)
-        onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
-      const [, forMs] = newDoubt.exec(text) ?? [];
-      if (forMs !== undefined) news?.doubt?.(Number(forMs));
-      const [, of, journey] = newOver.exec(text) ?? [];
-      if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
-      const [, from, where, ended] = newRelease.exec(text) ?? [];
-      if (where !== undefined && ended !== undefined)
-        news?.released?.(where, ended, from === "new" ? "new" : "legacy");
-    });
+    hear(
+      (text) => {
+        const [, claim, side, cutover, key] = newOwner.exec(text) ?? [];
+        if (cutover !== undefined && key !== undefined)
+          onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
+        const [, forMs] = newDoubt.exec(text) ?? [];
+        if (forMs !== undefined) news?.doubt?.(Number(forMs));
+        const [, of, journey] = newOver.exec(text) ?? [];
+        if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
+        const [, from, where, ended] = newRelease.exec(text) ?? [];
+        if (where !== undefined && ended !== undefined)
+          news?.released?.(where, ended, from === "new" ? "new" : "legacy");
+      },
+      // What was said in between is missed.
+      (isHearing) => isHearing && news?.missed?.(),
+    );
 }
 
-/** @param hear each message of the channel, and nothing where some may have been missed @returns the way out */
-type Listen = (hear: (message: Buffer | undefined) => void) => () => void;
+interface Listener {
+  onMessage(message: string): void;
+  onHearing?(isHearing: boolean): void;
+}
 
-/** However many listen, there is one subscription, and none before the first. */
-function createListening(client: RedisClient, channel: string): Listen {
-  const listeners = new Set<(message: Buffer | undefined) => void>();
+/** One subscription for all who hear the channel, for as long as somebody does. */
+function hearing(client: Pick<RedisClient, "subscribe">, channel: string) {
+  const listeners = new Set<Listener>();
   let leave: (() => void) | undefined;
-  return (listener) => {
+  let isHearing = false;
+  const tellHearing = (hears: boolean) => {
+    isHearing = hears;
+    for (const { onHearing } of listeners) onHearing?.(hears);
+  };
+  return (onMessage: Listener["onMessage"], onHearing?: Listener["onHearing"]): (() => void) => {
+    const listener: Listener = { onMessage, ...(onHearing === undefined ? {} : { onHearing }) };
     listeners.add(listener);
-    leave ??= client.subscribe(channel, (message) => {
-      for (const hear of [...listeners]) hear(message);
-    });
+    if (isHearing) onHearing?.(true);
+    leave ??= client.subscribe(
+      channel,
+      (message) => {
+        if (message === undefined) tellHearing(true);
+        else for (const each of listeners) each.onMessage(message.toString("latin1"));
+      },
+      () => tellHearing(false),
+    );
     return () => {
-      listeners.delete(listener);
-      if (listeners.size > 0) return;
+      if (!listeners.delete(listener) || listeners.size > 0) return;
       leave?.();
       leave = undefined;
+      isHearing = false;
     };
   };
 }
 
 /** @throws StoreUnavailable: none of the calls may run twice, so they are sent once */
-type Ask = (...calls: readonly (Call | RedisCommand)[]) => Promise<readonly unknown[]>;
-
 function asking(client: RedisClient, deadlineMs: number): Ask {
   let isFailing = false;
   return async (...calls) => {
@@ -162,46 +198,7 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
   };
 }
 
-function pinsIn(ask: Ask, prefix: string, channel: string): PinStore {
-  const changePin = readScript(new URL("./change-pin.lua", import.meta.url));
-  const keyOf = (cutover: string, shopper: string) => `${prefix}:{${cutover}}:pin:${pinDigest(shopper)}`;
-  const change = async (cutover: string, shopper: string, args: Readonly<Record<string, unknown>>) => {
-    const told = { ...args, channel, over: `over:${cutover}:` };
-    const [pin] = await ask({ script: changePin, keys: [keyOf(cutover, shopper)], args: told });
-    return pin;
-  };
-  const offering = async (
-    name: "start" | "reserve",
-    [cutover, shopper, offer, maxTtl]: Parameters<PinStore["start"]>,
-    more: { readonly reserveTtl?: number },
-  ) => {
-    const { side, epoch, startedAt, id } = offer;
-    const args = { change: name, side, epoch, startedAt, id, maxTtl, ...more };
-    const pin = await change(cutover, shopper, args);
-    return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
-  };
-  return {
-    async find(cutover, shopper, maxTtl) {
-      const [found] = await ask(["get", keyOf(cutover, shopper)]);
-      return pinOf(found, maxTtl);
-    },
-    reserve: (cutover, shopper, offer, maxTtl, reserveTtl) =>
-      offering("reserve", [cutover, shopper, offer, maxTtl], { reserveTtl }),
-    async release(cutover, shopper, id) {
-      await change(cutover, shopper, { change: "release", id });
-    },
-    start: (...offered) => offering("start", offered, {}),
-    async end(cutover, shopper, grace, maxTtl) {
-      return pinOf(await change(cutover, shopper, { change: "end", grace }), maxTtl);
-    },
-  };
-}
-
 const newOwner = /^(claim:)?(legacy|new):([^:]+):(.+)$/s;
 const newRelease = /^released:(legacy|new):([^:]+):(.+)$/s;
 const newOver = /^over:([^:]+):([\w-]{12})$/;
 const newDoubt = /^doubt:(\d{1,9})$/;
-
-function pinOf(value: unknown, maxTtl: number) {
-  return typeof value === "string" ? readStoredPin(value, maxTtl) : undefined;
-}

@@ -40,6 +40,7 @@ export function forwardRequest(
     context.table.journeyCookies,
     context.table.identityFields,
     context.table.claimingFields,
+    context.table.unvouchedFields(head.peer.address),
   );
   if (readable) askReadably(fields);
   if (head.method === "OPTIONS") countHop(fields, hopsLeft(head, names));

@@ -75,7 +75,7 @@ interface ForwardedIdentity {
   readonly traceparent: string;
 }
 
-/** The request's end-to-end fields, without framing, with those that tell of the way here. */
+/** The request's end-to-end fields, without framing, with those that tell of the way here, and without `unvouchedFields`. */
 export function requestFields(
   fields: readonly string[],
   names: readonly string[],
@@ -83,6 +83,7 @@ export function requestFields(
   journeyCookies: readonly OwnCookie[],
   alsoProtected: ReadonlySet<string>,
   claimingFields: ReadonlySet<string>,
+  unvouchedFields: ReadonlySet<string>,
 ): string[] {
   const dropped = nominated(fields, names, alsoProtected);
   const { peerIsTrusted, marking } = identity;
@@ -128,6 +129,7 @@ export function requestFields(
     }
     if (connectionFields.has(name) || dropped?.has(name)) continue;
     if (marking.replaces?.(name) || (!peerIsTrusted && claims(name, claimingFields))) continue;
+    if (unvouchedFields.size > 0 && unvouchedFields.has(name.replaceAll("_", "-"))) continue;
     out.push(fields[2 * i] ?? "", value);
   }
   const proto = identity.encrypted ? "https" : "http";

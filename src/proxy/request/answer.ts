@@ -22,6 +22,18 @@ import { bodyValues } from "./buffered-body.ts";
 import { learns } from "./gather.ts";
 import { type AskedAt, keysIn } from "./learn.ts";
 
+/** Where anybody may name the shopper, the orders that a start has made tell the journey that begins with it. */
+async function tie(
+  { context }: Recorded,
+  { cutover: { name, journey } }: CompiledRoute,
+  { shopper, begun }: Decided,
+  made: readonly OwnerKey[],
+): Promise<void> {
+  if (begun === undefined || journey === undefined || shopper === undefined || shopper.isVouched) return;
+  const orders = made.map(({ key }) => key);
+  await context.pins.tie(name, orders, begun, journey.life.maxTtl);
+}
+
 /** What of the answer to a request has to be looked at. */
 export function lookedAt(route: CompiledRoute, method: string): "status" | "head" | "body" {
   const { looks } = route;
@@ -120,7 +132,8 @@ function judgingSink(
     const made = found.taught ? found.meaning.keys.filter(({ key }) => !by.named.has(key)) : [];
     if (made.length === 0) return release();
     mode = "recording";
-    ownership.learn(cutover.name, made, by.decision.side).then(release, release);
+    const learned = ownership.learn(cutover.name, made, by.decision.side);
+    Promise.all([learned, tie(exchange, route, by, made)]).then(release, release);
   };
 
   return {

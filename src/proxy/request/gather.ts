@@ -3,15 +3,15 @@ import { createHash } from "node:crypto";
 import { isFound } from "../../config/values/expression.ts";
 import type { BodyValues } from "../../decide/body.ts";
 import { bucketOf } from "../../decide/bucket.ts";
-import { decide } from "../../decide/decide.ts";
+import { decide, isVoid } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import {
   fieldValue,
   longestText,
   type RequestView,
-  readFirst,
   readFirstKey,
   readKey,
+  readSource,
 } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
@@ -20,7 +20,7 @@ import type { RequestHead } from "../inbound.ts";
 import type { CompiledOwner } from "../orders.ts";
 import type { CompiledCutover, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
-import type { Decided } from "../witness.ts";
+import type { Decided, NamedShopper } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
 import { type Buffered, bodyValues } from "./buffered-body.ts";
 import { pinOf } from "./journey.ts";
@@ -41,8 +41,8 @@ export interface Gathered {
   readonly named: ReadonlySet<string>;
   /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
   readonly claims: boolean;
-  /** The shopper, where its client keeps no cookies and its journey may be in the store. */
-  readonly cookieless: string | undefined;
+  /** Where journeys are kept; without a pin of its own its journey may be in the store. */
+  readonly shopper: NamedShopper | undefined;
 }
 
 const noNames: readonly string[] = [];
@@ -75,23 +75,18 @@ export function gather(
     form,
     text,
   };
-  const carried = pinOf(exchange, cutover, view);
-  // A journey that has ended keeps its side for confirmation pages; a start is another journey.
-  const pin = carried?.ended && isStart(route) ? undefined : carried;
-  const shopper = readFirst(cutover.shopper, view);
-  // Who sends no cookie at all keeps none either.
-  const keepsNone = cutover.journey !== undefined && pin === undefined && !names.includes("cookie");
+  const shopper = shopperIn(cutover, view, head.peer.address);
   return {
     arrival,
     route,
-    pin,
+    pin: countingPin(exchange, route, pinOf(exchange, cutover, view)),
     forced: forcedIn(cutover, view),
-    bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper),
+    bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name),
     keys: ownerKeysIn(exchange, cutover, view),
     unread: buffered === undefined || isRead ? undefined : markOf(head, buffered),
     named: learns(route, head.method) ? namedIn(cutover, view) : nothingNamed,
     claims: !safeMethods.has(head.method),
-    cookieless: keepsNone ? shopper : undefined,
+    shopper: cutover.journey === undefined ? undefined : shopper,
   };
 }
 
@@ -100,6 +95,38 @@ function markOf({ method, target, framing }: RequestHead, buffered: Buffered): s
   const length = framing.kind === "sized" ? framing.length : "";
   const text = buffered.kind === "whole" ? buffered.content.toString("latin1") : "";
   return `${method} ${target} ${length}\n${text}`;
+}
+
+/** @returns the pin unless it says nothing of this request, which is then as one without a cookie */
+function countingPin(
+  { context }: Recorded,
+  route: CompiledRoute,
+  pin: JourneyPin | undefined,
+): JourneyPin | undefined {
+  if (pin === undefined) return undefined;
+  // A journey that has ended keeps its side for confirmation pages; a start is another journey.
+  if (pin.ended && isStart(route)) return undefined;
+  return isVoid(pin, stateInForce(context.following, route).pinEpoch) ? undefined : pin;
+}
+
+/**
+ * The first of the sources that is present. What names a session is known to nobody but its client; any other value is
+ * what anybody may say, unless it comes in the header, and from the addresses, of those who are trusted to say it.
+ */
+function shopperIn(
+  { shopper, trustedShopper }: CompiledCutover,
+  view: RequestView,
+  peerAddress: string,
+): NamedShopper | undefined {
+  for (const source of shopper) {
+    const isTrusted = source.kind === "header" && source.name === trustedShopper?.header;
+    if (isTrusted && !trustedShopper.from(peerAddress)) continue;
+    const name = readSource(source, view);
+    if (name === undefined) continue;
+    const keepsNone = !view.fieldNames.includes("cookie");
+    return { name, isVouched: isTrusted || source.kind === "cookie", keepsNone };
+  }
+  return undefined;
 }
 
 /** @returns the side an authorised tester asks for (`NAME: legacy SECRET` or `new SECRET`) */
@@ -174,7 +201,7 @@ export function ownerKey({ patterns, learn, ttlMs, what }: CompiledOwner, key: s
  */
 export function decideBy(
   following: Following,
-  { route, pin, forced, bucket, keys, named, cookieless }: Gathered,
+  { route, pin, forced, bucket, keys, named, shopper }: Gathered,
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
@@ -183,7 +210,8 @@ export function decideBy(
   const journey = pin ?? stored;
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
   const decision = decide(state, { owner, journey, forced, bucket, stale });
-  return { decision, state, bucket, pin: journey, keys, named, cookieless, begun: undefined };
+  const carried = pin !== undefined;
+  return { decision, state, bucket, pin: journey, carried, keys, named, shopper, begun: undefined };
 }
 
 export function stateInForce(following: Following, { cutover }: CompiledRoute): CutoverState {

@@ -11,10 +11,11 @@ import {
   startPin,
 } from "../../decide/pin.ts";
 import { fieldValue, type RequestView } from "../../decide/sources.ts";
+import type { OwnerKey } from "../../ownership/port.ts";
 import { isBelieved } from "../inbound.ts";
 import type { CompiledCutover, CompiledJourney, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
-import type { Decided, Meaning } from "../witness.ts";
+import type { Decided, Meaning, NamedShopper } from "../witness.ts";
 
 /**
  * @returns the first valid pin among the request's cookies of the name: others may have set namesakes; one that is
@@ -47,23 +48,26 @@ export function journeyFields(
   exchange: Recorded,
   { cutover }: CompiledRoute,
   by: Decided,
-  { starts, ends }: Meaning,
+  { starts, ends, keys }: Meaning,
 ): string[] {
   const { journey } = cutover;
   if (journey === undefined) return [];
-  const { decision, cookieless, pin: valid } = by;
+  const { decision, shopper, carried, pin: valid } = by;
   const pin = valid?.side === decision.side ? valid : undefined;
   if (starts && !ends) return begunFields(exchange, cutover, journey, by, pin);
-  if (cookieless !== undefined) {
-    if (ends) endStored(exchange, cutover.name, cookieless, journey.life);
+  if (!carried) {
+    if (ends && shopper !== undefined) endStored(exchange, cutover.name, shopper, by, keys, journey.life);
     else if (pin !== undefined && pin.reserved === undefined) recordJourney(exchange, pin, "seen");
     return [];
   }
   if (pin === undefined) return [];
   const now = secondsNow(exchange);
   const next = ends ? endPin(journey.life, pin, now) : slidePin(journey.life, pin, now);
-  if (!pin.ended)
+  if (!pin.ended) {
     recordJourney(exchange, { ...next, startedAt: pin.startedAt, ended: undefined }, ends ? "end" : "seen");
+    if (ends && shopper !== undefined) endStored(exchange, cutover.name, shopper, by, keys, journey.life);
+    else keepStored(exchange, cutover.name, by, journey.life, next);
+  }
   // Most requests come within a second of the one before: nothing has moved.
   const isSame = next.expiresAt === pin.expiresAt && next.startedAt === pin.startedAt;
   return isSame ? [] : setCookie(exchange, cutover, next, now);
@@ -77,9 +81,10 @@ function begunFields(
   exchange: Recorded,
   cutover: CompiledCutover,
   { life }: CompiledJourney,
-  { decision, state, bucket, cookieless, begun }: Decided,
+  by: Decided,
   shown: JourneyPin | undefined,
 ): string[] {
+  const { decision, state, bucket, shopper, carried, begun } = by;
   const { context } = exchange;
   exchange.hasBegun = true;
   const now = secondsNow(exchange);
@@ -90,28 +95,88 @@ function begunFields(
   // What is on new after a rollback is to drain, also where each request is a start.
   const drains = !isNew && state.state === "rolled_back" && decision.side === "new";
   const next = drains ? slidePin(life, pin, now) : startPin(life, id, decision.side, state.pinEpoch, now);
-  const told = cookieless === undefined ? next : { ...next, expiresAt: next.startedAt + life.maxTtl };
+  const longest = { ...next, expiresAt: next.startedAt + life.maxTtl };
   // A pin nobody keeps is no journey yet: a client that takes the cookie will show it.
-  if (cookieless === undefined || pin !== undefined || begun !== undefined) {
-    recordJourney(exchange, told, isNew ? "start" : "seen");
-    // Nor is what is in the store, where it would begin on the other side now: it is looked up for one maximum only.
-    const differs = decide(state, { ...unbound, bucket }).side !== decision.side;
-    if (cookieless !== undefined && (isNew || !differs))
-      void context.pins.start(cutover.name, cookieless, told, life.maxTtl);
+  const keepsNone = shopper?.keepsNone === true && !carried;
+  if (!keepsNone || pin !== undefined || begun !== undefined) {
+    recordJourney(exchange, keepsNone ? longest : next, isNew ? "start" : "seen");
+  }
+  // Nor is what is in the store, where it would begin on the other side now: it is looked up for one maximum only.
+  const differs = decide(state, { ...unbound, bucket }).side !== decision.side;
+  if (carried && pin !== undefined) keepStored(exchange, cutover.name, by, life, next);
+  else if (shopper !== undefined && (pin !== undefined || begun !== undefined)) {
+    if (pin !== undefined) noticeMissingCookie(exchange, pin, life, shopper);
+    if (isNew || !differs) void context.pins.start(cutover.name, shopper.name, longest, life.maxTtl);
   }
   return setCookie(exchange, cutover, next, now);
 }
 
 /** What a start held for its shopper is given back, when its answer has begun no journey. */
 export function giveBackJourney({ context }: Recorded, cutover: string, by: Decided): void {
-  const { cookieless, begun } = by;
-  if (cookieless !== undefined && begun !== undefined) void context.pins.release(cutover, cookieless, begun);
+  const { shopper, begun } = by;
+  if (shopper !== undefined && begun !== undefined) void context.pins.release(cutover, shopper.name, begun);
 }
 
-function endStored(exchange: Recorded, cutover: string, shopper: string, { grace, maxTtl }: PinLife): void {
-  void exchange.context.pins.end(cutover, shopper, grace, maxTtl).then((ended) => {
-    if (ended !== undefined) recordJourney(exchange, ended, "end");
+/**
+ * A cookie ends its own journey; and so does the shopper, where nobody else can have named him. Else it takes an order
+ * that the journey's own start has made: who names somebody and pays an order of his own ends nothing.
+ */
+function endStored(
+  exchange: Recorded,
+  cutover: string,
+  shopper: NamedShopper,
+  { pin, carried, keys }: Decided,
+  answered: readonly OwnerKey[],
+  life: PinLife,
+): void {
+  const { pins } = exchange.context;
+  const orders = [...keys, ...answered].flatMap(({ key, claimed }) => (claimed ? [] : key));
+  const told = shopper.isVouched ? undefined : { orders };
+  const by = carried && pin !== undefined ? { id: pin.id } : told;
+  void pins.end(cutover, shopper.name, life.grace, life.maxTtl, by).then((ended) => {
+    if (ended === undefined || carried) return;
+    recordJourney(exchange, ended, "end");
+    noticeMissingCookie(exchange, ended, life, shopper);
   });
+}
+
+/**
+ * The store's copy of a pin ends with its cookie once the client has shown that it keeps that: told of when it is first
+ * shown, and then four times a ttl at most, so that few requests have to tell.
+ */
+function keepStored(
+  { context }: Recorded,
+  cutover: string,
+  { shopper, pin }: Decided,
+  { ttl }: PinLife,
+  next: JourneyPin,
+): void {
+  if (shopper === undefined || pin === undefined || next.expiresAt === pin.expiresAt) return;
+  const movedAt = next.expiresAt - ttl;
+  const movedBefore = pin.expiresAt - ttl;
+  const quarter = ttl / 4;
+  const isFirst = movedBefore === pin.startedAt && next.startedAt === pin.startedAt;
+  if (!isFirst && Math.floor(movedAt / quarter) === Math.floor(movedBefore / quarter)) return;
+  void context.pins.keep(
+    cutover,
+    shopper.name,
+    next,
+    next.expiresAt - Math.floor(context.clock.now() / 1000),
+  );
+}
+
+/** How long requests may come yet that were sent before the cookie was there, in seconds. */
+const parallelSeconds = 10;
+
+/** The start of the journey was answered with a cookie that would still be good, and here is none. */
+function noticeMissingCookie(
+  exchange: Recorded,
+  { startedAt }: JourneyPin,
+  { ttl }: PinLife,
+  { keepsNone }: NamedShopper,
+): void {
+  const age = secondsNow(exchange) - startedAt;
+  if (age > parallelSeconds && age < ttl) recordNotice(exchange, { kind: "missing_cookie", keepsNone });
 }
 
 /** @returns the field that gives the client the pin, flat; none where nothing can sign it */

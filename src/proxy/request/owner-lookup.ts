@@ -1,6 +1,6 @@
 /**
  * The decision on a request, with the store asked where it has to be: for the owners of its keys, and for the journey of
- * a shopper whose client keeps no cookies.
+ * a shopper whose client shows no valid cookie of one.
  *
  *   look up owners and pin → decide → begin the journey → claim the keys → decide again where these tell something new
  *
@@ -15,7 +15,7 @@ import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { CompiledJourney, CompiledRoute } from "../routes.ts";
 import type { Failure } from "../upstream/port.ts";
-import type { Decided } from "../witness.ts";
+import type { Decided, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
 import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
@@ -35,9 +35,10 @@ const leewayMs = 60_000;
 
 /** @returns at once when the store need not be asked; never rejects but for a fault of the proxy's own */
 export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
-  const { route, keys, cookieless } = gathered;
+  const { route, keys } = gathered;
   const { following, ownership, pins } = context;
-  if (keys.length === 0 && cookieless === undefined) {
+  const shopper = withoutCookie(gathered);
+  if (keys.length === 0 && shopper === undefined) {
     const decided = decideBy(following, gathered, undefined, undefined);
     return mustKnow(gathered, decided) && mayBeTold(context, gathered, nothing)
       ? refusals.ownerUnknown
@@ -46,8 +47,8 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
   const differs = mayDiffer(context, gathered);
-  const isAsked = cookieless !== undefined && journey !== undefined && differs && !isStart(route);
-  const pin = isAsked ? pins.find(name, cookieless, journey.life.maxTtl) : undefined;
+  const isAsked = shopper !== undefined && journey !== undefined && differs && !isStart(route);
+  const pin = isAsked ? pins.find(name, shopper.name, journey.life.maxTtl, shopper.keepsNone) : undefined;
   if ("then" in owners || (pin !== undefined && "then" in pin)) {
     return Promise.all([owners, pin]).then((told) =>
       conclude(context, gathered, { owners: told[0], pin: told[1], differs }),
@@ -56,19 +57,24 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   return conclude(context, gathered, { owners, pin, differs });
 }
 
+/** @returns the shopper, where the journey may be known to the store alone */
+function withoutCookie({ pin, shopper }: Gathered): NamedShopper | undefined {
+  return pin === undefined ? shopper : undefined;
+}
+
 function conclude(
   context: ExchangeContext,
   gathered: Gathered,
   known: Known,
 ): MaybeDecided | Promise<MaybeDecided> {
   const { owners, pin } = known;
-  const { cookieless, route } = gathered;
-  const { journey } = route.cutover;
+  const { journey } = gathered.route.cutover;
+  const shopper = withoutCookie(gathered);
   const decided = decideBy(context.following, gathered, owners.owner, pin);
   if (mustKnow(gathered, decided) && (owners.unknown || mayBeTold(context, gathered, owners)))
     return refusals.ownerUnknown;
-  if (cookieless !== undefined && journey !== undefined && begins(gathered, decided, known)) {
-    return begin(context, gathered, known, decided, cookieless, journey);
+  if (shopper !== undefined && journey !== undefined && begins(gathered, shopper, decided, known)) {
+    return begin(context, gathered, known, decided, shopper, journey);
   }
   return claim(context, gathered, known, decided);
 }
@@ -79,7 +85,7 @@ async function begin(
   gathered: Gathered,
   known: Known,
   decided: Decided,
-  cookieless: string,
+  shopper: NamedShopper,
   { life: { maxTtl, reserve: reserveTtl } }: CompiledJourney,
 ): Promise<MaybeDecided> {
   const { following, pins, clock, ids } = context;
@@ -89,7 +95,7 @@ async function begin(
   const epoch = decided.state.pinEpoch;
   const reserve = (side: Side) => {
     const offer: JourneyPin = { id, side, epoch, startedAt: now, expiresAt: now + maxTtl };
-    return pins.reserve(name, cookieless, offer, maxTtl, reserveTtl);
+    return pins.reserve(name, shopper.name, offer, maxTtl, reserveTtl);
   };
   const pin = await reserve(decided.decision.side);
   const isOwn = pin.id === id;
@@ -101,11 +107,12 @@ async function begin(
     { ...known, pin: isOwn ? undefined : pin },
     { ...by, begun },
   );
-  if (isRefused(claimed)) {
-    if (begun !== undefined) void pins.release(name, cookieless, begun);
-    return claimed;
+  const isElsewhere = !isRefused(claimed) && claimed.decision.side !== pin.side;
+  // The key had an owner after all: the journey begins where that is, unless anybody may have said whose it is.
+  if (isRefused(claimed) || (isElsewhere && !shopper.isVouched)) {
+    if (begun !== undefined) void pins.release(name, shopper.name, begun);
+    return isRefused(claimed) ? claimed : { ...claimed, begun: undefined };
   }
-  // The key had an owner after all: the journey begins where that is.
   if (isOwn && claimed.begun === undefined) await reserve(claimed.decision.side);
   return { ...claimed, begun };
 }
@@ -188,11 +195,17 @@ const guesses: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "anonym
 
 /**
  * Whether the request begins a journey in the store. Where the state or the outage decides, a pin would add nothing;
- * nor where a key tried again tells another side than the bucket, and nobody would read it.
+ * nor where a key tried again tells another side than the bucket, and nobody would read it. A stranger who names a shopper
+ * may bring a key of his own: it never says where that shopper's journey begins.
  */
-function begins({ route }: Gathered, { decision }: Decided, { differs }: Known): boolean {
+function begins(
+  { route }: Gathered,
+  { isVouched }: NamedShopper,
+  { decision }: Decided,
+  { differs }: Known,
+): boolean {
   if (route.starts === undefined) return false;
-  return beginning.has(decision.reason) || (decision.reason === "owner" && differs);
+  return beginning.has(decision.reason) || (decision.reason === "owner" && differs && isVouched);
 }
 
 const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "bucket"]);

@@ -21,6 +21,7 @@ function create() {
     },
     {
       ignoredPin: (cutover, fault) => told.push(`ignored pin ${cutover} ${fault}`),
+      missingCookie: (cutover, keepsNone) => told.push(`missing cookie ${cutover} ${keepsNone}`),
       unreadBody: (cutover) => told.push(`unread body ${cutover}`),
       longKey: (cutover) => told.push(`long key ${cutover}`),
       nearPath: (cutover) => told.push(`near path ${cutover}`),
@@ -136,6 +137,7 @@ test("journeys, upgrades and what is odd are told of with their cutover", () => 
   lasting.journeys.journeyed?.(record, pin, "start");
   lasting.upgrades.upgraded?.(record)("idle");
   lasting.notices.noticed?.(record, { kind: "ignored_pin", fault: "expired" });
+  lasting.notices.noticed?.(record, { kind: "missing_cookie", keepsNone: true });
   lasting.notices.noticed?.(record, { kind: "unread_body" });
   lasting.notices.noticed?.(record, { kind: "long_key" });
   lasting.notices.noticed?.(record, { kind: "unread_answer", why: "coding" });
@@ -144,6 +146,7 @@ test("journeys, upgrades and what is odd are told of with their cutover", () => 
     "upgraded checkout new",
     "ended idle",
     "ignored pin checkout expired",
+    "missing cookie checkout true",
     "unread body checkout",
     "long key checkout",
     "unread answer checkout new coding",

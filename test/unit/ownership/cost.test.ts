@@ -8,6 +8,7 @@ import { collector } from "../../support/collector.ts";
 import { createFixture } from "../../support/exchange-fixture.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 import { claim, fact } from "../../support/named-keys.ts";
+import { turn } from "../../support/until.ts";
 
 const silent = () => undefined;
 const ttlMs = 3_600_000;
@@ -66,9 +67,11 @@ describe("the cost of owners", () => {
     expect(ownership.find("checkout", [last])).toMatchObject({ owner: "new" });
   }, 600_000);
 
-  test("is nothing for a request that carries no key and whose client keeps cookies", () => {
+  test("is nothing for a shopper without a pin, also while the routing has only just changed", async () => {
     const asked: string[] = [];
+    const { pinNews } = createMemoryStores(createManualTime());
     const fixture = createFixture({
+      pinNews,
       state: { percentThousandths: 50_000, updatedAt: new Date(1_700_000_000_000).toISOString() },
       owners: {
         lookup: async (_, keys) => {
@@ -84,10 +87,16 @@ describe("the cost of owners", () => {
         },
       },
     });
-    const fields = ["Host", "shop.example", "Cookie", "sid=1"];
-    fixture.send({ method: "GET", target: "/cart/1", fields });
-    // Forwarded before anything else had a turn.
-    expect(fixture.attempts).toHaveLength(1);
+    await turn();
+    const shoppers = [
+      ["Cookie", "sid=1"],
+      ["X-Shopper-Id", "a"],
+    ];
+    for (const [at, fields] of shoppers.entries()) {
+      fixture.send({ method: "GET", target: "/cart/1", fields: ["Host", "shop.example", ...fields] });
+      // Forwarded before anything else had a turn.
+      expect(fixture.attempts).toHaveLength(at + 1);
+    }
     expect(asked).toEqual([]);
   });
 });

@@ -39,6 +39,14 @@ function rig() {
         reach();
         return stores.pins.start(...args);
       },
+      async keep(...args) {
+        reach();
+        return stores.pins.keep(...args);
+      },
+      async tie(...args) {
+        reach();
+        return stores.pins.tie(...args);
+      },
       async end(...args) {
         reach();
         return stores.pins.end(...args);
@@ -50,7 +58,7 @@ function rig() {
     return { id: id.repeat(12), side: "new", epoch: 0, startedAt, expiresAt: startedAt + maxTtl, ...more };
   };
   const start = (pin: JourneyPin) => pins.start("checkout", "s", pin, maxTtl);
-  const find = async () => pins.find("checkout", "s", maxTtl);
+  const find = async () => pins.find("checkout", "s", maxTtl, false);
   return { time, state, stores, pins, offer, start, find };
 }
 
@@ -150,7 +158,7 @@ describe("a journey that is over elsewhere", () => {
       const startedAt = Math.floor(time.now() / 1000);
       return { id: id.repeat(12), side, epoch: 0, startedAt, expiresAt: startedAt + maxTtl };
     };
-    const find = async (pins: Pins) => pins.find("checkout", "s", maxTtl);
+    const find = async (pins: Pins) => pins.find("checkout", "s", maxTtl, false);
     return { state, heard, one: open(), other: open(), offer, find };
   }
 

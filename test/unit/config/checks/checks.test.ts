@@ -280,12 +280,13 @@ describe("journeys", () => {
   );
 
   test("a journey no route starts is a warning, a short secret too", () => {
-    const text = withCutover("routes: [{ name: a, path: /a }]", "journey: { secret: abc }");
+    const text = withCutover("routes: [{ name: a, path: /a, methods: [PUT] }]", "journey: { secret: abc }");
     expect(warningsOf(text)).toEqual([
       "c.yaml:11:5 cutovers.shop.journey: no route has journey: start, so no journey ever begins",
       "c.yaml:11:16 cutovers.shop.journey.secret: a secret shorter than 16 characters can be guessed",
     ]);
-    expect(warningsOf(first(`{ secret: "${"s".repeat(16)}" }`))).toEqual([]);
+    const long = first(`{ secret: "${"s".repeat(16)}" }`).replace("cookie:sid", "query:sid");
+    expect(warningsOf(long)).toEqual([]);
   });
 });
 
@@ -436,11 +437,67 @@ describe("what tells or waits for an owner", () => {
 
   test("each secret of a list is looked at", () => {
     const text = withCutover(
-      "routes: [{ name: a, path: /a, journey: start }]",
+      "routes: [{ name: a, path: '/a/:id', journey: start }]",
       `journey: { secret: [${"s".repeat(16)}, short] }`,
-    );
+    ).replace('"cookie:sid"', '"header:x-shopper"');
     expect(warningsOf(text)).toHaveLength(1);
     expect(warningsOf(text)[0]).toContain("journey.secret[1]: a secret shorter");
+  });
+});
+
+describe("who names a shopper", () => {
+  const end = 'owners: [{ key: "json:/id", learn: ["json:/id"] }]';
+  const shop = (routes: string, shopper = '["cookie:sid"]', ...more: string[]) =>
+    withCutover(`routes: [${routes}]`, "journey: {}", ...more).replace('["cookie:sid"]', shopper);
+  const start = "{ name: start, path: '/start', methods: [POST], journey: start }";
+  const nameless = (text: string) =>
+    warningsOf(text).flatMap((warning) => /names nobody: .* on (.*)\. Have/.exec(warning)?.[1] ?? []);
+
+  test.each([
+    ["a start", start, ["routes[0]"]],
+    ["a page", `${start}, { name: cart, path: '/cart/*' }`, ["routes[0], routes[1]"]],
+    [
+      "no step that names an order, no payment, no callback",
+      `${start}, { name: order, path: '/orders/:id' }, { name: pay, path: /pay, payment: true }, { name: callback, path: /callback, methods: [POST] }`,
+      ["routes[0]"],
+    ],
+  ])(
+    "a route that a visitor may come to first is a warning where cookies alone name him: %s",
+    (_, routes, expected) => {
+      const owners = end.replace("json:/id", routes.includes(":id") ? "param:id" : "json:/id");
+      expect(nameless(shop(routes, undefined, owners))).toEqual(expected);
+      expect(nameless(shop(routes, '["cookie:account", "cookie:sid"]', owners))).toEqual(expected);
+    },
+  );
+
+  test.each([
+    ["a header", '["header:x-shopper", "cookie:sid"]'],
+    ["a query", '["query:who"]'],
+  ])("none is where %s may name him", (_, shopper) => {
+    expect(nameless(shop(start, shopper, end))).toEqual([]);
+  });
+
+  test("a trusted header must be one that names shoppers, and have addresses", () => {
+    const trusted = (value: string) => shop(start, '["header:x-shopper"]', `trustedShopper: ${value}`);
+    expect(problemsOf(trusted("{ header: X-Shopper, from: [10.0.0.0/8, ::1] }"))).toEqual([]);
+    expect(problemsOf(trusted("{ header: x-other, from: [10.0.0.0/8] }"))).toEqual([
+      'c.yaml:12:31 cutovers.shop.trustedShopper.header: expected a header that names the shopper: one of shopper as header:x-other; found "x-other"',
+    ]);
+    expect(problemsOf(trusted("{ header: x-shopper, from: [] }"))).toHaveLength(1);
+    expect(problemsOf(trusted("{ header: x-shopper }"))).toHaveLength(1);
+    expect(problemsOf(trusted("{ header: x-shopper, from: [10.0.0.0/33] }"))).toHaveLength(1);
+  });
+
+  test("whom anybody may name is a warning where nothing can tell that he ends his own journey", () => {
+    const routes = `${start}, { name: end, path: '/end/:id', methods: [POST], journey: end }`;
+    const anybody = (...more: [string, ...string[]]) =>
+      warningsOf(shop(routes, ...more)).filter((warning) => warning.includes("anybody may name"));
+    expect(anybody('["header:x-shopper"]')).toHaveLength(1);
+    expect(anybody('["header:x-shopper"]', 'owners: [{ key: "header:k" }]')).toHaveLength(1);
+    expect(anybody('["header:x-shopper"]', end)).toEqual([]);
+    expect(anybody('["cookie:sid"]')).toEqual([]);
+    const trusted = "trustedShopper: { header: x-shopper, from: [10.0.0.0/8] }";
+    expect(anybody('["header:x-shopper"]', trusted)).toEqual([]);
   });
 });
 
@@ -459,7 +516,7 @@ describe("payments", () => {
     expect(warningsOf(withCutover(`routes: [${pay}]`, 'owners: [{ key: "header:x" }]'))).toEqual([]);
     expect(warningsOf(withCutover(`routes: [${pay}]`, 'owners: [{ key: "param:id" }]'))).toEqual([]);
     const journey = withCutover(`routes: [${pay}, { name: b, path: /b, journey: start }]`, "journey: {}");
-    expect(warningsOf(journey)).toEqual([]);
+    expect(warningsOf(journey).join("\n")).not.toMatch(warning);
   });
 
   test("are not kept by a key only another route carries", () => {

@@ -4,10 +4,12 @@ import {
   fromWorker,
   type StoreQuestion,
   type StoreReply,
+  type ToWorker,
   toWorker,
 } from "../../../../src/instance/workers/messages.ts";
 import { answerFrom, askingStores } from "../../../../src/instance/workers/ownership.ts";
 import { createMemoryStores } from "../../../../src/ownership/stores/in-process.ts";
+import { pinDigest } from "../../../../src/ownership/stores/port.ts";
 import { claim, fact } from "../../../support/named-keys.ts";
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -64,6 +66,38 @@ describe("owners and pins that the primary keeps", () => {
       await kept.pins.find("checkout", "somebody", 60),
     );
     expect(await stores.pins.end("checkout", "somebody", 5, 60)).toMatchObject({ id: pin.id, side: "new" });
+  });
+
+  test("pins that there are, and those that are made, are known to every worker", async () => {
+    const listeners: ((message: ToWorker) => void)[] = [];
+    const worker = askingStores(
+      overTheChannel((question) => answerFrom(kept, question)),
+      clock,
+      (listener) => void listeners.push(listener),
+    );
+    const heard: string[] = [];
+    const leave = worker.pinNews.watch(
+      (cutover, digest) => heard.push(`${cutover} ${digest}`),
+      (isHearing) => heard.push(`hears ${isHearing}`),
+    );
+    const startedAt = Math.floor(Date.now() / 1000);
+    const pin = { id: "kept56789abc", side: "new", epoch: 0, startedAt, expiresAt: startedAt + 60 } as const;
+    await worker.pins.start("wallet", "ann", pin, 60);
+    await worker.pins.keep("wallet", "ann", { ...pin, startedAt: startedAt + 1 }, 30);
+    await worker.pins.tie("wallet", ["O1"], pin.id, 60);
+    const told: unknown = JSON.parse(
+      JSON.stringify({ type: "pin", cutover: "wallet", digest: pinDigest("ann") }),
+    );
+    for (const listener of listeners) listener(toWorker.parse(told));
+    expect(heard).toEqual(["hears true", `wallet ${pinDigest("ann")}`]);
+    leave();
+    const listed: string[] = [];
+    expect(await worker.pinNews.list("wallet", 60, (digests) => listed.push(...digests))).toBe(0);
+    expect(listed).toEqual([pinDigest("ann")]);
+    expect(await worker.pins.end("wallet", "ann", 5, 60, { orders: ["O2"] })).toBeUndefined();
+    expect(await worker.pins.end("wallet", "ann", 5, 60, { orders: ["O1"] })).toMatchObject({
+      startedAt: startedAt + 1,
+    });
   });
 
   test("what the primary cannot tell, or does not tell in time, is out of reach", async () => {

@@ -29,7 +29,8 @@ function decidedFor(side: Side): Decided {
     pin: undefined,
     keys: [],
     named: new Set(),
-    cookieless: undefined,
+    carried: false,
+    shopper: undefined,
     begun: undefined,
   };
 }
