@@ -4,6 +4,7 @@
  */
 import { BlockList, isIP } from "node:net";
 import type { Duplex, Readable } from "node:stream";
+import type { Config } from "../config/schema.ts";
 
 export interface RequestHead {
   readonly method: string;
@@ -137,4 +138,26 @@ export function createVouching(trusted: readonly TrustedHeader[]): (address: str
     const believed = new Set(trusted.flatMap(({ header, from }) => (from(address) ? header : [])));
     return new Set(trusted.flatMap(({ header }) => (believed.has(header) ? [] : header)));
   };
+}
+
+/** Servers believe them: who the client is, which target or method is meant. */
+const claimingFields: readonly string[] = [
+  "x-real-ip",
+  "true-client-ip",
+  "x-client-ip",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
+];
+
+/** @returns names of fields that are believed of trusted peers alone; lower case */
+export function claimingFieldsOf({
+  upstreams,
+  trustedFields,
+}: Pick<Config, "upstreams" | "trustedFields">): ReadonlySet<string> {
+  const set = Object.values(upstreams).flatMap((upstream) => Object.keys(upstream.set));
+  const names = [...claimingFields, ...set.map((name) => name.toLowerCase())];
+  return new Set(names.filter((name) => !trustedFields.includes(name)));
 }

@@ -12,7 +12,13 @@ import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
-import { createTrust, createTrustedHeader, createVouching, type TrustedHeader } from "./inbound.ts";
+import {
+  claimingFieldsOf,
+  createTrust,
+  createTrustedHeader,
+  createVouching,
+  type TrustedHeader,
+} from "./inbound.ts";
 import {
   type CompiledOwner,
   compileOwners,
@@ -209,24 +215,6 @@ export function compileTable(
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };
-}
-
-/** Servers believe them: who the client is, which target or method is meant. */
-const claimingFields: readonly string[] = [
-  "x-real-ip",
-  "true-client-ip",
-  "x-client-ip",
-  "x-original-url",
-  "x-rewrite-url",
-  "x-http-method-override",
-  "x-http-method",
-  "x-method-override",
-];
-
-function claimingFieldsOf({ upstreams, trustedFields }: Config): ReadonlySet<string> {
-  const set = Object.values(upstreams).flatMap((upstream) => Object.keys(upstream.set));
-  const names = [...claimingFields, ...set.map((name) => name.toLowerCase())];
-  return new Set(names.filter((name) => !trustedFields.includes(name)));
 }
 
 /** @returns milliseconds after which every request of the cutover is given up, on either side */
