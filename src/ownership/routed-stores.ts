@@ -4,7 +4,7 @@
  */
 import { StoreUnavailable } from "../base/errors.ts";
 import type { OwnersByHand } from "./stores/by-hand.ts";
-import type { OwnershipStores, PinStore } from "./stores/port.ts";
+import type { OwnershipStores, PinNews, PinStore } from "./stores/port.ts";
 import type { UnderWayCounts, UnderWayStore } from "./under-way/port.ts";
 
 interface Places {
@@ -33,6 +33,7 @@ export function routedStores({ main, own, placeOf }: Places): OwnershipStores {
       memoryInUse: async (cutover) => of(cutover).owners.memoryInUse?.(cutover),
     },
     pins: pinsIn((cutover) => of(cutover).pins),
+    pinNews: pinNewsIn(all, of),
     underWay: underWayIn((cutover) => of(cutover).underWay),
     byHand: all.every(({ byHand }) => byHand === undefined) ? undefined : byHandIn(all, of),
     watch(onOwner, news) {
@@ -61,6 +62,26 @@ function pinsIn(of: (cutover: string) => PinStore): PinStore {
     keep: (cutover, ...rest) => of(cutover).keep(cutover, ...rest),
     tie: (cutover, ...rest) => of(cutover).tie(cutover, ...rest),
     end: (cutover, ...rest) => of(cutover).end(cutover, ...rest),
+  };
+}
+
+/** All pins are heard of while every store's are; whichever may have been missed, they are all asked for again. */
+function pinNewsIn(all: readonly OwnershipStores[], of: (cutover: string) => OwnershipStores): PinNews {
+  return {
+    list: (cutover, ...rest) => of(cutover).pinNews.list(cutover, ...rest),
+    watch(onPin, onHearing) {
+      const heard = new Set<OwnershipStores>();
+      const leave = all.map((stores) =>
+        stores.pinNews.watch(onPin, (isHearing) => {
+          if (isHearing) heard.add(stores);
+          else heard.delete(stores);
+          onHearing(heard.size === all.length);
+        }),
+      );
+      return () => {
+        for (const each of leave) each();
+      };
+    },
   };
 }
 

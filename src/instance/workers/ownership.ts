@@ -5,9 +5,11 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
-import type { OwnershipStores } from "../../ownership/stores/port.ts";
+import type { Config } from "../../config/schema.ts";
+import { isEmbedded } from "../../ownership/stores/open.ts";
+import type { OwnershipStores, PinNews } from "../../ownership/stores/port.ts";
 import type { Link } from "./link.ts";
-import type { StoreQuestion, StoreReply } from "./messages.ts";
+import type { StoreQuestion, StoreReply, ToWorker } from "./messages.ts";
 
 /**
  * @param send rejects with StoreUnavailable when no reply comes in time
@@ -171,6 +173,26 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
   } catch {
     return { kind: "unavailable" };
   }
+}
+
+/** Tells the workers of each pin made in an embedded store; of those in Redis they hear themselves. @returns the way out */
+export function tellPins(
+  news: PinNews,
+  config: () => Pick<Config, "store" | "cutovers">,
+  send: (message: ToWorker) => void,
+): () => void {
+  const isHere = (cutover: string) => {
+    const { store, cutovers } = config();
+    return isEmbedded(cutovers[cutover]?.owners.store ?? store);
+  };
+  // A reload opens no store.
+  if (!Object.keys(config().cutovers).some(isHere)) return () => undefined;
+  return news.watch(
+    (cutover, digest) => {
+      if (isHere(cutover)) send({ type: "pin", cutover, digest });
+    },
+    () => undefined,
+  );
 }
 
 function pinReply(pin: Awaited<ReturnType<OwnershipStores["pins"]["find"]>>): StoreReply {

@@ -12,7 +12,6 @@ import { knownOfAll } from "../../ownership/key-desk.ts";
 import { createOwnerMemory } from "../../ownership/owner-memory.ts";
 import { createOwnership } from "../../ownership/ownership.ts";
 import { createPins } from "../../ownership/pins.ts";
-import { isEmbedded } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable, type Table } from "../../proxy/routes.ts";
@@ -25,7 +24,7 @@ import type { Prepared } from "../data-plane.ts";
 import type { Serving } from "../serving.ts";
 import { hostMs, protocol, reportEveryMs, type SharedOwner, type Start, type ToWorker } from "./messages.ts";
 import { createWorkerSum } from "./metrics.ts";
-import { answerFrom } from "./ownership.ts";
+import { answerFrom, tellPins } from "./ownership.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createSharing } from "./sharing.ts";
 import type { WorkerVersions } from "./versions.ts";
@@ -128,13 +127,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     },
   });
   const leave = follower.onSwap(() => pool.send(told.nextSnapshot()));
-  // In Redis workers hear of pins themselves.
-  const unwatch = isEmbedded(config.store)
-    ? ownershipStores.pinNews.watch(
-        (cutover, digest) => pool.send({ type: "pin", cutover, digest }),
-        () => undefined,
-      )
-    : () => undefined;
+  const unwatch = tellPins(ownershipStores.pinNews, () => inForce.config, pool.send);
   const telling = setInterval(() => pool.send(told.contact()), reportEveryMs);
 
   return {
