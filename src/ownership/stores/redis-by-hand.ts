@@ -19,7 +19,7 @@ interface ByHandOptions {
   readonly caller: Caller;
   readonly prefix: string;
   readonly channel: string;
-  /** Hears what the channel says. @returns the way out */
+  /** Hears what the channel says; `undefined`: whatever it says from now on. @returns the way out */
   readonly listen: (hear: (message: Buffer | undefined) => void) => () => void;
 }
 
@@ -98,9 +98,10 @@ function asking({
 }: ByHandOptions): Required<Pick<OwnersByHand, "ask" | "answer">> {
   const publish = (message: Said) =>
     caller.run([["publish", channel, `${mark}${JSON.stringify(message)}`]], monotonicMs() + answerMs);
-  const hear = (take: (message: Said) => void) =>
+  const hear = (take: (message: Said) => void, onHearing?: () => void) =>
     listen((message) => {
-      if (message?.toString("latin1", 0, mark.length) !== mark) return;
+      if (message === undefined) return onHearing?.();
+      if (message.toString("latin1", 0, mark.length) !== mark) return;
       const read = said.safeParse(jsonOf(message.toString("utf8", mark.length)));
       if (read.success) take(read.data);
     });
@@ -110,15 +111,20 @@ function asking({
       if (instances.length === 0 || !client.isReady()) return heard;
       const ask = randomBytes(9).toString("base64url");
       let leave = () => {};
+      let onHearing = () => {};
+      const hearing = new Promise<void>((resolve) => {
+        onHearing = resolve;
+      });
       const all = new Promise<void>((resolve) => {
         leave = hear((message) => {
           if ("to" in message && message.to === ask) heard.set(message.instance, message.known);
           if (instances.every((id) => heard.has(id))) resolve();
-        });
+        }, onHearing);
       });
+      // An answer that comes before this process hears would be missed.
+      const asked = hearing.then(() => publish({ ask, cutover, key, forget }));
       try {
-        await publish({ ask, cutover, key, forget });
-        await within(answerMs, systemTimers, all);
+        await within(answerMs, systemTimers, Promise.all([asked, all]));
       } catch {
         // Who has not answered is told as silent.
       } finally {
