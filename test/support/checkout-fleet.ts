@@ -192,9 +192,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     const { journey } = shopper;
     if (journey === undefined || time.ms >= journey.maybeUntil) return "free";
     if (starts && journey.ended !== undefined) {
-      // The end of an app's is in the store.
-      const isTold = journey.ended === "surely" && (up || shopper.kind === "browser");
-      return isTold ? "free" : "unsure";
+      // Its end is in the store; whoever remembers the pin need not have heard of it.
+      return journey.ended === "surely" && up ? "free" : "unsure";
     }
     if ((shopper.kind === "app" || journey.isLost) && !up) return "unsure";
     if (journey.isLost && (!isSynced(instance) || journey.stored?.id !== shopper.id)) return "unsure";
@@ -235,7 +234,9 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     const until = time.ms + maxAgeMs;
     const { journey } = shopper;
     // What drains after a rollback goes on as it was.
-    const isUnderWay = journey !== undefined && journey.ended === undefined && time.ms < journey.maybeUntil;
+    const isVoid = journey?.side === "new" && journey.epoch < instance.applied.pinEpoch;
+    const isUnderWay =
+      journey !== undefined && !isVoid && journey.ended === undefined && time.ms < journey.maybeUntil;
     const drains = isUnderWay && instance.applied.state === "rolled_back" && journey.side === side;
     if ((begins && !(drains && side === "new")) || journey === undefined) {
       const epoch = instance.applied.pinEpoch;
@@ -333,13 +334,17 @@ export function createCheckoutFleet(size: number, shoppers: number) {
     if (told.side !== order.side) fail(`${order.id} made on ${order.side} was paid on ${told.side}`);
     takeCookie(shopper, instance, told, false);
     if (shopper.kind === "browser" && told.cookie !== undefined && shopper.journey !== undefined)
-      shopper.journey.ended = "surely";
+      // A pin that an outage has kept from hearing of the end still holds for the next start.
+      shopper.journey.ended = up ? "surely" : "perhaps";
     end(shopper);
   }
 
-  /** The journey of an app has ended, if the order is one of its first start: its side stays for the grace. */
+  /**
+   * A journey that the store alone holds has ended, an app's if the order is one of its first start: its side stays for
+   * the grace.
+   */
   function end({ kind, journey }: Shopper): void {
-    if (kind !== "app" || journey === undefined) return;
+    if (journey === undefined || (kind === "browser" && !journey.isLost)) return;
     journey.ended = "perhaps";
     journey.sureUntil = Math.min(journey.sureUntil, up ? time.ms + graceMs / 2 : time.ms);
   }
@@ -366,7 +371,8 @@ export function createCheckoutFleet(size: number, shoppers: number) {
       if (told === undefined) continue;
       ranOn(key, told.side);
       if (told.side !== order.side) fail(`${order.id} made on ${order.side} was paid on ${told.side}`);
-      end(shopper);
+      // A browser's is not told by a header that anybody may send.
+      if (shopper.kind === "app") end(shopper);
     }
   }
 
