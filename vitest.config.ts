@@ -53,7 +53,7 @@ export default defineConfig({
     projects: [
       project("unit", { group: 1, workers: 2 }),
       project("property", { group: 1, workers: 2, testTimeout: 120_000 }),
-      project("contract", { group: 1, workers: 2 }),
+      project("contract", { group: 2, workers: 3 }),
       project("wire", { group: 2, workers: 3 }),
       project("integration", { group: 3, workers: waiters, exclude: timed, testTimeout: 120_000 }),
       project("timed", { group: 4, workers: 1, isolate: true, include: timed, testTimeout: 120_000 }),
