@@ -6,7 +6,7 @@
  * one of them, who are then asked for in vain. Nothing is taken out of it by itself. There are two generations: the
  * older is given up once the last pin in it is over, and the younger takes its place.
  *
- * It says nobody is absent while that cannot be known: before it is loaded, while the store's news are not heard, and,
+ * It tells nothing while that cannot be known: before it is loaded, while the store's news are not heard, and,
  * of clients that keep no cookies, as long as there may be pins of a release that told nobody.
  */
 import type { Clock, Timers } from "../base/clock.ts";
@@ -25,8 +25,9 @@ export interface PinFilter {
   /**
    * @param digest of the shopper (stores/port.ts)
    * @param keepsNone whether its client keeps no cookies
+   * @returns `undefined` while it cannot be told
    */
-  mayHave(cutover: string, digest: string, keepsNone: boolean): boolean;
+  mayHave(cutover: string, digest: string, keepsNone: boolean): boolean | undefined;
   /** A pin is about to be made here. */
   add(cutover: string, digest: string): void;
   close(): void;
@@ -102,8 +103,8 @@ export function createPinFilter({ news, clock, timers, bits = 2 ** 23 }: PinFilt
     },
     mayHave(cutover, digest, keepsNone) {
       const of = kept.get(cutover);
-      if (!isHearing || of?.completeFrom === undefined) return true;
-      if (keepsNone && clock.now() < of.completeFrom * 1000) return true;
+      if (!isHearing || of?.completeFrom === undefined) return undefined;
+      if (keepsNone && clock.now() < of.completeFrom * 1000) return undefined;
       return of.pins.has(digest);
     },
     close() {

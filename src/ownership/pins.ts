@@ -18,7 +18,7 @@ interface PinsOptions {
   readonly pins: PinStore;
   /** As the stores' own. */
   readonly watch?: OwnershipStores["watch"] | undefined;
-  /** Without it the store is asked for every shopper. */
+  /** Without it nothing is known of who has a pin. */
   readonly filter?: Pick<PinFilter, "mayHave" | "add"> | undefined;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** The store did not answer in time: the shopper went by the bucket, or by what is remembered. */
@@ -86,11 +86,11 @@ export function createPins({
   }
 
   return {
-    find(cutover, shopper, maxTtl, keepsNone) {
+    find(cutover, shopper, maxTtl, { keepsNone, differs }) {
       const known = memory.get(idOf(cutover, shopper));
       if (known !== undefined && isFresh(cutover, known)) return alive(known.pin);
-      if (filter?.mayHave(cutover, pinDigest(shopper), keepsNone) === false) return undefined;
-      return ask(cutover, shopper, maxTtl);
+      const may = filter?.mayHave(cutover, pinDigest(shopper), keepsNone);
+      return (may ?? differs) ? ask(cutover, shopper, maxTtl) : undefined;
     },
     async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
       // Before anybody hears of it: the shopper's next request may come while the store is answering.

@@ -80,19 +80,26 @@ export interface Unowned {
   mayBeTold(cutover: string, what: string, forMs: number): boolean;
 }
 
+interface PinSought {
+  /** Whether the client keeps no cookies at all. */
+  readonly keepsNone: boolean;
+  /** Whether any pin may say another side than the bucket; if not, only those that are known to be there are asked for. */
+  readonly differs: boolean;
+}
+
 /** The journeys of shoppers, whose clients may show no cookie of theirs. What the store does not answer in time counts as no pin. */
 export interface Pins {
   /**
    * @param shopper a byte string
    * @param maxTtl the journey's maximum, in seconds
-   * @param keepsNone whether the client keeps no cookies at all
+   * @param of the shopper's client, and how far the bucket can be relied on
    * @returns at once when it is remembered, or known that there is none; never rejects
    */
   find(
     cutover: string,
     shopper: string,
     maxTtl: number,
-    keepsNone: boolean,
+    of: PinSought,
   ): JourneyPin | undefined | Promise<JourneyPin | undefined>;
   /** A start is to be sent: its side is held, or that of a journey or start there is. @returns that; never rejects */
   reserve(

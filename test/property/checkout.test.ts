@@ -188,3 +188,16 @@ test("an app whose checkout began before the percentage fell is not on both side
   await fleet.start(app, 0, undefined);
   expect(app.orders.at(-1)?.side).toBe(side);
 });
+
+test("a journey made by an instance that heard of no change for longer than a journey is found without its cookie", async () => {
+  const fleet = createCheckoutFleet(2, 6);
+  // Of the first tenth of the buckets.
+  const browser = fleet.people[4];
+  if (browser === undefined) throw new Error("nobody");
+  fleet.change(set(10_000));
+  fleet.sync(0);
+  fleet.pass(15_000_000);
+  await fleet.start(browser, 1, undefined);
+  fleet.loseCookie(browser);
+  expect(await fleet.visit(browser, 0)).toBe("legacy");
+});

@@ -47,8 +47,11 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
   const differs = mayDiffer(context, gathered);
-  const isAsked = shopper !== undefined && journey !== undefined && differs && !isStart(route);
-  const pin = isAsked ? pins.find(name, shopper.name, journey.life.maxTtl, shopper.keepsNone) : undefined;
+  const isAsked =
+    shopper !== undefined && journey !== undefined && !isClosed(context, gathered) && !isStart(route);
+  const pin = isAsked
+    ? pins.find(name, shopper.name, journey.life.maxTtl, { keepsNone: shopper.keepsNone, differs })
+    : undefined;
   if ("then" in owners || (pin !== undefined && "then" in pin)) {
     return Promise.all([owners, pin]).then((told) =>
       conclude(context, gathered, { owners: told[0], pin: told[1], differs }),
@@ -210,10 +213,16 @@ function begins(
 
 const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "bucket"]);
 
+/** Of a closed cutover nobody's pin says anything. */
+function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean {
+  return stateInForce(following, route).state === "closed";
+}
+
 /**
- * Whether a live pin may say another side than the bucket. A pin begins where the bucket says and lives for one
- * maximum; so only while the routing has changed within that time, or testers are let onto other sides. Of a closed
- * cutover nobody asks.
+ * Whether any live pin may say another side than the bucket. A pin begins where the bucket says and lives for one
+ * maximum; so only while the routing has changed within that time, or testers are let onto other sides. Not counted is
+ * an instance that hears of no change for longer and yet makes pins in a store of their own: those are asked for as far
+ * as they are known.
  */
 function mayDiffer({ following, clock }: ExchangeContext, { route }: Gathered): boolean {
   const { journey, force } = route.cutover;
