@@ -141,8 +141,9 @@ function createReaders(log: Log, onLast: () => void) {
 }
 
 function figuresOf(view: CutoverView): MetricsEvent[number] {
-  const { name, proposal, traffic, journeys, unfinished, instances } = view;
-  return { name, traffic, journeys, unfinished, instances, ...(proposal === undefined ? {} : { proposal }) };
+  const { name, proposal, traffic, journeys, unfinished, instances, warnings } = view;
+  const figures = { name, traffic, journeys, unfinished, instances, warnings };
+  return proposal === undefined ? figures : { ...figures, proposal };
 }
 
 function frame(event: string, data: unknown): string {

@@ -69,6 +69,7 @@ export function createViews(
       instances: { live: count.of, applied: count.instances },
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
+      warnings: [],
     };
   }
 

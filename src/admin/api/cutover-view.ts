@@ -50,6 +50,11 @@ const storeView = z
   })
   .meta({ description: "How the instance that answers stands with the store" });
 
+const warningView = z.object({
+  code: z.string().meta({ description: "Stays what it is from release to release" }),
+  text: z.string().meta({ description: "One sentence for a person, without a mark in front" }),
+});
+
 export const cutoverView = z
   .object({
     name: z.string(),
@@ -83,6 +88,9 @@ export const cutoverView = z
     ownerStore: storeView
       .optional()
       .meta({ description: "The same of the store of its owners, where that is one of its own" }),
+    warnings: z.array(warningView).default([]).meta({
+      description: "What somebody must look at, the most urgent first; empty: nothing is known to be wrong",
+    }),
   })
   .meta({
     examples: [
@@ -103,6 +111,7 @@ export const cutoverView = z
         unfinished: { legacy: countUnderWay, new: { ...countUnderWay, open: 2 } },
         instances: { live: 6, applied: 6 },
         store: { reachable: true, writable: true, since: null, word: null },
+        warnings: [],
       },
     ],
   });
@@ -117,6 +126,7 @@ export const metricsEvent = z.array(
     journeys: true,
     unfinished: true,
     instances: true,
+    warnings: true,
   }),
 );
 export type MetricsEvent = z.output<typeof metricsEvent>;

@@ -106,6 +106,7 @@ function section(view: CutoverView, now: number): Html {
 <p class="share"><strong>${view.percent}%</strong> of new journeys start on ${view.new}</p>
 <progress max="100" value="${view.percent}"></progress>
 ${verdict(view)}
+${view.warnings.map(({ text }) => html`<p class="warning">${text}</p>`)}
 ${proposed(view)}
 <table>
 <thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>

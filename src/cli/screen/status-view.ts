@@ -32,6 +32,7 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
   return cutovers.flatMap((view, index) => [
     ...(index === 0 ? [] : [""]),
     ...headLines(view, options),
+    ...warningLines(view, options),
     ...trafficLines(view, options),
     ...underWayLines(view, options.columns, options.now),
     ...changeLines(view, options),
@@ -84,6 +85,16 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
       ...proposalNote(view, now),
     ].flatMap((note) => wrap(note, columns - 2, 3).map((line) => `  ${line}`)),
   ];
+}
+
+const longestWarningLines = 3;
+
+/** `! new: 138 in flight, oldest 9 s, none answered for 9 s`, each on lines of its own. */
+function warningLines({ warnings }: CutoverView, { columns, style }: ViewOptions): string[] {
+  return warnings.flatMap(({ text }) => {
+    const [first = "", ...rest] = wrap(`! ${printable(text)}`, columns - 4, longestWarningLines);
+    return [`  ${style.alert(first)}`, ...rest.map((line) => `    ${style.alert(line)}`)];
+  });
 }
 
 function scopeNote({ scope }: CutoverView, style: Style): string[] {

@@ -32,6 +32,7 @@ describe("reading cutovers", () => {
         unfinished: null,
         instances: { live: 1, applied: 1 },
         store: { reachable: true, writable: true, since: null, word: null },
+        warnings: [],
       },
       expect.objectContaining({ name: "search", legacy: "old-search", new: "new-search" }),
     ]);

@@ -27,6 +27,7 @@ const view: CutoverView = {
   journeys: null,
   unfinished: null,
   instances: { live: 6, applied: 6 },
+  warnings: [],
 };
 const facts: PageFacts = {
   cutovers: [view],
@@ -56,6 +57,11 @@ describe("html", () => {
 });
 
 describe("the status page", () => {
+  test("says what somebody must look at, and no HTML that stands in it", () => {
+    const warnings = [{ code: "hung", text: "new: <b>138</b> in flight" }];
+    expect(page({ warnings })).toContain('<p class="warning">new: &lt;b&gt;138&lt;/b&gt; in flight</p>');
+  });
+
   test("tells what is open on each side, where that is known", () => {
     const open = (count: number, oldestStartedAt: string | null) => ({
       open: count,

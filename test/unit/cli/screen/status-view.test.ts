@@ -35,6 +35,7 @@ const base: CutoverView = {
   journeys: null,
   unfinished: null,
   instances: { live: 3, applied: 3 },
+  warnings: [],
 };
 const options = { columns: 80, style: plainStyle, now: Date.parse("2026-04-30T19:19:10Z") };
 const show = (view: Partial<CutoverView>) => statusView([{ ...base, ...view }], options);
@@ -47,6 +48,19 @@ test("the view tells percent, state, version, both sides' figures, instances, an
     "  new           10%        45       3    6.67%   0.4 ms   0.7 ms  marketplace",
     "  changed 5 min ago, 2026-05-01 02:14:09 +07:00 by ana:",
     "    errors level for a day",
+  ]);
+});
+
+test("what somebody must look at stands under the headline, each by itself, whoever wrote it", () => {
+  const text = "new: 138 in flight, oldest 9 s, none answered for 9 s";
+  const warnings = [
+    { code: "hung", text },
+    { code: "other", text: `a\u001b[2J ${"long ".repeat(16)}end` },
+  ];
+  expect(show({ warnings }).slice(1, 4)).toEqual([
+    `  ! ${text}`,
+    `  ! a\\x1b[2J ${"long ".repeat(13).trim()}`,
+    "    long long long end",
   ]);
 });
 
