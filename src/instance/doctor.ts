@@ -1,4 +1,4 @@
-/** What can be found out about a configuration's surroundings from this host: its store and its upstreams. */
+/** What can be found out about a configuration's surroundings from this host: its stores and its upstreams. */
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { connect } from "node:net";
@@ -8,9 +8,10 @@ import { codeOf, StoreUnavailable } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
+import { ownStores, recordsPrefix } from "./owner-stores.ts";
 
 interface Finding {
-  /** What was looked at: `store`, `upstream marketplace`. */
+  /** What was looked at: `store`, `owners of checkout`, `upstream marketplace`. */
   readonly check: string;
   readonly verdict: "ok" | "warn" | "fail";
   readonly said: string;
@@ -30,21 +31,42 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
   const upstreams = Object.entries(config.upstreams).map(([name, { url }]) => upstream(name, url));
   const files = Object.entries({ snapshot: config.snapshot, spool: config.spool, audit: config.audit });
   const folders = files.map(([check, path]) => (path === undefined ? [] : fileFinding(check, path)));
+  const names = Object.keys(config.cutovers);
   return [
-    ...(await storeFindings(config)),
+    ...(await storeFindings({ ...config, check: "store", url: config.store, names })),
+    ...(await ownersFindings(config)),
     ...(await Promise.all(folders.flat())),
     ...(await Promise.all(upstreams)),
   ];
 }
 
-async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<Finding[]> {
-  if (url === "memory:") {
-    const said = "in memory: a restart forgets where every cutover stands";
-    return [
-      { check: "store", verdict: "warn", said, fix: "Use file:PATH on one host, redis:// on several." },
-    ];
+/** Of the stores that owners have of their own, each once. */
+async function ownersFindings(config: Config): Promise<Finding[]> {
+  const urls = new Map<string, { url: string; names: string[] }>();
+  for (const [name, { place, url }] of ownStores(config)) {
+    const { names } = urls.get(place) ?? { names: [] };
+    urls.set(place, { url, names: [...names, name] });
   }
-  if (url.startsWith("file:")) return [await fileFinding("store", url.slice("file:".length))];
+  const prefix = recordsPrefix(config.prefix);
+  const all = [...urls.values()].map(({ url, names }) =>
+    storeFindings({ check: `owners of ${names.join(", ")}`, url, prefix, names }),
+  );
+  return (await Promise.all(all)).flat();
+}
+
+interface Looked {
+  readonly check: string;
+  readonly url: string;
+  readonly prefix: string;
+  readonly names: readonly string[];
+}
+
+async function storeFindings({ check, url, prefix, names }: Looked): Promise<Finding[]> {
+  if (url === "memory:") {
+    const said = "in memory: a restart forgets what is in it";
+    return [{ check, verdict: "warn", said, fix: "Use file:PATH on one host, redis:// on several." }];
+  }
+  if (url.startsWith("file:")) return [await fileFinding(check, url.slice("file:".length))];
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   const { store } = await openStore(url, { prefix, clock: systemClock, log: quiet });
   const timed = async (work: () => Promise<unknown>) => {
@@ -52,10 +74,11 @@ async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<
     await work();
     return Math.round((performance.now() - begunMs) * 10) / 10;
   };
+  const of = (what: string) => `${what} of the ${check}`;
   try {
     // The first call waits for the connection.
     await store.roster();
-    const ms = await timed(() => store.load(Object.keys(cutovers), new Map()));
+    const ms = await timed(() => store.load(names, new Map()));
     const askedMs = Date.now();
     const { nowMs } = await store.roster();
     const apart = Math.round(nowMs - (askedMs + Date.now()) / 2);
@@ -64,19 +87,19 @@ async function storeFindings({ store: url, prefix, cutovers }: Config): Promise<
     return [
       ms > slowStoreMs
         ? {
-            check: "store",
+            check,
             verdict: "warn",
             said: `slow: ${ms} ms a read`,
             fix: "Bring it nearer, or see its slow log.",
           }
-        : { check: "store", verdict: "ok", said: `read in ${ms} ms, and changes may be made` },
-      await announcements(heard),
-      clockFinding("clock of the store", apart),
+        : { check, verdict: "ok", said: `read in ${ms} ms, and changes may be made` },
+      await announcements(of("announcements"), heard),
+      clockFinding(of("clock"), apart),
     ];
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
     const fix = "Is it up, its address right, and may this user do what docs/redis.md lists?";
-    return [{ check: "store", verdict: "fail", said: error.message, fix }];
+    return [{ check, verdict: "fail", said: error.message, fix }];
   } finally {
     await store.close();
   }
@@ -100,8 +123,7 @@ function hears(store: Store): Promise<boolean> {
   });
 }
 
-async function announcements(heard: Promise<boolean>): Promise<Finding> {
-  const check = "announcements";
+async function announcements(check: string, heard: Promise<boolean>): Promise<Finding> {
   if (await heard) return { check, verdict: "ok", said: "changes are announced" };
   const said = `a change was not announced within ${announcedMs} ms: instances find it by asking, a second later`;
   return {

@@ -19,10 +19,13 @@ import type { Store } from "../state/store/port.ts";
 import { patiently } from "./sockets.ts";
 
 /** Where the owners of each cutover are, of those that have a store of their own: what tells it from others, and its URL. */
-function ownStores({
+export function ownStores({
   store,
   cutovers,
-}: Config): ReadonlyMap<string, { readonly place: string; readonly url: string }> {
+}: Pick<Config, "store" | "cutovers">): ReadonlyMap<
+  string,
+  { readonly place: string; readonly url: string }
+> {
   const main = placeOfStore(store);
   return new Map(
     Object.entries(cutovers).flatMap(([name, { owners }]) => {
@@ -32,6 +35,9 @@ function ownStores({
     }),
   );
 }
+
+/** Of the records that instances have in a store of owners. */
+export const recordsPrefix = (prefix: string) => `${prefix}:owners`;
 
 interface Routed<Place> {
   /** All stores as one; the main one itself where no cutover has another. */
@@ -137,7 +143,7 @@ async function openInRedis(
 ): Promise<OwnersPlace> {
   const { instance, clock, undo } = options;
   const log = saying(options.log, place);
-  const { store, redis } = await openStore(url, { prefix: `${prefix}:owners`, clock, log });
+  const { store, redis } = await openStore(url, { prefix: recordsPrefix(prefix), clock, log });
   undo(() => store.close());
   const own = await openOwnershipStores({ url, redis, prefix, clock });
   undo(() => own.close());

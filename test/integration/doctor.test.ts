@@ -28,7 +28,7 @@ async function found(more: readonly string[] = []) {
     `snapshot: '${join(folder, "snapshot.json")}'`,
     "spool: off",
     ...more,
-    "upstreams: { a: { url: 'http://127.0.0.1:1' } }",
+    "upstreams: { a: { url: 'http://127.0.0.1:1' }, b: { url: 'http://127.0.0.1:1' } }",
     "default: a",
   ].join("\n");
   const loaded = readConfig(Buffer.from(text), "c.yaml", {});
@@ -41,7 +41,13 @@ async function found(more: readonly string[] = []) {
 test("the documented user may do all; what is in the way of files is found", async () => {
   await writeFile(join(folder, "plain"), "");
   const audit = `audit: '${join(folder, "plain", "audit.ndjson")}'`;
-  const all = { store: "ok", announcements: "ok", "clock of the store": "ok", "upstream a": "fail" };
+  const all = {
+    store: "ok",
+    "announcements of the store": "ok",
+    "clock of the store": "ok",
+    "upstream a": "fail",
+    "upstream b": "fail",
+  };
   expect(Object.fromEntries(await found([audit]))).toEqual({ ...all, snapshot: "ok", audit: "fail" });
   // Twice, since it makes a change each time.
   expect((await found(["audit: off"])).get("store")).toBe("ok");
@@ -52,12 +58,31 @@ test("the documented user may do all; what is in the way of files is found", asy
 test.each([
   ["-xadd", { store: "fail" }],
   ["-evalsha", { store: "fail" }],
-  ["-subscribe", { store: "ok", announcements: "warn" }],
+  ["-subscribe", { store: "ok", "announcements of the store": "warn" }],
 ])("a user with %s: %j", async (rule, expected) => {
   await redis.cli("ACL", "SETUSER", "cutover", rule);
   try {
     expect(Object.fromEntries(await found())).toMatchObject(expected);
   } finally {
     await redis.cli("ACL", "SETUSER", "cutover", rule.replace("-", "+"));
+  }
+});
+
+test("a store of owners that refuses is found beside one for the states that does not", async () => {
+  const own = await startRedis();
+  try {
+    const cutovers = [
+      "cutovers: { pay: { legacy: a, new: b, shopper: ['cookie:sid'], routes: [{ name: pay, path: /pay }],",
+      `  owners: { store: '${own.url}', keys: [{ key: 'header:idempotency-key', ttl: 1h }] } } }`,
+    ];
+    expect(Object.fromEntries(await found(cutovers))).toMatchObject({
+      store: "ok",
+      "owners of pay": "ok",
+      "announcements of the owners of pay": "ok",
+    });
+    await own.cli("CONFIG", "SET", "maxmemory", "1");
+    expect(Object.fromEntries(await found(cutovers))).toMatchObject({ store: "ok", "owners of pay": "fail" });
+  } finally {
+    await own.stop();
   }
 });
