@@ -13,9 +13,11 @@ import type { Log } from "../base/log.ts";
 import type { AuthConfig } from "../config/schema.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
+import { createRoll, type Roll } from "../state/follow/roll.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
+import type { InstanceProfile } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { Store } from "../state/store/port.ts";
+import type { Rejection, Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
@@ -63,6 +65,14 @@ export interface AdminOptions {
   readonly underWay?: () => Promise<FiguresUnderWay>;
   /** `startedAt`: RFC 3339. */
   readonly instance: { readonly id: string; readonly startedAt: string };
+  /** What a person finds this instance by; without it, by its id. */
+  readonly profile?: () => InstanceProfile;
+  /** Who is known of the fleet; without it, those whom the store remembers. */
+  readonly roll?: Roll;
+  /** What stands in the store by hand and nobody follows; without it, nothing. */
+  readonly refusedByHand?: () => readonly Rejection[];
+  /** The beginning of every key in the store. */
+  readonly prefix?: string;
   /** @returns what would be decided and why; `undefined` when the path is on no route of the cutover */
   readonly explain: (
     name: string,
@@ -94,6 +104,10 @@ export interface AdminContext extends AdminOptions {
   readonly inForce: () => Promise<void>;
   readonly underWay: () => Promise<FiguresUnderWay>;
   readonly ownerStores: () => ReadonlyMap<string, Contact>;
+  readonly profile: () => InstanceProfile;
+  readonly roll: Roll;
+  readonly refusedByHand: () => readonly Rejection[];
+  readonly prefix: string;
   readonly tickMs: number;
   readonly maxStreams: number;
 }
@@ -113,6 +127,10 @@ export function contextOf(options: AdminOptions): AdminContext {
     inForce: async () => {},
     underWay: async () => new Map(),
     ownerStores: () => new Map(),
+    profile: () => ({}),
+    roll: createRoll(options.clock),
+    refusedByHand: () => [],
+    prefix: "cutover",
     tickMs: 1000,
     maxStreams: 100,
     ...options,

@@ -141,9 +141,13 @@ function createReaders(log: Log, onLast: () => void) {
 }
 
 function figuresOf(view: CutoverView): MetricsEvent[number] {
-  const { name, proposal, traffic, journeys, unfinished, instances, warnings } = view;
-  const figures = { name, traffic, journeys, unfinished, instances, warnings };
-  return proposal === undefined ? figures : { ...figures, proposal };
+  const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore, warnings } = view;
+  return {
+    ...{ name, traffic, journeys, unfinished, instances, warnings },
+    ...(store === undefined ? {} : { store }),
+    ...(ownerStore === undefined ? {} : { ownerStore }),
+    ...(proposal === undefined ? {} : { proposal }),
+  };
 }
 
 function frame(event: string, data: unknown): string {

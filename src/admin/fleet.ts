@@ -7,7 +7,7 @@ import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
-import type { InstanceRecord } from "../state/rules/completion.ts";
+import type { InstanceRecord, RosterMember } from "../state/rules/completion.ts";
 import type { CutoverView, SidesUnderWay } from "./api/cutover-view.ts";
 import type { AdminContext } from "./context.ts";
 
@@ -21,6 +21,10 @@ export interface Fleet {
   read(): Promise<readonly InstanceRecord[]>;
   /** The records of the other instances when the store was last asked. */
   lastOthers(): readonly InstanceRecord[];
+  /** Who is known and not among the records of `read`: fallen silent; all others while the store is out of reach. */
+  unheard(records: readonly InstanceRecord[]): readonly RosterMember[];
+  /** The cutovers that somebody has written of where nobody reads it, as of the last reading. */
+  strays(): readonly string[];
   /** What is under way of the cutover, as of the last reading. */
   underWay(name: string): Pick<CutoverView, "journeys" | "unfinished">;
   /** This instance's record as of now. */
@@ -29,7 +33,8 @@ export interface Fleet {
 
 /** @param also what is read beside; never rejects for want of the store */
 export function createFleet(context: AdminContext, also: () => Promise<void> = async () => {}): Fleet {
-  const { store, follower, instance, clock } = context;
+  const { store, follower, instance, clock, roll } = context;
+  let strays: readonly string[] = [];
   let known: readonly InstanceRecord[] = [];
   let figures: FiguresUnderWay = new Map();
   let figuresAtMs = Number.NEGATIVE_INFINITY;
@@ -37,8 +42,8 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
 
   function own(): InstanceRecord {
     return {
-      id: instance.id,
-      startedAt: instance.startedAt,
+      ...instance,
+      ...context.profile(),
       seenAt: new Date(clock.now()).toISOString(),
       versions: context.versions(),
       traffic: context.traffic(),
@@ -57,19 +62,39 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
     }
   }
 
+  /** Who has fallen silent, and what nobody reads: not told anew while the store does not. */
+  async function readBeside(): Promise<void> {
+    if (!follower.contact().up) return;
+    const names = [...follower.current().states.keys()];
+    const reading = Promise.all([store.roster(), store.strays?.(names) ?? []]);
+    try {
+      const [roster, found] = await within(patienceMs, systemTimers, reading);
+      roll.saw(roster);
+      strays = found;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+  }
+
   async function readFigures(): Promise<void> {
     figures = await context.underWay();
     figuresAtMs = clock.monotonic();
   }
 
   async function readOnce(): Promise<readonly InstanceRecord[]> {
-    const [known] = await Promise.all([others(), readFigures(), also()]);
+    const [known] = await Promise.all([others(), readBeside(), readFigures(), also()]);
     return [...known, own()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   return {
     own,
     lastOthers: () => known,
+    strays: () => strays,
+    unheard(records) {
+      const heard = new Set([instance.id, ...records.map(({ id }) => id)]);
+      const isUp = follower.contact().up;
+      return roll.members().filter(({ id, isLapsed }) => !heard.has(id) && (isLapsed || !isUp));
+    },
     underWay(name) {
       const isFresh = clock.monotonic() - figuresAtMs <= freshForMs;
       const { journeys, orders } = (isFresh ? figures.get(name) : undefined) ?? {};

@@ -1,16 +1,17 @@
 /** A cutover as the API shows it: the snapshot this instance decides by, and what the fleet says of it. */
 import { countApplied } from "../state/follow/applied.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
-import type { InstanceRecord } from "../state/rules/completion.ts";
+import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { mergeTraffic } from "../telemetry/traffic/traffic.ts";
-import type { CutoverView } from "./api/cutover-view.ts";
+import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import type { Proposals } from "./proposals.ts";
+import { warningsOf } from "./warnings.ts";
 
 export interface Views {
   /** Shows these cutovers from now on. */
@@ -25,8 +26,8 @@ export interface Views {
 }
 
 export function createViews(
-  { cutovers, follower, ownerStores, clock }: AdminContext,
-  fleet: Pick<Fleet, "underWay">,
+  { cutovers, follower, ownerStores, clock, roll, instance, prefix, refusedByHand }: AdminContext,
+  fleet: Pick<Fleet, "underWay" | "unheard" | "strays">,
   proposals: Pick<Proposals, "known">,
 ): Views {
   let configured = new Map(Object.entries(cutovers));
@@ -48,7 +49,8 @@ export function createViews(
     const proposal = proposals.known(name, rest.version);
     const ofOwners = ownerStores().get(name);
     const count = countApplied(records, name, rest.version);
-    return {
+    const silent = fleet.unheard(records).flatMap((member) => silentView(member, name) ?? []);
+    const view = {
       name,
       legacy: sides.legacy,
       new: sides.new,
@@ -59,18 +61,29 @@ export function createViews(
       updatedAt: rest.updatedAt,
       updatedBy: rest.updatedBy,
       reason: rest.reason,
-      scope: follower.current().local?.has(name) === true ? "local" : "fleet",
+      scope: follower.current().local?.has(name) === true ? ("local" as const) : ("fleet" as const),
       ...(approval === undefined
         ? {}
         : { approval: { over: approval.over, ttlSeconds: approval.ttl / 1000 } }),
       ...(proposal === undefined ? {} : { proposal }),
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       ...fleet.underWay(name),
-      instances: { live: count.of, applied: count.instances },
+      instances: { live: count.of, applied: count.instances, silent },
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
-      warnings: [],
     };
+    const warnings = warningsOf({
+      view,
+      nowMs: clock.now(),
+      storeNowMs: roll.nowMs(),
+      records,
+      self: instance.id,
+      rejection: refusedByHand().find((rejection) => rejection.name === name),
+      isStray: fleet.strays().includes(name),
+      prefix,
+      isStoreUp: follower.contact().up,
+    });
+    return { ...view, warnings };
   }
 
   return {
@@ -82,6 +95,19 @@ export function createViews(
     state,
     one,
     all: (records) => names().map((name) => one(name, records)),
+  };
+}
+
+/** @returns `undefined` where the instance does not have the cutover in its configuration */
+function silentView(member: RosterMember, cutover: string): SilentInstance | undefined {
+  const { id, name = id, address = null, pid = null, versions, seenAtMs } = member;
+  const version = versions[cutover];
+  if (version === undefined) return undefined;
+  const endsAtMs = leaseEndsAtMs(member, cutover);
+  return {
+    ...{ id, name, address, pid, version },
+    since: new Date(seenAtMs).toISOString(),
+    until: endsAtMs === undefined ? null : new Date(endsAtMs).toISOString(),
   };
 }
 

@@ -50,10 +50,29 @@ const storeView = z
   })
   .meta({ description: "How the instance that answers stands with the store" });
 
-const warningView = z.object({
+const silentInstance = z.object({
+  id: z.string(),
+  name: z.string().meta({ description: "`instance.name` of its configuration" }),
+  address: z.string().nullable().meta({ description: "Its admin listener; null: not known" }),
+  pid: z.int().nullable(),
+  version: z.int().meta({ description: "The version it decided by when it was last heard of" }),
+  since: z.string().meta({ description: "RFC 3339, the store's clock: its last word" }),
+  until: z.string().nullable().meta({
+    description:
+      "From then on it certainly starts no new journey on new (`onStale: legacy`); null: cut off, it goes on by its last state",
+  }),
+});
+export type SilentInstance = z.output<typeof silentInstance>;
+
+/**
+ * What an operator must know of, a sentence each. Moments in it are RFC 3339, so that each reader's screen may say them in
+ * its own zone.
+ */
+const warning = z.object({
   code: z.string().meta({ description: "Stays what it is from release to release" }),
   text: z.string().meta({ description: "One sentence for a person, without a mark in front" }),
 });
+export type Warning = z.output<typeof warning>;
 
 export const cutoverView = z
   .object({
@@ -83,12 +102,16 @@ export const cutoverView = z
           "Instances with a current lease in the store; only this one is known while the store is out of reach",
       }),
       applied: z.int().meta({ description: "Those of them that decide by this version" }),
+      silent: z.array(silentInstance).default([]).meta({
+        description:
+          "Instances that have not left and are not heard of: those whose lease is over, for up to an hour; while the store is out of reach all others",
+      }),
     }),
     store: storeView.optional(),
     ownerStore: storeView
       .optional()
       .meta({ description: "The same of the store of its owners, where that is one of its own" }),
-    warnings: z.array(warningView).default([]).meta({
+    warnings: z.array(warning).default([]).meta({
       description: "What somebody must look at, the most urgent first; empty: nothing is known to be wrong",
     }),
   })
@@ -109,7 +132,7 @@ export const cutoverView = z
         traffic: { windowSeconds: 60, legacy: figures, new: figures },
         journeys: { legacy: countUnderWay, new: { ...countUnderWay, open: 3 } },
         unfinished: { legacy: countUnderWay, new: { ...countUnderWay, open: 2 } },
-        instances: { live: 6, applied: 6 },
+        instances: { live: 6, applied: 6, silent: [] },
         store: { reachable: true, writable: true, since: null, word: null },
         warnings: [],
       },
@@ -126,6 +149,8 @@ export const metricsEvent = z.array(
     journeys: true,
     unfinished: true,
     instances: true,
+    store: true,
+    ownerStore: true,
     warnings: true,
   }),
 );

@@ -5,20 +5,41 @@ import { roles } from "../../state/rules/model.ts";
 export const instanceView = z
   .object({
     id: z.string(),
+    name: z.string().meta({ description: "`instance.name` of its configuration" }),
+    address: z.string().nullable().meta({ description: "Its admin listener, host:port; null: not known" }),
+    pid: z.int().nullable(),
     startedAt: z.string(),
     seenAt: z.string(),
     versions: z.record(z.string(), z.int()),
+    config: z
+      .object({
+        hash: z
+          .string()
+          .meta({ description: "The same where configurations decide alike; secrets left out" }),
+        loadedAt: z.string(),
+        refusedAt: z
+          .string()
+          .nullable()
+          .meta({ description: "When it was last told to read it again and refused it; null: it did not" }),
+      })
+      .nullable(),
   })
   .meta({
     examples: [
       {
-        id: "proxy-1",
+        id: "1f0c77ab",
+        name: "shop-1:8080",
+        address: "shop-1:9900",
+        pid: 4711,
         startedAt: "2025-03-01T08:00:00.000Z",
         seenAt: "2025-03-01T12:00:00.004Z",
         versions: { checkout: 43 },
+        config: { hash: "9f86d081884c", loadedAt: "2025-03-01T08:00:00.000Z", refusedAt: null },
       },
     ],
   });
+
+export type InstanceView = z.output<typeof instanceView>;
 
 const contact = z.object({
   up: z.boolean().meta({ description: "Whether the store answered the last call" }),

@@ -120,3 +120,16 @@ function stateOf(view: Standing): CutoverState {
   const percentThousandths = percentFromNumber(percent) ?? 0;
   return { percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason };
 }
+
+/** Whether a warning is of the instance or the fleet, and so the same for every cutover: said once. */
+export function isOfAll(code: string): boolean {
+  return wide.has(code);
+}
+
+const wide: ReadonlySet<string> = new Set([
+  "store_unreachable",
+  "store_refuses",
+  "config_differs",
+  "reload_refused",
+  "draining",
+]);

@@ -4,10 +4,9 @@
  * for a session.
  */
 import { readFileSync } from "node:fs";
-import type { Contact } from "../../state/follow/snapshot.ts";
 import type { Gate } from "../access/gate.ts";
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
-import { byWhom } from "../api/rules.ts";
+import { byWhom, isOfAll } from "../api/rules.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { askingOf } from "../every-request.ts";
 import type { Fleet } from "../fleet.ts";
@@ -43,7 +42,6 @@ export function pageRoutes(
     const body = renderPage(frame, {
       cutovers: isKnown ? views.all(await fleet.read()) : undefined,
       signedIn: session?.actor.name,
-      store: context.follower.contact(),
       now: context.clock.now(),
       instance: context.instance.id,
       version: context.version,
@@ -63,7 +61,6 @@ export interface PageFacts {
   readonly cutovers: readonly CutoverView[] | undefined;
   /** By a session; absent: by none. */
   readonly signedIn?: string | undefined;
-  readonly store: Contact;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly instance: string;
@@ -82,31 +79,31 @@ export function renderPage(frame: string, facts: PageFacts): string {
   return frame.replace(/\{\{(\w+)\}\}/g, (_, key: string) => values.get(key) ?? "");
 }
 
-function content({ cutovers, store, now }: PageFacts): Html {
+function content({ cutovers, now }: PageFacts): Html {
   if (cutovers === undefined) {
     return html`<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
   }
-  const seconds = Math.floor(store.stalenessMs / 1000);
-  const trouble =
-    store.word === undefined
-      ? html`IS OUT OF REACH since ${seconds} s. What you see is this instance alone, by its last good state. Changes cannot be saved.`
-      : html`ANSWERS ${store.word}. Changes and owners cannot be saved.`;
-  const isWell = store.up && store.word === undefined;
-  const lost = isWell ? html`` : html`<p class="warning">THE STORE ${trouble}</p>`;
-  if (cutovers.length === 0) return html`${lost}<p>No cutover is configured.</p>`;
-  return html`${lost}${cutovers.map((view) => section(view, now))}`;
+  if (cutovers.length === 0) return html`<p>No cutover is configured.</p>`;
+  const common = cutovers.flatMap(({ warnings }) => warnings.filter(({ code }) => isOfAll(code)));
+  const texts = [...new Set(common.map(({ text }) => text))];
+  return html`${texts.map(warning)}${cutovers.map((view) => section(view, now))}`;
+}
+
+function warning(text: string): Html {
+  return html`<p class="warning">${utc(text)}</p>`;
 }
 
 function section(view: CutoverView, now: number): Html {
-  const { live, applied } = view.instances;
+  const { live, applied, silent } = view.instances;
+  const of = live + silent.length;
   const minutes = Math.round(view.traffic.windowSeconds / 60);
   const span = view.traffic.windowSeconds < 120 ? `${view.traffic.windowSeconds} s` : `${minutes} min`;
   return html`<section>
 <h2>${view.name}: ${stateWords[view.state]}</h2>
 <p class="share"><strong>${view.percent}%</strong> of new journeys start on ${view.new}</p>
 <progress max="100" value="${view.percent}"></progress>
+${view.warnings.filter(({ code }) => !isOfAll(code)).map(({ text }) => warning(text))}
 ${verdict(view)}
-${view.warnings.map(({ text }) => html`<p class="warning">${text}</p>`)}
 ${proposed(view)}
 <table>
 <thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>
@@ -116,7 +113,7 @@ ${row("new", view.new, view.traffic.new)}
 </tbody>
 </table>
 ${underWay(view, now)}
-<p>Version ${view.version}, applied on ${applied} of ${live} ${live === 1 ? "instance" : "instances"}${applied < live ? html`: <strong>not everywhere yet</strong>` : ""}</p>
+<p>Version ${view.version}, applied on ${applied} of ${of} ${of === 1 ? "instance" : "instances"}${applied < of ? html`: <strong>not everywhere yet</strong>` : ""}</p>
 ${lastChange(view)}
 </section>`;
 }
@@ -191,9 +188,9 @@ function lastChange(view: CutoverView): Html {
   return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> ${byWhom(view.updatedBy)}, ${reason}</p>`;
 }
 
-/** RFC 3339 without what a reader does not need. */
-function utc(timestamp: string): string {
-  return timestamp.replace("T", " ").replace(/(?:\.\d+)?Z$/, " UTC");
+/** RFC 3339 without what a reader does not need, wherever it stands in the text. */
+function utc(text: string): string {
+  return text.replace(/(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z/g, "$1 $2 UTC");
 }
 
 /** What is HTML already; any other value is escaped. */

@@ -1,8 +1,9 @@
 /** Reading cutovers, a decision, and the instances. */
 import * as z from "zod";
+import type { InstanceRecord } from "../../state/rules/completion.ts";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
-import { instanceView } from "../api/instance-view.ts";
+import { type InstanceView, instanceView } from "../api/instance-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusalAnswers } from "../openapi.ts";
@@ -68,12 +69,16 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
     },
     handler: async () => {
       const records = await fleet.read();
-      return records.map(({ id, startedAt, seenAt, versions }) => ({
-        id,
-        startedAt,
-        seenAt,
-        versions: { ...versions },
-      }));
+      return records.map(instanceOf);
     },
   });
+}
+
+function instanceOf(record: InstanceRecord): InstanceView {
+  const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, config } = record;
+  return {
+    ...{ id, name, address, pid, startedAt, seenAt },
+    versions: { ...versions },
+    config: config === undefined ? null : { ...config, refusedAt: config.refusedAt ?? null },
+  };
 }

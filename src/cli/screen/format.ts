@@ -90,3 +90,14 @@ export function localTime(at: number): string {
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
   return `${day} ${clockTime(at)} ${offset}`;
 }
+
+const moment = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+const halfDayMs = 12 * 60 * 60 * 1000;
+
+/** A sentence of the API with its moments on this machine's clock; those of another day with their date. */
+export function onThisClock(text: string, now: number): string {
+  return text.replace(moment, (written) => {
+    const at = Date.parse(written);
+    return Math.abs(now - at) < halfDayMs ? clockTime(at) : localTime(at);
+  });
+}

@@ -1,6 +1,6 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../../admin/api/cutover-view.ts";
-import { byWhom } from "../../admin/api/rules.ts";
+import { byWhom, isOfAll } from "../../admin/api/rules.ts";
 import {
   age,
   ago,
@@ -8,6 +8,7 @@ import {
   latency,
   localTime,
   ofInstances,
+  onThisClock,
   plural,
   rate,
   restShare,
@@ -32,36 +33,40 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
   return cutovers.flatMap((view, index) => [
     ...(index === 0 ? [] : [""]),
     ...headLines(view, options),
-    ...warningLines(view, options),
+    ...ownWarnings(view).flatMap(({ text }) => warningLines(text, "  ", options)),
     ...trafficLines(view, options),
     ...underWayLines(view, options.columns, options.now),
     ...changeLines(view, options),
   ]);
 }
 
-/** What is to be said of a store that is away or refuses; nothing of one that is well. */
-export function storeLines(views: readonly CutoverView[], { columns, style, now }: ViewOptions): string[] {
-  const line = (which: string, store: CutoverView["store"], recorded: string) => {
-    if (store === undefined || store.writable) return [];
-    const what = store.word === null ? "is out of reach" : `answers ${printable(store.word)}`;
-    const since = store.since === null ? "" : ` for ${age(Math.max(0, now - Date.parse(store.since)))}`;
-    return [style.alert(cut(`! ${which} ${what}${since}: ${recorded} cannot be recorded`, columns))];
-  };
-  const lines = [
-    ...line("the store", views[0]?.store, "changes and owners"),
-    ...views.flatMap(({ name, ownerStore }) =>
-      line(`the store of ${printable(name)}'s owners`, ownerStore, "its owners"),
-    ),
-  ];
+/** What is to be known of all of them: a store that is away, configurations that differ; nothing while all is well. */
+export function commonLines(views: readonly CutoverView[], options: ViewOptions): string[] {
+  const common = views.flatMap(({ warnings }) => warnings.filter(({ code }) => isOfAll(code)));
+  const texts = [...new Set(common.map(({ text }) => text))];
+  const lines = texts.flatMap((text) => warningLines(text, "", options));
   return lines.length === 0 ? [] : [...lines, ""];
 }
 
+function ownWarnings({ warnings }: CutoverView): CutoverView["warnings"] {
+  return warnings.filter(({ code }) => !isOfAll(code));
+}
+
+const mostWarningLines = 8;
+
+function warningLines(text: string, indent: string, { columns, style, now }: ViewOptions): string[] {
+  const said = printable(onThisClock(text, now));
+  const lines = wrap(`! ${said}`, columns - indent.length - 2, mostWarningLines);
+  return lines.map((line, index) => `${indent}${index === 0 ? "" : "  "}${style.alert(line)}`);
+}
+
 function headLines(view: CutoverView, { columns, style, now }: ViewOptions): string[] {
-  const { live, applied } = view.instances;
+  const { live, applied, silent } = view.instances;
+  const of = live + silent.length;
   const name = printable(view.name);
   const state = stateWords[view.state];
-  const fleet = live === 0 ? "! no instance is live" : `applied on ${ofInstances(applied, live)}`;
-  const isBehind = live === 0 || applied < live;
+  const fleet = live === 0 ? "! no instance is live" : `applied on ${ofInstances(applied, of)}`;
+  const isBehind = live === 0 || applied < of;
   const pieces = [
     name,
     `${share(view.percent)} on new`,
@@ -78,30 +83,9 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   });
   return [
     ...lines,
-    ...[
-      ...scopeNote(view, style),
-      ...drainNote(view, now),
-      ...stateNote(view),
-      ...proposalNote(view, now),
-    ].flatMap((note) => wrap(note, columns - 2, 3).map((line) => `  ${line}`)),
-  ];
-}
-
-const longestWarningLines = 3;
-
-/** `! new: 138 in flight, oldest 9 s, none answered for 9 s`, each on lines of its own. */
-function warningLines({ warnings }: CutoverView, { columns, style }: ViewOptions): string[] {
-  return warnings.flatMap(({ text }) => {
-    const [first = "", ...rest] = wrap(`! ${printable(text)}`, columns - 4, longestWarningLines);
-    return [`  ${style.alert(first)}`, ...rest.map((line) => `    ${style.alert(line)}`)];
-  });
-}
-
-function scopeNote({ scope }: CutoverView, style: Style): string[] {
-  if (scope === "fleet") return [];
-  return [
-    style.alert("! On this instance alone: it was told without the store."),
-    "The others hear of it when the store is back.",
+    ...[...drainNote(view, now), ...stateNote(view), ...proposalNote(view, now)].flatMap((note) =>
+      wrap(note, columns - 2, 3).map((line) => `  ${line}`),
+    ),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** What a watcher knows of the cutovers: the last snapshot and all that came after it. */
 import * as z from "zod";
 import { type CutoverView, cutoverView, metricsEvent } from "../../admin/api/cutover-view.ts";
-import { type TickEvent, tickEvent } from "../../admin/api/instance-view.ts";
+import { tickEvent } from "../../admin/api/instance-view.ts";
 import { jsonOf } from "../../base/json.ts";
 import type { ServerEvent } from "../events.ts";
 
@@ -15,8 +15,6 @@ export interface Board {
   take(event: ServerEvent): Update | undefined;
   /** In the order of the configuration. */
   views(): readonly CutoverView[];
-  /** How this instance stands with its store, as of the last tick. */
-  store(): TickEvent["store"];
 }
 
 const snapshotEvent = z.array(cutoverView);
@@ -24,7 +22,6 @@ const snapshotEvent = z.array(cutoverView);
 /** @param name watches this cutover only */
 export function createBoard(name: string | undefined): Board {
   const known = new Map<string, CutoverView>();
-  let store: TickEvent["store"] = { up: true, stalenessSeconds: 0 };
   const isWatched = (view: { readonly name: string }) => name === undefined || view.name === name;
 
   /** Those whose version was not known: after a lost connection, what changed meanwhile. */
@@ -58,7 +55,7 @@ export function createBoard(name: string | undefined): Board {
             const view = known.get(figures.name);
             if (view === undefined) continue;
             // A proposal that is told no more is open no more.
-            const { proposal: _, ...rest } = view;
+            const { proposal: _, ownerStore: __, ...rest } = view;
             known.set(figures.name, { ...rest, ...figures });
           }
           return { kind: "metrics" };
@@ -66,7 +63,6 @@ export function createBoard(name: string | undefined): Board {
         case "tick": {
           const read = tickEvent.safeParse(body);
           if (!read.success) return undefined;
-          store = read.data.store;
           return { kind: "tick" };
         }
         default:
@@ -74,6 +70,5 @@ export function createBoard(name: string | undefined): Board {
       }
     },
     views: () => [...known.values()],
-    store: () => store,
   };
 }

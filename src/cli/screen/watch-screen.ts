@@ -2,7 +2,7 @@
 import { byWhom } from "../../admin/api/rules.ts";
 import type { Api } from "../context.ts";
 import { ago, clockTime, localTime, plural, share, stateWords } from "./format.ts";
-import { statusView } from "./status-view.ts";
+import { commonLines, statusView } from "./status-view.ts";
 import { cut, printable } from "./text.ts";
 import type { Board, Update } from "./watch-board.ts";
 
@@ -69,16 +69,13 @@ export function liveScreen({ terminal, now, client }: Needs): Screen {
     const { style } = terminal;
     const chip =
       trouble !== "" || age > liveMs ? staleness(lastWord, age, trouble) : `● live, ${clockTime(now())}`;
-    const table = statusView(board.views(), { columns, style, now: now() });
-    const { up, writable = up, word = null, stalenessSeconds } = board.store();
-    const said =
-      word === null ? `out of reach for ${Math.round(stalenessSeconds)} s` : `answers ${printable(word)}`;
-    const outage = `! store ${said}: changes cannot be saved`;
+    const options = { columns, style, now: now() };
+    const table = statusView(board.views(), options);
     const lines = [
       style.strong(cut(`cutover at ${printable(client.url)}`, columns)),
       age > liveMs ? style.alert(cut(chip, columns)) : cut(chip, columns),
-      ...(up && writable ? [] : [style.alert(cut(outage, columns))]),
       "",
+      ...commonLines(board.views(), options),
       ...(age > delayedMs ? table.map(style.quiet) : table),
       "",
       style.quiet("Ctrl-C ends it."),

@@ -6,7 +6,7 @@
 import type { Clock, Timers } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import { StoreUnavailable, storeWordOf } from "../../base/errors.ts";
-import { type InstanceRecord, leaseMs } from "../rules/completion.ts";
+import { type InstanceRecord, leaseMs, type Roster } from "../rules/completion.ts";
 import type { LastGood } from "../rules/succession.ts";
 import type { Loaded, Store } from "../store/port.ts";
 import type { Basis, Following, Writing } from "./snapshot.ts";
@@ -40,6 +40,8 @@ interface HeartbeatOptions {
   /** @param isMended the record before was not taken */
   readonly onWritten: (isMended: boolean) => void;
   readonly onFailed: (error: unknown) => void;
+  /** Who is known of the fleet was read. */
+  readonly onRoster?: ((roster: Roster) => void) | undefined;
 }
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
@@ -89,7 +91,9 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   async function lookForSilent(self: string): Promise<void> {
     if (clock.monotonic() < nextLookMs) return;
     try {
-      const { nowMs, members } = await store.roster();
+      const roster = await store.roster();
+      options.onRoster?.(roster);
+      const { nowMs, members } = roster;
       nextLookMs = clock.monotonic() + members.length * lookMs - heartbeatMs / 2;
       const isSilent = members.some(({ id, seenAtMs }) => id !== self && nowMs >= seenAtMs + leaseMs);
       if (isSilent) silentMs = clock.monotonic();

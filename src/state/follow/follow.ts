@@ -18,9 +18,9 @@
 
 import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { InstanceRecord, WhenStale } from "../rules/completion.ts";
+import type { InstanceProfile, InstanceRecord, Roster, WhenStale } from "../rules/completion.ts";
 import { type Announcement, accept, successionOf } from "../rules/succession.ts";
-import type { Store } from "../store/port.ts";
+import type { Rejection, Store } from "../store/port.ts";
 import { answerBoundMs, createHeartbeat, createReading, type Heartbeat, type Reading } from "./contact.ts";
 import { createLocalChanges, type LocalChanges, type LocalWrites } from "./local-changes.ts";
 import { createFollowReport, type FollowReport } from "./report.ts";
@@ -57,6 +57,8 @@ export interface FollowerOptions {
   readonly traffic: () => Readonly<Record<string, unknown>>;
   /** What this instance does when it is cut off, for its record. */
   readonly whenStale?: () => WhenStale;
+  /** What else a person finds this instance by, for its record. */
+  readonly profile?: () => InstanceProfile;
   readonly clock: Clock;
   readonly log: Log;
   readonly snapshotFile?: SnapshotFile | undefined;
@@ -66,6 +68,8 @@ export interface FollowerOptions {
   readonly onRegressed?: (name: string) => void;
   /** The instance's record was not taken, once each; and once when it is taken again. */
   readonly onDoubtful?: () => void;
+  /** Who is known of the fleet was read from the store. */
+  readonly onRoster?: (roster: Roster) => void;
   readonly pollMs?: number;
   readonly timers?: Timers;
   /** 0 ≤ r < 1; spreads the polls of the instances. */
@@ -85,6 +89,8 @@ export interface Follower extends Following, LocalWrites {
   follow(names: readonly string[]): Promise<void>;
   /** What the instance decides by has changed: has its record written again. */
   announce(): void;
+  /** What stands in the store by hand and is not followed, as of the last read that was answered. */
+  refusedByHand(): readonly Rejection[];
   /** How long ago the contact that counts (completion.ts) was, in ms; `Infinity` when there was none. */
   inContactAgoMs(): number;
   writing(): Writing;
@@ -101,6 +107,7 @@ interface Parts {
   readonly heartbeat: Heartbeat;
   readonly local: LocalChanges;
   readonly reading: Reading;
+  readonly refused: { byHand: readonly Rejection[] };
   readonly life: { phase: "starting" | "following" | "stopped"; unsubscribe: () => void };
   /** Goes on to these, keeps them in the file, and tells the fleet of a swap. */
   readonly take: (next: Partial<Basis>, owesRecord?: boolean) => void;
@@ -117,6 +124,7 @@ export function createFollower(options: FollowerOptions): Follower {
     isDoubtful: (forMs) => isDoubtful(heartbeat.writing(), forMs),
     writing: heartbeat.writing,
     isStale: (afterMs) => clock.monotonic() - heartbeat.inContactMs() > afterMs,
+    refusedByHand: () => parts.refused.byHand,
     inContactAgoMs: () => clock.monotonic() - heartbeat.inContactMs(),
     pendingLocally: local.pendingLocally,
     keptLocally: local.keptLocally,
@@ -140,6 +148,7 @@ function createParts(options: FollowerOptions): Parts {
   const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
   const { onRejected = () => {}, onRegressed = () => {}, onDoubtful = () => {} } = options;
   const report = createFollowReport({ log, onRejected, onRegressed });
+  const refused: Parts["refused"] = { byHand: [] };
   const life: Parts["life"] = { phase: "starting", unsubscribe: () => {} };
   const inForce = createInForce({
     names: options.names,
@@ -151,6 +160,7 @@ function createParts(options: FollowerOptions): Parts {
     clock,
     timers,
     record: () => recordOf(options, inForce),
+    onRoster: options.onRoster,
     onWritten(isMended) {
       report.listed();
       if (isMended) onDoubtful();
@@ -189,6 +199,7 @@ function createParts(options: FollowerOptions): Parts {
     onAnswered({ loaded, asked, sentMs, isBack, awayMs }) {
       if (awayMs !== undefined) report.back(awayMs);
       report.found(loaded);
+      refused.byHand = loaded.rejections;
       heartbeat.answered(sentMs);
       const { names, lastGood } = basis();
       const { states, steppedBack, isOutrun } = accept(names, asked, lastGood, loaded);
@@ -198,11 +209,11 @@ function createParts(options: FollowerOptions): Parts {
       return isOutrun;
     },
   });
-  return { options, timers, report, inForce, heartbeat, local, reading, life, take };
+  return { options, timers, report, inForce, heartbeat, local, reading, refused, life, take };
 }
 
 function recordOf(
-  { instance, clock, versions, traffic, whenStale }: FollowerOptions,
+  { instance, clock, versions, traffic, whenStale, profile }: FollowerOptions,
   inForce: InForce,
 ): InstanceRecord {
   const snapshot = inForce.current();
@@ -211,6 +222,7 @@ function recordOf(
   );
   return {
     ...instance,
+    ...profile?.(),
     seenAt: new Date(clock.now()).toISOString(),
     versions: versions?.(own) ?? own,
     traffic: traffic(),

@@ -38,7 +38,27 @@ export interface InstanceRecord {
   /** The instance's traffic figures of each cutover (telemetry/traffic/traffic.ts), merged by the reader. */
   readonly traffic: Readonly<Record<string, unknown>>;
   readonly stale?: WhenStale | undefined;
+  /** How a person finds it: `instance.name` of its configuration. Older programs say nothing of this and the rest. */
+  readonly name?: string | undefined;
+  /** Its admin listener, `host:port`. */
+  readonly address?: string | undefined;
+  readonly pid?: number | undefined;
+  readonly config?: ConfigInForce | undefined;
+  /** Where it is in its life; absent: it serves. */
+  readonly phase?: "starting" | "draining" | undefined;
 }
+
+/** By which configuration an instance goes. Moments are RFC 3339, by the instance's clock. */
+export interface ConfigInForce {
+  /** 12 hex digits; the same on all instances whose configurations decide alike (config/hash.ts). */
+  readonly hash: string;
+  readonly loadedAt: string;
+  /** When it was last told to read it again and did not take what it read; absent: it took it. */
+  readonly refusedAt?: string | undefined;
+}
+
+/** What an instance says of itself that is the same in every record. */
+export type InstanceProfile = Pick<InstanceRecord, "name" | "address" | "pid" | "config" | "phase">;
 
 /** What an instance does when it is cut off from the store. Without it: 30 s, and the last state stays in force. */
 export interface WhenStale {
@@ -145,15 +165,20 @@ export function completionOf(roster: Roster, name: string, version: number, reac
 }
 
 function standingOf(member: RosterMember, name: string, nowMs: number): Lagging | undefined {
-  const { id, versions, seenAtMs, stale } = member;
+  const { id, versions, seenAtMs } = member;
   const version = versions[name];
   if (version === undefined) return undefined;
-  const isBounded = stale?.legacy.includes(name) === true;
   return {
     id,
     version,
     isLive: nowMs < seenAtMs + leaseMs,
     seenAtMs,
-    leaseEndsAtMs: isBounded ? seenAtMs + Math.ceil(stale.afterMs * (1 + mostDrift)) + 1 : undefined,
+    leaseEndsAtMs: leaseEndsAtMs(member, name),
   };
+}
+
+/** From when on, by the store's clock, a silent instance certainly starts no new journey on new; `undefined`: never. */
+export function leaseEndsAtMs({ seenAtMs, stale }: RosterMember, name: string): number | undefined {
+  const isBounded = stale?.legacy.includes(name) === true;
+  return isBounded ? seenAtMs + Math.ceil(stale.afterMs * (1 + mostDrift)) + 1 : undefined;
 }

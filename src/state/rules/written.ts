@@ -82,6 +82,11 @@ export const instanceRecordSchema = z.object({
   versions: z.record(z.string(), z.int().min(0)),
   traffic: z.record(z.string(), z.unknown()),
   stale: z.object({ afterMs: z.number().min(0), legacy: z.array(z.string()) }).optional(),
+  name: z.string().optional(),
+  address: z.string().optional(),
+  pid: z.int().optional(),
+  config: z.object({ hash: z.string(), loadedAt: z.string(), refusedAt: z.string().optional() }).optional(),
+  phase: z.enum(["starting", "draining"]).optional(),
 });
 
 export const proposalSchema = z.object({

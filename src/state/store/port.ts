@@ -5,7 +5,7 @@
  * change (a percent of 101), no lease or no fence of the cutover's.
  */
 import type { InstanceRecord, Roster } from "../rules/completion.ts";
-import type { RejectedField } from "../rules/hand-edit.ts";
+import type { RawFields, RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
 import type { Fence, Fenced, Leased } from "../rules/lease.ts";
 import type { Actor, Applied, Change, CutoverState, Proposal } from "../rules/model.ts";
@@ -36,6 +36,8 @@ export interface Rejection {
   readonly fields: readonly (RejectedField | "type")[];
   /** Tells one rejected content from the next, so that each is logged and counted once. Holds no value. */
   readonly fingerprint: string;
+  /** What stands in those fields, cut after 64 bytes; for whoever asks, never for the log. */
+  readonly found?: RawFields;
 }
 
 /** The store contradicts what was accepted and followed: it has lost a change. */
@@ -83,6 +85,13 @@ export interface Store {
   acknowledge(record: InstanceRecord): Promise<void>;
   /** Withdraws the record at a clean stop: the instance is neither live nor silent from then on. */
   leave(id: string): Promise<void>;
+  /**
+   * Those of the cutovers that somebody has written of under the key without its braces, where nobody reads it (Redis;
+   * others have no keys).
+   *
+   * @returns their names
+   */
+  strays?(names: readonly string[]): Promise<readonly string[]>;
   /** The records of all live instances, by id. */
   instances(): Promise<readonly InstanceRecord[]>;
   /** All instances that are live, or have fallen silent less than `rememberMs` ago. */

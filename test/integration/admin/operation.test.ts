@@ -78,9 +78,9 @@ describe("the status page", () => {
 
   test("says loudly that the store is out of reach", async () => {
     rig = await startRig();
-    expect((await rig.call("GET", "/")).text).not.toContain("OUT OF REACH");
+    expect((await rig.call("GET", "/")).text).not.toContain("is out of reach");
     rig.connection = "down";
-    await until(async () => (await rig.call("GET", "/")).text.includes("THE STORE IS OUT OF REACH"));
+    await until(async () => (await rig.call("GET", "/")).text.includes("the store is out of reach"));
   });
 
   test("shows nothing of the cutovers to who has no token, and all of it to a viewer", async () => {

@@ -30,7 +30,7 @@ describe("reading cutovers", () => {
         traffic: { windowSeconds: 60, legacy: quiet, new: quiet },
         journeys: null,
         unfinished: null,
-        instances: { live: 1, applied: 1 },
+        instances: { live: 1, applied: 1, silent: [] },
         store: { reachable: true, writable: true, since: null, word: null },
         warnings: [],
       },
@@ -72,7 +72,7 @@ describe("reading cutovers", () => {
       async () => cutoverView.parse((await rig.call("GET", "/api/v1/cutovers/checkout")).json).version === 1,
     );
     const view = cutoverView.parse((await rig.call("GET", "/api/v1/cutovers/checkout")).json);
-    expect(view.instances).toEqual({ live: 2, applied: 1 });
+    expect(view.instances).toEqual({ live: 2, applied: 1, silent: [] });
     expect(view.traffic.new).toMatchObject({ requests: 4, errors: 1, errorRate: 0.25 });
   });
 
@@ -86,7 +86,7 @@ describe("reading cutovers", () => {
     const { json } = await rig.call("GET", "/api/v1/instances");
     expect(json).toEqual([
       {
-        id: "one",
+        ...{ id: "one", name: "one", address: null, pid: null, config: null },
         startedAt: expect.any(String),
         seenAt: expect.any(String),
         versions: { checkout: 1, search: 0 },
@@ -170,7 +170,10 @@ describe("with the store out of reach", () => {
       const began = Date.now();
       const { status, json } = await rig.call("GET", "/api/v1/cutovers");
       expect(status).toBe(200);
-      expect(json).toMatchObject([{ percent: 30, version: 1, instances: { live: 1, applied: 1 } }, {}]);
+      expect(json).toMatchObject([
+        { percent: 30, version: 1, instances: { live: 1, applied: 1, silent: [] } },
+        {},
+      ]);
       expect((await rig.call("GET", "/api/v1/instances")).json).toMatchObject([{ id: "one" }]);
       expect(Date.now() - began).toBeLessThan(2500);
     });

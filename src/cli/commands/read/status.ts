@@ -11,7 +11,7 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
-import { statusView, storeLines } from "../../screen/status-view.ts";
+import { commonLines, statusView } from "../../screen/status-view.ts";
 
 export function addStatus(program: Command, context: Context): void {
   const command = program
@@ -25,7 +25,7 @@ export function addStatus(program: Command, context: Context): void {
       return show(terminal, answer, { url: client.url, name }, options, (value) => {
         const views = Array.isArray(value) ? value : [value];
         const options = { columns: terminal.columns(), style: terminal.style, now: now() };
-        return [...storeLines(views, options), ...statusView(views, options)];
+        return [...commonLines(views, options), ...statusView(views, options)];
       });
     }),
   );

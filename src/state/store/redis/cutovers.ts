@@ -66,7 +66,8 @@ export async function loadCutovers(
     states.set(name, found.state);
     if (found.restored) restored.push(name);
     if (found.rejected.length > 0) {
-      rejections.push({ name, fields: found.rejected, fingerprint: found.view.visible.digest });
+      const { digest, raw } = found.view.visible;
+      rejections.push({ name, fields: found.rejected, fingerprint: digest, found: raw });
     }
   }
   return { states, rejections, restored, regressions: redis.regressions.splice(0) };

@@ -26,10 +26,7 @@ import {
 const text = z.string();
 const nullable = z.string().nullable();
 
-const rosterEntry = z.tuple([
-  z.number(),
-  instanceRecordSchema.pick({ id: true, startedAt: true, versions: true, stale: true }),
-]);
+const rosterEntry = z.tuple([z.number(), instanceRecordSchema.omit({ traffic: true, seenAt: true })]);
 
 /** @returns the instance's record; `undefined` when the text is not one */
 export function parseInstanceRecord(text: string): InstanceRecord | undefined {

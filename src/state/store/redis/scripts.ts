@@ -39,6 +39,8 @@ interface Keys {
   readonly index: string;
   readonly roster: string;
   audit(name: string): string;
+  /** What is typed by who does not know of the braces. */
+  stray(name: string): string;
   /** The open proposal. */
   proposal(name: string): string;
   /** The reasons given later, a stream beside the audit. */
@@ -87,6 +89,7 @@ export function createCalls(prefix: string): Calls {
     changes: `${prefix}:changes`,
     index: `${prefix}:{instances}:index`,
     roster: `${prefix}:{instances}:roster`,
+    stray: (name) => `${prefix}:${name}`,
     audit: (name) => `${visible(name)}:audit`,
     proposal: (name) => `${visible(name)}:proposal`,
     annotations: (name) => `${visible(name)}:annotations`,

@@ -73,6 +73,14 @@ export function createRedisStore({ client, prefix = "cutover" }: RedisStoreOptio
       return await answered(() => applyCommand(cutovers, command, byWrite()));
     },
     subscribe: hints.subscribe,
+    strays: (names) =>
+      answered(async () => {
+        const kinds = await caller.run(
+          names.map((name) => ["type", calls.keys.stray(name)]),
+          byRead(),
+        );
+        return names.filter((_, at) => textFrom(kinds[at]) === "hash");
+      }),
     ...instancesIn(caller, calls),
     ...historyIn(caller, calls),
     ...proposalsIn(caller, calls),

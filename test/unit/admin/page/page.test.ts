@@ -26,12 +26,11 @@ const view: CutoverView = {
   },
   journeys: null,
   unfinished: null,
-  instances: { live: 6, applied: 6 },
+  instances: { live: 6, applied: 6, silent: [] },
   warnings: [],
 };
 const facts: PageFacts = {
   cutovers: [view],
-  store: { up: true, stalenessMs: 0 },
   now: Date.UTC(2025, 2, 1, 12),
   instance: "proxy-1",
   version: "1.2.3",
@@ -94,7 +93,6 @@ describe("the status page", () => {
     ]) {
       expect(text).toContain(told);
     }
-    expect(text).not.toContain("OUT OF REACH");
   });
 
   test("names a state that is not open, and an instance that lags", () => {
@@ -102,13 +100,20 @@ describe("the status page", () => {
     expect(page({ state: "rolled_back" })).toContain("New journeys go to social-shop until it is resumed");
     expect(page({ state: "held" })).toContain("HELD");
     expect(page({ state: "closed" })).toContain("social-shop is closed: everything goes to marketplace");
-    expect(page({ instances: { live: 6, applied: 5 } })).toContain("not everywhere yet");
+    expect(page({ instances: { live: 6, applied: 5, silent: [] } })).toContain("not everywhere yet");
     expect(page({ version: 0 })).toContain("Never changed");
   });
 
-  test("says since when the store is out of reach", () => {
-    const text = renderPage(frame, { ...facts, store: { up: false, stalenessMs: 38_400 } });
-    expect(text).toContain("THE STORE IS OUT OF REACH since 38 s");
+  test("says every warning: what is of all cutovers once, the rest with its own", () => {
+    const away = { code: "store_unreachable", text: "the store is out of reach for 38 s" };
+    const own = { code: "instances_silent", text: "one silent, starts new until 2025-03-01T11:04:09.120Z" };
+    const cutovers = [
+      { ...view, warnings: [away, own] },
+      { ...view, name: "returns", warnings: [away] },
+    ];
+    const text = renderPage(frame, { ...facts, cutovers });
+    expect(text.split(away.text)).toHaveLength(2);
+    expect(text).toContain("one silent, starts new until 2025-03-01 11:04:09 UTC");
   });
 
   test("says so when nothing is configured, and shows nothing to who may not see it", () => {

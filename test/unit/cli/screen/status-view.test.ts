@@ -34,7 +34,7 @@ const base: CutoverView = {
   },
   journeys: null,
   unfinished: null,
-  instances: { live: 3, applied: 3 },
+  instances: { live: 3, applied: 3, silent: [] },
   warnings: [],
 };
 const options = { columns: 80, style: plainStyle, now: Date.parse("2026-04-30T19:19:10Z") };
@@ -127,8 +127,10 @@ test("the view says of each state but open what it means and what ends it", () =
 });
 
 test("the view marks instances that have not applied the state, and that none is live", () => {
-  expect(show({ instances: { live: 3, applied: 2 } })[0]).toContain("! applied on 2 of 3 instances");
-  expect(show({ instances: { live: 0, applied: 0 } })[0]).toContain("! no instance is live");
+  expect(show({ instances: { live: 3, applied: 2, silent: [] } })[0]).toContain(
+    "! applied on 2 of 3 instances",
+  );
+  expect(show({ instances: { live: 0, applied: 0, silent: [] } })[0]).toContain("! no instance is live");
 });
 
 test("the view says of a cutover at version 0 that it was never changed", () => {
@@ -147,7 +149,7 @@ test("the view says what to do where no cutover is configured", () => {
 
 test("the view keeps every line within the width whatever the names, figures and reason are", () => {
   const huge = { requests: 9_999_999, errors: 9_999_999, errorRate: 1, p50: 123.4, p99: 999.9 };
-  const long = {
+  const long: CutoverView = {
     ...base,
     name: "c".repeat(63),
     legacy: "l".repeat(63),
@@ -158,8 +160,8 @@ test("the view keeps every line within the width whatever the names, figures and
     updatedBy: "o".repeat(63),
     reason: "word ".repeat(100),
     traffic: { windowSeconds: 60, legacy: huge, new: huge },
-    instances: { live: 1000, applied: 999 },
-  } as const;
+    instances: { live: 1000, applied: 999, silent: [] },
+  };
   for (const columns of [80, 100, 140]) {
     const lines = statusView([long], { ...options, columns });
     expect(lines.filter((line) => widthOf(line) > columns)).toEqual([]);
@@ -173,7 +175,7 @@ test("the view escapes what others wrote", () => {
 });
 
 test("colour adds nothing that the words do not say", () => {
-  const view = { ...base, state: "held", instances: { live: 3, applied: 2 } } as const;
+  const view: CutoverView = { ...base, state: "held", instances: { live: 3, applied: 2, silent: [] } };
   const coloured = statusView([view], { ...options, style: colourStyle }).join("\n");
   expect(coloured).toContain("\u001b[7mHELD\u001b[27m");
   expect(stripVTControlCharacters(coloured)).toBe(statusView([view], options).join("\n"));

@@ -17,7 +17,7 @@ const view = (name: string, version: number) => ({
   traffic: { windowSeconds: 60, legacy: side, new: side },
   journeys: null,
   unfinished: null,
-  instances: { live: 1, applied: 1 },
+  instances: { live: 1, applied: 1, silent: [] },
 });
 const event = (name: string, data: unknown) => ({ event: name, data: JSON.stringify(data) });
 
@@ -40,7 +40,7 @@ test("figures replace figures and nothing else", () => {
     traffic,
     journeys,
     unfinished: null,
-    instances: { live: 3, applied: 2 },
+    instances: { live: 3, applied: 2, silent: [] },
   };
   board.take(event("metrics", [figures]));
   expect(board.views()).toMatchObject([
@@ -55,10 +55,16 @@ test("watches one cutover where one is named", () => {
   expect(board.views()).toMatchObject([{ name: "returns" }]);
 });
 
-test("a tick tells how the instance stands with its store", () => {
+test("warnings are those of the last figures: one that is told no more is over", () => {
   const board = createBoard(undefined);
-  board.take(event("tick", { serverTime: "", store: { up: false, stalenessSeconds: 38 } }));
-  expect(board.store()).toEqual({ up: false, stalenessSeconds: 38 });
+  const warnings = [{ code: "store_unreachable", text: "the store is out of reach for 12 s" }];
+  const { name, traffic, journeys, unfinished, instances } = view("checkout", 7);
+  const figures = { name, traffic, journeys, unfinished, instances };
+  board.take(event("snapshot", [view("checkout", 7)]));
+  board.take(event("metrics", [{ ...figures, warnings }]));
+  expect(board.views()).toMatchObject([{ warnings }]);
+  board.take(event("metrics", [{ ...figures, warnings: [] }]));
+  expect(board.views()).toMatchObject([{ warnings: [] }]);
 });
 
 test("what does not fit its schema, and events it does not know, are passed over", () => {

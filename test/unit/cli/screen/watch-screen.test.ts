@@ -1,4 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { z } from "zod";
+import { cutoverView } from "../../../../src/admin/api/cutover-view.ts";
 import type { AdminClient } from "../../../../src/cli/client.ts";
 import { createClient } from "../../../../src/cli/client.ts";
 import { createBoard } from "../../../../src/cli/screen/watch-board.ts";
@@ -6,6 +8,7 @@ import { liveScreen, staleness } from "../../../../src/cli/screen/watch-screen.t
 import { createPaperTerminal } from "../../../support/paper-terminal.ts";
 
 const client: AdminClient = createClient({ url: new URL("http://127.0.0.1:9900") });
+const [example = {}] = z.array(z.looseObject({})).parse(cutoverView.meta()?.examples);
 afterEach(() => void vi.useRealTimers());
 
 test("the line says how old the figures are, and that it tries again", () => {
@@ -40,10 +43,11 @@ test("the screen redraws in place once a second, turns stale without news, and g
 test("the screen says that the store is out of reach, and for how long", () => {
   const terminal = createPaperTerminal();
   const screen = liveScreen({ terminal, now: Date.now, client });
+  const text = "the store is out of reach for 38 s: changes and owners cannot be recorded";
+  const view = cutoverView.parse({ ...example, warnings: [{ code: "store_unreachable", text }] });
   const board = createBoard(undefined);
-  const tick = { serverTime: "", store: { up: false, stalenessSeconds: 38.2 } };
-  board.take({ event: "tick", data: JSON.stringify(tick) });
+  board.take({ event: "snapshot", data: JSON.stringify([view, { ...view, name: "returns" }]) });
   screen.show({ kind: "metrics" }, board);
   screen.end();
-  expect(terminal.stdout()).toContain("! store out of reach for 38 s: changes cannot be saved");
+  expect(terminal.stdout().split(`! ${text}`)).toHaveLength(2);
 });
