@@ -120,8 +120,12 @@ export function createJournal(options: JournalOptions): Journal {
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {
       leave();
-      const bound = new Promise<void>((resolve) => timers.after(closeBoundMs, resolve));
+      let cancelBound = () => {};
+      const bound = new Promise<void>((resolve) => {
+        cancelBound = timers.after(closeBoundMs, resolve);
+      });
       await Promise.race([work(), bound]);
+      cancelBound();
       isClosed = true;
       cancelAgain();
       await writer.close();

@@ -12,6 +12,7 @@ import { createFollower, type Follower } from "../../../src/state/follow/follow.
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { applyAll, command, setTo } from "../../support/commands.ts";
+import { createManualTime } from "../../support/manual-time.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";
 import { until } from "../../support/until.ts";
 
@@ -229,4 +230,12 @@ test("the journal says in the log that the file cannot be written, and writes wh
   await until("it is in the file", () => linesOf(join(blocked, "audit.ndjson")).length === 2);
   await until("that is told", () => journal.status().up);
   expect(journal.status().waiting).toBe(0);
+});
+
+test("a journal that is closed leaves no timer: a process that has stopped would stay for it", async () => {
+  const timers = createManualTime();
+  const journal = start({ timers });
+  journal.refused(refused);
+  await journal.close();
+  expect(timers.pending()).toBe(0);
 });
