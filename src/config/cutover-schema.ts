@@ -145,7 +145,7 @@ const approval = block({
 export const cutover = block({
   legacy: z.string(),
   new: z.string(),
-  shopper: z.array(value.source).min(1),
+  shopper: z.array(value.shopperSource).min(1),
   trustedShopper: trustedShopper.optional(),
   salt: z.string().min(1).optional(),
   routes: z.array(route).min(1),

@@ -136,6 +136,7 @@ export const parts = {
   trustedShopper,
   token,
   source: value.source,
+  shopperSource: value.shopperSource,
 } as const;
 
 export type Config = z.output<typeof configSchema>;

@@ -3,10 +3,11 @@ import { isIP } from "node:net";
 import * as z from "zod";
 import { parseDuration } from "../base/duration.ts";
 import { parseRedisUrl } from "../redis/url.ts";
+import { block } from "./block.ts";
 import { type Condition, parseCondition } from "./values/condition.ts";
 import { type Expression, parseExpression } from "./values/expression.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
-import { parseSource, type Source } from "./values/source.ts";
+import { exceptFrom, parseSource, type Source } from "./values/source.ts";
 
 /** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
 function read<T>(parse: (text: string) => T | { readonly expected: string }) {
@@ -96,6 +97,17 @@ export const source = read((text): Source | { readonly expected: string } => {
   const parsed = parseSource(text);
   return typeof parsed === "string" ? expected(parsed) : parsed;
 });
+
+const exception = z
+  .string({ error: "expected a text: in quotes where it is null, true, false or a number" })
+  .min(1);
+
+/** A source, or one whose values are none where they are these: what clients send that know nobody. */
+export const shopperSource = z
+  .union([source, block({ source, except: z.array(exception).min(1) })], {
+    error: "expected a source, or a mapping of source and except",
+  })
+  .transform((given) => ("source" in given ? exceptFrom(given.source, given.except) : given));
 
 export const condition = read((text): Condition | { readonly expected: string } => {
   const parsed = parseCondition(text);

@@ -9,10 +9,10 @@
  * is none. In an empty body there is nothing.
  */
 import type { Condition } from "../config/values/condition.ts";
-import { isFound } from "../config/values/expression.ts";
+import { type Expression, isFound, unfinished } from "../config/values/expression.ts";
 import { type BodyValues, jsonAt, jsonValue } from "./body.ts";
 import { bytesOf } from "./bucket.ts";
-import { fieldValue, longestText, mayBeSearched } from "./sources.ts";
+import { fieldValue, longestText } from "./sources.ts";
 
 export interface AnswerRule {
   readonly when?: readonly Condition[] | undefined;
@@ -66,8 +66,7 @@ function isSo(condition: Condition, { status, fields, fieldNames, body }: Answer
   if (body === "empty") return false;
   if (kind === "body") {
     const { pattern } = condition;
-    if (pattern === undefined || !mayBeSearched(pattern, body.text)) return undefined;
-    return isFound(pattern, body.text ?? "");
+    return pattern === undefined || body.text === undefined ? undefined : isIn(pattern, body.text);
   }
   if (body.json === undefined) return undefined;
   const found = jsonAt(body.json, name);
@@ -83,7 +82,13 @@ function isAsAsked(
   if (value !== undefined) return text === bytesOf(value);
   if (pattern === undefined) return isSomething(found);
   if (text === undefined) return false;
-  return text.length > longestText ? undefined : isFound(pattern, text);
+  return text.length > longestText ? undefined : isIn(pattern, text);
+}
+
+/** @returns `undefined` where that takes too long to find out */
+function isIn(pattern: Expression, text: string): boolean | undefined {
+  const found = isFound(pattern, text);
+  return found === unfinished ? undefined : found;
 }
 
 function isSomething(found: unknown): boolean {

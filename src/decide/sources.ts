@@ -3,7 +3,7 @@
  * percent-decoding, a cookie's surrounding double quotes dropped, the first of repeated fields; empty is absent. Keys of
  * owners are decoded: one order has one key, however a client spells it.
  */
-import { type Expression, firstGroup } from "../config/values/expression.ts";
+import { firstGroup, unfinished } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
 import { type BodyValues, type FormBody, formField, formValue, jsonValue, percentDecoded } from "./body.ts";
 import { cookieValue } from "./cookie.ts";
@@ -18,20 +18,23 @@ export interface RequestView extends BodyValues {
   readonly query: string;
   readonly paramNames: readonly string[];
   readonly paramValues: readonly string[];
+  /** Hears of a source whose expression took too many steps over the text, which then has no match. */
+  readonly onUnfinished?: (source: Source) => void;
 }
 
 /** The longest text that is a key, or that an expression looks for one in; bytes. Bodies may be longer. */
 export const longestText = 512;
-/** An expression runs over a body as far as it takes no more steps: 250 for each byte of 64 KiB. */
-const mostSteps = 250 * 65_536;
-
-/** @returns the value's bytes; `undefined` when the request has none or the source's expression does not match */
+/** @returns the value's bytes; `undefined` when the request has none, the source's expression does not match, or it counts as none */
 export function readSource(source: Source, request: RequestView): string | undefined {
   const found = find(source, request);
   if (found === undefined || found === "") return undefined;
-  if (source.pattern === undefined) return found;
-  if (source.kind !== "body" && found.length > longestText) return undefined;
-  return firstGroup(source.pattern, found);
+  const value = source.pattern === undefined ? found : valueIn(source, found, request);
+  return value !== undefined && source.except?.has(value) ? undefined : value;
+}
+
+function valueIn(source: Source, text: string, request: RequestView): string | undefined {
+  if (source.kind !== "body" && text.length > longestText) return undefined;
+  return groupIn(source, text, request);
 }
 
 /**
@@ -43,7 +46,14 @@ export function readKey(source: Source, request: RequestView): string | undefine
   const found = findDecoded(source, request);
   if (found === undefined || found === "") return undefined;
   if (source.pattern === undefined || (source.kind !== "body" && found.length > longestText)) return found;
-  return firstGroup(source.pattern, found);
+  return groupIn(source, found, request);
+}
+
+function groupIn(source: Source, text: string, { onUnfinished }: RequestView): string | undefined {
+  const group = source.pattern && firstGroup(source.pattern, text);
+  if (group !== unfinished) return group;
+  onUnfinished?.(source);
+  return undefined;
 }
 
 /** @returns the first of the sources' keys that is present */
@@ -92,13 +102,8 @@ function find(source: Source, request: RequestView): string | undefined {
     case "form":
       return request.form && rawField(request.form, source.name);
     case "body":
-      return mayBeSearched(source.pattern, request.text) ? request.text : undefined;
+      return request.text;
   }
-}
-
-/** Whether a body is short enough for the expression. */
-export function mayBeSearched(pattern: Expression | undefined, text: string | undefined): boolean {
-  return pattern !== undefined && text !== undefined && text.length * pattern.size <= mostSteps;
 }
 
 export function fieldValue(

@@ -53,7 +53,7 @@ export async function explain(
     const routed = routeOf(table, question.method ?? "GET", path, undefined);
     if (routed === "ambiguous" || routed.match?.value.cutover !== cutover) return undefined;
   }
-  const shopper = question.shopper ? bytesOf(question.shopper) : undefined;
+  const shopper = shopperAsked(cutover, question);
   const { journey } = cutover;
   const [owner, pin] = await Promise.all([
     question.key ? ownerOf(cutover, bytesOf(question.key), ownership) : undefined,
@@ -69,6 +69,13 @@ export async function explain(
   const { percentThousandths, version } = state;
   const told = { ...decision, bucket, percentThousandths, version, owning: owner?.by };
   return { decision, bucket, state, owner, journey: pin, sentence: decisionSentence(told) };
+}
+
+/** @returns `undefined` for a name that is none, whichever source it comes from */
+function shopperAsked({ shopper: sources }: CompiledCutover, { shopper }: Question): string | undefined {
+  if (!shopper) return undefined;
+  const bytes = bytesOf(shopper);
+  return sources.every(({ except }) => except?.has(bytes)) ? undefined : bytes;
 }
 
 async function ownerOf(

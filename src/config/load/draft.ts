@@ -160,7 +160,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     at,
     legacy: textOf(valueAt(root, ["legacy"])),
     new: textOf(valueAt(root, ["new"])),
-    shopper: sources([...at, "shopper"], valueAt(root, ["shopper"])),
+    shopper: sources([...at, "shopper"], valueAt(root, ["shopper"]), parts.shopperSource),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
     ownerStore: storeAt([...at, "owners", "store"], valueAt(root, ["owners", "store"])),
@@ -244,9 +244,9 @@ function keysAt(path: Path, root: unknown): Located<string>[] {
 }
 
 /** A single source may stand without a list. */
-function sources(path: Path, value: unknown): Located<Source>[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => sources([...path, index], item));
-  const source = read(parts.source, value);
+function sources(path: Path, value: unknown, form: z.ZodType<Source> = parts.source): Located<Source>[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => sources([...path, index], item, form));
+  const source = read(form, value);
   return source === undefined ? [] : [{ path, value: source }];
 }
 

@@ -1,19 +1,27 @@
 /**
  * Regular expressions of the configuration (the syntax of RE2). They run over what strangers send, so they run in a time
- * that grows with the text and no faster, and none is larger than a bound.
+ * that grows with the text and no faster, none is larger than a bound, and none runs for longer than a bound
+ * (docs/decisions/0013).
  */
 import { RE2JS } from "re2js";
+import type { Program } from "./program.ts";
+import { createSearch, type Searched, type Wanted } from "./search.ts";
 
 export interface Expression {
   /** As written in the configuration. */
   readonly text: string;
-  /** Instructions of its program: as many steps may one byte of text cost. */
+  /** Instructions of its program. */
   readonly size: number;
   readonly groups: number;
-  readonly compiled: RE2JS;
+  readonly search: (text: string, wanted: Wanted) => Searched;
 }
 
 const largest = 2000;
+/** Of one search: some 2 ms of a core. */
+const mostSteps = 250_000;
+
+/** What a search says that was given up, because it took too many steps. */
+export const unfinished = Symbol("unfinished");
 
 /** @returns the expression, or the sentence that says what was expected */
 export function parseExpression(text: string): Expression | string {
@@ -22,20 +30,23 @@ export function parseExpression(text: string): Expression | string {
     const size = compiled.programSize();
     if (size > largest)
       return `expected a smaller regular expression: repeats written out, it has ${size} instructions of at most ${largest}`;
-    return { text, size, groups: compiled.groupCount(), compiled };
+    const program: Program = compiled.re2().prog;
+    return { text, size, groups: compiled.groupCount(), search: createSearch(program, mostSteps) };
   } catch {
     return "expected a regular expression as RE2 has them: no lookahead, lookbehind or backreference";
   }
 }
 
 /** @returns what the first group has found in the text; `undefined` when that is nothing */
-export function firstGroup({ compiled }: Expression, text: string): string | undefined {
-  // Most texts that do not match are found out much sooner where no group is asked for.
-  if (!compiled.test(text)) return undefined;
-  const matcher = compiled.matcher(text);
-  return (matcher.find() && matcher.group(1)) || undefined;
+export function firstGroup({ search }: Expression, text: string): string | typeof unfinished | undefined {
+  const found = search(text, "group");
+  if (found === "unfinished") return unfinished;
+  return typeof found === "string" || found.from < 0
+    ? undefined
+    : text.slice(found.from, found.to) || undefined;
 }
 
-export function isFound({ compiled }: Expression, text: string): boolean {
-  return compiled.test(text);
+export function isFound({ search }: Expression, text: string): boolean | typeof unfinished {
+  const found = search(text, "match");
+  return found === "unfinished" ? unfinished : found !== "nothing";
 }

@@ -1,6 +1,7 @@
 /** The facts that a request on a route is decided by, read out of it once, and the decision by them and the state. */
 import { createHash } from "node:crypto";
 import { isFound } from "../../config/values/expression.ts";
+import { isInBody } from "../../config/values/source.ts";
 import type { BodyValues } from "../../decide/body.ts";
 import { bucketOf } from "../../decide/bucket.ts";
 import { decide, isVoid } from "../../decide/decide.ts";
@@ -63,8 +64,7 @@ export function gather(
       ? bodyValues(buffered.content, type, fieldValue(head.fields, names, "content-encoding"))
       : noBody;
   const { json, form, text }: BodyValues = typeof body === "string" ? noBody : body;
-  const isRead = (json ?? form) !== undefined || (route.searchesBody && text !== undefined);
-  if (buffered !== undefined && !isRead) recordNotice(exchange, { kind: "unread_body" });
+  let isRead = (json ?? form) !== undefined || (route.searchesBody && text !== undefined);
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
@@ -74,16 +74,23 @@ export function gather(
     json,
     form,
     text,
+    onUnfinished: (source) => {
+      if (isInBody(source)) isRead = false;
+      else recordNotice(exchange, { kind: "long_key" });
+    },
   };
   const shopper = shopperIn(cutover, view, head.peer.address);
+  const keys = ownerKeysIn(exchange, cutover, view);
+  const isUnread = buffered !== undefined && !isRead;
+  if (isUnread) recordNotice(exchange, { kind: "unread_body" });
   return {
     arrival,
     route,
     pin: countingPin(exchange, route, pinOf(exchange, cutover, view)),
     forced: forcedIn(cutover, view),
     bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name),
-    keys: ownerKeysIn(exchange, cutover, view),
-    unread: buffered === undefined || isRead ? undefined : markOf(head, buffered),
+    keys,
+    unread: isUnread ? markOf(head, buffered) : undefined,
     named: learns(route, head.method) ? namedIn(cutover, view) : nothingNamed,
     claims: !safeMethods.has(head.method),
     shopper: cutover.journey === undefined ? undefined : shopper,
@@ -189,7 +196,7 @@ export function ownerKey({ patterns, learn, ttlMs, what }: CompiledOwner, key: s
   const plain = { key, ttlMs, claimed: learn === undefined, ...(what === undefined ? {} : { what }) };
   if (patterns.length === 0) return plain;
   const text = /[^\0-\x7f]/.test(key) ? Buffer.from(key, "latin1").toString("utf8") : key;
-  const form = patterns.find(({ pattern }) => isFound(pattern, text));
+  const form = patterns.find(({ pattern }) => isFound(pattern, text) === true);
   return form === undefined ? plain : { ...plain, side: form.side };
 }
 

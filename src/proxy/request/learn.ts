@@ -2,16 +2,10 @@
  * The keys in an answer: what its side has made, and so owns. A Location counts where it leads to this host and names the
  * order as a route's path does.
  */
+import { isInBody } from "../../config/values/source.ts";
 import type { BodyValues } from "../../decide/body.ts";
 import { placedIn } from "../../decide/route.ts";
-import {
-  fieldValue,
-  longestText,
-  mayBeSearched,
-  type RequestView,
-  readKey,
-  segmentKey,
-} from "../../decide/sources.ts";
+import { fieldValue, longestText, type RequestView, readKey, segmentKey } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { CompiledOwner } from "../orders.ts";
 import type { ResponseHead } from "../upstream/port.ts";
@@ -26,7 +20,7 @@ interface KeysFound {
   readonly keys: readonly OwnerKey[];
   /** One was too long to count. */
   readonly tooLong: boolean;
-  /** The body is too long for an expression. */
+  /** To look for one in the body took too long. */
   readonly unsearched: boolean;
 }
 
@@ -41,6 +35,8 @@ export function keysIn(
   names: readonly string[],
   body: BodyValues | undefined,
 ): KeysFound {
+  let tooLong = false;
+  let unsearched = false;
   const view: RequestView = {
     fields,
     fieldNames: names,
@@ -48,10 +44,12 @@ export function keysIn(
     paramNames: [],
     paramValues: [],
     ...body,
+    onUnfinished: (source) => {
+      unsearched ||= isInBody(source);
+      tooLong ||= !isInBody(source);
+    },
   };
   const keys = new Map<string, OwnerKey>();
-  let tooLong = false;
-  let unsearched = false;
   for (const owner of owners) {
     for (const source of owner.learn ?? []) {
       let key = readKey(source, view);
@@ -63,8 +61,6 @@ export function keysIn(
           key = segment && segmentKey(segment);
         }
       }
-      if (source.kind === "body")
-        unsearched ||= body !== undefined && !mayBeSearched(source.pattern, body.text);
       if (key === undefined) continue;
       if (key.length > longestText) tooLong = true;
       else keys.set(key, ownerKey(owner, key));

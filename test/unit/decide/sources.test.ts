@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseSource } from "../../../src/config/values/source.ts";
+import { exceptFrom, parseSource } from "../../../src/config/values/source.ts";
 import { readJson } from "../../../src/decide/body.ts";
 import { withoutCookies } from "../../../src/decide/cookie.ts";
 import { type RequestView, readFirst, readKey, readSource } from "../../../src/decide/sources.ts";
@@ -188,11 +188,43 @@ describe("body", () => {
     expect(request()("body:#(.)")).toBeUndefined();
   });
 
-  test("looks no further than 250 steps for each byte of 64 KiB", () => {
+  test("is searched for a bounded time: a search that takes longer has found nothing, and is told of", () => {
+    const unfinished: string[] = [];
+    const search = (text: string, of: string) => {
+      const onUnfinished = ({ text }: { text: string }) => void unfinished.push(text);
+      const view = { fields: [], fieldNames: [], query: "", paramNames: [], paramValues: [], text };
+      return readSource(source(of), { ...view, onUnfinished });
+    };
     const padded = (bytes: number) => `${" ".repeat(bytes - 2)}=1`;
-    expect(read(padded(65_536), "body:#=([0-9]{1,120})")).toBe("1");
-    expect(read(padded(655_360), "body:#=([0-9])")).toBe("1");
-    expect(read(padded(655_360), "body:#=([0-9]{1,120})")).toBeUndefined();
+    expect(search(padded(65_536), "body:#=([0-9]{1,120})")).toBe("1");
+    expect(search(padded(1_048_576), "body:#=([0-9]{1,120})")).toBe("1");
+    expect(search(padded(65_536), "body:#[=?]([0-9])")).toBe("1");
+    expect(unfinished).toEqual([]);
+    expect(search(padded(65_536), "body:#.{100}=([0-9])")).toBeUndefined();
+    expect(unfinished).toEqual(["body:#.{100}=([0-9])"]);
+  });
+});
+
+describe("values that count as none", () => {
+  const read = (text: string, ...except: string[]) => {
+    const [of, next] = [exceptFrom(source(text), except), source("query:sid")];
+    const view = (value: string): RequestView => {
+      const fields = ["X-Shopper-Id", value];
+      return { fields, fieldNames: ["x-shopper-id"], query: "sid=s1", paramNames: [], paramValues: [] };
+    };
+    return (value: string) => readFirst([of, next], view(value));
+  };
+
+  test("leave the shopper to the next source, by their bytes and whole", () => {
+    const shopper = read("header:x-shopper-id", "undefined", "null", "é");
+    expect(["undefined", "null", "\xc3\xa9"].map(shopper)).toEqual(["s1", "s1", "s1"]);
+    const names = ["Undefined", "null ", "undefined1", "\xe9"];
+    expect(names.map(shopper)).toEqual(names);
+  });
+
+  test("are what the expression has found", () => {
+    const shopper = read("header:x-shopper-id#^user-(.+)$", "null");
+    expect(["user-null", "user-a", "null"].map(shopper)).toEqual(["s1", "a", "s1"]);
   });
 });
 

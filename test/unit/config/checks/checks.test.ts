@@ -356,6 +356,25 @@ describe("path parameters", () => {
     ]);
   });
 
+  test("a shopper's source may have values that are none, and is checked as one without", () => {
+    const of = (shopper: string, path = "/a") =>
+      withCutover(`routes: [{ name: a, path: '${path}' }]`).replace('["cookie:sid"]', shopper);
+    expect(warningsOf(of('[{ source: header:x-id, except: [undefined, "null"] }]'))).toEqual([]);
+    expect(problemsOf(of("[{ source: header:x-id, except: [undefined, null] }]"))).toEqual([
+      "c.yaml:9:58 cutovers.shop.shopper[0].except[1]: expected a text: in quotes where it is null, true, false or a number; found nothing",
+    ]);
+    expect(problemsOf(of("[{ source: header:x-id, except: [] }]"))).toHaveLength(1);
+    expect(problemsOf(of("[{ source: header:x-id, only: [a] }]"))).not.toEqual([]);
+    expect(problemsOf(of("[{ source: 'header:x-id#(?!null)(.*)', except: [a] }]"))).toEqual([
+      expect.stringMatching(
+        /^c\.yaml:9:\d+ cutovers\.shop\.shopper\[0\]\.source: expected a regular expression/,
+      ),
+    ]);
+    expect(warningsOf(of("[{ source: 'param:user', except: [a] }]"))).toEqual([
+      expect.stringContaining("this source names no shopper on routes without the parameter: routes[0]"),
+    ]);
+  });
+
   test("a shopper's param: source that some route lacks is a warning", () => {
     const text = withCutover("routes: [{ name: a, path: '/a/:user' }, { name: b, path: /b }]").replace(
       '["cookie:sid"]',

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { firstGroup, isFound, parseExpression } from "../../../../src/config/values/expression.ts";
+import {
+  firstGroup,
+  isFound,
+  parseExpression,
+  unfinished,
+} from "../../../../src/config/values/expression.ts";
 
 function expression(text: string) {
   const parsed = parseExpression(text);
@@ -34,6 +39,19 @@ describe("an expression of the configuration", () => {
   test("looks at bytes, one a character", () => {
     expect(firstGroup(expression("^(.{2})$"), "\xc3\xa9")).toBe("\xc3\xa9");
     expect(isFound(expression("^[^\\x00-\\x7f]"), "\xe9")).toBe(true);
+  });
+
+  test("is given up where it takes too long: nested repeats over the longest value, few of them over a body", () => {
+    const nested = expression("((?:a?){600}a{600})b");
+    expect(isFound(nested, "a".repeat(512))).toBe(unfinished);
+    expect(firstGroup(nested, "a".repeat(512))).toBe(unfinished);
+    expect(firstGroup(expression("(.{1,120}):y([0-9])"), "ab:y".repeat(16_384))).toBe(unfinished);
+    expect(isFound(expression("<orderId>([^<]{1,64})</orderId>"), "<a>x</a>".repeat(131_072))).toBe(false);
+  });
+
+  test("ends a search that has found all it is asked for", () => {
+    expect(isFound(expression("a.{100}"), "a".repeat(65_536))).toBe(true);
+    expect(firstGroup(expression("(a.{100})"), "a".repeat(65_536))).toBe("a".repeat(101));
   });
 
   // Of a backtracking engine each of these takes longer than anybody waits.

@@ -29,7 +29,7 @@ describe("parseSource", () => {
     "body:",
     "body:#abc",
     "body:x#(a)",
-    "body:#(.{1,300})",
+    "body:#(.{1000}.{999})",
     "header:x#(?=a)(b)",
     "header:x#(a)\\1",
     "header:x#(.{1,999}.{1,999}.{1,9})",

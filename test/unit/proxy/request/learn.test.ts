@@ -212,6 +212,17 @@ describe("what is neither JSON nor a form", () => {
     expect(await taught({}, { body: xml("7".repeat(513)) }, { cutover })).toEqual([]);
   });
 
+  test("gives no key where the search takes too long, and that is counted as a body that was not read", async () => {
+    const slow = { ...cutover, owners: [{ key: "body:#(.{1,120}):y([0-9])", learn: ["body:#.{100}(y)z"] }] };
+    const hostile = "ab:y".repeat(16_000);
+    const fixture = createFixture({ cutover: slow });
+    fixture.send({ method: "POST", target: "/callbacks/payment" }, hostile);
+    for (let i = 0; i < 6; i++) await turn();
+    expect(fixture.decisions).toEqual(["legacy anonymous"]);
+    expect(fixture.counted).toContain("unread body");
+    expect(await taught({}, { body: hostile }, { cutover: slow })).toEqual([]);
+  });
+
   test("is named by the request and not learned from its answer", async () => {
     const sent = { body: "<OrderId>LEG-1</OrderId>" };
     expect(await taught(sent, { body: xml("LEG-1") }, { cutover })).toEqual([]);
