@@ -112,7 +112,9 @@ export function createSlipsModel(hears: boolean) {
     const alive = journey !== undefined && !isOver(journey) ? journey : undefined;
     if (who.kind === "browser") {
       const counts = alive !== undefined && !(alive.ended && isStart) && !isVoid(alive);
-      return [counts ? alive.side : bucketSide(who)];
+      if (counts) return [alive.side];
+      if (held === undefined || isVoid(held)) return [bucketSide(who)];
+      return isUp ? [held.side] : ["legacy", "new"];
     }
     if (!isUp) return journey === undefined && held === undefined ? [bucketSide(who)] : ["legacy", "new"];
     if (alive?.perhaps) return ["legacy", "new"];
@@ -143,8 +145,11 @@ export function createSlipsModel(hears: boolean) {
       if (!isUp) return;
       backAtMs = nowMs;
       for (const of of [claims, orders])
-        for (const [key, sides] of of)
-          if (sides.size > 1) of.set(key, new Set([...sides].filter((each) => each !== "none")));
+        for (const [key, sides] of of) {
+          // Where nobody has received it, it may have been refused before it claimed anything.
+          const isSure = of === orders || executed.has(key);
+          if (sides.size > 1 && isSure) of.set(key, new Set([...sides].filter((each) => each !== "none")));
+        }
     },
 
     /** Its requests were answered in an order that nobody knows. */
@@ -194,7 +199,7 @@ export function createSlipsModel(hears: boolean) {
         } else if (known.has("none") || known.size === 1) claims.set(key, new Set([side]));
       }
       const holds =
-        who.kind === "app" && step === "start" && !before.isOwned && isUp && state.state !== "closed";
+        who.kind !== "nobody" && step === "start" && !before.isOwned && isUp && state.state !== "closed";
       const isPinned =
         who.journey !== undefined && !isOver(who.journey) && !who.journey.ended && !isVoid(who.journey);
       if (holds && !isPinned) {
