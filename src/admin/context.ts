@@ -27,8 +27,11 @@ interface CutoverSides {
   /** The upstreams' names. */
   readonly legacy: string;
   readonly new: string;
-  /** A raise by more than `over` points waits for another person, for `ttl` ms. */
-  readonly approval?: { readonly over: number; readonly ttl: number } | undefined;
+  /**
+   * A close, and a raise by more than `over` points, wait for another person, for `ttl` ms; what one person raises within
+   * `window` ms counts together.
+   */
+  readonly approval?: { readonly over: number; readonly ttl: number; readonly window?: number } | undefined;
 }
 
 /** Owners, as people see them and put them right. Calls that change throw StoreUnavailable. */

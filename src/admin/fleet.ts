@@ -110,7 +110,7 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
   };
 }
 
-function sidesView(counts: UnderWayCounts | undefined): SidesUnderWay {
+export function sidesView(counts: UnderWayCounts | undefined): SidesUnderWay {
   return counts === undefined ? null : { legacy: sideView(counts.legacy), new: sideView(counts.new) };
 }
 

@@ -38,7 +38,7 @@ export const statusOf = {
   issuer_unavailable: 503,
 } as const satisfies Record<ProblemCode, number>;
 
-type Extras = Pick<ProblemDetails, "errors" | "current">;
+type Extras = Pick<ProblemDetails, "errors" | "current" | "underWay">;
 
 /** Thrown by a route or hook; the error handler turns it into the answer. */
 export class Refused extends Error {

@@ -1,5 +1,5 @@
 /**
- * Raises that wait for another person. They are kept in the store, one a cutover, so every instance shows and approves
+ * Raises and closes that wait for another person. They are kept in the store, one a cutover, so every instance shows and approves
  * them; what a page shows is as of the last reading. A proposal on another version than the one in force is worth
  * nothing and is not shown.
  *
@@ -9,8 +9,9 @@
 import { randomBytes } from "node:crypto";
 import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
+import type { Proposal } from "../state/rules/approval.ts";
 import type { Origin } from "../state/rules/history.ts";
-import type { Actor, Proposal } from "../state/rules/model.ts";
+import type { Actor } from "../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../state/rules/percent.ts";
 import type { Command } from "../state/store/port.ts";
 import type { ProposalView } from "./api/write.ts";
@@ -24,7 +25,7 @@ const lookBeforeMs = 250;
 export interface Proposals {
   /** Goes by these limits from now on. */
   reconfigure(cutovers: AdminContext["cutovers"]): void;
-  /** How far one person may raise alone; undefined: all the way. */
+  /** How far one person may raise alone; undefined: all the way, and close. */
   limitOf(name: string): Command["fourEyes"];
   /** How long a proposal waits, in ms; undefined where nothing needs a second person. */
   ttlOf(name: string): number | undefined;
@@ -37,7 +38,7 @@ export interface Proposals {
   /** @throws StoreUnavailable */
   propose(
     name: string,
-    asked: Pick<ProposalView, "percent" | "version" | "reason">,
+    asked: Pick<ProposalView, "action" | "force" | "percent" | "version" | "reason">,
     by: { readonly actor: Actor; readonly origin: Origin },
   ): Promise<ProposalView>;
   /** Looks at nothing any more. */
@@ -75,7 +76,9 @@ export function createProposals(context: AdminContext): Proposals {
 
     limitOf(name) {
       const limit = limits.get(name);
-      return limit && { overThousandths: limit.overThousandths };
+      if (limit === undefined) return undefined;
+      const { overThousandths, windowMs } = limit;
+      return windowMs === undefined ? { overThousandths } : { overThousandths, windowMs };
     },
 
     ttlOf: (name) => limits.get(name)?.ttl,
@@ -87,11 +90,13 @@ export function createProposals(context: AdminContext): Proposals {
     known: (name, version) => valid(name, known.get(name), version),
     waiting: async (name, version) => valid(name, await store.proposal(name), version),
 
-    async propose(name, { percent, version, reason }, { actor, origin }) {
+    async propose(name, { action, force, percent, version, reason }, { actor, origin }) {
       const ttl = limits.get(name)?.ttl ?? 0;
       const now = clock.now();
       const proposal: Proposal = {
         id: randomBytes(4).toString("hex"),
+        ...(action === "close" ? { action } : {}),
+        ...(force ? { force } : {}),
         percentThousandths: percentFromNumber(percent) ?? 0,
         version,
         by: actor.name,
@@ -154,12 +159,13 @@ function limitsOf(cutovers: AdminContext["cutovers"]) {
   const limited = Object.entries(cutovers).flatMap(([name, { approval }]) => {
     if (approval === undefined) return [];
     const overThousandths = percentFromNumber(approval.over) ?? 0;
-    return [[name, { overThousandths, ttl: approval.ttl }] as const];
+    return [[name, { overThousandths, ttl: approval.ttl, windowMs: approval.window }] as const];
   });
   return new Map(limited);
 }
 
 function viewOf(name: string, { percentThousandths, ...rest }: Proposal): ProposalView {
-  const { id, version, by, reason, at, expiresAt } = rest;
-  return { id, name, percent: percentToNumber(percentThousandths), version, by, reason, at, expiresAt };
+  const { id, action = "set", force = false, version, by, reason, at, expiresAt } = rest;
+  const percent = percentToNumber(percentThousandths);
+  return { id, name, action, force, percent, version, by, reason, at, expiresAt };
 }

@@ -9,6 +9,8 @@ import { listenOnSocket, watchConnections } from "./listener.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { pageRoutes } from "./page/page.ts";
 import { createProposals } from "./proposals.ts";
+import { closeRoute } from "./routes/closing.ts";
+import { everyCutoverRoutes } from "./routes/every-cutover.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { ownerRoutes } from "./routes/owners.ts";
@@ -54,6 +56,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   readRoutes(app, context, views, fleet);
   historyRoutes(app, context, views);
   writeRoutes(app, context, write, views, proposals);
+  closeRoute(app, context, write, views, proposals);
+  everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
   sessionRoutes(app, context, gate);

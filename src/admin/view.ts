@@ -62,9 +62,7 @@ export function createViews(
       updatedBy: rest.updatedBy,
       reason: rest.reason,
       scope: follower.current().local?.has(name) === true ? ("local" as const) : ("fleet" as const),
-      ...(approval === undefined
-        ? {}
-        : { approval: { over: approval.over, ttlSeconds: approval.ttl / 1000 } }),
+      ...(approval === undefined ? {} : { approval: approvalViewOf(approval) }),
       ...(proposal === undefined ? {} : { proposal }),
       traffic: mergeTraffic(records.map((record) => record.traffic[name])),
       ...fleet.underWay(name),
@@ -109,6 +107,14 @@ function silentView(member: RosterMember, cutover: string): SilentInstance | und
     since: new Date(seenAtMs).toISOString(),
     until: endsAtMs === undefined ? null : new Date(endsAtMs).toISOString(),
   };
+}
+
+function approvalViewOf({
+  over,
+  ttl,
+  window = 0,
+}: NonNullable<AdminContext["cutovers"][string]["approval"]>): NonNullable<CutoverView["approval"]> {
+  return { over, ttlSeconds: ttl / 1000, windowSeconds: window / 1000 };
 }
 
 /** @param nowMs since the epoch */

@@ -1,6 +1,7 @@
 /** What is written into the audit file besides the changes that stand in the history. */
+import type { Proposal } from "../state/rules/approval.ts";
 import type { Annotation, Origin, Via } from "../state/rules/history.ts";
-import type { Actor, Change, Proposal, RefusalCode, Side, StateName } from "../state/rules/model.ts";
+import type { Actor, Change, RefusalCode, Side, StateName } from "../state/rules/model.ts";
 
 /** What one instance was asked, and how the cutover stood there then. */
 export interface AskedChange {
@@ -17,9 +18,9 @@ export interface AskedChange {
   };
 }
 
-/** A change that was not made: by the rule book, or because the store was out of reach. */
+/** A change that was not made: by the rule book, for what legacy has under way, or because the store was out of reach. */
 export interface RefusedChange extends AskedChange {
-  readonly code: RefusalCode | "store_unavailable";
+  readonly code: RefusalCode | "under_way" | "store_unavailable";
 }
 
 /** A request that would have changed something and was turned away before the rule book saw it. */
@@ -38,12 +39,15 @@ export interface TurnedAway {
   readonly requestId: string;
 }
 
-/** What became of a raise that needs a second person. */
+/** What became of a raise or a close that needs a second person. */
 export interface ProposalEvent {
   readonly event: "proposed" | "approved" | "withdrawn" | "expired";
   /** The cutover's name. */
   readonly name: string;
-  readonly proposal: Pick<Proposal, "id" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt">;
+  readonly proposal: Pick<
+    Proposal,
+    "id" | "action" | "force" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt"
+  >;
   /** Whose doing it was; nobody's when it expired. */
   readonly actor: Actor | null;
   readonly origin: Origin | null;

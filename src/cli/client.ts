@@ -24,7 +24,9 @@ import {
   type rollbackBody,
   type setPercentBody,
   type WriteAnswer,
+  type WriteOfAll,
   writeAnswer,
+  writeOfAll,
 } from "../admin/api/write.ts";
 import { codeOf } from "../base/errors.ts";
 import { jsonOf } from "../base/json.ts";
@@ -84,7 +86,9 @@ export interface AdminClient {
   cutovers(): Promise<ApiAnswer<CutoverView[]>>;
   cutover(name: string): Promise<ApiAnswer<CutoverView>>;
   write(name: string, call: WriteCall): Promise<ApiAnswer<WriteAnswer | ProposalView>>;
-  /** The raises that wait for another person: one at most. */
+  /** A rollback or a hold of every cutover at once. */
+  writeAll(call: Extract<WriteCall, { call: "rollback" | "hold" }>): Promise<ApiAnswer<WriteOfAll[]>>;
+  /** The raises and closes that wait for another person: one at most. */
   proposals(name: string): Promise<ApiAnswer<ProposalView[]>>;
   approve(name: string, id: string, waitMs: number): Promise<ApiAnswer<WriteAnswer>>;
   withdraw(name: string, id: string): Promise<ApiAnswer<null>>;
@@ -125,6 +129,8 @@ export function createClient(options: ClientOptions): AdminClient {
         { method: call === "percent" ? "PUT" : "POST", path: at(name, `/${call}`), body },
         (body.waitMs ?? 0) + patienceMs,
       ),
+    writeAll: ({ call, body: { ifVersion: _, ...body } }) =>
+      ask(z.array(writeOfAll), { method: "POST", path: call, body }, (body.waitMs ?? 0) + patienceMs),
     proposals: (name) => get(z.array(proposalView), at(name, "/proposals")),
     approve: (name, id, waitMs) =>
       ask(

@@ -87,9 +87,14 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   approval_required: (asked) => [`Propose it anew: ${command("set", asked)} PERCENT --reason TEXT`],
   held: (asked) => [`To let it be raised again: ${command("resume", asked)} --reason TEXT`],
   rolled_back: (asked) => [`It is latched at 0%. First: ${command("resume", asked)} --reason TEXT`],
-  under_way: (asked) => [
-    `Look who has it: ${command("owner", asked)} KEY; once it is known what became of the request: --force`,
-  ],
+  under_way: (asked) => {
+    const isClose = asked.call === "close" || asked.call === "approve";
+    if (isClose)
+      return [`Wait until they are finished: ${command("status", asked)}. To give them up: --force`];
+    return [
+      `Look who has it: ${command("owner", asked)} KEY; once it is known what became of the request: --force`,
+    ];
+  },
   not_complete: (asked) => [`First: ${command("set", asked)} 100 --reason TEXT`],
   store_unavailable: ({ isWrite }) => [
     ...(isWrite === true

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addApprove, addWithdraw } from "./commands/change/approve.ts";
 import { addChanges } from "./commands/change/change.ts";
+import { addClose } from "./commands/change/close.ts";
 import { addOwner } from "./commands/change/owner.ts";
 import { addCheck } from "./commands/local/check.ts";
 import { addCompletion } from "./commands/local/completion.ts";
@@ -34,7 +35,8 @@ Environment:
 Examples:
   cutover status
   cutover set checkout 25 --reason "errors level for a day"
-  cutover rollback checkout`;
+  cutover rollback checkout
+  cutover rollback --all`;
 
 /** @param argv the words after `cutover` */
 export async function runCli(
@@ -63,7 +65,7 @@ export async function runCli(
     .addHelpText("after", guide);
 
   for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
-  for (const add of [addChanges, addApprove, addWithdraw, addOwner]) add(program, context);
+  for (const add of [addChanges, addClose, addApprove, addWithdraw, addOwner]) add(program, context);
   for (const add of [addServe, addDemo, addCheck, addDoctor, addToken, addCompletion]) add(program, context);
 
   try {

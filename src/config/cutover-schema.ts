@@ -136,10 +136,12 @@ export const force = block({
 
 /** Four eyes. */
 const approval = block({
-  /** A raise by more points waits for another person. */
+  /** A raise by more points waits for another person; so does closing, always. */
   over: value.points,
   /** How long. */
   ttl: value.wait.default(30 * 60_000),
+  /** What one person raises alone within so long counts together. */
+  window: value.wait.default(60 * 60_000),
 });
 
 export const cutover = block({

@@ -70,10 +70,10 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const followed = { store, snapshotFile, traffic, tellDoubt };
   const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
-  const underWay = createFiguresUnderWay(ownershipStores.underWay, () =>
-    questionsUnderWay(options.config(), follower.current()).filter(
-      ({ cutover }) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up,
-    ),
+  const underWay = createFiguresUnderWay(
+    ownershipStores.underWay,
+    () => questionsUnderWay(options.config(), follower.current()),
+    (cutover) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up,
   );
   createUnderWayGauges(metrics.registry, underWay, systemClock.now);
   showOwnerStores(metrics.registry, ownerStores.contacts);

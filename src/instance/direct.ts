@@ -43,6 +43,28 @@ export async function writeDirectly(write: DirectWrite): Promise<DirectAnswer> {
 }
 
 async function attempt(store: Store, write: DirectWrite, begunMs: number): Promise<DirectAnswer> {
+  const { name } = write;
+  if (name !== undefined) return one(store, { ...write, name }, begunMs);
+  const known = namesOf(await store.roster());
+  if (known.length === 0) return { kind: "unknown_name", known };
+  const answers = await Promise.all(
+    known.map(async (each) => {
+      const answer = await one(store, { ...write, name: each }, begunMs);
+      if (answer.kind === "answered") return answer.answer;
+      const { code, stands } = answer.kind === "refused" ? answer : { code: "not_found", stands: undefined };
+      return { name: each, refused: { code, ...(stands === undefined ? {} : { current: stands }) } };
+    }),
+  );
+  return { kind: "answered_all", answers };
+}
+
+type OneAnswer = Extract<DirectAnswer, { kind: "answered" | "refused" | "unknown_name" }>;
+
+async function one(
+  store: Store,
+  write: DirectWrite & { readonly name: string },
+  begunMs: number,
+): Promise<OneAnswer> {
   const { name, action, reason, ifVersion, waitMs } = write;
   const { states } = await store.load([name], new Map());
   const roster = await store.roster();

@@ -1,6 +1,7 @@
 /** What every store does alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../src/base/errors.ts";
+import type { Proposal } from "../../src/state/rules/approval.ts";
 import type { InstanceRecord } from "../../src/state/rules/completion.ts";
 import {
   type Ceiling,
@@ -8,7 +9,6 @@ import {
   type CutoverState,
   changeActions,
   initialState,
-  type Proposal,
   type Role,
   roles,
   type StateName,

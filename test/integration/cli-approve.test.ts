@@ -39,12 +39,13 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
   expect((await runOnPaper(["status", "checkout"], as("viewer"))).stdout).toContain(
     "50% is proposed by operator-token",
   );
-  const own = await runOnPaper(["approve", "checkout"], as("operator"));
+  const by = ["approve", "checkout", "--percent", "50"];
+  const own = await runOnPaper(by, as("operator"));
   expect(own).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/another person has to approve it\n.*role operator and another name/),
   });
-  expect(await runOnPaper(["approve", "checkout"], as("admin"))).toMatchObject({
+  expect(await runOnPaper(by, as("admin"))).toMatchObject({
     code: 0,
     stdout: expect.stringContaining("checkout: 50% → legacy 50% / new 50%, version 1, "),
     stderr: "",
@@ -52,9 +53,9 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
   expect(await fixture.store.history("checkout", 1)).toMatchObject([
     { by: "operator-token, approved by admin-token", reason: "step 4" },
   ]);
-  expect(await runOnPaper(["approve", "checkout"], as("admin"))).toMatchObject({
+  expect(await runOnPaper(by, as("admin"))).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("no proposal is open"),
+    stderr: expect.stringContaining("no such proposal is open"),
   });
 });
 
@@ -67,7 +68,7 @@ test("--dry-run says that a raise would be a proposal, by the exit code too, and
   expect(large.stdout).toContain(
     "it would be a proposal, since a raise by more than 10 points waits for another person: not in force",
   );
-  expect(large.stdout).toContain("cutover approve checkout\n");
+  expect(large.stdout).toContain("cutover approve checkout and its id\n");
   expect(large.stdout).not.toContain("take the place");
   expect(JSON.parse((await dry("20", "--json")).stdout)).toMatchObject({
     isProposed: true,
@@ -79,7 +80,7 @@ test("--dry-run says that a raise would be a proposal, by the exit code too, and
   expect(JSON.parse((await dry("10", "--json")).stdout)).toMatchObject({ isProposed: false });
 
   await runOnPaper(["set", "checkout", "15", "--reason", "r"], as("admin"));
-  expect((await dry("20")).stdout).toContain("it would take the place of admin-token's, to 15%\n");
+  expect((await dry("20")).stdout).toContain("it would take the place of admin-token's, 15%\n");
   expect(await fixture.store.history("checkout", 1)).toEqual([]);
 });
 

@@ -61,7 +61,7 @@ test("every write is refused with the version it was not made on, and says how i
     ["rollback", "checkout"],
     ["hold", "checkout"],
     ["resume", "checkout", "--reason", "x"],
-    ["close", "checkout", "--reason", "x"],
+    ["close", "checkout", "--reason", "x", "--confirm", "checkout"],
   ]) {
     const { code, stdout, stderr } = await runOnPaper([...words, "--if-version", "7"], { env });
     expect({ code, stdout }, words[0]).toEqual({ code: 1, stdout: "" });

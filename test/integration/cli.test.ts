@@ -86,7 +86,8 @@ test("set, hold, resume, rollback, close: exit 0 and a line that says what stand
 
   await runOnPaper(["resume", "checkout", "--reason", "fixed"], setting);
   await runOnPaper(["set", "checkout", "100", "--reason", "all of it", "--confirm=100"], setting);
-  const close = await runOnPaper(["close", "checkout", "--reason", "a month at 100"], setting);
+  const closing = ["close", "checkout", "--reason", "a month at 100", "--confirm", "checkout"];
+  const close = await runOnPaper(closing, setting);
   expect(close).toMatchObject({ code: 0, stdout: applied(8) });
 });
 
@@ -253,7 +254,8 @@ test("exit 1: what the rules refuse, with the reason and the next step on stderr
   await refused(["status", "nope"], "not_found", "cutover status", runCutover);
   await refused(["set", "nope", "5", "--reason", "x"], "not_found", "cutover status");
   await refused(["explain", "checkout", "--shopper", "1", "--path", "/x"], "not_found", "no route of it");
-  await refused(["close", "checkout", "--reason", "x"], "not_complete", "cutover set checkout 100 --reason");
+  const close = ["close", "checkout", "--reason", "x", "--confirm", "checkout"];
+  await refused(close, "not_complete", "cutover set checkout 100 --reason");
   await refused(
     ["hold", "checkout", "--if-version", "7"],
     "version_conflict",

@@ -1,6 +1,7 @@
 /** A real admin server on a memory store, for tests of what talks to it: no proxy, figures as the test sets them. */
 import { createHash } from "node:crypto";
 import type { ExplainQuery, Explanation } from "../../src/admin/api/explanation.ts";
+import type { AdminOptions } from "../../src/admin/context.ts";
 import { createAdminServer } from "../../src/admin/server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { AuthConfig } from "../../src/config/schema.ts";
@@ -39,6 +40,7 @@ export interface AdminFixtureOptions {
   /** A raise of any cutover by more points waits for another person. */
   readonly approvalOver?: number;
   readonly store?: Store;
+  readonly underWay?: AdminOptions["underWay"];
   readonly traffic?: () => Readonly<Record<string, unknown>>;
   readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
 }
@@ -65,6 +67,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
     instance,
     explain: options.explain ?? (() => undefined),
     health: () => "ready",
+    ...(options.underWay === undefined ? {} : { underWay: options.underWay }),
     clock,
     log,
     version: "0.0.0",

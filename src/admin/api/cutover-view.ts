@@ -17,7 +17,7 @@ export const sideTraffic = z.object({
 });
 export type SideTraffic = z.output<typeof sideTraffic>;
 
-const sideUnderWay = z.object({
+export const sideUnderWay = z.object({
   open: z.int(),
   atLeast: z.boolean().meta({ description: "As many as are kept are open: there may be more" }),
   oldestStartedAt: z.string().nullable().meta({ description: "RFC 3339; null when none is open" }),

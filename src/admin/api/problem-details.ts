@@ -1,6 +1,7 @@
 /** What the API answers when it does not do as asked (zod): problem details (RFC 9457) with a stable `code`. */
 import * as z from "zod";
 import { refusalCodes, stateNames } from "../../state/rules/model.ts";
+import { sideUnderWay } from "./cutover-view.ts";
 
 /** Every `code` of a problem body (RFC 9457). */
 export const problemCodes = [
@@ -39,6 +40,13 @@ export const problemDetails = z
       .object({ percent: z.number(), state: z.enum(stateNames), version: z.int() })
       .optional()
       .meta({ description: "With a refusal of the rule book: how the cutover stands" }),
+    underWay: z
+      .object({ journeys: sideUnderWay.nullable(), unfinished: sideUnderWay.nullable() })
+      .optional()
+      .meta({
+        description:
+          "With `under_way` of a close: what legacy has begun and not finished, as the cutover shows it; null: not counted, or not known now",
+      }),
   })
   .meta({
     examples: [

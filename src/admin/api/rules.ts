@@ -2,6 +2,7 @@
  * What those who use the API need of the rule book itself: the limits of what it takes, percents as people type and read
  * them, who may do what, and what a change would do. PURE, with no schema to load.
  */
+import { raisedThousandthsBy } from "../../state/rules/approval.ts";
 import { byHand } from "../../state/rules/history.ts";
 import {
   type Change,
@@ -62,6 +63,7 @@ interface Intent {
   readonly call: "percent" | "rollback" | "hold" | "resume" | "close";
   readonly percent?: number | undefined;
   readonly hard?: boolean | undefined;
+  readonly force?: boolean | undefined;
   readonly ifVersion?: number | undefined;
 }
 
@@ -69,19 +71,47 @@ interface Intent {
 type Standing = Omit<CutoverState, "percentThousandths"> & {
   readonly percent: number;
   readonly approval?: { readonly over: number } | undefined;
+  readonly journeys?: OnLegacy | undefined;
+  readonly unfinished?: OnLegacy | undefined;
 };
+
+type OnLegacy = { readonly legacy: { readonly open: number } } | null;
 
 /** `proposed`: it would wait for another person, and become this once they approve it. */
 type Foreseen =
-  | { readonly kind: "refused"; readonly code: RefusalCode }
+  | { readonly kind: "refused"; readonly code: RefusalCode | "under_way" }
   | {
       readonly kind: "accepted" | "proposed";
       readonly changed: boolean;
       readonly to: Pick<Standing, "percent" | "state" | "version">;
     };
 
-/** @returns what the change would do by the rule book; `undefined` when its percent is none */
-export function foresee(view: Standing, intent: Intent, role: Role): Foreseen | undefined {
+/** A change of the history, as the API shows it. */
+interface Entry {
+  readonly at: string;
+  readonly by: string;
+  readonly action: string;
+  readonly via: string | null;
+  readonly from: { readonly percent: number };
+  readonly to: { readonly percent: number };
+}
+
+/** @param since RFC 3339 to the millisecond in UTC @returns by how many points somebody has raised alone since then */
+export function pointsRaisedBy(name: string, history: readonly Entry[], since: string): number {
+  const entries = history.map(({ from, to, via, ...entry }) => ({
+    ...entry,
+    via: via ?? undefined,
+    from: { percentThousandths: thousandthsOf(from.percent) },
+    to: { percentThousandths: thousandthsOf(to.percent) },
+  }));
+  return percentToNumber(raisedThousandthsBy(name, entries, since));
+}
+
+/**
+ * @param raisedPoints what they that ask have raised alone lately
+ * @returns what the change would do by the rule book; `undefined` when its percent is none
+ */
+export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints = 0): Foreseen | undefined {
   const change = changeOf(intent);
   if (change === undefined) return undefined;
   const { ifVersion } = intent;
@@ -93,17 +123,25 @@ export function foresee(view: Standing, intent: Intent, role: Role): Foreseen | 
     ...(ifVersion === undefined ? {} : { ifVersion }),
   };
   const overThousandths = view.approval && percentFromNumber(view.approval.over);
-  const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths } };
+  const raisedThousandths = thousandthsOf(raisedPoints);
+  const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths, raisedThousandths } };
   const alone = transition(stateOf(view), { ...request, ...fourEyes });
   const isProposed = !alone.accepted && alone.code === "approval_required";
   const verdict = isProposed ? transition(stateOf(view), request) : alone;
   if (!verdict.accepted) return { kind: "refused", code: verdict.code };
+  if (verdict.changed && intent.call === "close" && intent.force !== true && isUnderWayOnLegacy(view)) {
+    return { kind: "refused", code: "under_way" };
+  }
   const { percentThousandths, state, version } = verdict.next;
   return {
     kind: isProposed ? "proposed" : "accepted",
     changed: verdict.changed,
     to: { percent: percentToNumber(percentThousandths), state, version },
   };
+}
+
+function isUnderWayOnLegacy({ journeys, unfinished }: Standing): boolean {
+  return [journeys, unfinished].some((of) => of !== undefined && of !== null && of.legacy.open > 0);
 }
 
 function changeOf({ call, percent, hard }: Intent): Change | undefined {

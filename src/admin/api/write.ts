@@ -55,8 +55,20 @@ export const resumeBody = z
   .strictObject({ reason: reasonSchema, ...writeOptions })
   .meta({ examples: [{ reason: "payment fixed" }] });
 export const closeBody = z
-  .strictObject({ reason: reasonSchema, ...writeOptions })
+  .strictObject({
+    reason: reasonSchema,
+    force: z.boolean().default(false).meta({
+      description: "Close although legacy has journeys under way or unfinished orders: they are given up",
+    }),
+    ...writeOptions,
+  })
   .meta({ examples: [{ reason: "all shoppers on marketplace since June" }] });
+
+/** Of every cutover at once: they have no version in common. */
+export const rollbackAllBody = rollbackBody
+  .omit({ ifVersion: true })
+  .meta({ examples: [{ reason: "errors up" }] });
+export const holdAllBody = holdBody.omit({ ifVersion: true }).meta({ examples: [{}] });
 
 /** `local`: this instance was told while the store was out of reach; the others may not know. */
 export const scopes = ["fleet", "local"] as const;
@@ -129,6 +141,20 @@ export const writeAnswer = z
   });
 export type WriteAnswer = z.output<typeof writeAnswer>;
 
+/** One of many that were asked at once: done, or refused by itself. */
+export const writeOfAll = z.union([
+  writeAnswer,
+  z.object({
+    name: z.string(),
+    refused: z.object({
+      code: z.string(),
+      detail: z.string().optional(),
+      current: z.object({ percent: z.number(), state: z.enum(stateNames), version: z.int() }).optional(),
+    }),
+  }),
+]);
+export type WriteOfAll = z.output<typeof writeOfAll>;
+
 type AppliedView = WriteAnswer["applied"];
 
 export function writeView(
@@ -198,15 +224,24 @@ function timestamp(ms: number | undefined): string | null {
 }
 
 export const approvalView = z.object({
-  over: z.number().meta({ description: "A raise by more points than these waits for another person" }),
+  over: z.number().meta({
+    description: "A raise by more points than these waits for another person; so does closing, always",
+  }),
   ttlSeconds: z.number().meta({ description: "For so long" }),
+  windowSeconds: z.number().default(0).meta({
+    description: "What one person raises within so long counts together; 0: each raise by itself",
+  }),
 });
 
-/** A raise that waits for another person: what a large one is answered with, and what a cutover shows. */
+/** A raise or a close that waits for another person: what it is answered with, and what a cutover shows. */
 export const proposalView = z
   .object({
     id: z.string(),
     name: z.string().meta({ description: "The cutover's" }),
+    action: z.enum(["set", "close"]).default("set").meta({ description: "`set`: a raise" }),
+    force: z.boolean().default(false).meta({
+      description: "Of a close: although legacy has something under way",
+    }),
     percent: z.number().meta({ description: "What it would be raised to" }),
     version: z.int().meta({ description: "Of the state it was made on: it can be approved on no other" }),
     by: z.string().meta({ description: "Who may not approve it" }),
@@ -219,6 +254,8 @@ export const proposalView = z
       {
         id: "f3a1c09b",
         name: "checkout",
+        action: "set",
+        force: false,
         percent: 50,
         version: 42,
         by: "ana",
@@ -236,7 +273,8 @@ export interface DirectWrite {
   readonly url: string;
   /** The beginning of every key in the store. */
   readonly prefix: string;
-  readonly name: string;
+  /** Without it, every cutover that an instance has told the store of. */
+  readonly name?: string;
   readonly action: "rollback" | "rollback_hard" | "hold";
   readonly reason: string;
   readonly ifVersion?: number;
@@ -245,6 +283,8 @@ export interface DirectWrite {
 
 export type DirectAnswer =
   | { readonly kind: "answered"; readonly answer: WriteAnswer }
+  /** Where no name was given: each by itself. */
+  | { readonly kind: "answered_all"; readonly answers: readonly WriteOfAll[] }
   /** By the rule book; `stands`: how the cutover does. */
   | {
       readonly kind: "refused";

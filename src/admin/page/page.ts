@@ -140,7 +140,7 @@ function verdict(view: CutoverView): Html {
 
 function proposed({ name, proposal }: CutoverView): Html {
   if (proposal === undefined) return html``;
-  return html`<p><strong>${proposal.percent}%</strong> is proposed by ${proposal.by}, “${proposal.reason}”, until <time datetime="${proposal.expiresAt}">${utc(proposal.expiresAt)}</time>. Another person: <code>cutover approve ${name} ${proposal.id}</code></p>`;
+  return html`<p><strong>${proposal.action === "close" ? "Closing legacy for good" : `${proposal.percent}%`}</strong> is proposed by ${proposal.by}, “${proposal.reason}”, until <time datetime="${proposal.expiresAt}">${utc(proposal.expiresAt)}</time>. Another person: <code>cutover approve ${name} ${proposal.id}</code></p>`;
 }
 
 function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {

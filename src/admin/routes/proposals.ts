@@ -1,4 +1,4 @@
-/** Raises that wait for another person: seen, approved, withdrawn. */
+/** Raises and closes that wait for another person: seen, approved, withdrawn. */
 import type { FastifyRequest } from "fastify";
 import * as z from "zod";
 import type { Audit } from "../../audit/port.ts";
@@ -12,6 +12,8 @@ import { Refused, refusedByRules } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
 import { actorOf, requestOrigin, type Write } from "../writer.ts";
+import { createClosing } from "./closing.ts";
+import { wordOf } from "./proposing.ts";
 
 const proposalPath = cutoverName.extend({ id: z.string().meta({ description: "The proposal's id" }) });
 const tags = ["cutovers"];
@@ -34,7 +36,7 @@ function listRoute(app: AdminApp, views: Views, proposals: Proposals): void {
     url: "/api/v1/cutovers/:name/proposals",
     schema: {
       operationId: "listProposals",
-      summary: "The raise that waits for another person, if there is one",
+      summary: "The raise or close that waits for another person, if there is one",
       tags,
       params: cutoverName,
       response: {
@@ -52,11 +54,13 @@ function listRoute(app: AdminApp, views: Views, proposals: Proposals): void {
 
 function approveRoute(
   app: AdminApp,
-  { follower, log, audit }: AdminContext,
+  context: AdminContext,
   write: Write,
   views: Views,
   proposals: Proposals,
 ): void {
+  const { follower, log, audit } = context;
+  const close = createClosing(context, write, views);
   app.route({
     method: "POST",
     url: "/api/v1/cutovers/:name/proposals/:id/approve",
@@ -66,12 +70,12 @@ function approveRoute(
     },
     schema: {
       operationId: "approve",
-      summary: "Make another person's proposed raise",
+      summary: "Make another person's proposed raise or close",
       tags,
       params: proposalPath,
       body: approveBody,
       response: {
-        200: writeAnswer.describe("Raised; the history names both"),
+        200: writeAnswer.describe("Made; the history names both"),
         ...refusalAnswers([
           "malformed_body",
           "not_found",
@@ -79,6 +83,8 @@ function approveRoute(
           "held",
           "rolled_back",
           "closed",
+          "not_complete",
+          "under_way",
           "approval_required",
           "body_too_large",
           "unsupported_media_type",
@@ -92,20 +98,19 @@ function approveRoute(
       views.assertKnown(name);
       await follower.refresh();
       const found = await assertWaiting(proposals, views, name, id);
-      const { percent, version, by, reason } = found;
+      const { action, force, percent, version, by, reason } = found;
       const actor = actorOf(request);
       if (by === actor.name) throw new Refused("forbidden", "another person has to approve it");
-      const change = { action: "set", percentThousandths: percentFromNumber(percent) ?? 0 } as const;
-      // No raise without the proposal, however small: it may be withdrawn in this very moment.
+      // Nothing without the proposal, however small: it may be withdrawn in this very moment.
       const fourEyes = { overThousandths: 0, proposalId: id };
-      const answer = await write(
-        request,
-        name,
-        change,
-        { reason, ifVersion: version, waitMs: request.body.waitMs },
-        fourEyes,
-      );
-      log.info({ cutover: name, proposal: id, by, approvedBy: actor.name }, "a proposed raise was approved");
+      const body = { reason, ifVersion: version, waitMs: request.body.waitMs };
+      const percentThousandths = percentFromNumber(percent) ?? 0;
+      const answer =
+        action === "close"
+          ? await close(request, name, { ...body, force }, fourEyes)
+          : await write(request, name, { action, percentThousandths }, body, fourEyes);
+      const said = { cutover: name, proposal: id, by, approvedBy: actor.name };
+      log.info(said, `a proposed ${wordOf(action)} was approved`);
       tell(audit, "approved", request, found);
       return answer;
     },
@@ -139,7 +144,7 @@ function withdrawRoute(
       await follower.refresh();
       const found = await assertWaiting(proposals, views, name, id);
       if (!(await store.withdraw(name, id))) throw new Refused("not_found", "no such proposal is open");
-      log.info({ cutover: name, proposal: id, by }, "a proposed raise was withdrawn");
+      log.info({ cutover: name, proposal: id, by }, `a proposed ${wordOf(found.action)} was withdrawn`);
       tell(audit, "withdrawn", request, found);
       return reply.code(204).send(null);
     },

@@ -5,9 +5,7 @@ import { percentFromNumber } from "../../state/rules/percent.ts";
 import { cutoverName } from "../api/cutover-view.ts";
 import type { ProblemCode } from "../api/problem-details.ts";
 import {
-  closeBody,
   holdBody,
-  type ProposalView,
   proposalView,
   resumeBody,
   rollbackBody,
@@ -19,7 +17,8 @@ import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
-import { actorOf, requestOrigin, type Write } from "../writer.ts";
+import type { Write } from "../writer.ts";
+import { propose, versionToProposeOn } from "./proposing.ts";
 
 const anyWrite = [
   "malformed_body",
@@ -72,35 +71,13 @@ function percentRoute(
       } catch (error) {
         const version = versionToProposeOn(error);
         if (version === undefined) throw error;
+        const asked = { action: "set", force: false, percent: body.percent, reason: body.reason } as const;
         return reply
           .code(202)
-          .send(await propose(context, proposals, request, params.name, { ...body, version }));
+          .send(await propose(context, proposals, request, params.name, { ...asked, version }));
       }
     },
   });
-}
-
-/** @returns the version that a second person is asked for; `undefined` where none is asked for */
-function versionToProposeOn(error: unknown): number | undefined {
-  const isProposable = error instanceof Refused && error.code === "approval_required";
-  return isProposable ? error.extras.current?.version : undefined;
-}
-
-async function propose(
-  { log }: AdminContext,
-  proposals: Proposals,
-  request: FastifyRequest,
-  name: string,
-  asked: Pick<ProposalView, "percent" | "version" | "reason">,
-): Promise<ProposalView> {
-  const { percent, version, reason } = asked;
-  const by = { actor: actorOf(request), origin: requestOrigin(request) };
-  const proposal = await proposals.propose(name, { percent, version, reason }, by);
-  log.info(
-    { cutover: name, proposal: proposal.id, by: by.actor.name, percent, version },
-    "a raise was proposed",
-  );
-  return proposal;
 }
 
 function stateRoutes(app: AdminApp, write: Write, views: Views): void {
@@ -130,21 +107,10 @@ function stateRoutes(app: AdminApp, write: Write, views: Views): void {
     ...changeOptions(views, resumeBody, "resume", "End a hold or a rollback", ["closed"]),
     handler: async (request) => write(request, request.params.name, { action: "resume" }, request.body),
   });
-
-  app.route({
-    method: "POST",
-    url: "/api/v1/cutovers/:name/close",
-    ...changeOptions(views, closeBody, "close", "Close legacy for good: the point of no return", [
-      "held",
-      "rolled_back",
-      "not_complete",
-    ]),
-    handler: async (request) => write(request, request.params.name, { action: "close" }, request.body),
-  });
 }
 
 /** What every call that changes a cutover has, but for its path and its handler. */
-function changeOptions<Body extends z.ZodType>(
+export function changeOptions<Body extends z.ZodType>(
   views: Views,
   body: Body,
   operationId: string,

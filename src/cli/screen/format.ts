@@ -1,6 +1,7 @@
 /** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { percentText, restOf } from "../../admin/api/rules.ts";
+import type { ProposalView } from "../../admin/api/write.ts";
 
 /** `10%, open, version 42`. */
 export function standing(view: Pick<CutoverView, "percent" | "state" | "version">): string {
@@ -10,6 +11,11 @@ export function standing(view: Pick<CutoverView, "percent" | "state" | "version"
 /** 12.5 → `12.5%`, exact to three decimals. */
 export function share(percent: number): string {
   return `${percentText(percent)}%`;
+}
+
+/** What waits for another person. */
+export function proposedText({ action, percent }: Pick<ProposalView, "action" | "percent">): string {
+  return action === "close" ? "closing legacy for good" : share(percent);
 }
 
 /** The rest of it: 12.5 → `87.5%`. */

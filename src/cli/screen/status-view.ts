@@ -10,6 +10,7 @@ import {
   ofInstances,
   onThisClock,
   plural,
+  proposedText,
   rate,
   restShare,
   share,
@@ -91,10 +92,10 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
 
 function proposalNote({ name, proposal }: CutoverView, now: number): string[] {
   if (proposal === undefined) return [];
-  const { id, percent, by, expiresAt } = proposal;
+  const { id, by, expiresAt } = proposal;
   const left = age(Math.max(0, Date.parse(expiresAt) - now));
   return [
-    `${share(percent)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
+    `${proposedText(proposal)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
     `cutover approve ${shellWord(printable(name))} ${printable(id)}`,
   ];
 }

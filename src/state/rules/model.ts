@@ -12,9 +12,7 @@
  * A change that alters nothing is accepted as such in every state and makes no version. A hard rollback raises
  * the pin epoch and so always alters something.
  *
- * Where a limit is given, a raise by more than it needs four eyes: an open proposal of another person for just this
- * percent and this version. The raise is then of both. Smaller raises, and whatever lowers, need nobody else. A person
- * who edits the store by hand meets no limit.
+ * Where a limit is given, a close and a raise by more than it need four eyes (approval.ts), and are then of both people.
  *
  * Who may do what, and which state refuses what, is the one table `rules`, which the Redis scripts are handed. What
  * `transition` does beside it (completeness, approval, targets) apply.lua does, too, in the same order;
@@ -22,6 +20,7 @@
  *
  * Order of refusal: role, version, state, approval.
  */
+import { approvalOf, type FourEyes } from "./approval.ts";
 import { isThousandths, maxThousandths } from "./percent.ts";
 
 export const sides = ["legacy", "new"] as const;
@@ -162,27 +161,6 @@ function moveOf(current: CutoverState, change: Change): Move {
   return change.percentThousandths > current.percentThousandths ? "raise" : "lower";
 }
 
-/** A raise that waits for another person. */
-export interface Proposal {
-  readonly id: string;
-  /** The percent after it. */
-  readonly percentThousandths: number;
-  /** The version of the state it was made on: on another it is worth nothing. */
-  readonly version: number;
-  readonly by: string;
-  readonly reason: string;
-  /** RFC 3339. */
-  readonly at: string;
-  /** RFC 3339; from then on it is gone. */
-  readonly expiresAt: string;
-}
-
-/** How far one person may raise alone, and the open proposal that is being approved. */
-interface FourEyes {
-  readonly overThousandths: number;
-  readonly proposal?: Proposal | undefined;
-}
-
 export interface Request {
   readonly change: Change;
   readonly actor: Actor;
@@ -201,21 +179,6 @@ type Transition =
 export type Applied =
   | { readonly accepted: true; readonly changed: boolean; readonly state: CutoverState }
   | { readonly accepted: false; readonly code: RefusalCode; readonly state: CutoverState };
-
-/** @returns the proposal a raise is made by; `none`: it needs none and was given none that fits */
-export function approvalOf(
-  { percentThousandths, version }: CutoverState,
-  { change, actor, fourEyes }: Pick<Request, "change" | "actor" | "fourEyes">,
-): Proposal | "required" | "none" {
-  if (fourEyes === undefined || change.action !== "set") return "none";
-  const points = change.percentThousandths - percentThousandths;
-  const { overThousandths, proposal } = fourEyes;
-  if (points > 0 && proposal !== undefined && proposal.by !== actor.name) {
-    const { percentThousandths: to, version: on } = proposal;
-    if (to === change.percentThousandths && on === version) return proposal;
-  }
-  return points > 0 && points > overThousandths ? "required" : "none";
-}
 
 /**
  * What the request makes of the state, by the rules in the head of this file.

@@ -91,6 +91,8 @@ export const instanceRecordSchema = z.object({
 
 export const proposalSchema = z.object({
   id: z.string().min(1),
+  action: z.enum(["set", "close"]).optional(),
+  force: z.boolean().optional(),
   percentThousandths,
   version: z.int().min(0),
   by: z.string(),

@@ -1,14 +1,8 @@
 /** What a store of one process holds: an immutable document, and the steps from one to the next. PURE. */
+import { approvalOf, type Proposal, raisedThousandthsBy } from "../rules/approval.ts";
 import type { Annotation, HistoryEntry, StoredAnnotation } from "../rules/history.ts";
 import { assertFence, type Fenced, isFenced, type Lease } from "../rules/lease.ts";
-import {
-  type Applied,
-  approvalOf,
-  type CutoverState,
-  initialState,
-  type Proposal,
-  transition,
-} from "../rules/model.ts";
+import { type Applied, type CutoverState, initialState, transition } from "../rules/model.ts";
 import type { LastGood } from "../rules/succession.ts";
 import { isBelievable } from "../rules/written.ts";
 import type { Annotating, Command } from "./port.ts";
@@ -90,13 +84,21 @@ export function applied(
   const before = giveBack(found, name, lastGood);
   const current = stateOf(before, name);
   const proposal = openProposal?.id === fourEyes?.proposalId ? openProposal : undefined;
+  const { history = [] } = before.cutovers.get(name) ?? {};
+  const windowMs = fourEyes?.windowMs;
+  const raisedThousandths =
+    windowMs === undefined
+      ? 0
+      : raisedThousandthsBy(actor.name, history, new Date(Date.parse(at) - windowMs).toISOString());
   const request = {
     change,
     actor,
     reason,
     at,
     ...(ifVersion === undefined ? {} : { ifVersion }),
-    ...(fourEyes === undefined ? {} : { fourEyes: { overThousandths: fourEyes.overThousandths, proposal } }),
+    ...(fourEyes === undefined
+      ? {}
+      : { fourEyes: { overThousandths: fourEyes.overThousandths, raisedThousandths, proposal } }),
   };
   const verdict = transition(current, request);
   if (fence !== undefined && isFenced(lease(fence.lease), fence.token, atMs)) {

@@ -7,10 +7,10 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
+import type { Proposal } from "../rules/approval.ts";
 import { byId, type InstanceRecord, leaseMs, rememberMs } from "../rules/completion.ts";
 import { withAnnotations } from "../rules/history.ts";
 import { assertLease, assertLeaseName, type Lease, leased, released } from "../rules/lease.ts";
-import type { Proposal } from "../rules/model.ts";
 import {
   annotated,
   applied,

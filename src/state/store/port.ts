@@ -4,11 +4,12 @@
  * when the store cannot be reached in time; `apply`, `lease` and `release` with a RangeError when what is asked is no
  * change (a percent of 101), no lease or no fence of the cutover's.
  */
+import type { Proposal } from "../rules/approval.ts";
 import type { InstanceRecord, Roster } from "../rules/completion.ts";
 import type { RawFields, RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
 import type { Fence, Fenced, Leased } from "../rules/lease.ts";
-import type { Actor, Applied, Change, CutoverState, Proposal } from "../rules/model.ts";
+import type { Actor, Applied, Change, CutoverState } from "../rules/model.ts";
 import type { Announcement, LastGood } from "../rules/succession.ts";
 
 export interface Command {
@@ -24,8 +25,15 @@ export interface Command {
   readonly lastGood?: CutoverState;
   /** The change's own id: one that the store finds among the last is not made again (Redis; others make it again). */
   readonly id?: string;
-  /** How far one person may raise alone, and the id of the proposal that the actor approves: used up by the raise. */
-  readonly fourEyes?: { readonly overThousandths: number; readonly proposalId?: string };
+  /**
+   * How far one person may raise alone, in how many of the last ms at once (without it, in one change), and the id of the
+   * proposal that the actor approves: used up by the change.
+   */
+  readonly fourEyes?: {
+    readonly overThousandths: number;
+    readonly windowMs?: number;
+    readonly proposalId?: string;
+  };
   /** Only while this grant of a lease is in force (rules/lease.ts); else it is refused as `fenced`, and nothing changes. */
   readonly fence?: Fence;
 }

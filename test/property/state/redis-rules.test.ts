@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRedisClient } from "../../../src/redis/client.ts";
+import type { Proposal } from "../../../src/state/rules/approval.ts";
 import type { HistoryEntry } from "../../../src/state/rules/history.ts";
 import type { Fenced } from "../../../src/state/rules/lease.ts";
 import {
@@ -11,7 +12,6 @@ import {
   type Change,
   type CutoverState,
   initialState,
-  type Proposal,
   roles,
 } from "../../../src/state/rules/model.ts";
 import { formatPercent, maxThousandths } from "../../../src/state/rules/percent.ts";
@@ -69,6 +69,8 @@ interface Step {
   readonly versionsBack: number | undefined;
   /** Four eyes: how far one may raise alone. */
   readonly limit: number | undefined;
+  /** Whether what one has raised lately counts, too. */
+  readonly isTogether: boolean;
   /** A proposal opened just before, and named by the change. */
   readonly proposed:
     | { readonly by: string; readonly fits: boolean; readonly versionsBack: number }
@@ -89,6 +91,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   reason: fc.string({ maxLength: 30, unit: "grapheme" }),
   versionsBack: fc.option(fc.constantFrom(0, 0, 0, 1, -1), { nil: undefined, freq: 3 }),
   limit: fc.option(fc.constantFrom(0, 10_000, 50_000), { nil: undefined }),
+  isTogether: fc.boolean(),
   proposed: fc.option(
     fc.record({
       by: fc.constantFrom("ann", "bob"),
@@ -102,7 +105,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 function commandOf(
   name: string,
-  { change, actor, reason, versionsBack, ahead, limit, proposed }: Step,
+  { change, actor, reason, versionsBack, ahead, limit, isTogether, proposed }: Step,
   at: CutoverState,
 ): Command {
   const ifVersion = versionsBack === undefined ? undefined : at.version - versionsBack;
@@ -118,16 +121,26 @@ function commandOf(
     ...(ifVersion === undefined ? {} : { ifVersion }),
     ...(limit === undefined
       ? {}
-      : { fourEyes: { overThousandths: limit, ...(proposed === undefined ? {} : { proposalId: "p" }) } }),
+      : {
+          fourEyes: {
+            overThousandths: limit,
+            ...(isTogether ? { windowMs: 3_600_000 } : {}),
+            ...(proposed === undefined ? {} : { proposalId: "p" }),
+          },
+        }),
     ...(lastGood === undefined ? {} : { lastGood }),
   };
 }
 
-function proposalOf({ change, proposed }: Step, { version }: CutoverState): Proposal | undefined {
-  if (proposed === undefined || change.action !== "set") return undefined;
-  const { percentThousandths } = change;
+function proposalOf(
+  { change, proposed }: Step,
+  { version, percentThousandths: stands }: CutoverState,
+): Proposal | undefined {
+  if (proposed === undefined || (change.action !== "set" && change.action !== "close")) return undefined;
+  const percentThousandths = change.action === "set" ? change.percentThousandths : stands;
   return {
     id: "p",
+    ...(change.action === "close" ? { action: "close" as const } : {}),
     percentThousandths: proposed.fits ? percentThousandths : maxThousandths - percentThousandths,
     version: Math.max(0, version - proposed.versionsBack),
     by: proposed.by,

@@ -1,6 +1,6 @@
 /**
- * The five commands that change where a cutover stands, as one table: what each is called, what it asks of the API, and
- * what a person should know of it. A raise has a flow of its own, since it may have to be confirmed.
+ * The commands that change where a cutover stands and can be taken back, as one table: what each is called, what it asks
+ * of the API, and what a person should know of it. A raise has a flow of its own, since it may have to be confirmed.
  */
 import type { Command } from "commander";
 import type { WriteAnswer } from "../../../admin/api/write.ts";
@@ -12,6 +12,7 @@ import { withApi } from "../../frame.ts";
 import { examples, percentWord, readName, readPercent } from "../../options.ts";
 import { share } from "../../screen/format.ts";
 import { type ConfirmRule, readConfirmRule } from "../../settings.ts";
+import { type AllCall, type AllOption, dryRunAll, oneOrAll, runAll, withAll } from "./all.ts";
 import { confirmRaise, isLargeRaise } from "./confirm.ts";
 import { type DirectOptions, runDirect, withDirect } from "./direct.ts";
 import {
@@ -32,7 +33,7 @@ interface ChangeOptions extends DirectOptions {
 }
 
 interface ChangeCommand {
-  readonly verb: "set" | "rollback" | "hold" | "resume" | "close";
+  readonly verb: "set" | "rollback" | "hold" | "resume";
   readonly does: string;
   /** `welcome`: nobody in a hurry is stopped for want of one. */
   readonly reason: "required" | "welcome";
@@ -99,6 +100,7 @@ const changes: readonly ChangeCommand[] = [
       ["cutover rollback checkout --hard", "now; journeys on new are void"],
       ['cutover rollback checkout --reason "double charges"', "with the reason for the history"],
       ["cutover rollback checkout --wait 60s", "and wait until silent instances have stopped as well"],
+      ["cutover rollback --all", "every cutover, one answer for each"],
       ["cutover rollback checkout --direct redis://HOST:PORT", "when no admin API answers"],
     ],
   },
@@ -115,6 +117,7 @@ const changes: readonly ChangeCommand[] = [
     examples: [
       ["cutover hold checkout", "freeze it where it is"],
       ['cutover hold checkout --reason "looking into p99"', "and say why"],
+      ["cutover hold --all", "every cutover, one answer for each"],
     ],
   },
   {
@@ -125,27 +128,31 @@ const changes: readonly ChangeCommand[] = [
     standing: ({ percent }) => `open at ${share(percent)}`,
     examples: [['cutover resume checkout --reason "fixed in release 118"', "the latch or the hold ends"]],
   },
-  {
-    verb: "close",
-    does: "close legacy for good, from open at 100%: the point of no return",
-    reason: "required",
-    call: (_, reason, common) => ({ call: "close", body: { reason, ...common } }),
-    standing: () => "closed",
-    consequences: () => ["Only what legacy still owns goes there. There is no way back."],
-    examples: [['cutover close checkout --reason "a month at 100, none owned"', "legacy is given up"]],
-  },
 ];
 
 export function addChanges(program: Command, context: Context): void {
   for (const change of changes) {
-    const command = program
-      .command(change.verb)
-      .description(change.does)
-      .argument("<NAME>", "the cutover", readName);
+    const command = program.command(change.verb).description(change.does);
+    const ofAll = change.verb === "rollback" || change.verb === "hold" ? change.verb : undefined;
+    if (ofAll === undefined) command.argument("<NAME>", "the cutover", readName);
+    else command.argument("[NAME]", "the cutover, unless it is --all", readName);
     change.takes?.(command);
     withWriteOptions(command, change.reason);
+    if (ofAll !== undefined) withAll(command);
     if (change.direct !== undefined) withDirect(command);
-    if (change.verb === "set") {
+    if (ofAll !== undefined) {
+      command.action((name: string | undefined, options: ChangeOptions & AllOption) =>
+        oneOrAll(
+          context,
+          ofAll,
+          { name, options },
+          {
+            one: (of) => make(context, change, of, options),
+            all: () => makeAll(context, change, ofAll, options),
+          },
+        ),
+      );
+    } else if (change.verb === "set") {
       command.action((name: string, percent: number, options: ChangeOptions) =>
         make(context, change, name, { ...options, percent }),
       );
@@ -185,6 +192,26 @@ async function make(
   });
   if (percent === undefined) await withApi(context, options, (api) => runWrite(api, write()));
   else await setPercent(context, options, percent, write);
+}
+
+async function makeAll(
+  context: Context,
+  change: ChangeCommand,
+  verb: "rollback" | "hold",
+  options: ChangeOptions,
+): Promise<void> {
+  const { standing } = change;
+  const { hard, reason = "", json, dryRun } = options;
+  const body = { ...told(reason), waitMs: writeBody(options).waitMs };
+  const call: AllCall =
+    verb === "hold" ? { call: "hold", body } : { call: "rollback", body: { ...body, hard: hard === true } };
+  if (change.direct !== undefined && options.direct !== undefined) {
+    const write = { action: change.direct(options), standing, consequences: [] };
+    context.finish(await runDirect(context, options, write));
+    return;
+  }
+  const write = { call, standing, isJson: json === true };
+  await withApi(context, options, (api) => (dryRun === true ? dryRunAll(api, write) : runAll(api, write)));
 }
 
 /** A reason that may be missing, as part of the body. */

@@ -7,6 +7,7 @@ import { type ExitCode, exitCodes, type Failed, fail, type Result, report, succe
 import { readSecret } from "../../options.ts";
 import { standing } from "../../screen/format.ts";
 import { printable } from "../../screen/text.ts";
+import { tellAll } from "./all.ts";
 import { type AskedWrite, tellAnswer, type WriteOptions, writeBody } from "./write.ts";
 
 export interface DirectOptions extends WriteOptions {
@@ -23,7 +24,9 @@ export function withDirect(command: Command): Command {
     .option("--prefix <NAME>", "with --direct: the configuration's prefix", defaultPrefix);
 }
 
-interface Directly extends Pick<AskedWrite, "name" | "standing" | "consequences"> {
+interface Directly extends Pick<AskedWrite, "standing" | "consequences"> {
+  /** Without it, every cutover. */
+  readonly name?: string;
   readonly action: DirectWrite["action"];
 }
 
@@ -42,13 +45,16 @@ export async function runDirect(
   const answer = await engine.direct({
     url,
     prefix,
-    name: write.name,
+    ...(write.name === undefined ? {} : { name: write.name }),
     action: write.action,
     reason,
     ...writeBody(options),
   });
+  const call = write.action === "hold" ? "hold" : "rollback";
+  if (answer.kind === "answered_all") {
+    return tellAll(terminal, answer.answers, { call, standing: write.standing, isJson: json === true });
+  }
   if (answer.kind === "answered") {
-    const call = write.action === "hold" ? "hold" : "rollback";
     return tellAnswer(terminal, answer.answer, { ...write, call, isJson: json === true });
   }
   return report(terminal, failureOf(answer));
@@ -90,7 +96,7 @@ function storeUrl(
   return isComplete ? text : `${scheme}${userInfo.replace(/:$/, "")}:${encodeURIComponent(password)}@${rest}`;
 }
 
-function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" }>): Failed {
+function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" | "answered_all" }>): Failed {
   switch (answer.kind) {
     case "refused": {
       return fail(exitCodes.refused, `refused (${answer.code})`, `It stands at ${standing(answer.stands)}.`);

@@ -1,13 +1,13 @@
 /** `--dry-run`: what a change would do, by the same rule book, without asking for it. */
 import type { CutoverView } from "../../../admin/api/cutover-view.ts";
-import { foresee } from "../../../admin/api/rules.ts";
+import { foresee, historyLimits, pointsRaisedBy } from "../../../admin/api/rules.ts";
 import type { WriteCall } from "../../client.ts";
 import type { Api } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { nextFor, resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
 import { percentWord } from "../../options.ts";
-import { age, plural, share, standing } from "../../screen/format.ts";
+import { age, plural, proposedText, standing } from "../../screen/format.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import { isLargeRaise } from "./confirm.ts";
 
@@ -15,36 +15,52 @@ interface DryRun {
   readonly name: string;
   readonly call: WriteCall;
   readonly isJson: boolean;
+  /** Another person has proposed it, and this is the second. */
+  readonly isApproval?: boolean;
+  /** Takes the JSON; without it, that is printed. */
+  readonly onJson?: (value: object) => void;
 }
 
 /** @returns the exit code of the command itself: 0 when it would be done, 1 when it would be refused, 4 when proposed */
 export async function dryRun(
-  { client, terminal }: Pick<Api, "client" | "terminal">,
-  { name, call: { call, body }, isJson }: DryRun,
+  api: Api,
+  { name, call: { call, body }, isJson, isApproval = false, onJson }: DryRun,
 ): Promise<ExitCode> {
+  const { client, terminal } = api;
+  const tell = onJson ?? ((value: object) => printJson(terminal, value));
   const { url } = client;
   const result = resultOf(await client.cutover(name), { url, name });
   if (!result.ok) return report(terminal, result);
   const who = await client.whoAmI();
-  const view = result.value;
-  const foreseen = foresee(view, { call, ...body }, who.kind === "ok" ? who.value.role : "admin");
+  const { approval, ...unlimited } = result.value;
+  const view = isApproval ? unlimited : result.value;
+  const role = who.kind === "ok" ? who.value.role : "admin";
+  const isRaise = call === "percent" && !isApproval && approval !== undefined && approval.windowSeconds > 0;
+  const raised = isRaise && who.kind === "ok" ? await raisedLately(api, name, who.value.name, approval) : 0;
+  const foreseen = foresee(view, { call, ...body }, role, raised);
   if (foreseen === undefined) return report(terminal, fail(exitCodes.usage, "not a percent"));
   const from = { percent: view.percent, state: view.state, version: view.version };
   if (foreseen.kind === "refused") {
     const { code } = foreseen;
-    if (isJson) printJson(terminal, { dryRun: true, name, from, refused: code });
+    const { journeys, unfinished } = view;
+    const left = code === "under_way" ? { journeys, unfinished } : {};
+    if (isJson) tell({ dryRun: true, name, from, refused: code, ...left });
     const stands = `It stands at ${standing(view)}.`;
-    const next = nextFor(code, { url, name });
+    const listed = code === "under_way" ? leftOnLegacy(view, api.now()) : [];
+    const next = nextFor(code, { url, name, call });
     return report(
       terminal,
-      fail(exitCodes.refused, `dry run: it would be refused (${code})`, stands, ...next),
+      fail(exitCodes.refused, `dry run: it would be refused (${code})`, stands, ...listed, ...next),
     );
   }
   const { changed, to } = foreseen;
   const isProposed = foreseen.kind === "proposed";
-  const asks = call === "percent" && isLargeRaise(view, to.percent);
-  if (isJson) printJson(terminal, { dryRun: true, name, from, to, changed, asksToConfirm: asks, isProposed });
-  else terminal.out(`${describe(view, to, { changed, asks, call, isProposed }).join("\n")}\n`);
+  const asks = call === "percent" && !isApproval && isLargeRaise(view, to.percent);
+  if (isJson) tell({ dryRun: true, name, from, to, changed, asksToConfirm: asks, isProposed });
+  else {
+    const told = { changed, asks, call, isProposed, now: api.now() };
+    terminal.out(`${describe(view, to, told).join("\n")}\n`);
+  }
   return isProposed ? exitCodes.notAppliedEverywhere : exitCodes.done;
 }
 
@@ -54,13 +70,28 @@ interface Told {
   readonly call: WriteCall["call"];
   /** Whether it would wait for another person. */
   readonly isProposed: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Points; 0 when the API does not say. */
+async function raisedLately(
+  { client, now }: Api,
+  name: string,
+  who: string,
+  { windowSeconds }: NonNullable<CutoverView["approval"]>,
+): Promise<number> {
+  const since = new Date(now() - windowSeconds * 1000).toISOString();
+  const query = { limit: historyLimits.most, since };
+  const answer = await client.history(name, query);
+  return answer.kind === "ok" ? pointsRaisedBy(who, answer.value, since) : 0;
 }
 
 /** The lines a person reads. PURE. */
 function describe(
   from: CutoverView,
   to: Pick<CutoverView, "percent" | "state" | "version">,
-  { changed, asks, call, isProposed }: Told,
+  { changed, asks, call, isProposed, now }: Told,
 ): string[] {
   const name = printable(from.name);
   if (!changed) return [`dry run: ${name} stands so already: ${standing(from)}`];
@@ -70,25 +101,48 @@ function describe(
     `new journeys of ${outOf(from.percent)} shoppers start on new → ${outOf(to.percent)}` +
       (moved === 0 ? "" : ` (${outOf(Math.abs(moved))} move to ${moved > 0 ? "new" : "legacy"})`),
     ...(moved < 0 ? underWayOnNew(from) : []),
-    ...(isProposed ? proposed(from) : []),
+    ...(call === "close" ? leftOnLegacy(from, now) : []),
+    ...(isProposed ? proposed(from, call) : []),
     ...(asks ? [`it asks to be confirmed: --confirm=${percentWord(to.percent)}`] : []),
-    ...(call === "close" ? ["there is no way back from it"] : []),
+    ...(call === "close"
+      ? [
+          `it asks to be confirmed: --confirm ${shellWord(printable(from.name))}`,
+          "there is no way back from it",
+        ]
+      : []),
     "nothing was changed",
   ];
 }
 
-function proposed({ name, approval, proposal }: CutoverView): string[] {
+function proposed({ name, approval, proposal }: CutoverView, call: WriteCall["call"]): string[] {
   if (approval === undefined) return [];
-  const { over, ttlSeconds } = approval;
+  const { over, ttlSeconds, windowSeconds } = approval;
   const points = over === 1 ? "1 point" : `${over} points`;
-  const waits = `it would be a proposal, since a raise by more than ${points} waits for another person: not in force`;
+  const window = windowSeconds > 0 ? ` within ${age(windowSeconds * 1000)}` : "";
+  const why = call === "close" ? "closing" : `a raise by more than ${points}${window}`;
+  const waits = `it would be a proposal, since ${why} waits for another person: not in force`;
   return [
     `${waits} before they approve it, within ${age(ttlSeconds * 1000)}`,
     ...(proposal === undefined
       ? []
-      : [`it would take the place of ${printable(proposal.by)}'s, to ${share(proposal.percent)}`]),
-    `they approve it by: cutover approve ${shellWord(printable(name))}`,
+      : [`it would take the place of ${printable(proposal.by)}'s, ${proposedText(proposal)}`]),
+    `they approve it by: cutover approve ${shellWord(printable(name))} and its id`,
   ];
+}
+
+/** What a close would give up. */
+export function leftOnLegacy({ journeys, unfinished }: CutoverView, now: number): string[] {
+  const line = (of: CutoverView["journeys"], what: string) => {
+    if (of === null) return [];
+    const { open, atLeast, oldestStartedAt } = of.legacy;
+    const oldest =
+      oldestStartedAt === null
+        ? ""
+        : `, the oldest begun ${age(Math.max(0, now - Date.parse(oldestStartedAt)))} ago`;
+    return [`legacy has ${atLeast ? "at least " : ""}${open} ${what}${oldest}`];
+  };
+  const lines = [...line(journeys, "open journeys"), ...line(unfinished, "unfinished orders")];
+  return lines.length === 0 ? ["what legacy has under way is not counted, or not known now"] : lines;
 }
 
 function underWayOnNew({ journeys }: CutoverView): string[] {

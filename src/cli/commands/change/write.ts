@@ -17,7 +17,7 @@ import {
   withJson,
 } from "../../options.ts";
 import { adviceLines, laggingLines, shortfall, whereLine } from "../../screen/applied-lines.ts";
-import { age, restShare, share } from "../../screen/format.ts";
+import { age, proposedText, restShare, share } from "../../screen/format.ts";
 import type { Terminal } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import { dryRun } from "./dry-run.ts";
@@ -100,16 +100,16 @@ export function tellWrite(
 
 /** @returns 4: nothing is in force yet */
 function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJson: boolean): ExitCode {
-  const { id, percent } = proposal;
+  const { id } = proposal;
   const name = printable(proposal.name);
   if (isJson) printJson(terminal, proposal);
   else {
     const left = age(Date.parse(proposal.expiresAt) - now());
-    terminal.out(`${name}: ${share(percent)} is proposed, and waits ${left} for another person\n`);
+    terminal.out(`${name}: ${proposedText(proposal)} is proposed, and waits ${left} for another person\n`);
   }
   const waiting = fail(
     exitCodes.notAppliedEverywhere,
-    "not in force: a raise by so much needs another person's approval",
+    `not in force: ${proposal.action === "close" ? "closing" : "a raise by so much"} needs another person's approval`,
     `They approve it by: cutover approve ${shellWord(name)} ${id}`,
     `To take it back: cutover withdraw ${shellWord(name)} ${id}`,
   );
@@ -118,7 +118,7 @@ function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJson: bo
 
 /** What is said of a write that was accepted. */
 interface Telling extends Pick<AskedWrite, "isJson" | "standing" | "consequences"> {
-  readonly call: WriteCall["call"];
+  readonly call: WriteCall["call"] | "approve";
 }
 
 /** @returns 0 when the change is certain of every instance, else 4 */

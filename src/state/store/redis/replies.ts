@@ -1,6 +1,7 @@
 /** What the scripts, the streams, and the channel of changes say, in terms of the rest of the program. PURE. */
 import * as z from "zod";
 import { jsonOf } from "../../../base/json.ts";
+import type { Proposal } from "../../rules/approval.ts";
 import {
   byId,
   type InstanceRecord,
@@ -11,7 +12,7 @@ import {
 import type { View } from "../../rules/hand-edit.ts";
 import { type HistoryEntry, withAnnotations } from "../../rules/history.ts";
 import type { Fenced, Leased } from "../../rules/lease.ts";
-import { type Applied, initialState, type Proposal, refusalCodes } from "../../rules/model.ts";
+import { type Applied, initialState, refusalCodes } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
 import { instanceRecordSchema, proposalSchema } from "../../rules/written.ts";
 import {

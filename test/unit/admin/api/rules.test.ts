@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { byWhom, foresee, percentOf, percentText, restOf } from "../../../../src/admin/api/rules.ts";
+import {
+  byWhom,
+  foresee,
+  percentOf,
+  percentText,
+  pointsRaisedBy,
+  restOf,
+} from "../../../../src/admin/api/rules.ts";
 
 const stands = {
   percent: 10,
@@ -44,6 +51,29 @@ describe("what a change would do", () => {
     expect(foresee(limited, raise, "operator")).toMatchObject({ kind: "proposed", to: { percent: 20.001 } });
     expect(foresee(limited, { ...raise, percent: 20 }, "operator")).toMatchObject({ kind: "accepted" });
     expect(foresee(limited, raise, "viewer")).toEqual({ kind: "refused", code: "forbidden" });
+  });
+
+  test("what one has raised lately counts towards it", () => {
+    const limited = { ...stands, approval: { over: 10 } };
+    const raise = { call: "percent", percent: 15 } as const;
+    expect(foresee(limited, raise, "operator", 6)).toMatchObject({ kind: "proposed" });
+    expect(foresee(limited, raise, "operator", 5)).toMatchObject({ kind: "accepted" });
+    const entry = { at: "2025-03-01T12:00:00.000Z", by: "ana", action: "set", via: "api" };
+    const history = [{ ...entry, from: { percent: 4 }, to: { percent: 10 } }];
+    expect(pointsRaisedBy("ana", history, "2025-03-01T11:00:00.000Z")).toBe(6);
+  });
+
+  test("a close is refused while legacy has something under way, unless it is forced", () => {
+    const side = (open: number) => ({ legacy: { open }, new: { open: 3 } });
+    const busy = { ...stands, percent: 100, journeys: side(0), unfinished: side(2) };
+    expect(foresee(busy, { call: "close" }, "admin")).toEqual({ kind: "refused", code: "under_way" });
+    expect(foresee(busy, { call: "close", force: true }, "admin")).toMatchObject({ kind: "accepted" });
+    expect(foresee({ ...busy, unfinished: null }, { call: "close" }, "admin")).toMatchObject({
+      kind: "accepted",
+      to: { state: "closed" },
+    });
+    const limited = { ...busy, approval: { over: 100 }, unfinished: side(0) };
+    expect(foresee(limited, { call: "close" }, "admin")).toMatchObject({ kind: "proposed" });
   });
 
   test("nothing is foreseen of a percent that is none", () => {

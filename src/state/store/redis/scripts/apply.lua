@@ -13,12 +13,17 @@ local function answer(kind, detail, state)
   return { kind, detail, unpack(valuesOf(state)) }
 end
 
+local function fieldsOf(entry)
+  local found = {}
+  for i = 1, #entry[2], 2 do found[entry[2][i]] = entry[2][i + 1] end
+  return found
+end
+
 -- The caller sent this write before and did not hear the answer: it may be among the last ones.
 local function landed()
   if kindOf(audit) ~= 'stream' then return nil end
   for _, entry in ipairs(redis.call('XREVRANGE', audit, '+', '-', 'COUNT', recentWrites)) do
-    local found = {}
-    for i = 1, #entry[2], 2 do found[entry[2][i]] = entry[2][i + 1] end
+    local found = fieldsOf(entry)
     if found.write == args.write then
       return stateFrom({ found.to_percent, found.to_state, found.to_pin_epoch, found.version, found.at,
         found.by, found.reason })
@@ -40,18 +45,37 @@ local function moveOf(current)
   return change.percentThousandths > current.percentThousandths and 'raise' or 'lower'
 end
 
--- The open proposal of another person for just this raise.
+-- The open proposal of another person for just this raise or close.
 local function approvedBy(current, move)
   local asked = fourEyes and fourEyes.proposalId
-  if move ~= 'raise' or not asked or kindOf(proposal) ~= 'string' then return nil end
+  if (move ~= 'raise' and move ~= 'close') or not asked or kindOf(proposal) ~= 'string' then return nil end
   local reads, found = pcall(cjson.decode, redis.call('GET', proposal))
   if not reads or type(found) ~= 'table' or type(found.by) ~= 'string' or found.by == actor.name then return nil end
-  local fits = found.id == asked and found.percentThousandths == change.percentThousandths
-    and found.version == current.version
+  local to = move == 'close' and current.percentThousandths or change.percentThousandths
+  local fits = found.id == asked and found.percentThousandths == to and found.version == current.version
+    and (found.action == 'close') == (move == 'close')
   return fits and found or nil
 end
 
-local function refusalOf(current, move, approved)
+local function isPercent(text)
+  return text ~= nil and text:match('^%d+%.?%d*$') ~= nil
+end
+
+-- raisedThousandthsBy of state/rules/approval.ts: entries of the stream are named by the server's time.
+local function raisedAlone(ms)
+  if not fourEyes.windowMs or kindOf(audit) ~= 'stream' then return 0 end
+  local sum, since = 0, math.max(0, ms - fourEyes.windowMs)
+  for _, entry in ipairs(redis.call('XREVRANGE', audit, '+', integer(since))) do
+    local found = fieldsOf(entry)
+    local reads = isPercent(found.to_percent) and isPercent(found.from_percent)
+    if reads and found.by == actor.name and found.action == 'set' and found.via ~= 'plan' then
+      sum = sum + math.max(0, thousandthsOf(found.to_percent) - thousandthsOf(found.from_percent))
+    end
+  end
+  return sum
+end
+
+local function refusalOf(current, move, approved, ms)
   if rankOf(actor.role) < rankOf(rules.minimumRole[move]) then return 'forbidden' end
   if command.ifVersion and command.ifVersion ~= current.version then return 'version_conflict' end
   local refused = rules.refused[current.state][move]
@@ -59,11 +83,11 @@ local function refusalOf(current, move, approved)
   if move == 'close' and current.state == 'open' and current.percentThousandths ~= rules.maxThousandths then
     return 'not_complete'
   end
-  local points = move == 'raise' and change.percentThousandths - current.percentThousandths or 0
-  if fourEyes and points > 0 and points > fourEyes.overThousandths and not approved then
-    return 'approval_required'
-  end
-  return nil
+  if not fourEyes or approved then return nil end
+  if move == 'close' and current.state ~= 'closed' then return 'approval_required' end
+  if move ~= 'raise' then return nil end
+  local points = change.percentThousandths - current.percentThousandths + raisedAlone(ms)
+  return points > fourEyes.overThousandths and 'approval_required' or nil
 end
 
 local targets = {
@@ -106,7 +130,7 @@ if hasMoved(args.seen) then return { 'moved' } end
 local current = currentState()
 if fence and isFenced(leaseOf(KEYS[5]), fence.token, ms) then return answer('refused', 'fenced', current) end
 local approved = approvedBy(current, moveOf(current))
-local refusal = refusalOf(current, moveOf(current), approved)
+local refusal = refusalOf(current, moveOf(current), approved, ms)
 if refusal then return answer('refused', refusal, current) end
 
 local toPercent, toState, toPinEpoch = targets[change.action](current)
