@@ -3,6 +3,9 @@
  * has changed, `tick` and `metrics` once a second. A tick comes whether or not the store answers: it is what a
  * reader tells a live stream from a dead one by.
  *
+ * A stream ends with what opened it: nothing is sent on one whose session or token has ended or gives another role, and
+ * it is closed at the next tick.
+ *
  * Bounded: at most `maxStreams` at once, and one that does not read is ended when 256 KiB wait for it. The timer
  * runs only while somebody listens.
  */
@@ -24,8 +27,13 @@ const retryMs = 1000;
 export interface EventStreams {
   /** @throws Refused `too_many_streams` */
   assertRoom(): void;
-  /** Answers with a stream and keeps it fed until the client leaves. */
-  feed(response: ServerResponse, headers: OutgoingHttpHeaders, records: readonly InstanceRecord[]): void;
+  /** Answers with a stream and keeps it fed until the client leaves, or what opened it is over. */
+  feed(
+    response: ServerResponse,
+    headers: OutgoingHttpHeaders,
+    records: readonly InstanceRecord[],
+    isOver: () => boolean,
+  ): void;
   /** How many there are now. */
   count(): number;
   close(): void;
@@ -86,7 +94,7 @@ export function createEventStreams(context: AdminContext, views: Views, fleet: F
       }
     },
 
-    feed(response, headers, records) {
+    feed(response, headers, records, isOver) {
       known = records;
       response.writeHead(200, {
         ...headers,
@@ -95,15 +103,20 @@ export function createEventStreams(context: AdminContext, views: Views, fleet: F
         "x-accel-buffering": "no",
       });
       response.write(`retry: ${retryMs}\n\n`);
-      readers.add(response, frame("snapshot", views.all(records)));
+      readers.add(response, isOver, frame("snapshot", views.all(records)));
       if (readers.count() > 0) stop ??= start();
     },
   };
 }
 
-/** Those who listen: all are told the same, and one that does not read is ended. @param onLast none is left */
+/**
+ * Those who listen: all are told the same, and one that does not read, or may not any more, is ended.
+ *
+ * @param onLast none is left
+ */
 function createReaders(log: Log, onLast: () => void) {
-  const streams = new Set<ServerResponse>();
+  /** With what tells whether each may go on. */
+  const streams = new Map<ServerResponse, () => boolean>();
 
   function drop(stream: ServerResponse): void {
     if (streams.delete(stream) && streams.size === 0) onLast();
@@ -117,25 +130,30 @@ function createReaders(log: Log, onLast: () => void) {
     stream.destroy();
   }
 
+  function end(stream: ServerResponse): void {
+    drop(stream);
+    stream.end();
+  }
+
   return {
     count: () => streams.size,
 
-    add(stream: ServerResponse, first: string) {
-      streams.add(stream);
+    add(stream: ServerResponse, isOver: () => boolean, first: string) {
+      streams.set(stream, isOver);
       stream.once("close", () => drop(stream));
       send(stream, first);
     },
 
     tell(event: string, data: unknown) {
       const message = frame(event, data);
-      for (const stream of streams) send(stream, message);
+      for (const [stream, isOver] of [...streams]) {
+        if (isOver()) end(stream);
+        else send(stream, message);
+      }
     },
 
     endAll() {
-      for (const stream of [...streams]) {
-        drop(stream);
-        stream.end();
-      }
+      for (const stream of [...streams.keys()]) end(stream);
     },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * What every request passes, in this order: the fields that every answer carries, who asks (gate.ts), who may talk to
- * this listener at all (browser.ts), the route with its method, the body, the schemas. Every error leaves through one
+ * What every request passes, in this order: the fields that every answer carries, its session (access/session-cookie.ts),
+ * who asks (gate.ts), who may talk to this listener at all (browser.ts), the CSRF token of a change made with a session,
+ * the route with its method, the body, the schemas. Every error leaves through one
  * handler, as a problem and without a trace.
  */
 import { randomUUID } from "node:crypto";
@@ -9,7 +10,9 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fas
 import type { Actor } from "../state/rules/model.ts";
 import { refuseForeignPages, safeMethods } from "./access/browser.ts";
 import type { Asking, Gate } from "./access/gate.ts";
-import type { Session } from "./access/sessions.ts";
+import { withoutPagePath } from "./access/page-path.ts";
+import type { PageDoor } from "./access/session-cookie.ts";
+import type { PageSession } from "./access/sessions.ts";
 import { cutoverName } from "./api/cutover-view.ts";
 import type { ProblemDetails } from "./api/problem-details.ts";
 import type { AdminApp, AdminContext } from "./context.ts";
@@ -23,7 +26,9 @@ declare module "fastify" {
     /** Who asks; null on what is public. */
     actor: Actor | null;
     /** The session whose cookie says so; null where a token does. */
-    session: Session | null;
+    signedIn: PageSession | null;
+    /** Whether what admitted it would not any more. */
+    isOver: () => boolean;
     /** When the token ends, ms since the epoch; null: not known to. */
     credentialEndsAtMs: number | null;
     /** The monotonic clock's time at arrival. */
@@ -48,8 +53,12 @@ const everyAnswer = {
 
 const maxBodyBytes = 64 * 1024;
 
-/** @returns an application without routes */
-export function createApp(context: AdminContext, gate: Gate, views: Views): AdminApp {
+/** @returns an application without routes, and how people sign in to its page; `undefined` where nobody has to */
+export async function createApp(
+  context: AdminContext,
+  gate: Gate,
+  views: Views,
+): Promise<{ app: AdminApp; door: PageDoor | undefined }> {
   const { admit, answerError, answerUnrouted } = createEntrance(context, gate, views);
   /** The paths that are answered without a token. */
   const publicPaths = new Set<string>();
@@ -66,6 +75,7 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
     bodyLimit: maxBodyBytes,
     forceCloseConnections: "idle",
     return503OnClosing: false,
+    rewriteUrl: withoutPagePath,
     // Schemas are zod's: without these fastify would load a validator and a serializer that nobody asks.
     schemaController: { compilersFactory: { buildValidator: () => unasked, buildSerializer: () => unasked } },
     serverFactory: (full) => createListener(full, early),
@@ -75,7 +85,8 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest("actor", null);
-  app.decorateRequest("session", null);
+  app.decorateRequest("signedIn", null);
+  app.decorateRequest("isOver", () => false);
   app.decorateRequest("credentialEndsAtMs", null);
   app.decorateRequest("arrivedMs", 0);
   app.decorateRequest("isAudited", false);
@@ -84,8 +95,13 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
   app.addHook("onRequest", async (request, reply) => {
     request.arrivedMs = context.clock.monotonic();
     reply.headers(everyAnswer).header("x-request-id", request.id);
+  });
+  // Where nobody signs in, what keeps sessions is not loaded.
+  const door = context.auth === "none" ? undefined : await loadDoor(app, gate);
+  app.addHook("onRequest", async (request) => {
     await admit(request, request.routeOptions.config.isPublic === true);
   });
+  if (door !== undefined) app.addHook("onRequest", door.refuseForgedChange);
   app.addHook("onRoute", ({ url, config }) => {
     if (config?.isPublic === true) publicPaths.add(url);
   });
@@ -93,7 +109,12 @@ export function createApp(context: AdminContext, gate: Gate, views: Views): Admi
   app.setNotFoundHandler(async () => {
     throw new Refused("not_found", "no such path");
   });
-  return app;
+  return { app, door };
+}
+
+async function loadDoor(app: AdminApp, { sessions }: Gate): Promise<PageDoor> {
+  const { registerSessions } = await import("./access/session-cookie.ts");
+  return registerSessions(app, sessions);
 }
 
 function unasked(): never {
@@ -109,7 +130,8 @@ function createEntrance(context: AdminContext, gate: Gate, views: Views) {
     if (!isPublic) {
       const admitted = await gate.admit(askingOf(request));
       request.actor = admitted.actor;
-      request.session = admitted.session ?? null;
+      request.signedIn = admitted.page ?? null;
+      request.isOver = admitted.isOver;
       request.credentialEndsAtMs = admitted.expiresAtMs ?? null;
     }
     refuseForeignPages({ method: request.method, headers: request.headers }, auth === "none");
@@ -117,7 +139,7 @@ function createEntrance(context: AdminContext, gate: Gate, views: Views) {
 
   function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const problem = problemFor(error);
-    tellTurnedAway(context, gate, views, request, problem);
+    tellTurnedAway(context, views, request, problem);
     if (problem.code === "internal") log.error({ err: error }, "the admin API met an unexpected error");
     if (error instanceof Refused) reply.headers(error.headers);
     return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
@@ -135,8 +157,9 @@ function createEntrance(context: AdminContext, gate: Gate, views: Views) {
   return { admit, answerError, answerUnrouted };
 }
 
-export function askingOf({ method, headers, socket }: FastifyRequest): Asking {
-  return { method, headers, remote: socket.remoteAddress ?? "" };
+/** What a target that does not decode came with is not looked at: it has no session. */
+export function askingOf({ headers, socket, session }: FastifyRequest): Asking {
+  return { headers, remote: socket.remoteAddress ?? "", page: session?.page };
 }
 
 /**
@@ -147,20 +170,17 @@ export function askingOf({ method, headers, socket }: FastifyRequest): Asking {
  */
 function tellTurnedAway(
   { audit, log }: AdminContext,
-  gate: Gate,
   views: Views,
   request: FastifyRequest,
   { code, detail = "" }: ProblemDetails,
 ): void {
-  const { method, headers, routeOptions, params, id: requestId } = request;
+  const { method, headers, actor, routeOptions, params, id: requestId } = request;
   if (safeMethods.has(method) || request.isAudited) return;
   const { data } = cutoverName.safeParse(params);
   const name = views.names().find((each) => each === data?.name) ?? null;
   const isTold =
     code === "forbidden" || (name !== null && (code === "not_found" || code === "store_unavailable"));
   if (!isTold) return;
-  // Where the cookie's session was refused for want of its CSRF token, nobody was admitted.
-  const actor = request.actor ?? gate.sessionOf(headers)?.actor ?? null;
   const call = routeOptions.url === undefined ? null : `${method} ${routeOptions.url}`;
   const { via } = requestOrigin(request);
   const page = pageOf(headers.origin);

@@ -41,7 +41,7 @@ export async function registerOpenApi(app: AdminApp, auth: AuthConfig, version: 
             in: "cookie",
             name: "cutover_session",
             description:
-              "Of signIn; over https named __Host-cutover_session. A change then needs the session's x-csrf-token.",
+              "Of signIn, on the session's path alone; over https named __Secure-cutover_session. A change then needs the session's x-csrf-token.",
           },
         },
       },

@@ -99,6 +99,8 @@ const frameworkCodes: ReadonlyMap<string, ProblemCode> = new Map([
   ["FST_ERR_CTP_BODY_TOO_LARGE", "body_too_large"],
   ["FST_ERR_CTP_INVALID_MEDIA_TYPE", "unsupported_media_type"],
   ["FST_ERR_CTP_INVALID_CONTENT_LENGTH", "malformed_body"],
+  ["FST_CSRF_MISSING_SECRET", "forbidden"],
+  ["FST_CSRF_INVALID_TOKEN", "forbidden"],
   ["FST_ERR_BAD_URL", "not_found"],
   ["FST_ERR_MAX_PARAM_LENGTH", "not_found"],
 ]);
@@ -107,6 +109,7 @@ const frameworkDetails: ReadonlyMap<ProblemCode, string> = new Map([
   ["body_too_large", "the body is larger than 64 KiB"],
   ["unsupported_media_type", "the body must be application/json"],
   ["malformed_body", "the body is not as long as Content-Length says"],
+  ["forbidden", "a change made with the cookie needs the session's x-csrf-token"],
   ["not_found", "no such path"],
 ]);
 

@@ -49,7 +49,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const streams = createEventStreams(context, views, fleet);
   const write = createWriter(context, views, fleet);
 
-  const app = createApp(context, gate, views);
+  const { app, door } = await createApp(context, gate, views);
   const endConnections = watchConnections(app.server);
   await registerOpenApi(app, context.auth, context.version);
   const refuseOtherMethods = watchMethods(app);
@@ -60,7 +60,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
-  sessionRoutes(app, context, gate);
+  sessionRoutes(app, context, gate, door);
   operationRoutes(app, context, streams, fleet);
   pageRoutes(app, context, gate, views, fleet);
   refuseOtherMethods();

@@ -169,10 +169,10 @@ const sayable = ["cli", "console"] as const;
 
 /** By which way a change is asked for: a session is the page's; else as `x-cutover-via` says; else `api`. */
 export function requestOrigin({
-  session,
+  signedIn,
   headers,
   id,
-}: Pick<FastifyRequest, "session" | "headers" | "id">): Origin {
+}: Pick<FastifyRequest, "signedIn" | "headers" | "id">): Origin {
   const said = sayable.find((via) => via === headers["x-cutover-via"]);
-  return { via: session === null ? (said ?? "api") : "console", requestId: id };
+  return { via: signedIn === null ? (said ?? "api") : "console", requestId: id };
 }

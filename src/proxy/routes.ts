@@ -3,6 +3,7 @@
  * only looks up.
  */
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
+import { pageCookieNames } from "../config/values/page-cookies.ts";
 import { isInBody, type Source } from "../config/values/source.ts";
 import type { AnswerRule } from "../decide/answer.ts";
 import { saltPrefix } from "../decide/bucket.ts";
@@ -118,8 +119,8 @@ export interface Table {
   readonly fallthrough: Destination;
   /** The witnesses of what matches no route. */
   readonly noneWitnesses: Witnesses;
-  /** Every journey cookie: the proxy's own are stripped from all requests. */
-  readonly journeyCookies: readonly OwnCookie[];
+  /** Stripped from all requests: the proxy's own of every journey, and those of the admin API's page. */
+  readonly ownCookies: readonly OwnCookie[];
   /** Names of fields that identify a shopper, an order or a tester: no Connection field may strip them. */
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
@@ -157,7 +158,7 @@ export function compileTable(
   const upstreams = Object.values(config.upstreams);
   const cutovers = new Map<string, CompiledCutover>();
   const identityFields = new Set<string>();
-  const journeyCookies: OwnCookie[] = [];
+  const ownCookies: OwnCookie[] = pageCookieNames.map((name) => ({ name, isOwn: () => true }));
   const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
     const cutover: CompiledCutover = {
@@ -180,7 +181,7 @@ export function compileTable(
     };
     cutovers.set(name, cutover);
     if (cutover.journey !== undefined) {
-      journeyCookies.push({ name: cutover.journey.cookie, isOwn: cutover.journey.pins.isOwn });
+      ownCookies.push({ name: cutover.journey.cookie, isOwn: cutover.journey.pins.isOwn });
     }
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
@@ -202,7 +203,7 @@ export function compileTable(
     paths: config.paths,
     fallthrough: destination(config.default),
     noneWitnesses: compileWitnesses(witnessesOf(undefined)),
-    journeyCookies,
+    ownCookies,
     identityFields,
     cutovers,
     headLimits: { headBytes: config.limits.head, targetBytes: config.limits.target },

@@ -2,38 +2,39 @@
  * Who asks, from what a request carries:
  *
  *   a bearer token   one of the configuration, else one of the OIDC issuer
- *   else a cookie    of a session of this instance; a change then repeats the session's `x-csrf-token`, which a page of
- *                    another origin cannot read
+ *   else a cookie    of a session of this instance, on the session's own path (session-cookie.ts)
  *   auth: none       every caller is `anonymous` with the role admin, which is why the listener must then be on loopback
  *
- * Wrong tokens are counted by address and logged (attempts.ts). A right token of the configuration and a session pass
- * even where the address has failed too often; the signature of an OIDC token is not worked out then.
+ * Wrong tokens are counted by address and logged (attempts.ts). What is right passes at any time, whatever else the address
+ * has sent: a token of the configuration, a session, and a token of the issuer.
  */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { AuthConfig, OidcConfig } from "../../config/schema.ts";
+import type { AuthConfig, OidcConfig, TokenConfig } from "../../config/schema.ts";
 import type { Actor } from "../../state/rules/model.ts";
 import { Refused, tooManyAttempts } from "../problem.ts";
 import { createAttempts, type SignInAttempts } from "./attempts.ts";
-import { safeMethods } from "./browser.ts";
 import type { Oidc, OidcOptions } from "./oidc.ts";
-import { createPageSessions, type PageSessions, type Session, sameSecret, sessionIdOf } from "./sessions.ts";
+import { createPageSessions, type PageSession, type PageSessions } from "./sessions.ts";
 import { bearerSecret, createTokens } from "./tokens.ts";
 
 export interface Asking {
-  readonly method: string;
   readonly headers: IncomingHttpHeaders;
   /** The address of the connection. */
   readonly remote: string;
+  /** The session that its cookie is of. */
+  readonly page?: PageSession | undefined;
 }
 
 interface Admitted {
   readonly actor: Actor;
   /** The one whose cookie admitted the request. */
-  readonly session?: Session;
+  readonly page?: PageSession;
   /** When the token ends, ms since the epoch. */
   readonly expiresAtMs?: number;
+  /** Whether it would not admit any more: the session or token has ended, or gives another role now. */
+  isOver(): boolean;
 }
 
 export interface Gate {
@@ -43,12 +44,10 @@ export interface Gate {
    */
   admit(asking: Asking): Promise<Admitted>;
   /**
-   * The cheap question before `admit`, counted: in how many seconds this token is looked into again, when it is not one
-   * of the configuration and the address has failed too often. 0: to be admitted in full.
+   * The cheap question before `admit`, counted: in how many seconds this token is looked into again, when it cannot be a
+   * right one and the address has failed too often. 0: to be admitted in full.
    */
   blockedForSeconds(authorization: string, remote: string): number;
-  /** The session a request belongs to, without more; undefined where it names none that lives. */
-  sessionOf(headers: IncomingHttpHeaders): Session | undefined;
   /** Believes these from now on; sessions end when that changes anything. */
   reconfigure(auth: AuthConfig): void;
 }
@@ -66,34 +65,38 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
   const sessions = createPageSessions(clock);
   let known = credentialsOf(first, { clock, log });
 
-  function sessionOf(headers: IncomingHttpHeaders): Session | undefined {
-    const id = sessionIdOf(headers);
-    return id === undefined ? undefined : sessions.find(id);
+  async function admitByToken(secret: string, remote: string): Promise<Admitted> {
+    const token = known.tokenOf?.(secret);
+    if (token !== undefined) {
+      const { name, role } = token;
+      return { actor: { name, role }, isOver: () => !knows(known.auth, token) };
+    }
+    const by = known.oidcKey;
+    const { actor, expiresAtMs } = await admitByIssuer(known, attempts, secret, remote);
+    return { actor, expiresAtMs, isOver: () => clock.now() >= expiresAtMs || known.oidcKey !== by };
   }
 
   return {
     sessions,
-    sessionOf,
 
     blockedForSeconds(authorization, remote) {
       const seconds = known.tokenOf === undefined ? 0 : attempts.blockedForSeconds(remote);
       const secret = seconds === 0 ? undefined : bearerSecret(authorization);
       if (secret === undefined || known.tokenOf?.(secret) !== undefined) return 0;
+      if (known.oidc?.mayBeRight(secret) === true) return 0;
       attempts.refused(remote);
       return seconds;
     },
 
-    async admit(asking) {
-      const { headers, remote } = asking;
-      if (known.auth === "none") return { actor: anonymous };
+    async admit({ headers, remote, page }) {
+      if (known.auth === "none") return { actor: anonymous, isOver: () => false };
       if (headers.authorization !== undefined) {
         const secret = bearerSecret(headers.authorization);
         if (secret === undefined) throw unauthenticated("a bearer token is needed");
-        return admitByToken(known, attempts, secret, remote);
+        return admitByToken(secret, remote);
       }
-      const session = sessionOf(headers);
-      if (session === undefined) throw unauthenticated("a bearer token is needed");
-      return admitBySession(session, asking);
+      if (page === undefined) throw unauthenticated("a bearer token is needed");
+      return { actor: page.actor, page, isOver: () => !sessions.isLive(page) };
     },
 
     reconfigure(auth) {
@@ -104,40 +107,45 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
   };
 }
 
+/** Whether a token is still one of the configuration, by the same name and with the same role. */
+function knows(auth: AuthConfig, token: TokenConfig): boolean {
+  if (auth === "none") return false;
+  return (auth.tokens ?? []).some(
+    ({ sha256, name, role }) => sha256 === token.sha256 && name === token.name && role === token.role,
+  );
+}
+
 /** What is believed, by the configuration. */
 interface Credentials {
   readonly auth: AuthConfig;
-  /** Whose token of the configuration a secret is; `undefined` where nobody has to sign in. */
-  readonly tokenOf: ((secret: string) => Actor | undefined) | undefined;
-  readonly oidc: Oidc | undefined;
+  /** Which token of the configuration a secret is; `undefined` where nobody has to sign in. */
+  readonly tokenOf: ((secret: string) => TokenConfig | undefined) | undefined;
+  readonly oidc: IssuedTokens | undefined;
+  /** Differs with whatever the issuer's tokens are judged by. */
+  readonly oidcKey: string;
+}
+
+interface IssuedTokens extends Pick<Oidc, "verify"> {
+  /** Whether it is worth a look at its signature; as long as that is not known, it is. */
+  mayBeRight(token: string): boolean;
 }
 
 function credentialsOf(auth: AuthConfig, options: Omit<GateOptions, "auth">): Credentials {
-  if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined };
+  if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined, oidcKey: "" };
   const oidc = auth.oidc && loadOidc(auth.oidc, options);
-  return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc };
+  const oidcKey = JSON.stringify(auth.oidc ?? null);
+  return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc, oidcKey };
 }
 
-const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
-async function admitByToken(
-  { tokenOf, oidc }: Credentials,
+async function admitByIssuer(
+  { oidc }: Credentials,
   attempts: SignInAttempts,
   secret: string,
   remote: string,
-): Promise<Admitted> {
-  const actor = tokenOf?.(secret);
-  if (actor !== undefined) return { actor };
-  const seconds = attempts.blockedForSeconds(remote);
-  if (seconds > 0) {
-    attempts.refused(remote);
-    const { code, detail, retryAfter } = tooManyAttempts(seconds);
-    throw new Refused(code, detail, { headers: { "retry-after": retryAfter } });
-  }
+): Promise<Pick<Admitted, "actor"> & { readonly expiresAtMs: number }> {
+  // A right one is let in whatever its address has failed at: so it is looked into first, and counted then.
   const verdict =
-    oidc === undefined || !jwt.test(secret)
-      ? ({ kind: "invalid", why: "the token is not known" } as const)
-      : await oidc.verify(secret);
+    (await oidc?.verify(secret)) ?? ({ kind: "invalid", why: "the token is not known" } as const);
   switch (verdict.kind) {
     case "known":
       return { actor: verdict.actor, expiresAtMs: verdict.expiresAtMs };
@@ -147,18 +155,17 @@ async function admitByToken(
       const detail = "the issuer's keys are out of reach: a token of the configuration works";
       throw new Refused("issuer_unavailable", detail, { headers: { "retry-after": "5" } });
     }
-    case "invalid":
+    case "invalid": {
+      const seconds = attempts.blockedForSeconds(remote);
+      if (seconds > 0) {
+        attempts.refused(remote);
+        const { code, detail, retryAfter } = tooManyAttempts(seconds);
+        throw new Refused(code, detail, { headers: { "retry-after": retryAfter } });
+      }
       attempts.failed(remote, verdict.why);
       throw unauthenticated("the token is not known", ', error="invalid_token"');
+    }
   }
-}
-
-function admitBySession(session: Session, { method, headers }: Asking): Admitted {
-  const given = headers["x-csrf-token"];
-  if (!safeMethods.has(method) && !sameSecret(typeof given === "string" ? given : "", session.csrf)) {
-    throw new Refused("forbidden", "a change made with the cookie needs the session's x-csrf-token");
-  }
-  return { actor: session.actor, session };
 }
 
 function unauthenticated(detail: string, more = ""): Refused {
@@ -170,9 +177,21 @@ function unauthenticated(detail: string, more = ""): Refused {
 /** What verifies an issuer's tokens. @throws Error when it is not where the program was started from any more */
 export const loadIssuers = () => import("./oidc.ts");
 
+const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** An instance without an issuer does not load what verifies its tokens. */
-function loadOidc(config: OidcConfig, options: OidcOptions): Oidc {
-  const loading = loadIssuers().then(({ createOidc }) => createOidc(config, options));
+function loadOidc(config: OidcConfig, options: OidcOptions): IssuedTokens {
+  let loaded: Oidc | undefined;
+  const loading = loadIssuers().then(({ createOidc }) => {
+    loaded = createOidc(config, options);
+    return loaded;
+  });
   loading.catch(() => undefined);
-  return { verify: async (token) => (await loading).verify(token) };
+  return {
+    mayBeRight: (token) => jwt.test(token) && (loaded === undefined || loaded.isPlausible(token)),
+    verify: async (token) =>
+      jwt.test(token)
+        ? (await loading).verify(token)
+        : ({ kind: "invalid", why: "the token is not known" } as const),
+  };
 }

@@ -43,6 +43,8 @@ type TokenVerdict =
   | { readonly kind: "issuer_unavailable" };
 
 export interface Oidc {
+  /** Whether it says of itself what a right one would: known without its signature, and without the issuer. */
+  isPlausible(token: string): boolean;
   /** Never rejects. @param token a JWT, or anything */
   verify(token: string): Promise<TokenVerdict>;
 }
@@ -61,6 +63,14 @@ export function createOidc(config: OidcConfig, options: OidcOptions): Oidc {
   const keyFor = createIssuerKeys(config, options);
 
   return {
+    isPlausible(token) {
+      try {
+        return implausible(token, config, clock.now()) === undefined;
+      } catch {
+        return false;
+      }
+    },
+
     async verify(token) {
       try {
         // What it says of itself is compared with the configuration before a key is looked for: free of cost.

@@ -1,15 +1,13 @@
 /**
- * The sessions of the page: a token is traded for a random id in a cookie, so that the token itself is kept nowhere in the
- * browser. In memory of this instance alone, by the id's SHA-256; gone at a restart and when `auth` changes.
+ * The sessions of the page, which the plugin @fastify/session keeps here: in memory of this instance alone, by a digest of
+ * their id, with what a session must not outlive. They are gone at a restart and when `auth` changes.
  *
- * A session ends 15 minutes after its last request, 8 hours after it began, and no later than the credential it was
- * made with. At most 8 of one name and 256 in all: the one unused for longest makes room.
- *
- * The cookie is HttpOnly and SameSite=Strict always; over https it is also Secure and bears the prefix `__Host-`, so that
- * no other host of the domain can set it (RFC 6265bis §4.1.3.2).
+ * A session ends 15 minutes after a person last used it, 8 hours after it began, no later than the credential it was
+ * made with, when its person signs out, and when it is revoked. A tab that only asks again is no use of it. At most 8
+ * of one name and 256 in all: the one unused for longest makes room.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { IncomingHttpHeaders } from "node:http";
+import { createHash } from "node:crypto";
+import type { Session } from "fastify";
 import type { Clock } from "../../base/clock.ts";
 import type { Actor } from "../../state/rules/model.ts";
 
@@ -18,108 +16,135 @@ const lifetimeMs = 8 * 3_600_000;
 const maxPerName = 8;
 const maxSessions = 256;
 
-export interface Session {
+/** Who is signed in by a cookie, and for how long. */
+export interface PageSession {
+  /** Names the session to those who may revoke it; nothing comes of knowing it. */
+  readonly handle: string;
   readonly actor: Actor;
-  /** What a change made with the cookie has to repeat in a header field. */
-  readonly csrf: string;
-  /** Milliseconds since the epoch: at the latest then. */
+  /** The segment of the page's path that the cookie goes with. */
+  readonly segment: string;
+  /** Milliseconds since the epoch, as all times here. */
+  readonly beganAtMs: number;
+  /** At the latest then. */
   readonly expiresAtMs: number;
 }
 
+declare module "fastify" {
+  interface Session {
+    page?: PageSession;
+    /** Of @fastify/csrf-protection. */
+    _csrf?: string;
+  }
+}
+
 export interface PageSessions {
-  /** @param notAfterMs milliseconds since the epoch, when the credential ends */
-  begin(actor: Actor, notAfterMs?: number): { readonly id: string; readonly session: Session };
-  /** The session of this id, which counts as used now. */
-  find(id: string): Session | undefined;
-  end(id: string): void;
+  /** Begins the session of this id. @param notAfterMs when the credential ends */
+  begin(id: string, actor: Actor, segment: string, notAfterMs?: number): PageSession;
+  /** The live session of this id, which stays as unused as it was. */
+  find(id: string): PageSession | undefined;
+  isLive(session: PageSession): boolean;
+  /** A person has used it now. */
+  touch(session: PageSession): void;
+  /** Those that live, the one unused for longest first, with when each was last used. */
+  list(): readonly (PageSession & { readonly usedAtMs: number })[];
+  /** @returns whether there was such a session */
+  revoke(handle: string): boolean;
   endAll(): void;
   size(): number;
+  /** As @fastify/session asks for it. */
+  readonly store: SessionStore;
+}
+
+type Done = (error?: unknown) => void;
+interface SessionStore {
+  get(id: string, done: (error: unknown, session?: Session | null) => void): void;
+  set(id: string, session: Session, done: Done): void;
+  destroy(id: string, done: Done): void;
 }
 
 interface Entry {
-  readonly session: Session;
+  /** What the plugin is given back. */
+  kept: Session | undefined;
+  readonly page: PageSession;
   usedAtMs: number;
 }
 
 export function createPageSessions(clock: Clock): PageSessions {
-  /** By the id's digest, the one unused for longest first. */
+  /** By handle, the one unused for longest first. */
   const entries = new Map<string, Entry>();
 
-  const isOver = ({ session, usedAtMs }: Entry) =>
-    clock.now() >= session.expiresAtMs || clock.now() >= usedAtMs + idleMs;
+  const isOver = ({ page, usedAtMs }: Entry) =>
+    clock.now() >= page.expiresAtMs || clock.now() >= usedAtMs + idleMs;
+
+  function live(handle: string): Entry | undefined {
+    const entry = entries.get(handle);
+    if (entry === undefined || !isOver(entry)) return entry;
+    entries.delete(handle);
+    return undefined;
+  }
 
   function makeRoom(name: string): void {
-    for (const [key, entry] of entries) if (isOver(entry)) entries.delete(key);
-    const own = [...entries].filter(([, { session }]) => session.actor.name === name);
+    for (const [handle, entry] of entries) if (isOver(entry)) entries.delete(handle);
+    const own = [...entries].filter(([, { page }]) => page.actor.name === name);
     const [oldest] = own.length >= maxPerName ? own : entries.size >= maxSessions ? [...entries] : [];
     if (oldest !== undefined) entries.delete(oldest[0]);
   }
 
+  const store: SessionStore = {
+    get: (id, done) => done(null, live(handleOf(id))?.kept ?? null),
+
+    /** What has ended meanwhile stays so. */
+    set(id, { cookie, page, _csrf }, done) {
+      const entry = live(handleOf(id));
+      if (entry !== undefined && entry.page === page) {
+        const { path = "/", sameSite = "lax" } = cookie;
+        const kept = { cookie: { originalMaxAge: null, path, sameSite }, page };
+        entry.kept = _csrf === undefined ? kept : { ...kept, _csrf };
+      }
+      done();
+    },
+
+    destroy(id, done) {
+      entries.delete(handleOf(id));
+      done();
+    },
+  };
+
   return {
-    begin(actor, notAfterMs = Number.POSITIVE_INFINITY) {
+    store,
+
+    begin(id, actor, segment, notAfterMs = Number.POSITIVE_INFINITY) {
       makeRoom(actor.name);
-      const id = randomBytes(32).toString("base64url");
-      const csrf = randomBytes(32).toString("base64url");
-      const session = { actor, csrf, expiresAtMs: Math.min(clock.now() + lifetimeMs, notAfterMs) };
-      entries.set(digestOf(id), { session, usedAtMs: clock.now() });
-      return { id, session };
+      const handle = handleOf(id);
+      const beganAtMs = clock.now();
+      const expiresAtMs = Math.min(beganAtMs + lifetimeMs, notAfterMs);
+      const page = { handle, actor, segment, beganAtMs, expiresAtMs };
+      entries.set(handle, { kept: undefined, page, usedAtMs: beganAtMs });
+      return page;
     },
 
-    find(id) {
-      const key = digestOf(id);
-      const entry = entries.get(key);
-      if (entry === undefined) return undefined;
-      entries.delete(key);
-      if (isOver(entry)) return undefined;
+    find: (id) => live(handleOf(id))?.page,
+    isLive: ({ handle }) => live(handle) !== undefined,
+
+    touch({ handle }) {
+      const entry = live(handle);
+      if (entry === undefined) return;
       entry.usedAtMs = clock.now();
-      entries.set(key, entry);
-      return entry.session;
+      entries.delete(handle);
+      entries.set(handle, entry);
     },
 
-    end: (id) => void entries.delete(digestOf(id)),
+    list: () =>
+      [...entries.values()]
+        .filter((entry) => !isOver(entry))
+        .map(({ page, usedAtMs }) => ({ ...page, usedAtMs })),
+    revoke: (handle) => live(handle) !== undefined && entries.delete(handle),
     endAll: () => entries.clear(),
     size: () => entries.size,
   };
 }
 
-function digestOf(id: string): string {
-  return createHash("sha256").update(id).digest("hex");
-}
-
-/** In a time that does not tell how much of it fits. */
-export function sameSecret(one: string, other: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(one), digest(other));
-}
-
-const plainName = "cutover_session";
-const secureName = `__Host-${plainName}`;
-const attributes = "Path=/; HttpOnly; SameSite=Strict";
-
-/** @returns the session's id; `undefined` without exactly one */
-export function sessionIdOf({ cookie }: IncomingHttpHeaders): string | undefined {
-  const pairs = (cookie ?? "").split(";").map((pair) => pair.trim());
-  for (const name of [secureName, plainName]) {
-    const [found, ...more] = pairs.filter((pair) => pair.startsWith(`${name}=`));
-    if (found !== undefined) return more.length === 0 ? found.slice(name.length + 1) : undefined;
-  }
-  return undefined;
-}
-
-/**
- * Whether the browser speaks https: this listener does not, but what stands before it may. A client that forges the
- * field changes only its own cookie.
- */
-export function isSecure(headers: IncomingHttpHeaders): boolean {
-  const [first] = [headers["x-forwarded-proto"]].flat();
-  return first?.split(",")[0]?.trim().toLowerCase() === "https";
-}
-
-export function sessionCookie(id: string, secure: boolean): string {
-  return secure ? `${secureName}=${id}; ${attributes}; Secure` : `${plainName}=${id}; ${attributes}`;
-}
-
-/** What takes the cookie out of the browser again. */
-export function endedCookie(secure: boolean): string {
-  return `${sessionCookie("", secure)}; Max-Age=0`;
+/** An id cannot be found from it, and to look one up tells in no time how much of it fits. */
+function handleOf(id: string): string {
+  return createHash("sha256").update(id).digest("hex").slice(0, 32);
 }

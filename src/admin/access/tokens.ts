@@ -2,21 +2,17 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { isIPv4 } from "node:net";
 import type { TokenConfig } from "../../config/schema.ts";
-import type { Actor } from "../../state/rules/model.ts";
 
-/** @returns what tells whose token a secret is; `undefined`: nobody's */
-export function createTokens(tokens: readonly TokenConfig[]): (secret: string) => Actor | undefined {
-  const known = tokens.map((token) => ({
-    actor: { name: token.name, role: token.role },
-    digest: Buffer.from(token.sha256, "hex"),
-  }));
+/** @returns what tells which token a secret is; `undefined`: none */
+export function createTokens(tokens: readonly TokenConfig[]): (secret: string) => TokenConfig | undefined {
+  const known = tokens.map((token) => ({ token, digest: Buffer.from(token.sha256, "hex") }));
   return (secret) => {
     const presented = hash("sha256", secret, "buffer");
     // Every digest is compared, so that the time taken tells neither whether nor which one fits.
-    let found: Actor | undefined;
-    for (const { actor, digest } of known) {
+    let found: TokenConfig | undefined;
+    for (const { token, digest } of known) {
       const fits = timingSafeEqual(presented, digest);
-      found = fits && found === undefined ? actor : found;
+      found = fits && found === undefined ? token : found;
     }
     return found;
   };

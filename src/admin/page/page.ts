@@ -35,13 +35,13 @@ export function pageRoutes(
   const toAll = { config: { isPublic: true }, schema: { hide: true } };
 
   app.get("/", toAll, async (request, reply) => {
-    const { headers } = request;
-    const session = gate.sessionOf(headers);
-    const isKnown = context.auth === "none" || headers.authorization !== undefined || session !== undefined;
-    if (isKnown) await gate.admit(askingOf(request));
+    const asking = askingOf(request);
+    const { headers, page } = asking;
+    const isKnown = context.auth === "none" || headers.authorization !== undefined || page !== undefined;
+    if (isKnown) await gate.admit(asking);
     const body = renderPage(frame, {
       cutovers: isKnown ? views.all(await fleet.read()) : undefined,
-      signedIn: session?.actor.name,
+      signedIn: page?.actor.name,
       now: context.clock.now(),
       instance: context.instance.id,
       version: context.version,

@@ -2,7 +2,10 @@
 // three seconds is stale, and the page says so: a frozen number must never look like a live one.
 const everyMs = 1000;
 const staleAfterMs = 3000;
-const session = "/api/v1/session";
+/** A session has a path of its own, which its cookie goes with. */
+const own = /^\/s\/[\w-]{22}\//;
+const root = own.exec(location.pathname)?.[0] ?? "/";
+const kept = "cutover-path";
 
 const shown = document.getElementById("status");
 const updated = document.getElementById("updated");
@@ -17,6 +20,8 @@ const signOut = document.getElementById("sign-out");
 let lastAnswerAt = Date.now();
 let asOf = updated.textContent;
 let refusal = "";
+/** Whether a person did anything here since the page last asked: asking alone keeps no session alive. */
+let isTouched = false;
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -48,9 +53,41 @@ function adopt(text) {
   asOf = time.textContent;
 }
 
+/** The session's path, for whoever opens the root: kept for this origin, which is one of this port alone. */
+function recall() {
+  try {
+    const path = localStorage.getItem(kept) ?? "";
+    return own.exec(path)?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+function remember(path) {
+  try {
+    if (path === undefined) localStorage.removeItem(kept);
+    else if (recall() !== path) localStorage.setItem(kept, path);
+  } catch {
+    // Then the root asks for a token again.
+  }
+}
+
+/** At the root nobody is signed in; on a session's path that has ended, nobody is any more. */
+function settlePath() {
+  if (shown.dataset.access !== "token") {
+    if (root !== "/" && shown.dataset.who !== "") remember(root);
+    return;
+  }
+  const path = recall();
+  if (root === "/" && path !== undefined) location.replace(path + location.hash);
+  else if (path === root) remember(undefined);
+}
+
 async function refresh() {
   try {
-    const response = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(2000) });
+    const headers = isTouched ? { "x-cutover-touched": "yes" } : {};
+    isTouched = false;
+    const response = await fetch(root, { cache: "no-store", headers, signal: AbortSignal.timeout(2000) });
     if (!response.ok) throw new Error(`the answer was ${response.status}`);
     adopt(await response.text());
     lastAnswerAt = Date.now();
@@ -58,6 +95,7 @@ async function refresh() {
     else askForToken(refusal === "" ? "Sign in to see the cutovers." : refusal);
     signedIn.hidden = shown.dataset.who === "";
     setText(who, shown.dataset.who);
+    settlePath();
     showAge();
   } catch {
     // The age says it: what does not come in time is stale, whatever the cause.
@@ -67,13 +105,18 @@ async function refresh() {
 /** Trades the token for a cookie no script can read; the token itself is kept nowhere. */
 async function signIn(token) {
   try {
-    const response = await fetch(session, {
+    const response = await fetch("/api/v1/session", {
       method: "POST",
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(5000),
     });
-    const problem = response.ok ? {} : await response.json();
-    refusal = response.ok ? "" : `Not signed in: ${problem.detail ?? response.status}.`;
+    const answer = await response.json();
+    if (response.ok && own.test(answer.path)) {
+      remember(answer.path);
+      location.replace(answer.path + location.hash);
+      return;
+    }
+    refusal = `Not signed in: ${answer.detail ?? response.status}.`;
   } catch {
     refusal = "Not signed in: the admin API did not answer.";
   }
@@ -81,13 +124,13 @@ async function signIn(token) {
 }
 
 async function leave() {
-  const known = await fetch(session, { cache: "no-store" });
+  const known = await fetch(`${root}api/v1/session`, { cache: "no-store" });
   if (known.ok) {
     const { csrf } = await known.json();
-    await fetch(session, { method: "DELETE", headers: { "x-csrf-token": csrf } });
+    await fetch(`${root}api/v1/session/end`, { method: "POST", headers: { "x-csrf-token": csrf } });
   }
-  refusal = "";
-  await refresh();
+  remember(undefined);
+  location.replace("/");
 }
 
 form.addEventListener("submit", (event) => {
@@ -99,6 +142,15 @@ form.addEventListener("submit", (event) => {
   else askForToken("This is no token.");
 });
 signOut.addEventListener("click", () => void leave());
+for (const event of ["pointerdown", "keydown", "wheel"]) {
+  addEventListener(
+    event,
+    () => {
+      isTouched = true;
+    },
+    { passive: true },
+  );
+}
 
 async function run() {
   await refresh();

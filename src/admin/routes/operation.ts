@@ -119,21 +119,22 @@ function eventsRoute(app: AdminApp, streams: EventStreams, fleet: Fleet): void {
       summary: "Server-sent events",
       description:
         "`snapshot` first (as listCutovers), then `change` (one cutover), `metrics` (name, traffic and instances of " +
-        "each, every second) and `tick` (`serverTime` and `store`, every second). No tick for 3 s means stale.",
+        "each, every second) and `tick` (`serverTime` and `store`, every second). No tick for 3 s means stale. " +
+        "It ends with the session or token that opened it.",
       tags: ["fleet"],
       response: {
         200: { description: "The stream", content: { "text/event-stream": { schema: z.string() } } },
         ...refusalAnswers(["too_many_streams"]),
       },
     },
-    handler: async (_, reply) => {
+    handler: async (request, reply) => {
       const records = await fleet.read();
       streams.assertRoom();
       const fields = Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
         value === undefined ? [] : [[name, value] as const],
       );
       reply.hijack();
-      streams.feed(reply.raw, Object.fromEntries(fields), records);
+      streams.feed(reply.raw, Object.fromEntries(fields), records, request.isOver);
     },
   });
 }

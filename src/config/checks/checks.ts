@@ -3,6 +3,7 @@ import { BlockList, isIP } from "node:net";
 import { parseRedisUrl, placeOfStore } from "../../redis/url.ts";
 import type { Draft, RouteDraft } from "../load/draft.ts";
 import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "../load/problems.ts";
+import { pageCookieNames } from "../values/page-cookies.ts";
 import type { PathPattern } from "../values/path.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 
@@ -215,7 +216,11 @@ function journeyCookies({ cutovers }: Draft): Finding[] {
   const cookies = cutovers.flatMap(({ journey }) => {
     return journey?.cookie === undefined ? [] : [{ path: [...journey.at, "cookie"], value: journey.cookie }];
   });
-  return repeated(cookies, "expected a journey cookie of its own for each cutover");
+  const taken = cookies.filter(({ value }) => pageCookieNames.includes(value));
+  return [
+    ...repeated(cookies, "expected a journey cookie of its own for each cutover"),
+    ...taken.map(({ path }) => wrong(path, "expected another name: the admin API's page has a cookie of it")),
+  ];
 }
 
 /**

@@ -37,7 +37,7 @@ export function forwardRequest(
       requestId,
       traceparent: context.ids.traceparent(fieldValue(head.fields, names, "traceparent")),
     },
-    context.table.journeyCookies,
+    context.table.ownCookies,
     context.table.identityFields,
     context.table.claimingFields,
     context.table.unvouchedFields(head.peer.address),

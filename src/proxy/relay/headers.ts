@@ -80,7 +80,7 @@ export function requestFields(
   fields: readonly string[],
   names: readonly string[],
   identity: ForwardedIdentity,
-  journeyCookies: readonly OwnCookie[],
+  ownCookies: readonly OwnCookie[],
   alsoProtected: ReadonlySet<string>,
   claimingFields: ReadonlySet<string>,
   unvouchedFields: ReadonlySet<string>,
@@ -122,7 +122,7 @@ export function requestFields(
         if (peerIsTrusted) forwarded = joined(forwarded, value);
         continue;
       case "cookie": {
-        const kept = withoutCookies(value, journeyCookies);
+        const kept = withoutCookies(value, ownCookies);
         if (kept !== "") out.push(fields[2 * i] ?? "", kept);
         continue;
       }

@@ -3,7 +3,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { cutoverView, metricsEvent } from "../../../src/admin/api/cutover-view.ts";
 import { tickEvent } from "../../../src/admin/api/instance-view.ts";
-import { type Rig, secretOf, startRig, tokens, until } from "./rig.ts";
+import { makeKey, startIssuer } from "../../support/issuer.ts";
+import { createManualTime } from "../../support/manual-time.ts";
+import { cutovers, type Rig, secretOf, sha256, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;
 const closers: (() => Promise<unknown>)[] = [];
@@ -141,5 +143,53 @@ describe("the event stream", () => {
     await rig.close();
     await until(() => stream.isOver());
     expect(Date.now() - began).toBeLessThan(2000);
+  });
+});
+
+describe("an event stream ends with what opened it", () => {
+  const ops = (role: "viewer" | "operator") => {
+    return { tokens: [{ name: "ops", role, sha256: sha256(secretOf("operator")) }] };
+  };
+
+  test("when its token is taken away or given another role, and not when another is", async () => {
+    rig = await startRig({ tickMs: 20, auth: ops("operator") });
+    const stream = await listen(secretOf("operator"));
+    const other = { name: "other", role: "viewer", sha256: "0".repeat(64) } as const;
+    rig.reconfigure({ cutovers, auth: { tokens: [...ops("operator").tokens, other] } });
+    const { length } = stream.of("tick");
+    await until(() => stream.of("tick").length > length + 2);
+    expect(stream.isOver()).toBe(false);
+    rig.reconfigure({ cutovers, auth: ops("viewer") });
+    const heard = stream.heard.length;
+    await until(stream.isOver);
+    expect(stream.heard.length).toBe(heard);
+  });
+
+  test("when the issuer's token expires, or gives other roles by the configuration", async () => {
+    const key = await makeKey("ec", "ES256");
+    const issuer = await startIssuer([key]);
+    closers.push(() => issuer.close());
+    const clock = createManualTime();
+    const oidc = {
+      issuer: issuer.url,
+      audience: "cutover",
+      claim: "groups",
+      roles: { sre: "viewer" },
+    } as const;
+    rig = await startRig({ tickMs: 20, auth: { oidc }, clock });
+    const iat = Math.floor(clock.now() / 1000);
+    const token = await issuer.sign(key, { iat, exp: iat + 60 });
+    const [expiring, other] = [
+      await listen(token),
+      await listen(await issuer.sign(key, { exp: iat + 3600 })),
+    ];
+    await clock.advance(89_999);
+    const { length } = expiring.of("tick");
+    await until(() => expiring.of("tick").length > length + 2);
+    await clock.advance(1);
+    await until(expiring.isOver);
+    expect(other.isOver()).toBe(false);
+    rig.reconfigure({ cutovers, auth: { oidc: { ...oidc, roles: { sre: "operator" } } } });
+    await until(other.isOver);
   });
 });

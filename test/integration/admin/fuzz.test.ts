@@ -49,12 +49,16 @@ beforeAll(async () => {
   await signIn();
 });
 
-const signedIn = z.object({ csrf: z.string() });
+const signedIn = z.object({ csrf: z.string(), path: z.string() });
+/** Where the session's cookie goes. */
+let root = "/";
 
 async function signIn(): Promise<void> {
   const reply = await rig.call("POST", "/api/v1/session", undefined, { role: "operator" });
   const cookie = reply.headers.get("set-cookie")?.split(";")[0] ?? "";
-  session = { cookie, "x-csrf-token": signedIn.parse(reply.json).csrf };
+  const { csrf, path } = signedIn.parse(reply.json);
+  session = { cookie, "x-csrf-token": csrf };
+  root = path;
 }
 afterAll(() => rig.close());
 
@@ -156,7 +160,7 @@ async function calls(): Promise<fc.Arbitrary<Call>> {
               method: method.toUpperCase(),
               caller: drawn.caller,
               isCutOff: drawn.isCutOff,
-              path: `${path.replace("{name}", safeName(drawn.name)).replace("{id}", safeName(drawn.id))}${search.size > 0 ? `?${search}` : ""}`,
+              path: `${path.replace("{name}", safeName(drawn.name)).replace(/\{(?:id|handle)\}/, safeName(drawn.id))}${search.size > 0 ? `?${search}` : ""}`,
               body: drawn.body,
               type: drawn.type,
               statuses: Object.keys(responses),
@@ -178,6 +182,10 @@ function safeName(name: string): string {
   return /^\.{1,2}$/.test(name) ? "dots" : encodeURIComponent(name);
 }
 
+function rootOf(caller: string): string {
+  return caller === "session" || caller === "cookie" ? root : "/";
+}
+
 function headersOf(caller: string): Readonly<Record<string, string>> {
   if (caller === "session") return session;
   if (caller === "cookie") return { cookie: session.cookie ?? "" };
@@ -192,7 +200,7 @@ describe("requests made from the description", () => {
         const open = path.includes("/OPEN") ? await rig.store.proposal("search") : undefined;
         const headers = { ...headersOf(caller), ...(body === undefined ? {} : { "content-type": type }) };
         rig.connection = isCutOff ? "down" : "up";
-        const target = path.replace("/OPEN", `/${open?.id ?? "none"}`);
+        const target = rootOf(caller) + path.replace("/OPEN", `/${open?.id ?? "none"}`).slice(1);
         const reply = await rig.call(method, target, body === "" ? undefined : body, { headers });
         rig.connection = "up";
         seen.set(reply.status, (seen.get(reply.status) ?? 0) + 1);

@@ -2,6 +2,7 @@
 import { createHmac } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createOidc } from "../../../src/admin/access/oidc.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import type { OidcConfig } from "../../../src/config/schema.ts";
 import { type Issuer, makeKey, type SigningKey, startIssuer } from "../../support/issuer.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";
@@ -214,6 +215,26 @@ describe("the admin API", () => {
     const expired = withToken(await issuer.sign(ec, { exp: 1 }));
     expect((await rig.call("GET", path, undefined, expired)).status).toBe(401);
     expect(JSON.stringify(rig.lines)).not.toContain("eyJ");
+  });
+
+  test("lets a right token in from an address that sends wrong ones, forged ones of the issuer too", async () => {
+    issuer = await startIssuer([ec]);
+    const still = { ...systemClock, monotonic: () => 0 };
+    rig = await startRig({ auth: { oidc: configFor(issuer) }, clock: still });
+    const right = await issuer.sign(ec);
+    const forged = `${right.slice(0, -8)}AAAAAAAA`;
+    const path = "/api/v1/cutovers";
+    const statuses = async (token: string) =>
+      (await rig?.call("GET", path, undefined, withToken(token)))?.status;
+    for (let at = 0; at < 10; at += 1) expect(await statuses(at % 2 === 0 ? "guess" : forged)).toBe(401);
+    for (let at = 0; at < 5; at += 1) {
+      expect(await statuses("guess")).toBe(429);
+      expect(await statuses(forged)).toBe(429);
+      // Of the same person, at another time: never seen before.
+      expect(await statuses(await issuer.sign(ec, { jti: String(at) }))).toBe(200);
+    }
+    const hold = await rig.call("POST", `${path}/checkout/rollback`, {}, withToken(right));
+    expect(hold.status).toBe(200);
   });
 
   test("answers 503 to an issuer's token without its keys, and goes on with the configuration's", async () => {

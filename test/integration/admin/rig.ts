@@ -34,6 +34,8 @@ export interface Rig {
   connection: "up" | "down" | "silent";
   /** A call of the API, with the token of a role when tokens are configured. */
   call(method: string, path: string, body?: unknown, more?: RequestInit & { role?: Role }): Promise<Reply>;
+  /** Shows these cutovers and knows these tokens from now on. */
+  reconfigure(to: Pick<AdminOptions, "cutovers" | "auth">): void;
   /** Changes the store past the API, as another instance's would. */
   change(name: string, change: Change): Promise<void>;
   close(): Promise<void>;
@@ -161,6 +163,7 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
       const text = await response.text();
       return { status: response.status, headers: response.headers, text, json: parsed(text) };
     },
+    reconfigure: (to) => server.reconfigure(to),
     async change(name, change) {
       await inner.apply({ name, change, actor: { name: "elsewhere", role: "admin" }, reason: "" });
     },

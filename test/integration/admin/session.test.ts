@@ -1,8 +1,12 @@
-/** Signing in to the page: a token for a cookie, and what the cookie alone does not allow. */
+/** Signing in to the page: a token for a cookie, where that goes, and what the cookie alone does not allow. */
+import { createServer } from "node:http";
+import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { type BrowserJar, createBrowserJar } from "../../support/browser-jar.ts";
 import { type Issuer, makeKey, startIssuer } from "../../support/issuer.ts";
-import { type Rig, secretOf, startRig, tokens } from "./rig.ts";
+import { createManualTime } from "../../support/manual-time.ts";
+import { type Rig, secretOf, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;
 let issuer: Issuer | undefined;
@@ -13,59 +17,103 @@ afterEach(async () => {
 });
 
 const session = "/api/v1/session";
-const hold = "/api/v1/cutovers/checkout/hold";
+const hold = "api/v1/cutovers/checkout/hold";
 const view = z.strictObject({
   name: z.string(),
   role: z.string(),
+  path: z.string().regex(/^\/s\/[\w-]{22}\/$/),
   csrf: z.string().min(40),
   expiresAt: z.string(),
 });
 
-async function signIn(role: "viewer" | "responder", headers: Record<string, string> = {}) {
-  const reply = await rig.call("POST", session, undefined, { role, headers });
+interface SignedIn extends z.output<typeof view> {
+  readonly field: string;
+  readonly cookie: string;
+  readonly jar: BrowserJar;
+  /** A call below the session's own path, by its cookie. */
+  call(method: string, path: string, headers?: Record<string, string>): ReturnType<BrowserJar["request"]>;
+}
+
+async function signIn(
+  role: "viewer" | "responder" | "admin",
+  headers: Record<string, string> = {},
+  jar = createBrowserJar(),
+): Promise<SignedIn> {
+  const authorization = `Bearer ${secretOf(role)}`;
+  const reply = await jar.request(rig.url + session, {
+    method: "POST",
+    headers: { authorization, ...headers },
+  });
   expect(reply.status, reply.text).toBe(200);
   const field = reply.headers.get("set-cookie") ?? "";
-  return { field, cookie: field.split(";")[0] ?? "", ...view.parse(reply.json) };
+  const read = view.parse(JSON.parse(reply.text));
+  return {
+    field,
+    jar,
+    cookie: field.split(";")[0] ?? "",
+    ...read,
+    call: (method, path, more = {}) =>
+      jar.request(rig.url + read.path + path, { method, headers: more, body: null }),
+  };
 }
 
 describe("signing in", () => {
-  test("trades a token for a cookie that no script reads and no other site sends", async () => {
+  test("trades a token for a cookie that no script reads, for a path of its own that nobody guesses", async () => {
     rig = await startRig({ auth: tokens });
-    const { field, name, role } = await signIn("responder");
+    const { field, path, name, role } = await signIn("responder");
     expect({ name, role }).toEqual({ name: "ops-responder", role: "responder" });
-    expect(field).toMatch(/^cutover_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
-    const behindTls = await signIn("responder", { "x-forwarded-proto": "https" });
-    expect(behindTls.field).toMatch(
-      /^__Host-cutover_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+    expect(field.replace(path, "PATH")).toMatch(
+      /^cutover_session=[\w-]{32}; Path=PATH; HttpOnly; SameSite=Lax$/,
     );
+    const behindTls = await signIn("responder", { "x-forwarded-proto": "https" });
+    expect(behindTls.path).not.toBe(path);
+    expect(behindTls.field.replace(behindTls.path, "PATH")).toMatch(
+      /^__Secure-cutover_session=[\w-]{32}; Path=PATH; HttpOnly; SameSite=Lax; Secure$/,
+    );
+    expect((await behindTls.call("GET", "api/v1/cutovers")).status).toBe(200);
     expect(JSON.stringify(rig.lines)).not.toContain(secretOf("responder"));
+  });
+
+  test("gives a cookie that a shop on another port of the host is never sent", async () => {
+    rig = await startRig({ auth: tokens });
+    const seen: string[] = [];
+    const shop = createServer((request, response) => {
+      seen.push(request.headers.cookie ?? "none");
+      response.end();
+    });
+    await new Promise<void>((resolve) => shop.listen(0, "127.0.0.1", resolve));
+    const address = shop.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const { jar } = await signIn("admin");
+    for (const path of ["/", "/s/", "/s/x/", "/api/v1/cutovers", "/checkout"]) {
+      await jar.visit(`http://127.0.0.1:${address.port}${path}`);
+    }
+    shop.closeAllConnections();
+    shop.close();
+    expect(seen).toEqual(["none", "none", "none", "none", "none"]);
+    expect(jar.all()).toHaveLength(1);
   });
 
   test("shows the page and the API what the token would, under its name", async () => {
     rig = await startRig({ auth: tokens });
-    const { cookie, csrf } = await signIn("responder");
-    const headers = { cookie };
-    expect((await rig.call("GET", "/", undefined, { headers })).text).toContain('data-who="ops-responder"');
-    expect((await rig.call("GET", "/api/v1/cutovers", undefined, { headers })).status).toBe(200);
-    const change = { headers: { cookie, "x-csrf-token": csrf } };
-    expect((await rig.call("POST", hold, {}, change)).status).toBe(200);
+    const { csrf, call } = await signIn("responder");
+    expect((await call("GET", "")).text).toContain('data-who="ops-responder"');
+    expect((await call("GET", "?x=1")).text).toContain('data-who="ops-responder"');
+    expect((await call("GET", "api/v1/cutovers")).status).toBe(200);
+    const change = { "x-csrf-token": csrf };
+    expect((await call("POST", hold, change)).status).toBe(200);
     expect(await rig.store.history("checkout", 1)).toMatchObject([
       { by: "ops-responder", action: "hold", via: "console", requestId: expect.any(String) },
     ]);
-    const raise = await rig.call(
-      "PUT",
-      "/api/v1/cutovers/checkout/percent",
-      { percent: 1, reason: "x" },
-      change,
-    );
-    expect(raise).toMatchObject({ status: 403, json: { code: "forbidden" } });
+    const raise = await call("POST", "api/v1/cutovers/checkout/close", change);
+    expect(raise.status).toBe(422);
   });
 
   test("needs a token: neither none nor a session is one", async () => {
     rig = await startRig({ auth: tokens });
-    const { cookie, csrf } = await signIn("viewer");
-    const asked = [{}, { cookie, "x-csrf-token": csrf }, { authorization: "Bearer wrong" }];
-    for (const headers of asked) {
+    const { csrf, call } = await signIn("viewer");
+    expect((await call("POST", "api/v1/session", { "x-csrf-token": csrf })).status).toBe(401);
+    for (const headers of [{}, { authorization: "Bearer wrong" }]) {
       expect(await rig.call("POST", session, undefined, { headers })).toMatchObject({ status: 401 });
     }
   });
@@ -88,41 +136,123 @@ describe("signing in", () => {
 });
 
 describe("the cookie alone", () => {
+  test("is looked at on its own path only, and not where another page has set a namesake", async () => {
+    rig = await startRig({ auth: tokens });
+    const [mine, other] = [await signIn("admin"), await signIn("viewer")];
+    const at = (path: string, cookie: string) =>
+      rig.call("GET", `${path}api/v1/session`, undefined, { headers: { cookie } });
+    for (const path of ["/", other.path, "/s/AAAAAAAAAAAAAAAAAAAAAA/"]) {
+      const reply = await at(path, mine.cookie);
+      expect({ path, status: reply.status }).toEqual({ path, status: 401 });
+      expect(reply.headers.get("set-cookie")).toBeNull();
+    }
+    for (const cookie of [`cutover_session=x; ${mine.cookie}`, `${other.cookie}; ${mine.cookie}`]) {
+      expect((await at(mine.path, cookie)).json).toMatchObject({ name: "ops-admin" });
+    }
+  });
+
   test("changes nothing, with another session's CSRF token neither", async () => {
     rig = await startRig({ auth: tokens });
     const [mine, other] = [await signIn("responder"), await signIn("responder")];
     for (const more of [{}, { "x-csrf-token": "" }, { "x-csrf-token": other.csrf }]) {
-      const headers = { cookie: mine.cookie, ...more };
-      expect(await rig.call("POST", hold, {}, { headers })).toMatchObject({ status: 403 });
-      expect(await rig.call("DELETE", session, undefined, { headers })).toMatchObject({ status: 403 });
+      expect(await mine.call("POST", hold, more)).toMatchObject({ status: 403 });
+      expect(await mine.call("POST", "api/v1/session/end", more)).toMatchObject({ status: 403 });
+      expect(await mine.call("DELETE", "api/v1/session", more)).toMatchObject({ status: 403 });
     }
     expect(await rig.store.history("checkout", 1)).toEqual([]);
-    const foreign = { cookie: mine.cookie, "x-csrf-token": mine.csrf, origin: "https://attacker.example" };
-    expect(await rig.call("POST", hold, {}, { headers: foreign })).toMatchObject({ status: 403 });
+  });
+
+  test.each([
+    { origin: "https://attacker.example" },
+    { origin: "http://127.0.0.1:1" },
+    { origin: "null" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "cross-site" },
+  ])("and its CSRF token change nothing for a page of another origin: %j", async (foreign) => {
+    rig = await startRig({ auth: tokens });
+    const { call, csrf } = await signIn("responder");
+    expect(await call("POST", hold, { "x-csrf-token": csrf, ...foreign })).toMatchObject({ status: 403 });
+    expect(await rig.store.history("checkout", 1)).toEqual([]);
   });
 
   test("does not stand in for a token that is wrong", async () => {
     rig = await startRig({ auth: tokens });
-    const { cookie } = await signIn("viewer");
-    const headers = { cookie, authorization: "Bearer wrong" };
-    for (const path of ["/", "/api/v1/cutovers"]) {
-      expect(await rig.call("GET", path, undefined, { headers })).toMatchObject({ status: 401 });
+    const { call } = await signIn("viewer");
+    for (const path of ["", "api/v1/cutovers"]) {
+      expect(await call("GET", path, { authorization: "Bearer wrong" })).toMatchObject({ status: 401 });
     }
+  });
+});
+
+describe("a session", () => {
+  test("ends when nobody uses it, although a tab polls", async () => {
+    const clock = createManualTime();
+    rig = await startRig({ auth: tokens, clock });
+    const [left, used] = [await signIn("viewer"), await signIn("viewer")];
+    const polls = async (more = {}) =>
+      Promise.all([left.call("GET", ""), used.call("GET", "", more), used.call("GET", "api/v1/cutovers")]);
+    for (const more of [{ "x-cutover-touched": "yes" }, { "sec-fetch-mode": "navigate" }]) {
+      await clock.advance(14 * 60_000);
+      if ("sec-fetch-mode" in more) await left.call("GET", "");
+      await polls(more);
+    }
+    const pages = await polls();
+    expect(pages[0]?.text).toContain('data-access="token"');
+    expect(pages[1]?.text).toContain('data-who="ops-viewer"');
+    expect((await left.call("GET", "api/v1/cutovers")).status).toBe(401);
+  });
+
+  test("that was ended or revoked takes its event streams along", async () => {
+    rig = await startRig({ auth: tokens, tickMs: 20 });
+    const [mine, other, admin] = [
+      await signIn("responder"),
+      await signIn("responder"),
+      await signIn("admin"),
+    ];
+    const streams = [mine, other, admin].map(({ cookie, path }) => openStream(cookie, path));
+    await until(() => streams.every(({ text }) => text().includes("event: tick")));
+    expect((await mine.call("POST", "api/v1/session/end", { "x-csrf-token": mine.csrf })).status).toBe(204);
+    await streams[0]?.ended;
+    const listed = JSON.parse((await admin.call("GET", "api/v1/sessions")).text);
+    expect(listed).toMatchObject([{ name: "ops-responder" }, { name: "ops-admin", role: "admin" }]);
+    const revoke = `api/v1/sessions/${listed[0].handle}/revoke`;
+    const change = { "x-csrf-token": admin.csrf };
+    expect((await admin.call("POST", revoke, change)).status).toBe(204);
+    expect((await admin.call("POST", revoke, change)).status).toBe(404);
+    await streams[1]?.ended;
+    expect((await other.call("GET", "api/v1/cutovers")).status).toBe(401);
+    expect(streams[2]?.isOpen()).toBe(true);
+    streams[2]?.close();
+  });
+
+  test("is seen and revoked by its own person and by an admin, by nobody else", async () => {
+    rig = await startRig({ auth: tokens });
+    const [viewer, responder] = [await signIn("viewer"), await signIn("responder")];
+    expect(JSON.parse((await viewer.call("GET", "api/v1/sessions")).text)).toMatchObject([
+      { name: "ops-viewer" },
+    ]);
+    const [own] = JSON.parse((await responder.call("GET", "api/v1/sessions")).text);
+    const change = { "x-csrf-token": viewer.csrf };
+    expect((await viewer.call("POST", `api/v1/sessions/${own.handle}/revoke`, change)).status).toBe(404);
+    expect((await responder.call("GET", "api/v1/session")).status).toBe(200);
   });
 });
 
 describe("signing out", () => {
   test("ends the session, here and in the browser", async () => {
     rig = await startRig({ auth: tokens });
-    const { cookie, csrf } = await signIn("viewer");
-    const known = await rig.call("GET", session, undefined, { headers: { cookie } });
-    expect(known.json).toMatchObject({ name: "ops-viewer", csrf });
-    const headers = { cookie, "x-csrf-token": csrf };
-    const out = await rig.call("DELETE", session, undefined, { headers });
+    const { call, cookie, path, jar } = await signIn("viewer");
+    const { csrf, name } = view.parse(JSON.parse((await call("GET", "api/v1/session")).text));
+    expect(name).toBe("ops-viewer");
+    const out = await call("POST", "api/v1/session/end", { "x-csrf-token": csrf });
     expect(out.status).toBe(204);
-    expect(out.headers.get("set-cookie")).toMatch(/^cutover_session=;.*Max-Age=0$/);
-    expect((await rig.call("GET", session, undefined, { headers })).status).toBe(401);
-    const page = await rig.call("GET", "/", undefined, { headers });
+    expect(out.headers.get("set-cookie")?.replace(path, "PATH")).toMatch(
+      /^cutover_session=; Max-Age=0; Path=PATH;/,
+    );
+    expect(jar.all()).toEqual([]);
+    const again = { headers: { cookie } };
+    expect((await rig.call("GET", `${path}api/v1/session`, undefined, again)).status).toBe(401);
+    const page = await rig.call("GET", path, undefined, again);
     expect(page.status).toBe(200);
     expect(page.text).toContain('data-access="token"');
     expect(page.text).not.toContain("ops-viewer");
@@ -131,6 +261,28 @@ describe("signing out", () => {
   test("is not found without a session", async () => {
     rig = await startRig({ auth: tokens });
     expect(await rig.call("DELETE", session, undefined, { role: "viewer" })).toMatchObject({ status: 404 });
+    expect(await rig.call("POST", `${session}/end`, undefined, { role: "viewer" })).toMatchObject({
+      status: 404,
+    });
     expect(await rig.call("GET", session, undefined, { role: "viewer" })).toMatchObject({ status: 404 });
   });
 });
+
+/** An event stream by a cookie on its path. */
+function openStream(cookie: string, path: string) {
+  let text = "";
+  let isOpen = true;
+  const socket = connect(rig.port, "127.0.0.1", () =>
+    socket.write(`GET ${path}api/v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\ncookie: ${cookie}\r\n\r\n`),
+  );
+  const ended = new Promise<void>((resolve) => {
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (!text.endsWith("\r\n0\r\n\r\n")) return;
+      isOpen = false;
+      socket.destroy();
+      resolve();
+    });
+  });
+  return { text: () => text, ended, isOpen: () => isOpen, close: () => socket.destroy() };
+}

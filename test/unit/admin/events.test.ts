@@ -45,7 +45,7 @@ async function start() {
   });
   const fleet = createFleet(context);
   const streams = createEventStreams(context, createViews(context, fleet, { known: () => undefined }), fleet);
-  const server = createServer((_, response) => streams.feed(response, {}, [fleet.own()]));
+  const server = createServer((_, response) => streams.feed(response, {}, [fleet.own()], () => false));
   opened.push(server);
   await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume));
   const address = server.address();

@@ -8,12 +8,9 @@ import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-const auth = {
-  tokens: [
-    { name: "ops-1", role: "operator", sha256: sha256("first") },
-    { name: "ops-2", role: "viewer", sha256: sha256("second") },
-  ],
-} satisfies AuthConfig;
+const one = { name: "ops-1", role: "operator", sha256: sha256("first") } as const;
+const two = { name: "ops-2", role: "viewer", sha256: sha256("second") } as const;
+const auth = { tokens: [one, two] } satisfies AuthConfig;
 
 function gateOf(to: AuthConfig = auth) {
   const clock = createManualTime();
@@ -21,9 +18,11 @@ function gateOf(to: AuthConfig = auth) {
   return { clock, log, gate: createGate({ auth: to, clock, log }) };
 }
 
-function ask(gate: Gate, authorization: string | undefined, more: { remote?: string; method?: string } = {}) {
+async function ask(gate: Gate, authorization: string | undefined, more: { remote?: string } = {}) {
   const headers = authorization === undefined ? {} : { authorization };
-  return gate.admit({ method: "GET", remote: "10.0.0.1", ...more, headers });
+  const { isOver, ...admitted } = await gate.admit({ remote: "10.0.0.1", ...more, headers });
+  expect(isOver()).toBe(false);
+  return admitted;
 }
 
 async function refusalOf(
@@ -117,71 +116,18 @@ describe("failing again and again", () => {
   });
 });
 
-describe("a session", () => {
-  const cookie = (id: string) => ({ cookie: `theme=dark; cutover_session=${id}` });
-
-  test("admits what reads, and a change only with its CSRF token", async () => {
-    const { gate } = gateOf();
-    const { id, session } = gate.sessions.begin({ name: "ana", role: "operator" });
-    const asking = { remote: "10.0.0.1", headers: cookie(id) };
-    expect(await gate.admit({ ...asking, method: "GET" })).toEqual({ actor: session.actor, session });
-    for (const wrong of [{}, { "x-csrf-token": "" }, { "x-csrf-token": id }]) {
-      const change = gate.admit({ ...asking, method: "POST", headers: { ...cookie(id), ...wrong } });
-      await expect(change).rejects.toMatchObject({ code: "forbidden" });
-    }
-    const headers = { ...cookie(id), "x-csrf-token": session.csrf };
-    expect((await gate.admit({ ...asking, method: "POST", headers })).actor.name).toBe("ana");
-  });
-
-  test("is none under an id that was not given out, twice named, or ended", async () => {
-    const { gate } = gateOf();
-    const { id } = gate.sessions.begin({ name: "ana", role: "viewer" });
-    const found = (text: string) => gate.sessionOf({ cookie: text });
-    expect(found(`cutover_session=${id}`)).toBeDefined();
-    expect(found("cutover_session=x")).toBeUndefined();
-    expect(found(`cutover_session=x; cutover_session=${id}`)).toBeUndefined();
-    gate.sessions.end(id);
-    expect(found(`cutover_session=${id}`)).toBeUndefined();
-  });
-
-  test("ends 15 minutes after its last use, 8 hours after its begin, and with the token it came of", async () => {
-    const { gate, clock } = gateOf();
-    const actor = { name: "ana", role: "viewer" } as const;
-    const idle = gate.sessions.begin(actor);
-    await clock.advance(15 * 60_000 - 1);
-    expect(gate.sessions.find(idle.id)).toBeDefined();
-    await clock.advance(15 * 60_000);
-    expect(gate.sessions.find(idle.id)).toBeUndefined();
-    const busy = gate.sessions.begin(actor);
-    for (let quarter = 0; quarter < 8 * 6 - 1; quarter += 1) {
-      await clock.advance(10 * 60_000);
-      expect(gate.sessions.find(busy.id)).toBeDefined();
-    }
-    await clock.advance(10 * 60_000);
-    expect(gate.sessions.find(busy.id)).toBeUndefined();
-    const short = gate.sessions.begin(actor, clock.now() + 60_000);
-    await clock.advance(60_000);
-    expect(gate.sessions.find(short.id)).toBeUndefined();
-  });
-
-  test("makes room for the next of the same name, and of all", () => {
-    const { gate } = gateOf();
-    const open = (name: string) => gate.sessions.begin({ name, role: "viewer" }).id;
-    const [first = "", ...others] = Array.from({ length: 9 }, () => open("ana"));
-    expect(gate.sessions.find(first)).toBeUndefined();
-    expect(others.every((id) => gate.sessions.find(id) !== undefined)).toBe(true);
-    for (let at = 0; at < 400; at += 1) open(`ops-${at}`);
-    expect(gate.sessions.size()).toBe(256);
-  });
-
-  test("ends when the configuration's tokens change, and only then", () => {
-    const { gate } = gateOf();
-    const { id } = gate.sessions.begin({ name: "ops-2", role: "viewer" });
-    gate.reconfigure(structuredClone(auth));
-    expect(gate.sessions.find(id)).toBeDefined();
-    gate.reconfigure({ tokens: auth.tokens.slice(0, 1) });
-    expect(gate.sessions.find(id)).toBeUndefined();
-  });
+test("a token that was taken away, renamed or given another role is over where it was let in", async () => {
+  const { gate } = gateOf();
+  const open = () => gate.admit({ remote: "10.0.0.1", headers: { authorization: "Bearer first" } });
+  for (const tokens of [[two], [{ ...one, name: "ops-3" }], [{ ...one, role: "viewer" as const }]]) {
+    const { isOver } = await open();
+    gate.reconfigure({ tokens: [...tokens, { ...two, sha256: sha256("other") }] });
+    expect(isOver()).toBe(true);
+    gate.reconfigure(auth);
+  }
+  const { isOver } = await open();
+  gate.reconfigure({ tokens: [one] });
+  expect(isOver()).toBe(false);
 });
 
 describe("auth: none", () => {

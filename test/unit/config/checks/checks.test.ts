@@ -229,6 +229,15 @@ describe("journeys", () => {
     );
   });
 
+  test.each(["cutover_session", "__Secure-cutover_session", "cutover_sign_in"])(
+    "a journey cookie is none of the page's: %s would be taken out of every request",
+    (name) => {
+      expect(problemsOf(first(`{ cookie: ${name}, secure: always }`))[0]).toMatch(
+        /journey\.cookie: expected another name: the admin API's page has a cookie of it/,
+      );
+    },
+  );
+
   test("two cutovers with two cookie names are fine", () => {
     expect(problemsOf(`${first("{}")}${other("{ cookie: j }")}`)).toEqual([]);
   });

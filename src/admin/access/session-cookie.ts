@@ -1,0 +1,128 @@
+/**
+ * The cookie of the page's sessions, and where it goes. Cookies know no ports: a shop on the same host would be sent one
+ * of Path=/. So the page of somebody signed in has a path of its own, `/s/SEGMENT/`, whose segment nobody guesses; the
+ * cookie goes with that path alone, and is looked at on it alone. Below it lies all that lies at the root.
+ *
+ * HttpOnly and SameSite=Lax always: a link to the page finds it signed in, and nothing that a link can ask for changes
+ * anything. Where the browser speaks TLS the cookie is Secure and bears the prefix `__Secure-` (`__Host-` forbids a Path).
+ * A namesake that another page of the host has set is passed over.
+ */
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import fastifyCookie from "@fastify/cookie";
+import fastifyCsrfProtection from "@fastify/csrf-protection";
+import fastifySession from "@fastify/session";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { securePrefix, sessionCookie } from "../../config/values/page-cookies.ts";
+import { cookieValues } from "../../decide/cookie.ts";
+import type { Actor } from "../../state/rules/model.ts";
+import type { AdminApp } from "../context.ts";
+import { safeMethods } from "./browser.ts";
+import { isSecure, pagePath, segmentOf } from "./page-path.ts";
+import type { PageSession, PageSessions } from "./sessions.ts";
+
+/** The id is random and looked up: a signature would say nothing more of it. */
+const unsigned = {
+  sign: (id: string) => id,
+  unsign: (id: string) => ({ valid: true, renew: false, value: id }),
+};
+
+/** How people sign in to the page, and out. */
+export interface PageDoor {
+  /** Begins a session under a path and an id that were never seen before; whatever the request came with ends. */
+  begin(request: FastifyRequest, actor: Actor, notAfterMs?: number): Promise<PageSession>;
+  /** Ends the request's session, and takes its cookie out of the browser. */
+  end(request: FastifyRequest, reply: FastifyReply, session: PageSession): Promise<void>;
+  /** A hook: a change made with a session has to repeat its CSRF token. */
+  refuseForgedChange(request: FastifyRequest, reply: FastifyReply, done: () => void): void;
+}
+
+/**
+ * To be called before any hook that asks for a session; every route has `request.session` then.
+ *
+ * @returns how sessions begin and end
+ */
+export async function registerSessions(app: AdminApp, sessions: PageSessions): Promise<PageDoor> {
+  await app.register(fastifyCookie);
+  app.addHook("onRequest", async (request) => {
+    const id = sessionIdOf(request.raw, sessions);
+    request.cookies = id === undefined ? {} : { [sessionCookie]: id };
+  });
+  await app.register(fastifySession, {
+    secret: unsigned,
+    store: sessions.store,
+    cookieName: sessionCookie,
+    // Whether it is Secure is said below: by what the browser speaks, which a listener behind TLS of others does not.
+    cookie: attributes,
+    saveUninitialized: false,
+    rolling: false,
+  });
+  app.addHook("onRequest", async ({ session, method, headers }) => {
+    if (session.page !== undefined && isOfPerson(method, headers)) sessions.touch(session.page);
+  });
+  app.addHook("onSend", async (request, reply) => secureCookies(request, reply));
+  await app.register(fastifyCsrfProtection, {
+    sessionPlugin: "@fastify/session",
+    getToken: ({ headers }) => [headers["x-csrf-token"]].flat()[0],
+  });
+
+  return {
+    async begin(request, actor, notAfterMs) {
+      await request.session.regenerate();
+      const segment = makeSegment();
+      const page = sessions.begin(request.session.sessionId, actor, segment, notAfterMs);
+      request.session.options({ path: pagePath(segment) });
+      request.session.page = page;
+      return page;
+    },
+
+    async end(request, reply, { segment }) {
+      await request.session.destroy();
+      reply.clearCookie(sessionCookie, { ...attributes, path: pagePath(segment) });
+    },
+
+    refuseForgedChange(request, reply, done) {
+      if (request.signedIn === null || safeMethods.has(request.method)) done();
+      else app.csrfProtection(request, reply, done);
+    },
+  };
+}
+
+const attributes = { httpOnly: true, sameSite: "lax", secure: false } as const;
+
+function secureCookies(request: FastifyRequest, reply: FastifyReply): void {
+  const set = [reply.getHeader("set-cookie") ?? []].flat();
+  if (set.length === 0 || !isSecure(request.raw)) return;
+  reply.removeHeader("set-cookie");
+  for (const cookie of set) reply.header("set-cookie", `${securePrefix}${cookie}; Secure`);
+}
+
+/** The session's id; none where the path is not that session's own. */
+function sessionIdOf(request: IncomingMessage, sessions: PageSessions): string | undefined {
+  const segment = segmentOf(request);
+  if (segment === undefined) return undefined;
+  return cookiesOf(request, sessionCookie).find((id) => sessions.find(id)?.segment === segment);
+}
+
+/** Every value that came under a name of the page's, plain or with its prefix. */
+function cookiesOf({ headers }: IncomingMessage, name: string): readonly string[] {
+  const { cookie = "" } = headers;
+  return [securePrefix + name, name].flatMap((each) => cookieValues(["cookie", cookie], ["cookie"], each));
+}
+
+/**
+ * Whether a person is behind it: a change, the page opened or loaded again, or a page that says it was touched since it last
+ * asked. A page that only keeps itself current is nobody.
+ */
+function isOfPerson(method: string, headers: FastifyRequest["headers"]): boolean {
+  return (
+    !safeMethods.has(method) ||
+    headers["sec-fetch-mode"] === "navigate" ||
+    headers["x-cutover-touched"] === "yes"
+  );
+}
+
+/** 128 random bits. */
+function makeSegment(): string {
+  return randomBytes(16).toString("base64url");
+}
