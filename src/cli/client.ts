@@ -6,7 +6,7 @@ import * as z from "zod";
 import { type CutoverView, cutoverView } from "../admin/api/cutover-view.ts";
 import { type ExplainQuery, type Explanation, explanation } from "../admin/api/explanation.ts";
 import { annotationView, historyEntry } from "../admin/api/history-view.ts";
-import { type Identity, identity } from "../admin/api/instance-view.ts";
+import { type Identity, type InstanceView, identity, instanceView } from "../admin/api/instance-view.ts";
 import {
   type OwnerAnswer,
   type OwnerView,
@@ -99,6 +99,7 @@ export interface AdminClient {
   /** @param side null: it is released */
   putOwner(name: string, key: string, asked: OwnerChange): Promise<ApiAnswer<OwnerAnswer | WaitingOwner>>;
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
+  instances(): Promise<ApiAnswer<InstanceView[]>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
   /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
   events(signal: AbortSignal): Promise<ApiAnswer<AsyncIterable<ServerEvent>>>;
@@ -156,6 +157,7 @@ export function createClient(options: ClientOptions): AdminClient {
           : { method: "PUT", path: owner(name, key), body: { side, ...body } },
         patienceMs,
       ),
+    instances: () => get(z.array(instanceView), "instances"),
     whoAmI: () => get(identity, "whoami"),
     explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
     events: (signal) => listen("events", signal),

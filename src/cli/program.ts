@@ -12,6 +12,7 @@ import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addExplain } from "./commands/read/explain.ts";
 import { addAnnotate, addHistory } from "./commands/read/history.ts";
+import { addInstances } from "./commands/read/instances.ts";
 import { addStatus } from "./commands/read/status.ts";
 import { addWatch } from "./commands/read/watch.ts";
 import type { Context } from "./context.ts";
@@ -64,7 +65,8 @@ export async function runCli(
     .showHelpAfterError("(--help shows how it is used)")
     .addHelpText("after", guide);
 
-  for (const add of [addStatus, addWatch, addHistory, addAnnotate, addExplain]) add(program, context);
+  for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain])
+    add(program, context);
   for (const add of [addChanges, addClose, addApprove, addWithdraw, addOwner]) add(program, context);
   for (const add of [addServe, addDemo, addCheck, addDoctor, addToken, addCompletion]) add(program, context);
 

@@ -69,6 +69,13 @@ export const configSchema = block({
     /** How long a start waits for a port that is taken. */
     wait: value.pause.default(0),
   }).prefault({}),
+  instance: block({
+    /** What people find it by. */
+    name: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,100}$/, "expected 1 to 100 characters of ASCII without spaces")
+      .optional(),
+  }).prefault({}),
   /** Processes that serve; with 1 the instance is one process. `auto`: one a core. */
   workers: z
     .union([z.int().min(1).max(256), z.literal("auto")], {

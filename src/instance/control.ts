@@ -14,13 +14,15 @@ import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
 import { countsOrders } from "../proxy/orders.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
+import { createRoll, type Roll } from "../state/follow/roll.ts";
 import type { Snapshot } from "../state/follow/snapshot.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
-import type { WhenStale } from "../state/rules/completion.ts";
+import type { InstanceProfile, WhenStale } from "../state/rules/completion.ts";
 import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
 import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
+import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { routesOf } from "./data-plane.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
@@ -33,6 +35,8 @@ interface ControlOptions {
   readonly config: () => Config;
   /** The versions the instance decides by, where workers decide; as the follower takes it. */
   readonly versions: FollowerOptions["versions"] | undefined;
+  /** What a person finds the instance by, for its record. */
+  readonly profile: () => InstanceProfile;
   readonly logLinesDropped: () => number;
   readonly log: Log;
   /** Takes what undoes a step, to be done last first. */
@@ -45,6 +49,8 @@ export interface Control {
   /** Those of them that owners have of their own. */
   readonly ownerStores: OwnerStores;
   readonly follower: Follower;
+  /** Who is known of the fleet. */
+  readonly roll: Roll;
   readonly metrics: Metrics;
   readonly traffic: Traffic;
   readonly secrets: JourneySecrets;
@@ -67,7 +73,8 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const ownershipStores = ownerStores.stores;
   const traffic = createTraffic({ cutovers: Object.keys(config.cutovers), clock: systemClock });
   const tellDoubt = () => void main.tellDoubt?.(options.config().staleAfter).catch(() => undefined);
-  const followed = { store, snapshotFile, traffic, tellDoubt };
+  const roll = createRoll(systemClock);
+  const followed = { store, snapshotFile, traffic, tellDoubt, roll };
   const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
   const underWay = createFiguresUnderWay(
@@ -83,7 +90,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
   const stores = { store, ownershipStores, ownerStores };
-  return { ...stores, follower, metrics, traffic, secrets, secretsChanged, audit, underWay };
+  return { ...stores, follower, roll, metrics, traffic, secrets, secretsChanged, audit, underWay };
 }
 
 async function openStores(config: Config, { log, undo }: ControlOptions) {
@@ -116,13 +123,15 @@ function createFollowing(
     snapshotFile,
     traffic,
     tellDoubt,
+    roll,
   }: Followed & {
     readonly traffic: Traffic;
+    readonly roll: Roll;
     /** Tells every instance that this one cannot record. */
     readonly tellDoubt: () => void;
   },
 ): Pick<Control, "follower" | "metrics"> {
-  const { instance, version, versions, log, logLinesDropped } = options;
+  const { instance, version, versions, profile, log, logLinesDropped } = options;
   const rejected = createSignal<[cutover: string]>();
   const regressed = createSignal<[cutover: string]>();
   const follower = createFollower({
@@ -132,6 +141,8 @@ function createFollowing(
     ...(versions === undefined ? {} : { versions }),
     traffic: () => traffic.snapshot(),
     whenStale: () => whenStale(options.config()),
+    profile,
+    onRoster: roll.saw,
     clock: systemClock,
     log,
     snapshotFile,
@@ -146,6 +157,7 @@ function createFollowing(
     logLinesDropped,
     traffic,
   });
+  addProfileMetrics(metrics.registry, instance.id, profile);
   rejected.hear(metrics.rejected);
   regressed.hear(metrics.regressed);
   follower.onSwap((snapshot) => {

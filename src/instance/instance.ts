@@ -3,22 +3,21 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Explanation } from "../admin/api/explanation.ts";
 import type { Phase } from "../admin/api/instance-view.ts";
 import { type AdminServer, createAdminServer } from "../admin/server.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ConfigSource, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import { type Explained, explain } from "../proxy/explain.ts";
+import { explain } from "../proxy/explain.ts";
 import { originOf } from "../proxy/listen/server.ts";
-import { percentToNumber } from "../state/rules/percent.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
 import { createOwnerDesk } from "./owner-desk.ts";
+import { createProfile, type Profile } from "./profile.ts";
 import { createReload } from "./reload.ts";
-import { openServing, type Serving } from "./serving.ts";
+import { explanationOf, openServing, type Serving } from "./serving.ts";
 import { findPort, type InheritedSockets, patiently } from "./sockets.ts";
 import type { Workers } from "./workers/primary.ts";
 import { createWorkerVersions, type WorkerVersions } from "./workers/versions.ts";
@@ -63,17 +62,22 @@ export async function composeInstance(config: Config, options: InstanceOptions):
   }
 }
 
+/** What of it changes. */
+interface Life {
+  /** The configuration in force. */
+  config: Config;
+  phase: Phase;
+  workersLinesDropped: number;
+}
+
 /** What the parts of an instance share. */
-interface Shared {
+interface Shared extends Life {
   readonly options: InstanceOptions;
   readonly instance: { readonly id: string; readonly startedAt: string };
   readonly lines: LogFile;
   readonly log: Log;
   readonly undo: (step: () => Promise<void> | void) => void;
-  /** The configuration in force. */
-  config: Config;
-  phase: Phase;
-  workersLinesDropped: number;
+  readonly profile: Profile;
 }
 
 async function build(
@@ -90,7 +94,9 @@ async function build(
   const lines = openLogFile(options.logPath, size > 1);
   const log = createLog({ level: options.logLevel ?? "info", destination: lines });
   const parts = { options, instance, lines, log, undo };
-  const shared: Shared = { ...parts, config, phase: "starting", workersLinesDropped: 0 };
+  const life: Life = { config, phase: "starting", workersLinesDropped: 0 };
+  const profile = createProfile(life, systemClock);
+  const shared: Shared = Object.assign(life, parts, { profile });
   undo(() => {
     if (shared.phase === "draining") log.info({ instance: instance.id }, "stopped");
     return lines.end();
@@ -101,6 +107,7 @@ async function build(
     version: options.version,
     config: () => shared.config,
     versions: versions?.lowest,
+    profile: profile.read,
     logLinesDropped: () => lines.dropped() + shared.workersLinesDropped,
     log,
     undo,
@@ -111,9 +118,11 @@ async function build(
 
   const { admin, url } = await openAdmin(shared, control, serving, workers);
   const port = await serving.listen();
+  profile.listens({ proxyPort: port });
   undo(async () => {
     shared.phase = "draining";
     log.info({ instance: instance.id, ...shared.config.drain }, "draining");
+    control.follower.announce();
     await sleep(shared.config.drain.delay);
     await serving.drain(shared.config.drain);
   });
@@ -160,6 +169,7 @@ function reloadOf({ shared, control, serving, workers, admin }: Built): () => Pr
     onSwap(next) {
       shared.config = next;
     },
+    onRead: shared.profile.reread,
     control,
     prepare: (loaded, counting) => serving.prepare(loaded, counting),
     onSecrets: () => workers?.tellSecrets(),
@@ -176,6 +186,7 @@ async function openAdmin(
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const { config, options, instance, log, undo } = shared;
   const { store, follower, metrics, traffic, audit } = control;
+  const { profile } = shared;
   const admin = await createAdminServer({
     store,
     follower,
@@ -194,6 +205,8 @@ async function openAdmin(
     underWay: control.underWay,
     ownerStores: control.ownerStores.contacts,
     instance,
+    ...{ profile: profile.read, roll: control.roll, prefix: config.prefix },
+    refusedByHand: follower.refusedByHand,
     async explain(name, question) {
       const context = { ...serving, table: serving.table(), following: follower };
       const explained = await explain(context, name, question);
@@ -209,7 +222,9 @@ async function openAdmin(
   const at = config.listeners.admin;
   const socket = options.sockets?.admin;
   if (socket === undefined) await patiently(config.listeners.wait, () => findPort(at));
-  return { admin, ...(await admin.listen({ ...at, ...(socket === undefined ? {} : { fd: socket }) })) };
+  const listening = await admin.listen({ ...at, ...(socket === undefined ? {} : { fd: socket }) });
+  profile.listens({ adminPort: listening.port });
+  return { admin, ...listening };
 }
 
 async function openHere(shared: Shared, control: Control): Promise<Serving> {
@@ -280,21 +295,4 @@ async function openWorkers(
   });
   control.secretsChanged.hear(workers.tellSecrets);
   return workers;
-}
-
-/** What was explained, as the admin API says it. */
-function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
-  return {
-    side: decision.side,
-    reason: decision.reason,
-    bucket: bucket ?? null,
-    percent: percentToNumber(state.percentThousandths),
-    version: state.version,
-    owner: owner === undefined ? null : { side: owner.side ?? null, by: owner.by },
-    journey:
-      journey === undefined
-        ? null
-        : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
-    sentence,
-  };
 }

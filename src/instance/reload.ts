@@ -25,6 +25,8 @@ interface ReloadOptions {
   /** The journey secrets are those of the configuration in force. */
   readonly onSecrets: () => void;
   readonly admin: Pick<AdminServer, "reconfigure">;
+  /** The configuration was read again, and is in force or was not taken. */
+  readonly onRead: (isInForce: boolean) => void;
   readonly log: Log;
 }
 
@@ -32,21 +34,26 @@ const kept = "the configuration was not changed: the one in force stays";
 
 /** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
-  const { read, config, onSwap, control, prepare, onSecrets, admin, log } = options;
+  const { read, config, onSwap, control, prepare, onSecrets, admin, onRead, log } = options;
   const { follower, metrics, traffic, secrets, ownerStores } = control;
   /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
   return coalesce(async () => {
+    onRead(await readAndSwap());
+  });
+
+  /** @returns whether what was read is in force */
+  async function readAndSwap(): Promise<boolean> {
     try {
       const loaded = await read();
       if (!loaded.ok) {
         for (const { message, ...place } of loaded.problems) log.error({ ...place, problem: message }, kept);
-        return;
+        return false;
       }
       const refused = lastingDifferences(config(), loaded.config);
       for (const problem of refused) log.error({ file: loaded.source.file, problem }, kept);
-      if (refused.length > 0) return;
+      if (refused.length > 0) return false;
       for (const { message, ...place } of loaded.warnings)
         log.warn({ ...place, warning: message }, "warning");
       await loadRooms(loaded.config);
@@ -55,10 +62,12 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
         { file: loaded.source.file, cutovers: Object.keys(loaded.config.cutovers) },
         "configuration swapped",
       );
+      return true;
     } catch (error) {
       log.error({ problem: errorText(error) }, kept);
+      return false;
     }
-  });
+  }
 
   async function swap(loaded: LoadedConfig): Promise<void> {
     const before = { config: config(), counting };

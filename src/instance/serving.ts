@@ -2,14 +2,17 @@
  * Serving requests in this process, which is the whole instance or one of its workers: the data plane behind its
  * listener, from the first connection to the last answer.
  */
+import type { Explanation } from "../admin/api/explanation.ts";
 import { systemClock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
 import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
+import type { Explained } from "../proxy/explain.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
+import { percentToNumber } from "../state/rules/percent.ts";
 import { accessLog } from "../telemetry/log.ts";
 import type { LogFile } from "../telemetry/log-file.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
@@ -122,4 +125,21 @@ function seldom<Of extends readonly unknown[]>(act: (...of: Of) => void): (...of
 /** @returns logs an error that nobody expects: it ends an exchange at most, never the process */
 export function faultsTo(log: Log): (error: unknown) => void {
   return (error) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
+}
+
+/** What was explained, as the admin API says it. */
+export function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
+  return {
+    side: decision.side,
+    reason: decision.reason,
+    bucket: bucket ?? null,
+    percent: percentToNumber(state.percentThousandths),
+    version: state.version,
+    owner: owner === undefined ? null : { side: owner.side ?? null, by: owner.by },
+    journey:
+      journey === undefined
+        ? null
+        : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
+    sentence,
+  };
 }

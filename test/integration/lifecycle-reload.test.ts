@@ -56,6 +56,12 @@ describe.each([1, 2])("with workers %d", (workers) => {
     return names.parse(await answer.json()).map(({ name }) => name);
   };
 
+  const warned = async () => {
+    const views = z.array(z.looseObject({ warnings: z.array(z.object({ code: z.string() })) }));
+    const [view] = views.parse(await (await fetch(`${serve.admin}/api/v1/cutovers`)).json());
+    return view?.warnings.map(({ code }) => code) ?? [];
+  };
+
   test("a wrong file, and what cannot change while it runs, change nothing and are told with their places", async () => {
     load = startLoad(serve.proxy, { perSecond: 500 });
     await admin.set(100);
@@ -64,6 +70,8 @@ describe.each([1, 2])("with workers %d", (workers) => {
     const [wrong] = await serve.said(kept);
     expect(wrong).toMatchObject({ level: "error", line: expect.any(Number), column: 1, path: "colour" });
     expect(await configured()).toEqual(["checkout"]);
+    expect(await warned()).toContain("reload_refused");
+    expect((await scrape(serve.admin)).get("cutover_config_reload_success")).toBe(0);
 
     await serve.rewrite(
       yaml({

@@ -239,6 +239,7 @@ describe("defaults", () => {
         admin: { host: "127.0.0.1", port: 9900 },
         wait: 0,
       },
+      instance: {},
       workers: 1,
       drain: { delay: 0, idle: 1000, grace: 10_000 },
       limits: { connections: 20_000, head: 16_384, target: 8192, body: 2_147_483_648, pace: 30_000 },
