@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { block } from "./block.ts";
 import * as value from "./single-values.ts";
+import type { Condition } from "./values/condition.ts";
 
 const conditions = z
   .union([value.condition, z.array(value.condition).min(1)], {
@@ -31,6 +32,27 @@ const flagOrRule = z.union([z.boolean(), answerRule], {
   error: "expected true, false, or a mapping of when, unless, or both",
 });
 
+const oneOrMore = <Input, Output>(one: z.ZodType<Output, Input>, what: string) =>
+  z.union([one.transform((value) => [value]), z.array(one).min(1)], {
+    error: `expected ${what}, or a list of them`,
+  });
+
+/** Which answers below 500 are failures of their side all the same: where any of this is so. */
+const failure = block({
+  status: oneOrMore(value.status, "a status such as 409 or a class such as 4xx").optional(),
+  json: oneOrMore(value.pointerCondition, "a JSON pointer such as /errors/0").optional(),
+  header: oneOrMore(value.headerCondition, "a header's name").optional(),
+})
+  .refine(({ status, json, header }) => (status ?? json ?? header) !== undefined, {
+    error: "expected status, json, header, or several of them",
+  })
+  .transform(({ status = [], json = [], header = [] }): Condition[] => {
+    const codes = status.filter((one) => typeof one === "number");
+    const classes = status.flatMap((one) => (typeof one === "number" ? [] : Number(one[0])));
+    const statuses: Condition = { kind: "status", codes, classes };
+    return [...(status.length === 0 ? [] : [statuses]), ...header, ...json];
+  });
+
 export const route = block({
   name: value.name,
   path: value.path,
@@ -42,6 +64,8 @@ export const route = block({
   learns: flagOrRule.optional(),
   /** Whether, or which, answers finish orders; without it, where journeys end and on payments. */
   finishes: flagOrRule.optional(),
+  /** Which answers are failures although they look like none. */
+  failure: failure.optional(),
   /** Spellings of the path that every server reads as it: `match` takes them for it, `refuse` answers 400. */
   match: block({
     /** `/checkout/` for `/checkout` */
@@ -158,4 +182,6 @@ export const cutover = block({
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),
+  /** How long a client has waited for a head when its leaving counts against the side. */
+  gaveUpAfter: value.wait.default(3000),
 });

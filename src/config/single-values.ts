@@ -4,7 +4,7 @@ import * as z from "zod";
 import { parseDuration } from "../base/duration.ts";
 import { parseRedisUrl } from "../redis/url.ts";
 import { block } from "./block.ts";
-import { type Condition, parseCondition } from "./values/condition.ts";
+import { type Condition, parseCondition, parseConditionOf } from "./values/condition.ts";
 import { type Expression, parseExpression } from "./values/expression.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
 import { exceptFrom, parseSource, type Source } from "./values/source.ts";
@@ -112,6 +112,20 @@ export const shopperSource = z
 export const condition = read((text): Condition | { readonly expected: string } => {
   const parsed = parseCondition(text);
   return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+const conditionOf = (kind: "header" | "json") =>
+  read((text): Condition | { readonly expected: string } => {
+    const parsed = parseConditionOf(kind, text);
+    return typeof parsed === "string" ? expected(parsed) : parsed;
+  });
+/** Conditions whose kind is the key that they stand under. */
+export const pointerCondition = conditionOf("json");
+export const headerCondition = conditionOf("header");
+
+/** A status or a class of them. */
+export const status = z.union([z.int().min(200).max(599), z.enum(["2xx", "3xx", "4xx", "5xx"])], {
+  error: "expected a status such as 409, or a class such as 4xx",
 });
 
 export const path = read((text): PathPattern | { readonly expected: string } => {

@@ -7,10 +7,12 @@
  *
  * There is something at a pointer unless it is absent, null, false, an empty text, list or mapping: an empty list of errors
  * is none. In an empty body there is nothing.
+ *
+ * And whether an answer below 500 is a failure of its side all the same: where any one of the route's conditions is so.
  */
 import type { Condition } from "../config/values/condition.ts";
 import { type Expression, isFound, unfinished } from "../config/values/expression.ts";
-import { type BodyValues, jsonAt, jsonValue } from "./body.ts";
+import { type BodyValues, jsonAt, jsonEach, jsonValue } from "./body.ts";
 import { bytesOf } from "./bucket.ts";
 import { fieldValue, longestText } from "./sources.ts";
 
@@ -52,6 +54,17 @@ export function judge(
   return verdict;
 }
 
+/** Whether any one of the conditions is so. */
+export function anyOf(conditions: readonly Condition[], answer: AnswerView): Verdict {
+  let verdict: Verdict = "fails";
+  for (const condition of conditions) {
+    const found = isSo(condition, answer);
+    if (found === true) return "holds";
+    if (found === undefined) verdict = "unknown";
+  }
+  return verdict;
+}
+
 /** @returns `undefined` where the body would tell, and cannot */
 function isSo(condition: Condition, { status, fields, fieldNames, body }: AnswerView): boolean | undefined {
   if (condition.kind === "status") {
@@ -69,8 +82,24 @@ function isSo(condition: Condition, { status, fields, fieldNames, body }: Answer
     return pattern === undefined || body.text === undefined ? undefined : isIn(pattern, body.text);
   }
   if (body.json === undefined) return undefined;
+  if (condition.each) return isAnySo(condition, jsonEach(body.json, name));
   const found = jsonAt(body.json, name);
   return isAsAsked(condition, found, typeof found === "boolean" ? `${found}` : jsonValue(body.json, name));
+}
+
+/** Numbers are as they read once they were read: of long ones digits may be lost. */
+function isAnySo(
+  condition: Extract<Condition, { name: string }>,
+  all: Iterable<unknown>,
+): boolean | undefined {
+  let isUnknown = false;
+  for (const found of all) {
+    const isText = typeof found === "string" || typeof found === "number" || typeof found === "boolean";
+    const so = isAsAsked(condition, found, isText ? bytesOf(`${found}`) : undefined);
+    if (so === true) return true;
+    if (so === undefined) isUnknown = true;
+  }
+  return isUnknown ? undefined : false;
 }
 
 /** @param text the bytes of what was found, where it is a value */

@@ -42,11 +42,29 @@ export function jsonValue(body: JsonBody, pointer: string): string | undefined {
 /** @returns whatever stands at the pointer; `undefined` where nothing does */
 export function jsonAt({ value }: JsonBody, pointer: string): unknown {
   let found = value;
-  for (const token of tokensOf(pointer)) {
-    if (Array.isArray(found)) found = /^(?:0|[1-9]\d*)$/.test(token) ? found[Number(token)] : undefined;
-    else found = isObject(found) && Object.hasOwn(found, token) ? found[token] : undefined;
-  }
+  for (const token of tokensOf(pointer)) found = stepTo(found, token);
   return found;
+}
+
+/** @returns whatever stands at the pointer, where each `*` of it stands for every member and element */
+export function jsonEach({ value }: JsonBody, pointer: string): Iterable<unknown> {
+  return eachBelow(value, tokensOf(pointer), 0);
+}
+
+function* eachBelow(found: unknown, tokens: readonly string[], at: number): Iterable<unknown> {
+  const token = tokens[at];
+  if (token === undefined) yield found;
+  else if (token === "*") {
+    if (isObject(found)) for (const under of Object.values(found)) yield* eachBelow(under, tokens, at + 1);
+  } else {
+    const under = stepTo(found, token);
+    if (under !== undefined) yield* eachBelow(under, tokens, at + 1);
+  }
+}
+
+function stepTo(found: unknown, token: string): unknown {
+  if (Array.isArray(found)) return /^(?:0|[1-9]\d*)$/.test(token) ? found[Number(token)] : undefined;
+  return isObject(found) && Object.hasOwn(found, token) ? found[token] : undefined;
 }
 
 function tokensOf(pointer: string): string[] {

@@ -22,7 +22,13 @@ interface LastingWitnesses {
 }
 
 /** How a request ends of which nobody knows what it has done. */
-const unanswered: ReadonlySet<Outcome> = new Set(["timeout", "reset", "protocol_error", "client_aborted"]);
+const unanswered: ReadonlySet<Outcome> = new Set([
+  "timeout",
+  "reset",
+  "protocol_error",
+  "gave_up",
+  "client_aborted",
+]);
 
 export function createLastingWitnesses(
   accessLog: Witness,

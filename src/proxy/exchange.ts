@@ -18,7 +18,7 @@ import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
 import { noTaps, type RelayEvents, relay } from "./relay/relay.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
-import { judging, lookedAt, meantByStatus } from "./request/answer.ts";
+import { lookedAt, meantByStatus, tapsOn } from "./request/answer/meaning.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
@@ -28,6 +28,7 @@ import { isRefused, lookUp, mayFallBack } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
 import {
   endLife,
+  followBody,
   isOver,
   limit,
   type Recorded,
@@ -40,6 +41,8 @@ import {
   refuse,
   settle,
   settleAnswered,
+  settleLeft,
+  waitingSince,
 } from "./settle.ts";
 import { codes, failureCode } from "./upstream/failure.ts";
 import type { Failure, Forwarding } from "./upstream/port.ts";
@@ -53,8 +56,6 @@ interface Exchange extends Recorded, RelayEvents {
   /** Absent where its head was refused. */
   readonly arrival: Arrival | undefined;
   readonly on: CompiledRoute | undefined;
-  /** What is sent of the body. */
-  content: Buffer | Readable;
   forwarding: Forwarding | undefined;
   /** Whether the answer is read to its end although nobody waits for it, because it may name an order. */
   lingers: boolean;
@@ -74,7 +75,8 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
   const exchange = createExchange(context, inbound, requestId, arrivedAt, arrival);
   recordArrival(exchange, arrival?.near);
   if ("proxyError" in read) refuse(exchange, read);
-  else if (isTooLarge(exchange)) refuse(exchange, refusals.bodyTooLarge);
+  else if (head.framing.kind === "sized" && head.framing.length > context.table.bodyLimits.maxBytes)
+    refuse(exchange, refusals.bodyTooLarge);
   else goOn(exchange, read);
 }
 
@@ -109,6 +111,10 @@ function createExchange(
     unsent: false,
     meaning: undefined,
     hasBegun: false,
+    hasFailed: false,
+    askedAt: arrivedAt,
+    gaveUpAfterMs: on?.cutover.gaveUpAfterMs ?? Number.POSITIVE_INFINITY,
+    waitingSince,
     arrival,
     on,
     content: inbound.body,
@@ -127,17 +133,13 @@ function createExchange(
   };
 }
 
-function isTooLarge({ context, inbound }: Exchange): boolean {
-  const { framing } = inbound.head;
-  return framing.kind === "sized" && framing.length > context.table.bodyLimits.maxBytes;
-}
-
 function goOn(exchange: Exchange, arrival: Arrival): void {
   const { context, inbound, on: route } = exchange;
   const { framing } = inbound.head;
   inbound.answer.onGone((why) => gone(exchange, why));
   const body = framing.kind === "none" ? inbound.body : guardedBody(exchange);
   exchange.content = body;
+  if (framing.kind !== "none") followBody(exchange, body);
   if (route === undefined) send(exchange, context.table.fallthrough);
   else if (route.buffersBody && framing.kind !== "none") bufferFirst(exchange, arrival, route, body);
   else decideSide(exchange, arrival, route, undefined);
@@ -154,7 +156,7 @@ function guardedBody(exchange: Exchange): Readable {
     onLost() {
       exchange.forwarding?.abort();
       inbound.answer.abort();
-      settle(exchange, "client_aborted");
+      settleLeft(exchange);
     },
   });
   if (inbound.head.framing.kind !== "chunked") return inbound.body;
@@ -216,11 +218,10 @@ function send(exchange: Exchange, destination: Destination): void {
   exchange.lifetime = lifetime;
   const { method, framing } = inbound.head;
   const looks = route === undefined ? "status" : lookedAt(route, method);
-  const isRead = looks === "body";
+  const isRead = looks === "body" || route?.failure?.looks.rules === "body";
   const request = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
-  let taps = noTaps;
-  if (route !== undefined && by !== undefined && looks !== "status") {
-    taps = [judging(exchange, arrival, route, by)];
+  const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;
+  if (route !== undefined && looks !== "status") {
     // A body that is still under way breaks off with the client.
     exchange.lingers = learns(route, method) && (Buffer.isBuffer(content) || framing.kind === "none");
   }
@@ -267,7 +268,7 @@ function failed(this: Exchange, failure: Failure): void {
   } else if (failure.code === codes.requestBody) {
     // What came is no whole request: its client has left, or is out of step.
     this.inbound.answer.abort();
-    settle(this, "client_aborted");
+    settleLeft(this);
   } else refuse(this, refusalOf(failure));
 }
 
@@ -282,7 +283,7 @@ function gone(exchange: Exchange, why: Gone): void {
   if (isOver(exchange)) return;
   if (!exchange.lingers || why === "malformed") exchange.forwarding?.abort();
   if (why === "malformed") refuse(exchange, refusals.malformed);
-  else settle(exchange, "client_aborted");
+  else settleLeft(exchange);
 }
 
 function giveUp(exchange: Exchange, refusal: Refusal): void {

@@ -1,6 +1,6 @@
 /**
  * What a configuration says of orders: which keys are theirs, on which routes these are learned, which answers finish
- * them, and what of an answer has to be looked at for it.
+ * them, which are failures, and what of an answer has to be looked at for it.
  */
 import type { CutoverConfig, RouteConfig } from "../config/schema.ts";
 import type { Condition } from "../config/values/condition.ts";
@@ -31,6 +31,18 @@ export interface Looks {
   readonly values: boolean;
   /** Whether something is looked for in any body. */
   readonly text: boolean;
+}
+
+/** Which answers below 500 are failures of their side. */
+export interface FailureRule {
+  /** Any one of them. */
+  readonly conditions: readonly Condition[];
+  readonly looks: Looks;
+}
+
+export function compileFailure({ failure }: RouteConfig): FailureRule | undefined {
+  if (failure === undefined) return undefined;
+  return { conditions: failure, looks: looksFor([], [{ when: failure }]) };
 }
 
 export function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {

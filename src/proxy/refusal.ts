@@ -128,7 +128,7 @@ export const refusals = {
     503,
     "overloaded",
     "connection_limit_reached",
-    "rejected",
+    "shed",
     "The upstream has as many requests as it may.",
   ),
   unavailable: failed(
@@ -161,7 +161,7 @@ export function refusalOf(failure: Failure): Refusal {
   const { outcome, retryAfterSeconds: retryAfter } = failure;
   const code = failureCode(failure);
   if (code === refusals.unavailable.code) return { ...refusals.unavailable, ...again(retryAfter) };
-  if (outcome === "rejected") return { ...refusals.overloaded, ...again(retryAfter) };
+  if (outcome === "shed") return { ...refusals.overloaded, ...again(retryAfter) };
   return { ...refusals[outcome], code };
 }
 

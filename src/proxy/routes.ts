@@ -8,7 +8,6 @@ import { isInBody, type Source } from "../config/values/source.ts";
 import type { AnswerRule } from "../decide/answer.ts";
 import { saltPrefix } from "../decide/bucket.ts";
 import type { OwnCookie } from "../decide/cookie.ts";
-import type { PinLife } from "../decide/pin.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -22,9 +21,11 @@ import {
 } from "./inbound.ts";
 import {
   type CompiledOwner,
+  compileFailure,
   compileOwners,
   countsOrders,
   endsCarts,
+  type FailureRule,
   finishingRule,
   type Looks,
   learnedOn,
@@ -32,23 +33,9 @@ import {
 } from "./orders.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
 import type { HeadLimits } from "./request/target.ts";
-import { createPinReader, type JourneySecrets, type PinReader } from "./secrets.ts";
+import { type CompiledJourney, compileJourney, type JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
-
-export interface CompiledJourney {
-  readonly cookie: string;
-  /** What pins may be signed with; the first signs. */
-  readonly secrets: () => readonly string[];
-  readonly pins: PinReader;
-  readonly life: PinLife;
-  /** Whether the browser shall send the cookie along with requests that come from other sites. */
-  readonly crossSite: boolean;
-  /** Whether the cookie is Secure however the request came. */
-  readonly secure: boolean;
-  /** Attributes of the cookie that never change, with a leading `; `. */
-  readonly attributes: string;
-}
 
 export interface CompiledCutover {
   readonly name: string;
@@ -66,6 +53,8 @@ export interface CompiledCutover {
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
+  /** Milliseconds that a client has waited for a head when its leaving counts against the side. */
+  readonly gaveUpAfterMs: number;
   /** Whether it can be told which of its orders are finished. */
   readonly countsOrders: boolean;
   /** Whether keys of carts end with their orders. */
@@ -97,6 +86,8 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly learns: "none" | "unsafe" | "any";
   /** Which of these do. */
   readonly teaches: AnswerRule;
+  /** Which answers are failures of their side although they look like none; absent: none. */
+  readonly failure: FailureRule | undefined;
   /** The owners whose keys are learned here. */
   readonly learned: readonly CompiledOwner[];
   readonly looks: Looks;
@@ -138,11 +129,6 @@ export interface Table {
   readonly decisionHeader: string | undefined;
 }
 
-/** Seconds a finished journey keeps its side, for confirmation pages. */
-const graceSeconds = 60;
-/** By how much a start that is given up comes to its end later than its time is over. */
-const reserveSlackSeconds = 10;
-
 /**
  * @param ways by the names of the upstreams, every one of the configuration
  * @param secrets asked for a cutover's journey secrets at each use
@@ -166,7 +152,7 @@ export function compileTable(
       salt: saltPrefix(declared.salt ?? name),
       shopper: declared.shopper,
       trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
-      journey: compileJourney(declared, name, () => secrets.of(name), longestOf(declared, config)),
+      journey: compileJourney(declared, name, () => secrets.of(name), config),
       owners: compileOwners(declared),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       learnBodyBytes: declared.owners.learnBody,
@@ -176,6 +162,7 @@ export function compileTable(
       },
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
+      gaveUpAfterMs: declared.gaveUpAfter,
       countsOrders: countsOrders(declared),
       endsCarts: endsCarts(declared),
     };
@@ -218,12 +205,6 @@ export function compileTable(
   };
 }
 
-/** @returns milliseconds after which every request of the cutover is given up, on either side */
-function longestOf(declared: CutoverConfig, { upstreams }: Config): number {
-  const sides = [declared.legacy, declared.new].map((side) => upstreams[side]?.timeouts.total ?? 0);
-  return Math.max(...sides, ...declared.routes.map(({ timeouts }) => timeouts?.total ?? 0));
-}
-
 function compileRoute(
   cutover: CompiledCutover,
   declared: CutoverConfig,
@@ -244,7 +225,13 @@ function compileRoute(
     teaches,
     witnesses: compileWitnesses(witnessesOf(of)),
   });
-  const nothing = { starts: undefined, ends: undefined, learned: [], learns: "none" } as const;
+  const nothing = {
+    starts: undefined,
+    ends: undefined,
+    failure: undefined,
+    learned: [],
+    learns: "none",
+  } as const;
   const unclaimed = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
   const preflight = {
     ...made({ cutover: unclaimed, name, finishes: undefined }),
@@ -259,6 +246,7 @@ function compileRoute(
     ...made({ cutover, name, finishes }),
     starts: journey?.start,
     ends: journey?.end,
+    failure: compileFailure(route),
     learned,
     learns: learned.length === 0 ? "none" : route.learns ? "any" : "unsafe",
     looks: looksFor(
@@ -266,31 +254,5 @@ function compileRoute(
       rules,
     ),
     preflight,
-  };
-}
-
-/** @param longestMs a start is given up after it, on either side */
-function compileJourney(
-  { journey }: CutoverConfig,
-  name: string,
-  secrets: () => readonly string[],
-  longestMs: number,
-): CompiledJourney | undefined {
-  if (journey === undefined) return undefined;
-  const seconds = (milliseconds: number) => Math.max(1, Math.floor(milliseconds / 1000));
-  const { cookie, ttl, maxTtl, sameSite, domain, secure } = journey;
-  return {
-    cookie,
-    secrets,
-    pins: createPinReader(secrets, name),
-    life: {
-      ttl: seconds(ttl),
-      maxTtl: seconds(maxTtl),
-      grace: graceSeconds,
-      reserve: Math.min(seconds(ttl), Math.ceil(longestMs / 1000) + reserveSlackSeconds),
-    },
-    crossSite: sameSite === "none",
-    secure: secure === "always",
-    attributes: domain === undefined ? "; Path=/" : `; Domain=${domain}; Path=/`,
   };
 }

@@ -35,6 +35,14 @@ export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   meaning: Meaning | undefined;
   /** Whether its answer has begun a journey. */
   hasBegun: boolean;
+  /** What is sent of the request's body. */
+  content: Buffer | Readable;
+  /** When its side was last given something of it, or took no more. */
+  askedAt: number;
+  /** How long its client has waited for a head when its leaving counts against the side. */
+  gaveUpAfterMs: number;
+  /** Whether the route's own condition says that its answer is that of a failure. */
+  hasFailed: boolean;
 }
 
 export function isOver(exchange: Recorded): boolean {
@@ -55,6 +63,7 @@ export function recordNotice(exchange: Recorded, notice: Notice): void {
 
 export function recordDecision(exchange: Recorded, by: Decided): void {
   exchange.decided = by;
+  exchange.askedAt = exchange.context.clock.monotonic();
   exchange.side = by.decision.side;
   exchange.reason = by.decision.reason;
   for (const witness of exchange.witnesses.decided) witness.decided(exchange);
@@ -131,7 +140,35 @@ export function endLife(exchange: Recorded): boolean {
 }
 
 export function settleAnswered(exchange: Recorded, code?: string): void {
-  settle(exchange, (exchange.status ?? 0) >= 500 ? "server_error" : "ok", code);
+  if ((exchange.status ?? 0) >= 500) settle(exchange, "server_error", code);
+  else if (exchange.hasFailed) settle(exchange, "failed", "failed");
+  else settle(exchange, "ok", code);
+}
+
+/** Remembers when its side is last given something of the body, and when it takes no more. */
+export function followBody(exchange: Recorded, body: Readable): void {
+  const note = () => {
+    exchange.askedAt = exchange.context.clock.monotonic();
+  };
+  body.on("end", note).on("pause", note);
+}
+
+/** An exchange's own; its meaning is the record's. */
+export function waitingSince(this: Recorded): number | undefined {
+  const { side, status, content, inbound, askedAt } = this;
+  if (side === "none" || status !== undefined) return undefined;
+  if (inbound.head.framing.kind === "none" || Buffer.isBuffer(content) || content.readableEnded)
+    return askedAt;
+  // While it flows its client is awaited, and while it does not its side.
+  return content.readableFlowing === true ? undefined : askedAt;
+}
+
+/** Its client has left. One that had waited in vain for its side says something of that side. */
+export function settleLeft(exchange: Recorded): void {
+  const since = exchange.waitingSince();
+  if (since !== undefined && exchange.context.clock.monotonic() - since >= exchange.gaveUpAfterMs) {
+    settle(exchange, "gave_up", "gave_up");
+  } else settle(exchange, "client_aborted");
 }
 
 /** @param code what the refusal or the failure is called that ended it */

@@ -85,6 +85,11 @@ export interface ExchangeRecord {
   readonly code: string | undefined;
   /** When it was settled; of one that fell back, until then, when its first attempt was over. */
   readonly endedAt: number;
+  /**
+   * Since when it waits for its side's answer, with nothing of the request missing; `undefined` while its client is
+   * awaited, before it is decided, and once an answer has begun.
+   */
+  waitingSince(): number | undefined;
 }
 
 /** What is odd about a request or its answer, which goes on all the same. */

@@ -16,6 +16,7 @@ export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     status: 503,
     outcome: "server_error",
     code: undefined,
+    waitingSince: () => undefined,
     ...change,
   };
 }

@@ -14,6 +14,8 @@ export type Condition =
       readonly name: string;
       readonly value: string | undefined;
       readonly pattern: Expression | undefined;
+      /** Whether each `*` of the pointer stands for every member and element there. */
+      readonly each?: true;
     };
 
 const form = /^(header|json|body):([^#=]*)(?:=(.+)|#(.+))?$/s;
@@ -35,6 +37,23 @@ export function parseCondition(text: string): Condition | string {
   if (typeof source === "string") return source;
   const pattern = regex === undefined ? undefined : parseExpression(regex);
   return typeof pattern === "string" ? pattern : { kind, name: source.name, value, pattern };
+}
+
+/**
+ * A condition whose kind stands before it: `NAME` or `/POINTER`, where a `*` of the pointer stands for every member and
+ * element there, each also with `=VALUE` or `#REGEX`.
+ *
+ * @returns the condition, or the sentence that says what was expected
+ */
+export function parseConditionOf(kind: "header" | "json", text: string): Condition | string {
+  const condition = parseCondition(`${kind}:${text}`);
+  if (typeof condition === "string") {
+    return condition.startsWith("expected status:") || kind === "header"
+      ? condition
+      : condition.replace("json:/order/id", "/errors/0 or /data/*/errorCode");
+  }
+  const isEach = condition.kind === "json" && condition.name.split("/").includes("*");
+  return isEach ? { ...condition, each: true } : condition;
 }
 
 function parseStatuses(list: string): Condition | string {

@@ -13,7 +13,8 @@ import {
 import { fieldValue, type RequestView } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import { isBelieved } from "../inbound.ts";
-import type { CompiledCutover, CompiledJourney, CompiledRoute } from "../routes.ts";
+import type { CompiledCutover, CompiledRoute } from "../routes.ts";
+import type { CompiledJourney } from "../secrets.ts";
 import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
 import type { Decided, Meaning, NamedShopper } from "../witness.ts";
 

@@ -7,8 +7,8 @@
  * breaker is told of the connect at the first sign of it.
  *
  * What is refused fails before a byte was sent:
- * - shed, because the upstream has as many as it may: outcome `rejected`. The proxy itself refuses; it says nothing of
- *   whether the upstream is well, and is not sent to another, which would be overloaded next;
+ * - as many are there as may be, and the queue is full or too slow: outcome `shed`. It counts against the side, which
+ *   hangs, or has too little room; it is not sent to another, which would be overloaded next;
  * - the breaker open: outcome `connect_failed`, as the request would have failed without a breaker. So a side that
  *   cannot be connected to keeps its error rate, and what may fall back does.
  */
@@ -91,7 +91,7 @@ export function createAdmission({ slots, breaker, onShed }: AdmissionOptions): A
     refuse(reason) {
       onShed(reason);
       if (reason !== "breaker_open")
-        return { outcome: "rejected", sent: false, code: codes.overloaded, retryAfterSeconds: 1 };
+        return { outcome: "shed", sent: false, code: codes.overloaded, retryAfterSeconds: 1 };
       const retryAfterSeconds = Math.max(1, Math.ceil((breaker?.openForMs ?? 0) / 1000));
       return { outcome: "connect_failed", sent: false, code: codes.breakerOpen, retryAfterSeconds };
     },

@@ -86,7 +86,7 @@ const isOfTheRequest: ReadonlySet<string> = new Set([
 
 /** The codes that an operator meets, by outcome; the first of each stands for what has no name of its own. */
 export const failureCodes = {
-  rejected: ["overloaded"],
+  shed: ["overloaded"],
   connect_failed: [
     "connect_failed",
     "connect_timeout",

@@ -41,8 +41,8 @@ export interface ResponseHead {
 }
 
 export interface Failure {
-  /** `rejected`: it was never tried, because the upstream has as many requests as it may. */
-  readonly outcome: ForwardFailure | "rejected";
+  /** `shed`: it was never tried, because the upstream has as many requests as it may. */
+  readonly outcome: ForwardFailure | "shed";
   /** Whether a byte of the request may have reached the upstream. */
   readonly sent: boolean;
   /** As the engine has it, such as ECONNREFUSED; `failureCode` is what it is called beyond. Never a byte of the message. */

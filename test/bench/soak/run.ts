@@ -139,7 +139,7 @@ function judge(
   broken: number,
 ): void {
   const outcomes = ["ok", "server_error", "reset", "client_aborted", "connect_failed", "timeout"];
-  outcomes.push("protocol_error", "rejected");
+  outcomes.push("protocol_error", "failed", "gave_up", "shed", "rejected");
   const byOutcome = outcomes.map((name) => {
     return `${name} ${sumOf(series, "cutover_requests_total", `outcome="${name}"`)}`;
   });

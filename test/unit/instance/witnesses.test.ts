@@ -159,9 +159,9 @@ test("the keys of a request are in use until it ends, and in doubt when nobody k
     lasting.keys.settled?.(recordOf(), outcome);
     return told[0];
   };
-  const doubtful: readonly Outcome[] = ["timeout", "reset", "protocol_error", "client_aborted"];
+  const doubtful: readonly Outcome[] = ["timeout", "reset", "protocol_error", "gave_up", "client_aborted"];
   expect(doubtful.map(ended)).toEqual(doubtful.map(() => "in doubt"));
-  const known: readonly Outcome[] = ["ok", "server_error", "connect_failed", "rejected"];
+  const known: readonly Outcome[] = ["ok", "server_error", "connect_failed", "failed", "shed", "rejected"];
   expect(known.map(ended)).toEqual(known.map(() => "answered"));
   const routes = (owners: readonly unknown[]) => {
     return tableOf({ owners }).router.match("POST", "/cart/1")?.value.witnesses.decided.length;

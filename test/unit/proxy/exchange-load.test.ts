@@ -14,7 +14,7 @@ const allNew = { state: { percentThousandths: 100_000 } };
 const streamed = { ...allNew, cutover: { owners: [], fallback: true } };
 
 const overloaded = {
-  outcome: "rejected",
+  outcome: "shed",
   sent: false,
   code: "ERR_UPSTREAM_OVERLOADED",
   retryAfterSeconds: 1,
@@ -27,7 +27,7 @@ const breakerOpen = {
 } as const;
 
 describe("an upstream that takes no more", () => {
-  test("is answered for with 503 and when to come again, and counts as rejected on its side", () => {
+  test("is answered for with 503 and when to come again, and counts as shed, against its side", () => {
     const fixture = createFixture(allNew);
     const client = fixture.send({ method: "GET", target: "/cart/1", fields: shopper("a") });
     fixture.attempts[0]?.sink.failure(overloaded);
@@ -36,8 +36,8 @@ describe("an upstream that takes no more", () => {
     expect(valuesOf(client.heads[0]?.fields ?? [], "proxy-status")).toEqual([
       "cutover-test; error=connection_limit_reached",
     ]);
-    expect(JSON.parse(client.body())).toMatchObject({ code: "overloaded", outcome: "rejected", status: 503 });
-    expect(fixture.counted).toEqual(["new rejected"]);
+    expect(JSON.parse(client.body())).toMatchObject({ code: "overloaded", outcome: "shed", status: 503 });
+    expect(fixture.counted).toEqual(["new shed"]);
   });
 
   test("sends no shopper to the other side: that would be overloaded next", () => {

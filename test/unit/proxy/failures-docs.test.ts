@@ -1,6 +1,7 @@
 /** docs/failures.md and the catalogue of codes say the same, both ways. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { countsAsError, outcomes } from "../../../src/proxy/outcome.ts";
 import { type Refusal, refusalOf, refusals } from "../../../src/proxy/refusal.ts";
 import { failureCode, failureCodes } from "../../../src/proxy/upstream/failure.ts";
 import type { Failure } from "../../../src/proxy/upstream/port.ts";
@@ -8,7 +9,7 @@ import { accessLog } from "../../../src/telemetry/log.ts";
 import { recordOf } from "../../support/exchange-record.ts";
 
 const text = readFileSync(new URL("../../../docs/failures.md", import.meta.url), "utf8");
-const [, ofTheProxy = "", ofASide = ""] = text.split(/^## /m);
+const [, ofTheProxy = "", ofASide = "", noAnswer = ""] = text.split(/^## /m);
 
 /** The rows of a table whose first cell is a code and whose second a status. */
 function rows(section: string): readonly string[][] {
@@ -27,7 +28,7 @@ test("every refusal of the proxy's own is on the page with its status, and no ot
 });
 
 test("every failure of a side is on the page with its status and its outcome, and no other is", () => {
-  const failures = Object.entries(failureCodes).filter(([outcome]) => outcome !== "rejected");
+  const failures = Object.entries(failureCodes);
   const known = failures.flatMap(([outcome, codes]) =>
     codes.map((code) => {
       const answer =
@@ -37,6 +38,16 @@ test("every failure of a side is on the page with its status and its outcome, an
   );
   const listed = rows(ofASide).map(([code, status, outcome]) => `${code} ${status} ${outcome}`);
   expect(sort(listed)).toEqual(sort(known));
+});
+
+test("what counts against a side without an answer of the proxy's is on the page by its outcome", () => {
+  const others = outcomes.filter((one) => countsAsError(one) && one !== "server_error");
+  const listed = [...noAnswer.matchAll(/^\| `([a-z_]+)` \| `([a-z_]+)` \|/gm)].map(([, code, outcome]) => {
+    expect(code).toBe(outcome);
+    return outcome;
+  });
+  const known: readonly string[] = Object.keys(failureCodes);
+  expect(sort(listed.map(String))).toEqual(sort(others.filter((one) => !known.includes(one))));
 });
 
 test("every row says what it means and what to do", () => {
@@ -82,7 +93,7 @@ test.each<[Failure["outcome"], string, string]>([
   ["connect_failed", "ERR_SSL_WRONG_VERSION_NUMBER", "tls_failed"],
   ["connect_failed", "ERR_UPSTREAM_CLOSED", "upstream_closed"],
   ["connect_failed", "ERR_BREAKER_OPEN", "breaker_open"],
-  ["rejected", "ERR_UPSTREAM_OVERLOADED", "overloaded"],
+  ["shed", "ERR_UPSTREAM_OVERLOADED", "overloaded"],
   ["timeout", "ERR_HEADERS_TIMEOUT", "timeout"],
   ["timeout", "ERR_IDLE_TIMEOUT", "idle_timeout"],
   ["reset", "ECONNRESET", "reset"],

@@ -75,7 +75,7 @@ duties("the code", (duty) => {
     const proxy = await lab.start(silent, { upstream: { concurrency: { max: 1, queue: 0 } } });
     const first = await proxy.client();
     first.write(get());
-    expect(await codeOf(proxy)).toEqual(["overloaded", "rejected"]);
+    expect(await codeOf(proxy)).toEqual(["overloaded", "shed"]);
   });
   duty("headers_too_large, malformed_request: what the parser refuses", async (lab) => {
     const proxy = await lab.start(answering(ok()));

@@ -172,7 +172,7 @@ describe("a request that waits", () => {
     expect(third.heard).toEqual([]);
     await turn();
     expect(third.failures).toEqual([
-      { outcome: "rejected", sent: false, code: "ERR_UPSTREAM_OVERLOADED", retryAfterSeconds: 1 },
+      { outcome: "shed", sent: false, code: "ERR_UPSTREAM_OVERLOADED", retryAfterSeconds: 1 },
     ]);
     expect(shed).toEqual(["queue_full"]);
     expect(attempts).toHaveLength(1);
@@ -183,7 +183,7 @@ describe("a request that waits", () => {
     send("/a");
     const second = send("/b");
     await vi.advanceTimersByTimeAsync(1000);
-    expect(second.failures).toMatchObject([{ outcome: "rejected", sent: false }]);
+    expect(second.failures).toMatchObject([{ outcome: "shed", sent: false }]);
     expect(shed).toEqual(["queue_timeout"]);
     answer(0);
     expect(attempts).toHaveLength(1);

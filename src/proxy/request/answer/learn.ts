@@ -2,16 +2,16 @@
  * The keys in an answer: what its side has made, and so owns. A Location counts where it leads to this host and names the
  * order as a route's path does.
  */
-import { isInBody } from "../../config/values/source.ts";
-import type { BodyValues } from "../../decide/body.ts";
-import { placedIn } from "../../decide/route.ts";
-import { fieldValue, longestText, type RequestView, readKey, segmentKey } from "../../decide/sources.ts";
-import type { OwnerKey } from "../../ownership/port.ts";
-import type { CompiledOwner } from "../orders.ts";
-import type { ResponseHead } from "../upstream/port.ts";
-import type { Arrival } from "./arrival.ts";
-import { ownerKey } from "./gather.ts";
-import { pathOfLocation } from "./target.ts";
+import { isInBody } from "../../../config/values/source.ts";
+import type { BodyValues } from "../../../decide/body.ts";
+import { placedIn } from "../../../decide/route.ts";
+import { fieldValue, longestText, type RequestView, readKey, segmentKey } from "../../../decide/sources.ts";
+import type { OwnerKey } from "../../../ownership/port.ts";
+import type { CompiledOwner } from "../../orders.ts";
+import type { ResponseHead } from "../../upstream/port.ts";
+import type { Arrival } from "../arrival.ts";
+import { ownerKey } from "../gather.ts";
+import { pathOfLocation } from "../target.ts";
 
 /** What was asked: where a Location begins from. */
 export type AskedAt = Pick<Arrival, "host" | "target">;

@@ -9,18 +9,19 @@
  * and on, or that cannot be read, is counted. What is asked of it is then unknown, and the safe thing is done: a journey
  * begins and does not end, nothing is finished and nothing learned.
  */
-import { judge, type Verdict } from "../../decide/answer.ts";
-import type { BodyValues } from "../../decide/body.ts";
-import { fieldValue } from "../../decide/sources.ts";
-import type { OwnerKey } from "../../ownership/port.ts";
-import type { Tap } from "../relay/relay.ts";
-import type { CompiledRoute } from "../routes.ts";
-import { type Recorded, recordNotice } from "../settle.ts";
-import type { ResponseHead, ResponseSink } from "../upstream/port.ts";
-import type { Decided, Meaning, UnreadAnswer } from "../witness.ts";
-import { bodyValues } from "./buffered-body.ts";
-import { learns } from "./gather.ts";
+import { judge, type Verdict } from "../../../decide/answer.ts";
+import type { BodyValues } from "../../../decide/body.ts";
+import type { OwnerKey } from "../../../ownership/port.ts";
+import type { Looks } from "../../orders.ts";
+import { noTaps, type Tap } from "../../relay/relay.ts";
+import type { CompiledRoute } from "../../routes.ts";
+import { type Recorded, recordNotice } from "../../settle.ts";
+import type { ResponseHead, ResponseSink } from "../../upstream/port.ts";
+import type { Decided, Meaning } from "../../witness.ts";
+import { learns } from "../gather.ts";
+import { watchingFailure } from "./failure.ts";
 import { type AskedAt, keysIn } from "./learn.ts";
+import { type Content, isStream, mayBeRead, readAnswer } from "./reading.ts";
 
 /** Where anybody may name the shopper, the orders that a start has made tell the journey that begins with it. */
 async function tie(
@@ -34,8 +35,22 @@ async function tie(
   await context.pins.tie(name, orders, begun, journey.life.maxTtl);
 }
 
+/** What sees an answer on its way. @param looks as `lookedAt` says */
+export function tapsOn(
+  exchange: Recorded,
+  asked: AskedAt,
+  route: CompiledRoute,
+  by: Decided,
+  looks: Looks["rules"],
+): readonly Tap[] {
+  const taps = looks === "status" ? noTaps : [judging(exchange, asked, route, by)];
+  return route.failure === undefined
+    ? taps
+    : [watchingFailure(exchange, route.failure, route.cutover.learnBodyBytes), ...taps];
+}
+
 /** What of the answer to a request has to be looked at. */
-export function lookedAt(route: CompiledRoute, method: string): "status" | "head" | "body" {
+export function lookedAt(route: CompiledRoute, method: string): Looks["rules"] {
   const { looks } = route;
   if (looks.rules === "body" || !learns(route, method)) return looks.rules;
   return looks.learn;
@@ -89,11 +104,8 @@ interface Answered {
   readonly verdicts: Verdicts;
 }
 
-/** What is known of its body. */
-type Content = { readonly whole: Buffer } | { readonly unread: UnreadAnswer["why"] } | "unwanted";
-
 /** A tap that passes an answer on once it is known what it does. @param by what the request was decided by */
-export function judging(exchange: Recorded, asked: AskedAt, route: CompiledRoute, by: Decided): Tap {
+function judging(exchange: Recorded, asked: AskedAt, route: CompiledRoute, by: Decided): Tap {
   return (sink, resume) => judgingSink(exchange, asked, route, by, sink, resume);
 }
 
@@ -143,7 +155,7 @@ function judgingSink(
       const verdicts = verdictsOn(route, head.status, head.fields, names, undefined);
       answered = { head, names, verdicts };
       if (!wantsBody(route, isLearning, verdicts)) conclude(answered, "unwanted");
-      else if (isStream(answered)) conclude(answered, { unread: "stream" });
+      else if (isStream(head.fields, names)) conclude(answered, { unread: "stream" });
       else mode = "buffering";
     },
     data(chunk) {
@@ -151,7 +163,8 @@ function judgingSink(
       chunks.push(chunk);
       length += chunk.length;
       if (mode === "recording" || answered === undefined) return false;
-      const isPromising = route.looks.text || length > chunk.length || mayBeRead(answered, chunk);
+      const isPromising =
+        route.looks.text || length > chunk.length || mayBeRead(answered.head.fields, answered.names, chunk);
       if (isPromising && length <= cutover.learnBodyBytes) return true;
       conclude(answered, { unread: isPromising ? "too_large" : "not_json" });
       return flowing;
@@ -186,7 +199,8 @@ function meaningOf(
   { head, names, verdicts: before }: Answered,
   content: Content,
 ): { readonly meaning: Meaning; readonly taught: boolean } {
-  const { body, unread } = readBody(route, head, names, content);
+  const reading = { looks: route.looks, limit: route.cutover.learnBodyBytes };
+  const { body, unread } = readAnswer(reading, head.fields, names, content);
   const verdicts = body === undefined ? before : verdictsOn(route, head.status, head.fields, names, body);
   const { starts, ends, finishes, teaches } = verdicts;
   const values = body === "empty" ? undefined : body;
@@ -205,41 +219,4 @@ function meaningOf(
   }
   const taught = teaches === "holds";
   return { meaning: meantBy(verdicts, taught ? found.keys : []), taught };
-}
-
-/** @returns the body as far as it can be read, and why no further; neither where it is not wanted */
-function readBody(
-  { looks, cutover: { learnBodyBytes } }: CompiledRoute,
-  { fields }: ResponseHead,
-  names: readonly string[],
-  content: Content,
-): { readonly body?: BodyValues | "empty"; readonly unread?: UnreadAnswer["why"] } {
-  if (content === "unwanted") return {};
-  if ("unread" in content) return content;
-  if (content.whole.length === 0) return { body: "empty" };
-  const type = fieldValue(fields, names, "content-type");
-  const coding = fieldValue(fields, names, "content-encoding");
-  const body = bodyValues(content.whole, type, coding, learnBodyBytes);
-  if (typeof body === "string") return { unread: body };
-  if (!looks.values || (body.json ?? body.form) !== undefined) return { body };
-  return { body, unread: saysValues.test(type ?? "") ? "malformed" : "not_json" };
-}
-
-/** What is read as it comes: kept back, it would be late or never whole. */
-function isStream({ head, names }: Answered): boolean {
-  return /^(?:text\/event-stream|multipart\/(?!form-data)|(?:image|audio|video|font)\/|application\/(?:x-ndjson|json-seq|grpc))/i.test(
-    fieldValue(head.fields, names, "content-type") ?? "",
-  );
-}
-
-const saysValues = /[/+]json\b|form-data|form-urlencoded/i;
-
-/**
- * Whether the body may be JSON or a form: servers send JSON as text/html or without a type, so its first octets are looked
- * at. A page goes on at once.
- */
-function mayBeRead({ head, names }: Answered, first: Buffer): boolean {
-  const type = fieldValue(head.fields, names, "content-type") ?? "";
-  if (saysValues.test(type) || names.includes("content-encoding")) return true;
-  return /^(?:\xef\xbb\xbf)?\s*(?:[{[]|$)/.test(first.toString("latin1", 0, 64));
 }
