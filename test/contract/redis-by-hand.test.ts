@@ -123,6 +123,32 @@ describe("a valid edit", () => {
   });
 });
 
+test.each([
+  ["percent", "0%\n", { percentThousandths: 0, state: "open" }],
+  ["percent", " 00", { percentThousandths: 0, state: "open" }],
+  ["state", "ROLLED_BACK", { percentThousandths: 0, state: "rolled_back" }],
+  ["state", "held ", { percentThousandths: 40_000, state: "held" }],
+])(
+  "an edit of %s to %j is followed as it was meant, and stands there as everybody writes it",
+  async (field, value, to) => {
+    await applyAll(store, "checkout", [setTo(40)]);
+    await server.cli("HSET", key, field, value);
+    const { states, rejections } = await load(store);
+    expect({ state: states.get("checkout"), rejections }).toMatchObject({
+      state: { ...to, version: 2 },
+      rejections: [],
+    });
+    expect((await visible(server)).state).toBe(to.state);
+  },
+);
+
+test("a hash whose key was written without braces is found, and nothing else is taken for one", async () => {
+  expect(await store.strays?.(["checkout", "returns"])).toEqual([]);
+  await server.cli("HSET", "cutover:checkout", "percent", "0");
+  await server.cli("SET", "cutover:returns", "x");
+  expect(await store.strays?.(["checkout", "returns"])).toEqual(["checkout"]);
+});
+
 describe("an edit that does not validate", () => {
   test.each([
     ["percent", "banana"],
@@ -136,7 +162,9 @@ describe("an edit that does not validate", () => {
     await server.cli("HSET", key, field, value);
     const first = await load(store, before);
     expect(first.states.get("checkout")).toEqual(before);
-    expect(first.rejections).toMatchObject([{ name: "checkout", fields: [field] }]);
+    expect(first.rejections).toMatchObject([
+      { name: "checkout", fields: [field], found: { [field]: value.slice(0, 64) } },
+    ]);
     expect(await load(store)).toEqual(first);
     expect((await visible(server))[field]).toBe(value);
     expect(await store.history("checkout", 10)).toHaveLength(1);

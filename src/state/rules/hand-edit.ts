@@ -1,7 +1,8 @@
 /**
  * What a person wrote into the store by hand, and what is to be done about what stands in Redis for one cutover. PURE.
  *
- * `readByHand` holds what was written against the last accepted state. Field by field: a missing field and one that does
+ * `readByHand` holds what was written against the last accepted state. Values are read as a person means them: white space
+ * and quotes around them, a percent sign, leading zeros and capitals do not matter. Field by field: a missing field and one that does
  * not read as its kind keep the accepted value, the latter reported as rejected. What then differs from the accepted state
  * must be a step the rule book allows an admin:
  *
@@ -53,22 +54,24 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
 
   let percentThousandths = accepted.percentThousandths;
   if (raw.percent !== undefined) {
-    const parsed = parsePercent(raw.percent);
+    const parsed = parsePercent(typedPercent(raw.percent));
     if (parsed === undefined) reject("percent");
     else percentThousandths = parsed;
   }
 
   let state: StateName = accepted.state;
   if (raw.state !== undefined) {
-    const known = stateNames.find((name) => name === raw.state);
+    const typed = typedState(raw.state);
+    const known = stateNames.find((name) => name === typed);
     if (known === undefined) reject("state");
     else state = known;
   }
 
   let pinEpoch = accepted.pinEpoch;
   // The accepted epoch itself is never rejected, however long it has grown.
-  if (raw.pin_epoch !== undefined && raw.pin_epoch !== String(accepted.pinEpoch)) {
-    const parsed = /^(?:0|[1-9]\d{0,14})$/.test(raw.pin_epoch) ? Number(raw.pin_epoch) : undefined;
+  const epoch = raw.pin_epoch === undefined ? undefined : withoutZeros(typed(raw.pin_epoch));
+  if (epoch !== undefined && epoch !== String(accepted.pinEpoch)) {
+    const parsed = /^(?:0|[1-9]\d{0,14})$/.test(epoch) ? Number(epoch) : undefined;
     if (parsed === undefined || parsed < accepted.pinEpoch) reject("pin_epoch");
     else pinEpoch = parsed;
   }
@@ -97,6 +100,31 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
 
   const routing: Routing = { percentThousandths, state, pinEpoch };
   return { routing, differs: !sameRouting(accepted, routing), rejected };
+}
+
+/** What is read of a value ends here: a longer one is nothing a person has meant. */
+const longest = 64;
+
+/** Without what a shell, a clipboard or a habit has put around it: white space, quotes. */
+function typed(text: string): string {
+  if (text.length >= longest) return "";
+  const bare = text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "");
+  const [, , inner] = /^(["'])(.*)\1$/s.exec(bare) ?? [];
+  return inner ?? bare;
+}
+
+function withoutZeros(text: string): string {
+  return text.replace(/^0+(?=\d)/, "");
+}
+
+/** `0%`, `00`, ` 5 %` are a percent to whoever types them. */
+function typedPercent(text: string): string {
+  return withoutZeros(typed(text).replace(/[ \t]*%$/, ""));
+}
+
+/** `ROLLED_BACK`, `held `, `rolled back` are a state to whoever types them. */
+function typedState(text: string): string {
+  return typed(text).toLowerCase().replace(/[ -]/g, "_");
 }
 
 /** What stands in the store, as read in one moment. */

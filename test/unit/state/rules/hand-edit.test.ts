@@ -38,7 +38,7 @@ const cases: readonly Case[] = [
   { what: "a raise in open", from: open, raw: { percent: "55.5" }, to: { percentThousandths: 55_500 } },
   { what: "a percent that is none", from: open, raw: { percent: "fifty" }, rejected: ["percent"] },
   { what: "an empty percent", from: open, raw: { percent: "" }, rejected: ["percent"] },
-  { what: "a state that is none", from: open, raw: { state: "Open" }, rejected: ["state"] },
+  { what: "a state that is none", from: open, raw: { state: "opened" }, rejected: ["state"] },
   {
     what: "field by field: a good percent beside a bad state",
     from: open,
@@ -146,7 +146,7 @@ const cases: readonly Case[] = [
   { what: "rolled_back while closed", from: closed, raw: { state: "rolled_back" }, rejected: ["state"] },
   { what: "a higher epoch", from: open, raw: { pin_epoch: "4" }, to: { pinEpoch: 4 } },
   { what: "a lower epoch", from: open, raw: { pin_epoch: "2" }, rejected: ["pin_epoch"] },
-  { what: "an epoch that is none", from: open, raw: { pin_epoch: "04" }, rejected: ["pin_epoch"] },
+  { what: "an epoch that is none", from: open, raw: { pin_epoch: "4th" }, rejected: ["pin_epoch"] },
   {
     what: "an epoch beyond all bounds",
     from: open,
@@ -195,6 +195,47 @@ const five = state(5, 50_000);
 const nine = state(9, 90_000);
 
 describe("what follows from what stands in the store", () => {
+  test.each(["0%", " 0", "0\n", "00", "0.0", '"0"', "\t0 %\r\n", "000.000%"])(
+    "percent %j by hand is the 0 that a person meant",
+    (percent) => {
+      const { routing, rejected } = readByHand(open, { percent });
+      expect({ routing, rejected }).toMatchObject({
+        routing: { percentThousandths: 0, state: "open" },
+        rejected: [],
+      });
+    },
+  );
+
+  test.each(["ROLLED_BACK", "rolled_back ", "Rolled Back", "rolled-back", "'rolled_back'\n"])(
+    "state %j by hand is the rollback that a person meant",
+    (state) => {
+      const { routing, rejected } = readByHand(open, { state });
+      expect({ routing, rejected }).toMatchObject({ routing: { state: "rolled_back" }, rejected: [] });
+    },
+  );
+
+  test("held with a space behind it holds, and an epoch with zeros before it is a number", () => {
+    expect(readByHand(open, { state: "held ", pin_epoch: " 04\n" })).toMatchObject({
+      routing: { state: "held", pinEpoch: 4 },
+      rejected: [],
+    });
+  });
+
+  test.each([
+    `5${" ".repeat(63)}`,
+    `${"0".repeat(63)}5`,
+    "\u00a05",
+    "5,5",
+    "+5",
+    "5e0",
+    "0x5",
+    "5%%",
+    "-0",
+    ".5",
+  ])("percent %j by hand, cut short or nothing a person writes for a percent, is not followed", (percent) => {
+    expect(readByHand(open, { percent })).toMatchObject({ differs: false, rejected: ["percent"] });
+  });
+
   test("settles an empty store at the initial state", () => {
     expect(judgeHandEdit(view({}), undefined)).toEqual({
       kind: "settled",
