@@ -179,9 +179,10 @@ async function record(
     return { owner: before, unknown: false };
   } catch (error) {
     doubts.of(cutover).begin(error, !must);
-    // Another request with this key may have got here first.
+    // Another request with this key may have got here first. But what a server refuses to keep it tells all the same, and
+    // that may be heard before its refusal: the same side's word of what a side has made may be this very one.
     const known = memory.recall(cutover, key);
-    if (known !== undefined) return { owner: known, unknown: false };
+    if (known !== undefined && (key.claimed || known !== side)) return { owner: known, unknown: false };
     if (must) return { owner: undefined, unknown: true };
     counts.unrecorded(cutover);
     memory.remember(cutover, key, side);

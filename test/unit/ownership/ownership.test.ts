@@ -29,7 +29,10 @@ function rig({ remembered, ...options }: RigOptions = {}) {
   /** Round trips, by their kind. */
   const trips: string[] = [];
   const state = { up: true };
+  /** Happens before the next refusal arrives. */
+  const refusing: (() => void)[] = [];
   const reach = () => {
+    if (!state.up) refusing.shift()?.();
     if (!state.up) throw new StoreUnavailable("off");
   };
   const store: OwnerStore = {
@@ -73,7 +76,7 @@ function rig({ remembered, ...options }: RigOptions = {}) {
     await turn();
     return claimed;
   };
-  return { time, owners, counted, spooled, trips, state, ownership, find, claim };
+  return { time, owners, counted, spooled, trips, state, refusing, ownership, find, claim };
 }
 
 describe("an owner", () => {
@@ -325,6 +328,31 @@ describe("what a side has made", () => {
     state.up = false;
     await ownership.learn("checkout", [learned("O3")], "new");
     expect(told.at(-1)).toBe("O3 new");
+  });
+
+  test("waits in the spool also where the store's word of it is heard before its refusal to record it", async () => {
+    let hear: ((cutover: string, key: OwnerKey, side: Side) => void) | undefined;
+    const told: string[] = [];
+    const { ownership, state, spooled, counted, find, refusing } = rig({
+      watch: (onOwner) => {
+        hear = onOwner;
+        return () => {};
+      },
+      onLearned: (_, { key }, side) => told.push(`${key} ${side}`),
+    });
+    state.up = false;
+    refusing.push(() => hear?.("checkout", learned("O1"), "new"));
+    await ownership.learn("checkout", [learned("O1")], "new");
+    expect(spooled).toEqual(["O1 new"]);
+    expect(told).toEqual(["O1 new"]);
+    expect(counted).toEqual(["unrecorded"]);
+    expect((await find(learned("O1"))).owner).toBe("new");
+
+    // What the other side has made meanwhile is its own to hand in.
+    refusing.push(() => hear?.("checkout", learned("O2"), "legacy"));
+    await ownership.learn("checkout", [learned("O2")], "new");
+    expect(spooled).toEqual(["O1 new"]);
+    expect(counted).toEqual(["unrecorded", "disputed"]);
   });
 
   test("waits in the spool when it cannot be recorded, and counts here at once", async () => {
