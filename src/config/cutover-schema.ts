@@ -87,16 +87,29 @@ export const route = block({
   unknownFor: value.wait.default(30_000),
 });
 
-export const journey = block({
-  cookie: value.cookieName.default("cutover_journey"),
-  ttl: value.lifetime.default(30 * 60_000),
-  maxTtl: value.lifetime.default(4 * 3_600_000),
-  /** `none`: the cookie comes along with requests from other sites, as a payment provider's page sends them. */
+/** A cookie of the proxy's own. */
+const cookie = (name: string) => ({
+  cookie: value.cookieName.default(name),
+  /** `none`: it comes along with requests from other sites, as a payment provider's page sends them. */
   sameSite: z.enum(["lax", "none"]).default("lax"),
   /** Without it the cookie is for the very host that it came from. */
   domain: value.hostName.optional(),
   /** `auto`: Secure where the client speaks TLS, to this proxy or by the word of a trusted one. */
   secure: z.enum(["auto", "always"]).default("auto"),
+});
+
+/** Who has no other name, where a cutover's `shopper` ends in `visitor`: one for all cutovers. */
+export const visitor = block({
+  ...cookie("cutover_visitor"),
+  ttl: value.lifetime.default(400 * 86_400_000),
+  /** Which requests of a browser make one: those that open a page, or any. */
+  on: z.enum(["navigation", "any"]).default("navigation"),
+});
+
+export const journey = block({
+  ...cookie("cutover_journey"),
+  ttl: value.lifetime.default(30 * 60_000),
+  maxTtl: value.lifetime.default(4 * 3_600_000),
   /** The first signs, all verify. None but empty ones: generated once and shared through the store. */
   secret: z
     .union([z.string(), z.array(z.string()).min(1)], { error: "expected a secret or a list of secrets" })

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { block } from "./block.ts";
-import { cutover, force, journey, owner, pattern, route, trustedShopper } from "./cutover-schema.ts";
+import { cutover, force, journey, owner, pattern, route, trustedShopper, visitor } from "./cutover-schema.ts";
 import * as value from "./single-values.ts";
 import { upstream } from "./upstream-schema.ts";
 
@@ -115,6 +115,7 @@ export const configSchema = block({
   /** Fields that tell of the client or the request and go on from whoever sends them. */
   trustedFields: z.array(value.headerName).default([]),
   auth: auth.default("none"),
+  visitor: visitor.prefault({}),
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   paths: block({
     /** Where the path, read in one way or the other, is on a cutover's route. */
@@ -144,12 +145,14 @@ export const parts = {
   token,
   source: value.source,
   shopperSource: value.shopperSource,
+  visitor,
 } as const;
 
 export type Config = z.output<typeof configSchema>;
 export type CutoverConfig = z.output<typeof cutover>;
 export type RouteConfig = z.output<typeof route>;
-export type JourneyConfig = z.output<typeof journey>;
+export type VisitorConfig = z.output<typeof visitor>;
+export type CookieConfig = Pick<VisitorConfig, "cookie" | "sameSite" | "domain" | "secure">;
 export type ListenerConfig = Config["listeners"]["proxy"];
 export type UpstreamConfig = z.output<typeof upstream>;
 export type AuthConfig = z.output<typeof auth>;

@@ -7,7 +7,7 @@ import { block } from "./block.ts";
 import { type Condition, parseCondition, parseConditionOf } from "./values/condition.ts";
 import { type Expression, parseExpression } from "./values/expression.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
-import { exceptFrom, parseSource, type Source } from "./values/source.ts";
+import { exceptFrom, parseShopperSource, parseSource, type Source } from "./values/source.ts";
 
 /** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
 function read<T>(parse: (text: string) => T | { readonly expected: string }) {
@@ -98,13 +98,18 @@ export const source = read((text): Source | { readonly expected: string } => {
   return typeof parsed === "string" ? expected(parsed) : parsed;
 });
 
+const named = read((text): Source | { readonly expected: string } => {
+  const parsed = parseShopperSource(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
 const exception = z
   .string({ error: "expected a text: in quotes where it is null, true, false or a number" })
   .min(1);
 
 /** A source, or one whose values are none where they are these: what clients send that know nobody. */
 export const shopperSource = z
-  .union([source, block({ source, except: z.array(exception).min(1) })], {
+  .union([named, block({ source, except: z.array(exception).min(1) })], {
     error: "expected a source, or a mapping of source and except",
   })
   .transform((given) => ("source" in given ? exceptFrom(given.source, given.except) : given));

@@ -51,6 +51,11 @@ function unquoted(value: string): string {
   return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }
 
+/** Whether it is a name as visitors are given: 128 random bits, base64url. */
+export function isVisitor(value: string): boolean {
+  return /^[\w-]{22}$/.test(value);
+}
+
 /** A cookie by its name, and by its value where others may bear the name too. */
 export interface OwnCookie {
   readonly name: string;

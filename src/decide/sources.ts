@@ -6,7 +6,7 @@
 import { firstGroup, unfinished } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
 import { type BodyValues, type FormBody, formField, formValue, jsonValue, percentDecoded } from "./body.ts";
-import { cookieValue } from "./cookie.ts";
+import { cookieValue, cookieValues, isVisitor } from "./cookie.ts";
 
 /** Its body is what was buffered of it and could be read. */
 export interface RequestView extends BodyValues {
@@ -93,6 +93,8 @@ function find(source: Source, request: RequestView): string | undefined {
       return fieldValue(request.fields, request.fieldNames, source.name);
     case "cookie":
       return cookieValue(request.fields, request.fieldNames, source.name);
+    case "visitor":
+      return cookieValues(request.fields, request.fieldNames, source.name).find(isVisitor);
     case "query":
       return queryValue(request.query, source.name);
     case "param":

@@ -22,8 +22,9 @@ import { lookedAt, meantByStatus, tapsOn } from "./request/answer/meaning.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
+import { giveBackJourney } from "./request/cookies/journey.ts";
+import { cookieFields } from "./request/cookies/visitor.ts";
 import { gather, learns } from "./request/gather.ts";
-import { giveBackJourney, journeyFields } from "./request/journey.ts";
 import { isRefused, lookUp, mayFallBack } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
 import {
@@ -237,11 +238,9 @@ function answered(this: Exchange, status: number): readonly string[] {
   if (isOver(this)) return [];
   recordAnswer(this, status, this.content);
   if (route === undefined || by === undefined || meaning === undefined) return [];
-  const added = journeyFields(this, route, by, meaning);
-  const { decisionHeader } = context.table;
-  if (decisionHeader !== undefined) {
-    added.push(decisionHeader, decisionField(route.cutover.name, by.decision, by.state.version));
-  }
+  const added = cookieFields(this, route, by, meaning);
+  const { decisionHeader: name } = context.table;
+  if (name !== undefined) added.push(name, decisionField(route.cutover.name, by.decision, by.state.version));
   return added;
 }
 

@@ -7,7 +7,7 @@ import { pageCookieNames } from "../config/values/page-cookies.ts";
 import { isInBody, type Source } from "../config/values/source.ts";
 import type { AnswerRule } from "../decide/answer.ts";
 import { saltPrefix } from "../decide/bucket.ts";
-import type { OwnCookie } from "../decide/cookie.ts";
+import { isVisitor, type OwnCookie } from "../decide/cookie.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -32,8 +32,14 @@ import {
   looksFor,
 } from "./orders.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
+import {
+  type CompiledJourney,
+  type CompiledVisitor,
+  compileJourney,
+  compileVisitor,
+} from "./request/cookies/compiled.ts";
 import type { HeadLimits } from "./request/target.ts";
-import { type CompiledJourney, compileJourney, type JourneySecrets } from "./secrets.ts";
+import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
@@ -41,6 +47,8 @@ export interface CompiledCutover {
   readonly name: string;
   readonly salt: string;
   readonly shopper: readonly Source[];
+  /** Whether who has no other name is given one. */
+  readonly visits: boolean;
   /** The header of a shopper that counts from these addresses alone. */
   readonly trustedShopper: TrustedHeader | undefined;
   readonly journey: CompiledJourney | undefined;
@@ -110,8 +118,9 @@ export interface Table {
   readonly fallthrough: Destination;
   /** The witnesses of what matches no route. */
   readonly noneWitnesses: Witnesses;
-  /** Stripped from all requests: the proxy's own of every journey, and those of the admin API's page. */
+  /** Stripped from all requests: the proxy's own of journeys and visitors, and those of the admin API's page. */
   readonly ownCookies: readonly OwnCookie[];
+  readonly visitor: CompiledVisitor;
   /** Names of fields that identify a shopper, an order or a tester: no Connection field may strip them. */
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
@@ -144,13 +153,17 @@ export function compileTable(
   const upstreams = Object.values(config.upstreams);
   const cutovers = new Map<string, CompiledCutover>();
   const identityFields = new Set<string>();
+  const visitor = compileVisitor(config.visitor);
   const ownCookies: OwnCookie[] = pageCookieNames.map((name) => ({ name, isOwn: () => true }));
   const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
     const cutover: CompiledCutover = {
       name,
       salt: saltPrefix(declared.salt ?? name),
-      shopper: declared.shopper,
+      shopper: declared.shopper.map((source) =>
+        source.kind === "visitor" ? { ...source, name: visitor.cookie.name } : source,
+      ),
+      visits: declared.shopper.some(({ kind }) => kind === "visitor"),
       trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
       journey: compileJourney(declared, name, () => secrets.of(name), config),
       owners: compileOwners(declared),
@@ -168,7 +181,10 @@ export function compileTable(
     };
     cutovers.set(name, cutover);
     if (cutover.journey !== undefined) {
-      ownCookies.push({ name: cutover.journey.cookie, isOwn: cutover.journey.pins.isOwn });
+      ownCookies.push({ name: cutover.journey.cookie.name, isOwn: cutover.journey.pins.isOwn });
+    }
+    if (cutover.visits && !ownCookies.some(({ isOwn }) => isOwn === isVisitor)) {
+      ownCookies.push({ name: visitor.cookie.name, isOwn: isVisitor });
     }
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
@@ -191,6 +207,7 @@ export function compileTable(
     fallthrough: destination(config.default),
     noneWitnesses: compileWitnesses(witnessesOf(undefined)),
     ownCookies,
+    visitor,
     identityFields,
     cutovers,
     headLimits: { headBytes: config.limits.head, targetBytes: config.limits.target },

@@ -1,12 +1,11 @@
 /**
- * Journeys as they are configured, and the secrets that journey pins are signed with. Those in the configuration are used as they are; where there is
+ * The secrets that journey pins are signed with. Those in the configuration are used as they are; where there is
  * none, one is generated once and shared by all instances through the store, and kept in the snapshot for a cold start
  * without it. Until the store has answered, pins are signed with the kept secret, or one of this instance's own.
  */
 import { randomBytes } from "node:crypto";
 import type { Timers } from "../base/clock.ts";
-import type { Config, CutoverConfig } from "../config/schema.ts";
-import { type PinLife, type PinReading, readPin } from "../decide/pin.ts";
+import { type PinReading, readPin } from "../decide/pin.ts";
 
 export interface JourneySecrets {
   /** @returns what a cutover's pins may be signed with; the first signs */
@@ -41,7 +40,7 @@ interface JourneySecretsOptions {
 }
 
 /** Reads the pins of one cutover. */
-interface PinReader {
+export interface PinReader {
   /** @param nowSeconds seconds since the epoch */
   read(text: string, nowSeconds: number): PinReading;
   /** Whether it was signed for this cutover, whenever that was. */
@@ -54,7 +53,7 @@ interface PinReader {
  *
  * @param secrets asked at each use
  */
-function createPinReader(secrets: () => readonly string[], cutover: string): PinReader {
+export function createPinReader(secrets: () => readonly string[], cutover: string): PinReader {
   let last:
     | { readonly text: string; readonly by: readonly string[]; readonly reading: PinReading }
     | undefined;
@@ -136,57 +135,4 @@ export function createJourneySecrets(options: JourneySecretsOptions): JourneySec
       cancel();
     },
   };
-}
-
-export interface CompiledJourney {
-  readonly cookie: string;
-  /** What pins may be signed with; the first signs. */
-  readonly secrets: () => readonly string[];
-  readonly pins: PinReader;
-  readonly life: PinLife;
-  /** Whether the browser shall send the cookie along with requests that come from other sites. */
-  readonly crossSite: boolean;
-  /** Whether the cookie is Secure however the request came. */
-  readonly secure: boolean;
-  /** Attributes of the cookie that never change, with a leading `; `. */
-  readonly attributes: string;
-}
-
-/** Seconds a finished journey keeps its side, for confirmation pages. */
-const graceSeconds = 60;
-/** By how much a start that is given up comes to its end later than its time is over. */
-const reserveSlackSeconds = 10;
-
-/** @param secrets asked at each use */
-export function compileJourney(
-  declared: CutoverConfig,
-  name: string,
-  secrets: () => readonly string[],
-  config: Pick<Config, "upstreams">,
-): CompiledJourney | undefined {
-  const { journey } = declared;
-  if (journey === undefined) return undefined;
-  const longestMs = longestOf(declared, config);
-  const seconds = (milliseconds: number) => Math.max(1, Math.floor(milliseconds / 1000));
-  const { cookie, ttl, maxTtl, sameSite, domain, secure } = journey;
-  return {
-    cookie,
-    secrets,
-    pins: createPinReader(secrets, name),
-    life: {
-      ttl: seconds(ttl),
-      maxTtl: seconds(maxTtl),
-      grace: graceSeconds,
-      reserve: Math.min(seconds(ttl), Math.ceil(longestMs / 1000) + reserveSlackSeconds),
-    },
-    crossSite: sameSite === "none",
-    secure: secure === "always",
-    attributes: domain === undefined ? "; Path=/" : `; Domain=${domain}; Path=/`,
-  };
-}
-
-/** @returns milliseconds after which every request of the cutover is given up, on either side */
-function longestOf(declared: CutoverConfig, { upstreams }: Pick<Config, "upstreams">): number {
-  const sides = [declared.legacy, declared.new].map((side) => upstreams[side]?.timeouts.total ?? 0);
-  return Math.max(...sides, ...declared.routes.map(({ timeouts }) => timeouts?.total ?? 0));
 }

@@ -47,6 +47,8 @@ export interface Decided {
   readonly carried: boolean;
   /** The shopper, where journeys are kept. */
   readonly shopper: NamedShopper | undefined;
+  /** What its visitor was named on this request, who had no name before. */
+  readonly visitor?: string | undefined;
   /** The id of the journey that this request has begun in the store. */
   readonly begun: string | undefined;
   /** Where its claims are tentative: says whether it was sent, or may have been. */

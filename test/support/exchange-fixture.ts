@@ -67,6 +67,7 @@ export interface FixtureOptions {
   readonly trustedFields?: readonly string[];
   readonly limits?: Readonly<Record<string, unknown>>;
   readonly paths?: Readonly<Record<string, unknown>>;
+  readonly visitor?: Readonly<Record<string, unknown>>;
   readonly trustedProxies?: readonly string[];
   /** What the configuration says of the upstreams, `fresh` like `old` without it. */
   readonly old?: Readonly<Record<string, unknown>>;
@@ -100,6 +101,7 @@ export function createFixture(options: FixtureOptions = {}) {
     upstreams: { old: { url: "http://127.0.0.1:1", ...old }, fresh: { url: "http://127.0.0.1:2", ...fresh } },
     default: "old",
     paths: options.paths,
+    visitor: options.visitor,
     limits: options.limits,
     trustedFields: options.trustedFields,
     trustedProxies: options.trustedProxies,

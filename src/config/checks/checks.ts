@@ -20,7 +20,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...namelessApprovals(draft),
     ...decisionHeader(draft),
     ...setFields(draft),
-    ...journeyCookies(draft),
+    ...cookieNames(draft),
     ...droppedCookies(draft),
     ...samePaths(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
@@ -212,13 +212,17 @@ function setFields({ setFields: upstreams }: Draft): Finding[] {
   });
 }
 
-function journeyCookies({ cutovers }: Draft): Finding[] {
-  const cookies = cutovers.flatMap(({ journey }) => {
-    return journey?.cookie === undefined ? [] : [{ path: [...journey.at, "cookie"], value: journey.cookie }];
+function ownCookies({ cutovers, visitor }: Draft) {
+  return [visitor, ...cutovers.map(({ journey }) => journey)].flatMap((cookie) => cookie ?? []);
+}
+
+function cookieNames(draft: Draft): Finding[] {
+  const names = ownCookies(draft).flatMap(({ at, cookie }) => {
+    return cookie === undefined ? [] : [{ path: [...at, "cookie"], value: cookie }];
   });
-  const taken = cookies.filter(({ value }) => pageCookieNames.includes(value));
+  const taken = names.filter(({ value }) => pageCookieNames.includes(value));
   return [
-    ...repeated(cookies, "expected a journey cookie of its own for each cutover"),
+    ...repeated(names, "expected a cookie of its own for each journey, and for visitors"),
     ...taken.map(({ path }) => wrong(path, "expected another name: the admin API's page has a cookie of it")),
   ];
 }
@@ -227,12 +231,11 @@ function journeyCookies({ cutovers }: Draft): Finding[] {
  * What browsers ask of a cookie by its name's prefix, in any case, and of one that is for all sites (RFC 6265bis §4.1.3,
  * §5.7).
  */
-function droppedCookies({ cutovers, proxy, trusting }: Draft): Finding[] {
+function droppedCookies(draft: Draft): Finding[] {
+  const { proxy, trusting } = draft;
   const mayBeSecure = trusting || (proxy !== undefined && proxy.tls !== undefined);
   const secureOnly = "expected secure: always, TLS here or trustedProxies: browsers drop";
-  return cutovers.flatMap(({ journey }) => {
-    if (journey === undefined) return [];
-    const { at, cookie = "", sameSite, secure, wide } = journey;
+  return ownCookies(draft).flatMap(({ at, cookie = "", sameSite, secure, wide }) => {
     const isSecure = mayBeSecure || secure !== "auto";
     const findings: Finding[] = [];
     if (!isSecure && /^__(?:Host|Secure|Http)-/i.test(cookie)) {

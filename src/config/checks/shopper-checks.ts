@@ -1,7 +1,7 @@
 /** What a cutover says about who its shoppers are, and who may say so. */
 import type { CutoverDraft, RouteDraft } from "../load/draft.ts";
 import { type Finding, unwise, wrong } from "../load/problems.ts";
-import { isInBody } from "../values/source.ts";
+import { isInBody, type Source } from "../values/source.ts";
 
 /** What makes it wrong. */
 export function shopperFindings(cutover: CutoverDraft): Finding[] {
@@ -10,7 +10,12 @@ export function shopperFindings(cutover: CutoverDraft): Finding[] {
 
 /** What is allowed but probably not meant. */
 export function shopperWarnings(cutover: CutoverDraft): Finding[] {
-  return [...shopperSources(cutover), ...namelessFirsts(cutover), ...unvouchedEnds(cutover)];
+  return [
+    ...shopperSources(cutover),
+    ...sessionsOnly(cutover),
+    ...namelessFirsts(cutover),
+    ...unvouchedEnds(cutover),
+  ];
 }
 
 export function hasParam({ path }: RouteDraft, name: string): boolean {
@@ -43,7 +48,7 @@ function namelessFirsts({ journey, shopper, owners, routes }: CutoverDraft): Fin
     return mayBeFirst && !route.payment && !isNamed(route) ? [`routes[${index}]`] : [];
   });
   if (firsts.length === 0) return [];
-  const message = `a visitor's first request has no cookie yet and names nobody: it goes to legacy, the next one by its bucket; on ${firsts.join(", ")}. Have a page that is on no route give the cookie, or an edge name everybody (trustedShopper)`;
+  const message = `a visitor's first request has no cookie yet and names nobody: it goes to legacy, the next one by its bucket; on ${firsts.join(", ")}. Add visitor, have a page that is on no route give the cookie, or an edge name everybody (trustedShopper)`;
   return [unwise(cookie.path, message)];
 }
 
@@ -56,13 +61,30 @@ function unvouchedEnds({ journey, shopper, owners, routes, trustedHeader: header
   if (journey === undefined || !routes.some((route) => route.journey?.end !== undefined)) return [];
   if (owners.some(({ learned }) => learned)) return [];
   return shopper
-    .filter(({ value }) => value.kind !== "cookie" && !(value.kind === "header" && value.name === header))
+    .filter(({ value: { kind, name } }) => !isOwnWord(kind) && !(kind === "header" && name === header))
     .map(({ path }) =>
       unwise(
         path,
         "anybody may name this shopper: without an owner that is learned or a trustedShopper nothing ends the journey of a client without cookies before maxTtl",
       ),
     );
+}
+
+/** What nobody but its client can know. */
+function isOwnWord(kind: Source["kind"]): boolean {
+  return kind === "cookie" || kind === "visitor";
+}
+
+/**
+ * A shop that meets a session it does not know gives another under the same name: so whoever goes over is another
+ * shopper there, whose bucket may be on the side that he came from.
+ */
+function sessionsOnly({ shopper }: CutoverDraft): Finding[] {
+  const [first] = shopper;
+  if (first === undefined || shopper.some(({ value }) => value.kind !== "cookie")) return [];
+  const message =
+    "most shops renew a session cookie that is not theirs: a shopper who goes over is then another one, by another bucket; add visitor behind what names an account";
+  return [unwise(first.path, message)];
 }
 
 function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {

@@ -7,9 +7,9 @@ import type { z } from "zod";
 import {
   type AuthConfig,
   type Config,
+  type CookieConfig,
   type CutoverConfig,
   configSchema,
-  type JourneyConfig,
   type ListenerConfig,
   parts,
   type RouteConfig,
@@ -56,15 +56,18 @@ interface OwnerDraft {
   readonly patterns: readonly Located<Expression>[];
 }
 
-interface JourneyDraft {
+interface CookieDraft {
   readonly at: Path;
   readonly cookie: string | undefined;
-  readonly ttl: number | undefined;
-  readonly maxTtl: number | undefined;
-  readonly sameSite: JourneyConfig["sameSite"] | undefined;
+  readonly sameSite: CookieConfig["sameSite"] | undefined;
   /** Whether the cookie is for a whole domain. */
   readonly wide: boolean;
-  readonly secure: JourneyConfig["secure"] | undefined;
+  readonly secure: CookieConfig["secure"] | undefined;
+}
+
+interface JourneyDraft extends CookieDraft {
+  readonly ttl: number | undefined;
+  readonly maxTtl: number | undefined;
   readonly secrets: readonly Located<string>[];
 }
 
@@ -110,6 +113,8 @@ export interface Draft {
   readonly setFields: readonly (readonly Located<string>[])[];
   /** Where an upstream says that it is lenient. */
   readonly lenient: readonly Path[];
+  /** The cookie of visitors, where a cutover knows shoppers by it. */
+  readonly visitor: CookieDraft | undefined;
   readonly cutovers: readonly CutoverDraft[];
 }
 
@@ -117,7 +122,11 @@ export function draftOf(root: unknown): Draft {
   const { proxy, admin } = configSchema.shape.listeners.unwrap().shape;
   const { limits } = configSchema.shape;
   const upstreams = valueAt(root, ["upstreams"]);
-  const cutovers = valueAt(root, ["cutovers"]);
+  const given = valueAt(root, ["cutovers"]);
+  const cutovers = isMapping(given)
+    ? Object.keys(given).map((name) => cutoverDraft(["cutovers", name], given[name]))
+    : [];
+  const hasVisitors = cutovers.some(({ shopper }) => shopper.some(({ value }) => value.kind === "visitor"));
   return {
     proxy: read(proxy.unwrap().strip().prefault({}), valueAt(root, ["listeners", "proxy"])),
     admin: read(admin.unwrap().strip().prefault({}), valueAt(root, ["listeners", "admin"])),
@@ -143,9 +152,10 @@ export function draftOf(root: unknown): Draft {
     setFields: isMapping(upstreams)
       ? Object.keys(upstreams).map((name) => keysAt(["upstreams", name, "set"], root))
       : [],
-    cutovers: isMapping(cutovers)
-      ? Object.keys(cutovers).map((name) => cutoverDraft(["cutovers", name], cutovers[name]))
-      : [],
+    visitor: hasVisitors
+      ? cookieDraft(["visitor"], valueAt(root, ["visitor"]), "cutover_visitor")
+      : undefined,
+    cutovers,
   };
 }
 
@@ -222,14 +232,21 @@ function ownerDraft(at: Path, root: unknown): OwnerDraft {
 function journeyDraft(at: Path, root: unknown): JourneyDraft {
   const { shape } = parts.journey;
   return {
-    at,
-    cookie: read(shape.cookie, valueAt(root, ["cookie"])),
+    ...cookieDraft(at, root),
     ttl: read(shape.ttl, valueAt(root, ["ttl"])),
     maxTtl: read(shape.maxTtl, valueAt(root, ["maxTtl"])),
+    secrets: texts([...at, "secret"], valueAt(root, ["secret"])),
+  };
+}
+
+function cookieDraft(at: Path, root: unknown, name?: string): CookieDraft {
+  const { shape } = parts.journey;
+  return {
+    at,
+    cookie: read(shape.cookie, valueAt(root, ["cookie"]) ?? name),
     sameSite: read(shape.sameSite, valueAt(root, ["sameSite"])),
     wide: valueAt(root, ["domain"]) !== undefined,
     secure: read(shape.secure, valueAt(root, ["secure"])),
-    secrets: texts([...at, "secret"], valueAt(root, ["secret"])),
   };
 }
 

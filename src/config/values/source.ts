@@ -1,7 +1,7 @@
 /**
  * Where a value of a request or an answer is found: `header:NAME`, `cookie:NAME`, `query:NAME`, `param:NAME` (a path
  * parameter of the route), `form:NAME` (a field of an urlencoded or multipart body), `json:/POINTER` (RFC 6901, into the
- * body), `body:#REGEX` (the body whatever it is, XML for one). Any of them may end in `#REGEX`, whose first group is then
+ * body), `body:#REGEX` (the body whatever it is, XML for one), and of shoppers `visitor` (a cookie of the proxy's own). Any of the others may end in `#REGEX`, whose first group is then
  * the value.
  */
 import { type Expression, parseExpression } from "./expression.ts";
@@ -10,8 +10,8 @@ const sourceKinds = ["header", "cookie", "query", "param", "json", "form", "body
 type SourceKind = (typeof sourceKinds)[number];
 
 export interface Source {
-  readonly kind: SourceKind;
-  /** Lower case for a header; the pointer, with its leading slash, for json; empty for body. */
+  readonly kind: SourceKind | "visitor";
+  /** Lower case for a header; the pointer, with its leading slash, for json; empty for body; the cookie's for visitor. */
   readonly name: string;
   readonly pattern?: Expression;
   /** Values that count as none; bytes. */
@@ -54,6 +54,13 @@ export function parseSource(text: string): Source | string {
   if (typeof pattern === "string") return pattern;
   if (pattern.groups === 0) return "expected a group in the expression after #: its first group is the value";
   return { ...found, pattern };
+}
+
+/** @returns the source of who a shopper is, or the sentence that says what was expected */
+export function parseShopperSource(text: string): Source | string {
+  if (text === "visitor") return { kind: "visitor", name: "", text };
+  const parsed = parseSource(text);
+  return typeof parsed === "string" && !form.test(text) ? `${parsed}, or visitor` : parsed;
 }
 
 const bodyForm = "expected body:#REGEX, whose first group is the value";

@@ -24,7 +24,8 @@ import { type Recorded, recordNotice } from "../settle.ts";
 import type { Decided, NamedShopper } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
 import { type Buffered, bodyValues } from "./buffered-body.ts";
-import { pinOf } from "./journey.ts";
+import { pinOf } from "./cookies/journey.ts";
+import { mayBecomeVisitor } from "./cookies/visitor.ts";
 
 export interface Gathered {
   readonly arrival: Arrival;
@@ -44,6 +45,8 @@ export interface Gathered {
   readonly claims: boolean;
   /** Where journeys are kept; without a pin of its own its journey may be in the store. */
   readonly shopper: NamedShopper | undefined;
+  /** What its visitor is named here and now. */
+  readonly visitor: string | undefined;
 }
 
 const noNames: readonly string[] = [];
@@ -79,7 +82,9 @@ export function gather(
       else recordNotice(exchange, { kind: "long_key" });
     },
   };
-  const shopper = shopperIn(cutover, view, head.peer.address);
+  const named = shopperIn(cutover, view, head.peer.address);
+  const visitor = named === undefined ? visitorOf(exchange, cutover, head.method, view) : undefined;
+  const shopper = visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false };
   const keys = ownerKeysIn(exchange, cutover, view);
   const isUnread = buffered !== undefined && !isRead;
   if (isUnread) recordNotice(exchange, { kind: "unread_body" });
@@ -94,6 +99,7 @@ export function gather(
     named: learns(route, head.method) ? namedIn(cutover, view) : nothingNamed,
     claims: !safeMethods.has(head.method),
     shopper: cutover.journey === undefined ? undefined : shopper,
+    visitor,
   };
 }
 
@@ -131,9 +137,22 @@ function shopperIn(
     const name = readSource(source, view);
     if (name === undefined) continue;
     const keepsNone = !view.fieldNames.includes("cookie");
-    return { name, isVouched: isTrusted || source.kind === "cookie", keepsNone };
+    const isOwnWord = source.kind === "cookie" || source.kind === "visitor";
+    return { name, isVouched: isTrusted || isOwnWord, keepsNone };
   }
   return undefined;
+}
+
+/** @returns a new name for whom nothing names, where the client may keep it */
+function visitorOf(
+  { context }: Recorded,
+  { visits }: CompiledCutover,
+  method: string,
+  view: RequestView,
+): string | undefined {
+  return visits && mayBecomeVisitor(context.table.visitor, method, view)
+    ? context.ids.visitorId()
+    : undefined;
 }
 
 /** @returns the side an authorised tester asks for (`NAME: legacy SECRET` or `new SECRET`) */
@@ -208,7 +227,7 @@ export function ownerKey({ patterns, learn, ttlMs, what }: CompiledOwner, key: s
  */
 export function decideBy(
   following: Following,
-  { route, pin, forced, bucket, keys, named, shopper }: Gathered,
+  { route, pin, forced, bucket, keys, named, shopper, visitor }: Gathered,
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
@@ -218,7 +237,7 @@ export function decideBy(
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
   const decision = decide(state, { owner, journey, forced, bucket, stale });
   const carried = pin !== undefined;
-  return { decision, state, bucket, pin: journey, carried, keys, named, shopper, begun: undefined };
+  return { decision, state, bucket, pin: journey, carried, keys, named, shopper, visitor, begun: undefined };
 }
 
 export function stateInForce(following: Following, { cutover }: CompiledRoute): CutoverState {

@@ -9,6 +9,8 @@ export interface Ids {
   traceparent(inbound: string | undefined): string;
   /** The id of a journey that begins: random, base64url. */
   journeyId(): string;
+  /** What a visitor is called who has no other name: 128 random bits, base64url. */
+  visitorId(): string;
 }
 
 const soundId = /^[A-Za-z0-9._-]{1,128}$/;
@@ -40,5 +42,6 @@ export function createIds(): Ids {
       return `00-${hex(32)}-${hex(16)}-00`;
     },
     journeyId: () => randomBytes(pinIdBytes).toString("base64url"),
+    visitorId: () => randomBytes(16).toString("base64url"),
   };
 }

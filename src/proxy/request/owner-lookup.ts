@@ -14,10 +14,10 @@ import type { Side } from "../../state/rules/model.ts";
 import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { CompiledRoute } from "../routes.ts";
-import type { CompiledJourney } from "../secrets.ts";
 import type { Failure } from "../upstream/port.ts";
 import type { Decided, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
+import type { CompiledJourney } from "./cookies/compiled.ts";
 import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
 type MaybeDecided = Decided | Refusal;
@@ -48,8 +48,8 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
   const differs = mayDiffer(context, gathered);
-  const isAsked =
-    shopper !== undefined && journey !== undefined && !isClosed(context, gathered) && !isStart(route);
+  const mayHaveOne = gathered.visitor === undefined && !isClosed(context, gathered) && !isStart(route);
+  const isAsked = shopper !== undefined && journey !== undefined && mayHaveOne;
   const pin = isAsked
     ? pins.find(name, shopper.name, journey.life.maxTtl, { keepsNone: shopper.keepsNone, differs })
     : undefined;

@@ -41,7 +41,7 @@ export function withCutover(...lines: string[]): string {
     "  shop:",
     "    legacy: old",
     "    new: next",
-    '    shopper: ["cookie:sid"]',
+    '    shopper: ["cookie:sid", visitor]',
     ...lines.map((line) => `    ${line}`),
     "",
   ].join("\n");

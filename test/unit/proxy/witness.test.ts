@@ -98,9 +98,9 @@ describe("a witness is told", () => {
     fixture.send({ method: "POST", target: "/callbacks/payment", fields }, "not JSON");
     await turn();
     expect(fixture.told.slice(1, 4)).toEqual([
+      "noticed none long_key",
       "noticed none unread_body",
       "noticed none ignored_pin",
-      "noticed none long_key",
     ]);
   });
 

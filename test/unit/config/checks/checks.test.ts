@@ -225,7 +225,7 @@ describe("journeys", () => {
     const problems = problemsOf(`${first(one)}${other(two)}`);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(
-      /^c\.yaml:12:\d+ cutovers\.other\.journey\.cookie: expected a journey cookie of its own/,
+      /^c\.yaml:12:\d+ cutovers\.other\.journey\.cookie: expected a cookie of its own/,
     );
   });
 
@@ -359,7 +359,7 @@ describe("path parameters", () => {
   test("a shopper's json: source on a route whose requests have no body is a warning", () => {
     const text = withCutover(
       "routes: [{ name: a, path: /a, methods: [GET] }, { name: b, path: /b }]",
-    ).replace('["cookie:sid"]', '["json:/user"]');
+    ).replace('["cookie:sid", visitor]', '["json:/user"]');
     expect(warningsOf(text)).toEqual([
       "c.yaml:9:15 cutovers.shop.shopper[0]: this source names no shopper on routes whose requests have no body: routes[0]",
     ]);
@@ -367,7 +367,7 @@ describe("path parameters", () => {
 
   test("a shopper's source may have values that are none, and is checked as one without", () => {
     const of = (shopper: string, path = "/a") =>
-      withCutover(`routes: [{ name: a, path: '${path}' }]`).replace('["cookie:sid"]', shopper);
+      withCutover(`routes: [{ name: a, path: '${path}' }]`).replace('["cookie:sid", visitor]', shopper);
     expect(warningsOf(of('[{ source: header:x-id, except: [undefined, "null"] }]'))).toEqual([]);
     expect(problemsOf(of("[{ source: header:x-id, except: [undefined, null] }]"))).toEqual([
       "c.yaml:9:58 cutovers.shop.shopper[0].except[1]: expected a text: in quotes where it is null, true, false or a number; found nothing",
@@ -386,7 +386,7 @@ describe("path parameters", () => {
 
   test("a shopper's param: source that some route lacks is a warning", () => {
     const text = withCutover("routes: [{ name: a, path: '/a/:user' }, { name: b, path: /b }]").replace(
-      '["cookie:sid"]',
+      '["cookie:sid", visitor]',
       '["param:user", "cookie:sid"]',
     );
     expect(warningsOf(text)).toEqual([
@@ -476,10 +476,10 @@ describe("what tells or waits for an owner", () => {
 describe("who names a shopper", () => {
   const end = 'owners: [{ key: "json:/id", learn: ["json:/id"] }]';
   const shop = (routes: string, shopper = '["cookie:sid"]', ...more: string[]) =>
-    withCutover(`routes: [${routes}]`, "journey: {}", ...more).replace('["cookie:sid"]', shopper);
+    withCutover(`routes: [${routes}]`, "journey: {}", ...more).replace('["cookie:sid", visitor]', shopper);
   const start = "{ name: start, path: '/start', methods: [POST], journey: start }";
   const nameless = (text: string) =>
-    warningsOf(text).flatMap((warning) => /names nobody: .* on (.*)\. Have/.exec(warning)?.[1] ?? []);
+    warningsOf(text).flatMap((warning) => /names nobody: .* on (.*)\. Add visitor/.exec(warning)?.[1] ?? []);
 
   test.each([
     ["a start", start, ["routes[0]"]],
@@ -503,6 +503,31 @@ describe("who names a shopper", () => {
     ["a query", '["query:who"]'],
   ])("none is where %s may name him", (_, shopper) => {
     expect(nameless(shop(start, shopper, end))).toEqual([]);
+  });
+
+  test("cookies alone are a warning: most shops renew a session that they do not know", () => {
+    const renewed = (shopper: string) =>
+      warningsOf(shop(start, shopper, end)).filter((warning) => warning.includes("most shops renew"));
+    expect(renewed('["cookie:sid"]')).toEqual([
+      expect.stringMatching(/^c\.yaml:9:15 cutovers\.shop\.shopper\[0\]: .*; add visitor/),
+    ]);
+    expect(renewed('["cookie:account", "cookie:sid"]')).toHaveLength(1);
+    expect(renewed('["cookie:account", visitor]')).toEqual([]);
+    expect(renewed('["header:x-account", "cookie:sid"]')).toEqual([]);
+  });
+
+  test("a visitor has a cookie of his own, which browsers keep, and names no order", () => {
+    const text = shop(start, '["header:x-account", visitor]', end);
+    expect(problemsOf(text)).toEqual([]);
+    const named = (cookie: string) => problemsOf(`${text}visitor: { ${cookie} }\n`);
+    expect(named("cookie: __Host-v, secure: always, ttl: 30d, on: any")).toEqual([]);
+    expect(named("cookie: cutover_journey")).toEqual([
+      expect.stringContaining("expected a cookie of its own for each journey, and for visitors"),
+    ]);
+    expect(named("cookie: __Host-v")[0]).toContain("visitor.cookie: expected secure: always");
+    expect(named("sameSite: none")[0]).toContain("visitor.sameSite: expected secure: always");
+    expect(problemsOf(text.replace('key: "json:/id"', "key: visitor"))[0]).toContain("expected header:NAME");
+    expect(problemsOf(text.replace("visitor]", "visitors]"))[0]).toContain("or visitor");
   });
 
   test("a trusted header must be one that names shoppers, and have addresses", () => {

@@ -273,6 +273,13 @@ describe("defaults", () => {
           set: {},
         },
       },
+      visitor: {
+        cookie: "cutover_visitor",
+        ttl: 400 * 86_400_000,
+        sameSite: "lax",
+        secure: "auto",
+        on: "navigation",
+      },
       paths: { onRoutes: "refuse", elsewhere: "pass" },
       default: "old",
       cutovers: {},

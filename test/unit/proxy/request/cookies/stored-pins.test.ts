@@ -1,9 +1,9 @@
 /** The journeys of shoppers who show no cookie of them, whatever else they send; and what a stranger can do to them. */
 import { describe, expect, test } from "vitest";
-import { createMemoryStores } from "../../../../src/ownership/stores/in-process.ts";
-import { answer, createFixture } from "../../../support/exchange-fixture.ts";
-import { valuesOf } from "../../../support/raw-upstream.ts";
-import { turn } from "../../../support/until.ts";
+import { createMemoryStores } from "../../../../../src/ownership/stores/in-process.ts";
+import { answer, createFixture } from "../../../../support/exchange-fixture.ts";
+import { valuesOf } from "../../../../support/raw-upstream.ts";
+import { turn } from "../../../../support/until.ts";
 
 type Fixture = ReturnType<typeof createFixture>;
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { signPin } from "../../../../src/decide/pin.ts";
-import { answer, createFixture } from "../../../support/exchange-fixture.ts";
-import { valuesOf } from "../../../support/raw-upstream.ts";
-import { turn, until } from "../../../support/until.ts";
+import { signPin } from "../../../../../src/decide/pin.ts";
+import { answer, createFixture } from "../../../../support/exchange-fixture.ts";
+import { valuesOf } from "../../../../support/raw-upstream.ts";
+import { turn, until } from "../../../../support/until.ts";
 
 type Fixture = ReturnType<typeof createFixture>;
 

@@ -1,6 +1,6 @@
 /** The journey of a request: the pin it carries, and what becomes of it with the answer. */
-import { cookieValues } from "../../decide/cookie.ts";
-import { decide } from "../../decide/decide.ts";
+import { cookieValues } from "../../../decide/cookie.ts";
+import { decide } from "../../../decide/decide.ts";
 import {
   endPin,
   type JourneyPin,
@@ -9,14 +9,14 @@ import {
   signPin,
   slidePin,
   startPin,
-} from "../../decide/pin.ts";
-import { fieldValue, type RequestView } from "../../decide/sources.ts";
-import type { OwnerKey } from "../../ownership/port.ts";
-import { isBelieved } from "../inbound.ts";
-import type { CompiledCutover, CompiledRoute } from "../routes.ts";
-import type { CompiledJourney } from "../secrets.ts";
-import { type Recorded, recordJourney, recordNotice } from "../settle.ts";
-import type { Decided, Meaning, NamedShopper } from "../witness.ts";
+} from "../../../decide/pin.ts";
+import type { RequestView } from "../../../decide/sources.ts";
+import type { OwnerKey } from "../../../ownership/port.ts";
+import type { CompiledCutover, CompiledRoute } from "../../routes.ts";
+import { type Recorded, recordJourney, recordNotice } from "../../settle.ts";
+import type { Decided, Meaning, NamedShopper } from "../../witness.ts";
+import type { CompiledJourney } from "./compiled.ts";
+import { setCookie } from "./own-cookie.ts";
 
 /**
  * @returns the first valid pin among the request's cookies of the name: others may have set namesakes; one that is
@@ -30,7 +30,7 @@ export function pinOf(
   const { journey } = cutover;
   if (journey === undefined) return undefined;
   let fault: PinFault | undefined;
-  for (const text of cookieValues(view.fields, view.fieldNames, journey.cookie)) {
+  for (const text of cookieValues(view.fields, view.fieldNames, journey.cookie.name)) {
     const reading = journey.pins.read(text, secondsNow(exchange));
     if (reading.valid) return reading.pin;
     fault ??= reading.fault;
@@ -71,7 +71,7 @@ export function journeyFields(
   }
   // Most requests come within a second of the one before: nothing has moved.
   const isSame = next.expiresAt === pin.expiresAt && next.startedAt === pin.startedAt;
-  return isSame ? [] : setCookie(exchange, cutover, next, now);
+  return isSame ? [] : pinFields(exchange, cutover, next, now);
 }
 
 /** What else a decision may go by, were there no journey. */
@@ -109,7 +109,7 @@ function begunFields(
     if (pin !== undefined) noticeMissingCookie(exchange, pin, life, shopper);
     if (isNew || !differs) void context.pins.start(cutover.name, shopper.name, longest, life.maxTtl);
   }
-  return setCookie(exchange, cutover, next, now);
+  return pinFields(exchange, cutover, next, now);
 }
 
 /** What a start held for its shopper is given back, when its answer has begun no journey. */
@@ -181,7 +181,7 @@ function noticeMissingCookie(
 }
 
 /** @returns the field that gives the client the pin, flat; none where nothing can sign it */
-function setCookie(
+function pinFields(
   exchange: Recorded,
   { name, journey }: CompiledCutover,
   pin: JourneyPin,
@@ -189,24 +189,12 @@ function setCookie(
 ): string[] {
   const [secret] = journey?.secrets() ?? [];
   if (journey === undefined || secret === undefined) return [];
-  const value = signPin(secret, name, pin);
-  const maxAge = Math.max(0, pin.expiresAt - nowSeconds);
-  const isSecure = journey.secure || isEncrypted(exchange);
-  // Browsers drop a cookie that is for all sites and not Secure: as one for its own site it is of use yet.
-  const sameSite = journey.crossSite && isSecure ? "None" : "Lax";
-  return [
-    "Set-Cookie",
-    `${journey.cookie}=${value}${journey.attributes}; Max-Age=${maxAge}; HttpOnly; SameSite=${sameSite}${isSecure ? "; Secure" : ""}`,
-  ];
-}
-
-/** Whether the client speaks TLS, to this proxy or by the word of a trusted one. */
-function isEncrypted({ context, inbound }: Recorded): boolean {
-  const { fields, peer } = inbound.head;
-  if (peer.encrypted) return true;
-  if (!isBelieved(context.table.trusts, peer)) return false;
-  const proto = fieldValue(fields, context.fieldNames.of(fields), "x-forwarded-proto") ?? "";
-  return /^[\t ]*https[\t ]*(?:,|$)/i.test(proto);
+  return setCookie(
+    exchange,
+    journey.cookie,
+    signPin(secret, name, pin),
+    Math.max(0, pin.expiresAt - nowSeconds),
+  );
 }
 
 function secondsNow({ context }: Recorded): number {

@@ -1,0 +1,28 @@
+/** The field that gives a client a cookie of the proxy's own. */
+import { fieldValue } from "../../../decide/sources.ts";
+import { isBelieved } from "../../inbound.ts";
+import type { Recorded } from "../../settle.ts";
+import type { CompiledCookie } from "./compiled.ts";
+
+/** @param maxAge in seconds @returns the field that gives the client the cookie, flat */
+export function setCookie(
+  exchange: Recorded,
+  { name, crossSite, secure, attributes }: CompiledCookie,
+  value: string,
+  maxAge: number,
+): string[] {
+  const isSecure = secure || isEncrypted(exchange);
+  // Browsers drop a cookie that is for all sites and not Secure: as one for its own site it is of use yet.
+  const sameSite = crossSite && isSecure ? "None" : "Lax";
+  const last = `HttpOnly; SameSite=${sameSite}${isSecure ? "; Secure" : ""}`;
+  return ["Set-Cookie", `${name}=${value}${attributes}; Max-Age=${maxAge}; ${last}`];
+}
+
+/** Whether the client speaks TLS, to this proxy or by the word of a trusted one. */
+function isEncrypted({ context, inbound }: Recorded): boolean {
+  const { fields, peer } = inbound.head;
+  if (peer.encrypted) return true;
+  if (!isBelieved(context.table.trusts, peer)) return false;
+  const proto = fieldValue(fields, context.fieldNames.of(fields), "x-forwarded-proto") ?? "";
+  return /^[\t ]*https[\t ]*(?:,|$)/i.test(proto);
+}

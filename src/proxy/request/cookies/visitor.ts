@@ -1,0 +1,49 @@
+/**
+ * Who comes with no name: a visitor, who is given one that means nothing, decided by at once and kept in a cookie of the
+ * proxy's own. A shop's session cookie is no such name: most shops renew a session they do not know, so that whoever goes
+ * over to the other side is somebody else there.
+ */
+import { fieldValue, type RequestView } from "../../../decide/sources.ts";
+import type { CompiledRoute } from "../../routes.ts";
+import type { Recorded } from "../../settle.ts";
+import type { Decided, Meaning } from "../../witness.ts";
+import type { CompiledVisitor } from "./compiled.ts";
+import { journeyFields } from "./journey.ts";
+import { setCookie } from "./own-cookie.ts";
+
+/**
+ * Whether the client may keep a cookie that it is given now: a browser that opens a page, of which one at a time does.
+ * Callbacks, preflights and what scripts and programs fetch stay anonymous, unless all that a browser sends counts.
+ */
+export function mayBecomeVisitor({ onAny }: CompiledVisitor, method: string, view: RequestView): boolean {
+  const { fields, fieldNames } = view;
+  if (method === "OPTIONS" || method === "TRACE") return false;
+  const mode = fieldValue(fields, fieldNames, "sec-fetch-mode");
+  if (mode !== undefined) return onAny || mode.trim() === "navigate";
+  const accept = fieldValue(fields, fieldNames, "accept") ?? "";
+  if (method === "GET" && /\btext\/html\b/i.test(accept)) return true;
+  return onAny && (method === "GET" || method === "HEAD" || isOfBrowser(fieldNames));
+}
+
+/** Of an unsafe method: a provider's callback has neither. */
+function isOfBrowser(fieldNames: readonly string[]): boolean {
+  return fieldNames.includes("origin") || fieldNames.includes("cookie");
+}
+
+/**
+ * The cookies that an answer gives: of its journey, and of a visitor who was named on this request.
+ *
+ * @param meaning what the answer does
+ * @returns fields to add to it, flat
+ */
+export function cookieFields(
+  exchange: Recorded,
+  route: CompiledRoute,
+  by: Decided,
+  meaning: Meaning,
+): string[] {
+  const fields = journeyFields(exchange, route, by, meaning);
+  const { visitor } = exchange.context.table;
+  if (by.visitor !== undefined) fields.push(...setCookie(exchange, visitor.cookie, by.visitor, visitor.ttl));
+  return fields;
+}
