@@ -60,14 +60,15 @@ const engine: Engine = {
     return writeDirectly(write);
   },
 
-  async demo(print) {
+  async demo(print, store) {
+    const { apart } = await import("./demo/apart.ts");
     const { demoConfigPath, runDemo } = await import("./demo/demo.ts");
     const { loadConfig } = await import("./config/load/load.ts");
     const loaded = await load(demoConfigPath);
     if (!loaded.ok) return loaded;
     const { composeInstance } = await import("./instance/instance.ts");
     const demo = await runDemo({
-      config: loaded.config,
+      config: apart(loaded.config, store),
       startInstance: (config, options) =>
         composeInstance(config, {
           ...options,

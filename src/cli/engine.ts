@@ -66,6 +66,10 @@ export interface Engine {
   serve(path: string): Promise<Problems | Running>;
   /** Rejects when the URL is none of Redis. */
   direct(write: DirectWrite): Promise<DirectAnswer>;
-  /** Starts the demonstration, which says what it offers through `print`. Rejects when it cannot start. */
-  demo(print: (text: string) => void): Promise<Problems | Running>;
+  /**
+   * Starts the demonstration, which says what it offers through `print`. Rejects when it cannot start.
+   *
+   * @param store of Redis, or `memory:`; without it, a file of the demonstration's own
+   */
+  demo(print: (text: string) => void, store?: string): Promise<Problems | Running>;
 }

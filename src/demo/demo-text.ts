@@ -18,13 +18,18 @@ interface Greeting {
   readonly rate: number;
   readonly seed: number;
   readonly logPath: string;
+  /** Nothing secret in it. */
+  readonly store: string;
+  /** Of its keys, where it is Redis. */
+  readonly prefix: string;
   readonly leftOver: LeftOver | undefined;
 }
 
 const usualAdminUrl = "http://127.0.0.1:9900";
 
 export function greeting(options: Greeting): string {
-  const { cutoverName, proxyUrl, legacy, next, rate, seed, logPath } = options;
+  const { cutoverName, proxyUrl, legacy, next, rate, seed, logPath, store, prefix } = options;
+  const isRedis = store.startsWith("redis");
   const admin = options.adminUrl.replace(/\/$/, "");
   const cutover = `${admin === usualAdminUrl ? "" : `CUTOVER_ADMIN_URL=${admin} `}npx cutover`;
   const width = Math.max(12, `${legacy.name} faults`.length, `${next.name} faults`.length) + 2;
@@ -38,6 +43,7 @@ export function greeting(options: Greeting): string {
     row(`${legacy.name} faults`, `${legacy.controlUrl}/faults`),
     row(next.name, `${next.url}  (new)`),
     row(`${next.name} faults`, `${next.controlUrl}/faults`),
+    row("store", isRedis ? `${store}, keys ${prefix}:…` : store),
     row("shoppers", `${rate} a second, seed ${seed}`),
     row("proxy's log", logPath),
     "",
@@ -48,6 +54,9 @@ export function greeting(options: Greeting): string {
     `  2  curl -X POST ${next.controlUrl}/faults -d '{"failRate":0.5}'     # break ${next.name}`,
     `  3  ${cutover} rollback ${cutoverName}`,
     "",
+    ...(isRedis
+      ? [`By hand, and latched: redis-cli HSET '${prefix}:{${cutoverName}}' state rolled_back`]
+      : []),
     `See it happen: ${cutover} watch. Make ${next.name} well again: curl -X DELETE ${next.controlUrl}/faults`,
     "Ctrl-C ends all of it.",
     "",

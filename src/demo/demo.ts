@@ -11,6 +11,7 @@ import * as z from "zod";
 import { codeOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { stateNames } from "../state/rules/model.ts";
+import { withoutCredentials } from "./apart.ts";
 import { greeting, type LeftOver, summaryLine } from "./demo-text.ts";
 import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers/shoppers.ts";
 import type { OrderFormat } from "./shops/order-numbers.ts";
@@ -32,7 +33,7 @@ export interface DemoOptions {
   readonly startInstance: (config: Config, options: { readonly logPath: string }) => Promise<DemoInstance>;
   /** Prints one or more whole lines, the last without its line feed. */
   readonly print: (text: string) => void;
-  /** Default var/demo.log, from the working directory. */
+  /** Default var/demo/demo.log, from the working directory. */
   readonly logPath?: string;
   /** How the sample shoppers behave; default 8 arrivals a second, another seed each time. */
   readonly shoppers?: Partial<Omit<ShoppersOptions, "proxyUrl">>;
@@ -59,7 +60,7 @@ class DemoError extends Error {
 
 /** Rejects with `DemoError`, or as `startInstance` does; what was started is closed again. */
 export async function runDemo(options: DemoOptions): Promise<Demo> {
-  const { config, print, logPath = "var/demo.log", summaryEveryMs = 10_000 } = options;
+  const { config, print, logPath = "var/demo/demo.log", summaryEveryMs = 10_000 } = options;
   const [named] = Object.entries(config.cutovers);
   if (named === undefined) throw new DemoError("the configuration has no cutover to demonstrate");
   const [cutoverName, cutover] = named;
@@ -93,7 +94,9 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
     const rate = options.shoppers?.rate ?? 8;
     const seed = options.shoppers?.seed ?? randomInt(2 ** 31);
     const leftOver = await readLeftOver(adminUrl, cutoverName);
-    print(greeting({ cutoverName, proxyUrl, adminUrl, legacy, next, rate, seed, logPath, leftOver }));
+    const { store, prefix } = config;
+    const at = { cutoverName, proxyUrl, adminUrl, store: withoutCredentials(store), prefix };
+    print(greeting({ ...at, legacy, next, rate, seed, logPath, leftOver }));
     const shoppers = createShoppers({ ...options.shoppers, proxyUrl, rate, seed });
     running.push(() => shoppers.stop());
 

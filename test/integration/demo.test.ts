@@ -2,11 +2,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { loadConfig } from "../../src/config/load/load.ts";
+import type { Config } from "../../src/config/schema.ts";
+import { apart } from "../../src/demo/apart.ts";
 import { type Demo, demoConfigPath, runDemo } from "../../src/demo/demo.ts";
 import { anomaliesOf } from "../../src/demo/shoppers/tally.ts";
 import { composeInstance } from "../../src/instance/instance.ts";
 import { freePort } from "../support/free-port.ts";
+import { startRedis } from "../support/redis.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -14,7 +18,15 @@ afterEach(async () => {
 });
 
 /** The package's own configuration on free ports, in memory; shoppers in a hurry. */
-async function demo(store = "memory:"): Promise<{ running: Demo; printed: string[]; logPath: string }> {
+async function demo(
+  store = "memory:",
+  place: (config: Config) => Config = (config) => ({
+    ...config,
+    store,
+    snapshot: undefined,
+    audit: undefined,
+  }),
+): Promise<{ running: Demo; printed: string[]; logPath: string }> {
   const loaded = await loadConfig(demoConfigPath, {});
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const { config } = loaded;
@@ -28,18 +40,15 @@ async function demo(store = "memory:"): Promise<{ running: Demo; printed: string
   const logPath = join(directory, "demo.log");
   const printed: string[] = [];
   const running = await runDemo({
-    config: {
+    config: place({
       ...config,
       listeners: {
         proxy: { host: "127.0.0.1", port: 0, idle: 65_000, proxyProtocol: false },
         admin: { host: "127.0.0.1", port: 0 },
         wait: 0,
       },
-      store,
-      snapshot: undefined,
-      audit: undefined,
       upstreams: { "social-shop": await at("social-shop"), marketplace: await at("marketplace") },
-    },
+    }),
     startInstance: (own, options) => composeInstance(own, { ...options, version: "test" }),
     print: (text) => printed.push(text),
     logPath,
@@ -152,4 +161,24 @@ test("the demonstration says what an earlier run left, and how to go on", async 
   expect(second.printed[0]).toMatch(
     /An earlier run left checkout rolled_back at 0%; before a raise: .*npx cutover resume checkout --reason/,
   );
+});
+
+test("a demonstration on the Redis of a running checkout changed its percent: now it has keys of its own", async () => {
+  const redis = await startRedis();
+  closers.push(() => redis.stop());
+  await redis.cli("HSET", "cutover:{checkout}", "percent", "60", "state", "open", "version", "7");
+  const before = await redis.cli("HGETALL", "cutover:{checkout}");
+  const root = await mkdtemp(join(tmpdir(), "demo-apart-"));
+  closers.push(() => rm(root, { recursive: true }));
+  const { running, printed } = await demo("", (config) => apart(config, redis.url, root));
+  expect(printed[0]).toContain(`${redis.url}, keys cutover-demo:…`);
+  expect(printed[0]).toContain("redis-cli HSET 'cutover-demo:{checkout}' state rolled_back");
+
+  await vi.waitFor(() => expect(ordersOf(running, "legacy")).toBeGreaterThan(2), soon);
+  await write(running, "percent", "PUT", { percent: 25, reason: "first step" });
+  await write(running, "rollback", "POST", {});
+  await running.stop();
+  expect(await redis.cli("HGETALL", "cutover:{checkout}")).toEqual(before);
+  const keys = z.array(z.string()).parse(await redis.cli("KEYS", "*"));
+  expect(keys.filter((key) => !key.startsWith("cutover-demo:"))).toEqual(["cutover:{checkout}"]);
 });

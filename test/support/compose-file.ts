@@ -12,7 +12,16 @@ const service = z.object({
   environment: z.record(z.string(), z.string()).default({}),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
-  networks: z.array(z.string()),
+  networks: z
+    .union([
+      z.array(z.string()),
+      z.record(z.string(), z.object({ aliases: z.array(z.string()).default([]) })),
+    ])
+    .transform((joined) =>
+      Array.isArray(joined)
+        ? joined.map((name) => ({ name, aliases: [] }))
+        : Object.entries(joined).map(([name, { aliases }]) => ({ name, aliases })),
+    ),
   healthcheck: z.record(z.string(), z.unknown()).optional(),
   depends_on: z
     .union([z.array(z.string()), z.record(z.string(), z.object({ condition: z.string() }))])
@@ -20,7 +29,7 @@ const service = z.object({
 });
 const file = z.object({
   services: z.record(z.string(), service),
-  networks: z.record(z.string(), z.unknown()),
+  networks: z.record(z.string(), z.object({ internal: z.boolean().default(false) }).nullable()),
   volumes: z.record(z.string(), z.unknown()),
 });
 

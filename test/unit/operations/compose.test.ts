@@ -1,5 +1,5 @@
 /** No container engine is needed: what the files say is held against each other and against the programs. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
@@ -12,6 +12,10 @@ import { configFile, readDatasources } from "../../support/monitoring-files.ts";
 const { services, networks, volumes } = readCompose();
 const entries = Object.entries(services);
 const sha256 = "0".repeat(64);
+const hashes = {
+  CUTOVER_OPERATOR_SHA256: sha256,
+  CUTOVER_RESPONDER_SHA256: "1".repeat(64),
+};
 
 function serviceOf(name: string): ComposeService {
   const found = services[name];
@@ -19,15 +23,24 @@ function serviceOf(name: string): ComposeService {
   return found;
 }
 
-async function proxyConfig() {
-  const loaded = await loadConfig(configFile("docker/cutover.yaml"), { CUTOVER_OPERATOR_SHA256: sha256 });
+async function proxyConfig(proxy = "proxy-1") {
+  const { CUTOVER_ADMIN_HOST = "" } = serviceOf(proxy).environment;
+  const loaded = await loadConfig(configFile("docker/cutover.yaml"), { ...hashes, CUTOVER_ADMIN_HOST });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   return loaded;
 }
 
+function namesOf({ networks: joined }: ComposeService): string[] {
+  return joined.map(({ name }) => name);
+}
+
+function shared(one: string, other: string): string[] {
+  return namesOf(serviceOf(one)).filter((network) => namesOf(serviceOf(other)).includes(network));
+}
+
 /** Whether two services share a network. */
 function reach(from: string, to: string): boolean {
-  return serviceOf(from).networks.some((network) => serviceOf(to).networks.includes(network));
+  return shared(from, to).length > 0;
 }
 
 test("runs Redis, two proxies, both shops, Prometheus and Grafana", () => {
@@ -46,7 +59,7 @@ test("runs Redis, two proxies, both shops, Prometheus and Grafana", () => {
 
 test("every network, volume, file and service that is named exists", () => {
   for (const [name, { networks: joined, volumes: mounts, depends_on }] of entries) {
-    for (const network of joined) expect(Object.keys(networks), name).toContain(network);
+    for (const network of joined) expect(Object.keys(networks), name).toContain(network.name);
     const needed = Array.isArray(depends_on) ? depends_on : Object.keys(depends_on);
     for (const other of needed) expect(Object.keys(services), name).toContain(other);
     for (const mount of mounts) {
@@ -93,7 +106,7 @@ test("the proxies' configuration loads, warned of nothing but its default, with 
   expect(warnings.map(({ path }) => path)).toEqual(["default"]);
   expect(config.listeners).toMatchObject({
     proxy: { host: "0.0.0.0", port: 8080 },
-    admin: { host: "0.0.0.0", port: 9900 },
+    admin: { host: "proxy-1-admin", port: 9900 },
   });
   expect(config.store).toBe("redis://redis:6379");
   for (const [name, { url }] of Object.entries(config.upstreams)) {
@@ -111,14 +124,44 @@ test("the proxies' configuration loads, warned of nothing but its default, with 
   }
 });
 
+test("every shop in the set could reach the admin API: the admin listener is on a network that no shop is in", async () => {
+  for (const proxy of ["proxy-1", "proxy-2"]) {
+    const { host, port } = (await proxyConfig(proxy)).config.listeners.admin;
+    const own = serviceOf(proxy).networks.filter(({ aliases }) => aliases.includes(host));
+    expect(own.map(({ name }) => name)).toEqual(["watch"]);
+    for (const other of ["social-shop", "marketplace", "shoppers-1", "shoppers-2"]) {
+      expect(shared(proxy, other), other).toEqual(["front"]);
+    }
+    // What is published of it comes in where it listens, and the image's health check and its commands ask there.
+    const open = serviceOf(proxy).networks.filter(({ name }) => networks[name]?.internal !== true);
+    expect(open.map(({ name }) => name)).toEqual(["watch"]);
+    expect(serviceOf(proxy).environment.CUTOVER_ADMIN_URL).toBe(`http://${host}:${port}`);
+  }
+  for (const [name, service] of entries) {
+    const isOpen = namesOf(service).some((network) => networks[network]?.internal !== true);
+    if (service.ports.length > 0) expect(isOpen, name).toBe(true);
+  }
+});
+
+test("there is a token for who raises and another for the night", async () => {
+  const { config } = await proxyConfig();
+  const { auth } = config;
+  expect(auth === "none" ? [] : (auth.tokens ?? []).map(({ name, role }) => [name, role])).toEqual([
+    ["ops", "operator"],
+    ["oncall", "responder"],
+  ]);
+});
+
 test("no usable secret is shipped: without a token of one's own neither compose nor the proxy starts", async () => {
   for (const proxy of ["proxy-1", "proxy-2"]) {
-    expect(serviceOf(proxy).environment.CUTOVER_OPERATOR_SHA256).toMatch(
-      /^\$\{CUTOVER_OPERATOR_SHA256:\?run npx cutover token [^}]+\}$/,
-    );
+    for (const name of Object.keys(hashes)) {
+      expect(serviceOf(proxy).environment[name]).toMatch(
+        new RegExp(`^\\$\\{${name}:\\?run npx cutover token [^}]+\\}$`),
+      );
+    }
   }
   const path = configFile("docker/cutover.yaml");
-  for (const env of [{}, { CUTOVER_OPERATOR_SHA256: "" }]) {
+  for (const env of [{}, { ...hashes, CUTOVER_OPERATOR_SHA256: "" }, { CUTOVER_OPERATOR_SHA256: sha256 }]) {
     const loaded = await loadConfig(path, env);
     expect(loaded.ok).toBe(false);
   }
@@ -192,7 +235,24 @@ test("the image runs the proxy as a user who owns only its variable data", () =>
   expect(last.indexOf("USER node")).toBeLessThan(last.indexOf("CMD ["));
   expect(last).toMatch(/^VOLUME \/var\/lib\/cutover$/m);
   expect(last).toContain('CMD ["node", "bin/cutover.js", "serve", "--config", "/etc/cutover/cutover.yaml"]');
-  expect(last).toContain("http://127.0.0.1:9900/health/ready");
+  expect(last).toContain("process.env.CUTOVER_ADMIN_URL ?? 'http://127.0.0.1:9900'");
+});
+
+test("what the runbooks type in a container is in the image, which is of the newest line of Node that is tested", () => {
+  const last = dockerfile.split(/^FROM /m).at(-1) ?? "";
+  expect(last).toMatch(/^RUN ln -s \/opt\/cutover\/bin\/cutover\.js \/usr\/local\/bin\/cutover$/m);
+  const matrix = readFileSync(join(checkout, "scripts/test-matrix.js"), "utf8");
+  const newest = [...matrix.matchAll(/^ {2}\["[\d.]+", "([\d.]+)"\],$/gm)].at(-1)?.[1];
+  expect(newest).toMatch(/^26\./);
+  expect(last.split("\n")[0]).toBe(`node:${newest}-trixie-slim`);
+  // A slim image has no kill of its own: the shell's is typed.
+  const runbooks = readdirSync(join(checkout, "docs/runbooks")).map((file) =>
+    readFileSync(join(checkout, "docs/runbooks", file), "utf8"),
+  );
+  for (const typed of runbooks.join("\n").match(/(?:kubectl|docker compose) exec [^\n`]*kill[^\n`]*/g) ??
+    []) {
+    expect(typed).toMatch(/sh -c 'kill -USR1 1'/);
+  }
 });
 
 test(".ci/run can be executed", () => {

@@ -1,5 +1,5 @@
 /** The commands that run something: started, closed at a signal; a second signal ends it at once. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { codeOf } from "../../../base/errors.ts";
 import type { Context } from "../../context.ts";
 import type { Problems, Running } from "../../engine.ts";
@@ -41,12 +41,27 @@ export function addServe(program: Command, context: Context): void {
 export function addDemo(program: Command, context: Context): void {
   const command = program
     .command("demo")
-    .description("everything on this machine: the proxy, two sample shops, sample shoppers, the console");
-  command.action(async () => {
+    .description("everything on this machine: the proxy, two sample shops, sample shoppers, the page")
+    .option(
+      "--store <URL>",
+      "Redis instead of a file of its own: redis://HOST:PORT; or memory:",
+      readDemoStore,
+    );
+  command.action(async ({ store }: { readonly store?: string }) => {
     const print = (text: string) => context.terminal.out(`${text}\n`);
-    context.finish(await runUntilStopped(context, () => context.engine.demo(print)));
+    context.finish(await runUntilStopped(context, () => context.engine.demo(print, store)));
   });
-  examples(command, ["cutover demo", "Ctrl-C ends all of it"]);
+  examples(
+    command,
+    ["cutover demo", "Ctrl-C ends all of it"],
+    ["cutover demo --store redis://127.0.0.1:6379", "its state in Redis, under keys of its own"],
+  );
+}
+
+/** A file may be another instance's, whose state a demonstration leaves alone. */
+function readDemoStore(text: string): string {
+  if (text === "memory:" || /^redis(?:s|-sentinel|-cluster)?:\/\/./.test(text)) return text;
+  throw new InvalidArgumentError("Expected memory: or a URL of Redis, such as redis://127.0.0.1:6379.");
 }
 
 /**
