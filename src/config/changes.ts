@@ -1,5 +1,52 @@
-/** What of a configuration cannot change while the instance runs: a reload that asks for it is refused whole. */
+/**
+ * What differs between two configurations, by the keys and never by the values; and what cannot change while the
+ * instance runs: a reload that asks for it is refused whole.
+ */
+import { formatPath, type Path } from "./load/problems.ts";
 import type { Config } from "./schema.ts";
+
+/**
+ * @returns `cutovers.checkout.routes[1].path` for a value that differs, with `(added)` or `(removed)` behind a whole part;
+ *   in the order of the configuration
+ */
+export function changedKeys(now: Config, next: Config): string[] {
+  return differencesIn(now, next, []);
+}
+
+/** What a reload takes no notice of: it is for the next start. @returns the keys that differ */
+export function keysForNextStart(now: Config, next: Config): string[] {
+  const lasting = { listeners: { wait: now.listeners.wait }, instance: now.instance };
+  return differencesIn(lasting, { listeners: { wait: next.listeners.wait }, instance: next.instance }, []);
+}
+
+function differencesIn(now: unknown, next: unknown, path: Path): string[] {
+  if (now === undefined || next === undefined) {
+    return now === next ? [] : [`${formatPath(path)} ${now === undefined ? "(added)" : "(removed)"}`];
+  }
+  if (isWritten(now) || isWritten(next) || !isPlain(now) || !isPlain(next)) {
+    return JSON.stringify(now) === JSON.stringify(next) ? [] : [formatPath(path)];
+  }
+  const keys = [...new Set([...Object.keys(now), ...Object.keys(next)])];
+  // A compiled expression stands beside the text it was made from.
+  const shown = keys.filter((key) => !isCompiled(now[key]) && !isCompiled(next[key]));
+  const isList = Array.isArray(now);
+  return shown.flatMap((key) => differencesIn(now[key], next[key], [...path, isList ? Number(key) : key]));
+}
+
+/** Whether it stands in the file as one value or one list of them: what was read from a text has it beside. */
+function isWritten(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isWritten);
+  return !isPlain(value) || typeof value.text === "string";
+}
+
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !isCompiled(value);
+}
+
+function isCompiled(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.getPrototypeOf(value) !== Object.prototype;
+}
 
 /** @returns the keys that differ and may not, each with why; empty when the new one may take over */
 export function lastingDifferences(now: Config, next: Config): string[] {

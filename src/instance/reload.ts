@@ -6,7 +6,7 @@ import { loadIssuers } from "../admin/access/gate.ts";
 import type { AdminServer } from "../admin/server.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
-import { lastingDifferences } from "../config/changes.ts";
+import { changedKeys, keysForNextStart, lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
@@ -56,10 +56,11 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       if (refused.length > 0) return false;
       for (const { message, ...place } of loaded.warnings)
         log.warn({ ...place, warning: message }, "warning");
+      const told = toldOf(config(), loaded.config);
       await loadRooms(loaded.config);
       await swap(loaded);
       log.info(
-        { file: loaded.source.file, cutovers: Object.keys(loaded.config.cutovers) },
+        { file: loaded.source.file, cutovers: Object.keys(loaded.config.cutovers), ...told },
         "configuration swapped",
       );
       return true;
@@ -101,6 +102,20 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     traffic.reconfigure(Object.keys(now.cutovers));
     admin.reconfigure(now);
   }
+}
+
+const mostKeysTold = 50;
+
+/** The keys that changed, those of them that wait for a start apart: never a value, which may be a secret. */
+function toldOf(now: Config, next: Config) {
+  const atNextStart = keysForNextStart(now, next);
+  const changed = changedKeys(now, next).filter((key) => !atNextStart.includes(key));
+  const omitted = changed.length - mostKeysTold;
+  return {
+    changed: changed.slice(0, mostKeysTold),
+    ...(omitted > 0 ? { changedMore: omitted } : {}),
+    ...(atNextStart.length === 0 ? {} : { atNextStart }),
+  };
 }
 
 /**

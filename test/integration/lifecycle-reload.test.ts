@@ -109,7 +109,8 @@ describe.each([1, 2])("with workers %d", (workers) => {
       yaml({ sides: { legacy: sides.new, new: sides.legacy }, others: { search: "/search/*" } }),
     );
     serve.signal("SIGHUP");
-    await serve.said("configuration swapped");
+    const [swapped] = await serve.said("configuration swapped");
+    expect(swapped?.changed).toEqual(expect.arrayContaining(["cutovers.search (added)"]));
     expect(await configured()).toEqual(["checkout", "search"]);
     expect(await sideOf("/cart/1")).toEqual({ side: "legacy", decided: "checkout" });
     // Who was under way is answered by where it was sent.

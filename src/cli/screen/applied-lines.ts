@@ -63,11 +63,24 @@ export function adviceLines(answer: WriteAnswer, call: string): string[] {
       "When the store is back the lower percent wins everywhere, by itself; the history then says reconciled.",
     ];
   }
-  const lines = [`Do not repeat it; see it arrive: cutover watch ${name}`];
-  if (answer.applied.completeBy !== null) return lines;
+  const { instances, of, lagging } = answer.applied;
+  if (of === 0 && lagging.length === 0) {
+    return ["Do not repeat it: it stands in the store, and an instance that starts goes by it."];
+  }
+  const goesOn = lagging.some(({ leaseEndsAt }) => leaseEndsAt === null);
   return [
-    ...lines,
-    "One that is cut off from the store but still takes traffic decides by its last version: take it out of the",
-    "load balancer, or roll back all of it on its host: kill -USR1 PID",
+    // One that is silent does not hear of it while anybody watches.
+    instances < of
+      ? `Do not repeat it; see it arrive: cutover watch ${name}`
+      : `Do not repeat it: an instance that is cut off hears of it when it is back; one that has ended never does.`,
+    ...(goesOn && instances === of ? goesOnLines(call) : []),
   ];
+}
+
+/** What helps against an instance that takes traffic and goes by its last version. */
+function goesOnLines(call: string): string[] {
+  const first =
+    "One that is cut off from the store but still takes traffic decides by its last version: take it out of the";
+  if (call !== "rollback" && call !== "hold" && call !== "percent") return [first, "load balancer."];
+  return [first, "load balancer, or roll back all of it on its host: kill -USR1 PID"];
 }

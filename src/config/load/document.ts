@@ -59,7 +59,8 @@ export function readDocument(
   const faults: readonly YAMLError[] = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     return faults.map((fault) => {
-      return { file, ...positionOf(lines, fault.pos[0]), path: "", message: syntaxMessage(fault.code) };
+      const message = quotesMessage(text.slice(fault.pos[0])) ?? syntaxMessage(fault.code);
+      return { file, ...positionOf(lines, fault.pos[0]), path: "", message };
     });
   }
   if (document.contents === null || isEmpty(document.contents)) {
@@ -85,6 +86,12 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed<ParsedNo
     // A text nested deeper than the parser's stack.
     return undefined;
   }
+}
+
+/** `store: memory:`, of which YAML makes a mapping in a mapping. @param rest from where the fault stands */
+function quotesMessage(rest: string): string | undefined {
+  const isMemory = /^memory:[ \t]*(?:#.*)?(?:[\r\n]|$)/.test(rest);
+  return isMemory ? 'expected quotes around a value that ends in a colon: "memory:"' : undefined;
 }
 
 function positionOf(lines: LineCounter, offset: number): Position {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lastingDifferences } from "../../../src/config/changes.ts";
+import { changedKeys, keysForNextStart, lastingDifferences } from "../../../src/config/changes.ts";
 import { configOf } from "./support.ts";
 
 const base = `
@@ -55,5 +55,34 @@ describe("what may not, by name", () => {
   test("all of them at once", () => {
     const after = `${shop("salt: another")}store: "memory:"\nworkers: auto\n`;
     expect(keysOf(base, after)).toEqual(["store", "workers", "cutovers.shop.salt"]);
+  });
+});
+
+describe("what a reload changes", () => {
+  const changed = (after: string) => changedKeys(configOf(base), configOf(after));
+
+  test("is told by its keys, a whole part that is new or gone as such", () => {
+    expect(changed(base)).toEqual([]);
+    expect(changed(base.replace("path: /cart", "path: /basket"))).toEqual(["cutovers.shop.routes[0].path"]);
+    expect(changed(base.replace("127.0.0.1:2", "127.0.0.1:3"))).toEqual(["upstreams.next.url"]);
+    expect(
+      changed(
+        `${base}  search: { legacy: old, new: next, shopper: ["header:x"], routes: [{ name: a, path: /a }] }\n`,
+      ),
+    ).toEqual(["cutovers.search (added)"]);
+    expect(changed(base.slice(0, base.indexOf("cutovers:")))).toEqual(["cutovers.shop (removed)"]);
+    expect(changed(`${base}staleAfter: 5s\n`)).toEqual(["staleAfter"]);
+  });
+
+  test("never holds a secret", () => {
+    const before = shop("journey: { cookie: j, ttl: 30m, secret: hunter2hunter2hunter2 }");
+    const after = shop("journey: { cookie: j, ttl: 30m, secret: another4another4another4 }");
+    expect(changedKeys(configOf(before), configOf(after))).toEqual(["cutovers.shop.journey.secret"]);
+  });
+
+  test("is not what waits for the next start", () => {
+    const after = configOf(`${base}listeners: { wait: 5s }\n`);
+    expect(keysForNextStart(configOf(base), after)).toEqual(["listeners.wait"]);
+    expect(keysForNextStart(configOf(base), configOf(`${base}staleAfter: 5s\n`))).toEqual([]);
   });
 });

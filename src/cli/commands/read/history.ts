@@ -93,8 +93,6 @@ export function addAnnotate(program: Command, context: Context): void {
 
 const actionWords: Readonly<Partial<Record<string, string>>> = {
   rollback_hard: "rollback --hard",
-  out_of_band: "by hand in the store",
-  local: "on one instance alone",
 } satisfies Partial<Record<HistoryEntryView["action"], string>>;
 
 /** An entry is a line, its reason wrapped under it. PURE. */
@@ -108,7 +106,7 @@ export function historyView(entries: readonly AnyHistoryEntry[], columns: number
       momentOf(entry.at),
       actionWords[entry.action] ?? printable(entry.action),
       movement(entry),
-      ...(entry.action === "out_of_band" && isByHand(entry.by) ? [] : [printable(byWhom(entry.by))]),
+      printable(byWhom(entry.by)),
       ...(entry.via === null || isPlain(entry) ? [] : [`via ${printable(entry.via)}`]),
     ];
     const [head = "", ...more] = flow(pieces, "  ", columns, 2);

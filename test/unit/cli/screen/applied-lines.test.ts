@@ -27,7 +27,10 @@ test("a silent instance is named, with the moment from which it starts nothing o
     "instance 1f0c77ab: last heard of at 02:14:09, at version 42; starts nothing on new after 02:14:39",
     "Complete everywhere by 02:14:39 at the latest (--wait 60s waits for it).",
   ]);
-  expect(adviceLines(found, "rollback")).toEqual(["Do not repeat it; see it arrive: cutover watch checkout"]);
+  // Nobody sees it arrive at an instance that cannot be asked.
+  expect(adviceLines(found, "rollback")).toEqual([
+    "Do not repeat it: an instance that is cut off hears of it when it is back; one that has ended never does.",
+  ]);
 });
 
 test("one that goes on by its last state makes the moment unknown, and what helps is said", () => {
@@ -61,4 +64,15 @@ test("a change of this one instance alone is not mistaken for the fleet's", () =
 test("an id with control characters does no harm to the terminal", () => {
   const found = answer({ lagging: [{ ...silent, id: "\u001b[2J" }] });
   expect(laggingLines(found)[0]).toContain("instance \\x1b[2J:");
+});
+
+test("whoever waited to see it arrive where it could not was advised to: the advice is of the case", () => {
+  const late = answer({ instances: 1, of: 2, lagging: [{ ...silent, leaseEndsAt: null }] });
+  expect(adviceLines(late, "rollback")).toEqual(["Do not repeat it; see it arrive: cutover watch checkout"]);
+  expect(adviceLines(answer({ instances: 0, of: 0 }), "rollback")).toEqual([
+    "Do not repeat it: it stands in the store, and an instance that starts goes by it.",
+  ]);
+  const cutOff = answer({ lagging: [{ ...silent, leaseEndsAt: null }] });
+  expect(adviceLines(cutOff, "resume").join(" ")).not.toContain("kill");
+  expect(adviceLines(cutOff, "resume").at(-1)).toBe("load balancer.");
 });

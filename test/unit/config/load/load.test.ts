@@ -106,6 +106,14 @@ describe("the file as a whole", () => {
     expect(problems.join("\n")).not.toContain("hunter2");
   });
 
+  test("store: memory: without its quotes was a riddle about a missing colon: the quotes are named", () => {
+    const problem = 'c.yaml:5:8 expected quotes around a value that ends in a colon: "memory:"';
+    expect(problemsOf(`${least}store: memory:\n`)).toContain(problem);
+    expect(problemsOf(`${least}store: memory: # for a trial\n`)).toContain(problem);
+    expect(problemsOf(`${least}store: "memory:"\n`)).toEqual([]);
+    expect(problemsOf(`${least}store: hunter2:\n`).join("\n")).not.toContain("hunter2");
+  });
+
   test("a key that stands twice is refused at the second", () => {
     expect(problemsOf(`${least}prefix: a\nprefix: b\n`)).toEqual([
       "c.yaml:6:1 prefix: expected each key once: it stands twice in this mapping",

@@ -39,7 +39,7 @@ test("the history tells a change of state, a change that moved neither, and one 
   expect(historyView([again], 120)[0]).toContain("rollback --hard  at 0%  by ana");
   const byHand = { ...entry, action: "out_of_band", by: "by hand", via: "by hand", reason: "" } as const;
   expect(historyView([byHand], 120)).toEqual([
-    "v12  2026-04-30 19:14:09 +00:00  by hand in the store  10% → 25%",
+    "v12  2026-04-30 19:14:09 +00:00  out_of_band  10% → 25%  by hand",
   ]);
 });
 
