@@ -51,6 +51,7 @@ const person = (kind: Person["kind"], id: string): Person => ({
   cookie: undefined,
   journey: undefined,
   held: undefined,
+  lostUntilMs: 0,
 });
 
 /** One case: what is asked and changed, and what must hold. */

@@ -23,6 +23,8 @@ export interface Person {
   journey: Journey | undefined;
   /** Starts in flight that hold their side. */
   held: (Pinned & { count: number }) | undefined;
+  /** Until then the store may have a journey whose cookie never arrived. */
+  lostUntilMs: number;
 }
 
 interface Journey extends Pinned {
@@ -113,6 +115,7 @@ export function createSlipsModel(hears: boolean) {
     if (who.kind === "browser") {
       const counts = alive !== undefined && !(alive.ended && isStart) && !isVoid(alive);
       if (counts) return [alive.side];
+      if (nowMs < who.lostUntilMs) return ["legacy", "new"];
       if (held === undefined || isVoid(held)) return [bucketSide(who)];
       return isUp ? [held.side] : ["legacy", "new"];
     }
@@ -257,6 +260,7 @@ export function createSlipsModel(hears: boolean) {
   ): void {
     const pin = before.pin?.side === side ? before.pin : undefined;
     const begins = step === "start" && status < 400;
+    if (!hasHead && begins) who.lostUntilMs = nowMs + maxTtlMs;
     if (!hasHead) return;
     if (cookie === undefined) {
       if (begins && !breaks) throw new Error("a start was answered, and its journey was not told");
