@@ -10,7 +10,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Audit, noAudit } from "../audit/port.ts";
 import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { AuthConfig } from "../config/schema.ts";
+import type { AuthConfig } from "../config/auth-schema.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";

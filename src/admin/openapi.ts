@@ -2,7 +2,7 @@
 import fastifySwagger from "@fastify/swagger";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import * as z from "zod";
-import type { AuthConfig } from "../config/schema.ts";
+import type { AuthConfig } from "../config/auth-schema.ts";
 import { type ProblemCode, problemDetails } from "./api/problem-details.ts";
 import type { AdminApp } from "./context.ts";
 import { problemOf, problemType, statusOf } from "./problem.ts";

@@ -17,6 +17,7 @@ import { ownerRoutes } from "./routes/owners.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
 import { writeRoutes } from "./routes/writes.ts";
 import { createViews } from "./view.ts";
 import { createWriter } from "./writer.ts";
@@ -61,6 +62,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   proposalRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
   sessionRoutes(app, context, gate, door);
+  signInRoutes(app, gate, door);
   operationRoutes(app, context, streams, fleet);
   pageRoutes(app, context, gate, views, fleet);
   refuseOtherMethods();

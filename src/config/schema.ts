@@ -4,6 +4,7 @@
  * An unknown key is an error everywhere. What one value says about another is checked in checks/.
  */
 import * as z from "zod";
+import { auth, token } from "./auth-schema.ts";
 import { block } from "./block.ts";
 import { cutover, force, journey, owner, pattern, route, trustedShopper, visitor } from "./cutover-schema.ts";
 import * as value from "./single-values.ts";
@@ -22,38 +23,6 @@ const address = (port: number) => ({
 
 /** HTTPS, with HTTP/2 and HTTP/1.1. Files, PEM; the certificate's chain follows it in its file. */
 const listenerTls = block({ cert: value.file, key: value.file });
-
-const token = block({
-  name: value.name,
-  role: z.enum(["viewer", "responder", "operator", "admin"]),
-  sha256: value.sha256,
-});
-
-/** Bearer tokens (JWT) of an OpenID Connect issuer. */
-const oidc = block({
-  /** As it stands in the tokens. */
-  issuer: value.issuer,
-  audience: z.string().min(1),
-  /** The claim with one value or a list of them: its name, or the way to it as `/a/b`. */
-  claim: z.string().min(1),
-  /** What the values give; the highest counts. */
-  roles: z
-    .record(z.string().min(1), z.enum(["viewer", "responder", "operator", "admin"]))
-    .refine((given) => Object.keys(given).length > 0, { error: "expected a mapping that is not empty" }),
-  /** Where the issuer's keys are; without it, what the issuer itself says. */
-  jwksUri: value.issuer.optional(),
-});
-
-const auth = z.union(
-  [
-    z.literal("none"),
-    block({ tokens: z.array(token).min(1).optional(), oidc: oidc.optional() }).refine(
-      ({ tokens, oidc }) => tokens !== undefined || oidc !== undefined,
-      { error: "expected tokens, oidc, or both" },
-    ),
-  ],
-  { error: "expected none, or tokens: a list of { name, role, sha256 }, or oidc" },
-);
 
 export const configSchema = block({
   listeners: block({
@@ -155,6 +124,3 @@ export type VisitorConfig = z.output<typeof visitor>;
 export type CookieConfig = Pick<VisitorConfig, "cookie" | "sameSite" | "domain" | "secure">;
 export type ListenerConfig = Config["listeners"]["proxy"];
 export type UpstreamConfig = z.output<typeof upstream>;
-export type AuthConfig = z.output<typeof auth>;
-export type TokenConfig = z.output<typeof token>;
-export type OidcConfig = z.output<typeof oidc>;

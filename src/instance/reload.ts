@@ -126,5 +126,5 @@ function toldOf(now: Config, next: Config) {
  */
 async function loadRooms({ engine, auth }: Config): Promise<void> {
   if (engine === "http-proxy") await loadHttpProxy();
-  if (auth !== "none" && auth.oidc !== undefined) await loadIssuers();
+  if (auth !== "none" && auth.oidc !== undefined) await loadIssuers(auth.oidc);
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { proposalView } from "../../src/admin/api/write.ts";
-import type { AuthConfig } from "../../src/config/schema.ts";
+import type { AuthConfig } from "../../src/config/auth-schema.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { runCutover } from "../support/cutover.ts";
 import { runOnPaper } from "../support/paper-terminal.ts";

@@ -4,7 +4,7 @@ import type { ExplainQuery, Explanation } from "../../src/admin/api/explanation.
 import type { AdminOptions } from "../../src/admin/context.ts";
 import { createAdminServer } from "../../src/admin/server.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import type { AuthConfig } from "../../src/config/schema.ts";
+import type { AuthConfig } from "../../src/config/auth-schema.ts";
 import { createFollower } from "../../src/state/follow/follow.ts";
 import { type Role, roles } from "../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../src/state/store/in-process.ts";

@@ -11,10 +11,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { AuthConfig, OidcConfig, TokenConfig } from "../../config/schema.ts";
+import type { AuthConfig, OidcConfig, TokenConfig } from "../../config/auth-schema.ts";
 import type { Actor } from "../../state/rules/model.ts";
 import { Refused, tooManyAttempts } from "../problem.ts";
 import { createAttempts, type SignInAttempts } from "./attempts.ts";
+import type { CodeFlow } from "./code-flow.ts";
 import type { Oidc, OidcOptions } from "./oidc.ts";
 import { createPageSessions, type PageSession, type PageSessions } from "./sessions.ts";
 import { bearerSecret, createTokens } from "./tokens.ts";
@@ -48,6 +49,10 @@ export interface Gate {
    * right one and the address has failed too often. 0: to be admitted in full.
    */
   blockedForSeconds(authorization: string, remote: string): number;
+  /** How people sign in to the page at the issuer; `undefined`: they do not. @throws Error as loadIssuers */
+  codeFlow(): Promise<CodeFlow> | undefined;
+  /** The issuer that is believed; `undefined`: none. */
+  issuer(): OidcConfig | undefined;
   /** Believes these from now on; sessions end when that changes anything. */
   reconfigure(auth: AuthConfig): void;
 }
@@ -99,6 +104,9 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
       return { actor: page.actor, page, isOver: () => !sessions.isLive(page) };
     },
 
+    codeFlow: () => known.codeFlow?.(),
+    issuer: () => (known.auth === "none" ? undefined : known.auth.oidc),
+
     reconfigure(auth) {
       if (JSON.stringify(auth) === JSON.stringify(known.auth)) return;
       known = credentialsOf(auth, { clock, log });
@@ -121,6 +129,7 @@ interface Credentials {
   /** Which token of the configuration a secret is; `undefined` where nobody has to sign in. */
   readonly tokenOf: ((secret: string) => TokenConfig | undefined) | undefined;
   readonly oidc: IssuedTokens | undefined;
+  readonly codeFlow: (() => Promise<CodeFlow>) | undefined;
   /** Differs with whatever the issuer's tokens are judged by. */
   readonly oidcKey: string;
 }
@@ -131,10 +140,11 @@ interface IssuedTokens extends Pick<Oidc, "verify"> {
 }
 
 function credentialsOf(auth: AuthConfig, options: Omit<GateOptions, "auth">): Credentials {
-  if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined, oidcKey: "" };
+  if (auth === "none") return { auth, tokenOf: undefined, oidc: undefined, codeFlow: undefined, oidcKey: "" };
   const oidc = auth.oidc && loadOidc(auth.oidc, options);
+  const codeFlow = auth.oidc && loadCodeFlow(auth.oidc, options);
   const oidcKey = JSON.stringify(auth.oidc ?? null);
-  return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc, oidcKey };
+  return { auth, tokenOf: createTokens(auth.tokens ?? []), oidc, codeFlow, oidcKey };
 }
 
 async function admitByIssuer(
@@ -174,15 +184,34 @@ function unauthenticated(detail: string, more = ""): Refused {
   });
 }
 
-/** What verifies an issuer's tokens. @throws Error when it is not where the program was started from any more */
-export const loadIssuers = () => import("./oidc.ts");
+const loadVerifier = () => import("./oidc.ts");
+async function loadSignIn() {
+  const { createCodeFlow } = await import("./code-flow.ts");
+  return createCodeFlow;
+}
+
+/** What works with an issuer. @throws Error when it is not where the program was started from any more */
+export async function loadIssuers({ page }: OidcConfig): Promise<void> {
+  await Promise.all([loadVerifier(), page === undefined ? undefined : loadSignIn()]);
+}
+
+/** Once somebody signs in. */
+function loadCodeFlow(config: OidcConfig, { log }: OidcOptions): (() => Promise<CodeFlow>) | undefined {
+  const { page } = config;
+  if (page === undefined) return undefined;
+  let loading: Promise<CodeFlow> | undefined;
+  return () => {
+    loading ??= loadSignIn().then((createCodeFlow) => createCodeFlow({ ...config, page }, log));
+    return loading;
+  };
+}
 
 const jwt = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** An instance without an issuer does not load what verifies its tokens. */
 function loadOidc(config: OidcConfig, options: OidcOptions): IssuedTokens {
   let loaded: Oidc | undefined;
-  const loading = loadIssuers().then(({ createOidc }) => {
+  const loading = loadVerifier().then(({ createOidc }) => {
     loaded = createOidc(config, options);
     return loaded;
   });

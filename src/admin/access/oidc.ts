@@ -16,31 +16,21 @@ import {
   errors,
   type FlattenedJWSInput,
   type JWSHeaderParameters,
-  type JWTPayload,
   jwtVerify,
 } from "jose";
 import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
-import type { OidcConfig } from "../../config/schema.ts";
-import { type Actor, type Role, roles } from "../../state/rules/model.ts";
+import type { OidcConfig } from "../../config/auth-schema.ts";
+import { clockToleranceSeconds, type IssuedIdentity, identityOf } from "./identity.ts";
 import { isLoopbackHost } from "./tokens.ts";
 
 const algorithms = ["RS256", "ES256", "EdDSA"];
-const clockToleranceSeconds = 30;
 const keptMs = 3_600_000;
 const refreshAfterMs = 10 * 60_000;
 const retryAfterMs = 5000;
 const fetchTimeoutMs = 2000;
-/** OpenID Connect Core §2: at most 255 ASCII characters. It stands in the history. */
-const subject = z.string().regex(/^[\x21-\x7e]{1,255}$/);
-
-type TokenVerdict =
-  | { readonly kind: "known"; readonly actor: Actor /** ms since the epoch */; readonly expiresAtMs: number }
-  /** Good, but no role comes of its claim. */
-  | { readonly kind: "no_role" }
-  | { readonly kind: "invalid"; readonly why: string }
-  | { readonly kind: "issuer_unavailable" };
+type TokenVerdict = IssuedIdentity | { readonly kind: "issuer_unavailable" };
 
 export interface Oidc {
   /** Whether it says of itself what a right one would: known without its signature, and without the issuer. */
@@ -168,31 +158,6 @@ function implausible(token: string, config: OidcConfig, nowMs: number): string |
   if (![aud].flat().includes(config.audience)) return "it is for another audience";
   if (exp * 1000 + clockToleranceSeconds * 1000 <= nowMs) return "it has expired";
   return undefined;
-}
-
-function identityOf(payload: JWTPayload, config: OidcConfig): TokenVerdict {
-  const sub = subject.safeParse(payload.sub);
-  if (!sub.success) return { kind: "invalid", why: "its subject is none" };
-  const role = roleOf(claimAt(payload, config.claim), config.roles);
-  if (role === undefined) return { kind: "no_role" };
-  const expiresAtMs = ((payload.exp ?? 0) + clockToleranceSeconds) * 1000;
-  return { kind: "known", actor: { name: `oidc:${sub.data}`, role }, expiresAtMs };
-}
-
-/** @param claim its name, or `/` and the names on the way to it */
-function claimAt(payload: JWTPayload, claim: string): unknown {
-  const path = claim.startsWith("/") ? claim.slice(1).split("/") : [claim];
-  return path.reduce<unknown>((at, key) => {
-    const isObject = typeof at === "object" && at !== null && Object.hasOwn(at, key);
-    return isObject ? Object.entries(at).find(([name]) => name === key)?.[1] : undefined;
-  }, payload);
-}
-
-/** The highest of the roles that the values give. */
-function roleOf(claim: unknown, given: Readonly<Record<string, Role>>): Role | undefined {
-  const values = [claim].flat();
-  const found = Object.entries(given).flatMap(([value, role]) => (values.includes(value) ? role : []));
-  return roles.findLast((role) => found.includes(role));
 }
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url() });

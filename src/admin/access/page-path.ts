@@ -1,7 +1,9 @@
 /** The path that a session of the page has to itself, `/s/SEGMENT/…`, and what the browser that asks for it speaks. */
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
 const ofSession = /^\/s\/([\w-]{22})(?:\/|(?=\?|$))/;
+const segmentForm = /^[\w-]{22}$/;
 
 declare module "node:http" {
   interface IncomingMessage {
@@ -21,6 +23,15 @@ export function withoutPagePath(request: IncomingMessage): string {
 
 export function segmentOf({ pageSegment }: IncomingMessage): string | undefined {
   return pageSegment;
+}
+
+export function isSegment(text: string): boolean {
+  return segmentForm.test(text);
+}
+
+/** 128 random bits. */
+export function makeSegment(): string {
+  return randomBytes(16).toString("base64url");
 }
 
 export function pagePath(segment: string): string {

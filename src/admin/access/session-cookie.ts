@@ -7,18 +7,17 @@
  * anything. Where the browser speaks TLS the cookie is Secure and bears the prefix `__Secure-` (`__Host-` forbids a Path).
  * A namesake that another page of the host has set is passed over.
  */
-import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import fastifyCookie from "@fastify/cookie";
 import fastifyCsrfProtection from "@fastify/csrf-protection";
 import fastifySession from "@fastify/session";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { securePrefix, sessionCookie } from "../../config/values/page-cookies.ts";
+import { securePrefix, sessionCookie, signInCookie } from "../../config/values/page-cookies.ts";
 import { cookieValues } from "../../decide/cookie.ts";
 import type { Actor } from "../../state/rules/model.ts";
 import type { AdminApp } from "../context.ts";
 import { safeMethods } from "./browser.ts";
-import { isSecure, pagePath, segmentOf } from "./page-path.ts";
+import { isSecure, makeSegment, pagePath, segmentOf } from "./page-path.ts";
 import type { PageSession, PageSessions } from "./sessions.ts";
 
 /** The id is random and looked up: a signature would say nothing more of it. */
@@ -33,6 +32,10 @@ export interface PageDoor {
   begin(request: FastifyRequest, actor: Actor, notAfterMs?: number): Promise<PageSession>;
   /** Ends the request's session, and takes its cookie out of the browser. */
   end(request: FastifyRequest, reply: FastifyReply, session: PageSession): Promise<void>;
+  /** Keeps something in the browser while its person is elsewhere, for a path that nobody guesses. */
+  keep(reply: FastifyReply, segment: string, value: string, maxAgeSeconds: number): void;
+  /** What came back of it, namesakes included; it is taken out of the browser. */
+  takeKept(request: FastifyRequest, reply: FastifyReply): readonly string[];
   /** A hook: a change made with a session has to repeat its CSRF token. */
   refuseForgedChange(request: FastifyRequest, reply: FastifyReply, done: () => void): void;
 }
@@ -81,6 +84,17 @@ export async function registerSessions(app: AdminApp, sessions: PageSessions): P
       reply.clearCookie(sessionCookie, { ...attributes, path: pagePath(segment) });
     },
 
+    keep(reply, segment, value, maxAge) {
+      reply.setCookie(signInCookie, value, { ...attributes, path: pagePath(segment), maxAge });
+    },
+
+    takeKept(request, reply) {
+      const segment = segmentOf(request.raw);
+      if (segment === undefined) return [];
+      reply.clearCookie(signInCookie, { ...attributes, path: pagePath(segment) });
+      return cookiesOf(request.raw, signInCookie);
+    },
+
     refuseForgedChange(request, reply, done) {
       if (request.signedIn === null || safeMethods.has(request.method)) done();
       else app.csrfProtection(request, reply, done);
@@ -120,9 +134,4 @@ function isOfPerson(method: string, headers: FastifyRequest["headers"]): boolean
     headers["sec-fetch-mode"] === "navigate" ||
     headers["x-cutover-touched"] === "yes"
   );
-}
-
-/** 128 random bits. */
-function makeSegment(): string {
-  return randomBytes(16).toString("base64url");
 }

@@ -1,7 +1,7 @@
 /** Tokens of the configuration: each known by its SHA-256 alone; its name is what the history shows. */
 import { hash, timingSafeEqual } from "node:crypto";
 import { isIPv4 } from "node:net";
-import type { TokenConfig } from "../../config/schema.ts";
+import type { TokenConfig } from "../../config/auth-schema.ts";
 
 /** @returns what tells which token a secret is; `undefined`: none */
 export function createTokens(tokens: readonly TokenConfig[]): (secret: string) => TokenConfig | undefined {

@@ -4,9 +4,11 @@
  * for a session.
  */
 import { readFileSync } from "node:fs";
+import * as z from "zod";
 import type { Gate } from "../access/gate.ts";
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
 import { byWhom, isOfAll } from "../api/rules.ts";
+import { signInFailureText } from "../api/sign-in.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { askingOf } from "../every-request.ts";
 import type { Fleet } from "../fleet.ts";
@@ -42,6 +44,8 @@ export function pageRoutes(
     const body = renderPage(frame, {
       cutovers: isKnown ? views.all(await fleet.read()) : undefined,
       signedIn: page?.actor.name,
+      hasIssuer: gate.issuer()?.page !== undefined,
+      failure: signInFailureText(failureQuery.safeParse(request.query).data?.["sign-in"]),
       now: context.clock.now(),
       instance: context.instance.id,
       version: context.version,
@@ -56,32 +60,44 @@ function asset(name: string): string {
   return readFileSync(new URL(`./${name}`, import.meta.url), "utf8");
 }
 
+const failureQuery = z.object({ "sign-in": z.string() });
+
 export interface PageFacts {
   /** Absent for a caller without a token, who sees nothing of the cutovers. */
   readonly cutovers: readonly CutoverView[] | undefined;
   /** By a session; absent: by none. */
   readonly signedIn?: string | undefined;
+  /** Whether people sign in at an issuer. */
+  readonly hasIssuer?: boolean;
+  /** Why a sign-in there came to nothing. */
+  readonly failure?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly instance: string;
   readonly version: string;
 }
 
-/** @param frame the page with `{{updated}}`, `{{access}}`, `{{who}}`, `{{content}}` and `{{version}}` to fill in */
+/** @param frame the page with `{{updated}}`, `{{access}}`, `{{who}}`, `{{notice}}`, `{{content}}` and `{{version}}` to fill in */
 export function renderPage(frame: string, facts: PageFacts): string {
   const values: ReadonlyMap<string, string> = new Map([
     ["updated", escapeHtml(`as of ${utc(new Date(facts.now).toISOString())}, told by ${facts.instance}`)],
     ["access", facts.cutovers === undefined ? "token" : "granted"],
     ["who", escapeHtml(facts.signedIn ?? "")],
+    [
+      "notice",
+      facts.failure === undefined ? "" : html`<p class="warning" role="alert">${facts.failure}</p>`.html,
+    ],
     ["content", content(facts).html],
     ["version", escapeHtml(`cutover ${facts.version}`)],
   ]);
   return frame.replace(/\{\{(\w+)\}\}/g, (_, key: string) => values.get(key) ?? "");
 }
 
-function content({ cutovers, now }: PageFacts): Html {
+function content({ cutovers, now, hasIssuer = false }: PageFacts): Html {
   if (cutovers === undefined) {
-    return html`<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
+    const issuer = html`<p><a id="issuer" href="/sign-in">Sign in</a> at your issuer, or with a token.</p>
+`;
+    return html`${hasIssuer ? issuer : html``}<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
   }
   if (cutovers.length === 0) return html`<p>No cutover is configured.</p>`;
   const common = cutovers.flatMap(({ warnings }) => warnings.filter(({ code }) => isOfAll(code)));

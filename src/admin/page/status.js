@@ -79,7 +79,8 @@ function settlePath() {
     return;
   }
   const path = recall();
-  if (root === "/" && path !== undefined) location.replace(path + location.hash);
+  const hasFailed = location.search.startsWith("?sign-in=");
+  if (root === "/" && path !== undefined && !hasFailed) location.replace(path + location.hash);
   else if (path === root) remember(undefined);
 }
 

@@ -167,15 +167,20 @@ function tokens({ auth }: Draft): Finding[] {
   );
 }
 
-/** Over http anybody on the way could answer with keys of their own. */
+/** Over http anybody on the way could answer with keys of their own, or take the code of a sign-in. */
 function openIssuers({ auth }: Draft): Finding[] {
   if (auth === undefined || auth === "none" || auth.oidc === undefined) return [];
-  const { issuer, jwksUri } = auth.oidc;
-  return Object.entries({ issuer, jwksUri }).flatMap(([key, text]) => {
+  const { issuer, jwksUri, page } = auth.oidc;
+  const addresses: readonly (readonly [Path, string | undefined])[] = [
+    [["issuer"], issuer],
+    [["jwksUri"], jwksUri],
+    [["page", "url"], page?.url],
+  ];
+  return addresses.flatMap(([path, text]) => {
     if (text === undefined) return [];
     const { protocol, hostname } = new URL(text);
     const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
-    return isSafe ? [] : [wrong(["auth", "oidc", key], "expected https: http is for loopback alone")];
+    return isSafe ? [] : [wrong(["auth", "oidc", ...path], "expected https: http is for loopback alone")];
   });
 }
 

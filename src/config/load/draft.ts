@@ -4,8 +4,8 @@
  * said; unknown keys are passed over here.
  */
 import type { z } from "zod";
+import type { AuthConfig } from "../auth-schema.ts";
 import {
-  type AuthConfig,
   type Config,
   type CookieConfig,
   type CutoverConfig,

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createOidc } from "../../../src/admin/access/oidc.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { OidcConfig } from "../../../src/config/schema.ts";
+import type { OidcConfig } from "../../../src/config/auth-schema.ts";
 import { type Issuer, makeKey, type SigningKey, startIssuer } from "../../support/issuer.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";
 import { type Rig, startRig, tokens } from "./rig.ts";

@@ -59,7 +59,7 @@ export const tokens: AdminOptions["auth"] = {
   })),
 };
 
-export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
+export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promise<Rig> {
   const inner = createMemoryStore({ clock: systemClock });
   const lines: Line[] = [];
   const log: Log = {
@@ -136,7 +136,7 @@ export async function startRig(more: Partial<AdminOptions> = {}): Promise<Rig> {
     ...more,
   };
   const server = await createAdminServer(options);
-  const { url, port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  const { url, port } = await server.listen({ host: "127.0.0.1", port: at });
 
   return {
     url,

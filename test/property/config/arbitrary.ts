@@ -74,6 +74,13 @@ const auth = fc.oneof(
       claim: fc.constantFrom("groups", "/realm_access/roles"),
       roles: fc.constantFrom({ sre: "operator" }, { readers: "viewer", leads: "admin" }),
       jwksUri: maybe(fc.constant("https://id.example/keys")),
+      page: maybe(
+        oneOf(
+          { clientId: "page", url: "https://cutover.example" },
+          { clientId: "page", secret: "s", url: "http://127.0.0.1:9900", scopes: ["openid", "groups"] },
+        ),
+      ),
+      cli: maybe(oneOf({ clientId: "cli" }, { clientId: "cli", parameters: { resource: "urn:cutover" } })),
     })
     .map((oidc) => ({ oidc: present(oidc) })),
 );

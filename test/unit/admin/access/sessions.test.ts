@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createGate } from "../../../../src/admin/access/gate.ts";
 import { createPageSessions } from "../../../../src/admin/access/sessions.ts";
-import type { AuthConfig } from "../../../../src/config/schema.ts";
+import type { AuthConfig } from "../../../../src/config/auth-schema.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createGate, type Gate } from "../../../../src/admin/access/gate.ts";
 import { isLoopbackHost } from "../../../../src/admin/access/tokens.ts";
 import { Refused } from "../../../../src/admin/problem.ts";
-import type { AuthConfig } from "../../../../src/config/schema.ts";
+import type { AuthConfig } from "../../../../src/config/auth-schema.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
 

@@ -195,6 +195,19 @@ describe("an OIDC issuer", () => {
     ]);
   });
 
+  test("sends people to a page whose address is https, or of loopback", () => {
+    const page = (url: string) =>
+      text(`issuer: "https://id.example", ${rest}, page: { clientId: page, url: "${url}" }`);
+    expect(problemsOf(page("https://cutover.example"))).toEqual([]);
+    expect(problemsOf(page("http://127.0.0.1:9900"))).toEqual([]);
+    expect(problemsOf(page("http://cutover.example"))[0]).toContain(
+      "auth.oidc.page.url: expected https: http is for loopback alone",
+    );
+    expect(problemsOf(page("https://cutover.example/console"))[0]).toContain(
+      "auth.oidc.page.url: expected http",
+    );
+  });
+
   test("gives at least one role", () => {
     const none = 'issuer: "https://id.example", audience: cutover, claim: groups, roles: {}';
     expect(problemsOf(text(none))).toEqual([

@@ -1,0 +1,175 @@
+/**
+ * People sign in to the page at the issuer: the code flow with PKCE (OpenID Connect Core §3.1, RFC 7636), by openid-client.
+ *
+ *   begin    the browser is sent to the issuer; what belongs to this one sign-in (state, nonce, verifier) it keeps
+ *            itself, encrypted for this instance alone. Nothing is kept here, so nobody can use it up
+ *   finish   it comes back with a code, which is traded for an ID token; its claims, else the issuer's userinfo, give the
+ *            role
+ *
+ * What the browser keeps it is sent back on an unguessable path alone, as the session's cookie (session-cookie.ts). The
+ * issuer knows one fixed address to return to; the state says which path is meant.
+ */
+import { randomBytes } from "node:crypto";
+import { EncryptJWT, jwtDecrypt } from "jose";
+import * as client from "openid-client";
+import * as z from "zod";
+import { errorText, type Log } from "../../base/log.ts";
+import type { OidcConfig } from "../../config/auth-schema.ts";
+import { claimAt, clockToleranceSeconds, type IssuedIdentity, identityOf } from "./identity.ts";
+import { isLoopbackHost } from "./tokens.ts";
+
+const timeoutSeconds = 5;
+/** How long a person may take at the issuer. */
+const pendingSeconds = 600;
+/** What the issuer says of itself is asked for again after this. */
+const describedForMs = 3_600_000;
+
+type PageClient = OidcConfig & { readonly page: NonNullable<OidcConfig["page"]> };
+
+type Finished =
+  | Extract<IssuedIdentity, { kind: "known" }>
+  /** `stale`: begun by another browser, too long ago, or finished already. */
+  | { readonly kind: "denied" | "stale" | "no_role" | "unavailable" };
+
+export interface CodeFlow {
+  /**
+   * @param segment of the path that the browser is to come back on
+   * @returns where the browser goes, and what it keeps meanwhile, for so long; `undefined`: the issuer is out of reach
+   */
+  begin(
+    segment: string,
+  ): Promise<{ readonly location: string; readonly pending: string; readonly seconds: number } | undefined>;
+  /**
+   * Never rejects.
+   *
+   * @param search the query that the browser came back with, with its `?`
+   * @param pending what it had kept; others may have set namesakes
+   */
+  finish(search: string, pending: readonly string[]): Promise<Finished>;
+}
+
+const signingIn = z.object({ state: z.string(), nonce: z.string(), verifier: z.string() });
+type SigningIn = z.output<typeof signingIn>;
+
+export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
+  const { page, issuer } = config;
+  const redirectUri = new URL("/sign-in/callback", page.url).href;
+  const key = randomBytes(32);
+  const describe = createDescriptions(config);
+
+  function unavailable(error: unknown): undefined {
+    log.warn({ issuer, error: errorText(error) }, "nobody can sign in at the issuer");
+  }
+
+  async function keptOf(pending: readonly string[], state: string | null): Promise<SigningIn | undefined> {
+    for (const text of pending) {
+      const read = await jwtDecrypt(text, key).then(
+        ({ payload }) => signingIn.safeParse(payload).data,
+        () => undefined,
+      );
+      if (read !== undefined && read.state === state) return read;
+    }
+    return undefined;
+  }
+
+  return {
+    async begin(segment) {
+      const kept = {
+        state: `${segment}.${client.randomState()}`,
+        nonce: client.randomNonce(),
+        verifier: client.randomPKCECodeVerifier(),
+      };
+      try {
+        const location = client.buildAuthorizationUrl(await describe(), {
+          ...page.parameters,
+          redirect_uri: redirectUri,
+          scope: page.scopes.join(" "),
+          state: kept.state,
+          nonce: kept.nonce,
+          code_challenge: await client.calculatePKCECodeChallenge(kept.verifier),
+          code_challenge_method: "S256",
+        });
+        const pending = await encrypted(kept, key);
+        return { location: location.href, pending, seconds: pendingSeconds };
+      } catch (error) {
+        return unavailable(error);
+      }
+    },
+
+    async finish(search, pending) {
+      const kept = await keptOf(pending, new URLSearchParams(search).get("state"));
+      if (kept === undefined) return { kind: "stale" };
+      try {
+        const described = await describe();
+        const tokens = await client.authorizationCodeGrant(described, new URL(search, redirectUri), {
+          pkceCodeVerifier: kept.verifier,
+          expectedState: kept.state,
+          expectedNonce: kept.nonce,
+        });
+        const identity = identityOf(await claimsOf(described, tokens, config), config);
+        return identity.kind === "invalid" ? { kind: "denied" } : identity;
+      } catch (error) {
+        const kind = kindOf(error);
+        if (kind === "unavailable") unavailable(error);
+        else log.warn({ issuer, error: codeIn(error) }, "a sign-in at the issuer failed");
+        return { kind };
+      }
+    },
+  };
+}
+
+/** @returns what the issuer says of itself, kept for an hour; it rejects while the issuer is out of reach */
+function createDescriptions({ issuer, page }: PageClient): () => Promise<client.Configuration> {
+  let known: { readonly config: client.Configuration; readonly atMs: number } | undefined;
+  const { protocol, hostname } = new URL(issuer);
+  const isPlain = protocol === "http:" && isLoopbackHost(hostname);
+  const allow = isPlain ? [client.allowInsecureRequests] : [];
+  const authentication = page.secret === "" ? client.None() : client.ClientSecretBasic(page.secret);
+  const metadata = { [client.clockTolerance]: clockToleranceSeconds };
+
+  return async () => {
+    if (known !== undefined && performance.now() - known.atMs < describedForMs) return known.config;
+    const config = await client.discovery(new URL(issuer), page.clientId, metadata, authentication, {
+      execute: [...allow, client.enableNonRepudiationChecks],
+      timeout: timeoutSeconds,
+    });
+    known = { config, atMs: performance.now() };
+    return config;
+  };
+}
+
+/** Those of the ID token; where the one that gives the role is not among them, the issuer's userinfo has it. */
+async function claimsOf(
+  described: client.Configuration,
+  tokens: client.TokenEndpointResponse & client.TokenEndpointResponseHelpers,
+  { claim }: OidcConfig,
+): Promise<Readonly<Record<string, unknown>>> {
+  const claims = tokens.claims();
+  if (claims === undefined) throw new Error("the issuer gave no ID token");
+  const isMissing = claimAt(claims, claim) === undefined;
+  if (!isMissing || described.serverMetadata().userinfo_endpoint === undefined) return claims;
+  return { ...(await client.fetchUserInfo(described, tokens.access_token, claims.sub)), ...claims };
+}
+
+function encrypted(kept: SigningIn, key: Uint8Array): Promise<string> {
+  return new EncryptJWT(kept)
+    .setProtectedHeader({ alg: "dir", enc: "A256GCM" })
+    .setExpirationTime(`${pendingSeconds}s`)
+    .encrypt(key);
+}
+
+function kindOf(error: unknown): "denied" | "stale" | "unavailable" {
+  if (error instanceof client.AuthorizationResponseError) return "denied";
+  if (error instanceof client.ResponseBodyError) {
+    if (error.error === "invalid_grant") return "stale";
+    return error.status < 500 ? "denied" : "unavailable";
+  }
+  return "unavailable";
+}
+
+/** An error's own text may repeat what the issuer answered with. */
+function codeIn(error: unknown): string {
+  const isTold =
+    error instanceof client.AuthorizationResponseError || error instanceof client.ResponseBodyError;
+  return isTold ? error.error.slice(0, 100) : "unknown";
+}
