@@ -1,5 +1,7 @@
 /** argv → command. */
+import { writeSync } from "node:fs";
 import type { ConfigProblem, Engine } from "./cli/engine.ts";
+import { exitCodes } from "./cli/exit.ts";
 import { packageVersion, runCli } from "./cli/program.ts";
 import { processTerminal } from "./cli/screen/terminal.ts";
 import type { PlacedProblem } from "./config/load/problems.ts";
@@ -90,6 +92,15 @@ async function load(path: string) {
     ? { ...loaded, warnings: loaded.warnings.map(told) }
     : { ...loaded, problems: loaded.problems.map(told) };
 }
+
+/** By which Node ends a program that waits, and nothing is left to wait for. */
+const nothingLeft = 13;
+process.on("exit", (code) => {
+  if (code !== nothingLeft && process.exitCode !== nothingLeft) return;
+  writeSync(2, "cutover: it ended before it was done; whether anything was changed is not known\n");
+  writeSync(2, "  Look before you repeat it: cutover status\n");
+  process.exitCode = exitCodes.refused;
+});
 
 process.exitCode = await runCli(process.argv.slice(2), {
   terminal: processTerminal(),

@@ -1,9 +1,9 @@
 /** What an answer that is not the hoped-for one means to the person who typed the command, and what to do next. */
 import type { ProblemCode } from "../admin/api/problem-details.ts";
-import type { ApiAnswer } from "./client.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
 import { standing } from "./screen/format.ts";
 import { printable, shellWord } from "./screen/text.ts";
+import type { ApiAnswer } from "./transport.ts";
 
 export interface Asked {
   readonly url: string;
@@ -43,6 +43,7 @@ export function resultOf<T>(answer: ApiAnswer<T>, asked: Asked): Result<T> {
         `${asked.url} answers (HTTP ${answer.status}), but not as cutover's admin API`,
         ...afterSilence(asked, answer.sent),
         "Is this the admin listener, and not the proxy's? Set --admin-url URL or CUTOVER_ADMIN_URL.",
+        ...otherWays(asked),
       );
   }
 }
@@ -54,10 +55,10 @@ function afterSilence(asked: Asked, sent: boolean): string[] {
 }
 
 function otherWays({ call, name }: Asked): string[] {
-  if ((call !== "rollback" && call !== "hold") || name === undefined) return [];
+  if (call !== "rollback" && call !== "hold") return [];
   return [
     "Any other instance takes it as well. When none answers, straight to the store:",
-    `  cutover ${call} ${shellWord(name)} --direct redis://HOST:PORT`,
+    `  cutover ${call} ${name === undefined ? "--all" : shellWord(name)} --direct redis://HOST:PORT`,
     "Without the store, on each host: kill -USR1 PID rolls back everything there (docs/runbooks/rollback.md).",
   ];
 }

@@ -1,10 +1,11 @@
 /** What frames a command of the admin API: its client is made, what came of it is told, its exit code handed on. */
-import type { ApiAnswer } from "./client.ts";
+
 import type { Api, Context } from "./context.ts";
 import { type ExitCode, exitCodes, report } from "./exit.ts";
 import { type Asked, resultOf } from "./failure.ts";
 import { type ApiOptions, clientFor, type JsonOption } from "./options.ts";
 import { plainTerminal, type Terminal } from "./screen/terminal.ts";
+import type { ApiAnswer } from "./transport.ts";
 
 export async function withApi(
   context: Context,

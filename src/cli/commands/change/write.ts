@@ -1,7 +1,7 @@
 /** What the commands that change something share: their options, the demand for a reason, the answer in words. */
 import type { Command } from "commander";
 import type { ProposalView, WriteAnswer } from "../../../admin/api/write.ts";
-import type { ApiAnswer, WriteCall } from "../../client.ts";
+import type { WriteCall } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
@@ -20,6 +20,7 @@ import { adviceLines, laggingLines, shortfall, whereLine } from "../../screen/ap
 import { age, proposedText, restShare, share } from "../../screen/format.ts";
 import type { Terminal } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
+import type { ApiAnswer } from "../../transport.ts";
 import { dryRun } from "./dry-run.ts";
 
 export interface WriteOptions extends ApiOptions, JsonOption {

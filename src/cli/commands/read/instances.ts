@@ -29,7 +29,7 @@ export function instancesView(instances: readonly InstanceView[], columns: numbe
   const hashes = new Set(instances.flatMap(({ config }) => config?.hash ?? []));
   const lines = instances.flatMap((instance) => {
     const pieces = piecesOf(instance, now);
-    return flow(pieces, "  ", columns, pieces.length).map((line, index) =>
+    return flow(pieces, "  ", columns - 2, pieces.length).map((line, index) =>
       index === 0 ? line : `  ${line}`,
     );
   });

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { CutoverView } from "../../../admin/api/cutover-view.ts";
-import type { ApiAnswer } from "../../client.ts";
 import type { Context } from "../../context.ts";
 import { show, withApi } from "../../frame.ts";
 import {
@@ -12,6 +11,7 @@ import {
   withJson,
 } from "../../options.ts";
 import { commonLines, statusView } from "../../screen/status-view.ts";
+import type { ApiAnswer } from "../../transport.ts";
 
 export function addStatus(program: Command, context: Context): void {
   const command = program
