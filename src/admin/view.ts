@@ -4,7 +4,7 @@ import type { Contact, Following } from "../state/follow/snapshot.ts";
 import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import { mergeTraffic } from "../telemetry/traffic/traffic.ts";
+import { mergeTraffic } from "../telemetry/traffic/merge.ts";
 import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import type { AdminContext } from "./context.ts";
@@ -48,6 +48,7 @@ export function createViews(
     const { percentThousandths, ...rest } = state(name);
     const proposal = proposals.known(name, rest.version);
     const ofOwners = ownerStores().get(name);
+    const { figures, warnings: ofSides } = mergeTraffic(records.map((record) => record.traffic[name]));
     const count = countApplied(records, name, rest.version);
     const silent = fleet.unheard(records).flatMap((member) => silentView(member, name) ?? []);
     const view = {
@@ -64,7 +65,7 @@ export function createViews(
       scope: follower.current().local?.has(name) === true ? ("local" as const) : ("fleet" as const),
       ...(approval === undefined ? {} : { approval: approvalViewOf(approval) }),
       ...(proposal === undefined ? {} : { proposal }),
-      traffic: mergeTraffic(records.map((record) => record.traffic[name])),
+      traffic: figures,
       ...fleet.underWay(name),
       instances: { live: count.of, applied: count.instances, silent },
       store: storeView(follower.contact(), clock.now()),
@@ -81,7 +82,7 @@ export function createViews(
       prefix,
       isStoreUp: follower.contact().up,
     });
-    return { ...view, warnings };
+    return { ...view, warnings: [...ofSides, ...warnings] };
   }
 
   return {

@@ -24,7 +24,7 @@ import { percentToNumber } from "../state/rules/percent.ts";
 import { contentType, type Family, familyText, labelPairs, sampleValue } from "./exposition.ts";
 import { type Counting, createRequestCounts, type Joined } from "./requests/counting.ts";
 import type { CutoverRoutes } from "./requests/counts.ts";
-import { createCountFamilies } from "./requests/page.ts";
+import { createCountFamilies, oldestFamily } from "./requests/page.ts";
 import type { SeriesCounts } from "./requests/series.ts";
 import type { Traffic } from "./traffic/traffic.ts";
 
@@ -77,7 +77,7 @@ interface MetricsOptions {
 /** @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none` */
 export function createMetrics(options: MetricsOptions): Metrics {
   const { traffic } = options;
-  const requests = createRequestCounts((cutover) => traffic?.recorder(cutover));
+  const requests = createRequestCounts((cutover, route) => traffic?.recorder(cutover, route));
   const standings = createStandings();
   const registry = new Registry();
   let families: readonly Family[] = [];
@@ -91,7 +91,19 @@ export function createMetrics(options: MetricsOptions): Metrics {
   function show(counting: Counting): void {
     const { table, values } = counting.show();
     const shown = table.slice(0, -1).map(({ name }) => ({ name, standing: standings.of(name) }));
-    families = [...createCountFamilies(table, values), ...stateFamilies(shown), ...instanceFamilies(options)];
+    families = [
+      ...createCountFamilies(table, values),
+      ...(traffic === undefined
+        ? []
+        : [
+            oldestFamily(
+              shown.map(({ name }) => name),
+              traffic.flight,
+            ),
+          ]),
+      ...stateFamilies(shown),
+      ...instanceFamilies(options),
+    ];
   }
 
   const counting = count(options.cutovers);

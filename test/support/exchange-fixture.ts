@@ -126,6 +126,7 @@ export function createFixture(options: FixtureOptions = {}) {
     began: (side) => {
       inFlight[side] += 1;
     },
+    answered: () => {},
     settled: (side, outcome) => {
       inFlight[side] -= 1;
       counted.push(`${side} ${outcome}`);

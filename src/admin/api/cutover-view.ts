@@ -14,6 +14,21 @@ export const sideTraffic = z.object({
   errorRate: z.number().nullable().meta({ description: "errors / requests; null without requests" }),
   p50: z.number().nullable().meta({ description: "Seconds; null without requests" }),
   p99: z.number().nullable().meta({ description: "Seconds; null without requests" }),
+  clientErrors: z.int().default(0).meta({ description: "Answers from 400 to 499" }),
+  shares: z
+    .object({ "2xx": z.number(), "3xx": z.number(), "4xx": z.number(), "5xx": z.number() })
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        "Of the requests, those that the side answered so, 0–1; what is missing of 1 it did not answer. Null without requests",
+    }),
+  inFlight: z.int().default(0).meta({ description: "Requests that are not over" }),
+  oldestInFlightSeconds: z
+    .number()
+    .nullable()
+    .default(null)
+    .meta({ description: "The longest wait for the head of an answer; null while nobody waits" }),
 });
 export type SideTraffic = z.output<typeof sideTraffic>;
 
@@ -38,7 +53,17 @@ const underWayView = {
   }),
 };
 
-const figures = { requests: 4312, errors: 4, errorRate: 0.000928, p50: 0.018, p99: 0.21 };
+const figures = {
+  requests: 4312,
+  errors: 4,
+  errorRate: 0.000928,
+  p50: 0.018,
+  p99: 0.21,
+  clientErrors: 62,
+  shares: { "2xx": 0.9847, "3xx": 0, "4xx": 0.0144, "5xx": 0.0009 },
+  inFlight: 9,
+  oldestInFlightSeconds: 0.18,
+};
 const countUnderWay = { open: 41, atLeast: false, oldestStartedAt: "2025-03-01T10:51:30.000Z" };
 
 const storeView = z

@@ -55,6 +55,12 @@ export function latency(seconds: number | null): string {
   return `${seconds.toFixed(1)} s`;
 }
 
+/** Seconds that somebody has waited, as `0.3 s`, `9 s`, `5 min`. */
+export function waited(seconds: number): string {
+  if (seconds < 0.95) return `${seconds.toFixed(1)} s`;
+  return age(Math.round(seconds) * 1000);
+}
+
 export function plural(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }

@@ -15,6 +15,7 @@ import {
   restShare,
   share,
   stateWords,
+  waited,
 } from "./format.ts";
 import type { Style } from "./terminal.ts";
 import { cut, flow, padEnd, padStart, printable, shellWord, wrap } from "./text.ts";
@@ -137,7 +138,9 @@ function trafficLines(view: CutoverView, { columns, style }: ViewOptions): strin
       end,
     ].join("");
   };
-  const silent = (["legacy", "new"] as const).filter((side) => traffic[side].requests === 0);
+  const silent = (["legacy", "new"] as const).filter(
+    (side) => traffic[side].requests === 0 && traffic[side].inFlight === 0,
+  );
   const subject = silent.length === 2 ? "no traffic" : `${silent.join("")}: no traffic`;
   return [
     style.quiet(row("", "share", ["requests", "errors", "rate", "p50", "p99"], upstream(period))),
@@ -174,17 +177,30 @@ function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[]
 
 type SideUnderWay = NonNullable<SidesUnderWay>["legacy"];
 
-/** A line a side of what is known; none where nothing is. @param now ms since the epoch */
-function underWayLines({ journeys, unfinished }: CutoverView, columns: number, now: number): string[] {
-  if (journeys === null && unfinished === null) return [];
+/** What each side has now: in flight always, the rest where it is known. @param now ms since the epoch */
+function underWayLines(view: CutoverView, columns: number, now: number): string[] {
+  const { journeys, unfinished, traffic } = view;
   return (["legacy", "new"] as const).flatMap((side) => {
     const pieces = [
+      flight(traffic[side]),
+      ...answers(traffic[side]),
       ...(journeys === null ? [] : [`open journeys ${figure(journeys[side], now)}`]),
       ...(unfinished === null ? [] : [`unfinished orders ${figure(unfinished[side], now)}`]),
     ];
-    const lines = flow(pieces, " · ", columns - 10, 2);
+    const lines = flow(pieces, " · ", columns - 10, 4);
     return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
   });
+}
+
+function flight({ inFlight, oldestInFlightSeconds }: SideTraffic): string {
+  const oldest = oldestInFlightSeconds === null ? "" : `, oldest ${waited(oldestInFlightSeconds)}`;
+  return `in flight ${count(inFlight)}${oldest}`;
+}
+
+function answers({ shares }: SideTraffic): string[] {
+  if (shares === null) return [];
+  const classes = (["2xx", "4xx", "5xx"] as const).map((name) => `${name} ${rate(shares[name])}`);
+  return [classes.join(", ")];
 }
 
 /** How far a rollback has got, where that is known. */

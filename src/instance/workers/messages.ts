@@ -12,7 +12,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 9;
+export const protocol = 10;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });

@@ -10,11 +10,12 @@
  */
 import { Counter, Gauge, Registry } from "prom-client";
 import * as z from "zod";
+import { systemClock } from "../../base/clock.ts";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";
 import { type SeriesCounts, seriesCounts } from "../../telemetry/requests/series.ts";
-import { createHandedTraffic, type Traffic, trafficCounts } from "../../telemetry/traffic/traffic.ts";
+import { createHandedTraffic, handedFigures, type Traffic } from "../../telemetry/traffic/traffic.ts";
 
 const roomMetric = z.object({
   type: z.enum(["counter", "gauge"]),
@@ -28,7 +29,7 @@ type RoomMetrics = z.output<typeof roomMetric>[];
 /** What a worker tells of itself: counts since the last time, and what it uses. */
 export const workerFigures = z.object({
   counts: seriesCounts,
-  traffic: trafficCounts,
+  traffic: handedFigures,
   metrics: z.array(roomMetric),
   logLinesDropped: z.number(),
   /** Since it started. */
@@ -47,7 +48,7 @@ interface WorkerCounts {
 
 /** The worker's half. @param lines where its log goes */
 export function createWorkerCounts(lines: Pick<LogFile, "dropped">): WorkerCounts {
-  const traffic = createHandedTraffic();
+  const traffic = createHandedTraffic(systemClock);
   const requests = createRequestCounts(traffic.recorder);
   const registry = new Registry();
   const takeMetrics = createRoomMetricsTaker(registry);
@@ -82,7 +83,7 @@ interface WorkerSum {
 /** The primary's half. */
 export function createWorkerSum(
   metrics: Pick<Metrics, "registry" | "join">,
-  traffic: Pick<Traffic, "add">,
+  traffic: Pick<Traffic, "hear" | "gone">,
   onLogLinesDropped: (more: number) => void,
 ): WorkerSum {
   const known = new Map<
@@ -96,7 +97,7 @@ export function createWorkerSum(
       known.set(worker, one);
       one.counts.add(figures.counts);
       one.rooms.add(figures.metrics);
-      traffic.add(figures.traffic);
+      traffic.hear(worker, figures.traffic);
       onLogLinesDropped(figures.logLinesDropped);
       use.told(worker, figures);
     },
@@ -104,6 +105,7 @@ export function createWorkerSum(
       known.get(worker)?.counts.end();
       known.get(worker)?.rooms.end();
       known.delete(worker);
+      traffic.gone(worker);
       use.gone(worker);
     },
   };

@@ -67,7 +67,7 @@ export interface RequestCounts {
 
 /** @param recorder is told of the requests of configured cutovers as well */
 export function createRequestCounts(
-  recorder: (cutover: string) => TrafficRecorder | undefined = () => undefined,
+  recorder: (cutover: string, route: string) => TrafficRecorder | undefined = () => undefined,
 ): RequestCounts {
   const counted = new Set<CountedTable>();
   /** What has no place in the counting that is shown keeps its count here, for when it has one. */
@@ -137,7 +137,7 @@ interface CountedTable extends ShownCounts, Pick<Counting, "row"> {
 
 function createCountedTable(
   cutovers: readonly CutoverRoutes[],
-  recorder: (cutover: string) => TrafficRecorder | undefined,
+  recorder: (cutover: string, route: string) => TrafficRecorder | undefined,
 ): CountedTable {
   const table: readonly CutoverRoutes[] = [...cutovers, { name: "none", routes: ["none"] }];
   const { row: rowAt, ...values } = createCounts(table);
@@ -153,7 +153,7 @@ function createCountedTable(
       if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
       const routeIndex = position.routes.get(route);
       if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
-      return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover));
+      return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover, route));
     },
     absorb(other) {
       if (!isSameTable(table, other.table)) return false;
@@ -213,6 +213,7 @@ function placesOf(names: SeriesNames) {
   return {
     requests: of(names.requests),
     decisions: of(names.decisions),
+    responses: of(names.responses),
     durations: of(names.durations),
     durationSums: of(names.durationSums),
     inflight: of(names.inflight),

@@ -10,6 +10,7 @@ import { type Reason, reasons } from "../../decide/decide.ts";
 import { type Outcome, outcomes } from "../../proxy/outcome.ts";
 import type { ExchangeRecord, ServedSide, Witness } from "../../proxy/witness.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
+import { classOf, statusClasses } from "../traffic/side-counts.ts";
 import type { TrafficRecorder } from "../traffic/traffic.ts";
 
 export const meteredSides = [...sides, "none"] as const satisfies readonly ServedSide[];
@@ -34,13 +35,15 @@ export interface CutoverRoutes {
 export interface MeterRow {
   /** Counted when made; falling back is a decision of its own. */
   decided(side: Side, reason: Reason): void;
-  /** One more request in flight to the side. */
-  began(side: ServedSide): void;
+  /** One more request in flight to the side. @param exchange absent where there was none */
+  began(side: ServedSide, exchange?: ExchangeRecord): void;
+  /** The head of its answer is there. */
+  answered(exchange: ExchangeRecord): void;
   /**
-   * The request is over: counts it, its duration, and takes it out of flight. Pairs with one `began`
+   * The request is over: counts it, its duration and its answer, and takes it out of flight. Pairs with one `began`
    * on the same side: a request that falls back is settled on new before it begins on legacy.
    */
-  settled(side: ServedSide, outcome: Outcome, seconds: number): void;
+  settled(side: ServedSide, outcome: Outcome, seconds: number, exchange?: ExchangeRecord): void;
 }
 
 export interface Counts {
@@ -48,6 +51,8 @@ export interface Counts {
   readonly requests: Float64Array;
   /** [cutover][side][reason]; `none` decides nothing. */
   readonly decisions: Float64Array;
+  /** [cutover][side][class of the answer's status]; only what the side itself has answered. */
+  readonly responses: Float64Array;
   /** [cutover][side][bucket], not cumulative. */
   readonly durations: Float64Array;
   /** Seconds, [cutover][side]. */
@@ -62,6 +67,7 @@ export function createCounts(table: readonly CutoverRoutes[]): Counts {
   const routes = table.reduce((sum, { routes }) => sum + routes.length, 0);
   const requests = new Float64Array(routes * meteredSides.length * outcomes.length);
   const decisions = new Float64Array(table.length * sides.length * reasons.length);
+  const responses = new Float64Array(table.length * meteredSides.length * statusClasses.length);
   const durations = new Float64Array(table.length * meteredSides.length * durationBuckets);
   const durationSums = new Float64Array(table.length * meteredSides.length);
   const inflight = new Float64Array(table.length * meteredSides.length);
@@ -75,21 +81,29 @@ export function createCounts(table: readonly CutoverRoutes[]): Counts {
       decided(side: Side, reason: Reason): void {
         add(decisions, firstDecision + sideIndex(side) * reasons.length + reasons.indexOf(reason), 1);
       },
-      began(side: ServedSide): void {
+      began(side: ServedSide, exchange?: ExchangeRecord): void {
         add(inflight, firstSide + sideIndex(side), 1);
+        if (exchange !== undefined && side !== "none") traffic?.began(side, exchange);
       },
-      settled(side: ServedSide, outcome: Outcome, seconds: number): void {
+      answered(exchange: ExchangeRecord): void {
+        if (exchange.side !== "none") traffic?.answered(exchange.side, exchange);
+      },
+      settled(side: ServedSide, outcome: Outcome, seconds: number, exchange?: ExchangeRecord): void {
         const ofSide = sideIndex(side);
+        const statusClass = classOf(outcome, exchange?.status);
+        if (statusClass >= 0) add(responses, (firstSide + ofSide) * statusClasses.length + statusClass, 1);
         add(inflight, firstSide + ofSide, -1);
         add(requests, firstRequest + ofSide * outcomes.length + outcomes.indexOf(outcome), 1);
         add(durations, (firstSide + ofSide) * durationBuckets + durationBucket(seconds), 1);
         add(durationSums, firstSide + ofSide, seconds);
-        if (traffic !== undefined && side !== "none") traffic.record(side, outcome, seconds);
+        if (traffic === undefined || side === "none") return;
+        if (exchange !== undefined) traffic.ended(side, exchange);
+        traffic.record(side, outcome, seconds, exchange?.status);
       },
     };
   }
 
-  return { requests, decisions, durations, durationSums, inflight, row };
+  return { requests, decisions, responses, durations, durationSums, inflight, row };
 }
 
 function add(counts: Float64Array, index: number, amount: number): void {
@@ -114,24 +128,25 @@ function durationBucket(seconds: number): number {
 export function countsUnmatched(row: MeterRow): Witness {
   return {
     arrived: ({ side }) => row.began(side),
-    settled: (record, outcome) => row.settled(record.side, outcome, secondsOf(record)),
+    settled: (record, outcome) => row.settled(record.side, outcome, secondsOf(record), record),
   };
 }
 
 /** Counts a route's requests: in flight once they are decided, and each attempt on the side that it was made on. */
 export function countsRoute(row: MeterRow): Witness {
   return {
-    decided({ decided }) {
-      if (decided === undefined) return;
-      const { side, reason } = decided.decision;
+    decided(record) {
+      if (record.decided === undefined) return;
+      const { side, reason } = record.decided.decision;
       row.decided(side, reason);
-      row.began(side);
+      row.began(side, record);
     },
-    fellBack: (record, outcome) => row.settled(record.side, outcome, secondsOf(record)),
+    fellBack: (record, outcome) => row.settled(record.side, outcome, secondsOf(record), record),
+    answered: row.answered,
     settled(record, outcome) {
       // Over before it was in flight.
       if (record.side === "none") row.began("none");
-      row.settled(record.side, outcome, secondsOf(record));
+      row.settled(record.side, outcome, secondsOf(record), record);
     },
   };
 }

@@ -8,8 +8,10 @@
  */
 import { reasons } from "../../decide/decide.ts";
 import { outcomes } from "../../proxy/outcome.ts";
-import { sides } from "../../state/rules/model.ts";
+import { type Side, sides } from "../../state/rules/model.ts";
 import { type Family, labelPairs } from "../exposition.ts";
+import { type FlightForm, oldestOf } from "../traffic/flights.ts";
+import { statusClasses } from "../traffic/side-counts.ts";
 import { type CutoverRoutes, durationBoundsSeconds, durationBuckets, meteredSides } from "./counts.ts";
 import type { CountValues } from "./series.ts";
 
@@ -22,8 +24,53 @@ export function createCountFamilies(table: readonly CutoverRoutes[], counts: Cou
     requestsFamily(table, counts.requests, fromTheStart),
     durationsFamily(table, counts, fromTheStart),
     decisionsFamily(table.slice(0, lastCutover), counts.decisions),
+    responsesFamily(table, counts.responses, fromTheStart),
     inflightFamily(table, counts.inflight, fromTheStart),
   ];
+}
+
+/** @param flight how a side's requests stand in all processes; asked at a scrape */
+export function oldestFamily(
+  cutovers: readonly string[],
+  flight: (cutover: string, side: Side) => FlightForm,
+): Family {
+  const name = "cutover_inflight_oldest_seconds";
+  return {
+    name,
+    type: "gauge",
+    help: "The longest that a request in flight waits for the head of its side's answer; 0 while none does.",
+    samples: () =>
+      cutovers.flatMap((cutover) =>
+        sides.map((side) => {
+          const oldest = (oldestOf(flight(cutover, side)) ?? 0) / 1000;
+          return `${name}{${labelPairs({ cutover, side })}} ${oldest}`;
+        }),
+      ),
+  };
+}
+
+function responsesFamily(
+  table: readonly CutoverRoutes[],
+  values: Float64Array,
+  fromTheStart: FromTheStart,
+): Family {
+  const name = "cutover_responses_total";
+  const rows = sideRows(table, fromTheStart);
+  const ends = statusClasses.map((statusClass) => `${labelPairs({ class: statusClass })}} `);
+  return {
+    name,
+    type: "counter",
+    help: "Answers that the side itself gave to the end, by the class of their status.",
+    samples() {
+      let index = 0;
+      return rows.flatMap(({ labels, shown }) =>
+        ends.flatMap((end) => {
+          const value = values[index++] ?? 0;
+          return value !== 0 || shown ? [`${name}{${labels},${end}${value}`] : [];
+        }),
+      );
+    },
+  };
 }
 
 type FromTheStart = (cutover: number, side: number) => boolean;

@@ -7,6 +7,7 @@ import * as z from "zod";
 import { reasons } from "../../decide/decide.ts";
 import { outcomes } from "../../proxy/outcome.ts";
 import { sides } from "../../state/rules/model.ts";
+import { statusClasses } from "../traffic/side-counts.ts";
 import { type Counts, type CutoverRoutes, durationBuckets, meteredSides } from "./counts.ts";
 
 export type CountValues = Omit<Counts, "row">;
@@ -14,6 +15,7 @@ export type CountValues = Omit<Counts, "row">;
 export const countFamilies = [
   "requests",
   "decisions",
+  "responses",
   "durations",
   "durationSums",
   "inflight",
@@ -25,6 +27,7 @@ const amounts = z.array(z.tuple([z.string(), z.number()]));
 export const seriesCounts = z.object({
   requests: amounts,
   decisions: amounts,
+  responses: amounts,
   durations: amounts,
   durationSums: amounts,
   inflight: amounts,
@@ -32,7 +35,7 @@ export const seriesCounts = z.object({
 export type SeriesCounts = z.output<typeof seriesCounts>;
 
 export function noCounts(): SeriesCounts {
-  return { requests: [], decisions: [], durations: [], durationSums: [], inflight: [] };
+  return { requests: [], decisions: [], responses: [], durations: [], durationSums: [], inflight: [] };
 }
 
 export type SeriesNames = Readonly<Record<CountFamily, readonly string[]>>;
@@ -45,6 +48,7 @@ export function seriesNames(table: readonly CutoverRoutes[]): SeriesNames {
   return {
     requests: pairs(pairs(routes, meteredSides), outcomes),
     decisions: pairs(pairs(names, sides), reasons),
+    responses: pairs(bySide, statusClasses),
     durations: pairs(
       bySide,
       Array.from({ length: durationBuckets }, (_, bucket) => `${bucket}`),
@@ -69,6 +73,7 @@ export function createSeriesSum(): SeriesSum {
   const sums = {
     requests: new Map<string, number>(),
     decisions: new Map<string, number>(),
+    responses: new Map<string, number>(),
     durations: new Map<string, number>(),
     durationSums: new Map<string, number>(),
     inflight: new Map<string, number>(),

@@ -2,170 +2,254 @@
  * Rolling figures of each side's traffic over the last minute, for people (`status`, the console); the guard and
  * Prometheus have their own. The window is 12 slots of 5 s by completion time, so it covers the last 55 to 60 s:
  * the slot in progress and the 11 before it. Counting a request is one clock reading and one histogram bucket;
- * a slot is cleared when its turn comes again.
+ * a slot is cleared when its turn comes again. Beside it what is not over: flights.ts.
  *
  * What counts as a request and as an error is outcome.ts's; latencies are those of the requests that count.
  * Each instance publishes its figures in a sparse form with its lease (InstanceRecord.traffic); the one that answers
  * `status` merges the forms of all live instances, the sums exactly, the quantiles from the merged histograms. A
- * worker keeps no window: it hands what it has counted to its primary, which adds it to its own as of that moment.
+ * worker keeps no window: it hands what it has counted to its primary, which adds it to its own as of that moment, and
+ * says how its flights stand.
  */
 import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
-import { countsAsError, countsAsRequest, type Outcome } from "../../proxy/outcome.ts";
+import type { Outcome } from "../../proxy/outcome.ts";
+import type { ExchangeRecord } from "../../proxy/witness.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
-import { latencyBucket, latencyBuckets, latencyQuantile } from "./latency.ts";
+import {
+  createFlights,
+  type FlightForm,
+  type Flights,
+  flightForm,
+  mergeFlights,
+  noFlight,
+} from "./flights.ts";
+import { latencyBucket } from "./latency.ts";
+import {
+  addForm,
+  type CountsForm,
+  clear,
+  countRequest,
+  countsForm,
+  formOf,
+  isAnswered,
+  noRequests,
+  type SideCounts,
+  sparseOf,
+} from "./side-counts.ts";
+import { coarse, createUsual, noAnswers, type Usual } from "./usual.ts";
 
 const slotMs = 5000;
 const slots = 12;
-const trafficWindowSeconds = (slotMs * slots) / 1000;
+export const trafficWindowSeconds = (slotMs * slots) / 1000;
 
+/** Is told of the requests of one route. */
 export interface TrafficRecorder {
-  /** A request is over. Allocates nothing. */
-  record(side: Side, outcome: Outcome, seconds: number): void;
+  began(side: Side, exchange: ExchangeRecord): void;
+  answered(side: Side, exchange: ExchangeRecord): void;
+  ended(side: Side, exchange: ExchangeRecord): void;
+  /** A request is over. Allocates nothing. @param status of its answer, where there is one */
+  record(side: Side, outcome: Outcome, seconds: number, status?: number): void;
 }
 
 export interface Traffic {
   /** @throws Error when the cutover is not configured */
-  recorder(cutover: string): TrafficRecorder;
+  recorder(cutover: string, route: string): TrafficRecorder;
   /** The figures of every configured cutover, as mergeTraffic reads them; JSON. */
   snapshot(): Readonly<Record<string, TrafficForm>>;
+  /** How a side's flights stand in all processes of this instance. */
+  flight(cutover: string, side: Side): FlightForm;
   /** Figures of these cutovers from now on; one that stays keeps its own. */
   reconfigure(cutovers: readonly string[]): void;
-  /** Adds what another process has counted, as of now. */
-  add(counts: TrafficCounts): void;
+  /** Adds what another process has counted, as of now, and remembers how its flights stand. */
+  hear(worker: number, told: HandedFigures): void;
+  /** Its process is gone, and what it had in flight. */
+  gone(worker: number): void;
 }
 
-const sideForm = z
-  .object({
-    errors: z.int().min(0),
-    /** Bucket of latency.ts, count, bucket, count … */
-    latency: z
-      .array(z.int().min(0))
-      .max(2 * latencyBuckets)
-      .refine((flat) => flat.length % 2 === 0 && flat.every((n, i) => i % 2 === 1 || n < latencyBuckets)),
-  })
-  .readonly();
-const trafficForm = z
+const sideForm = countsForm.extend({
+  flight: flightForm.default(noFlight),
+  /** Of each route with enough answers in the last hour: the seconds that 99 of 100 took at most. */
+  usual: z.array(z.tuple([z.string(), z.number().min(0)])).default([]),
+});
+export const trafficForm = z
   .object({ windowSeconds: z.literal(trafficWindowSeconds), legacy: sideForm, new: sideForm })
   .readonly();
-type SideForm = z.output<typeof sideForm>;
+export type SideForm = z.output<typeof sideForm>;
 type TrafficForm = z.output<typeof trafficForm>;
 
-/** What was counted of sides since the last time it was taken: cutover, side and form. */
-export const trafficCounts = z.array(z.tuple([z.string(), z.enum(sides), sideForm]));
-type TrafficCounts = z.output<typeof trafficCounts>;
-
-/** The figures of one side; rate and quantiles (seconds) are `null` without a request. */
-interface SideTraffic {
-  readonly requests: number;
-  readonly errors: number;
-  readonly errorRate: number | null;
-  readonly p50: number | null;
-  readonly p99: number | null;
-}
-
-interface MergedTraffic {
-  readonly windowSeconds: number;
-  readonly legacy: SideTraffic;
-  readonly new: SideTraffic;
-}
+/** What a process hands to another. */
+export const handedFigures = z.object({
+  /** What was counted since the last time: cutover, route, side, and the answers by coarse bucket, sparse as `latency`. */
+  counts: z.array(z.tuple([z.string(), z.string(), z.enum(sides), countsForm, z.array(z.int().min(0))])),
+  /** How things stand. */
+  flights: z.array(z.tuple([z.string(), z.enum(sides), flightForm])),
+});
+type HandedFigures = z.output<typeof handedFigures>;
 
 export function createTraffic(options: {
   readonly cutovers: readonly string[];
   readonly clock: Pick<Clock, "monotonic">;
 }): Traffic {
   const { clock } = options;
-  let windows = new Map(options.cutovers.map((name) => [name, createWindow(clock)]));
+  const create = (name: string): [string, CutoverTraffic] => [name, createCutoverTraffic(clock)];
+  let known = new Map(options.cutovers.map(create));
+  const told = new Map<number, HandedFigures["flights"]>();
+
+  function flight(cutover: string, side: Side): FlightForm {
+    const own = known.get(cutover)?.flights[side].form();
+    const others = [...told.values()].flatMap((flights) =>
+      flights.flatMap(([name, of, form]) => (name === cutover && of === side ? form : [])),
+    );
+    return mergeFlights(own === undefined ? others : [own, ...others]);
+  }
+
   return {
-    recorder(cutover) {
-      const window = windows.get(cutover);
-      if (window === undefined) throw new Error(`the cutover ${cutover} is not configured`);
-      return window;
+    recorder(cutover, route) {
+      const traffic = known.get(cutover);
+      if (traffic === undefined) throw new Error(`the cutover ${cutover} is not configured`);
+      return traffic.recorder(route);
     },
     snapshot() {
-      return Object.fromEntries([...windows].map(([name, window]) => [name, window.form()]));
+      const forms = [...known].map(([name, { form }]) => [name, form((side) => flight(name, side))] as const);
+      return Object.fromEntries(forms);
     },
+    flight,
     reconfigure(cutovers) {
-      windows = new Map(cutovers.map((name) => [name, windows.get(name) ?? createWindow(clock)]));
+      known = new Map(cutovers.map((name) => [name, known.get(name) ?? createCutoverTraffic(clock)]));
     },
-    add(counts) {
-      for (const [name, side, form] of counts) windows.get(name)?.add(side, form);
+    hear(worker, { counts, flights }) {
+      for (const [name, route, side, form, answers] of counts)
+        known.get(name)?.add(route, side, form, answers);
+      told.set(worker, flights);
     },
+    gone: (worker) => void told.delete(worker),
   };
 }
 
 interface HandedTraffic {
   /** The same one each time it is asked for a name. */
-  recorder(cutover: string): TrafficRecorder;
-  /** What was recorded since the last call. */
-  take(): TrafficCounts;
+  recorder(cutover: string, route: string): TrafficRecorder;
+  /** What was recorded since the last call, and how things stand. */
+  take(): HandedFigures;
 }
 
 /** The traffic of a process that hands its figures to another. */
-export function createHandedTraffic(): HandedTraffic {
-  const cutovers = new Map<string, TrafficRecorder & { readonly sides: Record<Side, SideCounts> }>();
+export function createHandedTraffic(clock: Pick<Clock, "monotonic">): HandedTraffic {
+  const routes = new Map<string, { readonly recorder: TrafficRecorder; take(): HandedFigures["counts"] }>();
+  const flights = new Map<string, Record<Side, Flights>>();
+
+  function flightsOf(cutover: string): Record<Side, Flights> {
+    const known = flights.get(cutover) ?? { legacy: createFlights(clock), new: createFlights(clock) };
+    flights.set(cutover, known);
+    return known;
+  }
+
   return {
-    recorder(cutover) {
-      const known = cutovers.get(cutover);
-      if (known !== undefined) return known;
-      const counts = { legacy: noRequests(), new: noRequests() };
-      const made = {
-        sides: counts,
-        record: (side: Side, outcome: Outcome, seconds: number) => count(counts[side], outcome, seconds),
+    recorder(cutover, route) {
+      const name = `${cutover}/${route}`;
+      const known = routes.get(name) ?? createHandedRoute(cutover, route, flightsOf(cutover));
+      routes.set(name, known);
+      return known.recorder;
+    },
+    take: () => ({
+      counts: [...routes.values()].flatMap(({ take }) => take()),
+      flights: [...flights].flatMap(([cutover, own]) =>
+        sides.map((side): HandedFigures["flights"][number] => [cutover, side, own[side].form()]),
+      ),
+    }),
+  };
+}
+
+function createHandedRoute(cutover: string, route: string, flights: Record<Side, Flights>) {
+  const made = {
+    legacy: { ...noRequests(), answers: noAnswers() },
+    new: { ...noRequests(), answers: noAnswers() },
+  };
+  const recorder: TrafficRecorder = {
+    ...flightRecorder(flights),
+    record(side, outcome, seconds, status) {
+      const counts = made[side];
+      countRequest(counts, outcome, seconds, status);
+      if (!isAnswered(outcome)) return;
+      const bucket = coarse(latencyBucket(seconds));
+      counts.answers[bucket] = (counts.answers[bucket] ?? 0) + 1;
+    },
+  };
+  return {
+    recorder,
+    take: () =>
+      sides.flatMap((side): HandedFigures["counts"] => {
+        const counts = made[side];
+        if (counts.requests === 0) return [];
+        const form = formOf([counts]);
+        const answers = sparseOf(counts.answers);
+        clear(counts);
+        counts.answers.fill(0);
+        return [[cutover, route, side, form, answers]];
+      }),
+  };
+}
+
+function flightRecorder(flights: Record<Side, Flights>): Omit<TrafficRecorder, "record"> {
+  return {
+    began: (side, exchange) => flights[side].began(exchange),
+    answered: (side, exchange) => flights[side].answered(exchange),
+    ended: (side, exchange) => flights[side].ended(exchange),
+  };
+}
+
+interface CutoverTraffic {
+  readonly flights: Record<Side, Flights>;
+  recorder(route: string): TrafficRecorder;
+  add(route: string, side: Side, form: CountsForm, answers: readonly number[]): void;
+  form(flight: (side: Side) => FlightForm): TrafficForm;
+}
+
+function createCutoverTraffic(clock: Pick<Clock, "monotonic">): CutoverTraffic {
+  const window = createWindow(clock);
+  const flights = { legacy: createFlights(clock), new: createFlights(clock) };
+  const routes = new Map<string, Record<Side, Usual>>();
+
+  function usualOf(route: string): Record<Side, Usual> {
+    const known = routes.get(route) ?? { legacy: createUsual(clock), new: createUsual(clock) };
+    routes.set(route, known);
+    return known;
+  }
+
+  function sideFormOf(side: Side, flight: FlightForm): SideForm {
+    const usual = [...routes].flatMap(([route, of]): [string, number][] => {
+      const seconds = of[side].p99();
+      return seconds === null ? [] : [[route, seconds]];
+    });
+    return { ...window.form(side), flight, usual };
+  }
+
+  return {
+    flights,
+    recorder(route) {
+      const usual = usualOf(route);
+      return {
+        ...flightRecorder(flights),
+        record(side, outcome, seconds, status) {
+          window.record(side, outcome, seconds, status);
+          if (isAnswered(outcome)) usual[side].add(coarse(latencyBucket(seconds)), 1);
+        },
       };
-      cutovers.set(cutover, made);
-      return made;
     },
-    take() {
-      return [...cutovers].flatMap(([cutover, counted]) =>
-        sides.flatMap((side): TrafficCounts => {
-          const counts = counted.sides[side];
-          if (counts.requests === 0) return [];
-          const form = formOf([counts]);
-          clear(counts);
-          return [[cutover, side, form]];
-        }),
-      );
+    add(route, side, form, answers) {
+      window.add(side, form);
+      const usual = usualOf(route)[side];
+      for (let i = 0; i < answers.length; i += 2) usual.add(answers[i] ?? 0, answers[i + 1] ?? 0);
     },
+    form: (flight) => ({
+      windowSeconds: trafficWindowSeconds,
+      legacy: sideFormOf("legacy", flight("legacy")),
+      new: sideFormOf("new", flight("new")),
+    }),
   };
 }
 
-/**
- * Merges what several instances said of one cutover. A form that does not validate (of another version of the
- * program, or absent) is left out.
- */
-export function mergeTraffic(forms: readonly unknown[]): MergedTraffic {
-  const valid = forms.flatMap((form) => {
-    const parsed = trafficForm.safeParse(form);
-    return parsed.success ? [parsed.data] : [];
-  });
-  return {
-    windowSeconds: trafficWindowSeconds,
-    legacy: mergeSide(valid.map((form) => form.legacy)),
-    new: mergeSide(valid.map((form) => form.new)),
-  };
-}
-
-function mergeSide(forms: readonly SideForm[]): SideTraffic {
-  const latencies = new Float64Array(latencyBuckets);
-  const merged: SideCounts = { latencies, requests: 0, errors: 0 };
-  for (const form of forms) addForm(merged, form);
-  const { requests, errors } = merged;
-  return {
-    requests,
-    errors,
-    errorRate: requests === 0 ? null : errors / requests,
-    p50: latencyQuantile(latencies, 0.5),
-    p99: latencyQuantile(latencies, 0.99),
-  };
-}
-
-interface Window extends TrafficRecorder {
-  add(side: Side, form: SideForm): void;
-  form(): TrafficForm;
-}
-
-function createWindow(clock: Pick<Clock, "monotonic">): Window {
+function createWindow(clock: Pick<Clock, "monotonic">) {
   const ring = Array.from({ length: slots }, () => ({
     /** Which turn of the clock it has the requests of; -1: none yet. */
     turn: -1,
@@ -186,78 +270,21 @@ function createWindow(clock: Pick<Clock, "monotonic">): Window {
       clear(slot.legacy);
       clear(slot.new);
     }
-    return side === "legacy" ? slot?.legacy : slot?.new;
+    return slot?.[side];
   }
 
   return {
-    record(side, outcome, seconds) {
+    record(side: Side, outcome: Outcome, seconds: number, status: number | undefined): void {
       const counts = current(side);
-      if (counts !== undefined) count(counts, outcome, seconds);
+      if (counts !== undefined) countRequest(counts, outcome, seconds, status);
     },
-    add(side, form) {
+    add(side: Side, form: CountsForm): void {
       const counts = current(side);
       if (counts !== undefined) addForm(counts, form);
     },
-    form() {
+    form(side: Side): CountsForm {
       const oldest = Math.max(currentTurn() - slots + 1, 0);
-      const live = ring.filter(({ turn }) => turn >= oldest);
-      return {
-        windowSeconds: trafficWindowSeconds,
-        legacy: formOf(live.map((slot) => slot.legacy)),
-        new: formOf(live.map((slot) => slot.new)),
-      };
+      return formOf(ring.filter(({ turn }) => turn >= oldest).map((slot) => slot[side]));
     },
   };
-}
-
-/** The requests of one side. */
-interface SideCounts {
-  /** One number for each bucket of latency.ts. */
-  readonly latencies: Uint32Array | Float64Array;
-  requests: number;
-  errors: number;
-}
-
-function noRequests(): SideCounts {
-  return { latencies: new Uint32Array(latencyBuckets), requests: 0, errors: 0 };
-}
-
-function clear(counts: SideCounts): void {
-  if (counts.requests === 0) return;
-  counts.latencies.fill(0);
-  counts.requests = 0;
-  counts.errors = 0;
-}
-
-function count(counts: SideCounts, outcome: Outcome, seconds: number): void {
-  if (!countsAsRequest(outcome)) return;
-  const bucket = latencyBucket(seconds);
-  counts.latencies[bucket] = (counts.latencies[bucket] ?? 0) + 1;
-  counts.requests += 1;
-  if (countsAsError(outcome)) counts.errors += 1;
-}
-
-function addForm(counts: SideCounts, { errors, latency }: SideForm): void {
-  for (let i = 0; i < latency.length; i += 2) {
-    const [bucket = 0, requests = 0] = [latency[i], latency[i + 1]];
-    counts.latencies[bucket] = (counts.latencies[bucket] ?? 0) + requests;
-    counts.requests += requests;
-  }
-  counts.errors += errors;
-}
-
-/** All of them together, in the sparse form. */
-function formOf(all: readonly SideCounts[]): SideForm {
-  const sums = new Float64Array(latencyBuckets);
-  let errorSum = 0;
-  for (const { latencies, requests, errors } of all) {
-    if (requests === 0) continue;
-    for (let bucket = 0; bucket < latencyBuckets; bucket++) {
-      sums[bucket] = (sums[bucket] ?? 0) + (latencies[bucket] ?? 0);
-    }
-    errorSum += errors;
-  }
-  const latency: number[] = [];
-  for (const [bucket, sum] of sums.entries()) if (sum > 0) latency.push(bucket, sum);
-  return { errors: errorSum, latency };
 }

@@ -74,7 +74,7 @@ describe("the event stream", () => {
     const tick = tickEvent.parse(stream.of("tick")[0]);
     expect(Math.abs(Date.parse(tick.serverTime) - Date.now())).toBeLessThan(60_000);
     expect(tick.store.up).toBe(true);
-    rig.traffic.recorder("search").record("legacy", "server_error", 0.1);
+    rig.traffic.recorder("search", "all").record("legacy", "server_error", 0.1);
     const errorsSeen = () => {
       const figures = metricsEvent.parse(stream.of("metrics").at(-1));
       return figures.find(({ name }) => name === "search")?.traffic.legacy.errors;

@@ -54,7 +54,7 @@ describe("the status page", () => {
       percent: 25,
       reason: "<script>alert(1)</script>",
     });
-    rig.traffic.recorder("checkout").record("new", "server_error", 0.2);
+    rig.traffic.recorder("checkout", "all").record("new", "server_error", 0.2);
     const { headers, text } = await rig.call("GET", "/");
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(headers.get("content-security-policy")).toBe(

@@ -53,7 +53,7 @@ describe("reading cutovers", () => {
 
   test("merges the traffic figures of all live instances and counts who has applied the version", async () => {
     rig = await startRig();
-    rig.traffic.recorder("checkout").record("new", "ok", 0.02);
+    rig.traffic.recorder("checkout", "all").record("new", "ok", 0.02);
     const seenAt = new Date().toISOString();
     const other = {
       windowSeconds: 60,

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { countsAsError, countsAsRequest, outcomes } from "../../../src/proxy/outcome.ts";
 import type { Side } from "../../../src/state/rules/model.ts";
-import { createTraffic, mergeTraffic } from "../../../src/telemetry/traffic/traffic.ts";
+import { mergeTraffic } from "../../../src/telemetry/traffic/merge.ts";
+import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 
@@ -13,6 +14,7 @@ const request = fc.record({
   side: fc.constantFrom<Side>("legacy", "new"),
   outcome: fc.constantFrom(...outcomes),
   seconds,
+  status: fc.constantFrom(200, 303, 404, 503, undefined),
   /** Long silences as well: what is older than the window must be gone. */
   passedMs: fc.oneof(fc.nat({ max: 400 }), fc.nat({ max: 20_000 }), fc.constant(70_000)),
 });
@@ -29,22 +31,32 @@ describe("merged traffic", () => {
         );
         const done = requests.map((one) => {
           now += one.passedMs;
-          instances[one.instance]?.recorder("checkout").record(one.side, one.outcome, one.seconds);
+          instances[one.instance]
+            ?.recorder("checkout", "pay")
+            .record(one.side, one.outcome, one.seconds, one.status);
           return { ...one, slot: Math.floor(now / slotMs) };
         });
         const forms: unknown[] = instances.map((traffic) => traffic.snapshot().checkout);
-        const merged = mergeTraffic(JSON.parse(JSON.stringify(forms)));
+        const { figures: merged } = mergeTraffic(JSON.parse(JSON.stringify(forms)));
         const inWindow = done.filter(({ slot }) => slot > Math.floor(now / slotMs) - 12);
 
         for (const side of ["legacy", "new"] as const) {
           const counted = inWindow.filter((one) => one.side === side && countsAsRequest(one.outcome));
           const errors = counted.filter((one) => countsAsError(one.outcome)).length;
-          const { p50, p99, ...sums } = merged[side];
+          const { p50, p99, shares, ...sums } = merged[side];
+          const answers = counted.filter((one) => ["ok", "server_error", "failed"].includes(one.outcome));
+          const of = (status: number) => answers.filter((one) => one.status === status).length;
+          const share = (status: number) => of(status) / counted.length;
           expect(sums).toEqual({
             requests: counted.length,
             errors,
             errorRate: counted.length === 0 ? null : errors / counted.length,
+            clientErrors: of(404),
+            inFlight: 0,
+            oldestInFlightSeconds: null,
           });
+          const all = { "2xx": share(200), "3xx": share(303), "4xx": share(404), "5xx": share(503) };
+          expect(shares).toEqual(counted.length === 0 ? null : all);
           const latencies = counted.map((one) => one.seconds).sort((a, b) => a - b);
           expectNear(p50, exactQuantile(latencies, 0.5));
           expectNear(p99, exactQuantile(latencies, 0.99));

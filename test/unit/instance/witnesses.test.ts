@@ -39,7 +39,12 @@ function create() {
       void told.push(`released ${cutover} ${keys.map(({ key }) => key).join()} ${side}`),
   );
   const last: Witness = { settled: say("over") };
-  const row = { decided: say("decided"), began: say("began"), settled: say("counted") };
+  const row = {
+    decided: say("decided"),
+    began: say("began"),
+    answered: say("head"),
+    settled: say("counted"),
+  };
   return { told, lasting, witnessesOf: witnessesFor(lasting, { row: () => row }, last) };
 }
 

@@ -7,6 +7,10 @@ import { escapeHtml, html, type PageFacts, renderPage } from "../../../../src/ad
 const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31);
 const frame = readFileSync(new URL("../../../../src/admin/page/status.html", import.meta.url), "utf8");
 
+const idle = { clientErrors: 0, shares: null, inFlight: 0, oldestInFlightSeconds: null };
+const shares = { "2xx": 0.98, "3xx": 0, "4xx": 0.019, "5xx": 0.001 };
+const busy = { clientErrors: 82, shares, inFlight: 138, oldestInFlightSeconds: 9.2 };
+
 const view: CutoverView = {
   name: "checkout",
   legacy: "social-shop",
@@ -21,8 +25,8 @@ const view: CutoverView = {
   scope: "fleet",
   traffic: {
     windowSeconds: 60,
-    legacy: { requests: 0, errors: 0, errorRate: null, p50: null, p99: null },
-    new: { requests: 4312, errors: 4, errorRate: 4 / 4312, p50: 0.0184, p99: 0.2101 },
+    legacy: { requests: 0, errors: 0, errorRate: null, p50: null, p99: null, ...idle },
+    new: { requests: 4312, errors: 4, errorRate: 4 / 4312, p50: 0.0184, p99: 0.2101, ...busy },
   },
   journeys: null,
   unfinished: null,
@@ -86,8 +90,8 @@ describe("the status page", () => {
       "as of 2025-03-01 12:00:00 UTC, told by proxy-1",
       "checkout: open",
       "<strong>12.345%</strong> of new journeys start on marketplace",
-      "<td>4312</td><td>0.09%</td><td>18 ms</td><td>210 ms</td>",
-      "<td>0</td><td>–</td><td>–</td><td>–</td>",
+      "<td>4312</td>\n<td>0.09%</td>\n<td>98.00%</td>\n<td>1.90%</td>\n<td>0.10%</td>\n<td>18 ms</td>\n<td>210 ms</td>\n<td>138</td>\n<td>9 s</td>",
+      "<td>–</td>\n<td>–</td>\n<td>0</td>\n<td>–</td></tr>",
       "Version 42, applied on 6 of 6 instances",
       "2025-03-01 11:04:09 UTC</time> by ops-1, “step 2”",
     ]) {

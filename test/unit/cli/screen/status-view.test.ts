@@ -14,7 +14,9 @@ afterAll(() => {
   else process.env.TZ = zone;
 });
 
-const silent = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
+const idle = { clientErrors: 0, shares: null, inFlight: 0, oldestInFlightSeconds: null };
+const silent = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null, ...idle };
+const shares = { "2xx": 0.98, "3xx": 0, "4xx": 0.015, "5xx": 0.005 };
 const base: CutoverView = {
   name: "checkout",
   legacy: "social-shop",
@@ -29,8 +31,25 @@ const base: CutoverView = {
   scope: "fleet",
   traffic: {
     windowSeconds: 60,
-    legacy: { requests: 12_345, errors: 62, errorRate: 62 / 12_345, p50: 0.072, p99: 0.1352 },
-    new: { requests: 45, errors: 3, errorRate: 3 / 45, p50: 0.0004, p99: 0.0007 },
+    legacy: {
+      requests: 12_345,
+      errors: 62,
+      errorRate: 62 / 12_345,
+      p50: 0.072,
+      p99: 0.1352,
+      ...idle,
+      shares,
+    },
+    new: {
+      requests: 45,
+      errors: 3,
+      errorRate: 3 / 45,
+      p50: 0.0004,
+      p99: 0.0007,
+      ...idle,
+      inFlight: 7,
+      oldestInFlightSeconds: 0.31,
+    },
   },
   journeys: null,
   unfinished: null,
@@ -46,6 +65,8 @@ test("the view tells percent, state, version, both sides' figures, instances, an
     "              share  requests  errors     rate      p50      p99  last 60 s",
     "  legacy        90%    12,345      62    0.50%    72 ms   135 ms  social-shop",
     "  new           10%        45       3    6.67%   0.4 ms   0.7 ms  marketplace",
+    "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
+    "  new     in flight 7, oldest 0.3 s",
     "  changed 5 min ago, 2026-05-01 02:14:09 +07:00 by ana:",
     "    errors level for a day",
   ]);
@@ -81,13 +102,16 @@ test("the view tells what is open on each side, and of what age, where that is k
     new: openSide(0, null),
   };
   expect(show({ journeys, unfinished }).slice(4, -2)).toEqual([
-    "  legacy  open journeys 1,204, oldest 2 h",
+    "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
+    "          open journeys 1,204, oldest 2 h",
     "          unfinished orders at least 1.0M, oldest 29 days",
-    "  new     open journeys 12, oldest 14 min · unfinished orders 0",
+    "  new     in flight 7, oldest 0.3 s · open journeys 12, oldest 14 min",
+    "          unfinished orders 0",
   ]);
   expect(show({ journeys }).slice(4, -2)).toEqual([
-    "  legacy  open journeys 1,204, oldest 2 h",
-    "  new     open journeys 12, oldest 14 min",
+    "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
+    "          open journeys 1,204, oldest 2 h",
+    "  new     in flight 7, oldest 0.3 s · open journeys 12, oldest 14 min",
   ]);
   expect(show({ unfinished: null, journeys: null })).toHaveLength(before);
 });
@@ -113,6 +137,14 @@ test("the view says that there is no traffic, on both sides or on the one", () =
   expect(show({ traffic: { windowSeconds, legacy, new: silent } })).toContain(
     "  new: no traffic in the last 60 s",
   );
+});
+
+test("a side that has not answered yet is not called one without traffic", () => {
+  const { windowSeconds, legacy } = base.traffic;
+  const waiting = { ...silent, inFlight: 138, oldestInFlightSeconds: 9.2 };
+  const view = show({ traffic: { windowSeconds, legacy, new: waiting } });
+  expect(view.join("\n")).not.toContain("no traffic");
+  expect(view).toContain("  new     in flight 138, oldest 9 s");
 });
 
 test("the view says of each state but open what it means and what ends it", () => {
@@ -148,7 +180,17 @@ test("the view says what to do where no cutover is configured", () => {
 });
 
 test("the view keeps every line within the width whatever the names, figures and reason are", () => {
-  const huge = { requests: 9_999_999, errors: 9_999_999, errorRate: 1, p50: 123.4, p99: 999.9 };
+  const huge = {
+    requests: 9_999_999,
+    errors: 9_999_999,
+    errorRate: 1,
+    p50: 123.4,
+    p99: 999.9,
+    ...idle,
+    shares,
+    inFlight: 9_999_999,
+    oldestInFlightSeconds: 9999,
+  };
   const long: CutoverView = {
     ...base,
     name: "c".repeat(63),

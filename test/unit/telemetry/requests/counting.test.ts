@@ -34,6 +34,7 @@ describe("the names of the series", () => {
         expect(counts.take()).toEqual({
           requests: [[`${cutover}/${route}/${side}/${outcome}`, 1]],
           decisions: [],
+          responses: [],
           durations: [[`${cutover}/${side}/1`, 1]],
           durationSums: [[`${cutover}/${side}`, 0.002]],
           inflight: [],

@@ -2,7 +2,12 @@
 import { expect, test } from "vitest";
 import type { Decided, ServedSide } from "../../../../src/proxy/witness.ts";
 import { initialState, type Side } from "../../../../src/state/rules/model.ts";
-import { countsRoute, countsUnmatched, type MeterRow } from "../../../../src/telemetry/requests/counts.ts";
+import {
+  countsRoute,
+  countsUnmatched,
+  createCounts,
+  type MeterRow,
+} from "../../../../src/telemetry/requests/counts.ts";
 import { recordOf } from "../../../support/exchange-record.ts";
 
 function createRow() {
@@ -13,6 +18,7 @@ function createRow() {
     began(side) {
       inFlight[side] += 1;
     },
+    answered: ({ side, status }) => told.push(`${side} answered ${status}`),
     settled(side, outcome, seconds) {
       inFlight[side] -= 1;
       told.push(`${side} ${outcome} ${seconds}`);
@@ -47,6 +53,30 @@ test("a request of a route is in flight from its decision to its end", () => {
   settled?.(record, "ok");
   expect(inFlight).toEqual({ legacy: 0, new: 0, none: 0 });
   expect(told).toEqual(["new bucket", "new ok 0.25"]);
+});
+
+test("the answers of a side are counted by class, and those that the proxy gave in its place are not", () => {
+  const counts = createCounts([
+    { name: "checkout", routes: ["pay"] },
+    { name: "none", routes: ["none"] },
+  ]);
+  const { decided, answered, settled } = countsRoute(counts.row(0, 0, undefined));
+  for (const [outcome, status] of [
+    ["ok", 204],
+    ["ok", 404],
+    ["failed", 409],
+    ["server_error", 503],
+    ["timeout", 504],
+    ["gave_up", undefined],
+    ["ok", 101],
+  ] as const) {
+    const record = recordOf({ side: "new", decided: decidedFor("new"), outcome, status });
+    decided?.(record);
+    answered?.(record);
+    settled?.(record, outcome);
+  }
+  expect([...counts.responses.subarray(4, 8)]).toEqual([1, 0, 2, 1]);
+  expect(counts.responses.reduce((sum, count) => sum + count, 0)).toBe(4);
 });
 
 test("one that falls back is counted on each side, by the time of each attempt", () => {

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { sideTraffic } from "../../../../src/admin/api/cutover-view.ts";
 import { createMetrics } from "../../../../src/telemetry/metrics.ts";
+import { mergeTraffic } from "../../../../src/telemetry/traffic/merge.ts";
 import {
   createHandedTraffic,
   createTraffic,
-  mergeTraffic,
   type Traffic,
 } from "../../../../src/telemetry/traffic/traffic.ts";
+import { recordOf } from "../../../support/exchange-record.ts";
 
 function trafficAt(start: number): { traffic: Traffic; advance: (ms: number) => void } {
   let now = start;
@@ -19,12 +20,24 @@ function trafficAt(start: number): { traffic: Traffic; advance: (ms: number) => 
   };
 }
 
-const none = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
+const none = {
+  requests: 0,
+  errors: 0,
+  errorRate: null,
+  p50: null,
+  p99: null,
+  clientErrors: 0,
+  shares: null,
+  inFlight: 0,
+  oldestInFlightSeconds: null,
+};
+
+const figuresOf = (traffic: Traffic) => mergeTraffic([traffic.snapshot().checkout]).figures;
 
 describe("traffic figures", () => {
   test("are null without requests, not zero", () => {
     const { traffic } = trafficAt(0);
-    expect(mergeTraffic([traffic.snapshot().checkout])).toEqual({
+    expect(figuresOf(traffic)).toEqual({
       windowSeconds: 60,
       legacy: none,
       new: none,
@@ -33,12 +46,12 @@ describe("traffic figures", () => {
 
   test("leave out what the client gave up and what the proxy refused", () => {
     const { traffic } = trafficAt(0);
-    const recorder = traffic.recorder("checkout");
+    const recorder = traffic.recorder("checkout", "pay");
     recorder.record("new", "client_aborted", 1);
     recorder.record("new", "rejected", 1);
     recorder.record("new", "timeout", 2);
     recorder.record("new", "ok", 2);
-    const merged = mergeTraffic([traffic.snapshot().checkout]);
+    const merged = figuresOf(traffic);
     expect(merged.new).toMatchObject({ requests: 2, errors: 1, errorRate: 0.5 });
     expect(merged.legacy).toEqual(none);
     expect(() => sideTraffic.parse(merged.new)).not.toThrow();
@@ -46,8 +59,8 @@ describe("traffic figures", () => {
 
   test("forget a request 60 s after the slot of 5 s it ended in began", () => {
     const { traffic, advance } = trafficAt(12_000);
-    const requests = () => mergeTraffic([traffic.snapshot().checkout]).new.requests;
-    traffic.recorder("checkout").record("new", "ok", 0.1);
+    const requests = () => figuresOf(traffic).new.requests;
+    traffic.recorder("checkout", "pay").record("new", "ok", 0.1);
     advance(57_999);
     expect(requests()).toBe(1);
     advance(1);
@@ -56,18 +69,18 @@ describe("traffic figures", () => {
 
   test("use a slot again without what it held a window ago", () => {
     const { traffic, advance } = trafficAt(0);
-    const recorder = traffic.recorder("checkout");
+    const recorder = traffic.recorder("checkout", "pay");
     recorder.record("legacy", "reset", 0.1);
     advance(60_000);
     recorder.record("legacy", "ok", 0.1);
-    expect(mergeTraffic([traffic.snapshot().checkout]).legacy).toMatchObject({ requests: 1, errors: 0 });
+    expect(figuresOf(traffic).legacy).toMatchObject({ requests: 1, errors: 0 });
   });
 
   test("put what lies outside 0.1 ms – 300 s at the nearest end", () => {
     const { traffic } = trafficAt(0);
-    traffic.recorder("checkout").record("legacy", "ok", 0);
-    traffic.recorder("checkout").record("new", "ok", 86_400);
-    const merged = mergeTraffic([traffic.snapshot().checkout]);
+    traffic.recorder("checkout", "pay").record("legacy", "ok", 0);
+    traffic.recorder("checkout", "pay").record("new", "ok", 86_400);
+    const merged = figuresOf(traffic);
     expect(merged.legacy.p50).toBeCloseTo(0.0001, 5);
     expect(merged.new.p50).toBeGreaterThan(290);
     expect(merged.new.p50).toBeLessThan(310);
@@ -86,7 +99,40 @@ describe("traffic figures", () => {
     row.settled("new", "server_error", 0.2);
     row.began("none");
     row.settled("none", "rejected", 0.2);
-    expect(mergeTraffic([traffic.snapshot().checkout]).new).toMatchObject({ requests: 1, errors: 1 });
+    expect(figuresOf(traffic).new).toMatchObject({ requests: 1, errors: 1 });
+  });
+});
+
+describe("traffic of workers", () => {
+  test("what waits in one shows beside what waits here, and goes with its process", () => {
+    const clock = { monotonic: () => 10_000 };
+    const traffic = createTraffic({ cutovers: ["checkout"], clock });
+    const handed = createHandedTraffic(clock);
+    const waiting = (ms: number) => recordOf({ side: "new", waitingSince: () => 10_000 - ms });
+    traffic.recorder("checkout", "pay").began("new", waiting(1000));
+    handed.recorder("checkout", "pay").began("new", waiting(9000));
+    handed.recorder("checkout", "cart").began("new", waiting(2000));
+    traffic.hear(7, JSON.parse(JSON.stringify(handed.take())));
+    expect(figuresOf(traffic).new).toMatchObject({ inFlight: 3, oldestInFlightSeconds: 9 });
+    expect(figuresOf(traffic).legacy).toMatchObject({ inFlight: 0, oldestInFlightSeconds: null });
+    const { warnings } = mergeTraffic([JSON.parse(JSON.stringify(traffic.snapshot().checkout))]);
+    expect(warnings).toEqual([]);
+    traffic.gone(7);
+    expect(figuresOf(traffic).new).toMatchObject({ inFlight: 1, oldestInFlightSeconds: 1 });
+  });
+
+  test("what is usual of a route is told of its answers there, and not of those that a hang has cost", () => {
+    const clock = { monotonic: () => 10_000 };
+    const traffic = createTraffic({ cutovers: ["checkout"], clock });
+    const handed = createHandedTraffic(clock);
+    const recorder = handed.recorder("checkout", "pay");
+    for (let i = 0; i < 100; i++) recorder.record("new", "ok", 12, 200);
+    for (let i = 0; i < 100; i++) recorder.record("new", "gave_up", 60);
+    traffic.hear(1, handed.take());
+    const [[route, seconds] = ["", 0]] = traffic.snapshot().checkout?.new.usual ?? [];
+    expect(route).toBe("pay");
+    expect(seconds).toBeGreaterThan(11);
+    expect(seconds).toBeLessThan(16);
   });
 });
 
@@ -104,7 +150,7 @@ describe("mergeTraffic", () => {
     ["a fraction", form({ errors: 0.5, latency: [] })],
   ])("leaves out %s and keeps the others", (_, broken) => {
     const good = form({ errors: 1, latency: [5, 4] });
-    expect(mergeTraffic([broken, good]).new).toMatchObject({ requests: 4, errors: 1 });
+    expect(mergeTraffic([broken, good]).figures.new).toMatchObject({ requests: 4, errors: 1 });
   });
 });
 
@@ -117,20 +163,19 @@ describe("traffic that another process has counted", () => {
     const clock = { monotonic: () => 1000 };
     const here = createTraffic({ cutovers: ["checkout"], clock });
     const added = createTraffic({ cutovers: ["checkout"], clock });
-    const handed = createHandedTraffic();
+    const handed = createHandedTraffic(clock);
     for (const [side, outcome, seconds] of [
       ["new", "ok", 0.1],
       ["new", "timeout", 2],
       ["new", "rejected", 2],
       ["legacy", "ok", 0.003],
     ] as const) {
-      here.recorder("checkout").record(side, outcome, seconds);
-      handed.recorder("checkout").record(side, outcome, seconds);
-      added.add(handed.take());
+      here.recorder("checkout", "pay").record(side, outcome, seconds);
+      handed.recorder("checkout", "pay").record(side, outcome, seconds);
+      added.hear(1, handed.take());
     }
-    expect(handed.take()).toEqual([]);
-    const figures = (traffic: typeof here) => mergeTraffic([traffic.snapshot().checkout]);
-    expect(figures(added)).toEqual(figures(here));
-    expect(figures(here).new.requests).toBe(2);
+    expect(handed.take().counts).toEqual([]);
+    expect(figuresOf(added)).toEqual(figuresOf(here));
+    expect(figuresOf(here).new.requests).toBe(2);
   });
 });
