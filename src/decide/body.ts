@@ -103,14 +103,14 @@ function numberAt(text: string, tokens: readonly string[]): string | undefined {
   return text.slice(at, skipValue(text, at));
 }
 
-function skipSpace(text: string, from: number): number {
+export function skipSpace(text: string, from: number): number {
   let at = from;
   while (text[at] === " " || text[at] === "\n" || text[at] === "\r" || text[at] === "\t") at++;
   return at;
 }
 
-/** @param from at its opening quote @returns past the closing one */
-function skipString(text: string, from: number): number {
+/** @param from at its opening quote @returns past the closing one; 0 where there is none */
+export function skipString(text: string, from: number): number {
   let end = from;
   let backslashes = 0;
   do {
@@ -210,6 +210,6 @@ export function formValue(text: string, name: string): string | undefined {
   return undefined;
 }
 
-function formDecoded(text: string): string {
+export function formDecoded(text: string): string {
   return percentDecoded(text.includes("+") ? text.replaceAll("+", " ") : text);
 }

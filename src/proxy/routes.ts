@@ -8,6 +8,7 @@ import { isInBody, type Source } from "../config/values/source.ts";
 import type { AnswerRule } from "../decide/answer.ts";
 import { saltPrefix } from "../decide/bucket.ts";
 import { isVisitor, type OwnCookie } from "../decide/cookie.ts";
+import { compileNaming, type Naming } from "../decide/named.ts";
 import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -53,6 +54,8 @@ export interface CompiledCutover {
   readonly trustedShopper: TrustedHeader | undefined;
   readonly journey: CompiledJourney | undefined;
   readonly owners: readonly CompiledOwner[];
+  /** What a request names, and its answer is not to teach. */
+  readonly naming: Naming;
   /** How many keys may be claimed. */
   readonly claims: ClaimLimits;
   /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
@@ -99,8 +102,10 @@ export interface CompiledRoute extends WitnessedRoute {
   /** The owners whose keys are learned here. */
   readonly learned: readonly CompiledOwner[];
   readonly looks: Looks;
-  /** Whether a source of the shopper or of an owner is in the body, so that it must be buffered. */
+  /** Whether the body must be buffered: for a source in it, or because what it names must not be learned. */
   readonly buffersBody: boolean;
+  /** Whether a source of the shopper or of an owner is in the body. */
+  readonly valuesInBody: boolean;
   /** Whether one of these is looked for in any body, so that there is none that cannot be read. */
   readonly searchesBody: boolean;
   /** Which spellings of its path are taken for it, and which are refused. */
@@ -167,6 +172,7 @@ export function compileTable(
       trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
       journey: compileJourney(declared, name, () => secrets.of(name), config),
       owners: compileOwners(declared),
+      naming: compileNaming(declared.owners.keys),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       learnBodyBytes: declared.owners.learnBody,
       force: declared.force && {
@@ -189,14 +195,14 @@ export function compileTable(
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force !== undefined) identityFields.add(cutover.force.header);
-    const buffersBody = sources.some(isInBody);
+    const valuesInBody = sources.some(isInBody);
     const searchesBody = sources.some(({ kind }) => kind === "body");
     for (const route of declared.routes) {
       const destinations = {
         legacy: destination(declared.legacy, route.timeouts),
         new: destination(declared.new, route.timeouts),
       };
-      const bodies = { buffersBody, searchesBody };
+      const bodies = { valuesInBody, searchesBody };
       const value = compileRoute(cutover, declared, route, { ...bodies, destinations }, witnessesOf);
       routes.push({ pattern: route.path, methods: route.methods, value });
     }
@@ -226,7 +232,7 @@ function compileRoute(
   cutover: CompiledCutover,
   declared: CutoverConfig,
   route: RouteConfig,
-  own: Pick<CompiledRoute, "buffersBody" | "searchesBody" | "destinations">,
+  own: Pick<CompiledRoute, "valuesInBody" | "searchesBody" | "destinations">,
   witnessesOf: WitnessesOf,
 ): CompiledRoute {
   const { name, journey, unknown, unknownFor: unknownForMs, match: spelling } = route;
@@ -259,17 +265,16 @@ function compileRoute(
   } as const;
   const finishes = cutover.countsOrders || cutover.endsCarts ? finishingRule(route) : undefined;
   const rules = [journey?.start, journey?.end, finishes, teaches].flatMap((rule) => rule ?? []);
+  const learnedFrom = learned.flatMap(({ learn }) => learn ?? []);
   return {
     ...made({ cutover, name, finishes }),
+    buffersBody: own.valuesInBody || learnedFrom.some(isInBody),
     starts: journey?.start,
     ends: journey?.end,
     failure: compileFailure(route),
     learned,
     learns: learned.length === 0 ? "none" : route.learns ? "any" : "unsafe",
-    looks: looksFor(
-      learned.flatMap(({ learn }) => learn ?? []),
-      rules,
-    ),
+    looks: looksFor(learnedFrom, rules),
     preflight,
   };
 }

@@ -12,6 +12,7 @@
  * on changing, so what is to be kept of it is copied.
  */
 import type { Decision, Reason } from "../decide/decide.ts";
+import type { NamedKeys } from "../decide/named.ts";
 import type { JourneyPin, PinFault } from "../decide/pin.ts";
 import type { JourneyEvent, OwnerKey, UnreadReason } from "../ownership/port.ts";
 import type { CutoverState, Side } from "../state/rules/model.ts";
@@ -42,7 +43,7 @@ export interface Decided {
   /** Those it carries: each has an owner or may have, so that a request with one never changes sides again. */
   readonly keys: readonly OwnerKey[];
   /** All that may be a key in it, where its answer tells of orders made. */
-  readonly named: ReadonlySet<string>;
+  readonly named: NamedKeys;
   /** Whether that pin came with the request, in its cookie. */
   readonly carried: boolean;
   /** The shopper, where journeys are kept. */

@@ -5,15 +5,9 @@ import { isInBody } from "../../config/values/source.ts";
 import type { BodyValues } from "../../decide/body.ts";
 import { bucketOf } from "../../decide/bucket.ts";
 import { decide, isVoid } from "../../decide/decide.ts";
+import { keysNamedIn, type NamedKeys } from "../../decide/named.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import {
-  fieldValue,
-  longestText,
-  type RequestView,
-  readFirstKey,
-  readKey,
-  readSource,
-} from "../../decide/sources.ts";
+import { fieldValue, longestText, type RequestView, readFirstKey, readSource } from "../../decide/sources.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
@@ -40,7 +34,7 @@ export interface Gathered {
   /** What stands for the key that a body was to hold which could not be read. */
   readonly unread: string | undefined;
   /** All that may be a key in it, where its answer tells of orders made. */
-  readonly named: ReadonlySet<string>;
+  readonly named: NamedKeys;
   /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
   readonly claims: boolean;
   /** Where journeys are kept; without a pin of its own its journey may be in the store. */
@@ -86,7 +80,10 @@ export function gather(
   const visitor = named === undefined ? visitorOf(exchange, cutover, head.method, view) : undefined;
   const shopper = visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false };
   const keys = ownerKeysIn(exchange, cutover, view);
-  const isUnread = buffered !== undefined && !isRead;
+  const content = buffered?.kind === "whole" ? buffered.content : undefined;
+  const unreadText = typeof body === "string" ? content?.toString("latin1") : undefined;
+  // In an empty body there is nothing to be read.
+  const isUnread = buffered !== undefined && route.valuesInBody && !isRead && content?.length !== 0;
   if (isUnread) recordNotice(exchange, { kind: "unread_body" });
   return {
     arrival,
@@ -96,7 +93,7 @@ export function gather(
     bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name),
     keys,
     unread: isUnread ? markOf(head, buffered) : undefined,
-    named: learns(route, head.method) ? namedIn(cutover, view) : nothingNamed,
+    named: learns(route, head.method) ? keysNamedIn(cutover.naming, view, unreadText) : nothingNamed,
     claims: !safeMethods.has(head.method),
     shopper: cutover.journey === undefined ? undefined : shopper,
     visitor,
@@ -179,23 +176,7 @@ function ownerKeysIn(exchange: Recorded, cutover: CompiledCutover, view: Request
   return keys;
 }
 
-const nothingNamed: ReadonlySet<string> = new Set();
-
-/**
- * @returns what each source of each key that is learned has: a request that names two orders may mean the second. What
- * is claimed by use names the request: a client may choose its text to be what the upstream calls the order made.
- */
-function namedIn(cutover: CompiledCutover, view: RequestView): ReadonlySet<string> {
-  const named = new Set<string>();
-  for (const owner of cutover.owners) {
-    if (owner.learn === undefined) continue;
-    for (const source of owner.key) {
-      const key = readKey(source, view);
-      if (key !== undefined) named.add(key);
-    }
-  }
-  return named;
-}
+const nothingNamed: NamedKeys = new Set();
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 

@@ -1,4 +1,5 @@
 /** What an answer may teach of who made an order, and what nobody can have taught. */
+import { Readable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { answer, createFixture, type FixtureOptions } from "../../../support/exchange-fixture.ts";
@@ -21,7 +22,7 @@ interface Sent {
   readonly method?: string;
   readonly target?: string;
   readonly fields?: readonly string[];
-  readonly body?: string;
+  readonly body?: string | Buffer;
 }
 
 interface Told {
@@ -35,8 +36,11 @@ async function taught(sent: Sent, told: Told, options: FixtureOptions = {}) {
   const state = { percentThousandths: 100_000 };
   const fixture = createFixture({ state, cutover: { routes }, ...options });
   const { method = "POST", target = "/checkout", fields = [], body = "{}" } = sent;
-  const head = { method, target, fields: [...host, "X-Shopper-Id", "a", "Cookie", "a=b", ...fields] };
-  const client = fixture.send(head, method === "POST" ? body : undefined);
+  const framing = typeof body === "string" ? {} : { framing: { kind: "chunked" as const } };
+  const sender = ["X-Shopper-Id", "a", "Cookie", "a=b"];
+  const head = { method, target, ...framing, fields: [...host, ...sender, ...fields] };
+  const content = typeof body === "string" ? body : Readable.from([body]);
+  const client = fixture.send(head, method === "POST" ? content : undefined);
   for (let i = 0; i < 6; i++) await turn();
   const { status = 201, location, body: text = "" } = told;
   const location_ = location === undefined ? [] : ["Location", location];
@@ -58,6 +62,51 @@ describe("an order of legacy is not new's", () => {
     const told = { status: 200, body: `{"orderId":"${victim}"}` };
     expect(await taught({ target: `/orders/${victim}/pay` }, told)).toEqual([]);
     expect(await taught({ body: `{"order_id":"${victim}"}` }, told)).toEqual([]);
+  });
+
+  const form = ["Content-Type", "application/x-www-form-urlencoded"];
+  const named: readonly (readonly [string, Sent])[] = [
+    ["the answer's own member", { body: `{"orderId":"${victim}"}` }],
+    ["a member that stands twice, the first of them", { body: `{"order_id":"${victim}","order_id":"9"}` }],
+    ["a member in another case", { body: `{"Order_ID":"${victim}"}` }],
+    ["a member further in", { body: `{"order":{"order_id":"${victim}"}}` }],
+    ["a member that is escaped", { body: `{"order\\u005fid":"\\u004cEG-556"}` }],
+    ["JSON with a comma too many", { body: `{"order_id":"${victim}",}` }],
+    ["JSON without quotes", { body: `{order_id:'${victim}'}` }],
+    ["JSON that is no UTF-8", { body: Buffer.from(`{"order_id":"${victim}","x":"\xff"}`, "latin1") }],
+    ["UTF-16", { body: Buffer.from(`{"order_id":"${victim}"}`, "utf16le") }],
+    ["a form", { fields: form, body: `x=1&order_id=LEG%2D556` }],
+    ["a form's field that stands twice", { fields: form, body: `orderId=9&orderId=${victim}` }],
+    ["JSON that says it is a form", { fields: form, body: `{"order_id":"${victim}"}` }],
+    ["a form that says it is JSON", { fields: json, body: "order_id=LEG%2D556" }],
+    ["the query", { target: `/checkout?a=1&ORDERID=${victim}` }],
+    [
+      "a multipart field that stands twice",
+      {
+        fields: ["Content-Type", "multipart/form-data; boundary=b"],
+        body: ["9", victim]
+          .map((one) => `--b\r\nContent-Disposition: form-data; name="order_id"\r\n\r\n${one}\r\n`)
+          .concat("--b--\r\n")
+          .join(""),
+      },
+    ],
+  ];
+
+  test.each(named)("because new echoed what was named in %s", async (_, sent) => {
+    expect(await taught(sent, { body: `{"orderId":"${victim}"}` })).toEqual([]);
+    expect(await taught(sent, { status: 303, location: `/orders/${victim}` })).toEqual([]);
+    expect(await taught(sent, { body: '{"orderId":"77"}' })).toEqual(["77"]);
+  });
+
+  test("because new echoed it where requests name orders in their paths alone", async () => {
+    const owners = [{ key: "param:orderId", learn: ["json:/orderId", "header:location"] }];
+    const sent = { body: `{"orderId":"${victim}"}` };
+    const told = { status: 303, location: `/orders/${victim}`, body: `{"orderId":"${victim}"}` };
+    expect(await taught(sent, told, { cutover: { routes, owners } })).toEqual([]);
+  });
+
+  test("an order that has the number of its cart is learned all the same", async () => {
+    expect(await taught({ body: '{"cart":"c-7"}' }, { body: '{"orderId":"c-7"}' })).toEqual(["c-7"]);
   });
 
   test("because it was named behind another one", async () => {

@@ -93,6 +93,14 @@ describe("a payment provider's callback", () => {
     expect(fixture.counted).toEqual(["unread body"]);
   });
 
+  test("is nothing that could not be read when it is empty: not counted, and no callback told to come again", async () => {
+    const fixture = createFixture({ cutover: { routes, owners } });
+    fixture.send({ method: "POST", target: "/callbacks/payment", fields: host }, "");
+    await until("it is sent on", () => fixture.attempts.length === 1);
+    expect(fixture.attempts[0]?.upstream).toBe("old");
+    expect(fixture.counted).toEqual([]);
+  });
+
   test("names a shopper by a form's field as received", async () => {
     const fixture = createFixture({
       cutover: { routes, owners, shopper: ["form:user"] },
