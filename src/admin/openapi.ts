@@ -3,7 +3,7 @@ import fastifySwagger from "@fastify/swagger";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import * as z from "zod";
 import type { AuthConfig } from "../config/auth-schema.ts";
-import { type ProblemCode, problemDetails } from "./api/problem-details.ts";
+import { type ProblemCode, problemCodes, problemDetails } from "./api/problem-details.ts";
 import type { AdminApp } from "./context.ts";
 import { problemOf, problemType, statusOf } from "./problem.ts";
 
@@ -70,24 +70,37 @@ const examples: Readonly<Partial<Record<ProblemCode, string>>> = {
   store_unavailable: "the store is out of reach: nothing was read or changed",
 };
 
-type Responses = Record<number, { description: string; content: Record<string, { schema: z.ZodType }> }>;
+interface RefusalAnswer {
+  readonly description: string;
+  readonly content: Readonly<Record<string, { readonly schema: z.ZodType }>>;
+}
 
-/** The error answers of a call: one schema a status, its `code` narrowed to what that status can say. */
+/** The answer of one status, its `code` narrowed to what that status can say. */
+function answerOf(codes: readonly [ProblemCode, ...ProblemCode[]]): RefusalAnswer {
+  const schema = problemDetails
+    .extend({ status: z.literal(statusOf[codes[0]]), code: z.enum(codes) })
+    .meta({ examples: codes.map((code) => problemOf(code, examples[code] ?? "why it was refused")) });
+  const description = codes.map((code) => `\`${code}\``).join(", ");
+  return { description, content: { [problemType]: { schema } } };
+}
+
+/** Most statuses of a call say one thing, and the same as those of other calls: these schemas are made once. */
+const answersOfOne = new Map(problemCodes.map((code) => [code, answerOf([code])]));
+
+/** The error answers of a call: one schema a status. */
 export function refusalAnswers(
   codes: readonly ProblemCode[],
   access: "token" | "public" = "token",
-): Responses {
+): Readonly<Record<number, RefusalAnswer>> {
   const all = [...new Set([...codes, ...(access === "token" ? anyCall : publicCall)])];
-  const statuses = [...new Set(all.map((code) => statusOf[code]))];
-  const entries = statuses.map((status) => {
-    const grouped = all.filter((code) => statusOf[code] === status);
-    const schema = problemDetails
-      .extend({ status: z.literal(status), code: z.enum(grouped) })
-      .meta({ examples: grouped.map((code) => problemOf(code, examples[code] ?? "why it was refused")) });
-    const description = grouped.map((code) => `\`${code}\``).join(", ");
-    return [status, { description, content: { [problemType]: { schema } } }] as const;
-  });
-  return Object.fromEntries(entries);
+  const answers: Record<number, RefusalAnswer> = {};
+  for (const code of all) {
+    const status = statusOf[code];
+    const others = all.filter((other) => other !== code && statusOf[other] === status);
+    const alone = others.length === 0 ? answersOfOne.get(code) : undefined;
+    answers[status] ??= alone ?? answerOf([code, ...others]);
+  }
+  return answers;
 }
 
 const requestBody = z.looseObject({

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createAdminApi } from "../support/admin-api.ts";
-import { runCutover, startServe } from "../support/cutover.ts";
+import { startServe } from "../support/cutover.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { startRedis } from "../support/redis.ts";
 import { serveYaml } from "../support/serve-yaml.ts";
 import { until } from "../support/until.ts";
@@ -40,7 +41,7 @@ test("changes of both instances are in both files, refusals and local changes in
     await second.call("hold");
     expect(await first.set(20)).toMatchObject({ status: 409, code: "held" });
     const cli = { env: { CUTOVER_ADMIN_URL: two?.admin ?? "" } };
-    await runCutover(["annotate", "checkout", "2", "--reason", "looking into it"], cli);
+    await runOnPaper(["annotate", "checkout", "2", "--reason", "looking into it"], cli);
     await redis.cli("HSET", "cutover:{checkout}", "percent", "5");
     const all = () => files.map((file) => linesOf(file).map((line) => JSON.stringify(line)));
     const has = (text: string) => all().filter((lines) => lines.some((line) => line.includes(text))).length;

@@ -12,9 +12,10 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { createShoppers } from "../../src/demo/shoppers/shoppers.ts";
 import { readCompose } from "../support/compose-file.ts";
-import { checkout, runCutover } from "../support/cutover.ts";
+import { checkout } from "../support/cutover.ts";
 import { freePort } from "../support/free-port.ts";
 import { configFile, dashboardQueries, readDashboard, rulesOf } from "../support/monitoring-files.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { startProgram } from "../support/processes.ts";
 import { type Prometheus, type Sample, startPrometheus } from "../support/prometheus.ts";
 import { startRedis } from "../support/redis.ts";
@@ -174,7 +175,7 @@ function labelsOf(samples: readonly Sample[], label: string): string[] {
 
 async function cutover(...words: readonly string[]): Promise<void> {
   const env = { CUTOVER_ADMIN_URL: proxies[0]?.admin ?? "", CUTOVER_TOKEN: secret };
-  const { code, stderr } = await runCutover(words, { env });
+  const { code, stderr } = await runOnPaper(words, { env });
   expect(code, stderr).toBe(0);
 }
 

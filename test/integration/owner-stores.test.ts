@@ -11,7 +11,8 @@ import { request } from "undici";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { accepted, createAdminApi } from "../support/admin-api.ts";
-import { runCutover, type Served, startServe } from "../support/cutover.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 
 let folder: string;
@@ -184,7 +185,7 @@ describe.each([1, 2])("with %i worker(s)", (workers) => {
       expect(await stranger(a, "checkout")).toBe(503);
 
       const [status, page, log] = await Promise.all([
-        runCutover(["status"], { env: { CUTOVER_ADMIN_URL: a.admin } }),
+        runOnPaper(["status"], { env: { CUTOVER_ADMIN_URL: a.admin } }),
         fetch(`${a.admin}/metrics`).then((answer) => answer.text()),
         a.log(),
       ]);
@@ -258,7 +259,7 @@ test("owners are found after a restart, by every instance, and put right by hand
   const [a, b] = [await start(yaml), await start(yaml)];
   for (const each of [a, b]) expect(await callback(each, "checkout", made)).toBe("new");
   const env = { CUTOVER_ADMIN_URL: a.admin };
-  const put = await runCutover(
+  const put = await runOnPaper(
     ["owner", "checkout", made, "--set", "legacy", "--reason", "a test", "--json", "--force"],
     { env },
   );

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { ownerView } from "../../src/admin/api/owner-view.ts";
 import { createAdminApi } from "../support/admin-api.ts";
-import { runCutover, type Served, startServe } from "../support/cutover.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { scrape, sumOf } from "../support/scrape.ts";
 import { type Sides, startSides } from "../support/sides.ts";
@@ -58,7 +59,7 @@ async function sidesOf(serve: Served, key: string, times = 12): Promise<Readonly
 }
 
 const cli = (serve: Served, words: readonly string[], token?: string) =>
-  runCutover(words, {
+  runOnPaper(words, {
     env: { CUTOVER_ADMIN_URL: serve.admin, ...(token === undefined ? {} : { CUTOVER_TOKEN: token }) },
   });
 const shown = async (serve: Served, key: string) => {

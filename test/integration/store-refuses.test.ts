@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { shoppersOfBuckets } from "../support/bucket.ts";
-import { runCutover } from "../support/cutover.ts";
+import { runOnPaper } from "../support/paper-terminal.ts";
 import { type RefusingFleet, startRefusingFleet } from "../support/refusing-fleet.ts";
 import { type Refusal, refusals } from "../support/refusing-redis.ts";
 
@@ -69,7 +69,7 @@ async function believed(): Promise<void> {
 async function saysItsWord(word: string, instance: number, from: number): Promise<void> {
   const { served } = at(instance);
   const [status, refused, page, log] = await Promise.all([
-    runCutover(["status"], { env: { CUTOVER_ADMIN_URL: served.admin } }),
+    runOnPaper(["status"], { env: { CUTOVER_ADMIN_URL: served.admin } }),
     fetch(`${served.admin}/api/v1/cutovers/checkout/percent`, {
       method: "PUT",
       headers: { "content-type": "application/json" },
