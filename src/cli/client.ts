@@ -14,6 +14,7 @@ import {
   ownerView,
   waitingOwner,
 } from "../admin/api/owner-view.ts";
+import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
 import {
   type closeBody,
   type holdBody,
@@ -89,6 +90,8 @@ export interface AdminClient {
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
   instances(): Promise<ApiAnswer<InstanceView[]>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
+  /** Without a token, too. */
+  signInWays(): Promise<ApiAnswer<SignInWays>>;
   /** Server-sent events until the signal aborts or the connection ends; the iteration rejects when it breaks. */
   events(signal: AbortSignal): Promise<ApiAnswer<AsyncIterable<ServerEvent>>>;
 }
@@ -141,6 +144,7 @@ export function createClient(options: TransportOptions): AdminClient {
       ),
     instances: () => get(z.array(instanceView), "instances"),
     whoAmI: () => get(identity, "whoami"),
+    signInWays: () => get(signInWays, "sign-in"),
     explain: (name, query) => get(explanation, at(name, "/explain"), { ...query }),
     events: (signal) => listen("events", patienceMs, signal),
   };

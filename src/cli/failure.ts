@@ -67,7 +67,10 @@ type Next = (asked: Asked) => readonly string[];
 
 /** By problem code; a code this version does not know has none. */
 const next: Readonly<Partial<Record<string, Next>>> = {
-  unauthenticated: () => ["Set CUTOVER_TOKEN, or pass --token-file FILE, with a token this instance knows."],
+  unauthenticated: () => [
+    "Set CUTOVER_TOKEN, or pass --token-file FILE, with a token this instance knows.",
+    "Or sign in at its issuer: cutover login",
+  ],
   too_many_attempts: () => [
     "A right token of the configuration is let in all the same: is CUTOVER_TOKEN one?",
   ],

@@ -25,7 +25,10 @@ const defaultConfigPath = "config/cutover.yaml";
 export function withApiOptions(command: Command): Command {
   return command
     .option("--admin-url <URL>", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
-    .option("--token-file <FILE>", "a file that holds the token (else CUTOVER_TOKEN, CUTOVER_TOKEN_FILE)")
+    .option(
+      "--token-file <FILE>",
+      "a file that holds the token (else CUTOVER_TOKEN, CUTOVER_TOKEN_FILE, or what login has kept)",
+    )
     .option("--plain", "no colour, and lines instead of a screen that is redrawn");
 }
 
@@ -65,7 +68,14 @@ export async function clientFor(options: ApiOptions, env: Context["env"]): Promi
   if (!token.ok) return token;
   // What reads the answers is costly to load: only commands that ask the API wait for it.
   const { createClient } = await import("./client.ts");
-  return succeed(createClient({ url, token: token.value }));
+  const known = token.value ?? (await signedInToken(url, env));
+  return succeed(createClient({ url, token: known }));
+}
+
+/** What `cutover login` has kept for this address. */
+async function signedInToken(url: URL, env: Context["env"]): Promise<string | undefined> {
+  const { keptToken } = await import("./sign-in/kept.ts");
+  return keptToken(env, url.href.replace(/\/$/, ""), Date.now());
 }
 
 function readAdminUrl(text: string): URL | undefined {

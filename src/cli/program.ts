@@ -8,6 +8,7 @@ import { addOwner } from "./commands/change/owner.ts";
 import { addCheck } from "./commands/local/check.ts";
 import { addCompletion } from "./commands/local/completion.ts";
 import { addDoctor } from "./commands/local/doctor.ts";
+import { addLogin, addLogout } from "./commands/local/login.ts";
 import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addExplain } from "./commands/read/explain.ts";
@@ -26,7 +27,7 @@ Exit codes:
 Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
   CUTOVER_TOKEN      the token it knows you by (never pass it as an argument); or
-  CUTOVER_TOKEN_FILE a file that holds it
+  CUTOVER_TOKEN_FILE a file that holds it; without either, what cutover login has kept
   CUTOVER_CONFIRM    always: a script has to give --confirm to raise by more than 25 points
                      All may stand in ~/.config/cutover/cli.yaml (XDG_CONFIG_HOME) as adminUrl,
                      tokenFile, confirm; a flag wins over the environment, that over the file
@@ -68,7 +69,8 @@ export async function runCli(
   for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain])
     add(program, context);
   for (const add of [addChanges, addClose, addApprove, addWithdraw, addOwner]) add(program, context);
-  for (const add of [addServe, addDemo, addCheck, addDoctor, addToken, addCompletion]) add(program, context);
+  for (const add of [addServe, addDemo, addCheck, addDoctor, addLogin, addLogout, addToken, addCompletion])
+    add(program, context);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -17,7 +17,7 @@ interface CliSettings {
 }
 
 /** @returns `undefined` where there is no home to look in */
-function settingsPath(env: Context["env"]): string | undefined {
+export function settingsPath(env: Context["env"]): string | undefined {
   const { XDG_CONFIG_HOME: base, HOME: home } = env;
   // XDG Base Directory Specification: a relative path is to be ignored.
   if (base?.startsWith("/") === true) return join(base, "cutover", "cli.yaml");

@@ -121,6 +121,10 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli/"],
   fastify: ["admin/"],
   jose: ["admin/access/"],
+  "openid-client": ["admin/access/", "cli/sign-in/"],
+  "@fastify/cookie": ["admin/access/"],
+  "@fastify/session": ["admin/access/"],
+  "@fastify/csrf-protection": ["admin/access/"],
 };
 
 const pureRooms = ["decide/", "state/rules/", "config/values/"];
