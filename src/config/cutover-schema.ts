@@ -169,6 +169,8 @@ export const trustedShopper = block({ header: value.headerName, from: z.array(va
 export const force = block({
   header: value.headerName,
   secrets: z.array(value.sha256).min(1),
+  /** Of testers whose browsers send no header: `?cutover-force=` gives it. Without it there are no such links. */
+  cookie: value.cookieName.optional(),
 });
 
 /** Four eyes. */

@@ -5,7 +5,6 @@
  * over whole, between two requests. Requests under way finish by the plane they began with, which then goes. What
  * remembers (owners, pins, the spool, the notebook) is one for the life of the process.
  */
-
 import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -26,6 +25,8 @@ import { createNotebooks } from "../ownership/under-way/notebook.ts";
 import { createUnowned } from "../ownership/unowned.ts";
 import { createUnreadAnswers } from "../ownership/unread-answers.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
+import { createForceAttempts } from "../proxy/force/attempts.ts";
+import { createForceCounts } from "../proxy/force/metrics.ts";
 import {
   type ConnectionCounts,
   createConnectionCounts,
@@ -212,6 +213,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       pins,
       budget,
       unowned: createUnowned(clock, counts),
+      force: createForceAttempts({ clock, counts: createForceCounts(registry), log }),
       clock,
       fieldNames: createFieldNames(),
       ids: createIds(),

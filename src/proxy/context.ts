@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { ClaimBudget, Ownership, Pins, Unowned } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
+import type { ForceAttempts } from "./force/attempts.ts";
 import type { FieldNames } from "./request/field-names.ts";
 import type { Ids } from "./request/ids.ts";
 import type { Table } from "./routes.ts";
@@ -13,6 +14,7 @@ export interface ExchangeContext {
   readonly pins: Pins;
   readonly budget: Pick<ClaimBudget, "take" | "exceeded">;
   readonly unowned: Unowned;
+  readonly force: ForceAttempts;
   readonly clock: Clock;
   readonly fieldNames: FieldNames;
   readonly ids: Ids;

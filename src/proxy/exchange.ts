@@ -13,6 +13,7 @@ import { decisionField } from "../decide/sentence.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Destination } from "./destinations.ts";
+import { answersLink } from "./force/force.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
@@ -78,7 +79,7 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
   if ("proxyError" in read) refuse(exchange, read);
   else if (head.framing.kind === "sized" && head.framing.length > context.table.bodyLimits.maxBytes)
     refuse(exchange, refusals.bodyTooLarge);
-  else goOn(exchange, read);
+  else if (!answersLink(exchange, read)) goOn(exchange, read);
 }
 
 function createExchange(
@@ -274,8 +275,7 @@ function failed(this: Exchange, failure: Failure): void {
 /** Its total time is over, or the time its answer may live. */
 function expired(this: Exchange): void {
   this.forwarding?.abort();
-  if (!endLife(this))
-    refuse(this, this.forwarding === undefined ? refusals.requestTimeout : refusals.timeout);
+  if (!endLife(this)) refuse(this, this.forwarding ? refusals.timeout : refusals.requestTimeout);
 }
 
 function gone(exchange: Exchange, why: Gone): void {

@@ -17,6 +17,8 @@ export interface Question {
   readonly shopper?: string | undefined;
   readonly path?: string | undefined;
   readonly method?: string | undefined;
+  /** The side that a tester asks for whose secret is right. */
+  readonly force?: Side | undefined;
   /** An order's or an idempotency key, as text. */
   readonly key?: string | undefined;
 }
@@ -64,7 +66,7 @@ export async function explain(
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper);
   const state = following.current().states.get(name) ?? initialState();
   const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
-  const facts = { owner: owner?.side, journey: pin, forced: undefined, bucket, stale };
+  const facts = { owner: owner?.side, journey: pin, forced: question.force, bucket, stale };
   const decision = decide(state, facts);
   const { percentThousandths, version } = state;
   const told = { ...decision, bucket, percentThousandths, version, owning: owner?.by };

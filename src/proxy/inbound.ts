@@ -126,17 +126,21 @@ export function createTrustedHeader(given: {
   return { header: given.header, from: createTrust(given.from) };
 }
 
-const noFields: ReadonlySet<string> = new Set();
-
 /**
+ * @param always those that go on from nobody
  * @returns those of the headers that an address is not trusted to say: for the shops they would be an identity. One that
  *   is trusted from different addresses goes on from each of these
  */
-export function createVouching(trusted: readonly TrustedHeader[]): (address: string) => ReadonlySet<string> {
-  if (trusted.length === 0) return () => noFields;
+export function createVouching(
+  trusted: readonly TrustedHeader[],
+  always: readonly string[],
+): (address: string) => ReadonlySet<string> {
+  const none: ReadonlySet<string> = new Set(always);
+  if (trusted.length === 0) return () => none;
   return (address) => {
     const believed = new Set(trusted.flatMap(({ header, from }) => (from(address) ? header : [])));
-    return new Set(trusted.flatMap(({ header }) => (believed.has(header) ? [] : header)));
+    const unvouched = trusted.flatMap(({ header }) => (believed.has(header) ? [] : header));
+    return new Set([...always, ...unvouched]);
   };
 }
 

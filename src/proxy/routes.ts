@@ -13,6 +13,7 @@ import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
+import { type CompiledForce, compileForce } from "./force/compiled.ts";
 import {
   claimingFieldsOf,
   createTrust,
@@ -60,7 +61,7 @@ export interface CompiledCutover {
   readonly claims: ClaimLimits;
   /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
   readonly learnBodyBytes: number;
-  readonly force: { readonly header: string; readonly hashes: ReadonlySet<string> } | undefined;
+  readonly force: CompiledForce | undefined;
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
@@ -123,10 +124,10 @@ export interface Table {
   readonly fallthrough: Destination;
   /** The witnesses of what matches no route. */
   readonly noneWitnesses: Witnesses;
-  /** Stripped from all requests: the proxy's own of journeys and visitors, and those of the admin API's page. */
+  /** Stripped from all requests: the proxy's own of journeys, visitors and testers, and those of the admin API's page. */
   readonly ownCookies: readonly OwnCookie[];
   readonly visitor: CompiledVisitor;
-  /** Names of fields that identify a shopper, an order or a tester: no Connection field may strip them. */
+  /** Names of fields that identify a shopper or an order: no Connection field may strip them. */
   readonly identityFields: ReadonlySet<string>;
   readonly cutovers: ReadonlyMap<string, CompiledCutover>;
   readonly bodyLimits: BodyLimits;
@@ -135,8 +136,10 @@ export interface Table {
   readonly claimingFields: ReadonlySet<string>;
   /** Fields by which this proxy knows a request that has been here before; lower case. */
   readonly loopFields: readonly string[];
-  /** Headers that name shoppers, and not from this address. */
+  /** Headers that name shoppers, and not from this address; and those of testers. */
   readonly unvouchedFields: (address: string) => ReadonlySet<string>;
+  /** The cutovers whose testers may come by a link. */
+  readonly linked: readonly CompiledCutover[];
   /** Whether what an address says of the way here is believed. */
   readonly trusts: (address: string) => boolean;
   /** Name of a response field that tells how the request was decided; for tests and debugging. */
@@ -175,10 +178,7 @@ export function compileTable(
       naming: compileNaming(declared.owners.keys),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       learnBodyBytes: declared.owners.learnBody,
-      force: declared.force && {
-        header: declared.force.header,
-        hashes: new Set(declared.force.secrets),
-      },
+      force: compileForce(declared, name, () => secrets.of(name)),
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
       gaveUpAfterMs: declared.gaveUpAfter,
@@ -194,7 +194,7 @@ export function compileTable(
     }
     const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
-    if (cutover.force !== undefined) identityFields.add(cutover.force.header);
+    if (cutover.force?.cookie !== undefined) ownCookies.push(cutover.force.cookie);
     const valuesInBody = sources.some(isInBody);
     const searchesBody = sources.some(({ kind }) => kind === "body");
     for (const route of declared.routes) {
@@ -207,6 +207,7 @@ export function compileTable(
       routes.push({ pattern: route.path, methods: route.methods, value });
     }
   }
+  const all = [...cutovers.values()];
   return {
     router: compileRoutes(routes),
     paths: config.paths,
@@ -221,8 +222,10 @@ export function compileTable(
     claimingFields: claimingFieldsOf(config),
     loopFields: upstreams.some(({ via }) => via === "response") ? ["via", "cdn-loop"] : ["via"],
     unvouchedFields: createVouching(
-      [...cutovers.values()].flatMap(({ trustedShopper }) => trustedShopper ?? []),
+      all.flatMap(({ trustedShopper }) => trustedShopper ?? []),
+      all.flatMap(({ force }) => force?.header ?? []),
     ),
+    linked: all.filter(({ force }) => force?.cookie !== undefined),
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };

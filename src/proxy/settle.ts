@@ -183,6 +183,15 @@ export function settle(exchange: Recorded, outcome: Outcome, code?: string): voi
   for (const witness of exchange.witnesses.settled) witness.settled(exchange, outcome);
 }
 
+/** Sends the client elsewhere (RFC 9110 §15.4.4). @param fields with its Location */
+export function redirect(exchange: Recorded, fields: readonly string[]): void {
+  exchange.status = 303;
+  const given = [...fields, "Cache-Control", "no-store"];
+  exchange.inbound.answer.head({ status: 303, reason: "See Other", fields: given, length: 0 });
+  exchange.inbound.answer.end([]);
+  settle(exchange, "ok");
+}
+
 /** Answers in the proxy's own words, or breaks off when the upstream's head is already out; and settles. */
 export function refuse(exchange: Recorded, refusal: Refusal): void {
   if (isOver(exchange)) return;

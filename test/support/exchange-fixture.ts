@@ -19,6 +19,7 @@ import type { OwnerStore, OwnershipStores, PinNews, PinStore } from "../../src/o
 import { createUnowned } from "../../src/ownership/unowned.ts";
 import type { ExchangeContext } from "../../src/proxy/context.ts";
 import { createHandle } from "../../src/proxy/exchange.ts";
+import { createForceAttempts } from "../../src/proxy/force/attempts.ts";
 import type { Answer, AnswerHead, RequestHead } from "../../src/proxy/inbound.ts";
 import type { BodyLimits } from "../../src/proxy/request/body-limits.ts";
 import { createFieldNames } from "../../src/proxy/request/field-names.ts";
@@ -233,6 +234,11 @@ export function createFixture(options: FixtureOptions = {}) {
       owners: { ...options.owners },
       clock,
       onExceeded: (_, cause, outcome) => void counted.push(`over budget ${cause} ${outcome}`),
+    }),
+    force: createForceAttempts({
+      clock,
+      counts: { wrong: note("wrong force"), ignored: note("ignored force") },
+      log: { warn: () => undefined },
     }),
     unowned: createUnowned(clock, { awaited: note("awaited"), guessed: note("guessed") }),
     pins: createPins({

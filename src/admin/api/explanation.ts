@@ -16,6 +16,10 @@ export const explainQuery = z.strictObject({
     .max(512)
     .optional()
     .meta({ description: "An order's or an idempotency key, as the request would carry it" }),
+  force: z
+    .enum(sides)
+    .optional()
+    .meta({ description: "The side that a tester asks for, as with a right secret: none is sent here" }),
 });
 export type ExplainQuery = z.output<typeof explainQuery>;
 

@@ -1,10 +1,10 @@
 /** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
-import { BlockList, isIP } from "node:net";
 import { parseRedisUrl, placeOfStore } from "../../redis/url.ts";
 import type { Draft, RouteDraft } from "../load/draft.ts";
 import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "../load/problems.ts";
 import { pageCookieNames } from "../values/page-cookies.ts";
 import type { PathPattern } from "../values/path.ts";
+import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 
 /** What makes the configuration wrong. */
@@ -14,13 +14,11 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...listenerPorts(draft),
     ...nobodysHeaders(draft),
     ...longTargets(draft),
-    ...openAdmin(draft),
-    ...tokens(draft),
-    ...openIssuers(draft),
-    ...namelessApprovals(draft),
+    ...accessFindings(draft),
     ...decisionHeader(draft),
     ...setFields(draft),
     ...cookieNames(draft),
+    ...testersOwn(draft),
     ...droppedCookies(draft),
     ...samePaths(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
@@ -36,6 +34,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...greedyUpstreams(draft),
     ...lesserEngine(draft),
     ...lenientUpstreams(draft),
+    ...accessWarnings(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),
   ];
 }
@@ -132,68 +131,6 @@ function longTargets({ head, target }: Draft): Finding[] {
   return [wrong(["limits", "target"], "expected a size of at most limits.head")];
 }
 
-function openAdmin({ auth, admin }: Draft): Finding[] {
-  if (auth !== "none" || admin === undefined || isLoopback(admin.host)) return [];
-  return [
-    wrong(["listeners", "admin", "host"], "expected a loopback address such as 127.0.0.1 while auth is none"),
-  ];
-}
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether a host is reached from this machine alone. A name other than localhost could resolve to anything. */
-export function isLoopback(host: string): boolean {
-  const plain = plainHost(host);
-  const family = isIP(plain);
-  return family !== 0 && loopback.check(plain, family === 4 ? "ipv4" : "ipv6");
-}
-
-function plainHost(host: string): string {
-  const lower = host.toLowerCase();
-  return lower === "localhost" ? "127.0.0.1" : lower;
-}
-
-/** A secret has one name and one role. */
-function tokens({ auth }: Draft): Finding[] {
-  if (auth === undefined || auth === "none") return [];
-  return repeated(
-    (auth.tokens ?? []).map((token, index) => ({
-      path: ["auth", "tokens", index, "sha256"],
-      value: token.sha256,
-    })),
-    "expected a secret of its own for each token",
-  );
-}
-
-/** Over http anybody on the way could answer with keys of their own, or take the code of a sign-in. */
-function openIssuers({ auth }: Draft): Finding[] {
-  if (auth === undefined || auth === "none" || auth.oidc === undefined) return [];
-  const { issuer, jwksUri, page } = auth.oidc;
-  const addresses: readonly (readonly [Path, string | undefined])[] = [
-    [["issuer"], issuer],
-    [["jwksUri"], jwksUri],
-    [["page", "url"], page?.url],
-  ];
-  return addresses.flatMap(([path, text]) => {
-    if (text === undefined) return [];
-    const { protocol, hostname } = new URL(text);
-    const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
-    return isSafe ? [] : [wrong(["auth", "oidc", ...path], "expected https: http is for loopback alone")];
-  });
-}
-
-/** Where nobody signs in, everybody is the same person. */
-function namelessApprovals({ auth, cutovers }: Draft): Finding[] {
-  if (auth !== "none") return [];
-  return cutovers.flatMap(({ at, fourEyes }) =>
-    fourEyes
-      ? [wrong([...at, "approval"], "expected auth to name people: nobody could approve a raise")]
-      : [],
-  );
-}
-
 function decisionHeader({ decisionHeader: header }: Draft): Finding[] {
   if (header === undefined || !takenHeaders.has(header.toLowerCase())) return [];
   return [wrong(["decisionHeader"], "expected a header of its own: this one has a meaning in HTTP")];
@@ -218,7 +155,9 @@ function setFields({ setFields: upstreams }: Draft): Finding[] {
 }
 
 function ownCookies({ cutovers, visitor }: Draft) {
-  return [visitor, ...cutovers.map(({ journey }) => journey)].flatMap((cookie) => cookie ?? []);
+  return [visitor, ...cutovers.flatMap(({ journey, forceCookie }) => [journey, forceCookie])].flatMap(
+    (cookie) => cookie ?? [],
+  );
 }
 
 function cookieNames(draft: Draft): Finding[] {
@@ -227,9 +166,27 @@ function cookieNames(draft: Draft): Finding[] {
   });
   const taken = names.filter(({ value }) => pageCookieNames.includes(value));
   return [
-    ...repeated(names, "expected a cookie of its own for each journey, and for visitors"),
+    ...repeated(names, "expected a cookie of its own for each journey and each force, and for visitors"),
     ...taken.map(({ path }) => wrong(path, "expected another name: the admin API's page has a cookie of it")),
   ];
+}
+
+/** What testers say is taken away before the shops: it can be nothing that these or this proxy read besides. */
+function testersOwn({ cutovers }: Draft): Finding[] {
+  const sources = cutovers.flatMap(({ shopper, owners }) => [
+    ...shopper,
+    ...owners.flatMap((owner) => owner.keys),
+  ]);
+  const isRead = (kind: "header" | "cookie", name: string | undefined) =>
+    sources.some(({ value }) => value.kind === kind && value.name === name);
+  return cutovers.flatMap(({ at, forceHeader, forceCookie: { cookie } = {} }) => [
+    ...(isRead("header", forceHeader)
+      ? [wrong([...at, "force", "header"], "expected a header of its own: this one names shoppers or keys")]
+      : []),
+    ...(isRead("cookie", cookie)
+      ? [wrong([...at, "force", "cookie"], "expected a cookie of its own: this one names shoppers or keys")]
+      : []),
+  ]);
 }
 
 /**
@@ -239,10 +196,11 @@ function cookieNames(draft: Draft): Finding[] {
 function droppedCookies(draft: Draft): Finding[] {
   const { proxy, trusting } = draft;
   const mayBeSecure = trusting || (proxy !== undefined && proxy.tls !== undefined);
-  const secureOnly = "expected secure: always, TLS here or trustedProxies: browsers drop";
   return ownCookies(draft).flatMap(({ at, cookie = "", sameSite, secure, wide }) => {
-    const isSecure = mayBeSecure || secure !== "auto";
     const findings: Finding[] = [];
+    const always = at.at(-1) === "force" ? "" : "secure: always, ";
+    const secureOnly = `expected ${always}TLS here or trustedProxies: browsers drop`;
+    const isSecure = mayBeSecure || secure !== "auto";
     if (!isSecure && /^__(?:Host|Secure|Http)-/i.test(cookie)) {
       findings.push(wrong([...at, "cookie"], `${secureOnly} a cookie of this prefix that is not Secure`));
     }

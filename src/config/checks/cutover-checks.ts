@@ -169,8 +169,26 @@ export const takenHeaders: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
+/** What shops cannot do without: the header of testers goes on to none of them. */
+const neededHeaders: ReadonlySet<string> = new Set([
+  ...["accept", "accept-encoding", "accept-language", "authorization", "cache-control", "content-encoding"],
+  ...[
+    "content-type",
+    "date",
+    "forwarded",
+    "from",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+  ],
+  ...["if-unmodified-since", "max-forwards", "origin", "pragma", "prefer", "range", "referer", "traceparent"],
+  ...["tracestate", "user-agent", "via", "x-csrf-token", "x-forwarded-for", "x-forwarded-host"],
+  ...["x-forwarded-proto", "x-request-id", "x-requested-with"],
+]);
+
 function forceHeader({ at, forceHeader: header }: CutoverDraft): Finding[] {
-  if (header === undefined || !takenHeaders.has(header)) return [];
+  if (header === undefined || !(takenHeaders.has(header) || neededHeaders.has(header))) return [];
   return [wrong([...at, "force", "header"], "expected a header of its own: this one has a meaning in HTTP")];
 }
 

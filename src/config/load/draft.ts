@@ -82,6 +82,9 @@ export interface CutoverDraft {
   readonly ownerStore: Located<string> | undefined;
   readonly journey: JourneyDraft | undefined;
   readonly forceHeader: string | undefined;
+  /** What a tester's link gives. */
+  readonly forceCookie: CookieDraft | undefined;
+  readonly forceSecrets: readonly Located<string>[];
   /** The header that names shoppers and counts from trusted addresses alone. */
   readonly trustedHeader: string | undefined;
   /** Whether large raises wait for another person. */
@@ -177,6 +180,11 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
     trustedHeader: read(parts.trustedShopper.shape.header, valueAt(root, ["trustedShopper", "header"])),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
+    forceCookie:
+      valueAt(root, ["force", "cookie"]) === undefined
+        ? undefined
+        : cookieDraft([...at, "force"], valueAt(root, ["force"])),
+    forceSecrets: texts([...at, "force", "secrets"], valueAt(root, ["force", "secrets"])),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
   };
 }

@@ -7,6 +7,7 @@
 import { bytes, type Code, flags, operations, type Program, readProgram } from "./program.ts";
 
 const surrogates = 0xd800;
+const newline = 10;
 
 /** Where the first group stands in the text, from and to, negative where it took no part; `match` where no group was asked for. */
 export type Searched = { readonly from: number; readonly to: number } | "match" | "nothing" | "unfinished";
@@ -48,7 +49,7 @@ function createReach({ size, op, out, arg, takes }: Code) {
           break;
         case operations.emptyWidth:
           steps += 2;
-          if (((arg[item] ?? 0) & ~flagsAt(text, at)) === 0) stack[top++] = out[item] ?? 0;
+          if (isAt(arg[item] ?? 0, text, at)) stack[top++] = out[item] ?? 0;
           break;
         case operations.capture:
           if (arg[item] === 2) {
@@ -189,15 +190,16 @@ function characterAt(text: string, at: number): number {
   return unit < surrogates ? unit : (text.codePointAt(at) ?? unit);
 }
 
-function flagsAt(text: string, at: number): number {
-  const before = at === 0 ? -1 : text.charCodeAt(at - 1);
-  const after = at === text.length ? -1 : text.charCodeAt(at);
-  let found = 0;
-  if (before === -1) found |= flags.beginText | flags.beginLine;
-  if (before === 10) found |= flags.beginLine;
-  if (after === -1) found |= flags.endText | flags.endLine;
-  if (after === 10) found |= flags.endLine;
-  return found | (isWord(before) === isWord(after) ? flags.noWordBoundary : flags.wordBoundary);
+/** Whether all that is asked of a place is so there. */
+function isAt(asked: number, text: string, at: number): boolean {
+  if ((asked & flags.beginText) !== 0 && at > 0) return false;
+  if ((asked & flags.endText) !== 0 && at < text.length) return false;
+  if ((asked & flags.beginLine) !== 0 && at > 0 && text.charCodeAt(at - 1) !== newline) return false;
+  if ((asked & flags.endLine) !== 0 && at < text.length && text.charCodeAt(at) !== newline) return false;
+  if ((asked & (flags.wordBoundary | flags.noWordBoundary)) === 0) return true;
+  // No character is NaN, which is none of a word.
+  const isBoundary = isWord(text.charCodeAt(at - 1)) !== isWord(text.charCodeAt(at));
+  return (asked & (isBoundary ? flags.noWordBoundary : flags.wordBoundary)) === 0;
 }
 
 /** As `\w` of RE2: ASCII. */

@@ -1,4 +1,5 @@
 /** Reads a request's head: which authority the request is for, and which route it is on. */
+import { withoutForce } from "../../decide/force.ts";
 import { isAmbiguousPath, type Match, trimmedPath } from "../../decide/route.ts";
 import { fieldValue } from "../../decide/sources.ts";
 import type { RequestHead } from "../inbound.ts";
@@ -13,6 +14,8 @@ export interface Arrival {
   readonly target: Target;
   /** The authority the request is for. */
   readonly host: string;
+  /** What a tester's link says; its target is without it. */
+  readonly force: string | undefined;
   readonly match: Match<CompiledRoute> | undefined;
   /** The cutover of a route that the path is not on, but for some server behind the proxy may be. */
   readonly near: CompiledRoute | undefined;
@@ -26,8 +29,9 @@ export function readArrival(
   proxyName: string,
 ): Arrival | Refusal {
   if (!isFramedSoundly(head, names)) return refusals.malformed;
-  const target = parseTarget(head.method, head.target, table.headLimits.targetBytes);
-  if (isRefusal(target)) return target;
+  const whole = parseTarget(head.method, head.target, table.headLimits.targetBytes);
+  if (isRefusal(whole)) return whole;
+  const { target, force } = table.linked.length === 0 ? { target: whole, force: undefined } : unforced(whole);
   const host = hostOf(target, head, names);
   if (host === undefined) return refusals.host;
   if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
@@ -35,7 +39,17 @@ export function readArrival(
   if (head.method === "OPTIONS" && hopsLeft(head, names) === 0) return refusals.lastHop;
   const routed = routeOf(table, head.method, target.path, requestedMethod(head, names));
   if (routed === "ambiguous") return refusals.ambiguousPath;
-  return { head, names, target, host, match: routed.match, near: routed.near };
+  return { head, names, target, host, force, match: routed.match, near: routed.near };
+}
+
+/** A tester's secret goes on to nobody. */
+function unforced(whole: Target): Pick<Arrival, "target" | "force"> {
+  const { query, force } = withoutForce(whole.query);
+  if (force === undefined) return { target: whole, force };
+  return {
+    target: { ...whole, query, forwarded: query === "" ? whole.path : `${whole.path}?${query}` },
+    force,
+  };
 }
 
 /** @returns the method that a CORS preflight asks for (Fetch, §3.2.2) */

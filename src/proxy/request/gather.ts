@@ -1,5 +1,4 @@
 /** The facts that a request on a route is decided by, read out of it once, and the decision by them and the state. */
-import { createHash } from "node:crypto";
 import { isFound } from "../../config/values/expression.ts";
 import { isInBody } from "../../config/values/source.ts";
 import type { BodyValues } from "../../decide/body.ts";
@@ -11,6 +10,7 @@ import { fieldValue, longestText, type RequestView, readFirstKey, readSource } f
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
+import { forcedIn } from "../force/force.ts";
 import type { RequestHead } from "../inbound.ts";
 import type { CompiledOwner } from "../orders.ts";
 import type { CompiledCutover, CompiledRoute } from "../routes.ts";
@@ -89,7 +89,7 @@ export function gather(
     arrival,
     route,
     pin: countingPin(exchange, route, pinOf(exchange, cutover, view)),
-    forced: forcedIn(cutover, view),
+    forced: forcedIn(exchange, arrival, cutover),
     bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name),
     keys,
     unread: isUnread ? markOf(head, buffered) : undefined,
@@ -150,18 +150,6 @@ function visitorOf(
   return visits && mayBecomeVisitor(context.table.visitor, method, view)
     ? context.ids.visitorId()
     : undefined;
-}
-
-/** @returns the side an authorised tester asks for (`NAME: legacy SECRET` or `new SECRET`) */
-function forcedIn(cutover: CompiledCutover, view: RequestView): Side | undefined {
-  if (cutover.force === undefined) return undefined;
-  const value = fieldValue(view.fields, view.fieldNames, cutover.force.header);
-  const [, side, secret] = /^(legacy|new) (\S+)$/.exec(value ?? "") ?? [];
-  if (secret === undefined) return undefined;
-  // Compared by digest: what a lookup's time could tell is a prefix of a hash, not of a secret.
-  const digest = createHash("sha256").update(secret, "latin1").digest("hex");
-  if (!cutover.force.hashes.has(digest)) return undefined;
-  return side === "new" ? "new" : "legacy";
 }
 
 /** @returns the keys of the request that may have an owner, in the order of the configuration */

@@ -30,6 +30,20 @@ describe("an explanation", () => {
     expect(await why({ shopper: "a", path: "/checkout?x=1", method: "POST" })).toBeDefined();
   });
 
+  test("goes a tester's way, who overrules the bucket and no owner; a name that is none is nobody", async () => {
+    const { fixture, why } = ask({
+      cutover: { shopper: [{ source: "header:x-shopper-id", except: ["undefined"] }] },
+    });
+    fixture.owned.set("INV-7", "legacy");
+    for (const force of ["legacy", "new"] as const) {
+      expect((await why({ shopper: "ana", force }))?.decision).toEqual({ side: force, reason: "forced" });
+      expect((await why({ force, key: "INV-7" }))?.decision.reason).toBe("owner");
+    }
+    expect((await why({ shopper: "undefined" }))?.decision.reason).toBe("anonymous");
+    fixture.set({ state: "rolled_back" });
+    expect((await why({ force: "new" }))?.decision).toEqual({ side: "legacy", reason: "rolled_back" });
+  });
+
   test("tells the owner of an order or an idempotency key, which outranks the shopper", async () => {
     const { fixture, why } = ask();
     fixture.owned.set("INV-\xc3\xa9", "new");

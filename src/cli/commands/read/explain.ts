@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Explanation } from "../../../admin/api/explanation.ts";
 import type { Context } from "../../context.ts";
 import { show, withApi } from "../../frame.ts";
@@ -17,6 +17,7 @@ interface ExplainOptions extends ApiOptions, JsonOption {
   readonly key?: string;
   readonly path?: string;
   readonly method?: string;
+  readonly force?: "legacy" | "new";
 }
 
 export function addExplain(program: Command, context: Context): void {
@@ -27,14 +28,16 @@ export function addExplain(program: Command, context: Context): void {
     .option("--shopper <ID>", "the shopper, as the header or cookie gives it")
     .option("--key <KEY>", "an order's or an idempotency key, as the request carries it")
     .option("--path <PATH>", "of the request")
-    .option("--method <METHOD>", "of the request");
+    .option("--method <METHOD>", "of the request")
+    .addOption(new Option("--force <SIDE>", "as a tester whose secret is right").choices(["legacy", "new"]));
   withApiOptions(withJson(command)).action((name: string, options: ExplainOptions) => {
-    if (options.shopper === undefined && options.key === undefined) {
-      command.error("error: expected --shopper <ID>, --key <KEY>, or both");
+    if (options.shopper === undefined && options.key === undefined && options.force === undefined) {
+      command.error("error: expected --shopper <ID>, --key <KEY>, --force <SIDE>, or several of them");
     }
     return withApi(context, options, async ({ client, terminal }) => {
-      const { shopper, key, path, method } = options;
-      const answer = await client.explain(name, { shopper, key, path, method: method?.toUpperCase() });
+      const { shopper, key, path, method, force } = options;
+      const query = { shopper, key, path, method: method?.toUpperCase(), force };
+      const answer = await client.explain(name, query);
       const asked = { url: client.url, name, isOfPath: path !== undefined };
       return show(terminal, answer, asked, options, (explanation) => [explanationLine(name, explanation)]);
     });
@@ -44,6 +47,7 @@ export function addExplain(program: Command, context: Context): void {
     ["cutover explain checkout --shopper 4711", "why this shopper is where they are"],
     ["cutover explain checkout --key INV-7", "who owns this order"],
     ["cutover explain checkout --shopper 4711 --path /checkout --method POST", "for one request"],
+    ["cutover explain checkout --shopper 4711 --force new", "where a tester would go"],
   );
 }
 

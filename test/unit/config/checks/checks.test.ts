@@ -1,5 +1,6 @@
+import { hash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { isLoopback } from "../../../../src/config/checks/checks.ts";
+import { isLoopback } from "../../../../src/config/checks/access-checks.ts";
 import { configOf, least, problemsOf, warningsOf, withCutover } from "../support.ts";
 
 const sha = (digit: string) => digit.repeat(64);
@@ -138,6 +139,16 @@ describe("listeners", () => {
     "128.0.0.1",
   ])("%s is not loopback", (host) => {
     expect(isLoopback(host)).toBe(false);
+  });
+
+  test("the port is none that browsers refuse: the page would be blank, and nothing say why", () => {
+    const at = (port: number) => problemsOf(`${least}listeners: { admin: { port: ${port} } }\n`);
+    for (const port of [1, 6000, 6667, 10_080]) {
+      expect(at(port)).toEqual([
+        `c.yaml:5:29 listeners.admin.port: expected another port: browsers refuse to open this one; found ${port}`,
+      ]);
+    }
+    expect([0, 80, 443, 6001, 9900].flatMap(at)).toEqual([]);
   });
 
   test("two tokens cannot have one secret", () => {
@@ -535,7 +546,9 @@ describe("who names a shopper", () => {
     const named = (cookie: string) => problemsOf(`${text}visitor: { ${cookie} }\n`);
     expect(named("cookie: __Host-v, secure: always, ttl: 30d, on: any")).toEqual([]);
     expect(named("cookie: cutover_journey")).toEqual([
-      expect.stringContaining("expected a cookie of its own for each journey, and for visitors"),
+      expect.stringContaining(
+        "expected a cookie of its own for each journey and each force, and for visitors",
+      ),
     ]);
     expect(named("cookie: __Host-v")[0]).toContain("visitor.cookie: expected secure: always");
     expect(named("sameSite: none")[0]).toContain("visitor.sameSite: expected secure: always");
@@ -615,6 +628,55 @@ describe("force", () => {
 
   test("takes any other, in lower case", () => {
     expect(configOf(force("X-Side")).cutovers.shop?.force?.header).toBe("x-side");
+  });
+
+  test.each(["authorization", "x-forwarded-for", "content-type"])("shops need %s", (header) => {
+    expect(problemsOf(force(header))).toHaveLength(1);
+  });
+
+  const declared = (of: string) => withCutover("routes: [{ name: a, path: /a }]", `force: { ${of} }`);
+  const secrets = (...texts: string[]) =>
+    `secrets: [${texts.map((text) => hash("sha256", text)).join(", ")}]`;
+
+  test("names a header and a cookie that name nobody, and a cookie that no other has", () => {
+    const shopper = (text: string) =>
+      text.replace('["cookie:sid", visitor]', "['header:x-id', { source: cookie:sid, except: [a] }]");
+    expect(problemsOf(shopper(declared(`header: x-id, cookie: sid, ${secrets("a long one")}`)))).toEqual([
+      expect.stringMatching(
+        /shop\.force\.header: expected a header of its own: this one names shoppers or keys/,
+      ),
+      expect.stringMatching(
+        /shop\.force\.cookie: expected a cookie of its own: this one names shoppers or keys/,
+      ),
+    ]);
+    const journey = "journey: { cookie: t, secret: 0123456789abcdef }";
+    const both = `${declared(`header: x-f, cookie: t, ${secrets("a long one")}`)}    ${journey}\n`;
+    expect(problemsOf(both)).toEqual([
+      expect.stringMatching(/expected a cookie of its own for each journey/),
+    ]);
+    expect(problemsOf(declared(`header: x-f, cookie: __Host-t, ${secrets("a long one")}`))).toEqual([
+      expect.stringMatching(/shop\.force\.cookie: expected TLS here or trustedProxies: browsers drop/),
+    ]);
+    expect(
+      problemsOf(declared(`header: x-f, cookie: cutover_session, ${secrets("a long one")}`)),
+    ).toHaveLength(1);
+  });
+
+  test("has a warning where its secret, or a token's, is one that everybody tries first", () => {
+    const of = (...texts: string[]) => warningsOf(declared(`header: x-f, ${secrets(...texts)}`));
+    expect(of("wR7-velvet-otter")).toEqual([]);
+    expect(of("wR7-velvet-otter", "test")).toEqual([
+      expect.stringMatching(
+        /^c\.yaml:11:\d+ cutovers\.shop\.force\.secrets\[1\]: this secret is one that everybody tries first$/,
+      ),
+    ]);
+    for (const text of ["", "Test123", "PASSWORD", "secret!", "shop", "next2026", "test\n"]) {
+      expect(of(text), text).toHaveLength(1);
+    }
+    const token = `auth: { tokens: [{ name: a, role: admin, sha256: ${hash("sha256", "admin")} }] }\n`;
+    expect(warningsOf(`${least.replace("default: old", "default: next")}${token}`)).toEqual([
+      expect.stringMatching(/auth\.tokens\[0\]\.sha256: this secret is one/),
+    ]);
   });
 });
 
