@@ -1,4 +1,6 @@
 import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { createAuditMetrics } from "../../../src/audit/metrics.ts";
 import {
@@ -8,12 +10,14 @@ import {
 } from "../../../src/ownership/metrics.ts";
 import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
+import { checkout } from "../../support/cutover.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {
   return execFileSync("promtool", words, { encoding: "utf8", stdio: "pipe" });
 }
 
+const runbooks = join(checkout, "docs/runbooks");
 const records = rulesOf("prometheus/rules.yml");
 const alerts = rulesOf("prometheus/alerts.yml");
 
@@ -33,6 +37,41 @@ test("every alert says how urgent it is, what happens, and what that means", () 
     expect(["critical", "warning"], alert).toContain(labels.severity);
     expect(annotations.summary, alert).toMatch(/\w/);
     expect(annotations.description, alert).toMatch(/\w{2,} \w{2,}/);
+  }
+});
+
+test("every alert links to a page of its own, and every page is of an alert and in the index", () => {
+  const pages = readdirSync(runbooks).filter((file) => /^Cutover\w+\.md$/.test(file));
+  expect(pages.sort()).toEqual(alerts.map(({ alert }) => `${alert}.md`).sort());
+  const index = readFileSync(join(runbooks, "README.md"), "utf8");
+  for (const { alert, annotations } of alerts) {
+    expect(annotations.runbook_url).toBe(`docs/runbooks/${alert}.md`);
+    const [title, ...text] = readFileSync(join(runbooks, `${alert}.md`), "utf8").split("\n");
+    expect(title).toBe(`# ${alert}`);
+    expect(text.join("\n"), `${alert}: something to type`).toMatch(/^```sh$/m);
+    expect(index, alert).toContain(`(${alert}.md)`);
+  }
+});
+
+test("every link in the runbooks and in README leads to a file and a heading that are there", () => {
+  const anchorsOf = (path: string) =>
+    [...readFileSync(path, "utf8").matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, "")
+        .replace(/ /g, "-"),
+    );
+  const documents = [
+    join(checkout, "README.md"),
+    ...readdirSync(runbooks).map((file) => join(runbooks, file)),
+  ];
+  for (const path of documents) {
+    for (const [link, target = ""] of readFileSync(path, "utf8").matchAll(/\]\((?!http)([^)]+)\)/g)) {
+      const [file = "", anchor] = target.split("#");
+      const to = file === "" ? path : join(dirname(path), file);
+      expect(existsSync(to), `${path}: ${link}`).toBe(true);
+      if (anchor !== undefined) expect(anchorsOf(to), `${path}: ${link}`).toContain(anchor);
+    }
   }
 });
 
