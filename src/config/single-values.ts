@@ -179,6 +179,14 @@ export const hostName = z
   .string()
   .regex(/^(?=.{1,253}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "expected a host name");
 
+/** What an upstream is asked for: as the shopper asks, by its own address, or by this name, perhaps with a port. */
+export const upstreamHost = z
+  .string()
+  .regex(
+    /^(?=.{1,260}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::\d{1,5})?$/,
+    "expected preserve, upstream, or a host name, perhaps with a port",
+  );
+
 const originForm = "expected http://HOST:PORT or https://HOST:PORT without user, path, query or fragment";
 
 export const origin = read((text) => {

@@ -22,6 +22,8 @@ const maxAge = 300_000;
 
 export const upstream = block({
   url: value.origin,
+  /** The Host of its requests: the shopper's, that of the URL, or this one. */
+  host: value.upstreamHost.default("preserve"),
   connections: z
     .union([most, block({ max: most.optional(), maxAge: value.wait.default(maxAge) })], {
       error: "expected a number of at least 1, or a mapping of max and maxAge",

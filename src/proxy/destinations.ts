@@ -19,6 +19,8 @@ export interface Destination {
 
 /** What an upstream is told of this proxy and of the client, and the client of this proxy. */
 export interface Marking {
+  /** The Host of the request, where it is not the one that the client asks for. */
+  readonly host: string | undefined;
   /** The field of the request that names this proxy, so that it knows what has been here before. */
   readonly onRequest: "Via" | "CDN-Loop" | undefined;
   /** Whether the answer has this proxy in its Via. */
@@ -84,10 +86,18 @@ function withTimes(
 
 const marks = { both: "Via", response: "CDN-Loop", off: undefined } as const;
 
-function markingOf({ via, set }: UpstreamConfig): Marking {
+/** @returns what an upstream is asked for; `undefined`: what its client asks for */
+export function hostOf({ host, url }: Pick<UpstreamConfig, "host" | "url">): string | undefined {
+  if (host === "preserve") return undefined;
+  return host === "upstream" ? new URL(url).host : host;
+}
+
+function markingOf(upstream: UpstreamConfig): Marking {
+  const { via, set } = upstream;
   const names = Object.keys(set);
   const lower = new Set(names.map((name) => name.toLowerCase()));
   return {
+    host: hostOf(upstream),
     onRequest: marks[via],
     onAnswer: via !== "off",
     clientAddress: names,

@@ -87,7 +87,7 @@ export function requestFields(
 ): string[] {
   const dropped = nominated(fields, names, alsoProtected);
   const { peerIsTrusted, marking } = identity;
-  const out: string[] = ["Host", identity.host];
+  const out: string[] = ["Host", marking.host ?? identity.host];
   let forwardedFor = "";
   let forwardedProto = "";
   let forwardedHost = "";

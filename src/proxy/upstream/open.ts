@@ -9,6 +9,7 @@ import type { Clock, Timers } from "../../base/clock.ts";
 import { createNames } from "../../base/dial/names.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config, UpstreamConfig } from "../../config/schema.ts";
+import { hostOf } from "../destinations.ts";
 import { type Admission, createAdmission, type Way } from "./admission.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
 import { type HealthCheck, startHealthCheck } from "./health.ts";
@@ -159,8 +160,10 @@ export function openTransports(
   };
 }
 
-function tlsOf({ tls }: UpstreamConfig): UpstreamTls {
-  const { ca, cert, key, servername, verify = true } = tls ?? {};
+function tlsOf({ host, tls }: UpstreamConfig): UpstreamTls {
+  // Without a name of its own it is known by its address.
+  const named = host === "preserve" || host === "upstream" ? undefined : host.replace(/:\d+$/, "");
+  const { ca, cert, key, servername = named, verify = true } = tls ?? {};
   const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
   return { ca: read(ca), cert: read(cert), key: read(key), servername, verify };
 }
@@ -200,7 +203,8 @@ function healthOf(
       { ...declared, connections: { ...declared.connections, max: 1 }, timeouts: within },
       lookup,
     ).engine,
-    host: new URL(url).host,
+    // Asked for what requests ask for; who shops by another name is not known here.
+    host: hostOf(declared) ?? new URL(url).host,
     path,
     intervalMs,
     timeoutMs: timeout,

@@ -77,9 +77,15 @@ async function serve(
 describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
   const keepsUnused = engine === "http-proxy" && Number.parseInt(process.versions.node, 10) >= 24;
 
-  function to(host: string, port: number, tls: Readonly<Record<string, unknown>>): Upstream {
+  /** @param as the Host of its requests, in the configuration's words */
+  function to(
+    host: string,
+    port: number,
+    tls: Readonly<Record<string, unknown>>,
+    as: string = "preserve",
+  ): Upstream {
     const { upstreams } = configSchema.parse({
-      upstreams: { shop: { url: `https://${host}:${port}`, tls, timeouts: { connect: "2s" } } },
+      upstreams: { shop: { url: `https://${host}:${port}`, host: as, tls, timeouts: { connect: "2s" } } },
       default: "shop",
     });
     const declared = upstreams.shop;
@@ -133,6 +139,18 @@ describe.each(["undici", "http-proxy"] as const)("by %s", (engine) => {
       await get(to("127.0.0.1", port, { ca: authority.ca, servername: "other.internal" }))
     ).failures();
     expect(failure).toMatchObject({ outcome: "connect_failed", code: "ERR_TLS_CERT_ALTNAME_INVALID" });
+  });
+
+  test.each([
+    ["shop.internal:8443", {}, "shop.internal"],
+    ["other.internal", { servername: "shop.internal" }, "shop.internal"],
+    ["upstream", {}, "localhost"],
+    ["preserve", {}, "localhost"],
+  ])("with host: %s and %j the server is asked by SNI for %s", async (as, more, expected) => {
+    const { port, seen } = await serve(pair);
+    const upstream = to("localhost", port, { ca: authority.ca, ...more }, as);
+    expect((await get(upstream)).body().toString()).toBe("1");
+    expect(seen.names).toEqual([expected]);
   });
 
   test.each([

@@ -38,6 +38,22 @@ function authority(duty: Duty): void {
     });
   }
 
+  for (const [host, expected] of [
+    ["upstream", "of the upstream"],
+    ["shop-eu.example:8443", "shop-eu.example:8443"],
+    ["preserve", "shop.example"],
+  ] as const) {
+    duty(`with host: ${host} an upstream that serves by names is asked for ${expected}`, async (lab) => {
+      const proxy = await lab.start(answering(ok()), { upstream: { host } });
+      await proxy.answerTo(get("/cart/1", ["Host: shop.example"]));
+      const { fields } = proxy.seen();
+      const own = new URL(proxy.raw.url).host;
+      expect(valuesOf(fields, "host")).toEqual([host === "upstream" ? own : expected]);
+      expect(valuesOf(fields, "x-forwarded-host")).toEqual(["shop.example"]);
+      expect(valuesOf(fields, "forwarded")).toEqual([expect.stringContaining('host="shop.example"')]);
+    });
+  }
+
   duty("HTTP/1.0 may leave Host out (RFC 9112 §3.2)", async (lab) => {
     const proxy = await lab.start(answering(ok()));
     expect((await proxy.answerTo("GET / HTTP/1.0\r\n\r\n")).status).toBe(200);

@@ -106,9 +106,11 @@ describe.each(engineNames)("with %s", (engine) => {
   test("a silent first address is not waited for by health checks", async () => {
     const { host, lookup, listen } = await startAddresses();
     let checks = 0;
+    let asked: string | undefined;
     await listen(
-      createServer((_, response) => {
+      createServer(({ headers }, response) => {
         checks += 1;
+        asked = headers.host;
         response.end();
       }),
     );
@@ -118,11 +120,13 @@ describe.each(engineNames)("with %s", (engine) => {
     const pool = createUpstreamPool({ ...around, clock: systemClock, timers: systemTimers }, (fault) =>
       faults.push(fault),
     );
-    const shop = { url: `http://${host}`, health: { path: "/", timeout: "10s" } };
+    const shop = { url: `http://${host}`, host: "shop-eu.example", health: { path: "/", timeout: "10s" } };
     const lease = pool.lease(configSchema.parse({ engine, upstreams: { shop }, default: "shop" }));
     await until("a check at the second address", () => checks > 0, 9000);
     lease.release();
     await pool.settled();
     expect(faults).toEqual([]);
+    // What requests ask for.
+    expect(asked).toBe("shop-eu.example");
   });
 });
