@@ -25,8 +25,9 @@ import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
 import { giveBackJourney } from "./request/cookies/journey.ts";
 import { cookieFields } from "./request/cookies/visitor.ts";
+import { fallenBack, mayFallBack } from "./request/fallback.ts";
 import { gather, learns } from "./request/gather.ts";
-import { isRefused, lookUp, mayFallBack } from "./request/owner-lookup.ts";
+import { isRefused, lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
 import {
   endLife,
@@ -37,7 +38,6 @@ import {
   recordAnswer,
   recordArrival,
   recordDecision,
-  recordFallback,
   recordFinished,
   recordUpgrade,
   refuse,
@@ -46,7 +46,7 @@ import {
   settleLeft,
   waitingSince,
 } from "./settle.ts";
-import { codes, failureCode } from "./upstream/failure.ts";
+import { codes } from "./upstream/failure.ts";
 import type { Failure, Forwarding } from "./upstream/port.ts";
 import type { Decided } from "./witness.ts";
 
@@ -185,9 +185,11 @@ function decideSide(
   route: CompiledRoute,
   buffered: Buffered | undefined,
 ): void {
-  const found = lookUp(exchange.context, gather(exchange, arrival, route, buffered));
-  if (typeof found === "object" && "then" in found)
-    found.then((by) => go(exchange, route, by)).catch((error) => fail(exchange, error));
+  goBy(exchange, route, lookUp(exchange.context, gather(exchange, arrival, route, buffered)));
+}
+
+function goBy(exchange: Exchange, route: CompiledRoute, found: ReturnType<typeof lookUp>): void {
+  if ("then" in found) found.then((by) => go(exchange, route, by)).catch((error) => fail(exchange, error));
   else go(exchange, route, found);
 }
 
@@ -263,8 +265,7 @@ function failed(this: Exchange, failure: Failure): void {
   this.unsent = !failure.sent;
   const { on: route, decided: by, content } = this;
   if (route !== undefined && by !== undefined && mayFallBack(route, by, failure, content)) {
-    recordFallback(this, failure.outcome, failureCode(failure));
-    go(this, route, { ...by, decision: { side: "legacy", reason: "fallback" } });
+    goBy(this, route, fallenBack(this, route, by, failure));
   } else if (failure.code === codes.requestBody) {
     // What came is no whole request: its client has left, or is out of step.
     this.inbound.answer.abort();

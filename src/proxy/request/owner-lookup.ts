@@ -6,15 +6,12 @@
  *
  * At most one round trip each for owners and pin, side by side; one more to begin a journey, one more to claim a key.
  */
-import type { Readable } from "node:stream";
 import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Found, OverBudget } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
-import type { CompiledRoute } from "../routes.ts";
-import type { Failure } from "../upstream/port.ts";
 import type { Decided, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
 import type { CompiledJourney } from "./cookies/compiled.ts";
@@ -232,20 +229,4 @@ function mayDiffer({ following, clock }: ExchangeContext, { route }: Gathered): 
   if (force !== undefined) return true;
   // Not a number before the first change: nothing differs then.
   return clock.now() - Date.parse(updatedAt) < journey.life.maxTtl * 1000 + leewayMs;
-}
-
-/**
- * Whether a request that was for new may go to legacy, because new could not be connected to: only where nothing was
- * sent, nothing is owned or pinned, and the body is still there to be sent.
- */
-export function mayFallBack(
-  { cutover }: CompiledRoute,
-  { decision, pin, keys, begun }: Decided,
-  failure: Failure,
-  content: Buffer | Readable,
-): boolean {
-  if (failure.outcome !== "connect_failed" || failure.sent || decision.side !== "new") return false;
-  if (!cutover.fallback || keys.length > 0 || pin !== undefined || begun !== undefined) return false;
-  if (decision.reason === "closed") return false;
-  return Buffer.isBuffer(content) || !(content.readableDidRead || content.destroyed);
 }

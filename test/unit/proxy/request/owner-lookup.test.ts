@@ -324,13 +324,61 @@ describe("a shopper whose client keeps no cookies", () => {
     expect(fixture.journeys).toMatchObject([{ event: "start", pin: { id: pin?.id, side: "legacy" } }]);
   });
 
-  test("has no fallback once its journey has begun", async () => {
-    const fixture = createFixture({ state: { percentThousandths: 100_000 }, cutover: { fallback: true } });
-    const client = fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}");
-    for (let i = 0; i < 5; i++) await turn();
-    fixture.attempts[0]?.sink.failure({ outcome: "connect_failed", sent: false, code: "ECONNREFUSED" });
-    expect(client.heads[0]?.status).toBe(502);
-    expect(fixture.attempts).toHaveLength(1);
+  describe("whose side cannot be connected to, where the cutover has a fallback", () => {
+    const options = { state: { percentThousandths: 100_000 }, cutover: { fallback: true } };
+    const refused = { outcome: "connect_failed", sent: false, code: "ECONNREFUSED" } as const;
+    const begin = async (fixture: ReturnType<typeof createFixture>) => {
+      const client = fixture.send({ method: "POST", target: "/checkout", fields: app("a") }, "{}");
+      for (let i = 0; i < 5; i++) await turn();
+      return client;
+    };
+
+    test("begins on legacy, though it had reserved new", async () => {
+      const fixture = createFixture(options);
+      const client = await begin(fixture);
+      fixture.attempts[0]?.sink.failure(refused);
+      for (let i = 0; i < 5; i++) await turn();
+      answer(fixture.attempts[1], 200);
+      for (let i = 0; i < 5; i++) await turn();
+      expect(client.heads[0]?.status).toBe(200);
+      expect(fixture.attempts.map(({ upstream }) => upstream)).toEqual(["fresh", "old"]);
+      expect(fixture.counted).toEqual(["new connect_failed", "legacy ok"]);
+      expect(await fixture.pins.find("checkout", "a", 14_400)).toMatchObject({ side: "legacy" });
+    });
+
+    test("leaves nothing behind when legacy fails, too", async () => {
+      const fixture = createFixture(options);
+      await begin(fixture);
+      fixture.attempts[0]?.sink.failure(refused);
+      for (let i = 0; i < 5; i++) await turn();
+      fixture.attempts[1]?.sink.failure(refused);
+      for (let i = 0; i < 5; i++) await turn();
+      expect(await fixture.pins.find("checkout", "a", 14_400)).toBeUndefined();
+    });
+
+    test("does not part from another start that is on its way to new", async () => {
+      const fixture = createFixture(options);
+      const client = await begin(fixture);
+      await begin(fixture);
+      fixture.attempts[0]?.sink.failure(refused);
+      for (let i = 0; i < 5; i++) await turn();
+      expect(client.heads[0]?.status).toBe(502);
+      expect(fixture.counted).toEqual(["new connect_failed"]);
+      answer(fixture.attempts[1], 200);
+      for (let i = 0; i < 5; i++) await turn();
+      expect(fixture.attempts).toHaveLength(2);
+      expect(await fixture.pins.find("checkout", "a", 14_400)).toMatchObject({ side: "new" });
+    });
+
+    test("holds nothing for a client that has left meanwhile", async () => {
+      const fixture = createFixture(options);
+      const client = await begin(fixture);
+      fixture.attempts[0]?.sink.failure(refused);
+      client.leave();
+      for (let i = 0; i < 8; i++) await turn();
+      expect(fixture.attempts).toHaveLength(1);
+      expect(await fixture.pins.find("checkout", "a", 14_400)).toBeUndefined();
+    });
   });
 
   test("is never begun for nobody: a start without a shopper asks nothing", async () => {
