@@ -57,7 +57,7 @@ test("close and its dry run list what legacy has under way; --force gives it up"
   const dry = await runOnPaper([...closing, "--dry-run"], { env });
   expect(dry).toMatchObject({ code: 1, stdout: "" });
   expect(dry.stderr).toContain("dry run: it would be refused (under_way)");
-  expect(dry.stderr).toContain("legacy has 3 open journeys, the oldest begun 14 min ago");
+  expect(dry.stderr).toContain("legacy has 3 journeys under way, the oldest begun 14 min ago");
   expect(dry.stderr).toContain("legacy has 0 unfinished orders\n");
   expect(JSON.parse((await runOnPaper([...closing, "--dry-run", "--json"], { env })).stdout)).toMatchObject({
     refused: "under_way",
@@ -65,7 +65,7 @@ test("close and its dry run list what legacy has under way; --force gives it up"
   });
   const forced = await runOnPaper([...closing, "--dry-run", "--force"], { env });
   expect(forced).toMatchObject({ code: 0 });
-  expect(forced.stdout).toContain("legacy has 3 open journeys");
+  expect(forced.stdout).toContain("legacy has 3 journeys under way");
   expect(forced.stdout).toContain("it asks to be confirmed: --confirm checkout");
 
   const refused = await runOnPaper([...closing, "--confirm", "checkout"], { env });

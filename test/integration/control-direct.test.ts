@@ -49,6 +49,17 @@ describe("--direct", () => {
     });
   });
 
+  test("takes --all: every cutover that an instance has told the store of, in one answer", async () => {
+    const [first] = fleet.members;
+    const held = await runDirect(["hold", "--all", "--direct", fleet.redis.url]);
+    expect(held).toMatchObject({ code: 0, stderr: "" });
+    expect(held.stdout).toMatch(/^checkout: held at 100% → .* applied on 3 of 3 instances/m);
+    const back = await runDirect(["rollback", "--all", "--direct", fleet.redis.url, "--json"]);
+    expect(JSON.parse(back.stdout)).toMatchObject([{ name: "checkout", state: "rolled_back", percent: 0 }]);
+    const [entry] = await first.api.history();
+    expect(entry).toMatchObject({ action: "rollback", via: "direct" });
+  });
+
   test("holds; the rules hold for it as for anyone", async () => {
     const direct = ["--direct", fleet.redis.url];
     const held = await runDirect(["hold", "checkout", ...direct, "--json"]);

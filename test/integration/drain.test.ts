@@ -186,11 +186,13 @@ test("open counts go from start to end, the same on both instances, and new drai
   await settles("3, 3 | 3, 3");
   const draining = await status();
   expect(draining).toMatch(/draining: 3 journeys on new, oldest \d+ s/);
-  expect(draining).toMatch(/legacy {2}open journeys 3, oldest \d+ s · unfinished orders 3, oldest \d+ s/);
+  expect(draining).toMatch(
+    /legacy {2}.*\n? *journeys under way 3, oldest \d+ s · unfinished orders 3, oldest \d+ s/,
+  );
 
   for (const [number, client] of rest.entries()) await pay(number, client);
   await settles("3, 0 | 3, 0");
-  expect(await status()).toContain("Drained: no journey is open on new.");
+  expect(await status()).toContain("Drained: no journey is under way on new.");
   // The confirmation page after the end opens nothing again.
   for (const client of onNew) {
     for (const on of [0, 1]) await (await send(on, client, "GET", "/cart")).text();
@@ -241,7 +243,7 @@ test("metrics tell the fleet's figures on every instance; with the store away th
   for (const on of [0, 1]) {
     expect(await metric(on, series("cutover_open_journeys", "legacy"))).toBeUndefined();
   }
-  expect(await status()).not.toContain("open journeys");
+  expect(await status()).not.toContain("journeys under way");
   // It comes back with nothing in it: what is seen from now on counts, and what was noted meanwhile.
   const client = await begin(0);
   await redis.restart();

@@ -190,7 +190,7 @@ function underWay({ journeys, unfinished }: CutoverView, now: number): Html {
   const heads = (of: SidesUnderWay, what: string) =>
     of === null ? html`` : html`<th scope="col">${what}</th><th scope="col">oldest</th>`;
   return html`<table>
-<thead><tr><th scope="col">now</th>${heads(journeys, "open journeys")}${heads(unfinished, "unfinished orders")}</tr></thead>
+<thead><tr><th scope="col">now</th>${heads(journeys, "journeys under way")}${heads(unfinished, "unfinished orders")}</tr></thead>
 <tbody>
 ${row("legacy")}
 ${row("new")}

@@ -184,7 +184,7 @@ function underWayLines(view: CutoverView, columns: number, now: number): string[
     const pieces = [
       flight(traffic[side]),
       ...answers(traffic[side]),
-      ...(journeys === null ? [] : [`open journeys ${figure(journeys[side], now)}`]),
+      ...(journeys === null ? [] : [`journeys under way ${figure(journeys[side], now)}`]),
       ...(unfinished === null ? [] : [`unfinished orders ${figure(unfinished[side], now)}`]),
     ];
     const lines = flow(pieces, " · ", columns - 10, 4);
@@ -207,7 +207,7 @@ function answers({ shares }: SideTraffic): string[] {
 function drainNote({ state, journeys }: CutoverView, now: number): string[] {
   if (state !== "rolled_back" || journeys === null) return [];
   const { open, atLeast, oldestStartedAt } = journeys.new;
-  if (open === 0) return ["Drained: no journey is open on new."];
+  if (open === 0) return ["Drained: no journey is under way on new."];
   const many = atLeast ? `at least ${count(open)} journeys` : plural(open, "journey");
   return [`draining: ${many} on new${oldest(oldestStartedAt, now)}`];
 }

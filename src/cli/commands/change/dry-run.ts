@@ -56,8 +56,11 @@ export async function dryRun(
   const { changed, to } = foreseen;
   const isProposed = foreseen.kind === "proposed";
   const asks = call === "percent" && !isApproval && isLargeRaise(view, to.percent);
-  if (isJson) tell({ dryRun: true, name, from, to, changed, asksToConfirm: asks, isProposed });
-  else {
+  const closing = call === "close" ? { journeys: view.journeys, unfinished: view.unfinished } : {};
+  if (isJson) {
+    const asksToConfirm = asks || call === "close";
+    tell({ dryRun: true, name, from, to, changed, asksToConfirm, isProposed, ...closing });
+  } else {
     const told = { changed, asks, call, isProposed, now: api.now() };
     terminal.out(`${describe(view, to, told).join("\n")}\n`);
   }
@@ -141,7 +144,7 @@ export function leftOnLegacy({ journeys, unfinished }: CutoverView, now: number)
         : `, the oldest begun ${age(Math.max(0, now - Date.parse(oldestStartedAt)))} ago`;
     return [`legacy has ${atLeast ? "at least " : ""}${open} ${what}${oldest}`];
   };
-  const lines = [...line(journeys, "open journeys"), ...line(unfinished, "unfinished orders")];
+  const lines = [...line(journeys, "journeys under way"), ...line(unfinished, "unfinished orders")];
   return lines.length === 0 ? ["what legacy has under way is not counted, or not known now"] : lines;
 }
 
@@ -149,7 +152,7 @@ function underWayOnNew({ journeys }: CutoverView): string[] {
   if (journeys === null) return [];
   const { open, atLeast } = journeys.new;
   const number = `${atLeast ? "at least " : ""}${plural(open, "journey")}`;
-  return [`${number} open on new: finished there, unless it is a rollback --hard`];
+  return [`${number} under way on new: finished there, unless it is a rollback --hard`];
 }
 
 /** 25 → `25 in 100`, 0.025 → `25 in 100,000`. */

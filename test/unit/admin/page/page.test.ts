@@ -81,7 +81,7 @@ describe("the status page", () => {
       unfinished: { legacy: { ...open(7, null), atLeast: true }, new: open(1, null) },
     });
     expect(both).toContain("<td>12</td><td>14 min</td><td>at least 7</td><td>–</td>");
-    expect(page({})).not.toContain("open journeys");
+    expect(page({})).not.toContain("journeys under way");
   });
 
   test("tells percent, state, version, both sides' figures and the last change", () => {

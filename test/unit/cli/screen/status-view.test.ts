@@ -103,15 +103,15 @@ test("the view tells what is open on each side, and of what age, where that is k
   };
   expect(show({ journeys, unfinished }).slice(4, -2)).toEqual([
     "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
-    "          open journeys 1,204, oldest 2 h",
+    "          journeys under way 1,204, oldest 2 h",
     "          unfinished orders at least 1.0M, oldest 29 days",
-    "  new     in flight 7, oldest 0.3 s · open journeys 12, oldest 14 min",
+    "  new     in flight 7, oldest 0.3 s · journeys under way 12, oldest 14 min",
     "          unfinished orders 0",
   ]);
   expect(show({ journeys }).slice(4, -2)).toEqual([
     "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
-    "          open journeys 1,204, oldest 2 h",
-    "  new     in flight 7, oldest 0.3 s · open journeys 12, oldest 14 min",
+    "          journeys under way 1,204, oldest 2 h",
+    "  new     in flight 7, oldest 0.3 s · journeys under way 12, oldest 14 min",
   ]);
   expect(show({ unfinished: null, journeys: null })).toHaveLength(before);
 });
@@ -123,7 +123,7 @@ test("the view says after a rollback how far new has drained, and nothing of it 
     "  draining: 1 journey on new, oldest 10 s",
   );
   expect(drain({ journeys: { ...journeys, new: openSide(0, null) } })).toBe(
-    "  Drained: no journey is open on new.",
+    "  Drained: no journey is under way on new.",
   );
   expect(drain({})).toBe("  New journeys start on legacy; latched.");
   expect(show({ journeys }).join("\n")).not.toContain("drain");
