@@ -32,9 +32,10 @@ const asked: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["owner", "checkout", "INV-7"],
     ["owner", "checkout", "INV-7", "--set", "new", "--reason", "x"],
   ],
+  login: [["login"]],
 };
 /** Those that ask nobody, or that find out what is wrong and say it in a list. */
-const others = ["serve", "demo", "check", "doctor", "token", "completion", "help", "login", "logout"];
+const others = ["serve", "demo", "check", "doctor", "token", "completion", "help", "logout"];
 
 let broken: Awaited<ReturnType<typeof startBrokenServers>>;
 beforeAll(async () => {

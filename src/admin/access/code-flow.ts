@@ -6,6 +6,9 @@
  *   finish   it comes back with a code, which is traded for an ID token; its claims, else the issuer's userinfo, give the
  *            role
  *
+ *   renew    where the issuer gave a refresh token, it is asked anew before the ID token ends: who is let in there no more,
+ *            or gives no role any more, is signed out here
+ *
  * What the browser keeps it is sent back on an unguessable path alone, as the session's cookie (session-cookie.ts). The
  * issuer knows one fixed address to return to; the state says which path is meant.
  */
@@ -15,7 +18,8 @@ import * as client from "openid-client";
 import * as z from "zod";
 import { errorText, type Log } from "../../base/log.ts";
 import type { OidcConfig } from "../../config/auth-schema.ts";
-import { claimAt, clockToleranceSeconds, type IssuedIdentity, identityOf } from "./identity.ts";
+import { claimAt, clockToleranceSeconds, identityOf } from "./identity.ts";
+import type { Renewed } from "./sessions.ts";
 import { isLoopbackHost } from "./tokens.ts";
 
 const timeoutSeconds = 5;
@@ -27,7 +31,7 @@ const describedForMs = 3_600_000;
 type PageClient = OidcConfig & { readonly page: NonNullable<OidcConfig["page"]> };
 
 type Finished =
-  | Extract<IssuedIdentity, { kind: "known" }>
+  | ({ readonly kind: "known" } & Renewed)
   /** `stale`: begun by another browser, too long ago, or finished already. */
   | { readonly kind: "denied" | "stale" | "no_role" | "unavailable" };
 
@@ -47,6 +51,8 @@ export interface CodeFlow {
    */
   finish(search: string, pending: readonly string[]): Promise<Finished>;
 }
+
+type Tokens = Pick<client.TokenEndpointResponse, "refresh_token">;
 
 const signingIn = z.object({ state: z.string(), nonce: z.string(), verifier: z.string() });
 type SigningIn = z.output<typeof signingIn>;
@@ -70,6 +76,27 @@ export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
       if (read !== undefined && read.state === state) return read;
     }
     return undefined;
+  }
+
+  /** Nothing where the issuer gave nothing to renew by. */
+  function renewalOf(tokens: Tokens, { actor }: Pick<Renewed, "actor">): Pick<Renewed, "renew"> {
+    const { refresh_token: refreshToken } = tokens;
+    return refreshToken === undefined ? {} : { renew: () => renew(refreshToken, actor.name) };
+  }
+
+  async function renew(refreshToken: string, name: string): Promise<Renewed | "ended" | undefined> {
+    try {
+      const described = await describe();
+      const tokens = await client.refreshTokenGrant(described, refreshToken);
+      const identity = identityOf(await claimsOf(described, tokens, config), config);
+      // Another person's would be a fault of the issuer's.
+      if (identity.kind !== "known" || identity.actor.name !== name) return "ended";
+      // An issuer that gives no new one lets the old one be used again.
+      return { ...identity, ...renewalOf({ refresh_token: refreshToken, ...tokens }, identity) };
+    } catch (error) {
+      if (kindOf(error) !== "unavailable") return "ended";
+      return unavailable(error);
+    }
   }
 
   return {
@@ -107,7 +134,8 @@ export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
           expectedNonce: kept.nonce,
         });
         const identity = identityOf(await claimsOf(described, tokens, config), config);
-        return identity.kind === "invalid" ? { kind: "denied" } : identity;
+        if (identity.kind !== "known") return { kind: identity.kind === "no_role" ? "no_role" : "denied" };
+        return { ...identity, ...renewalOf(tokens, identity) };
       } catch (error) {
         const kind = kindOf(error);
         if (kind === "unavailable") unavailable(error);
@@ -158,13 +186,20 @@ function encrypted(kept: SigningIn, key: Uint8Array): Promise<string> {
     .encrypt(key);
 }
 
+const outages: ReadonlySet<string> = new Set([
+  ...["OAUTH_TIMEOUT", "OAUTH_ABORT", "OAUTH_PARSE_ERROR"],
+  ...["OAUTH_RESPONSE_IS_NOT_CONFORM", "OAUTH_RESPONSE_IS_NOT_JSON"],
+]);
+
 function kindOf(error: unknown): "denied" | "stale" | "unavailable" {
   if (error instanceof client.AuthorizationResponseError) return "denied";
   if (error instanceof client.ResponseBodyError) {
     if (error.error === "invalid_grant") return "stale";
     return error.status < 500 ? "denied" : "unavailable";
   }
-  return "unavailable";
+  // What it answered with is no sign-in of this person; or it answered with nothing of the kind.
+  const isOddAnswer = error instanceof client.ClientError && !outages.has(error.code ?? "");
+  return isOddAnswer ? "denied" : "unavailable";
 }
 
 /** An error's own text may repeat what the issuer answered with. */

@@ -18,7 +18,7 @@ import type { Actor } from "../../state/rules/model.ts";
 import type { AdminApp } from "../context.ts";
 import { safeMethods } from "./browser.ts";
 import { isSecure, makeSegment, pagePath, segmentOf } from "./page-path.ts";
-import type { PageSession, PageSessions } from "./sessions.ts";
+import type { Credential, PageSession, PageSessions } from "./sessions.ts";
 
 /** The id is random and looked up: a signature would say nothing more of it. */
 const unsigned = {
@@ -29,7 +29,7 @@ const unsigned = {
 /** How people sign in to the page, and out. */
 export interface PageDoor {
   /** Begins a session under a path and an id that were never seen before; whatever the request came with ends. */
-  begin(request: FastifyRequest, actor: Actor, notAfterMs?: number): Promise<PageSession>;
+  begin(request: FastifyRequest, actor: Actor, credential: Credential): Promise<PageSession>;
   /** Ends the request's session, and takes its cookie out of the browser. */
   end(request: FastifyRequest, reply: FastifyReply, session: PageSession): Promise<void>;
   /** Keeps something in the browser while its person is elsewhere, for a path that nobody guesses. */
@@ -61,7 +61,9 @@ export async function registerSessions(app: AdminApp, sessions: PageSessions): P
     rolling: false,
   });
   app.addHook("onRequest", async ({ session, method, headers }) => {
-    if (session.page !== undefined && isOfPerson(method, headers)) sessions.touch(session.page);
+    if (session.page === undefined) return;
+    if (isOfPerson(method, headers)) sessions.touch(session.page);
+    sessions.renewInTime(session.page);
   });
   app.addHook("onSend", async (request, reply) => secureCookies(request, reply));
   await app.register(fastifyCsrfProtection, {
@@ -70,10 +72,10 @@ export async function registerSessions(app: AdminApp, sessions: PageSessions): P
   });
 
   return {
-    async begin(request, actor, notAfterMs) {
+    async begin(request, actor, credential) {
       await request.session.regenerate();
       const segment = makeSegment();
-      const page = sessions.begin(request.session.sessionId, actor, segment, notAfterMs);
+      const page = sessions.begin(request.session.sessionId, actor, segment, credential);
       request.session.options({ path: pagePath(segment) });
       request.session.page = page;
       return page;

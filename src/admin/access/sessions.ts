@@ -3,7 +3,7 @@
  * their id, with what a session must not outlive. They are gone at a restart and when `auth` changes.
  *
  * A session ends 15 minutes after a person last used it, 8 hours after it began, no later than the credential it was
- * made with, when its person signs out, and when it is revoked. A tab that only asks again is no use of it. At most 8
+ * made with (which the issuer may renew), when its person signs out, and when it is revoked. A tab that only asks again is no use of it. At most 8
  * of one name and 256 in all: the one unused for longest makes room.
  */
 import { createHash } from "node:crypto";
@@ -13,8 +13,20 @@ import type { Actor } from "../../state/rules/model.ts";
 
 const idleMs = 15 * 60_000;
 const lifetimeMs = 8 * 3_600_000;
+/** How long before its end a session is renewed, and how long after a failure it is tried again. */
+const renewedBeforeMs = 60_000;
+const retryAfterMs = 5000;
 const maxPerName = 8;
 const maxSessions = 256;
+
+/** What the issuer says anew of somebody; and how to ask it the next time. */
+export interface Renewed {
+  readonly actor: Actor;
+  readonly expiresAtMs: number;
+  readonly renew?: Renew;
+}
+/** @returns `ended`: the issuer lets the person in no more; `undefined`: it is out of reach. Never rejects. */
+export type Renew = () => Promise<Renewed | "ended" | undefined>;
 
 /** Who is signed in by a cookie, and for how long. */
 export interface PageSession {
@@ -38,11 +50,14 @@ declare module "fastify" {
 }
 
 export interface PageSessions {
-  /** Begins the session of this id. @param notAfterMs when the credential ends */
-  begin(id: string, actor: Actor, segment: string, notAfterMs?: number): PageSession;
+  /** Begins the session of this id. @param credential when it ends, and what renews it */
+  begin(id: string, actor: Actor, segment: string, credential?: Credential): PageSession;
   /** The live session of this id, which stays as unused as it was. */
   find(id: string): PageSession | undefined;
+  /** Whether it lives, and its person may still do what he might then. */
   isLive(session: PageSession): boolean;
+  /** Asks the issuer anew about whoever's session would end within a minute, beside the request. */
+  renewInTime(session: PageSession): void;
   /** A person has used it now. */
   touch(session: PageSession): void;
   /** Those that live, the one unused for longest first, with when each was last used. */
@@ -55,6 +70,12 @@ export interface PageSessions {
   readonly store: SessionStore;
 }
 
+export interface Credential {
+  /** Milliseconds since the epoch; left out: never. */
+  readonly expiresAtMs?: number | undefined;
+  readonly renew?: Renew | undefined;
+}
+
 type Done = (error?: unknown) => void;
 interface SessionStore {
   get(id: string, done: (error: unknown, session?: Session | null) => void): void;
@@ -65,8 +86,11 @@ interface SessionStore {
 interface Entry {
   /** What the plugin is given back. */
   kept: Session | undefined;
-  readonly page: PageSession;
+  page: PageSession;
   usedAtMs: number;
+  renew: Renew | undefined;
+  /** When the issuer may be asked again. */
+  renewsAtMs: number;
 }
 
 export function createPageSessions(clock: Clock): PageSessions {
@@ -113,18 +137,33 @@ export function createPageSessions(clock: Clock): PageSessions {
   return {
     store,
 
-    begin(id, actor, segment, notAfterMs = Number.POSITIVE_INFINITY) {
+    begin(id, actor, segment, { expiresAtMs: notAfterMs, renew } = {}) {
       makeRoom(actor.name);
       const handle = handleOf(id);
       const beganAtMs = clock.now();
-      const expiresAtMs = Math.min(beganAtMs + lifetimeMs, notAfterMs);
+      const expiresAtMs = endOf(beganAtMs, notAfterMs);
       const page = { handle, actor, segment, beganAtMs, expiresAtMs };
-      entries.set(handle, { kept: undefined, page, usedAtMs: beganAtMs });
+      entries.set(handle, { kept: undefined, page, usedAtMs: beganAtMs, renew, renewsAtMs: 0 });
       return page;
     },
 
     find: (id) => live(handleOf(id))?.page,
-    isLive: ({ handle }) => live(handle) !== undefined,
+
+    isLive({ handle, actor }) {
+      const now = live(handle)?.page.actor;
+      return now?.name === actor.name && now.role === actor.role;
+    },
+
+    renewInTime({ handle }) {
+      const entry = live(handle);
+      if (entry?.renew === undefined || clock.now() < entry.renewsAtMs) return;
+      const { beganAtMs, expiresAtMs } = entry.page;
+      const isLast = expiresAtMs >= beganAtMs + lifetimeMs;
+      if (isLast || clock.now() < expiresAtMs - renewedBeforeMs) return;
+      void renewed(entry, entry.renew, clock).then((isEnded) => {
+        if (isEnded) entries.delete(handle);
+      });
+    },
 
     touch({ handle }) {
       const entry = live(handle);
@@ -142,6 +181,25 @@ export function createPageSessions(clock: Clock): PageSessions {
     endAll: () => entries.clear(),
     size: () => entries.size,
   };
+}
+
+/** @returns whether the issuer lets its person in no more */
+async function renewed(entry: Entry, renew: Renew, clock: Clock): Promise<boolean> {
+  // One at a time: what renews it may be good for once.
+  entry.renewsAtMs = Number.POSITIVE_INFINITY;
+  const result = await renew();
+  entry.renewsAtMs = clock.now() + retryAfterMs;
+  if (result === "ended") return true;
+  if (result === undefined) return false;
+  const { actor, expiresAtMs } = result;
+  entry.page = { ...entry.page, actor, expiresAtMs: endOf(entry.page.beganAtMs, expiresAtMs) };
+  if (entry.kept !== undefined) entry.kept = { ...entry.kept, page: entry.page };
+  entry.renew = result.renew;
+  return false;
+}
+
+function endOf(beganAtMs: number, notAfterMs = Number.POSITIVE_INFINITY): number {
+  return Math.min(beganAtMs + lifetimeMs, notAfterMs);
 }
 
 /** An id cannot be found from it, and to look one up tells in no time how much of it fits. */

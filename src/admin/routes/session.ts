@@ -76,7 +76,8 @@ export function sessionRoutes(
           headers: { "www-authenticate": 'Bearer realm="cutover"' },
         });
       }
-      const session = await door.begin(request, actorOf(request), request.credentialEndsAtMs ?? undefined);
+      const expiresAtMs = request.credentialEndsAtMs ?? undefined;
+      const session = await door.begin(request, actorOf(request), { expiresAtMs });
       return viewOf(session, reply);
     },
   });

@@ -62,7 +62,7 @@ function pageRoutesAtIssuer(app: AdminApp, gate: Gate, door: PageDoor): void {
     }
     const finished = await (await flow(gate)).finish(search, door.takeKept(request, reply));
     if (finished.kind !== "known") return reply.redirect(failed(finished.kind), 303);
-    const session = await door.begin(request, finished.actor, finished.expiresAtMs);
+    const session = await door.begin(request, finished.actor, finished);
     return reply.redirect(pagePath(session.segment), 303);
   });
 }

@@ -4,6 +4,7 @@ import type { OidcConfig } from "../../../src/config/auth-schema.ts";
 import { type BrowserJar, createBrowserJar, type Visit } from "../../support/browser-jar.ts";
 import { freePort } from "../../support/free-port.ts";
 import { signInAs, startProvider, type TestProvider } from "../../support/oidc-provider.ts";
+import { eventually } from "../../support/until.ts";
 import { cutovers, type Rig, startRig } from "./rig.ts";
 
 let rig: Rig;
@@ -11,15 +12,19 @@ let provider: TestProvider;
 let url: string;
 
 const roles = { sre: "responder", leads: "operator" } as const;
-const client = { grant_types: ["authorization_code"], response_types: ["code" as const] };
+const client = { grant_types: ["authorization_code", "refresh_token"], response_types: ["code" as const] };
 
 function oidcFor({ issuer }: TestProvider, more: Partial<NonNullable<OidcConfig["page"]>> = {}): OidcConfig {
   const page = { clientId: "page", secret: "s3cret/+ %", scopes: ["openid"], parameters: {}, url, ...more };
   return { issuer, audience: "cutover", claim: "groups", roles, page };
 }
 
+/** How far the admin server's clock is ahead. */
+const time = { aheadMs: 0 };
+
 async function startAt(oidc: OidcConfig, port: number): Promise<void> {
-  rig = await startRig({ auth: { oidc } }, port);
+  const clock = { now: () => Date.now() + time.aheadMs, monotonic: () => performance.now() + time.aheadMs };
+  rig = await startRig({ auth: { oidc }, clock }, port);
 }
 
 beforeAll(async () => {
@@ -37,7 +42,10 @@ beforeAll(async () => {
   provider.groups.set("bob", ["others"]);
   await startAt(oidcFor(provider), port);
 });
-afterEach(() => rig.reconfigure({ cutovers, auth: { oidc: oidcFor(provider) } }));
+afterEach(() => {
+  time.aheadMs = 0;
+  rig.reconfigure({ cutovers, auth: { oidc: oidcFor(provider) } });
+});
 afterAll(async () => {
   await rig.close();
   await provider.close();
@@ -137,6 +145,28 @@ describe("signing in at the issuer", () => {
     expect(page.text).toContain("nothing you are there gives you a role here");
     expect(page.text).toContain('data-access="token"');
   });
+});
+
+test("who is let in for longer by the issuer stays signed in, as what he is there now; who is not, does not", async () => {
+  provider.groups.set("eve", ["sre"]);
+  const offline = { scopes: ["openid", "offline_access"], parameters: { prompt: "consent" } };
+  rig.reconfigure({ cutovers, auth: { oidc: oidcFor(provider, offline) } });
+  const jar = createBrowserJar();
+  const { url: path } = await signIn(jar, "eve");
+  const session = async () => jar.request(`${path}api/v1/session`);
+  const known = JSON.parse((await session()).text);
+  expect(known.role).toBe("responder");
+  provider.groups.set("eve", ["leads"]);
+  const touch = { headers: { "x-cutover-touched": "yes" } };
+  for (let minutes = 10; minutes <= 60; minutes += 10) {
+    time.aheadMs = minutes * 60_000;
+    await jar.request(path, touch);
+  }
+  expect(JSON.parse((await session()).text)).toMatchObject({ role: "responder" });
+  await eventually("the new role", async () => (await session()).text.includes("operator"), 5000);
+  provider.groups.set("eve", []);
+  time.aheadMs += 5000;
+  await eventually("the end", async () => (await session()).status === 401, 5000);
 });
 
 describe("what comes back from the issuer", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createGate } from "../../../../src/admin/access/gate.ts";
-import { createPageSessions } from "../../../../src/admin/access/sessions.ts";
+import { createPageSessions, type Renew } from "../../../../src/admin/access/sessions.ts";
 import type { AuthConfig } from "../../../../src/config/auth-schema.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
@@ -12,9 +12,9 @@ function start() {
   const clock = createManualTime();
   const sessions = createPageSessions(clock);
   let made = 0;
-  const begin = (name = "ana", notAfterMs?: number) => {
+  const begin = (name = "ana", expiresAtMs?: number, renew?: Renew) => {
     const id = `id-${made++}`;
-    return { id, page: sessions.begin(id, { ...actor, name }, `segment-${id}`, notAfterMs) };
+    return { id, page: sessions.begin(id, { ...actor, name }, `segment-${id}`, { expiresAtMs, renew }) };
   };
   return { clock, sessions, begin };
 }
@@ -49,6 +49,62 @@ describe("a session", () => {
     const short = begin("ana", clock.now() + minute);
     await clock.advance(minute);
     expect(sessions.find(short.id)).toBeUndefined();
+  });
+
+  test("is renewed within a minute of its end, once at a time, again after an outage, and up to 8 hours", async () => {
+    const { clock, sessions, begin } = start();
+    const hour = 60 * minute;
+    let asked = 0;
+    const renew: Renew = async () => {
+      asked += 1;
+      return asked === 1 ? undefined : { actor, expiresAtMs: clock.now() + hour, renew };
+    };
+    const { id, page } = begin("ana", clock.now() + 2 * minute, renew);
+    const ask = async (times = 3) => {
+      for (let at = 0; at < times; at += 1) {
+        sessions.touch(page);
+        sessions.renewInTime(page);
+      }
+      await clock.advance(0);
+    };
+    await ask();
+    expect(asked).toBe(0);
+    await clock.advance(minute);
+    await ask();
+    expect(asked).toBe(1);
+    await clock.advance(4999);
+    await ask();
+    expect(asked).toBe(1);
+    await clock.advance(1);
+    await ask();
+    expect(asked).toBe(2);
+    expect(sessions.find(id)?.expiresAtMs).toBe(clock.now() + hour);
+    for (let at = 0; at < 8 * 60; at += 1) {
+      await clock.advance(minute);
+      await ask(1);
+    }
+    expect(sessions.isLive(page)).toBe(false);
+    expect(asked).toBeLessThan(12);
+  });
+
+  test("ends when the issuer lets its person in no more; with another role it is another to what it opened", async () => {
+    const { clock, sessions, begin } = start();
+    const results: Awaited<ReturnType<Renew>>[] = [
+      {
+        actor: { ...actor, role: "operator" },
+        expiresAtMs: clock.now() + minute,
+        renew: async () => "ended",
+      },
+    ];
+    const { id, page } = begin("ana", clock.now() + minute, async () => results.pop());
+    sessions.renewInTime(page);
+    await clock.advance(0);
+    expect(sessions.isLive(page)).toBe(false);
+    expect(sessions.find(id)?.actor.role).toBe("operator");
+    await clock.advance(5000);
+    sessions.renewInTime(page);
+    await clock.advance(0);
+    expect(sessions.find(id)).toBeUndefined();
   });
 
   test("makes room for the next of the same name, and of all", () => {
