@@ -164,15 +164,7 @@ export function actorOf({ actor }: Pick<FastifyRequest, "actor">): Actor {
   return actor;
 }
 
-/** What a caller may say of itself. Nothing depends on it but what the history shows. */
-const sayable = ["cli", "console"] as const;
-
-/** By which way a change is asked for: a session is the page's; else as `x-cutover-via` says; else `api`. */
-export function requestOrigin({
-  signedIn,
-  headers,
-  id,
-}: Pick<FastifyRequest, "signedIn" | "headers" | "id">): Origin {
-  const said = sayable.find((via) => via === headers["x-cutover-via"]);
-  return { via: signedIn === null ? (said ?? "api") : "console", requestId: id };
+/** By which way a change is asked for, as far as that is known here: with a session of the page, or else. */
+export function requestOrigin({ signedIn, id }: Pick<FastifyRequest, "signedIn" | "id">): Origin {
+  return { via: signedIn === null ? "api" : "console", requestId: id };
 }

@@ -61,7 +61,6 @@ export function createTransport({ url, token }: TransportOptions): Transport {
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers = {
       accept,
-      "x-cutover-via": "cli",
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined
         ? {}

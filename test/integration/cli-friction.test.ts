@@ -159,6 +159,6 @@ test("rollback --all and hold --all are one command and one answer", async () =>
     { name: "gone", refused: { code: "closed" } },
   ]);
   expect(await fixture.store.history("checkout", 1)).toMatchObject([
-    { reason: "double charges", via: "cli" },
+    { reason: "double charges", via: "api" },
   ]);
 });

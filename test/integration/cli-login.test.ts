@@ -86,7 +86,7 @@ test("keeps a token that all commands use, in a file of its owner alone; logout 
 
   expect((await run(["status"])).code).toBe(0);
   expect((await run(["rollback", "checkout"])).code).toBe(0);
-  expect(await rig.store.history("checkout", 1)).toMatchObject([{ by: "oidc:ana", via: "cli" }]);
+  expect(await rig.store.history("checkout", 1)).toMatchObject([{ by: "oidc:ana", via: "api" }]);
   expect((await run(["status"], { CUTOVER_TOKEN: "wrong" })).code).toBe(1);
   // Another address is another admin API, which has no business with it.
   const elsewhere = rig.url.replace("127.0.0.1", "localhost");

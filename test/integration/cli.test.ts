@@ -224,7 +224,7 @@ test("annotate adds a reason that the history shows with the change, and how eac
     {
       version: 1,
       reason: "",
-      via: "cli",
+      via: "api",
       requestId: expect.any(String),
       annotations: [{ reason: "double charges" }],
     },

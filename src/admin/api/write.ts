@@ -7,6 +7,7 @@ import * as z from "zod";
 import type { Completion, InstanceRecord } from "../../state/rules/completion.ts";
 import { type Applied, stateNames } from "../../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../../state/rules/percent.ts";
+import { escapeUnseen } from "../../state/rules/unseen.ts";
 import { longestReason, longestWaitMs } from "./rules.ts";
 
 const percentSchema = z
@@ -26,8 +27,9 @@ export const reasonSchema = z
   .trim()
   .min(1, "expected a reason")
   .max(longestReason)
+  .overwrite(escapeUnseen)
   .meta({ description: "Why; white space alone is no reason", examples: ["step 2 of the plan"] });
-const optionalReason = z.string().trim().max(longestReason).optional();
+const optionalReason = z.string().trim().max(longestReason).overwrite(escapeUnseen).optional();
 const writeOptions = {
   ifVersion: z.int().min(0).optional().meta({ description: "Refuse unless the state has this version" }),
   waitMs: z

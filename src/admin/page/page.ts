@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import * as z from "zod";
+import { escapeUnseen } from "../../state/rules/unseen.ts";
 import type { Gate } from "../access/gate.ts";
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
 import { byWhom, isOfAll } from "../api/rules.ts";
@@ -238,7 +239,7 @@ const entities: ReadonlyMap<string, string> = new Map([
 ]);
 
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities.get(character) ?? "");
+  return escapeUnseen(text).replace(/[&<>"']/g, (character) => entities.get(character) ?? "");
 }
 
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {

@@ -12,7 +12,8 @@ type HistoryAction = (typeof historyActions)[number];
 export const byHand = "by hand";
 
 /**
- * `console`: with the page's session. `cli`: as the caller says of itself, which proves nothing. `api`: any other call.
+ * `console`: with the page's session. `api`: any other call, the command line's among them. `cli`: what versions before believed
+ * of a caller.
  * `by hand`: written into the store past the API. `local`: told to one instance while the store was out of reach, which
  * the store has as `reconciled`. `direct`: written to the store by the command line.
  */

@@ -4,8 +4,12 @@ import { localActions } from "./ceiling.ts";
 import { historyActions, vias } from "./history.ts";
 import { type CutoverState, stateNames } from "./model.ts";
 import { maxThousandths } from "./percent.ts";
+import { escapeUnseen } from "./unseen.ts";
 
 const count = z.int().min(0);
+
+/** What a person wrote, by the API or by hand. */
+const told = z.string().overwrite(escapeUnseen);
 
 /** What no accepted change can have left behind does not pass: a rolled back cutover above 0, a closed one below 100. */
 export const storedState: z.ZodType<CutoverState> = z
@@ -15,8 +19,8 @@ export const storedState: z.ZodType<CutoverState> = z
     pinEpoch: count,
     version: count,
     updatedAt: z.string(),
-    updatedBy: z.string(),
-    reason: z.string(),
+    updatedBy: told,
+    reason: told,
   })
   .refine(
     ({ state, percentThousandths }) =>
@@ -36,11 +40,11 @@ export function isBelievable(state: CutoverState): boolean {
 export const historyEntrySchema = z.strictObject({
   version: z.int().min(1),
   at: z.string(),
-  by: z.string(),
+  by: told,
   action: z.enum(historyActions),
   from: position,
   to: position,
-  reason: z.string(),
+  reason: told,
   via: z.enum(vias).optional(),
   requestId: z.string().optional(),
 });
@@ -49,8 +53,8 @@ export const historyEntrySchema = z.strictObject({
 export const annotationSchema = z.strictObject({
   version: z.int().min(1),
   at: z.string(),
-  by: z.string(),
-  reason: z.string(),
+  by: told,
+  reason: told,
   via: z.enum(vias).optional(),
   requestId: z.string().optional(),
 });
@@ -95,8 +99,8 @@ export const proposalSchema = z.object({
   force: z.boolean().optional(),
   percentThousandths,
   version: z.int().min(0),
-  by: z.string(),
-  reason: z.string(),
+  by: told,
+  reason: told,
   at: z.string(),
   expiresAt: z.string(),
 });

@@ -341,3 +341,16 @@ describe("a refusal", () => {
     }
   });
 });
+
+test("a reason with characters that nobody sees stops no rollback: they are shown as they are called", async () => {
+  rig = await startRig();
+  const said = { reason: "errors \u202eup\u200b" };
+  const headers = { "x-cutover-via": "console" };
+  expect((await rig.call("POST", at("rollback"), said, { headers })).status).toBe(200);
+  const shown = "errors \\u{202e}up\\u{200b}";
+  expect((await rig.call("GET", at("history"))).json).toMatchObject([
+    // What a caller says of itself is not asked.
+    { action: "rollback", reason: shown, via: "api" },
+  ]);
+  expect((await rig.call("GET", "/api/v1/cutovers/checkout")).json).toMatchObject({ reason: shown });
+});

@@ -52,6 +52,7 @@ describe("html", () => {
   test(`leaves no character that HTML reads, whatever the text (seed ${seed})`, () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(escapeHtml(`\u202e${text}`)).toMatch(/^\\u\{202e\}/);
         expect(escapeHtml(text)).not.toMatch(/[<>"']|&(?!amp;|lt;|gt;|quot;|#39;)/);
       }),
       { seed, verbose: 1 },
