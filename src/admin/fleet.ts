@@ -8,6 +8,7 @@ import { StoreUnavailable } from "../base/errors.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
 import type { InstanceRecord, RosterMember } from "../state/rules/completion.ts";
+import type { KnownOther } from "./api/applied-view.ts";
 import type { CutoverView, SidesUnderWay } from "./api/cutover-view.ts";
 import type { AdminContext } from "./context.ts";
 
@@ -19,8 +20,8 @@ const freshForMs = 2500;
 export interface Fleet {
   /** The records of all known instances by id. Never rejects for want of the store. */
   read(): Promise<readonly InstanceRecord[]>;
-  /** The records of the other instances when the store was last asked. */
-  lastOthers(): readonly InstanceRecord[];
+  /** The other instances, as they were when the store was last heard of. */
+  lastOthers(): readonly KnownOther[];
   /** Who is known and not among the records of `read`: fallen silent; all others while the store is out of reach. */
   unheard(records: readonly InstanceRecord[]): readonly RosterMember[];
   /** The cutovers that somebody has written of where nobody reads it, as of the last reading. */
@@ -88,7 +89,14 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
 
   return {
     own,
-    lastOthers: () => known,
+    lastOthers() {
+      const read = new Map<string, KnownOther>(known.map((record) => [record.id, record]));
+      for (const { seenAtMs, ...member } of roll.members()) {
+        if (member.id === instance.id) continue;
+        read.set(member.id, { ...member, seenAt: new Date(seenAtMs).toISOString() });
+      }
+      return [...read.values()];
+    },
     strays: () => strays,
     unheard(records) {
       const heard = new Set([instance.id, ...records.map(({ id }) => id)]);

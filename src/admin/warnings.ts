@@ -93,13 +93,13 @@ function fleetWarnings({ view, records, storeNowMs, isStoreUp }: WarningFacts): 
 }
 
 function silentWarning(
-  { instances, version }: WarningFacts["view"],
+  { instances, version, scope }: WarningFacts["view"],
   isStoreUp: boolean,
   nowMs: number,
 ): Warning {
   const { silent } = instances;
   const each = silent.map((one) => {
-    const what = `for ${duration(nowMs - Date.parse(one.since))}, ${meanwhile(one, version, nowMs)}`;
+    const what = `for ${duration(nowMs - Date.parse(one.since))}, ${meanwhile(one, scope === "local" || one.version < version, nowMs)}`;
     return { what, who: `${one.name}${one.address === null ? "" : ` at ${one.address}`}${pidOf(one)}` };
   });
   const word = isStoreUp ? "silent" : "not heard of without the store";
@@ -117,11 +117,11 @@ function silentWarning(
   };
 }
 
-/** What an instance does that cannot be asked. */
-function meanwhile({ version, until }: SilentInstance, current: number, nowMs: number): string {
-  if (until === null) return `goes on by ${version < current ? `version ${version}` : "this version"}`;
+/** What an instance does that cannot be asked. @param isOlder it may decide by an older state */
+function meanwhile({ version, until }: SilentInstance, isOlder: boolean, nowMs: number): string {
+  if (until === null) return `goes on by ${isOlder ? `version ${version}` : "this version"}`;
   if (Date.parse(until) <= nowMs) return `has started none on new since ${until}`;
-  return version < current
+  return isOlder
     ? `starts new journeys on new until ${until}`
     : `goes on by this version until ${until}, then starts none on new`;
 }

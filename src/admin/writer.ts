@@ -15,7 +15,8 @@ import { type Reach, reachOf } from "../state/rules/completion.ts";
 import type { Origin } from "../state/rules/history.ts";
 import type { Actor, Applied, Change, CutoverState } from "../state/rules/model.ts";
 import type { Command } from "../state/store/port.ts";
-import { appliedLocally, appliedView, type WriteAnswer, writeView } from "./api/write.ts";
+import { appliedLocally, appliedView } from "./api/applied-view.ts";
+import { type WriteAnswer, writeView } from "./api/write.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { refusedByRules } from "./problem.ts";
@@ -80,7 +81,7 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
     const sinceArrivalMs = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     if (scope === "local") {
       audit.madeLocally({ ...asked, stands: state });
-      return writeView(name, applied, await whereabouts.here(name, waitMs, sinceArrivalMs));
+      return writeView(name, applied, await whereabouts.here(applied, name, waitMs, sinceArrivalMs));
     }
     const reach = reachOf(change, stood.percentThousandths);
     const inForce = { name, version: state.version, reach, waitMs };
@@ -116,7 +117,8 @@ async function apply({ store, follower }: AdminContext, command: Omit<Command, "
 
 /** Tells where an accepted change is in force. `ms`: from the request's arrival until now. */
 function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
-  const { store, follower, clock } = context;
+  const { store, follower, clock, instance, profile } = context;
+  const at = () => ({ id: instance.id, name: profile().name ?? instance.id });
 
   return {
     /** In the fleet: once every live instance decides by it, or after `waitMs`. */
@@ -140,20 +142,27 @@ function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
           if (!isInForceHere()) await follower.refresh();
         },
       });
-      const view = appliedView(completion, ms());
+      const view = { ...appliedView(completion, ms()), at: at() };
       if (completion.of > 0) return view;
       // It stands, but the store fell silent: of as many as were live last, only this instance can be told.
       return { ...view, instances: isInForceHere() ? 1 : 0, of: fleet.lastOthers().length + 1 };
     },
 
     /** On this instance alone: once all its processes decide by it, or after `waitMs`. */
-    async here(name: string, waitMs: number, ms: () => number): Promise<WriteAnswer["applied"]> {
+    async here(
+      { state }: Applied,
+      name: string,
+      waitMs: number,
+      ms: () => number,
+    ): Promise<WriteAnswer["applied"]> {
       const inForce = within(waitMs, systemTimers, context.inForce()).then(
         () => true,
         () => false,
       );
       const [isInForce] = await Promise.all([inForce, follower.keptLocally()]);
-      return appliedLocally(name, fleet.lastOthers(), ms(), isInForce);
+      const isLowered = follower.current().local?.has(name) === true;
+      const settledAt = isLowered ? undefined : state.version;
+      return { ...appliedLocally(name, fleet.lastOthers(), settledAt, ms(), isInForce), at: at() };
     },
   };
 }

@@ -72,6 +72,8 @@ interface HistoryQuery {
 
 export interface AdminClient {
   readonly url: string;
+  /** Where several addresses are asked as one: each by itself. */
+  readonly each?: readonly AdminClient[];
   cutovers(): Promise<ApiAnswer<CutoverView[]>>;
   cutover(name: string): Promise<ApiAnswer<CutoverView>>;
   write(name: string, call: WriteCall): Promise<ApiAnswer<WriteAnswer | ProposalView>>;

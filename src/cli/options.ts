@@ -24,7 +24,10 @@ const defaultConfigPath = "config/cutover.yaml";
 
 export function withApiOptions(command: Command): Command {
   return command
-    .option("--admin-url <URL>", `the admin API (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`)
+    .option(
+      "--admin-url <URLS>",
+      `the admin API, several with commas between (else CUTOVER_ADMIN_URL, else ${defaultAdminUrl})`,
+    )
     .option(
       "--token-file <FILE>",
       "a file that holds the token (else CUTOVER_TOKEN, CUTOVER_TOKEN_FILE, or what login has kept)",
@@ -56,11 +59,12 @@ export async function clientFor(options: ApiOptions, env: Context["env"]): Promi
   if (!settings.ok) return settings;
   const text =
     options.adminUrl ?? nonEmpty(env.CUTOVER_ADMIN_URL) ?? settings.value.adminUrl ?? defaultAdminUrl;
-  const url = readAdminUrl(text);
-  if (url === undefined) {
+  const urls = text.split(",").map((each) => readAdminUrl(each.trim()));
+  const [url, ...more] = urls.flatMap((each) => each ?? []);
+  if (url === undefined || more.length + 1 < urls.length) {
     return fail(
       exitCodes.usage,
-      "the admin API's address is not an http:// or https:// URL without credentials and query",
+      "the admin API's address is not an http:// or https:// URL without credentials and query, nor several with commas between",
       `For example: --admin-url ${defaultAdminUrl}, or CUTOVER_ADMIN_URL.`,
     );
   }
@@ -68,8 +72,13 @@ export async function clientFor(options: ApiOptions, env: Context["env"]): Promi
   if (!token.ok) return token;
   // What reads the answers is costly to load: only commands that ask the API wait for it.
   const { createClient } = await import("./client.ts");
-  const known = token.value ?? (await signedInToken(url, env));
-  return succeed(createClient({ url, token: known }));
+  const clients = [url, ...more].map(async (each) =>
+    createClient({ url: each, token: token.value ?? (await signedInToken(each, env)) }),
+  );
+  const [one, ...others] = await Promise.all(clients);
+  if (one !== undefined && others.length === 0) return succeed(one);
+  const { createSeveral } = await import("./several.ts");
+  return succeed(createSeveral([...(one === undefined ? [] : [one]), ...others]));
 }
 
 /** What `cutover login` has kept for this address. */

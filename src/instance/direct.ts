@@ -3,18 +3,36 @@
  * hour in which no instance's admin listener can be reached.
  */
 
+import { hostname, userInfo } from "node:os";
+import { appliedView } from "../admin/api/applied-view.ts";
 import type { DirectAnswer, DirectWrite } from "../admin/api/write.ts";
-import { appliedView, writeView } from "../admin/api/write.ts";
+import { writeView } from "../admin/api/write.ts";
 import { systemClock } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { waitApplied } from "../state/follow/applied.ts";
 import { type Roster, reachOf } from "../state/rules/completion.ts";
+import type { Actor } from "../state/rules/model.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
 
-const actor = { name: "direct", role: "responder" } as const;
+/** Whoever has the store's password: nobody vouches for who that is but the host the command was typed on. */
+function actorHere(): Actor {
+  return {
+    name: `${nameOfUser()}@${hostname()}`.replace(/[^\x21-\x7e]/g, "?").slice(0, 100),
+    role: "responder",
+  };
+}
+
+function nameOfUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no entry.
+    return `uid ${process.getuid?.() ?? "?"}`.replace(" ", "-");
+  }
+}
 
 /**
  * Nothing is made for a name that neither the store nor an instance knows: a misspelt one would look like success.
@@ -75,7 +93,7 @@ async function one(
   const applied = await store.apply({
     name,
     change,
-    actor,
+    actor: actorHere(),
     reason,
     origin: { via: "direct" },
     ...(ifVersion === undefined ? {} : { ifVersion }),

@@ -1,5 +1,7 @@
 /** When no admin API answers: straight to the store, or a signal to the process. */
+
 import { readFile } from "node:fs/promises";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { writeDirectly } from "../../src/instance/direct.ts";
@@ -43,7 +45,7 @@ describe("--direct", () => {
     const [entry] = await first.api.history();
     expect(entry).toMatchObject({
       version: before.version + 1,
-      by: "direct",
+      by: `${userInfo().username}@${hostname()}`,
       action: "rollback",
       reason: "3 a.m.",
     });

@@ -127,7 +127,7 @@ describe("Redis is gone", () => {
     expect(told.code).toBe(4);
     expect(told.stdout).toMatch(/^checkout: rolled back → .*on this one instance alone in \d+ ms: the store/);
     expect(told.stderr).toContain("Tell every other instance: cutover rollback checkout --admin-url URL");
-    expect((await runOnPaper(["status"], cli(first))).stdout).toContain("! On this instance alone");
+    expect((await runOnPaper(["status"], cli(first))).stdout).toContain("! on this instance alone");
   });
 
   test("not known to be gone yet: the store's own bound first, then the instance by itself", async () => {

@@ -40,6 +40,8 @@ export interface AdminFixtureOptions {
   /** A raise of any cutover by more points waits for another person. */
   readonly approvalOver?: number;
   readonly store?: Store;
+  /** The instance's id. */
+  readonly id?: string;
   readonly underWay?: AdminOptions["underWay"];
   readonly traffic?: () => Readonly<Record<string, unknown>>;
   readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
@@ -52,7 +54,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
   const clock = systemClock;
   const log = createRecordedLog();
   const store = options.store ?? createMemoryStore({ clock });
-  const instance = { id: "one", startedAt: new Date(clock.now()).toISOString() };
+  const instance = { id: options.id ?? "one", startedAt: new Date(clock.now()).toISOString() };
   const follower = createFollower({ store, names, instance, traffic, clock, log });
   await follower.start();
   const server = await createAdminServer({

@@ -4,7 +4,6 @@
  * is answered with a proposal.
  */
 import * as z from "zod";
-import type { Completion, InstanceRecord } from "../../state/rules/completion.ts";
 import { type Applied, stateNames } from "../../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../../state/rules/percent.ts";
 import { escapeUnseen } from "../../state/rules/unseen.ts";
@@ -77,6 +76,8 @@ export const scopes = ["fleet", "local"] as const;
 
 const laggingInstance = z.object({
   id: z.string(),
+  name: z.string().optional().meta({ description: "`instance.name` of its configuration" }),
+  address: z.string().optional().meta({ description: "Its admin listener" }),
   version: z.int().meta({ description: "The version it decided by when it was last heard of" }),
   seenAt: z.string().meta({ description: "RFC 3339, the store's clock" }),
   leaseEndsAt: z.string().nullable().meta({
@@ -109,6 +110,10 @@ export const writeAnswer = z
         description:
           "RFC 3339, the store's clock: complete everywhere at the latest then; null: not known, since an instance in `lagging` may go on by its last state",
       }),
+      at: z
+        .object({ id: z.string(), name: z.string() })
+        .optional()
+        .meta({ description: "The instance that answers" }),
       lagging: z
         .array(laggingInstance)
         .meta({ description: "Every known instance, live or silent, that may decide by an older version" }),
@@ -173,56 +178,6 @@ export function writeView(
     changed: applied.changed,
     applied: where,
   };
-}
-
-/** @param ms from the request's arrival to its answer */
-export function appliedView(completion: Completion, ms: number): AppliedView {
-  const { instances, of, lagging, completeByMs, isComplete } = completion;
-  return {
-    instances,
-    of,
-    ms,
-    scope: "fleet",
-    complete: isComplete,
-    completeBy: timestamp(completeByMs),
-    lagging: lagging.map(({ id, version, seenAtMs, leaseEndsAtMs }) => ({
-      id,
-      version,
-      seenAt: new Date(seenAtMs).toISOString(),
-      leaseEndsAt: timestamp(leaseEndsAtMs),
-    })),
-  };
-}
-
-/**
- * Where that is in force which this instance alone was told.
- *
- * @param others their records when the store was last asked
- * @param isInForce whether all processes of this instance decide by it
- */
-export function appliedLocally(
-  name: string,
-  others: readonly InstanceRecord[],
-  ms: number,
-  isInForce: boolean,
-): AppliedView {
-  const lagging = others.flatMap(({ id, versions, seenAt }) => {
-    const version = versions[name];
-    return version === undefined ? [] : [{ id, version, seenAt, leaseEndsAt: null }];
-  });
-  return {
-    instances: isInForce ? 1 : 0,
-    of: lagging.length + 1,
-    ms,
-    scope: "local",
-    complete: false,
-    completeBy: null,
-    lagging,
-  };
-}
-
-function timestamp(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
 }
 
 export const approvalView = z.object({

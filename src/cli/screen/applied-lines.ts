@@ -5,6 +5,9 @@ import { printable, shellWord } from "./text.ts";
 
 /** The end of the answer's first line. */
 export function whereLine({ applied }: WriteAnswer): string {
+  if (applied.scope === "local" && applied.complete) {
+    return `on ${ofInstances(applied.instances, applied.of)} when the store was last heard of`;
+  }
   if (applied.scope === "local" && applied.instances === 0) {
     return `on this one instance alone, not by all of its workers after ${Math.round(applied.ms)} ms: the store does not take it`;
   }
@@ -29,8 +32,12 @@ export function laggingLines({ applied }: WriteAnswer): string[] {
   ];
 }
 
-function laggingLine({ id, version, seenAt, leaseEndsAt }: LaggingInstance): string {
-  const seen = `instance ${printable(id)}: last heard of at ${clockTime(Date.parse(seenAt))}, at version ${version}`;
+/** Of an instance that may decide by an older version. */
+export function laggingLine(instance: LaggingInstance): string {
+  const { id, name, address, version, seenAt, leaseEndsAt } = instance;
+  const where = address === undefined ? "" : ` at ${address}`;
+  const called = printable(name === undefined ? id : `${name}${where} (${id})`);
+  const seen = `instance ${called}: last heard of at ${clockTime(Date.parse(seenAt))}, at version ${version}`;
   return leaseEndsAt === null
     ? `${seen}; if it is cut off it goes on by that`
     : `${seen}; starts nothing on new after ${clockTime(Date.parse(leaseEndsAt))}`;
@@ -59,7 +66,7 @@ export function adviceLines(answer: WriteAnswer, call: string): string[] {
       ...(answer.applied.instances === 0
         ? [`A worker that says nothing for 15 s is ended. Ask again: cutover ${call} ${name}`]
         : []),
-      `Tell every other instance: cutover ${call} ${name} --admin-url URL`,
+      `Tell every other instance: cutover ${call} ${name} --admin-url ${addressesOf(answer)}`,
       "When the store is back the lower percent wins everywhere, by itself; the history then says reconciled.",
     ];
   }
@@ -75,6 +82,14 @@ export function adviceLines(answer: WriteAnswer, call: string): string[] {
       : `Do not repeat it: an instance that is cut off hears of it when it is back; one that has ended never does.`,
     ...(goesOn && instances === of ? goesOnLines(call) : []),
   ];
+}
+
+/** Of those that have not heard of it, where they can be reached from elsewhere. */
+function addressesOf({ applied }: WriteAnswer): string {
+  const urls = applied.lagging.map(({ address = "" }) =>
+    /^(?:127\.|localhost|\[::1\]|$)/.test(address) ? "" : `http://${address}`,
+  );
+  return urls.length === 0 || urls.includes("") ? "URL" : shellWord(printable(urls.join(",")));
 }
 
 /** What helps against an instance that takes traffic and goes by its last version. */

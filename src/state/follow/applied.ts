@@ -1,7 +1,14 @@
 /** Waits until the fleet decides by a version, as a write does before it is answered. */
 
 import { type Clock, systemTimers, type Timers, within } from "../../base/clock.ts";
-import { type Completion, completionOf, type InstanceRecord, type Reach } from "../rules/completion.ts";
+import {
+  type Completion,
+  completionOf,
+  type InstanceRecord,
+  type Lagging,
+  type Reach,
+  type Roster,
+} from "../rules/completion.ts";
 import type { Store } from "../store/port.ts";
 
 /** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
@@ -38,9 +45,10 @@ const unknown: Completion = {
 };
 
 /**
- * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed. It
- * does not wait on when every live instance has it and what a silent one lacks cannot be over in that time. A store out
- * of reach is looked at again until then.
+ * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed: one
+ * that is silent may be heard of again. One that the store has forgotten meanwhile, and that goes on by its last state,
+ * stays in the answer as what cannot be known; once there is nothing else left to know, there is nothing to wait for. A
+ * store out of reach is looked at again until then.
  *
  * @returns the last look that was answered; 0 of 0 when none was. Never rejects.
  */
@@ -51,19 +59,38 @@ export async function waitApplied(options: WaitAppliedOptions): Promise<Completi
 
   if (nudge !== undefined) await within(leftMs(), timers, nudge()).catch(() => undefined);
   let last = unknown;
+  const forgotten = new Map<string, Lagging>();
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lookEveryMs)) {
     const look = within(Math.max(leftMs(), shortestLookMs), timers, store.roster());
     const roster = await look.catch(() => undefined);
-    if (roster !== undefined) last = completionOf(roster, name, version, reach);
-    if (last.isComplete || leftMs() === 0 || isPointless(last, leftMs())) return last;
+    if (roster !== undefined) {
+      for (const missed of missing(last, roster)) forgotten.set(missed.id, missed);
+      for (const { id } of roster.members) forgotten.delete(id);
+      last = withForgotten(completionOf(roster, name, version, reach), [...forgotten.values()]);
+    }
+    if (last.isComplete || leftMs() === 0 || isAllKnown(last, forgotten)) return last;
     const every = clock.monotonic() - begun < eagerMs ? pauseMs : lookLaterEveryMs;
     await new Promise<void>((resume) => timers.after(Math.min(every, leftMs(), untilComplete(last)), resume));
   }
 }
 
-function isPointless({ instances, of, lagging, completeByMs, nowMs }: Completion, leftMs: number): boolean {
-  if (instances < of || lagging.length === 0) return false;
-  return completeByMs === undefined || completeByMs > nowMs + leftMs;
+/** Silent ones that were known a look ago, and that nothing bounds: who leaves is not silent before. */
+function missing({ lagging }: Completion, { members }: Roster): readonly Lagging[] {
+  const known = new Set(members.map(({ id }) => id));
+  return lagging.filter((one) => !one.isLive && one.leaseEndsAtMs === undefined && !known.has(one.id));
+}
+
+function withForgotten(completion: Completion, forgotten: readonly Lagging[]): Completion {
+  if (forgotten.length === 0) return completion;
+  const lagging = [...completion.lagging, ...forgotten];
+  return { ...completion, lagging, completeByMs: undefined, isComplete: false };
+}
+
+function isAllKnown(
+  { instances, of, lagging }: Completion,
+  forgotten: ReadonlyMap<string, Lagging>,
+): boolean {
+  return forgotten.size > 0 && instances === of && lagging.every(({ id }) => forgotten.has(id));
 }
 
 /** The moment itself is looked at, not the next multiple of 100 ms. */

@@ -126,11 +126,16 @@ export function stateIn(snapshot: Snapshot, name: string): CutoverState {
 
 /** The last good states of the named cutovers, lowered to what was changed here alone. */
 function snapshotOf({ names, lastGood, local }: Basis): Snapshot {
-  const lowered = new Set(local.map(({ name }) => name));
+  const lowered = new Set<string>();
   const states = names.map((name) => {
     const state = lastGood.get(name) ?? initialState();
-    const changes = lowered.has(name) ? local.filter((change) => change.name === name) : [];
-    return [name, inForce(state, changes)] as const;
+    const here = inForce(
+      state,
+      local.filter((change) => change.name === name),
+    );
+    // A change that asks for what the fleet has is offered to the store all the same, and lowers nothing.
+    if (here !== state) lowered.add(name);
+    return [name, here] as const;
   });
   return { states: new Map(states), local: lowered };
 }

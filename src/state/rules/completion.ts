@@ -117,7 +117,7 @@ export function reachOf(change: Change, before: number | undefined): Reach {
 }
 
 /** An instance that decides by an older version, as far as the store knows. */
-interface Lagging {
+export interface Lagging extends Pick<InstanceRecord, "name" | "address"> {
   readonly id: string;
   readonly version: number;
   readonly isLive: boolean;
@@ -165,11 +165,13 @@ export function completionOf(roster: Roster, name: string, version: number, reac
 }
 
 function standingOf(member: RosterMember, name: string, nowMs: number): Lagging | undefined {
-  const { id, versions, seenAtMs } = member;
+  const { id, name: called, address, versions, seenAtMs } = member;
   const version = versions[name];
   if (version === undefined) return undefined;
   return {
     id,
+    ...(called === undefined ? {} : { name: called }),
+    ...(address === undefined ? {} : { address }),
     version,
     isLive: nowMs < seenAtMs + leaseMs,
     seenAtMs,

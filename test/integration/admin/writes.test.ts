@@ -34,6 +34,7 @@ describe("a write", () => {
       version: 1,
       changed: true,
       applied: {
+        at: { id: "one", name: "one" },
         instances: 1,
         of: 1,
         ms: expect.any(Number),

@@ -22,6 +22,7 @@ import type { Terminal } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import type { ApiAnswer } from "../../transport.ts";
 import { dryRun } from "./dry-run.ts";
+import { tellEverywhere } from "./everywhere.ts";
 
 export interface WriteOptions extends ApiOptions, JsonOption {
   readonly reason?: string;
@@ -87,13 +88,17 @@ export function tellWrite(
   api: Api,
   write: AskedWrite,
   answer: ApiAnswer<WriteAnswer | ProposalView>,
-): ExitCode {
+): ExitCode | Promise<ExitCode> {
   const { client, terminal } = api;
   const { name } = write;
   const { call } = write.call;
   const result = resultOf(answer, { url: client.url, name, isWrite: true, call });
   if (!result.ok) return report(terminal, result);
   const { value } = result;
+  const isAlone = "applied" in value && value.applied.scope === "local";
+  if (isAlone && client.each !== undefined && answer.kind === "ok") {
+    return tellEverywhere(api, write, value, answer.from);
+  }
   return "applied" in value
     ? tellAnswer(terminal, value, { ...write, call })
     : tellProposal(api, value, write.isJson);
