@@ -1,7 +1,7 @@
 /** Whom a request is for, who sent it, and which way it came. */
 import { expect } from "vitest";
 import { answering, valuesOf } from "../../support/raw-upstream.ts";
-import { type Duty, duties, get, type Lab, ok, request } from "./lab.ts";
+import { type Duty, duties, get, type Lab, ok, request, unused } from "./lab.ts";
 
 async function refusedBy(lab: Lab, bytes: string, status: number): Promise<void> {
   const proxy = await lab.start(answering(ok()));
@@ -84,7 +84,7 @@ function authority(duty: Duty): void {
     duty(`the target ${target} → 400 (RFC 9112 §3.2)`, (lab) => refusedBy(lab, get(target), 400));
   }
   duty("an absolute form is routed by its path (RFC 9112 §3.2.2)", async (lab) => {
-    const proxy = await lab.start(answering(ok()));
+    const proxy = await lab.start(answering(ok()), unused);
     await proxy.answerTo(get("http://shop.example/cart/1", ["X-Shopper-Id: s1"]));
     const text = await (await fetch(`${proxy.adminUrl}/metrics`)).text();
     expect(text).toMatch(/^cutover_requests_total\{cutover="checkout",route="cart",.*outcome="ok".*\} 1$/m);

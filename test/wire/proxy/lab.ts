@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
 import { composeInstance } from "../../../src/instance/instance.ts";
 import {
@@ -17,6 +17,7 @@ import {
 } from "../../support/raw-upstream.ts";
 import { connectRaw, type RawClient, type ReceivedResponse } from "../../support/wire-client.ts";
 import { proxyDeviations } from "../known-deviations.ts";
+import { createSharedProxy } from "./shared-proxy.ts";
 
 export type EngineName = keyof typeof proxyDeviations;
 
@@ -57,8 +58,12 @@ export interface Running {
 
 export interface Lab {
   readonly engine: EngineName;
+  /** Without options a test is given the proxy that one before it had, with nothing left of that. */
   start(script: Script, options?: RunningOptions): Promise<Running>;
 }
+
+/** For who needs a proxy that has never served: options, and so no shared one. */
+export const unused: RunningOptions = {};
 
 type Check = (lab: Lab) => Promise<void>;
 
@@ -71,12 +76,15 @@ export function duties(title: string, define: (duty: Duty) => void): void {
     afterEach(async () => {
       for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
     });
+    const shared = createSharedProxy(engine);
+    afterAll(() => shared.close());
     const lab: Lab = {
       engine,
-      async start(script, options = {}) {
+      async start(script, options) {
+        if (options === undefined && !shared.isTaken()) return shared.take(script, cleanups);
         const raw = await startRawUpstream(script);
         cleanups.push(() => raw.close());
-        return startProxy(engine, raw, options, cleanups);
+        return startProxy(engine, raw, options ?? unused, cleanups);
       },
     };
     define((name, met, deviating) => {
