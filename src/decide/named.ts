@@ -5,28 +5,37 @@
  * upstream does: in a member that stands twice, of which servers take the first or the last; in another case (RFC 8259 says
  * nothing of it); in the query instead of the body; in JSON that is none by the letter. So all values under the
  * names that an order's key has anywhere in the configuration count, wherever they are in the request, and each
- * text in a body that could not be read.
+ * text in a body that could not be read. So does each value, of whatever name or field, that is the URL of an order's page:
+ * an upstream that is told where to go on to, or goes back to the page before (Referer), says so in its Location.
  */
 import { firstGroup, unfinished } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
 import { formDecoded, skipSpace, skipString } from "./body.ts";
 import { bytesOf } from "./bucket.ts";
-import { longestText, type RequestView, readKey } from "./sources.ts";
+import { type NamedPlace, placedIn } from "./route.ts";
+import { longestText, type RequestView, readKey, segmentKey } from "./sources.ts";
 
 /** Where the keys of orders are, in requests and in answers. */
 export interface Naming {
   readonly sources: readonly Source[];
   /** Of fields of forms, of parameters and of the last member of a pointer; lower case. */
   readonly names: ReadonlySet<string>;
+  /** Where the path of an order's page names it. */
+  readonly places: readonly NamedPlace[];
+}
+
+interface NamingOwner {
+  readonly key: readonly Source[];
+  readonly learn: readonly Source[] | undefined;
+  readonly places: readonly NamedPlace[];
 }
 
 /** @param owners those without `learn` name the request, and no order */
-export function compileNaming(
-  owners: readonly { readonly key: readonly Source[]; readonly learn?: readonly Source[] | undefined }[],
-): Naming {
-  const sources = owners.flatMap(({ key, learn }) => (learn === undefined ? [] : [...key, ...learn]));
+export function compileNaming(owners: readonly NamingOwner[]): Naming {
+  const learned = owners.filter(({ learn }) => learn !== undefined);
+  const sources = learned.flatMap(({ key, learn = [] }) => [...key, ...learn]);
   const names = sources.flatMap((source) => nameOf(source) ?? []);
-  return { sources, names: new Set(names) };
+  return { sources, names: new Set(names), places: learned.flatMap(({ places }) => places) };
 }
 
 function nameOf({ kind, name }: Source): string | undefined {
@@ -68,17 +77,21 @@ function readingsOfText(text: string): readonly string[] {
   return [text, formDecoded(text), text.replaceAll("\0", "")];
 }
 
-function* valuesIn({ sources, names }: Naming, request: RequestView, text: string): Iterable<string> {
+function* valuesIn({ sources, names, places }: Naming, request: RequestView, text: string): Iterable<string> {
   const { fields, fieldNames, query, form } = request;
   for (const source of sources) {
     const key = readKey(source, request);
     if (key !== undefined) yield key;
-    if (source.kind !== "header") continue;
-    for (const [i, name] of fieldNames.entries())
-      if (name === source.name) yield* readingsOf(fields[2 * i + 1] ?? "", [source]);
+  }
+  for (const [i, name] of fieldNames.entries()) {
+    const value = fields[2 * i + 1] ?? "";
+    yield* pagesIn(places, value);
+    const own = sources.filter((source) => source.kind === "header" && source.name === name);
+    if (own.length > 0) yield* readingsOf(value, own);
   }
   const pairs = [...pairsOf(query), ...(form?.kind === "urlencoded" ? pairsOf(form.text) : [])];
   for (const [name, value] of [...pairs, ...membersOf(text)]) {
+    yield* pagesIn(places, value);
     const own = name.toLowerCase();
     if (!names.has(own)) continue;
     yield* readingsOf(
@@ -86,6 +99,14 @@ function* valuesIn({ sources, names }: Naming, request: RequestView, text: strin
       sources.filter((source) => nameOf(source) === own),
     );
   }
+}
+
+/** The order whose page the URL is of: absolute, or a path. */
+function* pagesIn(places: readonly NamedPlace[], url: string): Iterable<string> {
+  if (!url.includes("/")) return;
+  const path = /^(?:(?:[a-z][a-z\d+.-]*:)?\/\/[^/?#]*)?\/?([^?#]*)/i.exec(url)?.[1];
+  const segment = path && placedIn(places, `/${path}`);
+  if (segment) yield segmentKey(segment);
 }
 
 function* readingsOf(value: string, sources: readonly Source[]): Iterable<string> {

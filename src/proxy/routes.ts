@@ -165,6 +165,7 @@ export function compileTable(
   const ownCookies: OwnCookie[] = pageCookieNames.map((name) => ({ name, isOwn: () => true }));
   const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
+    const owners = compileOwners(declared);
     const cutover: CompiledCutover = {
       name,
       salt: saltPrefix(declared.salt ?? name),
@@ -174,8 +175,8 @@ export function compileTable(
       visits: declared.shopper.some(({ kind }) => kind === "visitor"),
       trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
       journey: compileJourney(declared, name, () => secrets.of(name), config),
-      owners: compileOwners(declared),
-      naming: compileNaming(declared.owners.keys),
+      owners,
+      naming: compileNaming(owners),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       learnBodyBytes: declared.owners.learnBody,
       force: compileForce(declared, name, () => secrets.of(name)),

@@ -16,8 +16,9 @@ const naming = compileNaming([
   {
     key: sourcesOf("json:/order/id#^SS-([0-9]+)$", "header:x-order"),
     learn: sourcesOf("json:/a~1b", "body:#<id>(.*?)</id>"),
+    places: [{ before: ["orders"], others: new Set(["history"]) }],
   },
-  { key: sourcesOf("header:idempotency-key") },
+  { key: sourcesOf("header:idempotency-key"), learn: undefined, places: [] },
 ]);
 
 const view: RequestView = { fields: [], fieldNames: [], query: "", paramNames: [], paramValues: [] };
@@ -40,6 +41,18 @@ test.each([
 ])("a member names %s", (_, text, key) => {
   expect(namedIn(text).has(key)).toBe(true);
   expect(namedIn(text).has("8")).toBe(false);
+});
+
+test.each([
+  ["the query", "", { query: "a=1&next=%2Forders%2F7%3Fpaid" }],
+  ["a member", '{"to":"https://shop.example/orders/7/thanks"}', {}],
+  [
+    "the field of the page before",
+    "",
+    { fields: ["Referer", "http://a/orders/7;v=1#x"], fieldNames: ["referer"] },
+  ],
+])("%s names the order whose page it leads to", (_, text, more) => {
+  expect(["7", "8"].map((key) => namedIn(text, more).has(key))).toEqual([true, false]);
 });
 
 test("a value under another name, and what names the request, name no order", () => {

@@ -98,6 +98,18 @@ describe("an order of legacy is not new's", () => {
     expect(await taught(sent, { body: '{"orderId":"77"}' })).toEqual(["77"]);
   });
 
+  const leading: readonly (readonly [string, Sent])[] = [
+    ["told where to go on to in the query", { target: `/checkout?next=/orders/${victim}` }],
+    ["told so in a form", { fields: form, body: `return_to=%2Forders%2F${victim}%2Fthanks` }],
+    ["told so in JSON", { body: `{"to":"//shop.example/orders/${victim}"}` }],
+    ["going back to the page before", { fields: ["Referer", `https://shop.example/orders/${victim}?a=1`] }],
+  ];
+
+  test.each(leading)("because new led to its page, %s", async (_, sent) => {
+    expect(await taught(sent, { status: 303, location: `/orders/${victim}` })).toEqual([]);
+    expect(await taught(sent, { status: 303, location: "/orders/77" })).toEqual(["77"]);
+  });
+
   test("because new echoed it where requests name orders in their paths alone", async () => {
     const owners = [{ key: "param:orderId", learn: ["json:/orderId", "header:location"] }];
     const sent = { body: `{"orderId":"${victim}"}` };
