@@ -144,9 +144,12 @@ export function turnedAwayLine(at: string, instance: string, turned: TurnedAway)
 
 export function proposalLine(at: string, instance: string, told: ProposalEvent): AuditLine {
   const { event, name, proposal, actor, origin, replaces = null } = told;
-  const { id, percentThousandths, version, by, reason, expiresAt } = proposal;
+  const { id, action = "set", force = false, percentThousandths, version, by, reason, expiresAt } = proposal;
   const percent = percentToNumber(percentThousandths);
-  const what = { event, id, percent, version, proposedBy: by, reason, expiresAt, replaces };
+  const what = {
+    ...{ event, id, action, force, percent, version },
+    ...{ proposedBy: by, reason, expiresAt, replaces },
+  };
   const who = { by: actor?.name ?? null, via: origin?.via ?? null, requestId: origin?.requestId ?? null };
   return { kind: "proposal", at, cutover: name, ...what, ...who, instance };
 }

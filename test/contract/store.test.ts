@@ -198,6 +198,51 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       expect(await raise(50, "bob")).toMatchObject({ code: "held" });
     });
 
+    test("is refused when several by one person within the window are too many together, and not after it", async () => {
+      const within = (percent: number, actor: string, windowMs: number) =>
+        store.apply({
+          name: "checkout",
+          change: setTo(percent),
+          actor: { name: actor, role: "operator" },
+          reason: "r",
+          fourEyes: { ...fourEyes, windowMs },
+        });
+      const hour = 3_600_000;
+      expect(await within(6, "ann", hour)).toMatchObject({ changed: true });
+      expect(await within(10, "ann", hour)).toMatchObject({ changed: true });
+      expect(await within(10.001, "ann", hour)).toMatchObject({ code: "approval_required" });
+      expect(await within(20, "bob", hour)).toMatchObject({ changed: true });
+      expect(await within(0, "ann", hour)).toMatchObject({ changed: true });
+      expect(await within(1, "ann", hour)).toMatchObject({ code: "approval_required" });
+      await tested.pass(5);
+      expect(await within(1, "ann", 1)).toMatchObject({ changed: true });
+    });
+
+    test("a close needs one too, however far one may raise alone, and it is a proposal to close", async () => {
+      await applyAll(store, "checkout", [setTo(100)]);
+      const close = (actor: string, proposalId?: string) =>
+        store.apply({
+          name: "checkout",
+          change: { action: "close" },
+          actor: { name: actor, role: "admin" },
+          reason: "r",
+          fourEyes: { overThousandths: 100_000, ...(proposalId === undefined ? {} : { proposalId }) },
+        });
+      expect(await close("ann")).toMatchObject({ code: "approval_required" });
+      await store.propose("checkout", proposal("p1", 100, 1), 60_000);
+      expect(await close("bob", "p1")).toMatchObject({ code: "approval_required" });
+      const toClose: Proposal = { ...proposal("p2", 100, 1), action: "close", force: true };
+      await store.propose("checkout", toClose, 60_000);
+      expect(await store.proposal("checkout")).toEqual(toClose);
+      expect(await close("ann", "p2")).toMatchObject({ code: "approval_required" });
+      expect(await close("bob", "p2")).toMatchObject({
+        changed: true,
+        state: { state: "closed", updatedBy: "ann, approved by bob" },
+      });
+      expect(await store.proposal("checkout")).toBeUndefined();
+      expect(await close("ann")).toMatchObject({ accepted: true, changed: false });
+    });
+
     test("is made of another person's open proposal, once, in the name of both", async () => {
       await applyAll(store, "checkout", [setTo(20)]);
       await store.propose("checkout", proposal("p1", 50, 1), 60_000);

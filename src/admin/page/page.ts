@@ -139,7 +139,7 @@ const stateWords = {
   open: "open",
   held: "HELD",
   rolled_back: "ROLLED BACK",
-  closed: "closed for good",
+  closed: "CLOSED",
 } as const satisfies Record<CutoverView["state"], string>;
 
 function verdict(view: CutoverView): Html {
