@@ -48,7 +48,10 @@ export function createViews(
     const { percentThousandths, ...rest } = state(name);
     const proposal = proposals.known(name, rest.version);
     const ofOwners = ownerStores().get(name);
-    const { figures, warnings: ofSides } = mergeTraffic(records.map((record) => record.traffic[name]));
+    const { figures, warnings: ofSides } = mergeTraffic(
+      records.map((record) => record.traffic[name]),
+      records.map(({ seenAt }) => ageOf(seenAt, clock.now())),
+    );
     const count = countApplied(records, name, rest.version);
     const silent = fleet.unheard(records).flatMap((member) => silentView(member, name) ?? []);
     const view = {
@@ -95,6 +98,14 @@ export function createViews(
     one,
     all: (records) => names().map((name) => one(name, records)),
   };
+}
+
+/** Records are renewed each second; clocks that differ by more are not believed. */
+const oldestRecordMs = 1000;
+
+function ageOf(seenAt: string, nowMs: number): number {
+  const ms = nowMs - Date.parse(seenAt);
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), oldestRecordMs);
 }
 
 /** @returns `undefined` where the instance does not have the cutover in its configuration */

@@ -24,9 +24,9 @@ import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metric
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
-import { routesOf } from "./data-plane.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { patiently } from "./sockets.ts";
+import { routesOf } from "./witnesses.ts";
 
 interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };

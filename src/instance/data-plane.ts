@@ -40,10 +40,10 @@ import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
 import { createUpstreamPool } from "../proxy/upstream/open.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Following } from "../state/follow/snapshot.ts";
+import { createCheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import type { CutoverRoutes } from "../telemetry/requests/counts.ts";
-import { createLastingWitnesses, witnessesFor } from "./witnesses.ts";
+import { createLastingWitnesses, payingIn, witnessesFor } from "./witnesses.ts";
 
 export interface DataPlaneOptions {
   /** The id of the process: no two on one host have the same. */
@@ -94,7 +94,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   startObjectsYoung();
   const lasting = openLasting(config, options);
-  const { spool, notebook, pinFilter, unreadAnswers, upstreams, counts, upgrades } = lasting;
+  const { spool, notebook, pinFilter, unreadAnswers, upstreams, counts, upgrades, checkouts } = lasting;
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
@@ -118,6 +118,7 @@ export async function openDataPlane(
           lasting.goBy(next.table);
           counts.configure(Object.keys(declared.cutovers));
           upgrades.configure(Object.keys(declared.cutovers));
+          checkouts.configure(payingIn(declared));
           before.retire();
         },
         discard: () => next.retire(),
@@ -187,6 +188,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   });
   const unreadAnswers = createUnreadAnswers(counts, log, timers);
   const upgrades = createUpgradeCounts(registry, names);
+  const checkouts = createCheckoutCounts(registry, payingIn(config));
   const desk = createKeyDesk({ memory, spool, clock });
   return {
     desk,
@@ -195,6 +197,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     pinFilter,
     counts,
     upgrades,
+    checkouts,
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
     witnesses: createLastingWitnesses(
       options.accessLog,
@@ -204,6 +207,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       unreadAnswers.note,
       desk,
       ownership.release,
+      checkouts,
     ),
     unreadAnswers,
     /** What an exchange needs of them. */
@@ -278,14 +282,6 @@ function openPlane(config: Config, counting: Counting, lasting: Lasting, options
     gone();
     throw error;
   }
-}
-
-/** The names that the counts of a configuration go by. */
-export function routesOf({ cutovers }: Config): CutoverRoutes[] {
-  return Object.entries(cutovers).map(([name, { routes }]) => ({
-    name,
-    routes: routes.map((route) => route.name),
-  }));
 }
 
 /**

@@ -12,7 +12,8 @@ import type { Config } from "../config/schema.ts";
 import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
-import { type Prepared, routesOf } from "./data-plane.ts";
+import type { Prepared } from "./data-plane.ts";
+import { routesOf } from "./witnesses.ts";
 
 interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;

@@ -1,4 +1,5 @@
 /** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
+import type { Config } from "../config/schema.ts";
 import type { KeyDesk } from "../ownership/key-desk.ts";
 import type { OwnershipMetrics } from "../ownership/metrics.ts";
 import type { Notebook, Ownership, UnreadReason } from "../ownership/port.ts";
@@ -7,8 +8,9 @@ import type { Outcome } from "../proxy/outcome.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Side } from "../state/rules/model.ts";
+import type { CheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
+import { type CutoverRoutes, countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
 
 /** The witnesses that last as long as the process. */
 interface LastingWitnesses {
@@ -19,6 +21,8 @@ interface LastingWitnesses {
   readonly orders: Witness;
   readonly carts: Witness;
   readonly keys: Witness;
+  readonly started: Witness;
+  readonly paid: Witness;
 }
 
 /** How a request ends of which nobody knows what it has done. */
@@ -38,8 +42,11 @@ export function createLastingWitnesses(
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
   desk: Pick<KeyDesk, "began" | "ended">,
   release: Ownership["release"],
+  { started, paid }: Pick<CheckoutCounts, "started" | "paid">,
 ): LastingWitnesses {
   return {
+    started,
+    paid,
     accessLog,
     upgrades: { upgraded: ({ cutover, side }) => upgrades.opened(cutover, side) },
     notices: {
@@ -81,14 +88,15 @@ export function witnessesFor(
   counting: Pick<Counting, "row">,
   last: Witness,
 ): WitnessesOf {
-  const { accessLog, upgrades, notices, journeys, orders, carts, keys } = lasting;
+  const { accessLog, upgrades, notices, journeys, orders, carts, keys, started, paid } = lasting;
   return (route) => {
     if (route === undefined) return [countsUnmatched(counting.row()), upgrades, accessLog, last];
-    const { cutover, name, finishes } = route;
+    const { cutover, name, finishes, pays } = route;
     return [
       countsRoute(counting.row(cutover.name, name)),
       notices,
-      ...(cutover.journey === undefined ? [] : [journeys]),
+      ...(cutover.journey === undefined ? [] : [journeys, started]),
+      ...(pays ? [paid] : []),
       ...(finishes === undefined || !cutover.countsOrders ? [] : [orders]),
       ...(finishes === undefined || !cutover.endsCarts ? [] : [carts]),
       ...(cutover.owners.length === 0 ? [] : [keys]),
@@ -97,4 +105,19 @@ export function witnessesFor(
       last,
     ];
   };
+}
+
+/** Names of the cutovers in which journeys begin and are paid. */
+export function payingIn({ cutovers }: Pick<Config, "cutovers">): string[] {
+  return Object.entries(cutovers).flatMap(([name, { journey, routes }]) =>
+    journey !== undefined && routes.some(({ payment }) => payment) ? name : [],
+  );
+}
+
+/** The names that the counts of a configuration go by. */
+export function routesOf({ cutovers }: Pick<Config, "cutovers">): CutoverRoutes[] {
+  return Object.entries(cutovers).map(([name, { routes }]) => ({
+    name,
+    routes: routes.map((route) => route.name),
+  }));
 }

@@ -79,6 +79,8 @@ interface WitnessedRoute {
   readonly name: string;
   /** Which answers finish the orders, and end the carts, that it or its answer names; absent: none. */
   readonly finishes: AnswerRule | undefined;
+  /** Whether its requests pay. */
+  readonly pays: boolean;
 }
 
 /** @param route absent for what matches no route @returns who wants to know about its exchanges; asked twice a route, once for its preflights */
@@ -261,7 +263,7 @@ function compileRoute(
   } as const;
   const unclaimed = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
   const preflight = {
-    ...made({ cutover: unclaimed, name, finishes: undefined }),
+    ...made({ cutover: unclaimed, name, finishes: undefined, pays: false }),
     ...nothing,
     looks: looksFor([], []),
     buffersBody: false,
@@ -271,7 +273,7 @@ function compileRoute(
   const rules = [journey?.start, journey?.end, finishes, teaches].flatMap((rule) => rule ?? []);
   const learnedFrom = learned.flatMap(({ learn }) => learn ?? []);
   return {
-    ...made({ cutover, name, finishes }),
+    ...made({ cutover, name, finishes, pays: route.payment }),
     buffersBody: own.valuesInBody || learnedFrom.some(isInBody),
     starts: journey?.start,
     ends: journey?.end,

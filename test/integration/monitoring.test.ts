@@ -138,6 +138,16 @@ test("a broken marketplace raises the first alert and no other cause's, and a ro
   }, soon);
 });
 
+test("a marketplace that accepts and never answers raises the alert of a hang, before an error rate shows it", async () => {
+  await cutover("resume", "checkout", "--reason", "well again");
+  await cutover("set", "checkout", "100", "--reason", "all", "--confirm=100");
+  await fetch(`${marketplaceControl}/faults`, { method: "POST", body: '{"hang":true}' });
+  await vi.waitFor(async () => {
+    const alerts = await prometheus.query('ALERTS{alertname="CutoverSideHangs",alertstate="firing"}');
+    expect(labelsOf(alerts, "side"), `seed ${seed}`).toEqual(["new"]);
+  }, soon);
+});
+
 test("each instance's page of metrics passes promtool's check", async () => {
   for (const { admin } of proxies) {
     const page = await (await fetch(new URL("/metrics", admin))).text();

@@ -162,6 +162,7 @@ export function createFixture(options: FixtureOptions = {}) {
     (_, side, why) => void counted.push(`unread answer ${side} ${why}`),
     { began: () => undefined, ended: () => undefined },
     (...keys) => ownership.release(...keys),
+    { started: {}, paid: {} },
   );
   const played = (name: string): Way =>
     wayTo({

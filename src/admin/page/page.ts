@@ -123,10 +123,17 @@ ${view.warnings.filter(({ code }) => !isOfAll(code)).map(({ text }) => warning(t
 ${verdict(view)}
 ${proposed(view)}
 <table>
-<thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">2xx</th><th scope="col">4xx</th><th scope="col">5xx</th><th scope="col">p50</th><th scope="col">p99</th><th scope="col">in flight</th><th scope="col">oldest</th></tr></thead>
+<thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>
 <tbody>
 ${row("legacy", view.legacy, view.traffic.legacy)}
 ${row("new", view.new, view.traffic.new)}
+</tbody>
+</table>
+<table>
+<thead><tr><th scope="col">answers</th><th scope="col">2xx</th><th scope="col">4xx</th><th scope="col">5xx</th><th scope="col">in flight</th><th scope="col">oldest</th></tr></thead>
+<tbody>
+${flightRow("legacy", view.traffic.legacy)}
+${flightRow("new", view.traffic.new)}
 </tbody>
 </table>
 ${underWay(view, now)}
@@ -161,17 +168,19 @@ function proposed({ name, proposal }: CutoverView): Html {
 }
 
 function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {
-  const { errorRate, shares, inFlight, oldestInFlightSeconds: oldest } = traffic;
-  const cells = [
-    traffic.requests,
-    percent(errorRate),
-    ...(["2xx", "4xx", "5xx"] as const).map((name) => percent(shares === null ? null : shares[name])),
-    milliseconds(traffic.p50),
-    milliseconds(traffic.p99),
-    inFlight,
-    oldest === null ? "–" : oldest < 0.95 ? `${oldest.toFixed(1)} s` : age(Math.round(oldest) * 1000),
-  ];
-  return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
+  return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${traffic.requests}</td><td>${percent(traffic.errorRate)}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
+}
+
+function flightRow(
+  side: "legacy" | "new",
+  { shares, inFlight, oldestInFlightSeconds: oldest }: SideTraffic,
+): Html {
+  const answers = (["2xx", "4xx", "5xx"] as const).map(
+    (name) => html`<td>${percent(shares === null ? null : shares[name])}</td>`,
+  );
+  const waited =
+    oldest === null ? "–" : oldest < 0.95 ? `${oldest.toFixed(1)} s` : age(Math.round(oldest) * 1000);
+  return html`<tr class="${side}"><th scope="row">${side}</th>${answers}<td>${inFlight}</td><td>${waited}</td></tr>`;
 }
 
 function percent(share: number | null): string {

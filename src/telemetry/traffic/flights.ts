@@ -127,6 +127,17 @@ export function mergeFlights(forms: readonly FlightForm[]): FlightForm {
   };
 }
 
+/** As it stands so much later, where nothing was answered meanwhile. */
+export function agedFlight(form: FlightForm, ms: number): FlightForm {
+  if (ms === 0) return form;
+  return {
+    ...form,
+    waiting: form.waiting.map(([route, waited]): [string, number] => [route, waited + ms]),
+    silentMs: form.silentMs === null ? null : form.silentMs + ms,
+    answeredMs: form.answeredMs === null ? null : form.answeredMs + ms,
+  };
+}
+
 /** For how long the longest waits, in milliseconds; null: nobody does. */
 export function oldestOf({ waiting }: Pick<FlightForm, "waiting">): number | null {
   return waiting.length === 0 ? null : Math.max(...waiting.map(([, ms]) => ms));

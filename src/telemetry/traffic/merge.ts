@@ -1,6 +1,6 @@
 /** What all instances say of a cutover's traffic, as one: the figures that people read, and what these warn of. */
 import { type Side, sides } from "../../state/rules/model.ts";
-import { type FlightForm, mergeFlights, oldestOf } from "./flights.ts";
+import { agedFlight, type FlightForm, mergeFlights, oldestOf } from "./flights.ts";
 import { latencyBuckets, latencyQuantile } from "./latency.ts";
 import { addForm, type StatusClass, statusClasses } from "./side-counts.ts";
 import { type SideForm, trafficForm, trafficWindowSeconds } from "./traffic.ts";
@@ -31,16 +31,24 @@ interface MergedTraffic {
 /**
  * Merges what several instances said of one cutover. A form that does not validate (of another version of the
  * program, or absent) is left out.
+ *
+ * @param agesMs how old each form is, none without it: what waits has gone on waiting since
  */
-export function mergeTraffic(forms: readonly unknown[]): {
+export function mergeTraffic(
+  forms: readonly unknown[],
+  agesMs: readonly number[] = [],
+): {
   readonly figures: MergedTraffic;
   readonly warnings: readonly SideWarning[];
 } {
-  const valid = forms.flatMap((form) => {
+  const valid = forms.flatMap((form, index) => {
     const parsed = trafficForm.safeParse(form);
-    return parsed.success ? [parsed.data] : [];
+    return parsed.success ? [{ form: parsed.data, ageMs: agesMs[index] ?? 0 }] : [];
   });
-  const side = (name: Side) => mergeSide(valid.map((form) => form[name]));
+  const side = (name: Side) =>
+    mergeSide(
+      valid.map(({ form, ageMs }) => ({ ...form[name], flight: agedFlight(form[name].flight, ageMs) })),
+    );
   const merged = { legacy: side("legacy"), new: side("new") };
   const [legacy, onNew] = sides.map((name) => figuresOf(merged[name]));
   if (legacy === undefined || onNew === undefined) throw new Error("a cutover has two sides");

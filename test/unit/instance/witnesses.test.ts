@@ -37,6 +37,10 @@ function create() {
     },
     async (cutover, keys, side) =>
       void told.push(`released ${cutover} ${keys.map(({ key }) => key).join()} ${side}`),
+    {
+      started: { journeyed: ({ route }, _, event) => void told.push(`checkout ${event} on ${route}`) },
+      paid: { settled: ({ route }) => void told.push(`paid on ${route}`) },
+    },
   );
   const last: Witness = { settled: say("over") };
   const row = {
@@ -79,7 +83,7 @@ test("only routes that finish orders have the witness of orders, and only cutove
   const owners = [{ key: "param:orderId", learn: ["json:/orderId"] }];
   const journey = { cookie: "j", secret: "s3cret" };
   expect(phases({}, "/orders/1/pay")).toEqual({ journeys: 0, orders: 0 });
-  expect(phases({ journey }, "/cart/1")).toEqual({ journeys: 1, orders: 0 });
+  expect(phases({ journey }, "/cart/1")).toEqual({ journeys: 2, orders: 0 });
   expect(phases({ owners }, "/cart/1")).toEqual({ journeys: 0, orders: 0 });
   expect(phases({ owners }, "/orders/1/pay")).toEqual({ journeys: 0, orders: 1 });
 });

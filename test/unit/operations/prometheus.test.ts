@@ -9,7 +9,9 @@ import {
   showOwnerStores,
 } from "../../../src/ownership/metrics.ts";
 import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
+import { createCheckoutCounts } from "../../../src/telemetry/checkouts.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
+import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 import { checkout } from "../../support/cutover.ts";
 import { configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
 
@@ -80,7 +82,9 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
     cutovers: [{ name: "checkout", routes: ["cart"] }],
     version: "test",
     contact: () => ({ up: true, stalenessMs: 0, word: "OOM" }),
+    traffic: createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => 0 } }),
   });
+  createCheckoutCounts(metrics.registry, ["checkout"]);
   const none = { count: 0, atLeast: false, oldestStartedAt: undefined };
   const counts = { legacy: none, new: none };
   const figures = new Map([["checkout", { journeys: counts, orders: counts }]]);

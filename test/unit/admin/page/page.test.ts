@@ -91,8 +91,10 @@ describe("the status page", () => {
       "as of 2025-03-01 12:00:00 UTC, told by proxy-1",
       "checkout: open",
       "<strong>12.345%</strong> of new journeys start on marketplace",
-      "<td>4312</td>\n<td>0.09%</td>\n<td>98.00%</td>\n<td>1.90%</td>\n<td>0.10%</td>\n<td>18 ms</td>\n<td>210 ms</td>\n<td>138</td>\n<td>9 s</td>",
-      "<td>–</td>\n<td>–</td>\n<td>0</td>\n<td>–</td></tr>",
+      "<td>4312</td><td>0.09%</td><td>18 ms</td><td>210 ms</td>",
+      '<th scope="row">new</th><td>98.00%</td>\n<td>1.90%</td>\n<td>0.10%</td><td>138</td><td>9 s</td>',
+      "<td>0</td><td>–</td><td>–</td><td>–</td>",
+      '<th scope="row">legacy</th><td>–</td>\n<td>–</td>\n<td>–</td><td>0</td><td>–</td>',
       "Version 42, applied on 6 of 6 instances",
       "2025-03-01 11:04:09 UTC</time> by ops-1, “step 2”",
     ]) {

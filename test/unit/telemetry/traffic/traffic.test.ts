@@ -121,6 +121,14 @@ describe("traffic of workers", () => {
     expect(figuresOf(traffic).new).toMatchObject({ inFlight: 1, oldestInFlightSeconds: 1 });
   });
 
+  test("what another instance's record says has waited on since", () => {
+    const traffic = createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => 10_000 } });
+    traffic.recorder("checkout", "pay").began("new", recordOf({ waitingSince: () => 8000 }));
+    const form = traffic.snapshot().checkout;
+    expect(mergeTraffic([form], [700]).figures.new.oldestInFlightSeconds).toBe(2.7);
+    expect(mergeTraffic([form]).figures.new.oldestInFlightSeconds).toBe(2);
+  });
+
   test("what is usual of a route is told of its answers there, and not of those that a hang has cost", () => {
     const clock = { monotonic: () => 10_000 };
     const traffic = createTraffic({ cutovers: ["checkout"], clock });
