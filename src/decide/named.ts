@@ -5,8 +5,8 @@
  * upstream does: in a member that stands twice, of which servers take the first or the last; in another case (RFC 8259 says
  * nothing of it); in the query instead of the body; in JSON that is none by the letter. So all values under the
  * names that an order's key has anywhere in the configuration count, wherever they are in the request, and each
- * text in a body that could not be read. So does each value, of whatever name or field, that is the URL of an order's page:
- * an upstream that is told where to go on to, or goes back to the page before (Referer), says so in its Location.
+ * text in a body that could not be read. So does each value, of whatever name, that is the URL of an order's page, and the
+ * page before (Referer): an upstream that is told where to go on to, or goes back, says so in its Location.
  */
 import { firstGroup, unfinished } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
@@ -85,7 +85,7 @@ function* valuesIn({ sources, names, places }: Naming, request: RequestView, tex
   }
   for (const [i, name] of fieldNames.entries()) {
     const value = fields[2 * i + 1] ?? "";
-    yield* pagesIn(places, value);
+    if (name === "referer") yield* pagesIn(places, value);
     const own = sources.filter((source) => source.kind === "header" && source.name === name);
     if (own.length > 0) yield* readingsOf(value, own);
   }

@@ -264,7 +264,8 @@ test.concurrent("an order learned while Redis is away outlives the proxy that le
     await redis.restart();
     expect(await redis.cli("KEYS", "*owner*")).toEqual([]);
     second = await open("second");
-    await expect.poll(() => redis.cli("GET", `cutover:{checkout}:owner:${orderId}`)).toBe("legacy");
+    const recorded = () => redis.cli("GET", `cutover:{checkout}:owner:${orderId}`);
+    await expect.poll(recorded, { timeout: 10_000 }).toBe("legacy");
     expect(await second.log()).toContain("an earlier process could not record");
     expect(await second.log()).not.toContain(orderId);
     const files = (await readdir(join(folder, "var", "spool"))).filter((name) => name.endsWith(".spool"));
