@@ -115,7 +115,9 @@ export function createSlipsModel(hears: boolean) {
     if (who.kind === "browser") {
       const counts = alive !== undefined && !(alive.ended && isStart) && !isVoid(alive);
       if (counts) return [alive.side];
-      if (nowMs < who.lostUntilMs) return ["legacy", "new"];
+      // The store may know longer of it than its cookie.
+      const isStored = journey !== undefined && !journey.ended && nowMs < journey.startedAtMs + maxTtlMs;
+      if (nowMs < who.lostUntilMs || (alive === undefined && isStored)) return ["legacy", "new"];
       if (held === undefined || isVoid(held)) return [bucketSide(who)];
       return isUp ? [held.side] : ["legacy", "new"];
     }
