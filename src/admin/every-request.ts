@@ -97,7 +97,7 @@ export async function createApp(
     reply.headers(everyAnswer).header("x-request-id", request.id);
   });
   // Where nobody signs in, what keeps sessions is not loaded.
-  const door = context.auth === "none" ? undefined : await loadDoor(app, gate);
+  const door = context.auth === "none" ? undefined : await loadDoor(app, gate, context.log);
   app.addHook("onRequest", async (request) => {
     await admit(request, request.routeOptions.config.isPublic === true);
   });
@@ -112,9 +112,9 @@ export async function createApp(
   return { app, door };
 }
 
-async function loadDoor(app: AdminApp, { sessions }: Gate): Promise<PageDoor> {
+async function loadDoor(app: AdminApp, { sessions }: Gate, log: AdminContext["log"]): Promise<PageDoor> {
   const { registerSessions } = await import("./access/session-cookie.ts");
-  return registerSessions(app, sessions);
+  return registerSessions(app, sessions, log);
 }
 
 function unasked(): never {

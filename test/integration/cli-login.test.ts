@@ -59,9 +59,9 @@ const run = (argv: readonly string[], more: Record<string, string> = {}) =>
   runOnPaper(argv, { env: { ...env(), ...more } });
 
 /** Signs in as a person would who reads the terminal and goes to a browser. */
-async function login(name: string) {
+async function login(name: string, more: Record<string, string> = {}) {
   const terminal = createPaperTerminal();
-  const running = runOnPaper(["login"], { env: env(), terminal });
+  const running = runOnPaper(["login"], { env: { ...env(), ...more }, terminal });
   await until("the address", () => terminal.stderr().includes("Waiting for"));
   const [uri = ""] = /http\S+user_code=\S+/.exec(terminal.stderr()) ?? [];
   const [, code = ""] = /asks for it: (\S+)/.exec(terminal.stderr()) ?? [];
@@ -104,11 +104,28 @@ test("renews a token that has ended, where the issuer gave what renews it, by on
   const old = kept[rig.url];
   expect(old.renewal).toMatchObject({ issuer: provider.issuer, clientId: "cli" });
   await writeFile(file(), JSON.stringify({ [rig.url]: { ...old, expiresAt: 1, token: "ended" } }));
+  // What renews it is good for once: whoever used it twice would be signed out everywhere.
   const several = await Promise.all([run(["status"]), run(["status"]), run(["status"])]);
   expect(several.map(({ code }) => code)).toEqual([0, 0, 0]);
   const { [rig.url]: renewed } = JSON.parse(await readFile(file(), "utf8"));
   expect(renewed.token).not.toBe(old.token);
   expect((await stat(file())).mode & 0o777).toBe(0o600);
+});
+
+test("is for every address that is asked as one, which share what renews it", async () => {
+  rig.reconfigure({ cutovers, auth: { oidc: oidcFor(provider, ["openid", "offline_access"]) } });
+  const all = [rig.url, "http://127.0.0.1:1"];
+  const fleet = { CUTOVER_ADMIN_URL: all.join(",") };
+  expect((await login("ana", fleet)).code).toBe(0);
+  const kept = JSON.parse(await readFile(file(), "utf8"));
+  expect(Object.keys(kept).sort()).toEqual(all.toSorted());
+  for (let time = 0; time < 2; time += 1) {
+    const { [rig.url]: last } = JSON.parse(await readFile(file(), "utf8"));
+    const ended = all.map((url) => [url, { ...last, expiresAt: 1, token: "ended" }] as const);
+    await writeFile(file(), JSON.stringify(Object.fromEntries(ended)));
+    expect((await run(["status"], fleet)).code).toBe(0);
+  }
+  expect((await run(["logout"], fleet)).stdout).toContain(all.join(", "));
 });
 
 test("keeps nothing of whom the API gives no role, nor of a sign-in that was interrupted", async () => {

@@ -12,6 +12,7 @@ import fastifyCookie from "@fastify/cookie";
 import fastifyCsrfProtection from "@fastify/csrf-protection";
 import fastifySession from "@fastify/session";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Log } from "../../base/log.ts";
 import { securePrefix, sessionCookie, signInCookie } from "../../config/values/page-cookies.ts";
 import { cookieValues } from "../../decide/cookie.ts";
 import type { Actor } from "../../state/rules/model.ts";
@@ -45,7 +46,7 @@ export interface PageDoor {
  *
  * @returns how sessions begin and end
  */
-export async function registerSessions(app: AdminApp, sessions: PageSessions): Promise<PageDoor> {
+export async function registerSessions(app: AdminApp, sessions: PageSessions, log: Log): Promise<PageDoor> {
   await app.register(fastifyCookie);
   app.addHook("onRequest", async (request) => {
     const id = sessionIdOf(request.raw, sessions);
@@ -78,6 +79,11 @@ export async function registerSessions(app: AdminApp, sessions: PageSessions): P
       const page = sessions.begin(request.session.sessionId, actor, segment, credential);
       request.session.options({ path: pagePath(segment) });
       request.session.page = page;
+      const { name, role } = actor;
+      log.info(
+        { by: name, role, remote: request.socket.remoteAddress, session: page.handle },
+        "somebody signed in to the page",
+      );
       return page;
     },
 

@@ -95,7 +95,7 @@ export function sessionRoutes(
   });
 
   signOutRoutes(app, door);
-  sessionsRoutes(app, gate);
+  sessionsRoutes(app, context, gate);
   whoAmIRoute(app, context);
 }
 
@@ -120,7 +120,7 @@ function signOutRoutes(app: AdminApp, door: PageDoor | undefined): void {
 }
 
 /** An admin sees and ends everybody's, anybody else those under his own name. */
-function sessionsRoutes(app: AdminApp, { sessions }: Gate): void {
+function sessionsRoutes(app: AdminApp, { log }: AdminContext, { sessions }: Gate): void {
   const seenBy = (request: FastifyRequest) => {
     const { name, role } = actorOf(request);
     return sessions.list().filter(({ actor }) => role === "admin" || actor.name === name);
@@ -157,6 +157,7 @@ function sessionsRoutes(app: AdminApp, { sessions }: Gate): void {
       const { handle } = request.params;
       const isSeen = seenBy(request).some((session) => session.handle === handle);
       if (!isSeen || !sessions.revoke(handle)) throw new Refused("not_found", "no such session here");
+      log.info({ by: actorOf(request).name, session: handle }, "a session of the page was revoked");
       return reply.code(204).send(null);
     },
   });

@@ -36,27 +36,35 @@ function readAll(path: string): Readonly<Record<string, KeptSignIn>> {
   }
 }
 
-/** Keeps a sign-in, or with `undefined` forgets it. @returns the file; `undefined`: there is no home @throws the file system's error */
+/**
+ * Keeps a sign-in for the addresses of one fleet, or with `undefined` forgets it.
+ *
+ * @returns the file; `undefined`: there is no home
+ * @throws the file system's error
+ */
 export async function keepSignIn(
   env: Context["env"],
-  url: string,
+  urls: readonly string[],
   signIn: KeptSignIn | undefined,
 ): Promise<string | undefined> {
   const path = pathIn(env);
   if (path === undefined) return undefined;
-  await inTurn(path, () => write(path, url, signIn));
+  await inTurn(path, () => write(path, urls, signIn));
   return path;
 }
 
-async function write(path: string, url: string, signIn: KeptSignIn | undefined): Promise<void> {
-  const { [url]: _, ...others } = readAll(path);
-  const all = signIn === undefined ? others : { ...others, [url]: signIn };
+async function write(path: string, urls: readonly string[], signIn: KeptSignIn | undefined): Promise<void> {
+  const others = Object.entries(readAll(path)).filter(([url]) => !urls.includes(url));
+  const now = signIn === undefined ? [] : urls.map((url) => [url, signIn] as const);
+  const all = Object.fromEntries([...others, ...now]);
   await replaceFile(path, `${JSON.stringify(all, undefined, 2)}\n`);
 }
 
-export function hasSignIn(env: Context["env"], url: string): boolean {
+/** @returns those of the addresses that have a sign-in */
+export function signedInTo(env: Context["env"], urls: readonly string[]): readonly string[] {
   const path = pathIn(env);
-  return path !== undefined && readAll(path)[url] !== undefined;
+  const all = path === undefined ? {} : readAll(path);
+  return urls.filter((url) => all[url] !== undefined);
 }
 
 /**
@@ -73,12 +81,17 @@ export async function keptToken(env: Context["env"], url: string, now: number): 
   try {
     return await inTurn(path, async () => {
       // Another command may have renewed it meanwhile: what renews it is good for once.
-      const latest = readAll(path)[url] ?? kept;
-      if (latest.expiresAt - spareMs > now || latest.renewal === undefined) return latest.token;
+      const all = readAll(path);
+      const { token, expiresAt, renewal } = all[url] ?? kept;
+      if (expiresAt - spareMs > now || renewal === undefined) return token;
       const { renew } = await import("./device-flow.ts");
-      const renewed = await renew(latest.renewal);
-      if (renewed !== undefined) await write(path, url, renewed);
-      return renewed?.token;
+      const renewed = await renew(renewal);
+      if (renewed === undefined) return expiresAt > now ? token : undefined;
+      const sameSignIn = Object.keys(all).filter(
+        (each) => all[each]?.renewal?.refreshToken === renewal.refreshToken,
+      );
+      await write(path, sameSignIn, renewed);
+      return renewed.token;
     });
   } catch {
     return undefined;

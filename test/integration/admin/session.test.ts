@@ -71,7 +71,10 @@ describe("signing in", () => {
       /^__Secure-cutover_session=[\w-]{32}; Path=PATH; HttpOnly; SameSite=Lax; Secure$/,
     );
     expect((await behindTls.call("GET", "api/v1/cutovers")).status).toBe(200);
-    expect(JSON.stringify(rig.lines)).not.toContain(secretOf("responder"));
+    expect(rig.lines.at(-1)).toMatchObject({ fields: { by: "ops-responder", role: "responder" } });
+    const said = JSON.stringify(rig.lines);
+    for (const secret of [secretOf("responder"), path, field.split(/[=;]/)[1]])
+      expect(said).not.toContain(secret);
   });
 
   test("gives a cookie that a shop on another port of the host is never sent", async () => {
@@ -220,6 +223,11 @@ describe("a session", () => {
     expect((await admin.call("POST", revoke, change)).status).toBe(204);
     expect((await admin.call("POST", revoke, change)).status).toBe(404);
     await streams[1]?.ended;
+    expect(rig.lines.filter(({ message }) => message.includes("the page")).at(-1)).toEqual({
+      level: "info",
+      fields: { by: "ops-admin", session: listed[0].handle },
+      message: "a session of the page was revoked",
+    });
     expect((await other.call("GET", "api/v1/cutovers")).status).toBe(401);
     expect(streams[2]?.isOpen()).toBe(true);
     streams[2]?.close();

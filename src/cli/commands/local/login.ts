@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { AdminClient } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
@@ -25,14 +26,16 @@ export function addLogout(program: Command, context: Context): void {
   const logout = program.command("logout").description("forget the token that cutover login has kept");
   withApiOptions(logout).action((options: ApiOptions) =>
     withApi(context, options, async ({ client, terminal }) => {
-      const { hasSignIn, keepSignIn } = await import("../../sign-in/kept.ts");
-      const { url } = client;
-      if (!hasSignIn(context.env, url)) {
-        terminal.out(`nobody was signed in to ${url}\n`);
+      const { signedInTo, keepSignIn } = await import("../../sign-in/kept.ts");
+      const urls = signedInTo(context.env, addressesOf(client));
+      if (urls.length === 0) {
+        terminal.out(`nobody was signed in to ${client.url}\n`);
         return exitCodes.done;
       }
-      await keepSignIn(context.env, url, undefined);
-      terminal.out(`signed out of ${url}: its token is forgotten here, and ends by itself at the issuer\n`);
+      await keepSignIn(context.env, urls, undefined);
+      terminal.out(
+        `signed out of ${urls.join(", ")}: its token is forgotten here, and ends by itself at the issuer\n`,
+      );
       return exitCodes.done;
     }),
   );
@@ -68,11 +71,14 @@ async function signIn({ client, terminal }: Api, { env }: Context, isJson: boole
   if (!signedIn.ok) return report(terminal, signedIn);
 
   const { createClient } = await import("../../client.ts");
+  const { createSeveral } = await import("../../several.ts");
   const { token, expiresAt } = signedIn.value;
-  const known = resultOf(await createClient({ url: new URL(url), token }).whoAmI(), { url });
+  const urls = addressesOf(client);
+  const fleet = createSeveral(urls.map((each) => createClient({ url: new URL(each), token })));
+  const known = resultOf(await fleet.whoAmI(), { url });
   if (!known.ok) return report(terminal, known);
   const { keepSignIn } = await import("../../sign-in/kept.ts");
-  const file = await keepSignIn(env, url, signedIn.value);
+  const file = await keepSignIn(env, urls, signedIn.value);
   if (file === undefined) {
     return report(
       terminal,
@@ -86,4 +92,8 @@ async function signIn({ client, terminal }: Api, { env }: Context, isJson: boole
   const other = ["CUTOVER_TOKEN", "CUTOVER_TOKEN_FILE"].find((each) => (env[each] ?? "") !== "");
   if (other !== undefined) terminal.err(`${other} is set, and goes before it.\n`);
   return exitCodes.done;
+}
+
+function addressesOf({ url, each }: AdminClient): readonly string[] {
+  return each === undefined ? [url] : each.map((one) => one.url);
 }
