@@ -95,3 +95,18 @@ test("a fleet that was rolled back before the store went away is said to be, exi
     "returns: nothing to change, already rolled back → legacy 100% / new 0%, version 1, on 2 of 2 instances when the store was last heard of",
   );
 });
+
+test("without the store --all tells every instance of every cutover, a line each", async () => {
+  const { code, stdout, stderr } = await run(both(), "rollback", "--all");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  for (const name of ["shop-0: checkout", "shop-1: checkout", "shop-0: search", "shop-1: search"]) {
+    expect(stdout).toMatch(new RegExp(`^${name} (already )?rolled back, .*on this one instance alone`, "m"));
+  }
+  const part = await run(`${first()},${at("closes at once")}`, "rollback", "--all", "--json");
+  expect(part.code).toBe(4);
+  expect(JSON.parse(part.stdout)).toMatchObject([
+    { name: "checkout", state: "rolled_back" },
+    { name: "returns", state: "rolled_back" },
+    { name: "search", state: "rolled_back" },
+  ]);
+});

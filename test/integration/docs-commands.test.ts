@@ -124,7 +124,11 @@ test("README's commands do what it says, on the demo that the first of them star
 const before: Readonly<Record<string, () => Promise<unknown>>> = {
   "README.md npx cutover history checkout                          # followed": () =>
     eventually("the hand edit is followed", () => historyHas("out_of_band"), 5000),
-  "rollback.md for at": () => endRedis().then(storeIsLost),
+  async "rollback.md cutover rollback checkout --admin-url"() {
+    await shell.run('cutover resume checkout --reason "as if nothing had been done yet"');
+    await endRedis();
+    await storeIsLost();
+  },
   "rollback.md export": () => startRedis().then(storeIsBack),
   "redis-gone.md cutover status checkout                    # answers": () => endRedis().then(storeIsLost),
   "redis-gone.md redis-cli --rdb cutover-backup.rdb": () => startRedis().then(storeIsBack),
@@ -141,7 +145,7 @@ const before: Readonly<Record<string, () => Promise<unknown>>> = {
 /** What is said. */
 const says: Readonly<Record<string, RegExp>> = {
   "rollback.md cutover rollback checkout --wait": /rolled back/,
-  "rollback.md for at": /on this one instance alone/,
+  "rollback.md cutover rollback checkout --admin-url": /on this one instance alone/,
   "rollback.md cutover status": /ROLLED BACK[\s\S]*applied on 1 of 1 instance/,
   "redis-gone.md cutover owner checkout INV-7": /INV-7 is new's/,
   "redis-gone.md cutover owner checkout drill-1    ": /drill-1 is new's/,

@@ -1,7 +1,7 @@
 /** `--all`: a rollback or a hold of every cutover, in one call; one answer, with each cutover by itself in it. */
 import type { Command } from "commander";
 import type { WriteAnswer, WriteOfAll } from "../../../admin/api/write.ts";
-import type { WriteCall } from "../../client.ts";
+import type { AdminClient, WriteCall } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
@@ -11,6 +11,7 @@ import { standing as standingText } from "../../screen/format.ts";
 import type { Terminal } from "../../screen/terminal.ts";
 import { printable } from "../../screen/text.ts";
 import { dryRun } from "./dry-run.ts";
+import { type At, lineOf, shortOf } from "./everywhere.ts";
 import { describeWrite } from "./write.ts";
 
 export interface AllOption {
@@ -56,8 +57,64 @@ interface AskedOfAll {
 
 export async function runAll({ client, terminal }: Api, asked: AskedOfAll): Promise<ExitCode> {
   const { call } = asked.call;
-  const result = resultOf(await client.writeAll(asked.call), { url: client.url, isWrite: true, call });
-  return result.ok ? tellAll(terminal, result.value, { ...asked, call }) : report(terminal, result);
+  const answer = await client.writeAll(asked.call);
+  const result = resultOf(answer, { url: client.url, isWrite: true, call });
+  if (!result.ok) return report(terminal, result);
+  const isAlone = result.value.some((each) => "applied" in each && each.applied.scope === "local");
+  const from = answer.kind === "ok" ? answer.from : undefined;
+  const others = (client.each ?? []).filter(({ url }) => url !== from);
+  return isAlone && from !== undefined && others.length > 0
+    ? tellOthers(terminal, { asked, from, first: result.value }, others)
+    : tellAll(terminal, result.value, { ...asked, call });
+}
+
+/** While the store is away each instance does as it was told by itself: so each address is told, and answers a line for each cutover. */
+async function tellOthers(
+  terminal: Terminal,
+  told: { readonly asked: AskedOfAll; readonly from: string; readonly first: readonly WriteOfAll[] },
+  others: readonly AdminClient[],
+): Promise<ExitCode> {
+  const { asked, from, first } = told;
+  const { call } = asked.call;
+  const heard = await Promise.all(
+    others.map(async (other) => {
+      const result = resultOf(await other.writeAll(asked.call), { url: other.url });
+      return { url: other.url, result };
+    }),
+  );
+  const all: readonly (readonly At[])[] = first.map(({ name }) => [
+    atOf(from, find(first, name)),
+    ...heard.map(({ url, result }) =>
+      result.ok
+        ? atOf(url, find(result.value, name))
+        : { url, answer: undefined, why: result.failure.message },
+    ),
+  ]);
+  // What stands beyond it already has no answer anywhere, and nobody has to do anything about it.
+  const open = all.filter((ats, index) => !isSettled(call, first[index]) || ats.some(({ answer }) => answer));
+  if (asked.isJson)
+    printJson(
+      terminal,
+      open.flat().flatMap(({ answer }) => answer ?? []),
+    );
+  else terminal.out(open.flatMap((ats) => ats.map((at) => `${lineOf(at, asked.standing)}\n`)).join(""));
+  const shorts = open.flatMap((ats) => shortOf(ats, `cutover ${call} --all`) ?? []);
+  for (const short of shorts) report(terminal, short);
+  return shorts.length === 0 ? exitCodes.done : exitCodes.notAppliedEverywhere;
+}
+
+function find(answers: readonly WriteOfAll[], name: string): WriteOfAll | undefined {
+  return answers.find((each) => each.name === name);
+}
+
+function atOf(url: string, answer: WriteOfAll | undefined): At {
+  if (answer === undefined) return { url, answer: undefined, why: "it does not know the cutover" };
+  if ("applied" in answer) return { url, answer, why: "" };
+  return { url, answer: undefined, why: answer.refused.detail ?? answer.refused.code };
+}
+
+function isSettled(call: AllCall["call"], answer: WriteOfAll | undefined): boolean {
+  return answer !== undefined && "refused" in answer && settled[call].includes(answer.refused.code);
 }
 
 /** As each by itself; the worst of their exit codes. */
@@ -99,7 +156,7 @@ export function tellAll(
     const name = printable(answer.name);
     if ("refused" in answer) {
       const { code, detail = code, current } = answer.refused;
-      if (settled[call].includes(code)) {
+      if (isSettled(call, answer)) {
         if (!isJson) terminal.out(`${name}: left as it is, ${printable(detail)}\n`);
         continue;
       }

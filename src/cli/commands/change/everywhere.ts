@@ -5,7 +5,7 @@
 import type { WriteAnswer } from "../../../admin/api/write.ts";
 import type { WriteCall } from "../../client.ts";
 import type { Api } from "../../context.ts";
-import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
+import { type ExitCode, exitCodes, type Failed, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
 import { laggingLine, whereLine } from "../../screen/applied-lines.ts";
@@ -20,7 +20,7 @@ interface Everywhere {
 }
 
 /** What came of it at one address. */
-interface At {
+export interface At {
   readonly url: string;
   readonly answer: WriteAnswer | undefined;
   /** Why there is none. */
@@ -46,30 +46,36 @@ export async function tellEverywhere(
       : { url: other.url, answer: undefined, why: "it waits for another person" };
   });
   const all = [{ url: from, answer: first, why: "" }, ...(await Promise.all(asked))];
-  const answers = all.flatMap(({ answer }) => answer ?? []);
-  if (isJson) printJson(terminal, answers);
+  if (isJson)
+    printJson(
+      terminal,
+      all.flatMap(({ answer }) => answer ?? []),
+    );
   else
     terminal.out(
-      [...all.map((at) => line(at, standing)), ...consequences].map((each) => `${each}\n`).join(""),
+      [...all.map((at) => lineOf(at, standing)), ...consequences].map((each) => `${each}\n`).join(""),
     );
+  const short = shortOf(all, `cutover ${call.call} ${shellWord(name)}`);
+  return short === undefined ? exitCodes.done : report(terminal, short);
+}
 
+/** @param typed the command @returns `undefined` when every instance that any of them knows of has answered itself */
+export function shortOf(all: readonly At[], typed: string): Failed | undefined {
+  const answers = all.flatMap(({ answer }) => answer ?? []);
   const missing = unheardOf(answers);
   const silent = all.filter(({ answer }) => answer === undefined);
   const inFleet = answers.find(({ applied }) => applied.scope === "fleet" && applied.complete);
-  if (inFleet !== undefined || (missing.length === 0 && silent.length === 0)) return exitCodes.done;
+  if (inFleet !== undefined || (missing.length === 0 && silent.length === 0)) return undefined;
   const message = `the store does not take it, and not every instance has answered: ${answers.length} of ${all.length} asked`;
-  return report(
-    terminal,
-    fail(
-      exitCodes.notAppliedEverywhere,
-      message,
-      ...missing.map(laggingLine),
-      `Those that did not: their addresses in --admin-url, or on each host: kill -USR1 PID (cutover ${call.call} ${shellWord(name)})`,
-    ),
+  return fail(
+    exitCodes.notAppliedEverywhere,
+    message,
+    ...missing.map(laggingLine),
+    `Those that did not: their addresses in --admin-url, or on each host: kill -USR1 PID (${typed})`,
   );
 }
 
-function line({ url, answer, why }: At, standing: (answer: WriteAnswer) => string): string {
+export function lineOf({ url, answer, why }: At, standing: (answer: WriteAnswer) => string): string {
   if (answer === undefined) return `${printable(url)}: ! not done: ${printable(why)}`;
   const { name = url } = answer.applied.at ?? {};
   const said = `${answer.changed ? "" : "already "}${standing(answer)}`;
