@@ -235,7 +235,10 @@ async function startProxy(
     command: process.execPath,
     words: ["bin/cutover.js", "serve", "--config", path],
     cwd: checkout,
-    env: { CUTOVER_OPERATOR_SHA256: createHash("sha256").update(secret).digest("hex") },
+    env: {
+      CUTOVER_OPERATOR_SHA256: createHash("sha256").update(secret).digest("hex"),
+      CUTOVER_RESPONDER_SHA256: createHash("sha256").update(`${secret} of a responder`).digest("hex"),
+    },
     logPath: join(folder, `${name}.log`),
     ready: async (said) => readyLine(said),
   });

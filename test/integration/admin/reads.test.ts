@@ -7,7 +7,8 @@ import { type Rig, startRig, tokens, until } from "./rig.ts";
 let rig: Rig;
 afterEach(() => rig.close());
 
-const quiet = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null };
+const none = { clientErrors: 0, shares: null, inFlight: 0, oldestInFlightSeconds: null };
+const quiet = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null, ...none };
 
 describe("reading cutovers", () => {
   test("lists them as a bare array in the order of the configuration", async () => {
