@@ -2,22 +2,18 @@
  * One side in trouble is one side's trouble: the other side's shoppers do not notice when it hangs, is overloaded or is
  * gone. CUTOVER_BARS=full: measured for longer.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
 import { shoppersOfBuckets } from "../support/bucket.ts";
-import { createAuthority } from "../support/certificates.ts";
 import { type CrowdOptions, gatherCrowd } from "../support/crowd.ts";
-import { type Runner, startServe } from "../support/cutover.ts";
-import { endsWithTest, pidOf } from "../support/processes.ts";
-import { scrape, sumOf } from "../support/scrape.ts";
+import { startServe } from "../support/cutover.ts";
 import { type Shape, serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 import { createShop, percentile, type Shop, startLoad, type Visit } from "../support/traffic.ts";
@@ -197,7 +193,7 @@ test("a side overloaded by 64 connections is shed with 503, the other has no fai
   const shop = shopAt(proxy, 16);
   const load = startLoad([shop], legacyShoppers, 200);
   const crowd = await gather({ proxy, shopper: newShopper, clients: 64, pauseMs: 0 });
-  const seconds = isFull ? 60 : 4;
+  const seconds = isFull ? 60 : 2;
   const residents: number[] = [];
   for (let second = 0; second < seconds; second++) {
     await sleep(1000);
@@ -282,50 +278,3 @@ test("a side that is gone opens its breaker; shoppers fall back to legacy, none 
   expect(lines[0]).toContain('"from":"closed","to":"open"');
   expect(lines.at(-1)).toContain('"to":"closed"');
 }, 120_000);
-
-test.each([false, true])(
-  "clients refused for want of descriptors are counted, every one, TLS %s",
-  async (isSecure) => {
-    const folder = await mkdtemp(join(tmpdir(), "cutover-descriptors-"));
-    cleanups.push(() => rm(folder, { recursive: true }));
-    const sides = await startSides();
-    cleanups.push(() => sides.stop());
-    const authority = createAuthority();
-    cleanups.push(async () => authority.remove());
-    const { cert, key } = authority.issue("shop");
-    const tls = isSecure ? `, tls: { cert: '${cert}', key: '${key}' }` : "";
-    const yaml = serveYaml({ sides, listeners: { proxy: `port: 0${tls}` } });
-    const serve = await startServe({ folder, name: "descriptors", yaml, runner: withDescriptors(120) });
-    cleanups.push(() => serve.kill());
-    const { port } = new URL(serve.proxy);
-    const sockets = Array.from({ length: 150 }, () => connect(Number(port), "127.0.0.1"));
-    cleanups.push(async () => sockets.forEach((socket) => void socket.destroy()));
-    let closed = 0;
-    for (const socket of sockets) {
-      socket
-        .on("error", () => undefined)
-        .on("close", () => {
-          closed += 1;
-        });
-    }
-    await sleep(1500);
-    const figures = await scrape(serve.admin);
-    const refused = sumOf(figures, "cutover_client_connections_refused_total");
-    console.log(`120 descriptors, 150 clients: ${closed} closed, ${refused} counted`);
-    expect(closed).toBeGreaterThan(50);
-    expect(refused).toBe(closed);
-  },
-);
-
-/** Starts the process with so many descriptors at most. */
-function withDescriptors(most: number): Runner {
-  return {
-    async run(words, folder, logged) {
-      const script = `ulimit -n ${most}; exec "$@" >>'${logged}' 2>&1`;
-      const child = spawn("sh", ["-c", script, "sh", ...words], { cwd: folder, stdio: "ignore" });
-      endsWithTest(child);
-      const exit = once(child, "exit").then(([code]) => (typeof code === "number" ? code : null));
-      return { pid: pidOf(child), exit };
-    },
-  };
-}

@@ -14,8 +14,15 @@ import { startRedis } from "../support/redis.ts";
 import { serveYaml } from "../support/serve-yaml.ts";
 import { type SideStats, startSides } from "../support/sides.ts";
 
-/** CUTOVER_BARS=full: as long as the bar says. */
-const outageMs = process.env.CUTOVER_BARS === "full" ? 20_000 : 3000;
+/** CUTOVER_BARS=full: as long, and as many, as the bar says. */
+const isFull = process.env.CUTOVER_BARS === "full";
+const outageMs = isFull ? 20_000 : 3000;
+const pauseMs = isFull ? 40 : 80;
+const keys = isFull ? 500 : 150;
+/** While percent is 0, 100, and 0 again. */
+const shares = isFull ? ([1000, 3000, 1000] as const) : ([300, 900, 300] as const);
+const orders = shares[0] + shares[1] + shares[2];
+
 /** Runs `work` for 0 … count-1, so many at a time. */
 async function eachOf(count: number, atOnce: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
@@ -57,7 +64,7 @@ describe("three instances on one Redis", () => {
   });
   afterAll(() => fleet.stop());
 
-  test("500 keys, each posted 20 times at once over all instances while percent flips: one side each", async () => {
+  test(`${keys} keys, each posted 20 times at once over all instances while percent flips: one side each`, async () => {
     const [{ api: admin }] = fleet.members;
     let flipping = true;
     const flips = (async () => {
@@ -67,7 +74,7 @@ describe("three instances on one Redis", () => {
         await sleep(20);
       }
     })();
-    await eachOf(500, 8, async (key) => {
+    await eachOf(keys, 8, async (key) => {
       await Promise.all(
         Array.from({ length: 20 }, async (_, i) => {
           const headers = { "idempotency-key": `K-${key}`, "x-shopper-id": randomBytes(6).toString("hex") };
@@ -79,19 +86,18 @@ describe("three instances on one Redis", () => {
     flipping = false;
     await flips;
     const stats = await fleet.sides.stats();
-    expect(stats.keys).toBe(500);
+    expect(stats.keys).toBe(keys);
     expect(stats.split).toEqual([]);
     const made = Object.values(stats.orders);
     expect(new Set(made).size).toBe(2);
-    expect(made).toHaveLength(10_000);
+    expect(made).toHaveLength(20 * keys);
   });
 
-  test("5,000 orders, and their callbacks after 0→100→0 and a hard rollback: none on the wrong side", async () => {
+  test(`${orders} orders, and their callbacks after 0→100→0 and a hard rollback: none on the wrong side`, async () => {
     const [{ api: admin }] = fleet.members;
     const ids: string[] = [];
-    for (const percent of [0, 100, 0]) {
-      accepted(await admin.set(percent));
-      const share = percent === 100 ? 3000 : 1000;
+    for (const [i, share] of shares.entries()) {
+      accepted(await admin.set(i === 1 ? 100 : 0));
       await eachOf(share, 32, async (i) => void ids.push(await order(fleet, i)));
     }
     accepted(await admin.set(100));
@@ -101,9 +107,9 @@ describe("three instances on one Redis", () => {
       expect(status).toBe(200);
     });
     const stats = await fleet.sides.stats();
-    expect(stats).toMatchObject({ right: 5000, wrong: [], corrupt: 0 });
+    expect(stats).toMatchObject({ right: orders, wrong: [], corrupt: 0 });
     const sides = ids.map((id) => stats.orders[id]);
-    expect(sides.filter((side) => side === "new")).toHaveLength(3000);
+    expect(sides.filter((side) => side === "new")).toHaveLength(shares[1]);
     expect(await ownersInStore(fleet, ids)).toEqual(sides);
   });
 
@@ -174,7 +180,7 @@ describe.concurrent.each(["bucket", "retry"] as const)("Redis killed for 20 s, u
         } catch (error) {
           faults.push(error instanceof Error ? error.message : "failed");
         }
-        await sleep(40);
+        await sleep(pauseMs);
       }
     };
     const clients = Array.from({ length: 8 }, client);

@@ -327,16 +327,19 @@ describe("real clients", () => {
     expect(proxy.counted).toEqual(Array(20).fill("none ok"));
   });
 
-  test("h2load: twenty thousand requests over ten sessions of twenty streams, none fails", {
+  const manyRequests = process.env.CUTOVER_BARS === "full" ? 20_000 : 5000;
+  test(`h2load: ${manyRequests} requests over ten sessions of twenty streams, none fails`, {
     timeout: 60_000,
   }, async () => {
     const { proxy } = await start();
     const url = `https://localhost:${proxy.port}/x`;
-    const { stdout } = await run("h2load", ["-n", "20000", "-c", "10", "-m", "20", url], quiet);
+    const { stdout } = await run("h2load", ["-n", String(manyRequests), "-c", "10", "-m", "20", url], quiet);
     expect(stdout).toContain("Application protocol: h2");
-    expect(stdout).toMatch(/20000 done, 20000 succeeded, 0 failed, 0 errored, 0 timeout/);
-    expect(stdout).toContain("status codes: 20000 2xx");
-    expect(proxy.counted.filter((what) => what === "none ok")).toHaveLength(20_000);
+    expect(stdout).toContain(
+      `${manyRequests} done, ${manyRequests} succeeded, 0 failed, 0 errored, 0 timeout`,
+    );
+    expect(stdout).toContain(`status codes: ${manyRequests} 2xx`);
+    expect(proxy.counted.filter((what) => what === "none ok")).toHaveLength(manyRequests);
     expect(proxy.inFlight).toEqual({ legacy: 0, new: 0, none: 0 });
   });
 });
