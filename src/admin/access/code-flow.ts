@@ -27,13 +27,16 @@ const timeoutSeconds = 5;
 const pendingSeconds = 600;
 /** What the issuer says of itself is asked for again after this. */
 const describedForMs = 3_600_000;
+const retryAfterMs = 5000;
 
 type PageClient = OidcConfig & { readonly page: NonNullable<OidcConfig["page"]> };
 
 type Finished =
   | ({ readonly kind: "known" } & Renewed)
   /** `stale`: begun by another browser, too long ago, or finished already. */
-  | { readonly kind: "denied" | "stale" | "no_role" | "unavailable" };
+  | { readonly kind: "stale" | "no_role" }
+  /** `why` is a word of the protocol. */
+  | { readonly kind: "denied" | "unavailable"; readonly why: string };
 
 export interface CodeFlow {
   /**
@@ -61,11 +64,7 @@ export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
   const { page, issuer } = config;
   const redirectUri = new URL("/sign-in/callback", page.url).href;
   const key = randomBytes(32);
-  const describe = createDescriptions(config);
-
-  function unavailable(error: unknown): undefined {
-    log.warn({ issuer, error: errorText(error) }, "nobody can sign in at the issuer");
-  }
+  const describe = createDescriptions(config, log);
 
   async function keptOf(pending: readonly string[], state: string | null): Promise<SigningIn | undefined> {
     for (const text of pending) {
@@ -94,8 +93,9 @@ export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
       // An issuer that gives no new one lets the old one be used again.
       return { ...identity, ...renewalOf({ refresh_token: refreshToken, ...tokens }, identity) };
     } catch (error) {
-      if (kindOf(error) !== "unavailable") return "ended";
-      return unavailable(error);
+      const isEnded = kindOf(error) !== "unavailable";
+      log.warn({ issuer, by: name, isEnded, error: codeIn(error) }, "a session of the page was not renewed");
+      return isEnded ? "ended" : undefined;
     }
   }
 
@@ -118,8 +118,8 @@ export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
         });
         const pending = await encrypted(kept, key);
         return { location: location.href, pending, seconds: pendingSeconds };
-      } catch (error) {
-        return unavailable(error);
+      } catch {
+        return undefined;
       }
     },
 
@@ -134,20 +134,19 @@ export function createCodeFlow(config: PageClient, log: Log): CodeFlow {
           expectedNonce: kept.nonce,
         });
         const identity = identityOf(await claimsOf(described, tokens, config), config);
-        if (identity.kind !== "known") return { kind: identity.kind === "no_role" ? "no_role" : "denied" };
+        if (identity.kind === "invalid") return { kind: "denied", why: identity.why };
+        if (identity.kind === "no_role") return identity;
         return { ...identity, ...renewalOf(tokens, identity) };
       } catch (error) {
         const kind = kindOf(error);
-        if (kind === "unavailable") unavailable(error);
-        else log.warn({ issuer, error: codeIn(error) }, "a sign-in at the issuer failed");
-        return { kind };
+        return kind === "stale" ? { kind } : { kind, why: codeIn(error) };
       }
     },
   };
 }
 
-/** @returns what the issuer says of itself, kept for an hour; it rejects while the issuer is out of reach */
-function createDescriptions({ issuer, page }: PageClient): () => Promise<client.Configuration> {
+/** @returns what the issuer says of itself, kept for an hour; it rejects while that is out of reach, and for 5 s after */
+function createDescriptions({ issuer, page }: PageClient, log: Log): () => Promise<client.Configuration> {
   let known: { readonly config: client.Configuration; readonly atMs: number } | undefined;
   const { protocol, hostname } = new URL(issuer);
   const isPlain = protocol === "http:" && isLoopbackHost(hostname);
@@ -155,14 +154,33 @@ function createDescriptions({ issuer, page }: PageClient): () => Promise<client.
   const authentication = page.secret === "" ? client.None() : client.ClientSecretBasic(page.secret);
   const metadata = { [client.clockTolerance]: clockToleranceSeconds };
 
+  let asking: Promise<client.Configuration> | undefined;
+  let retryAtMs = Number.NEGATIVE_INFINITY;
+
+  async function ask(): Promise<client.Configuration> {
+    try {
+      const config = await client.discovery(new URL(issuer), page.clientId, metadata, authentication, {
+        execute: [...allow, client.enableNonRepudiationChecks],
+        timeout: timeoutSeconds,
+      });
+      known = { config, atMs: performance.now() };
+      return config;
+    } catch (error) {
+      retryAtMs = performance.now() + retryAfterMs;
+      log.warn({ issuer, error: errorText(error) }, "nobody can sign in at the issuer");
+      throw error;
+    } finally {
+      asking = undefined;
+    }
+  }
+
+  // Anybody may begin to sign in: however many do, the issuer is asked once.
   return async () => {
-    if (known !== undefined && performance.now() - known.atMs < describedForMs) return known.config;
-    const config = await client.discovery(new URL(issuer), page.clientId, metadata, authentication, {
-      execute: [...allow, client.enableNonRepudiationChecks],
-      timeout: timeoutSeconds,
-    });
-    known = { config, atMs: performance.now() };
-    return config;
+    const nowMs = performance.now();
+    if (known !== undefined && nowMs - known.atMs < describedForMs) return known.config;
+    if (asking === undefined && nowMs < retryAtMs) throw new Error("the issuer was out of reach just now");
+    asking ??= ask();
+    return asking;
   };
 }
 
@@ -204,7 +222,8 @@ function kindOf(error: unknown): "denied" | "stale" | "unavailable" {
 
 /** An error's own text may repeat what the issuer answered with. */
 function codeIn(error: unknown): string {
-  const isTold =
+  const isAnswer =
     error instanceof client.AuthorizationResponseError || error instanceof client.ResponseBodyError;
-  return isTold ? error.error.slice(0, 100) : "unknown";
+  const code = isAnswer ? error.error : error instanceof client.ClientError ? error.code : undefined;
+  return (code ?? "out of reach").replace(/[^ -~]/g, "?").slice(0, 100);
 }

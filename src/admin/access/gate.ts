@@ -51,6 +51,8 @@ export interface Gate {
   blockedForSeconds(authorization: string, remote: string): number;
   /** How people sign in to the page at the issuer; `undefined`: they do not. @throws Error as loadIssuers */
   codeFlow(): Promise<CodeFlow> | undefined;
+  /** Counts and logs, within bounds, that a sign-in there came to nothing. @param why a word of the protocol */
+  failedAtIssuer(remote: string, why: string): void;
   /** The issuer that is believed; `undefined`: none. */
   issuer(): OidcConfig | undefined;
   /** Believes these from now on; sessions end when that changes anything. */
@@ -105,6 +107,7 @@ export function createGate({ auth: first, clock, log }: GateOptions): Gate {
     },
 
     codeFlow: () => known.codeFlow?.(),
+    failedAtIssuer: (remote, why) => attempts.failed(remote, `at the issuer: ${why}`),
     issuer: () => (known.auth === "none" ? undefined : known.auth.oidc),
 
     reconfigure(auth) {

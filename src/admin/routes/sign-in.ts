@@ -3,6 +3,7 @@
  * path that its cookie goes with; there the sign-in ends, and a session begins on a path of its own. The command line asks
  * which client it is, and goes to the issuer itself.
  */
+import type { FastifyRequest } from "fastify";
 import type { CodeFlow } from "../access/code-flow.ts";
 import type { Gate } from "../access/gate.ts";
 import { isSegment, makeSegment, pagePath, segmentOf } from "../access/page-path.ts";
@@ -43,7 +44,9 @@ function waysRoute(app: AdminApp, gate: Gate): void {
 function pageRoutesAtIssuer(app: AdminApp, gate: Gate, door: PageDoor): void {
   const toAll = { config: { isPublic: true }, schema: { hide: true } };
 
-  app.get("/sign-in", toAll, async (_, reply) => {
+  app.get("/sign-in", toAll, async (request, reply) => {
+    const elsewhere = ownAddress(request, gate);
+    if (elsewhere !== undefined) return reply.redirect(elsewhere, 303);
     const segment = makeSegment();
     const begun = await (await flow(gate)).begin(segment);
     if (begun === undefined) return reply.redirect(failed("unavailable"), 303);
@@ -61,10 +64,24 @@ function pageRoutesAtIssuer(app: AdminApp, gate: Gate, door: PageDoor): void {
       return reply.redirect(next, 303);
     }
     const finished = await (await flow(gate)).finish(search, door.takeKept(request, reply));
+    if ("why" in finished) gate.failedAtIssuer(request.socket.remoteAddress ?? "", finished.why);
     if (finished.kind !== "known") return reply.redirect(failed(finished.kind), 303);
     const session = await door.begin(request, finished.actor, finished);
     return reply.redirect(pagePath(session.segment), 303);
   });
+}
+
+/**
+ * The issuer sends people back to the page's address of the configuration: what the browser keeps has to be kept for that
+ * one's host. Once: what stands between may say another host than the browser does.
+ *
+ * @returns where to begin instead; `undefined`: here
+ */
+function ownAddress({ raw, headers }: FastifyRequest, gate: Gate): string | undefined {
+  const page = gate.issuer()?.page;
+  if (page === undefined || raw.url?.includes("?") === true) return undefined;
+  const { host, origin } = new URL(page.url);
+  return host === headers.host?.toLowerCase() ? undefined : `${origin}/sign-in?from=elsewhere`;
 }
 
 function flow(gate: Gate): Promise<CodeFlow> {

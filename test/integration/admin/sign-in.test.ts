@@ -1,4 +1,5 @@
 /** People sign in to the page at a certified OpenID provider, which runs in the test. */
+import { createServer } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OidcConfig } from "../../../src/config/auth-schema.ts";
 import { type BrowserJar, createBrowserJar, type Visit } from "../../support/browser-jar.ts";
@@ -139,6 +140,18 @@ describe("signing in at the issuer", () => {
     await other.close();
   });
 
+  test("begins at the page's own address, by whichever name it was opened", async () => {
+    const jar = createBrowserJar();
+    const elsewhere = url.replace("127.0.0.1", "localhost");
+    const page = await signInAs(jar, provider, "ana", await jar.visit(`${elsewhere}/sign-in`));
+    expect(page.url.startsWith(`${url}/s/`)).toBe(true);
+    expect(page.text).toContain('data-who="oidc:ana"');
+    // Something between that names another host sends nobody in circles.
+    expect((await createBrowserJar().visit(`${elsewhere}/sign-in?from=elsewhere`)).url).toContain(
+      provider.issuer,
+    );
+  });
+
   test("lets nobody in whose groups give no role, and says so", async () => {
     const page = await signIn(createBrowserJar(), "bob");
     expect(page.url).toBe(`${url}/?sign-in=no_role`);
@@ -206,6 +219,10 @@ describe("what comes back from the issuer", () => {
       expect(page.text).toContain('data-access="token"');
       expect(jar.all().map(({ name }) => name)).not.toContain("cutover_session");
     }
+    const whys = rig.lines.flatMap(({ message, fields }) =>
+      message === "a sign-in failed" ? fields.why : [],
+    );
+    expect(whys).toContain("at the issuer: access_denied");
   });
 
   test("is sent nowhere else, whatever its state says", async () => {
@@ -216,12 +233,24 @@ describe("what comes back from the issuer", () => {
   });
 });
 
-test("an issuer out of reach is said on the page, where a token goes on working", async () => {
-  const gone = { ...oidcFor(provider), issuer: "http://127.0.0.1:1" };
+test("an issuer out of reach is said on the page, where a token goes on working, and is asked once however many come", async () => {
+  let asked = 0;
+  const broken = createServer((_, response) => {
+    asked += 1;
+    response.writeHead(503).end();
+  });
+  await new Promise<void>((resolve) => broken.listen(0, "127.0.0.1", resolve));
+  const address = broken.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const gone = { ...oidcFor(provider), issuer: `http://127.0.0.1:${address.port}` };
   rig.reconfigure({ cutovers, auth: { oidc: gone } });
+  await Promise.all(Array.from({ length: 50 }, () => createBrowserJar().request(`${url}/sign-in`)));
   const page = await createBrowserJar().visit(`${url}/sign-in`);
   expect(page.url).toBe(`${url}/?sign-in=unavailable`);
   expect(page.text).toContain("The issuer is out of reach");
+  expect(asked).toBe(1);
+  broken.closeAllConnections();
+  broken.close();
 });
 
 test("without a client there is no sign-in at the issuer, and what there is is told to all", async () => {
