@@ -47,7 +47,12 @@ export function greeting(options: Greeting): string {
     row("shoppers", `${rate} a second, seed ${seed}`),
     row("proxy's log", logPath),
     "",
-    ...(options.leftOver === undefined ? [] : [leftOverText(options.leftOver, cutoverName, cutover), ""]),
+    ...(options.leftOver === undefined
+      ? []
+      : [
+          leftOverText(options.leftOver, cutoverName, cutover, isRedis ? `the keys ${prefix}:*` : "var/demo"),
+          "",
+        ]),
     "Three things to try in another terminal:",
     "",
     `  1  ${cutover} set ${cutoverName} 25 --reason "first step"`,
@@ -63,7 +68,8 @@ export function greeting(options: Greeting): string {
   ].join("\n");
 }
 
-function leftOverText({ percent, state }: LeftOver, name: string, cutover: string): string {
+/** @param kept where its state is */
+function leftOverText({ percent, state }: LeftOver, name: string, cutover: string, kept: string): string {
   const before = `An earlier run left ${name}`;
   switch (state) {
     case "open":
@@ -72,7 +78,7 @@ function leftOverText({ percent, state }: LeftOver, name: string, cutover: strin
     case "rolled_back":
       return `${before} ${state} at ${percent}%; before a raise: ${cutover} resume ${name} --reason "another try"`;
     case "closed":
-      return `${before} closed: all goes to the new side for good. To begin anew, end the demo and remove its store.`;
+      return `${before} closed: all goes to the new side for good. To begin anew, end the demo and remove ${kept}.`;
   }
 }
 
