@@ -148,7 +148,7 @@ test("rollback --all and hold --all are one command and one answer", async () =>
   expect(held.stdout.split("\n")).toMatchObject([
     expect.stringContaining("checkout: held at 20% → legacy 80% / new 20%"),
     expect.stringContaining("search: held at 0% → "),
-    expect.stringContaining("gone: left as it is, legacy is closed for good"),
+    expect.stringContaining("gone: left as it is: 100%, CLOSED, version 2"),
     "",
   ]);
   const back = await runOnPaper(["rollback", "--all", "--json", "--reason", "double charges"], { env });

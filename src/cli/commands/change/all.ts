@@ -157,7 +157,8 @@ export function tellAll(
     if ("refused" in answer) {
       const { code, detail = code, current } = answer.refused;
       if (isSettled(call, answer)) {
-        if (!isJson) terminal.out(`${name}: left as it is, ${printable(detail)}\n`);
+        const stands = current === undefined ? printable(detail) : standingText(current);
+        if (!isJson) terminal.out(`${name}: left as it is: ${stands}\n`);
         continue;
       }
       const stands = current === undefined ? [] : [`It stands at ${standingText(current)}.`];
