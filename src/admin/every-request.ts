@@ -7,6 +7,7 @@
 import { randomUUID } from "node:crypto";
 import fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { systemTimers } from "../base/clock.ts";
 import type { Actor } from "../state/rules/model.ts";
 import { refuseForeignPages, safeMethods } from "./access/browser.ts";
 import type { Asking, Gate } from "./access/gate.ts";
@@ -16,7 +17,8 @@ import type { PageSession } from "./access/sessions.ts";
 import { cutoverName } from "./api/cutover-view.ts";
 import type { ProblemDetails } from "./api/problem-details.ts";
 import type { AdminApp, AdminContext } from "./context.ts";
-import { answerUnparsed, createListener } from "./listener.ts";
+import { answerUnparsed, createListener } from "./listen/listener.ts";
+import { createPlaces } from "./listen/places.ts";
 import { problemFor, problemType, Refused } from "./problem.ts";
 import type { Views } from "./view.ts";
 import { requestOrigin } from "./writer.ts";
@@ -62,8 +64,10 @@ export async function createApp(
   const { admit, answerError, answerUnrouted } = createEntrance(context, gate, views);
   /** The paths that are answered without a token. */
   const publicPaths = new Set<string>();
+  const places = createPlaces({ ...context, timers: systemTimers });
   const early = {
     gate,
+    places,
     isPublic: (path: string) => publicPaths.has(path),
     everyField: Object.entries(everyAnswer).flat(),
   };
@@ -100,6 +104,8 @@ export async function createApp(
   const door = context.auth === "none" ? undefined : await loadDoor(app, gate, context.log);
   app.addHook("onRequest", async (request) => {
     await admit(request, request.routeOptions.config.isPublic === true);
+    // Where nobody signs in, nobody is known.
+    if (request.actor !== null && context.auth !== "none") places.known(request.socket);
   });
   if (door !== undefined) app.addHook("onRequest", door.refuseForgedChange);
   app.addHook("onRoute", ({ url, config }) => {

@@ -5,7 +5,7 @@ import { type AdminApp, type AdminContext, type AdminOptions, contextOf } from "
 import { createEventStreams } from "./events.ts";
 import { createApp, watchMethods } from "./every-request.ts";
 import { createFleet } from "./fleet.ts";
-import { listenOnSocket, watchConnections } from "./listener.ts";
+import { backlog, listenOnSocket, watchConnections } from "./listen/listener.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { pageRoutes } from "./page/page.ts";
 import { createProposals } from "./proposals.ts";
@@ -99,7 +99,7 @@ async function listen(
   if (auth === "none" && !isLoopbackHost(host)) {
     throw new Error("auth: none is only for a loopback host: configure tokens, or listen on 127.0.0.1");
   }
-  if (fd === undefined) await app.listen({ host, port });
+  if (fd === undefined) await app.listen({ host, port, backlog });
   else {
     await app.ready();
     await listenOnSocket(app.server, fd);

@@ -17,12 +17,16 @@ import {
   STATUS_CODES,
 } from "node:http";
 import type { Socket } from "node:net";
-import type { Gate } from "./access/gate.ts";
-import type { ProblemCode } from "./api/problem-details.ts";
-import { problemOf, problemType, tooManyAttempts } from "./problem.ts";
+import type { Gate } from "../access/gate.ts";
+import type { ProblemCode } from "../api/problem-details.ts";
+import { problemOf, problemType, tooManyAttempts } from "../problem.ts";
+import type { Places } from "./places.ts";
 
 const maxHeaderBytes = 16 * 1024;
-const maxConnections = 512;
+/** For a moment there may be more than keep their places (places.ts). */
+const maxConnections = 4096;
+/** How many the system may hold back that are not accepted yet. */
+export const backlog = 4096;
 const requestTimeoutMs = 10_000;
 /** Longer than the longest `waitMs`. */
 const idleTimeoutMs = 75_000;
@@ -34,10 +38,12 @@ interface EarlyOptions {
   readonly isPublic: (path: string) => boolean;
   /** The fields of every answer: names and values in turn. */
   readonly everyField: readonly string[];
+  readonly places: Places;
 }
 
 /** @param full answers whatever is not refused here */
 export function createListener(full: RequestListener, options: EarlyOptions): Server {
+  const { places } = options;
   const server = createServer(
     {
       maxHeaderSize: maxHeaderBytes,
@@ -47,11 +53,15 @@ export function createListener(full: RequestListener, options: EarlyOptions): Se
       keepAliveTimeout: keepAliveMs,
     },
     (request, response) => {
+      const { socket } = request;
+      places.asked(socket);
+      response.once("close", () => places.answered(socket));
       if (!refuses(request, response, options)) full(request, response);
     },
   );
   server.maxConnections = maxConnections;
   server.setTimeout(idleTimeoutMs);
+  server.on("connection", places.accepted);
   return server;
 }
 
@@ -77,7 +87,7 @@ const unparsed: ReadonlyMap<string, readonly [ProblemCode, string]> = new Map([
   ["ERR_HTTP_REQUEST_TIMEOUT", ["request_timeout", "the request took longer than 10 s to arrive"]],
 ]);
 
-/** What is no HTTP request reaches no route; the answer is written to the bare socket. */
+/** What is no HTTP request, or does not come, reaches no route; the answer is written to the bare socket, which then goes. */
 export function answerUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable || hasAnswered(socket)) {
     socket.destroy();
@@ -97,6 +107,8 @@ export function answerUnparsed(error: NodeJS.ErrnoException, socket: Socket): vo
     "connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  // A peer that never ends its half would keep the connection.
+  socket.destroySoon();
 }
 
 /** Whether an answer has begun on the socket, so that a second one would corrupt it. */

@@ -1,0 +1,173 @@
+/**
+ * Who keeps a connection to the admin listener where many are open. A connection is a stranger's until a request on it has
+ * shown right credentials. Strangers have most of the places, one address but some of them, and some are kept for
+ * loopback; the rest is for those who are known. Whoever comes is let in. Connections are looked at each moment while
+ * there are many, and those that were there before, in which time anybody who wants something has said it, go where they
+ * are too many:
+ *
+ *   first   silent ones: no request has come whole, the longest first
+ *   then    idle ones: their requests were answered
+ *   then    those whose answer takes longer than 2 s: they do not read it
+ *
+ * So thousands that only hold a connection, from near or far, take nobody's place who asks for something.
+ */
+import type { Socket } from "node:net";
+import type { Clock, Timers } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { networkOf } from "../../config/values/network.ts";
+import { isLoopbackHost } from "../access/tokens.ts";
+
+interface PlaceLimits {
+  /** Of all connections. */
+  readonly all: number;
+  readonly strangers: number;
+  /** Of strangers of one address; loopback has no such limit. */
+  readonly perAddress: number;
+  /** Of strangers' places those that only loopback takes. */
+  readonly loopback: number;
+}
+
+const placeLimits: PlaceLimits = { all: 512, strangers: 384, perAddress: 64, loopback: 64 };
+
+export interface Places {
+  accepted(socket: Socket): void;
+  /** A request has come, as far as its head. */
+  asked(socket: Socket): void;
+  /** It was answered, or given up. */
+  answered(socket: Socket): void;
+  /** It has shown right credentials. */
+  known(socket: Socket): void;
+}
+
+interface PlacesOptions {
+  readonly limits?: PlaceLimits;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly timers: Timers;
+  readonly log: Pick<Log, "warn">;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly network: string;
+  readonly isNear: boolean;
+  isKnown: boolean;
+  doing: "silent" | "idle" | "busy";
+  /** Since when, by the monotonic clock. */
+  sinceMs: number;
+  /** It was there when they were looked at before: what it had sent by then has been read meanwhile, however busy this is. */
+  isSeen: boolean;
+}
+
+/** How long a new connection may be silent, however many there are. */
+const momentMs = 50;
+const slowAnswerMs = 2000;
+const tellEveryMs = 60_000;
+const order = { silent: 0, idle: 1, busy: 2 } as const;
+
+export function createPlaces(options: PlacesOptions): Places {
+  const { limits = placeLimits, clock, timers, log } = options;
+  /** By the peer's address and port: what a TLS connection is made over has the same. */
+  const connections = new Map<string, Connection>();
+  let isLookingSoon = false;
+  let toldMs = Number.NEGATIVE_INFINITY;
+  let untold = 0;
+
+  function tell(closed: number): void {
+    untold += closed;
+    const nowMs = clock.monotonic();
+    if (untold === 0 || nowMs - toldMs < tellEveryMs) return;
+    log.warn({ closed: untold }, "too many connections to the admin listener: silent ones are closed");
+    toldMs = nowMs;
+    untold = 0;
+  }
+
+  function lookSoon(): void {
+    if (isLookingSoon || connections.size <= Math.min(limits.perAddress, limits.strangers)) return;
+    isLookingSoon = true;
+    timers.after(momentMs, () => {
+      isLookingSoon = false;
+      closeTooMany();
+    });
+  }
+
+  function closeTooMany(): void {
+    const nowMs = clock.monotonic();
+    const open = [...connections.values()].filter(({ socket }) => !socket.destroyed);
+    const strangers = open.filter(({ isKnown }) => !isKnown);
+    const ofNetwork = new Map<string, number>();
+    let far = 0;
+    for (const { network, isNear } of strangers) {
+      if (isNear) continue;
+      far += 1;
+      ofNetwork.set(network, (ofNetwork.get(network) ?? 0) + 1);
+    }
+    let left = strangers.length;
+    const known = open.length - left;
+    const most = Math.min(limits.strangers, Math.max(0, limits.all - known));
+    const isDone = ({ doing, sinceMs, isSeen }: Connection) =>
+      isSeen && nowMs - sinceMs >= (doing === "busy" ? slowAnswerMs : momentMs);
+    const before = (a: Connection, b: Connection) => order[a.doing] - order[b.doing] || a.sinceMs - b.sinceMs;
+    strangers.sort(before);
+    /** What is too many, the narrowest first: nobody goes for what one address alone has too many of. */
+    const tooMany: readonly ((one: Connection) => boolean)[] = [
+      ({ isNear, network }) => !isNear && (ofNetwork.get(network) ?? 0) > limits.perAddress,
+      ({ isNear }) => !isNear && far > most - limits.loopback,
+      () => left > most,
+    ];
+    let closed = 0;
+    let isWaiting = false;
+    for (const isTooMany of tooMany) {
+      for (const one of strangers) {
+        const { network, isNear, socket } = one;
+        if (socket.destroyed || !isTooMany(one)) continue;
+        if (!isDone(one)) {
+          isWaiting = true;
+          continue;
+        }
+        left -= 1;
+        closed += 1;
+        if (!isNear) {
+          far -= 1;
+          ofNetwork.set(network, (ofNetwork.get(network) ?? 1) - 1);
+        }
+        socket.destroy();
+      }
+    }
+    for (const one of strangers) one.isSeen = true;
+    tell(closed);
+    if (isWaiting) lookSoon();
+  }
+
+  function note(socket: Socket, change: Partial<Connection>): void {
+    const connection = connections.get(keyOf(socket));
+    if (connection !== undefined) Object.assign(connection, change);
+  }
+
+  return {
+    accepted(socket) {
+      const key = keyOf(socket);
+      const address = socket.remoteAddress ?? "";
+      const connection: Connection = {
+        socket,
+        network: networkOf(address),
+        isNear: isLoopbackHost(address.replace(/^::ffff:/i, "")),
+        isKnown: false,
+        doing: "silent",
+        sinceMs: clock.monotonic(),
+        isSeen: false,
+      };
+      connections.set(key, connection);
+      socket.once("close", () => {
+        if (connections.get(key) === connection) connections.delete(key);
+      });
+      lookSoon();
+    },
+    asked: (socket) => note(socket, { doing: "busy", sinceMs: clock.monotonic() }),
+    answered: (socket) => note(socket, { doing: "idle", sinceMs: clock.monotonic() }),
+    known: (socket) => note(socket, { isKnown: true }),
+  };
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
