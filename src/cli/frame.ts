@@ -14,7 +14,7 @@ export async function withApi(
 ): Promise<void> {
   const { now, env } = context;
   const terminal = options.plain === true ? plainTerminal(context.terminal) : context.terminal;
-  const client = await clientFor(options, env);
+  const client = await clientFor(options, env, (text) => terminal.err(`${text}\n`));
   context.finish(client.ok ? await use({ terminal, now, client: client.value }) : report(terminal, client));
 }
 

@@ -53,8 +53,14 @@ export function examples(command: Command, ...lines: readonly (readonly [string,
 /**
  * The client that the options describe, else the environment, else the settings' file; tokens never come from the
  * command line itself.
+ *
+ * @param warn hears what is allowed but probably not meant, without a line's end
  */
-export async function clientFor(options: ApiOptions, env: Context["env"]): Promise<Result<AdminClient>> {
+export async function clientFor(
+  options: ApiOptions,
+  env: Context["env"],
+  warn: (text: string) => void,
+): Promise<Result<AdminClient>> {
   const settings = await readSettings(env);
   if (!settings.ok) return settings;
   const text =
@@ -72,13 +78,24 @@ export async function clientFor(options: ApiOptions, env: Context["env"]): Promi
   if (!token.ok) return token;
   // What reads the answers is costly to load: only commands that ask the API wait for it.
   const { createClient } = await import("./client.ts");
-  const clients = [url, ...more].map(async (each) =>
-    createClient({ url: each, token: token.value ?? (await signedInToken(each, env)) }),
-  );
+  const clients = [url, ...more].map(async (each) => {
+    const known = token.value ?? (await signedInToken(each, env));
+    if (known !== undefined && isReadOnTheWay(each)) {
+      warn(
+        `warning: the token goes to ${each.host} unencrypted: whoever is on the way can use it (https://, or a port forwarded over ssh)`,
+      );
+    }
+    return createClient({ url: each, token: known });
+  });
   const [one, ...others] = await Promise.all(clients);
   if (one !== undefined && others.length === 0) return succeed(one);
   const { createSeveral } = await import("./several.ts");
   return succeed(createSeveral([...(one === undefined ? [] : [one]), ...others]));
+}
+
+/** Whether what is sent there leaves this machine, and not encrypted. */
+function isReadOnTheWay({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
 /** What `cutover login` has kept for this address. */

@@ -91,51 +91,12 @@ export function createPlaces(options: PlacesOptions): Places {
   }
 
   function closeTooMany(): void {
-    const nowMs = clock.monotonic();
     const open = [...connections.values()].filter(({ socket }) => !socket.destroyed);
-    const strangers = open.filter(({ isKnown }) => !isKnown);
-    const ofNetwork = new Map<string, number>();
-    let far = 0;
-    for (const { network, isNear } of strangers) {
-      if (isNear) continue;
-      far += 1;
-      ofNetwork.set(network, (ofNetwork.get(network) ?? 0) + 1);
-    }
-    let left = strangers.length;
-    const known = open.length - left;
-    const most = Math.min(limits.strangers, Math.max(0, limits.all - known));
-    const isDone = ({ doing, sinceMs, isSeen }: Connection) =>
-      isSeen && nowMs - sinceMs >= (doing === "busy" ? slowAnswerMs : momentMs);
-    const before = (a: Connection, b: Connection) => order[a.doing] - order[b.doing] || a.sinceMs - b.sinceMs;
-    strangers.sort(before);
-    /** What is too many, the narrowest first: nobody goes for what one address alone has too many of. */
-    const tooMany: readonly ((one: Connection) => boolean)[] = [
-      ({ isNear, network }) => !isNear && (ofNetwork.get(network) ?? 0) > limits.perAddress,
-      ({ isNear }) => !isNear && far > most - limits.loopback,
-      () => left > most,
-    ];
-    let closed = 0;
-    let isWaiting = false;
-    for (const isTooMany of tooMany) {
-      for (const one of strangers) {
-        const { network, isNear, socket } = one;
-        if (socket.destroyed || !isTooMany(one)) continue;
-        if (!isDone(one)) {
-          isWaiting = true;
-          continue;
-        }
-        left -= 1;
-        closed += 1;
-        if (!isNear) {
-          far -= 1;
-          ofNetwork.set(network, (ofNetwork.get(network) ?? 1) - 1);
-        }
-        socket.destroy();
-      }
-    }
-    for (const one of strangers) one.isSeen = true;
-    tell(closed);
-    if (isWaiting) lookSoon();
+    const { over, areMore } = tooMany(open, limits, clock.monotonic());
+    for (const { socket } of over) socket.destroy();
+    for (const one of open) one.isSeen = true;
+    tell(over.length);
+    if (areMore) lookSoon();
   }
 
   function note(socket: Socket, change: Partial<Connection>): void {
@@ -166,6 +127,49 @@ export function createPlaces(options: PlacesOptions): Places {
     answered: (socket) => note(socket, { doing: "idle", sinceMs: clock.monotonic() }),
     known: (socket) => note(socket, { isKnown: true }),
   };
+}
+
+/** @returns those that go now, and whether there are more that are too many and have time yet */
+function tooMany(
+  open: readonly Connection[],
+  limits: PlaceLimits,
+  nowMs: number,
+): { readonly over: readonly Connection[]; readonly areMore: boolean } {
+  const strangers = open.filter(({ isKnown }) => !isKnown);
+  strangers.sort((a, b) => order[a.doing] - order[b.doing] || a.sinceMs - b.sinceMs);
+  const ofNetwork = new Map<string, number>();
+  let far = 0;
+  for (const { network, isNear } of strangers) {
+    if (isNear) continue;
+    far += 1;
+    ofNetwork.set(network, (ofNetwork.get(network) ?? 0) + 1);
+  }
+  let left = strangers.length;
+  const most = Math.min(limits.strangers, Math.max(0, limits.all - (open.length - left)));
+  /** The narrowest first: nobody goes for what one address alone has too many of. */
+  const rules: readonly ((one: Connection) => boolean)[] = [
+    ({ isNear, network }) => !isNear && (ofNetwork.get(network) ?? 0) > limits.perAddress,
+    ({ isNear }) => !isNear && far > most - limits.loopback,
+    () => left > most,
+  ];
+  const over = new Set<Connection>();
+  let areMore = false;
+  for (const isTooMany of rules) {
+    for (const one of strangers) {
+      const { network, isNear, doing, sinceMs, isSeen } = one;
+      if (over.has(one) || !isTooMany(one)) continue;
+      if (!isSeen || nowMs - sinceMs < (doing === "busy" ? slowAnswerMs : momentMs)) {
+        areMore = true;
+        continue;
+      }
+      over.add(one);
+      left -= 1;
+      if (isNear) continue;
+      far -= 1;
+      ofNetwork.set(network, (ofNetwork.get(network) ?? 1) - 1);
+    }
+  }
+  return { over: [...over], areMore };
 }
 
 function keyOf({ remoteAddress, remotePort }: Socket): string {

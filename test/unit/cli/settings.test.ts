@@ -22,7 +22,7 @@ async function settings(text: string): Promise<{ readonly XDG_CONFIG_HOME: strin
 }
 
 async function urlOf(options: { readonly adminUrl?: string }, env: Readonly<Record<string, string>>) {
-  const client = await clientFor(options, env);
+  const client = await clientFor(options, env, () => undefined);
   return client.ok ? client.value.url : client.failure.message;
 }
 
@@ -47,9 +47,9 @@ test("without XDG_CONFIG_HOME, or with a relative one, it is in ~/.config", asyn
 
 test("the token's file is found from the settings' folder; what it lacks is said", async () => {
   const env = await settings("tokenFile: token\n");
-  expect((await clientFor({}, env)).ok).toBe(false);
+  expect((await clientFor({}, env, () => undefined)).ok).toBe(false);
   await writeFile(join(home, "cutover", "token"), "cutover_secret\n");
-  expect((await clientFor({}, env)).ok).toBe(true);
+  expect((await clientFor({}, env, () => undefined)).ok).toBe(true);
 });
 
 test("a token is read from the file a flag names, else from CUTOVER_TOKEN, else from the file of CUTOVER_TOKEN_FILE", async () => {
@@ -69,7 +69,7 @@ test("a token is read from the file a flag names, else from CUTOVER_TOKEN, else 
     const sent: unknown[] = [];
     server.on("request", ({ headers }) => sent.push(headers.authorization));
     const ask = async (options: { tokenFile?: string }, more: Readonly<Record<string, string>>) => {
-      const client = await clientFor(options, { ...env, ...more });
+      const client = await clientFor(options, { ...env, ...more }, () => undefined);
       if (client.ok) await client.value.cutovers();
     };
     await ask({ tokenFile: join(home, "cutover", "flag") }, { CUTOVER_TOKEN: "told", CUTOVER_TOKEN_FILE });
@@ -113,4 +113,27 @@ test("whether scripts have to confirm: the environment wins over the file; witho
     ok: false,
     failure: { exit: 2 },
   });
+});
+
+test("a token that goes to another host unencrypted is warned of; none, or one on this host, or over TLS, is not", async () => {
+  const warned = async (adminUrl: string, env: Readonly<Record<string, string>>) => {
+    const warnings: string[] = [];
+    await clientFor({ adminUrl }, env, (text) => warnings.push(text));
+    return warnings;
+  };
+  const env = { CUTOVER_TOKEN: "cutover_secret" };
+  const [warning, ...more] = await warned("http://cutover.example:9900,http://127.0.0.1:9900", env);
+  expect(warning).toMatch(/^warning: the token goes to cutover\.example:9900 unencrypted/);
+  expect(warning).not.toContain("secret");
+  expect(more).toEqual([]);
+  expect(await warned("http://10.0.0.1:9900", env)).toHaveLength(1);
+  expect(await warned("http://localhost.example:9900", env)).toHaveLength(1);
+  for (const url of [
+    "http://localhost:9900",
+    "http://127.8.0.1:1",
+    "http://[::1]:9900",
+    "https://cutover.example",
+  ])
+    expect(await warned(url, env)).toEqual([]);
+  expect(await warned("http://cutover.example:9900", {})).toEqual([]);
 });
