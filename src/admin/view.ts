@@ -7,6 +7,7 @@ import { percentToNumber } from "../state/rules/percent.ts";
 import { mergeTraffic } from "../telemetry/traffic/merge.ts";
 import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
+import { nearest } from "./api/nearest.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
@@ -35,7 +36,11 @@ export function createViews(
 
   function sidesOf(name: string) {
     const sides = configured.get(name);
-    if (sides === undefined) throw new Refused("not_found", "no such cutover");
+    if (sides === undefined) {
+      const meant = nearest(name, names());
+      const hint = meant === undefined ? "" : `: did you mean ${meant}?`;
+      throw new Refused("not_found", `no such cutover${hint}`);
+    }
     return sides;
   }
 

@@ -1,6 +1,6 @@
 /** The exit codes of `cutover`, and how what went wrong is told. */
 import type { ConfigProblem } from "./engine.ts";
-import type { Terminal } from "./screen/terminal.ts";
+import { linesFor, type Terminal } from "./screen/terminal.ts";
 import { printable } from "./screen/text.ts";
 
 export const exitCodes = {
@@ -40,7 +40,9 @@ export function fail(exit: ExitCode, message: string, ...next: string[]): Failed
 
 /** Tells the failure on stderr. @returns its exit code */
 export function report(terminal: Terminal, { failure }: Failed): ExitCode {
-  terminal.err(["cutover: ", failure.message, "\n", ...failure.next.map((line) => `  ${line}\n`)].join(""));
+  terminal.err(
+    linesFor(terminal, [`cutover: ${failure.message}`, ...failure.next.map((line) => `  ${line}`)]),
+  );
   return failure.exit;
 }
 

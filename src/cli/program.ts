@@ -18,6 +18,8 @@ import { addStatus } from "./commands/read/status.ts";
 import { addWatch } from "./commands/read/watch.ts";
 import type { Context } from "./context.ts";
 import { type ExitCode, exitCodes, fail, report } from "./exit.ts";
+import { linesFor } from "./screen/terminal.ts";
+import { inOwnWords } from "./screen/usage-words.ts";
 
 const guide = `
 Exit codes:
@@ -61,7 +63,7 @@ export async function runCli(
     .configureOutput({
       writeOut: terminal.out,
       writeErr: terminal.err,
-      outputError: (text, write) => write(text.replace(/^error:/, "cutover:")),
+      outputError: (text, write) => write(linesFor(terminal, [`cutover: ${inOwnWords(text.trimEnd())}`])),
     })
     .showHelpAfterError("(--help shows how it is used)")
     .addHelpText("after", guide);

@@ -61,6 +61,14 @@ test("when none answers, each is named with its own reason", async () => {
   for (const why of ["the connection broke", "HTTP 200", "connection refused"]) expect(stderr).toContain(why);
 });
 
+test("a name that is none is told with the one that may have been meant", async () => {
+  for (const verb of ["status", "watch", "rollback", "history"]) {
+    const { code, stderr } = await run(first(), verb, "chekout");
+    expect({ verb, code }).toEqual({ verb, code: 1 });
+    expect(stderr).toContain("refused (not_found): no such cutover: did you mean checkout?");
+  }
+});
+
 test("one of several that is no address is bad usage", async () => {
   expect(await run(`${first()},ftp://x`, "status")).toMatchObject({ code: 2 });
 });

@@ -168,7 +168,7 @@ function proposed({ name, proposal }: CutoverView): Html {
 }
 
 function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {
-  return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${traffic.requests}</td><td>${percent(traffic.errorRate)}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
+  return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${grouped(traffic.requests)}</td><td>${percent(traffic.errorRate)}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
 }
 
 function flightRow(
@@ -193,7 +193,7 @@ function underWay({ journeys, unfinished }: CutoverView, now: number): Html {
     if (of === null) return html``;
     const { open: number, atLeast, oldestStartedAt } = of[side];
     const oldest = oldestStartedAt === null ? "–" : age(now - Date.parse(oldestStartedAt));
-    return html`<td>${atLeast ? "at least " : ""}${number}</td><td>${oldest}</td>`;
+    return html`<td>${atLeast ? "at least " : ""}${grouped(number)}</td><td>${oldest}</td>`;
   };
   const row = (side: "legacy" | "new") =>
     html`<tr class="${side}"><th scope="row">${side}</th>${cells(journeys, side)}${cells(unfinished, side)}</tr>`;
@@ -206,6 +206,10 @@ ${row("legacy")}
 ${row("new")}
 </tbody>
 </table>`;
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
 }
 
 /** In the largest whole unit. */

@@ -1,6 +1,6 @@
 /** Where a change is in force, and what is not known of the rest, as a person reads it. PURE. */
 import type { LaggingInstance, WriteAnswer } from "../../admin/api/write.ts";
-import { clockTime, ofInstances, plural } from "./format.ts";
+import { clockTime, count, ofInstances, plural } from "./format.ts";
 import { printable, shellWord } from "./text.ts";
 
 /** The end of the answer's first line. */
@@ -9,13 +9,13 @@ export function whereLine({ applied }: WriteAnswer): string {
     return `on ${ofInstances(applied.instances, applied.of)} when the store was last heard of`;
   }
   if (applied.scope === "local" && applied.instances === 0) {
-    return `on this one instance alone, not by all of its workers after ${Math.round(applied.ms)} ms: the store does not take it`;
+    return `on this one instance alone, not by all of its workers after ${count(Math.round(applied.ms))} ms: the store does not take it`;
   }
   if (applied.scope === "local") {
-    return `on this one instance alone in ${Math.round(applied.ms)} ms: the store does not take it`;
+    return `on this one instance alone in ${count(Math.round(applied.ms))} ms: the store does not take it`;
   }
   if (applied.of === 0) return "no instance is live to apply it";
-  return `applied on ${ofInstances(applied.instances, applied.of)} in ${Math.round(applied.ms)} ms`;
+  return `applied on ${ofInstances(applied.instances, applied.of)} in ${count(Math.round(applied.ms))} ms`;
 }
 
 /** A line for each instance that may still decide by an older version, and the moment at which that is over. */
@@ -52,7 +52,7 @@ export function shortfall({ version, applied }: WriteAnswer): string | undefined
   if (scope === "local") return "the store does not take it: only this one instance does as it was told";
   const stands = `version ${version} stands in the store, but`;
   if (instances < of) {
-    return `${stands} ${plural(of - instances, "instance")} of ${of} had not applied it after ${Math.round(ms)} ms`;
+    return `${stands} ${plural(of - instances, "instance")} of ${of} had not applied it after ${count(Math.round(ms))} ms`;
   }
   if (lagging.length === 0) return `${stands} no instance is live to apply it`;
   return `${stands} ${plural(lagging.length, "instance")} cannot be asked: cut off, or ended without saying so`;

@@ -62,12 +62,12 @@ export function waited(seconds: number): string {
 }
 
 export function plural(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
+  return `${count(number)} ${number === 1 ? one : many}`;
 }
 
 /** `3 of 3 instances`, `1 of 1 instance`. */
 export function ofInstances(applied: number, of: number): string {
-  return `${applied} of ${plural(of, "instance")}`;
+  return `${count(applied)} of ${plural(of, "instance")}`;
 }
 
 /** How long ago, in the largest whole unit: `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`. */

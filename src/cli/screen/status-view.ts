@@ -54,7 +54,7 @@ function ownWarnings({ warnings }: CutoverView): CutoverView["warnings"] {
   return warnings.filter(({ code }) => !isOfAll(code));
 }
 
-const mostWarningLines = 8;
+const mostWarningLines = 20;
 
 function warningLines(text: string, indent: string, { columns, style, now }: ViewOptions): string[] {
   const said = printable(onThisClock(text, now));
@@ -76,7 +76,7 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
     `version ${view.version}`,
     isBehind && live > 0 ? `! ${fleet}` : fleet,
   ];
-  const lines = flow(pieces, "   ", columns, 3).map((line, index) => {
+  const lines = flow(pieces, "   ", columns, 6).map((line, index) => {
     const emphasised = view.state === "open" ? line : line.replace(`   ${state}`, `   ${style.alert(state)}`);
     const alerted = isBehind ? emphasised.replace(/! .*/, (text) => style.alert(text)) : emphasised;
     return index === 0 && alerted.startsWith(name)
@@ -86,7 +86,7 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   return [
     ...lines,
     ...[...drainNote(view, now), ...stateNote(view), ...proposalNote(view, now)].flatMap((note) =>
-      wrap(note, columns - 2, 3).map((line) => `  ${line}`),
+      wrap(note, columns - 2, 6).map((line) => `  ${line}`),
     ),
   ];
 }
@@ -142,12 +142,35 @@ function trafficLines(view: CutoverView, { columns, style }: ViewOptions): strin
     (side) => traffic[side].requests === 0 && traffic[side].inFlight === 0,
   );
   const subject = silent.length === 2 ? "no traffic" : `${silent.join("")}: no traffic`;
+  const note = silent.length === 0 ? [] : [`  ${subject} in the ${period}`];
+  if (columns < tableWidth) {
+    const lines = [
+      ...listLines("legacy", restShare(view.percent), traffic.legacy, columns),
+      ...listLines("new", share(view.percent), traffic.new, columns),
+    ];
+    return [style.quiet(`  ${period}`), ...lines, ...note];
+  }
   return [
     style.quiet(row("", "share", ["requests", "errors", "rate", "p50", "p99"], upstream(period))),
     row("legacy", restShare(view.percent), figures(traffic.legacy), upstream(view.legacy)),
     row("new", share(view.percent), figures(traffic.new), upstream(view.new)),
-    ...(silent.length === 0 ? [] : [`  ${subject} in the ${period}`]),
+    ...note,
   ];
+}
+
+/** What the table says of a side, where there is no room for a table. */
+function listLines(side: string, part: string, traffic: SideTraffic, columns: number): string[] {
+  const [requests, errors, errorRate, p50, p99] = figures(traffic);
+  const pieces = [
+    part,
+    `requests ${requests}`,
+    `errors ${errors}`,
+    `rate ${errorRate}`,
+    `p50 ${p50}`,
+    `p99 ${p99}`,
+  ];
+  const lines = flow(pieces, " · ", columns - 10, 8);
+  return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
 }
 
 function figures(side: SideTraffic): readonly string[] {
@@ -172,7 +195,7 @@ function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[]
     `${printable(byWhom(view.updatedBy))}${view.reason === "" ? ", no reason given" : ":"}`,
   ];
   const reason = view.reason === "" ? [] : wrap(printable(view.reason), columns - 4, longestReasonLines);
-  return [...flow(pieces, " ", columns, 2), ...reason.map((line) => `    ${line}`)];
+  return [...flow(pieces, " ", columns, 6), ...reason.map((line) => `    ${line}`)];
 }
 
 type SideUnderWay = NonNullable<SidesUnderWay>["legacy"];
@@ -187,7 +210,7 @@ function underWayLines(view: CutoverView, columns: number, now: number): string[
       ...(journeys === null ? [] : [`journeys under way ${figure(journeys[side], now)}`]),
       ...(unfinished === null ? [] : [`unfinished orders ${figure(unfinished[side], now)}`]),
     ];
-    const lines = flow(pieces, " · ", columns - 10, 4);
+    const lines = flow(pieces, " · ", columns - 10, 8);
     return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
   });
 }

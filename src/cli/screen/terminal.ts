@@ -1,4 +1,5 @@
 /** The terminal as commands see it: two streams, a width, colour or none, signals. Tests hand in their own. */
+import { fitted } from "./text.ts";
 
 /** Emphasis. It only ever repeats what the words say: without colour nothing is lost. */
 export interface Style {
@@ -110,4 +111,13 @@ export function plainTerminal(terminal: Terminal): Terminal {
 function onSignal(signal: NodeJS.Signals, listener: () => void): () => void {
   process.on(signal, listener);
   return () => process.off(signal, listener);
+}
+
+/** Lines for a person: at a terminal none is broken inside a word, elsewhere each stays as it is. */
+export function linesFor(
+  { isTty, columns }: Pick<Terminal, "isTty" | "columns">,
+  lines: readonly string[],
+): string {
+  const shown = isTty ? lines.flatMap((line) => fitted(line, columns())) : lines;
+  return shown.map((line) => `${line}\n`).join("");
 }

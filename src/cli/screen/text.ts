@@ -51,19 +51,37 @@ export function wrap(text: string, width: number, most: number): string[] {
 }
 
 /**
- * Joins pieces into lines of at most `width` cells, breaking between pieces only; a piece longer than a line is
- * cut with …, as is the last of `most` lines.
+ * Joins pieces into lines of at most `width` cells, breaking between pieces only; a piece longer than a line is broken at
+ * its spaces, a word longer than a line is cut with …, as is the last of `most` lines, behind a word.
  */
 export function flow(pieces: readonly string[], gap: string, width: number, most: number): string[] {
   const lines: string[] = [];
-  for (const piece of pieces) {
+  const fitting = pieces.flatMap((piece) =>
+    gap !== " " && widthOf(piece) > width ? wrap(piece, width, most) : [piece],
+  );
+  for (const piece of fitting) {
     const last = lines.at(-1);
     const joined = last === undefined ? piece : last + gap + piece;
     if (last === undefined) lines.push(piece);
     else if (widthOf(joined) <= width || lines.length === most) lines[lines.length - 1] = joined;
     else lines.push(piece);
   }
-  return lines.map((line) => cut(line, width));
+  return lines.map((line) => cutAtWord(line, width));
+}
+
+function cutAtWord(text: string, width: number): string {
+  const kept = cut(text, width);
+  const isWhole = kept === text || text[kept.length - 1] === " ";
+  const end = isWhole ? -1 : kept.lastIndexOf(" ");
+  return end <= 0 || kept.slice(0, end).trim() === "" ? kept : `${kept.slice(0, end).trimEnd()}…`;
+}
+
+/** A line of at most `width` cells, or as many as it takes, broken at spaces; those after the first are indented. */
+export function fitted(line: string, width: number): string[] {
+  if (widthOf(line) <= width) return [line];
+  const indent = /^ */.exec(line)?.[0] ?? "";
+  const [first = "", ...rest] = flow(line.trimStart().split(/ +/), " ", width - indent.length - 2, 100);
+  return [indent + first, ...rest.map((more) => `${indent}  ${more}`)];
 }
 
 /** A word as a POSIX shell takes it back: plain, or in single quotes. */

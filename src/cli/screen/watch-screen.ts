@@ -3,7 +3,7 @@ import { byWhom } from "../../admin/api/rules.ts";
 import type { Api } from "../context.ts";
 import { ago, clockTime, localTime, plural, share, stateWords } from "./format.ts";
 import { commonLines, statusView } from "./status-view.ts";
-import { cut, printable } from "./text.ts";
+import { printable, wrap } from "./text.ts";
 import type { Board, Update } from "./watch-board.ts";
 
 export interface Screen {
@@ -72,8 +72,8 @@ export function liveScreen({ terminal, now, client }: Needs): Screen {
     const options = { columns, style, now: now() };
     const table = statusView(board.views(), options);
     const lines = [
-      style.strong(cut(`cutover at ${printable(client.url)}`, columns)),
-      age > liveMs ? style.alert(cut(chip, columns)) : cut(chip, columns),
+      ...wrap(`cutover at ${printable(client.url)}`, columns, 3).map(style.strong),
+      ...wrap(chip, columns, 6).map((line) => (age > liveMs ? style.alert(line) : line)),
       "",
       ...commonLines(board.views(), options),
       ...(age > delayedMs ? table.map(style.quiet) : table),

@@ -8,7 +8,7 @@ import { resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
 import { adviceLines, laggingLines, shortfall } from "../../screen/applied-lines.ts";
 import { standing as standingText } from "../../screen/format.ts";
-import type { Terminal } from "../../screen/terminal.ts";
+import { linesFor, type Terminal } from "../../screen/terminal.ts";
 import { printable } from "../../screen/text.ts";
 import { dryRun } from "./dry-run.ts";
 import { type At, lineOf, shortOf } from "./everywhere.ts";
@@ -165,7 +165,7 @@ export function tellAll(
       fails(exitCodes.refused, `${name}: refused (${code}): ${printable(detail)}`, stands);
       continue;
     }
-    if (!isJson) terminal.out(`${describeWrite(answer, { standing }).join("\n")}\n`);
+    if (!isJson) terminal.out(linesFor(terminal, describeWrite(answer, { standing })));
     const missing = shortfall(answer);
     if (missing === undefined) continue;
     fails(exitCodes.notAppliedEverywhere, `${name}: ${missing}`, [

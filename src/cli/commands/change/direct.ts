@@ -1,6 +1,7 @@
 /** `--direct`: a rollback or a hold past every admin API, straight to the store. */
 
 import type { Command } from "commander";
+import { nearest } from "../../../admin/api/nearest.ts";
 import type { DirectAnswer, DirectWrite } from "../../../admin/api/write.ts";
 import type { Context } from "../../context.ts";
 import { type ExitCode, exitCodes, type Failed, fail, type Result, report, succeed } from "../../exit.ts";
@@ -57,7 +58,7 @@ export async function runDirect(
   if (answer.kind === "answered") {
     return tellAnswer(terminal, answer.answer, { ...write, call, isJson: json === true });
   }
-  return report(terminal, failureOf(answer));
+  return report(terminal, failureOf(answer, write.name));
 }
 
 const noDryRun = fail(
@@ -96,19 +97,24 @@ function storeUrl(
   return isComplete ? text : `${scheme}${userInfo.replace(/:$/, "")}:${encodeURIComponent(password)}@${rest}`;
 }
 
-function failureOf(answer: Exclude<DirectAnswer, { kind: "answered" | "answered_all" }>): Failed {
+function failureOf(
+  answer: Exclude<DirectAnswer, { kind: "answered" | "answered_all" }>,
+  name: string | undefined,
+): Failed {
   switch (answer.kind) {
     case "refused": {
       return fail(exitCodes.refused, `refused (${answer.code})`, `It stands at ${standing(answer.stands)}.`);
     }
-    case "unknown_name":
+    case "unknown_name": {
+      const meant = name === undefined ? undefined : nearest(name, answer.known);
       return fail(
         exitCodes.refused,
         "neither the store nor an instance knows a cutover of that name: nothing was changed",
         answer.known.length === 0
           ? "No instance has written to this store lately: is it the right one, and the right --prefix?"
-          : `There are: ${answer.known.map(printable).join(", ")}`,
+          : `${meant === undefined ? "" : `Did you mean ${printable(meant)}? `}There are: ${answer.known.map(printable).join(", ")}`,
       );
+    }
     case "out_of_reach":
       return fail(
         exitCodes.outOfReach,

@@ -8,6 +8,7 @@ import { nextFor, resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
 import { percentWord } from "../../options.ts";
 import { age, plural, proposedText, standing } from "../../screen/format.ts";
+import { linesFor } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import { isLargeRaise } from "./confirm.ts";
 
@@ -62,7 +63,7 @@ export async function dryRun(
     tell({ dryRun: true, name, from, to, changed, asksToConfirm, isProposed, ...closing });
   } else {
     const told = { changed, asks, call, isProposed, now: api.now() };
-    terminal.out(`${describe(view, to, told).join("\n")}\n`);
+    terminal.out(linesFor(terminal, describe(view, to, told)));
   }
   return isProposed ? exitCodes.notAppliedEverywhere : exitCodes.done;
 }

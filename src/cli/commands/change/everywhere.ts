@@ -9,6 +9,7 @@ import { type ExitCode, exitCodes, type Failed, fail, report } from "../../exit.
 import { resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
 import { laggingLine, whereLine } from "../../screen/applied-lines.ts";
+import { linesFor } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 
 interface Everywhere {
@@ -51,10 +52,7 @@ export async function tellEverywhere(
       terminal,
       all.flatMap(({ answer }) => answer ?? []),
     );
-  else
-    terminal.out(
-      [...all.map((at) => lineOf(at, standing)), ...consequences].map((each) => `${each}\n`).join(""),
-    );
+  else terminal.out(linesFor(terminal, [...all.map((at) => lineOf(at, standing)), ...consequences]));
   const short = shortOf(all, `cutover ${call.call} ${shellWord(name)}`);
   return short === undefined ? exitCodes.done : report(terminal, short);
 }

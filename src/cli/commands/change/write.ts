@@ -18,7 +18,7 @@ import {
 } from "../../options.ts";
 import { adviceLines, laggingLines, shortfall, whereLine } from "../../screen/applied-lines.ts";
 import { age, proposedText, restShare, share } from "../../screen/format.ts";
-import type { Terminal } from "../../screen/terminal.ts";
+import { linesFor, type Terminal } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import type { ApiAnswer } from "../../transport.ts";
 import { dryRun } from "./dry-run.ts";
@@ -130,7 +130,7 @@ interface Telling extends Pick<AskedWrite, "isJson" | "standing" | "consequences
 /** @returns 0 when the change is certain of every instance, else 4 */
 export function tellAnswer(terminal: Terminal, answer: WriteAnswer, telling: Telling): ExitCode {
   if (telling.isJson) printJson(terminal, answer);
-  else terminal.out(`${describeWrite(answer, telling).join("\n")}\n`);
+  else terminal.out(linesFor(terminal, describeWrite(answer, telling)));
   const missing = shortfall(answer);
   if (missing === undefined) return exitCodes.done;
   const next = [...laggingLines(answer), ...adviceLines(answer, telling.call)];

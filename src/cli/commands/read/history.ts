@@ -109,7 +109,7 @@ export function historyView(entries: readonly AnyHistoryEntry[], columns: number
       printable(byWhom(entry.by)),
       ...(entry.via === null || isPlain(entry) ? [] : [`via ${printable(entry.via)}`]),
     ];
-    const [head = "", ...more] = flow(pieces, "  ", columns, 2);
+    const [head = "", ...more] = flow(pieces, "  ", columns - indent.length, 6);
     const reason = entry.reason === "" ? [] : wrap(printable(entry.reason), columns - indent.length, 3);
     const later = entry.annotations.flatMap(({ by, at: given, reason: text }) =>
       wrap(`later, ${momentOf(given)}, by ${printable(by)}: ${printable(text)}`, columns - indent.length, 3),

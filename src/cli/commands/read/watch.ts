@@ -90,6 +90,8 @@ async function follow(
         else screen().show(update, board);
       });
       if (isMissing) {
+        const asked = resultOf(await client.cutover(name ?? ""), { url: client.url, name });
+        if (!asked.ok) return report(terminal, asked);
         const message = `there is no cutover ${printable(name ?? "")}`;
         return report(terminal, fail(exitCodes.refused, message, "The names there are: cutover status"));
       }

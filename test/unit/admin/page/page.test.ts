@@ -91,7 +91,7 @@ describe("the status page", () => {
       "as of 2025-03-01 12:00:00 UTC, told by proxy-1",
       "checkout: open",
       "<strong>12.345%</strong> of new journeys start on marketplace",
-      "<td>4312</td><td>0.09%</td><td>18 ms</td><td>210 ms</td>",
+      "<td>4,312</td><td>0.09%</td><td>18 ms</td><td>210 ms</td>",
       '<th scope="row">new</th><td>98.00%</td>\n<td>1.90%</td>\n<td>0.10%</td><td>138</td><td>9 s</td>',
       "<td>0</td><td>–</td><td>–</td><td>–</td>",
       '<th scope="row">legacy</th><td>–</td>\n<td>–</td>\n<td>–</td><td>0</td><td>–</td>',

@@ -204,7 +204,7 @@ test("the view keeps every line within the width whatever the names, figures and
     traffic: { windowSeconds: 60, legacy: huge, new: huge },
     instances: { live: 1000, applied: 999, silent: [] },
   };
-  for (const columns of [80, 100, 140]) {
+  for (const columns of [40, 60, 80, 100, 140]) {
     const lines = statusView([long], { ...options, columns });
     expect(lines.filter((line) => widthOf(line) > columns)).toEqual([]);
   }
@@ -221,4 +221,39 @@ test("colour adds nothing that the words do not say", () => {
   const coloured = statusView([view], { ...options, style: colourStyle }).join("\n");
   expect(coloured).toContain("\u001b[7mHELD\u001b[27m");
   expect(stripVTControlCharacters(coloured)).toBe(statusView([view], options).join("\n"));
+});
+
+test("at 80, 60 and 40 columns no word is broken, and what there is no room for beside is below", () => {
+  const underWay = { legacy: openSide(120_400, "2026-04-30T17:10:00Z"), new: openSide(12, null) };
+  const warnings = [
+    {
+      code: "instances_silent",
+      text: "applied on 2 of 3, one silent for 12 s, starts new journeys on new until 2026-04-30T19:19:28.000Z: shop-3:8080 at shop-3:9900, pid 77",
+    },
+  ];
+  const view: CutoverView = {
+    ...base,
+    state: "rolled_back",
+    percent: 0,
+    reason: "errors level for a day, then double charges of some orders at the provider of payments",
+    journeys: underWay,
+    unfinished: underWay,
+    warnings,
+  };
+  const words = (columns: number) =>
+    statusView([view], { ...options, columns })
+      .join(" ")
+      .split(/[\s·]+/);
+  const whole = new Set(words(200));
+  for (const columns of [80, 60, 40]) {
+    const lines = statusView([view], { ...options, columns });
+    expect(lines.filter((line) => widthOf(line) > columns)).toEqual([]);
+    const told = new Set(words(columns));
+    for (const word of ["12,345", "120,400,", "shop-3:8080", "02:19:28:", "--reason", "provider"]) {
+      expect(told, `${word} at ${columns}`).toContain(word);
+    }
+    expect(
+      [...told].filter((word) => !whole.has(word) && !/^(?:requests|errors|rate|p50|p99|–)$/.test(word)),
+    ).toEqual([]);
+  }
 });
