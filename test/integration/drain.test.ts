@@ -135,14 +135,16 @@ async function view(on: number, name = "checkout") {
   return cutoverView.parse(await answer.json());
 }
 
-async function change(on: number, action: string, body: object, name = "checkout"): Promise<void> {
-  const method = action === "percent" ? "PUT" : "POST";
-  const answer = await fetch(new URL(`/api/v1/cutovers/${name}/${action}`, at(on).admin.url), {
-    method,
+function ask(on: number, action: string, body: object, name = "checkout"): Promise<Response> {
+  return fetch(new URL(`/api/v1/cutovers/${name}/${action}`, at(on).admin.url), {
+    method: action === "percent" ? "PUT" : "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ reason: "a test", ...body }),
   });
-  expect(answer.status).toBe(200);
+}
+
+async function change(on: number, action: string, body: object, name = "checkout"): Promise<void> {
+  expect((await ask(on, action, body, name)).status).toBe(200);
 }
 
 /** `journeys on legacy, on new | unfinished orders on legacy, on new`, as both instances tell it. */
@@ -207,6 +209,15 @@ test("open counts go from start to end, the same on both instances, and new drai
 test("a hard rollback voids what is open on new, at once, and its orders stay there", async () => {
   await change(0, "resume", {});
   await change(0, "percent", { percent: 100 });
+  // Whom legacy has is not closed out, on whichever instance it is asked.
+  for (const on of [0, 1]) {
+    const refused = await ask(on, "close", {});
+    expect(refused.status).toBe(409);
+    expect(await refused.json()).toMatchObject({
+      code: "under_way",
+      underWay: { journeys: { open: 3 }, unfinished: { open: 3 } },
+    });
+  }
   const before = (await view(0)).pinEpoch;
   const client = await begin(1);
   await settles("3, 1 | 3, 1");
@@ -225,6 +236,8 @@ test("what is not seen again expires", async () => {
 
 test("a cutover without journeys and orders says so", async () => {
   expect(await told("plain")).toEqual(["unknown | unknown", "unknown | unknown"]);
+  await change(0, "percent", { percent: 100 }, "plain");
+  await change(1, "close", {}, "plain");
 });
 
 test("metrics tell the fleet's figures on every instance; with the store away there are none", async () => {
