@@ -1,5 +1,5 @@
 /** How a watcher tells its update: redrawn on a terminal, a line a change into a pipe, NDJSON for programs. */
-import { byWhom } from "../../admin/api/rules.ts";
+import { byWhom, isOfAll } from "../../admin/api/rules.ts";
 import type { Api } from "../context.ts";
 import { ago, clockTime, localTime, plural, share, stateWords } from "./format.ts";
 import { commonLines, statusView } from "./status-view.ts";
@@ -15,13 +15,36 @@ export interface Screen {
 
 type Needs = Pick<Api, "terminal" | "now" | "client">;
 
-/** A line a change on stdout, what is wrong on stderr. */
+/** What the warnings of now are told by, each said once: the sentence goes on changing while its cause is the same. */
+function warningsIn(board: Board): ReadonlyMap<string, string> {
+  const told = board.views().flatMap(({ name, warnings }) =>
+    warnings.map(({ code, text }): [string, string] => {
+      const side = /^(?:legacy|new): /.exec(text)?.[0] ?? "";
+      const sentence = isOfAll(code) ? text : `${name}: ${text}`;
+      return [isOfAll(code) ? code : `${name} ${side}${code}`, sentence];
+    }),
+  );
+  return new Map(told);
+}
+
+/** A line a change on stdout; what is wrong, when it begins and when it is over, on stderr. */
 export function lineScreen({ terminal, now }: Needs): Screen {
   let isLost = false;
+  let warned: ReadonlyMap<string, string> = new Map();
+
+  function warn(board: Board): void {
+    const current = warningsIn(board);
+    const say = (text: string) => terminal.err(`${localTime(now())}  ${printable(text)}\n`);
+    for (const [key, text] of current) if (!warned.has(key)) say(`! ${text}`);
+    for (const [key, text] of warned) if (!current.has(key)) say(`over: ${text}`);
+    warned = current;
+  }
+
   return {
-    show(update) {
+    show(update, board) {
       if (isLost) terminal.err(`${localTime(now())}  live again\n`);
       isLost = false;
+      if (update.kind !== "tick") warn(board);
       if (update.kind !== "snapshot" && update.kind !== "change") return;
       for (const view of update.changed) {
         const who = view.updatedBy === "" ? "never changed" : printable(byWhom(view.updatedBy));

@@ -216,7 +216,7 @@ duties("limits of an upstream's requests", (duty) => {
     answer();
     answer();
     for (const { response } of clients) expect((await response()).status).toBe(200);
-    await expectOutcomes({ ok: 3, rejected: 1 });
+    await expectOutcomes({ ok: 3, shed: 1 });
     expect(await metric("cutover_upstream_inflight_requests")).toMatchObject({ 'upstream="shop"': 0 });
     expect(await metric("cutover_upstream_shed_total")).toMatchObject({
       'upstream="shop",reason="queue_full"': 1,

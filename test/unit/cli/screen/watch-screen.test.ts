@@ -4,7 +4,7 @@ import { cutoverView } from "../../../../src/admin/api/cutover-view.ts";
 import type { AdminClient } from "../../../../src/cli/client.ts";
 import { createClient } from "../../../../src/cli/client.ts";
 import { createBoard } from "../../../../src/cli/screen/watch-board.ts";
-import { liveScreen, staleness } from "../../../../src/cli/screen/watch-screen.ts";
+import { lineScreen, liveScreen, staleness } from "../../../../src/cli/screen/watch-screen.ts";
 import { createPaperTerminal } from "../../../support/paper-terminal.ts";
 
 const client: AdminClient = createClient({ url: new URL("http://127.0.0.1:9900") });
@@ -50,4 +50,31 @@ test("the screen says that the store is out of reach, and for how long", () => {
   screen.show({ kind: "metrics" }, board);
   screen.end();
   expect(terminal.stdout().split(`! ${text}`)).toHaveLength(2);
+});
+
+test("into a pipe a warning is said when it begins and when it is over, and not each second of it", () => {
+  const terminal = createPaperTerminal();
+  const screen = lineScreen({ terminal, now: () => 0, client });
+  const board = createBoard(undefined);
+  const away = { code: "store_unreachable", text: "the store is out of reach" };
+  const hung = (seconds: number) => ({ code: "hung", text: `new: 3 in flight, oldest ${seconds} s` });
+  for (const warnings of [[], [hung(3), away], [hung(4), away], [hung(5)], []]) {
+    const views = ["checkout", "returns"].map((name) => cutoverView.parse({ ...example, name, warnings }));
+    board.take({ event: "snapshot", data: JSON.stringify(views) });
+    screen.show({ kind: "metrics" }, board);
+  }
+  const said = terminal
+    .stderr()
+    .split("\n")
+    .map((line) => line.replace(/^.*? {2}/, ""));
+  expect(said).toEqual([
+    "! checkout: new: 3 in flight, oldest 3 s",
+    "! the store is out of reach",
+    "! returns: new: 3 in flight, oldest 3 s",
+    "over: the store is out of reach",
+    "over: checkout: new: 3 in flight, oldest 5 s",
+    "over: returns: new: 3 in flight, oldest 5 s",
+    "",
+  ]);
+  expect(terminal.stdout()).toBe("");
 });
