@@ -22,7 +22,7 @@ export interface Person {
   /** What the model knows of its journey; a browser's is that of its cookie. */
   journey: Journey | undefined;
   /** Starts in flight that hold their side. */
-  held: (Pinned & { count: number }) | undefined;
+  held: (Pinned & { count: number; perhaps: boolean }) | undefined;
   /** Until then the store may have a journey whose cookie never arrived. */
   lostUntilMs: number;
 }
@@ -119,7 +119,7 @@ export function createSlipsModel(hears: boolean) {
       const isStored = journey !== undefined && !journey.ended && nowMs < journey.startedAtMs + maxTtlMs;
       if (nowMs < who.lostUntilMs || (alive === undefined && isStored)) return ["legacy", "new"];
       if (held === undefined || isVoid(held)) return [bucketSide(who)];
-      return isUp ? [held.side] : ["legacy", "new"];
+      return isUp && !held.perhaps ? [held.side] : ["legacy", "new"];
     }
     if (!isUp) return journey === undefined && held === undefined ? [bucketSide(who)] : ["legacy", "new"];
     if (alive?.perhaps) return ["legacy", "new"];
@@ -203,13 +203,21 @@ export function createSlipsModel(hears: boolean) {
           claims.set(key, new Set([...known, side]));
         } else if (known.has("none") || known.size === 1) claims.set(key, new Set([side]));
       }
+      // A key that is owned says where a start of one who is vouched for begins, while pins may differ from the buckets.
+      const perhaps = who.kind === "browser" && before.isOwned;
       const holds =
-        who.kind !== "nobody" && step === "start" && !before.isOwned && isUp && state.state !== "closed";
+        who.kind !== "nobody" &&
+        step === "start" &&
+        (!before.isOwned || perhaps) &&
+        isUp &&
+        state.state !== "closed";
       const isPinned =
         who.journey !== undefined && !isOver(who.journey) && !who.journey.ended && !isVoid(who.journey);
       if (holds && !isPinned) {
         const held =
-          who.held === undefined || isVoid(who.held) ? { side, epoch: state.pinEpoch, count: 0 } : who.held;
+          who.held === undefined || isVoid(who.held)
+            ? { side, epoch: state.pinEpoch, count: 0, perhaps }
+            : who.held;
         held.count += 1;
         who.held = held;
       }
