@@ -168,6 +168,23 @@ function closed(duty: Duty): void {
     expect([received.status, received.body.toString()]).toEqual([413, "big"]);
     await expectClosed(client);
   });
+  duty(
+    "an early answer of an upstream that closes at once, most of the upload unread, is not lost",
+    async (lab) => {
+      const proxy = await lab.start(({ socket }) => {
+        socket.once("data", () => {
+          socket.pause();
+          socket.write(big.replace("\r\n", "\r\nConnection: close\r\n"), () => socket.destroy());
+        });
+      });
+      for (let i = 0; i < 4; i++) {
+        const client = await proxy.client();
+        client.write(sized(4 * mebibyte, "x".repeat(4 * mebibyte)));
+        const received = await client.response();
+        expect([received.status, received.body.toString()]).toEqual([413, "big"]);
+      }
+    },
+  );
   duty("the connection to the upstream is not used again after an early answer", async (lab) => {
     const { proxy, client } = await refused(lab, sized(1000));
     await until("its end", () => proxy.raw.connections[0]?.closedBy() !== "open", 1000);

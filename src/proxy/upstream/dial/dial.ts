@@ -8,6 +8,7 @@ import { connect as connectTls, createSecureContext } from "node:tls";
 import type { Connected, HostOptions } from "../../../base/dial/connect.ts";
 import { dialHost } from "../../../base/dial/dial.ts";
 import type { UpstreamTls } from "../port.ts";
+import { hearingLastWords } from "./last-words.ts";
 
 /**
  * Makes a connection. It is told once, in a later turn: a socket that requests can be written to, or why there is none.
@@ -38,7 +39,7 @@ export function createDial(url: URL, tls: UpstreamTls | undefined, options: Dial
     host,
     port,
     lookup,
-    connectTo: (to) => (isEncrypted ? connect(to) : connectPlain({ ...to, allowHalfOpen })),
+    connectTo: (to) => hearingLastWords(isEncrypted ? connect(to) : connectPlain({ ...to, allowHalfOpen })),
   };
   const secure = isEncrypted ? createHandshake(host, tls, allowHalfOpen) : undefined;
   return (withinMs, told) => dialHost({ ...place, withinMs, secure }, told);
@@ -69,6 +70,6 @@ function createHandshake(host: string, tls: UpstreamTls | undefined, allowHalfOp
     socket.on("session", (latest: Buffer) => {
       session = latest;
     });
-    return socket;
+    return hearingLastWords(socket);
   };
 }
