@@ -43,7 +43,7 @@ const timed = [
   ...["bad-tokens", "fleet", "flips", "overload", "restart-rate"],
   ...(isFull ? ["redis-topologies", "redis-trouble"] : []),
 ].map((name) => `test/integration/${name}.test.ts`);
-const waiters = isFull ? 2 : 3;
+const waiters = isFull ? 2 : 4;
 
 export default defineConfig({
   test: {
@@ -53,9 +53,9 @@ export default defineConfig({
     projects: [
       project("unit", { group: 1, workers: 2 }),
       project("property", { group: 1, workers: 2, testTimeout: 120_000 }),
-      project("contract", { group: 2, workers: 3 }),
-      project("wire", { group: 2, workers: 3 }),
-      project("integration", { group: 3, workers: waiters, exclude: timed, testTimeout: 120_000 }),
+      project("contract", { group: 2, workers: waiters }),
+      project("integration", { group: 2, workers: waiters, exclude: timed, testTimeout: 120_000 }),
+      project("wire", { group: 3, workers: 3 }),
       project("timed", { group: 4, workers: 1, isolate: true, include: timed, testTimeout: 120_000 }),
     ],
   },

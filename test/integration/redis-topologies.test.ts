@@ -26,7 +26,7 @@ import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
-const changes = isFull ? 500 : 100;
+const changes = isFull ? 500 : 50;
 const instances = isFull ? 50 : 12;
 const convergedWithinMs = 10_000;
 

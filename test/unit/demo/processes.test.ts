@@ -1,18 +1,32 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { bundleInto } from "../../support/bundled-program.ts";
 
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
 });
 
+let folder: string;
+const programs = new Map<string, string>();
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cutover-processes-"));
+  for (const entry of ["shop-process.ts", "shoppers-process.ts"]) {
+    const path = fileURLToPath(new URL(`../../../src/demo/${entry}`, import.meta.url));
+    programs.set(entry, await bundleInto(folder, path));
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
 function run(entry: string, env: Record<string, string>) {
-  const path = fileURLToPath(new URL(`../../../src/demo/${entry}`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", path], {
+  const child = spawn(process.execPath, [programs.get(entry) ?? ""], {
     env: { PATH: process.env.PATH ?? "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

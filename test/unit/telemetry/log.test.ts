@@ -7,10 +7,11 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ExchangeRecord } from "../../../src/proxy/witness.ts";
 import { accessLog, createLog } from "../../../src/telemetry/log.ts";
 import { createLogFile } from "../../../src/telemetry/log-file.ts";
+import { bundleInto } from "../../support/bundled-program.ts";
 import { recordOf } from "../../support/exchange-record.ts";
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
@@ -18,9 +19,16 @@ type Child = ChildProcessByStdio<null, Readable, Readable>;
 const children: Child[] = [];
 const cleanups: (() => void)[] = [];
 
+let folder: string;
+let program: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "cutover-log-child-"));
+  program = await bundleInto(folder, fileURLToPath(new URL("log-child.ts", import.meta.url)));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
 function start(what: string): Child {
-  const file = fileURLToPath(new URL("log-child.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", file, what], {
+  const child = spawn(process.execPath, [program, what], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
