@@ -1,4 +1,5 @@
 /** What the admin server is made of: everything it needs is handed in, and its parts reach no further. */
+
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -10,6 +11,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { type Audit, noAudit } from "../audit/port.ts";
 import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { CertificateFiles } from "../base/tls/certificate.ts";
 import type { AuthConfig } from "../config/auth-schema.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
@@ -57,6 +59,8 @@ export interface AdminOptions {
   /** Every configured cutover by name, in the order of the configuration. */
   readonly cutovers: Readonly<Record<string, CutoverSides>>;
   readonly auth: AuthConfig;
+  /** Of the listener; without it, HTTP. */
+  readonly tls?: CertificateFiles | undefined;
   readonly metrics: { readonly contentType: string; render(): string | Promise<string> };
   /** The versions this instance decides by, where not those of its snapshot. */
   readonly versions?: () => Readonly<Record<string, number>>;

@@ -68,6 +68,12 @@ export async function createApp(
   const early = {
     gate,
     places,
+    tls: context.tls,
+    onFault: (error: unknown) =>
+      context.log.warn(
+        { err: error },
+        "the admin listener's certificate cannot be used: the one before stays",
+      ),
     isPublic: (path: string) => publicPaths.has(path),
     everyField: Object.entries(everyAnswer).flat(),
   };

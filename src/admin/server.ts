@@ -93,7 +93,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
 async function listen(
   app: AdminApp,
-  { auth }: AdminContext,
+  { auth, tls }: AdminContext,
   { host, port, fd }: Parameters<AdminServer["listen"]>[0],
 ): Promise<{ url: string; port: number }> {
   if (auth === "none" && !isLoopbackHost(host)) {
@@ -107,5 +107,5 @@ async function listen(
   const address = app.server.address();
   if (address === null || typeof address === "string") throw new Error("the admin listener has no port");
   const name = host.includes(":") ? `[${host}]` : host;
-  return { url: `http://${name}:${address.port}`, port: address.port };
+  return { url: `${tls === undefined ? "http" : "https"}://${name}:${address.port}`, port: address.port };
 }

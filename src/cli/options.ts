@@ -76,6 +76,8 @@ export async function clientFor(
   }
   const token = readToken(options.tokenFile, env, settings.value.tokenFile);
   if (!token.ok) return token;
+  const certificate = readCertificate(env);
+  if (!certificate.ok) return certificate;
   // What reads the answers is costly to load: only commands that ask the API wait for it.
   const { createClient } = await import("./client.ts");
   const clients = [url, ...more].map(async (each) => {
@@ -85,12 +87,26 @@ export async function clientFor(
         `warning: the token goes to ${each.host} unencrypted: whoever is on the way can use it (https://, or a port forwarded over ssh)`,
       );
     }
-    return createClient({ url: each, token: known });
+    return createClient({ url: each, token: known, certificate: certificate.value });
   });
   const [one, ...others] = await Promise.all(clients);
   if (one !== undefined && others.length === 0) return succeed(one);
   const { createSeveral } = await import("./several.ts");
   return succeed(createSeveral([...(one === undefined ? [] : [one]), ...others]));
+}
+
+/** For an admin API that asks its clients for a certificate. */
+function readCertificate({ CUTOVER_CLIENT_CERT: cert = "", CUTOVER_CLIENT_KEY: key = "" }: Context["env"]) {
+  if (cert === "" && key === "") return succeed(undefined);
+  try {
+    return succeed({ cert: readFileSync(cert), key: readFileSync(key) });
+  } catch {
+    return fail(
+      exitCodes.usage,
+      "the client certificate or its key cannot be read",
+      "CUTOVER_CLIENT_CERT and CUTOVER_CLIENT_KEY are files, PEM, one with the other.",
+    );
+  }
 }
 
 /** Whether what is sent there leaves this machine, and not encrypted. */

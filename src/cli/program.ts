@@ -30,6 +30,9 @@ Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
   CUTOVER_TOKEN      the token it knows you by (never pass it as an argument); or
   CUTOVER_TOKEN_FILE a file that holds it; without either, what cutover login has kept
+  CUTOVER_CLIENT_CERT, CUTOVER_CLIENT_KEY, NODE_EXTRA_CA_CERTS
+                     files, PEM, for an admin API over TLS that asks for a certificate of yours,
+                     or has one of an authority of your own
   CUTOVER_CONFIRM    always: a script has to give --confirm to raise by more than 25 points
                      All may stand in ~/.config/cutover/cli.yaml (XDG_CONFIG_HOME) as adminUrl,
                      tokenFile, confirm; a flag wins over the environment, that over the file

@@ -36,6 +36,8 @@ export interface TransportOptions {
   /** http or https, without query and credentials; a path is kept as prefix. */
   readonly url: URL;
   readonly token?: string | undefined;
+  /** What the admin API is shown where it asks for a certificate. */
+  readonly certificate?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
 }
 
 interface Transport {
@@ -48,7 +50,7 @@ interface Transport {
   ): Promise<ApiAnswer<AsyncIterable<ServerEvent>>>;
 }
 
-export function createTransport({ url, token }: TransportOptions): Transport {
+export function createTransport({ url, token, certificate }: TransportOptions): Transport {
   const base = new URL(url);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   const from = url.href.replace(/\/$/, "");
@@ -70,7 +72,7 @@ export function createTransport({ url, token }: TransportOptions): Transport {
     const { signal } = exchange;
     const open = target.protocol === "https:" ? requestHttps : requestHttp;
     return new Promise((resolve, reject) => {
-      const outgoing = open(target, { method, headers, signal, agent: false }, resolve);
+      const outgoing = open(target, { method, headers, signal, agent: false, ...certificate }, resolve);
       outgoing.once("socket", exchange.watch);
       outgoing.on("error", reject);
       outgoing.end(body);

@@ -34,7 +34,11 @@ export const configSchema = block({
       /** Whether those of `trustedProxies` say whose each connection is, in front of it. */
       proxyProtocol: z.boolean().default(false),
     }).prefault({}),
-    admin: block(address(9900)).prefault({}),
+    /** `ca`: of clients, who need a certificate of it then. */
+    admin: block({
+      ...address(9900),
+      tls: block({ cert: value.file, key: value.file, ca: value.file.optional() }).optional(),
+    }).prefault({}),
     /** How long a start waits for a port that is taken. */
     wait: value.pause.default(0),
   }).prefault({}),

@@ -188,6 +188,7 @@ async function openAdmin(
   const { store, follower, metrics, traffic, audit } = control;
   const { profile } = shared;
   const admin = await createAdminServer({
+    tls: config.listeners.admin.tls,
     store,
     follower,
     audit,

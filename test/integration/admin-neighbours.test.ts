@@ -17,7 +17,7 @@ import { serveYaml } from "../support/serve-yaml.ts";
 const isFull = process.env.CUTOVER_BARS === "full";
 const shape = isFull
   ? { silent: 2000, dripping: 200, times: 20, everyMs: 3000, mostMs: 300, cliRuns: 9, cliMs: 1000 }
-  : { silent: 700, dripping: 50, times: 4, everyMs: 250, mostMs: 1000, cliRuns: 1, cliMs: 5000 };
+  : { silent: 700, dripping: 50, times: 4, everyMs: 250, mostMs: 5000, cliRuns: 1, cliMs: 15_000 };
 
 const endings: (() => unknown)[] = [];
 afterEach(async () => {

@@ -17,10 +17,12 @@ import {
   STATUS_CODES,
 } from "node:http";
 import type { Socket } from "node:net";
+import type { CertificateFiles } from "../../base/tls/certificate.ts";
 import type { Gate } from "../access/gate.ts";
 import type { ProblemCode } from "../api/problem-details.ts";
 import { problemOf, problemType, tooManyAttempts } from "../problem.ts";
 import type { Places } from "./places.ts";
+import { secure, underOf } from "./secure.ts";
 
 const maxHeaderBytes = 16 * 1024;
 /** For a moment there may be more than keep their places (places.ts). */
@@ -39,11 +41,14 @@ interface EarlyOptions {
   /** The fields of every answer: names and values in turn. */
   readonly everyField: readonly string[];
   readonly places: Places;
+  /** HTTPS alone; without it, HTTP. */
+  readonly tls?: CertificateFiles | undefined;
+  readonly onFault: (error: unknown) => void;
 }
 
 /** @param full answers whatever is not refused here */
 export function createListener(full: RequestListener, options: EarlyOptions): Server {
-  const { places } = options;
+  const { places, tls, onFault } = options;
   const server = createServer(
     {
       maxHeaderSize: maxHeaderBytes,
@@ -61,7 +66,10 @@ export function createListener(full: RequestListener, options: EarlyOptions): Se
   );
   server.maxConnections = maxConnections;
   server.setTimeout(idleTimeoutMs);
-  server.on("connection", places.accepted);
+  if (tls !== undefined) secure(server, tls, onFault);
+  server.on("connection", (socket) => {
+    if (underOf(socket) === socket) places.accepted(socket);
+  });
   return server;
 }
 
@@ -138,6 +146,7 @@ export function watchConnections(server: Server): (graceMs: number) => () => voi
   // Node takes a connection that never carried a request for busy (`closeIdleConnections` passes it by).
   const unused = new Set<Socket>();
   server.on("connection", (socket) => {
+    unused.delete(underOf(socket));
     unused.add(socket);
     socket.once("close", () => unused.delete(socket));
   });

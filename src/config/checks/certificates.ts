@@ -15,8 +15,13 @@ export interface CertificateFindings {
 /** @param nowMs certificates that are over by then are told of */
 export function certificateFindings(config: Config, nowMs: number): CertificateFindings {
   const { tls } = config.listeners.proxy;
+  const { tls: admin } = config.listeners.admin;
   const found = [
     ...(tls === undefined ? [] : [pairFindings(["listeners", "proxy", "tls"], tls, nowMs)]),
+    ...(admin === undefined ? [] : [pairFindings(["listeners", "admin", "tls"], admin, nowMs)]),
+    ...(admin?.ca === undefined
+      ? []
+      : [{ wrong: faultsOf(certificate(["listeners", "admin", "tls", "ca"], admin.ca)), unwise: [] }]),
     ...Object.entries(config.upstreams).map(([name, upstream]) => {
       return upstreamFindings(["upstreams", name, "tls"], upstream, nowMs);
     }),

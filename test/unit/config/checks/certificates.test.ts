@@ -46,7 +46,18 @@ describe("listeners.proxy.tls", () => {
     expect(problemsOf(`${least}listeners: { proxy: { tls: { cert: a, key: b, ciphers: c } } }\n`)).toEqual([
       "c.yaml:5:47 listeners.proxy.tls.ciphers: unknown key: expected one of cert, key",
     ]);
-    expect(problemsOf(`${least}listeners: { admin: { tls: { cert: a, key: b } } }\n`)).toHaveLength(1);
+  });
+
+  test("are read of the admin listener, too, with an authority of its clients", async () => {
+    const { cert, key } = authority.issue("admin");
+    const of = (ca: string) =>
+      `${least}listeners: { admin: { tls: { cert: '${cert}', key: '${key}', ca: '${ca}' } } }\n`;
+    expect(await check(of(authority.ca))).toEqual({ ok: true, said: [] });
+    expect(await check(of(key))).toEqual({
+      ok: false,
+      said: [expect.stringMatching(/listeners\.admin\.tls\.ca: expected a certificate in PEM/)],
+    });
+    expect(await check(of(authority.ca).replace(key, cert))).toMatchObject({ ok: false });
   });
 
   test("a file that is not there is told at its value, both at once", async () => {
