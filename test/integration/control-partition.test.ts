@@ -103,6 +103,18 @@ test("rollback --wait ends when the silent one's lease does: exit 0; without the
   expect(hasty.stderr).toContain(cutOff.served.id);
   expect(hasty.stderr).toMatch(/starts nothing on new after \d\d:\d\d:\d\d/);
   expect(hasty.stderr).toMatch(/Complete everywhere by \d\d:\d\d:\d\d at the latest/);
+  const said = async () => {
+    const { stdout } = await runOnPaper(["status", "checkout"], setting);
+    return stdout.replaceAll(/\s+/g, " ");
+  };
+  await eventually(
+    "status to say of the silent one",
+    async () => (await said()).includes("one silent for"),
+    5000,
+  );
+  expect(await said()).toMatch(
+    /! applied on 2 of 3, one silent for \d s, starts new journeys on new until \d\d:\d\d:\d\d: \S+:\d+ at 127\.0\.0\.1:\d+, pid \d+/,
+  );
 
   const patient = await runOnPaper(["rollback", "checkout", "--wait", "60s", "--json"], setting);
   const endedAt = Date.now();
@@ -127,6 +139,23 @@ test("an instance that comes back in time ends the wait", async () => {
   expect(applied.ms).toBeLessThan(staleAfterMs);
 });
 
+test("what was written by hand and is not followed, and under a key without braces, is quoted by status", async () => {
+  const [first] = fleet.members;
+  const setting = { env: { CUTOVER_ADMIN_URL: first.served.admin } };
+  await fleet.redis.cli("HSET", "cutover:{checkout}", "percent", "none");
+  await fleet.redis.cli("HSET", "cutover:checkout", "percent", "0");
+  const said = async () => (await runOnPaper(["status"], setting)).stdout.replaceAll(/\s+/g, " ");
+  await eventually("it to be refused", async () => (await said()).includes("nobody follows"), 5000);
+  expect(await said()).toContain('! the store holds percent "none", which nobody follows');
+  expect(await said()).toContain(
+    "! the store holds cutover:checkout, which nobody reads: the key has braces, cutover:{checkout}",
+  );
+  await fleet.redis.cli("DEL", "cutover:checkout");
+  await fleet.redis.cli("HSET", "cutover:{checkout}", "percent", "0%");
+  await eventually("it to be followed", async () => (await first.api.view()).percent === 0, 5000);
+  expect(await said()).toContain("! 0% was set by hand in the store and is followed; it does not latch");
+});
+
 test("a killed instance is known as silent until its lease is over; one that left is not", async () => {
   const [first, second, third] = fleet.members;
   await third.served.kill();
@@ -140,4 +169,12 @@ test("a killed instance is known as silent until its lease is over; one that lef
     async () => ofFleet(await first.api.call("rollback", { waitMs: 0 })).lagging.length === 0,
     staleAfterMs + leaseMs + 1000,
   );
+  // The store has forgotten it; whoever asks how things stand hears of it all the same.
+  const { instances, warnings } = await first.api.view();
+  expect(instances).toMatchObject({
+    live: 1,
+    applied: 1,
+    silent: [{ id: third.served.id, pid: expect.any(Number) }],
+  });
+  expect(warnings.map(({ code }) => code)).toContain("instances_silent");
 });
