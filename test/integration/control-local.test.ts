@@ -61,8 +61,9 @@ describe("one instance is cut off", () => {
     onTestFinished(() => cutOff.link.heal());
     const live = async () => (await first.api.view()).instances.live;
     await eventually("its lease to end", async () => (await live()) === 2, 5000);
-    const rolledBack = await first.api.call("rollback", { waitMs: 20_000 });
-    expect(rolledBack.ms).toBeLessThan(1000);
+    // It waits as it is told, whatever comes of it: nobody can say how long the cut off one goes on.
+    const rolledBack = await first.api.call("rollback", { waitMs: 300 });
+    expect(rolledBack.ms).toBeGreaterThanOrEqual(300);
     expect(rolledBack.answer?.applied).toMatchObject({
       instances: 2,
       of: 2,
@@ -70,7 +71,7 @@ describe("one instance is cut off", () => {
       completeBy: null,
       lagging: [{ id: cutOff.served.id, version, leaseEndsAt: null }],
     });
-    const told = await runOnPaper(["rollback", "checkout", "--wait", "60s"], cli(first));
+    const told = await runOnPaper(["rollback", "checkout", "--wait", "300ms"], cli(first));
     expect(told.code).toBe(4);
     expect(told.stderr).toContain(cutOff.served.id);
     expect(told.stderr).toContain("if it is cut off it goes on by that");
