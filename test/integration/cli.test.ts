@@ -111,7 +111,7 @@ test("status, history, explain and their --json", async () => {
     /^checkout {3}10% on new {3}open {3}version 1 {3}applied on 1 of 1 instance\n/,
   );
   expect(status.stdout).toContain("\nreturns   0% on new");
-  expect(status.stdout).toContain("\\x1b[2Jfirst step");
+  expect(status.stdout).toContain("\\u{1b}[2Jfirst step");
   expect(status.stdout).not.toContain("\u001b");
   const one = await runOnPaper(["status", "returns", "--json"], at(url));
   expect(JSON.parse(one.stdout)).toMatchObject({ name: "returns", percent: 0, state: "open" });
@@ -122,7 +122,7 @@ test("status, history, explain and their --json", async () => {
   expect(JSON.parse(entries.stdout)).toMatchObject([{ version: 1, action: "set" }]);
 
   const explain = await runOnPaper(["explain", "checkout", "--shopper", "4711", "--method", "post"], at(url));
-  expect(explain.stdout).toBe("checkout: new, because\\x1b[2J of the bucket.\n");
+  expect(explain.stdout).toBe("checkout: new, because\\u{1b}[2J of the bucket.\n");
   const json = await runOnPaper(["explain", "checkout", "--shopper", "4711", "--json"], at(url));
   expect(JSON.parse(json.stdout)).toEqual(explanation);
 });
@@ -217,7 +217,7 @@ test("annotate adds a reason that the history shows with the change, and how eac
   });
   const history = await runOnPaper(["history", "checkout", "--since", "1h"], responder);
   expect(history.stdout).toMatch(
-    /by responder-token\s+via cli\n {4}later, .* by responder-token: double charges\n/,
+    /by responder-token\s+via api\n {4}later, .* by responder-token: double charges\n/,
   );
   const entries = await runOnPaper(["history", "checkout", "--json"], responder);
   expect(JSON.parse(entries.stdout)).toMatchObject([
@@ -438,7 +438,7 @@ test("serve says ready with its addresses, answers the other commands, and ends 
     "  checkout:",
     "    legacy: social-shop",
     "    new: marketplace",
-    "    shopper: ['cookie:sid']",
+    "    shopper: ['header:x-shopper-id']",
     "    routes: [{ name: cart, path: '/cart/*' }]",
   ];
   await writeFile(file, config.join("\n"));

@@ -12,8 +12,7 @@ export function printable(text: string): string {
   return text.replace(unsafe, (character) => {
     if (character === "\n") return "\\n";
     if (character === "\t") return " ";
-    const code = (character.codePointAt(0) ?? 0).toString(16);
-    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u{${code}}`;
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
   });
 }
 

@@ -63,7 +63,7 @@ test("a change of this one instance alone is not mistaken for the fleet's", () =
 
 test("an id with control characters does no harm to the terminal", () => {
   const found = answer({ lagging: [{ ...silent, id: "\u001b[2J" }] });
-  expect(laggingLines(found)[0]).toContain("instance \\x1b[2J:");
+  expect(laggingLines(found)[0]).toContain("instance \\u{1b}[2J:");
 });
 
 test("whoever waited to see it arrive where it could not was advised to: the advice is of the case", () => {

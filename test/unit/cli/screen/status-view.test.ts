@@ -80,8 +80,8 @@ test("what somebody must look at stands under the headline, each by itself, whoe
   ];
   expect(show({ warnings }).slice(1, 4)).toEqual([
     `  ! ${text}`,
-    `  ! a\\x1b[2J ${"long ".repeat(13).trim()}`,
-    "    long long long end",
+    `  ! a\\u{1b}[2J ${"long ".repeat(12).trim()}`,
+    "    long long long long end",
   ]);
 });
 
@@ -213,7 +213,7 @@ test("the view keeps every line within the width whatever the names, figures and
 test("the view escapes what others wrote", () => {
   const lines = show({ reason: "\u001b[2Jgone", updatedBy: "a\u202eb", new: "m\u0007" }).join("\n");
   for (const harmful of ["\u0007", "\u001b", "\u202e"]) expect(lines).not.toContain(harmful);
-  expect(lines).toContain("\\x1b[2Jgone");
+  expect(lines).toContain("\\u{1b}[2Jgone");
 });
 
 test("colour adds nothing that the words do not say", () => {

@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { cut, flow, padStart, printable, widthOf, wrap } from "../../../../src/cli/screen/text.ts";
 
 test("`printable` escapes what could move the cursor, recolour or retitle the terminal", () => {
-  expect(printable("a\u001b[2J\u001b]0;title\u0007b")).toBe("a\\x1b[2J\\x1b]0;title\\x07b");
-  expect(printable("\u009b31m")).toBe("\\x9b31m");
-  expect(printable("one\ntwo\r")).toBe("one\\ntwo\\x0d");
+  expect(printable("a\u001b[2J\u001b]0;title\u0007b")).toBe("a\\u{1b}[2J\\u{1b}]0;title\\u{7}b");
+  expect(printable("\u009b31m")).toBe("\\u{9b}31m");
+  expect(printable("one\ntwo\r")).toBe("one\\ntwo\\u{d}");
 });
 
 test("`printable` escapes what could reorder a line: bidi overrides, line separators, zero-width characters", () => {

@@ -18,7 +18,7 @@ test.each([
     ["owner", "a", "k", "--set", "new", "--release", "--reason", "x"],
     "--release and --set cannot go together",
   ],
-  [["set", "checkout", "\u001b[2J", "--reason", "x"], "PERCENT “\\x1b[2J”: expected"],
+  [["set", "checkout", "\u001b[2J", "--reason", "x"], "PERCENT “\\u{1b}[2J”: expected"],
   [["set", "checkout", "9".repeat(500), "--reason", "x"], "9…”: expected"],
 ])("%j is told in the product's own words", async (argv, said) => {
   const { code, stdout, stderr } = await runOnPaper(argv);

@@ -44,7 +44,7 @@ test("the history tells a change of state, a change that moved neither, and one 
 });
 
 test("the history shows an action it has no word for as it is, made harmless", () => {
-  expect(historyView([{ ...entry, action: "plan_step\u001b" }], 120)[0]).toContain("plan_step\\x1b");
+  expect(historyView([{ ...entry, action: "plan_step\u001b" }], 120)[0]).toContain("plan_step\\u{1b}");
 });
 
 test("the history says that nothing has been changed yet", () => {
@@ -59,7 +59,7 @@ test("an entry tells by which way it came, unless the action says so, and reason
   const later = { at, by: "bob", reason: "double\u001b charges", via: "cli", requestId: null };
   expect(historyView([{ ...entry, reason: "", annotations: [later] }], 120)).toEqual([
     "v12  2026-04-30 19:14:09 +00:00  set  10% → 25%  by ana",
-    "     later, 2026-04-30 20:00:00 +00:00, by bob: double\\x1b charges",
+    "     later, 2026-04-30 20:00:00 +00:00, by bob: double\\u{1b} charges",
   ]);
 });
 
