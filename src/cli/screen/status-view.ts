@@ -204,13 +204,14 @@ type SideUnderWay = NonNullable<SidesUnderWay>["legacy"];
 function underWayLines(view: CutoverView, columns: number, now: number): string[] {
   const { journeys, unfinished, traffic } = view;
   return (["legacy", "new"] as const).flatMap((side) => {
-    const pieces = [
-      flight(traffic[side]),
-      ...answers(traffic[side]),
+    const underWay = [
       ...(journeys === null ? [] : [`journeys under way ${figure(journeys[side], now)}`]),
       ...(unfinished === null ? [] : [`unfinished orders ${figure(unfinished[side], now)}`]),
     ];
-    const lines = flow(pieces, " · ", columns - 10, 8);
+    const lines = [
+      ...flow([flight(traffic[side]), ...answers(traffic[side])], " · ", columns - 10, 8),
+      ...flow(underWay, " · ", columns - 10, 8),
+    ];
     return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
   });
 }

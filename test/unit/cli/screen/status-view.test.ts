@@ -105,13 +105,14 @@ test("the view tells what is open on each side, and of what age, where that is k
     "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
     "          journeys under way 1,204, oldest 2 h",
     "          unfinished orders at least 1.0M, oldest 29 days",
-    "  new     in flight 7, oldest 0.3 s · journeys under way 12, oldest 14 min",
-    "          unfinished orders 0",
+    "  new     in flight 7, oldest 0.3 s",
+    "          journeys under way 12, oldest 14 min · unfinished orders 0",
   ]);
   expect(show({ journeys }).slice(4, -2)).toEqual([
     "  legacy  in flight 0 · 2xx 98.00%, 4xx 1.50%, 5xx 0.50%",
     "          journeys under way 1,204, oldest 2 h",
-    "  new     in flight 7, oldest 0.3 s · journeys under way 12, oldest 14 min",
+    "  new     in flight 7, oldest 0.3 s",
+    "          journeys under way 12, oldest 14 min",
   ]);
   expect(show({ unfinished: null, journeys: null })).toHaveLength(before);
 });
