@@ -65,7 +65,7 @@ test("the second computation holds against published vectors of MurmurHash3_x86_
   expect(hash("The quick brown fox jumps over the lazy dog", 0)).toBe(0x2e4ff723);
 });
 
-test(`at 25 percent, 25 % ± ${100 * tolerance} % of ${crowd} shoppers are served by new, each one on its computed side`, async () => {
+test(`at 25 percent, 25 % ± ${(100 * tolerance).toFixed(1)} % of ${crowd} shoppers are served by new, each one on its computed side`, async () => {
   const shoppers = Array.from({ length: crowd }, (_, number) => `shopper-${number}`);
   const version = await set(25);
   const begun = performance.now();
