@@ -59,7 +59,7 @@ export function createListener(full: RequestListener, options: EarlyOptions): Se
     },
     (request, response) => {
       const { socket } = request;
-      places.asked(socket);
+      places.asked(request);
       response.once("close", () => places.answered(socket));
       if (!refuses(request, response, options)) full(request, response);
     },

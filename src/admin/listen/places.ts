@@ -7,7 +7,8 @@
  *
  *   first   silent ones: no request has come whole, the longest first
  *   then    idle ones: their requests were answered
- *   then    those whose answer takes longer than 2 s: they do not read it
+ *   then    those that for 2 s have neither sent the whole of their request nor read the whole of their answer; whoever
+ *           waits for an answer that is not there yet stays
  *
  * So thousands that only hold a connection, from near or far, take nobody's place who asks for something.
  */
@@ -32,11 +33,18 @@ const placeLimits: PlaceLimits = { all: 512, strangers: 384, perAddress: 64, loo
 export interface Places {
   accepted(socket: Socket): void;
   /** A request has come, as far as its head. */
-  asked(socket: Socket): void;
+  asked(request: Asked): void;
   /** It was answered, or given up. */
   answered(socket: Socket): void;
   /** It has shown right credentials. */
   known(socket: Socket): void;
+}
+
+/** A request under way. */
+interface Asked {
+  readonly socket: Socket;
+  /** Whether its body is here, too. */
+  readonly complete: boolean;
 }
 
 interface PlacesOptions {
@@ -52,6 +60,7 @@ interface Connection {
   readonly isNear: boolean;
   isKnown: boolean;
   doing: "silent" | "idle" | "busy";
+  request: Asked | undefined;
   /** Since when, by the monotonic clock. */
   sinceMs: number;
   /** It was there when they were looked at before: what it had sent by then has been read meanwhile, however busy this is. */
@@ -60,7 +69,7 @@ interface Connection {
 
 /** How long a new connection may be silent, however many there are. */
 const momentMs = 50;
-const slowAnswerMs = 2000;
+const slowMs = 2000;
 const tellEveryMs = 60_000;
 const order = { silent: 0, idle: 1, busy: 2 } as const;
 
@@ -114,6 +123,7 @@ export function createPlaces(options: PlacesOptions): Places {
         isNear: isLoopbackHost(address.replace(/^::ffff:/i, "")),
         isKnown: false,
         doing: "silent",
+        request: undefined,
         sinceMs: clock.monotonic(),
         isSeen: false,
       };
@@ -123,8 +133,8 @@ export function createPlaces(options: PlacesOptions): Places {
       });
       lookSoon();
     },
-    asked: (socket) => note(socket, { doing: "busy", sinceMs: clock.monotonic() }),
-    answered: (socket) => note(socket, { doing: "idle", sinceMs: clock.monotonic() }),
+    asked: (request) => note(request.socket, { doing: "busy", request, sinceMs: clock.monotonic() }),
+    answered: (socket) => note(socket, { doing: "idle", request: undefined, sinceMs: clock.monotonic() }),
     known: (socket) => note(socket, { isKnown: true }),
   };
 }
@@ -156,9 +166,9 @@ function tooMany(
   let areMore = false;
   for (const isTooMany of rules) {
     for (const one of strangers) {
-      const { network, isNear, doing, sinceMs, isSeen } = one;
+      const { network, isNear, isSeen } = one;
       if (over.has(one) || !isTooMany(one)) continue;
-      if (!isSeen || nowMs - sinceMs < (doing === "busy" ? slowAnswerMs : momentMs)) {
+      if (!isSeen || !isIdle(one, nowMs)) {
         areMore = true;
         continue;
       }
@@ -170,6 +180,13 @@ function tooMany(
     }
   }
   return { over: [...over], areMore };
+}
+
+/** Whether it has asked for nothing, or does not go on with what it asked for. */
+function isIdle({ request, sinceMs }: Connection, nowMs: number): boolean {
+  if (request === undefined) return nowMs - sinceMs >= momentMs;
+  const isStuck = !request.complete || request.socket.writableLength > 0;
+  return isStuck && nowMs - sinceMs >= slowMs;
 }
 
 function keyOf({ remoteAddress, remotePort }: Socket): string {

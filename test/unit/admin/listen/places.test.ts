@@ -40,6 +40,9 @@ function connect(address: string): Socket {
   return socket;
 }
 
+/** A request that is here whole. */
+const ask = (socket: Socket, complete = true) => places.asked({ socket, complete });
+
 const open = (sockets: readonly EventEmitter[]) =>
   sockets.map((socket) => !(socket instanceof Socket && socket.destroyed));
 
@@ -62,7 +65,7 @@ describe("connections to the admin listener", () => {
     nowMs += 5000;
     for (const { run } of waiting.splice(0)) run();
     expect(open(many).every(Boolean)).toBe(true);
-    for (const socket of many.slice(0, 3)) places.asked(socket);
+    for (const socket of many.slice(0, 3)) ask(socket);
     pass(60);
     expect(open(many).filter(Boolean)).toHaveLength(4);
     expect(open(many.slice(0, 3))).toEqual([true, true, true]);
@@ -86,7 +89,7 @@ describe("connections to the admin listener", () => {
 
   test("that ask for something at once are let, however many are silent; answered, they go after these", () => {
     const asking = connect("127.0.0.1");
-    places.asked(asking);
+    ask(asking);
     pass(1);
     const silent = Array.from({ length: 20 }, () => connect("127.0.0.1"));
     pass(60);
@@ -96,28 +99,36 @@ describe("connections to the admin listener", () => {
     silent.push(connect("127.0.0.1"));
     pass(60);
     expect(open([asking])).toEqual([true]);
-    for (const socket of silent) if (!socket.destroyed) places.asked(socket);
+    for (const socket of silent) if (!socket.destroyed) ask(socket);
     const late = connect("127.0.0.1");
-    places.asked(late);
+    ask(late);
     pass(60);
     expect(open([asking, late])).toEqual([false, true]);
   });
 
-  test("that do not read their answers go once these are slow", () => {
-    const slow = Array.from({ length: 8 }, () => connect("127.0.0.1"));
-    for (const socket of slow) places.asked(socket);
-    const one = connect("127.0.0.1");
-    places.asked(one);
+  test("that do not send their bodies or read their answers go after 2 s, and who waits for an answer stays", () => {
+    const waiting = Array.from({ length: 6 }, () => connect("127.0.0.1"));
+    for (const socket of waiting) ask(socket);
+    const unsent = connect("127.0.0.1");
+    ask(unsent, false);
+    const unread = connect("127.0.0.1");
+    Object.defineProperty(unread, "writableLength", { value: 9 });
+    ask(unread);
+    const more = [connect("127.0.0.1"), connect("127.0.0.1")];
+    for (const socket of more) ask(socket);
     pass(60);
-    expect(open(slow).every(Boolean)).toBe(true);
+    expect(open([unsent, unread])).toEqual([true, true]);
     pass(2000);
-    expect(open(slow).filter(Boolean)).toHaveLength(7);
+    expect(open([unsent, unread])).toEqual([false, false]);
+    connect("127.0.0.1");
+    pass(60_000);
+    expect(open([...waiting, ...more]).every(Boolean)).toBe(true);
   });
 
   test("of those who are known stay, and strangers make room for them", () => {
     const known = Array.from({ length: 6 }, () => connect("192.0.2.7"));
     for (const socket of known) {
-      places.asked(socket);
+      ask(socket);
       places.known(socket);
       places.answered(socket);
     }
