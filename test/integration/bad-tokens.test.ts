@@ -21,7 +21,7 @@ import { startSides } from "../support/sides.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const turns = isFull ? 6 : 2;
-const turnMs = isFull ? 8000 : 1200;
+const turnMs = isFull ? 8000 : 2000;
 const perSecond = 200;
 const badPerSecond = 1000;
 
