@@ -70,6 +70,8 @@ interface Connection {
 /** How long a new connection may be silent, however many there are. */
 const momentMs = 50;
 const slowMs = 2000;
+/** So many may be closed at a look. */
+const leastClosed = 32;
 const tellEveryMs = 60_000;
 const order = { silent: 0, idle: 1, busy: 2 } as const;
 
@@ -102,10 +104,12 @@ export function createPlaces(options: PlacesOptions): Places {
   function closeTooMany(): void {
     const open = [...connections.values()].filter(({ socket }) => !socket.destroyed);
     const { over, areMore } = tooMany(open, limits, clock.monotonic());
-    for (const { socket } of over) socket.destroy();
+    // Little by little: those that come again come one after the other then, too.
+    const now = over.slice(0, Math.max(leastClosed, Math.ceil(over.length / 4)));
+    for (const { socket } of now) socket.destroy();
     for (const one of open) one.isSeen = true;
-    tell(over.length);
-    if (areMore) lookSoon();
+    tell(now.length);
+    if (areMore || now.length < over.length) lookSoon();
   }
 
   function note(socket: Socket, change: Partial<Connection>): void {
