@@ -48,7 +48,7 @@ export function pageRoutes(
       hasIssuer: gate.issuer()?.page !== undefined,
       failure: signInFailureText(failureQuery.safeParse(request.query).data?.["sign-in"]),
       now: context.clock.now(),
-      instance: context.instance.id,
+      instance: context.profile().name ?? context.instance.id,
       version: context.version,
     });
     return reply.header("content-security-policy", contentPolicy).type("text/html; charset=utf-8").send(body);
