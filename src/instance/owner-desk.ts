@@ -99,15 +99,15 @@ async function askAll(
   const records = await within(patienceMs, systemTimers, control.store.instances()).catch(() => []);
   const ids = records.map(({ id }) => id);
   const others = byHand.ask === undefined ? [] : ids.filter((id) => id !== instance);
-  const [own, told] = await Promise.all([lookAtKey(question), byHand.ask?.(question, others)]);
-  return [
-    { id: instance, answered: true, ...own },
-    ...others.map((id): InstanceView => {
-      const known = told?.get(id);
-      const silent = { fact: null, claim: null, inFlight: 0, inDoubt: false };
-      return { id, answered: known !== undefined, ...(known ?? silent) };
-    }),
-  ];
+  const [own, told] = await Promise.all([
+    lookAtKey(question).catch(() => undefined),
+    byHand.ask?.(question, others),
+  ]);
+  return [instance, ...others].map((id): InstanceView => {
+    const known = id === instance ? own : told?.get(id);
+    const silent = { fact: null, claim: null, inFlight: 0, inDoubt: false };
+    return { id, answered: known !== undefined, ...(known ?? silent) };
+  });
 }
 
 /** Whether what it remembers is what stands in the store. A fact decides where there is no claim. */

@@ -33,7 +33,7 @@ export interface Serving {
   readonly pins: Pins;
   /** Hears what clients have claimed of other processes of the instance. */
   readonly budget: Pick<ClaimBudget, "hear">;
-  /** What this process, or all workers, know of a key. Never rejects. */
+  /** What this process, or all workers, know of a key. Rejects when a worker does not say. */
   lookAtKey(question: KeyQuestion): Promise<KnownOfKey>;
   /**
    * Builds what the configuration asks for, and changes nothing yet.

@@ -60,13 +60,15 @@ export function createKeyDesk({ memory, spool, clock }: DeskOptions): KeyDesk {
   };
 }
 
-/** What the processes of an instance know, taken together; one that does not say leaves the key in doubt. */
-export function knownOfAll(told: readonly (KnownOfKey | undefined)[]): KnownOfKey {
-  const first = (of: "fact" | "claim") => told.find((known) => (known?.[of] ?? null) !== null)?.[of] ?? null;
+/** What the processes of an instance know, taken together. @returns `undefined` where one of them does not say */
+export function knownOfAll(told: readonly (KnownOfKey | undefined)[]): KnownOfKey | undefined {
+  const known = told.flatMap((one) => one ?? []);
+  if (known.length < told.length) return undefined;
+  const first = (of: "fact" | "claim") => known.find((one) => one[of] !== null)?.[of] ?? null;
   return {
     fact: first("fact"),
     claim: first("claim"),
-    inFlight: told.reduce((sum, known) => sum + (known?.inFlight ?? 0), 0),
-    inDoubt: told.some((known) => known?.inDoubt ?? true),
+    inFlight: known.reduce((sum, one) => sum + one.inFlight, 0),
+    inDoubt: known.some((one) => one.inDoubt),
   };
 }

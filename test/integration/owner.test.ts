@@ -147,6 +147,25 @@ describe.each([
     expect(refused.stderr).toContain("was not answered");
   });
 
+  test("a worker that hangs is not taken for one that goes by what was put right", async () => {
+    expect(await sidesOf(first(), "K-5")).toEqual(new Set(["legacy"]));
+    const [worker] = await first().workers();
+    if (worker === undefined) throw new Error("no worker");
+    process.kill(worker, "SIGSTOP");
+    try {
+      const words = ["owner", "checkout", "K-5", "--set", "new", "--reason", "it is in new"];
+      const refused = await cli(first(), words);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("does not say whether") });
+      const forced = await cli(first(), [...words, "--force"]);
+      expect(forced.stdout).toContain(`changed, on ${fleet.length - 1} of ${fleet.length} instance`);
+      expect(forced.code).toBe(4);
+    } finally {
+      process.kill(worker, "SIGCONT");
+    }
+    // What it was told waits for it.
+    await expect.poll(() => sidesOf(first(), "K-5")).toEqual(new Set(["new"]));
+  });
+
   if (store !== "redis") return;
   test("a hand edit in Redis that nobody follows is seen, and one command has everybody follow it", async () => {
     for (const serve of fleet) await sidesOf(serve, "K-4");

@@ -56,8 +56,9 @@ interface Awaited {
   readonly known: Map<number, Deferred<KnownOfKey | undefined>>;
 }
 
-/** How long it may take to say what it knows of a key. */
-const knownMs = 500;
+/** How long it may take to say what it knows of a key; whoever asks the instance waits a little longer. */
+const knownMs = 900;
+const knowsNothing: KnownOfKey = { fact: null, claim: null, inFlight: 0, inDoubt: false };
 
 /** @param first what it is told first, as of the moment it hears */
 export function startMember(number: number, first: () => Start, events: MemberEvents): WorkerMember {
@@ -131,6 +132,8 @@ export function startMember(number: number, first: () => Start, events: MemberEv
       if (isHearing && worker.isConnected()) await asked((seq) => send({ type: "owner", seq, owner }));
     },
     async lookAtKey(question) {
+      // It has not begun to serve.
+      if (!isHearing) return knowsNothing;
       const seq = ++last;
       const known = createDeferred<KnownOfKey | undefined>();
       awaited.known.set(seq, known);

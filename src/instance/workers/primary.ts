@@ -142,7 +142,9 @@ export function createWorkers(options: WorkersOptions): Workers {
     serves: pool.serves,
     prepare: (loaded, next) => prepare(loaded, next, { inForce, control, pool, told }),
     async lookAtKey(question) {
-      return knownOfAll(await Promise.all(pool.members().map((member) => member.lookAtKey(question))));
+      const known = knownOfAll(await Promise.all(pool.members().map((member) => member.lookAtKey(question))));
+      if (known === undefined) throw new Error("a worker does not say what it knows of the key");
+      return known;
     },
     async collect() {
       const reported = Promise.all(pool.members().map((member) => member.collect()));

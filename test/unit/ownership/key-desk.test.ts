@@ -58,9 +58,9 @@ test("what is remembered is told, and forgotten; an answer that was on its way t
   expect(look("a").fact).toBe("legacy");
 });
 
-test("of several processes one that does not say leaves the key in doubt", () => {
+test("of several processes one that does not say leaves unknown what the instance knows", () => {
   const one = { fact: null, claim: "new", inFlight: 1, inDoubt: false } as const;
   expect(knownOfAll([one, { ...one, inFlight: 2 }])).toEqual({ ...one, inFlight: 3 });
-  expect(knownOfAll([one, undefined])).toEqual({ ...one, inDoubt: true });
+  expect(knownOfAll([one, undefined])).toBeUndefined();
   expect(knownOfAll([])).toEqual(nothing);
 });
