@@ -6,6 +6,7 @@ import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient } from "../../src/redis/client.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { command, noneKnown, setTo } from "../support/commands.ts";
+import { freePort } from "../support/free-port.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 import { refusals } from "../support/refusing-redis.ts";
 import { failing, until } from "./redis-failing.ts";
@@ -89,7 +90,9 @@ describe("a server that lets nobody in, or does nothing", () => {
       "CLUSTERDOWN",
       "a Cluster without slots",
       async () => {
-        const redis = await given.server(["--cluster-enabled", "yes"]);
+        // Nodes talk to each other on a second port, which else may be another server's.
+        const bus = String(await freePort());
+        const redis = await given.server(["--cluster-enabled", "yes", "--cluster-port", bus]);
         return redis.url;
       },
     ],

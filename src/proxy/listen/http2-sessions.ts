@@ -39,6 +39,11 @@ const sessionWindow = 1_048_576;
 /** Answers a session may leave unheard at once, and a second. */
 const unheardBurst = 200;
 const unheardRate = 20;
+/**
+ * Streams above `maxStreams` that a session may open before node:http2 breaks it off without a word. A client that resets
+ * faster than streams are closed here has many of them, and is to be told why it is ended.
+ */
+const mostRejected = 1000;
 /** So often within the limit a session is looked at. */
 const looks = 4;
 /** Octets of a PING. */
@@ -63,6 +68,7 @@ interface Http2SessionsOptions {
 const sessionOptions = (maxHeaderListSize: number) => ({
   maxHeaderListPairs: maxHeaderPairs,
   maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: mostRejected,
   settings: {
     maxConcurrentStreams: maxStreams,
     initialWindowSize: streamWindow,

@@ -39,7 +39,7 @@ test("a file is not taken for its store: it may be another instance's", async ()
   const file = await runOnPaper(["demo", "--store", "file:var/state.json"], { engine: { demo } });
   expect(file).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("Expected memory: or a URL of Redis"),
+    stderr: expect.stringContaining("expected memory: or a URL of Redis"),
   });
   await runOnPaper(["demo", "--store", "redis://127.0.0.1:6379"], { engine: { demo } });
   expect(asked).toBe("redis://127.0.0.1:6379");
