@@ -79,6 +79,8 @@ export function createSlipsModel(hears: boolean) {
   const executed = new Map<string, Set<Side>>();
   /** Keys whose first request is in flight: who only reads does not meet the claim yet. */
   const inFlight = new Set<string>();
+  /** Orders of which an answer may have told, or not. */
+  const vague = new Set<string>();
   /** Keys used while nobody could be asked. */
   const doubtful = new Set<string>();
 
@@ -152,7 +154,7 @@ export function createSlipsModel(hears: boolean) {
       for (const of of [claims, orders])
         for (const [key, sides] of of) {
           // Where nobody has received it, it may have been refused before it claimed anything.
-          const isSure = of === orders || executed.has(key);
+          const isSure = of === orders ? !vague.has(key) : executed.has(key);
           if (sides.size > 1 && isSure) of.set(key, new Set([...sides].filter((each) => each !== "none")));
         }
     },
@@ -250,6 +252,7 @@ export function createSlipsModel(hears: boolean) {
     for (const { order, surely } of teaches) {
       const known = possible(orders, order);
       if (!known.has("none")) continue;
+      if (!surely) vague.add(order);
       orders.set(order, new Set(surely && isUp && known.size === 1 ? [side] : [...known, side]));
     }
   }
