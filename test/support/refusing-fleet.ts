@@ -42,8 +42,11 @@ const cutover = [
   // What nobody owns is free for whoever asks again: so that what is told to come again is told so by doubt alone.
   "  - { name: callback, path: /callbacks/payment, methods: [POST], unknown: retry, unknownFor: 1ms }",
   "owners:",
-  "  - { key: 'header:idempotency-key', ttl: 24h }",
-  "  - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
+  // All shoppers have one address.
+  "  budget: off",
+  "  keys:",
+  "    - { key: 'header:idempotency-key', ttl: 24h }",
+  "    - { key: ['param:orderId', 'json:/order_id'], learn: ['json:/orderId'] }",
 ];
 
 /** At half of the shoppers on each side. The instances are users of their own, `a` and `b`, with the password `sesame`. */
