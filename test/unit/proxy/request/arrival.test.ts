@@ -169,3 +169,9 @@ describe("encoded slashes, backslashes and dot segments", () => {
     expect(await whereTo(loose, { method: "POST", target: "/x/../checkout" })).toBe("old");
   });
 });
+
+test("a method that the parser knows and cannot name is refused: the upstream saw a request without one", async () => {
+  expect(await whereTo(createFixture(), { method: "", target: "/x", fields: host })).toBe(
+    "malformed_request",
+  );
+});
