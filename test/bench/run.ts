@@ -3,7 +3,8 @@
  * says what is measured and how to read it.
  *
  *   npm run bench -- [--rounds 15] [--seconds 1] [--only cutover,bare-http-proxy] [--micro] [--json]
- *   npm run bench -- --only cutover,bare-engine --against DIR    beside the cutover built in another checkout
+ *   npm run bench -- --only cutover --against DIR --starts 9     beside the cutover built in another checkout, both begun
+ *                                                                nine times: a process keeps the pace it began with
  *   npm run bench -- --only cutover --rounds 5 --profile DIR     CPU profiles of the Node processes, for a browser
  *   npm run bench -- --start [--against DIR]                     what a start costs in place of a request
  *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
@@ -11,13 +12,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
 import { startTable } from "./start.ts";
-import { cutoverOf, isInstalled, type Started, type Subject, subjects } from "./subjects.ts";
+import { cutoverOf, isInstalled, type Place, type Started, type Subject, subjects } from "./subjects.ts";
 import { startUpstreams } from "./upstreams.ts";
 
 /** The subjects share the first core, load and upstreams the second. */
@@ -27,6 +29,8 @@ const loadCore = 1;
 const warmUpRequests = 100_000;
 const mostWarmUps = 12;
 const warmUpSeconds = 10;
+/** The last to be warmed up rests before it is measured, as the others did meanwhile: V8 collects and compacts then. */
+const restMs = 10_000;
 const references = ["bare-engine", "bare-http-proxy", "haproxy", "against"];
 
 const { values } = parseArgs({
@@ -35,6 +39,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "15" },
     only: { type: "string" },
     against: { type: "string" },
+    starts: { type: "string", default: "1" },
     micro: { type: "boolean", default: false },
     start: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -45,6 +50,8 @@ const { values } = parseArgs({
 const count = z.coerce.number().int().min(1).max(600);
 const seconds = count.parse(values.seconds);
 const rounds = count.parse(values.rounds);
+/** How often all processes are begun, for so many rounds each time. */
+const starts = count.parse(values.starts);
 /** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 
@@ -72,29 +79,49 @@ interface Pair {
 
 async function runSubjects(wanted: readonly Subject[]): Promise<void> {
   if (availableParallelism() < 2) throw new Error("the bench needs two cores");
+  const installed = wanted.filter((subject) => {
+    if (!isInstalled(subject)) say(`${subject.name} is skipped: it is not installed`);
+    return isInstalled(subject);
+  });
   const folder = await mkdtemp(join(tmpdir(), "cutover-bench-"));
-  const running: Pair[] = [];
+  const upstreams = await startUpstreams(folder, loadCore);
+  const measured = new Map(installed.map(({ name }): [string, Slice[]] => [name, []]));
+  try {
+    for (let start = 0; start < starts; start++) {
+      await runOnce(start % 2 === 0 ? installed : installed.toReversed(), { folder, upstreams }, measured);
+    }
+  } finally {
+    await upstreams.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+  const rows = rowsOf(measured);
+  const [first] = installed;
+  if (load !== undefined && first !== undefined) say(addedLatency(first.name, measured));
+  process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, references)}\n`);
+}
+
+/** All rounds of processes that are begun for them. */
+async function runOnce(
+  subjects: readonly Subject[],
+  place: Pick<Place, "folder" | "upstreams">,
+  measured: ReadonlyMap<string, Slice[]>,
+): Promise<void> {
   const nodeFlags =
     values.profile === undefined
       ? (process.env.BENCH_NODE_FLAGS?.split(" ") ?? [])
       : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
-  const upstreams = await startUpstreams(folder, loadCore);
-  const measured = new Map<string, Slice[]>();
+  const running: Pair[] = [];
   try {
-    for (const subject of wanted) {
-      if (!isInstalled(subject)) say(`${subject.name} is skipped: it is not installed`);
-      else {
-        const started = await subject.start({ folder, core: subjectCore, upstreams, nodeFlags });
-        running.push({ subject, started });
-      }
+    for (const subject of subjects) {
+      running.push({ subject, started: await subject.start({ ...place, core: subjectCore, nodeFlags }) });
     }
-    const options = { seconds, loadCore, upstreams };
+    const options = { seconds, loadCore, upstreams: place.upstreams };
     for (const { subject, started } of running) {
-      await verified(subject, upstreams, () =>
+      await verified(subject, place.upstreams, () =>
         warmUp(subject, started, { ...options, seconds: warmUpSeconds }),
       );
-      measured.set(subject.name, []);
     }
+    if (running.length > 1) await sleep(restMs);
     const paced = { ...options, ...(await paceOf(running[0], options)) };
     for (let round = 1; round <= rounds; round++) {
       const inTurn = round % 2 === 1 ? running : running.toReversed();
@@ -104,13 +131,8 @@ async function runSubjects(wanted: readonly Subject[]): Promise<void> {
       say(`round ${round}: ${roundOf(measured)}`);
     }
   } finally {
-    await Promise.all([...running.map(({ started }) => started.stop()), upstreams.stop()]);
-    await rm(folder, { recursive: true, force: true });
+    await Promise.all(running.map(({ started }) => started.stop()));
   }
-  const rows = rowsOf(measured);
-  const [first] = running;
-  if (load !== undefined && first !== undefined) say(addedLatency(first.subject.name, measured));
-  process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, references)}\n`);
 }
 
 async function warmUp(
