@@ -63,9 +63,7 @@ interface Exchange extends Recorded, RelayEvents {
   lingers: boolean;
 }
 
-export function createHandle(context: ExchangeContext): Handle {
-  return (inbound) => begin(context, inbound);
-}
+export const createHandle = (context: ExchangeContext): Handle => begin.bind(undefined, context);
 
 function begin(context: ExchangeContext, inbound: Inbound): void {
   const arrivedAt = context.clock.monotonic();
@@ -117,6 +115,7 @@ function createExchange(
     askedAt: arrivedAt,
     gaveUpAfterMs: on?.cutover.gaveUpAfterMs ?? Number.POSITIVE_INFINITY,
     waitingSince,
+    waitsAt: -1,
     arrival,
     on,
     content: inbound.body,

@@ -93,6 +93,8 @@ export interface ExchangeRecord {
    * awaited, before it is decided, and once an answer has begun.
    */
   waitingSince(): number | undefined;
+  /** Its place among those that wait for their side (telemetry/traffic/flights.ts); -1: it has none. */
+  waitsAt: number;
 }
 
 /** What is odd about a request or its answer, which goes on all the same. */

@@ -17,6 +17,7 @@ export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     outcome: "server_error",
     code: undefined,
     waitingSince: () => undefined,
+    waitsAt: -1,
     ...change,
   };
 }

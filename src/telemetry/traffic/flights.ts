@@ -50,7 +50,7 @@ export interface Flights {
 const pauseMs = 3000;
 
 export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights {
-  const waiting = new Set<ExchangeRecord>();
+  const waiting = createWaiting();
   let inFlight = 0;
   let silentSince = 0;
   /** Whether one was lost since then without an answer. */
@@ -61,7 +61,7 @@ export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights 
   return {
     began(record) {
       inFlight += 1;
-      if (waiting.size === 0) {
+      if (waiting.count === 0) {
         const now = monotonic();
         if (!hasLost || now - emptiedAt > pauseMs) {
           silentSince = now;
@@ -80,14 +80,14 @@ export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights 
       inFlight -= 1;
       if (!waiting.delete(record)) return;
       hasLost = true;
-      if (waiting.size === 0) emptiedAt = monotonic();
+      if (waiting.count === 0) emptiedAt = monotonic();
     },
     form() {
       const now = monotonic();
       const longest = new Map<string, number>();
       const shoppers = new Set<unknown>();
       let oldest: number | undefined;
-      for (const record of waiting) {
+      for (const record of waiting.all()) {
         const since = record.waitingSince();
         if (since === undefined) continue;
         const ms = Math.max(0, now - since);
@@ -104,6 +104,41 @@ export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights 
         answeredMs: answeredAt === undefined ? null : Math.round(now - answeredAt),
       };
     },
+  };
+}
+
+/**
+ * Those that wait, in no order. Not a Set: a Set that requests come to and leave goes from one table to the next, and of
+ * those that it left the first that has grown old keeps all that came after it, records included, until all of the heap
+ * is collected.
+ */
+function createWaiting() {
+  const records: (ExchangeRecord | undefined)[] = [];
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    add(record: ExchangeRecord): void {
+      record.waitsAt = count;
+      records[count] = record;
+      count += 1;
+    },
+    /** @returns whether it was among them */
+    delete(record: ExchangeRecord): boolean {
+      const at = record.waitsAt;
+      if (records[at] !== record) return false;
+      count -= 1;
+      const last = records[count];
+      records[count] = undefined;
+      if (last !== undefined && last !== record) {
+        records[at] = last;
+        last.waitsAt = at;
+      }
+      record.waitsAt = -1;
+      return true;
+    },
+    all: (): readonly ExchangeRecord[] => records.slice(0, count).filter((record) => record !== undefined),
   };
 }
 

@@ -231,15 +231,17 @@ function createCutoverTraffic(clock: Pick<Clock, "monotonic">): CutoverTraffic {
       return {
         ...flightRecorder(flights),
         record(side, outcome, seconds, status) {
-          window.record(side, outcome, seconds, status);
-          if (isAnswered(outcome)) usual[side].add(coarse(latencyBucket(seconds)), 1);
+          const nowMs = clock.monotonic();
+          window.record(nowMs, side, outcome, seconds, status);
+          if (isAnswered(outcome)) usual[side].add(nowMs, coarse(latencyBucket(seconds)), 1);
         },
       };
     },
     add(route, side, form, answers) {
-      window.add(side, form);
+      const nowMs = clock.monotonic();
+      window.add(nowMs, side, form);
       const usual = usualOf(route)[side];
-      for (let i = 0; i < answers.length; i += 2) usual.add(answers[i] ?? 0, answers[i + 1] ?? 0);
+      for (let i = 0; i < answers.length; i += 2) usual.add(nowMs, answers[i] ?? 0, answers[i + 1] ?? 0);
     },
     form: (flight) => ({
       windowSeconds: trafficWindowSeconds,
@@ -257,13 +259,9 @@ function createWindow(clock: Pick<Clock, "monotonic">) {
     new: noRequests(),
   }));
 
-  function currentTurn(): number {
-    return Math.floor(clock.monotonic() / slotMs);
-  }
-
   /** The side in the slot of now, which is cleared if it still has those of an earlier turn. */
-  function current(side: Side): SideCounts | undefined {
-    const turn = currentTurn();
+  function current(nowMs: number, side: Side): SideCounts | undefined {
+    const turn = Math.floor(nowMs / slotMs);
     const slot = ring[turn % slots];
     if (slot !== undefined && slot.turn !== turn) {
       slot.turn = turn;
@@ -274,16 +272,16 @@ function createWindow(clock: Pick<Clock, "monotonic">) {
   }
 
   return {
-    record(side: Side, outcome: Outcome, seconds: number, status: number | undefined): void {
-      const counts = current(side);
+    record(nowMs: number, side: Side, outcome: Outcome, seconds: number, status: number | undefined): void {
+      const counts = current(nowMs, side);
       if (counts !== undefined) countRequest(counts, outcome, seconds, status);
     },
-    add(side: Side, form: CountsForm): void {
-      const counts = current(side);
+    add(nowMs: number, side: Side, form: CountsForm): void {
+      const counts = current(nowMs, side);
       if (counts !== undefined) addForm(counts, form);
     },
     form(side: Side): CountsForm {
-      const oldest = Math.max(currentTurn() - slots + 1, 0);
+      const oldest = Math.max(Math.floor(clock.monotonic() / slotMs) - slots + 1, 0);
       return formOf(ring.filter(({ turn }) => turn >= oldest).map((slot) => slot[side]));
     },
   };

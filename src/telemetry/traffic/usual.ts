@@ -26,7 +26,7 @@ export function noAnswers(): Uint32Array {
 }
 
 export interface Usual {
-  add(coarseBucket: number, answers: number): void;
+  add(nowMs: number, coarseBucket: number, answers: number): void;
   /** The 99th percentile in seconds, rounded up to its bucket; null while there are too few. */
   p99(): number | null;
 }
@@ -34,8 +34,8 @@ export interface Usual {
 export function createUsual({ monotonic }: Pick<Clock, "monotonic">): Usual {
   const ring = Array.from({ length: slots }, () => ({ turn: -1, counts: noAnswers() }));
   return {
-    add(bucket, answers) {
-      const turn = Math.floor(monotonic() / slotMs);
+    add(nowMs, bucket, answers) {
+      const turn = Math.floor(nowMs / slotMs);
       const slot = ring[turn % slots];
       if (slot === undefined) return;
       if (slot.turn !== turn) {

@@ -106,28 +106,28 @@ describe("what is usual of the last hour", () => {
 
   test("is what 99 of 100 answers took at most, to a quarter, and nothing while there are too few", () => {
     const usual = createUsual({ monotonic: () => 0 });
-    usual.add(bucketOf(0.05), 9);
+    usual.add(0, bucketOf(0.05), 9);
     expect(usual.p99()).toBeNull();
-    usual.add(bucketOf(0.05), 981);
-    usual.add(bucketOf(12), 10);
+    usual.add(0, bucketOf(0.05), 981);
+    usual.add(0, bucketOf(12), 10);
     expect(usual.p99()).toBeGreaterThanOrEqual(0.05);
     expect(usual.p99()).toBeLessThan(0.065);
-    usual.add(bucketOf(12), 1);
+    usual.add(0, bucketOf(12), 1);
     expect(usual.p99()).toBeGreaterThanOrEqual(12 * 0.97);
     expect(usual.p99()).toBeLessThan(15);
-    usual.add(bucketOf(400), 1000);
+    usual.add(0, bucketOf(400), 1000);
     expect(usual.p99()).toBeGreaterThan(280);
   });
 
   test("is forgotten after an hour", () => {
     let ms = 0;
     const usual = createUsual({ monotonic: () => ms });
-    usual.add(bucketOf(20), 100);
+    usual.add(ms, bucketOf(20), 100);
     ms = 3_599_999;
     expect(usual.p99()).toBeGreaterThan(19);
     ms = 3_600_000;
     expect(usual.p99()).toBeNull();
-    usual.add(bucketOf(1), 100);
+    usual.add(ms, bucketOf(1), 100);
     expect(usual.p99()).toBeLessThan(2);
   });
 });
