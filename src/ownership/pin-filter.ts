@@ -10,7 +10,7 @@
  * of clients that keep no cookies, as long as there may be pins of a release that told nobody.
  */
 import type { Clock, Timers } from "../base/clock.ts";
-import type { PinNews } from "./stores/port.ts";
+import { type PinNews, pinDigest } from "./stores/port.ts";
 
 /** A cutover, whose journeys have pins if it has any. */
 interface Pinned {
@@ -23,12 +23,11 @@ export interface PinFilter {
   /** Keeps the pins of these from now on, and of no others. */
   follow(pinned: readonly Pinned[]): void;
   /**
-   * @param digest of the shopper (stores/port.ts)
-   * @param keepsNone whether its client keeps no cookies
+   * @param keepsNone whether the shopper's client keeps no cookies
    * @returns `undefined` while it cannot be told
    */
-  mayHave(cutover: string, digest: string, keepsNone: boolean): boolean | undefined;
-  /** A pin is about to be made here. */
+  mayHave(cutover: string, shopper: string, keepsNone: boolean): boolean | undefined;
+  /** A pin is about to be made here, for the shopper of this digest (stores/port.ts). */
   add(cutover: string, digest: string): void;
   close(): void;
 }
@@ -101,11 +100,11 @@ export function createPinFilter({ news, clock, timers, bits = 2 ** 23 }: PinFilt
         if (isHearing) void load(cutover, of);
       }
     },
-    mayHave(cutover, digest, keepsNone) {
+    mayHave(cutover, shopper, keepsNone) {
       const of = kept.get(cutover);
       if (!isHearing || of?.completeFrom === undefined) return undefined;
       if (keepsNone && clock.now() < of.completeFrom * 1000) return undefined;
-      return of.pins.has(digest);
+      return !of.pins.isEmpty() && of.pins.has(pinDigest(shopper));
     },
     close() {
       round += 1;
@@ -118,6 +117,7 @@ export function createPinFilter({ news, clock, timers, bits = 2 ** 23 }: PinFilt
 interface Generations {
   add(digest: string, untilMs: number, nowMs: number): void;
   has(digest: string): boolean;
+  isEmpty(): boolean;
 }
 
 interface Generation {
@@ -154,6 +154,7 @@ function createGenerations(bits: number): Generations {
       }
     },
     has: (digest) => isIn(younger, digest) || isIn(older, digest),
+    isEmpty: () => younger === undefined && older === undefined,
   };
 }
 

@@ -89,8 +89,8 @@ export function createPins({
     find(cutover, shopper, maxTtl, { keepsNone, differs }) {
       const known = memory.get(idOf(cutover, shopper));
       if (known !== undefined && isFresh(cutover, known)) return alive(known.pin);
-      const may = filter?.mayHave(cutover, pinDigest(shopper), keepsNone);
-      return (may ?? differs) ? ask(cutover, shopper, maxTtl) : undefined;
+      const may = filter?.mayHave(cutover, shopper, keepsNone);
+      return (may ?? differs()) ? ask(cutover, shopper, maxTtl) : undefined;
     },
     async reserve(cutover, shopper, offer, maxTtl, reserveTtl) {
       // Before anybody hears of it: the shopper's next request may come while the store is answering.

@@ -84,7 +84,7 @@ interface PinSought {
   /** Whether the client keeps no cookies at all. */
   readonly keepsNone: boolean;
   /** Whether any pin may say another side than the bucket; if not, only those that are known to be there are asked for. */
-  readonly differs: boolean;
+  readonly differs: () => boolean;
 }
 
 /** The journeys of shoppers, whose clients may show no cookie of theirs. What the store does not answer in time counts as no pin. */

@@ -60,7 +60,7 @@ export async function explain(
   const [owner, pin] = await Promise.all([
     question.key ? ownerOf(cutover, bytesOf(question.key), ownership) : undefined,
     shopper !== undefined && journey !== undefined
-      ? pins.find(name, shopper, journey.life.maxTtl, { keepsNone: true, differs: true })
+      ? pins.find(name, shopper, journey.life.maxTtl, { keepsNone: true, differs: () => true })
       : undefined,
   ]);
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper);

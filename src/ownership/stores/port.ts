@@ -2,7 +2,7 @@
  * The ports to where owners, pins and what is under way are kept; behind them memory, a file beside the embedded store,
  * or Redis. One contract suite is for all three. What has got into a record's place and is none counts as absent.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { UnderWayStore } from "../under-way/port.ts";
@@ -213,5 +213,5 @@ export function sideOf(value: unknown): Side | undefined {
 
 /** What stands for a shopper in the name of a pin: the first 16 bytes of the SHA-256 of its bytes, in hex. */
 export function pinDigest(shopper: string): string {
-  return createHash("sha256").update(shopper, "latin1").digest("hex").slice(0, 32);
+  return hash("sha256", Buffer.from(shopper, "latin1"), "hex").slice(0, 32);
 }

@@ -24,7 +24,7 @@ interface Known {
   readonly owners: Found;
   readonly pin: JourneyPin | undefined;
   /** Whether a live pin may say another side than the bucket. */
-  readonly differs: boolean;
+  readonly differs: () => boolean;
 }
 
 const nothing: Found = { keys: [], sides: [], owner: undefined, claimable: false, unknown: false };
@@ -44,7 +44,7 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
   }
   const { name, journey } = route.cutover;
   const owners = keys.length === 0 ? nothing : ownership.find(name, keys, gathered.claims);
-  const differs = mayDiffer(context, gathered);
+  const differs = () => mayDiffer(context, gathered);
   const mayHaveOne = gathered.visitor === undefined && !isClosed(context, gathered) && !isStart(route);
   const isAsked = shopper !== undefined && journey !== undefined && mayHaveOne;
   const pin = isAsked
@@ -206,7 +206,7 @@ function begins(
   { differs }: Known,
 ): boolean {
   if (route.starts === undefined) return false;
-  return beginning.has(decision.reason) || (decision.reason === "owner" && differs && isVouched);
+  return beginning.has(decision.reason) || (decision.reason === "owner" && isVouched && differs());
 }
 
 const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "bucket"]);

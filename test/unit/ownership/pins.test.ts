@@ -58,7 +58,7 @@ function rig() {
     return { id: id.repeat(12), side: "new", epoch: 0, startedAt, expiresAt: startedAt + maxTtl, ...more };
   };
   const start = (pin: JourneyPin) => pins.start("checkout", "s", pin, maxTtl);
-  const find = async () => pins.find("checkout", "s", maxTtl, { keepsNone: false, differs: true });
+  const find = async () => pins.find("checkout", "s", maxTtl, { keepsNone: false, differs: () => true });
   return { time, state, stores, pins, offer, start, find };
 }
 
@@ -159,7 +159,7 @@ describe("a journey that is over elsewhere", () => {
       return { id: id.repeat(12), side, epoch: 0, startedAt, expiresAt: startedAt + maxTtl };
     };
     const find = async (pins: Pins) =>
-      pins.find("checkout", "s", maxTtl, { keepsNone: false, differs: true });
+      pins.find("checkout", "s", maxTtl, { keepsNone: false, differs: () => true });
     return { state, heard, one: open(), other: open(), offer, find };
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createPinFilter } from "../../../src/ownership/pin-filter.ts";
 import { routedStores } from "../../../src/ownership/routed-stores.ts";
 import { createMemoryStores } from "../../../src/ownership/stores/in-process.ts";
-import { type OwnershipStores, type PinNews, pinDigest } from "../../../src/ownership/stores/port.ts";
+import type { OwnershipStores, PinNews } from "../../../src/ownership/stores/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 const maxTtl = 100;
@@ -46,7 +46,7 @@ function rig() {
     routed,
     begin: (stores: OwnershipStores, cutover: string, shopper: string) =>
       stores.pins.start(cutover, shopper, pin, maxTtl),
-    has: (cutover: string, shopper: string) => filter.mayHave(cutover, pinDigest(shopper), false),
+    has: (cutover: string, shopper: string) => filter.mayHave(cutover, shopper, false),
     pin,
   };
 }
