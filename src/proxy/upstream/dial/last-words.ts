@@ -16,7 +16,7 @@ type Written = (error?: Error | null) => void;
 export function hearingLastWords<S extends Socket>(socket: S): S {
   const write = socket._write.bind(socket);
   const writev = socket._writev?.bind(socket);
-  const afterwards =
+  const toldLater =
     (written: Written): Written =>
     (error) => {
       if (!error || !closedThere.has(codeOf(error))) return written(error);
@@ -32,6 +32,16 @@ export function hearingLastWords<S extends Socket>(socket: S): S {
       socket.once("end", soon);
       socket.once("close", told);
     };
+  // A stream is told of all its writes by one function.
+  let own: Written | undefined;
+  let later: Written = () => {};
+  const afterwards = (written: Written): Written => {
+    if (written !== own) {
+      own = written;
+      later = toldLater(written);
+    }
+    return later;
+  };
   socket._write = (chunk, encoding, written) => write(chunk, encoding, afterwards(written));
   if (writev !== undefined) socket._writev = (chunks, written) => writev(chunks, afterwards(written));
   return socket;

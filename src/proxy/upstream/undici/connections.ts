@@ -79,7 +79,6 @@ export function createConnections({
   maxAgeMs,
 }: ConnectionsOptions): Connections {
   const limit = most ?? Number.POSITIVE_INFINITY;
-  const mostMs = maxAgeMs ?? Number.POSITIVE_INFINITY;
   const dial = createDial(url, tls, { connectPlain: lenient ? undefined : connectDirect, lookup });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
@@ -102,7 +101,7 @@ export function createConnections({
   }
 
   function isOld({ madeAt }: Connection): boolean {
-    return performance.now() - madeAt > mostMs;
+    return maxAgeMs !== undefined && performance.now() - madeAt > maxAgeMs;
   }
 
   function takeFree(): Connection | undefined {
@@ -138,7 +137,8 @@ export function createConnections({
       waiting.delete(passenger);
     },
     release(connection) {
-      if (isOld(connection)) {
+      // One that nobody waits for is looked at when it is taken.
+      if (waiting.size > 0 && isOld(connection)) {
         this.discard(connection);
         return;
       }
