@@ -53,19 +53,13 @@ const failure = block({
     return [...(status.length === 0 ? [] : [statuses]), ...header, ...json];
   });
 
-export const route = block({
-  name: value.name,
+/** What finds a request's route, and what is made of its path. */
+const place = {
   path: value.path,
   /** Without it, every method. */
   methods: z.array(value.method).min(1).optional(),
-  journey: routeJourney.optional(),
-  payment: z.boolean().default(false),
-  /** Whether, or which, answers tell of orders made; without it, where journeys start or end and on payments. */
-  learns: flagOrRule.optional(),
-  /** Whether, or which, answers finish orders; without it, where journeys end and on payments. */
-  finishes: flagOrRule.optional(),
-  /** Which answers are failures although they look like none. */
-  failure: failure.optional(),
+  /** Without it, the cutover's; without these, every host. */
+  hosts: z.array(value.host).min(1).optional(),
   /** Spellings of the path that every server reads as it: `match` takes them for it, `refuse` answers 400. */
   match: block({
     /** `/checkout/` for `/checkout` */
@@ -81,6 +75,29 @@ export const route = block({
     total: value.wait.optional(),
     lifetime: value.wait.optional(),
   }).optional(),
+};
+
+/** A route of no cutover: it goes to one upstream, whatever moves. */
+export const fixedRoute = block({
+  /** What it is counted and logged as. */
+  name: value.name.optional(),
+  ...place,
+  upstream: z.string(),
+  /** Paths that are not the route's, and go by whatever other route they are on. */
+  except: z.array(value.path).default([]),
+});
+
+export const route = block({
+  name: value.name,
+  ...place,
+  journey: routeJourney.optional(),
+  payment: z.boolean().default(false),
+  /** Whether, or which, answers tell of orders made; without it, where journeys start or end and on payments. */
+  learns: flagOrRule.optional(),
+  /** Whether, or which, answers finish orders; without it, where journeys end and on payments. */
+  finishes: flagOrRule.optional(),
+  /** Which answers are failures although they look like none. */
+  failure: failure.optional(),
   /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
   unknown: z.enum(["bucket", "retry"]).default("bucket"),
   /** With `retry`: how long a key that nobody owns may yet get its owner, from the first request with it on. */
@@ -186,6 +203,8 @@ const approval = block({
 export const cutover = block({
   legacy: z.string(),
   new: z.string(),
+  /** Without it, every host. */
+  hosts: z.array(value.host).min(1).optional(),
   shopper: z.array(value.shopperSource).min(1),
   trustedShopper: trustedShopper.optional(),
   salt: z.string().min(1).optional(),

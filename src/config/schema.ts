@@ -6,7 +6,17 @@
 import * as z from "zod";
 import { auth, token } from "./auth-schema.ts";
 import { block } from "./block.ts";
-import { cutover, force, journey, owner, pattern, route, trustedShopper, visitor } from "./cutover-schema.ts";
+import {
+  cutover,
+  fixedRoute,
+  force,
+  journey,
+  owner,
+  pattern,
+  route,
+  trustedShopper,
+  visitor,
+} from "./cutover-schema.ts";
 import * as value from "./single-values.ts";
 import { upstream } from "./upstream-schema.ts";
 
@@ -28,7 +38,12 @@ export const configSchema = block({
   listeners: block({
     proxy: block({
       ...address(8080),
-      tls: listenerTls.optional(),
+      /** Of several, the one that is of the name the client asks for. */
+      tls: z
+        .union([listenerTls, z.array(listenerTls).min(1)], {
+          error: "expected { cert, key }, or a list of these",
+        })
+        .optional(),
       /** How long a kept connection may be idle: longer than whoever stands in front keeps his. */
       idle: value.wait.default(65_000),
       /** Whether those of `trustedProxies` say whose each connection is, in front of it. */
@@ -97,6 +112,10 @@ export const configSchema = block({
   }).prefault({}),
   upstreams: z.record(value.name, upstream),
   default: z.string(),
+  /** What is of one host, or of all below one. */
+  hosts: z.record(value.hostKey, block({ default: z.string() })).default({}),
+  /** Routes that move with no cutover. */
+  routes: z.array(fixedRoute).default([]),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */
   decisionHeader: z
     .string()
@@ -110,6 +129,7 @@ export const parts = {
   upstream,
   cutover,
   route,
+  fixedRoute,
   journey,
   owner,
   pattern,

@@ -6,6 +6,7 @@ import { parseRedisUrl } from "../redis/url.ts";
 import { block } from "./block.ts";
 import { type Condition, parseCondition, parseConditionOf } from "./values/condition.ts";
 import { type Expression, parseExpression } from "./values/expression.ts";
+import { parseHost } from "./values/hosts.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
 import { exceptFrom, parseShopperSource, parseSource, type Source } from "./values/source.ts";
 
@@ -136,6 +137,15 @@ export const status = z.union([z.int().min(200).max(599), z.enum(["2xx", "3xx", 
 export const path = read((text): PathPattern | { readonly expected: string } => {
   const parsed = parsePath(text);
   return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+
+/** A host that requests are for, or all below one; in its one spelling. */
+export const host = read(parseHost);
+
+/** Names of hosts that stand as keys; as they are written. */
+export const hostKey = z.string().superRefine((text, context) => {
+  const parsed = parseHost(text);
+  if (typeof parsed !== "string") context.addIssue({ code: "custom", message: parsed.expected });
 });
 
 /** An expression that is searched for in a key as it was received. */

@@ -5,13 +5,19 @@
  * Where several patterns match, the most specific wins, compared segment by segment from the left: a literal
  * before a parameter before a prefix's `*`. A route whose methods do not include the request's is passed over,
  * so `GET /orders/:id` and `POST /orders/*` can stand side by side; HEAD goes with GET. A parameter is never empty.
+ *
+ * Routes may stand in layers: only what no route of a layer takes goes on to the next. A route is passed over for the paths
+ * that it excepts, too.
  */
 import { canonicalSegment, type PathPattern } from "../config/values/path.ts";
+import { readable, readingsOf, withoutParams } from "./spelling.ts";
 
 interface RouteEntry<Value> {
   readonly pattern: PathPattern;
   /** Absent: every method. */
   readonly methods: readonly string[] | undefined;
+  /** Paths of the pattern that are not the route's. */
+  readonly except?: readonly PathPattern[] | undefined;
   readonly value: Value;
 }
 
@@ -23,7 +29,7 @@ export interface Match<Value> {
 }
 
 /** Paths are given from the leading slash up to, without, the `?`; byte strings. */
-export interface Router<Value> {
+export interface Router<Value, Met extends Value = Value> {
   /** The route the path is on as it stands. */
   match(method: string, path: string): Match<Value> | undefined;
   /**
@@ -35,13 +41,14 @@ export interface Router<Value> {
   /**
    * A route that some server behind the proxy may take the path for, as it stands or read in some other way: encoded
    * slashes, backslashes, dot segments, doubled slashes, `;params`, a trailing slash, another case, cut at an encoded
-   * NUL or question mark.
+   * NUL or question mark. Only of those that are to be met: where a reading is on another route, it meets none.
    */
-  mayMeet(method: string, path: string): Value | undefined;
+  mayMeet(method: string, path: string): Met | undefined;
 }
 
 interface Leaf<Value> {
   readonly methods: Set<string> | undefined;
+  readonly except: Node<undefined> | undefined;
   readonly names: readonly string[];
   /** What `match` gives for a route without parameters, made once. */
   readonly plain: Match<Value>;
@@ -56,27 +63,63 @@ interface Node<Value> {
 }
 
 export function compileRoutes<Value>(entries: readonly RouteEntry<Value>[]): Router<Value> {
-  const root = treeOf(entries, (text) => text);
-  const asksForOptions = treeOf(
-    entries.filter(({ methods }) => methods?.includes("OPTIONS")),
-    (text) => text,
+  return compileLayers([entries], (value): value is Value => true);
+}
+
+/** @param isMet whether a route is one that no other reading of a path may miss */
+export function compileLayers<Value, Met extends Value>(
+  layers: readonly (readonly RouteEntry<Value>[])[],
+  isMet: (value: Value) => value is Met,
+): Router<Value, Met> {
+  const trees = layers.map((entries) => treeOf(entries, (text) => text));
+  const asking = layers.map((entries) =>
+    treeOf(
+      entries.filter(({ methods }) => methods?.includes("OPTIONS")),
+      (text) => text,
+    ),
   );
-  const anyCase = treeOf(entries, (text) => text.toLowerCase());
-  const capitals = entries.some(({ pattern }) => /[A-Z]/.test(pattern.text));
-  const match = (method: string, path: string) => walk(root, method, path, 1, []);
+  const anyCase = layers.map((entries) => treeOf(entries, (text) => text.toLowerCase()));
+  const capitals = layers.flat().some(({ pattern }) => /[A-Z]/.test(pattern.text));
+  const match = (method: string, path: string) => walkAll(trees, method, path);
   return {
     match,
-    preflight: (requested, path) => walk(asksForOptions, "OPTIONS", path, 1, []) ?? match(requested, path),
+    preflight(requested, path) {
+      for (const [at, tree] of trees.entries()) {
+        const asked = asking[at];
+        const found = (asked && walk(asked, "OPTIONS", path, 1, [])) ?? walk(tree, requested, path, 1, []);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
     mayMeet(method, path) {
       // Nothing that could be read in another way.
-      if (!capitals && !readable.test(path)) return match(method, path)?.value;
+      if (!capitals && !readable.test(path)) return metBy(match(method, path), isMet);
       for (const reading of readingsOf(path)) {
-        const found = walk(anyCase, method, reading, 1, []);
-        if (found !== undefined) return found.value;
+        const met = metBy(walkAll(anyCase, method, reading), isMet);
+        if (met !== undefined) return met;
       }
       return undefined;
     },
   };
+}
+
+function metBy<Value, Met extends Value>(
+  found: Match<Value> | undefined,
+  isMet: (value: Value) => value is Met,
+): Met | undefined {
+  return found !== undefined && isMet(found.value) ? found.value : undefined;
+}
+
+function walkAll<Value>(
+  trees: readonly Node<Value>[],
+  method: string,
+  path: string,
+): Match<Value> | undefined {
+  for (const tree of trees) {
+    const found = walk(tree, method, path, 1, []);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function treeOf<Value>(
@@ -84,7 +127,7 @@ function treeOf<Value>(
   spelled: (text: string) => string,
 ): Node<Value> {
   const root = createNode<Value>();
-  for (const { pattern, methods, value } of entries) {
+  for (const { pattern, methods, except = [], value } of entries) {
     let node = root;
     const names: string[] = [];
     for (const segment of pattern.segments) {
@@ -101,6 +144,7 @@ function treeOf<Value>(
     }
     const leaf: Leaf<Value> = {
       methods: methods === undefined ? undefined : new Set(methods),
+      except: except.length === 0 ? undefined : treeOf(except.map(exception), spelled),
       names,
       plain: { value, names, values: [] },
     };
@@ -108,6 +152,10 @@ function treeOf<Value>(
   }
   addHead(root);
   return root;
+}
+
+function exception(pattern: PathPattern): RouteEntry<undefined> {
+  return { pattern, methods: undefined, value: undefined };
 }
 
 /** HEAD is GET without the content (RFC 9110 §9.3.2), unless a route of the same pattern names it itself. */
@@ -132,7 +180,7 @@ function walk<Value>(
   start: number,
   values: string[],
 ): Match<Value> | undefined {
-  if (start > path.length) return accept(node.exact, method, values);
+  if (start > path.length) return accept(node.exact, method, path, values);
   const slash = path.indexOf("/", start);
   const end = slash === -1 ? path.length : slash;
   if (node.literals.size > 0) {
@@ -147,16 +195,18 @@ function walk<Value>(
     if (found !== undefined) return found;
     values.pop();
   }
-  return accept(node.prefix, method, values);
+  return accept(node.prefix, method, path, values);
 }
 
 function accept<Value>(
   leaves: readonly Leaf<Value>[],
   method: string,
+  path: string,
   values: readonly string[],
 ): Match<Value> | undefined {
-  for (const { methods, names, plain } of leaves) {
+  for (const { methods, except, names, plain } of leaves) {
     if (methods !== undefined && !methods.has(method)) continue;
+    if (except !== undefined && walk(except, method, path, 1, []) !== undefined) continue;
     return names.length === 0 ? plain : { value: plain.value, names, values: [...values] };
   }
   return undefined;
@@ -195,70 +245,4 @@ export function placedIn(places: readonly NamedPlace[], path: string): string | 
       return found;
   }
   return undefined;
-}
-
-/**
- * Whether servers behind the proxy may read the path as another one: dot segments (RFC 3986 §5.2.4), encoded
- * slashes, dots or backslashes, raw backslashes. Such a path could be routed here by one rule and served there
- * by another.
- */
-export function isAmbiguousPath(path: string): boolean {
-  return ambiguous.test(path);
-}
-
-const ambiguous = /\\|%2f|%5c|\/(?:\.|%2e){1,2}(?:\/|;|$)/i;
-
-/** @returns the path without a trailing slash and the `;params` of its segments, as far as it has them; else itself */
-export function trimmedPath(path: string): string {
-  const plain = path.includes(";") ? withoutParams(path) : path;
-  return plain.length > 1 && plain.endsWith("/") ? plain.slice(0, -1) : plain;
-}
-
-function withoutParams(path: string): string {
-  return path.replace(/;[^/]*/g, "");
-}
-
-/** What a path has that can be read in more than one way. */
-const readable = /[A-Z%;\\]|\/[./]|.\/$/;
-
-/** Every way in which a path may be read, each step taken and not taken; in lower case, unreserved characters plain. */
-function readingsOf(path: string): Set<string> {
-  const canonical = path.split("/").map(canonicalSegment).join("/").toLowerCase();
-  let readings = new Set([canonical]);
-  for (const step of steps) {
-    const more = new Set(readings);
-    for (const reading of readings) more.add(step(reading));
-    readings = more;
-  }
-  return readings;
-}
-
-/** In the order in which servers take them; doubled slashes are merged before dot segments go, and after. */
-const steps: readonly ((path: string) => string)[] = [
-  (path) => path.replace(/(?:%00|%3f|%23).*$/s, ""),
-  (path) => path.replaceAll("%2f", "/"),
-  (path) => path.replace(/\\|%5c/g, "/"),
-  withoutParams,
-  mergedSlashes,
-  resolvedDots,
-  mergedSlashes,
-  (path) => (path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path),
-];
-
-function mergedSlashes(path: string): string {
-  return path.replace(/\/{2,}/g, "/");
-}
-
-/** RFC 3986 §5.2.4. */
-function resolvedDots(path: string): string {
-  if (!/\/\.{1,2}(?:\/|$)/.test(path)) return path;
-  const kept: string[] = [];
-  const segments = path.slice(1).split("/");
-  for (const [index, segment] of segments.entries()) {
-    const isDots = segment === "." || segment === "..";
-    if (segment === "..") kept.pop();
-    if (!isDots) kept.push(segment);
-    else if (index === segments.length - 1) kept.push("");
-  }
-  return `/${kept.join("/")}`;
 }

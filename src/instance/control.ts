@@ -26,7 +26,7 @@ import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { patiently } from "./sockets.ts";
-import { routesOf } from "./witnesses.ts";
+import { fixedNamesOf, routesOf } from "./witnesses.ts";
 
 interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };
@@ -152,6 +152,7 @@ function createFollowing(
   });
   const metrics = createMetrics({
     cutovers: routesOf(config),
+    fixed: fixedNamesOf(config),
     version,
     contact: () => follower.contact(),
     logLinesDropped,

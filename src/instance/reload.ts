@@ -13,7 +13,7 @@ import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
 import type { Prepared } from "./data-plane.ts";
-import { routesOf } from "./witnesses.ts";
+import { fixedNamesOf, routesOf } from "./witnesses.ts";
 
 interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;
@@ -76,7 +76,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     const next = loaded.config;
     const both = [...new Set([before.config, next].flatMap(({ cutovers }) => Object.keys(cutovers)))];
     traffic.reconfigure(both);
-    const nextCounting = metrics.count(routesOf(next));
+    const nextCounting = metrics.count(routesOf(next), fixedNamesOf(next));
     try {
       await follower.follow(both);
       await secrets.reconfigure(journeySecretsOf(next));

@@ -86,7 +86,7 @@ export async function openServing(
     maxConnections: plane.maxConnections,
     headLimits: () => plane.table().headLimits,
     connections: plane.connections,
-    tls: config.listeners.proxy.tls,
+    tls: config.listeners.proxy.tls && [config.listeners.proxy.tls].flat(),
     idleTimeoutMs: config.listeners.proxy.idle,
     owesHeader: config.listeners.proxy.proxyProtocol ? (address) => plane.table().trusts(address) : undefined,
     onHeaderRefused: seldom((fault, address) => log.warn({ fault, address }, refusedHeader)),

@@ -90,7 +90,8 @@ export function witnessesFor(
 ): WitnessesOf {
   const { accessLog, upgrades, notices, journeys, orders, carts, keys, started, paid } = lasting;
   return (route) => {
-    if (route === undefined) return [countsUnmatched(counting.row()), upgrades, accessLog, last];
+    if (route?.cutover === undefined)
+      return [countsUnmatched(counting.row("none", route?.name)), upgrades, accessLog, last];
     const { cutover, name, finishes, pays } = route;
     return [
       countsRoute(counting.row(cutover.name, name)),
@@ -112,6 +113,11 @@ export function payingIn({ cutovers }: Pick<Config, "cutovers">): string[] {
   return Object.entries(cutovers).flatMap(([name, { journey, routes }]) =>
     journey !== undefined && routes.some(({ payment }) => payment) ? name : [],
   );
+}
+
+/** The names of the fixed routes. */
+export function fixedNamesOf({ routes }: Pick<Config, "routes">): string[] {
+  return routes.flatMap(({ name }) => name ?? []);
 }
 
 /** The names that the counts of a configuration go by. */

@@ -94,7 +94,7 @@ function createExchange(
     requestId,
     method: inbound.head.method,
     cutover: on?.cutover.name ?? "none",
-    route: on?.name ?? "none",
+    route: on?.name ?? arrival?.elsewhere.name ?? "none",
     arrivedAt,
     attemptAt: arrivedAt,
     endedAt: arrivedAt,
@@ -104,7 +104,7 @@ function createExchange(
     status: undefined,
     outcome: undefined,
     code: undefined,
-    witnesses: on?.witnesses ?? context.table.noneWitnesses,
+    witnesses: (on ?? arrival?.elsewhere ?? context.table.fallthrough).witnesses,
     deadlines: undefined,
     unwatch: undefined,
     giveBack: undefined,
@@ -135,13 +135,13 @@ function createExchange(
 }
 
 function goOn(exchange: Exchange, arrival: Arrival): void {
-  const { context, inbound, on: route } = exchange;
+  const { inbound, on: route } = exchange;
   const { framing } = inbound.head;
   inbound.answer.onGone((why) => gone(exchange, why));
   const body = framing.kind === "none" ? inbound.body : guardedBody(exchange);
   exchange.content = body;
   if (framing.kind !== "none") followBody(exchange, body);
-  if (route === undefined) send(exchange, context.table.fallthrough);
+  if (route === undefined) send(exchange, arrival.elsewhere.destination);
   else if (route.buffersBody && framing.kind !== "none") bufferFirst(exchange, arrival, route, body);
   else decideSide(exchange, arrival, route, undefined);
 }

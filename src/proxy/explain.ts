@@ -2,6 +2,7 @@
  * Tells a person what would be decided for a shopper or a key, and why; the same function decides. A shopper's journey is
  * found in the store: what stands in a cookie, which outranks it, only its client knows.
  */
+import { coversHost, hostNameOf } from "../config/values/hosts.ts";
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Decision, decide } from "../decide/decide.ts";
 import { decisionSentence, type Owning } from "../decide/sentence.ts";
@@ -16,6 +17,8 @@ export interface Question {
   /** As text; hashed as its UTF-8 bytes. */
   readonly shopper?: string | undefined;
   readonly path?: string | undefined;
+  /** The host that the request is for; without it, any that the cutover is for. */
+  readonly host?: string | undefined;
   readonly method?: string | undefined;
   /** The side that a tester asks for whose secret is right. */
   readonly force?: Side | undefined;
@@ -50,11 +53,7 @@ export async function explain(
 ): Promise<Explained | undefined> {
   const cutover = table.cutovers.get(name);
   if (cutover === undefined) return undefined;
-  if (question.path !== undefined) {
-    const [path = ""] = question.path.split("?");
-    const routed = routeOf(table, question.method ?? "GET", path, undefined);
-    if (routed === "ambiguous" || routed.match?.value.cutover !== cutover) return undefined;
-  }
+  if (!isAskedOf(table, cutover, question)) return undefined;
   const shopper = shopperAsked(cutover, question);
   const { journey } = cutover;
   const [owner, pin] = await Promise.all([
@@ -71,6 +70,28 @@ export async function explain(
   const { percentThousandths, version } = state;
   const told = { ...decision, bucket, percentThousandths, version, owning: owner?.by };
   return { decision, bucket, state, owner, journey: pin, sentence: decisionSentence(told) };
+}
+
+/** Whether a request as it is asked about is on a route of the cutover. */
+function isAskedOf(
+  table: Table,
+  cutover: CompiledCutover,
+  { host, path, method = "GET" }: Question,
+): boolean {
+  if (path === undefined && host === undefined) return true;
+  const [plain = ""] = (path ?? "").split("?");
+  // A wildcard stands for a host below it.
+  const hosts = host === undefined ? ["", ...cutover.hosts] : [host];
+  return hosts.some((one) => {
+    if (path === undefined) return isFor(cutover, one);
+    const routed = routeOf(table, one, method, plain, undefined);
+    return routed !== "ambiguous" && routed.match?.value.cutover === cutover;
+  });
+}
+
+function isFor({ hosts }: CompiledCutover, host: string): boolean {
+  const name = hostNameOf(host);
+  return hosts.length === 0 || hosts.some((wide) => coversHost(wide, name));
 }
 
 /** @returns `undefined` for a name that is none, whichever source it comes from */

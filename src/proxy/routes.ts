@@ -9,7 +9,6 @@ import type { AnswerRule } from "../decide/answer.ts";
 import { saltPrefix } from "../decide/bucket.ts";
 import { isVisitor, type OwnCookie } from "../decide/cookie.ts";
 import { compileNaming, type Naming } from "../decide/named.ts";
-import { compileRoutes, type Router } from "../decide/route.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type Destination, destinationsOf } from "./destinations.ts";
@@ -40,6 +39,7 @@ import {
   compileJourney,
   compileVisitor,
 } from "./request/cookies/compiled.ts";
+import { compileRouting, type FixedRoute, type PlacedRoute, type Routings } from "./request/routing.ts";
 import type { HeadLimits } from "./request/target.ts";
 import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
@@ -48,6 +48,8 @@ import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 export interface CompiledCutover {
   readonly name: string;
   readonly salt: string;
+  /** Those that its routes are for; none where one of them is for every host. */
+  readonly hosts: readonly string[];
   readonly shopper: readonly Source[];
   /** Whether who has no other name is given one. */
   readonly visits: boolean;
@@ -83,8 +85,10 @@ interface WitnessedRoute {
   readonly pays: boolean;
 }
 
-/** @param route absent for what matches no route @returns who wants to know about its exchanges; asked twice a route, once for its preflights */
-export type WitnessesOf = (route: WitnessedRoute | undefined) => readonly Witness[];
+/** @param route absent for what matches no route; one of no cutover is fixed @returns who wants to know about its exchanges; asked twice a route, once for its preflights */
+export type WitnessesOf = (
+  route: WitnessedRoute | Pick<FixedRoute, "cutover" | "name"> | undefined,
+) => readonly Witness[];
 
 export interface CompiledRoute extends WitnessedRoute {
   readonly destinations: Readonly<Record<Side, Destination>>;
@@ -118,14 +122,9 @@ export interface CompiledRoute extends WitnessedRoute {
   readonly preflight: CompiledRoute | undefined;
 }
 
-export interface Table {
-  readonly router: Router<CompiledRoute>;
+export interface Table extends Routings<CompiledRoute> {
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   readonly paths: Config["paths"];
-  /** Where requests go that no cutover matches. */
-  readonly fallthrough: Destination;
-  /** The witnesses of what matches no route. */
-  readonly noneWitnesses: Witnesses;
   /** Stripped from all requests: the proxy's own of journeys, visitors and testers, and those of the admin API's page. */
   readonly ownCookies: readonly OwnCookie[];
   readonly visitor: CompiledVisitor;
@@ -165,12 +164,13 @@ export function compileTable(
   const identityFields = new Set<string>();
   const visitor = compileVisitor(config.visitor);
   const ownCookies: OwnCookie[] = pageCookieNames.map((name) => ({ name, isOwn: () => true }));
-  const routes: Parameters<typeof compileRoutes<CompiledRoute>>[0][number][] = [];
+  const routes: PlacedRoute<CompiledRoute>[] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
     const owners = compileOwners(declared);
     const cutover: CompiledCutover = {
       name,
       salt: saltPrefix(declared.salt ?? name),
+      hosts: hostsOf(declared),
       shopper: declared.shopper.map((source) =>
         source.kind === "visitor" ? { ...source, name: visitor.cookie.name } : source,
       ),
@@ -207,15 +207,16 @@ export function compileTable(
       };
       const bodies = { valuesInBody, searchesBody };
       const value = compileRoute(cutover, declared, route, { ...bodies, destinations }, witnessesOf);
-      routes.push({ pattern: route.path, methods: route.methods, value });
+      const hosts = route.hosts ?? declared.hosts;
+      routes.push({ pattern: route.path, methods: route.methods, hosts, value });
     }
   }
   const all = [...cutovers.values()];
   return {
-    router: compileRoutes(routes),
+    ...compileRouting(config, routes, destination, (name) =>
+      compileWitnesses(witnessesOf(name === undefined ? undefined : { cutover: undefined, name })),
+    ),
     paths: config.paths,
-    fallthrough: destination(config.default),
-    noneWitnesses: compileWitnesses(witnessesOf(undefined)),
     ownCookies,
     visitor,
     identityFields,
@@ -232,6 +233,12 @@ export function compileTable(
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };
+}
+
+/** @returns none where a route is for every host */
+function hostsOf({ hosts, routes }: CutoverConfig): string[] {
+  const all = routes.map((route) => route.hosts ?? hosts ?? []);
+  return all.some((each) => each.length === 0) ? [] : [...new Set(all.flat())];
 }
 
 function compileRoute(

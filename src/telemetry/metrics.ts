@@ -39,7 +39,7 @@ export interface Metrics {
   /** Counts for the cutovers that the metrics were made with; shown until another is. */
   readonly counting: Counting;
   /** Counts for another configuration, beside those before it. */
-  count(cutovers: readonly CutoverRoutes[]): Counting;
+  count(cutovers: readonly CutoverRoutes[], fixed?: readonly string[]): Counting;
   /**
    * Has the page show the series of a counting from now on. What was counted stays: a series that goes keeps its count
    * for when it comes back.
@@ -64,6 +64,8 @@ export interface Metrics {
 
 interface MetricsOptions {
   readonly cutovers: readonly CutoverRoutes[];
+  /** Names of routes of no cutover. */
+  readonly fixed?: readonly string[];
   /** The package's. */
   readonly version: string;
   /** `Following.contact`; asked at a scrape. */
@@ -82,8 +84,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   let families: readonly Family[] = [];
 
-  function count(cutovers: readonly CutoverRoutes[]): Counting {
-    const counting = requests.count(cutovers);
+  function count(cutovers: readonly CutoverRoutes[], fixed: readonly string[] = []): Counting {
+    const counting = requests.count(cutovers, fixed);
     for (const { name } of cutovers) standings.add(name);
     return counting;
   }
@@ -106,7 +108,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ];
   }
 
-  const counting = count(options.cutovers);
+  const counting = count(options.cutovers, options.fixed);
   show(counting);
   return {
     counting,

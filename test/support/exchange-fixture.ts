@@ -68,6 +68,9 @@ export interface FixtureOptions {
   readonly trustedFields?: readonly string[];
   readonly limits?: Readonly<Record<string, unknown>>;
   readonly paths?: Readonly<Record<string, unknown>>;
+  /** Fixed routes, and what is of hosts. */
+  readonly routes?: readonly Readonly<Record<string, unknown>>[];
+  readonly hosts?: Readonly<Record<string, unknown>>;
   readonly visitor?: Readonly<Record<string, unknown>>;
   readonly trustedProxies?: readonly string[];
   /** What the configuration says of the upstreams, `fresh` like `old` without it. */
@@ -102,6 +105,8 @@ export function createFixture(options: FixtureOptions = {}) {
     upstreams: { old: { url: "http://127.0.0.1:1", ...old }, fresh: { url: "http://127.0.0.1:2", ...fresh } },
     default: "old",
     paths: options.paths,
+    routes: options.routes,
+    hosts: options.hosts,
     visitor: options.visitor,
     limits: options.limits,
     trustedFields: options.trustedFields,

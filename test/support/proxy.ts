@@ -53,7 +53,7 @@ export async function startProxy(options: ProxyOptions) {
       headerRefused: (fault) => fixture.counted.push(`header ${fault}`),
     },
     onRefused: ({ status }) => fixture.counted.push(`refused ${status}`),
-    tls: options.tls,
+    tls: options.tls && [options.tls].flat(),
     owesHeader: options.proxyProtocol ? fixture.context.table.trusts : undefined,
     onFault: (error) => faults.push(error),
     ...(options.headTimeoutMs === undefined ? {} : { headTimeoutMs: options.headTimeoutMs }),

@@ -6,6 +6,11 @@ import { sides } from "../../state/rules/model.ts";
 export const explainQuery = z.strictObject({
   shopper: z.string().max(1024).optional().meta({ description: "The shopper's value as a source gives it" }),
   path: z.string().max(2048).optional().meta({ description: "A request path, to name its route" }),
+  host: z
+    .string()
+    .max(260)
+    .optional()
+    .meta({ description: "The host that the request is for; without it, any that the cutover is for" }),
   method: z
     .string()
     .regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method in capitals such as POST")

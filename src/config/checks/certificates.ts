@@ -1,7 +1,9 @@
 /** What is in the files of certificates and keys: the one rule of the configuration that looks beyond its own file. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { codeOf } from "../../base/errors.ts";
+import { namesOf } from "../../base/tls/certificates.ts";
 import { type Finding, type Path, unwise, wrong } from "../load/problems.ts";
 import type { Config, UpstreamConfig } from "../schema.ts";
 
@@ -14,10 +16,9 @@ export interface CertificateFindings {
 
 /** @param nowMs certificates that are over by then are told of */
 export function certificateFindings(config: Config, nowMs: number): CertificateFindings {
-  const { tls } = config.listeners.proxy;
   const { tls: admin } = config.listeners.admin;
   const found = [
-    ...(tls === undefined ? [] : [pairFindings(["listeners", "proxy", "tls"], tls, nowMs)]),
+    ...listenerFindings(config, nowMs),
     ...(admin === undefined ? [] : [pairFindings(["listeners", "admin", "tls"], admin, nowMs)]),
     ...(admin?.ca === undefined
       ? []
@@ -30,6 +31,72 @@ export function certificateFindings(config: Config, nowMs: number): CertificateF
     wrong: found.flatMap((each) => each.wrong),
     unwise: found.flatMap((each) => each.unwise),
   };
+}
+
+/** Each certificate of the proxy's listener, and which of them nobody is shown. */
+function listenerFindings(config: Config, nowMs: number): CertificateFindings[] {
+  const at: Path = ["listeners", "proxy", "tls"];
+  const { tls } = config.listeners.proxy;
+  if (tls === undefined) return [];
+  if (!Array.isArray(tls)) return [pairFindings(at, tls, nowMs), unshownHosts(config, namesIn([tls]))];
+  const shown = new Set<string>();
+  const unshown = tls.flatMap(({ cert }, index): Finding[] => {
+    const names = namesIn([{ cert }]);
+    const isShown = index === 0 || names.some((name) => !shown.has(name));
+    for (const name of names) shown.add(name);
+    if (isShown || "fault" in certificate(at, cert)) return [];
+    const message = "nobody is shown this certificate: those before it are of all its names";
+    return [unwise([...at, index, "cert"], message)];
+  });
+  return [
+    ...tls.map((files, index) => pairFindings([...at, index], files, nowMs)),
+    { wrong: [], unwise: unshown },
+    unshownHosts(config, [...shown]),
+  ];
+}
+
+function namesIn(files: readonly { readonly cert: string }[]): string[] {
+  return files.flatMap(({ cert }) => {
+    const read = certificate([], cert);
+    return "value" in read ? namesOf(read.value) : [];
+  });
+}
+
+/** Hosts of routes that browsers do not come to: no certificate is of them. */
+function unshownHosts({ cutovers, routes, hosts }: Config, names: readonly string[]): CertificateFindings {
+  const lists: readonly (readonly [Path, readonly string[] | undefined])[] = [
+    ...Object.entries(cutovers).flatMap(([name, cutover]): [Path, readonly string[] | undefined][] => [
+      [["cutovers", name, "hosts"], cutover.hosts],
+      ...cutover.routes.map((route, at): [Path, readonly string[] | undefined] => [
+        ["cutovers", name, "routes", at, "hosts"],
+        route.hosts,
+      ]),
+    ]),
+    ...routes.map((route, at): [Path, readonly string[] | undefined] => [
+      ["routes", at, "hosts"],
+      route.hosts,
+    ]),
+  ];
+  const found = lists.flatMap(([path, list = []]) =>
+    list.flatMap((host, at) => (isOneOf(host, names) ? [] : [[...path, at]])),
+  );
+  const keys = Object.keys(hosts).flatMap((key) =>
+    isOneOf(key.toLowerCase(), names) ? [] : [["hosts", key]],
+  );
+  const message = "no certificate of listeners.proxy.tls is of this host";
+  return { wrong: [], unwise: [...found, ...keys].map((path) => unwise(path, message)) };
+}
+
+/** Whether a certificate is of the host, or of some below it where it is a wildcard. */
+function isOneOf(host: string, names: readonly string[]): boolean {
+  if (host.startsWith("*.")) return names.some((name) => name === host || name.endsWith(host.slice(1)));
+  // Addresses are asked for without a name.
+  return host.startsWith("[") || isIP(host) !== 0 || names.some((name) => isOfName(name, host));
+}
+
+/** A certificate's wildcard stands for one label. */
+function isOfName(name: string, host: string): boolean {
+  return name === host || (name.startsWith("*.") && host.replace(/^[^.]+/, "*") === name);
 }
 
 function upstreamFindings(at: Path, { url, tls }: UpstreamConfig, nowMs: number): CertificateFindings {

@@ -1,11 +1,11 @@
 /** What one part of the configuration says about another. Every rule is a function; each finds all it can. */
 import { parseRedisUrl, placeOfStore } from "../../redis/url.ts";
-import type { Draft, RouteDraft } from "../load/draft.ts";
+import type { Draft } from "../load/draft.ts";
 import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "../load/problems.ts";
 import { pageCookieNames } from "../values/page-cookies.ts";
-import type { PathPattern } from "../values/path.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
+import { routeFindings, routeWarnings } from "./route-checks.ts";
 
 /** What makes the configuration wrong. */
 export function findingsBetween(draft: Draft): Finding[] {
@@ -20,7 +20,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...cookieNames(draft),
     ...testersOwn(draft),
     ...droppedCookies(draft),
-    ...samePaths(draft),
+    ...routeFindings(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
   ];
 }
@@ -35,6 +35,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...lesserEngine(draft),
     ...lenientUpstreams(draft),
     ...accessWarnings(draft),
+    ...routeWarnings(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),
   ];
 }
@@ -99,6 +100,8 @@ function upstreamNames({ upstreams, cutovers, ...draft }: Draft): Finding[] {
   const message = `expected an upstream's name: ${known === "" ? "there are none" : known}`;
   const named: readonly [Path, string | undefined][] = [
     [["default"], draft.default],
+    ...draft.hosts.map((host): [Path, string | undefined] => [[...host.at, "default"], host.default]),
+    ...draft.fixed.map((route): [Path, string | undefined] => [[...route.at, "upstream"], route.upstream]),
     ...cutovers.flatMap((cutover): [Path, string | undefined][] => [
       [[...cutover.at, "legacy"], cutover.legacy],
       [[...cutover.at, "new"], cutover.new],
@@ -214,34 +217,4 @@ function droppedCookies(draft: Draft): Finding[] {
     }
     return findings;
   });
-}
-
-/** Two routes that claim the same requests with the same pattern: which one won would be chance. */
-function samePaths({ cutovers }: Draft): Finding[] {
-  const claims = new Map<string, RouteDraft[]>();
-  const findings: Finding[] = [];
-  for (const route of cutovers.flatMap(({ routes }) => routes)) {
-    if (route.path === undefined) continue;
-    const shape = shapeOf(route.path);
-    const earlier = claims.get(shape) ?? [];
-    const rival = earlier.find((other) => methodsMeet(other, route));
-    if (rival !== undefined) {
-      const message = `expected a path, or methods, of its own: the same as ${formatPath([...rival.at, "path"])}`;
-      findings.push(wrong([...route.at, "path"], message));
-    }
-    claims.set(shape, [...earlier, route]);
-  }
-  return findings;
-}
-
-/** Parameters match the same segments whatever their names. */
-function shapeOf({ segments, prefix }: PathPattern): string {
-  const texts = segments.map((segment) => (segment.kind === "param" ? ":" : segment.text));
-  return `${prefix ? "prefix" : "exact"} /${texts.join("/")}`;
-}
-
-function methodsMeet(one: RouteDraft, other: RouteDraft): boolean {
-  if (one.methods === "all" || other.methods === "all") return true;
-  const { methods } = other;
-  return one.methods.some((method) => methods.includes(method));
 }

@@ -1,6 +1,7 @@
 /** What a cutover says about who its shoppers are, and who may say so. */
-import type { CutoverDraft, RouteDraft } from "../load/draft.ts";
+import type { CutoverDraft } from "../load/draft.ts";
 import { type Finding, unwise, wrong } from "../load/problems.ts";
+import type { RouteDraft } from "../load/route-draft.ts";
 import { isInBody, type Source } from "../values/source.ts";
 
 /** What makes it wrong. */

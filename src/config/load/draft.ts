@@ -12,36 +12,14 @@ import {
   configSchema,
   type ListenerConfig,
   parts,
-  type RouteConfig,
 } from "../schema.ts";
 import type { Expression } from "../values/expression.ts";
-import type { PathPattern } from "../values/path.ts";
+import { parseHost } from "../values/hosts.ts";
 import type { Source } from "../values/source.ts";
+import { type Located, listAt, read, textOf, texts } from "./drafting.ts";
 import { isMapping, valueAt } from "./issues.ts";
 import type { Path } from "./problems.ts";
-
-/** A value that could be read, and the whole path to it. */
-interface Located<T> {
-  readonly path: Path;
-  readonly value: T;
-}
-
-export interface RouteDraft {
-  readonly at: Path;
-  readonly name: string | undefined;
-  readonly path: PathPattern | undefined;
-  /** Empty when they could not be read. */
-  readonly methods: readonly string[] | "all";
-  readonly journey: RouteConfig["journey"];
-  readonly payment: boolean;
-  /** Which answers tell of orders made: a rule is as it was read. */
-  readonly learns: NonNullable<RouteConfig["learns"]>;
-  /** Whether that is written. */
-  readonly saysLearns: boolean;
-  /** What is written of which answers finish orders. */
-  readonly finishes: RouteConfig["finishes"];
-  readonly unknown: RouteConfig["unknown"] | undefined;
-}
+import { type FixedDraft, fixedDraft, hostsDraft, type RouteDraft, routeDraft } from "./route-draft.ts";
 
 interface OwnerDraft {
   readonly at: Path;
@@ -75,6 +53,8 @@ export interface CutoverDraft {
   readonly at: Path;
   readonly legacy: string | undefined;
   readonly new: string | undefined;
+  /** Those that could be read; absent where it has none. */
+  readonly hosts: readonly Located<string>[] | undefined;
   readonly shopper: readonly Located<Source>[];
   readonly routes: readonly RouteDraft[];
   readonly owners: readonly OwnerDraft[];
@@ -91,11 +71,20 @@ export interface CutoverDraft {
   readonly fourEyes: boolean;
 }
 
+interface HostDraft {
+  readonly at: Path;
+  readonly host: string;
+  readonly default: string | undefined;
+}
+
 export interface Draft {
   readonly proxy: ListenerConfig | undefined;
   readonly admin: Pick<ListenerConfig, "host" | "port"> | undefined;
   readonly auth: AuthConfig | undefined;
   readonly default: string | undefined;
+  /** What is of some hosts, by the one spelling of each. */
+  readonly hosts: readonly HostDraft[];
+  readonly fixed: readonly FixedDraft[];
   readonly decisionHeader: string | undefined;
   readonly engine: Config["engine"] | undefined;
   readonly store: string | undefined;
@@ -135,6 +124,8 @@ export function draftOf(root: unknown): Draft {
     admin: read(admin.unwrap().strip().prefault({}), valueAt(root, ["listeners", "admin"])),
     auth: read(configSchema.shape.auth, valueAt(root, ["auth"])),
     default: textOf(valueAt(root, ["default"])),
+    hosts: hostDrafts(valueAt(root, ["hosts"])),
+    fixed: listAt(root, "routes").map((route, index) => fixedDraft(["routes", index], route)),
     decisionHeader: textOf(valueAt(root, ["decisionHeader"])),
     engine: read(configSchema.shape.engine, valueAt(root, ["engine"])),
     store: read(configSchema.shape.store, valueAt(root, ["store"])),
@@ -162,6 +153,15 @@ export function draftOf(root: unknown): Draft {
   };
 }
 
+function hostDrafts(root: unknown): HostDraft[] {
+  if (!isMapping(root)) return [];
+  return Object.keys(root).flatMap((key) => {
+    const host = parseHost(key);
+    if (typeof host !== "string") return [];
+    return { at: ["hosts", key], host, default: textOf(valueAt(root[key], ["default"])) };
+  });
+}
+
 function capacityOf(at: Path, root: unknown): Located<number>[] {
   const found = read(parts.upstream.shape.concurrency, valueAt(root, ["concurrency"]));
   return found === undefined ? [] : [{ path: [...at, "concurrency", "max"], value: found.max + found.queue }];
@@ -173,6 +173,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     at,
     legacy: textOf(valueAt(root, ["legacy"])),
     new: textOf(valueAt(root, ["new"])),
+    hosts: hostsDraft(at, root),
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"]), parts.shopperSource),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
@@ -186,26 +187,6 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
         : cookieDraft([...at, "force"], valueAt(root, ["force"])),
     forceSecrets: texts([...at, "force", "secrets"], valueAt(root, ["force", "secrets"])),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
-  };
-}
-
-function routeDraft(at: Path, root: unknown): RouteDraft {
-  const { shape } = parts.route;
-  const methods = valueAt(root, ["methods"]);
-  const journey = read(shape.journey, valueAt(root, ["journey"]));
-  const payment = read(shape.payment, valueAt(root, ["payment"])) ?? false;
-  const learns = read(shape.learns, valueAt(root, ["learns"]));
-  return {
-    at,
-    name: read(shape.name, valueAt(root, ["name"])),
-    path: read(shape.path, valueAt(root, ["path"])),
-    methods: methods === undefined ? "all" : (read(shape.methods, methods) ?? []),
-    journey,
-    payment,
-    learns: learns ?? (payment || journey !== undefined),
-    saysLearns: learns !== undefined,
-    finishes: read(shape.finishes, valueAt(root, ["finishes"])),
-    unknown: read(shape.unknown, valueAt(root, ["unknown"])),
   };
 }
 
@@ -258,11 +239,6 @@ function cookieDraft(at: Path, root: unknown, name?: string): CookieDraft {
   };
 }
 
-function read<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
-  const result = schema.safeParse(value);
-  return result.success ? result.data : undefined;
-}
-
 function keysAt(path: Path, root: unknown): Located<string>[] {
   const found = valueAt(root, path);
   return isMapping(found) ? Object.keys(found).map((key) => ({ path: [...path, key], value: key })) : [];
@@ -273,19 +249,4 @@ function sources(path: Path, value: unknown, form: z.ZodType<Source> = parts.sou
   if (Array.isArray(value)) return value.flatMap((item, index) => sources([...path, index], item, form));
   const source = read(form, value);
   return source === undefined ? [] : [{ path, value: source }];
-}
-
-/** A single text may stand without a list. */
-function texts(path: Path, value: unknown): Located<string>[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => texts([...path, index], item));
-  return typeof value === "string" ? [{ path, value }] : [];
-}
-
-function listAt(root: unknown, key: string): readonly unknown[] {
-  const list = valueAt(root, [key]);
-  return Array.isArray(list) ? list : [];
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

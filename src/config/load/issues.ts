@@ -87,7 +87,7 @@ function isAboutKind(issue: Issue): boolean {
 /** Of a cutover or upstream whose name is wrong zod looks no further, so what is in it is read here. */
 function keyFindings(issue: z.core.$ZodIssueInvalidKey, root: unknown, path: Path): Finding[] {
   const message = issue.issues[0]?.message ?? "expected a name";
-  if (path.length > 2) return [{ path, on: "key", found: "unsaid", message }];
+  if (path.length > 2 || path[0] === "hosts") return [{ path, on: "key", found: "unsaid", message }];
   const schema = path[0] === "cutovers" ? parts.cutover : parts.upstream;
   const inside = schema.safeParse(valueAt(root, path), { error: sentenceOf });
   return [

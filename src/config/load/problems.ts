@@ -35,6 +35,7 @@ export function formatPath(path: Path): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
+    else if (text === "hosts" && /^[A-Za-z0-9_.*:[\]-]{1,260}$/.test(part)) text += `["${part}"]`;
     else text += `${text === "" ? "" : "."}${/^[A-Za-z0-9_ -]{1,64}$/.test(part) ? part : "?"}`;
   }
   return text;

@@ -17,7 +17,7 @@ import type { RequestCounts } from "../../telemetry/requests/counting.ts";
 import type { Prepared } from "../data-plane.ts";
 import { openPlaces } from "../owner-stores.ts";
 import { type Drain, faultsTo, openServing, type Serving } from "../serving.ts";
-import { routesOf } from "../witnesses.ts";
+import { fixedNamesOf, routesOf } from "../witnesses.ts";
 import { createTaughtFollowing, type TaughtFollowing } from "./following.ts";
 import type { Link } from "./link.ts";
 import { protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
@@ -51,7 +51,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const { ownershipStores, goBy, close: closeStores } = await openStores(config, link, following, log);
   const counts = createWorkerCounts(lines);
-  const serving = await openServing(config, counts.requests.count(routesOf(config)), {
+  const serving = await openServing(config, counts.requests.count(routesOf(config), fixedNamesOf(config)), {
     id: `${start.instance}-${start.worker}`,
     instance: start.instance,
     at: start.at,
@@ -138,7 +138,10 @@ function createChanges(
       try {
         const loaded = loadedFrom(message.source);
         goBy(loaded.config);
-        prepared = serving.prepare(loaded, requests.count(routesOf(loaded.config)));
+        prepared = serving.prepare(
+          loaded,
+          requests.count(routesOf(loaded.config), fixedNamesOf(loaded.config)),
+        );
         void link.send({ type: "prepared" });
       } catch (error) {
         void link.send({ type: "prepared", problem: errorText(error) });

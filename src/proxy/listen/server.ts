@@ -48,7 +48,7 @@ interface ProxyServerOptions {
   readonly connections: ConnectionCounts;
   readonly headLimits: () => HeadLimits;
   /** Paths of a certificate and its key: HTTPS, with HTTP/2. */
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls?: readonly { readonly cert: string; readonly key: string }[] | undefined;
   /** Whether an address owes a PROXY header in front of its connections; absent where nobody does. */
   readonly owesHeader?: ((address: string) => boolean) | undefined;
   /** Hears of what a connection was closed for that owed one; it is counted already. */

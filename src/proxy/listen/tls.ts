@@ -2,12 +2,14 @@
  * TLS on the connections of a listener: HTTP/2 and HTTP/1.1 by ALPN (RFC 7301), TLS 1.2 and later. A connection that comes out goes
  * to one of the two servers, which have their own limits.
  *
- * The certificate and its key are read again when their files change. The files are two and change one after the other:
+ * Of several certificates the client's SNI chooses (certificates.ts), before any byte of HTTP.
+ *
+ * A certificate and its key are read again when their files change. The files are two and change one after the other:
  * only a pair that fits together is used, until then the one before.
  */
 import { Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { openCertificate } from "../../base/tls/certificate.ts";
+import { createServer as createTlsServer, type SecureContext, type TLSSocket } from "node:tls";
+import { openCertificates } from "../../base/tls/certificates.ts";
 
 /** A handshake that takes longer is a dead peer, or one that wants to keep a connection. */
 const handshakeMs = 10_000;
@@ -26,8 +28,8 @@ interface SecureTransport {
 }
 
 interface SecureTransportOptions {
-  /** Paths, PEM. */
-  readonly files: { readonly cert: string; readonly key: string };
+  /** Paths, PEM; the first is for who asks for no name, or for one of none of them. */
+  readonly files: readonly { readonly cert: string; readonly key: string }[];
   /** @param under the connection that it was made on */
   readonly onHttp1: (socket: TLSSocket, under: Socket) => void;
   readonly onHttp2: (socket: TLSSocket, under: Socket) => void;
@@ -37,12 +39,15 @@ interface SecureTransportOptions {
 /** @throws Error when the certificate cannot be used */
 export function createSecureTransport(options: SecureTransportOptions): SecureTransport {
   const { onHttp1, onHttp2, onFault } = options;
-  const certificate = openCertificate(options.files, onFault);
   const context = { minVersion: "TLSv1.2" } as const;
+  const certificates = openCertificates(options.files, context, onFault);
+  const choose = (name: string, done: (error: null, context?: SecureContext) => void) =>
+    done(null, certificates.contextFor(name));
   let handshakes = 0;
   const tls = createTlsServer({
     ...context,
-    ...certificate.current,
+    ...certificates.first,
+    ...(options.files.length === 1 ? {} : { SNICallback: choose }),
     ALPNProtocols: ["h2", "http/1.1"],
     handshakeTimeout: handshakeMs,
   });
@@ -60,8 +65,7 @@ export function createSecureTransport(options: SecureTransportOptions): SecureTr
   const looking = setInterval(refresh, lookMs).unref();
 
   function refresh(): void {
-    const next = certificate.refresh();
-    if (next !== undefined) tls.setSecureContext({ ...context, ...next });
+    if (certificates.refresh()) tls.setSecureContext({ ...context, ...certificates.first });
   }
   return {
     take(socket) {

@@ -1,10 +1,12 @@
 /** Reads a request's head: which authority the request is for, and which route it is on. */
 import { withoutForce } from "../../decide/force.ts";
-import { isAmbiguousPath, type Match, trimmedPath } from "../../decide/route.ts";
+import type { Match } from "../../decide/route.ts";
 import { fieldValue } from "../../decide/sources.ts";
+import { isAmbiguousPath, trimmedPath } from "../../decide/spelling.ts";
 import type { RequestHead } from "../inbound.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { CompiledRoute, Table } from "../routes.ts";
+import { type FixedRoute, type HostRouting, isMoving, routingFor } from "./routing.ts";
 import { isRefusal, parseTarget, soundHost, type Target } from "./target.ts";
 
 export interface Arrival {
@@ -17,6 +19,8 @@ export interface Arrival {
   /** What a tester's link says; its target is without it. */
   readonly force: string | undefined;
   readonly match: Match<CompiledRoute> | undefined;
+  /** Where it goes that is on no cutover's route. */
+  readonly elsewhere: FixedRoute;
   /** The cutover of a route that the path is not on, but for some server behind the proxy may be. */
   readonly near: CompiledRoute | undefined;
 }
@@ -38,9 +42,10 @@ export function readArrival(
   if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
   if (wasHere(table.loopFields, head, names, proxyName)) return refusals.loop;
   if (head.method === "OPTIONS" && hopsLeft(head, names) === 0) return refusals.lastHop;
-  const routed = routeOf(table, head.method, target.path, requestedMethod(head, names));
+  const routed = routeOf(table, host, head.method, target.path, requestedMethod(head, names));
   if (routed === "ambiguous") return refusals.ambiguousPath;
-  return { head, names, target, host, force, match: routed.match, near: routed.near };
+  const { match, elsewhere, near } = routed;
+  return { head, names, target, host, force, match, elsewhere, near };
 }
 
 /** A tester's secret goes on to nobody. */
@@ -59,46 +64,76 @@ function requestedMethod({ method, fields }: RequestHead, names: readonly string
 }
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-const noRoute = { match: undefined, near: undefined } as const;
+
+type Routed = Pick<Arrival, "match" | "elsewhere" | "near">;
 
 /**
  * The route of a request. A path that matches as it stands is on that route; one that does without a trailing slash and
- * `;params`, as every server reads it, is too. What only some servers would take for a route's path is refused, unless
- * it changes nothing.
+ * `;params`, as every server reads it, is too. What only some servers would take for a cutover's path is refused, unless
+ * it changes nothing. A fixed route has of all this what no cutover's route has.
  *
+ * @param host the authority that it is for
  * @param requested the method that a preflight asks for
  */
 export function routeOf(
-  { router, paths }: Pick<Table, "router" | "paths">,
+  table: Pick<Table, "router" | "fallthrough" | "hosts" | "paths">,
+  host: string,
   method: string,
   path: string,
   requested: string | undefined,
-): Pick<Arrival, "match" | "near"> | "ambiguous" {
+): Routed | "ambiguous" {
+  const routing = routingFor(table, host);
+  const { router } = routing;
   const find = (text: string) =>
     requested === undefined ? router.match(method, text) : asked(router, requested, text);
   const match = find(path);
   if (isAmbiguousPath(path)) {
-    const meets = match !== undefined || router.mayMeet(requested ?? method, path) !== undefined;
-    return (meets ? paths.onRoutes : paths.elsewhere) === "refuse" ? "ambiguous" : { match, near: undefined };
+    const meets = isMoved(match) || router.mayMeet(requested ?? method, path) !== undefined;
+    const isRefused = (meets ? table.paths.onRoutes : table.paths.elsewhere) === "refuse";
+    return isRefused ? "ambiguous" : placed(routing, match, undefined);
   }
-  if (match !== undefined) return { match, near: undefined };
+  if (isMoved(match)) return placed(routing, match, undefined);
   const trimmed = trimmedPath(path);
   const found = trimmed === path ? undefined : find(trimmed);
-  if (found !== undefined) {
+  if (isMoved(found) || (match === undefined && found !== undefined)) {
     const { trailingSlash, params } = found.value.spelling;
     const isRefused =
       (params === "refuse" && path.includes(";")) || (trailingSlash === "refuse" && path.endsWith("/"));
-    return isRefused ? "ambiguous" : { match: found, near: undefined };
+    return isRefused ? "ambiguous" : placed(routing, found, undefined);
   }
   const near = router.mayMeet(requested ?? method, path);
-  if (near === undefined) return noRoute;
-  return safeMethods.has(method) ? { match: undefined, near } : "ambiguous";
+  return near === undefined || safeMethods.has(method) ? placed(routing, match, near) : "ambiguous";
+}
+
+type Found = Match<CompiledRoute | FixedRoute>;
+
+function isMoved(found: Found | undefined): found is Match<CompiledRoute> {
+  return found !== undefined && isMoving(found.value);
+}
+
+function placed(
+  { fallthrough }: HostRouting<CompiledRoute>,
+  found: Found | undefined,
+  near: CompiledRoute | undefined,
+): Routed {
+  if (isMoved(found)) return { match: found, elsewhere: fallthrough, near };
+  const fixed = found?.value;
+  return {
+    match: undefined,
+    elsewhere: fixed?.cutover === undefined ? (fixed ?? fallthrough) : fallthrough,
+    near,
+  };
 }
 
 /** A preflight is for the route that it asks for, and makes nothing there. */
-function asked(router: Table["router"], requested: string, path: string): Match<CompiledRoute> | undefined {
+function asked(
+  router: HostRouting<CompiledRoute>["router"],
+  requested: string,
+  path: string,
+): Found | undefined {
   const found = router.preflight(requested, path) ?? router.match("OPTIONS", path);
-  return found && { ...found, value: found.value.preflight ?? found.value };
+  if (!isMoved(found)) return found;
+  return { ...found, value: found.value.preflight ?? found.value };
 }
 
 /**

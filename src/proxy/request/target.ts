@@ -1,5 +1,5 @@
 /** The request target and the authority it is for (RFC 9112 §3.2). */
-import { isAmbiguousPath } from "../../decide/route.ts";
+import { isAmbiguousPath } from "../../decide/spelling.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 
 export interface Target {

@@ -51,9 +51,10 @@ export interface RequestCounts {
   /**
    * Counts for a configuration, beside those before it.
    *
+   * @param fixed names of routes of no cutover
    * @throws Error when a name stands twice among the cutovers or one's routes, or a cutover is called `none`
    */
-  count(cutovers: readonly CutoverRoutes[]): Counting;
+  count(cutovers: readonly CutoverRoutes[], fixed?: readonly string[]): Counting;
   /** Has the counts of another process added to the ones here. */
   join(): Joined<SeriesCounts>;
   /** Brings what every counting has counted to the one that is shown. */
@@ -87,8 +88,8 @@ export function createRequestCounts(
   }
 
   return {
-    count(cutovers) {
-      const own = createCountedTable(cutovers, recorder);
+    count(cutovers, fixed = []) {
+      const own = createCountedTable([...cutovers, { name: "none", routes: ["none", ...fixed] }], recorder);
       counted.add(own);
       return {
         row: own.row,
@@ -136,10 +137,9 @@ interface CountedTable extends ShownCounts, Pick<Counting, "row"> {
 }
 
 function createCountedTable(
-  cutovers: readonly CutoverRoutes[],
+  table: readonly CutoverRoutes[],
   recorder: (cutover: string, route: string) => TrafficRecorder | undefined,
 ): CountedTable {
-  const table: readonly CutoverRoutes[] = [...cutovers, { name: "none", routes: ["none"] }];
   const { row: rowAt, ...values } = createCounts(table);
   const positions = positionsOf(table);
   const names = onDemand(() => seriesNames(table));

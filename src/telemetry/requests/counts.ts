@@ -3,7 +3,7 @@
  * the configuration is. A row is a few closures over fixed offsets, so counting a request allocates nothing,
  * hashes nothing and builds no label; labels are joined to the numbers at a scrape (page.ts).
  *
- * The last cutover of the table is `none`, with the one route `none`: requests that no cutover matches.
+ * The last cutover of the table is `none`: requests that no cutover matches. Its routes are `none` and the fixed ones.
  * Counters are doubles: exact up to 2^53.
  */
 import { type Reason, reasons } from "../../decide/decide.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parsePath } from "../../../src/config/values/path.ts";
-import { compileRoutes, isAmbiguousPath, trimmedPath } from "../../../src/decide/route.ts";
+import { compileLayers, compileRoutes } from "../../../src/decide/route.ts";
+import { isAmbiguousPath, trimmedPath } from "../../../src/decide/spelling.ts";
 
 function routerOf(...declared: [path: string, ...methods: string[]][]) {
   return compileRoutes(
@@ -179,4 +180,64 @@ describe("isAmbiguousPath", () => {
     "leaves %s alone",
     (path) => expect(isAmbiguousPath(path)).toBe(false),
   );
+});
+
+describe("layers", () => {
+  const entry = (path: string, value: string, except: readonly string[] = []) => {
+    const patterns = [path, ...except].map((text) => {
+      const pattern = parsePath(text);
+      if (typeof pattern === "string") throw new Error(pattern);
+      return pattern;
+    });
+    const [pattern, ...excepted] = patterns;
+    if (pattern === undefined) throw new Error("no path");
+    return { pattern, methods: undefined, except: excepted, value };
+  };
+  const isMoving = (value: string): value is string => value.startsWith("moves");
+
+  test("the first with a route for the path has it, however specific those below are", () => {
+    const router = compileLayers(
+      [[entry("/cart/*", "a")], [entry("/cart/1", "b"), entry("/*", "c")]],
+      isMoving,
+    );
+    expect(router.match("GET", "/cart/1")?.value).toBe("a");
+    expect(router.match("GET", "/orders")?.value).toBe("c");
+    expect(router.preflight("POST", "/cart/1")?.value).toBe("a");
+    expect(router.preflight("POST", "/orders")?.value).toBe("c");
+  });
+
+  test("a path that a route excepts goes by the next one, of its own layer first", () => {
+    const own = [entry("/admin/*", "a", ["/admin/old/*", "/admin/:id/raw"]), entry("/*", "b")];
+    const router = compileLayers([own, [entry("/admin/old/x", "c")]], isMoving);
+    expect(router.match("GET", "/admin/x")?.value).toBe("a");
+    expect(router.match("GET", "/admin/old/x")?.value).toBe("b");
+    expect(router.match("GET", "/admin/%6fld/x")?.value).toBe("b");
+    expect(router.match("GET", "/admin/7/raw")?.value).toBe("b");
+    expect(router.match("GET", "/admin/7/raw/x")?.value).toBe("a");
+    const alone = compileLayers(
+      [[entry("/admin/*", "a", ["/admin/old/*"])], [entry("/admin/*", "c")]],
+      isMoving,
+    );
+    expect(alone.match("GET", "/admin/old/x")?.value).toBe("c");
+  });
+
+  test("a reading that is on a route which is not to be met, meets none that stands behind it", () => {
+    const layers = [
+      [
+        entry("/checkout", "moves"),
+        entry("/admin/*", "moves admin"),
+        entry("/admin/new/*", "fixed"),
+        entry("/*", "rest"),
+      ],
+      [entry("/wallet", "moves wallet")],
+    ];
+    const router = compileLayers(layers, isMoving);
+    expect(router.mayMeet("POST", "/Checkout")).toBe("moves");
+    expect(router.mayMeet("POST", "/x//checkout")).toBeUndefined();
+    expect(router.mayMeet("POST", "/x/%2e%2e/checkout")).toBe("moves");
+    expect(router.mayMeet("POST", "/admin/new/X")).toBeUndefined();
+    expect(router.mayMeet("POST", "/admin/new/%2e%2e/x")).toBe("moves admin");
+    expect(router.mayMeet("POST", "/Wallet")).toBeUndefined();
+    expect(compileLayers(layers.slice(1), isMoving).mayMeet("POST", "/Wallet")).toBe("moves wallet");
+  });
 });

@@ -89,8 +89,8 @@ test("only routes that finish orders have the witness of orders, and only cutove
 });
 
 test("what matches no route has no witness but those of every exchange", () => {
-  const { noneWitnesses } = tableOf({ journey: { cookie: "j", secret: "s3cret" } });
-  const { arrived, noticed, decided, journeyed, answered, upgraded, settled } = noneWitnesses;
+  const { fallthrough } = tableOf({ journey: { cookie: "j", secret: "s3cret" } });
+  const { arrived, noticed, decided, journeyed, answered, upgraded, settled } = fallthrough.witnesses;
   expect([noticed, decided, journeyed, answered].flat()).toEqual([]);
   expect([arrived.length, upgraded.length, settled.length]).toEqual([1, 1, 3]);
 });

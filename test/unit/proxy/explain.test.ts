@@ -88,3 +88,20 @@ describe("an explanation", () => {
     });
   });
 });
+
+test("a host says whether the cutover is for it, and without one those that it is for are tried", async () => {
+  const { why } = ask({
+    cutover: { hosts: ["shop.my", "*.shop.example"] },
+    routes: [{ path: "/*", hosts: ["old.shop.example"], upstream: "old" }],
+  });
+  const path = "/cart/1";
+  expect(await why({ shopper: "a", path })).toBeDefined();
+  expect(await why({ shopper: "a", path, host: "SHOP.my:8443" })).toBeDefined();
+  expect(await why({ shopper: "a", path, host: "id.shop.example" })).toBeDefined();
+  expect(await why({ shopper: "a", path, host: "old.shop.example" })).toBeUndefined();
+  expect(await why({ shopper: "a", path, host: "shop.id" })).toBeUndefined();
+  expect(await why({ shopper: "a", host: "shop.id" })).toBeUndefined();
+  expect(await why({ shopper: "a", host: "shop.my" })).toBeDefined();
+  const everywhere = ask().why;
+  expect(await everywhere({ shopper: "a", path, host: "shop.id" })).toBeDefined();
+});

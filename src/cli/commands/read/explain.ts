@@ -17,6 +17,7 @@ interface ExplainOptions extends ApiOptions, JsonOption {
   readonly key?: string;
   readonly path?: string;
   readonly method?: string;
+  readonly host?: string;
   readonly force?: "legacy" | "new";
 }
 
@@ -29,16 +30,17 @@ export function addExplain(program: Command, context: Context): void {
     .option("--key <KEY>", "an order's or an idempotency key, as the request carries it")
     .option("--path <PATH>", "of the request")
     .option("--method <METHOD>", "of the request")
+    .option("--host <HOST>", "that the request is for; without it, any that the cutover is for")
     .addOption(new Option("--force <SIDE>", "as a tester whose secret is right").choices(["legacy", "new"]));
   withApiOptions(withJson(command)).action((name: string, options: ExplainOptions) => {
     if (options.shopper === undefined && options.key === undefined && options.force === undefined) {
       command.error("error: expected --shopper <ID>, --key <KEY>, --force <SIDE>, or several of them");
     }
     return withApi(context, options, async ({ client, terminal }) => {
-      const { shopper, key, path, method, force } = options;
-      const query = { shopper, key, path, method: method?.toUpperCase(), force };
+      const { shopper, key, path, method, host, force } = options;
+      const query = { shopper, key, path, host, method: method?.toUpperCase(), force };
       const answer = await client.explain(name, query);
-      const asked = { url: client.url, name, isOfPath: path !== undefined };
+      const asked = { url: client.url, name, isOfPath: path !== undefined || host !== undefined };
       return show(terminal, answer, asked, options, (explanation) => [explanationLine(name, explanation)]);
     });
   });

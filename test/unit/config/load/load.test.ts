@@ -292,6 +292,8 @@ describe("defaults", () => {
       },
       paths: { onRoutes: "refuse", elsewhere: "pass" },
       default: "old",
+      hosts: {},
+      routes: [],
       cutovers: {},
     });
   });

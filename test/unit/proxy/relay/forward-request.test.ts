@@ -23,7 +23,7 @@ function forwarded(
   };
   const arrival = readArrival(context.table, head, context.fieldNames.of(head.fields), context.proxyName);
   if ("proxyError" in arrival) throw new Error(arrival.detail);
-  return forwardRequest(context, arrival, context.table.fallthrough, "id-1", content, false);
+  return forwardRequest(context, arrival, context.table.fallthrough.destination, "id-1", content, false);
 }
 
 test("the next hop is asked for the target as it came, and told of the way here", () => {
