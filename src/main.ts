@@ -81,6 +81,13 @@ const engine: Engine = {
     });
     return { ok: true, warnings: loaded.warnings, close: () => demo.stop() };
   },
+
+  async simulate(question, told) {
+    const { forecast } = await import("./guard/simulate/forecast.ts");
+    const { linesOf, pictureOf } = await import("./guard/simulate/told.ts");
+    const found = forecast(question, told);
+    return { lines: linesOf(found), picture: pictureOf(found), forecast: found };
+  },
 };
 
 async function load(path: string) {

@@ -57,6 +57,29 @@ export interface ConfigFinding {
   readonly fix?: string;
 }
 
+/** Traffic and a plan, as `simulate` is asked about them. Shares are from 0 to 1. */
+export interface SimulationQuestion {
+  readonly seed: number;
+  readonly perSecond: number;
+  readonly failing: number;
+  readonly paying?: { readonly share: number; readonly medianMs: number };
+  readonly steps: readonly number[];
+  readonly dwellMs: number;
+  readonly alpha: number;
+  readonly notWorseThan: number;
+  readonly paidNotWorseThan: number;
+  readonly confidence: number;
+  readonly days: number;
+}
+
+interface Simulation {
+  readonly lines: readonly string[];
+  /** SVG. */
+  readonly picture: string;
+  /** All figures, for --json. */
+  readonly forecast: object;
+}
+
 export interface Engine {
   /** Reads and checks a configuration file. */
   check(path: string): Promise<Problems | Sound>;
@@ -72,4 +95,6 @@ export interface Engine {
    * @param store of Redis, or `memory:`; without it, a file of the demonstration's own
    */
   demo(print: (text: string) => void, store?: string): Promise<Problems | Running>;
+  /** @param told of the part that is done, 0–1 */
+  simulate(question: SimulationQuestion, told: (done: number) => void): Promise<Simulation>;
 }

@@ -10,6 +10,7 @@ import { addCompletion } from "./commands/local/completion.ts";
 import { addDoctor } from "./commands/local/doctor.ts";
 import { addLogin, addLogout } from "./commands/local/login.ts";
 import { addDemo, addServe } from "./commands/local/serve.ts";
+import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addExplain } from "./commands/read/explain.ts";
 import { addAnnotate, addHistory } from "./commands/read/history.ts";
@@ -74,8 +75,8 @@ export async function runCli(
   for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain])
     add(program, context);
   for (const add of [addChanges, addClose, addApprove, addWithdraw, addOwner]) add(program, context);
-  for (const add of [addServe, addDemo, addCheck, addDoctor, addLogin, addLogout, addToken, addCompletion])
-    add(program, context);
+  for (const add of [addServe, addDemo, addCheck, addDoctor, addSimulate]) add(program, context);
+  for (const add of [addLogin, addLogout, addToken, addCompletion]) add(program, context);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

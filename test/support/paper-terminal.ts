@@ -80,6 +80,7 @@ export const nothingRuns: Engine = {
   serve: async () => ({ ok: false, problems: [] }),
   direct: async () => ({ kind: "out_of_reach", why: "nothing runs", answers: false }),
   demo: async () => ({ ok: false, problems: [] }),
+  simulate: async () => ({ lines: [], picture: "", forecast: {} }),
 };
 
 export interface Setting {

@@ -67,6 +67,9 @@ const rooms: readonly Room[] = [
   { room: "state/store/", knows: ["base/", "redis/", "state/rules/"] },
   { room: "state/follow/", knows: ["base/", "state/rules/", "state/store/port.ts"] },
   { room: "decide/", knows: ["config/values/", "state/rules/"] },
+  { room: "guard/evidence/", knows: [] },
+  { room: "guard/verdict/", knows: ["guard/evidence/"] },
+  { room: "guard/simulate/", knows: ["guard/evidence/", "guard/verdict/"] },
   { room: "ownership/", knows: ["base/", "redis/", "config/values/", "state/rules/", "decide/"] },
   { room: "audit/", knows: ["base/", "state/rules/", "state/store/port.ts"] },
   {
@@ -127,7 +130,14 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "@fastify/csrf-protection": ["admin/access/"],
 };
 
-const pureRooms = ["decide/", "state/rules/", "config/values/"];
+const pureRooms = [
+  "decide/",
+  "state/rules/",
+  "config/values/",
+  "guard/evidence/",
+  "guard/verdict/",
+  "guard/simulate/",
+];
 /** Their answers depend on nothing but the arguments; of node:crypto digests and comparison in constant time. */
 const purePackages = ["re2js", "node:crypto", "zod"];
 

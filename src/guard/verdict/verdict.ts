@@ -1,0 +1,106 @@
+/**
+ * What the guard makes of its evidence, and what it does about it. PURE.
+ *
+ *   worse                  new fails more, or is paid less, than chance explains: rolled back, or what `action` says
+ *   both sick              legacy fails too much as well: held, never rolled back onto a sick legacy
+ *   legacy sick            legacy alone fails too much: held
+ *   blind                  counts are missing: said, and never a reason not to roll back by the rest
+ *   watching               a test is half of its way
+ *   insufficient evidence  nothing against new, and nothing proven for it
+ *   healthy                proven to be not worse than the gate of the step asks
+ */
+import { differenceOf } from "../evidence/difference.ts";
+import { type Findings, firedOf, type Sides, type TestFinding } from "../evidence/evidence.ts";
+import { type TestName, testNames } from "../evidence/tests.ts";
+import { type Payments, type Said, verdictSentence } from "./sentence.ts";
+
+export const verdicts = [
+  "healthy",
+  "watching",
+  "insufficient evidence",
+  "worse",
+  "both sick",
+  "legacy sick",
+  "blind",
+] as const;
+type GuardVerdict = (typeof verdicts)[number];
+
+type GuardAction = "rollback" | "hold" | "alert";
+
+export interface Situation {
+  readonly findings: Findings;
+  /** Shoppers of this step. */
+  readonly sides: Sides;
+  /** Absent where no journey is followed. */
+  readonly payments?: Payments;
+  /** As configured; absent: hold until a step has passed by evidence, roll back from then on. */
+  readonly action?: GuardAction;
+  readonly hasPassedAStep: boolean;
+  /** Whether the gate of this step is passed; there is none where new has all. */
+  readonly isProven: boolean;
+  /** Names of instances whose counts are missing. */
+  readonly silent: readonly string[];
+  /** Since the first failure that the evidence counts; absent before there is one. */
+  readonly sinceFirstFailureMs?: number;
+}
+
+export interface Judgement {
+  readonly verdict: GuardVerdict;
+  /** Absent where there is nothing to do. An action also alerts. */
+  readonly action?: GuardAction;
+  /** The tests that have fired. */
+  readonly because: readonly TestName[];
+  readonly sentence: string;
+}
+
+/** Of an interval around the difference, which may be read at every look. */
+const confidence = 0.95;
+
+export function judgeSides(situation: Situation): Judgement {
+  const { findings, sides, payments, silent, sinceFirstFailureMs } = situation;
+  const because = firedOf(findings);
+  const verdict = verdictOf(situation, because);
+  const action = actionOf(verdict, situation, because);
+  const said: Said = {
+    verdict,
+    because,
+    findings,
+    sides,
+    difference: differenceOf(sides.legacy, sides.onNew, confidence),
+    silent,
+    ...(payments === undefined ? {} : { payments }),
+    ...(action === undefined ? {} : { action }),
+    ...(sinceFirstFailureMs === undefined ? {} : { sinceFirstFailureMs }),
+  };
+  return { verdict, because, sentence: verdictSentence(said), ...(action === undefined ? {} : { action }) };
+}
+
+function verdictOf({ findings, isProven, silent }: Situation, because: readonly TestName[]): GuardVerdict {
+  const isWorse = because.length > 0;
+  if (isWorse) return isSuspect(findings.tooManyOnLegacy) ? "both sick" : "worse";
+  if (findings.tooManyOnLegacy.hasFired) return "legacy sick";
+  if (silent.length > 0) return "blind";
+  if (testNames.some((test) => isSuspect(findings[test]))) return "watching";
+  return isProven ? "healthy" : "insufficient evidence";
+}
+
+/**
+ * Half of its way, in orders of magnitude. That much of legacy's is enough not to roll back onto it: where both sides fail
+ * at once, new's evidence may be complete a block before legacy's.
+ */
+function isSuspect({ hasFired, odds, actsAt }: TestFinding): boolean {
+  return hasFired || odds >= Math.sqrt(actsAt);
+}
+
+function actionOf(
+  verdict: GuardVerdict,
+  { action, hasPassedAStep }: Situation,
+  because: readonly TestName[],
+): GuardAction | undefined {
+  if (verdict === "both sick" || verdict === "legacy sick") return action === "alert" ? "alert" : "hold";
+  if (verdict !== "worse") return undefined;
+  const isSlowAlone = because.every((test) => test === "slow");
+  if (isSlowAlone) return action === "alert" ? "alert" : "hold";
+  const untilProven = because.includes("tooMany") || hasPassedAStep ? "rollback" : "hold";
+  return action ?? untilProven;
+}
