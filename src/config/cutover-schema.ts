@@ -200,6 +200,12 @@ const approval = block({
   window: value.wait.default(60 * 60_000),
 });
 
+/** What the shops keep at the client. */
+export const cookies = block({
+  /** Names of those that each side has for itself, or how they begin. */
+  apart: z.array(value.cookiePattern).min(1),
+});
+
 export const cutover = block({
   legacy: z.string(),
   new: z.string(),
@@ -218,4 +224,5 @@ export const cutover = block({
   fallback: z.boolean().default(false),
   /** How long a client has waited for a head when its leaving counts against the side. */
   gaveUpAfter: value.wait.default(3000),
+  cookies: cookies.optional(),
 });

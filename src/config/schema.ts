@@ -7,6 +7,7 @@ import * as z from "zod";
 import { auth, token } from "./auth-schema.ts";
 import { block } from "./block.ts";
 import {
+  cookies,
   cutover,
   fixedRoute,
   force,
@@ -134,6 +135,7 @@ export const parts = {
   owner,
   pattern,
   force,
+  cookies,
   trustedShopper,
   token,
   source: value.source,

@@ -177,6 +177,13 @@ export const method = z.string().regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method
 
 export const cookieName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "expected a cookie name");
 
+export const cookiePattern = z
+  .string()
+  .regex(
+    /^(?:[!#$%&'+\-.^_`|~0-9A-Za-z]+\*?|\*)$/,
+    "expected a cookie's name, or how it begins, with * behind that",
+  );
+
 /** As it is written. */
 export const fieldName = z.string().regex(/^[A-Za-z0-9-]+$/, "expected a header name");
 

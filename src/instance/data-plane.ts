@@ -32,6 +32,7 @@ import {
   createConnectionCounts,
   createUpgradeCounts,
 } from "../proxy/listen/metrics.ts";
+import { createDroppedCookies } from "../proxy/relay/cookies/metrics.ts";
 import { createFieldNames } from "../proxy/request/field-names.ts";
 import { createIds } from "../proxy/request/ids.ts";
 import { compileTable, type Table } from "../proxy/routes.ts";
@@ -218,6 +219,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       budget,
       unowned: createUnowned(clock, counts),
       force: createForceAttempts({ clock, counts: createForceCounts(registry), log }),
+      droppedCookie: createDroppedCookies(registry),
       clock,
       fieldNames: createFieldNames(),
       ids: createIds(),

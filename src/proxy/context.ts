@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ClaimBudget, Ownership, Pins, Unowned } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { ForceAttempts } from "./force/attempts.ts";
+import type { DroppedWhy } from "./relay/cookies/apart.ts";
 import type { FieldNames } from "./request/field-names.ts";
 import type { Ids } from "./request/ids.ts";
 import type { Table } from "./routes.ts";
@@ -18,6 +19,8 @@ export interface ExchangeContext {
   readonly clock: Clock;
   readonly fieldNames: FieldNames;
   readonly ids: Ids;
+  /** Hears of a cookie that an upstream sets and no client is given. */
+  readonly droppedCookie: (why: DroppedWhy) => void;
   /** This proxy's name in Via and Proxy-Status. */
   readonly proxyName: string;
   /** Hears of a fault of the proxy's own. */

@@ -1,6 +1,7 @@
 /** Where requests are sent: the way to an upstream, the time it may take, and what is said there of this proxy. */
 import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, RouteConfig, UpstreamConfig } from "../config/schema.ts";
+import { type ApartCookies, apartCookiesOf } from "./relay/cookies/apart.ts";
 import type { Way } from "./upstream/admission.ts";
 import type { Waits } from "./upstream/port.ts";
 import { createWaits } from "./upstream/timers.ts";
@@ -29,6 +30,8 @@ export interface Marking {
   readonly clientAddress: readonly string[];
   /** Whether what came by a name, in lower case, does not go on for these; absent without any. */
   readonly replaces: ((name: string) => boolean) | undefined;
+  /** How its cookies go there and come from there; absent where none are kept apart. */
+  readonly cookies: ApartCookies | undefined;
 }
 
 /** Times of a route in place of the upstream's, in ms. */
@@ -40,6 +43,7 @@ type OwnTimes = RouteConfig["timeouts"];
  */
 export function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
   const made = new Map<string, Destination>();
+  const apart = apartCookiesOf(config);
   const find = (name: string): Destination => {
     const known = made.get(name);
     if (known !== undefined) return known;
@@ -52,7 +56,7 @@ export function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
       total: createDeadlines(total),
       lifetime: lifetime === undefined ? undefined : createDeadlines(lifetime),
       waits: undefined,
-      marking: markingOf(upstream),
+      marking: markingOf(upstream, apart.get(name)),
     };
     made.set(name, destination);
     return destination;
@@ -92,7 +96,7 @@ export function hostOf({ host, url }: Pick<UpstreamConfig, "host" | "url">): str
   return host === "upstream" ? new URL(url).host : host;
 }
 
-function markingOf(upstream: UpstreamConfig): Marking {
+function markingOf(upstream: UpstreamConfig, cookies: ApartCookies | undefined): Marking {
   const { via, set } = upstream;
   const names = Object.keys(set);
   const lower = new Set(names.map((name) => name.toLowerCase()));
@@ -102,5 +106,6 @@ function markingOf(upstream: UpstreamConfig): Marking {
     onAnswer: via !== "off",
     clientAddress: names,
     replaces: names.length === 0 ? undefined : (name) => lower.has(name.replaceAll("_", "-")),
+    cookies,
   };
 }

@@ -216,7 +216,7 @@ function send(exchange: Exchange, destination: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
   // Its head was refused: nothing of it is sent.
   if (arrival === undefined) return;
-  const { way, total, lifetime, marking } = destination;
+  const { total, lifetime } = destination;
   limit(exchange, total);
   exchange.lifetime = lifetime;
   const { method, framing } = inbound.head;
@@ -228,8 +228,7 @@ function send(exchange: Exchange, destination: Destination): void {
     // A body that is still under way breaks off with the client.
     exchange.lingers = learns(route, method) && (Buffer.isBuffer(content) || framing.kind === "none");
   }
-  const viaName = marking.onAnswer ? context.proxyName : undefined;
-  exchange.forwarding = relay(viaName, way, request, inbound, exchange, taps);
+  exchange.forwarding = relay(context, destination, request, inbound, exchange, taps);
 }
 
 function answered(this: Exchange, status: number): readonly string[] {

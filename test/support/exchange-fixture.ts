@@ -246,6 +246,7 @@ export function createFixture(options: FixtureOptions = {}) {
       counts: { wrong: note("wrong force"), ignored: note("ignored force") },
       log: { warn: () => undefined },
     }),
+    droppedCookie: (why) => void counted.push(`dropped cookie ${why}`),
     unowned: createUnowned(clock, { awaited: note("awaited"), guessed: note("guessed") }),
     pins: createPins({
       pins: { ...stores.pins, ...options.pins },

@@ -4,6 +4,7 @@ import type { Draft } from "../load/draft.ts";
 import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "../load/problems.ts";
 import { pageCookieNames } from "../values/page-cookies.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
+import { apartFindings, apartWarnings } from "./apart-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import { routeFindings, routeWarnings } from "./route-checks.ts";
 
@@ -21,6 +22,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...testersOwn(draft),
     ...droppedCookies(draft),
     ...routeFindings(draft),
+    ...apartFindings(draft, ownCookies(draft)),
     ...draft.cutovers.flatMap(cutoverFindings),
   ];
 }
@@ -36,6 +38,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...lenientUpstreams(draft),
     ...accessWarnings(draft),
     ...routeWarnings(draft),
+    ...apartWarnings(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),
   ];
 }

@@ -16,7 +16,7 @@ import {
 import type { Expression } from "../values/expression.ts";
 import { parseHost } from "../values/hosts.ts";
 import type { Source } from "../values/source.ts";
-import { type Located, listAt, read, textOf, texts } from "./drafting.ts";
+import { each, type Located, listAt, read, textOf, texts } from "./drafting.ts";
 import { isMapping, valueAt } from "./issues.ts";
 import type { Path } from "./problems.ts";
 import { type FixedDraft, fixedDraft, hostsDraft, type RouteDraft, routeDraft } from "./route-draft.ts";
@@ -69,6 +69,8 @@ export interface CutoverDraft {
   readonly trustedHeader: string | undefined;
   /** Whether large raises wait for another person. */
   readonly fourEyes: boolean;
+  /** Names of cookies that each side has for itself, those that could be read. */
+  readonly apart: readonly Located<string>[];
 }
 
 interface HostDraft {
@@ -187,6 +189,11 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
         : cookieDraft([...at, "force"], valueAt(root, ["force"])),
     forceSecrets: texts([...at, "force", "secrets"], valueAt(root, ["force", "secrets"])),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
+    apart: each(
+      parts.cookies.shape.apart.element,
+      [...at, "cookies", "apart"],
+      valueAt(root, ["cookies", "apart"]),
+    ),
   };
 }
 

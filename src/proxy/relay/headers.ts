@@ -122,7 +122,8 @@ export function requestFields(
         if (peerIsTrusted) forwarded = joined(forwarded, value);
         continue;
       case "cookie": {
-        const kept = withoutCookies(value, ownCookies);
+        const shops = withoutCookies(value, ownCookies);
+        const kept = marking.cookies?.toUpstream(shops) ?? shops;
         if (kept !== "") out.push(fields[2 * i] ?? "", kept);
         continue;
       }
@@ -175,7 +176,7 @@ function forwardedElement(address: string, host: string, proto: string): string 
 }
 
 /** What of a response's head goes on. */
-interface PassedHead {
+export interface PassedHead {
   /** End-to-end, without framing. */
   readonly fields: string[];
   /** The body's octets, where they were declared. */

@@ -2,6 +2,8 @@
  * A request on its way to an upstream and the answer on its way back: let in by the admission, sent by the engine, sent
  * once more where a kept connection was dead, passed on as fast as the client takes it.
  */
+import type { ExchangeContext } from "../context.ts";
+import type { Destination } from "../destinations.ts";
 import type { Answer, Inbound, RequestHead } from "../inbound.ts";
 import { connectOf, type Entry, type ShedReason, type Way } from "../upstream/admission.ts";
 import type { Connect, Pass } from "../upstream/breaker.ts";
@@ -15,7 +17,8 @@ import type {
   UpgradeLimits,
 } from "../upstream/port.ts";
 import type { Waiter } from "../upstream/slots.ts";
-import { keepFromSharedCaches, responseHead, trailerFields } from "./headers.ts";
+import type { SetAgainst } from "./cookies/apart.ts";
+import { keepFromSharedCaches, type PassedHead, responseHead, trailerFields } from "./headers.ts";
 import { joinTunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** What the exchange is told; after `ended` or `failed` nothing follows. */
@@ -39,6 +42,9 @@ export interface RelayEvents {
  */
 export type Tap = (next: ResponseSink, resume: () => void) => ResponseSink;
 
+/** What of the exchange's context is needed here. */
+type RelayContext = Pick<ExchangeContext, "proxyName" | "clock" | "droppedCookie">;
+
 /** The taps of an answer that nothing else wants to see. */
 export const noTaps: readonly Tap[] = [];
 
@@ -47,9 +53,10 @@ export const noTaps: readonly Tap[] = [];
  * up. Its functions are shared.
  */
 interface Relay extends ResponseSink, Forwarding, Waiter {
-  readonly viaName: string | undefined;
+  readonly context: RelayContext;
   readonly way: Way;
-  readonly version: RequestHead["version"];
+  readonly marking: Destination["marking"];
+  readonly asked: RequestHead;
   readonly answer: Answer;
   readonly events: RelayEvents;
   request: ForwardRequest;
@@ -65,21 +72,21 @@ interface Relay extends ResponseSink, Forwarding, Waiter {
 /**
  * Sends the request, once it is let in, and relays what comes back, as fast as the client takes it.
  *
- * @param viaName this proxy's name in the answer's Via; without it the answer does not name it
  * @param taps those that see the answer on its way, the first of them first
  */
 export function relay(
-  viaName: string | undefined,
-  way: Way,
+  context: RelayContext,
+  { way, marking }: Pick<Destination, "way" | "marking">,
   request: ForwardRequest,
-  { head: { version }, answer }: Pick<Inbound, "head" | "answer">,
+  { head: asked, answer }: Pick<Inbound, "head" | "answer">,
   events: RelayEvents,
   taps: readonly Tap[],
 ): Forwarding {
   const made: Relay = {
-    viaName,
+    context,
     way,
-    version,
+    marking,
+    asked,
     answer,
     events,
     request,
@@ -174,7 +181,7 @@ function end(this: Relay, trailers: readonly string[]): void {
 function switched(this: Relay, { fields }: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
   leave(this, "made");
   const { events, answer, request } = this;
-  const out = responseHead(fields, this.viaName).fields;
+  const out = passedHead(this, fields).fields;
   out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", request.upgrade ?? "");
   const client = answer.switchProtocols?.(out);
   if (client === undefined) connection.stream.destroy();
@@ -220,20 +227,21 @@ function leave(relayed: Relay, connect: Connect): void {
   relayed.way.admission.leave(pass, connect);
 }
 
-function passInterim({ events, version, answer, viaName }: Relay, received: ResponseHead): void {
-  const { status, reason, fields } = received;
+function passInterim(relayed: Relay, { status, reason, fields }: ResponseHead): void {
+  const { events, asked, answer } = relayed;
   if (status === 101) {
     events.misbehaved();
     return;
   }
   // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
-  if (status === 100 || version === "1.0") return;
-  answer.interim(status, reason, responseHead(fields, viaName).fields);
+  if (status === 100 || asked.version === "1.0") return;
+  answer.interim(status, reason, passedHead(relayed, fields).fields);
 }
 
-function passHead({ events, answer, viaName, request }: Relay, received: ResponseHead): void {
+function passHead(relayed: Relay, received: ResponseHead): void {
+  const { events, answer, request } = relayed;
   const { status, reason } = received;
-  const { fields, length } = responseHead(received.fields, viaName);
+  const { fields, length } = passedHead(relayed, received.fields);
   const added = events.answered(status);
   if (added.includes("Set-Cookie")) keepFromSharedCaches(request.method, fields);
   for (const part of added) fields.push(part);
@@ -243,6 +251,19 @@ function passHead({ events, answer, viaName, request }: Relay, received: Respons
     // A control character in the upstream's head: the transport will not write it (RFC 9110 §5.5).
     events.misbehaved();
   }
+}
+
+/** What goes on of a head of the upstream's. */
+function passedHead(relayed: Relay, received: readonly string[]): PassedHead {
+  const { marking, context } = relayed;
+  const passed = responseHead(received, marking.onAnswer ? context.proxyName : undefined);
+  marking.cookies?.toClient(passed.fields, () => setAgainst(relayed));
+  return passed;
+}
+
+function setAgainst({ asked: { fields }, context }: Relay): SetAgainst {
+  const cookies = fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === "cookie");
+  return { cookies, nowMs: context.clock.now(), dropped: context.droppedCookie };
 }
 
 function passEnd({ events, answer }: Relay, trailers: readonly string[]): void {

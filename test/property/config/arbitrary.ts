@@ -126,6 +126,9 @@ const cutover = fc.record({
   ),
   onStale: maybe(fc.constantFrom("hold", "legacy")),
   fallback: maybe(fc.boolean()),
+  cookies: maybe(
+    fc.subarray(["sid", "session*", "__Host-cart"], { minLength: 1 }).map((apart) => ({ apart: [...apart] })),
+  ),
 });
 
 export const validConfig = fc

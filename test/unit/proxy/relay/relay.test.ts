@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Answer, RequestHead } from "../../../../src/proxy/inbound.ts";
 import { noTaps, type RelayEvents, relay, type Tap } from "../../../../src/proxy/relay/relay.ts";
 import type { ForwardRequest, ResponseSink, Upstream } from "../../../../src/proxy/upstream/port.ts";
-import { wayTo } from "../../../support/ways.ts";
+import { plainMarking, relayContext, wayTo } from "../../../support/ways.ts";
 
 const request: ForwardRequest = { method: "GET", target: "/cart", fields: [], body: { kind: "none" } };
 const requestHead: RequestHead = {
@@ -50,7 +50,14 @@ function send(taps: readonly Tap[]) {
     misbehaved: () => {},
     failed: ({ code }) => void told.push(`failed ${code}`),
   };
-  relay("cutover-test", wayTo(upstream), request, { head: requestHead, answer }, events, taps);
+  relay(
+    relayContext,
+    { way: wayTo(upstream), marking: plainMarking },
+    request,
+    { head: requestHead, answer },
+    events,
+    taps,
+  );
   return { told, sinks, resumed: () => resumed };
 }
 

@@ -8,6 +8,7 @@ import { createBreaker } from "../../../../src/proxy/upstream/breaker.ts";
 import type { Failure, ForwardRequest, ResponseSink, Upstream } from "../../../../src/proxy/upstream/port.ts";
 import { createSlots } from "../../../../src/proxy/upstream/slots.ts";
 import { turn } from "../../../support/until.ts";
+import { plainMarking, relayContext } from "../../../support/ways.ts";
 
 interface Attempt {
   readonly target: string;
@@ -70,8 +71,8 @@ function createFixture(limits: { max?: number; queue?: number } = {}) {
       onGone: () => {},
     };
     const forwarding = relay(
-      "cutover-test",
-      way,
+      relayContext,
+      { way, marking: plainMarking },
       request,
       { head: requestHead, answer },
       {
