@@ -34,6 +34,13 @@ interface CutoverSides {
    * `window` ms counts together.
    */
   readonly approval?: { readonly over: number; readonly ttl: number; readonly window?: number } | undefined;
+  /** Whether what names no shopper goes to new once percent is 100; without it, never. */
+  readonly anonymous?: "legacy" | "new-at-100";
+  /** How long visits last, and those that are renewed at most, in ms. */
+  readonly visit?: { readonly for: number; readonly max?: number | undefined } | undefined;
+  /** What testers ask by, where there are any. */
+  readonly force?: object | undefined;
+  readonly fallback?: boolean;
 }
 
 /** Owners, as people see them and put them right. Calls that change throw StoreUnavailable. */

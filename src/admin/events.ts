@@ -159,9 +159,10 @@ function createReaders(log: Log, onLast: () => void) {
 }
 
 function figuresOf(view: CutoverView): MetricsEvent[number] {
-  const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore, warnings } = view;
+  const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore } = view;
+  const { stillLegacy, warnings } = view;
   return {
-    ...{ name, traffic, journeys, unfinished, instances, warnings },
+    ...{ name, traffic, journeys, unfinished, instances, stillLegacy, warnings },
     ...(store === undefined ? {} : { store }),
     ...(ownerStore === undefined ? {} : { ownerStore }),
     ...(proposal === undefined ? {} : { proposal }),

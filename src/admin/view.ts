@@ -3,9 +3,9 @@ import { countApplied } from "../state/follow/applied.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
 import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
-import { percentToNumber } from "../state/rules/percent.ts";
+import { maxThousandths, percentToNumber } from "../state/rules/percent.ts";
 import { mergeTraffic } from "../telemetry/traffic/merge.ts";
-import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
+import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
 import type { AdminContext } from "./context.ts";
@@ -49,7 +49,8 @@ export function createViews(
   }
 
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
-    const { approval, ...sides } = sidesOf(name);
+    const declared = sidesOf(name);
+    const { approval } = declared;
     const { percentThousandths, ...rest } = state(name);
     const proposal = proposals.known(name, rest.version);
     const ofOwners = ownerStores().get(name);
@@ -59,10 +60,10 @@ export function createViews(
     );
     const count = countApplied(records, name, rest.version);
     const silent = fleet.unheard(records).flatMap((member) => silentView(member, name) ?? []);
-    const view = {
+    const stated = {
       name,
-      legacy: sides.legacy,
-      new: sides.new,
+      legacy: declared.legacy,
+      new: declared.new,
       percent: percentToNumber(percentThousandths),
       state: rest.state,
       version: rest.version,
@@ -79,6 +80,7 @@ export function createViews(
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
     };
+    const view = { ...stated, stillLegacy: remaindersOf(stated, declared, clock.now()) };
     const warnings = warningsOf({
       view,
       nowMs: clock.now(),
@@ -103,6 +105,48 @@ export function createViews(
     one,
     all: (records) => names().map((name) => one(name, records)),
   };
+}
+
+/**
+ * What still goes to legacy, and why, in the order in which it is decided.
+ *
+ * @param nowMs since the epoch
+ */
+function remaindersOf(
+  { state, percent, updatedAt, journeys, unfinished }: Omit<CutoverView, "stillLegacy" | "warnings">,
+  { anonymous = "legacy", visit, force, fallback }: AdminContext["cutovers"][string],
+  nowMs: number,
+): Remainder[] {
+  const found: Remainder[] = [];
+  const add = (reason: string, text: string) => found.push({ reason, text });
+  const many = ({ open, atLeast }: SideUnderWay, what: string) =>
+    `${atLeast ? "at least " : ""}${open} ${what}${open === 1 ? "" : "s"}`;
+  if (unfinished !== null && unfinished.legacy.open > 0) {
+    add("owner", `${many(unfinished.legacy, "unfinished order")} that it owns`);
+  }
+  if (state === "closed") return found;
+  if (journeys !== null && journeys.legacy.open > 0) {
+    add("journey", `${many(journeys.legacy, "journey")} under way that began there`);
+  }
+  if (state === "rolled_back") add("rolled_back", "all that begins: the cutover is rolled back");
+  else {
+    if (force !== undefined) add("forced", "testers who ask for it");
+    const nameless = "requests that name no shopper, as crawlers, monitors and preflights send them";
+    if (anonymous === "legacy") add("anonymous", `${nameless}: anonymous is legacy`);
+    else if (percent < 100) add("anonymous", `${nameless}, until 100%`);
+    const lastsUntil = Date.parse(updatedAt) + Math.max(visit?.for ?? 0, visit?.max ?? 0);
+    if (visit !== undefined && lastsUntil > nowMs) {
+      add("visit", `visits that began there, until ${new Date(lastsUntil).toISOString()} at the latest`);
+    }
+    if (percent < 100) {
+      add(
+        "bucket",
+        `${percentToNumber(maxThousandths - Math.round(percent * 1000))}% of shoppers, by their bucket`,
+      );
+    }
+    if (fallback === true) add("fallback", "what can not be connected to new");
+  }
+  return found;
 }
 
 /** Records are renewed each second; clocks that differ by more are not believed. */

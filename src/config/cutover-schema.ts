@@ -134,6 +134,23 @@ export const journey = block({
     .prefault(""),
 });
 
+/** How long who has begun to browse stays on a side though percent is raised. */
+const visit = block({
+  ...cookie("cutover_visit"),
+  for: value.lifetime.default(30 * 60_000),
+  /** From its beginning, where each request makes it last for another `for`; without it, none does. */
+  max: value.lifetime.optional(),
+}).refine(({ for: each, max = each }) => each <= max, {
+  path: ["for"],
+  error: "expected a time of at most max",
+});
+
+/** How a shopper is known to be the one of before. */
+const identity = block({
+  /** Through a login: the visitor's bucket goes on for the account, for so long or until a journey ends. */
+  link: block({ ...cookie("cutover_link"), for: value.lifetime.default(24 * 3_600_000) }).optional(),
+});
+
 export const pattern = block({
   pattern: value.expression,
   side: z.enum(["legacy", "new"]),
@@ -216,9 +233,13 @@ export const cutover = block({
   salt: z.string().min(1).optional(),
   routes: z.array(route).min(1),
   journey: journey.optional(),
+  visit: visit.optional(),
+  identity: identity.prefault({}),
   owners,
   force: force.optional(),
   approval: approval.optional(),
+  /** Where requests go that name no shopper: to legacy as long as it is open, or to new once percent is 100. */
+  anonymous: z.enum(["legacy", "new-at-100"]).default("legacy"),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),

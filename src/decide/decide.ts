@@ -7,9 +7,11 @@
  *                   and the pin's epoch is older than the cutover's (hard rollback)
  *   4. rolled_back  the state is rolled_back                              → legacy
  *   5. forced       an authorised override header                         → as it says
- *   6. anonymous    no shopper identity                                   → legacy
+ *   6. anonymous    no shopper identity                                   → legacy; new at 100 percent, where
+ *                   that is configured and the store not out of reach too long
  *      stale        the store out of reach too long and onStale: legacy   → legacy
- *   7. bucket       bucket < percent × 1000                               → new, else legacy
+ *   7. visit        a visit under way; at percent 0 none is on new        → its side
+ *   8. bucket       bucket < percent × 1000                               → new, else legacy
  *
  * `fallback` is the one reason not given here: it is found only when the new side cannot be connected to.
  */
@@ -23,6 +25,7 @@ export const reasons = [
   "forced",
   "anonymous",
   "stale",
+  "visit",
   "bucket",
   "fallback",
 ] as const;
@@ -48,6 +51,10 @@ export interface Facts {
   readonly bucket: number | undefined;
   /** Whether the store has been out of reach for too long and the cutover says `onStale: legacy`. */
   readonly stale: boolean;
+  /** The side of a visit under way, its signature and times already verified, and not ended by a rollback. */
+  readonly visit?: Side | undefined;
+  /** Whether at 100 percent that goes to new, too, which names no shopper. */
+  readonly anonymousMoves?: boolean;
 }
 
 export function decide(state: CutoverState, facts: Facts): Decision {
@@ -57,10 +64,19 @@ export function decide(state: CutoverState, facts: Facts): Decision {
   if (journey !== undefined && !isVoid(journey, state.pinEpoch)) return decision(journey.side, "journey");
   if (state.state === "rolled_back") return decision("legacy", "rolled_back");
   if (forced !== undefined) return decision(forced, "forced");
-  if (bucket === undefined) return decision("legacy", "anonymous");
+  if (bucket === undefined) {
+    const moves = facts.anonymousMoves === true && lastBucket < state.percentThousandths;
+    return decision(moves && !facts.stale ? "new" : "legacy", "anonymous");
+  }
   if (facts.stale) return decision("legacy", "stale");
+  if (facts.visit !== undefined && !(facts.visit === "new" && state.percentThousandths === 0)) {
+    return decision(facts.visit, "visit");
+  }
   return decision(bucket < state.percentThousandths ? "new" : "legacy", "bucket");
 }
+
+/** At 100 percent nobody is left behind it. */
+const lastBucket = 99_999;
 
 /** Whether a hard rollback has taken the pin's journey away. */
 export function isVoid(pin: Pin, pinEpoch: number): boolean {

@@ -7,12 +7,13 @@
  *   1.SIDE.EXPIRY.DIGEST.SIGNATURE
  *
  * SIDE is `l` or `n`; EXPIRY is base 36, whole seconds since the epoch; DIGEST is 16 hex digits of the secret's SHA-256, so
- * that the cookie is void once the configuration has that secret no more; SIGNATURE is HMAC-SHA-256, base64url, by the
- * cutover's journey secret, over `force`, the cutover's name and all that stands before the last dot.
+ * that the cookie is void once the configuration has that secret no more; SIGNATURE is by the cutover's journey secret
+ * (browsing/signature.ts).
  */
-import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Side } from "../state/rules/model.ts";
 import { formDecoded } from "./body.ts";
+import { isSigned, signed } from "./browsing/signature.ts";
 
 const forceParameter = "cutover-force";
 
@@ -55,11 +56,11 @@ export function signForce(
   expiresAt: number,
 ): string {
   const payload = `1.${side === "new" ? "n" : "l"}.${expiresAt.toString(36)}.${digest.slice(0, shownDigits)}`;
-  return `${payload}.${sign(key, cutover, payload)}`;
+  return signed(key, "force", cutover, payload);
 }
 
 const shownDigits = 16;
-const form = /^1\.([ln])\.([0-9a-z]{1,8})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{43})$/;
+const form = /^1\.([ln])\.([0-9a-z]{1,8})\.([0-9a-f]{16})\.[A-Za-z0-9_-]{43}$/;
 
 /**
  * @param keys any of which may have signed it
@@ -70,14 +71,8 @@ export function readForce(
   cutover: string,
   text: string,
 ): { readonly side: Side; readonly expiresAt: number; readonly digestBegins: string } | undefined {
-  const [, side, expiry, digestBegins, signature] = form.exec(text) ?? [];
-  if (expiry === undefined || digestBegins === undefined || signature === undefined) return undefined;
-  const payload = text.slice(0, text.length - signature.length - 1);
-  const given = Buffer.from(signature);
-  if (!keys.some((key) => timingSafeEqual(given, Buffer.from(sign(key, cutover, payload))))) return undefined;
+  const [, side, expiry, digestBegins] = form.exec(text) ?? [];
+  if (expiry === undefined || digestBegins === undefined) return undefined;
+  if (!isSigned(keys, "force", cutover, text)) return undefined;
   return { side: side === "n" ? "new" : "legacy", expiresAt: Number.parseInt(expiry, 36), digestBegins };
-}
-
-function sign(key: string, cutover: string, payload: string): string {
-  return createHmac("sha256", key).update(`force\0${cutover}\0${payload}`).digest("base64url");
 }

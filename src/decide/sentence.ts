@@ -14,15 +14,20 @@ export interface Told {
   readonly version: number;
   /** Absent when no key was asked about. */
   readonly owning: Owning | undefined;
+  /** Whether that bucket is of before a login, or of another device of the account's. */
+  readonly isLinked?: boolean;
 }
 
 /** `new, because the shopper's bucket 4321 is below 10000, which is 10% of 100000; version 43 at 10%.` */
 export function decisionSentence(told: Told): string {
-  const { side, reason, bucket, percentThousandths, version } = told;
+  const { side, reason, bucket, percentThousandths, version, isLinked } = told;
   const because = reason === "bucket" ? bucketReason(told) : becauses[reason](told);
   const place = bucket === undefined || reason === "bucket" ? "" : ` (bucket ${bucket})`;
+  const link = isLinked
+    ? "; the account goes by that bucket since its login or its visit, on all its devices"
+    : "";
   const key = told.owning === undefined ? "" : keys[told.owning];
-  return `${side}, because ${because}${place}${key}; version ${version} at ${share(percentThousandths)}.`;
+  return `${side}, because ${because}${place}${link}${key}; version ${version} at ${share(percentThousandths)}.`;
 }
 
 const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => string>> = {
@@ -34,8 +39,12 @@ const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => strin
   journey: () => "the journey began there and stays",
   rolled_back: () => "the cutover is rolled back: new journeys start on legacy",
   forced: () => "an authorised override says so",
-  anonymous: () => "the request names no shopper",
+  anonymous: ({ side }) =>
+    side === "new"
+      ? "the request names no shopper, and at 100% that goes there as well"
+      : "the request names no shopper",
   stale: () => "the store has not been read and written for too long, and the cutover then says legacy",
+  visit: () => "a visit began there and stays until it is over",
   fallback: () => "the new side cannot be connected to",
 };
 

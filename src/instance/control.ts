@@ -230,11 +230,13 @@ export function breakGlass({ follower, audit }: Control, names: readonly string[
   }
 }
 
-/** The configured secrets of each cutover with journeys or cookies of testers; none: to be generated. */
+/** The configured secrets of each cutover with journeys, visits, links or cookies of testers; none: to be generated. */
 export function journeySecretsOf({ cutovers }: Config): ReadonlyMap<string, readonly string[]> {
   return new Map(
-    Object.entries(cutovers).flatMap(([name, { journey, force }]) =>
-      journey === undefined && force?.cookie === undefined ? [] : [[name, journey?.secret ?? []]],
+    Object.entries(cutovers).flatMap(([name, { journey, visit, identity, force }]) =>
+      (journey ?? visit ?? identity.link ?? force?.cookie) === undefined
+        ? []
+        : [[name, journey?.secret ?? []]],
     ),
   );
 }

@@ -40,6 +40,7 @@ import type { JourneySecrets } from "../proxy/secrets.ts";
 import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
 import { createUpstreamPool } from "../proxy/upstream/open.ts";
 import type { Witness } from "../proxy/witness.ts";
+import { createRollbacks } from "../state/follow/rollbacks.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { createCheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -214,6 +215,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     /** What an exchange needs of them. */
     shared: {
       following: options.following,
+      rollbacks: createRollbacks(options.following),
       ownership,
       pins,
       budget,

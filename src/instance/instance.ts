@@ -9,7 +9,6 @@ import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ConfigSource, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import { explain } from "../proxy/explain.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
@@ -17,7 +16,7 @@ import { breakGlass, type Control, openControl } from "./control.ts";
 import { createOwnerDesk } from "./owner-desk.ts";
 import { createProfile, type Profile } from "./profile.ts";
 import { createReload } from "./reload.ts";
-import { explanationOf, openServing, type Serving } from "./serving.ts";
+import { explainer, openServing, type Serving } from "./serving.ts";
 import { findPort, type InheritedSockets, patiently } from "./sockets.ts";
 import type { Workers } from "./workers/primary.ts";
 import { createWorkerVersions, type WorkerVersions } from "./workers/versions.ts";
@@ -208,11 +207,7 @@ async function openAdmin(
     instance,
     ...{ profile: profile.read, roll: control.roll, prefix: config.prefix },
     refusedByHand: follower.refusedByHand,
-    async explain(name, question) {
-      const context = { ...serving, table: serving.table(), following: follower };
-      const explained = await explain(context, name, question);
-      return explained && explanationOf(explained);
-    },
+    explain: explainer(serving, follower),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),
     clock: systemClock,

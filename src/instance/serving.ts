@@ -9,9 +9,11 @@ import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
 import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
-import type { Explained } from "../proxy/explain.ts";
+import { type Explained, explain, type Question } from "../proxy/explain.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
+import { createRollbacks } from "../state/follow/rollbacks.ts";
+import type { Following } from "../state/follow/snapshot.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
 import { accessLog } from "../telemetry/log.ts";
 import type { LogFile } from "../telemetry/log-file.ts";
@@ -127,8 +129,19 @@ export function faultsTo(log: Log): (error: unknown) => void {
   return (error) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
 }
 
-/** What was explained, as the admin API says it. */
-export function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
+/** Explains decisions by the routes and the states in force, as the admin API says it. */
+export function explainer(
+  serving: Pick<Serving, "table" | "ownership" | "pins">,
+  following: Following,
+): (name: string, question: Question) => Promise<Explanation | undefined> {
+  const context = { ...serving, following, rollbacks: createRollbacks(following), clock: systemClock };
+  return async (name, question) => {
+    const explained = await explain({ ...context, table: serving.table() }, name, question);
+    return explained && explanationOf(explained);
+  };
+}
+
+function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
   return {
     side: decision.side,
     reason: decision.reason,

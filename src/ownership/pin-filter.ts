@@ -12,11 +12,13 @@
 import type { Clock, Timers } from "../base/clock.ts";
 import { type PinNews, pinDigest } from "./stores/port.ts";
 
-/** A cutover, whose journeys have pins if it has any. */
+/** A cutover, whose journeys have pins if it has any, and accounts behind a login. */
 interface Pinned {
   readonly name: string;
   /** The journeys' maximum is in seconds. */
   readonly journey: { readonly life: { readonly maxTtl: number } } | undefined;
+  /** Seconds that an account stays where its login led it. */
+  readonly link?: { readonly for: number } | undefined;
 }
 
 export interface PinFilter {
@@ -91,7 +93,7 @@ export function createPinFilter({ news, clock, timers, bits = 2 ** 23 }: PinFilt
   return {
     add,
     follow(pinned) {
-      const lives = new Map(pinned.map(({ name, journey }) => [name, journey?.life.maxTtl]));
+      const lives = new Map(pinned.map((one) => [one.name, longestOf(one)]));
       for (const cutover of [...kept.keys()]) if (lives.get(cutover) === undefined) kept.delete(cutover);
       for (const [cutover, maxTtl] of lives) {
         if (maxTtl === undefined || kept.get(cutover)?.maxTtl === maxTtl) continue;
@@ -112,6 +114,12 @@ export function createPinFilter({ news, clock, timers, bits = 2 ** 23 }: PinFilt
       leave();
     },
   };
+}
+
+/** @returns seconds that a pin may live; `undefined`: there are none */
+function longestOf({ journey, link }: Pinned): number | undefined {
+  if (journey === undefined || link === undefined) return journey?.life.maxTtl ?? link?.for;
+  return Math.max(journey.life.maxTtl, link.for);
 }
 
 interface Generations {

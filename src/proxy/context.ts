@@ -1,6 +1,7 @@
 /** What exchanges share: handed on whole, and as it is, to each part of an exchange. */
 import type { Clock } from "../base/clock.ts";
 import type { ClaimBudget, Ownership, Pins, Unowned } from "../ownership/port.ts";
+import type { Rollbacks } from "../state/follow/rollbacks.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { ForceAttempts } from "./force/attempts.ts";
 import type { DroppedWhy } from "./relay/cookies/apart.ts";
@@ -11,6 +12,7 @@ import type { Table } from "./routes.ts";
 export interface ExchangeContext {
   readonly table: Table;
   readonly following: Following;
+  readonly rollbacks: Rollbacks;
   readonly ownership: Ownership;
   readonly pins: Pins;
   readonly budget: Pick<ClaimBudget, "take" | "exceeded">;

@@ -9,7 +9,9 @@ import { decisionSentence, type Owning } from "../decide/sentence.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
+import type { ExchangeContext } from "./context.ts";
 import { routeOf } from "./request/arrival.ts";
+import { accountLink } from "./request/cookies/link.ts";
 import { ownerKey } from "./request/gather.ts";
 import type { CompiledCutover, Table } from "./routes.ts";
 
@@ -22,6 +24,8 @@ export interface Question {
   readonly method?: string | undefined;
   /** The side that a tester asks for whose secret is right. */
   readonly force?: Side | undefined;
+  /** The side of a visit under way, as a cookie would tell of it. */
+  readonly visit?: Side | undefined;
   /** An order's or an idempotency key, as text. */
   readonly key?: string | undefined;
 }
@@ -38,7 +42,7 @@ export interface Explained {
   readonly sentence: string;
 }
 
-interface ExplainContext {
+interface ExplainContext extends Pick<ExchangeContext, "clock" | "rollbacks"> {
   readonly table: Table;
   readonly following: Following;
   readonly ownership: Pick<Ownership, "ownerOf">;
@@ -47,10 +51,11 @@ interface ExplainContext {
 
 /** @returns `undefined` when the cutover does not exist or the path is on none of its routes */
 export async function explain(
-  { table, following, ownership, pins }: ExplainContext,
+  context: ExplainContext,
   name: string,
   question: Question,
 ): Promise<Explained | undefined> {
+  const { table, following, ownership, pins } = context;
   const cutover = table.cutovers.get(name);
   if (cutover === undefined) return undefined;
   if (!isAskedOf(table, cutover, question)) return undefined;
@@ -62,13 +67,23 @@ export async function explain(
       ? pins.find(name, shopper, journey.life.maxTtl, { keepsNone: true, differs: () => true })
       : undefined,
   ]);
-  const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper);
+  const linked = shopper === undefined ? undefined : await accountLink(context, cutover, shopper);
+  const bucket = linked?.bucket ?? (shopper === undefined ? undefined : bucketOf(cutover.salt, shopper));
   const state = following.current().states.get(name) ?? initialState();
   const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
-  const facts = { owner: owner?.side, journey: pin, forced: question.force, bucket, stale };
+  const { force: forced, visit = linked?.visit } = question;
+  const { anonymousMoves } = cutover;
+  const facts = { owner: owner?.side, journey: pin, forced, bucket, stale, visit, anonymousMoves };
   const decision = decide(state, facts);
   const { percentThousandths, version } = state;
-  const told = { ...decision, bucket, percentThousandths, version, owning: owner?.by };
+  const told = {
+    ...decision,
+    bucket,
+    percentThousandths,
+    version,
+    owning: owner?.by,
+    isLinked: linked !== undefined,
+  };
   return { decision, bucket, state, owner, journey: pin, sentence: decisionSentence(told) };
 }
 

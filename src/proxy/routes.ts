@@ -34,9 +34,9 @@ import {
 } from "./orders.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
 import {
-  type CompiledJourney,
+  type CompiledCookies,
   type CompiledVisitor,
-  compileJourney,
+  compileCookies,
   compileVisitor,
 } from "./request/cookies/compiled.ts";
 import { compileRouting, type FixedRoute, type PlacedRoute, type Routings } from "./request/routing.ts";
@@ -45,7 +45,7 @@ import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
-export interface CompiledCutover {
+export interface CompiledCutover extends CompiledCookies {
   readonly name: string;
   readonly salt: string;
   /** Those that its routes are for; none where one of them is for every host. */
@@ -55,7 +55,6 @@ export interface CompiledCutover {
   readonly visits: boolean;
   /** The header of a shopper that counts from these addresses alone. */
   readonly trustedShopper: TrustedHeader | undefined;
-  readonly journey: CompiledJourney | undefined;
   readonly owners: readonly CompiledOwner[];
   /** What a request names, and its answer is not to teach. */
   readonly naming: Naming;
@@ -67,6 +66,8 @@ export interface CompiledCutover {
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
+  /** Whether at 100 percent that goes to new which names no shopper. */
+  readonly anonymousMoves: boolean;
   /** Milliseconds that a client has waited for a head when its leaving counts against the side. */
   readonly gaveUpAfterMs: number;
   /** Whether it can be told which of its orders are finished. */
@@ -125,7 +126,7 @@ export interface CompiledRoute extends WitnessedRoute {
 export interface Table extends Routings<CompiledRoute> {
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   readonly paths: Config["paths"];
-  /** Stripped from all requests: the proxy's own of journeys, visitors and testers, and those of the admin API's page. */
+  /** Stripped from all requests: the proxy's own of journeys, visits, logins, visitors and testers, and those of the admin page. */
   readonly ownCookies: readonly OwnCookie[];
   readonly visitor: CompiledVisitor;
   /** Names of fields that identify a shopper or an order: no Connection field may strip them. */
@@ -176,7 +177,7 @@ export function compileTable(
       ),
       visits: declared.shopper.some(({ kind }) => kind === "visitor"),
       trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
-      journey: compileJourney(declared, name, () => secrets.of(name), config),
+      ...compileCookies(declared, name, () => secrets.of(name), config),
       owners,
       naming: compileNaming(owners),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
@@ -184,14 +185,13 @@ export function compileTable(
       force: compileForce(declared, name, () => secrets.of(name)),
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
+      anonymousMoves: declared.anonymous === "new-at-100",
       gaveUpAfterMs: declared.gaveUpAfter,
       countsOrders: countsOrders(declared),
       endsCarts: endsCarts(declared),
     };
     cutovers.set(name, cutover);
-    if (cutover.journey !== undefined) {
-      ownCookies.push({ name: cutover.journey.cookie.name, isOwn: cutover.journey.pins.isOwn });
-    }
+    ownCookies.push(...[cutover.journey, cutover.visit, cutover.link].flatMap((cookie) => cookie ?? []));
     if (cutover.visits && !ownCookies.some(({ isOwn }) => isOwn === isVisitor)) {
       ownCookies.push({ name: visitor.cookie.name, isOwn: isVisitor });
     }

@@ -11,6 +11,8 @@
  * A witness is told in the middle of the request: it must not throw, and does nothing that takes long. The record goes
  * on changing, so what is to be kept of it is copied.
  */
+import type { LoginLink } from "../decide/browsing/link.ts";
+import type { ShopperVisit } from "../decide/browsing/visit.ts";
 import type { Decision, Reason } from "../decide/decide.ts";
 import type { NamedKeys } from "../decide/named.ts";
 import type { JourneyPin, PinFault } from "../decide/pin.ts";
@@ -30,6 +32,24 @@ export interface NamedShopper {
   readonly isVouched: boolean;
   /** Whether its client sends no cookies at all, and so keeps none either. */
   readonly keepsNone: boolean;
+  /** Whether it is the proxy's own name for somebody without one. */
+  readonly isVisitor: boolean;
+}
+
+/** By whose bucket a request is decided, where links lead through a login. */
+export interface Linked {
+  /** 0–99999. */
+  readonly bucket: number;
+  /** Until when that counts; seconds since the epoch. */
+  readonly expiresAt: number;
+  /** The visit that goes on. */
+  readonly visit: ShopperVisit | undefined;
+  /** Whether that began on another device of the account's. */
+  readonly isAdopted: boolean;
+  /** The account that goes by it now on all devices, a byte string; absent for visitors, and whom anybody may name. */
+  readonly account: string | undefined;
+  /** What the client is to have in its cookie from now on; absent: what it has. */
+  readonly next: LoginLink | undefined;
 }
 
 /** What a request of a cutover was decided by. */
@@ -50,6 +70,12 @@ export interface Decided {
   readonly shopper: NamedShopper | undefined;
   /** What its visitor was named on this request, who had no name before. */
   readonly visitor?: string | undefined;
+  /** By whose bucket it was decided, where a login is gone through. */
+  readonly linked?: Linked | undefined;
+  /** The visit under way that its cookie tells of, whether or not it decided. */
+  readonly visit?: ShopperVisit | undefined;
+  /** Whether its client may keep a cookie that begins a visit. */
+  readonly mayVisit?: boolean;
   /** The id of the journey that this request has begun in the store. */
   readonly begun: string | undefined;
   /** Where its claims are tentative: says whether it was sent, or may have been. */

@@ -28,6 +28,8 @@ import { compileTable } from "../../src/proxy/routes.ts";
 import type { Way } from "../../src/proxy/upstream/admission.ts";
 import type { ForwardRequest, ResponseSink } from "../../src/proxy/upstream/port.ts";
 import type { ExchangeRecord, Witness } from "../../src/proxy/witness.ts";
+import { createRollbacks } from "../../src/state/follow/rollbacks.ts";
+import type { Snapshot } from "../../src/state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../src/state/rules/model.ts";
 import type { MeterRow } from "../../src/telemetry/requests/counts.ts";
 import { wayTo } from "./ways.ts";
@@ -126,6 +128,8 @@ export function createFixture(options: FixtureOptions = {}) {
   const learned: string[] = [];
   const time = options.time ?? { ms: 1_700_000_000_000 };
   let state: CutoverState = { ...initialState(), ...options.state };
+  let snapshot: Snapshot = { states: new Map([["checkout", state]]) };
+  const swapped = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
 
   const row: MeterRow = {
     decided: (side, reason) => decisions.push(`${side} ${reason}`),
@@ -221,20 +225,25 @@ export function createFixture(options: FixtureOptions = {}) {
     { of: () => ["s3cret"] },
     witnessesFor(lasting, { row: () => row }, options.witness ?? {}),
   );
+  const following: ExchangeContext["following"] = {
+    current: () => snapshot,
+    onSwap: (listener) => {
+      swapped.add(listener);
+      return () => swapped.delete(listener);
+    },
+    contact: () => ({ up: true, stalenessMs: 0 }),
+    isStale: () => false,
+    isDoubtful: () => false,
+    refresh: async () => {},
+  };
   const context: ExchangeContext = {
     table: {
       ...table,
       bodyLimits: { maxBytes: 1_000_000, paceMs: 60_000, ...options.bodyLimits },
       trusts: options.trusts ?? table.trusts,
     },
-    following: {
-      current: () => ({ states: new Map([["checkout", state]]) }),
-      onSwap: () => () => {},
-      contact: () => ({ up: true, stalenessMs: 0 }),
-      isStale: () => false,
-      isDoubtful: () => false,
-      refresh: async () => {},
-    },
+    following,
+    rollbacks: createRollbacks(following),
     ownership,
     budget: createClaimBudget({
       owners: { ...options.owners },
@@ -282,6 +291,9 @@ export function createFixture(options: FixtureOptions = {}) {
     time,
     set: (next: Partial<CutoverState>) => {
       state = { ...state, ...next };
+      const previous = snapshot;
+      snapshot = { states: new Map([["checkout", state]]) };
+      for (const listener of swapped) listener(snapshot, previous);
     },
     /** Lets an exchange begin; a text as its body makes it sized, a stream is as the head says. */
     send(

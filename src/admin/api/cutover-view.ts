@@ -38,6 +38,8 @@ export const sideUnderWay = z.object({
   oldestStartedAt: z.string().nullable().meta({ description: "RFC 3339; null when none is open" }),
 });
 
+export type SideUnderWay = z.output<typeof sideUnderWay>;
+
 const sidesUnderWay = z.object({ legacy: sideUnderWay, new: sideUnderWay }).nullable();
 export type SidesUnderWay = z.output<typeof sidesUnderWay>;
 
@@ -99,6 +101,12 @@ const warning = z.object({
 });
 export type Warning = z.output<typeof warning>;
 
+const remainder = z.object({
+  reason: z.string().meta({ description: "The word of the decision order that sends it there" }),
+  text: z.string().meta({ description: "What, and why, for people" }),
+});
+export type Remainder = z.output<typeof remainder>;
+
 export const cutoverView = z
   .object({
     name: z.string(),
@@ -136,6 +144,9 @@ export const cutoverView = z
     ownerStore: storeView
       .optional()
       .meta({ description: "The same of the store of its owners, where that is one of its own" }),
+    stillLegacy: z.array(remainder).default([]).meta({
+      description: "What still goes to legacy, and why; empty: nothing that is known of does",
+    }),
     warnings: z.array(warning).default([]).meta({
       description: "What somebody must look at, the most urgent first; empty: nothing is known to be wrong",
     }),
@@ -159,6 +170,7 @@ export const cutoverView = z
         unfinished: { legacy: countUnderWay, new: { ...countUnderWay, open: 2 } },
         instances: { live: 6, applied: 6, silent: [] },
         store: { reachable: true, writable: true, since: null, word: null },
+        stillLegacy: [{ reason: "bucket", text: "90% of shoppers, by their bucket" }],
         warnings: [],
       },
     ],
@@ -176,6 +188,7 @@ export const metricsEvent = z.array(
     instances: true,
     store: true,
     ownerStore: true,
+    stillLegacy: true,
     warnings: true,
   }),
 );

@@ -25,6 +25,10 @@ export const explainQuery = z.strictObject({
     .enum(sides)
     .optional()
     .meta({ description: "The side that a tester asks for, as with a right secret: none is sent here" }),
+  visit: z
+    .enum(sides)
+    .optional()
+    .meta({ description: "The side of a visit under way, as a cookie would tell of it" }),
 });
 export type ExplainQuery = z.output<typeof explainQuery>;
 

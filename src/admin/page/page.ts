@@ -137,6 +137,7 @@ ${flightRow("new", view.traffic.new)}
 </tbody>
 </table>
 ${underWay(view, now)}
+${remainders(view)}
 <p>Version ${view.version}, applied on ${applied} of ${of} ${of === 1 ? "instance" : "instances"}${applied < of ? html`: <strong>not everywhere yet</strong>` : ""}</p>
 ${lastChange(view)}
 </section>`;
@@ -160,6 +161,13 @@ function verdict(view: CutoverView): Html {
     case "closed":
       return html`<p>${view.legacy} is closed: everything goes to ${view.new}.</p>`;
   }
+}
+
+/** At 100% it is not to be seen from the share what legacy is still needed for. */
+function remainders({ percent, stillLegacy }: CutoverView): Html {
+  if (percent < 100 || stillLegacy.length === 0) return html``;
+  return html`<p>Still to legacy:</p>
+<ul>${stillLegacy.map(({ text }) => html`<li>${utc(text)}</li>`)}</ul>`;
 }
 
 function proposed({ name, proposal }: CutoverView): Html {

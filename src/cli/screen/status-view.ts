@@ -1,5 +1,5 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
-import type { CutoverView, SidesUnderWay, SideTraffic } from "../../admin/api/cutover-view.ts";
+import type { CutoverView, SideTraffic, SideUnderWay } from "../../admin/api/cutover-view.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
 import {
   age,
@@ -38,6 +38,7 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
     ...ownWarnings(view).flatMap(({ text }) => warningLines(text, "  ", options)),
     ...trafficLines(view, options),
     ...underWayLines(view, options.columns, options.now),
+    ...remainderLines(view, options),
     ...changeLines(view, options),
   ]);
 }
@@ -198,7 +199,15 @@ function changeLines(view: CutoverView, { columns, now }: ViewOptions): string[]
   return [...flow(pieces, " ", columns, 6), ...reason.map((line) => `    ${line}`)];
 }
 
-type SideUnderWay = NonNullable<SidesUnderWay>["legacy"];
+/** At 100% it is not to be seen from the share what legacy is still needed for. */
+function remainderLines({ percent, stillLegacy }: CutoverView, { columns, now }: ViewOptions): string[] {
+  if (percent < 100 || stillLegacy.length === 0) return [];
+  const said = stillLegacy.map(({ text }) => printable(onThisClock(text, now)));
+  const lines = wrap(`still to legacy: ${said.join("; ")}`, columns - 4, mostRemainderLines);
+  return lines.map((line, index) => `  ${index === 0 ? "" : "  "}${line}`);
+}
+
+const mostRemainderLines = 12;
 
 /** What each side has now: in flight always, the rest where it is known. @param now ms since the epoch */
 function underWayLines(view: CutoverView, columns: number, now: number): string[] {

@@ -161,9 +161,10 @@ function setFields({ setFields: upstreams }: Draft): Finding[] {
 }
 
 function ownCookies({ cutovers, visitor }: Draft) {
-  return [visitor, ...cutovers.flatMap(({ journey, forceCookie }) => [journey, forceCookie])].flatMap(
-    (cookie) => cookie ?? [],
-  );
+  return [
+    visitor,
+    ...cutovers.flatMap(({ journey, visit, link, forceCookie }) => [journey, visit, link, forceCookie]),
+  ].flatMap((cookie) => cookie ?? []);
 }
 
 function cookieNames(draft: Draft): Finding[] {
@@ -172,7 +173,10 @@ function cookieNames(draft: Draft): Finding[] {
   });
   const taken = names.filter(({ value }) => pageCookieNames.includes(value));
   return [
-    ...repeated(names, "expected a cookie of its own for each journey and each force, and for visitors"),
+    ...repeated(
+      names,
+      "expected a cookie of its own for each journey, visit, link and force, and for visitors",
+    ),
     ...taken.map(({ path }) => wrong(path, "expected another name: the admin API's page has a cookie of it")),
   ];
 }

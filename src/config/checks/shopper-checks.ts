@@ -6,7 +6,7 @@ import { isInBody, type Source } from "../values/source.ts";
 
 /** What makes it wrong. */
 export function shopperFindings(cutover: CutoverDraft): Finding[] {
-  return trustedHeader(cutover);
+  return [...trustedHeader(cutover), ...linkedNobody(cutover)];
 }
 
 /** What is allowed but probably not meant. */
@@ -29,6 +29,18 @@ function trustedHeader({ at, shopper, trustedHeader: header }: CutoverDraft): Fi
     return [];
   const message = `expected a header that names the shopper: one of shopper as header:${header}`;
   return [wrong([...at, "trustedShopper", "header"], message)];
+}
+
+/** A link leads from a visitor to an account. */
+function linkedNobody({ shopper, link }: CutoverDraft): Finding[] {
+  if (link === undefined || shopper.length === 0) return [];
+  if (shopper.findIndex(({ value }) => value.kind === "visitor") > 0) return [];
+  return [
+    wrong(
+      link.at,
+      "expected visitor in shopper, behind what names an account: a login leads from one to the other",
+    ),
+  ];
 }
 
 /**

@@ -61,6 +61,8 @@ export interface CutoverDraft {
   /** Where they are kept, where that is said. */
   readonly ownerStore: Located<string> | undefined;
   readonly journey: JourneyDraft | undefined;
+  readonly visit: CookieDraft | undefined;
+  readonly link: CookieDraft | undefined;
   readonly forceHeader: string | undefined;
   /** What a tester's link gives. */
   readonly forceCookie: CookieDraft | undefined;
@@ -171,6 +173,10 @@ function capacityOf(at: Path, root: unknown): Located<number>[] {
 
 function cutoverDraft(at: Path, root: unknown): CutoverDraft {
   const journey = valueAt(root, ["journey"]);
+  const cookieAt = (path: Path, name?: string): CookieDraft | undefined => {
+    const given = valueAt(root, path);
+    return given === undefined ? undefined : cookieDraft([...at, ...path], given, name);
+  };
   return {
     at,
     legacy: textOf(valueAt(root, ["legacy"])),
@@ -181,6 +187,8 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
     ownerStore: storeAt([...at, "owners", "store"], valueAt(root, ["owners", "store"])),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
+    visit: cookieAt(["visit"], "cutover_visit"),
+    link: cookieAt(["identity", "link"], "cutover_link"),
     trustedHeader: read(parts.trustedShopper.shape.header, valueAt(root, ["trustedShopper", "header"])),
     forceHeader: read(parts.force.shape.header, valueAt(root, ["force", "header"])),
     forceCookie:

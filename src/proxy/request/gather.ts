@@ -2,6 +2,7 @@
 import { isFound } from "../../config/values/expression.ts";
 import { isInBody } from "../../config/values/source.ts";
 import type { BodyValues } from "../../decide/body.ts";
+import type { ShopperVisit } from "../../decide/browsing/visit.ts";
 import { bucketOf } from "../../decide/bucket.ts";
 import { decide, isVoid } from "../../decide/decide.ts";
 import { keysNamedIn, type NamedKeys } from "../../decide/named.ts";
@@ -15,10 +16,12 @@ import type { RequestHead } from "../inbound.ts";
 import type { CompiledOwner } from "../orders.ts";
 import type { CompiledCutover, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
-import type { Decided, NamedShopper } from "../witness.ts";
+import type { Decided, Linked, NamedShopper } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
 import { type Buffered, bodyValues } from "./buffered-body.ts";
 import { pinOf } from "./cookies/journey.ts";
+import { type LinkAsked, linkIn } from "./cookies/link.ts";
+import { visitIn } from "./cookies/visit.ts";
 import { mayBecomeVisitor } from "./cookies/visitor.ts";
 
 export interface Gathered {
@@ -27,6 +30,14 @@ export interface Gathered {
   /** The valid pin of its cookie. */
   readonly pin: JourneyPin | undefined;
   readonly forced: Side | undefined;
+  /** The visit under way of its cookie. */
+  readonly visit: ShopperVisit | undefined;
+  /** Whether its client may keep a cookie that begins one. */
+  readonly mayVisit: boolean;
+  /** What it says of a login, where links lead through that. */
+  readonly link: LinkAsked | undefined;
+  /** By whose bucket that is. */
+  readonly linked: Linked | undefined;
   /** The shopper's, 0–99999. */
   readonly bucket: number | undefined;
   /** In the order of the configuration. */
@@ -78,7 +89,10 @@ export function gather(
   };
   const named = shopperIn(cutover, view, head.peer.address);
   const visitor = named === undefined ? visitorOf(exchange, cutover, head.method, view) : undefined;
-  const shopper = visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false };
+  const shopper =
+    visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false, isVisitor: true };
+  const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name);
+  const mayKeep = (cutover.visit ?? cutover.link) !== undefined && mayKeepCookie(exchange, head.method, view);
   const keys = ownerKeysIn(exchange, cutover, view);
   const content = buffered?.kind === "whole" ? buffered.content : undefined;
   const unreadText = typeof body === "string" ? content?.toString("latin1") : undefined;
@@ -90,7 +104,11 @@ export function gather(
     route,
     pin: countingPin(exchange, route, pinOf(exchange, cutover, view)),
     forced: forcedIn(exchange, arrival, cutover),
-    bucket: shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name),
+    visit: visitIn(exchange, cutover, view),
+    mayVisit: mayKeep,
+    link: linkAsked(exchange, cutover, view, { shopper, bucket, mayKeep }),
+    linked: undefined,
+    bucket,
     keys,
     unread: isUnread ? markOf(head, buffered) : undefined,
     named: learns(route, head.method) ? keysNamedIn(cutover.naming, view, unreadText) : nothingNamed,
@@ -135,7 +153,7 @@ function shopperIn(
     if (name === undefined) continue;
     const keepsNone = !view.fieldNames.includes("cookie");
     const isOwnWord = source.kind === "cookie" || source.kind === "visitor";
-    return { name, isVouched: isTrusted || isOwnWord, keepsNone };
+    return { name, isVouched: isTrusted || isOwnWord, keepsNone, isVisitor: source.kind === "visitor" };
   }
   return undefined;
 }
@@ -150,6 +168,24 @@ function visitorOf(
   return visits && mayBecomeVisitor(context.table.visitor, method, view)
     ? context.ids.visitorId()
     : undefined;
+}
+
+function linkAsked(
+  exchange: Recorded,
+  { link: compiled }: CompiledCutover,
+  view: RequestView,
+  { shopper, bucket, mayKeep }: Pick<Gathered, "shopper" | "bucket"> & { readonly mayKeep: boolean },
+): LinkAsked | undefined {
+  const [secret] = compiled?.secrets() ?? [];
+  if (compiled === undefined || secret === undefined) return undefined;
+  if (shopper === undefined || bucket === undefined) return undefined;
+  return { compiled, secret, shopper, bucket, link: linkIn(exchange, compiled, view), mayKeep };
+}
+
+/** Whether the client shows that it keeps cookies, or opens a page; a preflight brings none, whoever sends it. */
+function mayKeepCookie({ context }: Recorded, method: string, view: RequestView): boolean {
+  if (method === "OPTIONS" || method === "TRACE") return false;
+  return view.fieldNames.includes("cookie") || mayBecomeVisitor(context.table.visitor, method, view);
 }
 
 /** @returns the keys of the request that may have an owner, in the order of the configuration */
@@ -196,17 +232,19 @@ export function ownerKey({ patterns, learn, ttlMs, what }: CompiledOwner, key: s
  */
 export function decideBy(
   following: Following,
-  { route, pin, forced, bucket, keys, named, shopper, visitor }: Gathered,
+  { route, pin, forced, visit, mayVisit, linked, bucket, keys, named, shopper, visitor }: Gathered,
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
-  const { staleAfterMs } = route.cutover;
+  const { staleAfterMs, anonymousMoves } = route.cutover;
   const state = stateInForce(following, route);
   const journey = pin ?? stored;
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
-  const decision = decide(state, { owner, journey, forced, bucket, stale });
+  const facts = { owner, journey, forced, bucket, stale, visit: visit?.side, anonymousMoves };
+  const decision = decide(state, facts);
   const carried = pin !== undefined;
-  return { decision, state, bucket, pin: journey, carried, keys, named, shopper, visitor, begun: undefined };
+  const told = { keys, named, shopper, visitor, visit, mayVisit, linked };
+  return { decision, state, bucket, pin: journey, carried, ...told, begun: undefined };
 }
 
 export function stateInForce(following: Following, { cutover }: CompiledRoute): CutoverState {

@@ -2,9 +2,10 @@
  * The decision on a request, with the store asked where it has to be: for the owners of its keys, and for the journey of
  * a shopper whose client shows no valid cookie of one.
  *
- *   look up owners and pin → decide → begin the journey → claim the keys → decide again where these tell something new
+ *   (whose bucket →) look up owners and pin → decide → begin the journey → claim the keys → decide again where these tell something new
  *
- * At most one round trip each for owners and pin, side by side; one more to begin a journey, one more to claim a key.
+ * At most one round trip each for owners and pin, side by side; one before that with the first request of an account on a
+ * device, where links lead through logins; one more to begin a journey, one more to claim a key.
  */
 import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
@@ -12,9 +13,10 @@ import type { Found, OverBudget } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
-import type { Decided, NamedShopper } from "../witness.ts";
+import type { Decided, Linked, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
 import type { CompiledJourney } from "./cookies/compiled.ts";
+import { bucketThrough } from "./cookies/link.ts";
 import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
 type MaybeDecided = Decided | Refusal;
@@ -33,6 +35,19 @@ const leewayMs = 60_000;
 
 /** @returns at once when the store need not be asked; never rejects but for a fault of the proxy's own */
 export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
+  if (gathered.link === undefined || isClosed(context, gathered)) return lookUpBy(context, gathered);
+  const { route, link, visit } = gathered;
+  const sideOf = (bucket: number) =>
+    decideBy(context.following, { ...gathered, bucket }, undefined, undefined).decision.side;
+  const through = (linked: Linked) => {
+    const { bucket, visit } = linked;
+    return lookUpBy(context, { ...gathered, linked, bucket, visit });
+  };
+  const linked = bucketThrough(context, route.cutover, link, visit, sideOf);
+  return "then" in linked ? linked.then(through) : through(linked);
+}
+
+function lookUpBy(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
   const { route, keys } = gathered;
   const { following, ownership, pins } = context;
   const shopper = withoutCookie(gathered);
@@ -192,7 +207,13 @@ function mustKnow({ route }: Gathered, { decision }: Decided): boolean {
 }
 
 /** Reasons that say nothing of where a key was first seen. */
-const guesses: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "anonymous", "stale", "bucket"]);
+const guesses: ReadonlySet<Decision["reason"]> = new Set([
+  "rolled_back",
+  "anonymous",
+  "stale",
+  "visit",
+  "bucket",
+]);
 
 /**
  * Whether the request begins a journey in the store. Where the state or the outage decides, a pin would add nothing;
@@ -209,7 +230,7 @@ function begins(
   return beginning.has(decision.reason) || (decision.reason === "owner" && isVouched && differs());
 }
 
-const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "bucket"]);
+const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "visit", "bucket"]);
 
 /** Of a closed cutover nobody's pin says anything. */
 function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean {
@@ -218,15 +239,15 @@ function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean 
 
 /**
  * Whether any live pin may say another side than the bucket. A pin begins where the bucket says and lives for one
- * maximum; so only while the routing has changed within that time, or testers are let onto other sides. Not counted is
- * an instance that hears of no change for longer and yet makes pins in a store of their own: those are asked for as far
- * as they are known.
+ * maximum; so only while the routing has changed within that time, or where testers, visits or logins begin it on other sides.
+ * Not counted is an instance that hears of no change for longer and yet makes pins in a store of their own: those are
+ * asked for as far as they are known.
  */
 function mayDiffer({ following, clock }: ExchangeContext, { route }: Gathered): boolean {
-  const { journey, force } = route.cutover;
+  const { journey, force, visit, link } = route.cutover;
   const { state, updatedAt } = stateInForce(following, route);
   if (journey === undefined || state === "closed") return false;
-  if (force !== undefined) return true;
+  if ((force ?? visit ?? link) !== undefined) return true;
   // Not a number before the first change: nothing differs then.
   return clock.now() - Date.parse(updatedAt) < journey.life.maxTtl * 1000 + leewayMs;
 }

@@ -2,13 +2,15 @@ import { afterEach, describe, expect, test } from "vitest";
 import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { historyEntry } from "../../../src/admin/api/history-view.ts";
 import { instanceView } from "../../../src/admin/api/instance-view.ts";
-import { type Rig, startRig, tokens, until } from "./rig.ts";
+import { cutovers, type Rig, startRig, tokens, until } from "./rig.ts";
 
 let rig: Rig;
 afterEach(() => rig.close());
 
 const none = { clientErrors: 0, shares: null, inFlight: 0, oldestInFlightSeconds: null };
 const quiet = { requests: 0, errors: 0, errorRate: null, p50: null, p99: null, ...none };
+
+const nameless = "requests that name no shopper, as crawlers, monitors and preflights send them";
 
 describe("reading cutovers", () => {
   test("lists them as a bare array in the order of the configuration", async () => {
@@ -33,10 +35,62 @@ describe("reading cutovers", () => {
         unfinished: null,
         instances: { live: 1, applied: 1, silent: [] },
         store: { reachable: true, writable: true, since: null, word: null },
+        stillLegacy: [
+          { reason: "anonymous", text: `${nameless}: anonymous is legacy` },
+          { reason: "bucket", text: "100% of shoppers, by their bucket" },
+        ],
         warnings: [],
       },
       expect.objectContaining({ name: "search", legacy: "old-search", new: "new-search" }),
     ]);
+  });
+
+  test("says what still goes to legacy and why, as it is configured and by what is under way", async () => {
+    const day = 86_400_000;
+    const one = { count: 12, atLeast: false, oldestStartedAt: undefined };
+    const sides = { legacy: one, new: { ...one, count: 0 } };
+    rig = await startRig({
+      cutovers: {
+        checkout: {
+          ...cutovers.checkout,
+          anonymous: "new-at-100",
+          visit: { for: 60_000, max: day },
+          force: {},
+        },
+        search: { ...cutovers.search, fallback: true, visit: { for: 1 } },
+      },
+      underWay: async () =>
+        new Map([["checkout", { journeys: sides, orders: { ...sides, legacy: { ...one, atLeast: true } } }]]),
+    });
+    const still = async (name = "checkout") => {
+      const { json } = await rig.call("GET", `/api/v1/cutovers/${name}`);
+      return cutoverView.parse(json).stillLegacy.map(({ reason, text }) => `${reason}: ${text}`);
+    };
+    await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 33.3, reason: "one" });
+    const underWay = [
+      "owner: at least 12 unfinished orders that it owns",
+      "journey: 12 journeys under way that began there",
+    ];
+    const visits = expect.stringMatching(/^visit: visits that began there, until 2\S+Z at the latest$/);
+    expect(await still()).toEqual([
+      ...underWay,
+      "forced: testers who ask for it",
+      `anonymous: ${nameless}, until 100%`,
+      visits,
+      "bucket: 66.7% of shoppers, by their bucket",
+    ]);
+    await rig.call("PUT", "/api/v1/cutovers/checkout/percent", { percent: 100, reason: "all" });
+    expect(await still()).toEqual([...underWay, "forced: testers who ask for it", visits]);
+    await rig.call("POST", "/api/v1/cutovers/checkout/rollback");
+    expect(await still()).toEqual([...underWay, "rolled_back: all that begins: the cutover is rolled back"]);
+    await rig.call("PUT", "/api/v1/cutovers/search/percent", { percent: 100, reason: "all" });
+    await until(async () => !(await still("search")).some((text) => text.startsWith("visit")));
+    expect(await still("search")).toEqual([
+      `anonymous: ${nameless}: anonymous is legacy`,
+      "fallback: what can not be connected to new",
+    ]);
+    await rig.call("POST", "/api/v1/cutovers/search/close", { reason: "done", force: true });
+    expect(await still("search")).toEqual([]);
   });
 
   test("shows who changed it last, when and why, exact to three decimals", async () => {

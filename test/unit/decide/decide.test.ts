@@ -16,6 +16,7 @@ const everything: Facts = {
   forced: "legacy",
   bucket: 0,
   stale: true,
+  visit: "legacy",
 };
 
 describe("decide, the first line that applies", () => {
@@ -74,7 +75,40 @@ describe("decide, the first line that applies", () => {
     });
   });
 
-  test("7 bucket: new exactly below percent × 1000", () => {
+  test("6 anonymous: to new at 100 percent and not before, where that is configured, but not while stale", () => {
+    const moves = { ...nobody, anonymousMoves: true };
+    const all = at({ percentThousandths: 100_000 });
+    expect(decide(all, moves)).toEqual({ side: "new", reason: "anonymous" });
+    expect(decide(at({ ...all, state: "held" }), moves).side).toBe("new");
+    expect(decide(at({ percentThousandths: 99_999 }), moves)).toEqual({
+      side: "legacy",
+      reason: "anonymous",
+    });
+    expect(decide(all, { ...moves, stale: true }).side).toBe("legacy");
+    expect(decide(at({ state: "rolled_back" }), moves).reason).toBe("rolled_back");
+  });
+
+  test("7 visit: over the bucket on either side, and under all else", () => {
+    const legacy = { ...nobody, bucket: 0, visit: "legacy" } as const;
+    const onNew = { ...nobody, bucket: 99_999, visit: "new" } as const;
+    const tenth = at({ percentThousandths: 10_000 });
+    expect(decide(tenth, legacy)).toEqual({ side: "legacy", reason: "visit" });
+    expect(decide(tenth, onNew)).toEqual({ side: "new", reason: "visit" });
+    expect(decide(tenth, { ...onNew, forced: "legacy" }).reason).toBe("forced");
+    expect(decide(tenth, { ...onNew, stale: true })).toEqual({ side: "legacy", reason: "stale" });
+    expect(decide(tenth, { ...onNew, bucket: undefined })).toEqual({ side: "legacy", reason: "anonymous" });
+    expect(decide(tenth, { ...onNew, journey: { side: "legacy", epoch: 0 } }).reason).toBe("journey");
+    expect(decide(at({ state: "rolled_back" }), onNew).reason).toBe("rolled_back");
+    expect(decide(at({ state: "closed", percentThousandths: 100_000 }), legacy).reason).toBe("closed");
+  });
+
+  test("7 visit: none is on new at percent 0", () => {
+    const onNew = { ...nobody, bucket: 0, visit: "new" } as const;
+    expect(decide(at({ percentThousandths: 0 }), onNew)).toEqual({ side: "legacy", reason: "bucket" });
+    expect(decide(at({ percentThousandths: 0 }), { ...onNew, visit: "legacy" }).reason).toBe("visit");
+  });
+
+  test("8 bucket: new exactly below percent × 1000", () => {
     const state = at({ percentThousandths: 4035 });
     expect(decide(state, { ...nobody, bucket: 4034 })).toEqual({ side: "new", reason: "bucket" });
     expect(decide(state, { ...nobody, bucket: 4035 })).toEqual({ side: "legacy", reason: "bucket" });

@@ -25,6 +25,22 @@ test.each(reasons)("a decision by %s is told in one sentence", (reason) => {
   expect(sentence).toMatch(/^new, because [a-z][^.]*4321[^.]*; version 43 at 10%\.$/);
 });
 
+test("the sentence says that an account goes by a bucket that it has of a login", () => {
+  expect(decisionSentence({ ...told, isLinked: true })).toContain(
+    "which is 10% of 100000; the account goes by that bucket since its login or its visit, on all its devices; version 43",
+  );
+});
+
+test("what names nobody moves at 100% alone", () => {
+  const nobody = { ...told, reason: "anonymous", bucket: undefined } as const;
+  expect(decisionSentence({ ...nobody, percentThousandths: 100_000 })).toBe(
+    "new, because the request names no shopper, and at 100% that goes there as well; version 43 at 100%.",
+  );
+  expect(decisionSentence({ ...nobody, side: "legacy" })).toContain(
+    "legacy, because the request names no shopper; v",
+  );
+});
+
 test("the sentence says how the owner of a key is known", () => {
   const owned = { ...told, reason: "owner", bucket: undefined } as const;
   expect(decisionSentence({ ...owned, owning: "record" })).toContain("it owns the order or the key");

@@ -44,6 +44,22 @@ describe("an explanation", () => {
     expect((await why({ force: "new" }))?.decision).toEqual({ side: "legacy", reason: "rolled_back" });
   });
 
+  test("goes the way of a visit, and tells that what names nobody moves at 100%", async () => {
+    const { fixture, why } = ask({ cutover: { visit: {}, anonymous: "new-at-100" } });
+    for (const visit of ["legacy", "new"] as const) {
+      const told = await why({ shopper: "ana", visit });
+      expect(told?.decision).toEqual({ side: visit, reason: "visit" });
+      expect(told?.sentence).toContain(
+        `${visit}, because a visit began there and stays until it is over (bucket `,
+      );
+    }
+    expect((await why({}))?.sentence).toContain("legacy, because the request names no shopper; version");
+    fixture.set({ percentThousandths: 100_000 });
+    expect((await why({}))?.sentence).toContain("new, because the request names no shopper, and at 100%");
+    fixture.set({ state: "rolled_back", percentThousandths: 0 });
+    expect((await why({ shopper: "ana", visit: "new" }))?.decision.reason).toBe("rolled_back");
+  });
+
   test("tells the owner of an order or an idempotency key, which outranks the shopper", async () => {
     const { fixture, why } = ask();
     fixture.owned.set("INV-\xc3\xa9", "new");

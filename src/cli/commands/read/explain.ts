@@ -19,6 +19,7 @@ interface ExplainOptions extends ApiOptions, JsonOption {
   readonly method?: string;
   readonly host?: string;
   readonly force?: "legacy" | "new";
+  readonly visit?: "legacy" | "new";
 }
 
 export function addExplain(program: Command, context: Context): void {
@@ -31,14 +32,15 @@ export function addExplain(program: Command, context: Context): void {
     .option("--path <PATH>", "of the request")
     .option("--method <METHOD>", "of the request")
     .option("--host <HOST>", "that the request is for; without it, any that the cutover is for")
-    .addOption(new Option("--force <SIDE>", "as a tester whose secret is right").choices(["legacy", "new"]));
+    .addOption(new Option("--force <SIDE>", "as a tester whose secret is right").choices(["legacy", "new"]))
+    .addOption(new Option("--visit <SIDE>", "in the course of a visit to it").choices(["legacy", "new"]));
   withApiOptions(withJson(command)).action((name: string, options: ExplainOptions) => {
     if (options.shopper === undefined && options.key === undefined && options.force === undefined) {
       command.error("error: expected --shopper <ID>, --key <KEY>, --force <SIDE>, or several of them");
     }
     return withApi(context, options, async ({ client, terminal }) => {
-      const { shopper, key, path, method, host, force } = options;
-      const query = { shopper, key, path, host, method: method?.toUpperCase(), force };
+      const { shopper, key, path, method, host, force, visit } = options;
+      const query = { shopper, key, path, host, method: method?.toUpperCase(), force, visit };
       const answer = await client.explain(name, query);
       const asked = { url: client.url, name, isOfPath: path !== undefined || host !== undefined };
       return show(terminal, answer, asked, options, (explanation) => [explanationLine(name, explanation)]);
@@ -50,6 +52,7 @@ export function addExplain(program: Command, context: Context): void {
     ["cutover explain checkout --key INV-7", "who owns this order"],
     ["cutover explain checkout --shopper 4711 --path /checkout --method POST", "for one request"],
     ["cutover explain checkout --shopper 4711 --force new", "where a tester would go"],
+    ["cutover explain checkout --shopper 4711 --visit legacy", "who began on legacy before a raise"],
   );
 }
 

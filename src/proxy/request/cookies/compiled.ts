@@ -1,5 +1,8 @@
 /** What is configured of the proxy's own cookies, as an exchange needs it. */
 import type { Config, CookieConfig, CutoverConfig, VisitorConfig } from "../../../config/schema.ts";
+import { type LoginLink, readLink } from "../../../decide/browsing/link.ts";
+import { readVisit, type ShopperVisit, type VisitLife } from "../../../decide/browsing/visit.ts";
+import type { OwnCookie } from "../../../decide/cookie.ts";
 import type { PinLife } from "../../../decide/pin.ts";
 import { createPinReader, type PinReader } from "../../secrets.ts";
 
@@ -33,12 +36,96 @@ export interface CompiledVisitor {
 export function compileVisitor(config: VisitorConfig): CompiledVisitor {
   return {
     cookie: compileCookie(config),
-    ttl: Math.max(1, Math.floor(config.ttl / 1000)),
+    ttl: wholeSeconds(config.ttl),
     onAny: config.on === "any",
   };
 }
 
-export interface CompiledJourney {
+/** The cookies that a cutover may give. */
+export interface CompiledCookies {
+  readonly journey: CompiledJourney | undefined;
+  readonly visit: CompiledVisit | undefined;
+  readonly link: CompiledLink | undefined;
+}
+
+/** @param secrets what they are signed with, asked at each use */
+export function compileCookies(
+  declared: CutoverConfig,
+  name: string,
+  secrets: () => readonly string[],
+  config: Pick<Config, "upstreams">,
+): CompiledCookies {
+  return {
+    journey: compileJourney(declared, name, secrets, config),
+    visit: compileVisit(declared, name, secrets),
+    link: compileLink(declared, name, secrets),
+  };
+}
+
+interface CompiledVisit extends OwnCookie {
+  readonly cookie: CompiledCookie;
+  /** What visits may be signed with; the first signs. */
+  readonly secrets: () => readonly string[];
+  readonly life: VisitLife;
+  /** @returns the visit, whether or not it is over; `undefined` for what was not signed for this cutover */
+  read(text: string): ShopperVisit | undefined;
+}
+
+function compileVisit(
+  { visit }: CutoverConfig,
+  name: string,
+  secrets: () => readonly string[],
+): CompiledVisit | undefined {
+  if (visit === undefined) return undefined;
+  const cookie = compileCookie(visit);
+  const read = rememberingLast(secrets, (by, text) => readVisit(by, name, text));
+  const isOwn = (text: string) => read(text) !== undefined;
+  const forSeconds = wholeSeconds(visit.for);
+  const max = Math.max(forSeconds, wholeSeconds(visit.max ?? 0));
+  return { name: cookie.name, isOwn, cookie, secrets, read, life: { for: forSeconds, max } };
+}
+
+export interface CompiledLink extends OwnCookie {
+  readonly cookie: CompiledCookie;
+  /** What links may be signed with; the first signs. */
+  readonly secrets: () => readonly string[];
+  /** Seconds that a visitor's bucket goes on. */
+  readonly for: number;
+  /** Seconds that an account, which nobody logged in to lately, stays by its own bucket on all its devices. */
+  readonly ownFor: number;
+  /** @returns the link, whether or not it is over; `undefined` for what was not signed for this cutover */
+  read(text: string): LoginLink | undefined;
+}
+
+function compileLink(
+  { identity: { link }, visit }: CutoverConfig,
+  name: string,
+  secrets: () => readonly string[],
+): CompiledLink | undefined {
+  if (link === undefined) return undefined;
+  const cookie = compileCookie(link);
+  const read = rememberingLast(secrets, (by, text) => readLink(by, name, text));
+  const isOwn = (text: string) => read(text) !== undefined;
+  const ownFor = wholeSeconds(Math.min(link.for, visit?.for ?? link.for));
+  return { name: cookie.name, isOwn, cookie, secrets, read, for: wholeSeconds(link.for), ownFor };
+}
+
+/** A request's cookie is read, and then taken out of what goes on: its signature is verified once. */
+function rememberingLast<Value>(
+  secrets: () => readonly string[],
+  read: (by: readonly string[], text: string) => Value,
+): (text: string) => Value {
+  let last: { readonly text: string; readonly by: readonly string[]; readonly value: Value } | undefined;
+  return (text) => {
+    const by = secrets();
+    if (last?.text !== text || last.by !== by) last = { text, by, value: read(by, text) };
+    return last.value;
+  };
+}
+
+const wholeSeconds = (milliseconds: number) => Math.max(1, Math.floor(milliseconds / 1000));
+
+export interface CompiledJourney extends OwnCookie {
   readonly cookie: CompiledCookie;
   /** What pins may be signed with; the first signs. */
   readonly secrets: () => readonly string[];
@@ -51,8 +138,7 @@ const graceSeconds = 60;
 /** By how much a start that is given up comes to its end later than its time is over. */
 const reserveSlackSeconds = 10;
 
-/** @param secrets asked at each use */
-export function compileJourney(
+function compileJourney(
   declared: CutoverConfig,
   name: string,
   secrets: () => readonly string[],
@@ -61,17 +147,20 @@ export function compileJourney(
   const { journey } = declared;
   if (journey === undefined) return undefined;
   const longestMs = longestOf(declared, config);
-  const seconds = (milliseconds: number) => Math.max(1, Math.floor(milliseconds / 1000));
   const { ttl, maxTtl } = journey;
+  const cookie = compileCookie(journey);
+  const pins = createPinReader(secrets, name);
   return {
-    cookie: compileCookie(journey),
+    name: cookie.name,
+    isOwn: pins.isOwn,
+    cookie,
     secrets,
-    pins: createPinReader(secrets, name),
+    pins,
     life: {
-      ttl: seconds(ttl),
-      maxTtl: seconds(maxTtl),
+      ttl: wholeSeconds(ttl),
+      maxTtl: wholeSeconds(maxTtl),
       grace: graceSeconds,
-      reserve: Math.min(seconds(ttl), Math.ceil(longestMs / 1000) + reserveSlackSeconds),
+      reserve: Math.min(wholeSeconds(ttl), Math.ceil(longestMs / 1000) + reserveSlackSeconds),
     },
   };
 }

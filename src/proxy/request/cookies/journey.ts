@@ -16,7 +16,7 @@ import type { CompiledCutover, CompiledRoute } from "../../routes.ts";
 import { type Recorded, recordJourney, recordNotice } from "../../settle.ts";
 import type { Decided, Meaning, NamedShopper } from "../../witness.ts";
 import type { CompiledJourney } from "./compiled.ts";
-import { setCookie } from "./own-cookie.ts";
+import { secondsNow, setCookie } from "./own-cookie.ts";
 
 /**
  * @returns the first valid pin among the request's cookies of the name: others may have set namesakes; one that is
@@ -195,8 +195,4 @@ function pinFields(
     signPin(secret, name, pin),
     Math.max(0, pin.expiresAt - nowSeconds),
   );
-}
-
-function secondsNow({ context }: Recorded): number {
-  return Math.floor(context.clock.now() / 1000);
 }

@@ -1,5 +1,6 @@
 /** The field that gives a client a cookie of the proxy's own. */
 import { fieldValue } from "../../../decide/sources.ts";
+import type { ExchangeContext } from "../../context.ts";
 import { isBelieved } from "../../inbound.ts";
 import type { Recorded } from "../../settle.ts";
 import type { CompiledCookie } from "./compiled.ts";
@@ -16,6 +17,11 @@ export function setCookie(
   const sameSite = crossSite && isSecure ? "None" : "Lax";
   const last = `HttpOnly; SameSite=${sameSite}${isSecure ? "; Secure" : ""}`;
   return ["Set-Cookie", `${name}=${value}${attributes}; Max-Age=${maxAge}; ${last}`];
+}
+
+/** Since the epoch: what the cookies' times are in. */
+export function secondsNow({ context }: { readonly context: Pick<ExchangeContext, "clock"> }): number {
+  return Math.floor(context.clock.now() / 1000);
 }
 
 /** Whether the client speaks TLS, to this proxy or by the word of a trusted one. */

@@ -9,7 +9,9 @@ import type { Recorded } from "../../settle.ts";
 import type { Decided, Meaning } from "../../witness.ts";
 import type { CompiledVisitor } from "./compiled.ts";
 import { journeyFields } from "./journey.ts";
+import { linkFields } from "./link.ts";
 import { setCookie } from "./own-cookie.ts";
+import { visitFields } from "./visit.ts";
 
 /**
  * Whether the client may keep a cookie that it is given now: a browser that opens a page, of which one at a time does.
@@ -31,7 +33,7 @@ function isOfBrowser(fieldNames: readonly string[]): boolean {
 }
 
 /**
- * The cookies that an answer gives: of its journey, and of a visitor who was named on this request.
+ * The cookies that an answer gives: of its journey, of the visit, of a login, and of a visitor who was named on this request.
  *
  * @param meaning what the answer does
  * @returns fields to add to it, flat
@@ -43,6 +45,8 @@ export function cookieFields(
   meaning: Meaning,
 ): string[] {
   const fields = journeyFields(exchange, route, by, meaning);
+  if (route.cutover.visit !== undefined) fields.push(...visitFields(exchange, route.cutover, by));
+  if (route.cutover.link !== undefined) fields.push(...linkFields(exchange, route.cutover, by, meaning));
   const { visitor } = exchange.context.table;
   if (by.visitor !== undefined) fields.push(...setCookie(exchange, visitor.cookie, by.visitor, visitor.ttl));
   return fields;

@@ -31,6 +31,7 @@ const view: CutoverView = {
   journeys: null,
   unfinished: null,
   instances: { live: 6, applied: 6, silent: [] },
+  stillLegacy: [],
   warnings: [],
 };
 const facts: PageFacts = {
@@ -64,6 +65,15 @@ describe("the status page", () => {
   test("says what somebody must look at, and no HTML that stands in it", () => {
     const warnings = [{ code: "hung", text: "new: <b>138</b> in flight" }];
     expect(page({ warnings })).toContain('<p class="warning">new: &lt;b&gt;138&lt;/b&gt; in flight</p>');
+  });
+
+  test("tells at 100% what still goes to legacy, and no HTML that stands in it", () => {
+    const stillLegacy = [{ reason: "visit", text: "visits <until> 2025-03-01T12:30:00.000Z" }];
+    expect(page({ stillLegacy })).not.toContain("Still to legacy");
+    expect(page({ stillLegacy, percent: 100 })).toContain(
+      "<p>Still to legacy:</p>\n<ul><li>visits &lt;until&gt; 2025-03-01 12:30:00 UTC</li></ul>",
+    );
+    expect(page({ percent: 100 })).not.toContain("Still to legacy");
   });
 
   test("tells what is open on each side, where that is known", () => {

@@ -54,6 +54,7 @@ const base: CutoverView = {
   journeys: null,
   unfinished: null,
   instances: { live: 3, applied: 3, silent: [] },
+  stillLegacy: [],
   warnings: [],
 };
 const options = { columns: 80, style: plainStyle, now: Date.parse("2026-04-30T19:19:10Z") };
@@ -257,4 +258,19 @@ test("at 80, 60 and 40 columns no word is broken, and what there is no room for 
       [...told].filter((word) => !whole.has(word) && !/^(?:requests|errors|rate|p50|p99|–)$/.test(word)),
     ).toEqual([]);
   }
+});
+
+test("at 100% status says what still goes to legacy, and below that it does not", () => {
+  const stillLegacy = [
+    { reason: "journey", text: "12 journeys under way that began there" },
+    { reason: "visit", text: "visits that began there, until 2026-04-30T19:44:09.000Z at the latest" },
+  ];
+  expect(show({ stillLegacy }).join("\n")).not.toContain("still to legacy");
+  const lines = show({ stillLegacy, percent: 100 });
+  const at = lines.findIndex((line) => line.includes("still to legacy"));
+  expect(lines.slice(at, at + 2)).toEqual([
+    "  still to legacy: 12 journeys under way that began there; visits that began",
+    "    there, until 02:44:09 at the latest",
+  ]);
+  expect(show({ stillLegacy: [], percent: 100 }).join("\n")).not.toContain("still to legacy");
 });

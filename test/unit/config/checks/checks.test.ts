@@ -547,13 +547,54 @@ describe("who names a shopper", () => {
     expect(named("cookie: __Host-v, secure: always, ttl: 30d, on: any")).toEqual([]);
     expect(named("cookie: cutover_journey")).toEqual([
       expect.stringContaining(
-        "expected a cookie of its own for each journey and each force, and for visitors",
+        "expected a cookie of its own for each journey, visit, link and force, and for visitors",
       ),
     ]);
     expect(named("cookie: __Host-v")[0]).toContain("visitor.cookie: expected secure: always");
     expect(named("sameSite: none")[0]).toContain("visitor.sameSite: expected secure: always");
     expect(problemsOf(text.replace('key: "json:/id"', "key: visitor"))[0]).toContain("expected header:NAME");
     expect(problemsOf(text.replace("visitor]", "visitors]"))[0]).toContain("or visitor");
+  });
+
+  test("a visit lasts for no longer than its maximum, and has a cookie of its own, which browsers keep", () => {
+    const of = (visit: string) => problemsOf(`${shop(start, "[visitor]", end)}    visit: ${visit}\n`);
+    expect(of("{}")).toEqual([]);
+    expect(of("{ for: 10m, max: 2h, cookie: v, sameSite: lax }")).toEqual([]);
+    expect(of("{ for: 2h, max: 10m }")).toEqual([
+      expect.stringMatching(
+        /^c\.yaml:\d+:\d+ cutovers\.shop\.visit\.for: expected a time of at most max; found "2h"$/,
+      ),
+    ]);
+    expect(of("{ for: soon }")[0]).toMatch(/cutovers\.shop\.visit\.for: expected/);
+    expect(of("{ idle: 5m }")[0]).toContain("cutovers.shop.visit.idle: unknown key");
+    expect(of("{ cookie: cutover_journey }")[0]).toContain("expected a cookie of its own");
+    expect(of("{ cookie: __Host-v }")[0]).toContain("visit.cookie: expected secure: always");
+    expect(of("{ sameSite: none }")[0]).toContain("visit.sameSite: expected secure: always");
+  });
+
+  test("a link leads from a visitor to an account, and has a cookie of its own", () => {
+    const of = (link: string, shopper = '["header:x-account", visitor]') =>
+      problemsOf(`${shop(start, shopper, end)}    identity: { link: ${link} }\n`);
+    expect(of("{}")).toEqual([]);
+    expect(of("{ for: 2h, cookie: l }")).toEqual([]);
+    for (const shopper of ['["header:x-account"]', "[visitor]", '[visitor, "header:x-account"]']) {
+      expect(of("{}", shopper)).toEqual([
+        expect.stringMatching(
+          /^c\.yaml:\d+:\d+ cutovers\.shop\.identity\.link: expected visitor in shopper, behind what names an account/,
+        ),
+      ]);
+    }
+    expect(of("{ for: 1x }")[0]).toMatch(/cutovers\.shop\.identity\.link\.for: expected/);
+    expect(of("{ max: 2h }")[0]).toContain("cutovers.shop.identity.link.max: unknown key");
+    expect(of("{ cookie: cutover_journey }")[0]).toContain("expected a cookie of its own");
+    expect(of("{ cookie: __Host-l }")[0]).toContain("identity.link.cookie: expected secure: always");
+  });
+
+  test("what names nobody goes to legacy, or to new at 100", () => {
+    const of = (anonymous: string) =>
+      problemsOf(`${shop(start, "[visitor]", end)}    anonymous: ${anonymous}\n`);
+    expect([of("legacy"), of("new-at-100")]).toEqual([[], []]);
+    expect(of("new")[0]).toMatch(/cutovers\.shop\.anonymous: expected legacy or new-at-100; found "new"$/);
   });
 
   test("a trusted header must be one that names shoppers, and have addresses", () => {
