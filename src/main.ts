@@ -12,7 +12,13 @@ const version = packageVersion();
 const engine: Engine = {
   async check(path) {
     const loaded = await load(path);
-    return loaded.ok ? { ok: true, warnings: loaded.warnings, explain: loaded.explain } : loaded;
+    if (!loaded.ok) return loaded;
+    const { warnings, explain, shown } = loaded;
+    const attempt = async (method: string, url: string) => {
+      const { tryRequest } = await import("./proxy/relay/rewrite/trial.ts");
+      return tryRequest(shown(), method, url);
+    };
+    return { ok: true, warnings, explain, attempt };
   },
 
   async examine(path) {

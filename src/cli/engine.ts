@@ -42,9 +42,25 @@ export interface ConfigValue {
     | { readonly kind: "file"; readonly line: number; readonly column: number; readonly filled: boolean };
 }
 
+/** A request as it would be sent to each side, or the answer that it would get here. */
+export type TriedRequest =
+  | {
+      readonly cutover: string;
+      readonly route: string;
+      readonly sides: readonly {
+        readonly side: string;
+        readonly upstream: string;
+        /** The request's line and fields. */
+        readonly lines: readonly string[];
+      }[];
+    }
+  | { readonly status: number; readonly code: string; readonly detail: string };
+
 export interface Sound {
   readonly ok: true;
   readonly warnings: readonly ConfigProblem[];
+  /** What each side would get of a request; rejects for what is no URL. Without it, nothing is tried. */
+  readonly attempt?: (method: string, url: string) => Promise<TriedRequest>;
   /** Without it, nothing is known of single values. */
   readonly explain?: () => readonly ConfigValue[];
 }

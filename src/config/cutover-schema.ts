@@ -240,6 +240,8 @@ export const cutover = block({
   approval: approval.optional(),
   /** Where requests go that name no shopper: to legacy as long as it is open, or to new once percent is 100. */
   anonymous: z.enum(["legacy", "new-at-100"]).default("legacy"),
+  /** What a shopper sees whose journey a hard rollback took away, in place of what legacy makes of it. */
+  onVoid: block({ redirect: value.shopPage }).optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),

@@ -22,8 +22,15 @@ function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   // A compiled expression stands beside the text it was made from.
   if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+  // What is sent along, which may be a secret too, decides nothing.
+  if (isTemplate(value)) return undefined;
   const kept = Object.entries(value).filter(([key]) => !secret.has(key));
   return Object.fromEntries(kept.sort(byKey).map(([key, each]) => [key, canonical(each)]));
+}
+
+/** @see values/template.ts */
+function isTemplate(value: object): boolean {
+  return "parts" in value && Array.isArray(value.parts);
 }
 
 function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {

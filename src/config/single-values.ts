@@ -9,6 +9,7 @@ import { type Expression, parseExpression } from "./values/expression.ts";
 import { parseHost } from "./values/hosts.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
 import { exceptFrom, parseShopperSource, parseSource, type Source } from "./values/source.ts";
+import { parseTemplate, type Template } from "./values/template.ts";
 
 /** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
 function read<T>(parse: (text: string) => T | { readonly expected: string }) {
@@ -94,6 +95,11 @@ export const target = z
   .string()
   .regex(/^\/[!-"$-~]*$/, "expected a path such as /health, in ASCII, with no space or fragment");
 
+/** A page of the shop's own: what begins with two slashes is another host. */
+export const shopPage = target.refine((text) => !/^\/[/\\]/.test(text), {
+  error: "expected a path of the shop such as /cart",
+});
+
 export const source = read((text): Source | { readonly expected: string } => {
   const parsed = parseSource(text);
   return typeof parsed === "string" ? expected(parsed) : parsed;
@@ -146,6 +152,12 @@ export const host = read(parseHost);
 export const hostKey = z.string().superRefine((text, context) => {
   const parsed = parseHost(text);
   if (typeof parsed !== "string") context.addIssue({ code: "custom", message: parsed.expected });
+});
+
+/** The value of a field that is sent along. */
+export const template = read((text): Template | { readonly expected: string } => {
+  const parsed = parseTemplate(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
 });
 
 /** An expression that is searched for in a key as it was received. */

@@ -1,6 +1,7 @@
 /** The shape of an upstream in the configuration (schema.ts). */
 import * as z from "zod";
 import { block } from "./block.ts";
+import { rewrite } from "./rewrite-schema.ts";
 import * as value from "./single-values.ts";
 
 const upstreamTls = block({
@@ -57,6 +58,8 @@ export const upstream = block({
   via: value.viaOrOff.default("both"),
   /** Fields of its requests that the proxy sets, in place of what came. */
   set: z.record(value.fieldName, z.enum(["client-address"])).default({}),
+  /** Without it, paths, fields and addresses go both ways byte for byte. */
+  rewrite: rewrite.optional(),
   /** Requests it may have at once, of one process; more wait, the rest are shed. */
   concurrency: block({
     max: z.int().min(1).max(100_000).default(4096),

@@ -57,7 +57,7 @@ function mergedSlashes(path: string): string {
 }
 
 /** RFC 3986 §5.2.4. */
-function resolvedDots(path: string): string {
+export function resolvedDots(path: string): string {
   if (!/\/\.{1,2}(?:\/|$)/.test(path)) return path;
   const kept: string[] = [];
   const segments = path.slice(1).split("/");

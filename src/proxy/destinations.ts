@@ -2,6 +2,7 @@
 import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
 import type { Config, RouteConfig, UpstreamConfig } from "../config/schema.ts";
 import { type ApartCookies, apartCookiesOf } from "./relay/cookies/apart.ts";
+import { compileRewriting, type Rewriting } from "./relay/rewrite/compiled.ts";
 import type { Way } from "./upstream/admission.ts";
 import type { Waits } from "./upstream/port.ts";
 import { createWaits } from "./upstream/timers.ts";
@@ -16,6 +17,8 @@ export interface Destination {
   /** Those of an attempt, where they are not the upstream's own. */
   readonly waits: Waits | undefined;
   readonly marking: Marking;
+  /** Absent where requests and answers go on as they are. */
+  readonly rewriting: Rewriting | undefined;
 }
 
 /** What an upstream is told of this proxy and of the client, and the client of this proxy. */
@@ -50,6 +53,7 @@ export function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
     const way = ways.get(name);
     const upstream = config.upstreams[name];
     if (way === undefined || upstream === undefined) throw new Error(`no upstream named ${name}`);
+    const { rewrite, url } = upstream;
     const { total, lifetime } = upstream.timeouts;
     const destination: Destination = {
       way,
@@ -57,6 +61,7 @@ export function destinationsOf(config: Config, ways: ReadonlyMap<string, Way>) {
       lifetime: lifetime === undefined ? undefined : createDeadlines(lifetime),
       waits: undefined,
       marking: markingOf(upstream, apart.get(name)),
+      rewriting: rewrite && compileRewriting(rewrite, url, hostOf(upstream)),
     };
     made.set(name, destination);
     return destination;

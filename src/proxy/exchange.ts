@@ -4,12 +4,10 @@
  *   head → refuse or route → gather facts (the body buffered, where the route wants it) → look up owners → decide
  *        → relay → settle
  *
- * Every exit passes through the one `settle` (settle.ts). The store is awaited for one thing only: the owners of the
- * request's keys and its journey, where it carries keys or its client keeps no cookies (owner-lookup.ts). All else is
- * answered from one immutable snapshot, read when deciding.
+ * Every exit passes through the one `settle` (settle.ts). The store is awaited for the owners of the request's keys and
+ * for its journey alone (owner-lookup.ts): all else is answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
-import { decisionField } from "../decide/sentence.ts";
 import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Destination } from "./destinations.ts";
@@ -18,13 +16,15 @@ import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
 import { noTaps, type RelayEvents, relay } from "./relay/relay.ts";
+import { rewriteExchange, type WayBack } from "./relay/rewrite/rewrite.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import { lookedAt, meantByStatus, tapsOn } from "./request/answer/meaning.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
 import { boundedBody, watchBody } from "./request/body-limits.ts";
 import { type Buffered, bufferBody } from "./request/buffered-body.ts";
 import { giveBackJourney } from "./request/cookies/journey.ts";
-import { cookieFields } from "./request/cookies/visitor.ts";
+import { addedFields } from "./request/cookies/visitor.ts";
+import { isSentAway } from "./request/cookies/voided.ts";
 import { fallenBack, mayFallBack } from "./request/fallback.ts";
 import { gather, learns } from "./request/gather.ts";
 import { isRefused, lookUp } from "./request/owner-lookup.ts";
@@ -61,6 +61,7 @@ interface Exchange extends Recorded, RelayEvents {
   forwarding: Forwarding | undefined;
   /** Whether the answer is read to its end although nobody waits for it, because it may name an order. */
   lingers: boolean;
+  wayBack: WayBack | undefined;
 }
 
 export const createHandle = (context: ExchangeContext): Handle => begin.bind(undefined, context);
@@ -122,6 +123,7 @@ function createExchange(
     forwarding: undefined,
     lifetime: undefined,
     lingers: false,
+    wayBack: undefined,
     dueAt: 0,
     before: undefined,
     behind: undefined,
@@ -208,6 +210,7 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): vo
     exchange.giveBack?.();
     return;
   }
+  if (isSentAway(exchange, route, exchange.arrival, by)) return;
   recordDecision(exchange, by);
   send(exchange, route.destinations[by.decision.side]);
 }
@@ -216,13 +219,14 @@ function send(exchange: Exchange, destination: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
   // Its head was refused: nothing of it is sent.
   if (arrival === undefined) return;
-  const { total, lifetime } = destination;
+  const { total, lifetime, rewriting } = destination;
   limit(exchange, total);
   exchange.lifetime = lifetime;
   const { method, framing } = inbound.head;
   const looks = route === undefined ? "status" : lookedAt(route, method);
   const isRead = looks === "body" || route?.failure?.looks.rules === "body";
-  const request = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
+  const plain = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
+  const request = rewriteExchange(rewriting, exchange, arrival, plain);
   const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;
   if (route !== undefined && looks !== "status") {
     // A body that is still under way breaks off with the client.
@@ -232,17 +236,14 @@ function send(exchange: Exchange, destination: Destination): void {
 }
 
 function answered(this: Exchange, status: number): readonly string[] {
-  const { context, on: route, decided: by } = this;
+  const { on: route, decided: by } = this;
   const meaning = this.meaning ?? (route && meantByStatus(route, status));
   if (meaning?.finishes && by !== undefined) recordFinished(this, by, meaning.keys);
   // Nobody is there any more to be given anything.
   if (isOver(this)) return [];
   recordAnswer(this, status, this.content);
   if (route === undefined || by === undefined || meaning === undefined) return [];
-  const added = cookieFields(this, route, by, meaning);
-  const { decisionHeader: name } = context.table;
-  if (name !== undefined) added.push(name, decisionField(route.cutover.name, by.decision, by.state.version));
-  return added;
+  return addedFields(this, route, by, meaning);
 }
 
 function ended(this: Exchange): void {

@@ -63,6 +63,8 @@ export interface CompiledCutover extends CompiledCookies {
   /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
   readonly learnBodyBytes: number;
   readonly force: CompiledForce | undefined;
+  /** Where a shopper is sent whose journey a hard rollback took away; path and query. */
+  readonly onVoid: string | undefined;
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
@@ -126,6 +128,8 @@ export interface CompiledRoute extends WitnessedRoute {
 export interface Table extends Routings<CompiledRoute> {
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   readonly paths: Config["paths"];
+  /** Whether any upstream has other paths than shoppers see. */
+  readonly mapsPaths: boolean;
   /** Stripped from all requests: the proxy's own of journeys, visits, logins, visitors and testers, and those of the admin page. */
   readonly ownCookies: readonly OwnCookie[];
   readonly visitor: CompiledVisitor;
@@ -183,6 +187,7 @@ export function compileTable(
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       learnBodyBytes: declared.owners.learnBody,
       force: compileForce(declared, name, () => secrets.of(name)),
+      onVoid: declared.onVoid?.redirect,
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
       anonymousMoves: declared.anonymous === "new-at-100",
@@ -217,6 +222,7 @@ export function compileTable(
       compileWitnesses(witnessesOf(name === undefined ? undefined : { cutover: undefined, name })),
     ),
     paths: config.paths,
+    mapsPaths: upstreams.some(({ rewrite }) => (rewrite?.path.length ?? 0) > 0),
     ownCookies,
     visitor,
     identityFields,

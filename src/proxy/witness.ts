@@ -68,6 +68,10 @@ export interface Decided {
   readonly carried: boolean;
   /** The shopper, where journeys are kept. */
   readonly shopper: NamedShopper | undefined;
+  /** What names its shopper, a byte string: for what its upstream is told. */
+  readonly identity?: string | undefined;
+  /** Whether it comes with a journey that goes on no more, because a hard rollback has taken it away. */
+  readonly isVoid?: boolean;
   /** What its visitor was named on this request, who had no name before. */
   readonly visitor?: string | undefined;
   /** By whose bucket it was decided, where a login is gone through. */

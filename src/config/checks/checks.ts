@@ -6,6 +6,7 @@ import { pageCookieNames } from "../values/page-cookies.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { apartFindings, apartWarnings } from "./apart-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
+import { rewriteFindings } from "./rewrite-checks.ts";
 import { routeFindings, routeWarnings } from "./route-checks.ts";
 
 /** What makes the configuration wrong. */
@@ -18,6 +19,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...accessFindings(draft),
     ...decisionHeader(draft),
     ...setFields(draft),
+    ...draft.rewrites.flatMap((rewrite) => rewriteFindings(rewrite, ownFields)),
     ...cookieNames(draft),
     ...testersOwn(draft),
     ...droppedCookies(draft),

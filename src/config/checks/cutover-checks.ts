@@ -16,6 +16,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...claimedThings(cutover),
     ...journeyRoutes(cutover),
     ...journeyTimes(cutover),
+    ...voidWithoutJourney(cutover),
     ...forceHeader(cutover),
     ...shopperFindings(cutover),
   ];
@@ -150,6 +151,12 @@ function journeyRoutes({ journey, routes }: CutoverDraft): Finding[] {
 function journeyTimes({ journey }: CutoverDraft): Finding[] {
   if (journey?.ttl === undefined || journey.maxTtl === undefined || journey.ttl <= journey.maxTtl) return [];
   return [wrong([...journey.at, "ttl"], "expected a ttl of at most maxTtl")];
+}
+
+function voidWithoutJourney({ journey, onVoid }: CutoverDraft): Finding[] {
+  if (onVoid === undefined || journey !== undefined) return [];
+  const message = "expected a journey block in this cutover: without one nothing is taken away";
+  return [{ path: onVoid, on: "key", found: "unsaid", message }];
 }
 
 /** Fields that belong to one connection (RFC 9110 §7.6.1), to framing, or that say where and who. */

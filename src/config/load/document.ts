@@ -17,7 +17,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
-import { type Environment, fillIn } from "./env.ts";
+import { type Environment, fillIn, withPlainBraces } from "./env.ts";
 import { formatPath, type Path, type PlacedProblem, pathKey } from "./problems.ts";
 
 export interface Position {
@@ -45,11 +45,15 @@ export interface ReadDocument {
 
 const maxDepth = 32;
 
-/** @returns the document; or the problems alone when the text is not YAML enough to say more */
+/**
+ * @param templateEnv for the values of fields, in which braces mean something; without it, `env` with its braces as they are
+ * @returns the document; or the problems alone when the text is not YAML enough to say more
+ */
 export function readDocument(
   text: string,
   file: string,
   env: Environment,
+  templateEnv: () => Environment = () => withPlainBraces(env),
 ): ReadDocument | readonly PlacedProblem[] {
   const lines = new LineCounter();
   const document = parse(text, lines);
@@ -66,7 +70,7 @@ export function readDocument(
   if (document.contents === null || isEmpty(document.contents)) {
     return [{ file, ...start, path: "", message: "expected a configuration; the file is empty" }];
   }
-  const reading: Reading = { file, lines, env, problems: [], settled: new Set() };
+  const reading: Reading = { file, lines, env, templateEnv, problems: [], settled: new Set() };
   const { value, place } = walk(reading, document.contents, [], undefined);
   return { value, root: place, problems: reading.problems, settled: reading.settled };
 }
@@ -103,6 +107,11 @@ function isEmpty(node: unknown): boolean {
   return isScalar(node) && node.value === null && node.source === "";
 }
 
+/** `upstreams.NAME.rewrite.request.set.FIELD` and its like. */
+export function isTemplateAt([root, , key, , change]: Path): boolean {
+  return root === "upstreams" && key === "rewrite" && (change === "set" || change === "add");
+}
+
 interface Walked {
   readonly value: unknown;
   readonly place: Place;
@@ -112,6 +121,7 @@ interface Reading {
   readonly file: string;
   readonly lines: LineCounter;
   readonly env: Environment;
+  readonly templateEnv: () => Environment;
   readonly problems: PlacedProblem[];
   readonly settled: Set<string>;
 }
@@ -137,7 +147,7 @@ function walk(reading: Reading, node: ParsedNode | null, path: Path, key: Positi
   if (isMap<ParsedNode, ParsedNode | null>(node)) return walkMap(reading, node, path, place);
   if (isSeq<ParsedNode>(node)) return walkList(reading, node, path, place);
   if (typeof node.value !== "string") return { value: node.value, place };
-  const filled = fillIn(node.value, reading.env);
+  const filled = fillIn(node.value, isTemplateAt(path) ? reading.templateEnv() : reading.env);
   if (filled.ok) return { value: filled.text, place: { ...place, filled: filled.filled } };
   say(reading, position, path, filled.message);
   return { value: "", place: { ...place, filled: true } };

@@ -19,6 +19,7 @@ import type { Source } from "../values/source.ts";
 import { each, type Located, listAt, read, textOf, texts } from "./drafting.ts";
 import { isMapping, valueAt } from "./issues.ts";
 import type { Path } from "./problems.ts";
+import { type RewriteDraft, rewriteDrafts } from "./rewrite-draft.ts";
 import { type FixedDraft, fixedDraft, hostsDraft, type RouteDraft, routeDraft } from "./route-draft.ts";
 
 interface OwnerDraft {
@@ -69,6 +70,8 @@ export interface CutoverDraft {
   readonly forceSecrets: readonly Located<string>[];
   /** The header that names shoppers and counts from trusted addresses alone. */
   readonly trustedHeader: string | undefined;
+  /** Where it says what becomes of journeys that a hard rollback takes away. */
+  readonly onVoid: Path | undefined;
   /** Whether large raises wait for another person. */
   readonly fourEyes: boolean;
   /** Names of cookies that each side has for itself, those that could be read. */
@@ -107,6 +110,7 @@ export interface Draft {
   readonly capacities: readonly Located<number>[];
   /** Names of the fields that each upstream is to have set. */
   readonly setFields: readonly (readonly Located<string>[])[];
+  readonly rewrites: readonly RewriteDraft[];
   /** Where an upstream says that it is lenient. */
   readonly lenient: readonly Path[];
   /** The cookie of visitors, where a cutover knows shoppers by it. */
@@ -150,6 +154,7 @@ export function draftOf(root: unknown): Draft {
     setFields: isMapping(upstreams)
       ? Object.keys(upstreams).map((name) => keysAt(["upstreams", name, "set"], root))
       : [],
+    rewrites: rewriteDrafts(root),
     visitor: hasVisitors
       ? cookieDraft(["visitor"], valueAt(root, ["visitor"]), "cutover_visitor")
       : undefined,
@@ -196,6 +201,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
         ? undefined
         : cookieDraft([...at, "force"], valueAt(root, ["force"])),
     forceSecrets: texts([...at, "force", "secrets"], valueAt(root, ["force", "secrets"])),
+    onVoid: valueAt(root, ["onVoid"]) === undefined ? undefined : [...at, "onVoid"],
     fourEyes: valueAt(root, ["approval"]) !== undefined,
     apart: each(
       parts.cookies.shape.apart.element,

@@ -45,6 +45,17 @@ export function fillIn(text: string, env: Environment): Filled {
   return { ok: false, message: `expected the environment ${plural} ${[...unset].join(", ")} to be set` };
 }
 
+/** @returns the same values as they stand in a template (values/template.ts): their braces are braces */
+export function withPlainBraces(env: Environment): Environment {
+  const entries = Object.entries(env).map(([name, value]) => [name, value?.replace(/[{}]/g, "$&$&")]);
+  return Object.fromEntries(entries);
+}
+
+/** @returns what stands for each variable that is set where its value is shown to nobody: `${NAME}`, in a template */
+export function withNamesAlone(env: Environment): Environment {
+  return Object.fromEntries(Object.keys(env).map((name) => [name, env[name] && `\${{${name}}}`]));
+}
+
 /**
  * The number or truth value a text filled in stands for, where one is expected.
  *

@@ -9,9 +9,9 @@ import { type CertificateFindings, certificateFindings } from "../checks/certifi
 import { findingsBetween, warningsBetween } from "../checks/checks.ts";
 import { type EffectiveValue, effectiveValues } from "../effective.ts";
 import { type Config, configSchema } from "../schema.ts";
-import { type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
+import { isTemplateAt, type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
 import { draftOf } from "./draft.ts";
-import { type Environment, literalOf } from "./env.ts";
+import { type Environment, literalOf, withNamesAlone } from "./env.ts";
 import { findingsOf, replaceAt, sentenceOf, valueAt } from "./issues.ts";
 import { type Finding, formatPath, inOrder, type Path, type PlacedProblem, pathKey } from "./problems.ts";
 
@@ -28,6 +28,8 @@ export interface LoadedConfig {
   readonly source: ConfigSource;
   /** Every value in effect and where it comes from, secrets masked. */
   readonly explain: () => readonly EffectiveValue[];
+  /** The same with `${NAME}` itself in place of what the environment says, in the values of fields that are sent along. */
+  readonly shown: () => Config;
 }
 
 export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly PlacedProblem[] };
@@ -59,17 +61,19 @@ function refusedWhole(file: string, message: string): LoadResult {
  * @param bytes of a YAML file, UTF-8
  * @param file what the problems call it
  * @param look what is found in the files that a sound configuration names
+ * @param templateEnv as `readDocument` has it
  */
 export function readConfig(
   bytes: Uint8Array,
   file: string,
   env: Environment,
   look: (config: Config) => CertificateFindings = () => ({ wrong: [], unwise: [] }),
+  templateEnv?: () => Environment,
 ): LoadResult {
   if (bytes.length > maxBytes) return refusedWhole(file, "expected a file of at most 1 MiB");
   const text = decode(bytes);
   if (text === undefined) return refusedWhole(file, "expected a file in UTF-8");
-  const document = readDocument(text, file, env);
+  const document = readDocument(text, file, env, templateEnv);
   if (!("root" in document)) return { ok: false, problems: inOrder(document) };
 
   const { parsed, value } = parse(document);
@@ -86,7 +90,12 @@ export function readConfig(
   if (found.wrong.length > 0) return { ok: false, problems: inOrder(found.wrong.map(place)) };
   const warnings = inOrder([...warningsBetween(draft), ...found.unwise].map(place));
   const explain = () => effectiveValues(value, document.root, parsed.data);
-  return { ok: true, config: parsed.data, warnings, source: { file, text }, explain };
+  const shown = () => {
+    const again = readConfig(bytes, file, env, undefined, () => withNamesAlone(env));
+    if (!again.ok) throw new Error("a configuration that is sound is not with its secrets masked");
+    return again.config;
+  };
+  return { ok: true, config: parsed.data, warnings, source: { file, text }, explain, shown };
 }
 
 function decode(bytes: Uint8Array): string | undefined {
@@ -153,7 +162,8 @@ const secretKeys: readonly (string | number)[] = ["auth", "force", "secret", "st
 function foundText({ found, path }: Finding, value: unknown, filled: boolean): string {
   if (found === "unsaid") return "";
   if (found === "kind") return `; found ${kindOf(value)}`;
-  if (value === undefined || filled || path.some((part) => secretKeys.includes(part))) return "";
+  const isSecret = isTemplateAt(path) || path.some((part) => secretKeys.includes(part));
+  if (value === undefined || filled || isSecret) return "";
   if (typeof value === "number" || typeof value === "boolean") return `; found ${value}`;
   return typeof value === "string" && /^[\x20-\x7e]{1,60}$/.test(value)
     ? `; found ${JSON.stringify(value)}`

@@ -10,9 +10,14 @@ import type { ForwardBody, ForwardRequest } from "../upstream/port.ts";
 import { askReadably } from "./accept-encoding.ts";
 import { requestFields } from "./headers.ts";
 
+/** What it needs of what exchanges share. */
+interface ForwardContext extends Pick<ExchangeContext, "table" | "proxyName"> {
+  readonly ids: Pick<ExchangeContext["ids"], "traceparent">;
+}
+
 /** The request for the next hop (RFC 9110 §7.6). @param readable whether its answer is to be read on its way */
 export function forwardRequest(
-  context: ExchangeContext,
+  context: ForwardContext,
   arrival: Arrival,
   { marking, waits }: Pick<Destination, "marking" | "waits">,
   requestId: string,

@@ -19,10 +19,13 @@ import type {
 import type { Waiter } from "../upstream/slots.ts";
 import type { SetAgainst } from "./cookies/apart.ts";
 import { keepFromSharedCaches, type PassedHead, responseHead, trailerFields } from "./headers.ts";
+import type { WayBack } from "./rewrite/rewrite.ts";
 import { joinTunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** What the exchange is told; after `ended` or `failed` nothing follows. */
 export interface RelayEvents {
+  /** What becomes of the answer, where its upstream has other addresses and fields than shoppers see. */
+  readonly wayBack?: WayBack | undefined;
   /** The response's status is known. @returns fields to add to the answer, flat */
   answered(status: number): readonly string[];
   ended(): void;
@@ -158,14 +161,21 @@ function turnAway(relayed: Relay, reason: ShedReason): void {
 
 function interim(this: Relay, received: ResponseHead): void {
   connected(this);
-  if (this.tap === undefined) passInterim(this, received);
-  else this.tap.interim(received);
+  const seen = asSeen(this, received);
+  if (this.tap === undefined) passInterim(this, seen);
+  else this.tap.interim(seen);
 }
 
 function head(this: Relay, received: ResponseHead): void {
   connected(this);
-  if (this.tap === undefined) passHead(this, received);
-  else this.tap.head(received);
+  const seen = asSeen(this, received);
+  if (this.tap === undefined) passHead(this, seen);
+  else this.tap.head(seen);
+}
+
+/** @returns the head with the addresses that its shopper sees */
+function asSeen({ events: { wayBack } }: Relay, received: ResponseHead): ResponseHead {
+  return wayBack === undefined ? received : wayBack.back(received);
 }
 
 function data(this: Relay, chunk: Buffer): boolean {
@@ -178,10 +188,10 @@ function end(this: Relay, trailers: readonly string[]): void {
   else this.tap.end(trailers);
 }
 
-function switched(this: Relay, { fields }: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
+function switched(this: Relay, received: ResponseHead, connection: Switched, limits: UpgradeLimits): void {
   leave(this, "made");
   const { events, answer, request } = this;
-  const out = passedHead(this, fields).fields;
+  const out = passedHead(this, asSeen(this, received).fields, "final").fields;
   out.push(...events.answered(101), "Connection", "Upgrade", "Upgrade", request.upgrade ?? "");
   const client = answer.switchProtocols?.(out);
   if (client === undefined) connection.stream.destroy();
@@ -235,13 +245,13 @@ function passInterim(relayed: Relay, { status, reason, fields }: ResponseHead): 
   }
   // 100 is this hop's own affair; HTTP/1.0 knows no interim response (RFC 9110 §15.2).
   if (status === 100 || asked.version === "1.0") return;
-  answer.interim(status, reason, passedHead(relayed, fields).fields);
+  answer.interim(status, reason, passedHead(relayed, fields, "interim").fields);
 }
 
 function passHead(relayed: Relay, received: ResponseHead): void {
   const { events, answer, request } = relayed;
   const { status, reason } = received;
-  const { fields, length } = passedHead(relayed, received.fields);
+  const { fields, length } = passedHead(relayed, received.fields, "final");
   const added = events.answered(status);
   if (added.includes("Set-Cookie")) keepFromSharedCaches(request.method, fields);
   for (const part of added) fields.push(part);
@@ -254,9 +264,10 @@ function passHead(relayed: Relay, received: ResponseHead): void {
 }
 
 /** What goes on of a head of the upstream's. */
-function passedHead(relayed: Relay, received: readonly string[]): PassedHead {
-  const { marking, context } = relayed;
-  const passed = responseHead(received, marking.onAnswer ? context.proxyName : undefined);
+function passedHead(relayed: Relay, received: readonly string[], kind: "interim" | "final"): PassedHead {
+  const { marking, context, events } = relayed;
+  const plain = responseHead(received, marking.onAnswer ? context.proxyName : undefined);
+  const passed = events.wayBack?.pass(plain, kind) ?? plain;
   marking.cookies?.toClient(passed.fields, () => setAgainst(relayed));
   return passed;
 }
@@ -267,7 +278,8 @@ function setAgainst({ asked: { fields }, context }: Relay): SetAgainst {
 }
 
 function passEnd({ events, answer }: Relay, trailers: readonly string[]): void {
-  answer.end(trailerFields(trailers));
+  const passed = trailerFields(trailers);
+  answer.end(events.wayBack?.drop(passed) ?? passed);
   events.ended();
 }
 

@@ -45,7 +45,17 @@ export function readArrival(
   const routed = routeOf(table, host, head.method, target.path, requestedMethod(head, names));
   if (routed === "ambiguous") return refusals.ambiguousPath;
   const { match, elsewhere, near } = routed;
+  if (table.mapsPaths && isUnclear(match, elsewhere, target.path)) return refusals.ambiguousPath;
   return { head, names, target, host, force, match, elsewhere, near };
+}
+
+/** Whether an upstream may read what becomes of the path as something that no rule would make of it. */
+function isUnclear(match: Arrival["match"], elsewhere: FixedRoute, path: string): boolean {
+  const { legacy, new: fresh } = match?.value.destinations ?? {
+    legacy: elsewhere.destination,
+    new: undefined,
+  };
+  return [legacy, fresh].some((destination) => destination?.rewriting?.paths?.isUnclear(path) === true);
 }
 
 /** A tester's secret goes on to nobody. */

@@ -29,6 +29,8 @@ export interface Gathered {
   readonly route: CompiledRoute;
   /** The valid pin of its cookie. */
   readonly pin: JourneyPin | undefined;
+  /** Whether it carries the pin of a journey that a hard rollback has taken away. */
+  readonly isVoid: boolean;
   readonly forced: Side | undefined;
   /** The visit under way of its cookie. */
   readonly visit: ShopperVisit | undefined;
@@ -50,6 +52,8 @@ export interface Gathered {
   readonly claims: boolean;
   /** Where journeys are kept; without a pin of its own its journey may be in the store. */
   readonly shopper: NamedShopper | undefined;
+  /** What names its shopper; a byte string. */
+  readonly identity: string | undefined;
   /** What its visitor is named here and now. */
   readonly visitor: string | undefined;
 }
@@ -99,10 +103,13 @@ export function gather(
   // In an empty body there is nothing to be read.
   const isUnread = buffered !== undefined && route.valuesInBody && !isRead && content?.length !== 0;
   if (isUnread) recordNotice(exchange, { kind: "unread_body" });
+  const shown = pinOf(exchange, cutover, view);
+  const pin = countingPin(exchange, route, shown);
   return {
     arrival,
     route,
-    pin: countingPin(exchange, route, pinOf(exchange, cutover, view)),
+    pin,
+    isVoid: pin === undefined && shown !== undefined && shown.ended !== true,
     forced: forcedIn(exchange, arrival, cutover),
     visit: visitIn(exchange, cutover, view),
     mayVisit: mayKeep,
@@ -114,6 +121,7 @@ export function gather(
     named: learns(route, head.method) ? keysNamedIn(cutover.naming, view, unreadText) : nothingNamed,
     claims: !safeMethods.has(head.method),
     shopper: cutover.journey === undefined ? undefined : shopper,
+    identity: shopper?.name,
     visitor,
   };
 }
@@ -232,10 +240,11 @@ export function ownerKey({ patterns, learn, ttlMs, what }: CompiledOwner, key: s
  */
 export function decideBy(
   following: Following,
-  { route, pin, forced, visit, mayVisit, linked, bucket, keys, named, shopper, visitor }: Gathered,
+  gathered: Gathered,
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
+  const { route, pin, forced, visit, bucket } = gathered;
   const { staleAfterMs, anonymousMoves } = route.cutover;
   const state = stateInForce(following, route);
   const journey = pin ?? stored;
@@ -243,7 +252,8 @@ export function decideBy(
   const facts = { owner, journey, forced, bucket, stale, visit: visit?.side, anonymousMoves };
   const decision = decide(state, facts);
   const carried = pin !== undefined;
-  const told = { keys, named, shopper, visitor, visit, mayVisit, linked };
+  const { keys, named, shopper, identity, visitor, mayVisit, linked } = gathered;
+  const told = { keys, named, shopper, identity, visitor, visit, mayVisit, linked, isVoid: gathered.isVoid };
   return { decision, state, bucket, pin: journey, carried, ...told, begun: undefined };
 }
 

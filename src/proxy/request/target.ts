@@ -70,7 +70,10 @@ const reference = /^(?:https?:)?(?:\/\/([^/?#]*))?([^?#]*)/i;
 export function pathOfLocation(location: string, host: string, path: string): string | undefined {
   if (!clean.test(location)) return undefined;
   const [, authority, to = ""] = reference.exec(location) ?? [];
-  if (authority !== undefined && (!soundHost.test(authority) || hostName(authority) !== hostName(host)))
+  if (
+    authority !== undefined &&
+    (!soundHost.test(authority) || authorityName(authority) !== authorityName(host))
+  )
     return undefined;
   // `https:orders/7` and `mailto:x` alike: what has a scheme and no authority is nothing to rely on.
   if (authority === undefined && /^[^/?#]*:/.test(location)) return undefined;
@@ -79,7 +82,8 @@ export function pathOfLocation(location: string, host: string, path: string): st
   return isAmbiguousPath(whole) ? undefined : whole;
 }
 
-function hostName(authority: string): string {
+/** @returns the host alone, lower case */
+export function authorityName(authority: string): string {
   return authority.replace(/:\d*$/, "").toLowerCase();
 }
 

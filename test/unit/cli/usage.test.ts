@@ -129,6 +129,40 @@ test("check tells every problem with its place and exits 2", async () => {
   expect(stderr).toBe(`${problem.text}\n${problem.text}\ncutover: the configuration has 2 problems\n`);
 });
 
+test("check --try tells what each side would get, and nothing a terminal would obey", async () => {
+  const asked: string[] = [];
+  const tried = {
+    cutover: "shop",
+    route: "pay",
+    sides: [{ side: "new", upstream: "next", lines: ["POST /x HTTP/1.1", "X-A: \x1b[2J"] }],
+  };
+  const attempt = async (method: string, url: string) => {
+    asked.push(`${method} ${url}`);
+    return tried;
+  };
+  const engine = { check: async () => ({ ok: true, warnings: [], attempt }) as const };
+  const request = "POST https://shop.example/pay?x=1";
+  const { stdout } = await runOnPaper(["check", "--try", request], { engine });
+  expect(asked).toEqual([request]);
+  expect(stdout).toMatch(
+    /^cutover shop, route pay\nnew: next\n {2}POST \/x HTTP\/1\.1\n {2}X-A: \S*\[2J\nok\n$/,
+  );
+  expect(stdout).not.toContain("\x1b");
+  const json = await runOnPaper(["check", "--json", "--try", request], { engine });
+  expect(JSON.parse(json.stdout)).toEqual({ ok: true, problems: [], warnings: [], tried });
+});
+
+test("check --try tells a request that gets no further, and takes only a method and a URL", async () => {
+  const attempt = async () => ({ status: 400, code: "ambiguous_path", detail: "The path." });
+  const engine = { check: async () => ({ ok: true, warnings: [], attempt }) as const };
+  const { stdout } = await runOnPaper(["check", "--try", "https://shop.example/%2f"], { engine });
+  expect(stdout).toBe("refused with 400 ambiguous_path: The path.\nok\n");
+  for (const text of ["/checkout", "post http://x/", "GET ftp://x/", "GET http://"]) {
+    const { code, stderr } = await runOnPaper(["check", "--try", text], { engine });
+    expect([code, stderr]).toEqual([2, expect.stringContaining("expected a method and a URL")]);
+  }
+});
+
 test("check --explain tells every value and where it comes from", async () => {
   const values = [
     { path: "store", value: "memory:", from: { kind: "file", line: 3, column: 8, filled: false } },

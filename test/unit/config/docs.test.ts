@@ -5,7 +5,9 @@ import { configSchema, unsupported } from "../../../src/config/schema.ts";
 
 const text = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
 const written = new Set(
-  [...text.matchAll(/`([^`]+)`/g)].flatMap(([, code = ""]) => code.split(/[^A-Za-z0-9]+/)),
+  [...text.replace(/^```.*?^```/gms, "").matchAll(/`([^`]+)`/g)].flatMap(([, code = ""]) =>
+    code.split(/[^A-Za-z0-9]+/),
+  ),
 );
 
 /** Every name of a key in a JSON Schema. */

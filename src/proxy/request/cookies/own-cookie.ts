@@ -1,7 +1,7 @@
 /** The field that gives a client a cookie of the proxy's own. */
 import { fieldValue } from "../../../decide/sources.ts";
 import type { ExchangeContext } from "../../context.ts";
-import { isBelieved } from "../../inbound.ts";
+import { isBelieved, type RequestHead } from "../../inbound.ts";
 import type { Recorded } from "../../settle.ts";
 import type { CompiledCookie } from "./compiled.ts";
 
@@ -12,7 +12,7 @@ export function setCookie(
   value: string,
   maxAge: number,
 ): string[] {
-  const isSecure = secure || isEncrypted(exchange);
+  const isSecure = secure || isEncrypted(exchange.context, exchange.inbound.head);
   // Browsers drop a cookie that is for all sites and not Secure: as one for its own site it is of use yet.
   const sameSite = crossSite && isSecure ? "None" : "Lax";
   const last = `HttpOnly; SameSite=${sameSite}${isSecure ? "; Secure" : ""}`;
@@ -25,8 +25,10 @@ export function secondsNow({ context }: { readonly context: Pick<ExchangeContext
 }
 
 /** Whether the client speaks TLS, to this proxy or by the word of a trusted one. */
-function isEncrypted({ context, inbound }: Recorded): boolean {
-  const { fields, peer } = inbound.head;
+export function isEncrypted(
+  context: Pick<ExchangeContext, "table" | "fieldNames">,
+  { fields, peer }: Pick<RequestHead, "fields" | "peer">,
+): boolean {
   if (peer.encrypted) return true;
   if (!isBelieved(context.table.trusts, peer)) return false;
   const proto = fieldValue(fields, context.fieldNames.of(fields), "x-forwarded-proto") ?? "";

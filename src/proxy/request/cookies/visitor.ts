@@ -3,6 +3,7 @@
  * proxy's own. A shop's session cookie is no such name: most shops renew a session they do not know, so that whoever goes
  * over to the other side is somebody else there.
  */
+import { decisionField } from "../../../decide/sentence.ts";
 import { fieldValue, type RequestView } from "../../../decide/sources.ts";
 import type { CompiledRoute } from "../../routes.ts";
 import type { Recorded } from "../../settle.ts";
@@ -33,12 +34,13 @@ function isOfBrowser(fieldNames: readonly string[]): boolean {
 }
 
 /**
- * The cookies that an answer gives: of its journey, of the visit, of a login, and of a visitor who was named on this request.
+ * What an answer is given: cookies, of its journey, of the visit, of a login, and of a visitor who was named on this request,
+ * and where that is asked for how it was decided.
  *
  * @param meaning what the answer does
  * @returns fields to add to it, flat
  */
-export function cookieFields(
+export function addedFields(
   exchange: Recorded,
   route: CompiledRoute,
   by: Decided,
@@ -47,7 +49,8 @@ export function cookieFields(
   const fields = journeyFields(exchange, route, by, meaning);
   if (route.cutover.visit !== undefined) fields.push(...visitFields(exchange, route.cutover, by));
   if (route.cutover.link !== undefined) fields.push(...linkFields(exchange, route.cutover, by, meaning));
-  const { visitor } = exchange.context.table;
+  const { visitor, decisionHeader: name } = exchange.context.table;
   if (by.visitor !== undefined) fields.push(...setCookie(exchange, visitor.cookie, by.visitor, visitor.ttl));
+  if (name !== undefined) fields.push(name, decisionField(route.cutover.name, by.decision, by.state.version));
   return fields;
 }

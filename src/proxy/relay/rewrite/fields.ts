@@ -1,0 +1,83 @@
+/** Fields that an upstream's rewriting sets, adds and takes away. */
+import type { RewriteConfig } from "../../../config/rewrite-schema.ts";
+import type { TemplatePart } from "../../../config/values/template.ts";
+
+/** What names in braces stand for. */
+export interface FieldValues {
+  /** Byte string; absent where a request names nobody. */
+  readonly shopper: string | undefined;
+  readonly requestId: string;
+  /** Absent of what is on no cutover's route. */
+  readonly side: string | undefined;
+  /** @returns a parameter of the route's path, as it was received */
+  param(name: string): string | undefined;
+}
+
+export interface FieldChanges {
+  /** Names that do not go on; lower case. */
+  readonly dropped: ReadonlySet<string>;
+  readonly given: readonly { readonly name: string; readonly parts: readonly TemplatePart[] }[];
+}
+
+/** @returns `undefined` where nothing is changed */
+export function compileChanges({ set, add, remove }: RewriteConfig["request"]): FieldChanges | undefined {
+  const given = [...Object.entries(set), ...Object.entries(add)];
+  if (given.length === 0 && remove.length === 0) return undefined;
+  return {
+    dropped: new Set([...Object.keys(set), ...remove].map((name) => name.toLowerCase())),
+    given: given.map(([name, { parts }]) => ({ name, parts })),
+  };
+}
+
+/** @returns the flat list without the fields that do not go on; `-` and `_` are one: gateways make one name of both */
+export function withoutDropped(fields: readonly string[], { dropped }: FieldChanges): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? "";
+    if (!dropped.has(name.toLowerCase().replaceAll("_", "-"))) kept.push(name, fields[i + 1] ?? "");
+  }
+  return kept;
+}
+
+/** @returns the flat list changed; a field is not given where a value that it stands on is missing */
+export function changeFields(
+  fields: readonly string[],
+  changes: FieldChanges,
+  values: FieldValues,
+): string[] {
+  const out = withoutDropped(fields, changes);
+  for (const { name, parts } of changes.given) {
+    const value = fill(parts, values);
+    if (value !== undefined) out.push(name, value);
+  }
+  return out;
+}
+
+function fill(parts: readonly TemplatePart[], values: FieldValues): string | undefined {
+  let text = "";
+  for (const part of parts) {
+    const value = part.kind === "text" ? part.text : filledIn(part, values);
+    if (!value) return undefined;
+    text += value;
+  }
+  return text;
+}
+
+function filledIn(part: Exclude<TemplatePart, { kind: "text" }>, values: FieldValues): string | undefined {
+  switch (part.kind) {
+    case "shopper":
+      return values.shopper && percentEncoded(values.shopper);
+    case "param":
+      return values.param(part.name);
+    default:
+      return values[part.kind];
+  }
+}
+
+/** RFC 3986 §2.3: all but unreserved characters; so no value can end a field or begin another. */
+function percentEncoded(bytes: string): string {
+  return bytes.replace(
+    /[^\w.~-]/g,
+    (one) => `%${one.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+  );
+}

@@ -1,0 +1,93 @@
+/**
+ * What each upstream would get of a request, for a person who writes rules: by the very functions that forward, with nothing
+ * sent. What only a real request has stands in braces.
+ */
+import type { Config } from "../../../config/schema.ts";
+import { type Side, sides } from "../../../state/rules/model.ts";
+import type { Destination } from "../../destinations.ts";
+import type { RequestHead } from "../../inbound.ts";
+import { type Arrival, readArrival } from "../../request/arrival.ts";
+import { createFieldNames } from "../../request/field-names.ts";
+import { compileTable } from "../../routes.ts";
+import { unreachableWays } from "../../upstream/open.ts";
+import { forwardRequest } from "../forward-request.ts";
+import { rewriteRequest } from "./rewrite.ts";
+
+/** What would go to one upstream. */
+interface TriedSide {
+  /** `default`: no cutover has the path. */
+  readonly side: Side | "default";
+  readonly upstream: string;
+  /** The request's line and fields. */
+  readonly lines: readonly string[];
+}
+
+type Tried =
+  | {
+      /** Both `none` where no cutover has the path. */
+      readonly cutover: string;
+      readonly route: string;
+      readonly sides: readonly TriedSide[];
+    }
+  | { readonly status: number; readonly code: string; readonly detail: string };
+
+const proxyName = "cutover";
+const shopper = "{shopper}";
+
+/** @param config in which no value is a secret @param address absolute */
+export function tryRequest(config: Config, method: string, address: string): Tried {
+  const url = new URL(address);
+  // As it is written: a URL object has its dot segments resolved.
+  const [, path = ""] = /^[^:]*:\/\/[^/?#]*([^#]*)/.exec(address) ?? [];
+  const table = compileTable(config, unreachableWays(config), { of: () => [] }, () => []);
+  const fieldNames = createFieldNames();
+  const head: RequestHead = {
+    method,
+    target: path.startsWith("/") ? path : `/${path}`,
+    fields: ["Host", url.host],
+    version: "1.1",
+    framing: { kind: "none" },
+    peer: { address: "{client}", encrypted: url.protocol === "https:" },
+  };
+  const arrival = readArrival(table, head, fieldNames.of(head.fields), proxyName);
+  if ("proxyError" in arrival) {
+    const { status, code, detail } = arrival;
+    return { status, code, detail };
+  }
+  const context = { table, fieldNames, proxyName, ids: { traceparent: () => "{traceparent}" } };
+  const tried = (destination: Destination, side: Side | "none"): TriedSide => ({
+    side: side === "none" ? "default" : side,
+    upstream: destination.way.engine.name,
+    lines: linesOf(context, arrival, destination, side),
+  });
+  const route = arrival.match?.value;
+  if (route === undefined) {
+    const { name, destination } = arrival.elsewhere;
+    return { cutover: "none", route: name, sides: [tried(destination, "none")] };
+  }
+  return {
+    cutover: route.cutover.name,
+    route: route.name,
+    sides: sides.map((side) => tried(route.destinations[side], side)),
+  };
+}
+
+function linesOf(
+  context: Parameters<typeof forwardRequest>[0] & Parameters<typeof rewriteRequest>[1]["context"],
+  arrival: Arrival,
+  destination: Destination,
+  side: Side | "none",
+): string[] {
+  const requestId = "{requestId}";
+  const plain = forwardRequest(context, arrival, destination, requestId, Buffer.alloc(0), false);
+  const { rewriting } = destination;
+  const exchange = { context, requestId, side, decided: { identity: shopper } };
+  const request = rewriting === undefined ? plain : rewriteRequest(rewriting, exchange, arrival, plain);
+  const fields: string[] = [];
+  for (let i = 0; i < request.fields.length; i += 2) {
+    fields.push(
+      `${request.fields[i]}: ${request.fields[i + 1]}`.replaceAll(encodeURIComponent(shopper), shopper),
+    );
+  }
+  return [`${request.method} ${request.target} HTTP/1.1`, ...fields];
+}

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { tryRequest } from "../../../../../src/proxy/relay/rewrite/trial.ts";
+import { configOf, least } from "../../../config/support.ts";
+
+const text = [
+  "upstreams:",
+  '  old: { url: "http://127.0.0.1:7001" }',
+  "  next:",
+  '    url: "https://market.example"',
+  "    host: upstream",
+  "    rewrite:",
+  '      path: [{ from: "/orders/*", to: "/api/orders/*" }]',
+  `      request: { set: { Authorization: "Bearer \${TOKEN}", X-Shopper: "{shopper}", X-Order: "{side} {param:id}" } }`,
+  "default: old",
+  "cutovers:",
+  "  shop:",
+  "    legacy: old",
+  "    new: next",
+  '    shopper: ["header:x-account", visitor]',
+  '    routes: [{ name: pay, path: "/orders/:id/pay", methods: [POST] }]',
+  "",
+].join("\n");
+const config = configOf(text, { TOKEN: "t0ken" });
+
+function linesOf(method: string, url: string) {
+  const tried = tryRequest(config, method, url);
+  return "sides" in tried
+    ? tried.sides.map(({ side, upstream, lines }) => [side, upstream, ...lines])
+    : tried;
+}
+
+test("each side would get the request as it is forwarded", () => {
+  const lines = linesOf("POST", "https://shop.example/orders/77/pay?x=1");
+  expect(lines).toEqual([
+    [
+      "legacy",
+      "old",
+      "POST /orders/77/pay?x=1 HTTP/1.1",
+      "Host: shop.example",
+      "X-Forwarded-For: {client}",
+      "X-Forwarded-Proto: https",
+      "X-Forwarded-Host: shop.example",
+      'Forwarded: for={client};host="shop.example";proto=https',
+      "X-Request-Id: {requestId}",
+      "traceparent: {traceparent}",
+      "Via: 1.1 cutover",
+    ],
+    expect.arrayContaining([
+      "new",
+      "next",
+      "POST /api/orders/77/pay?x=1 HTTP/1.1",
+      "Host: market.example",
+      "Authorization: Bearer t0ken",
+      "X-Shopper: {shopper}",
+      "X-Order: new 77",
+    ]),
+  ]);
+});
+
+test("a path of no cutover goes to the default", () => {
+  expect(linesOf("GET", "http://shop.example/about")).toMatchObject([
+    ["default", "old", "GET /about HTTP/1.1", "Host: shop.example", ...Array(7).fill(expect.any(String))],
+  ]);
+});
+
+test("a request that gets no further says why", () => {
+  expect(linesOf("POST", "http://shop.example/orders/a%2Fb/pay")).toMatchObject({
+    status: 400,
+    code: "ambiguous_path",
+  });
+});
+
+test("a configuration without cutovers is tried, too", () => {
+  expect(tryRequest(configOf(least), "GET", "http://shop.example/")).toMatchObject({
+    cutover: "none",
+    sides: [{ side: "default" }],
+  });
+});
