@@ -13,6 +13,7 @@ import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { CertificateFiles } from "../base/tls/certificate.ts";
 import type { AuthConfig } from "../config/auth-schema.ts";
+import type { ListDesk } from "../lists/port.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
@@ -29,6 +30,8 @@ interface CutoverSides {
   /** The upstreams' names. */
   readonly legacy: string;
   readonly new: string;
+  /** What buckets are reckoned with; without it, the cutover's name. */
+  readonly salt?: string | undefined;
   /**
    * A close, and a raise by more than `over` points, wait for another person, for `ttl` ms; what one person raises within
    * `window` ms counts together.
@@ -94,6 +97,8 @@ export interface AdminOptions {
   ) => Explanation | undefined | Promise<Explanation | undefined>;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
+  /** Without it there are no lists. */
+  readonly lists?: ListDesk;
   /** How this instance stands with the store of each cutover's owners that has one of its own; without it, none has. */
   readonly ownerStores?: () => ReadonlyMap<string, Contact>;
   readonly health: () => Phase;
@@ -113,6 +118,7 @@ export interface AdminOptions {
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
   readonly owners: OwnerDesk;
+  readonly lists: ListDesk;
   readonly timers: Timers;
   readonly versions: () => Readonly<Record<string, number>>;
   readonly inForce: () => Promise<void>;
@@ -132,10 +138,14 @@ const noOwners: OwnerDesk = {
   wait: async () => Promise.reject(new Error("there are no owners")),
 };
 
+const none = async () => Promise.reject(new Error("there are no lists"));
+const noLists: ListDesk = { names: () => [], look: none, has: none, history: none, change: none };
+
 export function contextOf(options: AdminOptions): AdminContext {
   return {
     audit: noAudit,
     owners: noOwners,
+    lists: noLists,
     timers: systemTimers,
     versions: () => versionsIn(options.follower),
     inForce: async () => {},

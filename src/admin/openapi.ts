@@ -25,6 +25,7 @@ export async function registerOpenApi(app: AdminApp, auth: AuthConfig, version: 
       servers: [{ url: "/" }],
       tags: [
         { name: "cutovers", description: "Read and steer" },
+        { name: "lists", description: "Who cohorts are told by" },
         { name: "fleet", description: "Instances and events" },
         { name: "session", description: "Signing in to the page" },
         { name: "operation", description: "Health, metrics and this description: open without a token" },

@@ -12,6 +12,7 @@ import { createProposals } from "./proposals.ts";
 import { closeRoute } from "./routes/closing.ts";
 import { everyCutoverRoutes } from "./routes/every-cutover.ts";
 import { historyRoutes } from "./routes/history.ts";
+import { listRoutes } from "./routes/lists.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { ownerRoutes } from "./routes/owners.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
@@ -61,6 +62,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
+  listRoutes(app, context);
   sessionRoutes(app, context, gate, door);
   signInRoutes(app, gate, door);
   operationRoutes(app, context, streams, fleet);

@@ -8,6 +8,7 @@ import { mergeTraffic } from "../telemetry/traffic/merge.ts";
 import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
+import { maintenanceView } from "./api/sides/maintenance.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
@@ -20,6 +21,8 @@ export interface Views {
   names(): readonly string[];
   /** @throws Refused `not_found` when no such cutover is configured */
   assertKnown(name: string): void;
+  /** What the cutover's buckets are reckoned with. */
+  salt(name: string): string;
   /** The state in force on this instance. */
   state(name: string): CutoverState;
   one(name: string, records: readonly InstanceRecord[]): CutoverView;
@@ -52,6 +55,7 @@ export function createViews(
     const declared = sidesOf(name);
     const { approval } = declared;
     const { percentThousandths, ...rest } = state(name);
+    const maintenance = maintenanceView(rest.maintenance, clock.now());
     const proposal = proposals.known(name, rest.version);
     const ofOwners = ownerStores().get(name);
     const { figures, warnings: ofSides } = mergeTraffic(
@@ -68,6 +72,7 @@ export function createViews(
       state: rest.state,
       version: rest.version,
       pinEpoch: rest.pinEpoch,
+      ...(maintenance === undefined ? {} : { maintenance }),
       updatedAt: rest.updatedAt,
       updatedBy: rest.updatedBy,
       reason: rest.reason,
@@ -101,6 +106,7 @@ export function createViews(
       configured = new Map(Object.entries(next));
     },
     assertKnown: sidesOf,
+    salt: (name) => configured.get(name)?.salt ?? name,
     state,
     one,
     all: (records) => names().map((name) => one(name, records)),

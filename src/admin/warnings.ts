@@ -4,8 +4,10 @@
  */
 import type { ConfigInForce, InstanceRecord } from "../state/rules/completion.ts";
 import type { Rejection } from "../state/store/port.ts";
-import type { CutoverView, SilentInstance, Warning } from "./api/cutover-view.ts";
+import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
 import { isByHand } from "./api/rules.ts";
+import { maintenanceWarnings } from "./api/sides/maintenance.ts";
+import type { Warning } from "./api/write.ts";
 
 /** The view as it would be without warnings, and what else is known. */
 interface WarningFacts {
@@ -39,6 +41,7 @@ export function warningsOf(facts: WarningFacts): Warning[] {
       view.ownerStore,
       nowMs,
     ),
+    ...maintenanceWarnings(view.maintenance),
     ...localWarnings(view),
     ...fleetWarnings(facts),
     ...handEditWarnings(facts),
@@ -126,8 +129,6 @@ function meanwhile({ version, until }: SilentInstance, isOlder: boolean, nowMs: 
     : `goes on by this version until ${until}, then starts none on new`;
 }
 
-const handFields = { percent: "percent", state: "state", pin_epoch: "pin_epoch" } as const;
-
 function handEditWarnings({ view, rejection, isStray, prefix }: WarningFacts): Warning[] {
   const key = `${prefix}:{${view.name}}`;
   return [
@@ -160,9 +161,7 @@ function handEditWarnings({ view, rejection, isStray, prefix }: WarningFacts): W
 
 function heldBy({ fields, found = {} }: Rejection, key: string): string {
   const held = fields.map((field) =>
-    field === "type"
-      ? `a key ${key} that is no hash`
-      : `${handFields[field]} ${JSON.stringify(found[field] ?? "")}`,
+    field === "type" ? `a key ${key} that is no hash` : `${field} ${JSON.stringify(found[field] ?? "")}`,
   );
   return held.join(" and ");
 }

@@ -16,6 +16,7 @@ import type { Origin } from "../state/rules/history.ts";
 import type { Actor, Applied, Change, CutoverState } from "../state/rules/model.ts";
 import type { Command } from "../state/store/port.ts";
 import { appliedLocally, appliedView } from "./api/applied-view.ts";
+import { warningsAfter } from "./api/sides/maintenance.ts";
 import { type WriteAnswer, writeView } from "./api/write.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
@@ -81,11 +82,17 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
     const sinceArrivalMs = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     if (scope === "local") {
       audit.madeLocally({ ...asked, stands: state });
-      return writeView(name, applied, await whereabouts.here(applied, name, waitMs, sinceArrivalMs));
+      return writeView(
+        name,
+        applied,
+        await whereabouts.here(applied, name, waitMs, sinceArrivalMs),
+        warningsAfter(state, clock.now()),
+      );
     }
     const reach = reachOf(change, stood.percentThousandths);
     const inForce = { name, version: state.version, reach, waitMs };
-    return writeView(name, applied, await whereabouts.inFleet(inForce, sinceArrivalMs));
+    const where = await whereabouts.inFleet(inForce, sinceArrivalMs);
+    return writeView(name, applied, where, warningsAfter(state, clock.now()));
   };
 }
 

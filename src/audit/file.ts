@@ -23,7 +23,8 @@ import { jsonOf } from "../base/json.ts";
 import { textIn } from "../base/replace-file.ts";
 import type { Annotation, HistoryEntry } from "../state/rules/history.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
-import type { AskedChange, OwnerEvent, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
+import { maintenancePart } from "../state/rules/sides/maintenance.ts";
+import type { AskedChange, ListEvent, OwnerEvent, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
 
 export type AuditLine = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
@@ -127,7 +128,7 @@ const standing = ({ percentThousandths, state }: Standing) => ({
 
 export function changeLine(cutover: string, entry: HistoryEntry): AuditLine {
   const { version, at, by, action, from, to, reason, via = null, requestId = null } = entry;
-  const moved = { from: standing(from), to: standing(to) };
+  const moved = { from: standing(from), to: { ...standing(to), ...maintenancePart(to.maintenance) } };
   return { kind: "change", at, cutover, version, action, ...moved, by, via, reason, requestId };
 }
 
@@ -173,6 +174,12 @@ export function ownerLine(at: string, instance: string, told: OwnerEvent): Audit
   };
 }
 
+export function listLine(at: string, instance: string, told: ListEvent): AuditLine {
+  const { event, list, added, removed, actor, origin, reason, proposedBy = null } = told;
+  const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId };
+  return { kind: "list", at, list, event, added, removed, reason, proposedBy, ...who, instance };
+}
+
 export function localLine(at: string, instance: string, made: AskedChange): AuditLine {
   return { kind: "local", at, ...askedFields(made), instance };
 }
@@ -183,6 +190,7 @@ function askedFields({ name, change, actor, reason, origin, stands }: AskedChang
     cutover: name,
     action: change.action,
     ...percent,
+    ...(change.action === "maintain" ? { side: change.side, until: change.until } : {}),
     by: actor.name,
     role: actor.role,
     via: origin.via,

@@ -20,6 +20,7 @@ import {
   annotationLine,
   changeLine,
   gapLine,
+  listLine,
   localLine,
   openAuditFile,
   ownerLine,
@@ -116,6 +117,7 @@ export function createJournal(options: JournalOptions): Journal {
     turnedAway: (turned) => addRefused(() => turnedAwayLine(now(), instance, turned)),
     proposal: (event) => add(proposalLine(now(), instance, event)),
     owner: (event) => add(ownerLine(now(), instance, event)),
+    list: (event) => add(listLine(now(), instance, event)),
     madeLocally: (made) => add(localLine(now(), instance, made)),
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {

@@ -71,6 +71,19 @@ export interface OwnerEvent {
   readonly proposedBy: string | undefined;
 }
 
+/** A list was changed, or is to be once another person asks for the same. */
+export interface ListEvent {
+  readonly event: "proposed" | "changed";
+  readonly list: string;
+  /** As many as were asked for. */
+  readonly added: number;
+  readonly removed: number;
+  readonly actor: Actor;
+  readonly origin: Origin;
+  readonly reason: string;
+  readonly proposedBy: string | undefined;
+}
+
 /** Each call returns at once and never throws: what is written when, is the file's to see to. */
 export interface Audit {
   refused(refused: RefusedChange): void;
@@ -80,6 +93,7 @@ export interface Audit {
   annotated(name: string, version: number, annotation: Annotation): void;
   proposal(event: ProposalEvent): void;
   owner(event: OwnerEvent): void;
+  list(event: ListEvent): void;
 }
 
 export const noAudit: Audit = {
@@ -89,4 +103,5 @@ export const noAudit: Audit = {
   annotated: () => {},
   proposal: () => {},
   owner: () => {},
+  list: () => {},
 };

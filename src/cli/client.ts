@@ -8,12 +8,23 @@ import { type ExplainQuery, type Explanation, explanation } from "../admin/api/e
 import { annotationView, historyEntry } from "../admin/api/history-view.ts";
 import { type Identity, type InstanceView, identity, instanceView } from "../admin/api/instance-view.ts";
 import {
+  type changeListBody,
+  type ListAnswer,
+  type ListView,
+  listAnswer,
+  listHistoryEntry,
+  listView,
+  memberAnswer,
+  waitingList,
+} from "../admin/api/lists/list-view.ts";
+import {
   type OwnerAnswer,
   type OwnerView,
   ownerAnswer,
   ownerView,
   waitingOwner,
 } from "../admin/api/owner-view.ts";
+import type { maintenanceBody } from "../admin/api/sides/maintenance.ts";
 import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
 import {
   type closeBody,
@@ -33,6 +44,9 @@ import { type ApiAnswer, type ApiCall, createTransport, type TransportOptions } 
 
 /** The API's waiting time on top of what a write is told to wait. */
 const patienceMs = 5000;
+
+/** A part of an import is written in several steps. */
+const listPatienceMs = 60_000;
 
 /** A server that is newer than this client may use ways and actions this one has no words for. */
 const anyAnnotation = annotationView.extend({ via: z.string().nullable() });
@@ -55,7 +69,10 @@ export type WriteCall =
   | { readonly call: "rollback"; readonly body: z.input<typeof rollbackBody> }
   | { readonly call: "hold"; readonly body: z.input<typeof holdBody> }
   | { readonly call: "resume"; readonly body: z.input<typeof resumeBody> }
+  | { readonly call: "maintenance"; readonly body: z.input<typeof maintenanceBody> }
   | { readonly call: "close"; readonly body: z.input<typeof closeBody> };
+
+const puts: ReadonlySet<WriteCall["call"]> = new Set(["percent", "maintenance"]);
 
 interface OwnerChange {
   readonly side: OwnerView["side"];
@@ -89,6 +106,13 @@ export interface AdminClient {
   owner(name: string, key: string): Promise<ApiAnswer<OwnerView>>;
   /** @param side null: it is released */
   putOwner(name: string, key: string, asked: OwnerChange): Promise<ApiAnswer<OwnerAnswer | WaitingOwner>>;
+  list(name: string): Promise<ApiAnswer<ListView>>;
+  isOnList(name: string, member: string): Promise<ApiAnswer<z.output<typeof memberAnswer>>>;
+  listHistory(name: string): Promise<ApiAnswer<z.output<typeof listHistoryEntry>[]>>;
+  changeList(
+    name: string,
+    body: z.input<typeof changeListBody>,
+  ): Promise<ApiAnswer<ListAnswer | z.output<typeof waitingList>>>;
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
   instances(): Promise<ApiAnswer<InstanceView[]>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
@@ -102,6 +126,7 @@ export function createClient(options: TransportOptions): AdminClient {
   const { ask, listen } = createTransport(options);
 
   const at = (name: string, rest = "") => `cutovers/${encodeURIComponent(name)}${rest}`;
+  const list = (name: string, rest = "") => `lists/${encodeURIComponent(name)}${rest}`;
   const owner = (name: string, key: string) => at(name, `/owners/${encodeURIComponent(key)}`);
   const proposal = (name: string, id: string) => at(name, `/proposals/${encodeURIComponent(id)}`);
   const get = <T>(schema: z.ZodType<T>, path: string, query: ApiCall["query"] = {}) =>
@@ -114,7 +139,7 @@ export function createClient(options: TransportOptions): AdminClient {
     write: (name, { call, body }) =>
       ask(
         written,
-        { method: call === "percent" ? "PUT" : "POST", path: at(name, `/${call}`), body },
+        { method: puts.has(call) ? "PUT" : "POST", path: at(name, `/${call}`), body },
         (body.waitMs ?? 0) + patienceMs,
       ),
     writeAll: ({ call, body: { ifVersion: _, ...body } }) =>
@@ -144,6 +169,11 @@ export function createClient(options: TransportOptions): AdminClient {
           : { method: "PUT", path: owner(name, key), body: { side, ...body } },
         patienceMs,
       ),
+    list: (name) => get(listView, list(name)),
+    isOnList: (name, member) => get(memberAnswer, list(name, "/has"), { member }),
+    listHistory: (name) => get(z.array(listHistoryEntry), list(name, "/history")),
+    changeList: (name, body) =>
+      ask(z.union([listAnswer, waitingList]), { method: "PUT", path: list(name), body }, listPatienceMs),
     instances: () => get(z.array(instanceView), "instances"),
     whoAmI: () => get(identity, "whoami"),
     signInWays: () => get(signInWays, "sign-in"),

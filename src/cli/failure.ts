@@ -78,7 +78,7 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   forbidden: ({ call }) => [
     call === "approve"
       ? "Whoever has the role operator and another name approves it by the same command."
-      : "A responder lowers, holds and rolls back; an operator also raises and resumes; an admin also closes.",
+      : "A responder lowers, holds and rolls back; an operator also raises, resumes and maintains; an admin also closes.",
   ],
   not_found: ({ isOfPath, isOfVersion, ...asked }) => [
     "The names there are: cutover status",

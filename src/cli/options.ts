@@ -201,11 +201,28 @@ export function readSince(now: () => number): (text: string) => number {
   return (text) => {
     const ago = parseDuration(text);
     if (ago !== undefined) return now() - ago;
-    const isTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text);
-    const at = isTime ? Date.parse(text) : Number.NaN;
+    const at = timeOf(text);
     if (!Number.isNaN(at)) return at;
     throw new InvalidArgumentError("Expected a duration such as 2h, or a time such as 2025-03-01T12:00:00Z.");
   };
+}
+
+/** A duration from now, or a time with its zone. @returns milliseconds since the epoch, still to come */
+export function readMoment(now: () => number): (text: string) => number {
+  return (text) => {
+    const from = parseDuration(text);
+    const at = from === undefined ? timeOf(text) : now() + from;
+    if (at > now()) return at;
+    throw new InvalidArgumentError(
+      "Expected a duration such as 2h, or a time to come such as 2025-03-01T14:00:00Z.",
+    );
+  };
+}
+
+/** @returns milliseconds since the epoch; NaN where it is no time with its zone */
+function timeOf(text: string): number {
+  const isTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text);
+  return isTime ? Date.parse(text) : Number.NaN;
 }
 
 function wholeNumber(text: string, least: number, most: number, expected: string): number {

@@ -4,6 +4,8 @@ import { Command, CommanderError } from "commander";
 import { addApprove, addWithdraw } from "./commands/change/approve.ts";
 import { addChanges } from "./commands/change/change.ts";
 import { addClose } from "./commands/change/close.ts";
+import { addList } from "./commands/change/list.ts";
+import { addMaintenance } from "./commands/change/maintenance.ts";
 import { addOwner } from "./commands/change/owner.ts";
 import { addCheck } from "./commands/local/check.ts";
 import { addCompletion } from "./commands/local/completion.ts";
@@ -74,7 +76,8 @@ export async function runCli(
 
   for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain])
     add(program, context);
-  for (const add of [addChanges, addClose, addApprove, addWithdraw, addOwner]) add(program, context);
+  for (const add of [addChanges, addClose, addMaintenance, addApprove, addWithdraw, addOwner, addList])
+    add(program, context);
   for (const add of [addServe, addDemo, addCheck, addDoctor, addSimulate]) add(program, context);
   for (const add of [addLogin, addLogout, addToken, addCompletion]) add(program, context);
 

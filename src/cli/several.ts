@@ -36,6 +36,10 @@ export function createSeveral(each: readonly AdminClient[]): AdminClient {
     approve: (name, id, waitMs) => once((client) => client.approve(name, id, waitMs)),
     withdraw: (name, id) => once((client) => client.withdraw(name, id)),
     annotate: (name, version, reason) => once((client) => client.annotate(name, version, reason)),
+    list: (name) => read((client) => client.list(name)),
+    isOnList: (name, member) => read((client) => client.isOnList(name, member)),
+    listHistory: (name) => read((client) => client.listHistory(name)),
+    changeList: (name, body) => once((client) => client.changeList(name, body)),
     putOwner: (name, key, asked) => once((client) => client.putOwner(name, key, asked)),
   };
 }

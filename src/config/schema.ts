@@ -122,6 +122,21 @@ export const configSchema = block({
     .string()
     .regex(/^[A-Za-z0-9-]+$/, "expected a header name")
     .optional(),
+  /** Lists that cohorts are told by: their members are in the store. */
+  lists: z
+    .record(
+      value.name,
+      block({
+        /** What the API takes: members as a request has them, or their SHA-256 alone. */
+        members: z.enum(["plain", "digests"]).default("plain"),
+        /** Four eyes: a change of more members waits so long for another person. */
+        approval: block({
+          over: z.int().min(0).max(100_000_000),
+          ttl: value.wait.default(30 * 60_000),
+        }).optional(),
+      }),
+    )
+    .default({}),
   cutovers: z.record(value.name, cutover).default({}),
 });
 

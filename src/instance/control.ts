@@ -2,10 +2,11 @@
 import { createJournal } from "../audit/journal.ts";
 import { createAuditMetrics } from "../audit/metrics.ts";
 import { type Audit, noAudit } from "../audit/port.ts";
-import { systemClock, systemTimers } from "../base/clock.ts";
+import { systemClock, systemTimers, within } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createSignal, type Signal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
+import { type OpenedLists, openLists } from "../lists/open.ts";
 import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
@@ -48,6 +49,7 @@ export interface Control {
   readonly ownershipStores: OwnershipStores;
   /** Those of them that owners have of their own. */
   readonly ownerStores: OwnerStores;
+  readonly lists: OpenedLists;
   readonly follower: Follower;
   /** Who is known of the fleet. */
   readonly roll: Roll;
@@ -63,7 +65,7 @@ export interface Control {
 
 /** @throws Error when the embedded store cannot be opened */
 export async function openControl(config: Config, options: ControlOptions): Promise<Control> {
-  const { main, snapshotFile, store } = await openStores(config, options);
+  const { main, snapshotFile, store, lists } = await openStores(config, options);
   const ownerStores = await openOwnerStores(config, {
     ...options,
     main,
@@ -89,7 +91,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   follower.onSwap(watchRollbacks(metrics));
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
-  const stores = { store, ownershipStores, ownerStores };
+  const stores = { store, ownershipStores, ownerStores, lists };
   return { ...stores, follower, roll, metrics, traffic, secrets, secretsChanged, audit, underWay };
 }
 
@@ -106,8 +108,19 @@ async function openStores(config: Config, { log, undo }: ControlOptions) {
   const snapshotFile =
     snapshot === undefined ? undefined : createSnapshotFile({ path: snapshot, store: name, clock, log });
   if (snapshotFile !== undefined) undo(() => snapshotFile.settled());
-  return { store, main, snapshotFile };
+  const lists = await openLists({
+    ...{ url: config.store, redis, prefix, snapshot },
+    ...{ clock, timers: systemTimers, log },
+  });
+  undo(() => lists.keeper.stop());
+  lists.keeper.follow(Object.keys(config.lists));
+  // Who serves before they are loaded would send its first shoppers elsewhere.
+  await within(listsMs, systemTimers, lists.keeper.refresh()).catch(() => undefined);
+  return { store, main, snapshotFile, lists };
 }
+
+/** How long a start waits for its lists. */
+const listsMs = 10_000;
 
 interface Followed {
   readonly store: Store;

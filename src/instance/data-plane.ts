@@ -9,6 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
+import type { Lists } from "../lists/port.ts";
 import { createClaimBudget } from "../ownership/claim-budget.ts";
 import { createDoubts } from "../ownership/doubt.ts";
 import { createKeyDesk, type KeyDesk } from "../ownership/key-desk.ts";
@@ -54,6 +55,7 @@ export interface DataPlaneOptions {
   readonly following: Following;
   readonly ownershipStores: OwnershipStores;
   readonly secrets: Pick<JourneySecrets, "of">;
+  readonly lists: Lists;
   readonly registry: Metrics["registry"];
   readonly accessLog: Witness;
   readonly clock: Clock;
@@ -141,7 +143,7 @@ type Lasting = ReturnType<typeof openLasting>;
 
 /** What every plane of the process shares, and what remembers. */
 function openLasting(config: Config, options: DataPlaneOptions) {
-  const { id, ownershipStores, registry, clock, log, onFault } = options;
+  const { id, ownershipStores, following, lists, registry, clock, log, onFault } = options;
   const timers = systemTimers;
   const names = Object.keys(config.cutovers);
   const counts = createOwnershipMetrics(registry, names);
@@ -214,11 +216,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     unreadAnswers,
     /** What an exchange needs of them. */
     shared: {
-      following: options.following,
-      rollbacks: createRollbacks(options.following),
-      ownership,
-      pins,
-      budget,
+      ...{ following, lists, rollbacks: createRollbacks(following) },
+      ...{ ownership, pins, budget },
       unowned: createUnowned(clock, counts),
       force: createForceAttempts({ clock, counts: createForceCounts(registry), log }),
       droppedCookie: createDroppedCookies(registry),

@@ -5,6 +5,7 @@
 
 import { hostname, userInfo } from "node:os";
 import { appliedView } from "../admin/api/applied-view.ts";
+import { warningsAfter } from "../admin/api/sides/maintenance.ts";
 import type { DirectAnswer, DirectWrite } from "../admin/api/write.ts";
 import { writeView } from "../admin/api/write.ts";
 import { systemClock } from "../base/clock.ts";
@@ -112,7 +113,11 @@ async function one(
     clock: systemClock,
   });
   const ms = Math.round((systemClock.monotonic() - begunMs) * 10) / 10;
-  return { kind: "answered", answer: writeView(name, applied, appliedView(completion, ms)) };
+  const where = appliedView(completion, ms);
+  return {
+    kind: "answered",
+    answer: writeView(name, applied, where, warningsAfter(applied.state, systemClock.now())),
+  };
 }
 
 function namesOf({ members }: Roster): readonly string[] {

@@ -9,6 +9,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ConfigSource, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
+import { createListDesk } from "../lists/desk.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
@@ -208,6 +209,7 @@ async function openAdmin(
     ...{ profile: profile.read, roll: control.roll, prefix: config.prefix },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower),
+    lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),
     clock: systemClock,
@@ -235,8 +237,7 @@ async function openHere(shared: Shared, control: Control): Promise<Serving> {
     instance: instance.id,
     at: fd === undefined ? { host, port } : { fd },
     following: control.follower,
-    ownershipStores: control.ownershipStores,
-    secrets: control.secrets,
+    ...{ ownershipStores: control.ownershipStores, secrets: control.secrets, lists: control.lists.keeper },
     registry: control.metrics.registry,
     lines,
     logsAccess: options.accessLog ?? true,

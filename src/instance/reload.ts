@@ -4,6 +4,7 @@
  */
 import { loadIssuers } from "../admin/access/gate.ts";
 import type { AdminServer } from "../admin/server.ts";
+import { systemTimers, within } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { changedKeys, keysForNextStart, lastingDifferences } from "../config/changes.ts";
@@ -36,7 +37,7 @@ const kept = "the configuration was not changed: the one in force stays";
 /** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, onRead, log } = options;
-  const { follower, metrics, traffic, secrets, ownerStores } = control;
+  const { follower, metrics, traffic, secrets, ownerStores, lists } = control;
   /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
@@ -81,6 +82,8 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       await follower.follow(both);
       await secrets.reconfigure(journeySecretsOf(next));
       ownerStores.goBy(next);
+      lists.keeper.follow([...new Set([...Object.keys(before.config.lists), ...Object.keys(next.lists)])]);
+      await within(listsMs, systemTimers, lists.keeper.refresh()).catch(() => undefined);
       const prepared = await prepare(loaded, nextCounting);
       prepared.commit();
       goBy(next, nextCounting);
@@ -101,9 +104,13 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     counting = countingOfIt;
     metrics.show(counting);
     traffic.reconfigure(Object.keys(now.cutovers));
+    lists.keeper.follow(Object.keys(now.lists));
     admin.reconfigure(now);
   }
 }
+
+/** How long a configuration waits for lists that it is the first to name. */
+const listsMs = 10_000;
 
 const mostKeysTold = 50;
 

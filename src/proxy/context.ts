@@ -1,5 +1,6 @@
 /** What exchanges share: handed on whole, and as it is, to each part of an exchange. */
 import type { Clock } from "../base/clock.ts";
+import type { Lists } from "../lists/port.ts";
 import type { ClaimBudget, Ownership, Pins, Unowned } from "../ownership/port.ts";
 import type { Rollbacks } from "../state/follow/rollbacks.ts";
 import type { Following } from "../state/follow/snapshot.ts";
@@ -13,6 +14,8 @@ export interface ExchangeContext {
   readonly table: Table;
   readonly following: Following;
   readonly rollbacks: Rollbacks;
+  /** Who is on which list. */
+  readonly lists: Lists;
   readonly ownership: Ownership;
   readonly pins: Pins;
   readonly budget: Pick<ClaimBudget, "take" | "exceeded">;

@@ -27,6 +27,7 @@ import { addedFields } from "./request/cookies/visitor.ts";
 import { isSentAway } from "./request/cookies/voided.ts";
 import { fallenBack, mayFallBack } from "./request/fallback.ts";
 import { gather, learns } from "./request/gather.ts";
+import { mayBeSent } from "./request/maintenance.ts";
 import { isRefused, lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
 import {
@@ -205,11 +206,7 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): vo
       by.settleClaims?.(!exchange.unsent);
     };
   }
-  if (isOver(exchange)) {
-    exchange.unsent = true;
-    exchange.giveBack?.();
-    return;
-  }
+  if (!mayBeSent(exchange, by)) return;
   if (isSentAway(exchange, route, exchange.arrival, by)) return;
   recordDecision(exchange, by);
   send(exchange, route.destinations[by.decision.side]);
@@ -262,8 +259,8 @@ function misbehaved(this: Exchange): void {
 function failed(this: Exchange, failure: Failure): void {
   if (isOver(this)) return;
   this.unsent = !failure.sent;
-  const { on: route, decided: by, content } = this;
-  if (route !== undefined && by !== undefined && mayFallBack(route, by, failure, content)) {
+  const { on: route, decided: by } = this;
+  if (route !== undefined && by !== undefined && mayFallBack(this, route, by, failure)) {
     goBy(this, route, fallenBack(this, route, by, failure));
   } else if (failure.code === codes.requestBody) {
     // What came is no whole request: its client has left, or is out of step.

@@ -20,6 +20,8 @@ export interface Refusal {
   readonly detail: string;
   /** Seconds after which the client should come again. */
   readonly retryAfter?: number;
+  /** What a person's browser is shown in place of the problem: HTML. */
+  readonly page?: Buffer;
   /** Whether the connection cannot be trusted to be in step and must close. */
   readonly close: boolean;
 }
@@ -106,6 +108,12 @@ export const refusals = {
     "Which side this belongs to cannot be told just now.",
     { retryAfter: 5 },
   ),
+  maintenance: rejected(
+    503,
+    "maintenance",
+    "destination_unavailable",
+    "The side that this is for is being worked on. Nothing was sent to it.",
+  ),
   claimsSpent: rejected(
     429,
     "claims_spent",
@@ -171,7 +179,7 @@ function again(retryAfter: number | undefined): Pick<Refusal, "retryAfter"> {
 
 /** What answers a refusal: the body's bytes and the fields that go with it, framing left to the transport. */
 export function renderRefusal(refusal: Refusal, proxyName: string, requestId: string | undefined) {
-  const body = Buffer.from(
+  const problem = () =>
     JSON.stringify({
       type: "about:blank",
       title: refusal.reason,
@@ -180,11 +188,11 @@ export function renderRefusal(refusal: Refusal, proxyName: string, requestId: st
       outcome: refusal.outcome,
       detail: refusal.detail,
       ...(requestId === undefined ? {} : { requestId }),
-    }),
-  );
+    });
+  const body = refusal.page ?? Buffer.from(problem());
   const fields = [
     "Content-Type",
-    "application/problem+json",
+    refusal.page === undefined ? "application/problem+json" : "text/html; charset=utf-8",
     "Cache-Control",
     "no-store",
     "Proxy-Status",

@@ -90,6 +90,60 @@ describe("a valid edit", () => {
     expect(actions).toEqual(["set", "out_of_band", "set"]);
   });
 
+  test("may put a side into maintenance, or end that, in every state", async () => {
+    await applyAll(store, "checkout", [setTo(100), { action: "close" }]);
+    await server.cli("HSET", key, "maintenance", "New 2026-03-01T15:00:00+01:00");
+    const state = await stateOf(store, "checkout");
+    expect(state).toMatchObject({ version: 3, state: "closed", maintenance: "new 2026-03-01T14:00:00.000Z" });
+    expect(await visible(server)).toMatchObject({ maintenance: "new 2026-03-01T14:00:00.000Z" });
+    expect(await store.history("checkout", 1)).toMatchObject([
+      { action: "out_of_band", to: { maintenance: "new 2026-03-01T14:00:00.000Z" } },
+    ]);
+    await server.cli("HSET", key, "maintenance", "new soon");
+    const { states, rejections } = await load(store);
+    expect(states.get("checkout")).toEqual(state);
+    expect(rejections).toMatchObject([{ fields: ["maintenance"], found: { maintenance: "new soon" } }]);
+    await server.cli("HSET", key, "maintenance", "off");
+    expect((await stateOf(store, "checkout")).maintenance).toBeUndefined();
+  });
+
+  test("that a release without maintenance writes leaves the maintenance as it is", async () => {
+    const until = "2026-03-01T14:00:00.000Z";
+    await applyAll(store, "checkout", [setTo(40), { action: "maintain", side: "legacy", until }]);
+    const before = await stateOf(store, "checkout");
+    // What such a release writes of a change: seven fields of both hashes, and an entry without the eighth.
+    const state = ["percent", "50", "version", "3", "updated_at", until, "updated_by", "old", "reason", "r"];
+    await server.cli("HSET", key, ...state);
+    await server.cli("HSET", `${key}:accepted`, ...state);
+    const audit = [
+      "version",
+      "3",
+      "at",
+      until,
+      "by",
+      "old",
+      "action",
+      "set",
+      "from_percent",
+      "40",
+      "from_state",
+    ];
+    await server.cli(
+      ...["XADD", `${key}:audit`, "*", ...audit, "open", "from_at", before.updatedAt, "to_percent", "50"],
+      ...["to_state", "open", "to_pin_epoch", "0", "reason", "r"],
+    );
+    const followed = await stateOf(store, "checkout", before);
+    expect(followed).toMatchObject({
+      percentThousandths: 50_000,
+      version: 3,
+      maintenance: `legacy ${until}`,
+    });
+    await applyAll(store, "checkout", [setTo(60)]);
+    const { regressions } = await load(store, followed);
+    expect(regressions).toEqual([]);
+    expect(await stateOf(store, "checkout")).toMatchObject({ state: "open", version: 4 });
+  });
+
   test("may be the first thing ever written", async () => {
     await server.cli("HSET", key, "percent", "10");
     expect(await stateOf(store, "checkout")).toMatchObject({ percentThousandths: 10_000, version: 1 });

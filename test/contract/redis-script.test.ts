@@ -63,6 +63,12 @@ const wayTo: Record<StateName, readonly Change[]> = {
   closed: [setTo(100), { action: "close" }],
 };
 const changes = changeActions.flatMap((action): readonly Asked["change"][] => {
+  if (action === "maintain") {
+    return [
+      { action, side: "legacy", until: "2026-03-01T14:00:00.000Z" },
+      { action, side: "new", until: null },
+    ];
+  }
   if (action !== "set") return [{ action }];
   return [0, 40_000, 100_000].map((percentThousandths) => ({ action, percentThousandths }));
 });

@@ -33,6 +33,12 @@ const wayTo: Record<StateName, readonly Change[]> = {
 
 function everyChange(current: CutoverState): readonly Change[] {
   return changeActions.flatMap((action): readonly Change[] => {
+    if (action === "maintain") {
+      return [
+        { action, side: "legacy", until: "2026-03-01T14:00:00.000Z" },
+        { action, side: "new", until: null },
+      ];
+    }
     if (action !== "set") return [{ action }];
     return [0, current.percentThousandths, 100_000].map((percentThousandths) => ({
       action,
@@ -85,6 +91,33 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     expect(loaded.rejections).toEqual([]);
     expect(loaded.restored).toEqual([]);
     expect((await store.load([], noneKnown)).states.size).toBe(0);
+  });
+
+  test("keeps until when each side is maintained, through every other change, and says so in the history", async () => {
+    const until = "2026-03-01T14:00:00.000Z";
+    const off = { action: "maintain", side: "legacy", until: null } as const;
+    await applyAll(store, "checkout", [setTo(40), { action: "maintain", side: "legacy", until }]);
+    await applyAll(store, "checkout", [{ action: "maintain", side: "new", until }, { action: "rollback" }]);
+    const both = `legacy ${until} new ${until}`;
+    expect(await stateOf(store, "checkout")).toMatchObject({
+      state: "rolled_back",
+      version: 4,
+      maintenance: both,
+    });
+    const again = await store.apply(command("checkout", { action: "maintain", side: "new", until }));
+    expect(again).toMatchObject({ accepted: true, changed: false, state: { version: 4 } });
+    await applyAll(store, "checkout", [off, { ...off, side: "new" }]);
+    expect((await stateOf(store, "checkout")).maintenance).toBeUndefined();
+    const told = (await store.history("checkout", 10)).map(({ action, to }) => [action, to.maintenance]);
+    expect(told).toEqual([
+      ["maintain", undefined],
+      ["maintain", `new ${until}`],
+      ["rollback", both],
+      ["maintain", both],
+      ["maintain", `legacy ${until}`],
+      ["set", undefined],
+    ]);
+    expect(await store.apply(command("checkout", off, {}, "responder"))).toMatchObject({ code: "forbidden" });
   });
 
   test("answers a change with the state it made, and loads that state", async () => {

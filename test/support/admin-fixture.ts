@@ -44,6 +44,7 @@ export interface AdminFixtureOptions {
   readonly id?: string;
   readonly underWay?: AdminOptions["underWay"];
   readonly traffic?: () => Readonly<Record<string, unknown>>;
+  readonly lists?: AdminOptions["lists"];
   readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
 }
 
@@ -70,6 +71,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
     explain: options.explain ?? (() => undefined),
     health: () => "ready",
     ...(options.underWay === undefined ? {} : { underWay: options.underWay }),
+    ...(options.lists === undefined ? {} : { lists: options.lists }),
     clock,
     log,
     version: "0.0.0",

@@ -75,6 +75,8 @@ export interface FixtureOptions {
   readonly hosts?: Readonly<Record<string, unknown>>;
   readonly visitor?: Readonly<Record<string, unknown>>;
   readonly trustedProxies?: readonly string[];
+  /** Who is on which list. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
   /** What the configuration says of the upstreams, `fresh` like `old` without it. */
   readonly old?: Readonly<Record<string, unknown>>;
   readonly fresh?: Readonly<Record<string, unknown>>;
@@ -244,6 +246,7 @@ export function createFixture(options: FixtureOptions = {}) {
     },
     following,
     rollbacks: createRollbacks(following),
+    lists: { has: (list, member) => options.lists?.[list]?.includes(member) === true },
     ownership,
     budget: createClaimBudget({
       owners: { ...options.owners },

@@ -1,7 +1,7 @@
 /** A cutover as the API shows it (zod). JSON, locale-free. */
 import * as z from "zod";
 import { stateNames } from "../../state/rules/model.ts";
-import { approvalView, proposalView, scopes } from "./write.ts";
+import { approvalView, proposalView, scopes, warning } from "./write.ts";
 
 /** Path parameters of every call on one cutover. */
 export const cutoverName = z.object({ name: z.string().meta({ description: "The cutover's name" }) });
@@ -91,16 +91,6 @@ const silentInstance = z.object({
 });
 export type SilentInstance = z.output<typeof silentInstance>;
 
-/**
- * What an operator must know of, a sentence each. Moments in it are RFC 3339, so that each reader's screen may say them in
- * its own zone.
- */
-const warning = z.object({
-  code: z.string().meta({ description: "Stays what it is from release to release" }),
-  text: z.string().meta({ description: "One sentence for a person, without a mark in front" }),
-});
-export type Warning = z.output<typeof warning>;
-
 const remainder = z.object({
   reason: z.string().meta({ description: "The word of the decision order that sends it there" }),
   text: z.string().meta({ description: "What, and why, for people" }),
@@ -116,6 +106,9 @@ export const cutoverView = z
     state: z.enum(stateNames),
     version: z.int(),
     pinEpoch: z.int(),
+    maintenance: z.object({ legacy: z.string().nullable(), new: z.string().nullable() }).optional().meta({
+      description: "RFC 3339: until when nothing is sent to the side; null: it serves; absent: both do",
+    }),
     updatedAt: timestamp,
     updatedBy: z.string(),
     reason: z.string(),

@@ -43,6 +43,12 @@ export const historyVersion = cutoverName.extend({
 });
 
 const standing = z.object({ percent: z.number(), state: z.enum(stateNames) });
+const outcome = standing.extend({
+  maintenance: z.string().optional().meta({
+    description:
+      "Until when nothing is sent to which side: `legacy 2025-03-01T14:00:00.000Z`; absent: to none",
+  }),
+});
 
 export const historyEntry = z
   .object({
@@ -51,7 +57,7 @@ export const historyEntry = z
     by: z.string(),
     action: z.enum(historyActions),
     from: standing,
-    to: standing,
+    to: outcome,
     reason: z.string(),
     via,
     requestId,

@@ -10,6 +10,8 @@ import {
   type RefusalCode,
   type Role,
   roles,
+  type Side,
+  sides,
   transition,
 } from "../../state/rules/model.ts";
 import {
@@ -19,6 +21,7 @@ import {
   percentFromNumber,
   percentToNumber,
 } from "../../state/rules/percent.ts";
+import { maintenancePart, withMaintenance } from "../../state/rules/sides/maintenance.ts";
 
 /** Characters. */
 export const longestReason = 500;
@@ -60,7 +63,9 @@ function thousandthsOf(percent: number): number {
 
 /** A change as the calls of the API name it. */
 interface Intent {
-  readonly call: "percent" | "rollback" | "hold" | "resume" | "close";
+  readonly call: "percent" | "rollback" | "hold" | "resume" | "close" | "maintenance";
+  readonly side?: Side | undefined;
+  readonly until?: string | null | undefined;
   readonly percent?: number | undefined;
   readonly hard?: boolean | undefined;
   readonly force?: boolean | undefined;
@@ -68,8 +73,9 @@ interface Intent {
 }
 
 /** How a cutover stands, as the API shows it. */
-type Standing = Omit<CutoverState, "percentThousandths"> & {
+type Standing = Omit<CutoverState, "percentThousandths" | "maintenance"> & {
   readonly percent: number;
+  readonly maintenance?: Readonly<Record<Side, string | null>> | undefined;
   readonly approval?: { readonly over: number } | undefined;
   readonly journeys?: OnLegacy | undefined;
   readonly unfinished?: OnLegacy | undefined;
@@ -144,7 +150,10 @@ function isUnderWayOnLegacy({ journeys, unfinished }: Standing): boolean {
   return [journeys, unfinished].some((of) => of !== undefined && of !== null && of.legacy.open > 0);
 }
 
-function changeOf({ call, percent, hard }: Intent): Change | undefined {
+function changeOf({ call, percent, hard, side, until }: Intent): Change | undefined {
+  if (call === "maintenance") {
+    return side === undefined ? undefined : { action: "maintain", side, until: until ?? null };
+  }
   if (call === "percent") {
     const percentThousandths = percent === undefined ? undefined : percentFromNumber(percent);
     return percentThousandths === undefined ? undefined : { action: "set", percentThousandths };
@@ -156,7 +165,14 @@ function changeOf({ call, percent, hard }: Intent): Change | undefined {
 function stateOf(view: Standing): CutoverState {
   const { percent, state, version, pinEpoch, updatedAt, updatedBy, reason } = view;
   const percentThousandths = percentFromNumber(percent) ?? 0;
-  return { percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason };
+  const maintenance = sides.reduce(
+    (text, side) => withMaintenance(text, side, view.maintenance?.[side] ?? undefined),
+    "",
+  );
+  return {
+    ...{ percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason },
+    ...maintenancePart(maintenance),
+  };
 }
 
 /** Whether a warning is of the instance or the fleet, and so the same for every cutover: said once. */

@@ -29,7 +29,7 @@ export const reasonSchema = z
   .overwrite(escapeUnseen)
   .meta({ description: "Why; white space alone is no reason", examples: ["step 2 of the plan"] });
 const optionalReason = z.string().trim().max(longestReason).overwrite(escapeUnseen).optional();
-const writeOptions = {
+export const writeOptions = {
   ifVersion: z.int().min(0).optional().meta({ description: "Refuse unless the state has this version" }),
   waitMs: z
     .int()
@@ -87,6 +87,16 @@ const laggingInstance = z.object({
 });
 export type LaggingInstance = z.output<typeof laggingInstance>;
 
+/**
+ * What an operator must know of, a sentence each. Moments in it are RFC 3339, so that each reader's screen may say them in
+ * its own zone.
+ */
+export const warning = z.object({
+  code: z.string().meta({ description: "Stays what it is from release to release" }),
+  text: z.string().meta({ description: "One sentence for a person, without a mark in front" }),
+});
+export type Warning = z.output<typeof warning>;
+
 export const writeAnswer = z
   .object({
     name: z.string(),
@@ -94,6 +104,9 @@ export const writeAnswer = z
     state: z.enum(stateNames),
     version: z.int(),
     changed: z.boolean(),
+    warnings: z.array(warning).optional().meta({
+      description: "A side that shoppers are sent to and that is in maintenance; absent: none is",
+    }),
     applied: z.object({
       instances: z.int().meta({ description: "Live instances that decide by this version" }),
       of: z.int().meta({ description: "Live instances" }),
@@ -168,6 +181,7 @@ export function writeView(
   name: string,
   applied: Extract<Applied, { accepted: true }>,
   where: AppliedView,
+  warnings: readonly Warning[],
 ): WriteAnswer {
   const { percentThousandths, state, version } = applied.state;
   return {
@@ -176,6 +190,7 @@ export function writeView(
     state,
     version,
     changed: applied.changed,
+    ...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
     applied: where,
   };
 }

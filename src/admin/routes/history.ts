@@ -5,6 +5,7 @@ import type { LocalChange } from "../../state/rules/ceiling.ts";
 import type { Annotation, HistoryEntry } from "../../state/rules/history.ts";
 import { isAtLeast } from "../../state/rules/model.ts";
 import { percentToNumber } from "../../state/rules/percent.ts";
+import { maintenancePart } from "../../state/rules/sides/maintenance.ts";
 import { cutoverName } from "../api/cutover-view.ts";
 import {
   type AnnotationView,
@@ -109,7 +110,7 @@ function entryView(entry: HistoryEntry): HistoryEntryView {
     by,
     action,
     from: standing(from),
-    to: standing(to),
+    to: { ...standing(to), ...maintenancePart(to.maintenance) },
     reason,
     via: via ?? null,
     requestId: requestId ?? null,

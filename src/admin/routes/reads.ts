@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { InstanceRecord } from "../../state/rules/completion.ts";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
+import { flagdExport, flagOf } from "../api/flagd.ts";
 import { type InstanceView, instanceView } from "../api/instance-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
@@ -56,6 +57,23 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
       if (found === undefined) throw new Refused("not_found", "no route of the cutover matches");
       return found;
     },
+  });
+
+  app.route({
+    method: "GET",
+    url: "/api/v1/export/flagd.json",
+    schema: {
+      operationId: "exportFlagd",
+      summary: "Each cutover as a flag of flagd, for apps and jobs that ask OpenFeature",
+      tags: ["cutovers"],
+      response: { 200: flagdExport.describe("The flags"), ...refusalAnswers([]) },
+    },
+    handler: async () => ({
+      $schema: "https://flagd.dev/schema/v0/flags.json",
+      flags: Object.fromEntries(
+        views.names().map((name) => [name, flagOf(views.state(name), views.salt(name))]),
+      ),
+    }),
   });
 
   app.route({

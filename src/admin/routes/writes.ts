@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { percentFromNumber } from "../../state/rules/percent.ts";
 import { cutoverName } from "../api/cutover-view.ts";
 import type { ProblemCode } from "../api/problem-details.ts";
+import { maintenanceBody, maintenanceMoment } from "../api/sides/maintenance.ts";
 import {
   holdBody,
   proposalView,
@@ -39,6 +40,7 @@ export function writeRoutes(
 ): void {
   percentRoute(app, context, write, views, proposals);
   stateRoutes(app, write, views);
+  maintenanceRoute(app, context, write, views);
 }
 
 function percentRoute(
@@ -106,6 +108,21 @@ function stateRoutes(app: AdminApp, write: Write, views: Views): void {
     url: "/api/v1/cutovers/:name/resume",
     ...changeOptions(views, resumeBody, "resume", "End a hold or a rollback", ["closed"]),
     handler: async (request) => write(request, request.params.name, { action: "resume" }, request.body),
+  });
+}
+
+function maintenanceRoute(app: AdminApp, { clock }: AdminContext, write: Write, views: Views): void {
+  app.route({
+    method: "PUT",
+    url: "/api/v1/cutovers/:name/maintenance",
+    ...changeOptions(views, maintenanceBody, "maintain", "Send nothing to a side until a moment", []),
+    handler: async (request) => {
+      const { body, params } = request;
+      const { side, until } = body;
+      const moment = until === null ? null : maintenanceMoment(until, clock.now());
+      if (moment === undefined) throw new Refused("invalid", "until: expected a time within 31 days to come");
+      return write(request, params.name, { action: "maintain", side, until: moment }, body);
+    },
   });
 }
 

@@ -12,7 +12,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 10;
+export const protocol = 11;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -112,6 +112,9 @@ const question = z.discriminatedUnion("call", [
   z.object({ call: z.literal("pins"), cutover: text, maxTtl: z.number() }),
   z.object({ call: z.literal("note"), notes: z.array(note) }),
   z.object({ call: z.literal("share"), owner: sharedOwner }),
+  z.object({ call: z.literal("list_stamps"), names: z.array(text) }),
+  z.object({ call: z.literal("list_parts"), name: text }),
+  z.object({ call: z.literal("list_part"), name: text, at: z.number() }),
 ]);
 export type StoreQuestion = z.output<typeof question>;
 
@@ -121,6 +124,8 @@ const reply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("pin"), pin: pin.nullable() }),
   z.object({ kind: z.literal("pins"), digests: z.array(text) }),
   z.object({ kind: z.literal("noted"), refused: z.number() }),
+  z.object({ kind: z.literal("numbers"), numbers: z.array(z.number()) }),
+  z.object({ kind: z.literal("list_part"), stamp: z.number(), text }),
   /** The store does not answer. */
   z.object({ kind: z.literal("unavailable") }),
 ]);

@@ -169,6 +169,11 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
         return { kind: "owners", owners: [] };
       case "note":
         return { kind: "noted", refused: await underWay.note(asked.notes) };
+      case "list_stamps":
+      case "list_parts":
+      case "list_part":
+        // Of lists, lists.ts answers.
+        return { kind: "unavailable" };
     }
   } catch {
     return { kind: "unavailable" };

@@ -22,6 +22,7 @@ import type { Counting } from "../../telemetry/requests/counting.ts";
 import type { Control } from "../control.ts";
 import type { Prepared } from "../data-plane.ts";
 import type { Serving } from "../serving.ts";
+import { answerOfLists, isListQuestion } from "./lists.ts";
 import { hostMs, protocol, reportEveryMs, type SharedOwner, type Start, type ToWorker } from "./messages.ts";
 import { createWorkerSum } from "./metrics.ts";
 import { answerFrom, tellPins } from "./ownership.ts";
@@ -39,7 +40,7 @@ interface WorkersOptions {
   readonly source: ConfigSource;
   readonly control: Pick<
     Control,
-    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "metrics" | "traffic"
+    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "lists" | "metrics" | "traffic"
   >;
   /** What the workers tell of their versions is kept there. */
   readonly versions: WorkerVersions;
@@ -112,6 +113,7 @@ export function createWorkers(options: WorkersOptions): Workers {
       },
       async answer(question, worker) {
         if (question.call === "share") await sharing.share(worker, question.owner);
+        if (isListQuestion(question)) return answerOfLists(control.lists.keeper, question);
         const reply = await answerFrom(ownershipStores, question);
         if (question.call === "end" && reply.kind === "pin" && reply.pin !== null)
           pool.send({ type: "over", cutover: question.cutover, journey: reply.pin.id });

@@ -3,11 +3,12 @@
  * hands over what it counts. It goes by the primary alone: signals are the primary's to hear, and a primary that is
  * gone takes it along (node:cluster).
  */
-import { systemClock } from "../../base/clock.ts";
+import { systemClock, systemTimers } from "../../base/clock.ts";
 import { codeOf } from "../../base/errors.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
+import { createListKeeper } from "../../lists/keeper.ts";
 import { isEmbedded, openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import { openStore } from "../../state/store/open.ts";
@@ -20,6 +21,7 @@ import { type Drain, faultsTo, openServing, type Serving } from "../serving.ts";
 import { fixedNamesOf, routesOf } from "../witnesses.ts";
 import { createTaughtFollowing, type TaughtFollowing } from "./following.ts";
 import type { Link } from "./link.ts";
+import { askingLists } from "./lists.ts";
 import { protocol, reportEveryMs, type Start, type ToWorker } from "./messages.ts";
 import { createWorkerCounts } from "./metrics.ts";
 import { askingStores } from "./ownership.ts";
@@ -50,6 +52,9 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const lines = openLogFile(start.logPath, true);
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const { ownershipStores, goBy, close: closeStores } = await openStores(config, link, following, log);
+  const lists = createListKeeper({ source: askingLists(link.ask), timers: systemTimers, log });
+  lists.follow(Object.keys(config.lists));
+  await lists.refresh();
   const counts = createWorkerCounts(lines);
   const serving = await openServing(config, counts.requests.count(routesOf(config), fixedNamesOf(config)), {
     id: `${start.instance}-${start.worker}`,
@@ -58,6 +63,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     following,
     ownershipStores: sharingStores(ownershipStores, link, start.owners),
     secrets,
+    lists,
     registry: counts.registry,
     lines,
     logsAccess: start.accessLog,
@@ -76,12 +82,16 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     await serving.drain(how);
     clearInterval(reporting);
     await serving.close();
+    await lists.stop();
     await closeStores();
     await lines.end();
     await report();
     end();
   }
-  const change = createChanges(link, serving, counts.requests, goBy);
+  const change = createChanges(link, serving, counts.requests, (next) => {
+    goBy(next);
+    lists.follow(Object.keys(next.lists));
+  });
   void link.send({ type: "following", ...decidesBy() });
   void link.send({ type: "listening", port });
   obey((message) => {

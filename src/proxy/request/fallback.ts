@@ -1,6 +1,6 @@
 /** A request that was for new and goes to legacy, because new could not be connected to. */
-import type { Readable } from "node:stream";
 import type { JourneyPin } from "../../decide/pin.ts";
+import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import { type Refusal, refusalOf } from "../refusal.ts";
 import type { CompiledRoute } from "../routes.ts";
 import { isOver, type Recorded, recordFallback } from "../settle.ts";
@@ -9,18 +9,19 @@ import type { Failure } from "../upstream/port.ts";
 import type { Decided, NamedShopper } from "../witness.ts";
 
 /**
- * Whether it may: only where nothing was sent, nothing is owned or pinned, and the body is still there to be sent. What a
+ * Whether it may: only where nothing was sent, nothing is owned or pinned, legacy is not maintained, and the body is still there to be sent. What a
  * start has reserved for itself is no pin yet.
  */
 export function mayFallBack(
+  { content, context }: Recorded,
   { cutover }: CompiledRoute,
-  { decision, pin, keys }: Decided,
+  { decision, state, pin, keys }: Decided,
   failure: Failure,
-  content: Buffer | Readable,
 ): boolean {
   if (failure.outcome !== "connect_failed" || failure.sent || decision.side !== "new") return false;
   if (!cutover.fallback || keys.length > 0 || pin !== undefined) return false;
   if (decision.reason === "closed") return false;
+  if (maintainedUntil(state.maintenance, "legacy", context.clock.now()) !== undefined) return false;
   return Buffer.isBuffer(content) || !(content.readableDidRead || content.destroyed);
 }
 

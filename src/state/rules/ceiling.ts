@@ -95,11 +95,8 @@ export function inForce(store: CutoverState, pending: readonly LocalChange[]): C
   return pending.reduce((state, { ceiling, at, by, reason }) => {
     const routing = lowered(state, ceiling);
     if (sameRouting(routing, state)) return state;
-    const { percentThousandths, pinEpoch } = routing;
     return {
-      percentThousandths,
-      state: routing.state,
-      pinEpoch,
+      ...routing,
       version: store.version,
       updatedAt: at,
       updatedBy: by,

@@ -109,6 +109,8 @@ export function reachOf(change: Change, before: number | undefined): Reach {
     case "hold":
     case "resume":
       return "live";
+    case "maintain":
+      return change.until === null ? "live" : "everything";
     case "rollback_hard":
     case "close":
     case "reconciled":

@@ -11,6 +11,7 @@
  *   - a raise into or within `held`, and anything while `closed`, is rejected
  *   - `closed` only from open at 100
  *   - `pin_epoch` only upward
+ *   - `maintenance` (sides/maintenance.ts) in every state; nothing or `off` ends it
  *
  * `version`, `updated_at`, `updated_by` and `reason` are the system's bookkeeping and are not read back.
  *
@@ -33,9 +34,10 @@ import {
   stateNames,
 } from "./model.ts";
 import { maxThousandths, parsePercent } from "./percent.ts";
+import { maintenancePart, typedMaintenance } from "./sides/maintenance.ts";
 
 /** Redis hash fields as text; absent = not in the hash. */
-export type RawFields = Readonly<Partial<Record<"percent" | "state" | "pin_epoch", string>>>;
+export type RawFields = Readonly<Partial<Record<"percent" | "state" | "pin_epoch" | "maintenance", string>>>;
 
 export type RejectedField = keyof RawFields;
 
@@ -76,11 +78,25 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
     else pinEpoch = parsed;
   }
 
+  let maintenance = accepted.maintenance ?? "";
+  if (raw.maintenance !== undefined) {
+    const { maintenance: text } = raw;
+    const read = text.length < longest ? typedMaintenance(typed(text)) : undefined;
+    if (read === undefined) reject("maintenance");
+    else maintenance = read;
+  }
+
   if (accepted.state === "closed") {
     if (state !== "closed") reject("state");
     if (percentThousandths !== accepted.percentThousandths) reject("percent");
     if (pinEpoch !== accepted.pinEpoch) reject("pin_epoch");
-    return { routing: accepted, differs: false, rejected };
+    const routing: Routing = {
+      percentThousandths: accepted.percentThousandths,
+      state: accepted.state,
+      pinEpoch: accepted.pinEpoch,
+      ...maintenancePart(maintenance),
+    };
+    return { routing, differs: !sameRouting(accepted, routing), rejected };
   }
   if (state === "closed" && (accepted.state !== "open" || percentThousandths !== maxThousandths)) {
     reject("state");
@@ -98,7 +114,7 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
     percentThousandths = accepted.percentThousandths;
   }
 
-  const routing: Routing = { percentThousandths, state, pinEpoch };
+  const routing: Routing = { percentThousandths, state, pinEpoch, ...maintenancePart(maintenance) };
   return { routing, differs: !sameRouting(accepted, routing), rejected };
 }
 

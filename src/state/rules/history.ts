@@ -62,7 +62,12 @@ export interface HistoryEntry extends WrittenOrigin {
   readonly by: string;
   readonly action: HistoryAction;
   readonly from: { readonly percentThousandths: number; readonly state: StateName };
-  readonly to: { readonly percentThousandths: number; readonly state: StateName };
+  readonly to: {
+    readonly percentThousandths: number;
+    readonly state: StateName;
+    /** As of the state. */
+    readonly maintenance?: string;
+  };
   readonly reason: string;
   /** Oldest first; without it, none. */
   readonly annotations?: readonly Annotation[];

@@ -42,8 +42,15 @@ interface Parent {
 
 /** Whether the two are the same in every field. */
 export function sameState(one: CutoverState, other: CutoverState): boolean {
+  return one.maintenance === other.maintenance && sameChange(one, other);
+}
+
+/** Whether one change made both: releases before kept no maintenance, and wrote none into the audit. */
+function sameChange(one: CutoverState, other: CutoverState): boolean {
   return (
-    sameRouting(one, other) &&
+    one.percentThousandths === other.percentThousandths &&
+    one.state === other.state &&
+    one.pinEpoch === other.pinEpoch &&
     one.version === other.version &&
     one.updatedAt === other.updatedAt &&
     one.updatedBy === other.updatedBy &&
@@ -58,9 +65,9 @@ export function regressionOf(
   { own, next }: Lineage,
 ): RegressionKind | undefined {
   if (stored.version < followed.version) return "older";
-  if (stored.version === followed.version) return sameState(followed, stored) ? undefined : "other";
+  if (stored.version === followed.version) return sameChange(followed, stored) ? undefined : "other";
   if (stored.pinEpoch < followed.pinEpoch) return "epoch";
-  if (own !== undefined) return sameState(followed, own) ? undefined : "other";
+  if (own !== undefined) return sameChange(followed, own) ? undefined : "other";
   return next !== undefined && !isFrom(next, followed) ? "replaced" : undefined;
 }
 

@@ -6,6 +6,8 @@
  *   rolled_back  percent is 0 and latched; resume (to open at 0); a hard rollback may still follow a plain one
  *   closed       legacy is gone for good; nothing
  *
+ * `maintain` sends nothing to a side until a moment (sides/maintenance.ts), in every state; it moves nobody.
+ *
  * `reconciled` brings in what one instance was told while the store was out of reach (ceiling.ts): it only ever lowers,
  * in every state but closed.
  *
@@ -22,6 +24,8 @@
  */
 import { approvalOf, type FourEyes } from "./approval.ts";
 import { isThousandths, maxThousandths } from "./percent.ts";
+import { maintenancePart, withMaintenance } from "./sides/maintenance.ts";
+import { momentOf } from "./sides/moment.ts";
 
 export const sides = ["legacy", "new"] as const;
 export type Side = (typeof sides)[number];
@@ -34,7 +38,15 @@ export const roles = ["viewer", "responder", "operator", "admin"] as const;
 export type Role = (typeof roles)[number];
 
 /** What can be asked of a cutover; `set` is a raise, a lower or neither, depending on where it stands. */
-export const changeActions = ["set", "rollback", "rollback_hard", "hold", "resume", "close"] as const;
+export const changeActions = [
+  "set",
+  "rollback",
+  "rollback_hard",
+  "hold",
+  "resume",
+  "close",
+  "maintain",
+] as const;
 type ChangeAction = (typeof changeActions)[number];
 
 export interface CutoverState {
@@ -43,6 +55,8 @@ export interface CutoverState {
   readonly state: StateName;
   /** Journeys pinned to new under an older epoch are void (hard rollback). */
   readonly pinEpoch: number;
+  /** Until when nothing is sent to which side, as of sides/maintenance.ts; absent: to none, there is nothing to say. */
+  readonly maintenance?: string;
   /** +1 per accepted change. */
   readonly version: number;
   /** RFC 3339; empty at version 0. */
@@ -53,7 +67,9 @@ export interface CutoverState {
 
 export type Change =
   | { readonly action: "set"; readonly percentThousandths: number }
-  | { readonly action: Exclude<ChangeAction, "set"> }
+  | { readonly action: Exclude<ChangeAction, "set" | "maintain"> }
+  /** `until`: RFC 3339 in UTC with milliseconds; null ends it. */
+  | { readonly action: "maintain"; readonly side: Side; readonly until: string | null }
   | { readonly action: "reconciled"; readonly ceiling: Ceiling };
 
 /** What a cutover must not exceed: what a rollback or a hold left behind where it was made. */
@@ -99,6 +115,7 @@ export const rules = {
     rollback_hard: "responder",
     reconciled: "responder",
     raise: "operator",
+    maintain: "operator",
     resume: "operator",
     close: "admin",
   },
@@ -133,10 +150,13 @@ export function initialState(): CutoverState {
   };
 }
 
-/** @throws RangeError when the percent is not an integer of thousandths, 0–100000, or the ceiling is none */
+/** @throws RangeError when the percent is not an integer of thousandths, 0–100000, or the ceiling or the moment is none */
 export function assertChange(change: Change): void {
   if (change.action === "set" && !isThousandths(change.percentThousandths)) {
     throw new RangeError(`not a percent in thousandths: ${change.percentThousandths}`);
+  }
+  if (change.action === "maintain" && change.until !== null && momentOf(change.until) !== change.until) {
+    throw new RangeError("not a moment in UTC with milliseconds");
   }
   if (change.action !== "reconciled") return;
   const { percentThousandths, state, pinEpoch } = change.ceiling;
@@ -214,13 +234,14 @@ export function transition(current: CutoverState, request: Request): Transition 
 }
 
 /** The fields that decide where a request goes. */
-export type Routing = Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch">;
+export type Routing = Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch" | "maintenance">;
 
 export function sameRouting(one: Routing, other: Routing): boolean {
   return (
     one.percentThousandths === other.percentThousandths &&
     one.state === other.state &&
-    one.pinEpoch === other.pinEpoch
+    one.pinEpoch === other.pinEpoch &&
+    one.maintenance === other.maintenance
   );
 }
 
@@ -235,26 +256,33 @@ export function lowered(routing: Routing, ceiling: Ceiling): Routing {
     percentThousandths: isRolledBack ? 0 : Math.min(routing.percentThousandths, ceiling.percentThousandths),
     state: isRolledBack ? "rolled_back" : "held",
     pinEpoch: Math.max(routing.pinEpoch, ceiling.pinEpoch),
+    ...maintenancePart(routing.maintenance),
   };
 }
 
 function targetOf(current: CutoverState, change: Change): Routing {
   const { percentThousandths, state, pinEpoch } = current;
+  const maintained = maintenancePart(current.maintenance);
+  const standing = { percentThousandths, state, pinEpoch, ...maintained };
   switch (change.action) {
     case "set":
-      return { percentThousandths: change.percentThousandths, state, pinEpoch };
+      return { ...standing, percentThousandths: change.percentThousandths };
     case "rollback":
-      return { percentThousandths: 0, state: "rolled_back", pinEpoch };
+      return { ...standing, percentThousandths: 0, state: "rolled_back" };
     case "rollback_hard":
-      return { percentThousandths: 0, state: "rolled_back", pinEpoch: pinEpoch + 1 };
+      return { ...standing, percentThousandths: 0, state: "rolled_back", pinEpoch: pinEpoch + 1 };
     case "hold":
-      return { percentThousandths, state: "held", pinEpoch };
+      return { ...standing, state: "held" };
     case "resume":
-      return { percentThousandths, state: "open", pinEpoch };
+      return { ...standing, state: "open" };
     case "close":
-      return { percentThousandths, state: "closed", pinEpoch };
+      return { ...standing, state: "closed" };
+    case "maintain": {
+      const text = withMaintenance(current.maintenance, change.side, change.until ?? undefined);
+      return { percentThousandths, state, pinEpoch, ...maintenancePart(text) };
+    }
     case "reconciled":
-      return lowered({ percentThousandths, state, pinEpoch }, change.ceiling);
+      return lowered(standing, change.ceiling);
   }
 }
 

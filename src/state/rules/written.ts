@@ -4,6 +4,7 @@ import { localActions } from "./ceiling.ts";
 import { historyActions, vias } from "./history.ts";
 import { type CutoverState, stateNames } from "./model.ts";
 import { maxThousandths } from "./percent.ts";
+import { typedMaintenance } from "./sides/maintenance.ts";
 import { escapeUnseen } from "./unseen.ts";
 
 const count = z.int().min(0);
@@ -11,12 +12,16 @@ const count = z.int().min(0);
 /** What a person wrote, by the API or by hand. */
 const told = z.string().overwrite(escapeUnseen);
 
+/** As a state has it; what stands there for none is left out. */
+const maintenance = z.string().refine((text) => text !== "" && typedMaintenance(text) === text);
+
 /** What no accepted change can have left behind does not pass: a rolled back cutover above 0, a closed one below 100. */
 export const storedState: z.ZodType<CutoverState> = z
   .object({
     percentThousandths: count.max(maxThousandths),
     state: z.enum(stateNames),
     pinEpoch: count,
+    maintenance: maintenance.exactOptional(),
     version: count,
     updatedAt: z.string(),
     updatedBy: told,
@@ -31,6 +36,7 @@ export const storedState: z.ZodType<CutoverState> = z
 
 export const percentThousandths = z.int().min(0).max(maxThousandths);
 const position = z.strictObject({ percentThousandths, state: z.enum(stateNames) });
+const outcome = position.extend({ maintenance: maintenance.exactOptional() });
 
 /** Whether the state can have come of changes by the rules. Version 0 is nobody's and is not written down. */
 export function isBelievable(state: CutoverState): boolean {
@@ -43,7 +49,7 @@ export const historyEntrySchema = z.strictObject({
   by: told,
   action: z.enum(historyActions),
   from: position,
-  to: position,
+  to: outcome,
   reason: told,
   via: z.enum(vias).optional(),
   requestId: z.string().optional(),

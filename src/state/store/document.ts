@@ -3,6 +3,7 @@ import { approvalOf, type Proposal, raisedThousandthsBy } from "../rules/approva
 import type { Annotation, HistoryEntry, StoredAnnotation } from "../rules/history.ts";
 import { assertFence, type Fenced, isFenced, type Lease } from "../rules/lease.ts";
 import { type Applied, type CutoverState, initialState, transition } from "../rules/model.ts";
+import { maintenancePart } from "../rules/sides/maintenance.ts";
 import type { LastGood } from "../rules/succession.ts";
 import { isBelievable } from "../rules/written.ts";
 import type { Annotating, Command } from "./port.ts";
@@ -116,7 +117,11 @@ export function applied(
     by: next.updatedBy,
     action: change.action,
     from: { percentThousandths: current.percentThousandths, state: current.state },
-    to: { percentThousandths: next.percentThousandths, state: next.state },
+    to: {
+      percentThousandths: next.percentThousandths,
+      state: next.state,
+      ...maintenancePart(next.maintenance),
+    },
     reason,
     ...origin,
   });

@@ -24,9 +24,12 @@ const wayTo: Record<StateName, readonly Change[]> = {
   closed: [setTo(100), { action: "close" }],
 };
 
+const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+
 /** A raise, a lower and neither are three actions. */
 function changesFrom({ percentThousandths }: CutoverState): readonly Change[] {
   return changeActions.flatMap((action): readonly Change[] => {
+    if (action === "maintain") return [{ action, side: "legacy", until: inAnHour }];
     if (action !== "set") return [{ action }];
     return [0, percentThousandths, 100_000].map((to) => ({ action, percentThousandths: to }));
   });
@@ -51,6 +54,9 @@ function callOf(change: Change): readonly [method: string, call: string, body: R
   const common = { reason: "because", waitMs: 0 };
   if (change.action === "set") {
     return ["PUT", "percent", { ...common, percent: percentToNumber(change.percentThousandths) }];
+  }
+  if (change.action === "maintain") {
+    return ["PUT", "maintenance", { ...common, side: change.side, until: change.until }];
   }
   if (change.action === "rollback_hard") return ["POST", "rollback", { ...common, hard: true }];
   return ["POST", change.action, common];

@@ -43,6 +43,11 @@ const percent = fc.oneof(
 );
 const change: fc.Arbitrary<Change> = fc.oneof(
   percent.map((percentThousandths) => ({ action: "set" as const, percentThousandths })),
+  fc.record({
+    action: fc.constant("maintain"),
+    side: fc.constantFrom("legacy", "new"),
+    until: fc.option(fc.constantFrom("2026-03-01T14:00:00.000Z", "2027-01-01T00:00:00.000Z")),
+  }),
   fc.record({ action: fc.constantFrom("rollback", "rollback_hard", "hold", "resume", "close") }),
   fc.record({
     action: fc.constant("reconciled"),

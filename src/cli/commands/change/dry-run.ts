@@ -98,6 +98,12 @@ function describe(
   { changed, asks, call, isProposed, now }: Told,
 ): string[] {
   const name = printable(from.name);
+  if (call === "maintenance") {
+    return [
+      changed ? `dry run: maintenance of ${name} would be set` : `dry run: ${name} stands so already`,
+      "nothing was changed",
+    ];
+  }
   if (!changed) return [`dry run: ${name} stands so already: ${standing(from)}`];
   const moved = Math.round((to.percent - from.percent) * 1000) / 1000;
   return [
@@ -105,6 +111,9 @@ function describe(
     `new journeys of ${outOf(from.percent)} shoppers start on new → ${outOf(to.percent)}` +
       (moved === 0 ? "" : ` (${outOf(Math.abs(moved))} move to ${moved > 0 ? "new" : "legacy"})`),
     ...(moved < 0 ? underWayOnNew(from) : []),
+    ...(moved < 0 && typeof from.maintenance?.legacy === "string"
+      ? [`! legacy is in maintenance until ${from.maintenance.legacy}: what would go there is answered 503`]
+      : []),
     ...(call === "close" ? leftOnLegacy(from, now) : []),
     ...(isProposed ? proposed(from, call) : []),
     ...(asks ? [`it asks to be confirmed: --confirm=${percentWord(to.percent)}`] : []),

@@ -147,5 +147,6 @@ export function describeWrite(
   const split = `${standing(answer)} → legacy ${restShare(percent)} / new ${share(percent)}`;
   const line = `${name}: ${changed ? "" : "nothing to change, already "}${split}, version ${version}, ${whereLine(answer)}`;
   const silent = answer.applied.complete ? laggingLines(answer) : [];
-  return [line, ...silent, ...consequences];
+  const alerts = (answer.warnings ?? []).map(({ text }) => `! ${printable(text)}`);
+  return [line, ...alerts, ...silent, ...consequences];
 }

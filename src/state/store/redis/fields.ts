@@ -3,6 +3,7 @@ import * as z from "zod";
 import { type HistoryEntry, type StoredAnnotation, vias } from "../../rules/history.ts";
 import { type CutoverState, stateNames } from "../../rules/model.ts";
 import { parsePercent } from "../../rules/percent.ts";
+import { maintenancePart } from "../../rules/sides/maintenance.ts";
 import {
   annotationSchema,
   historyEntrySchema,
@@ -19,6 +20,7 @@ export const hashFields = [
   "updated_at",
   "updated_by",
   "reason",
+  "maintenance",
 ] as const;
 
 /**
@@ -26,7 +28,7 @@ export const hashFields = [
  * @returns `undefined` when they are not a state
  */
 export function stateFromHash(values: readonly (string | null)[]): CutoverState | undefined {
-  const [percent, state, pinEpoch, version, updatedAt, updatedBy, reason] = values;
+  const [percent, state, pinEpoch, version, updatedAt, updatedBy, reason, maintenance] = values;
   const read = storedState.safeParse({
     percentThousandths: parsePercent(percent ?? ""),
     state,
@@ -35,6 +37,7 @@ export function stateFromHash(values: readonly (string | null)[]): CutoverState 
     updatedAt,
     updatedBy,
     reason,
+    ...maintenancePart(maintenance ?? undefined),
   });
   return read.success && read.data.version > 0 ? read.data : undefined;
 }
@@ -70,7 +73,11 @@ export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefi
       percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
       state: fields.get("from_state"),
     },
-    to: { percentThousandths: parsePercent(fields.get("to_percent") ?? ""), state: fields.get("to_state") },
+    to: {
+      percentThousandths: parsePercent(fields.get("to_percent") ?? ""),
+      state: fields.get("to_state"),
+      ...maintenancePart(fields.get("to_maintenance")),
+    },
     reason: fields.get("reason"),
     ...originOf(fields),
   });
@@ -108,7 +115,10 @@ const auditFrom = z.object({ percentThousandths, state: z.enum(stateNames), upda
 /** @param pairs as of `entryFromStream` */
 export function auditEntryFrom(pairs: readonly string[]): AuditEntry {
   const fields = fieldsOf(pairs);
-  const names = ["to_percent", "to_state", "to_pin_epoch", "version", "at", "by", "reason"];
+  const names = [
+    ...["to_percent", "to_state", "to_pin_epoch", "version", "at", "by", "reason"],
+    "to_maintenance",
+  ];
   const from = auditFrom.safeParse({
     percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
     state: fields.get("from_state"),

@@ -55,7 +55,7 @@ const viewReply = z.tuple([
   text,
   text,
   text,
-  z.tuple([nullable, nullable, nullable]),
+  z.tuple([nullable, nullable, nullable, nullable]),
   z.array(nullable),
   z.array(text),
   z.array(text),
@@ -74,7 +74,7 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
     own,
     next,
   ] = viewReply.parse(reply);
-  const [percent, state, pinEpoch] = raw;
+  const [percent, state, pinEpoch, maintenance] = raw;
   const accepted = stateFromHash(values);
   return {
     serverMs,
@@ -86,6 +86,7 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
         ...(percent === null ? {} : { percent }),
         ...(state === null ? {} : { state }),
         ...(pinEpoch === null ? {} : { pin_epoch: pinEpoch }),
+        ...(maintenance === null ? {} : { maintenance }),
       },
       digest: visibleDigest,
     },

@@ -294,6 +294,7 @@ describe("defaults", () => {
       default: "old",
       hosts: {},
       routes: [],
+      lists: {},
       cutovers: {},
     });
   });

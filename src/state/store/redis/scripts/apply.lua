@@ -26,7 +26,7 @@ local function landed()
     local found = fieldsOf(entry)
     if found.write == args.write then
       return stateFrom({ found.to_percent, found.to_state, found.to_pin_epoch, found.version, found.at,
-        found.by, found.reason })
+        found.by, found.reason, found.to_maintenance })
     end
   end
   return nil
@@ -97,6 +97,7 @@ local targets = {
   hold = function(current) return current.percentThousandths, 'held', current.pinEpoch end,
   resume = function(current) return current.percentThousandths, 'open', current.pinEpoch end,
   close = function(current) return current.percentThousandths, 'closed', current.pinEpoch end,
+  maintain = function(current) return current.percentThousandths, current.state, current.pinEpoch end,
   reconciled = function(current)
     if current.state == 'closed' then return current.percentThousandths, current.state, current.pinEpoch end
     local epoch = math.max(current.pinEpoch, ceiling.pinEpoch)
@@ -105,6 +106,18 @@ local targets = {
   end,
 }
 
+-- withMaintenance of state/rules/sides/maintenance.ts.
+local function maintained(current)
+  if change.action ~= 'maintain' then return current.maintenance end
+  local parts = {}
+  for _, side in ipairs({ 'legacy', 'new' }) do
+    local moment = (' ' .. current.maintenance):match(' ' .. side .. ' (%S+)')
+    if side == change.side then moment = type(change['until']) == 'string' and change['until'] or nil end
+    if moment then parts[#parts + 1] = side .. ' ' .. moment end
+  end
+  return table.concat(parts, ' ')
+end
+
 local function isWhole(number, most)
   return type(number) == 'number' and number >= 0 and number <= most and number % 1 == 0
 end
@@ -112,6 +125,9 @@ end
 if not targets[change.action] then return redis.error_reply('ERR unknown action') end
 if change.action == 'set' and not isWhole(change.percentThousandths, rules.maxThousandths) then
   return redis.error_reply('ERR percent is not an integer of thousandths')
+end
+if change.action == 'maintain' and change.side ~= 'legacy' and change.side ~= 'new' then
+  return redis.error_reply('ERR not a side')
 end
 if change.action == 'reconciled' then
   local isCeiling = type(ceiling) == 'table' and isWhole(ceiling.percentThousandths, rules.maxThousandths)
@@ -134,7 +150,10 @@ local refusal = refusalOf(current, moveOf(current), approved, ms)
 if refusal then return answer('refused', refusal, current) end
 
 local toPercent, toState, toPinEpoch = targets[change.action](current)
-if toPercent == current.percentThousandths and toState == current.state and toPinEpoch == current.pinEpoch then
+local toMaintenance = maintained(current)
+local isRouted = toPercent == current.percentThousandths and toState == current.state
+  and toPinEpoch == current.pinEpoch
+if isRouted and toMaintenance == current.maintenance then
   -- Nothing to change, but nonsense written by hand is repaired.
   if current.version > 0 then writeHash(visible, current) end
   return answer('accepted', '0', current)
@@ -142,7 +161,7 @@ end
 local target = {
   percentThousandths = toPercent, state = toState, pinEpoch = toPinEpoch, version = current.version + 1,
   updatedAt = rfc3339(ms), updatedBy = approved and (approved.by .. ', approved by ' .. actor.name) or actor.name,
-  reason = command.reason,
+  reason = command.reason, maintenance = toMaintenance,
 }
 commit(current, target, change.action, command.origin or {}, args.write, args.channel, command.name)
 if approved then redis.call('DEL', proposal) end

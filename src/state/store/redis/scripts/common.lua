@@ -3,8 +3,8 @@
 -- ARGV[1] is always one JSON object (redis/calls.ts). A state is what CutoverState of model.ts is, in both directions.
 
 local visible, accepted, audit = KEYS[1], KEYS[2], KEYS[3]
-local routing = { 'percent', 'state', 'pin_epoch' }
-local fields = { 'percent', 'state', 'pin_epoch', 'version', 'updated_at', 'updated_by', 'reason' }
+local routing = { 'percent', 'state', 'pin_epoch', 'maintenance' }
+local fields = { 'percent', 'state', 'pin_epoch', 'version', 'updated_at', 'updated_by', 'reason', 'maintenance' }
 local auditLength = 10000
 
 local function serverMs()
@@ -88,6 +88,7 @@ local function stateFrom(values)
   return {
     percentThousandths = thousandthsOf(values[1]), state = values[2], pinEpoch = tonumber(values[3]),
     version = tonumber(values[4]), updatedAt = values[5], updatedBy = values[6], reason = values[7],
+    maintenance = values[8] or '',
   }
 end
 
@@ -96,6 +97,7 @@ local function currentState()
   if kind == 'none' then
     return {
       percentThousandths = 0, state = 'open', pinEpoch = 0, version = 0, updatedAt = '', updatedBy = '', reason = '',
+      maintenance = '',
     }
   end
   return stateFrom(values)
@@ -105,7 +107,7 @@ end
 local function valuesOf(state)
   return {
     percentText(state.percentThousandths), state.state, integer(state.pinEpoch), integer(state.version),
-    state.updatedAt, state.updatedBy, state.reason,
+    state.updatedAt, state.updatedBy, state.reason, state.maintenance or '',
   }
 end
 
@@ -158,7 +160,7 @@ local function commit(from, to, action, origin, write, channel, name, kept)
     'version', integer(to.version), 'at', to.updatedAt, 'by', to.updatedBy, 'action', action,
     'from_percent', percentText(from.percentThousandths), 'from_state', from.state, 'from_at', from.updatedAt,
     'to_percent', percentText(to.percentThousandths), 'to_state', to.state, 'to_pin_epoch', integer(to.pinEpoch),
-    'reason', to.reason, 'via', origin.via or '', 'request_id', origin.requestId or '', 'write', write)
+    'to_maintenance', to.maintenance or '', 'reason', to.reason, 'via', origin.via or '', 'request_id', origin.requestId or '', 'write', write)
   writeHash(visible, to, kept)
   writeHash(accepted, to)
   redis.call('HSET', accepted, 'write', write)

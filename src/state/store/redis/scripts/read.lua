@@ -1,7 +1,7 @@
 -- What stands in the store for one cutover, seen at one moment, and the server's time at that moment.
 -- { followed: the version the caller has followed, or nothing }.
 -- Answers { ms, kind of the visible key, 1 if any of its fields is there, digest, digest of the accepted state,
--- kind of its key, { percent, state, pin_epoch }, { the fields of the accepted state }, the audit entry of the
+-- kind of its key, { percent, state, pin_epoch, maintenance }, { the fields of the accepted state }, the audit entry of the
 -- followed version, the one after it }; both only where the accepted state is later, and as far as the audit reaches back.
 
 -- Longer than any valid value: what is cut can only be invalid, and stays so.
@@ -14,8 +14,10 @@ local raw = {}
 for i = 1, #fields do
   if shown[i] then present = 1 end
 end
-for i = 1, #routing do
-  raw[i] = shown[i]
+for i, name in ipairs(routing) do
+  for at, field in ipairs(fields) do
+    if field == name then raw[i] = shown[at] end
+  end
 end
 local seen = digest(shownKind, raw)
 for i = 1, #routing do

@@ -21,7 +21,7 @@ if adopt then
   commit(current, {
     percentThousandths = found.percentThousandths, state = found.state, pinEpoch = found.pinEpoch,
     version = current.version + 1, updatedAt = rfc3339(serverMs()), updatedBy = 'by hand',
-    reason = 'changed by hand in the store',
+    reason = 'changed by hand in the store', maintenance = found.maintenance,
   }, 'out_of_band', { via = 'by hand' }, adopt.write, adopt.channel, adopt.name, kept)
   return 'done'
 end

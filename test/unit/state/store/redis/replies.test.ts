@@ -107,7 +107,7 @@ describe("parseInstanceRecord", () => {
 describe("an announcement", () => {
   const announced = [
     ...["checkout", "50", "open", "0", "1", "2026-01-01T00:00:00.000Z"],
-    ...["0", "rolled_back", "1", "2", "2026-01-01T00:00:01.000Z", "zoë", "errors"],
+    ...["0", "rolled_back", "1", "2", "2026-01-01T00:00:01.000Z", "zoë", "errors", ""],
   ];
   const message = (value: unknown) => Buffer.from(JSON.stringify(value));
 
@@ -140,6 +140,7 @@ describe("an announcement", () => {
     ["a number", message(1)],
     ["too few fields", message(announced.slice(1))],
     ["too many", message([...announced, "x"])],
+    ["none of maintenance, as of releases before", message(announced.slice(0, -1))],
     ["another type", message([...announced.slice(0, -1), null])],
     ["a percent above 100", message(announced.with(6, "101"))],
     ["rolled back above 0", message(announced.with(6, "1"))],

@@ -1,0 +1,216 @@
+/**
+ * The lists of one process: loaded beside the requests, a part at a time, and kept when the store is away. What is asked
+ * on the way of a request is answered out of what is loaded.
+ */
+import type { Timers } from "../base/clock.ts";
+import { coalesce } from "../base/coalesce.ts";
+import { errorText, type Log } from "../base/log.ts";
+import { hashOf } from "./digest.ts";
+import { bytesOfWords, isIn, partCount, wordsOf } from "./members.ts";
+import type { ListPart, ListSource, Lists } from "./port.ts";
+
+interface KeptPart {
+  readonly stamp: number;
+  readonly words: Uint32Array;
+}
+
+interface KeptList {
+  /** Up to which all parts are loaded. */
+  stamp: number;
+  readonly parts: KeptPart[];
+}
+
+export interface ListKeeper extends Lists, ListSource {
+  /** Loads what is new now; resolves when that is in force, or the source does not answer. Never rejects. */
+  refresh(): Promise<void>;
+  /** The lists of a configuration that came into force. */
+  follow(names: readonly string[]): void;
+  /** How many are on the list here; `undefined`: nobody follows it. */
+  loaded(name: string): number | undefined;
+  /** Resolves when nothing is loaded or copied any more. */
+  stop(): Promise<void>;
+}
+
+interface KeeperOptions {
+  readonly source: ListSource;
+  /** Where what is loaded is kept for a start without the source; without it, nowhere. */
+  readonly cache?: ListCache | undefined;
+  readonly subscribe?: ((onHint: () => void) => () => void) | undefined;
+  readonly timers: Timers;
+  readonly log: Log;
+}
+
+/** Kept lists, for a cold start. */
+interface ListCache extends ListSource {
+  /** @param parts those that are of another stamp there */
+  keep(name: string, stamp: number, parts: ReadonlyMap<number, ListPart>): Promise<void>;
+}
+
+const pollMs = 700;
+/** Parts that are copied in one go: a large list is not in memory twice. */
+const copiesAtOnce = 16;
+const none: KeptPart = { stamp: 0, words: new Uint32Array(0) };
+
+export function createListKeeper(options: KeeperOptions): ListKeeper {
+  const { source, cache, subscribe, timers, log } = options;
+  let lists = new Map<string, KeptList>();
+  const load = createLoading(() => lists, options);
+  let isUp = true;
+  let isFirst = true;
+  let isStopped = false;
+  let cancel = () => {};
+  let leave: (() => void) | undefined;
+  let loading: Promise<void> = Promise.resolve();
+
+  const refreshed = coalesce(async () => {
+    try {
+      if (isFirst && cache !== undefined) await load(cache, true).catch(() => undefined);
+      isFirst = false;
+      await load(source, false);
+      if (!isUp) log.info({}, "lists are loaded again");
+      isUp = true;
+    } catch (error) {
+      if (isUp) log.warn({ error: errorText(error) }, "lists cannot be loaded: those loaded stay in force");
+      isUp = false;
+    }
+  });
+
+  function refresh(): Promise<void> {
+    loading = isStopped ? loading : refreshed();
+    return loading;
+  }
+
+  function poll(): void {
+    cancel = timers.after(pollMs, () => {
+      void refresh().then(() => {
+        if (!isStopped) poll();
+      });
+    });
+  }
+
+  return {
+    refresh,
+    has(name, member) {
+      const list = lists.get(name);
+      if (list === undefined) return false;
+      const digest = hashOf(member);
+      const high = digest.readUInt32BE(0);
+      const { words } = list.parts[high >>> 24] ?? none;
+      return isIn(words, high, digest.readUInt32BE(4));
+    },
+    follow(names) {
+      lists = new Map(names.map((name) => [name, lists.get(name) ?? emptyList()]));
+      // What nobody follows is not asked for.
+      if (names.length === 0 || leave !== undefined) return;
+      leave = subscribe?.(() => void refresh()) ?? (() => {});
+      poll();
+    },
+    loaded: (name) => lists.get(name)?.parts.reduce((sum, { words }) => sum + words.length / 2, 0),
+    stamps: async (names) => names.map((name) => lists.get(name)?.stamp ?? 0),
+    parts: async (name) => (lists.get(name)?.parts ?? []).map(({ stamp }) => stamp),
+    async part(name, at) {
+      const { stamp, words } = lists.get(name)?.parts[at] ?? none;
+      return { stamp, bytes: bytesOfWords(words) };
+    },
+    async stop() {
+      isStopped = true;
+      cancel();
+      leave?.();
+      await loading;
+    },
+  };
+}
+
+function emptyList(): KeptList {
+  return { stamp: 0, parts: Array.from({ length: partCount }, () => none) };
+}
+
+/** @returns loads what has another stamp there; rejects when some of it could not be loaded */
+function createLoading(
+  lists: () => ReadonlyMap<string, KeptList>,
+  { cache, log }: KeeperOptions,
+): (from: ListSource, isCached: boolean) => Promise<void> {
+  const lost = createLost(log);
+
+  async function loadList(from: ListSource, name: string, list: KeptList, stamp: number): Promise<void> {
+    const wanted = await from.parts(name);
+    if (wanted.every((each) => each === 0)) throw new Error(`list ${name} was lost while it was loaded`);
+    for (let at = 0; at < partCount; at += 1) {
+      const stampThere = wanted[at] ?? 0;
+      if (stampThere === (list.parts[at] ?? none).stamp) continue;
+      if (stampThere === 0) {
+        // The list was made anew, and has nobody there.
+        list.parts[at] = none;
+        continue;
+      }
+      const { stamp: found, bytes } = await from.part(name, at);
+      if (found === 0) throw new Error(`list ${name} was lost while it was loaded`);
+      const words = wordsOf(bytes, at);
+      if (words === undefined) throw new Error(`part ${at} of list ${name} does not read`);
+      list.parts[at] = { stamp: found, words };
+      // Requests come in between.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    list.stamp = stamp;
+  }
+
+  return async (from, isCached) => {
+    const names = [...lists().keys()];
+    if (names.length === 0) return;
+    const stamps = await from.stamps(names);
+    const failures: unknown[] = [];
+    for (const [at, name] of names.entries()) {
+      const list = lists().get(name);
+      const stamp = stamps[at] ?? 0;
+      if (list === undefined || stamp === list.stamp) continue;
+      if (stamp === 0) {
+        lost.tell(name);
+        continue;
+      }
+      try {
+        await loadList(from, name, list, stamp);
+        lost.found(name);
+        if (!isCached && cache !== undefined) await keepCopy(cache, name, list, log);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  };
+}
+
+/** A copy that is written in part has no list's stamp: it is loaded, and then asked for again. */
+const unfinished = 1;
+
+/** Keeps what is loaded for a start without the source. Never rejects. */
+async function keepCopy(to: ListCache, name: string, list: KeptList, log: Log): Promise<void> {
+  try {
+    const there = await to.parts(name);
+    let some = new Map<number, ListPart>();
+    for (const [at, { stamp, words }] of list.parts.entries()) {
+      if (there[at] === stamp) continue;
+      some.set(at, { stamp, bytes: bytesOfWords(words) });
+      if (some.size < copiesAtOnce) continue;
+      await to.keep(name, unfinished, some);
+      some = new Map();
+    }
+    await to.keep(name, list.stamp, some);
+  } catch (error) {
+    log.warn(
+      { list: name, error: errorText(error) },
+      "a list's copy could not be kept: a start without the store lacks it",
+    );
+  }
+}
+
+/** A store that knows nothing of a list has lost it: who is loaded stays on it, as is said once. */
+function createLost(log: Log) {
+  const said = new Set<string>();
+  return {
+    tell(list: string): void {
+      if (!said.has(list)) log.error({ list }, "the store has lost the list: what is loaded stays in force");
+      said.add(list);
+    },
+    found: (list: string) => said.delete(list),
+  };
+}
