@@ -98,6 +98,8 @@ export const route = block({
   finishes: flagOrRule.optional(),
   /** Which answers are failures although they look like none. */
   failure: failure.optional(),
+  /** Whether the other side is asked for what the one decided for answers 404 to. */
+  orElse: z.literal("other").optional(),
   /** When the owner of the request's key cannot be learned in time: go by the bucket, or answer 503. */
   unknown: z.enum(["bucket", "retry"]).default("bucket"),
   /** With `retry`: how long a key that nobody owns may yet get its owner, from the first request with it on. */

@@ -34,6 +34,7 @@ import {
   createUpgradeCounts,
 } from "../proxy/listen/metrics.ts";
 import { createDroppedCookies } from "../proxy/relay/cookies/metrics.ts";
+import { createOrElseCounts } from "../proxy/relay/metrics.ts";
 import { createFieldNames } from "../proxy/request/field-names.ts";
 import { createIds } from "../proxy/request/ids.ts";
 import { compileTable, type Table } from "../proxy/routes.ts";
@@ -46,7 +47,7 @@ import type { Following } from "../state/follow/snapshot.ts";
 import { createCheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { createLastingWitnesses, payingIn, witnessesFor } from "./witnesses.ts";
+import { createLastingWitnesses, createUnderWay, payingIn, witnessesFor } from "./witnesses.ts";
 
 export interface DataPlaneOptions {
   /** The id of the process: no two on one host have the same. */
@@ -98,7 +99,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   startObjectsYoung();
   const lasting = openLasting(config, options);
-  const { spool, notebook, pinFilter, unreadAnswers, upstreams, counts, upgrades, checkouts } = lasting;
+  const { spool, notebook, pinFilter, unreadAnswers, upstreams } = lasting;
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
@@ -120,9 +121,7 @@ export async function openDataPlane(
           const before = plane;
           plane = next;
           lasting.goBy(next.table);
-          counts.configure(Object.keys(declared.cutovers));
-          upgrades.configure(Object.keys(declared.cutovers));
-          checkouts.configure(payingIn(declared));
+          lasting.configure(declared);
           before.retire();
         },
         discard: () => next.retire(),
@@ -193,15 +192,18 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   const unreadAnswers = createUnreadAnswers(counts, log, timers);
   const upgrades = createUpgradeCounts(registry, names);
   const checkouts = createCheckoutCounts(registry, payingIn(config));
+  const orElse = createOrElseCounts(registry, config);
   const desk = createKeyDesk({ memory, spool, clock });
   return {
     desk,
     spool,
     notebook,
     pinFilter,
-    counts,
-    upgrades,
-    checkouts,
+    configure(declared: Config) {
+      for (const each of [counts, upgrades]) each.configure(Object.keys(declared.cutovers));
+      checkouts.configure(payingIn(declared));
+      orElse.configure(declared);
+    },
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
     witnesses: createLastingWitnesses(
       options.accessLog,
@@ -212,6 +214,7 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       desk,
       ownership.release,
       checkouts,
+      orElse,
     ),
     unreadAnswers,
     /** What an exchange needs of them. */
@@ -253,19 +256,9 @@ function openPlane(config: Config, counting: Counting, lasting: Lasting, options
     lease.release();
     counting.end();
   };
-  let underWay = 0;
-  let isRetired = false;
-  const untilOver: Witness = {
-    arrived() {
-      underWay += 1;
-    },
-    settled() {
-      underWay -= 1;
-      if (isRetired && underWay === 0) gone();
-    },
-  };
+  const underWay = createUnderWay(gone);
   try {
-    const witnessesOf = witnessesFor(lasting.witnesses, counting, untilOver);
+    const witnessesOf = witnessesFor(lasting.witnesses, counting, underWay.witness);
     const table = compileTable(config, lease.ways, options.secrets, witnessesOf);
     const unread = counting.row();
     return {
@@ -276,10 +269,7 @@ function openPlane(config: Config, counting: Counting, lasting: Lasting, options
         unread.began("none");
         unread.settled("none", "rejected", 0);
       },
-      retire() {
-        isRetired = true;
-        if (underWay === 0) gone();
-      },
+      retire: underWay.retire,
     };
   } catch (error) {
     gone();

@@ -5,6 +5,7 @@ import type { OwnershipMetrics } from "../ownership/metrics.ts";
 import type { Notebook, Ownership, UnreadReason } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
 import type { Outcome } from "../proxy/outcome.ts";
+import type { OrElseCounts } from "../proxy/relay/metrics.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { Side } from "../state/rules/model.ts";
@@ -23,6 +24,7 @@ interface LastingWitnesses {
   readonly keys: Witness;
   readonly started: Witness;
   readonly paid: Witness;
+  readonly orElse: Witness;
 }
 
 /** How a request ends of which nobody knows what it has done. */
@@ -43,8 +45,10 @@ export function createLastingWitnesses(
   desk: Pick<KeyDesk, "began" | "ended">,
   release: Ownership["release"],
   { started, paid }: Pick<CheckoutCounts, "started" | "paid">,
+  orElse: Pick<OrElseCounts, "asked">,
 ): LastingWitnesses {
   return {
+    orElse: { soughtElsewhere: ({ cutover }, side, isFound) => orElse.asked(cutover, side, isFound) },
     started,
     paid,
     accessLog,
@@ -82,22 +86,44 @@ export function createLastingWitnesses(
   };
 }
 
+/** Counts what is under way by a configuration. @param onLast is called when it is retired and the last is over */
+export function createUnderWay(onLast: () => void): { readonly witness: Witness; retire(): void } {
+  let underWay = 0;
+  let isRetired = false;
+  return {
+    witness: {
+      arrived() {
+        underWay += 1;
+      },
+      settled() {
+        underWay -= 1;
+        if (isRetired && underWay === 0) onLast();
+      },
+    },
+    retire() {
+      isRetired = true;
+      if (underWay === 0) onLast();
+    },
+  };
+}
+
 /** @param last is told last of all: what it lets go of, the others may need until then */
 export function witnessesFor(
   lasting: LastingWitnesses,
   counting: Pick<Counting, "row">,
   last: Witness,
 ): WitnessesOf {
-  const { accessLog, upgrades, notices, journeys, orders, carts, keys, started, paid } = lasting;
+  const { accessLog, upgrades, notices, journeys, orders, carts, keys, started, paid, orElse } = lasting;
   return (route) => {
     if (route?.cutover === undefined)
       return [countsUnmatched(counting.row("none", route?.name)), upgrades, accessLog, last];
-    const { cutover, name, finishes, pays } = route;
+    const { cutover, name, finishes, pays, orElse: other } = route;
     return [
       countsRoute(counting.row(cutover.name, name)),
       notices,
       ...(cutover.journey === undefined ? [] : [journeys, started]),
       ...(pays ? [paid] : []),
+      ...(other === undefined ? [] : [orElse]),
       ...(finishes === undefined || !cutover.countsOrders ? [] : [orders]),
       ...(finishes === undefined || !cutover.endsCarts ? [] : [carts]),
       ...(cutover.owners.length === 0 ? [] : [keys]),

@@ -93,6 +93,14 @@ function withTimes(
   };
 }
 
+/** How long the other side is waited for, where it is asked for what the one decided for has not. */
+const orElseMs = 5000;
+
+/** @returns `undefined` where it is not asked */
+export function orElseTime({ orElse }: Pick<RouteConfig, "orElse">): Deadlines | undefined {
+  return orElse === undefined ? undefined : createDeadlines(orElseMs);
+}
+
 const marks = { both: "Via", response: "CDN-Loop", off: undefined } as const;
 
 /** @returns what an upstream is asked for; `undefined`: what its client asks for */

@@ -15,7 +15,8 @@ import { answersLink } from "./force/force.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
-import { noTaps, type RelayEvents, relay } from "./relay/relay.ts";
+import { relayOrElse } from "./relay/or-else.ts";
+import { noTaps, type RelayEvents } from "./relay/relay.ts";
 import { rewriteExchange, type WayBack } from "./relay/rewrite/rewrite.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import { lookedAt, meantByStatus, tapsOn } from "./request/answer/meaning.ts";
@@ -103,6 +104,7 @@ function createExchange(
     side: "none",
     reason: undefined,
     decided: undefined,
+    orElse: undefined,
     status: undefined,
     outcome: undefined,
     code: undefined,
@@ -216,20 +218,19 @@ function send(exchange: Exchange, destination: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
   // Its head was refused: nothing of it is sent.
   if (arrival === undefined) return;
-  const { total, lifetime, rewriting } = destination;
-  limit(exchange, total);
-  exchange.lifetime = lifetime;
+  limit(exchange, destination.total);
+  exchange.lifetime = destination.lifetime;
   const { method, framing } = inbound.head;
   const looks = route === undefined ? "status" : lookedAt(route, method);
   const isRead = looks === "body" || route?.failure?.looks.rules === "body";
   const plain = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
-  const request = rewriteExchange(rewriting, exchange, arrival, plain);
+  const request = rewriteExchange(destination.rewriting, exchange, arrival, plain);
   const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;
   if (route !== undefined && looks !== "status") {
     // A body that is still under way breaks off with the client.
     exchange.lingers = learns(route, method) && (Buffer.isBuffer(content) || framing.kind === "none");
   }
-  exchange.forwarding = relay(context, destination, request, inbound, exchange, taps);
+  exchange.forwarding = relayOrElse(exchange, arrival, route, destination, request, taps);
 }
 
 function answered(this: Exchange, status: number): readonly string[] {

@@ -2,6 +2,7 @@
  * The configuration as the exchange needs it: upstreams, witnesses, salts and sources resolved once, so that a request
  * only looks up.
  */
+import type { Deadlines } from "../base/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import { pageCookieNames } from "../config/values/page-cookies.ts";
 import { isInBody, type Source } from "../config/values/source.ts";
@@ -11,7 +12,7 @@ import { isVisitor, type OwnCookie } from "../decide/cookie.ts";
 import { compileNaming, type Naming } from "../decide/named.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
-import { type Destination, destinationsOf } from "./destinations.ts";
+import { type Destination, destinationsOf, orElseTime } from "./destinations.ts";
 import { type CompiledForce, compileForce } from "./force/compiled.ts";
 import {
   claimingFieldsOf,
@@ -39,7 +40,13 @@ import {
   compileCookies,
   compileVisitor,
 } from "./request/cookies/compiled.ts";
-import { compileRouting, type FixedRoute, type PlacedRoute, type Routings } from "./request/routing.ts";
+import {
+  compileRouting,
+  type FixedRoute,
+  hostsOf,
+  type PlacedRoute,
+  type Routings,
+} from "./request/routing.ts";
 import type { HeadLimits } from "./request/target.ts";
 import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
@@ -86,6 +93,8 @@ interface WitnessedRoute {
   readonly finishes: AnswerRule | undefined;
   /** Whether its requests pay. */
   readonly pays: boolean;
+  /** How long the other side may take that is asked for what a side has not; absent: none is asked. */
+  readonly orElse: Deadlines | undefined;
 }
 
 /** @param route absent for what matches no route; one of no cutover is fixed @returns who wants to know about its exchanges; asked twice a route, once for its preflights */
@@ -206,12 +215,10 @@ export function compileTable(
     const valuesInBody = sources.some(isInBody);
     const searchesBody = sources.some(({ kind }) => kind === "body");
     for (const route of declared.routes) {
-      const destinations = {
-        legacy: destination(declared.legacy, route.timeouts),
-        new: destination(declared.new, route.timeouts),
-      };
-      const bodies = { valuesInBody, searchesBody };
-      const value = compileRoute(cutover, declared, route, { ...bodies, destinations }, witnessesOf);
+      const to = (upstream: string) => destination(upstream, route.timeouts);
+      const destinations = { legacy: to(declared.legacy), new: to(declared.new) };
+      const own = { valuesInBody, searchesBody, destinations };
+      const value = compileRoute(cutover, declared, route, own, witnessesOf);
       const hosts = route.hosts ?? declared.hosts;
       routes.push({ pattern: route.path, methods: route.methods, hosts, value });
     }
@@ -239,12 +246,6 @@ export function compileTable(
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
   };
-}
-
-/** @returns none where a route is for every host */
-function hostsOf({ hosts, routes }: CutoverConfig): string[] {
-  const all = routes.map((route) => route.hosts ?? hosts ?? []);
-  return all.some((each) => each.length === 0) ? [] : [...new Set(all.flat())];
 }
 
 function compileRoute(
@@ -276,7 +277,7 @@ function compileRoute(
   } as const;
   const unclaimed = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
   const preflight = {
-    ...made({ cutover: unclaimed, name, finishes: undefined, pays: false }),
+    ...made({ cutover: unclaimed, name, finishes: undefined, pays: false, orElse: undefined }),
     ...nothing,
     looks: looksFor([], []),
     buffersBody: false,
@@ -286,7 +287,7 @@ function compileRoute(
   const rules = [journey?.start, journey?.end, finishes, teaches].flatMap((rule) => rule ?? []);
   const learnedFrom = learned.flatMap(({ learn }) => learn ?? []);
   return {
-    ...made({ cutover, name, finishes, pays: route.payment }),
+    ...made({ cutover, name, finishes, pays: route.payment, orElse: orElseTime(route) }),
     buffersBody: own.valuesInBody || learnedFrom.some(isInBody),
     starts: journey?.start,
     ends: journey?.end,

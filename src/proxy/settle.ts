@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import type { Deadlines, Waiting } from "../base/deadlines.ts";
 import type { JourneyPin } from "../decide/pin.ts";
 import type { JourneyEvent, OwnerKey } from "../ownership/port.ts";
+import type { Side } from "../state/rules/model.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Outcome } from "./outcome.ts";
@@ -74,6 +75,22 @@ export function recordFallback(exchange: Recorded, outcome: Outcome, code: strin
   exchange.endedAt = exchange.context.clock.monotonic();
   for (const witness of exchange.witnesses.fellBack) witness.fellBack(exchange, outcome, code);
   exchange.attemptAt = exchange.endedAt;
+}
+
+/** The side has answered, and another is asked: how long that takes is not the side's. */
+export function recordAsking(exchange: Recorded): void {
+  exchange.deadlines?.end(exchange);
+  exchange.gaveUpAfterMs = Number.POSITIVE_INFINITY;
+}
+
+/** What was found is no side's answer by any count: what it takes from here on is told of none. */
+export function recordElsewhere(exchange: Recorded, side: Side, isFound: boolean): void {
+  exchange.endedAt = exchange.context.clock.monotonic();
+  for (const witness of exchange.witnesses.soughtElsewhere) witness.soughtElsewhere(exchange, side, isFound);
+  if (!isFound) return;
+  exchange.attemptAt = exchange.endedAt;
+  exchange.orElse = side;
+  exchange.side = "none";
 }
 
 export function recordJourney(exchange: Recorded, pin: JourneyPin, event: JourneyEvent): void {

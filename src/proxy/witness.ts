@@ -110,6 +110,8 @@ export interface ExchangeRecord {
   /** Absent before it is decided, and where no cutover matched. */
   readonly reason: Reason | undefined;
   readonly decided: Decided | undefined;
+  /** The side whose answer this is, where the one decided for had none and the other was asked; that counts for no side. */
+  readonly orElse: Side | undefined;
   /** The status of the answer to the client; absent before there is one. */
   readonly status: number | undefined;
   /** Absent until it is settled. */
@@ -155,6 +157,8 @@ export interface Witness {
   decided?(record: ExchangeRecord): void;
   /** The attempt on the side failed before a byte was sent, and another follows on legacy. */
   fellBack?(record: ExchangeRecord, outcome: Outcome, code: string): void;
+  /** The side answered 404, and the other was asked. @param isFound whether it had what was asked for */
+  soughtElsewhere?(record: ExchangeRecord, side: Side, isFound: boolean): void;
   /** The journey begins, goes on or ends with this answer. @param pin as it is from now on */
   journeyed?(record: ExchangeRecord, pin: JourneyPin, event: JourneyEvent): void;
   /** The answer finishes the orders among these keys, and ends the carts, be its client still there or not. */
@@ -179,6 +183,7 @@ export function compileWitnesses(list: readonly Witness[]): Witnesses {
     noticed: attending(list, "noticed"),
     decided: attending(list, "decided"),
     fellBack: attending(list, "fellBack"),
+    soughtElsewhere: attending(list, "soughtElsewhere"),
     journeyed: attending(list, "journeyed"),
     finished: attending(list, "finished"),
     answered: attending(list, "answered"),

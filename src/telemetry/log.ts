@@ -47,7 +47,8 @@ export function accessLog(options: {
           `,"side":"${record.side}","reason":"${record.reason ?? "none"}","outcome":"${outcome}"` +
           `,"code":${record.code === undefined ? null : known(record.code)}` +
           `,"status":${record.status ?? null},"duration_ms":${milliseconds(record.endedAt - record.arrivedAt)}` +
-          `,"request_id":${quoted(record.requestId)},"method":${known(record.method)}}\n`,
+          `,"request_id":${quoted(record.requestId)},"method":${known(record.method)}` +
+          (record.orElse === undefined ? "}\n" : `,"or_else":"${record.orElse}"}\n`),
       );
     },
   };

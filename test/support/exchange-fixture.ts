@@ -51,7 +51,9 @@ export interface RecordedAnswer extends Answer {
 }
 
 /** What the access log was told of. */
-type Entry = Pick<ExchangeRecord, "cutover" | "route" | "side" | "reason" | "outcome" | "status" | "code">;
+type Entry = Pick<ExchangeRecord, "cutover" | "route" | "side" | "reason" | "outcome" | "status" | "code"> & {
+  readonly orElse?: Side;
+};
 
 export interface FixtureOptions {
   readonly state?: Partial<CutoverState>;
@@ -147,7 +149,8 @@ export function createFixture(options: FixtureOptions = {}) {
   const accessLog: Witness = {
     settled(record, outcome) {
       const { cutover, route, side, reason, status, code } = record;
-      entries.push({ cutover, route, side, reason, outcome, status, code });
+      const { orElse } = record;
+      entries.push({ cutover, route, side, reason, outcome, status, code, ...(orElse && { orElse }) });
     },
   };
   const note = (what: string) => () => void counted.push(what);
@@ -174,6 +177,7 @@ export function createFixture(options: FixtureOptions = {}) {
     { began: () => undefined, ended: () => undefined },
     (...keys) => ownership.release(...keys),
     { started: {}, paid: {} },
+    { asked: (cutover, side, isFound) => counted.push(`${isFound ? "found" : "missed"} ${cutover} ${side}`) },
   );
   const played = (name: string): Way =>
     wayTo({

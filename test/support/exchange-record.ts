@@ -13,6 +13,7 @@ export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     side: "legacy",
     reason: "journey",
     decided: undefined,
+    orElse: undefined,
     status: 503,
     outcome: "server_error",
     code: undefined,

@@ -6,6 +6,7 @@ import { codeOf } from "../../base/errors.ts";
 import { namesOf } from "../../base/tls/certificates.ts";
 import { type Finding, type Path, unwise, wrong } from "../load/problems.ts";
 import type { Config, UpstreamConfig } from "../schema.ts";
+import { spelledHost } from "../values/hosts.ts";
 
 export interface CertificateFindings {
   /** What makes the configuration wrong. */
@@ -81,7 +82,7 @@ function unshownHosts({ cutovers, routes, hosts }: Config, names: readonly strin
     list.flatMap((host, at) => (isOneOf(host, names) ? [] : [[...path, at]])),
   );
   const keys = Object.keys(hosts).flatMap((key) =>
-    isOneOf(key.toLowerCase(), names) ? [] : [["hosts", key]],
+    isOneOf(spelledHost(key), names) ? [] : [["hosts", key]],
   );
   const message = "no certificate of listeners.proxy.tls is of this host";
   return { wrong: [], unwise: [...found, ...keys].map((path) => unwise(path, message)) };

@@ -18,6 +18,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...journeyTimes(cutover),
     ...voidWithoutJourney(cutover),
     ...forceHeader(cutover),
+    ...orElseRoutes(cutover),
     ...shopperFindings(cutover),
   ];
 }
@@ -146,6 +147,23 @@ function journeyRoutes({ journey, routes }: CutoverDraft): Finding[] {
   return routes
     .filter((route) => route.journey !== undefined)
     .map(({ at }) => wrong([...at, "journey"], "expected a journey block in this cutover"));
+}
+
+/** Files are asked of the other side: nothing that a side is told by, and nothing that is done. */
+function orElseRoutes({ routes }: CutoverDraft): Finding[] {
+  return routes
+    .filter(({ orElse }) => orElse !== undefined)
+    .flatMap(({ at, methods, journey, payment, learns, finishes, saysFailure }) => {
+      const isRead = methods === "all" || methods.includes("GET") || methods.includes("HEAD");
+      const isPlain = journey === undefined && !payment && learns === false && !finishes && !saysFailure;
+      const path = [...at, "orElse"];
+      return [
+        ...(isRead || methods.length === 0 ? [] : [wrong(path, "expected GET or HEAD among the methods")]),
+        ...(isPlain
+          ? []
+          : [wrong(path, "expected a route of files: no journey, payment, learns, finishes or failure")]),
+      ];
+    });
 }
 
 function journeyTimes({ journey }: CutoverDraft): Finding[] {

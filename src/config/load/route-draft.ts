@@ -32,6 +32,9 @@ export interface RouteDraft extends PlaceDraft {
   /** What is written of which answers finish orders. */
   readonly finishes: RouteConfig["finishes"];
   readonly unknown: RouteConfig["unknown"] | undefined;
+  /** Whether it says which answers are failures. */
+  readonly saysFailure: boolean;
+  readonly orElse: RouteConfig["orElse"];
 }
 
 export function routeDraft(at: Path, root: unknown): RouteDraft {
@@ -47,6 +50,8 @@ export function routeDraft(at: Path, root: unknown): RouteDraft {
     saysLearns: learns !== undefined,
     finishes: read(shape.finishes, valueAt(root, ["finishes"])),
     unknown: read(shape.unknown, valueAt(root, ["unknown"])),
+    saysFailure: valueAt(root, ["failure"]) !== undefined,
+    orElse: read(shape.orElse, valueAt(root, ["orElse"])),
   };
 }
 

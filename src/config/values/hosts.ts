@@ -25,6 +25,12 @@ export function parseHost(text: string): string | { readonly expected: string } 
   return nameForm.test(rest) ? name : expected("expected a host such as shop.example or *.shop.example");
 }
 
+/** The one spelling of a host that is known to be one, as it stands as a key. */
+export function spelledHost(text: string): string {
+  const parsed = parseHost(text);
+  return typeof parsed === "string" ? parsed : text;
+}
+
 /** @param authority as a request has it, perhaps with a port @returns its host in the one spelling */
 export function hostNameOf(authority: string): string {
   const bracket = authority.startsWith("[") ? authority.indexOf("]") : -1;

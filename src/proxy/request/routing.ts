@@ -5,8 +5,8 @@
  * wildcard that it is one of, then of shorter ones, then those that name no host. The first layer with a route for the
  * path has it. Where the configuration names no host there is one layer, and no host is looked at.
  */
-import type { Config, RouteConfig } from "../../config/schema.ts";
-import { compileHosts, type HostTable, parseHost } from "../../config/values/hosts.ts";
+import type { Config, CutoverConfig, RouteConfig } from "../../config/schema.ts";
+import { compileHosts, type HostTable, spelledHost } from "../../config/values/hosts.ts";
 import type { PathPattern } from "../../config/values/path.ts";
 import { compileLayers, type Router } from "../../decide/route.ts";
 import type { Destination, destinationsOf } from "../destinations.ts";
@@ -78,7 +78,7 @@ export function compileRouting<Route extends Moving>(
     all.filter(({ hosts }) => (host === undefined ? hosts === undefined : hosts?.includes(host)));
   const standard = to(config.default);
   const defaults = new Map(
-    Object.entries(config.hosts).map(([host, own]) => [hostKeyOf(host), to(own.default)]),
+    Object.entries(config.hosts).map(([host, own]) => [spelledHost(host), to(own.default)]),
   );
   const routingOf = (hosts: readonly string[]): HostRouting<Route> => ({
     router: compileLayers([...hosts, undefined].map(layerOf), isMoving<Route>),
@@ -88,10 +88,10 @@ export function compileRouting<Route extends Moving>(
   return { ...routingOf([]), hosts: named.length === 0 ? undefined : compileHosts(named, routingOf) };
 }
 
-/** The one spelling of a host that stands as a key. */
-function hostKeyOf(text: string): string {
-  const parsed = parseHost(text);
-  return typeof parsed === "string" ? parsed : text;
+/** @returns none where a route is for every host */
+export function hostsOf({ hosts, routes }: CutoverConfig): string[] {
+  const all = routes.map((route) => route.hosts ?? hosts ?? []);
+  return all.some((each) => each.length === 0) ? [] : [...new Set(all.flat())];
 }
 
 /** Whether it is a cutover's. */

@@ -142,6 +142,10 @@ export function countsRoute(row: MeterRow): Witness {
       row.began(side, record);
     },
     fellBack: (record, outcome) => row.settled(record.side, outcome, secondsOf(record), record),
+    // Its side has answered; what follows is counted for none. The 404 is no answer of the side that a client is given.
+    soughtElsewhere(record, _, isFound) {
+      if (isFound) row.settled(record.side, "ok", secondsOf(record), record);
+    },
     answered: row.answered,
     settled(record, outcome) {
       // Over before it was in flight.

@@ -41,6 +41,7 @@ function create() {
       started: { journeyed: ({ route }, _, event) => void told.push(`checkout ${event} on ${route}`) },
       paid: { settled: ({ route }) => void told.push(`paid on ${route}`) },
     },
+    { asked: (cutover, side, isFound) => told.push(`asked ${side} of ${cutover} ${isFound}`) },
   );
   const last: Witness = { settled: say("over") };
   const row = {

@@ -206,6 +206,11 @@ describe("the line of a request", () => {
     });
   });
 
+  test("names the other side where that had what the one decided for had not, and no field of it else", () => {
+    expect(lineOf({ side: "none", orElse: "new" })).toMatchObject({ side: "none", or_else: "new" });
+    expect(lineOf({})).not.toHaveProperty("or_else");
+  });
+
   test("keeps its shape when nothing was decided and nothing answered", () => {
     const line = lineOf({ side: "none", reason: undefined, status: undefined });
     expect(Object.keys(line)).toEqual(Object.keys(lineOf({})));

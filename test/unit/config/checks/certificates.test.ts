@@ -101,6 +101,70 @@ describe("listeners.proxy.tls", () => {
   });
 });
 
+describe("several certificates", () => {
+  const list = (pairs: readonly { cert: string; key: string }[], more = "") =>
+    [
+      `${least}listeners:`,
+      "  proxy:",
+      "    tls:",
+      ...pairs.map(({ cert, key }) => `      - { cert: ${cert}, key: ${key} }`),
+      more,
+    ].join("\n");
+
+  test("each is looked at, at its own line", async () => {
+    const [one, two] = [authority.issue("a", ["a.example"]), authority.issue("b", ["b.example"], -1)];
+    expect(await check(list([one, { cert: one.cert, key: two.key }]))).toMatchObject({
+      ok: false,
+      said: [expect.stringMatching(/^c\.yaml:9:.* listeners\.proxy\.tls\[1\]\.key: expected the key of/)],
+    });
+    expect((await check(list([one, two]))).said).toEqual([
+      expect.stringMatching(
+        /^c\.yaml:9:11 listeners\.proxy\.tls\[1\]\.cert: the certificate was valid until/,
+      ),
+    ]);
+  });
+
+  test("one that nobody is shown is told", async () => {
+    const all = authority.issue("all", ["*.example", "a.example"]);
+    const one = authority.issue("one", ["a.example"]);
+    const said = [
+      "c.yaml:9:11 listeners.proxy.tls[1].cert: nobody is shown this certificate: those before it are of all its names",
+    ];
+    expect(await check(list([all, one]))).toEqual({ ok: true, said });
+    expect(await check(list([one, all]))).toEqual({ ok: true, said: [] });
+  });
+
+  test("hosts of the file that none is of are told at their lines", async () => {
+    const pairs = [authority.issue("c", ["*.shop.my"]), authority.issue("d", ["shop.my"])];
+    const more = [
+      "cutovers:",
+      "  shop:",
+      "    legacy: old",
+      "    new: next",
+      "    shopper: [visitor]",
+      "    hosts: [shop.my, '*.shop.my', a.shop.my, b.a.shop.my, '*.shop.id', '[::1]', 127.0.0.1]",
+      "    routes: [{ name: a, path: /a, hosts: [shop.my, B.a.shop.my] }, { name: b, path: /b }]",
+      "routes: [{ path: /c, upstream: next, hosts: [shop.id] }]",
+      "hosts: { shop.sg: { default: next }, Shop.MY: { default: next } }",
+      "",
+    ].join("\n");
+    const { ok, said } = await check(list(pairs, more).replace("default: old", "default: next"));
+    expect(ok).toBe(true);
+    const message = "no certificate of listeners.proxy.tls is of this host";
+    expect(said.filter((text) => text.endsWith(message)).map((text) => text.split(": ")[0])).toEqual([
+      "c.yaml:15:46 cutovers.shop.hosts[3]",
+      "c.yaml:15:59 cutovers.shop.hosts[4]",
+      "c.yaml:16:52 cutovers.shop.routes[0].hosts[1]",
+      "c.yaml:17:46 routes[0].hosts[0]",
+      'c.yaml:18:10 hosts["shop.sg"]',
+    ]);
+  });
+
+  test("without TLS here, whoever ends it in front knows", async () => {
+    expect(await check(`${least}hosts: { shop.sg: { default: next } }\n`)).toEqual({ ok: true, said: [] });
+  });
+});
+
 describe("upstreams.NAME.tls", () => {
   const upstream = (url: string, tls: string) => {
     return `upstreams:\n  shop: { url: "${url}", tls: ${tls} }\ndefault: shop\n`;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { least, problemsOf, warningsOf } from "../support.ts";
 
@@ -196,8 +197,28 @@ describe("check names the line of each wrong host and route", () => {
       file("", cart, "listeners: { proxy: { tls: [{ cert: a }] } }"),
       "11:29 listeners.proxy.tls[0].key: expected a text; found nothing",
     ],
+    [
+      "another word for the other side",
+      file("", "[{ name: a, path: /a, orElse: legacy }]"),
+      '10:43 cutovers.shop.routes[0].orElse: expected other; found "legacy"',
+    ],
+    [
+      "files of a route that is for writing",
+      file("", "[{ name: a, path: /a, methods: [POST, PUT], orElse: other }]"),
+      '10:65 cutovers.shop.routes[0].orElse: expected GET or HEAD among the methods; found "other"',
+    ],
+    ...["payment: true", "learns: true, methods: [GET]", "learns: true, failure: { status: 404 }"].map(
+      (key): [string, string, string] => [
+        `files of a route with ${key}`,
+        file(
+          "owners: [{ key: 'param:id', learn: ['json:/id'] }],",
+          `[{ name: a, path: '/a/:id', ${key}, orElse: other }]`,
+        ),
+        'cutovers.shop.routes[0].orElse: expected a route of files: no journey, payment, learns, finishes or failure; found "other"',
+      ],
+    ),
   ])("%s", (_, text, problem) => {
-    expect(problemsOf(text)[0]).toContain(`c.yaml:${problem}`);
+    expect(problemsOf(text)[0]).toContain(problem);
     expect(problemsOf(text)).toHaveLength(1);
   });
 
@@ -303,4 +324,14 @@ describe("check warns of hosts and routes that are probably not meant", () => {
       ),
     ]);
   });
+});
+
+test("the example of docs/operations.md loads, without a warning but of what it leaves to its default", () => {
+  const text = readFileSync(new URL("../../../../docs/operations.md", import.meta.url), "utf8");
+  const [, section = ""] = text.split("\n## Hosts, and what moves with no cutover\n");
+  const [, example = ""] = /^```yaml\n([\s\S]*?)^```$/m.exec(section) ?? [];
+  const head = least.replaceAll("old", "social-shop").replaceAll("next", "marketplace");
+  expect(warningsOf(`${head}${example}`)).toEqual([
+    expect.stringContaining("default: what is on no route goes to the legacy of malaysia"),
+  ]);
 });
