@@ -252,9 +252,24 @@ export function decideBy(
   const facts = { owner, journey, forced, bucket, stale, visit: visit?.side, anonymousMoves };
   const decision = decide(state, facts);
   const carried = pin !== undefined;
-  const { keys, named, shopper, identity, visitor, mayVisit, linked } = gathered;
-  const told = { keys, named, shopper, identity, visitor, visit, mayVisit, linked, isVoid: gathered.isVoid };
-  return { decision, state, bucket, pin: journey, carried, ...told, begun: undefined };
+  const { keys, named, shopper, identity, visitor, mayVisit, linked, isVoid } = gathered;
+  return {
+    decision,
+    state,
+    bucket,
+    pin: journey,
+    carried,
+    keys,
+    named,
+    shopper,
+    identity,
+    visitor,
+    visit,
+    mayVisit,
+    linked,
+    isVoid,
+    begun: undefined,
+  };
 }
 
 export function stateInForce(following: Following, { cutover }: CompiledRoute): CutoverState {
