@@ -1,6 +1,8 @@
 /** Who a request is from, as far as trusted proxies have told it: the nearest on its way here that is none of them. */
 import { isIP } from "node:net";
+import { fieldValue } from "../../decide/sources.ts";
 import { isBelieved, type RequestHead } from "../inbound.ts";
+import { soundHost } from "./target.ts";
 
 interface Client {
   /** The nearest address that is not trusted, else the farthest that is known; IPv4 as IPv4. */
@@ -33,6 +35,18 @@ export function clientOf(
     }
   }
   return { address: nearest, counted: trusts(nearest) ? undefined : nearest };
+}
+
+/** @returns the host that the client has asked for, by the word of a trusted proxy; `undefined` where none says */
+export function hostTold(
+  trusts: (address: string) => boolean,
+  { fields, peer }: Pick<RequestHead, "fields" | "peer">,
+  names: readonly string[],
+): string | undefined {
+  const text = isBelieved(trusts, peer) ? fieldValue(fields, names, "x-forwarded-host") : undefined;
+  const [host = ""] = text?.split(",") ?? [];
+  const told = host.trim();
+  return told !== "" && soundHost.test(told) ? told : undefined;
 }
 
 const longest = 64;

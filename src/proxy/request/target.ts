@@ -63,18 +63,16 @@ const reference = /^(?:https?:)?(?:\/\/([^/?#]*))?([^?#]*)/i;
 
 /**
  * @param location as an answer has it (RFC 9110 §10.2.2)
- * @param host the authority that the request was for
+ * @param hosts authorities that the request was for
  * @param path the request's, which a relative reference begins from (RFC 3986 §5.2)
  * @returns the path it leads to; `undefined` when that is on another host, or may be read as another path
  */
-export function pathOfLocation(location: string, host: string, path: string): string | undefined {
+export function pathOfLocation(location: string, hosts: readonly string[], path: string): string | undefined {
   if (!clean.test(location)) return undefined;
   const [, authority, to = ""] = reference.exec(location) ?? [];
-  if (
-    authority !== undefined &&
-    (!soundHost.test(authority) || authorityName(authority) !== authorityName(host))
-  )
-    return undefined;
+  const isOwn = (to: string) =>
+    soundHost.test(to) && hosts.some((host) => authorityName(to) === authorityName(host));
+  if (authority !== undefined && !isOwn(authority)) return undefined;
   // `https:orders/7` and `mailto:x` alike: what has a scheme and no authority is nothing to rely on.
   if (authority === undefined && /^[^/?#]*:/.test(location)) return undefined;
   const isWhole = to.startsWith("/") || authority !== undefined;

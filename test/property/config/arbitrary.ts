@@ -44,7 +44,7 @@ const timeouts = fc
 
 /** Each a copy: what stands twice in a document becomes an alias. */
 const oneOf = (...blocks: readonly Readonly<Record<string, unknown>>[]) =>
-  fc.constantFrom(...blocks).map((block) => ({ ...block }));
+  fc.constantFrom(...blocks).map((block) => structuredClone(block));
 
 const upstream = fc
   .record({
@@ -55,6 +55,20 @@ const upstream = fc
     timeouts: maybe(timeouts),
     concurrency: maybe(oneOf({}, { max: 1, queue: 0 }, { max: 100, queue: 50, wait: "250ms" })),
     breaker: maybe(oneOf({}, { failures: 1, open: "1s", probes: 3 })),
+    host: maybe(fc.constantFrom("preserve", "upstream", "shop-eu.example:8443")),
+    rewrite: maybe(
+      oneOf(
+        {},
+        {
+          path: [
+            { from: "/a/*", to: "/b/*" },
+            { from: "/c/:id", to: "/d/:id/x" },
+          ],
+        },
+        { request: { set: { "X-A": "{requestId}" }, add: { "X-B": "{{}}" }, remove: ["X-C"] } },
+        { response: { set: { "X-A": "a" }, remove: ["Server"] } },
+      ),
+    ),
     health: maybe(oneOf({ path: "/" }, { path: "/health?deep", interval: "1s", timeout: "1s" })),
   })
   .map(present);

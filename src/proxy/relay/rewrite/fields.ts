@@ -16,6 +16,8 @@ export interface FieldValues {
 export interface FieldChanges {
   /** Names that do not go on; lower case. */
   readonly dropped: ReadonlySet<string>;
+  /** Their lengths, so that all others need not be lower-cased. */
+  readonly lengths: readonly boolean[];
   readonly given: readonly { readonly name: string; readonly parts: readonly TemplatePart[] }[];
 }
 
@@ -23,20 +25,29 @@ export interface FieldChanges {
 export function compileChanges({ set, add, remove }: RewriteConfig["request"]): FieldChanges | undefined {
   const given = [...Object.entries(set), ...Object.entries(add)];
   if (given.length === 0 && remove.length === 0) return undefined;
+  const names = [...Object.keys(set), ...remove].map((name) => name.toLowerCase());
+  const lengths: boolean[] = [];
+  for (const { length } of names) lengths[length] = true;
   return {
-    dropped: new Set([...Object.keys(set), ...remove].map((name) => name.toLowerCase())),
+    dropped: new Set(names),
+    lengths,
     given: given.map(([name, { parts }]) => ({ name, parts })),
   };
 }
 
 /** @returns the flat list without the fields that do not go on; `-` and `_` are one: gateways make one name of both */
-export function withoutDropped(fields: readonly string[], { dropped }: FieldChanges): string[] {
+export function withoutDropped(fields: readonly string[], { dropped, lengths }: FieldChanges): string[] {
   const kept: string[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? "";
-    if (!dropped.has(name.toLowerCase().replaceAll("_", "-"))) kept.push(name, fields[i + 1] ?? "");
+    if (lengths[name.length] !== true || !dropped.has(dashed(name.toLowerCase())))
+      kept.push(name, fields[i + 1] ?? "");
   }
   return kept;
+}
+
+function dashed(name: string): string {
+  return name.includes("_") ? name.replaceAll("_", "-") : name;
 }
 
 /** @returns the flat list changed; a field is not given where a value that it stands on is missing */

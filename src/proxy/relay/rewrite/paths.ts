@@ -35,6 +35,9 @@ interface PathRule {
   readonly to: PathPattern;
 }
 
+/** A shop's cookies have few paths: so many are remembered. */
+const mostCookiePaths = 256;
+
 /** @param rules whose `to` do not meet, with the same parameters in `from` and `to` */
 export function compilePaths(rules: readonly PathRule[]): PathMap {
   const forward = routerOf(rules);
@@ -54,16 +57,24 @@ export function compilePaths(rules: readonly PathRule[]): PathMap {
     const again = there(from);
     return again !== undefined && canonicalPath(again) === canonicalPath(path) ? from : undefined;
   };
+  const cookiePath = (path: string): string => {
+    const plain = withoutSlash(path);
+    const found = back(plain);
+    if (found !== undefined) return plain === path ? found : `${withoutSlash(found)}/`;
+    const root = back(`${plain}/`);
+    if (root !== undefined) return withoutSlash(root);
+    return rules.some(({ to }) => isBelow(to, plain)) ? "/" : path;
+  };
+  const cookiePaths = new Map<string, string>();
   return {
     there,
     back,
     cookiePath(path) {
-      const plain = withoutSlash(path);
-      const found = back(plain);
-      if (found !== undefined) return plain === path ? found : `${withoutSlash(found)}/`;
-      const root = back(`${plain}/`);
-      if (root !== undefined) return withoutSlash(root);
-      return rules.some(({ to }) => isBelow(to, plain)) ? "/" : path;
+      const known = cookiePaths.get(path);
+      if (known !== undefined) return known;
+      const found = cookiePath(path);
+      if (cookiePaths.size < mostCookiePaths) cookiePaths.set(path, found);
+      return found;
     },
     isUnclear(path) {
       if (!isAmbiguousPath(path) && !path.includes("//")) return false;

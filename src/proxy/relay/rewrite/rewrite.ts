@@ -5,10 +5,9 @@
  */
 import { fieldValue } from "../../../decide/sources.ts";
 import type { ExchangeContext } from "../../context.ts";
-import { isBelieved } from "../../inbound.ts";
 import type { Arrival } from "../../request/arrival.ts";
+import { hostTold } from "../../request/client.ts";
 import { isEncrypted } from "../../request/cookies/own-cookie.ts";
-import { soundHost } from "../../request/target.ts";
 import type { Recorded } from "../../settle.ts";
 import type { ForwardRequest, ResponseHead } from "../../upstream/port.ts";
 import type { Decided } from "../../witness.ts";
@@ -120,7 +119,7 @@ function headBack(
     const value = head.fields[i + 1] ?? "";
     const back = (reference: string) => referenceBack(own, paths, reference, to);
     const mapped = mappedValue(name, value, back, () =>
-      cookieBack(own, paths, value, to, mayBeSecure(arrival, to)),
+      cookieBack(own, paths, value, to, () => mayBeSecure(arrival, to)),
     );
     if (mapped === value) continue;
     fields ??= [...head.fields];
@@ -146,12 +145,10 @@ function hereOf(
   { head, names, host, target }: Arrival,
   paths: Rewriting["paths"],
 ): Here {
-  const { trusts } = context.table;
-  const telling = isBelieved(trusts, head.peer) ? fieldValue(head.fields, names, "x-forwarded-host") : "";
-  const [told = ""] = (telling ?? "").split(",").map((one) => one.trim());
+  const told = hostTold(context.table.trusts, head, names);
   return {
     scheme: isEncrypted(context, head) ? "https" : "http",
-    host: told !== "" && soundHost.test(told) ? told : host,
+    host: told ?? host,
     path: target.path,
     upstreamPath: paths?.there(target.path) ?? target.path,
   };

@@ -5,59 +5,49 @@
 import type { PathMap } from "./paths.ts";
 import { authorityParts, type Here, type OwnAddress } from "./references.ts";
 
-interface Attribute {
-  /** As it was received, without the semicolon before it. */
-  readonly text: string;
-  /** Lower case. */
-  readonly name: string;
-  readonly value: string;
-}
+/** Lengths of the attributes' names that are looked at. */
+const lookedAt: readonly boolean[] = ["domain", "path", "secure", "partitioned", "samesite"].reduce<
+  boolean[]
+>((lengths, name) => {
+  lengths[name.length] = true;
+  return lengths;
+}, []);
 
-/** @param keepsSecure whether the shopper has TLS, or may have */
+/** @param keepsSecure whether the shopper has TLS, or may have; asked where it matters */
 export function cookieBack(
   own: OwnAddress,
   paths: PathMap | undefined,
   cookie: string,
   here: Here,
-  keepsSecure: boolean,
+  keepsSecure: () => boolean,
 ): string {
-  const [pair = "", ...texts] = cookie.split(";");
-  const attributes = texts.map(attributeOf);
-  const isHostOnly = /^\s*__Host-/i.test(pair);
+  const first = cookie.indexOf(";");
+  const isHostOnly = /^\s*__Host-/i.test(cookie);
   const dropsSecure =
-    !keepsSecure &&
-    !/^\s*__(?:Host|Secure|Http)-/i.test(pair) &&
-    attributes.some(({ name }) => name === "secure");
-  const texted = attributes.flatMap(({ text, name, value }): string[] => {
-    switch (name) {
-      case "domain":
-        return isForeign(own, value, here.host) ? [] : [text];
-      case "path": {
-        const back =
-          paths === undefined || isHostOnly || !value.startsWith("/") ? value : paths.cookiePath(value);
-        return [back === value ? text : ` Path=${back}`];
-      }
-      case "secure":
-      case "partitioned":
-        return dropsSecure ? [] : [text];
-      case "samesite":
-        // Browsers drop it without Secure.
-        return [dropsSecure && /^none$/i.test(value) ? " SameSite=Lax" : text];
-      default:
-        return [text];
-    }
-  });
-  const path =
-    isHostOnly || attributes.some(({ name, value }) => name === "path" && value.startsWith("/"))
-      ? undefined
-      : impliedPath(paths, here);
-  return [pair, ...texted, ...(path === undefined ? [] : [` Path=${path}`])].join(";");
-}
-
-function attributeOf(text: string): Attribute {
-  const equals = text.indexOf("=");
-  const name = (equals === -1 ? text : text.slice(0, equals)).trim().toLowerCase();
-  return { text, name, value: equals === -1 ? "" : text.slice(equals + 1).trim() };
+    /;\s*secure\s*(?:;|$)/i.test(cookie) && !/^\s*__(?:Host|Secure|Http)-/i.test(cookie) && !keepsSecure();
+  let text = first === -1 ? cookie : cookie.slice(0, first);
+  let hasPath = isHostOnly || paths === undefined;
+  for (let at = first; at !== -1; ) {
+    const next = cookie.indexOf(";", at + 1);
+    const attribute = cookie.slice(at + 1, next === -1 ? cookie.length : next);
+    at = next;
+    const equals = attribute.indexOf("=");
+    const written = (equals === -1 ? attribute : attribute.slice(0, equals)).trim();
+    const name = lookedAt[written.length] === true ? written.toLowerCase() : "";
+    const value = equals === -1 ? "" : attribute.slice(equals + 1).trim();
+    let kept: string | undefined = attribute;
+    if (name === "domain") kept = isForeign(own, value, here.host) ? undefined : attribute;
+    else if (name === "path" && value.startsWith("/")) {
+      const back = isHostOnly ? value : (paths?.cookiePath(value) ?? value);
+      if (back !== value) kept = ` Path=${back}`;
+      hasPath = true;
+    } else if (dropsSecure && (name === "secure" || name === "partitioned")) kept = undefined;
+    // Browsers drop it without Secure.
+    else if (dropsSecure && name === "samesite" && /^none$/i.test(value)) kept = " SameSite=Lax";
+    if (kept !== undefined) text += `;${kept}`;
+  }
+  const path = hasPath ? undefined : impliedPath(paths, here);
+  return path === undefined ? text : `${text}; Path=${path}`;
 }
 
 /** Whether it is for the upstream's own name, and no browser would keep it from the shopper's. */

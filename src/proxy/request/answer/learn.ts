@@ -14,7 +14,10 @@ import { ownerKey } from "../gather.ts";
 import { pathOfLocation } from "../target.ts";
 
 /** What was asked: where a Location begins from. */
-export type AskedAt = Pick<Arrival, "host" | "target">;
+export interface AskedAt extends Pick<Arrival, "target"> {
+  /** What this host is called: as the request has it, and as its client does. */
+  readonly hosts: readonly string[];
+}
 
 interface KeysFound {
   readonly keys: readonly OwnerKey[];
@@ -30,7 +33,7 @@ interface KeysFound {
  */
 export function keysIn(
   owners: readonly CompiledOwner[],
-  { host, target }: AskedAt,
+  { hosts, target }: AskedAt,
   { fields }: ResponseHead,
   names: readonly string[],
   body: BodyValues | undefined,
@@ -54,7 +57,7 @@ export function keysIn(
     for (const source of owner.learn ?? []) {
       let key = readKey(source, view);
       if (source.kind === "header" && source.name === "location") {
-        const path = pathOfLocation(fieldValue(fields, names, "location") ?? "", host, target.path);
+        const path = pathOfLocation(fieldValue(fields, names, "location") ?? "", hosts, target.path);
         if (path === undefined) continue;
         if (source.pattern === undefined) {
           const segment = placedIn(owner.places, path);

@@ -18,6 +18,8 @@ import type { CompiledRoute } from "../../routes.ts";
 import { type Recorded, recordNotice } from "../../settle.ts";
 import type { ResponseHead, ResponseSink } from "../../upstream/port.ts";
 import type { Decided, Meaning } from "../../witness.ts";
+import type { Arrival } from "../arrival.ts";
+import { hostTold } from "../client.ts";
 import { learns } from "../gather.ts";
 import { watchingFailure } from "./failure.ts";
 import { type AskedAt, keysIn } from "./learn.ts";
@@ -38,15 +40,20 @@ async function tie(
 /** What sees an answer on its way. @param looks as `lookedAt` says */
 export function tapsOn(
   exchange: Recorded,
-  asked: AskedAt,
+  arrival: Arrival,
   route: CompiledRoute,
   by: Decided,
   looks: Looks["rules"],
 ): readonly Tap[] {
-  const taps = looks === "status" ? noTaps : [judging(exchange, asked, route, by)];
+  const taps = looks === "status" ? noTaps : [judging(exchange, askedAt(exchange, arrival), route, by)];
   return route.failure === undefined
     ? taps
     : [watchingFailure(exchange, route.failure, route.cutover.learnBodyBytes), ...taps];
+}
+
+function askedAt({ context }: Recorded, { head, names, host, target }: Arrival): AskedAt {
+  const told = hostTold(context.table.trusts, head, names);
+  return { hosts: told === undefined ? [host] : [host, told], target };
 }
 
 /** What of the answer to a request has to be looked at. */

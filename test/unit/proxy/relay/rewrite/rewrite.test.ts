@@ -153,6 +153,29 @@ test.each(["http://127.0.0.1:2/api/v2/orders/77", "/api/v2/orders/77/thanks", ".
   },
 );
 
+test.each([{ rewrite }, {}])(
+  "an order is learned from a Location of the host that a trusted proxy was asked for: %j",
+  async (fresh) => {
+    const { send, attempts, learned } = fixture({ trustedProxies: ["192.0.2.7"], fresh });
+    const told = ["X-Forwarded-Proto", "https", "X-Forwarded-Host", "www.shop.example"];
+    const client = send({ method: "POST", target: "/checkout", fields: [...shopper("anna"), ...told] });
+    await expect.poll(() => attempts.length).toBe(1);
+    answer(attempts[0], 303, ["Location", "https://www.shop.example/orders/77"]);
+    await expect.poll(() => client.ended()).toBe(true);
+    expect(learned).toEqual(["77 new"]);
+  },
+);
+
+test("nobody else's word makes another host this one", async () => {
+  const { send, attempts, learned } = fixture();
+  const told = ["X-Forwarded-Host", "evil.example"];
+  const client = send({ method: "POST", target: "/checkout", fields: [...shopper("anna"), ...told] });
+  await expect.poll(() => attempts.length).toBe(1);
+  answer(attempts[0], 303, ["Location", "https://evil.example/orders/77"]);
+  await expect.poll(() => client.ended()).toBe(true);
+  expect(learned).toEqual([]);
+});
+
 test("a path that other rules would make of it is learned by nobody: it is the upstream's own", async () => {
   const { send, attempts, learned } = fixture();
   const client = send({ method: "POST", target: "/checkout", fields: shopper("anna") });

@@ -18,7 +18,7 @@ const here: Here = {
   upstreamPath: "/api/v2/checkout/pay",
 };
 const back = (cookie: string, change: Partial<Here> = {}, keepsSecure = true) =>
-  cookieBack(own, paths, cookie, { ...here, ...change }, keepsSecure);
+  cookieBack(own, paths, cookie, { ...here, ...change }, () => keepsSecure);
 
 describe("Domain", () => {
   test.each([
