@@ -219,6 +219,35 @@ const approval = block({
   window: value.wait.default(60 * 60_000),
 });
 
+const blockMs = { least: 1000, most: 10_000 } as const;
+
+/** Who watches the two sides and rolls back (src/guard/). */
+const guard = block({
+  /** Without it: hold until a step has passed by evidence, roll back from then on. */
+  action: z.enum(["rollback", "hold", "alert"]).optional(),
+  /** False alarms a day. */
+  budget: value.part.prefault("1%"),
+  /** Odds of a failure on new, in legacy's, that are still well. */
+  tolerance: z.number().min(1).max(100).default(1),
+  /** What may fail of a side's attempts, whatever the other does. */
+  maxErrorRate: value.part
+    .refine((share) => share <= 0.9, { error: "expected a percent of at most 90%" })
+    .prefault("10%"),
+  /** Shoppers who have to have failed on new. */
+  minFailures: z.int().min(1).max(10_000).default(3),
+  block: value.wait
+    .refine((ms) => ms >= blockMs.least && ms <= blockMs.most, {
+      error: "expected a duration from 1s to 10s",
+    })
+    .default(2000),
+  /** After a block's end, when what is unanswered is no failure any more. */
+  sloTimeout: value.wait
+    .refine((ms) => ms >= 1000 && ms <= 120_000, { error: "expected a duration from 1s to 120s" })
+    .default(10_000),
+  /** Names of the routes it goes by; without it, all. */
+  routes: z.array(value.name).min(1).optional(),
+});
+
 /** What the shops keep at the client. */
 export const cookies = block({
   /** Names of those that each side has for itself, or how they begin. */
@@ -244,6 +273,7 @@ export const cutover = block({
   anonymous: z.enum(["legacy", "new-at-100"]).default("legacy"),
   /** What a shopper sees whose journey a hard rollback took away, in place of what legacy makes of it. */
   onVoid: block({ redirect: value.shopPage }).optional(),
+  guard: guard.optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),

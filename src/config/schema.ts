@@ -23,7 +23,7 @@ import { upstream } from "./upstream-schema.ts";
 
 /** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */
 export const unsupported = {
-  cutover: ["guard", "plan", "deadline", "shadow", "ledger"],
+  cutover: ["plan", "deadline", "shadow", "ledger"],
 } as const;
 
 const address = (port: number) => ({

@@ -166,6 +166,13 @@ export const expression = read((text): Expression | { readonly expected: string 
   return typeof parsed === "string" ? expected(parsed) : parsed;
 });
 
+/** A part of a whole, between 0 and 1, as it is written in percent. */
+export const part = read((text) => {
+  const [, percent] = /^(\d{1,2}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
+  const share = Number(percent ?? 0) / 100;
+  return share > 0 ? share : expected("expected a percent above 0 and below 100, such as 1% or 0.5%");
+});
+
 /** Percentage points. */
 export const points = z
   .number()

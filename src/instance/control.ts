@@ -6,6 +6,9 @@ import { systemClock, systemTimers, within } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createSignal, type Signal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
+import { type Guard, openGuard } from "../guard/watch/guard.ts";
+import { createGuardMetrics } from "../guard/watch/metrics.ts";
+import { createGuardCounting, type GuardCounting } from "../guard/window/counting.ts";
 import { type OpenedLists, openLists } from "../lists/open.ts";
 import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
@@ -59,6 +62,9 @@ export interface Control {
   /** A journey secret has changed by itself. */
   readonly secretsChanged: Signal<[]>;
   readonly audit: Audit;
+  readonly guard: Guard;
+  /** What this process counts for it. */
+  readonly guardCounting: GuardCounting;
   /** Reads what is under way in the fleet. */
   readonly underWay: () => Promise<FiguresUnderWay>;
 }
@@ -91,8 +97,24 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   follower.onSwap(watchRollbacks(metrics));
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
+  const guardCounting = createGuardCounting(systemClock);
+  const watching = { store, follower, roll, audit, counting: guardCounting, log: options.log };
+  const guard = openGuard(config, { ...watching, metrics: createGuardMetrics(metrics.registry) });
+  options.undo(() => guard.stop());
   const stores = { store, ownershipStores, ownerStores, lists };
-  return { ...stores, follower, roll, metrics, traffic, secrets, secretsChanged, audit, underWay };
+  const guarding = { guard, guardCounting };
+  return {
+    ...stores,
+    ...guarding,
+    follower,
+    roll,
+    metrics,
+    traffic,
+    secrets,
+    secretsChanged,
+    audit,
+    underWay,
+  };
 }
 
 async function openStores(config: Config, { log, undo }: ControlOptions) {

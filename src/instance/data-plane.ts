@@ -9,6 +9,8 @@ import { setFlagsFromString } from "node:v8";
 import { type Clock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
+import { guardWitnesses } from "../guard/watch/guard.ts";
+import type { GuardCounting } from "../guard/window/counting.ts";
 import type { Lists } from "../lists/port.ts";
 import { createClaimBudget } from "../ownership/claim-budget.ts";
 import { createDoubts } from "../ownership/doubt.ts";
@@ -62,6 +64,7 @@ export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onFault: (error: unknown) => void;
+  readonly guardCounting: GuardCounting;
   /** Tells the other processes of the instance what a client has claimed; without it there are none. */
   readonly tellClaims?: ((spent: SpentClaims) => void) | undefined;
 }
@@ -258,7 +261,8 @@ function openPlane(config: Config, counting: Counting, lasting: Lasting, options
   };
   const underWay = createUnderWay(gone);
   try {
-    const witnessesOf = witnessesFor(lasting.witnesses, counting, underWay.witness);
+    const guards = guardWitnesses(config, options.guardCounting);
+    const witnessesOf = witnessesFor(lasting.witnesses, counting, underWay.witness, guards);
     const table = compileTable(config, lease.ways, options.secrets, witnessesOf);
     const unread = counting.row();
     return {

@@ -239,6 +239,7 @@ async function openHere(shared: Shared, control: Control): Promise<Serving> {
     following: control.follower,
     ...{ ownershipStores: control.ownershipStores, secrets: control.secrets, lists: control.lists.keeper },
     registry: control.metrics.registry,
+    guardCounting: control.guardCounting,
     lines,
     logsAccess: options.accessLog ?? true,
     log,

@@ -37,7 +37,7 @@ const kept = "the configuration was not changed: the one in force stays";
 /** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, onRead, log } = options;
-  const { follower, metrics, traffic, secrets, ownerStores, lists } = control;
+  const { follower, metrics, traffic, secrets, ownerStores, lists, guard } = control;
   /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
@@ -105,6 +105,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     metrics.show(counting);
     traffic.reconfigure(Object.keys(now.cutovers));
     lists.keeper.follow(Object.keys(now.lists));
+    guard.configure(now);
     admin.reconfigure(now);
   }
 }

@@ -53,7 +53,7 @@ export interface Serving {
 interface ServingOptions
   extends Pick<
     DataPlaneOptions,
-    "id" | "following" | "ownershipStores" | "secrets" | "lists" | "registry" | "tellClaims"
+    "id" | "following" | "ownershipStores" | "secrets" | "lists" | "registry" | "tellClaims" | "guardCounting"
   > {
   /** The instance's id. */
   readonly instance: string;

@@ -107,11 +107,15 @@ export function createUnderWay(onLast: () => void): { readonly witness: Witness;
   };
 }
 
-/** @param last is told last of all: what it lets go of, the others may need until then */
+/**
+ * @param last is told last of all: what it lets go of, the others may need until then
+ * @param guarding what the guard counts of a route by; nothing where it is not guarded
+ */
 export function witnessesFor(
   lasting: LastingWitnesses,
   counting: Pick<Counting, "row">,
   last: Witness,
+  guarding: (cutover: string, route: string) => readonly Witness[] = () => [],
 ): WitnessesOf {
   const { accessLog, upgrades, notices, journeys, orders, carts, keys, started, paid, orElse } = lasting;
   return (route) => {
@@ -127,6 +131,7 @@ export function witnessesFor(
       ...(finishes === undefined || !cutover.countsOrders ? [] : [orders]),
       ...(finishes === undefined || !cutover.endsCarts ? [] : [carts]),
       ...(cutover.owners.length === 0 ? [] : [keys]),
+      ...guarding(cutover.name, name),
       upgrades,
       accessLog,
       last,

@@ -5,12 +5,14 @@ import { parsePath } from "../../src/config/values/path.ts";
 import { bucketOf } from "../../src/decide/bucket.ts";
 import { decide, type Facts } from "../../src/decide/decide.ts";
 import { compileRoutes, type Router } from "../../src/decide/route.ts";
+import { createGuardCounting } from "../../src/guard/window/counting.ts";
 import { createOwnerMemory } from "../../src/ownership/owner-memory.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../src/ownership/port.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 import { collector } from "../support/collector.ts";
+import { recordOf } from "../support/exchange-record.ts";
 import { aligned, median } from "./report.ts";
 
 const runs = 9;
@@ -43,6 +45,7 @@ export function microTable(): string {
     "bucket of a shopper": timed(shoppers, (shopper) => bucketOf("checkout:", shopper) > 0),
     "route, 1 in 1 cutover": timed(["/c0/r0/items"], (path) => only.match("GET", path) !== undefined),
     "route, 1,000 in 100 cutovers": timed(paths, (path) => large.match("GET", path) !== undefined),
+    "guard's count of a request": guardTiming(),
     "owner of a key, among 100,000": ownerTiming(true),
     "owner of an order, among 200,000": ownerTiming(false),
   };
@@ -52,6 +55,34 @@ export function microTable(): string {
     bytesKept.toFixed(2),
   ]);
   return aligned([["", "ns", "bytes kept"], ...lines]);
+}
+
+/** One request from its decision to its end, each by another shopper. */
+function guardTiming(): Timing {
+  const times = { blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 };
+  const witness = createGuardCounting(systemClock).witness("checkout", times);
+  const state = { ...initialState(), version: 1, percentThousandths: 25_000 };
+  const records = Array.from({ length: inputs }, (_, i) => {
+    const bucket = i * 97;
+    const side = bucket < state.percentThousandths ? "new" : "legacy";
+    const decision = { side, reason: "bucket" } as const;
+    const decided = {
+      decision,
+      state,
+      bucket,
+      pin: undefined,
+      keys: [],
+      named: new Set<string>(),
+      carried: false,
+    };
+    return recordOf({ side, decided: { ...decided, shopper: undefined, begun: undefined }, arrivedAt: 0 });
+  });
+  return timed(records, (record) => {
+    Object.assign(record, { arrivedAt: systemClock.monotonic() });
+    witness.decided?.(record);
+    witness.settled?.(record, "ok");
+    return record.side === "new";
+  });
 }
 
 /** @param claimed an idempotency key; else an order */

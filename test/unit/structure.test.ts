@@ -85,6 +85,22 @@ const rooms: readonly Room[] = [
       "lists/port.ts",
     ],
   },
+  { room: "guard/window/", knows: ["base/", "state/rules/", "decide/", "proxy/", "guard/evidence/"] },
+  {
+    room: "guard/watch/",
+    knows: [
+      "base/",
+      "config/",
+      "state/rules/",
+      "state/store/port.ts",
+      "state/follow/",
+      "audit/port.ts",
+      "proxy/",
+      "guard/evidence/",
+      "guard/verdict/",
+      "guard/window/",
+    ],
+  },
   { room: "telemetry/", knows: ["base/", "state/rules/", "state/follow/", "decide/", "proxy/"] },
   { room: "admin/api/", knows: ["base/", "state/rules/", "decide/"] },
   {
@@ -119,6 +135,7 @@ const rooms: readonly Room[] = [
       "lists/",
       "audit/",
       "proxy/",
+      "guard/",
       "telemetry/",
       "admin/",
     ],
@@ -148,6 +165,8 @@ const pureRooms = [
   "guard/evidence/",
   "guard/verdict/",
   "guard/simulate/",
+  "guard/window/attempts.ts",
+  "guard/window/looks.ts",
 ];
 /** Their answers depend on nothing but the arguments; of node:crypto digests and comparison in constant time. */
 const purePackages = ["re2js", "node:crypto", "zod"];

@@ -19,6 +19,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...voidWithoutJourney(cutover),
     ...forceHeader(cutover),
     ...orElseRoutes(cutover),
+    ...guardedRoutes(cutover),
     ...shopperFindings(cutover),
   ];
 }
@@ -48,6 +49,12 @@ function routeNames({ routes }: CutoverDraft): Finding[] {
     return name === undefined ? [] : [{ path: [...at, "name"], value: name }];
   });
   return repeated(names, "expected a name of its own for each route");
+}
+
+function guardedRoutes({ guardRoutes, routes }: CutoverDraft): Finding[] {
+  return guardRoutes
+    .filter(({ value }) => !routes.some(({ name }) => name === value))
+    .map(({ path }) => wrong(path, "expected the name of a route of this cutover"));
 }
 
 /** A `param:` source of an owner that no route could ever fill. */

@@ -76,6 +76,8 @@ export interface CutoverDraft {
   readonly fourEyes: boolean;
   /** Names of cookies that each side has for itself, those that could be read. */
   readonly apart: readonly Located<string>[];
+  /** Names of the routes that the guard goes by, where some are given. */
+  readonly guardRoutes: readonly Located<string>[];
 }
 
 interface HostDraft {
@@ -208,6 +210,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
       [...at, "cookies", "apart"],
       valueAt(root, ["cookies", "apart"]),
     ),
+    guardRoutes: texts([...at, "guard", "routes"], valueAt(root, ["guard", "routes"])),
   };
 }
 

@@ -32,7 +32,7 @@ export interface EvidenceSettings {
   readonly minFailures: number;
 }
 
-type Look = "quick" | "late";
+export type Look = "quick" | "late";
 
 export interface Sides {
   readonly legacy: SideTally;
@@ -54,8 +54,8 @@ export type Findings = Readonly<Record<Tested, TestFinding>>;
 
 interface EvidenceState {
   readonly streams: Readonly<Record<StreamName, StreamState>>;
-  /** Shoppers of this step, by the late look. */
-  readonly sides: Sides;
+  /** Shoppers of this step. */
+  readonly sides: Readonly<Record<Look, Sides>>;
   readonly excess: ExcessState;
 }
 
@@ -64,7 +64,12 @@ export interface Evidence {
   attempts(look: Look, sides: Sides, stepBegins: boolean): void;
   slow(sides: Sides, stepBegins: boolean): void;
   paid(strata: readonly BlockCounts[], stepBegins: boolean): void;
-  findings(): Findings;
+  /** @param part of α, where several guard the same each by its own counts */
+  findings(part?: number): Findings;
+  /** Shoppers of this step: by the late look, or by the quick one while that knows of more failures. */
+  sides(): Sides;
+  /** Whether the likelihood that new fails more often of late grows. */
+  isGrowing(): boolean;
   /** After an action and its resume: the evidence begins anew on half of what was left of the day. */
   resume(): void;
   state(): EvidenceState;
@@ -83,7 +88,7 @@ interface StreamState {
 
 interface Stream {
   block(counts: readonly (readonly BlockCounts[])[], stepBegins: boolean, failed: number): void;
-  finding(at: number, minFailures: number): TestFinding;
+  finding(at: number, minFailures: number, part: number): TestFinding;
   resume(): void;
   state(): StreamState;
 }
@@ -104,7 +109,7 @@ export function createEvidence(settings: EvidenceSettings, from?: EvidenceState)
     paid: createStream(settings, [{ test: "paid", ...paidTest() }], from?.streams.paid),
   };
   const excess = createExcess(settings.blocksADay, from?.excess);
-  let sides = from?.sides ?? nothing;
+  let sides = from?.sides ?? { quick: nothing, late: nothing };
 
   return {
     attempts(look, block, stepBegins) {
@@ -112,30 +117,34 @@ export function createEvidence(settings: EvidenceSettings, from?: EvidenceState)
       const alone: BlockCounts = { legacy: 0, onNew: legacy.units, events: 0, eventsOnNew: legacy.failed };
       const both = [pairOf(block)];
       streams[look].block([both, both, [alone]], stepBegins, onNew.failed);
-      if (look === "quick") {
-        excess.quick(onNew);
-      } else {
-        excess.late(legacy);
-        sides = stepBegins ? block : { legacy: plus(sides.legacy, legacy), onNew: plus(sides.onNew, onNew) };
-      }
+      if (look === "quick") excess.quick(onNew);
+      else excess.late(legacy);
+      const before = stepBegins ? nothing : sides[look];
+      const after = { legacy: plus(before.legacy, legacy), onNew: plus(before.onNew, onNew) };
+      sides = { ...sides, [look]: after };
     },
     slow: (block, stepBegins) => streams.slow.block([[pairOf(block)]], stepBegins, block.onNew.failed),
     paid: (strata, stepBegins) => streams.paid.block([strata], stepBegins, 0),
-    findings() {
-      const { quick, late } = streams;
-      const soon = quick.finding(0, minFailures);
+    findings(part = 1) {
+      const { quick, late, paid, slow } = streams;
+      const soon = quick.finding(0, minFailures, part);
       const isWorse = excess.isExceeded(tolerance);
       return {
-        failures: further({ ...soon, hasFired: soon.hasFired && isWorse }, late.finding(0, minFailures)),
-        tooMany: further(quick.finding(1, minFailures), late.finding(1, minFailures)),
-        tooManyOnLegacy: further(quick.finding(2, 0), late.finding(2, 0)),
-        paid: streams.paid.finding(0, 0),
-        slow: streams.slow.finding(0, minFailures),
+        failures: further(
+          { ...soon, hasFired: soon.hasFired && isWorse },
+          late.finding(0, minFailures, part),
+        ),
+        tooMany: further(quick.finding(1, minFailures, part), late.finding(1, minFailures, part)),
+        tooManyOnLegacy: further(quick.finding(2, 0, part), late.finding(2, 0, part)),
+        paid: paid.finding(0, 0, part),
+        slow: slow.finding(0, minFailures, part),
       };
     },
+    sides: () => (sides.quick.onNew.failed > sides.late.onNew.failed ? sides.quick : sides.late),
+    isGrowing: () => excess.state().growth > 0,
     resume() {
       for (const stream of Object.values(streams)) stream.resume();
-      sides = nothing;
+      sides = { quick: nothing, late: nothing };
     },
     state: () => ({
       streams: {
@@ -175,10 +184,10 @@ function createStream(
       });
       failed = (stepBegins ? 0 : failed) + failedNow;
     },
-    finding(at, minFailures) {
+    finding(at, minFailures, part) {
       const [trial, assigned] = [processes[at], tests[at]];
       if (trial === undefined || assigned === undefined) throw new RangeError(`no test ${at}`);
-      const thresholds = thresholdsOf(left * alphaOf(assigned.test, alpha), blocksADay);
+      const thresholds = thresholdsOf(part * left * alphaOf(assigned.test, alpha), blocksADay);
       return findingOf(trial, thresholds, failed >= minFailures);
     },
     resume() {

@@ -48,7 +48,7 @@ export function rehearse(incident: Incident, chance: Chance): Rehearsed | undefi
     const afterMs = endsAt + knownAfterMs;
     const judged = judgeSides({
       findings,
-      sides: evidence.state().sides,
+      sides: evidence.sides(),
       hasPassedAStep: true,
       isProven: false,
       silent: [],

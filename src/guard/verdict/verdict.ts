@@ -25,7 +25,7 @@ export const verdicts = [
 ] as const;
 type GuardVerdict = (typeof verdicts)[number];
 
-type GuardAction = "rollback" | "hold" | "alert";
+export type GuardAction = "rollback" | "hold" | "alert";
 
 export interface Situation {
   readonly findings: Findings;

@@ -11,11 +11,25 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import * as z from "zod";
 import { systemClock } from "../../base/clock.ts";
+import type { Guard } from "../../guard/watch/guard.ts";
+import type { GuardCounting } from "../../guard/window/counting.ts";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";
 import { type SeriesCounts, seriesCounts } from "../../telemetry/requests/series.ts";
 import { createHandedTraffic, handedFigures, type Traffic } from "../../telemetry/traffic/traffic.ts";
+
+const count = z.int().min(0);
+const guardSide = z
+  .object({
+    units: count,
+    quick: z.array(count).readonly(),
+    late: z.array(count).readonly(),
+    unnamedQuick: count,
+    unnamedLate: count,
+  })
+  .readonly();
+const guardBlocks = z.array(z.object({ block: z.number(), legacy: guardSide, onNew: guardSide }).readonly());
 
 const roomMetric = z.object({
   type: z.enum(["counter", "gauge"]),
@@ -30,6 +44,8 @@ type RoomMetrics = z.output<typeof roomMetric>[];
 export const workerFigures = z.object({
   counts: seriesCounts,
   traffic: handedFigures,
+  /** What the guard is told of late, by cutover; all of it each time. */
+  guard: z.record(z.string(), guardBlocks.readonly()).readonly(),
   metrics: z.array(roomMetric),
   logLinesDropped: z.number(),
   /** Since it started. */
@@ -47,7 +63,10 @@ interface WorkerCounts {
 }
 
 /** The worker's half. @param lines where its log goes */
-export function createWorkerCounts(lines: Pick<LogFile, "dropped">): WorkerCounts {
+export function createWorkerCounts(
+  lines: Pick<LogFile, "dropped">,
+  guardCounting: Pick<GuardCounting, "reports">,
+): WorkerCounts {
   const traffic = createHandedTraffic(systemClock);
   const requests = createRequestCounts(traffic.recorder);
   const registry = new Registry();
@@ -64,6 +83,7 @@ export function createWorkerCounts(lines: Pick<LogFile, "dropped">): WorkerCount
       return {
         counts: requests.take(),
         traffic: traffic.take(),
+        guard: guardCounting.reports(),
         metrics,
         logLinesDropped,
         cpuSeconds: (user + system) / 1e6,
@@ -81,11 +101,17 @@ interface WorkerSum {
 }
 
 /** The primary's half. */
-export function createWorkerSum(
-  metrics: Pick<Metrics, "registry" | "join">,
-  traffic: Pick<Traffic, "hear" | "gone">,
-  onLogLinesDropped: (more: number) => void,
-): WorkerSum {
+export function createWorkerSum({
+  metrics,
+  traffic,
+  guard,
+  onLogLinesDropped,
+}: {
+  readonly metrics: Pick<Metrics, "registry" | "join">;
+  readonly traffic: Pick<Traffic, "hear" | "gone">;
+  readonly guard: Pick<Guard, "hear" | "gone">;
+  readonly onLogLinesDropped: (more: number) => void;
+}): WorkerSum {
   const known = new Map<
     number,
     { readonly counts: Joined<SeriesCounts>; readonly rooms: Joined<RoomMetrics> }
@@ -98,6 +124,7 @@ export function createWorkerSum(
       one.counts.add(figures.counts);
       one.rooms.add(figures.metrics);
       traffic.hear(worker, figures.traffic);
+      guard.hear(worker, figures.guard);
       onLogLinesDropped(figures.logLinesDropped);
       use.told(worker, figures);
     },
@@ -106,6 +133,7 @@ export function createWorkerSum(
       known.get(worker)?.rooms.end();
       known.delete(worker);
       traffic.gone(worker);
+      guard.gone(worker);
       use.gone(worker);
     },
   };

@@ -40,7 +40,7 @@ interface WorkersOptions {
   readonly source: ConfigSource;
   readonly control: Pick<
     Control,
-    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "lists" | "metrics" | "traffic"
+    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "lists" | "metrics" | "traffic" | "guard"
   >;
   /** What the workers tell of their versions is kept there. */
   readonly versions: WorkerVersions;
@@ -92,7 +92,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   const inForce: InForce = { config, source, counting, table: tableOf(config, control) };
   const sharing = createSharing(() => pool.members());
   const told = createTold(options, inForce, sharing.known);
-  const sum = createWorkerSum(metrics, control.traffic, options.onLogLinesDropped);
+  const sum = createWorkerSum({ ...control, onLogLinesDropped: options.onLogLinesDropped });
   const pool = createPool({
     size: options.size,
     program: options.program,

@@ -8,6 +8,7 @@ import { codeOf } from "../../base/errors.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
+import { createGuardCounting } from "../../guard/window/counting.ts";
 import { createListKeeper } from "../../lists/keeper.ts";
 import { isEmbedded, openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
@@ -55,7 +56,8 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const lists = createListKeeper({ source: askingLists(link.ask), timers: systemTimers, log });
   lists.follow(Object.keys(config.lists));
   await lists.refresh();
-  const counts = createWorkerCounts(lines);
+  const guardCounting = createGuardCounting(systemClock);
+  const counts = createWorkerCounts(lines, guardCounting);
   const serving = await openServing(config, counts.requests.count(routesOf(config), fixedNamesOf(config)), {
     id: `${start.instance}-${start.worker}`,
     instance: start.instance,
@@ -65,6 +67,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     secrets,
     lists,
     registry: counts.registry,
+    guardCounting,
     lines,
     logsAccess: start.accessLog,
     log,

@@ -1,0 +1,123 @@
+import { expect, test } from "vitest";
+import { createGuardCounting } from "../../../../src/guard/window/counting.ts";
+import type { Decided, ExchangeRecord } from "../../../../src/proxy/witness.ts";
+import { initialState } from "../../../../src/state/rules/model.ts";
+import { recordOf } from "../../../support/exchange-record.ts";
+import { createManualTime, epoch } from "../../../support/manual-time.ts";
+
+const times = { blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 };
+
+function create() {
+  const time = createManualTime();
+  const counting = createGuardCounting(time, time.monotonic);
+  return { time, counting, witness: counting.witness("checkout", times) };
+}
+
+type Attempt = Partial<Pick<Decided, "bucket" | "pin">> & {
+  readonly reason?: Decided["decision"]["reason"];
+  readonly side?: "legacy" | "new";
+  readonly percent?: number;
+  readonly version?: number;
+  readonly arrivedAt?: number;
+};
+
+/** Bucket 10 is on new from 1% on. */
+function attempt({
+  reason = "bucket",
+  side = "new",
+  percent = 5000,
+  version = 1,
+  ...more
+}: Attempt = {}): ExchangeRecord {
+  const state = { ...initialState(), version, percentThousandths: percent };
+  const decided: Decided = {
+    decision: { side, reason },
+    state,
+    bucket: 10,
+    pin: undefined,
+    keys: [],
+    named: new Set(),
+    carried: false,
+    shopper: undefined,
+    begun: undefined,
+    ...more,
+  };
+  return recordOf({ side, decided, arrivedAt: more.arrivedAt ?? 0 });
+}
+
+const pin = (side: "legacy" | "new", startedAt: number) => ({
+  id: "a",
+  side,
+  epoch: 0,
+  startedAt,
+  expiresAt: 0,
+});
+
+function unitsOf({ counting }: ReturnType<typeof create>) {
+  const [block] = counting.reports().checkout ?? [];
+  return block === undefined ? [0, 0] : [block.legacy.units, block.onNew.units];
+}
+
+test.each<[string, Attempt, number[]]>([
+  ["by its bucket on new", {}, [0, 1]],
+  ["by its bucket on legacy", { bucket: 90_000, side: "legacy" }, [1, 0]],
+  ["by a journey of this step", { reason: "journey", pin: pin("new", epoch / 1000) }, [0, 1]],
+  ["a payment, by its order's owner", { reason: "owner", pin: pin("new", epoch / 1000 + 1) }, [0, 1]],
+  ["by a journey of an older step", { reason: "journey", pin: pin("new", epoch / 1000 - 1) }, [0, 0]],
+  ["by an owner without a journey", { reason: "owner" }, [0, 0]],
+  [
+    "where its bucket would not go",
+    { reason: "journey", bucket: 90_000, pin: pin("new", epoch / 1000) },
+    [0, 0],
+  ],
+  ["forced", { reason: "forced" }, [0, 0]],
+  ["without a shopper", { bucket: undefined, side: "legacy", reason: "anonymous" }, [0, 0]],
+])("an attempt %s", (_, told, units) => {
+  const parts = create();
+  parts.witness.decided?.(attempt(told));
+  expect(unitsOf(parts)).toEqual(units);
+});
+
+test("failures are the outcomes of the error rate; a first attempt that fell back is one", () => {
+  for (const [outcome, failed] of [
+    ["server_error", 1],
+    ["gave_up", 1],
+    ["ok", 0],
+    ["client_aborted", 0],
+  ] as const) {
+    const { counting, witness } = create();
+    witness.decided?.(attempt());
+    witness.settled?.(attempt(), outcome);
+    expect(counting.reports().checkout?.[0]?.onNew.quick).toHaveLength(failed);
+  }
+  const { counting, witness } = create();
+  witness.decided?.(attempt());
+  witness.fellBack?.(attempt(), "connect_failed", "connect_failed");
+  witness.decided?.(attempt({ side: "legacy", reason: "fallback" }));
+  witness.settled?.(attempt({ side: "legacy", reason: "fallback" }), "ok");
+  expect(counting.reports().checkout?.[0]).toMatchObject({
+    legacy: { units: 0 },
+    onNew: { units: 1, quick: [10] },
+  });
+});
+
+test("what was decided before a step does not fail in it, and who failed before counts anew", async () => {
+  const { time, counting, witness } = create();
+  const before = attempt();
+  witness.decided?.(before);
+  witness.settled?.(before, "server_error");
+  await time.advance(2000);
+  const late = attempt({ arrivedAt: 2000, bucket: 11 });
+  witness.decided?.(late);
+  const next = attempt({ arrivedAt: 2000, version: 2, percent: 10_000 });
+  witness.decided?.(next);
+  witness.settled?.(late, "server_error");
+  witness.settled?.(next, "server_error");
+  expect(counting.reports().checkout?.[1]?.onNew).toMatchObject({ units: 2, quick: [10] });
+});
+
+test("the same times are the same window, other times another", () => {
+  const { counting, witness } = create();
+  expect(counting.witness("checkout", { ...times })).toBe(witness);
+  expect(counting.witness("checkout", { ...times, blockMs: 1000 })).not.toBe(witness);
+});
