@@ -80,7 +80,11 @@ export function compileLayers<Value, Met extends Value>(
   );
   const anyCase = layers.map((entries) => treeOf(entries, (text) => text.toLowerCase()));
   const capitals = layers.flat().some(({ pattern }) => /[A-Z]/.test(pattern.text));
-  const match = (method: string, path: string) => walkAll(trees, method, path);
+  const [only] = trees;
+  const match =
+    only !== undefined && trees.length === 1
+      ? (method: string, path: string) => walk(only, method, path, 1, [])
+      : (method: string, path: string) => walkAll(trees, method, path);
   return {
     match,
     preflight(requested, path) {

@@ -8,6 +8,7 @@
  */
 import type { Deadlines, Waiting } from "../../base/deadlines.ts";
 import type { Side } from "../../state/rules/model.ts";
+import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Destination } from "../destinations.ts";
 import type { Arrival } from "../request/arrival.ts";
 import type { CompiledRoute } from "../routes.ts";
@@ -36,7 +37,7 @@ export function relayOrElse(
   const plainly = () => relay(context, destination, request, inbound, exchange, taps);
   if (route?.orElse === undefined || decided === undefined || !isOfFile(arrival)) return plainly();
   const side: Side = decided.decision.side === "new" ? "legacy" : "new";
-  if (!mayBeAsked(side, decided)) return plainly();
+  if (!mayBeAsked(side, decided, context.clock.now())) return plainly();
   const other = route.destinations[side];
   const asking = createAsking(exchange, side, route.orElse, (capture) => {
     const { request: own, wayBack } = requestFor(exchange, side, other, arrival);
@@ -91,9 +92,10 @@ function isOfFile({ head: { method, upgrade, framing } }: Arrival): boolean {
   return (method === "GET" || method === "HEAD") && upgrade === undefined && framing.kind === "none";
 }
 
-/** Never legacy once it is closed: nothing may be sent there any more. */
-function mayBeAsked(side: Side, { state }: Decided): boolean {
-  return side === "new" || state.state !== "closed";
+/** Never legacy once it is closed, nor a side in maintenance: nothing may be sent there. */
+function mayBeAsked(side: Side, { state: { state, maintenance } }: Decided, nowMs: number): boolean {
+  if (side === "legacy" && state === "closed") return false;
+  return maintainedUntil(maintenance, side, nowMs) === undefined;
 }
 
 const ofClient: ReadonlySet<string> = new Set(["cookie", "authorization", "proxy-authorization"]);

@@ -151,6 +151,43 @@ describe("what the other side does is told of no side", () => {
   });
 });
 
+describe("the other side", () => {
+  test("is asked once its maintenance is over", () => {
+    const fixture = shop({ state: { maintenance: "new 2020-01-01T00:00:00.000Z" } });
+    ask(fixture);
+    answer(fixture.attempts[0], 404);
+    expect(fixture.attempts).toHaveLength(2);
+  });
+
+  test("is asked by its own rewriting, and its answer goes by that, and the 404 by the first's", () => {
+    const rewrite = (to: string) => ({
+      path: [{ from: "/assets/*", to: `/${to}/*` }],
+      request: { set: { "X-Asked": "{side}" } },
+      response: { set: { "X-From": to } },
+    });
+    const sides = { old: { rewrite: rewrite("theme") }, fresh: { rewrite: rewrite("build") } };
+    const fixture = shop(sides);
+    const client = ask(fixture, { fields: ["Cookie", "sid=1"] });
+    answer(fixture.attempts[0], 404);
+    answer(fixture.attempts[1], 200, ["Content-Location", "/build/b.css"]);
+    const asked = fixture.attempts.map(({ request }) => [
+      request.target,
+      ...valuesOf(request.fields, "x-asked"),
+    ]);
+    expect(asked).toEqual([
+      ["/theme/a.css?v=1", "legacy"],
+      ["/build/a.css?v=1", "new"],
+    ]);
+    const value = (name: string) => valuesOf(client.heads[0]?.fields ?? [], name);
+    expect([value("x-from"), value("content-location")]).toEqual([["build"], ["/assets/b.css"]]);
+    const missed = shop(sides);
+    const other = ask(missed);
+    answer(missed.attempts[0], 404);
+    answer(missed.attempts[1], 404);
+    expect(valuesOf(other.heads[0]?.fields ?? [], "x-from")).toEqual(["theme"]);
+  });
+});
+
 describe("no other side is asked", () => {
   const one = async (fixture: ReturnType<typeof shop>, head: Head = {}, status = 404, body?: string) => {
     const client = ask(fixture, head, body);
@@ -165,6 +202,10 @@ describe("no other side is asked", () => {
   test("for a request with a body", () => one(shop(), {}, 404, "{}"));
   test("on a route that does not say so", () => one(shop(), { target: "/cart/1" }));
   test("for an upgrade", () => one(shop(), { upgrade: "websocket" }));
+  test.each(["new 2099-01-01T00:00:00.000Z", "legacy 2020-01-01T00:00:00.000Z new 2099-01-01T00:00:00.000Z"])(
+    "which is in maintenance: %s",
+    (maintenance) => one(shop({ state: { maintenance } })),
+  );
   test("which is legacy and closed", () =>
     one(shop({ state: { percentThousandths: 100_000, state: "closed" } })));
 });
