@@ -83,7 +83,9 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   not_found: ({ isOfPath, isOfVersion, ...asked }) => [
     "The names there are: cutover status",
     ...(isOfVersion === true ? [`And the versions there are: ${command("history", asked)}`] : []),
-    ...(isOfPath === true ? ["Or no route of it has this path and method: see its routes."] : []),
+    ...(isOfPath === true
+      ? ["Or no route of it has this path and method, or is for this host: see its routes."]
+      : []),
   ],
   version_conflict: (asked) => [
     `Somebody changed it first. Look: ${command("history", asked)}; then repeat with its version, or without.`,

@@ -51,6 +51,7 @@ export function addExplain(program: Command, context: Context): void {
     ["cutover explain checkout --shopper 4711", "why this shopper is where they are"],
     ["cutover explain checkout --key INV-7", "who owns this order"],
     ["cutover explain checkout --shopper 4711 --path /checkout --method POST", "for one request"],
+    ["cutover explain checkout --shopper 4711 --host shop.my --path /cart", "for one host's"],
     ["cutover explain checkout --shopper 4711 --force new", "where a tester would go"],
     ["cutover explain checkout --shopper 4711 --visit legacy", "who began on legacy before a raise"],
   );

@@ -50,6 +50,22 @@ describe("the names of the series", () => {
     }
   });
 
+  test("a fixed route has those of a route of none, and is none of another's", () => {
+    const counts = createRequestCounts();
+    const counting = counts.count(cutovers, ["admin", "cart"]);
+    for (const route of ["admin", "cart", "none"]) {
+      const row = counting.row("none", route);
+      row.began("none");
+      row.settled("none", "ok", 0.002);
+    }
+    expect(counts.take().requests).toEqual([
+      ["none/none/none/ok", 1],
+      ["none/admin/none/ok", 1],
+      ["none/cart/none/ok", 1],
+    ]);
+    expect(() => counts.count(cutovers).row("none", "admin")).toThrow("admin");
+  });
+
   test("are as many as there are places", () => {
     const counts = createCounts(cutovers);
     const names = seriesNames(cutovers);
