@@ -326,6 +326,35 @@ test("exit 2: a bad configuration, each problem with its place", async () => {
   expect(await runCutover(["check", "--config", join(folder, "missing.yaml")])).toMatchObject({ code: 2 });
 });
 
+test("check --try prints what each side would get, no secret in it, and sends nothing", async () => {
+  const file = join(folder, "rewrite.yaml");
+  const lines = [
+    "upstreams:",
+    '  old: { url: "http://127.0.0.1:1" }',
+    "  next:",
+    '    url: "https://market.example"',
+    "    host: upstream",
+    "    rewrite:",
+    '      path: [{ from: "/checkout", to: "/api/v2/checkout" }]',
+    `      request: { set: { Authorization: "Bearer \${TOKEN}", X-Shopper: "{shopper}" } }`,
+    "default: next",
+    "cutovers:",
+    "  shop:",
+    "    legacy: old",
+    "    new: next",
+    '    shopper: ["header:x-account", visitor]',
+    '    routes: [{ name: start, path: "/checkout", methods: [POST] }]',
+  ];
+  await writeFile(file, lines.join("\n"));
+  const asked = ["check", "--config", file, "--try", "POST https://shop.example/checkout?x=1"];
+  const { code, stdout, stderr } = await runCutover(asked, { env: { TOKEN: "hunter2" } });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain("\nlegacy: old\n  POST /checkout?x=1 HTTP/1.1\n  Host: shop.example\n");
+  expect(stdout).toContain("\nnew: next\n  POST /api/v2/checkout?x=1 HTTP/1.1\n  Host: market.example\n");
+  expect(stdout).toContain(`\n  Authorization: Bearer \${TOKEN}\n  X-Shopper: {shopper}\n`);
+  expect(stdout).not.toContain("hunter2");
+});
+
 test("exit 3: nothing listens there, no such host, not the admin API", async () => {
   const closed = await startAdmin();
   await closed.close();
