@@ -184,9 +184,9 @@ function linkAsked(
   view: RequestView,
   { shopper, bucket, mayKeep }: Pick<Gathered, "shopper" | "bucket"> & { readonly mayKeep: boolean },
 ): LinkAsked | undefined {
-  const [secret] = compiled?.secrets() ?? [];
-  if (compiled === undefined || secret === undefined) return undefined;
-  if (shopper === undefined || bucket === undefined) return undefined;
+  if (compiled === undefined || shopper === undefined || bucket === undefined) return undefined;
+  const [secret] = compiled.secrets();
+  if (secret === undefined) return undefined;
   return { compiled, secret, shopper, bucket, link: linkIn(exchange, compiled, view), mayKeep };
 }
 
