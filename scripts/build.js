@@ -30,8 +30,15 @@ const assets = [".lua", ".html", ".css", ".js"];
 /** Says of which files dist/ was made, and what it was then: something else may have written there since. */
 const stamp = ".inputs";
 
-/** Programs that are started by their path, and what this script itself runs. */
-const entries = ["main", "worker", "demo/shop-process", "demo/shoppers-process", "config/json-schema"];
+/** Programs that are started by their path, what this script itself runs, and what the package exports. */
+const entries = [
+  "main",
+  "worker",
+  "demo/shop-process",
+  "demo/shoppers-process",
+  "config/json-schema",
+  "proxy/handover/token",
+];
 
 /** Source files that look for others by their own place. */
 const placed = new Set();

@@ -248,6 +248,21 @@ const guard = block({
   routes: z.array(value.name).min(1).optional(),
 });
 
+/** What the next side is told of a shopper whom the other one has served. */
+export const handover = block({
+  ...cookie("cutover_side"),
+  /** How long it is known which side served a shopper last. */
+  ttl: value.lifetime.default(400 * 86_400_000),
+  /** The first signs; the shops verify. */
+  secret: z
+    .union([value.longSecret, z.array(value.longSecret).min(1)], {
+      error: "expected a secret of at least 32 characters, or a list of them",
+    })
+    .transform((secret) => [secret].flat()),
+  /** Whom a hand-over is for; without it, by the name of its upstream. */
+  audience: z.string().min(1).optional(),
+});
+
 /** What the shops keep at the client. */
 export const cookies = block({
   /** Names of those that each side has for itself, or how they begin. */
@@ -280,4 +295,5 @@ export const cutover = block({
   /** How long a client has waited for a head when its leaving counts against the side. */
   gaveUpAfter: value.wait.default(3000),
   cookies: cookies.optional(),
+  handover: handover.optional(),
 });

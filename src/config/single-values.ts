@@ -196,6 +196,9 @@ export const method = z.string().regex(/^[A-Z][A-Z-]{0,31}$/, "expected a method
 
 export const cookieName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "expected a cookie name");
 
+/** What a stranger cannot find by trying. */
+export const longSecret = z.string().min(32, "expected a secret of at least 32 characters");
+
 export const cookiePattern = z
   .string()
   .regex(

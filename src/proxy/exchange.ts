@@ -12,6 +12,7 @@ import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Destination } from "./destinations.ts";
 import { answersLink } from "./force/force.ts";
+import { withHandover } from "./handover/handover.ts";
 import type { Gone, Inbound } from "./inbound.ts";
 import { type Refusal, refusalOf, refusals } from "./refusal.ts";
 import { forwardRequest } from "./relay/forward-request.ts";
@@ -224,7 +225,8 @@ function send(exchange: Exchange, destination: Destination): void {
   const looks = route === undefined ? "status" : lookedAt(route, method);
   const isRead = looks === "body" || route?.failure?.looks.rules === "body";
   const plain = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
-  const request = rewriteExchange(destination.rewriting, exchange, arrival, plain);
+  const sent = rewriteExchange(destination.rewriting, exchange, arrival, plain);
+  const request = withHandover(exchange, route, by, sent);
   const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;
   if (route !== undefined && looks !== "status") {
     // A body that is still under way breaks off with the client.

@@ -205,7 +205,7 @@ export function compileTable(
       endsCarts: endsCarts(declared),
     };
     cutovers.set(name, cutover);
-    ownCookies.push(...[cutover.journey, cutover.visit, cutover.link].flatMap((cookie) => cookie ?? []));
+    ownCookies.push(...cutover.ownCookies);
     if (cutover.visits && !ownCookies.some(({ isOwn }) => isOwn === isVisitor)) {
       ownCookies.push({ name: visitor.cookie.name, isOwn: isVisitor });
     }

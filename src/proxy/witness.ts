@@ -66,7 +66,7 @@ export interface Decided {
   readonly named: NamedKeys;
   /** Whether that pin came with the request, in its cookie. */
   readonly carried: boolean;
-  /** The shopper, where journeys are kept. */
+  /** The shopper, where journeys are kept or shoppers handed over. */
   readonly shopper: NamedShopper | undefined;
   /** What names its shopper, a byte string: for what its upstream is told. */
   readonly identity?: string | undefined;

@@ -165,7 +165,7 @@ function setFields({ setFields: upstreams }: Draft): Finding[] {
 function ownCookies({ cutovers, visitor }: Draft) {
   return [
     visitor,
-    ...cutovers.flatMap(({ journey, visit, link, forceCookie }) => [journey, visit, link, forceCookie]),
+    ...cutovers.flatMap((each) => [each.journey, each.visit, each.link, each.forceCookie, each.handover]),
   ].flatMap((cookie) => cookie ?? []);
 }
 

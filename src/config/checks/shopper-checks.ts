@@ -16,6 +16,7 @@ export function shopperWarnings(cutover: CutoverDraft): Finding[] {
     ...sessionsOnly(cutover),
     ...namelessFirsts(cutover),
     ...unvouchedEnds(cutover),
+    ...unvouchedHandovers(cutover),
   ];
 }
 
@@ -81,6 +82,17 @@ function unvouchedEnds({ journey, shopper, owners, routes, trustedHeader: header
         "anybody may name this shopper: without an owner that is learned or a trustedShopper nothing ends the journey of a client without cookies before maxTtl",
       ),
     );
+}
+
+/** A stranger who names somebody is not handed over in his place; so nobody is, where anybody may name everybody. */
+function unvouchedHandovers({ handover, shopper, trustedHeader: header }: CutoverDraft): Finding[] {
+  const isVouched = shopper.some(
+    ({ value: { kind, name } }) => isOwnWord(kind) || (kind === "header" && name === header),
+  );
+  if (handover === undefined || isVouched || shopper.length === 0) return [];
+  const message =
+    "nobody is handed over: anybody may name every shopper; add visitor, a cookie, or a trustedShopper";
+  return [unwise(handover.at, message)];
 }
 
 /** What nobody but its client can know. */

@@ -74,6 +74,8 @@ export interface CutoverDraft {
   readonly onVoid: Path | undefined;
   /** Whether large raises wait for another person. */
   readonly fourEyes: boolean;
+  /** What says which side served a shopper last. */
+  readonly handover: CookieDraft | undefined;
   /** Names of cookies that each side has for itself, those that could be read. */
   readonly apart: readonly Located<string>[];
   /** Names of the routes that the guard goes by, where some are given. */
@@ -202,6 +204,10 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
       valueAt(root, ["force", "cookie"]) === undefined
         ? undefined
         : cookieDraft([...at, "force"], valueAt(root, ["force"])),
+    handover:
+      valueAt(root, ["handover"]) === undefined
+        ? undefined
+        : cookieDraft([...at, "handover"], valueAt(root, ["handover"]), "cutover_side"),
     forceSecrets: texts([...at, "force", "secrets"], valueAt(root, ["force", "secrets"])),
     onVoid: valueAt(root, ["onVoid"]) === undefined ? undefined : [...at, "onVoid"],
     fourEyes: valueAt(root, ["approval"]) !== undefined,

@@ -2,7 +2,7 @@
 import type { CutoverConfig } from "../../config/schema.ts";
 import type { OwnCookie } from "../../decide/cookie.ts";
 import { readForce } from "../../decide/force.ts";
-import type { CompiledCookie } from "../request/cookies/compiled.ts";
+import type { CompiledCookie } from "../request/cookies/compiled-cookie.ts";
 
 export interface CompiledForce {
   /** Lower case. */

@@ -1,10 +1,10 @@
 /**
  * Fields from one hop to the next (RFC 9110 §7.6): what belongs to a connection stays behind, what tells of the
- * way is added. Framing is never copied: each hop frames what it sends. Of trailers only those go on that nobody acts
- * upon before the content (§6.5.1).
+ * way is added. Framing is never copied: each hop frames what it sends.
  */
 import { type OwnCookie, withoutCookies } from "../../decide/cookie.ts";
 import type { Marking } from "../destinations.ts";
+import { handoverField } from "../handover/token.ts";
 
 /** RFC 9110 §7.6.1 and, for the proxy pair, §11.7; framing is decided anew on each hop. */
 const connectionFields: ReadonlySet<string> = new Set([
@@ -56,6 +56,11 @@ function nominate(
     if (!protectedFields.has(name) && !alsoProtected.has(name)) names.add(name);
   }
   return names;
+}
+
+/** Only this proxy says who is handed over; a gateway behind it may take other spellings for the same. */
+function isHandover(name: string): boolean {
+  return name.length === handoverField.length && name.replaceAll("_", "-") === handoverField;
 }
 
 interface ForwardedIdentity {
@@ -128,7 +133,7 @@ export function requestFields(
         continue;
       }
     }
-    if (connectionFields.has(name) || dropped?.has(name)) continue;
+    if (connectionFields.has(name) || dropped?.has(name) || isHandover(name)) continue;
     if (marking.replaces?.(name) || (!peerIsTrusted && claims(name, claimingFields))) continue;
     if (unvouchedFields.size > 0 && unvouchedFields.has(name.replaceAll("_", "-"))) continue;
     out.push(fields[2 * i] ?? "", value);
@@ -267,34 +272,4 @@ const cacheControl: ReadonlySet<string> = new Set(["cache-control"]);
 
 function joined(list: string, element: string): string {
   return list === "" ? element : `${list}, ${element}`;
-}
-
-/**
- * What a recipient acts on before the content, or about the connection: framing, routing, request modifiers,
- * authentication, control data of a response, the content's format. Merged into a head it would be believed there.
- */
-const forbiddenTrailers: ReadonlySet<string> = new Set([
-  ...["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via"],
-  ...["content-length", "host", "max-forwards", "expect", "forwarded", "cache-control", "pragma", "range"],
-  ...["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"],
-  ...["cookie", "set-cookie", "authorization", "www-authenticate", "proxy-authenticate"],
-  ...["proxy-authorization", "age", "date", "expires", "location", "retry-after", "vary", "warning", "allow"],
-  ...["content-encoding", "content-type", "content-range", "content-location", "content-language"],
-]);
-/** RFC 9110 §5.5. */
-const sound = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/**
- * @param trailers flat list as received
- * @returns those that may go on, in their order
- */
-export function trailerFields(trailers: readonly string[]): readonly string[] {
-  if (trailers.length === 0) return trailers;
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < trailers.length; i += 2) {
-    const name = trailers[i] ?? "";
-    const value = trailers[i + 1] ?? "";
-    if (!forbiddenTrailers.has(name.toLowerCase()) && sound.test(value)) kept.push(name, value);
-  }
-  return kept;
 }

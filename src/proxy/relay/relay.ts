@@ -18,8 +18,9 @@ import type {
 } from "../upstream/port.ts";
 import type { Waiter } from "../upstream/slots.ts";
 import type { SetAgainst } from "./cookies/apart.ts";
-import { keepFromSharedCaches, type PassedHead, responseHead, trailerFields } from "./headers.ts";
+import { keepFromSharedCaches, type PassedHead, responseHead } from "./headers.ts";
 import type { WayBack } from "./rewrite/rewrite.ts";
+import { trailerFields } from "./trailers.ts";
 import { joinTunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** What the exchange is told; after `ended` or `failed` nothing follows. */

@@ -50,7 +50,7 @@ export interface Gathered {
   readonly named: NamedKeys;
   /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
   readonly claims: boolean;
-  /** Where journeys are kept; without a pin of its own its journey may be in the store. */
+  /** Where journeys are kept, or shoppers handed over; without a pin of its own its journey may be in the store. */
   readonly shopper: NamedShopper | undefined;
   /** What names its shopper; a byte string. */
   readonly identity: string | undefined;
@@ -120,7 +120,7 @@ export function gather(
     unread: isUnread ? markOf(head, buffered) : undefined,
     named: learns(route, head.method) ? keysNamedIn(cutover.naming, view, unreadText) : nothingNamed,
     claims: !safeMethods.has(head.method),
-    shopper: cutover.journey === undefined ? undefined : shopper,
+    shopper: cutover.journey === undefined && cutover.handover === undefined ? undefined : shopper,
     identity: shopper?.name,
     visitor,
   };

@@ -1,29 +1,12 @@
 /** What is configured of the proxy's own cookies, as an exchange needs it. */
-import type { Config, CookieConfig, CutoverConfig, VisitorConfig } from "../../../config/schema.ts";
+import type { Config, CutoverConfig, VisitorConfig } from "../../../config/schema.ts";
 import { type LoginLink, readLink } from "../../../decide/browsing/link.ts";
 import { readVisit, type ShopperVisit, type VisitLife } from "../../../decide/browsing/visit.ts";
 import type { OwnCookie } from "../../../decide/cookie.ts";
 import type { PinLife } from "../../../decide/pin.ts";
+import { type CompiledHandover, compileHandover } from "../../handover/compiled.ts";
 import { createPinReader, type PinReader } from "../../secrets.ts";
-
-export interface CompiledCookie {
-  readonly name: string;
-  /** Whether the browser shall send it along with requests that come from other sites. */
-  readonly crossSite: boolean;
-  /** Whether it is Secure however the request came. */
-  readonly secure: boolean;
-  /** Attributes that never change, with a leading `; `. */
-  readonly attributes: string;
-}
-
-function compileCookie({ cookie, sameSite, domain, secure }: CookieConfig): CompiledCookie {
-  return {
-    name: cookie,
-    crossSite: sameSite === "none",
-    secure: secure === "always",
-    attributes: domain === undefined ? "; Path=/" : `; Domain=${domain}; Path=/`,
-  };
-}
+import { type CompiledCookie, compileCookie } from "./compiled-cookie.ts";
 
 export interface CompiledVisitor {
   readonly cookie: CompiledCookie;
@@ -46,6 +29,9 @@ export interface CompiledCookies {
   readonly journey: CompiledJourney | undefined;
   readonly visit: CompiledVisit | undefined;
   readonly link: CompiledLink | undefined;
+  readonly handover: CompiledHandover | undefined;
+  /** All of these. */
+  readonly ownCookies: readonly OwnCookie[];
 }
 
 /** @param secrets what they are signed with, asked at each use */
@@ -55,11 +41,13 @@ export function compileCookies(
   secrets: () => readonly string[],
   config: Pick<Config, "upstreams">,
 ): CompiledCookies {
-  return {
+  const made = {
     journey: compileJourney(declared, name, secrets, config),
     visit: compileVisit(declared, name, secrets),
     link: compileLink(declared, name, secrets),
+    handover: compileHandover(declared, name),
   };
+  return { ...made, ownCookies: Object.values(made).flatMap((cookie) => cookie ?? []) };
 }
 
 interface CompiledVisit extends OwnCookie {

@@ -3,7 +3,7 @@ import { fieldValue } from "../../../decide/sources.ts";
 import type { ExchangeContext } from "../../context.ts";
 import { isBelieved, type RequestHead } from "../../inbound.ts";
 import type { Recorded } from "../../settle.ts";
-import type { CompiledCookie } from "./compiled.ts";
+import type { CompiledCookie } from "./compiled-cookie.ts";
 
 /** @param maxAge in seconds @returns the field that gives the client the cookie, flat */
 export function setCookie(

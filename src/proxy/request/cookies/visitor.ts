@@ -5,6 +5,7 @@
  */
 import { decisionField } from "../../../decide/sentence.ts";
 import { fieldValue, type RequestView } from "../../../decide/sources.ts";
+import { sideFields } from "../../handover/handover.ts";
 import type { CompiledRoute } from "../../routes.ts";
 import type { Recorded } from "../../settle.ts";
 import type { Decided, Meaning } from "../../witness.ts";
@@ -34,8 +35,8 @@ function isOfBrowser(fieldNames: readonly string[]): boolean {
 }
 
 /**
- * What an answer is given: cookies, of its journey, of the visit, of a login, and of a visitor who was named on this request,
- * and where that is asked for how it was decided.
+ * What an answer is given: cookies, of its journey, of the visit, of a login, of a visitor who was named on this request,
+ * and of the side that served him; and where that is asked for how it was decided.
  *
  * @param meaning what the answer does
  * @returns fields to add to it, flat
@@ -51,6 +52,7 @@ export function addedFields(
   if (route.cutover.link !== undefined) fields.push(...linkFields(exchange, route.cutover, by, meaning));
   const { visitor, decisionHeader: name } = exchange.context.table;
   if (by.visitor !== undefined) fields.push(...setCookie(exchange, visitor.cookie, by.visitor, visitor.ttl));
+  if (route.cutover.handover !== undefined) fields.push(...sideFields(exchange, route, by));
   if (name !== undefined) fields.push(name, decisionField(route.cutover.name, by.decision, by.state.version));
   return fields;
 }
