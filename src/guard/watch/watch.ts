@@ -136,6 +136,8 @@ function createParts({ times, evidence: settings, action, blockClockMs, clock, .
     follow(next: CutoverState): void {
       const before = state;
       state = next;
+      // Of another instance's guard, which has seen the same, as of this one's.
+      if (next.state !== "open" && next.updatedBy === guardActor.name) hasActed = true;
       if (hasActed && before.state !== "open" && next.state === "open") {
         hasActed = false;
         evidence.resume();

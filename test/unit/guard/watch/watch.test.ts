@@ -6,7 +6,12 @@ import type { GuardAction } from "../../../../src/guard/verdict/verdict.ts";
 import { createWatch, guardActor } from "../../../../src/guard/watch/watch.ts";
 import { createAttemptsWindow } from "../../../../src/guard/window/attempts.ts";
 import type { LocalWrites } from "../../../../src/state/follow/local-changes.ts";
-import { type Change, type CutoverState, initialState } from "../../../../src/state/rules/model.ts";
+import {
+  type Actor,
+  type Change,
+  type CutoverState,
+  initialState,
+} from "../../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import type { Command } from "../../../../src/state/store/port.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
@@ -35,8 +40,8 @@ async function create({ action, instances = 1, seed = 1, isCutOff = false }: Wis
     const { states } = await store.load(["checkout"], new Map());
     state = states.get("checkout") ?? state;
   };
-  const ask = async (change: Change) => {
-    await store.apply({ name: "checkout", change, actor: { name: "ana", role: "admin" }, reason: "test" });
+  const ask = async (change: Change, actor: Actor = { name: "ana", role: "admin" }) => {
+    await store.apply({ name: "checkout", change, actor, reason: "test" });
     await read();
     window.renew();
   };
@@ -166,6 +171,18 @@ describe("what the guard does", () => {
     expect(state().state).toBe("open");
     await serve(5, outage);
     expect(state().state).toBe("rolled_back");
+  });
+
+  test("after another instance's guard has acted, this one's evidence begins anew with the resume, too", async () => {
+    const { serve, ask, watch } = await create({ action: "alert" });
+    await serve(5, outage);
+    expect(watch.judgement()?.verdict).toBe("worse");
+    await ask({ action: "rollback" }, guardActor);
+    await serve(1, well);
+    await ask({ action: "resume" });
+    await ask({ action: "set", percentThousandths: 50_000 });
+    await serve(90, well);
+    expect(watch.judgement()?.verdict).not.toBe("worse");
   });
 
   test("what is at 0 or stopped is not judged", async () => {
