@@ -1,7 +1,7 @@
 /** Lists, as people see and change them. */
 import type { Clock } from "../base/clock.ts";
 import { changeId, changeList } from "./change.ts";
-import { digestOf, partOf } from "./digest.ts";
+import { digestOf, highOf, lowOf, partOf } from "./digest.ts";
 import type { ListKeeper } from "./keeper.ts";
 import { isIn, wordsOf } from "./members.ts";
 import type { ListDesk, ListHead, ListLook, ListPlace } from "./port.ts";
@@ -44,8 +44,7 @@ export function createListDesk({ place, keeper, declared, clock }: DeskOptions):
       if (digest === undefined) return undefined;
       const { bytes } = await place.part(name, partOf(digest));
       const words = wordsOf(bytes, partOf(digest)) ?? new Uint32Array(0);
-      const wanted = Buffer.from(digest, "hex");
-      return isIn(words, wanted.readUInt32BE(0), wanted.readUInt32BE(4));
+      return isIn(words, highOf(digest), lowOf(digest));
     },
 
     async change(name, { add, remove, form, by, reason }) {

@@ -5,7 +5,7 @@
 import type { Timers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
-import { hashOf } from "./digest.ts";
+import { digestOf, highOf, lowOf } from "./digest.ts";
 import { bytesOfWords, isIn, partCount, wordsOf } from "./members.ts";
 import type { ListPart, ListSource, Lists } from "./port.ts";
 
@@ -93,10 +93,10 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
     has(name, member) {
       const list = lists.get(name);
       if (list === undefined) return false;
-      const digest = hashOf(member);
-      const high = digest.readUInt32BE(0);
+      const digest = digestOf(member);
+      const high = highOf(digest);
       const { words } = list.parts[high >>> 24] ?? none;
-      return isIn(words, high, digest.readUInt32BE(4));
+      return isIn(words, high, lowOf(digest));
     },
     follow(names) {
       lists = new Map(names.map((name) => [name, lists.get(name) ?? emptyList()]));

@@ -11,6 +11,7 @@ import { type OpenedLists, openLists } from "../../src/lists/open.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
+import { addDocumentedUser } from "../support/redis-user.ts";
 import { until } from "../support/until.ts";
 
 const digests = (...members: string[]) => members.map(digestOf);
@@ -33,8 +34,9 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
-function redisClient(): RedisClient {
-  const client = createRedisClient(server.url);
+/** As the user of docs/redis.md. */
+async function redisClient(): Promise<RedisClient> {
+  const client = createRedisClient(await addDocumentedUser(server));
   endings.push(() => client.close());
   return client;
 }
@@ -42,7 +44,7 @@ function redisClient(): RedisClient {
 async function opened(kind: "memory" | "file" | "redis", name = "a"): Promise<OpenedLists> {
   const lists = await openLists({
     url: { memory: "memory:", file: `file:${folder}/state.json`, redis: server.url }[kind],
-    redis: kind === "redis" ? redisClient() : undefined,
+    redis: kind === "redis" ? await redisClient() : undefined,
     prefix: "cutover",
     snapshot: join(folder, `snapshot-${name}.json`),
     clock: systemClock,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { digestOf, partOf } from "../../../src/lists/digest.ts";
@@ -6,6 +7,10 @@ import { bytesOfWords, changedPart, isIn, wordsOf } from "../../../src/lists/mem
 test("a digest is the first 8 bytes of the member's SHA-256", () => {
   expect(digestOf("abc")).toBe("ba7816bf8f01cfea");
   expect(partOf(digestOf("abc"))).toBe(0xba);
+  const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+  for (const text of ["", "käufer", "\0", "x".repeat(512), "€"]) {
+    expect(digestOf(Buffer.from(text, "utf8").toString("latin1"))).toBe(sha256(Buffer.from(text, "utf8")));
+  }
 });
 
 /** Few, so that they meet; the ends of the order among them. */
