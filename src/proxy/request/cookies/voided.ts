@@ -9,7 +9,8 @@
  *   looks at an order, not at a cart
  *   it would go to legacy, and not because legacy owns a key of it
  *   a browser opens a page with it: GET or HEAD, or POST by a form, which is then not sent on; never what scripts fetch
- *   it comes from a page of the shop itself: never a payment provider's way back, nor a callback, which has no cookie
+ *   it comes from a page of this very host: never a payment provider's way back, not from pay.shop.example either, nor
+ *   a callback, which has no cookie
  *   it is for another page than the one it would be sent to
  *
  * With it the cookie goes, so that it happens once a journey. Nothing of the request is sent, and what it was to begin or to
@@ -53,7 +54,7 @@ function opensPage({ head, names }: Arrival): boolean {
 /** What older browsers do not say is told by the page that they come from; without that it may be anybody's. */
 function isFromShop({ head, names, host }: Arrival): boolean {
   const site = fieldValue(head.fields, names, "sec-fetch-site");
-  if (site !== undefined) return /^\s*(?:same-origin|same-site|none)\s*$/.test(site);
+  if (site !== undefined) return /^\s*(?:same-origin|none)\s*$/.test(site);
   const from = fieldValue(head.fields, names, "origin") ?? fieldValue(head.fields, names, "referer") ?? "";
   const [, authority] = /^https?:\/\/([^/?#]*)/i.exec(from) ?? [];
   return authority !== undefined && authority !== "" && authorityName(authority) === authorityName(host);

@@ -95,6 +95,10 @@ describe("it goes on to its side", () => {
       "as a payment provider's way back by a link",
       { fields: ["Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"] },
     ],
+    [
+      "as the way back from a payment page under another host of the shop's",
+      { method: "POST", fields: ["Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-site"] },
+    ],
     ["as a page that nobody says where it comes from", { fields: ["Accept", "text/html"] }],
     [
       "as a page that comes from another site's",
