@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { configSchema } from "../../../../../src/config/schema.ts";
 import { type ApartCookies, apartCookiesOf } from "../../../../../src/proxy/relay/cookies/apart.ts";
 import { createDroppedCookies } from "../../../../../src/proxy/relay/cookies/metrics.ts";
+import { answer, createFixture } from "../../../../support/exchange-fixture.ts";
+import { valuesOf } from "../../../../support/raw-upstream.ts";
 
 const url = "http://127.0.0.1:1";
 const cutover = (legacy: string, fresh: string, apart?: readonly string[]) => ({
@@ -197,4 +199,26 @@ test("what is dropped is counted by why, from 0 on", async () => {
       { labels: { why: "size" }, value: 2 },
     ],
   });
+});
+
+test("where an upstream has other paths and hosts, its cookies get those of shoppers and their suffix", () => {
+  const fixture = createFixture({
+    old: {},
+    fresh: { rewrite: { path: [{ from: "/cart/*", to: "/api/v2/basket/*" }] } },
+    cutover: { shopper: ["header:x-shopper-id"], cookies: { apart: ["sid"] } },
+    state: { percentThousandths: 100_000 },
+  });
+  const shown = ["X-Shopper-Id", "ann", "Cookie", "sid=O; sid~fresh=N"];
+  const client = fixture.send({
+    method: "GET",
+    target: "/cart/1",
+    fields: ["Host", "shop.example", ...shown],
+  });
+  const [attempt] = fixture.attempts;
+  expect(attempt?.request.target).toBe("/api/v2/basket/1");
+  expect(valuesOf(attempt?.request.fields ?? [], "cookie")).toEqual(["sid=N"]);
+  answer(attempt, 200, ["Set-Cookie", "sid=M; Path=/api/v2/basket/1; HttpOnly"]);
+  expect(valuesOf(client.heads[0]?.fields ?? [], "set-cookie")).toEqual([
+    "sid~fresh=M; Path=/cart/1; HttpOnly",
+  ]);
 });
