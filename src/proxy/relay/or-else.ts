@@ -33,13 +33,40 @@ export function relayOrElse(
   request: ForwardRequest,
   taps: readonly Tap[],
 ): Forwarding {
-  const { context, inbound, decided } = exchange;
-  const plainly = () => relay(context, destination, request, inbound, exchange, taps);
-  if (route?.orElse === undefined || decided === undefined || !isOfFile(arrival)) return plainly();
-  const side: Side = decided.decision.side === "new" ? "legacy" : "new";
-  if (!mayBeAsked(side, decided, context.clock.now())) return plainly();
-  const other = route.destinations[side];
-  const asking = createAsking(exchange, side, route.orElse, (capture) => {
+  const side = route?.orElse === undefined ? undefined : sideToAsk(exchange, arrival);
+  // No closure is made for what asks nobody else: nearly all of it.
+  if (side === undefined || route?.orElse === undefined)
+    return relay(exchange.context, destination, request, exchange.inbound, exchange, taps);
+  return relayAsking(exchange, arrival, destination, request, taps, {
+    side,
+    other: route.destinations[side],
+    deadlines: route.orElse,
+  });
+}
+
+/** @returns the other side than the one decided for, where it may be asked */
+function sideToAsk({ context, decided }: Recorded, arrival: Arrival): Side | undefined {
+  if (decided === undefined || !isOfFile(arrival)) return undefined;
+  const side = decided.decision.side === "new" ? "legacy" : "new";
+  return mayBeAsked(side, decided, context.clock.now()) ? side : undefined;
+}
+
+interface OtherSide {
+  readonly side: Side;
+  readonly other: Destination;
+  readonly deadlines: Deadlines;
+}
+
+function relayAsking(
+  exchange: Recorded & RelayEvents & Rewritten,
+  arrival: Arrival,
+  destination: Destination,
+  request: ForwardRequest,
+  taps: readonly Tap[],
+  { side, other, deadlines }: OtherSide,
+): Forwarding {
+  const { context, inbound } = exchange;
+  const asking = createAsking(exchange, side, deadlines, (capture) => {
     const { request: own, wayBack } = requestFor(exchange, side, other, arrival);
     const second = relay(context, other, own, inbound, { ...unheard, wayBack }, [capture]);
     // In place of the second's own: it may be the first that goes on.
