@@ -9,16 +9,15 @@ import { block } from "./block.ts";
 import {
   cookies,
   cutover,
-  fixedRoute,
   force,
   handover,
   journey,
   owner,
   pattern,
-  route,
   trustedShopper,
   visitor,
 } from "./cutover-schema.ts";
+import { fixedRoute, route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
 import { upstream } from "./upstream-schema.ts";
 
@@ -106,6 +105,10 @@ export const configSchema = block({
   trustedFields: z.array(value.headerName).default([]),
   auth: auth.default("none"),
   visitor: visitor.prefault({}),
+  graphql: block({
+    /** Files of the documents that clients name by an id. */
+    manifests: z.array(value.file).default([]),
+  }).prefault({}),
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   paths: block({
     /** Where the path, read in one way or the other, is on a cutover's route. */

@@ -10,6 +10,14 @@ import { parseHost } from "./values/hosts.ts";
 import { type PathPattern, parsePath } from "./values/path.ts";
 import { exceptFrom, parseShopperSource, parseSource, type Source } from "./values/source.ts";
 import { parseTemplate, type Template } from "./values/template.ts";
+import {
+  type NamedTest,
+  type OperationTest,
+  type PointerTest,
+  parseNamedTest,
+  parseOperationTest,
+  parsePointerTest,
+} from "./values/when.ts";
 
 /** Text that `parse` makes something of, or refuses with the sentence that says what was expected. */
 function read<T>(parse: (text: string) => T | { readonly expected: string }) {
@@ -134,6 +142,21 @@ const conditionOf = (kind: "header" | "json") =>
 /** Conditions whose kind is the key that they stand under. */
 export const pointerCondition = conditionOf("json");
 export const headerCondition = conditionOf("header");
+
+/** What is asked of requests that share a path. */
+export const namedTest = (kind: "header" | "query" | "form") =>
+  read((text): NamedTest | { readonly expected: string } => {
+    const parsed = parseNamedTest(kind, text);
+    return typeof parsed === "string" ? expected(parsed) : parsed;
+  });
+export const pointerTest = read((text): PointerTest | { readonly expected: string } => {
+  const parsed = parsePointerTest(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
+export const operationTest = read((text): OperationTest | { readonly expected: string } => {
+  const parsed = parseOperationTest(text);
+  return typeof parsed === "string" ? expected(parsed) : parsed;
+});
 
 /** A status or a class of them. */
 export const status = z.union([z.int().min(200).max(599), z.enum(["2xx", "3xx", "4xx", "5xx"])], {

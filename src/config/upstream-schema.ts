@@ -23,6 +23,13 @@ const maxAge = 300_000;
 
 export const upstream = block({
   url: value.origin,
+  /** What it is spoken to by. HTTP/2 is refused by name: docs/decisions/0006 says why. */
+  protocol: z
+    .enum(["h1"], {
+      error:
+        "expected h1: h2 to upstreams is not supported, since requests and answers would not stay as they are (docs/decisions/0006-upgrades-and-http2.md)",
+    })
+    .default("h1"),
   /** The Host of its requests: the shopper's, that of the URL, or this one. */
   host: value.upstreamHost.default("preserve"),
   connections: z

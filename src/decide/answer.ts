@@ -81,10 +81,18 @@ function isSo(condition: Condition, { status, fields, fieldNames, body }: Answer
     const { pattern } = condition;
     return pattern === undefined || body.text === undefined ? undefined : isIn(pattern, body.text);
   }
-  if (body.json === undefined) return undefined;
-  if (condition.each) return isAnySo(condition, jsonEach(body.json, name));
-  const found = jsonAt(body.json, name);
-  return isAsAsked(condition, found, typeof found === "boolean" ? `${found}` : jsonValue(body.json, name));
+  return body.json === undefined ? undefined : jsonIsSo(condition, body.json);
+}
+
+/** @returns `undefined` where that takes too long to find out */
+export function jsonIsSo(
+  condition: Extract<Condition, { name: string }>,
+  json: NonNullable<BodyValues["json"]>,
+): boolean | undefined {
+  if (condition.each) return isAnySo(condition, jsonEach(json, condition.name));
+  const found = jsonAt(json, condition.name);
+  const text = typeof found === "boolean" ? `${found}` : jsonValue(json, condition.name);
+  return isAsAsked(condition, found, text);
 }
 
 /** Numbers are as they read once they were read: of long ones digits may be lost. */
@@ -103,8 +111,8 @@ function isAnySo(
 }
 
 /** @param text the bytes of what was found, where it is a value */
-function isAsAsked(
-  { value, pattern }: Extract<Condition, { name: string }>,
+export function isAsAsked(
+  { value, pattern }: Pick<Extract<Condition, { name: string }>, "value" | "pattern">,
   found: unknown,
   text: string | undefined,
 ): boolean | undefined {

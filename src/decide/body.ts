@@ -19,6 +19,13 @@ export interface BodyValues {
   readonly text?: string | undefined;
 }
 
+/** A request's body as far as it could be read. */
+export type ReadBody =
+  | { readonly kind: "none" }
+  /** Too large, in a coding not known here, or not what it says it is. */
+  | { readonly kind: "unread" }
+  | { readonly kind: "read"; readonly values: BodyValues };
+
 // A byte order mark is dropped (RFC 8259 §8.1).
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -208,6 +215,15 @@ export function formValue(text: string, name: string): string | undefined {
     start = end + 1;
   }
   return undefined;
+}
+
+/** @returns every value of that name, decoded */
+export function formValues(text: string, name: string): string[] {
+  return text.split("&").flatMap((pair) => {
+    const equals = pair.indexOf("=");
+    if (formDecoded(equals === -1 ? pair : pair.slice(0, equals)) !== name) return [];
+    return equals === -1 ? "" : formDecoded(pair.slice(equals + 1));
+  });
 }
 
 export function formDecoded(text: string): string {

@@ -39,7 +39,7 @@ export function compileNaming(owners: readonly NamingOwner[]): Naming {
 }
 
 function nameOf({ kind, name }: Source): string | undefined {
-  if (kind === "json") return lastToken(name).toLowerCase();
+  if (kind === "json" || kind === "graphql") return lastToken(name).toLowerCase();
   return kind === "form" || kind === "query" || kind === "param" ? name.toLowerCase() : undefined;
 }
 
@@ -93,12 +93,18 @@ function* valuesIn({ sources, names, places }: Naming, request: RequestView, tex
   for (const [name, value] of [...pairs, ...membersOf(text)]) {
     yield* pagesIn(places, value);
     const own = name.toLowerCase();
+    if (own === "query") yield* literalsIn(value);
     if (!names.has(own)) continue;
     yield* readingsOf(
       value,
       sources.filter((source) => nameOf(source) === own),
     );
   }
+}
+
+/** Texts and numbers that stand in a GraphQL document, whatever they are given to. */
+function* literalsIn(document: string): Iterable<string> {
+  for (const [token] of document.matchAll(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/gs)) yield unquoted(token);
 }
 
 /** The order whose page the URL is of: absolute, or a path. */

@@ -8,8 +8,14 @@
  *
  * Routes may stand in layers: only what no route of a layer takes goes on to the next. A route is passed over for the paths
  * that it excepts, too.
+ *
+ * Routes of one pattern may each say which of its requests they are for (config/values/when.ts): the most demanding is
+ * asked first, the one that asks for nothing last. One that is not for the request is passed over like one of another
+ * method. Where only a body tells, what is found is a chain: the routes that have to be asked then, in order, and at its
+ * end the one that the request is on if it is on none of these.
  */
 import { canonicalSegment, type PathPattern } from "../config/values/path.ts";
+import { rankOf, type When } from "../config/values/when.ts";
 import { readable, readingsOf, withoutParams } from "./spelling.ts";
 
 interface RouteEntry<Value> {
@@ -18,6 +24,8 @@ interface RouteEntry<Value> {
   readonly methods: readonly string[] | undefined;
   /** Paths of the pattern that are not the route's. */
   readonly except?: readonly PathPattern[] | undefined;
+  /** Absent: every request. */
+  readonly when?: When | undefined;
   readonly value: Value;
 }
 
@@ -26,29 +34,37 @@ export interface Match<Value> {
   /** The path parameters' names and, at the same places, their bytes. */
   readonly names: readonly string[];
   readonly values: readonly string[];
+  /** What its request has yet to be asked; absent where nothing is left to be asked. */
+  readonly when?: When | undefined;
+  /** Where the request goes on unless that holds. */
+  readonly next?: Match<Value> | undefined;
 }
+
+/** Whether what a route asks for holds; `undefined` where that is not known yet. */
+export type Asks = (when: When) => boolean | undefined;
 
 /** Paths are given from the leading slash up to, without, the `?`; byte strings. */
 export interface Router<Value, Met extends Value = Value> {
-  /** The route the path is on as it stands. */
-  match(method: string, path: string): Match<Value> | undefined;
+  /** The route the path is on as it stands. @param asks without it nothing is known yet of any `when` */
+  match(method: string, path: string, asks?: Asks): Match<Value> | undefined;
   /**
    * The route of a CORS preflight: one that names OPTIONS itself, else where the request would go that it asks for.
    *
    * @param requested its Access-Control-Request-Method
    */
-  preflight(requested: string, path: string): Match<Value> | undefined;
+  preflight(requested: string, path: string, asks?: Asks): Match<Value> | undefined;
   /**
    * A route that some server behind the proxy may take the path for, as it stands or read in some other way: encoded
    * slashes, backslashes, dot segments, doubled slashes, `;params`, a trailing slash, another case, cut at an encoded
    * NUL or question mark. Only of those that are to be met: where a reading is on another route, it meets none.
    */
-  mayMeet(method: string, path: string): Met | undefined;
+  mayMeet(method: string, path: string, asks?: Asks): Met | undefined;
 }
 
 interface Leaf<Value> {
   readonly methods: Set<string> | undefined;
   readonly except: Node<undefined> | undefined;
+  readonly when: When | undefined;
   readonly names: readonly string[];
   /** What `match` gives for a route without parameters, made once. */
   readonly plain: Match<Value>;
@@ -66,40 +82,55 @@ export function compileRoutes<Value>(entries: readonly RouteEntry<Value>[]): Rou
   return compileLayers([entries], (value): value is Value => true);
 }
 
+/** What is asked on the way, and the routes of which that is not known yet. */
+interface Asking<Value> {
+  readonly asks: Asks;
+  readonly open: Match<Value>[];
+}
+
+const nothingKnown: Asks = () => undefined;
+
 /** @param isMet whether a route is one that no other reading of a path may miss */
 export function compileLayers<Value, Met extends Value>(
   layers: readonly (readonly RouteEntry<Value>[])[],
   isMet: (value: Value) => value is Met,
 ): Router<Value, Met> {
-  const trees = layers.map((entries) => treeOf(entries, (text) => text));
-  const asking = layers.map((entries) =>
+  const ordered = layers.map((entries) =>
+    [...entries].sort((one, other) => rankOf(other.when) - rankOf(one.when)),
+  );
+  const asksMore = layers.flat().some(({ when }) => when !== undefined);
+  const trees = ordered.map((entries) => treeOf(entries, (text) => text));
+  const forOptions = ordered.map((entries) =>
     treeOf(
       entries.filter(({ methods }) => methods?.includes("OPTIONS")),
       (text) => text,
     ),
   );
-  const anyCase = layers.map((entries) => treeOf(entries, (text) => text.toLowerCase()));
+  const anyCase = ordered.map((entries) => treeOf(entries, (text) => text.toLowerCase()));
   const capitals = layers.flat().some(({ pattern }) => /[A-Z]/.test(pattern.text));
   const [only] = trees;
+  const askingBy = (asks: Asks): Asking<Value> | undefined => (asksMore ? { asks, open: [] } : undefined);
   const match =
-    only !== undefined && trees.length === 1
-      ? (method: string, path: string) => walk(only, method, path, 1, [])
-      : (method: string, path: string) => walkAll(trees, method, path);
+    only !== undefined && trees.length === 1 && !asksMore
+      ? (method: string, path: string) => walk(only, method, path, 1, [], undefined)
+      : (method: string, path: string, asks = nothingKnown) => walkAll(trees, method, path, askingBy(asks));
   return {
     match,
-    preflight(requested, path) {
+    preflight(requested, path, asks = nothingKnown) {
+      const asking = askingBy(asks);
       for (const [at, tree] of trees.entries()) {
-        const asked = asking[at];
-        const found = (asked && walk(asked, "OPTIONS", path, 1, [])) ?? walk(tree, requested, path, 1, []);
-        if (found !== undefined) return found;
+        const own = forOptions[at];
+        const found =
+          (own && walk(own, "OPTIONS", path, 1, [], asking)) ?? walk(tree, requested, path, 1, [], asking);
+        if (found !== undefined) return chained(asking, found);
       }
-      return undefined;
+      return chained(asking, undefined);
     },
-    mayMeet(method, path) {
+    mayMeet(method, path, asks = nothingKnown) {
       // Nothing that could be read in another way.
-      if (!capitals && !readable.test(path)) return metBy(match(method, path), isMet);
+      if (!capitals && !readable.test(path)) return metBy(match(method, path, asks), isMet);
       for (const reading of readingsOf(path)) {
-        const met = metBy(walkAll(anyCase, method, reading), isMet);
+        const met = metBy(walkAll(anyCase, method, reading, askingBy(asks)), isMet);
         if (met !== undefined) return met;
       }
       return undefined;
@@ -118,12 +149,21 @@ function walkAll<Value>(
   trees: readonly Node<Value>[],
   method: string,
   path: string,
+  asking: Asking<Value> | undefined,
 ): Match<Value> | undefined {
   for (const tree of trees) {
-    const found = walk(tree, method, path, 1, []);
-    if (found !== undefined) return found;
+    const found = walk(tree, method, path, 1, [], asking);
+    if (found !== undefined) return chained(asking, found);
   }
-  return undefined;
+  return chained(asking, undefined);
+}
+
+function chained<Value>(
+  asking: Asking<Value> | undefined,
+  found: Match<Value> | undefined,
+): Match<Value> | undefined {
+  if (asking === undefined || asking.open.length === 0) return found;
+  return asking.open.reduceRight<typeof found>((next, match) => ({ ...match, next }), found);
 }
 
 function treeOf<Value>(
@@ -131,7 +171,7 @@ function treeOf<Value>(
   spelled: (text: string) => string,
 ): Node<Value> {
   const root = createNode<Value>();
-  for (const { pattern, methods, except = [], value } of entries) {
+  for (const { pattern, methods, except = [], when, value } of entries) {
     let node = root;
     const names: string[] = [];
     for (const segment of pattern.segments) {
@@ -149,6 +189,7 @@ function treeOf<Value>(
     const leaf: Leaf<Value> = {
       methods: methods === undefined ? undefined : new Set(methods),
       except: except.length === 0 ? undefined : treeOf(except.map(exception), spelled),
+      when,
       names,
       plain: { value, names, values: [] },
     };
@@ -183,23 +224,24 @@ function walk<Value>(
   path: string,
   start: number,
   values: string[],
+  asking: Asking<Value> | undefined,
 ): Match<Value> | undefined {
-  if (start > path.length) return accept(node.exact, method, path, values);
+  if (start > path.length) return accept(node.exact, method, path, values, asking);
   const slash = path.indexOf("/", start);
   const end = slash === -1 ? path.length : slash;
   if (node.literals.size > 0) {
     const segment = path.slice(start, end);
     const next = node.literals.get(segment) ?? node.literals.get(canonicalSegment(segment));
-    const found = next && walk(next, method, path, end + 1, values);
+    const found = next && walk(next, method, path, end + 1, values, asking);
     if (found !== undefined) return found;
   }
   if (node.param !== undefined && end > start) {
     values.push(path.slice(start, end));
-    const found = walk(node.param, method, path, end + 1, values);
+    const found = walk(node.param, method, path, end + 1, values, asking);
     if (found !== undefined) return found;
     values.pop();
   }
-  return accept(node.prefix, method, path, values);
+  return accept(node.prefix, method, path, values, asking);
 }
 
 function accept<Value>(
@@ -207,11 +249,16 @@ function accept<Value>(
   method: string,
   path: string,
   values: readonly string[],
+  asking: Asking<Value> | undefined,
 ): Match<Value> | undefined {
-  for (const { methods, except, names, plain } of leaves) {
+  for (const { methods, except, when, names, plain } of leaves) {
     if (methods !== undefined && !methods.has(method)) continue;
-    if (except !== undefined && walk(except, method, path, 1, []) !== undefined) continue;
-    return names.length === 0 ? plain : { value: plain.value, names, values: [...values] };
+    if (except !== undefined && walk(except, method, path, 1, [], undefined) !== undefined) continue;
+    const isFor = when === undefined ? true : asking?.asks(when);
+    if (isFor === false) continue;
+    const found = names.length === 0 ? plain : { value: plain.value, names, values: [...values] };
+    if (isFor === true) return found;
+    asking?.open.push({ ...found, when });
   }
   return undefined;
 }

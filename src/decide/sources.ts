@@ -7,6 +7,7 @@ import { firstGroup, unfinished } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
 import { type BodyValues, type FormBody, formField, formValue, jsonValue, percentDecoded } from "./body.ts";
 import { cookieValue, cookieValues, isVisitor } from "./cookie.ts";
+import { argumentIn, type ReadOperations } from "./when/operations.ts";
 
 /** Its body is what was buffered of it and could be read. */
 export interface RequestView extends BodyValues {
@@ -18,6 +19,8 @@ export interface RequestView extends BodyValues {
   readonly query: string;
   readonly paramNames: readonly string[];
   readonly paramValues: readonly string[];
+  /** What it asks a GraphQL server for, where that was asked for. */
+  readonly operations?: ReadOperations | undefined;
   /** Hears of a source whose expression took too many steps over the text, which then has no match. */
   readonly onUnfinished?: (source: Source) => void;
 }
@@ -103,6 +106,8 @@ function find(source: Source, request: RequestView): string | undefined {
       return request.json === undefined ? undefined : jsonValue(request.json, source.name);
     case "form":
       return request.form && rawField(request.form, source.name);
+    case "graphql":
+      return request.operations && argumentIn(request.operations, source.name);
     case "body":
       return request.text;
   }

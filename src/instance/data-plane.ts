@@ -106,7 +106,7 @@ export async function openDataPlane(
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
-  await spool.start();
+  await Promise.all([plane.table.documents?.loaded, spool.start()]);
   return {
     handle: (inbound) => plane.handle(inbound),
     refused: () => plane.refused(),
@@ -284,9 +284,8 @@ function openPlane(config: Config, counting: Counting, lasting: Lasting, options
 /**
  * Has every object begin in new space. Once many objects of one place in the code have outlived a collection, as
  * those of requests do on a busy machine, V8 makes the next of them in old space at once (it calls that
- * pretenuring), and keeps to it. Each of them, dead with its request, then keeps alive whatever it refers to until
- * the next full collection. Measured in about every second process: a quarter of all that is allocated, and
- * collections of new space that take eight times as long.
+ * pretenuring), and keeps to it. Dead with its request each keeps alive what it refers to until the next full collection.
+ * Measured in about every second process: a quarter of all that is allocated, and collections eight times as long.
  */
 function startObjectsYoung(): void {
   setFlagsFromString("--no-allocation-site-pretenuring");

@@ -10,6 +10,8 @@ import { errorText, type Log } from "../base/log.ts";
 import { changedKeys, keysForNextStart, lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
+import { asksForDocuments } from "../proxy/request/choice/documents.ts";
+import { loadParser } from "../proxy/request/choice/parser.ts";
 import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
@@ -133,7 +135,8 @@ function toldOf(now: Config, next: Config) {
  *
  * @throws Error when it cannot be loaded
  */
-async function loadRooms({ engine, auth }: Config): Promise<void> {
+async function loadRooms({ engine, auth, cutovers }: Config): Promise<void> {
+  if (asksForDocuments({ cutovers })) await loadParser();
   if (engine === "http-proxy") await loadHttpProxy();
   if (auth !== "none" && auth.oidc !== undefined) await loadIssuers(auth.oidc);
 }

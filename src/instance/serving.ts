@@ -141,7 +141,15 @@ export function explainer(
   };
 }
 
-function explanationOf({ decision, bucket, state, owner, journey, sentence }: Explained): Explanation {
+function explanationOf({
+  decision,
+  bucket,
+  state,
+  owner,
+  journey,
+  routes,
+  sentence,
+}: Explained): Explanation {
   return {
     side: decision.side,
     reason: decision.reason,
@@ -153,6 +161,7 @@ function explanationOf({ decision, bucket, state, owner, journey, sentence }: Ex
       journey === undefined
         ? null
         : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
+    routes: routes.map(({ when = null, ...route }) => ({ ...route, when })),
     sentence,
   };
 }

@@ -39,7 +39,16 @@ const unanswered: ReadonlySet<Outcome> = new Set([
 export function createLastingWitnesses(
   accessLog: Witness,
   upgrades: Pick<UpgradeCounts, "opened">,
-  metrics: Pick<OwnershipMetrics, "ignoredPin" | "missingCookie" | "unreadBody" | "longKey" | "nearPath">,
+  metrics: Pick<
+    OwnershipMetrics,
+    | "ignoredPin"
+    | "missingCookie"
+    | "unreadBody"
+    | "longKey"
+    | "nearPath"
+    | "unreadChoice"
+    | "unknownDocument"
+  >,
   notebook: Pick<Notebook, "seen" | "finished">,
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
   desk: Pick<KeyDesk, "began" | "ended">,
@@ -60,6 +69,8 @@ export function createLastingWitnesses(
         else if (notice.kind === "missing_cookie") metrics.missingCookie(cutover, notice.keepsNone);
         else if (notice.kind === "unread_body") metrics.unreadBody(cutover);
         else if (notice.kind === "near_path") metrics.nearPath(notice.cutover);
+        else if (notice.kind === "unread_choice") metrics.unreadChoice(notice.cutover);
+        else if (notice.kind === "unknown_document") metrics.unknownDocument(notice.cutover);
         else if (notice.kind === "long_key") metrics.longKey(cutover);
       },
     },
@@ -90,15 +101,17 @@ export function createLastingWitnesses(
 export function createUnderWay(onLast: () => void): { readonly witness: Witness; retire(): void } {
   let underWay = 0;
   let isRetired = false;
+  const ended = () => {
+    underWay -= 1;
+    if (isRetired && underWay === 0) onLast();
+  };
   return {
     witness: {
       arrived() {
         underWay += 1;
       },
-      settled() {
-        underWay -= 1;
-        if (isRetired && underWay === 0) onLast();
-      },
+      left: ended,
+      settled: ended,
     },
     retire() {
       isRetired = true;

@@ -21,6 +21,10 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts, UnownedC
   unreadAnswer(cutover: string, side: Side, reason: UnreadReason): void;
   /** A path on no route may be taken for one by a server behind the proxy; the request was passed on. */
   nearPath(cutover: string): void;
+  /** A request whose body was to tell its route could not be read. */
+  unreadChoice(cutover: string): void;
+  /** A client was asked for the text of a document. */
+  unknownDocument(cutover: string): void;
   /** A journey cookie counted as none. */
   ignoredPin(cutover: string, fault: PinFault): void;
   /** A request was to claim keys past a bound. */
@@ -85,6 +89,24 @@ export function showOwnerStores(registry: Registry, contacts: () => ReadonlyMap<
       for (const [cutover, { word }] of contacts()) if (word !== undefined) this.set({ cutover, word }, 1);
     },
   });
+}
+
+/** Of requests whose route is in doubt. */
+function routeCounters(counter: (name: string, help: string) => (cutover: string) => void) {
+  return {
+    nearPath: counter(
+      "cutover_near_paths_total",
+      "GET and HEAD requests on no route whose path some server may take for one: doubled slashes, another case, an encoded NUL or question mark.",
+    ),
+    unreadChoice: counter(
+      "cutover_unread_choices_total",
+      "Requests on a path that routes with a when share, whose body or GraphQL document could not be read to tell the route: they went by the path's other routes.",
+    ),
+    unknownDocument: counter(
+      "cutover_unknown_documents_total",
+      "GraphQL requests that named their document by a hash not known here: they were answered PersistedQueryNotFound.",
+    ),
+  };
 }
 
 /** @param cutovers the names whose series exist at 0 from the start */
@@ -171,10 +193,7 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
       "cutover_ownership_long_keys_total",
       "Keys longer than 512 bytes in requests and responses; they count as none.",
     ),
-    nearPath: counter(
-      "cutover_near_paths_total",
-      "GET and HEAD requests on no route whose path some server may take for one: doubled slashes, another case, an encoded NUL or question mark.",
-    ),
+    ...routeCounters(counter),
     unrecorded: counter(
       "cutover_ownership_unrecorded_total",
       "Owners that could not be recorded in time and went to the spool.",

@@ -22,8 +22,9 @@ import { rewriteExchange, type WayBack } from "./relay/rewrite/rewrite.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import { lookedAt, meantByStatus, tapsOn } from "./request/answer/meaning.ts";
 import { type Arrival, readArrival } from "./request/arrival.ts";
-import { boundedBody, watchBody } from "./request/body-limits.ts";
-import { type Buffered, bufferBody } from "./request/buffered-body.ts";
+import type { Buffered } from "./request/buffered-body.ts";
+import { chooseRoute } from "./request/choice/choose-route.ts";
+import { bufferForRoute, bufferToChoose, guardedBody } from "./request/choice/incoming-body.ts";
 import { giveBackJourney } from "./request/cookies/journey.ts";
 import { addedFields } from "./request/cookies/visitor.ts";
 import { isSentAway } from "./request/cookies/voided.ts";
@@ -59,8 +60,9 @@ export type Handle = (inbound: Inbound) => void;
 /** One exchange: what is known of it so far. One object, its functions are shared. */
 interface Exchange extends Recorded, RelayEvents {
   /** Absent where its head was refused. */
-  readonly arrival: Arrival | undefined;
-  readonly on: CompiledRoute | undefined;
+  arrival: Arrival | undefined;
+  /** Where its body has yet to tell, the first that it may be on. */
+  on: CompiledRoute | undefined;
   forwarding: Forwarding | undefined;
   /** Whether the answer is read to its end although nobody waits for it, because it may name an order. */
   lingers: boolean;
@@ -91,7 +93,7 @@ function createExchange(
   arrivedAt: number,
   arrival: Arrival | undefined,
 ): Exchange {
-  const on = arrival?.match?.value;
+  const on = (arrival?.choices?.[0] ?? arrival?.match)?.value;
   return {
     context,
     inbound,
@@ -147,37 +149,35 @@ function goOn(exchange: Exchange, arrival: Arrival): void {
   const body = framing.kind === "none" ? inbound.body : guardedBody(exchange);
   exchange.content = body;
   if (framing.kind !== "none") followBody(exchange, body);
-  if (route === undefined) send(exchange, arrival.elsewhere.destination);
+  if (arrival.choices !== undefined) chooseFirst(exchange, arrival, body);
+  else if (route === undefined) send(exchange, arrival.elsewhere.destination);
   else if (route.buffersBody && framing.kind !== "none") bufferFirst(exchange, arrival, route, body);
   else decideSide(exchange, arrival, route, undefined);
 }
 
-/** @returns the body, kept to its limits, with an eye on its client */
-function guardedBody(exchange: Exchange): Readable {
-  const { inbound } = exchange;
-  const { maxBytes, paceMs } = exchange.context.table.bodyLimits;
-  exchange.unwatch = watchBody(inbound.body, {
-    paceMs,
-    isLost: inbound.isLost,
-    onSlow: () => giveUp(exchange, refusals.requestTimeout),
-    onLost() {
-      exchange.forwarding?.abort();
-      inbound.answer.abort();
-      settleLeft(exchange);
-    },
-  });
-  if (inbound.head.framing.kind !== "chunked") return inbound.body;
-  return boundedBody(inbound.body, maxBytes, () => giveUp(exchange, refusals.bodyTooLarge));
-}
-
 function bufferFirst(exchange: Exchange, arrival: Arrival, route: CompiledRoute, body: Readable): void {
-  const { framing } = exchange.inbound.head;
-  limit(exchange, route.destinations.legacy.total);
-  bufferBody(body, framing.kind === "sized" ? framing.length : undefined)
+  bufferForRoute(exchange, route, body)
     .then(
       (buffered) => {
         exchange.content = buffered.content;
         decideSide(exchange, arrival, route, buffered);
+      },
+      () => settle(exchange, "client_aborted"),
+    )
+    .catch((error) => fail(exchange, error));
+}
+
+/** Its body tells which route it is on. */
+function chooseFirst(exchange: Exchange, arrival: Arrival, body: Readable): void {
+  bufferToChoose(exchange, arrival, body)
+    .then(
+      (buffered) => {
+        const chosen = chooseRoute(exchange, arrival, buffered);
+        if (chosen === undefined) return;
+        exchange.arrival = chosen;
+        exchange.on = chosen.match?.value;
+        if (exchange.on === undefined) send(exchange, chosen.elsewhere.destination);
+        else decideSide(exchange, chosen, exchange.on, buffered);
       },
       () => settle(exchange, "client_aborted"),
     )
@@ -283,12 +283,6 @@ function gone(exchange: Exchange, why: Gone): void {
   if (!exchange.lingers || why === "malformed") exchange.forwarding?.abort();
   if (why === "malformed") refuse(exchange, refusals.malformed);
   else settleLeft(exchange);
-}
-
-function giveUp(exchange: Exchange, refusal: Refusal): void {
-  if (isOver(exchange)) return;
-  exchange.forwarding?.abort();
-  refuse(exchange, refusal);
 }
 
 /** A fault of ours ends this exchange, not the process. */

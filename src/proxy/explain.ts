@@ -3,9 +3,12 @@
  * found in the store: what stands in a cookie, which outranks it, only its client knows.
  */
 import { coversHost, hostNameOf } from "../config/values/hosts.ts";
+import { textOfWhen } from "../config/values/when.ts";
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Decision, decide } from "../decide/decide.ts";
+import type { Asks } from "../decide/route.ts";
 import { decisionSentence, type Owning } from "../decide/sentence.ts";
+import { holdsByHead } from "../decide/when/when.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
@@ -18,6 +21,7 @@ import type { CompiledCutover, Table } from "./routes.ts";
 export interface Question {
   /** As text; hashed as its UTF-8 bytes. */
   readonly shopper?: string | undefined;
+  /** With its query, where a route asks for that. */
   readonly path?: string | undefined;
   /** The host that the request is for; without it, any that the cutover is for. */
   readonly host?: string | undefined;
@@ -38,8 +42,17 @@ export interface Explained {
   readonly owner: { readonly side: Side | undefined; readonly by: Owning } | undefined;
   /** The shopper's journey in the store. */
   readonly journey: { readonly side: Side; readonly startedAt: number } | undefined;
+  /** Those that a request of that path may be on, in the order in which they are asked; the first whose `when` holds is it. */
+  readonly routes: readonly RouteAsked[];
   /** One sentence that says why. */
   readonly sentence: string;
+}
+
+interface RouteAsked {
+  readonly cutover: string;
+  readonly name: string;
+  /** What has yet to be asked of the request, for people; absent: nothing. */
+  readonly when: string | undefined;
 }
 
 interface ExplainContext extends Pick<ExchangeContext, "clock" | "rollbacks"> {
@@ -58,7 +71,8 @@ export async function explain(
   const { table, following, ownership, pins } = context;
   const cutover = table.cutovers.get(name);
   if (cutover === undefined) return undefined;
-  if (!isAskedOf(table, cutover, question)) return undefined;
+  const routes = routesAsked(table, cutover, question);
+  if (routes === undefined) return undefined;
   const shopper = shopperAsked(cutover, question);
   const { journey } = cutover;
   const [owner, pin] = await Promise.all([
@@ -84,23 +98,43 @@ export async function explain(
     owning: owner?.by,
     isLinked: linked !== undefined,
   };
-  return { decision, bucket, state, owner, journey: pin, sentence: decisionSentence(told) };
+  return { decision, bucket, state, owner, journey: pin, routes, sentence: decisionSentence(told) };
 }
 
-/** Whether a request as it is asked about is on a route of the cutover. */
-function isAskedOf(
+/** @returns the routes that a request as it is asked about may be on; `undefined` where none is the cutover's */
+function routesAsked(
   table: Table,
   cutover: CompiledCutover,
   { host, path, method = "GET" }: Question,
-): boolean {
-  if (path === undefined && host === undefined) return true;
-  const [plain = ""] = (path ?? "").split("?");
+): readonly RouteAsked[] | undefined {
+  if (path === undefined && host === undefined) return [];
   // A wildcard stands for a host below it.
   const hosts = host === undefined ? ["", ...cutover.hosts] : [host];
-  return hosts.some((one) => {
-    if (path === undefined) return isFor(cutover, one);
-    const routed = routeOf(table, one, method, plain, undefined);
-    return routed !== "ambiguous" && routed.match?.value.cutover === cutover;
+  for (const one of hosts) {
+    if (path === undefined) {
+      if (isFor(cutover, one)) return [];
+      continue;
+    }
+    const routes = routesOn(table, one, method, path);
+    if (routes.some((route) => route.cutover === cutover.name)) return routes;
+  }
+  return undefined;
+}
+
+/** Of a request nothing is known but its host, its method, its path and its query. */
+function routesOn(table: Table, host: string, method: string, target: string): RouteAsked[] {
+  const mark = target.indexOf("?");
+  const [path, query] = mark === -1 ? [target, ""] : [target.slice(0, mark), target.slice(mark + 1)];
+  const asks: Asks = ({ query: tests, ...others }) => {
+    const head = { fields: [], fieldNames: [], query: bytesOf(query), hasBody: true };
+    if (tests !== undefined && !holdsByHead({ query: tests }, head)) return false;
+    return Object.values(others).some((list) => list !== undefined) ? undefined : true;
+  };
+  const routed = routeOf(table, host, method, path, undefined, asks);
+  if (routed === "ambiguous") return [];
+  const { choices = [], match } = routed;
+  return [...choices, ...(match === undefined ? [] : [match])].map(({ value, when }) => {
+    return { cutover: value.cutover.name, name: value.name, when: when && textOfWhen(when) };
   });
 }
 

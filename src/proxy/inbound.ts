@@ -127,14 +127,18 @@ export function createTrustedHeader(given: {
 }
 
 /**
- * @param always those that go on from nobody
- * @returns those of the headers that an address is not trusted to say: for the shops they would be an identity. One that
+ * @param cutovers whose headers of testers go on from nobody
+ * @returns those of their headers that an address is not trusted to say: for the shops they would be an identity. One that
  *   is trusted from different addresses goes on from each of these
  */
 export function createVouching(
-  trusted: readonly TrustedHeader[],
-  always: readonly string[],
+  cutovers: readonly {
+    readonly trustedShopper: TrustedHeader | undefined;
+    readonly force: { readonly header: string } | undefined;
+  }[],
 ): (address: string) => ReadonlySet<string> {
+  const trusted = cutovers.flatMap(({ trustedShopper }) => trustedShopper ?? []);
+  const always = cutovers.flatMap(({ force }) => force?.header ?? []);
   const none: ReadonlySet<string> = new Set(always);
   if (trusted.length === 0) return () => none;
   return (address) => {

@@ -34,6 +34,7 @@ import {
   looksFor,
 } from "./orders.ts";
 import type { BodyLimits } from "./request/body-limits.ts";
+import { type Documents, openDocuments, readsDocuments } from "./request/choice/documents.ts";
 import {
   type CompiledCookies,
   type CompiledVisitor,
@@ -65,6 +66,8 @@ export interface CompiledCutover extends CompiledCookies {
   readonly owners: readonly CompiledOwner[];
   /** What a request names, and its answer is not to teach. */
   readonly naming: Naming;
+  /** Whether a name or a key is looked for in GraphQL documents. */
+  readonly readsDocuments: boolean;
   /** How many keys may be claimed. */
   readonly claims: ClaimLimits;
   /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
@@ -135,6 +138,8 @@ export interface CompiledRoute extends WitnessedRoute {
 }
 
 export interface Table extends Routings<CompiledRoute> {
+  /** The GraphQL documents that are known; absent where nothing asks for any. */
+  readonly documents: Documents | undefined;
   /** What becomes of paths with encoded slashes, backslashes or dot segments. */
   readonly paths: Config["paths"];
   /** Whether any upstream has other paths than shoppers see. */
@@ -193,6 +198,7 @@ export function compileTable(
       ...compileCookies(declared, name, () => secrets.of(name), config),
       owners,
       naming: compileNaming(owners),
+      readsDocuments: readsDocuments(declared),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       learnBodyBytes: declared.owners.learnBody,
       force: compileForce(declared, name, () => secrets.of(name)),
@@ -209,7 +215,7 @@ export function compileTable(
     if (cutover.visits && !ownCookies.some(({ isOwn }) => isOwn === isVisitor)) {
       ownCookies.push({ name: visitor.cookie.name, isOwn: isVisitor });
     }
-    const sources = [...cutover.shopper, ...cutover.owners.flatMap((owner) => owner.key)];
+    const sources = [...cutover.shopper, ...owners.flatMap((owner) => owner.key)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force?.cookie !== undefined) ownCookies.push(cutover.force.cookie);
     const valuesInBody = sources.some(isInBody);
@@ -219,12 +225,13 @@ export function compileTable(
       const destinations = { legacy: to(declared.legacy), new: to(declared.new) };
       const own = { valuesInBody, searchesBody, destinations };
       const value = compileRoute(cutover, declared, route, own, witnessesOf);
-      const hosts = route.hosts ?? declared.hosts;
-      routes.push({ pattern: route.path, methods: route.methods, hosts, value });
+      const { path: pattern, methods, hosts = declared.hosts, when } = route;
+      routes.push({ pattern, methods, hosts, when, value });
     }
   }
   const all = [...cutovers.values()];
   return {
+    documents: openDocuments(config),
     ...compileRouting(config, routes, destination, (name) =>
       compileWitnesses(witnessesOf(name === undefined ? undefined : { cutover: undefined, name })),
     ),
@@ -238,10 +245,7 @@ export function compileTable(
     bodyLimits: { maxBytes: config.limits.body, paceMs: config.limits.pace },
     claimingFields: claimingFieldsOf(config),
     loopFields: upstreams.some(({ via }) => via === "response") ? ["via", "cdn-loop"] : ["via"],
-    unvouchedFields: createVouching(
-      all.flatMap(({ trustedShopper }) => trustedShopper ?? []),
-      all.flatMap(({ force }) => force?.header ?? []),
-    ),
+    unvouchedFields: createVouching(all),
     linked: all.filter(({ force }) => force?.cookie !== undefined),
     trusts: createTrust(config.trustedProxies),
     decisionHeader: config.decisionHeader,
@@ -268,17 +272,12 @@ function compileRoute(
     teaches,
     witnesses: compileWitnesses(witnessesOf(of)),
   });
-  const nothing = {
-    starts: undefined,
-    ends: undefined,
-    failure: undefined,
-    learned: [],
-    learns: "none",
-  } as const;
+  const nothing = { starts: undefined, ends: undefined, failure: undefined, learned: [] } as const;
   const unclaimed = { ...cutover, owners: cutover.owners.filter(({ learn }) => learn !== undefined) };
   const preflight = {
     ...made({ cutover: unclaimed, name, finishes: undefined, pays: false, orElse: undefined }),
     ...nothing,
+    learns: "none",
     looks: looksFor([], []),
     buffersBody: false,
     preflight: undefined,

@@ -12,6 +12,7 @@ import type { Inbound } from "./inbound.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Refusal, renderRefusal } from "./refusal.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
+import type { FixedRoute } from "./request/routing.ts";
 import type { CompiledRoute } from "./routes.ts";
 import type { Decided, ExchangeRecord, Meaning, Notice, Witnesses } from "./witness.ts";
 
@@ -21,7 +22,7 @@ type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   readonly context: ExchangeContext;
   readonly inbound: Inbound;
-  readonly witnesses: Witnesses;
+  witnesses: Witnesses;
   /** Where its time is bounded: in all, or from the head of its answer on. */
   deadlines: Deadlines | undefined;
   /** How long an answer of where it was sent last may go on, where that is bounded. */
@@ -56,6 +57,18 @@ export function recordArrival(exchange: Recorded, near: CompiledRoute | undefine
   if (near === undefined) return;
   const notice = { kind: "near_path", cutover: near.cutover.name } as const;
   for (const witness of near.witnesses.noticed) witness.noticed(exchange, notice);
+}
+
+/** Its body has told which route it is on; until then it counted as on the first that it might be on. */
+export function recordRoute(exchange: Recorded, on: CompiledRoute | undefined, elsewhere: FixedRoute): void {
+  const before = exchange.witnesses;
+  exchange.cutover = on?.cutover.name ?? "none";
+  exchange.route = (on ?? elsewhere).name;
+  exchange.gaveUpAfterMs = on?.cutover.gaveUpAfterMs ?? Number.POSITIVE_INFINITY;
+  exchange.witnesses = (on ?? elsewhere).witnesses;
+  if (exchange.witnesses === before) return;
+  for (const witness of exchange.witnesses.arrived) witness.arrived(exchange);
+  for (const witness of before.left) witness.left(exchange);
 }
 
 export function recordNotice(exchange: Recorded, notice: Notice): void {
@@ -205,6 +218,15 @@ export function redirect(exchange: Recorded, fields: readonly string[]): void {
   exchange.status = 303;
   const given = [...fields, "Cache-Control", "no-store"];
   exchange.inbound.answer.head({ status: 303, reason: "See Other", fields: given, length: 0 });
+  exchange.inbound.answer.end([]);
+  settle(exchange, "ok");
+}
+
+/** Answers what is no refusal and no shop's answer. @param fields without its length */
+export function answerSelf(exchange: Recorded, fields: string[], content: Buffer): void {
+  exchange.status = 200;
+  exchange.inbound.answer.head({ status: 200, reason: "OK", fields, length: content.length });
+  if (exchange.inbound.head.method !== "HEAD") exchange.inbound.answer.write(content);
   exchange.inbound.answer.end([]);
   settle(exchange, "ok");
 }

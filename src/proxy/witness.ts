@@ -3,7 +3,7 @@
  * list that is compiled once (routes.ts) and split by phase, so that a request pays only for those its route has, and
  * of these only for the phases they have.
  *
- *   arrived → noticed* → decided → (fellBack → decided) → finished?, answered, journeyed? → upgraded? → settled
+ *   arrived → (left) → noticed* → decided → (fellBack → decided) → finished?, answered, journeyed? → upgraded? → settled
  *
  * `arrived` and `settled` are told of every exchange, each exactly once; what lies between is left out where the exchange
  * does not come so far. A journey whose pin is in the store ends after the exchange, when the store has answered.
@@ -140,6 +140,10 @@ export type Notice =
   /** A key is too long to count. */
   | { readonly kind: "long_key" }
   | UnreadAnswer
+  /** Its body, or the document in it, was to tell its route and could not be read: it goes by the path's other routes. */
+  | { readonly kind: "unread_choice"; readonly cutover: string }
+  /** A document is named by a hash that is not known: its client is asked for the text. */
+  | { readonly kind: "unknown_document"; readonly cutover: string }
   /** Its path is on no route, and some server behind the proxy may take it for one of this cutover's. */
   | { readonly kind: "near_path"; readonly cutover: string };
 
@@ -152,6 +156,8 @@ export interface UnreadAnswer {
 export interface Witness {
   /** Its head is read and its route is known, or it is refused for its head. */
   arrived?(record: ExchangeRecord): void;
+  /** Its body has told that it is on another route, whose witnesses have been told of its arrival. */
+  left?(record: ExchangeRecord): void;
   noticed?(record: ExchangeRecord, notice: Notice): void;
   /** Its side is known, and the request goes there now; told again of a request that falls back. */
   decided?(record: ExchangeRecord): void;
@@ -180,6 +186,7 @@ export type Witnesses = { readonly [Phase in keyof Witness]-?: readonly Attendin
 export function compileWitnesses(list: readonly Witness[]): Witnesses {
   return {
     arrived: attending(list, "arrived"),
+    left: attending(list, "left"),
     noticed: attending(list, "noticed"),
     decided: attending(list, "decided"),
     fellBack: attending(list, "fellBack"),

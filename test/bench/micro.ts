@@ -2,14 +2,19 @@
 
 import { systemClock } from "../../src/base/clock.ts";
 import { parsePath } from "../../src/config/values/path.ts";
+import type { When } from "../../src/config/values/when.ts";
 import { bucketOf } from "../../src/decide/bucket.ts";
 import { decide, type Facts } from "../../src/decide/decide.ts";
 import { compileRoutes, type Router } from "../../src/decide/route.ts";
+import { readOperations } from "../../src/decide/when/operations.ts";
+import { holdsByBody } from "../../src/decide/when/when.ts";
 import { createGuardCounting } from "../../src/guard/window/counting.ts";
 import { createOwnerMemory } from "../../src/ownership/owner-memory.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import type { OwnerKey } from "../../src/ownership/port.ts";
 import { createMemoryStores } from "../../src/ownership/stores/in-process.ts";
+import { bodyValues } from "../../src/proxy/request/buffered-body.ts";
+import { createDocuments } from "../../src/proxy/request/choice/documents.ts";
 import { initialState } from "../../src/state/rules/model.ts";
 import { collector } from "../support/collector.ts";
 import { recordOf } from "../support/exchange-record.ts";
@@ -26,7 +31,7 @@ interface Timing {
 }
 
 /** @returns a table: each call's time and what it leaves on the heap */
-export function microTable(): string {
+export async function microTable(): Promise<string> {
   const state = { ...initialState(), percentThousandths: 25_000 };
   const facts: Facts[] = [];
   const shoppers: string[] = [];
@@ -46,6 +51,7 @@ export function microTable(): string {
     "route, 1 in 1 cutover": timed(["/c0/r0/items"], (path) => only.match("GET", path) !== undefined),
     "route, 1,000 in 100 cutovers": timed(paths, (path) => large.match("GET", path) !== undefined),
     "guard's count of a request": guardTiming(),
+    "route of a GraphQL document seen before": await documentTiming(),
     "owner of a key, among 100,000": ownerTiming(true),
     "owner of an order, among 200,000": ownerTiming(false),
   };
@@ -82,6 +88,32 @@ function guardTiming(): Timing {
     witness.decided?.(record);
     witness.settled?.(record, "ok");
     return record.side === "new";
+  });
+}
+
+/** All that such a request costs more than one whose body is only buffered: its JSON is read, its document looked up. */
+async function documentTiming(): Promise<Timing> {
+  const documents = createDocuments(new Map());
+  await documents.loaded;
+  const fields = ["id", "code", "state", "total", "lines { id quantity productVariant { id name sku } }"];
+  const bodies = Array.from({ length: 100 }, (_, i) => {
+    const query = `mutation Pay${i}($input: PaymentInput!) { addPaymentToOrder(input: $input) { ... on Order { ${fields.join(" ")} } } }`;
+    const variables = { input: { method: "card", metadata: { token: `t-${i}` } } };
+    return Buffer.from(JSON.stringify({ operationName: `Pay${i}`, query, variables }));
+  });
+  const when: When = {
+    graphql: [
+      { type: undefined, name: "addItemToOrder" },
+      { type: "mutation", name: "addPaymentToOrder" },
+    ],
+  };
+  return timed(bodies, (content) => {
+    const values = bodyValues(content, "application/json", undefined);
+    if (typeof values === "string") return false;
+    const body = { kind: "read", values } as const;
+    const said = { name: undefined, type: undefined };
+    const view = { query: "", body, type: "application/json", said };
+    return holdsByBody(when, body, () => readOperations(view, documents)) === "holds";
   });
 }
 

@@ -55,7 +55,7 @@ const starts = count.parse(values.starts);
 /** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 
-if (values.micro) process.stdout.write(`${microTable()}\n`);
+if (values.micro) process.stdout.write(`${await microTable()}\n`);
 else if (values.start)
   process.stdout.write(`${await startTable(rounds, values.against && resolve(values.against))}\n`);
 else await runSubjects(chosen(values.only));

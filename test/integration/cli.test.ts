@@ -10,6 +10,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { Explanation } from "../../src/admin/api/explanation.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createMemoryStore } from "../../src/state/store/in-process.ts";
 import {
@@ -100,8 +101,9 @@ test("status, history, explain and their --json", async () => {
     version: 1,
     owner: null,
     journey: null,
+    routes: [],
     sentence: "new, because\u001b[2J of the bucket.",
-  } as const;
+  } satisfies Explanation;
   const { url } = await admin({ names: ["checkout", "returns"], explain: () => explanation });
   await runOnPaper(["set", "checkout", "10", "--reason", "\u001b[2Jfirst step"], at(url));
 

@@ -168,6 +168,8 @@ export function createFixture(options: FixtureOptions = {}) {
       unreadBody: note("unread body"),
       longKey: note("long key"),
       nearPath: (cutover) => counted.push(`near path ${cutover}`),
+      unreadChoice: (cutover) => counted.push(`unread choice ${cutover}`),
+      unknownDocument: (cutover) => counted.push(`unknown document ${cutover}`),
     },
     {
       seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }),

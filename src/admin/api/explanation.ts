@@ -5,7 +5,11 @@ import { sides } from "../../state/rules/model.ts";
 
 export const explainQuery = z.strictObject({
   shopper: z.string().max(1024).optional().meta({ description: "The shopper's value as a source gives it" }),
-  path: z.string().max(2048).optional().meta({ description: "A request path, to name its route" }),
+  path: z
+    .string()
+    .max(2048)
+    .optional()
+    .meta({ description: "A request path, to name its route; with its query where a route asks for that" }),
   host: z
     .string()
     .max(260)
@@ -47,6 +51,22 @@ export const explanation = z
       .object({ side: z.enum(sides), startedAt: z.string().meta({ description: "RFC 3339" }) })
       .nullable()
       .meta({ description: "The shopper's journey in the store; one in a cookie only its client knows" }),
+    routes: z
+      .array(
+        z.object({
+          cutover: z.string(),
+          name: z.string(),
+          when: z
+            .string()
+            .nullable()
+            .meta({ description: "What has yet to hold of the request; null: nothing" }),
+        }),
+      )
+      .default([])
+      .meta({
+        description:
+          "The routes that a request of the path may be on, in the order in which they are asked: the first whose when holds is it. Empty when no path was asked about",
+      }),
     sentence: z.string().meta({ description: "Why, for people" }),
   })
   .meta({
@@ -59,6 +79,7 @@ export const explanation = z
         version: 42,
         owner: null,
         journey: null,
+        routes: [{ cutover: "checkout", name: "checkout", when: null }],
         sentence:
           "new, because the shopper's bucket 8123 is below 10000, which is 10% of 100000; version 42 at 10%.",
       },

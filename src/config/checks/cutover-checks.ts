@@ -3,6 +3,7 @@ import type { CutoverDraft } from "../load/draft.ts";
 import { type Finding, repeated, unwise, wrong } from "../load/problems.ts";
 import type { Condition } from "../values/condition.ts";
 import { hasParam, isBodiless, shopperFindings, shopperWarnings } from "./shopper-checks.ts";
+import { whenFindings } from "./when-checks.ts";
 
 /** What makes the cutover wrong. */
 export function cutoverFindings(cutover: CutoverDraft): Finding[] {
@@ -14,6 +15,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...learnedOn(cutover),
     ...rulesWithoutOrders(cutover),
     ...claimedThings(cutover),
+    ...whenFindings(cutover),
     ...journeyRoutes(cutover),
     ...journeyTimes(cutover),
     ...voidWithoutJourney(cutover),

@@ -5,6 +5,7 @@ import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "..
 import type { FixedDraft, PlaceDraft } from "../load/route-draft.ts";
 import { coversHost } from "../values/hosts.ts";
 import type { PathPattern } from "../values/path.ts";
+import { asksSame } from "./when-checks.ts";
 
 /** What makes them wrong. */
 export function routeFindings(draft: Draft): Finding[] {
@@ -52,7 +53,10 @@ function claimsOf({ cutovers, fixed }: Draft): Claim[] {
   ];
 }
 
-/** Two routes that claim the same requests with the same pattern: which one won would be chance. */
+/**
+ * Two routes that claim the same requests with the same pattern: which one won would be chance. Where one of them asks for
+ * more it is asked first.
+ */
 function samePaths(draft: Draft): Finding[] {
   const claims = new Map<string, Claim[]>();
   const findings: Finding[] = [];
@@ -61,11 +65,19 @@ function samePaths(draft: Draft): Finding[] {
     if (path === undefined) continue;
     const shape = shapeOf(path);
     const earlier = claims.get(shape) ?? [];
-    const rival = earlier.find((other) => hostsMeet(other, claim) && methodsMeet(other.route, claim.route));
+    const rival = earlier.find(
+      (other) =>
+        hostsMeet(other, claim) &&
+        methodsMeet(other.route, claim.route) &&
+        asksSame(other.route, claim.route),
+    );
     if (rival !== undefined) {
-      const own = claim.hosts === undefined ? "a path, or methods," : "a path, methods or hosts";
-      const message = `expected ${own} of its own: the same as ${formatPath([...rival.route.at, "path"])}`;
-      findings.push(wrong([...at, "path"], message));
+      const key = claim.route.saysWhen ? "when" : "path";
+      const unasked = claim.hosts === undefined ? "a path, or methods," : "a path, methods or hosts";
+      const own = claim.route.saysWhen ? "a when" : unasked;
+      const message = `expected ${own} of its own: the same as ${formatPath([...rival.route.at, key])}`;
+      const finding = wrong([...at, key], message);
+      findings.push(claim.route.saysWhen ? { ...finding, on: "key", found: "unsaid" } : finding);
     }
     claims.set(shape, [...earlier, claim]);
   }
@@ -221,6 +233,7 @@ function shadowed(claim: Claim, other: Claim): string | undefined {
   if (claim.except.some((exception) => isWithin(its, exception))) return undefined;
   const nearer = nearerHosts(claim, other);
   const isWhole =
+    !claim.route.saysWhen &&
     isWithin(its, path) &&
     takesMethodsOf(claim.route, other.route) &&
     !claim.except.some((exception) => meet(exception, its));
@@ -246,8 +259,9 @@ function takesMethodsOf(one: PlaceDraft, other: PlaceDraft): boolean {
 
 /** A host's default where one of its routes takes every path. */
 function unreachedDefaults(draft: Draft): Finding[] {
-  const wholes = claimsOf(draft).filter(({ route: { path, methods }, except }) => {
-    return path?.prefix === true && path.segments.length === 0 && methods === "all" && except.length === 0;
+  const wholes = claimsOf(draft).filter(({ route: { path, methods, saysWhen }, except }) => {
+    if (saysWhen || methods !== "all" || except.length > 0) return false;
+    return path?.prefix === true && path.segments.length === 0;
   });
   return draft.hosts.flatMap(({ at, host }): Finding[] => {
     const whole = wholes.find(

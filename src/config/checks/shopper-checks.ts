@@ -121,7 +121,7 @@ function shopperSources({ shopper, routes }: CutoverDraft): Finding[] {
       if (without === "") return [];
       return [unwise(path, `this source names no shopper on routes without the parameter: ${without}`)];
     }
-    const without = isInBody(value) ? those(isBodiless) : "";
+    const without = isInBody(value) && value.kind !== "graphql" ? those(isBodiless) : "";
     if (without === "") return [];
     return [unwise(path, `this source names no shopper on routes whose requests have no body: ${without}`)];
   });

@@ -7,6 +7,7 @@ import type { z } from "zod";
 import { codeOf } from "../../base/errors.ts";
 import { type CertificateFindings, certificateFindings } from "../checks/certificates.ts";
 import { findingsBetween, warningsBetween } from "../checks/checks.ts";
+import { manifestFindings } from "../checks/manifests.ts";
 import { type EffectiveValue, effectiveValues } from "../effective.ts";
 import { type Config, configSchema } from "../schema.ts";
 import { isTemplateAt, type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
@@ -50,7 +51,10 @@ export async function loadConfig(path: string, env: Environment = process.env): 
   } catch (error) {
     return refusedWhole(path, `expected a file that can be read: ${codeOf(error) ?? "unknown error"}`);
   }
-  return readConfig(Buffer.concat(chunks), path, env, (config) => certificateFindings(config, Date.now()));
+  return readConfig(Buffer.concat(chunks), path, env, (config) => {
+    const { wrong, unwise } = certificateFindings(config, Date.now());
+    return { wrong: [...wrong, ...manifestFindings(config)], unwise };
+  });
 }
 
 function refusedWhole(file: string, message: string): LoadResult {

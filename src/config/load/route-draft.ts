@@ -12,6 +12,10 @@ export interface PlaceDraft {
   readonly path: PathPattern | undefined;
   /** Empty when they could not be read. */
   readonly methods: readonly string[] | "all";
+  /** Which requests of the path it is for; absent: all, or that could not be read. */
+  readonly when: RouteConfig["when"];
+  /** Whether that is written. */
+  readonly saysWhen: boolean;
   /** Its own, those that could be read; absent where it has none. */
   readonly hosts: readonly Located<string>[] | undefined;
 }
@@ -72,6 +76,8 @@ function placeDraft(at: Path, root: unknown): PlaceDraft {
     name: read(shape.name, valueAt(root, ["name"])),
     path: read(shape.path, valueAt(root, ["path"])),
     methods: methods === undefined ? "all" : (read(shape.methods, methods) ?? []),
+    when: read(shape.when, valueAt(root, ["when"])),
+    saysWhen: valueAt(root, ["when"]) !== undefined,
     hosts: hostsDraft(at, root),
   };
 }

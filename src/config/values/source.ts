@@ -1,17 +1,17 @@
 /**
  * Where a value of a request or an answer is found: `header:NAME`, `cookie:NAME`, `query:NAME`, `param:NAME` (a path
  * parameter of the route), `form:NAME` (a field of an urlencoded or multipart body), `json:/POINTER` (RFC 6901, into the
- * body), `body:#REGEX` (the body whatever it is, XML for one), and of shoppers `visitor` (a cookie of the proxy's own). Any of the others may end in `#REGEX`, whose first group is then
+ * body), `graphql:/FIELD/ARGUMENT` (of a field at the top of a document, further names lead into the argument), `body:#REGEX` (the body whatever it is, XML for one), and of shoppers `visitor` (a cookie of the proxy's own). Any of the others may end in `#REGEX`, whose first group is then
  * the value.
  */
 import { type Expression, parseExpression } from "./expression.ts";
 
-const sourceKinds = ["header", "cookie", "query", "param", "json", "form", "body"] as const;
+const sourceKinds = ["header", "cookie", "query", "param", "json", "form", "graphql", "body"] as const;
 type SourceKind = (typeof sourceKinds)[number];
 
 export interface Source {
   readonly kind: SourceKind | "visitor";
-  /** Lower case for a header; the pointer, with its leading slash, for json; empty for body; the cookie's for visitor. */
+  /** Lower case for a header; the pointer, with its leading slash, for json and graphql; empty for body; the cookie's for visitor. */
   readonly name: string;
   readonly pattern?: Expression;
   /** Values that count as none; bytes. */
@@ -20,7 +20,7 @@ export interface Source {
   readonly text: string;
 }
 
-const form = /^(header|cookie|query|param|json|form|body):([^#]*)(?:#(.+))?$/s;
+const form = /^(header|cookie|query|param|json|form|graphql|body):([^#]*)(?:#(.+))?$/s;
 const names: Readonly<Record<SourceKind, RegExp>> = {
   header: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
   cookie: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
@@ -28,11 +28,12 @@ const names: Readonly<Record<SourceKind, RegExp>> = {
   form: /^[^&=\s]+$/,
   param: /^[A-Za-z_][A-Za-z0-9_]*$/,
   json: /^(?:\/(?:[^~]|~[01])*)+$/s,
+  graphql: /^(?:\/[_A-Za-z][_0-9A-Za-z]*){2,}$/,
   body: /^$/,
 };
 
 export function isInBody({ kind }: Source): boolean {
-  return kind === "json" || kind === "form" || kind === "body";
+  return kind === "json" || kind === "form" || kind === "graphql" || kind === "body";
 }
 
 /** @param texts values that say nothing, such as `undefined` */
@@ -45,7 +46,7 @@ export function parseSource(text: string): Source | string {
   const [, kindText, name, regex] = form.exec(text) ?? [];
   const kind = sourceKinds.find((known) => known === kindText);
   if (kind === undefined || name === undefined) {
-    return "expected header:NAME, cookie:NAME, query:NAME, param:NAME, form:NAME or json:/POINTER, optionally followed by #REGEX, or body:#REGEX";
+    return "expected header:NAME, cookie:NAME, query:NAME, param:NAME, form:NAME, json:/POINTER or graphql:/FIELD/ARGUMENT, optionally followed by #REGEX, or body:#REGEX";
   }
   if (!names[kind].test(name)) return expectedNames[kind] ?? `expected a ${kind} name after ${kind}:`;
   const found = { kind, name: kind === "header" ? name.toLowerCase() : name, text };
@@ -66,5 +67,6 @@ export function parseShopperSource(text: string): Source | string {
 const bodyForm = "expected body:#REGEX, whose first group is the value";
 const expectedNames: Partial<Readonly<Record<SourceKind, string>>> = {
   json: "expected a JSON pointer (RFC 6901) such as json:/order/id",
+  graphql: "expected a field at the top of a document and its argument, such as graphql:/order/id",
   body: bodyForm,
 };

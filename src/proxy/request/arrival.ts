@@ -1,8 +1,9 @@
 /** Reads a request's head: which authority the request is for, and which route it is on. */
 import { withoutForce } from "../../decide/force.ts";
-import type { Match } from "../../decide/route.ts";
+import type { Asks, Match } from "../../decide/route.ts";
 import { fieldValue } from "../../decide/sources.ts";
 import { isAmbiguousPath, trimmedPath } from "../../decide/spelling.ts";
+import { holdsByHead } from "../../decide/when/when.ts";
 import type { RequestHead } from "../inbound.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { CompiledRoute, Table } from "../routes.ts";
@@ -19,6 +20,8 @@ export interface Arrival {
   /** What a tester's link says; its target is without it. */
   readonly force: string | undefined;
   readonly match: Match<CompiledRoute> | undefined;
+  /** The routes that come before, where the body has to tell whether it is on one of them; in the order of asking. */
+  readonly choices: readonly Match<CompiledRoute>[] | undefined;
   /** Where it goes that is on no cutover's route. */
   readonly elsewhere: FixedRoute;
   /** The cutover of a route that the path is not on, but for some server behind the proxy may be. */
@@ -42,11 +45,22 @@ export function readArrival(
   if (head.method === "TRACE" || head.method === "CONNECT") return refusals.method;
   if (wasHere(table.loopFields, head, names, proxyName)) return refusals.loop;
   if (head.method === "OPTIONS" && hopsLeft(head, names) === 0) return refusals.lastHop;
-  const routed = routeOf(table, host, head.method, target.path, requestedMethod(head, names));
+  const asks = table.asksMore ? asksOf(head, names, target) : undefined;
+  const routed = routeOf(table, host, head.method, target.path, requestedMethod(head, names), asks);
   if (routed === "ambiguous") return refusals.ambiguousPath;
-  const { match, elsewhere, near } = routed;
-  if (table.mapsPaths && isUnclear(match, elsewhere, target.path)) return refusals.ambiguousPath;
-  return { head, names, target, host, force, match, elsewhere, near };
+  const { match, choices, elsewhere, near } = routed;
+  if (table.mapsPaths && [...(choices ?? []), match].some((one) => isUnclear(one, elsewhere, target.path)))
+    return refusals.ambiguousPath;
+  return { head, names, target, host, force, match, choices, elsewhere, near };
+}
+
+/** What the head tells of a route's `when`. A preflight goes where anything goes that it may be for. */
+function asksOf({ method, fields, framing }: RequestHead, names: readonly string[], { query }: Target): Asks {
+  const head = { fields, fieldNames: names, query, hasBody: framing.kind !== "none" };
+  const isPreflight = method === "OPTIONS" && names.includes("access-control-request-method");
+  return isPreflight
+    ? ({ query: tests }) => tests === undefined || holdsByHead({ query: tests }, head)
+    : (when) => holdsByHead(when, head);
 }
 
 /** Whether an upstream may read what becomes of the path as something that no rule would make of it. */
@@ -75,7 +89,7 @@ function requestedMethod({ method, fields }: RequestHead, names: readonly string
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-type Routed = Pick<Arrival, "match" | "elsewhere" | "near">;
+type Routed = Pick<Arrival, "match" | "choices" | "elsewhere" | "near">;
 
 /**
  * The route of a request. A path that matches as it stands is on that route; one that does without a trailing slash and
@@ -84,6 +98,7 @@ type Routed = Pick<Arrival, "match" | "elsewhere" | "near">;
  *
  * @param host the authority that it is for
  * @param requested the method that a preflight asks for
+ * @param asks what is known of a route's `when`; without it nothing is
  */
 export function routeOf(
   table: Pick<Table, "router" | "fallthrough" | "hosts" | "paths">,
@@ -91,14 +106,15 @@ export function routeOf(
   method: string,
   path: string,
   requested: string | undefined,
+  asks?: Asks,
 ): Routed | "ambiguous" {
   const routing = routingFor(table, host);
   const { router } = routing;
   const find = (text: string) =>
-    requested === undefined ? router.match(method, text) : asked(router, requested, text);
+    requested === undefined ? router.match(method, text, asks) : asked(router, requested, text, asks);
   const match = find(path);
   if (isAmbiguousPath(path)) {
-    const meets = isMoved(match) || router.mayMeet(requested ?? method, path) !== undefined;
+    const meets = isMoved(match) || router.mayMeet(requested ?? method, path, asks) !== undefined;
     const isRefused = (meets ? table.paths.onRoutes : table.paths.elsewhere) === "refuse";
     return isRefused ? "ambiguous" : placed(routing, match, undefined);
   }
@@ -111,7 +127,7 @@ export function routeOf(
       (params === "refuse" && path.includes(";")) || (trailingSlash === "refuse" && path.endsWith("/"));
     return isRefused ? "ambiguous" : placed(routing, found, undefined);
   }
-  const near = router.mayMeet(requested ?? method, path);
+  const near = router.mayMeet(requested ?? method, path, asks);
   return near === undefined || safeMethods.has(method) ? placed(routing, match, near) : "ambiguous";
 }
 
@@ -126,13 +142,14 @@ function placed(
   found: Found | undefined,
   near: CompiledRoute | undefined,
 ): Routed {
-  if (isMoved(found)) return { match: found, elsewhere: fallthrough, near };
-  const fixed = found?.value;
-  return {
-    match: undefined,
-    elsewhere: fixed?.cutover === undefined ? (fixed ?? fallthrough) : fallthrough,
-    near,
-  };
+  const choices: Match<CompiledRoute>[] = [];
+  let last = found;
+  for (; last?.when !== undefined; last = last.next) if (isMoved(last)) choices.push(last);
+  const asked = choices.length === 0 ? undefined : choices;
+  if (isMoved(last)) return { match: last, choices: asked, elsewhere: fallthrough, near };
+  const fixed = last?.value;
+  const elsewhere = fixed?.cutover === undefined ? (fixed ?? fallthrough) : fallthrough;
+  return { match: undefined, choices: asked, elsewhere, near };
 }
 
 /** A preflight is for the route that it asks for, and makes nothing there. */
@@ -140,8 +157,9 @@ function asked(
   router: HostRouting<CompiledRoute>["router"],
   requested: string,
   path: string,
+  asks: Asks | undefined,
 ): Found | undefined {
-  const found = router.preflight(requested, path) ?? router.match("OPTIONS", path);
+  const found = router.preflight(requested, path, asks) ?? router.match("OPTIONS", path, asks);
   if (!isMoved(found)) return found;
   return { ...found, value: found.value.preflight ?? found.value };
 }

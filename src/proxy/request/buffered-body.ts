@@ -6,13 +6,20 @@ import { PassThrough, type Readable } from "node:stream";
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import { codeOf } from "../../base/errors.ts";
 import { type BodyValues, readForm, readJson } from "../../decide/body.ts";
+import { fieldValue } from "../../decide/sources.ts";
+import type { RequestHead } from "../inbound.ts";
 
 export const bufferLimit = 65_536;
 /** Most bytes a buffered body may unfold to. */
 const unfoldedLimit = 262_144;
 
 export type Buffered =
-  | { readonly kind: "whole"; readonly content: Buffer }
+  | {
+      readonly kind: "whole";
+      readonly content: Buffer;
+      /** What it was read as, where it was. */
+      values: ReturnType<typeof bodyValues> | undefined;
+    }
   /** Larger than the limit: nothing of it is lost, it goes on as a stream. */
   | { readonly kind: "larger"; readonly content: Readable };
 
@@ -44,7 +51,7 @@ export function bufferBody(body: Readable, declared: number | undefined): Promis
     };
     const onEnd = () => {
       stop();
-      resolve({ kind: "whole", content: Buffer.concat(chunks, length) });
+      resolve({ kind: "whole", content: Buffer.concat(chunks, length), values: undefined });
     };
     const onBroken = () => {
       stop();
@@ -68,6 +75,21 @@ function rejoined(head: readonly Buffer[], rest: Readable): Readable {
   });
   rest.pipe(whole);
   return whole;
+}
+
+/** @returns what `bodyValues` says of a request's body, which is read once; `undefined` for one that is too large */
+export function requestValues(
+  buffered: Buffered,
+  { fields }: RequestHead,
+  names: readonly string[],
+): BodyValues | BodyFault | undefined {
+  if (buffered.kind !== "whole") return undefined;
+  buffered.values ??= bodyValues(
+    buffered.content,
+    fieldValue(fields, names, "content-type"),
+    fieldValue(fields, names, "content-encoding"),
+  );
+  return buffered.values;
 }
 
 /** Why a body could not be read: it unfolds to too much, is in a coding not known here, or is not what it says. */

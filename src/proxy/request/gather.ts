@@ -7,7 +7,8 @@ import { bucketOf } from "../../decide/bucket.ts";
 import { decide, isVoid } from "../../decide/decide.ts";
 import { keysNamedIn, type NamedKeys } from "../../decide/named.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
-import { fieldValue, longestText, type RequestView, readFirstKey, readSource } from "../../decide/sources.ts";
+import { longestText, type RequestView, readFirstKey, readSource } from "../../decide/sources.ts";
+import type { ReadOperations } from "../../decide/when/operations.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
@@ -18,7 +19,8 @@ import type { CompiledCutover, CompiledRoute } from "../routes.ts";
 import { type Recorded, recordNotice } from "../settle.ts";
 import type { Decided, Linked, NamedShopper } from "../witness.ts";
 import type { Arrival } from "./arrival.ts";
-import { type Buffered, bodyValues } from "./buffered-body.ts";
+import { type Buffered, requestValues } from "./buffered-body.ts";
+import { bodyAsRead, operationsOf } from "./choice/choose-route.ts";
 import { pinOf } from "./cookies/journey.ts";
 import { type LinkAsked, linkIn } from "./cookies/link.ts";
 import { visitIn } from "./cookies/visit.ts";
@@ -70,13 +72,11 @@ export function gather(
 ): Gathered {
   const { cutover } = route;
   const { head, names, target, match } = arrival;
-  const type = fieldValue(head.fields, names, "content-type");
-  const body =
-    buffered?.kind === "whole"
-      ? bodyValues(buffered.content, type, fieldValue(head.fields, names, "content-encoding"))
-      : noBody;
+  const body = (buffered && requestValues(buffered, head, names)) ?? noBody;
   const { json, form, text }: BodyValues = typeof body === "string" ? noBody : body;
   let isRead = (json ?? form) !== undefined || (route.searchesBody && text !== undefined);
+  const operations = cutover.readsDocuments ? operationsIn(exchange, arrival, buffered) : undefined;
+  if (operations?.isUnread || operations?.isUnknown) isRead = false;
   const view: RequestView = {
     fields: head.fields,
     fieldNames: names,
@@ -86,6 +86,7 @@ export function gather(
     json,
     form,
     text,
+    operations,
     onUnfinished: (source) => {
       if (isInBody(source)) isRead = false;
       else recordNotice(exchange, { kind: "long_key" });
@@ -124,6 +125,14 @@ export function gather(
     identity: shopper?.name,
     visitor,
   };
+}
+
+function operationsIn(
+  { context: { table } }: Recorded,
+  arrival: Arrival,
+  buffered: Buffered | undefined,
+): ReadOperations {
+  return operationsOf(table, arrival, bodyAsRead(arrival, buffered));
 }
 
 /** What is the same where a sender comes again with a body that cannot be read: as much as is known of it. */

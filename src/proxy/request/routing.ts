@@ -8,6 +8,7 @@
 import type { Config, CutoverConfig, RouteConfig } from "../../config/schema.ts";
 import { compileHosts, type HostTable, spelledHost } from "../../config/values/hosts.ts";
 import type { PathPattern } from "../../config/values/path.ts";
+import type { When } from "../../config/values/when.ts";
 import { compileLayers, type Router } from "../../decide/route.ts";
 import type { Destination, destinationsOf } from "../destinations.ts";
 import type { Witnesses } from "../witness.ts";
@@ -37,6 +38,8 @@ export interface HostRouting<Route extends Moving> {
 export interface Routings<Route extends Moving> extends HostRouting<Route> {
   /** Of hosts that the configuration names; absent where it names none. */
   readonly hosts: HostTable<HostRouting<Route>> | undefined;
+  /** Whether any route asks for more than a host, a path and a method. */
+  readonly asksMore: boolean;
 }
 
 /** A route as it is found by. */
@@ -46,6 +49,7 @@ export interface PlacedRoute<Route> {
   /** Absent: all. */
   readonly hosts: readonly string[] | undefined;
   readonly except?: readonly PathPattern[];
+  readonly when?: When | undefined;
   readonly value: Route;
 }
 
@@ -85,7 +89,11 @@ export function compileRouting<Route extends Moving>(
     fallthrough: hosts.flatMap((host) => defaults.get(host) ?? [])[0] ?? standard,
   });
   const named = [...all.flatMap(({ hosts = [] }) => hosts), ...defaults.keys()];
-  return { ...routingOf([]), hosts: named.length === 0 ? undefined : compileHosts(named, routingOf) };
+  return {
+    ...routingOf([]),
+    hosts: named.length === 0 ? undefined : compileHosts(named, routingOf),
+    asksMore: routes.some(({ when }) => when !== undefined),
+  };
 }
 
 /** @returns none where a route is for every host */
@@ -101,7 +109,7 @@ export function isMoving<Route extends Moving>(route: Route | FixedRoute): route
 
 /** @param host the authority that the request is for */
 export function routingFor<Route extends Moving>(
-  routings: Routings<Route>,
+  routings: Omit<Routings<Route>, "asksMore">,
   host: string,
 ): HostRouting<Route> {
   return routings.hosts === undefined ? routings : routings.hosts.of(host);

@@ -127,6 +127,7 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
             version: follower.current().states.get(name)?.version ?? 0,
             owner: query.key === undefined ? null : { side: null, by: "nobody" },
             journey: null,
+            routes: [],
             sentence: "legacy, because.",
           },
     health: () => "ready",

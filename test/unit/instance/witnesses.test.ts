@@ -25,6 +25,8 @@ function create() {
       unreadBody: (cutover) => told.push(`unread body ${cutover}`),
       longKey: (cutover) => told.push(`long key ${cutover}`),
       nearPath: (cutover) => told.push(`near path ${cutover}`),
+      unreadChoice: (cutover) => told.push(`unread choice ${cutover}`),
+      unknownDocument: (cutover) => told.push(`unknown document ${cutover}`),
     },
     {
       seen: (cutover, { id }, event) => told.push(`${event} ${cutover} ${id}`),

@@ -30,6 +30,25 @@ describe("an explanation", () => {
     expect(await why({ shopper: "a", path: "/checkout?x=1", method: "POST" })).toBeDefined();
   });
 
+  test("tells the routes that share the path in the order in which they are asked, and leaves out what the query refuses", async () => {
+    const routes = [
+      { name: "pay", path: "/graphql", when: { graphql: ["addPaymentToOrder", "mutation:*"] } },
+      { name: "cart", path: "/graphql", when: { graphql: "addItemToOrder", header: "x-a" } },
+      { name: "ajax", path: "/", when: { query: "wc-ajax=checkout" } },
+      { name: "rest", path: "/graphql" },
+    ];
+    const { why } = ask({ cutover: { routes, owners: [] } });
+    const told = async (path: string) =>
+      (await why({ shopper: "a", path }))?.routes.map(({ name, when }) => [name, when]);
+    expect(await told("/graphql")).toEqual([
+      ["cart", "header x-a, graphql addItemToOrder"],
+      ["pay", "graphql addPaymentToOrder or mutation:*"],
+      ["rest", undefined],
+    ]);
+    expect(await told("/?wc-ajax=checkout")).toEqual([["ajax", undefined]]);
+    expect(await told("/?wc-ajax=cart")).toBeUndefined();
+  });
+
   test("goes a tester's way, who overrules the bucket and no owner; a name that is none is nobody", async () => {
     const { fixture, why } = ask({
       cutover: { shopper: [{ source: "header:x-shopper-id", except: ["undefined"] }] },

@@ -29,7 +29,7 @@ export function addExplain(program: Command, context: Context): void {
     .argument("<NAME>", "the cutover", readName)
     .option("--shopper <ID>", "the shopper, as the header or cookie gives it")
     .option("--key <KEY>", "an order's or an idempotency key, as the request carries it")
-    .option("--path <PATH>", "of the request")
+    .option("--path <PATH>", "of the request, with its query where a route asks for that")
     .option("--method <METHOD>", "of the request")
     .option("--host <HOST>", "that the request is for; without it, any that the cutover is for")
     .addOption(new Option("--force <SIDE>", "as a tester whose secret is right").choices(["legacy", "new"]))
@@ -43,7 +43,10 @@ export function addExplain(program: Command, context: Context): void {
       const query = { shopper, key, path, host, method: method?.toUpperCase(), force, visit };
       const answer = await client.explain(name, query);
       const asked = { url: client.url, name, isOfPath: path !== undefined || host !== undefined };
-      return show(terminal, answer, asked, options, (explanation) => [explanationLine(name, explanation)]);
+      return show(terminal, answer, asked, options, (explanation) => [
+        explanationLine(name, explanation),
+        ...routeLines(explanation),
+      ]);
     });
   });
   examples(
@@ -60,4 +63,13 @@ export function addExplain(program: Command, context: Context): void {
 /** The name and the server's sentence, in one line. PURE. */
 export function explanationLine(name: string, { sentence }: Pick<Explanation, "sentence">): string {
   return `${name}: ${printable(sentence)}`;
+}
+
+/** The routes that share the path, in the order in which they are asked; nothing where there is one alone. PURE. */
+export function routeLines({ routes }: Pick<Explanation, "routes">): string[] {
+  if (!routes.some(({ when }) => when !== null)) return [];
+  return routes.map(({ cutover, name, when }, index) => {
+    const condition = when === null ? (index === 0 ? "" : ", else") : `, when ${when}`;
+    return `  ${index + 1}. route ${name} of ${cutover}${printable(condition)}`;
+  });
 }

@@ -769,7 +769,7 @@ describe("which answers count", () => {
   });
 
   test.each([
-    ['when: "json:/a"', "routes[0].when: unknown key: expected one of"],
+    ['when: "json:/a"', "routes[0].when: expected a mapping"],
     ["journey: { start: {} }", "routes[0].journey.start: expected when, unless, or both"],
     ["journey: {}", "routes[0].journey: expected start, end, or both"],
     ["journey: { pay: { when: 1 } }", "routes[0].journey.pay: unknown key: expected one of start, end"],
