@@ -22,6 +22,7 @@ import type { InstanceProfile } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Rejection, Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
+import type { GuardJudged } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
 
@@ -95,6 +96,8 @@ export interface AdminOptions {
     name: string,
     query: ExplainQuery,
   ) => Explanation | undefined | Promise<Explanation | undefined>;
+  /** What the guard makes of a cutover; `undefined`: it is not judged now. Without it none is guarded. */
+  readonly guard?: (name: string) => GuardJudged | "unguarded" | undefined;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
   /** Without it there are no lists. */

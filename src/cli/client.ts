@@ -2,9 +2,11 @@
  * The admin API's client. What it is sent and what it answers have the types of the API's own schemas; an answer
  * that does not fit them is not taken for one.
  */
+
 import * as z from "zod";
 import { type CutoverView, cutoverView } from "../admin/api/cutover-view.ts";
 import { type ExplainQuery, type Explanation, explanation } from "../admin/api/explanation.ts";
+import { type GuardView, guardView } from "../admin/api/guard/guard-view.ts";
 import { annotationView, historyEntry } from "../admin/api/history-view.ts";
 import { type Identity, type InstanceView, identity, instanceView } from "../admin/api/instance-view.ts";
 import {
@@ -114,6 +116,7 @@ export interface AdminClient {
     body: z.input<typeof changeListBody>,
   ): Promise<ApiAnswer<ListAnswer | z.output<typeof waitingList>>>;
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
+  guard(name: string): Promise<ApiAnswer<GuardView>>;
   instances(): Promise<ApiAnswer<InstanceView[]>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
   /** Without a token, too. */
@@ -174,6 +177,7 @@ export function createClient(options: TransportOptions): AdminClient {
     listHistory: (name) => get(z.array(listHistoryEntry), list(name, "/history")),
     changeList: (name, body) =>
       ask(z.union([listAnswer, waitingList]), { method: "PUT", path: list(name), body }, listPatienceMs),
+    guard: (name) => get(guardView, at(name, "/guard")),
     instances: () => get(z.array(instanceView), "instances"),
     whoAmI: () => get(identity, "whoami"),
     signInWays: () => get(signInWays, "sign-in"),

@@ -15,6 +15,7 @@ import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addExplain } from "./commands/read/explain.ts";
+import { addGuard } from "./commands/read/guard.ts";
 import { addAnnotate, addHistory } from "./commands/read/history.ts";
 import { addInstances } from "./commands/read/instances.ts";
 import { addStatus } from "./commands/read/status.ts";
@@ -74,7 +75,7 @@ export async function runCli(
     .showHelpAfterError("(--help shows how it is used)")
     .addHelpText("after", guide);
 
-  for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain])
+  for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain, addGuard])
     add(program, context);
   for (const add of [addChanges, addClose, addMaintenance, addApprove, addWithdraw, addOwner, addList])
     add(program, context);

@@ -24,6 +24,7 @@ export function createSeveral(each: readonly AdminClient[]): AdminClient {
     history: (name, query) => read((client) => client.history(name, query)),
     owner: (name, key) => read((client) => client.owner(name, key)),
     explain: (name, query) => read((client) => client.explain(name, query)),
+    guard: (name) => read((client) => client.guard(name)),
     instances: () => read((client) => client.instances()),
     signInWays: () => read((client) => client.signInWays()),
     whoAmI: () => read((client) => client.whoAmI()),

@@ -209,6 +209,7 @@ async function openAdmin(
     ...{ profile: profile.read, roll: control.roll, prefix: config.prefix },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower),
+    guard: control.guard.judgement,
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { accepted, createAdminApi } from "../support/admin-api.ts";
-import { startServe } from "../support/cutover.ts";
+import { runCutover, startServe } from "../support/cutover.ts";
 import { cartsByShopper, serveYaml } from "../support/serve-yaml.ts";
 import { eventually } from "../support/until.ts";
 
@@ -74,8 +74,10 @@ test.each([1, 2])(
   "a new side that fails altogether is rolled back in time (workers: %d)",
   async (workers) => {
     const { fresh, admin, serve, stop } = await create(workers, 5000);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, 4000));
     expect((await admin.view()).state).toBe("open");
+    const told = await runCutover(["guard", "checkout"], { env: { CUTOVER_ADMIN_URL: serve.admin } });
+    expect(told.stdout).toMatch(/^checkout: new fails 0\.0% .*: insufficient evidence\n$/);
     fresh.answer = "failing";
     const began = performance.now();
     await eventually("rolled back", async () => (await admin.view()).state === "rolled_back", 20_000);

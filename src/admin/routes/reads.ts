@@ -4,6 +4,7 @@ import type { InstanceRecord } from "../../state/rules/completion.ts";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
 import { flagdExport, flagOf } from "../api/flagd.ts";
+import { guardView, guardViewOf } from "../api/guard/guard-view.ts";
 import { type InstanceView, instanceView } from "../api/instance-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import type { Fleet } from "../fleet.ts";
@@ -11,7 +12,13 @@ import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Views } from "../view.ts";
 
-export function readRoutes(app: AdminApp, { explain }: AdminContext, views: Views, fleet: Fleet): void {
+export function readRoutes(
+  app: AdminApp,
+  { explain, guard }: AdminContext,
+  views: Views,
+  fleet: Fleet,
+): void {
+  guardRoute(app, views, guard);
   app.route({
     method: "GET",
     url: "/api/v1/cutovers",
@@ -88,6 +95,28 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
     handler: async () => {
       const records = await fleet.read();
       return records.map(instanceOf);
+    },
+  });
+}
+
+function guardRoute(
+  app: AdminApp,
+  views: Pick<Views, "assertKnown">,
+  guard: AdminContext["guard"] = () => "unguarded",
+): void {
+  app.route({
+    method: "GET",
+    url: "/api/v1/cutovers/:name/guard",
+    schema: {
+      operationId: "getGuard",
+      summary: "What this instance's guard makes of the cutover, by its own counts",
+      tags: ["cutovers"],
+      params: cutoverName,
+      response: { 200: guardView.describe("The verdict"), ...refusalAnswers(["not_found"]) },
+    },
+    handler: async (request) => {
+      views.assertKnown(request.params.name);
+      return guardViewOf(guard(request.params.name));
     },
   });
 }

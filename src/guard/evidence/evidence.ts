@@ -66,7 +66,7 @@ export interface Evidence {
   paid(strata: readonly BlockCounts[], stepBegins: boolean): void;
   /** @param part of α, where several guard the same each by its own counts */
   findings(part?: number): Findings;
-  /** Shoppers of this step: by the late look, or by the quick one while that knows of more failures. */
+  /** Shoppers of this step: by the quick look, which is the first to know, unless the late one knows of more failures. */
   sides(): Sides;
   /** Whether the likelihood that new fails more often of late grows. */
   isGrowing(): boolean;
@@ -140,7 +140,7 @@ export function createEvidence(settings: EvidenceSettings, from?: EvidenceState)
         slow: slow.finding(0, minFailures, part),
       };
     },
-    sides: () => (sides.quick.onNew.failed > sides.late.onNew.failed ? sides.quick : sides.late),
+    sides: () => (sides.quick.onNew.failed >= sides.late.onNew.failed ? sides.quick : sides.late),
     isGrowing: () => excess.state().growth > 0,
     resume() {
       for (const stream of Object.values(streams)) stream.resume();

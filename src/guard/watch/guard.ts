@@ -41,8 +41,8 @@ export interface Guard {
   /** What another process of this instance has counted, all of it that is told of still. */
   hear(worker: number, reports: GuardReports): void;
   gone(worker: number): void;
-  /** The last judgement of a cutover; `undefined` where it is not guarded or not judged now. */
-  judgement(cutover: string): Judgement | undefined;
+  /** The last judgement of a cutover; `undefined`: it is not judged now. */
+  judgement(cutover: string): Judgement | "unguarded" | undefined;
   configure(config: Pick<Config, "cutovers">): void;
   stop(): void;
 }
@@ -88,7 +88,10 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
   return {
     hear: (worker, counted) => void told.set(worker, counted),
     gone: (worker) => void told.delete(worker),
-    judgement: (cutover) => watches.get(cutover)?.watch.judgement(),
+    judgement(cutover) {
+      const watched = watches.get(cutover);
+      return watched === undefined ? "unguarded" : watched.watch.judgement();
+    },
     configure,
     stop() {
       for (const { watch } of watches.values()) watch.stop();

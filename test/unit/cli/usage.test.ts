@@ -23,6 +23,7 @@ test.each([
   [["annotate", "checkout", "43"], 'cutover annotate checkout 43 --reason "WHY"'],
   [["history", "checkout", "--limit", "0"], "whole number from 1"],
   [["explain", "checkout"], "--shopper"],
+  [["guard"], "NAME is missing"],
   [["token", "--role", "king"], "viewer, responder, operator, admin"],
   [["token", "--name", "Ana"], "lower-case letters"],
   [["status", "--admin-url", "ftp://x"], "http:// or https://"],

@@ -1,0 +1,37 @@
+import type { Command } from "commander";
+import type { GuardView } from "../../../admin/api/guard/guard-view.ts";
+import type { Context } from "../../context.ts";
+import { show, withApi } from "../../frame.ts";
+import {
+  type ApiOptions,
+  examples,
+  type JsonOption,
+  readName,
+  withApiOptions,
+  withJson,
+} from "../../options.ts";
+import { printable } from "../../screen/text.ts";
+
+export function addGuard(program: Command, context: Context): void {
+  const command = program
+    .command("guard")
+    .description("what the guard makes of the cutover, by the counts of the instance that is asked")
+    .argument("<NAME>", "the cutover", readName);
+  withApiOptions(withJson(command)).action((name: string, options: ApiOptions & JsonOption) =>
+    withApi(context, options, async ({ client, terminal }) => {
+      const answer = await client.guard(name);
+      const asked = { url: client.url, name };
+      return show(terminal, answer, asked, options, (view) => [guardLine(name, view)]);
+    }),
+  );
+  examples(
+    command,
+    ["cutover guard checkout", "the verdict with its evidence, in a sentence"],
+    ["cutover guard checkout --json", "for a script"],
+  );
+}
+
+/** The name, and the guard's sentence in one line. PURE. */
+export function guardLine(name: string, { sentence }: Pick<GuardView, "sentence">): string {
+  return `${name}: ${printable(sentence)}`;
+}
