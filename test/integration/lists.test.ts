@@ -1,0 +1,52 @@
+/** Lists of a running instance: changed by its API, loaded by it, there again after a restart. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { z } from "zod";
+import { listAnswer, listView } from "../../src/admin/api/lists/list-view.ts";
+import { startServe } from "../support/cutover.ts";
+import { serveYaml } from "../support/serve-yaml.ts";
+
+const endings: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+test("an instance with workers keeps the lists of its embedded store, over a restart", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-serve-lists-"));
+  endings.push(() => rm(folder, { recursive: true }));
+  const yaml = serveYaml({
+    sides: { legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:2" },
+    workers: 2,
+    store: `file:${join(folder, "state.json")}`,
+    more: ["lists: { staff: {}, sellers: { members: digests } }"],
+  });
+  const start = async (name: string) => {
+    const serve = await startServe({ folder, name, yaml });
+    endings.push(() => serve.kill());
+    return serve;
+  };
+  const first = await start("first");
+  const put = await fetch(`${first.admin}/api/v1/lists/staff`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ add: ["u-1", "u-2"], reason: "second shift" }),
+  });
+  expect(listAnswer.parse(await put.json())).toMatchObject({
+    changed: true,
+    members: 2,
+    loaded: 2,
+    version: 1,
+  });
+  await first.kill();
+  const { admin } = await start("second");
+  const lists = z.array(listView).parse(await (await fetch(`${admin}/api/v1/lists`)).json());
+  expect(lists).toMatchObject([
+    { name: "staff", takes: "plain", members: 2, loaded: 2, reason: "second shift" },
+    { name: "sellers", takes: "digests", members: 0, loaded: 0 },
+  ]);
+  const has = async (member: string) =>
+    (await fetch(`${admin}/api/v1/lists/staff/has?member=${member}`)).json();
+  expect([await has("u-2"), await has("u-3")]).toEqual([{ has: true }, { has: false }]);
+}, 30_000);
