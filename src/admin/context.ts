@@ -26,6 +26,13 @@ import type { GuardJudged } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
 
+/** Where a cohort goes by the configuration: to its side, or by a percent of its own. */
+interface CohortPlace {
+  readonly name: string;
+  readonly side?: Side | undefined;
+  readonly percent?: number | undefined;
+}
+
 /** What the API knows of one cutover's configuration. */
 interface CutoverSides {
   /** The upstreams' names. */
@@ -33,6 +40,7 @@ interface CutoverSides {
   readonly new: string;
   /** What buckets are reckoned with; without it, the cutover's name. */
   readonly salt?: string | undefined;
+  readonly cohorts?: readonly CohortPlace[] | undefined;
   /**
    * A close, and a raise by more than `over` points, wait for another person, for `ttl` ms; what one person raises within
    * `window` ms counts together.

@@ -38,7 +38,7 @@ export interface Proposals {
   /** @throws StoreUnavailable */
   propose(
     name: string,
-    asked: Pick<ProposalView, "action" | "force" | "percent" | "version" | "reason">,
+    asked: Pick<ProposalView, "action" | "cohort" | "force" | "percent" | "version" | "reason">,
     by: { readonly actor: Actor; readonly origin: Origin },
   ): Promise<ProposalView>;
   /** Looks at nothing any more. */
@@ -90,12 +90,14 @@ export function createProposals(context: AdminContext): Proposals {
     known: (name, version) => valid(name, known.get(name), version),
     waiting: async (name, version) => valid(name, await store.proposal(name), version),
 
-    async propose(name, { action, force, percent, version, reason }, { actor, origin }) {
+    async propose(name, { action, cohort, force, percent, version, reason }, { actor, origin }) {
       const ttl = limits.get(name)?.ttl ?? 0;
       const now = clock.now();
       const proposal: Proposal = {
         id: randomBytes(4).toString("hex"),
         ...(action === "close" ? { action } : {}),
+        // Programs that know of no cohorts must not take it for the cutover's own.
+        ...(cohort === undefined ? {} : { action: "set_cohort", cohort }),
         ...(force ? { force } : {}),
         percentThousandths: percentFromNumber(percent) ?? 0,
         version,
@@ -165,7 +167,11 @@ function limitsOf(cutovers: AdminContext["cutovers"]) {
 }
 
 function viewOf(name: string, { percentThousandths, ...rest }: Proposal): ProposalView {
-  const { id, action = "set", force = false, version, by, reason, at, expiresAt } = rest;
+  const { id, action = "set", cohort, force = false, version, by, reason, at, expiresAt } = rest;
   const percent = percentToNumber(percentThousandths);
-  return { id, name, action, force, percent, version, by, reason, at, expiresAt };
+  const what = {
+    action: action === "set_cohort" ? "set" : action,
+    ...(cohort === undefined ? {} : { cohort }),
+  };
+  return { id, name, ...what, force, percent, version, by, reason, at, expiresAt };
 }

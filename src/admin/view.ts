@@ -4,16 +4,20 @@ import type { Contact, Following } from "../state/follow/snapshot.ts";
 import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
 import { maxThousandths, percentToNumber } from "../state/rules/percent.ts";
+import { standingPercent } from "../state/rules/routing.ts";
 import { mergeTraffic } from "../telemetry/traffic/merge.ts";
 import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api/cutover-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
+import { restOf } from "./api/rules.ts";
 import { maintenanceView } from "./api/sides/maintenance.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { Refused } from "./problem.ts";
 import type { Proposals } from "./proposals.ts";
 import { warningsOf } from "./warnings.ts";
+
+type Cohorts = NonNullable<AdminContext["cutovers"][string]["cohorts"]>;
 
 export interface Views {
   /** Shows these cutovers from now on. */
@@ -23,6 +27,8 @@ export interface Views {
   assertKnown(name: string): void;
   /** What the cutover's buckets are reckoned with. */
   salt(name: string): string;
+  /** @throws Refused `not_found` when the cutover has no such cohort, or it has a side of the configuration */
+  assertCohort(name: string, cohort: string): void;
   /** The state in force on this instance. */
   state(name: string): CutoverState;
   one(name: string, records: readonly InstanceRecord[]): CutoverView;
@@ -53,7 +59,7 @@ export function createViews(
 
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
     const declared = sidesOf(name);
-    const { approval } = declared;
+    const { approval, cohorts = [] } = declared;
     const { percentThousandths, ...rest } = state(name);
     const maintenance = maintenanceView(rest.maintenance, clock.now());
     const proposal = proposals.known(name, rest.version);
@@ -69,6 +75,7 @@ export function createViews(
       legacy: declared.legacy,
       new: declared.new,
       percent: percentToNumber(percentThousandths),
+      ...(cohorts.length === 0 ? {} : { cohorts: cohorts.map((each) => cohortView(state(name), each)) }),
       state: rest.state,
       version: rest.version,
       pinEpoch: rest.pinEpoch,
@@ -107,6 +114,7 @@ export function createViews(
     },
     assertKnown: sidesOf,
     salt: (name) => configured.get(name)?.salt ?? name,
+    assertCohort: (name, cohort) => assertPercentOf(sidesOf(name).cohorts ?? [], cohort),
     state,
     one,
     all: (records) => names().map((name) => one(name, records)),
@@ -119,7 +127,14 @@ export function createViews(
  * @param nowMs since the epoch
  */
 function remaindersOf(
-  { state, percent, updatedAt, journeys, unfinished }: Omit<CutoverView, "stillLegacy" | "warnings">,
+  {
+    state,
+    percent,
+    cohorts = [],
+    updatedAt,
+    journeys,
+    unfinished,
+  }: Omit<CutoverView, "stillLegacy" | "warnings">,
   { anonymous = "legacy", visit, force, fallback }: AdminContext["cutovers"][string],
   nowMs: number,
 ): Remainder[] {
@@ -137,6 +152,9 @@ function remaindersOf(
   if (state === "rolled_back") add("rolled_back", "all that begins: the cutover is rolled back");
   else {
     if (force !== undefined) add("forced", "testers who ask for it");
+    for (const { name, side } of cohorts) {
+      if (side === "legacy") add("cohort", `the cohort ${name}, by the configuration`);
+    }
     const nameless = "requests that name no shopper, as crawlers, monitors and preflights send them";
     if (anonymous === "legacy") add("anonymous", `${nameless}: anonymous is legacy`);
     else if (percent < 100) add("anonymous", `${nameless}, until 100%`);
@@ -150,9 +168,33 @@ function remaindersOf(
         `${percentToNumber(maxThousandths - Math.round(percent * 1000))}% of shoppers, by their bucket`,
       );
     }
+    for (const { name, percent: own } of cohorts) {
+      if (own === null || own === 100) continue;
+      add("bucket", `${restOf(own)}% of the cohort ${name}, by their bucket`);
+    }
     if (fallback === true) add("fallback", "what can not be connected to new");
   }
   return found;
+}
+
+function assertPercentOf(cohorts: Cohorts, cohort: string): void {
+  const found = cohorts.find(({ name }) => name === cohort);
+  if (found === undefined) {
+    const known = cohorts.map(({ name }) => name);
+    const meant = nearest(cohort, known);
+    throw new Refused("not_found", `no such cohort${meant === undefined ? "" : `: did you mean ${meant}?`}`);
+  }
+  if (found.side !== undefined) {
+    throw new Refused("not_found", `the cohort has no percent: the configuration sends it to ${found.side}`);
+  }
+}
+
+function cohortView(
+  state: CutoverState,
+  { name, side }: Cohorts[number],
+): NonNullable<CutoverView["cohorts"]>[number] {
+  if (side !== undefined) return { name, side, percent: null };
+  return { name, side: null, percent: percentToNumber(standingPercent(state, name)) };
 }
 
 /** Records are renewed each second; clocks that differ by more are not believed. */

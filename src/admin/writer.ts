@@ -14,6 +14,7 @@ import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
 import { type Reach, reachOf } from "../state/rules/completion.ts";
 import type { Origin } from "../state/rules/history.ts";
 import type { Actor, Applied, Change, CutoverState } from "../state/rules/model.ts";
+import { standingPercent } from "../state/rules/routing.ts";
 import type { Command } from "../state/store/port.ts";
 import { appliedLocally, appliedView } from "./api/applied-view.ts";
 import { warningsAfter } from "./api/sides/maintenance.ts";
@@ -67,6 +68,7 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
     const said = {
       cutover: name,
       action: change.action,
+      ...(change.action === "set" && change.cohort !== undefined ? { cohort: change.cohort } : {}),
       by: actor.name,
       via: origin.via,
       requestId: request.id,
@@ -80,6 +82,7 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
     }
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
     const sinceArrivalMs = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
+    const cohort = change.action === "set" ? change.cohort : undefined;
     if (scope === "local") {
       audit.madeLocally({ ...asked, stands: state });
       return writeView(
@@ -89,10 +92,10 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
         warningsAfter(state, clock.now()),
       );
     }
-    const reach = reachOf(change, stood.percentThousandths);
+    const reach = reachOf(change, standingPercent(stood, cohort));
     const inForce = { name, version: state.version, reach, waitMs };
     const where = await whereabouts.inFleet(inForce, sinceArrivalMs);
-    return writeView(name, applied, where, warningsAfter(state, clock.now()));
+    return writeView(name, applied, where, warningsAfter(state, clock.now()), cohort);
   };
 }
 
@@ -110,8 +113,8 @@ async function apply({ store, follower }: AdminContext, command: Omit<Command, "
   };
   if (action !== undefined && !follower.contact().up) return locally(action);
   // What is lowered on this instance alone is no state of the store's to go on from.
-  const { states, local: lowered } = follower.current();
-  const lastGood = lowered?.has(command.name) === true ? undefined : states.get(command.name);
+  const { states, stored = states, local: lowered } = follower.current();
+  const lastGood = lowered?.has(command.name) === true ? undefined : stored.get(command.name);
   try {
     const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
     if (!applied.accepted && applied.code === "fenced") throw new Error("fenced without a fence");

@@ -22,7 +22,7 @@ import { codeOf } from "../base/errors.ts";
 import { jsonOf } from "../base/json.ts";
 import { textIn } from "../base/replace-file.ts";
 import type { Annotation, HistoryEntry } from "../state/rules/history.ts";
-import { percentToNumber } from "../state/rules/percent.ts";
+import { type CohortPercents, percentToNumber } from "../state/rules/percent.ts";
 import { maintenancePart } from "../state/rules/sides/maintenance.ts";
 import type { AskedChange, ListEvent, OwnerEvent, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
 
@@ -118,13 +118,18 @@ function textOf(line: AuditLine): string {
 
 interface Standing {
   readonly percentThousandths: number;
+  readonly cohorts?: CohortPercents | undefined;
   readonly state: string;
 }
 
-const standing = ({ percentThousandths, state }: Standing) => ({
-  percent: percentToNumber(percentThousandths),
-  state,
-});
+const standing = ({ percentThousandths, cohorts = {}, state }: Standing) => {
+  const percents = Object.entries(cohorts).map(([name, percent]) => [name, percentToNumber(percent)]);
+  return {
+    percent: percentToNumber(percentThousandths),
+    ...(percents.length === 0 ? {} : { cohorts: Object.fromEntries(percents) }),
+    state,
+  };
+};
 
 export function changeLine(cutover: string, entry: HistoryEntry): AuditLine {
   const { version, at, by, action, from, to, reason, via = null, requestId = null } = entry;
@@ -145,10 +150,13 @@ export function turnedAwayLine(at: string, instance: string, turned: TurnedAway)
 
 export function proposalLine(at: string, instance: string, told: ProposalEvent): AuditLine {
   const { event, name, proposal, actor, origin, replaces = null } = told;
-  const { id, action = "set", force = false, percentThousandths, version, by, reason, expiresAt } = proposal;
+  const { id, action = "set", cohort, force = false, percentThousandths, ...rest } = proposal;
+  const { version, by, reason, expiresAt } = rest;
   const percent = percentToNumber(percentThousandths);
   const what = {
-    ...{ event, id, action, force, percent, version },
+    ...{ event, id, action: action === "set_cohort" ? "set" : action },
+    ...(cohort === undefined ? {} : { cohort }),
+    ...{ force, percent, version },
     ...{ proposedBy: by, reason, expiresAt, replaces },
   };
   const who = { by: actor?.name ?? null, via: origin?.via ?? null, requestId: origin?.requestId ?? null };
@@ -186,9 +194,11 @@ export function localLine(at: string, instance: string, made: AskedChange): Audi
 
 function askedFields({ name, change, actor, reason, origin, stands }: AskedChange) {
   const percent = change.action === "set" ? { percent: percentToNumber(change.percentThousandths) } : {};
+  const whose = change.action === "set" && change.cohort !== undefined ? { cohort: change.cohort } : {};
   return {
     cutover: name,
     action: change.action,
+    ...whose,
     ...percent,
     ...(change.action === "maintain" ? { side: change.side, until: change.until } : {}),
     by: actor.name,

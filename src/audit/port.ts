@@ -46,7 +46,7 @@ export interface ProposalEvent {
   readonly name: string;
   readonly proposal: Pick<
     Proposal,
-    "id" | "action" | "force" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt"
+    "id" | "action" | "cohort" | "force" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt"
   >;
   /** Whose doing it was; nobody's when it expired. */
   readonly actor: Actor | null;

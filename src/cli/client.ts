@@ -67,7 +67,12 @@ const nothing = z.undefined().transform(() => null);
 
 /** A call that changes a cutover, with its body. */
 export type WriteCall =
-  | { readonly call: "percent"; readonly body: z.input<typeof setPercentBody> }
+  | {
+      readonly call: "percent";
+      /** Whose; absent: the cutover's own. */
+      readonly cohort?: string | undefined;
+      readonly body: z.input<typeof setPercentBody>;
+    }
   | { readonly call: "rollback"; readonly body: z.input<typeof rollbackBody> }
   | { readonly call: "hold"; readonly body: z.input<typeof holdBody> }
   | { readonly call: "resume"; readonly body: z.input<typeof resumeBody> }
@@ -139,12 +144,16 @@ export function createClient(options: TransportOptions): AdminClient {
     url: options.url.href.replace(/\/$/, ""),
     cutovers: () => get(z.array(cutoverView), "cutovers"),
     cutover: (name) => get(cutoverView, at(name)),
-    write: (name, { call, body }) =>
-      ask(
-        written,
-        { method: puts.has(call) ? "PUT" : "POST", path: at(name, `/${call}`), body },
-        (body.waitMs ?? 0) + patienceMs,
-      ),
+    write(name, asked) {
+      const { call, body } = asked;
+      const cohort = call === "percent" ? asked.cohort : undefined;
+      const path = at(
+        name,
+        `${cohort === undefined ? "" : `/cohorts/${encodeURIComponent(cohort)}`}/${call}`,
+      );
+      const method = puts.has(call) ? "PUT" : "POST";
+      return ask(written, { method, path, body }, (body.waitMs ?? 0) + patienceMs);
+    },
     writeAll: ({ call, body: { ifVersion: _, ...body } }) =>
       ask(z.array(writeOfAll), { method: "POST", path: call, body }, (body.waitMs ?? 0) + patienceMs),
     proposals: (name) => get(z.array(proposalView), at(name, "/proposals")),

@@ -174,6 +174,14 @@ export function readName(text: string): string {
   throw new InvalidArgumentError("Expected a cutover's name; cutover status lists them.");
 }
 
+/** A cutover's name, and perhaps that of one of its cohorts: `checkout/jakarta`. */
+export function readTarget(text: string): string {
+  const [name = "", cohort, ...rest] = text.split("/");
+  if (rest.length === 0 && cohort !== "")
+    return cohort === undefined ? readName(name) : `${readName(name)}/${cohort}`;
+  throw new InvalidArgumentError("Expected a cutover's name, or NAME/COHORT; cutover status lists them.");
+}
+
 /** A token's name, as the configuration takes it. */
 export function readTokenName(text: string): string {
   if (/^[a-z0-9][a-z0-9_-]{0,62}$/.test(text)) return text;

@@ -1,6 +1,7 @@
 /** The shape of a cutover in the configuration, part by part (schema.ts). */
 import * as z from "zod";
 import { block } from "./block.ts";
+import { cohort } from "./cohorts/cohort-schema.ts";
 import { route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
 
@@ -103,6 +104,8 @@ export const trustedShopper = block({ header: value.headerName, from: z.array(va
 export const force = block({
   header: value.headerName,
   secrets: z.array(value.sha256).min(1),
+  /** Whether testers reach new while the cutover is rolled back, too. */
+  whileRolledBack: z.boolean().default(false),
   /** Of testers whose browsers send no header: `?cutover-force=` gives it. Without it there are no such links. */
   cookie: value.cookieName.optional(),
 });
@@ -180,6 +183,8 @@ export const cutover = block({
   visit: visit.optional(),
   identity: identity.prefault({}),
   owners,
+  /** The first whose rule holds counts. */
+  cohorts: z.array(cohort).max(64).default([]),
   force: force.optional(),
   approval: approval.optional(),
   /** Where requests go that name no shopper: to legacy as long as it is open, or to new once percent is 100. */

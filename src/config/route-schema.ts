@@ -1,6 +1,6 @@
 /** The shape of a route in the configuration: which requests it is for, and what they and their answers do (schema.ts). */
 import * as z from "zod";
-import { block } from "./block.ts";
+import { block, oneOrMore } from "./block.ts";
 import * as value from "./single-values.ts";
 import type { Condition } from "./values/condition.ts";
 
@@ -31,11 +31,6 @@ const routeJourney = z
 const flagOrRule = z.union([z.boolean(), answerRule], {
   error: "expected true, false, or a mapping of when, unless, or both",
 });
-
-const oneOrMore = <Input, Output>(one: z.ZodType<Output, Input>, what: string) =>
-  z.union([one.transform((value) => [value]), z.array(one).min(1)], {
-    error: `expected ${what}, or a list of them`,
-  });
 
 /** Which answers below 500 are failures of their side all the same: where any of this is so. */
 const failure = block({

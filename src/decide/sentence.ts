@@ -10,6 +10,9 @@ export interface Told {
   readonly side: Side;
   readonly reason: Reason;
   readonly bucket: number | undefined;
+  /** Whose it is; absent: of none. */
+  readonly cohort?: string | undefined;
+  /** That counts for it: the cohort's own, or the cutover's. */
   readonly percentThousandths: number;
   readonly version: number;
   /** Absent when no key was asked about. */
@@ -27,7 +30,9 @@ export function decisionSentence(told: Told): string {
     ? "; the account goes by that bucket since its login or its visit, on all its devices"
     : "";
   const key = told.owning === undefined ? "" : keys[told.owning];
-  return `${side}, because ${because}${place}${link}${key}; version ${version} at ${share(percentThousandths)}.`;
+  const whose = told.cohort === undefined ? "" : ` for the cohort ${told.cohort}`;
+  const stands = `version ${version} at ${share(percentThousandths)}${whose}`;
+  return `${side}, because ${because}${place}${link}${key}; ${stands}.`;
 }
 
 const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => string>> = {
@@ -39,6 +44,7 @@ const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => strin
   journey: () => "the journey began there and stays",
   rolled_back: () => "the cutover is rolled back: new journeys start on legacy",
   forced: () => "an authorised override says so",
+  cohort: ({ cohort }) => `the configuration sends the cohort ${cohort ?? "?"} there`,
   anonymous: ({ side }) =>
     side === "new"
       ? "the request names no shopper, and at 100% that goes there as well"

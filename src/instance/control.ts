@@ -15,6 +15,7 @@ import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
+import { cohortStarts } from "../proxy/cohorts/cohorts.ts";
 import { countsOrders } from "../proxy/orders.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
@@ -24,6 +25,7 @@ import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-
 import type { InstanceProfile, WhenStale } from "../state/rules/completion.ts";
 import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
+import { addCohortMetrics } from "../telemetry/cohort-metrics.ts";
 import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
@@ -117,11 +119,11 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   };
 }
 
-async function openStores(config: Config, { log, undo }: ControlOptions) {
+async function openStores(config: Config, { config: inForce, log, undo }: ControlOptions) {
   const clock = systemClock;
   const { prefix, snapshot } = config;
   const { store, redis } = await patiently(config.listeners.wait, () =>
-    openStore(config.store, { prefix, clock, log }),
+    openStore(config.store, { prefix, clock, log, starts: (name) => cohortStarts(inForce(), name) }),
   );
   undo(() => store.close());
   const main = await openOwnershipStores({ url: config.store, redis, prefix, clock });
@@ -175,6 +177,7 @@ function createFollowing(
     instance,
     ...(versions === undefined ? {} : { versions }),
     traffic: () => traffic.snapshot(),
+    starts: (name) => cohortStarts(options.config(), name),
     whenStale: () => whenStale(options.config()),
     profile,
     onRoster: roll.saw,
@@ -193,6 +196,7 @@ function createFollowing(
     logLinesDropped,
     traffic,
   });
+  addCohortMetrics(metrics.registry, follower, (name) => cohortStarts(options.config(), name));
   addProfileMetrics(metrics.registry, instance.id, profile);
   rejected.hear(metrics.rejected);
   regressed.hear(metrics.regressed);

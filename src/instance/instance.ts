@@ -208,7 +208,7 @@ async function openAdmin(
     instance,
     ...{ profile: profile.read, roll: control.roll, prefix: config.prefix },
     refusedByHand: follower.refusedByHand,
-    explain: explainer(serving, follower),
+    explain: explainer(serving, follower, control.lists.keeper),
     guard: control.guard.judgement,
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),

@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
+import type { Lists } from "../lists/port.ts";
 import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
 import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
 import { type Explained, explain, type Question } from "../proxy/explain.ts";
@@ -133,28 +134,23 @@ export function faultsTo(log: Log): (error: unknown) => void {
 export function explainer(
   serving: Pick<Serving, "table" | "ownership" | "pins">,
   following: Following,
+  lists: Lists,
 ): (name: string, question: Question) => Promise<Explanation | undefined> {
-  const context = { ...serving, following, rollbacks: createRollbacks(following), clock: systemClock };
+  const context = { ...serving, following, lists, rollbacks: createRollbacks(following), clock: systemClock };
   return async (name, question) => {
     const explained = await explain({ ...context, table: serving.table() }, name, question);
     return explained && explanationOf(explained);
   };
 }
 
-function explanationOf({
-  decision,
-  bucket,
-  state,
-  owner,
-  journey,
-  routes,
-  sentence,
-}: Explained): Explanation {
+function explanationOf(explained: Explained): Explanation {
+  const { decision, bucket, cohort, percentThousandths, state, owner, journey, routes, sentence } = explained;
   return {
     side: decision.side,
     reason: decision.reason,
     bucket: bucket ?? null,
-    percent: percentToNumber(state.percentThousandths),
+    ...(cohort === undefined ? {} : { cohort: cohort.name }),
+    percent: percentToNumber(percentThousandths),
     version: state.version,
     owner: owner === undefined ? null : { side: owner.side ?? null, by: owner.by },
     journey:

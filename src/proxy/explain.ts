@@ -5,13 +5,15 @@
 import { coversHost, hostNameOf } from "../config/values/hosts.ts";
 import { textOfWhen } from "../config/values/when.ts";
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
-import { type Decision, decide } from "../decide/decide.ts";
+import { type Cohort, type Decision, decide, percentFor } from "../decide/decide.ts";
 import type { Asks } from "../decide/route.ts";
 import { decisionSentence, type Owning } from "../decide/sentence.ts";
+import type { RequestView } from "../decide/sources.ts";
 import { holdsByHead } from "../decide/when/when.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
+import { cohortOf } from "./cohorts/cohorts.ts";
 import type { ExchangeContext } from "./context.ts";
 import { routeOf } from "./request/arrival.ts";
 import { accountLink } from "./request/cookies/link.ts";
@@ -32,11 +34,16 @@ export interface Question {
   readonly visit?: Side | undefined;
   /** An order's or an idempotency key, as text. */
   readonly key?: string | undefined;
+  /** The cohort that it is taken for one of; without it, the first whose rule goes by nothing but what is asked. */
+  readonly cohort?: string | undefined;
 }
 
 export interface Explained {
   readonly decision: Decision;
   readonly bucket: number | undefined;
+  readonly cohort: Cohort | undefined;
+  /** What the bucket is held against. */
+  readonly percentThousandths: number;
   readonly state: CutoverState;
   /** Who owns the key that was asked about. */
   readonly owner: { readonly side: Side | undefined; readonly by: Owning } | undefined;
@@ -55,7 +62,7 @@ interface RouteAsked {
   readonly when: string | undefined;
 }
 
-interface ExplainContext extends Pick<ExchangeContext, "clock" | "rollbacks"> {
+interface ExplainContext extends Pick<ExchangeContext, "clock" | "rollbacks" | "lists"> {
   readonly table: Table;
   readonly following: Following;
   readonly ownership: Pick<Ownership, "ownerOf">;
@@ -85,20 +92,22 @@ export async function explain(
   const bucket = linked?.bucket ?? (shopper === undefined ? undefined : bucketOf(cutover.salt, shopper));
   const state = following.current().states.get(name) ?? initialState();
   const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
+  const cohort = cohortAsked(cutover, shopper, question, context);
   const { force: forced, visit = linked?.visit } = question;
   const { anonymousMoves } = cutover;
-  const facts = { owner: owner?.side, journey: pin, forced, bucket, stale, visit, anonymousMoves };
-  const decision = decide(state, facts);
-  const { percentThousandths, version } = state;
-  const told = {
-    ...decision,
-    bucket,
-    percentThousandths,
-    version,
-    owning: owner?.by,
-    isLinked: linked !== undefined,
+  const forcedWhileRolledBack = cutover.force?.whileRolledBack === true;
+  const facts = {
+    ...{ owner: owner?.side, journey: pin, forced, forcedWhileRolledBack, cohort, bucket, stale },
+    ...{ visit, anonymousMoves },
   };
-  return { decision, bucket, state, owner, journey: pin, routes, sentence: decisionSentence(told) };
+  const decision = decide(state, facts);
+  const percentThousandths = percentFor(state, cohort);
+  const told = {
+    ...{ ...decision, bucket, cohort: cohort?.name, percentThousandths },
+    ...{ version: state.version, owning: owner?.by, isLinked: linked !== undefined },
+  };
+  const found = { decision, bucket, cohort, percentThousandths, state, owner, journey: pin, routes };
+  return { ...found, sentence: decisionSentence(told) };
 }
 
 /** @returns the routes that a request as it is asked about may be on; `undefined` where none is the cutover's */
@@ -142,6 +151,29 @@ function isFor({ hosts }: CompiledCutover, host: string): boolean {
   const name = hostNameOf(host);
   return hosts.length === 0 || hosts.some((wide) => coversHost(wide, name));
 }
+
+/** Of what is asked nothing but the shopper and the host is known: a rule that goes by anything else does not hold. */
+function cohortAsked(
+  { cohorts }: CompiledCutover,
+  shopper: string | undefined,
+  { host = "", cohort: asked }: Question,
+  around: Pick<ExplainContext, "table" | "lists">,
+): Cohort | undefined {
+  if (asked !== undefined) return cohorts.find(({ cohort }) => cohort.name === asked)?.cohort;
+  return cohortOf(cohorts, around, { view: emptyView, shopper, host, peer: nobody });
+}
+
+const nobody = { address: "", encrypted: false };
+const emptyView: RequestView = {
+  fields: [],
+  fieldNames: [],
+  query: "",
+  paramNames: [],
+  paramValues: [],
+  json: undefined,
+  form: undefined,
+  text: undefined,
+};
 
 /** @returns `undefined` for a name that is none, whichever source it comes from */
 function shopperAsked({ shopper: sources }: CompiledCutover, { shopper }: Question): string | undefined {

@@ -7,11 +7,11 @@ import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import { pageCookieNames } from "../config/values/page-cookies.ts";
 import { isInBody, type Source } from "../config/values/source.ts";
 import type { AnswerRule } from "../decide/answer.ts";
-import { saltPrefix } from "../decide/bucket.ts";
 import { isVisitor, type OwnCookie } from "../decide/cookie.ts";
 import { compileNaming, type Naming } from "../decide/named.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
+import { type CompiledSplit, cohortSources, compileSplit } from "./cohorts/cohorts.ts";
 import { type Destination, destinationsOf, orElseTime } from "./destinations.ts";
 import { type CompiledForce, compileForce } from "./force/compiled.ts";
 import {
@@ -53,9 +53,8 @@ import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
-export interface CompiledCutover extends CompiledCookies {
+export interface CompiledCutover extends CompiledCookies, CompiledSplit {
   readonly name: string;
-  readonly salt: string;
   /** Those that its routes are for; none where one of them is for every host. */
   readonly hosts: readonly string[];
   readonly shopper: readonly Source[];
@@ -188,8 +187,8 @@ export function compileTable(
     const owners = compileOwners(declared);
     const cutover: CompiledCutover = {
       name,
-      salt: saltPrefix(declared.salt ?? name),
       hosts: hostsOf(declared),
+      ...compileSplit(declared, name),
       shopper: declared.shopper.map((source) =>
         source.kind === "visitor" ? { ...source, name: visitor.cookie.name } : source,
       ),
@@ -215,7 +214,8 @@ export function compileTable(
     if (cutover.visits && !ownCookies.some(({ isOwn }) => isOwn === isVisitor)) {
       ownCookies.push({ name: visitor.cookie.name, isOwn: isVisitor });
     }
-    const sources = [...cutover.shopper, ...owners.flatMap((owner) => owner.key)];
+    const keys = owners.flatMap((owner) => owner.key);
+    const sources = [...cutover.shopper, ...keys, ...cohortSources(declared)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force?.cookie !== undefined) ownCookies.push(cutover.force.cookie);
     const valuesInBody = sources.some(isInBody);

@@ -7,7 +7,7 @@ import { createRedisClient } from "../../src/redis/client.ts";
 import { leaseMs } from "../../src/state/rules/completion.ts";
 import { openFileStore } from "../../src/state/store/file.ts";
 import { createMemoryStore } from "../../src/state/store/in-process.ts";
-import type { Store } from "../../src/state/store/port.ts";
+import type { StartsOf, Store } from "../../src/state/store/port.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { createManualTime } from "../support/manual-time.ts";
 import { startRedis } from "../support/redis.ts";
@@ -24,7 +24,7 @@ export interface StoreUnderTest {
 export interface Harness {
   readonly kind: Store["kind"];
   /** Opens an empty store. */
-  open(): Promise<StoreUnderTest>;
+  open(starts?: StartsOf): Promise<StoreUnderTest>;
   /** Ends what `open` opened. */
   close(): Promise<void>;
   /** Ends what all tests share. */
@@ -35,9 +35,9 @@ export function memoryHarness(): Harness {
   const stores: Store[] = [];
   return {
     kind: "memory",
-    async open() {
+    async open(starts) {
       const time = createManualTime();
-      const store = createMemoryStore({ clock: time });
+      const store = createMemoryStore({ clock: time, starts });
       stores.push(store);
       return { store, passLease: () => time.advance(leaseMs), pass: (ms) => time.advance(ms) };
     },
@@ -51,11 +51,11 @@ export function fileHarness(): Harness {
   const folders: string[] = [];
   return {
     kind: "file",
-    async open() {
+    async open(starts) {
       const folder = await mkdtemp(join(tmpdir(), "cutover-file-"));
       folders.push(folder);
       const time = createManualTime();
-      const store = await openFileStore({ path: join(folder, "var", "state.json"), clock: time });
+      const store = await openFileStore({ path: join(folder, "var", "state.json"), clock: time, starts });
       stores.push(store);
       return { store, passLease: () => time.advance(leaseMs), pass: (ms) => time.advance(ms) };
     },
@@ -74,9 +74,9 @@ export async function redisHarness(): Promise<Harness> {
   const stores: Store[] = [];
   return {
     kind: "redis",
-    async open() {
+    async open(starts) {
       await server.cli("FLUSHALL");
-      const store = createRedisStore({ client: createRedisClient(url) });
+      const store = createRedisStore({ client: createRedisClient(url), starts });
       stores.push(store);
       return { store, passLease: () => sleep(leaseMs + 50), pass: sleep };
     },

@@ -4,7 +4,6 @@ import { StoreUnavailable } from "../../src/base/errors.ts";
 import type { Proposal } from "../../src/state/rules/approval.ts";
 import type { InstanceRecord } from "../../src/state/rules/completion.ts";
 import {
-  type Ceiling,
   type Change,
   type CutoverState,
   changeActions,
@@ -15,6 +14,7 @@ import {
   stateNames,
   transition,
 } from "../../src/state/rules/model.ts";
+import type { Ceiling } from "../../src/state/rules/routing.ts";
 import { historyLimit } from "../../src/state/store/document.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { applyAll, command, noneKnown, setTo, stateOf } from "../support/commands.ts";

@@ -187,7 +187,10 @@ const planted = (parts: Readonly<Record<string, string>>): SourceFile[] =>
 test("the source is found and read", () => {
   expect(files.length).toBeGreaterThan(200);
   const decide = files.find(({ path }) => path === "decide/decide.ts");
-  expect(decide?.imports.map(({ target }) => target)).toEqual(["state/rules/model.ts"]);
+  expect(decide?.imports.map(({ target }) => target)).toEqual([
+    "state/rules/model.ts",
+    "state/rules/percent.ts",
+  ]);
   expect(decide?.exports).toContain("decide");
   expect(decide?.code).not.toContain("PURE");
 });

@@ -1,10 +1,13 @@
 /** A cutover as the API shows it (zod). JSON, locale-free. */
 import * as z from "zod";
-import { stateNames } from "../../state/rules/model.ts";
+import { sides, stateNames } from "../../state/rules/model.ts";
 import { approvalView, proposalView, scopes, warning } from "./write.ts";
 
 /** Path parameters of every call on one cutover. */
 export const cutoverName = z.object({ name: z.string().meta({ description: "The cutover's name" }) });
+export const cohortName = cutoverName.extend({
+  cohort: z.string().meta({ description: "The cohort's name" }),
+});
 
 const timestamp = z.string().meta({ description: "RFC 3339; empty at version 0" });
 
@@ -97,12 +100,21 @@ const remainder = z.object({
 });
 export type Remainder = z.output<typeof remainder>;
 
+const cohortView = z
+  .object({
+    name: z.string(),
+    side: z.enum(sides).nullable().meta({ description: "Where all of it goes, by the configuration" }),
+    percent: z.number().nullable().meta({ description: "Its own; null where it has a side" }),
+  })
+  .meta({ description: "In the order of the configuration: the first whose rule holds counts" });
+
 export const cutoverView = z
   .object({
     name: z.string(),
     legacy: z.string(),
     new: z.string(),
     percent: z.number(),
+    cohorts: z.array(cohortView).optional().meta({ description: "Absent: it has none" }),
     state: z.enum(stateNames),
     version: z.int(),
     pinEpoch: z.int(),
@@ -151,6 +163,10 @@ export const cutoverView = z
         legacy: "social-shop",
         new: "marketplace",
         percent: 10,
+        cohorts: [
+          { name: "staff", side: "new", percent: null },
+          { name: "jakarta", side: null, percent: 40 },
+        ],
         state: "open",
         version: 42,
         pinEpoch: 0,

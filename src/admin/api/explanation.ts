@@ -25,6 +25,10 @@ export const explainQuery = z.strictObject({
     .max(512)
     .optional()
     .meta({ description: "An order's or an idempotency key, as the request would carry it" }),
+  cohort: z.string().max(63).optional().meta({
+    description:
+      "The cohort to take the shopper for one of; without it the first whose rule goes by the shopper and the host alone and holds",
+  }),
   force: z
     .enum(sides)
     .optional()
@@ -41,7 +45,8 @@ export const explanation = z
     side: z.enum(sides),
     reason: z.string().meta({ description: "The word of the decision order" }),
     bucket: z.int().nullable().meta({ description: "0–99999; null without a shopper" }),
-    percent: z.number(),
+    cohort: z.string().optional().meta({ description: "Whose it is; absent: of none" }),
+    percent: z.number().meta({ description: "That counts for it: the cohort's own, or the cutover's" }),
     version: z.int(),
     owner: z
       .object({ side: z.enum(sides).nullable(), by: z.enum(owning) })

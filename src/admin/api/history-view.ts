@@ -42,7 +42,14 @@ export const historyVersion = cutoverName.extend({
   version: z.coerce.number().int().min(1).meta({ description: "Of the change" }),
 });
 
-const standing = z.object({ percent: z.number(), state: z.enum(stateNames) });
+const standing = z.object({
+  percent: z.number(),
+  cohorts: z
+    .record(z.string(), z.number())
+    .optional()
+    .meta({ description: "Percents of cohorts, by their names; absent: none had one" }),
+  state: z.enum(stateNames),
+});
 const outcome = standing.extend({
   maintenance: z.string().optional().meta({
     description:

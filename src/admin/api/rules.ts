@@ -21,6 +21,7 @@ import {
   percentFromNumber,
   percentToNumber,
 } from "../../state/rules/percent.ts";
+import { cohortsIn, standingPercent } from "../../state/rules/routing.ts";
 import { maintenancePart, withMaintenance } from "../../state/rules/sides/maintenance.ts";
 
 /** Characters. */
@@ -66,6 +67,8 @@ interface Intent {
   readonly call: "percent" | "rollback" | "hold" | "resume" | "close" | "maintenance";
   readonly side?: Side | undefined;
   readonly until?: string | null | undefined;
+  /** Whose percent it is; absent: the cutover's own. */
+  readonly cohort?: string | undefined;
   readonly percent?: number | undefined;
   readonly hard?: boolean | undefined;
   readonly force?: boolean | undefined;
@@ -73,8 +76,9 @@ interface Intent {
 }
 
 /** How a cutover stands, as the API shows it. */
-type Standing = Omit<CutoverState, "percentThousandths" | "maintenance"> & {
+type Standing = Omit<CutoverState, "percentThousandths" | "cohorts" | "maintenance"> & {
   readonly percent: number;
+  readonly cohorts?: readonly { readonly name: string; readonly percent: number | null }[] | undefined;
   readonly maintenance?: Readonly<Record<Side, string | null>> | undefined;
   readonly approval?: { readonly over: number } | undefined;
   readonly journeys?: OnLegacy | undefined;
@@ -89,6 +93,7 @@ type Foreseen =
   | {
       readonly kind: "accepted" | "proposed";
       readonly changed: boolean;
+      /** The percent is that of what was to be set. */
       readonly to: Pick<Standing, "percent" | "state" | "version">;
     };
 
@@ -98,19 +103,43 @@ interface Entry {
   readonly by: string;
   readonly action: string;
   readonly via: string | null;
-  readonly from: { readonly percent: number };
-  readonly to: { readonly percent: number };
+  readonly from: Percents;
+  readonly to: Percents;
+}
+
+interface Percents {
+  readonly percent: number;
+  readonly cohorts?: Readonly<Record<string, number>> | undefined;
 }
 
 /** @param since RFC 3339 to the millisecond in UTC @returns by how many points somebody has raised alone since then */
-export function pointsRaisedBy(name: string, history: readonly Entry[], since: string): number {
+export function pointsRaisedBy(
+  name: string,
+  history: readonly Entry[],
+  since: string,
+  cohort?: string,
+): number {
   const entries = history.map(({ from, to, via, ...entry }) => ({
     ...entry,
     via: via ?? undefined,
-    from: { percentThousandths: thousandthsOf(from.percent) },
-    to: { percentThousandths: thousandthsOf(to.percent) },
+    from: inThousandths(from),
+    to: inThousandths(to),
   }));
-  return percentToNumber(raisedThousandthsBy(name, entries, since));
+  return percentToNumber(raisedThousandthsBy(name, entries, since, cohort));
+}
+
+function inThousandths({ percent, cohorts = {} }: Percents) {
+  const each = Object.entries(cohorts).map(([name, own]) => [name, thousandthsOf(own)] as const);
+  return { percentThousandths: thousandthsOf(percent), cohorts: Object.fromEntries(each) };
+}
+
+/** The percent of a cohort, or without one the cutover's own. */
+export function percentIn(
+  { percent, cohorts = [] }: Pick<Standing, "percent" | "cohorts">,
+  cohort?: string,
+): number {
+  if (cohort === undefined) return percent;
+  return cohorts.find(({ name }) => name === cohort)?.percent ?? 0;
 }
 
 /**
@@ -126,6 +155,8 @@ export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints
     actor: { name: "dry run", role },
     reason: "",
     at: "",
+    // Closing needs each of them at 100.
+    starts: stateOf(view).cohorts,
     ...(ifVersion === undefined ? {} : { ifVersion }),
   };
   const overThousandths = view.approval && percentFromNumber(view.approval.over);
@@ -138,11 +169,12 @@ export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints
   if (verdict.changed && intent.call === "close" && intent.force !== true && isUnderWayOnLegacy(view)) {
     return { kind: "refused", code: "under_way" };
   }
-  const { percentThousandths, state, version } = verdict.next;
+  const { state, version } = verdict.next;
+  const percent = percentToNumber(standingPercent(verdict.next, intent.cohort));
   return {
     kind: isProposed ? "proposed" : "accepted",
     changed: verdict.changed,
-    to: { percent: percentToNumber(percentThousandths), state, version },
+    to: { percent, state, version },
   };
 }
 
@@ -150,27 +182,31 @@ function isUnderWayOnLegacy({ journeys, unfinished }: Standing): boolean {
   return [journeys, unfinished].some((of) => of !== undefined && of !== null && of.legacy.open > 0);
 }
 
-function changeOf({ call, percent, hard, side, until }: Intent): Change | undefined {
+function changeOf({ call, cohort, percent, hard, side, until }: Intent): Change | undefined {
   if (call === "maintenance") {
     return side === undefined ? undefined : { action: "maintain", side, until: until ?? null };
   }
   if (call === "percent") {
     const percentThousandths = percent === undefined ? undefined : percentFromNumber(percent);
-    return percentThousandths === undefined ? undefined : { action: "set", percentThousandths };
+    return percentThousandths === undefined ? undefined : { action: "set", percentThousandths, cohort };
   }
   if (call === "rollback" && hard === true) return { action: "rollback_hard" };
   return { action: call };
 }
 
 function stateOf(view: Standing): CutoverState {
-  const { percent, state, version, pinEpoch, updatedAt, updatedBy, reason } = view;
+  const { percent, cohorts = [], state, version, pinEpoch, updatedAt, updatedBy, reason } = view;
   const percentThousandths = percentFromNumber(percent) ?? 0;
+  const each = cohorts.flatMap(({ name, percent: own }) => {
+    return own === null ? [] : [[name, thousandthsOf(own)] as const];
+  });
   const maintenance = sides.reduce(
     (text, side) => withMaintenance(text, side, view.maintenance?.[side] ?? undefined),
     "",
   );
   return {
     ...{ percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason },
+    ...cohortsIn(Object.fromEntries(each)),
     ...maintenancePart(maintenance),
   };
 }

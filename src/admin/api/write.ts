@@ -4,9 +4,10 @@
  * is answered with a proposal.
  */
 import * as z from "zod";
+import { escapeUnseen } from "../../state/rules/history.ts";
 import { type Applied, stateNames } from "../../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../../state/rules/percent.ts";
-import { escapeUnseen } from "../../state/rules/unseen.ts";
+import { standingPercent } from "../../state/rules/routing.ts";
 import { longestReason, longestWaitMs } from "./rules.ts";
 
 const percentSchema = z
@@ -100,7 +101,11 @@ export type Warning = z.output<typeof warning>;
 export const writeAnswer = z
   .object({
     name: z.string(),
-    percent: z.number(),
+    percent: z.number().meta({ description: "The cutover's own" }),
+    cohort: z
+      .object({ name: z.string(), percent: z.number() })
+      .optional()
+      .meta({ description: "Whose percent was set, where it was a cohort's" }),
     state: z.enum(stateNames),
     version: z.int(),
     changed: z.boolean(),
@@ -182,11 +187,14 @@ export function writeView(
   applied: Extract<Applied, { accepted: true }>,
   where: AppliedView,
   warnings: readonly Warning[],
+  cohort?: string,
 ): WriteAnswer {
   const { percentThousandths, state, version } = applied.state;
+  const ofCohort = () => percentToNumber(standingPercent(applied.state, cohort));
   return {
     name,
     percent: percentToNumber(percentThousandths),
+    ...(cohort === undefined ? {} : { cohort: { name: cohort, percent: ofCohort() } }),
     state,
     version,
     changed: applied.changed,
@@ -211,6 +219,7 @@ export const proposalView = z
     id: z.string(),
     name: z.string().meta({ description: "The cutover's" }),
     action: z.enum(["set", "close"]).default("set").meta({ description: "`set`: a raise" }),
+    cohort: z.string().optional().meta({ description: "Of a raise: whose, where it is a cohort's" }),
     force: z.boolean().default(false).meta({
       description: "Of a close: although legacy has something under way",
     }),

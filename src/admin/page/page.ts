@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import * as z from "zod";
-import { escapeUnseen } from "../../state/rules/unseen.ts";
+import { escapeUnseen } from "../../state/rules/history.ts";
 import type { Gate } from "../access/gate.ts";
 import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
 import { byWhom, isOfAll } from "../api/rules.ts";

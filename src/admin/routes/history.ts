@@ -123,5 +123,10 @@ function annotationViewOf({ at, by, reason, via, requestId }: Annotation): Annot
 }
 
 function standing(of: HistoryEntry["from"]): HistoryEntryView["from"] {
-  return { percent: percentToNumber(of.percentThousandths), state: of.state };
+  const cohorts = Object.entries(of.cohorts ?? {}).map(([name, each]) => [name, percentToNumber(each)]);
+  return {
+    percent: percentToNumber(of.percentThousandths),
+    ...(cohorts.length === 0 ? {} : { cohorts: Object.fromEntries(cohorts) }),
+    state: of.state,
+  };
 }

@@ -98,7 +98,7 @@ function approveRoute(
       views.assertKnown(name);
       await follower.refresh();
       const found = await assertWaiting(proposals, views, name, id);
-      const { action, force, percent, version, by, reason } = found;
+      const { action, cohort, force, percent, version, by, reason } = found;
       const actor = actorOf(request);
       if (by === actor.name) throw new Refused("forbidden", "another person has to approve it");
       // Nothing without the proposal, however small: it may be withdrawn in this very moment.
@@ -108,7 +108,7 @@ function approveRoute(
       const answer =
         action === "close"
           ? await close(request, name, { ...body, force }, fourEyes)
-          : await write(request, name, { action, percentThousandths }, body, fourEyes);
+          : await write(request, name, { action, percentThousandths, cohort }, body, fourEyes);
       const said = { cutover: name, proposal: id, by, approvedBy: actor.name };
       log.info(said, `a proposed ${wordOf(action)} was approved`);
       tell(audit, "approved", request, found);

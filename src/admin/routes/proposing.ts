@@ -18,13 +18,17 @@ export async function propose(
   proposals: Proposals,
   request: FastifyRequest,
   name: string,
-  asked: Pick<ProposalView, "action" | "force" | "percent" | "version" | "reason">,
+  asked: Pick<ProposalView, "action" | "cohort" | "force" | "percent" | "version" | "reason">,
 ): Promise<ProposalView> {
-  const { action, percent, version } = asked;
+  const { action, cohort, percent, version } = asked;
   const by = { actor: actorOf(request), origin: requestOrigin(request) };
   const proposal = await proposals.propose(name, asked, by);
   log.info(
-    { cutover: name, proposal: proposal.id, by: by.actor.name, percent, version },
+    {
+      cutover: name,
+      ...(cohort === undefined ? {} : { cohort }),
+      ...{ proposal: proposal.id, by: by.actor.name, percent, version },
+    },
     `a ${wordOf(action)} was proposed`,
   );
   return proposal;

@@ -1,16 +1,18 @@
 /** Changing cutovers: each call is one change (writer.ts). A raise that needs a second person becomes a proposal. */
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { percentFromNumber } from "../../state/rules/percent.ts";
-import { cutoverName } from "../api/cutover-view.ts";
+import { cohortName, cutoverName } from "../api/cutover-view.ts";
 import type { ProblemCode } from "../api/problem-details.ts";
 import { maintenanceBody, maintenanceMoment } from "../api/sides/maintenance.ts";
 import {
   holdBody,
+  type ProposalView,
   proposalView,
   resumeBody,
   rollbackBody,
   setPercentBody,
+  type WriteAnswer,
   writeAnswer,
 } from "../api/write.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
@@ -38,12 +40,12 @@ export function writeRoutes(
   views: Views,
   proposals: Proposals,
 ): void {
-  percentRoute(app, context, write, views, proposals);
+  percentRoutes(app, context, write, views, proposals);
   stateRoutes(app, write, views);
   maintenanceRoute(app, context, write, views);
 }
 
-function percentRoute(
+function percentRoutes(
   app: AdminApp,
   context: AdminContext,
   write: Write,
@@ -51,34 +53,55 @@ function percentRoute(
   proposals: Proposals,
 ): void {
   const refused = ["held", "rolled_back", "closed"] as const;
+
+  async function set(
+    request: FastifyRequest<{ Params: { name: string }; Body: z.output<typeof setPercentBody> }>,
+    reply: FastifyReply,
+    cohort: string | undefined,
+  ): Promise<WriteAnswer | ProposalView> {
+    const { name } = request.params;
+    const { percent, reason } = request.body;
+    const percentThousandths = percentFromNumber(percent);
+    if (percentThousandths === undefined) throw new Refused("invalid", "percent: expected 0 to 100");
+    const whose = cohort === undefined ? {} : { cohort };
+    const change = { action: "set", percentThousandths, ...whose } as const;
+    try {
+      return await write(request, name, change, request.body, proposals.limitOf(name));
+    } catch (error) {
+      const version = versionToProposeOn(error);
+      if (version === undefined) throw error;
+      const asked = { action: "set", force: false, percent, reason, version, ...whose } as const;
+      reply.code(202);
+      return await propose(context, proposals, request, name, asked);
+    }
+  }
+
+  const proposed = { 202: proposalView.describe("Proposed: in force once another person has approved it") };
   const options = changeOptions(views, setPercentBody, "setPercent", "Raise or lower the percent", refused);
   app.route({
     method: "PUT",
     url: "/api/v1/cutovers/:name/percent",
     ...options,
+    schema: { ...options.schema, response: { ...options.schema.response, ...proposed } },
+    handler: async (request, reply) => set(request, reply, undefined),
+  });
+
+  const summary = "Raise or lower the percent of a cohort";
+  const ofCohort = changeOptions(views, setPercentBody, "setCohortPercent", summary, refused);
+  app.route({
+    method: "PUT",
+    url: "/api/v1/cutovers/:name/cohorts/:cohort/percent",
+    preValidation: async (request) => {
+      await ofCohort.preValidation(request);
+      const { name, cohort } = cohortName.parse(request.params);
+      views.assertCohort(name, cohort);
+    },
     schema: {
-      ...options.schema,
-      response: {
-        ...options.schema.response,
-        202: proposalView.describe("Proposed: in force once another person has approved it"),
-      },
+      ...ofCohort.schema,
+      params: cohortName,
+      response: { ...ofCohort.schema.response, ...proposed },
     },
-    handler: async (request, reply) => {
-      const { body, params } = request;
-      const percentThousandths = percentFromNumber(body.percent);
-      if (percentThousandths === undefined) throw new Refused("invalid", "percent: expected 0 to 100");
-      const change = { action: "set", percentThousandths } as const;
-      try {
-        return await write(request, params.name, change, body, proposals.limitOf(params.name));
-      } catch (error) {
-        const version = versionToProposeOn(error);
-        if (version === undefined) throw error;
-        const asked = { action: "set", force: false, percent: body.percent, reason: body.reason } as const;
-        return reply
-          .code(202)
-          .send(await propose(context, proposals, request, params.name, { ...asked, version }));
-      }
-    },
+    handler: async (request, reply) => set(request, reply, request.params.cohort),
   });
 }
 

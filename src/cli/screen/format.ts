@@ -2,6 +2,7 @@
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { percentText, restOf } from "../../admin/api/rules.ts";
 import type { ProposalView } from "../../admin/api/write.ts";
+import { printable } from "./text.ts";
 
 /** `10%, open, version 42`. */
 export function standing(view: Pick<CutoverView, "percent" | "state" | "version">): string {
@@ -14,8 +15,13 @@ export function share(percent: number): string {
 }
 
 /** What waits for another person. */
-export function proposedText({ action, percent }: Pick<ProposalView, "action" | "percent">): string {
-  return action === "close" ? "closing legacy for good" : share(percent);
+export function proposedText({
+  action,
+  cohort,
+  percent,
+}: Pick<ProposalView, "action" | "cohort" | "percent">): string {
+  if (action === "close") return "closing legacy for good";
+  return cohort === undefined ? share(percent) : `${printable(cohort)} ${share(percent)}`;
 }
 
 /** The rest of it: 12.5 → `87.5%`. */

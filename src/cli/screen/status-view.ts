@@ -35,6 +35,7 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
   return cutovers.flatMap((view, index) => [
     ...(index === 0 ? [] : [""]),
     ...headLines(view, options),
+    ...cohortLines(view, options.columns),
     ...ownWarnings(view).flatMap(({ text }) => warningLines(text, "  ", options)),
     ...trafficLines(view, options),
     ...underWayLines(view, options.columns, options.now),
@@ -90,6 +91,15 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
       wrap(note, columns - 2, 6).map((line) => `  ${line}`),
     ),
   ];
+}
+
+/** In the order in which their rules are tried. */
+function cohortLines({ cohorts = [] }: CutoverView, columns: number): string[] {
+  if (cohorts.length === 0) return [];
+  const pieces = cohorts.map(({ name, side, percent }) => {
+    return `${printable(name)} ${percent === null ? `all on ${side ?? "?"}` : `${share(percent)} on new`}`;
+  });
+  return flow(["cohorts", ...pieces], "   ", columns - 2, 6).map((line) => `  ${line}`);
 }
 
 function proposalNote({ name, proposal }: CutoverView, now: number): string[] {

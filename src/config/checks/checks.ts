@@ -5,6 +5,7 @@ import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "..
 import { pageCookieNames } from "../values/page-cookies.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { apartFindings, apartWarnings } from "./apart-checks.ts";
+import { cohortLists } from "./cohort-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import { rewriteFindings } from "./rewrite-checks.ts";
 import { routeFindings, routeWarnings } from "./route-checks.ts";
@@ -25,6 +26,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...droppedCookies(draft),
     ...routeFindings(draft),
     ...apartFindings(draft, ownCookies(draft)),
+    ...cohortLists(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
   ];
 }

@@ -2,6 +2,7 @@
 import type { CutoverDraft } from "../load/draft.ts";
 import { type Finding, repeated, unwise, wrong } from "../load/problems.ts";
 import type { Condition } from "../values/condition.ts";
+import { cohortFindings } from "./cohort-checks.ts";
 import { hasParam, isBodiless, shopperFindings, shopperWarnings } from "./shopper-checks.ts";
 import { whenFindings } from "./when-checks.ts";
 
@@ -22,6 +23,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...forceHeader(cutover),
     ...orElseRoutes(cutover),
     ...guardedRoutes(cutover),
+    ...cohortFindings(cutover),
     ...shopperFindings(cutover),
   ];
 }

@@ -59,6 +59,8 @@ export interface CutoverDraft {
   readonly shopper: readonly Located<Source>[];
   readonly routes: readonly RouteDraft[];
   readonly owners: readonly OwnerDraft[];
+  /** What is written of each: its name, and the path parameter and the list that its rule asks. */
+  readonly cohorts: readonly Located<Readonly<Record<"name" | "param" | "list", unknown>>>[];
   /** Where they are kept, where that is said. */
   readonly ownerStore: Located<string> | undefined;
   readonly journey: JourneyDraft | undefined;
@@ -119,6 +121,8 @@ export interface Draft {
   readonly lenient: readonly Path[];
   /** The cookie of visitors, where a cutover knows shoppers by it. */
   readonly visitor: CookieDraft | undefined;
+  /** Names of the lists that are declared. */
+  readonly lists: readonly Located<string>[];
   readonly cutovers: readonly CutoverDraft[];
 }
 
@@ -162,6 +166,7 @@ export function draftOf(root: unknown): Draft {
     visitor: hasVisitors
       ? cookieDraft(["visitor"], valueAt(root, ["visitor"]), "cutover_visitor")
       : undefined,
+    lists: keysAt(["lists"], root),
     cutovers,
   };
 }
@@ -194,6 +199,14 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"]), parts.shopperSource),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
+    cohorts: listAt(root, "cohorts").map((cohort, index) => ({
+      path: [...at, "cohorts", index],
+      value: {
+        name: valueAt(cohort, ["name"]),
+        param: valueAt(cohort, ["when", "param"]),
+        list: valueAt(cohort, ["when", "list"]),
+      },
+    })),
     ownerStore: storeAt([...at, "owners", "store"], valueAt(root, ["owners", "store"])),
     journey: journey === undefined ? undefined : journeyDraft([...at, "journey"], journey),
     visit: cookieAt(["visit"], "cutover_visit"),

@@ -7,6 +7,8 @@ import type { CompiledCookie } from "../request/cookies/compiled-cookie.ts";
 export interface CompiledForce {
   /** Lower case. */
   readonly header: string;
+  /** Whether it counts while the cutover is rolled back, too. */
+  readonly whileRolledBack: boolean;
   /** SHA-256 of each secret, lower-case hex. */
   readonly hashes: ReadonlySet<string>;
   /** What a link gives; absent: there are no links. */
@@ -25,10 +27,11 @@ export function compileForce(
   keys: () => readonly string[],
 ): CompiledForce | undefined {
   if (force === undefined) return undefined;
-  const { header, secrets, cookie: name } = force;
+  const { header, secrets, whileRolledBack, cookie: name } = force;
   const isOwn = (value: string) => readForce(keys(), cutover, value) !== undefined;
   return {
     header,
+    whileRolledBack,
     hashes: new Set(secrets),
     cookie:
       name === undefined

@@ -4,7 +4,7 @@ import { isInBody } from "../../config/values/source.ts";
 import type { BodyValues } from "../../decide/body.ts";
 import type { ShopperVisit } from "../../decide/browsing/visit.ts";
 import { bucketOf } from "../../decide/bucket.ts";
-import { decide, isVoid } from "../../decide/decide.ts";
+import { type Cohort, decide, isVoid } from "../../decide/decide.ts";
 import { keysNamedIn, type NamedKeys } from "../../decide/named.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import { longestText, type RequestView, readFirstKey, readSource } from "../../decide/sources.ts";
@@ -12,6 +12,7 @@ import type { ReadOperations } from "../../decide/when/operations.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
+import { cohortOf } from "../cohorts/cohorts.ts";
 import { forcedIn } from "../force/force.ts";
 import type { RequestHead } from "../inbound.ts";
 import type { CompiledOwner } from "../orders.ts";
@@ -42,6 +43,7 @@ export interface Gathered {
   readonly link: LinkAsked | undefined;
   /** By whose bucket that is. */
   readonly linked: Linked | undefined;
+  readonly cohort: Cohort | undefined;
   /** The shopper's, 0–99999. */
   readonly bucket: number | undefined;
   /** In the order of the configuration. */
@@ -106,12 +108,14 @@ export function gather(
   if (isUnread) recordNotice(exchange, { kind: "unread_body" });
   const shown = pinOf(exchange, cutover, view);
   const pin = countingPin(exchange, route, shown);
+  const whose = { view, shopper: shopper?.name, host: arrival.host, peer: head.peer };
   return {
     arrival,
     route,
     pin,
     isVoid: pin === undefined && shown !== undefined && shown.ended !== true,
     forced: forcedIn(exchange, arrival, cutover),
+    cohort: cohortOf(cutover.cohorts, exchange.context, whose),
     visit: visitIn(exchange, cutover, view),
     mayVisit: mayKeep,
     link: linkAsked(exchange, cutover, view, { shopper, bucket, mayKeep }),
@@ -253,19 +257,29 @@ export function decideBy(
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
-  const { route, pin, forced, visit, bucket } = gathered;
-  const { staleAfterMs, anonymousMoves } = route.cutover;
+  const { route, pin, forced, cohort, visit, bucket } = gathered;
+  const { staleAfterMs, anonymousMoves, force } = route.cutover;
   const state = stateInForce(following, route);
   const journey = pin ?? stored;
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
-  const facts = { owner, journey, forced, bucket, stale, visit: visit?.side, anonymousMoves };
-  const decision = decide(state, facts);
+  const decision = decide(state, {
+    owner,
+    journey,
+    forced,
+    forcedWhileRolledBack: force?.whileRolledBack === true,
+    cohort,
+    bucket,
+    stale,
+    visit: visit?.side,
+    anonymousMoves,
+  });
   const carried = pin !== undefined;
   const { keys, named, shopper, identity, visitor, mayVisit, linked, isVoid } = gathered;
   return {
     decision,
     state,
     bucket,
+    cohort,
     pin: journey,
     carried,
     keys,

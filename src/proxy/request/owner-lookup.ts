@@ -209,6 +209,7 @@ function mustKnow({ route }: Gathered, { decision }: Decided): boolean {
 /** Reasons that say nothing of where a key was first seen. */
 const guesses: ReadonlySet<Decision["reason"]> = new Set([
   "rolled_back",
+  "cohort",
   "anonymous",
   "stale",
   "visit",
@@ -230,7 +231,13 @@ function begins(
   return beginning.has(decision.reason) || (decision.reason === "owner" && isVouched && differs());
 }
 
-const beginning: ReadonlySet<Decision["reason"]> = new Set(["rolled_back", "forced", "visit", "bucket"]);
+const beginning: ReadonlySet<Decision["reason"]> = new Set([
+  "rolled_back",
+  "forced",
+  "cohort",
+  "visit",
+  "bucket",
+]);
 
 /** Of a closed cutover nobody's pin says anything. */
 function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean {
@@ -239,15 +246,16 @@ function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean 
 
 /**
  * Whether any live pin may say another side than the bucket. A pin begins where the bucket says and lives for one
- * maximum; so only while the routing has changed within that time, or where testers, visits or logins begin it on other sides.
+ * maximum; so only while the routing has changed within that time, or where testers, visits or logins begin it on other
+ * sides, or the shopper's cohort may be another one than on the request that began.
  * Not counted is an instance that hears of no change for longer and yet makes pins in a store of their own: those are
  * asked for as far as they are known.
  */
 function mayDiffer({ following, clock }: ExchangeContext, { route }: Gathered): boolean {
-  const { journey, force, visit, link } = route.cutover;
+  const { journey, force, visit, link, cohorts } = route.cutover;
   const { state, updatedAt } = stateInForce(following, route);
   if (journey === undefined || state === "closed") return false;
-  if ((force ?? visit ?? link) !== undefined) return true;
+  if ((force ?? visit ?? link) !== undefined || cohorts.length > 0) return true;
   // Not a number before the first change: nothing differs then.
   return clock.now() - Date.parse(updatedAt) < journey.life.maxTtl * 1000 + leewayMs;
 }

@@ -20,7 +20,7 @@ import { type Clock, systemTimers, type Timers, within } from "../../base/clock.
 import type { Log } from "../../base/log.ts";
 import type { InstanceProfile, InstanceRecord, Roster, WhenStale } from "../rules/completion.ts";
 import { type Announcement, accept, successionOf } from "../rules/succession.ts";
-import type { Rejection, Store } from "../store/port.ts";
+import type { Rejection, StartsOf, Store } from "../store/port.ts";
 import { answerBoundMs, createHeartbeat, createReading, type Heartbeat, type Reading } from "./contact.ts";
 import { createLocalChanges, type LocalChanges, type LocalWrites } from "./local-changes.ts";
 import { createFollowReport, type FollowReport } from "./report.ts";
@@ -43,6 +43,8 @@ export interface FollowerOptions {
   readonly store: Store;
   /** The names of every configured cutover; `follow` changes them. */
   readonly names: readonly string[];
+  /** Where cohorts begin; without it no cohort has a percent of its own. */
+  readonly starts?: StartsOf;
   readonly instance: {
     readonly id: string;
     /** RFC 3339. */
@@ -144,7 +146,7 @@ export function createFollower(options: FollowerOptions): Follower {
 }
 
 function createParts(options: FollowerOptions): Parts {
-  const { store, clock, snapshotFile, log, instance } = options;
+  const { store, clock, snapshotFile, log, instance, starts = () => undefined } = options;
   const { timers = systemTimers, random = Math.random, pollMs = defaultPollMs } = options;
   const { onRejected = () => {}, onRegressed = () => {}, onDoubtful = () => {} } = options;
   const report = createFollowReport({ log, onRejected, onRegressed });
@@ -152,6 +154,7 @@ function createParts(options: FollowerOptions): Parts {
   const life: Parts["life"] = { phase: "starting", unsubscribe: () => {} };
   const inForce = createInForce({
     names: options.names,
+    starts,
     onSwapped: report.swapped,
     onListenerFailed: report.listenerFailed,
   });
@@ -180,7 +183,7 @@ function createParts(options: FollowerOptions): Parts {
   const { basis } = inForce;
   const local = createLocalChanges({
     store,
-    instance: instance.id,
+    ...{ instance: instance.id, starts },
     clock,
     timers,
     log,

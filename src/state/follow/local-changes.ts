@@ -16,7 +16,8 @@ import {
   reconciledReason,
 } from "../rules/ceiling.ts";
 import { type Applied, initialState } from "../rules/model.ts";
-import type { Store } from "../store/port.ts";
+import { withStarts } from "../rules/percent.ts";
+import type { StartsOf, Store } from "../store/port.ts";
 import type { Basis } from "./snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 
@@ -46,6 +47,7 @@ export interface LocalChanges extends LocalWrites {
 interface LocalChangesOptions {
   readonly store: Pick<Store, "apply">;
   readonly instance: string;
+  readonly starts: StartsOf;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
@@ -98,12 +100,12 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
 
 /** Judges the change over what is in force here, and has it kept and logged when it is made. */
 function judged(
-  { instance, clock, log, snapshotFile, basis }: LocalChangesOptions,
+  { instance, starts, clock, log, snapshotFile, basis }: LocalChangesOptions,
   asked: Omit<LocalRequest, "at">,
 ): Judged {
   const { name, action, actor } = asked;
   const { lastGood, local } = basis();
-  const known = lastGood.get(name) ?? initialState();
+  const known = withStarts(lastGood.get(name) ?? initialState(), starts(name));
   const pending = local.filter((change) => change.name === name);
   const request = { ...asked, at: new Date(clock.now()).toISOString() };
   const found = judgeLocally(known, pending, request, { id: randomUUID(), instance });

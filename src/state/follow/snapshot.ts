@@ -2,11 +2,15 @@
 import { inForce, type LocalChange } from "../rules/ceiling.ts";
 import { sameState } from "../rules/lineage.ts";
 import { type CutoverState, initialState } from "../rules/model.ts";
+import { withStarts } from "../rules/percent.ts";
 import type { LastGood } from "../rules/succession.ts";
+import type { StartsOf } from "../store/port.ts";
 
 export interface Snapshot {
-  /** The state of every configured cutover. */
+  /** The state of every configured cutover, with a percent for each of its cohorts that has one of its own. */
   readonly states: ReadonlyMap<string, CutoverState>;
+  /** The store's own, as far as it has them; without it, `states`. */
+  readonly stored?: LastGood;
   /** The cutovers whose state was lowered on this instance alone (local-changes.ts); without it, none. */
   readonly local?: ReadonlySet<string>;
 }
@@ -83,15 +87,16 @@ export interface InForce extends Pick<Following, "current" | "onSwap"> {
 
 interface InForceOptions {
   readonly names: readonly string[];
+  readonly starts: StartsOf;
   /** Called for each cutover that differs, before the listeners. */
   readonly onSwapped: (name: string, from: CutoverState, to: CutoverState) => void;
   readonly onListenerFailed: (error: unknown) => void;
 }
 
-export function createInForce({ names, onSwapped, onListenerFailed }: InForceOptions): InForce {
+export function createInForce({ names, starts, onSwapped, onListenerFailed }: InForceOptions): InForce {
   const listeners = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
   let basis: Basis = { names, lastGood: new Map(), local: [] };
-  let snapshot = snapshotOf(basis);
+  let snapshot = snapshotOf(basis, starts);
   return {
     current: () => snapshot,
     basis: () => basis,
@@ -102,7 +107,7 @@ export function createInForce({ names, onSwapped, onListenerFailed }: InForceOpt
     take(next) {
       basis = { ...basis, ...next };
       const previous = snapshot;
-      const candidate = snapshotOf(basis);
+      const candidate = snapshotOf(basis, starts);
       const changed = basis.names.filter((name) => !sameIn(name, previous, candidate));
       if (changed.length === 0 && basis.names.length === previous.states.size) return false;
       snapshot = candidate;
@@ -125,10 +130,10 @@ export function stateIn(snapshot: Snapshot, name: string): CutoverState {
 }
 
 /** The last good states of the named cutovers, lowered to what was changed here alone. */
-function snapshotOf({ names, lastGood, local }: Basis): Snapshot {
+function snapshotOf({ names, lastGood, local }: Basis, starts: StartsOf): Snapshot {
   const lowered = new Set<string>();
   const states = names.map((name) => {
-    const state = lastGood.get(name) ?? initialState();
+    const state = withStarts(lastGood.get(name) ?? initialState(), starts(name));
     const here = inForce(
       state,
       local.filter((change) => change.name === name),
@@ -137,7 +142,7 @@ function snapshotOf({ names, lastGood, local }: Basis): Snapshot {
     if (here !== state) lowered.add(name);
     return [name, here] as const;
   });
-  return { states: new Map(states), local: lowered };
+  return { states: new Map(states), stored: lastGood, local: lowered };
 }
 
 /** Whether the cutover stands in both, alike, and is or is not lowered here alone in both. */

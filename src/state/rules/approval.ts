@@ -3,18 +3,23 @@
  *
  * Where a limit is given, these need an open proposal of another person for just this change and this version:
  *
- *   a raise   by more points than the limit, together with those that the same person has raised alone lately
+ *   a raise   by more points than the limit, together with those that the same person has raised alone lately; of the
+ *             cutover and of each of its cohorts by themselves
  *   a close   always
  *
  * Smaller raises, and whatever lowers, need nobody else. What two people have made counts as neither's own; nor do the
  * steps of a plan, which somebody approved as a whole. A person who edits the store by hand meets no limit.
  */
+import { type CohortPercents, cohortPercent } from "./percent.ts";
+import { standingPercent } from "./routing.ts";
 
 /** A change that waits for another person. */
 export interface Proposal {
   readonly id: string;
   /** Without it, a raise. */
-  readonly action?: "set" | "close" | undefined;
+  readonly action?: "set" | "set_cohort" | "close" | undefined;
+  /** Whose percent it is, of `set_cohort`. */
+  readonly cohort?: string | undefined;
   /** Of a close: although legacy has something under way. */
   readonly force?: boolean | undefined;
   /** The percent after it. */
@@ -40,32 +45,40 @@ export interface FourEyes {
 }
 
 interface Judged {
-  readonly change: { readonly action: string; readonly percentThousandths?: number };
+  readonly change: {
+    readonly action: string;
+    readonly percentThousandths?: number;
+    readonly cohort?: string | undefined;
+  };
   readonly actor: { readonly name: string };
   readonly fourEyes?: FourEyes;
 }
 
 /** @returns the proposal a change is made by; `none`: it needs none and was given none that fits */
 export function approvalOf(
-  {
-    percentThousandths,
-    state,
-    version,
-  }: { readonly percentThousandths: number; readonly state: string; readonly version: number },
+  current: {
+    readonly percentThousandths: number;
+    readonly cohorts?: CohortPercents | undefined;
+    readonly state: string;
+    readonly version: number;
+  },
   { change, actor, fourEyes }: Judged,
 ): Proposal | "required" | "none" {
   if (fourEyes === undefined) return "none";
-  const isClose = change.action === "close" && state !== "closed";
-  const to = isClose ? percentThousandths : (change.percentThousandths ?? 0);
-  const points = change.action === "set" ? to - percentThousandths : 0;
+  const isClose = change.action === "close" && current.state !== "closed";
+  const { cohort } = change;
+  const stands = standingPercent(current, isClose ? undefined : cohort);
+  const to = isClose ? stands : (change.percentThousandths ?? 0);
+  const points = change.action === "set" ? to - stands : 0;
   if (!isClose && points <= 0) return "none";
   const { overThousandths, raisedThousandths = 0, proposal } = fourEyes;
   const fits =
     proposal !== undefined &&
     proposal.by !== actor.name &&
     (proposal.action === "close") === isClose &&
+    proposal.cohort === cohort &&
     proposal.percentThousandths === to &&
-    proposal.version === version;
+    proposal.version === current.version;
   if (fits) return proposal;
   return isClose || points + raisedThousandths > overThousandths ? "required" : "none";
 }
@@ -77,19 +90,32 @@ interface Raise {
   readonly by: string;
   readonly action: string;
   readonly via?: string | undefined;
-  readonly from: { readonly percentThousandths: number };
-  readonly to: { readonly percentThousandths: number };
+  readonly from: Percents;
+  readonly to: Percents;
+}
+
+interface Percents {
+  readonly percentThousandths: number;
+  readonly cohorts?: CohortPercents | undefined;
 }
 
 /**
- * How far somebody has raised alone since then, lowering in between or not.
+ * How far somebody has raised the cutover alone since then, or one of its cohorts, lowering in between or not.
  *
  * @param since RFC 3339 to the millisecond in UTC, as the history has it: such times are in order as texts
  */
-export function raisedThousandthsBy(name: string, history: readonly Raise[], since: string): number {
+export function raisedThousandthsBy(
+  name: string,
+  history: readonly Raise[],
+  since: string,
+  cohort?: string,
+): number {
+  const percentIn = ({ percentThousandths, cohorts }: Percents) =>
+    cohort === undefined ? percentThousandths : cohortPercent(cohorts, cohort);
+  const points = ({ from, to }: Raise) => (percentIn(to) ?? 0) - (percentIn(from) ?? percentIn(to) ?? 0);
   return history
     .filter(({ by, action, via, at }) => {
       return by === name && action === "set" && via !== "plan" && at >= since;
     })
-    .reduce((sum, { from, to }) => sum + Math.max(0, to.percentThousandths - from.percentThousandths), 0);
+    .reduce((sum, raise) => sum + Math.max(0, points(raise)), 0);
 }

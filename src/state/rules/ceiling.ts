@@ -12,15 +12,8 @@
  *   version     stays the store's; it advances when the store accepts
  *   closed      in the store: legacy is gone, there is nothing to go back to; the change is dropped and logged
  */
-import {
-  type Applied,
-  type Ceiling,
-  type CutoverState,
-  lowered,
-  type Request,
-  sameRouting,
-  transition,
-} from "./model.ts";
+import { type Applied, type CutoverState, type Request, transition } from "./model.ts";
+import { type Ceiling, cohortsIn, lowered, sameRouting } from "./routing.ts";
 
 export const localActions = ["rollback", "rollback_hard", "hold"] as const;
 export type LocalAction = (typeof localActions)[number];
@@ -55,7 +48,7 @@ export interface Judged {
 }
 
 /**
- * @param store the last good state of the store
+ * @param store the last good state of the store, with a percent for each cohort
  * @param pending the changes of this cutover that the store has not accepted yet
  */
 export function judgeLocally(
@@ -70,13 +63,13 @@ export function judgeLocally(
   if (!verdict.accepted) {
     return { applied: { accepted: false, code: verdict.code, state: before }, made: undefined };
   }
-  const { percentThousandths, state, pinEpoch } = verdict.next;
+  const { percentThousandths, cohorts, state, pinEpoch } = verdict.next;
   if (state !== "held" && state !== "rolled_back") throw new Error(`${action} left the state ${state}`);
   const change: LocalChange = {
     ...origin,
     name,
     action,
-    ceiling: { percentThousandths, state, pinEpoch },
+    ceiling: { percentThousandths, ...cohortsIn(cohorts), state, pinEpoch },
     by: request.actor.name,
     at: request.at,
     reason: request.reason,

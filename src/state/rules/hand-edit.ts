@@ -8,7 +8,7 @@
  *
  *   - to `rolled_back`: always, from open or held; percent becomes 0 whatever was written beside it
  *   - out of `rolled_back` only by writing `open`; a bare percent above 0 is rejected
- *   - a raise into or within `held`, and anything while `closed`, is rejected
+ *   - a raise into or within `held`, and anything while `closed`, is rejected; of a cohort's percent, too
  *   - `closed` only from open at 100
  *   - `pin_epoch` only upward
  *   - `maintenance` (sides/maintenance.ts) in every state; nothing or `off` ends it
@@ -20,24 +20,33 @@
  *   base     the later of the store's last accepted state and the caller's last good one; neither: the initial state
  *   restore  the store's accepted state is missing, older than the caller's, or does not read: give the base back.
  *            The visible hash is given back with it when it is gone, or shows nothing but the older state itself (a
- *            backup was restored), so that old figures are not taken for a hand edit
+ *            backup was restored), so that old figures are not taken for a hand edit. Or it is half rolled back, by a
+ *            program that knows of no cohorts: their percents are 0 then, and shown so
  *   adopt    the visible hash differs from the base by a step that is allowed by hand
  *   settled  otherwise: the base is the state, and what was written by hand and is not followed is named
  */
 import type { Lineage } from "./lineage.ts";
+import { type CutoverState, initialState, type StateName, stateNames } from "./model.ts";
 import {
-  type CutoverState,
-  initialState,
-  type Routing,
-  type StateName,
-  sameRouting,
-  stateNames,
-} from "./model.ts";
-import { maxThousandths, parsePercent } from "./percent.ts";
+  type CohortPercents,
+  cohortPercent,
+  maxThousandths,
+  parsePercent,
+  withStarts,
+  zeroCohorts,
+} from "./percent.ts";
+import { cohortsIn, type Routing, sameRouting } from "./routing.ts";
 import { maintenancePart, typedMaintenance } from "./sides/maintenance.ts";
 
-/** Redis hash fields as text; absent = not in the hash. */
-export type RawFields = Readonly<Partial<Record<"percent" | "state" | "pin_epoch" | "maintenance", string>>>;
+/** Of a cohort's percent: `percent:jakarta`. */
+const cohortField = "percent:";
+
+/** Redis hash fields as text; absent = not in the hash. Of cohorts those that the configuration or the state has. */
+export type RawFields = Readonly<
+  Partial<
+    Record<"percent" | "state" | "pin_epoch" | "maintenance" | `${typeof cohortField}${string}`, string>
+  >
+>;
 
 export type RejectedField = keyof RawFields;
 
@@ -48,6 +57,7 @@ interface Reading {
   readonly rejected: readonly RejectedField[];
 }
 
+/** @param accepted with a percent for each cohort */
 export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
   const rejected: RejectedField[] = [];
   const reject = (field: RejectedField) => {
@@ -61,6 +71,7 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
     else percentThousandths = parsed;
   }
 
+  const typedCohorts = cohortsByHand(accepted.cohorts ?? {}, raw, reject);
   let state: StateName = accepted.state;
   if (raw.state !== undefined) {
     const typed = typedState(raw.state);
@@ -89,9 +100,11 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
   if (accepted.state === "closed") {
     if (state !== "closed") reject("state");
     if (percentThousandths !== accepted.percentThousandths) reject("percent");
+    keptCohorts(typedCohorts, accepted.cohorts ?? {}, reject);
     if (pinEpoch !== accepted.pinEpoch) reject("pin_epoch");
     const routing: Routing = {
       percentThousandths: accepted.percentThousandths,
+      ...cohortsIn(accepted.cohorts),
       state: accepted.state,
       pinEpoch: accepted.pinEpoch,
       ...maintenancePart(maintenance),
@@ -106,16 +119,59 @@ export function readByHand(accepted: CutoverState, raw: RawFields): Reading {
     reject("state");
     state = accepted.state;
   }
+  let cohorts = typedCohorts;
   if (state === "rolled_back") {
-    if (accepted.state === "rolled_back" && percentThousandths !== 0) reject("percent");
+    if (accepted.state === "rolled_back") {
+      if (percentThousandths !== 0) reject("percent");
+      keptCohorts(cohorts, zeroCohorts(cohorts), reject);
+    }
     percentThousandths = 0;
-  } else if (state === "held" && percentThousandths > accepted.percentThousandths) {
-    reject("percent");
-    percentThousandths = accepted.percentThousandths;
+    cohorts = zeroCohorts(cohorts);
+  } else if (state === "held") {
+    if (percentThousandths > accepted.percentThousandths) reject("percent");
+    percentThousandths = Math.min(percentThousandths, accepted.percentThousandths);
+    cohorts = loweredOnly(cohorts, accepted.cohorts ?? {}, reject);
   }
 
-  const routing: Routing = { percentThousandths, state, pinEpoch, ...maintenancePart(maintenance) };
+  const routing: Routing = {
+    percentThousandths,
+    ...cohortsIn(cohorts),
+    ...{ state, pinEpoch },
+    ...maintenancePart(maintenance),
+  };
   return { routing, differs: !sameRouting(accepted, routing), rejected };
+}
+
+type Reject = (field: RejectedField) => void;
+
+/** Each cohort's percent as it was written, or as it was accepted where nothing was, or none. */
+function cohortsByHand(accepted: CohortPercents, raw: RawFields, reject: Reject): CohortPercents {
+  const written = Object.keys(accepted).map((name): [string, number] => {
+    const field = `${cohortField}${name}` as const;
+    const stands = accepted[name] ?? 0;
+    const text = raw[field];
+    if (text === undefined) return [name, stands];
+    const parsed = parsePercent(typedPercent(text));
+    if (parsed === undefined) reject(field);
+    return [name, parsed ?? stands];
+  });
+  return Object.fromEntries(written);
+}
+
+/** Rejects each that is not as it is to be. */
+function keptCohorts(written: CohortPercents, kept: CohortPercents, reject: Reject): void {
+  for (const [name, percent] of Object.entries(written)) {
+    if (percent !== cohortPercent(kept, name)) reject(`${cohortField}${name}`);
+  }
+}
+
+function loweredOnly(written: CohortPercents, accepted: CohortPercents, reject: Reject): CohortPercents {
+  const lower = Object.entries(written).map(([name, percent]): [string, number] => {
+    const stands = cohortPercent(accepted, name) ?? 0;
+    if (percent > stands) reject(`${cohortField}${name}`);
+    return [name, Math.min(percent, stands)];
+  });
+  return Object.fromEntries(lower);
 }
 
 /** What is read of a value ends here: a longer one is nothing a person has meant. */
@@ -159,6 +215,8 @@ export interface View {
   readonly accepted: {
     readonly state: CutoverState | undefined;
     readonly broken: boolean;
+    /** Whether an older program rolled it back, which knows nothing of its cohorts and left them where they stood. */
+    readonly isHalf?: boolean;
     readonly digest: string;
   };
   readonly lineage: Lineage;
@@ -180,7 +238,12 @@ export type HandEditVerdict =
       readonly given: boolean;
     };
 
-export function judgeHandEdit(view: View, lastGood: CutoverState | undefined): HandEditVerdict {
+/** @param starts where the cohorts begin that the state does not know, by the configuration */
+export function judgeHandEdit(
+  view: View,
+  lastGood: CutoverState | undefined,
+  starts?: CohortPercents,
+): HandEditVerdict {
   const { visible, accepted } = view;
   const stored = accepted.state;
   const given = lastGood !== undefined && lastGood.version > (stored?.version ?? 0);
@@ -188,18 +251,31 @@ export function judgeHandEdit(view: View, lastGood: CutoverState | undefined): H
   const isGone = !visible.wrongType && !visible.present;
 
   if (given) {
-    const showsStored = stored !== undefined && !visible.wrongType && shows(visible.raw, stored);
+    const showsStored =
+      stored !== undefined && !visible.wrongType && shows(visible.raw, withStarts(stored, starts));
     return { kind: "restore", state: base, show: isGone || showsStored, given };
   }
   if (base === undefined && accepted.broken) {
     return { kind: "restore", state: undefined, show: false, given };
   }
   if (base !== undefined && isGone) return { kind: "restore", state: base, show: true, given };
+  if (accepted.isHalf && base !== undefined && !visible.wrongType && shows(ownFields(visible.raw), base)) {
+    return { kind: "restore", state: base, show: true, given };
+  }
 
   const state = base ?? initialState();
   if (visible.wrongType) return { kind: "settled", state, rejected: ["type"] };
-  const { routing, differs, rejected } = readByHand(state, visible.raw);
+  const { routing, differs, rejected } = readByHand(withStarts(state, starts), visible.raw);
   return differs ? { kind: "adopt", routing, rejected } : { kind: "settled", state, rejected };
+}
+
+/** Those of the cutover itself. */
+function ownFields({ percent, state, pin_epoch }: RawFields): RawFields {
+  return {
+    ...(percent === undefined ? {} : { percent }),
+    ...(state === undefined ? {} : { state }),
+    ...(pin_epoch === undefined ? {} : { pin_epoch }),
+  };
 }
 
 function shows(raw: RawFields, state: CutoverState): boolean {

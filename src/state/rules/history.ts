@@ -1,5 +1,6 @@
 /** What the history says of a change: how it came about, beside who asked for it and why, and the reasons given later. PURE. */
 import { changeActions, type StateName } from "./model.ts";
+import type { CohortPercents } from "./percent.ts";
 
 /**
  * What stands in the history: a change, or one that came by hand past the API (`out_of_band`), or to one instance
@@ -55,16 +56,22 @@ export interface StoredAnnotation extends Annotation {
   readonly version: number;
 }
 
+/** How a cutover stood before or after a change. */
+interface Stood {
+  readonly percentThousandths: number;
+  /** Absent: it had no cohorts with a percent of their own. */
+  readonly cohorts?: CohortPercents | undefined;
+  readonly state: StateName;
+}
+
 export interface HistoryEntry extends WrittenOrigin {
   readonly version: number;
   /** RFC 3339, the store's clock. */
   readonly at: string;
   readonly by: string;
   readonly action: HistoryAction;
-  readonly from: { readonly percentThousandths: number; readonly state: StateName };
-  readonly to: {
-    readonly percentThousandths: number;
-    readonly state: StateName;
+  readonly from: Stood;
+  readonly to: Stood & {
     /** As of the state. */
     readonly maintenance?: string;
   };
@@ -87,4 +94,15 @@ export function withAnnotations(
     const own = found.get(entry.version);
     return own === undefined ? entry : { ...entry, annotations: own };
   });
+}
+
+/**
+ * Characters that nobody sees: what reorders a line (bidi controls), has no width, or is no text at all. In a reason they
+ * could make the history say something else than what is written there.
+ */
+const unseen = /[\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]|(?![\n\r\t])\p{Cc}/gu;
+
+/** @returns the text with each of them as `\u{202e}`: a reason is never a cause to refuse a rollback */
+export function escapeUnseen(text: string): string {
+  return text.replace(unseen, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }

@@ -15,14 +15,9 @@
  * held, the higher pin epoch. So nothing that was lowered goes up by itself, and a person confirms by resuming.
  */
 
-import {
-  type Ceiling,
-  type CutoverState,
-  lowered,
-  type Routing,
-  type StateName,
-  sameRouting,
-} from "./model.ts";
+import type { CutoverState, StateName } from "./model.ts";
+import { sameCohorts } from "./percent.ts";
+import { type Ceiling, cohortsIn, lowered, type Routing, sameRouting } from "./routing.ts";
 
 export type RegressionKind = "older" | "other" | "replaced" | "epoch";
 
@@ -51,6 +46,7 @@ function sameChange(one: CutoverState, other: CutoverState): boolean {
     one.percentThousandths === other.percentThousandths &&
     one.state === other.state &&
     one.pinEpoch === other.pinEpoch &&
+    sameCohorts(one.cohorts, other.cohorts) &&
     one.version === other.version &&
     one.updatedAt === other.updatedAt &&
     one.updatedBy === other.updatedBy &&
@@ -67,7 +63,10 @@ export function regressionOf(
   if (stored.version < followed.version) return "older";
   if (stored.version === followed.version) return sameChange(followed, stored) ? undefined : "other";
   if (stored.pinEpoch < followed.pinEpoch) return "epoch";
-  if (own !== undefined) return sameChange(followed, own) ? undefined : "other";
+  // Of the cohorts older programs say nothing in the audit, and leave them as they are.
+  if (own !== undefined) {
+    return sameChange(followed, { cohorts: followed.cohorts, ...own }) ? undefined : "other";
+  }
   return next !== undefined && !isFrom(next, followed) ? "replaced" : undefined;
 }
 
@@ -85,8 +84,13 @@ export function ceilingOf(states: readonly CutoverState[]): Ceiling | undefined 
     );
 }
 
-function asCeiling({ percentThousandths, state, pinEpoch }: Routing): Ceiling {
-  return { percentThousandths, state: state === "rolled_back" ? "rolled_back" : "held", pinEpoch };
+function asCeiling({ percentThousandths, cohorts, state, pinEpoch }: Routing): Ceiling {
+  return {
+    percentThousandths,
+    ...cohortsIn(cohorts),
+    state: state === "rolled_back" ? "rolled_back" : "held",
+    pinEpoch,
+  };
 }
 
 function isFrom(parent: Parent, { percentThousandths, state, pinEpoch, updatedAt }: CutoverState): boolean {

@@ -11,6 +11,9 @@
  * `reconciled` brings in what one instance was told while the store was out of reach (ceiling.ts): it only ever lowers,
  * in every state but closed.
  *
+ * A cohort's percent is raised and lowered like the cutover's own, by the same table; a rollback takes all of them to 0,
+ * and closing needs each at 100.
+ *
  * A change that alters nothing is accepted as such in every state and makes no version. A hard rollback raises
  * the pin epoch and so always alters something.
  *
@@ -23,14 +26,27 @@
  * Order of refusal: role, version, state, approval.
  */
 import { approvalOf, type FourEyes } from "./approval.ts";
-import { isThousandths, maxThousandths } from "./percent.ts";
+import {
+  type CohortPercents,
+  cohortPercent,
+  isThousandths,
+  maxThousandths,
+  withStarts,
+  zeroCohorts,
+} from "./percent.ts";
+import { type Ceiling, cohortsIn, lowered, type Routing, sameRouting, standingPercent } from "./routing.ts";
 import { maintenancePart, withMaintenance } from "./sides/maintenance.ts";
 import { momentOf } from "./sides/moment.ts";
 
 export const sides = ["legacy", "new"] as const;
 export type Side = (typeof sides)[number];
 
-export const stateNames = ["open", "held", "rolled_back", "closed"] as const;
+export const stateNames = [
+  "open",
+  "held",
+  "rolled_back",
+  "closed",
+] as const satisfies readonly Routing["state"][];
 export type StateName = (typeof stateNames)[number];
 
 /** Each role may do all that the ones before it may. */
@@ -49,14 +65,7 @@ export const changeActions = [
 ] as const;
 type ChangeAction = (typeof changeActions)[number];
 
-export interface CutoverState {
-  /** Share of shoppers whose new journeys start on the new side, in thousandths of a percent, 0–100000. */
-  readonly percentThousandths: number;
-  readonly state: StateName;
-  /** Journeys pinned to new under an older epoch are void (hard rollback). */
-  readonly pinEpoch: number;
-  /** Until when nothing is sent to which side, as of sides/maintenance.ts; absent: to none, there is nothing to say. */
-  readonly maintenance?: string;
+export interface CutoverState extends Routing {
   /** +1 per accepted change. */
   readonly version: number;
   /** RFC 3339; empty at version 0. */
@@ -66,19 +75,16 @@ export interface CutoverState {
 }
 
 export type Change =
-  | { readonly action: "set"; readonly percentThousandths: number }
+  | {
+      readonly action: "set";
+      readonly percentThousandths: number;
+      /** Whose percent it is; absent: the cutover's own. */
+      readonly cohort?: string | undefined;
+    }
   | { readonly action: Exclude<ChangeAction, "set" | "maintain"> }
   /** `until`: RFC 3339 in UTC with milliseconds; null ends it. */
   | { readonly action: "maintain"; readonly side: Side; readonly until: string | null }
   | { readonly action: "reconciled"; readonly ceiling: Ceiling };
-
-/** What a cutover must not exceed: what a rollback or a hold left behind where it was made. */
-export interface Ceiling {
-  /** 0 when rolled back. */
-  readonly percentThousandths: number;
-  readonly state: "held" | "rolled_back";
-  readonly pinEpoch: number;
-}
 
 export interface Actor {
   readonly name: string;
@@ -159,12 +165,13 @@ export function assertChange(change: Change): void {
     throw new RangeError("not a moment in UTC with milliseconds");
   }
   if (change.action !== "reconciled") return;
-  const { percentThousandths, state, pinEpoch } = change.ceiling;
+  const { percentThousandths, cohorts = {}, state, pinEpoch } = change.ceiling;
   const isRoundEpoch = Number.isSafeInteger(pinEpoch) && pinEpoch >= 0;
+  const percents = [percentThousandths, ...Object.values(cohorts)];
   if (
-    !isThousandths(percentThousandths) ||
+    !percents.every(isThousandths) ||
     !isRoundEpoch ||
-    (state === "rolled_back" && percentThousandths > 0)
+    (state === "rolled_back" && percents.some((percent) => percent > 0))
   ) {
     throw new RangeError("not a ceiling that a rollback or a hold can have left behind");
   }
@@ -177,8 +184,9 @@ export function isAtLeast(role: Role, minimum: Role): boolean {
 
 function moveOf(current: CutoverState, change: Change): Move {
   if (change.action !== "set") return change.action;
-  if (change.percentThousandths === current.percentThousandths) return "keep";
-  return change.percentThousandths > current.percentThousandths ? "raise" : "lower";
+  const stands = standingPercent(current, change.cohort);
+  if (change.percentThousandths === stands) return "keep";
+  return change.percentThousandths > stands ? "raise" : "lower";
 }
 
 export interface Request {
@@ -188,6 +196,8 @@ export interface Request {
   /** Refuse with `version_conflict` unless the state has this version. */
   readonly ifVersion?: number;
   readonly fourEyes?: FourEyes;
+  /** Where the cohorts begin that the state does not know yet, by the configuration; absent: it has none. */
+  readonly starts?: CohortPercents | undefined;
   /** RFC 3339, the time of the change. */
   readonly at: string;
 }
@@ -205,9 +215,10 @@ export type Applied =
  *
  * @throws RangeError when the percent is none: the caller has let through what it had to refuse
  */
-export function transition(current: CutoverState, request: Request): Transition {
-  const { change, actor } = request;
+export function transition(stored: CutoverState, request: Request): Transition {
+  const { change, actor, starts } = request;
   assertChange(change);
+  const current = withStarts(stored, starts);
   const move = moveOf(current, change);
   if (!isAtLeast(actor.role, table.minimumRole[move])) return refused("forbidden");
   if (request.ifVersion !== undefined && request.ifVersion !== current.version) {
@@ -215,14 +226,14 @@ export function transition(current: CutoverState, request: Request): Transition 
   }
   const refusal = table.refused[current.state][move];
   if (refusal !== undefined) return refused(refusal);
-  if (move === "close" && current.state === "open" && current.percentThousandths !== maxThousandths) {
+  if (move === "close" && current.state === "open" && !isComplete(current, starts)) {
     return refused("not_complete");
   }
   const approval = approvalOf(current, request);
   if (approval === "required") return refused("approval_required");
 
   const target = targetOf(current, change);
-  if (sameRouting(current, target)) return { accepted: true, changed: false, next: current };
+  if (sameRouting(current, target)) return { accepted: true, changed: false, next: stored };
   const next: CutoverState = {
     ...target,
     version: current.version + 1,
@@ -233,56 +244,43 @@ export function transition(current: CutoverState, request: Request): Transition 
   return { accepted: true, changed: true, next };
 }
 
-/** The fields that decide where a request goes. */
-export type Routing = Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch" | "maintenance">;
-
-export function sameRouting(one: Routing, other: Routing): boolean {
-  return (
-    one.percentThousandths === other.percentThousandths &&
-    one.state === other.state &&
-    one.pinEpoch === other.pinEpoch &&
-    one.maintenance === other.maintenance
-  );
-}
-
-/**
- * The lower of the two in each field: the smaller percent, the firmer latch (open, held, rolled_back), the higher pin
- * epoch. Order and repetition make no difference. What is closed is not lowered: legacy is gone.
- */
-export function lowered(routing: Routing, ceiling: Ceiling): Routing {
-  if (routing.state === "closed") return routing;
-  const isRolledBack = routing.state === "rolled_back" || ceiling.state === "rolled_back";
-  return {
-    percentThousandths: isRolledBack ? 0 : Math.min(routing.percentThousandths, ceiling.percentThousandths),
-    state: isRolledBack ? "rolled_back" : "held",
-    pinEpoch: Math.max(routing.pinEpoch, ceiling.pinEpoch),
-    ...maintenancePart(routing.maintenance),
-  };
+/** Whether nobody begins on legacy any more, in no cohort of the configuration either. */
+function isComplete({ percentThousandths, cohorts }: CutoverState, starts: CohortPercents = {}): boolean {
+  const names = Object.keys(starts);
+  const percents = [percentThousandths, ...names.map((name) => cohortPercent(cohorts, name))];
+  return percents.every((percent) => percent === maxThousandths);
 }
 
 function targetOf(current: CutoverState, change: Change): Routing {
-  const { percentThousandths, state, pinEpoch } = current;
+  const { percentThousandths, cohorts, state, pinEpoch } = current;
   const maintained = maintenancePart(current.maintenance);
-  const standing = { percentThousandths, state, pinEpoch, ...maintained };
+  const stands: Routing = { percentThousandths, ...cohortsIn(cohorts), state, pinEpoch, ...maintained };
   switch (change.action) {
     case "set":
-      return { ...standing, percentThousandths: change.percentThousandths };
+      return change.cohort === undefined
+        ? { ...stands, percentThousandths: change.percentThousandths }
+        : { ...stands, cohorts: { ...cohorts, [change.cohort]: change.percentThousandths } };
     case "rollback":
-      return { ...standing, percentThousandths: 0, state: "rolled_back" };
     case "rollback_hard":
-      return { ...standing, percentThousandths: 0, state: "rolled_back", pinEpoch: pinEpoch + 1 };
+      return {
+        percentThousandths: 0,
+        ...cohortsIn(zeroCohorts(cohorts ?? {})),
+        state: "rolled_back",
+        pinEpoch: change.action === "rollback" ? pinEpoch : pinEpoch + 1,
+        ...maintained,
+      };
     case "hold":
-      return { ...standing, state: "held" };
+      return { ...stands, state: "held" };
     case "resume":
-      return { ...standing, state: "open" };
+      return { ...stands, state: "open" };
     case "close":
-      return { ...standing, state: "closed" };
+      return { ...stands, state: "closed" };
     case "maintain": {
       const text = withMaintenance(current.maintenance, change.side, change.until ?? undefined);
-      return { percentThousandths, state, pinEpoch, ...maintenancePart(text) };
+      return { percentThousandths, ...cohortsIn(cohorts), state, pinEpoch, ...maintenancePart(text) };
     }
     case "reconciled":
-      return lowered(standing, change.ceiling);
+      return lowered(stands, change.ceiling);
   }
 }
 

@@ -7,7 +7,9 @@
  * asked. Asked or not, the next read holds what was followed against the store (lineage.ts).
  */
 import { sameState } from "./lineage.ts";
-import { type CutoverState, initialState, type Routing, type StateName } from "./model.ts";
+import { type CutoverState, initialState, type StateName } from "./model.ts";
+import { cohortPercent } from "./percent.ts";
+import { type Routing, sameRouting } from "./routing.ts";
 
 /** The last good state of each cutover the caller knows; a cutover it knows nothing of is absent. */
 export type LastGood = ReadonlyMap<string, CutoverState>;
@@ -16,7 +18,10 @@ export type LastGood = ReadonlyMap<string, CutoverState>;
 export interface Announcement {
   readonly name: string;
   /** What the change was made from. */
-  readonly from: Pick<CutoverState, "percentThousandths" | "state" | "pinEpoch" | "version" | "updatedAt">;
+  readonly from: Pick<
+    CutoverState,
+    "percentThousandths" | "cohorts" | "state" | "pinEpoch" | "version" | "updatedAt"
+  >;
   readonly state: CutoverState;
   /** Whether the server that answers `load` told it: of what another one tells, that one may know nothing. */
   readonly isSure: boolean;
@@ -35,11 +40,7 @@ export function successionOf(kept: CutoverState | undefined, announced: Announce
 
 function isMadeFrom(current: CutoverState, { from }: Announcement): boolean {
   return (
-    from.version === current.version &&
-    from.updatedAt === current.updatedAt &&
-    from.percentThousandths === current.percentThousandths &&
-    from.state === current.state &&
-    from.pinEpoch === current.pinEpoch
+    from.version === current.version && from.updatedAt === current.updatedAt && sameRouting(from, current)
   );
 }
 
@@ -52,6 +53,10 @@ const firmness = { closed: -1, open: 0, held: 1, rolled_back: 2 } as const satis
 function isLower(from: Routing, to: Routing): boolean {
   return (
     to.percentThousandths <= from.percentThousandths &&
+    // One that was not there before may have stood lower, by the configuration.
+    Object.entries(to.cohorts ?? {}).every(
+      ([name, percent]) => percent <= (cohortPercent(from.cohorts, name) ?? 0),
+    ) &&
     to.pinEpoch >= from.pinEpoch &&
     firmness[to.state] >= firmness[from.state]
   );

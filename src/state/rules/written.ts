@@ -1,11 +1,10 @@
 /** What is believed of states, history entries and instance records when they are read back (JSON). PURE. */
 import * as z from "zod";
 import { localActions } from "./ceiling.ts";
-import { historyActions, vias } from "./history.ts";
+import { escapeUnseen, historyActions, vias } from "./history.ts";
 import { type CutoverState, stateNames } from "./model.ts";
 import { maxThousandths } from "./percent.ts";
 import { typedMaintenance } from "./sides/maintenance.ts";
-import { escapeUnseen } from "./unseen.ts";
 
 const count = z.int().min(0);
 
@@ -14,11 +13,14 @@ const told = z.string().overwrite(escapeUnseen);
 
 /** As a state has it; what stands there for none is left out. */
 const maintenance = z.string().refine((text) => text !== "" && typedMaintenance(text) === text);
+export const percentThousandths = z.int().min(0).max(maxThousandths);
+const cohorts = z.record(z.string().regex(/^[^\s=]+$/), percentThousandths).optional();
 
 /** What no accepted change can have left behind does not pass: a rolled back cutover above 0, a closed one below 100. */
 export const storedState: z.ZodType<CutoverState> = z
   .object({
-    percentThousandths: count.max(maxThousandths),
+    percentThousandths,
+    cohorts,
     state: z.enum(stateNames),
     pinEpoch: count,
     maintenance: maintenance.exactOptional(),
@@ -28,14 +30,14 @@ export const storedState: z.ZodType<CutoverState> = z
     reason: told,
   })
   .refine(
-    ({ state, percentThousandths }) =>
-      (state !== "rolled_back" || percentThousandths === 0) &&
+    ({ state, percentThousandths, cohorts = {} }) =>
+      (state !== "rolled_back" ||
+        [percentThousandths, ...Object.values(cohorts)].every((one) => one === 0)) &&
       (state !== "closed" || percentThousandths === maxThousandths),
     { error: "expected percent 0 while rolled back and 100 while closed" },
   );
 
-export const percentThousandths = z.int().min(0).max(maxThousandths);
-const position = z.strictObject({ percentThousandths, state: z.enum(stateNames) });
+const position = z.strictObject({ percentThousandths, cohorts, state: z.enum(stateNames) });
 const outcome = position.extend({ maintenance: maintenance.exactOptional() });
 
 /** Whether the state can have come of changes by the rules. Version 0 is nobody's and is not written down. */
@@ -72,6 +74,7 @@ export const localChangeSchema = z
     action: z.enum(localActions),
     ceiling: z.strictObject({
       percentThousandths,
+      cohorts,
       state: z.enum(["held", "rolled_back"]),
       pinEpoch: z.int().min(0),
     }),
@@ -101,7 +104,8 @@ export const instanceRecordSchema = z.object({
 
 export const proposalSchema = z.object({
   id: z.string().min(1),
-  action: z.enum(["set", "close"]).optional(),
+  action: z.enum(["set", "set_cohort", "close"]).optional(),
+  cohort: z.string().optional(),
   force: z.boolean().optional(),
   percentThousandths,
   version: z.int().min(0),

@@ -3,6 +3,8 @@ import { approvalOf, type Proposal, raisedThousandthsBy } from "../rules/approva
 import type { Annotation, HistoryEntry, StoredAnnotation } from "../rules/history.ts";
 import { assertFence, type Fenced, isFenced, type Lease } from "../rules/lease.ts";
 import { type Applied, type CutoverState, initialState, transition } from "../rules/model.ts";
+import { type CohortPercents, withStarts } from "../rules/percent.ts";
+import { cohortsIn } from "../rules/routing.ts";
 import { maintenancePart } from "../rules/sides/maintenance.ts";
 import type { LastGood } from "../rules/succession.ts";
 import { isBelievable } from "../rules/written.ts";
@@ -40,6 +42,8 @@ interface Surroundings {
   /** As far as its time is not over. */
   readonly openProposal: Proposal | undefined;
   readonly lease: (name: string) => Lease | undefined;
+  /** Where the cutover's cohorts begin that the state does not know. */
+  readonly starts: CohortPercents | undefined;
 }
 
 export const historyLimit = 1000;
@@ -79,7 +83,7 @@ function giveBack(at: StateDocument, name: string, lastGood: CutoverState | unde
 export function applied(
   found: StateDocument,
   { name, change, actor, reason, origin, ifVersion, lastGood, fourEyes, fence }: Command,
-  { at, atMs, openProposal, lease }: Surroundings,
+  { at, atMs, openProposal, lease, starts }: Surroundings,
 ): Step<Applied | Fenced> {
   if (fence !== undefined) assertFence(name, fence);
   const before = giveBack(found, name, lastGood);
@@ -90,12 +94,18 @@ export function applied(
   const raisedThousandths =
     windowMs === undefined
       ? 0
-      : raisedThousandthsBy(actor.name, history, new Date(Date.parse(at) - windowMs).toISOString());
+      : raisedThousandthsBy(
+          actor.name,
+          history,
+          new Date(Date.parse(at) - windowMs).toISOString(),
+          change.action === "set" ? change.cohort : undefined,
+        );
   const request = {
     change,
     actor,
     reason,
     at,
+    starts,
     ...(ifVersion === undefined ? {} : { ifVersion }),
     ...(fourEyes === undefined
       ? {}
@@ -111,22 +121,23 @@ export function applied(
   const { changed, next } = verdict;
   const answer = { accepted: true, changed, state: next } as const;
   if (!changed) return { document: before, answer };
+  const from = withStarts(current, starts);
   const after = withState(before, name, next, {
     version: next.version,
     at,
     by: next.updatedBy,
     action: change.action,
-    from: { percentThousandths: current.percentThousandths, state: current.state },
-    to: {
-      percentThousandths: next.percentThousandths,
-      state: next.state,
-      ...maintenancePart(next.maintenance),
-    },
+    from: standing(from),
+    to: { ...standing(next), ...maintenancePart(next.maintenance) },
     reason,
     ...origin,
   });
-  const isApproved = typeof approvalOf(current, request) !== "string";
+  const isApproved = typeof approvalOf(from, request) !== "string";
   return { document: isApproved ? withProposal(after, name, undefined) : after, answer };
+}
+
+function standing({ percentThousandths, cohorts, state }: CutoverState) {
+  return { percentThousandths, ...cohortsIn(cohorts), state };
 }
 
 /** The reason added to a change of the history; `undefined` when it has no such version. */

@@ -16,11 +16,12 @@ import { replaceFile, sweepTemporaries, textIn } from "../../base/replace-file.t
 import { annotationSchema, historyEntrySchema, proposalSchema, storedState } from "../rules/written.ts";
 import { type CutoverRecord, emptyDocument, historyLimit, type StateDocument } from "./document.ts";
 import { createInProcessStore } from "./in-process.ts";
-import type { Store } from "./port.ts";
+import type { StartsOf, Store } from "./port.ts";
 
 interface FileStoreOptions {
   readonly path: string;
   readonly clock: Clock;
+  readonly starts?: StartsOf | undefined;
 }
 
 const documentSchema = z.strictObject({
@@ -43,7 +44,7 @@ const documentSchema = z.strictObject({
  *
  * @throws Error naming the file when another process has it, or when it does not read as a state document
  */
-export async function openFileStore({ path, clock }: FileStoreOptions): Promise<Store> {
+export async function openFileStore({ path, clock, starts }: FileStoreOptions): Promise<Store> {
   await mkdir(dirname(path), { recursive: true });
   const lock = await lockFile(path);
   try {
@@ -53,6 +54,7 @@ export async function openFileStore({ path, clock }: FileStoreOptions): Promise<
     return createInProcessStore({
       kind: "file",
       clock,
+      starts,
       document,
       persist: (next) => replaceFile(path, textOf(next)),
       onClose: () => lock.release(),

@@ -22,11 +22,12 @@ import {
   stateOf,
   withProposal,
 } from "./document.ts";
-import type { Store } from "./port.ts";
+import type { StartsOf, Store } from "./port.ts";
 
 interface InProcessOptions {
   readonly kind: "memory" | "file";
   readonly clock: Clock;
+  readonly starts?: StartsOf | undefined;
   readonly document: StateDocument;
   /** Makes the document durable before it comes into force. */
   readonly persist?: (document: StateDocument) => Promise<void>;
@@ -34,12 +35,12 @@ interface InProcessOptions {
 }
 
 /** The store for tests and trials: holds everything in this process and forgets it at the end. */
-export function createMemoryStore(options: { readonly clock: Clock }): Store {
-  return createInProcessStore({ kind: "memory", clock: options.clock, document: emptyDocument });
+export function createMemoryStore(options: Pick<InProcessOptions, "clock" | "starts">): Store {
+  return createInProcessStore({ kind: "memory", ...options, document: emptyDocument });
 }
 
 export function createInProcessStore(options: InProcessOptions): Store {
-  const { clock } = options;
+  const { clock, starts } = options;
   const documents = createDocuments(options);
   const proposals = createProposals(documents, clock);
   const leases = createLeases(documents, clock);
@@ -65,6 +66,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
           atMs: clock.monotonic(),
           openProposal: proposals.open(before, command.name),
           lease: (name) => leases.known(before, name),
+          starts: starts?.(command.name),
         });
       }),
 

@@ -6,13 +6,15 @@ import type { RedisClient } from "../../redis/client.ts";
 import { placeOfStore } from "../../redis/url.ts";
 import { openFileStore } from "./file.ts";
 import { createMemoryStore } from "./in-process.ts";
-import type { Store } from "./port.ts";
+import type { StartsOf, Store } from "./port.ts";
 
 interface StoreOptions {
   /** Each key in Redis begins with it. */
   readonly prefix: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Without it no cohort has a percent of its own. */
+  readonly starts?: StartsOf;
 }
 
 interface OpenedStore {
@@ -27,13 +29,16 @@ interface OpenedStore {
  *   error here: its calls reject with StoreUnavailable until it is back.
  */
 export async function openStore(url: string, options: StoreOptions): Promise<OpenedStore> {
-  const { prefix, clock, log } = options;
+  const { prefix, clock, log, starts } = options;
   const [scheme] = url.split(":", 1);
   switch (scheme) {
     case "memory":
-      return { store: createMemoryStore({ clock }), redis: undefined };
+      return { store: createMemoryStore({ clock, starts }), redis: undefined };
     case "file":
-      return { store: await openFileStore({ path: url.slice("file:".length), clock }), redis: undefined };
+      return {
+        store: await openFileStore({ path: url.slice("file:".length), clock, starts }),
+        redis: undefined,
+      };
     case "redis":
     case "rediss":
     case "redis-sentinel":
@@ -44,7 +49,7 @@ export async function openStore(url: string, options: StoreOptions): Promise<Ope
         import("./redis/store.ts"),
       ]);
       const client = createRedisClient(url, log);
-      return { store: createRedisStore({ client, prefix }), redis: client };
+      return { store: createRedisStore({ client, prefix, starts }), redis: client };
     }
     default:
       throw new Error(

@@ -10,7 +10,11 @@ import type { RawFields, RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
 import type { Fence, Fenced, Leased } from "../rules/lease.ts";
 import type { Actor, Applied, Change, CutoverState } from "../rules/model.ts";
+import type { CohortPercents } from "../rules/percent.ts";
 import type { Announcement, LastGood } from "../rules/succession.ts";
+
+/** Where a cutover's cohorts begin that its state does not know yet, by the configuration; asked at each use. */
+export type StartsOf = (name: string) => CohortPercents | undefined;
 
 export interface Command {
   /** The cutover's name. */

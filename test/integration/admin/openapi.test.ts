@@ -64,6 +64,7 @@ describe("openapi.json", () => {
       "get /api/v1/cutovers/{name}/history",
       "post /api/v1/cutovers/{name}/history/{version}/annotate",
       "put /api/v1/cutovers/{name}/percent",
+      "put /api/v1/cutovers/{name}/cohorts/{cohort}/percent",
       "post /api/v1/cutovers/{name}/rollback",
       "post /api/v1/cutovers/{name}/hold",
       "post /api/v1/cutovers/{name}/resume",
@@ -124,6 +125,7 @@ describe("openapi.json", () => {
     );
     expect(required).toEqual([
       ["annotate", true],
+      ["percent", true],
       ["percent", true],
       ["rollback", false],
       ["hold", false],

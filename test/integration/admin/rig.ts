@@ -8,7 +8,7 @@ import type { Log } from "../../../src/base/log.ts";
 import { createFollower } from "../../../src/state/follow/follow.ts";
 import type { Change, Role } from "../../../src/state/rules/model.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
-import type { Store } from "../../../src/state/store/port.ts";
+import type { StartsOf, Store } from "../../../src/state/store/port.ts";
 import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 
 export const cutovers = {
@@ -60,7 +60,14 @@ export const tokens: AdminOptions["auth"] = {
 };
 
 export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promise<Rig> {
-  const inner = createMemoryStore({ clock: systemClock });
+  const starts: StartsOf = (name) => {
+    const { cohorts = [] } = more.cutovers?.[name] ?? {};
+    const own = cohorts.flatMap(({ name: cohort, percent }) =>
+      percent === undefined ? [] : [[cohort, percent * 1000] as const],
+    );
+    return own.length === 0 ? undefined : Object.fromEntries(own);
+  };
+  const inner = createMemoryStore({ clock: systemClock, starts });
   const lines: Line[] = [];
   const log: Log = {
     info: (fields, message) => void lines.push({ level: "info", fields, message }),
@@ -98,6 +105,7 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
   const follower = createFollower({
     store,
     names,
+    starts,
     instance,
     traffic: () => traffic.snapshot(),
     clock: systemClock,

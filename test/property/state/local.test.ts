@@ -9,16 +9,13 @@ import {
   localActions,
 } from "../../../src/state/rules/ceiling.ts";
 import {
-  type Ceiling,
   type Change,
   type CutoverState,
   initialState,
-  lowered,
-  type Routing,
-  sameRouting,
   stateNames,
   transition,
 } from "../../../src/state/rules/model.ts";
+import { type Ceiling, lowered, type Routing, sameRouting } from "../../../src/state/rules/routing.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";

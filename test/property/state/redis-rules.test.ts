@@ -30,7 +30,7 @@ let runs = 0;
 
 beforeAll(async () => {
   server = await startRedis();
-  redis = createRedisStore({ client: createRedisClient(server.url) });
+  redis = createRedisStore({ client: createRedisClient(server.url), starts });
 });
 afterAll(async () => {
   await redis.close();
@@ -41,8 +41,14 @@ const percent = fc.oneof(
   fc.constantFrom(0, 1, 50_000, maxThousandths),
   fc.integer({ min: 0, max: maxThousandths }),
 );
+/** The configuration knows two of them. */
+const cohortName = fc.constantFrom("jakarta", "bandung", "elsewhere");
+const starts = (name: string) =>
+  name.endsWith("0") ? undefined : { jakarta: 40_000, bandung: name.endsWith("1") ? 100_000 : 0 };
 const change: fc.Arbitrary<Change> = fc.oneof(
-  percent.map((percentThousandths) => ({ action: "set" as const, percentThousandths })),
+  fc
+    .tuple(percent, fc.option(cohortName, { nil: undefined }))
+    .map(([percentThousandths, cohort]) => ({ action: "set" as const, percentThousandths, cohort })),
   fc.record({
     action: fc.constant("maintain"),
     side: fc.constantFrom("legacy", "new"),
@@ -54,6 +60,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     ceiling: fc.oneof(
       fc.record({
         percentThousandths: percent,
+        cohorts: fc.option(fc.dictionary(cohortName, percent), { nil: undefined }),
         state: fc.constant("held"),
         pinEpoch: fc.integer({ min: 0, max: 5 }),
       }),
@@ -146,6 +153,9 @@ function proposalOf(
   return {
     id: "p",
     ...(change.action === "close" ? { action: "close" as const } : {}),
+    ...(change.action === "set" && change.cohort !== undefined
+      ? { action: "set_cohort" as const, cohort: change.cohort }
+      : {}),
     percentThousandths: proposed.fits ? percentThousandths : maxThousandths - percentThousandths,
     version: Math.max(0, version - proposed.versionsBack),
     by: proposed.by,
@@ -166,7 +176,7 @@ function entryWithoutTime(entry: HistoryEntry) {
 test("the store on Redis answers every sequence of commands as the memory store does", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
-      const memory = createMemoryStore({ clock: createManualTime() });
+      const memory = createMemoryStore({ clock: createManualTime(), starts });
       const name = `run-${runs++}`;
       let current = initialState();
       for (const [index, each] of steps.entries()) {

@@ -120,3 +120,51 @@ describe("decide, the first line that applies", () => {
     expect(decide(at({ state: "held", percentThousandths: 10 }), { ...nobody, bucket: 9 }).side).toBe("new");
   });
 });
+
+describe("cohorts", () => {
+  const sent = (side: "legacy" | "new") => ({ name: "staff", side, startThousandths: 0 });
+  const own = { name: "jakarta", side: undefined, startThousandths: 40_000 };
+
+  test("one with a side goes there, whatever the percent and the bucket, and without a shopper, too", () => {
+    expect(decide(at({}), { ...nobody, cohort: sent("new") })).toEqual({ side: "new", reason: "cohort" });
+    const full = at({ percentThousandths: 100_000 });
+    expect(decide(full, { ...nobody, bucket: 0, cohort: sent("legacy") })).toEqual({
+      side: "legacy",
+      reason: "cohort",
+    });
+  });
+
+  test("a rollback, an override, a journey and an owner outrank it", () => {
+    const facts = { ...nobody, bucket: 0, cohort: sent("new") };
+    expect(decide(at({ state: "rolled_back" }), facts)).toEqual({ side: "legacy", reason: "rolled_back" });
+    expect(decide(at({}), { ...facts, forced: "legacy" }).reason).toBe("forced");
+    expect(decide(at({}), { ...facts, journey: { side: "legacy", epoch: 0 } }).reason).toBe("journey");
+    expect(decide(at({}), { ...facts, owner: "legacy" }).reason).toBe("owner");
+  });
+
+  test("while stale none goes to new for its cohort's sake", () => {
+    const stale = { ...nobody, bucket: 0, stale: true };
+    expect(decide(at({}), { ...stale, cohort: sent("new") })).toEqual({ side: "legacy", reason: "stale" });
+    expect(decide(at({}), { ...stale, cohort: sent("legacy") }).reason).toBe("cohort");
+  });
+
+  test("one with a percent of its own is held against that: where it begins, until the state has it", () => {
+    const decided = (state: Partial<CutoverState>, bucket: number) =>
+      decide(at(state), { ...nobody, bucket, cohort: own }).side;
+    expect([decided({}, 39_999), decided({}, 40_000)]).toEqual(["new", "legacy"]);
+    const set = { percentThousandths: 100_000, cohorts: { jakarta: 10_000 } };
+    expect([decided(set, 9999), decided(set, 10_000)]).toEqual(["new", "legacy"]);
+  });
+
+  test("one that is called like what every object has, has no percent by that", () => {
+    const cohort = { name: "constructor", side: undefined, startThousandths: 0 };
+    expect(decide(at({ cohorts: {} }), { ...nobody, bucket: 0, cohort }).side).toBe("legacy");
+  });
+});
+
+test("testers reach new while it is rolled back only where that is configured", () => {
+  const facts = { ...nobody, forced: "new", bucket: 99_999 } as const;
+  const state = at({ state: "rolled_back" });
+  expect(decide(state, facts).reason).toBe("rolled_back");
+  expect(decide(state, { ...facts, forcedWhileRolledBack: true })).toEqual({ side: "new", reason: "forced" });
+});

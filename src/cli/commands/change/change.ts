@@ -3,13 +3,14 @@
  * of the API, and what a person should know of it. A raise has a flow of its own, since it may have to be confirmed.
  */
 import type { Command } from "commander";
+import { percentIn } from "../../../admin/api/rules.ts";
 import type { WriteAnswer } from "../../../admin/api/write.ts";
 import type { WriteCall } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
 import { withApi } from "../../frame.ts";
-import { examples, percentWord, readName, readPercent } from "../../options.ts";
+import { examples, percentWord, readName, readPercent, readTarget } from "../../options.ts";
 import { share } from "../../screen/format.ts";
 import { type ConfirmRule, readConfirmRule } from "../../settings.ts";
 import { type AllCall, type AllOption, dryRunAll, oneOrAll, runAll, withAll } from "./all.ts";
@@ -30,6 +31,8 @@ interface ChangeOptions extends DirectOptions {
   readonly confirm?: number;
   /** The second argument of `set`. */
   readonly percent?: number;
+  /** Behind the name: `checkout/jakarta`. */
+  readonly cohort?: string | undefined;
 }
 
 interface ChangeCommand {
@@ -61,11 +64,16 @@ const changes: readonly ChangeCommand[] = [
           "the same again: a raise by more than 25 points then asks nothing; a script has to give it where CUTOVER_CONFIRM=always",
           readPercent,
         ),
-    call: ({ percent = 0 }, reason, common) => ({ call: "percent", body: { percent, reason, ...common } }),
-    standing: ({ percent }) => share(percent),
+    call: ({ percent = 0, cohort }, reason, common) => ({
+      call: "percent",
+      cohort,
+      body: { percent, reason, ...common },
+    }),
+    standing: ({ percent, cohort }) => share(cohort?.percent ?? percent),
     examples: [
       ['cutover set checkout 25 --reason "errors level for a day"', "a quarter of the shoppers"],
       ['cutover set checkout 0 --reason "provider is down"', "no new journeys on new"],
+      ['cutover set checkout/jakarta 40 --reason "region first"', "a cohort's own percent"],
       ['cutover set checkout 50 --reason "step 4" --if-version 12', "unless somebody changed it"],
       ['cutover set checkout 100 --reason "all of it" --confirm=100', "a large raise, from a script"],
       ['cutover set checkout 50 --reason "step 4" --dry-run', "only say what would happen"],
@@ -134,7 +142,8 @@ export function addChanges(program: Command, context: Context): void {
   for (const change of changes) {
     const command = program.command(change.verb).description(change.does);
     const ofAll = change.verb === "rollback" || change.verb === "hold" ? change.verb : undefined;
-    if (ofAll === undefined) command.argument("<NAME>", "the cutover", readName);
+    if (change.verb === "set") command.argument("<NAME>", "the cutover, or NAME/COHORT", readTarget);
+    else if (ofAll === undefined) command.argument("<NAME>", "the cutover", readName);
     else command.argument("[NAME]", "the cutover, unless it is --all", readName);
     change.takes?.(command);
     withWriteOptions(command, change.reason);
@@ -153,9 +162,10 @@ export function addChanges(program: Command, context: Context): void {
         ),
       );
     } else if (change.verb === "set") {
-      command.action((name: string, percent: number, options: ChangeOptions) =>
-        make(context, change, name, { ...options, percent }),
-      );
+      command.action((target: string, percent: number, options: ChangeOptions) => {
+        const [name = "", cohort] = target.split(/\/(.*)/s);
+        return make(context, change, name, { ...options, percent, cohort });
+      });
     } else {
       command.action((name: string, options: ChangeOptions) => make(context, change, name, options));
     }
@@ -170,9 +180,10 @@ async function make(
   options: ChangeOptions,
 ): Promise<void> {
   const { verb, standing, direct } = change;
-  const { reason = "", percent, json, dryRun } = options;
+  const { reason = "", percent, cohort, json, dryRun } = options;
   if (change.reason === "required" && reason === "") {
-    const typed = percent === undefined ? [verb, name] : [verb, name, percentWord(percent)];
+    const target = cohort === undefined ? name : `${name}/${cohort}`;
+    const typed = percent === undefined ? [verb, name] : [verb, target, percentWord(percent)];
     demandReason(context, options, typed);
     return;
   }
@@ -240,7 +251,7 @@ async function setPercent(
   await withApi(context, options, (api) =>
     dryRun === true || confirm !== undefined
       ? runWrite(api, write())
-      : judgeAndWrite(api, percent, rule.value, options.ifVersion, write),
+      : judgeAndWrite(api, { to: percent, cohort: options.cohort }, rule.value, options.ifVersion, write),
   );
 }
 
@@ -252,7 +263,7 @@ const mostAttempts = 5;
  */
 async function judgeAndWrite(
   api: Api,
-  to: number,
+  { to, cohort }: { readonly to: number; readonly cohort: string | undefined },
   rule: ConfirmRule,
   ifVersion: number | undefined,
   write: (ifVersion?: number) => AskedWrite,
@@ -266,7 +277,8 @@ async function judgeAndWrite(
       found.kind === "unreachable" || found.kind === "foreign" ? { ...found, sent: false } : found;
     const result = resultOf(answer, { url: client.url, name, isWrite: true });
     if (!result.ok) return report(terminal, result);
-    const stands = result.value;
+    const label = cohort === undefined ? name : `${name}/${cohort}`;
+    const stands = { ...result.value, name: label, percent: percentIn(result.value, cohort) };
     const isLarge = isLargeRaise(stands, to);
     if (isLarge) {
       const confirmed = await confirmRaise(api, { stands, to }, rule);

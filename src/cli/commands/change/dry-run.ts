@@ -1,6 +1,6 @@
 /** `--dry-run`: what a change would do, by the same rule book, without asking for it. */
 import type { CutoverView } from "../../../admin/api/cutover-view.ts";
-import { foresee, historyLimits, pointsRaisedBy } from "../../../admin/api/rules.ts";
+import { foresee, historyLimits, percentIn, pointsRaisedBy } from "../../../admin/api/rules.ts";
 import type { WriteCall } from "../../client.ts";
 import type { Api } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
@@ -25,8 +25,10 @@ interface DryRun {
 /** @returns the exit code of the command itself: 0 when it would be done, 1 when it would be refused, 4 when proposed */
 export async function dryRun(
   api: Api,
-  { name, call: { call, body }, isJson, isApproval = false, onJson }: DryRun,
+  { name, call: asked, isJson, isApproval = false, onJson }: DryRun,
 ): Promise<ExitCode> {
+  const { call, body } = asked;
+  const cohort = asked.call === "percent" ? asked.cohort : undefined;
   const { client, terminal } = api;
   const tell = onJson ?? ((value: object) => printJson(terminal, value));
   const { url } = client;
@@ -37,10 +39,11 @@ export async function dryRun(
   const view = isApproval ? unlimited : result.value;
   const role = who.kind === "ok" ? who.value.role : "admin";
   const isRaise = call === "percent" && !isApproval && approval !== undefined && approval.windowSeconds > 0;
-  const raised = isRaise && who.kind === "ok" ? await raisedLately(api, name, who.value.name, approval) : 0;
-  const foreseen = foresee(view, { call, ...body }, role, raised);
+  const raised =
+    isRaise && who.kind === "ok" ? await raisedLately(api, name, who.value.name, approval, cohort) : 0;
+  const foreseen = foresee(view, { call, cohort, ...body }, role, raised);
   if (foreseen === undefined) return report(terminal, fail(exitCodes.usage, "not a percent"));
-  const from = { percent: view.percent, state: view.state, version: view.version };
+  const from = { percent: percentIn(view, cohort), state: view.state, version: view.version };
   if (foreseen.kind === "refused") {
     const { code } = foreseen;
     const { journeys, unfinished } = view;
@@ -56,14 +59,15 @@ export async function dryRun(
   }
   const { changed, to } = foreseen;
   const isProposed = foreseen.kind === "proposed";
-  const asks = call === "percent" && !isApproval && isLargeRaise(view, to.percent);
+  const asks = call === "percent" && !isApproval && isLargeRaise(from, to.percent);
   const closing = call === "close" ? { journeys: view.journeys, unfinished: view.unfinished } : {};
   if (isJson) {
     const asksToConfirm = asks || call === "close";
     tell({ dryRun: true, name, from, to, changed, asksToConfirm, isProposed, ...closing });
   } else {
     const told = { changed, asks, call, isProposed, now: api.now() };
-    terminal.out(linesFor(terminal, describe(view, to, told)));
+    const label = cohort === undefined ? name : `${name}/${cohort}`;
+    terminal.out(linesFor(terminal, describe({ ...view, ...from, name: label }, to, told)));
   }
   return isProposed ? exitCodes.notAppliedEverywhere : exitCodes.done;
 }
@@ -84,11 +88,12 @@ async function raisedLately(
   name: string,
   who: string,
   { windowSeconds }: NonNullable<CutoverView["approval"]>,
+  cohort: string | undefined,
 ): Promise<number> {
   const since = new Date(now() - windowSeconds * 1000).toISOString();
   const query = { limit: historyLimits.most, since };
   const answer = await client.history(name, query);
-  return answer.kind === "ok" ? pointsRaisedBy(who, answer.value, since) : 0;
+  return answer.kind === "ok" ? pointsRaisedBy(who, answer.value, since, cohort) : 0;
 }
 
 /** The lines a person reads. PURE. */
@@ -127,8 +132,9 @@ function describe(
   ];
 }
 
-function proposed({ name, approval, proposal }: CutoverView, call: WriteCall["call"]): string[] {
+function proposed({ name: label, approval, proposal }: CutoverView, call: WriteCall["call"]): string[] {
   if (approval === undefined) return [];
+  const [name = ""] = label.split("/");
   const { over, ttlSeconds, windowSeconds } = approval;
   const points = over === 1 ? "1 point" : `${over} points`;
   const window = windowSeconds > 0 ? ` within ${age(windowSeconds * 1000)}` : "";

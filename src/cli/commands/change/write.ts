@@ -142,8 +142,9 @@ export function describeWrite(
   answer: WriteAnswer,
   { standing, consequences = [] }: Pick<Telling, "standing"> & Partial<Pick<Telling, "consequences">>,
 ): string[] {
-  const { percent, changed, version } = answer;
-  const name = printable(answer.name);
+  const { cohort, changed, version } = answer;
+  const percent = cohort?.percent ?? answer.percent;
+  const name = printable(cohort === undefined ? answer.name : `${answer.name}/${cohort.name}`);
   const split = `${standing(answer)} → legacy ${restShare(percent)} / new ${share(percent)}`;
   const line = `${name}: ${changed ? "" : "nothing to change, already "}${split}, version ${version}, ${whereLine(answer)}`;
   const silent = answer.applied.complete ? laggingLines(answer) : [];

@@ -18,6 +18,7 @@ interface ExplainOptions extends ApiOptions, JsonOption {
   readonly path?: string;
   readonly method?: string;
   readonly host?: string;
+  readonly cohort?: string;
   readonly force?: "legacy" | "new";
   readonly visit?: "legacy" | "new";
 }
@@ -32,6 +33,7 @@ export function addExplain(program: Command, context: Context): void {
     .option("--path <PATH>", "of the request, with its query where a route asks for that")
     .option("--method <METHOD>", "of the request")
     .option("--host <HOST>", "that the request is for; without it, any that the cutover is for")
+    .option("--cohort <NAME>", "take the shopper for one of this cohort")
     .addOption(new Option("--force <SIDE>", "as a tester whose secret is right").choices(["legacy", "new"]))
     .addOption(new Option("--visit <SIDE>", "in the course of a visit to it").choices(["legacy", "new"]));
   withApiOptions(withJson(command)).action((name: string, options: ExplainOptions) => {
@@ -39,8 +41,8 @@ export function addExplain(program: Command, context: Context): void {
       command.error("error: expected --shopper <ID>, --key <KEY>, --force <SIDE>, or several of them");
     }
     return withApi(context, options, async ({ client, terminal }) => {
-      const { shopper, key, path, method, host, force, visit } = options;
-      const query = { shopper, key, path, host, method: method?.toUpperCase(), force, visit };
+      const { shopper, key, path, method, host, cohort, force, visit } = options;
+      const query = { shopper, key, path, host, cohort, method: method?.toUpperCase(), force, visit };
       const answer = await client.explain(name, query);
       const asked = { url: client.url, name, isOfPath: path !== undefined || host !== undefined };
       return show(terminal, answer, asked, options, (explanation) => [
@@ -55,6 +57,7 @@ export function addExplain(program: Command, context: Context): void {
     ["cutover explain checkout --key INV-7", "who owns this order"],
     ["cutover explain checkout --shopper 4711 --path /checkout --method POST", "for one request"],
     ["cutover explain checkout --shopper 4711 --host shop.my --path /cart", "for one host's"],
+    ["cutover explain checkout --shopper 4711 --cohort jakarta", "by a cohort's percent"],
     ["cutover explain checkout --shopper 4711 --force new", "where a tester would go"],
     ["cutover explain checkout --shopper 4711 --visit legacy", "who began on legacy before a raise"],
   );

@@ -131,6 +131,10 @@ function isPlain({ action, via }: AnyHistoryEntry): boolean {
 function movement({ from, to }: AnyHistoryEntry): string {
   const steps = [];
   if (from.percent !== to.percent) steps.push(`${share(from.percent)} → ${share(to.percent)}`);
+  for (const [name, percent] of Object.entries(to.cohorts ?? {})) {
+    const before = from.cohorts?.[name] ?? percent;
+    if (before !== percent) steps.push(`${printable(name)} ${share(before)} → ${share(percent)}`);
+  }
   if (to.maintenance !== undefined) steps.push(`maintenance: ${printable(to.maintenance)}`);
   if (from.state !== to.state) steps.push(`${stateWords[from.state]} → ${stateWords[to.state]}`);
   return steps.length > 0 ? steps.join(", ") : `at ${share(to.percent)}`;

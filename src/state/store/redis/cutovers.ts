@@ -17,9 +17,10 @@ import { type HandEditVerdict, judgeHandEdit, type RejectedField, type View } fr
 import type { Fenced } from "../../rules/lease.ts";
 import { ceilingOf, type RegressionKind, regressionOf, regressionReason } from "../../rules/lineage.ts";
 import type { Applied, CutoverState } from "../../rules/model.ts";
+import { withStarts } from "../../rules/percent.ts";
 import type { LastGood } from "../../rules/succession.ts";
 import { isBelievable } from "../../rules/written.ts";
-import type { Command, Loaded, Regression, Rejection } from "../port.ts";
+import type { Command, Loaded, Regression, Rejection, StartsOf } from "../port.ts";
 import { applyReplyFrom, viewFrom } from "./replies.ts";
 import type { Calls } from "./scripts.ts";
 
@@ -30,6 +31,7 @@ interface CutoversInRedis {
   readonly contradictions: Map<string, Contradiction>;
   /** Lost and settled since the last load that was answered. */
   readonly regressions: Regression[];
+  readonly starts: StartsOf;
 }
 
 interface Contradiction {
@@ -89,11 +91,12 @@ async function apply(
   giveUpAtMs: number,
 ): Promise<Applied | Fenced> {
   const write = id ?? randomUUID();
+  const starts = redis.starts(command.name);
   for (;;) {
     const { view } = await settle(redis, command.name, lastGood, giveUpAtMs);
     const deadline = change.deadline(view);
     const answer = await change.once((isRepeated) =>
-      redis.calls.apply(view, { write, again: isRepeated || id !== undefined, deadline, command }),
+      redis.calls.apply(view, { write, again: isRepeated || id !== undefined, deadline, command, starts }),
     );
     const reply = applyReplyFrom(answer);
     if (reply !== "moved") return reply;
@@ -102,13 +105,13 @@ async function apply(
 
 /** What stands in the store for each, in one go, and how it came after what the caller has followed. */
 async function read(
-  { caller, calls }: CutoversInRedis,
+  { caller, calls, starts }: CutoversInRedis,
   names: readonly string[],
   lastGood: LastGood,
   giveUpAtMs: number,
 ): Promise<readonly View[]> {
   const replies = await caller.run(
-    names.map((name) => calls.read(name, lastGood.get(name)?.version)),
+    names.map((name) => calls.read(name, starts(name), lastGood.get(name)?.version)),
     giveUpAtMs,
   );
   const receivedAtMs = monotonicMs();
@@ -149,7 +152,7 @@ async function settle(
       if (kind !== undefined) redis.contradictions.set(name, { kind, followed: good, stored });
       isLookedFor = false;
     }
-    const verdict = judgeHandEdit(view, good);
+    const verdict = judgeHandEdit(view, good, redis.starts(name));
     const contradiction = redis.contradictions.get(name);
     if (verdict.kind === "settled" && contradiction === undefined)
       return { view, state: verdict.state, rejected: verdict.rejected, restored };
@@ -166,7 +169,7 @@ async function settle(
 
 /** @returns false when somebody else was faster */
 async function carryOut(
-  { caller, calls }: CutoversInRedis,
+  { caller, calls, starts }: CutoversInRedis,
   name: string,
   view: View,
   verdict: Exclude<HandEditVerdict, { kind: "settled" }>,
@@ -174,28 +177,33 @@ async function carryOut(
 ): Promise<boolean> {
   const call =
     verdict.kind === "restore"
-      ? calls.restore(view, name, verdict.state, verdict.show)
-      : calls.adopt(view, name, randomUUID(), verdict);
+      ? calls.restore(view, name, verdict.state, verdict.show, starts(name))
+      : calls.adopt(view, name, randomUUID(), verdict, starts(name));
   const [answer] = await caller.run([call], giveUpAtMs);
   return answer !== "moved";
 }
 
 /** Lowers the store to what it has lost, or what was lost to what it has. Unless somebody else was faster. */
 async function reconcile(
-  { caller, calls, contradictions, regressions }: CutoversInRedis,
+  { caller, calls, contradictions, regressions, starts: startsOf }: CutoversInRedis,
   name: string,
   view: View,
   { kind, followed, stored }: Contradiction,
   giveUpAtMs: number,
 ): Promise<void> {
   const current = view.accepted.state;
-  const ceiling = ceilingOf(kind === "older" ? [followed, stored] : [followed]);
+  const starts = startsOf(name);
+  const limits = (kind === "older" ? [followed, stored] : [followed]).map((state) =>
+    withStarts(state, starts),
+  );
+  const ceiling = ceilingOf(limits);
   const reason = regressionReason(kind, followed, stored);
   if (ceiling !== undefined) {
     const call = calls.apply(view, {
       write: contradictionId({ kind, followed, stored }),
       again: true,
       deadline: deadlineOf(view, giveUpAtMs),
+      starts,
       command: {
         name,
         change: { action: "reconciled", ceiling },
@@ -209,7 +217,7 @@ async function reconcile(
   } else if (kind !== "older" && current !== undefined && current.state !== "closed") {
     // Legacy is gone: what was closed is closed again, as a version of its own.
     const again = { ...followed, version: current.version + 1 };
-    const [answer] = await caller.run([calls.restore(view, name, again, true)], giveUpAtMs);
+    const [answer] = await caller.run([calls.restore(view, name, again, true, starts)], giveUpAtMs);
     if (answer === "moved") return;
   }
   contradictions.delete(name);

@@ -2,7 +2,8 @@
 import * as z from "zod";
 import { type HistoryEntry, type StoredAnnotation, vias } from "../../rules/history.ts";
 import { type CutoverState, stateNames } from "../../rules/model.ts";
-import { parsePercent } from "../../rules/percent.ts";
+import { parseCohorts, parsePercent, zeroCohorts } from "../../rules/percent.ts";
+import { cohortsIn } from "../../rules/routing.ts";
 import { maintenancePart } from "../../rules/sides/maintenance.ts";
 import {
   annotationSchema,
@@ -11,7 +12,7 @@ import {
   storedState,
 } from "../../rules/written.ts";
 
-/** The fields of a Redis hash, in the order in which the scripts give them. */
+/** The fields of a state in Redis, in the order in which the scripts give them; its cohorts come behind them. */
 export const hashFields = [
   "percent",
   "state",
@@ -24,13 +25,19 @@ export const hashFields = [
 ] as const;
 
 /**
- * @param values in the order of `hashFields`; `null` = missing
+ * What an older program rolled back has its cohorts at 0, whatever it left there (`isHalfRolledBack`).
+ *
+ * @param values in the order of `hashFields`, and the cohorts; `null` = missing
  * @returns `undefined` when they are not a state
  */
 export function stateFromHash(values: readonly (string | null)[]): CutoverState | undefined {
   const [percent, state, pinEpoch, version, updatedAt, updatedBy, reason, maintenance] = values;
+  const cohortsText = values[hashFields.length];
+  const cohorts = parseCohorts(cohortsText ?? "");
+  if (cohorts === undefined) return undefined;
   const read = storedState.safeParse({
     percentThousandths: parsePercent(percent ?? ""),
+    ...cohortsIn(state === "rolled_back" ? zeroCohorts(cohorts) : cohorts),
     state,
     pinEpoch: parseInteger(pinEpoch),
     version: parseInteger(version),
@@ -42,20 +49,37 @@ export function stateFromHash(values: readonly (string | null)[]): CutoverState 
   return read.success && read.data.version > 0 ? read.data : undefined;
 }
 
+/** @param values as of `stateFromHash` @returns whether cohorts were left above 0 */
+export function isHalfRolledBack(values: readonly (string | null)[]): boolean {
+  const cohorts = Object.values(parseCohorts(values[hashFields.length] ?? "") ?? {});
+  return values[1] === "rolled_back" && cohorts.some((percent) => percent > 0);
+}
+
 const parentState = z.object({
   percentThousandths,
+  cohorts: z.record(z.string(), percentThousandths).optional(),
   state: z.enum(stateNames),
   pinEpoch: z.int().min(0),
   version: z.int().min(0),
   updatedAt: z.string(),
 });
 
-/** @param values the first five of `hashFields`, of version 0 as well @returns `undefined` when they do not read */
-export function parentFromHash(values: readonly string[]): z.output<typeof parentState> | undefined {
+/**
+ * @param values the first five of `hashFields`, of version 0 as well
+ * @param cohortsText of its cohorts
+ * @returns `undefined` when they do not read
+ */
+export function parentFromHash(
+  values: readonly string[],
+  cohortsText: string,
+): z.output<typeof parentState> | undefined {
   const [percent, state, pinEpoch, version, updatedAt] = values;
   const percentThousandths = parsePercent(percent ?? "");
+  const cohorts = parseCohorts(cohortsText);
+  if (cohorts === undefined) return undefined;
   const numbers = { pinEpoch: parseInteger(pinEpoch), version: parseInteger(version) };
-  return parentState.safeParse({ percentThousandths, state, ...numbers, updatedAt }).data;
+  return parentState.safeParse({ percentThousandths, ...cohortsIn(cohorts), state, ...numbers, updatedAt })
+    .data;
 }
 
 /**
@@ -64,20 +88,18 @@ export function parentFromHash(values: readonly string[]): z.output<typeof paren
  */
 export function entryFromStream(pairs: readonly string[]): HistoryEntry | undefined {
   const fields = fieldsOf(pairs);
+  const standing = (when: "from" | "to") => ({
+    percentThousandths: parsePercent(fields.get(`${when}_percent`) ?? ""),
+    ...cohortsIn(parseCohorts(fields.get(`${when}_cohorts`) ?? "")),
+    state: fields.get(`${when}_state`),
+  });
   const read = historyEntrySchema.safeParse({
     version: parseInteger(fields.get("version")),
     at: fields.get("at"),
     by: fields.get("by"),
     action: fields.get("action"),
-    from: {
-      percentThousandths: parsePercent(fields.get("from_percent") ?? ""),
-      state: fields.get("from_state"),
-    },
-    to: {
-      percentThousandths: parsePercent(fields.get("to_percent") ?? ""),
-      state: fields.get("to_state"),
-      ...maintenancePart(fields.get("to_maintenance")),
-    },
+    from: standing("from"),
+    to: { ...standing("to"), ...maintenancePart(fields.get("to_maintenance")) },
     reason: fields.get("reason"),
     ...originOf(fields),
   });
@@ -117,7 +139,7 @@ export function auditEntryFrom(pairs: readonly string[]): AuditEntry {
   const fields = fieldsOf(pairs);
   const names = [
     ...["to_percent", "to_state", "to_pin_epoch", "version", "at", "by", "reason"],
-    "to_maintenance",
+    ...["to_maintenance", "to_cohorts"],
   ];
   const from = auditFrom.safeParse({
     percentThousandths: parsePercent(fields.get("from_percent") ?? ""),

@@ -9,7 +9,7 @@ import {
   type RosterMember,
   rememberMs,
 } from "../../rules/completion.ts";
-import type { View } from "../../rules/hand-edit.ts";
+import type { RawFields, View } from "../../rules/hand-edit.ts";
 import { type HistoryEntry, withAnnotations } from "../../rules/history.ts";
 import type { Fenced, Leased } from "../../rules/lease.ts";
 import { type Applied, initialState, refusalCodes } from "../../rules/model.ts";
@@ -20,6 +20,7 @@ import {
   auditEntryFrom,
   entryFromStream,
   hashFields,
+  isHalfRolledBack,
   parentFromHash,
   stateFromHash,
 } from "./fields.ts";
@@ -55,7 +56,7 @@ const viewReply = z.tuple([
   text,
   text,
   text,
-  z.tuple([nullable, nullable, nullable, nullable]),
+  z.array(text),
   z.array(nullable),
   z.array(text),
   z.array(text),
@@ -74,7 +75,6 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
     own,
     next,
   ] = viewReply.parse(reply);
-  const [percent, state, pinEpoch, maintenance] = raw;
   const accepted = stateFromHash(values);
   return {
     serverMs,
@@ -82,21 +82,24 @@ export function viewFrom(reply: unknown, receivedAtMs: number): View {
     visible: {
       wrongType: visibleKind !== "hash" && visibleKind !== "none",
       present: present === 1,
-      raw: {
-        ...(percent === null ? {} : { percent }),
-        ...(state === null ? {} : { state }),
-        ...(pinEpoch === null ? {} : { pin_epoch: pinEpoch }),
-        ...(maintenance === null ? {} : { maintenance }),
-      },
+      raw: rawFieldsFrom(raw),
       digest: visibleDigest,
     },
     accepted: {
       state: accepted,
       broken: accepted === undefined && acceptedKind !== "none",
+      isHalf: isHalfRolledBack(values),
       digest: acceptedDigest,
     },
     lineage: { own: auditEntryFrom(own).to, next: auditEntryFrom(next).from },
   };
+}
+
+/** @param pairs names and values by turns */
+function rawFieldsFrom(pairs: readonly string[]): RawFields {
+  const fields: Record<string, string> = {};
+  for (let at = 0; at + 1 < pairs.length; at += 2) fields[pairs[at] ?? ""] = pairs[at + 1] ?? "";
+  return fields;
 }
 
 const applyReply = z.union([
@@ -155,8 +158,9 @@ export function textFrom(reply: unknown): string {
   return text.parse(reply);
 }
 
-/** The cutover's name, five fields of what the change was made from, the state after it. */
-const told = z.array(z.string()).length(1 + 5 + hashFields.length);
+/** The cutover's name, five fields of what the change was made from, the state after it; perhaps the cohorts of both. */
+const toldLength = 1 + 5 + hashFields.length;
+const told = z.array(z.string()).refine(({ length }) => length === toldLength || length === toldLength + 2);
 
 /**
  * @param isSure whether the server that answers reads has sent it
@@ -164,8 +168,9 @@ const told = z.array(z.string()).length(1 + 5 + hashFields.length);
  */
 export function announcementFrom(message: Buffer, isSure: boolean): Announcement | undefined {
   const [name = "", ...values] = told.safeParse(jsonOf(message.toString("utf8"))).data ?? [];
-  const from = parentFromHash(values.slice(0, 5));
-  const state = stateFromHash(values.slice(5));
+  const [fromCohorts = "", toCohorts = ""] = values.slice(toldLength - 1);
+  const from = parentFromHash(values.slice(0, 5), fromCohorts);
+  const state = stateFromHash([...values.slice(5, toldLength - 1), toCohorts]);
   if (name === "" || from === undefined || state === undefined) return undefined;
   return { name, from, state, isSure };
 }

@@ -11,7 +11,7 @@ import { type InstanceRecord, rememberMs } from "../../rules/completion.ts";
 import type { HandEditVerdict, View } from "../../rules/hand-edit.ts";
 import { cutoverOf } from "../../rules/lease.ts";
 import { type CutoverState, roles, rules } from "../../rules/model.ts";
-import { maxThousandths } from "../../rules/percent.ts";
+import { type CohortPercents, maxThousandths } from "../../rules/percent.ts";
 import type { Annotating, Command } from "../port.ts";
 
 /** Reads the files; once a store. */
@@ -53,16 +53,29 @@ interface ApplyArguments {
   /** The change's own id, and whether it may have been sent before. */
   readonly write: string;
   readonly again: boolean;
+  readonly starts: CohortPercents | undefined;
   readonly command: Omit<Command, "lastGood" | "id">;
 }
 
 /** The store's calls, each as its script says. `view` is what was judged: the script compares it with what is there. */
 export interface Calls {
   readonly keys: Keys;
-  read(name: string, followed?: number): Call;
+  read(name: string, starts: CohortPercents | undefined, followed?: number): Call;
   apply(view: View, args: ApplyArguments): Call;
-  adopt(view: View, name: string, write: string, found: HandEditVerdict & { kind: "adopt" }): Call;
-  restore(view: View, name: string, state: CutoverState | undefined, show: boolean): Call;
+  adopt(
+    view: View,
+    name: string,
+    write: string,
+    found: HandEditVerdict & { kind: "adopt" },
+    starts: CohortPercents | undefined,
+  ): Call;
+  restore(
+    view: View,
+    name: string,
+    state: CutoverState | undefined,
+    show: boolean,
+    starts: CohortPercents | undefined,
+  ): Call;
   annotate(deadline: number, write: string, annotating: Annotating): Call;
   lease(name: string, args: LeaseArguments): Call;
   remember(record: InstanceRecord): Call;
@@ -97,7 +110,11 @@ export function createCalls(prefix: string): Calls {
   };
   return {
     keys,
-    read: (name, followed) => ({ script: scripts.read, keys: cutover(name), args: { followed } }),
+    read: (name, starts, followed) => ({
+      script: scripts.read,
+      keys: cutover(name),
+      args: { followed, starts },
+    }),
     apply(view, args) {
       const { name, fence } = args.command;
       const fenced = fence === undefined ? [] : [leaseKey(fence.lease)];
@@ -107,15 +124,15 @@ export function createCalls(prefix: string): Calls {
         args: { seen: seenIn(view), channel: keys.changes, ...args },
       };
     },
-    adopt: (view, name, write, { routing, rejected }) => ({
+    adopt: (view, name, write, { routing, rejected }, starts) => ({
       script: scripts.settle,
       keys: cutover(name),
-      args: { seen: seenIn(view), adopt: { routing, rejected, write, channel: keys.changes, name } },
+      args: { seen: seenIn(view), starts, adopt: { routing, rejected, write, channel: keys.changes, name } },
     }),
-    restore: (view, name, state, show) => ({
+    restore: (view, name, state, show, starts) => ({
       script: scripts.settle,
       keys: cutover(name),
-      args: { seen: seenIn(view), restore: { state, show } },
+      args: { seen: seenIn(view), starts, restore: { state, show } },
     }),
     annotate: (deadline, write, { name, ...annotation }) => ({
       script: scripts.annotate,

@@ -1,7 +1,7 @@
 /**
  * The store on Redis. For a cutover NAME under the prefix `cutover`:
  *
- *   cutover:{NAME}           hash, the state as people see and edit it
+ *   cutover:{NAME}           hash, the state as people see and edit it; `percent:COHORT` beside `percent`
  *   cutover:{NAME}:accepted  hash, the last state the rules have accepted: what the visible one is held against
  *   cutover:{NAME}:audit     stream, one entry a version
  *   cutover:{NAME}:proposal  string, the open proposal, with its end
@@ -25,7 +25,7 @@ import type { Annotation } from "../../rules/history.ts";
 import { assertFence, assertLease, assertLeaseName, cutoverOf } from "../../rules/lease.ts";
 import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
-import type { Annotating, Store } from "../port.ts";
+import type { Annotating, StartsOf, Store } from "../port.ts";
 import { applyCommand, loadCutovers } from "./cutovers.ts";
 import {
   annotatedFrom,
@@ -47,6 +47,7 @@ interface RedisStoreOptions {
   readonly client: RedisClient;
   /** Each key begins with it. Default `cutover`. */
   readonly prefix?: string;
+  readonly starts?: StartsOf | undefined;
 }
 
 /** Within this a change is answered or StoreUnavailable. */
@@ -59,10 +60,14 @@ const byWrite = () => monotonicMs() + writeMs;
 /** The newest that a history shows. */
 const mostAnnotations = 1000;
 
-export function createRedisStore({ client, prefix = "cutover" }: RedisStoreOptions): Store {
+export function createRedisStore({
+  client,
+  prefix = "cutover",
+  starts = () => undefined,
+}: RedisStoreOptions): Store {
   const caller = createCaller(client);
   const calls = createCalls(prefix);
-  const cutovers = { caller, calls, contradictions: new Map(), regressions: [] };
+  const cutovers = { caller, calls, contradictions: new Map(), regressions: [], starts };
   const hints = createHints(client, calls.keys.changes);
   return {
     kind: "redis",
@@ -212,7 +217,7 @@ async function serverTime(
   name: string,
   giveUpAtMs: number,
 ): Promise<ServerTime> {
-  const [found] = await caller.run([calls.read(name)], giveUpAtMs);
+  const [found] = await caller.run([calls.read(name, undefined)], giveUpAtMs);
   return viewFrom(found, monotonicMs());
 }
 

@@ -6,12 +6,8 @@ import {
   readByHand,
   type View,
 } from "../../../../src/state/rules/hand-edit.ts";
-import {
-  type CutoverState,
-  initialState,
-  type Routing,
-  type StateName,
-} from "../../../../src/state/rules/model.ts";
+import { type CutoverState, initialState, type StateName } from "../../../../src/state/rules/model.ts";
+import type { Routing } from "../../../../src/state/rules/routing.ts";
 
 function accepted(state: StateName, percentThousandths: number, pinEpoch = 3): CutoverState {
   return { ...initialState(), state, percentThousandths, pinEpoch, version: 7 };

@@ -4,10 +4,10 @@ import { ceilingOf, regressionOf } from "../../../../src/state/rules/lineage.ts"
 import {
   type CutoverState,
   initialState,
-  lowered,
   type StateName,
   stateNames,
 } from "../../../../src/state/rules/model.ts";
+import { lowered } from "../../../../src/state/rules/routing.ts";
 
 function state(version: number, percentThousandths: number, more: Partial<CutoverState> = {}): CutoverState {
   return { ...initialState(), version, percentThousandths, updatedAt: `at ${version}`, ...more };

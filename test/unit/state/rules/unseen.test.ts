@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { escapeUnseen } from "../../../../src/state/rules/unseen.ts";
+import { escapeUnseen } from "../../../../src/state/rules/history.ts";
 import { stateFromHash } from "../../../../src/state/store/redis/fields.ts";
 
 test.each([

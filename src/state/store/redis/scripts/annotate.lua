@@ -4,7 +4,6 @@
 -- Answers { 'late' } past the deadline, { 'unknown' } when the audit has no such version, else { 'annotated', at }.
 
 local annotations = KEYS[4]
-local args = cjson.decode(ARGV[1])
 local version = integer(args.version)
 local recentWrites = 64
 

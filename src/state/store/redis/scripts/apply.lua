@@ -4,7 +4,6 @@
 -- Answers { 'late' } past the deadline, { 'moved' } when the store is not what the caller read,
 -- { 'refused', code, state… } or { 'accepted', '1' if changed, state… }.
 
-local args = cjson.decode(ARGV[1])
 local command, change, proposal = args.command, args.command.change, KEYS[4]
 local actor, ceiling, fourEyes = command.actor, change.ceiling, command.fourEyes
 local fence, recentWrites = command.fence, 64
@@ -26,7 +25,7 @@ local function landed()
     local found = fieldsOf(entry)
     if found.write == args.write then
       return stateFrom({ found.to_percent, found.to_state, found.to_pin_epoch, found.version, found.at,
-        found.by, found.reason, found.to_maintenance })
+        found.by, found.reason, found.to_maintenance, found.to_cohorts })
     end
   end
   return nil
@@ -39,10 +38,17 @@ local function rankOf(wanted)
   return 0
 end
 
+-- The cutover's own percent, or that of the cohort whose is to be set.
+local function standing(current)
+  if not change.cohort then return current.percentThousandths end
+  return current.filled and current.filled[change.cohort] or 0
+end
+
 local function moveOf(current)
   if change.action ~= 'set' then return change.action end
-  if change.percentThousandths == current.percentThousandths then return 'keep' end
-  return change.percentThousandths > current.percentThousandths and 'raise' or 'lower'
+  local stands = standing(current)
+  if change.percentThousandths == stands then return 'keep' end
+  return change.percentThousandths > stands and 'raise' or 'lower'
 end
 
 -- The open proposal of another person for just this raise or close.
@@ -53,12 +59,19 @@ local function approvedBy(current, move)
   if not reads or type(found) ~= 'table' or type(found.by) ~= 'string' or found.by == actor.name then return nil end
   local to = move == 'close' and current.percentThousandths or change.percentThousandths
   local fits = found.id == asked and found.percentThousandths == to and found.version == current.version
-    and (found.action == 'close') == (move == 'close')
+    and found.cohort == change.cohort and (found.action == 'close') == (move == 'close')
   return fits and found or nil
 end
 
-local function isPercent(text)
-  return text ~= nil and text:match('^%d+%.?%d*$') ~= nil
+-- How far the entry raised what is to be set; 0 where it does not say.
+local function raisedIn(entry)
+  local from, to = entry.from_percent, entry.to_percent
+  if change.cohort then
+    local before, after = cohortsFrom(entry.from_cohorts), cohortsFrom(entry.to_cohorts)
+    from, to = before and before[change.cohort], after and after[change.cohort]
+    return from and to and math.max(0, to - from) or 0
+  end
+  return isPercent(from) and isPercent(to) and math.max(0, thousandthsOf(to) - thousandthsOf(from)) or 0
 end
 
 -- raisedThousandthsBy of state/rules/approval.ts: entries of the stream are named by the server's time.
@@ -67,12 +80,16 @@ local function raisedAlone(ms)
   local sum, since = 0, math.max(0, ms - fourEyes.windowMs)
   for _, entry in ipairs(redis.call('XREVRANGE', audit, '+', integer(since))) do
     local found = fieldsOf(entry)
-    local reads = isPercent(found.to_percent) and isPercent(found.from_percent)
-    if reads and found.by == actor.name and found.action == 'set' and found.via ~= 'plan' then
-      sum = sum + math.max(0, thousandthsOf(found.to_percent) - thousandthsOf(found.from_percent))
-    end
+    if found.by == actor.name and found.action == 'set' and found.via ~= 'plan' then sum = sum + raisedIn(found) end
   end
   return sum
+end
+
+local function isComplete(current)
+  for name in pairs(starts) do
+    if current.filled[name] ~= rules.maxThousandths then return false end
+  end
+  return current.percentThousandths == rules.maxThousandths
 end
 
 local function refusalOf(current, move, approved, ms)
@@ -80,29 +97,53 @@ local function refusalOf(current, move, approved, ms)
   if command.ifVersion and command.ifVersion ~= current.version then return 'version_conflict' end
   local refused = rules.refused[current.state][move]
   if refused then return refused end
-  if move == 'close' and current.state == 'open' and current.percentThousandths ~= rules.maxThousandths then
-    return 'not_complete'
-  end
+  if move == 'close' and current.state == 'open' and not isComplete(current) then return 'not_complete' end
   if not fourEyes or approved then return nil end
   if move == 'close' and current.state ~= 'closed' then return 'approval_required' end
   if move ~= 'raise' then return nil end
-  local points = change.percentThousandths - current.percentThousandths + raisedAlone(ms)
+  local points = change.percentThousandths - standing(current) + raisedAlone(ms)
   return points > fourEyes.overThousandths and 'approval_required' or nil
 end
 
+-- The lower percent of each; what only one of them has is as that has it.
+local function lowerCohorts(current)
+  local found = {}
+  for name, percent in pairs(ceiling.cohorts or {}) do found[name] = percent end
+  for name, percent in pairs(current.filled or {}) do found[name] = math.min(percent, found[name] or percent) end
+  return next(found) and found or nil
+end
+
+local function withCohort(cohorts, name, percent)
+  local found = {}
+  for each, stands in pairs(cohorts or {}) do found[each] = stands end
+  found[name] = percent
+  return found
+end
+
 local targets = {
-  set = function(current) return change.percentThousandths, current.state, current.pinEpoch end,
-  rollback = function(current) return 0, 'rolled_back', current.pinEpoch end,
-  rollback_hard = function(current) return 0, 'rolled_back', current.pinEpoch + 1 end,
-  hold = function(current) return current.percentThousandths, 'held', current.pinEpoch end,
-  resume = function(current) return current.percentThousandths, 'open', current.pinEpoch end,
-  close = function(current) return current.percentThousandths, 'closed', current.pinEpoch end,
-  maintain = function(current) return current.percentThousandths, current.state, current.pinEpoch end,
+  set = function(current)
+    local cohorts = current.filled
+    if change.cohort then
+      return current.percentThousandths, current.state, current.pinEpoch,
+        withCohort(cohorts, change.cohort, change.percentThousandths)
+    end
+    return change.percentThousandths, current.state, current.pinEpoch, cohorts
+  end,
+  rollback = function(current) return 0, 'rolled_back', current.pinEpoch, zeroed(current.filled) end,
+  rollback_hard = function(current) return 0, 'rolled_back', current.pinEpoch + 1, zeroed(current.filled) end,
+  hold = function(current) return current.percentThousandths, 'held', current.pinEpoch, current.filled end,
+  resume = function(current) return current.percentThousandths, 'open', current.pinEpoch, current.filled end,
+  close = function(current) return current.percentThousandths, 'closed', current.pinEpoch, current.filled end,
+  maintain = function(current) return current.percentThousandths, current.state, current.pinEpoch, current.filled end,
   reconciled = function(current)
-    if current.state == 'closed' then return current.percentThousandths, current.state, current.pinEpoch end
-    local epoch = math.max(current.pinEpoch, ceiling.pinEpoch)
-    if current.state == 'rolled_back' or ceiling.state == 'rolled_back' then return 0, 'rolled_back', epoch end
-    return math.min(current.percentThousandths, ceiling.percentThousandths), 'held', epoch
+    if current.state == 'closed' then
+      return current.percentThousandths, current.state, current.pinEpoch, current.filled
+    end
+    local epoch, cohorts = math.max(current.pinEpoch, ceiling.pinEpoch), lowerCohorts(current)
+    if current.state == 'rolled_back' or ceiling.state == 'rolled_back' then
+      return 0, 'rolled_back', epoch, zeroed(cohorts)
+    end
+    return math.min(current.percentThousandths, ceiling.percentThousandths), 'held', epoch, cohorts
   end,
 }
 
@@ -132,6 +173,9 @@ end
 if change.action == 'reconciled' then
   local isCeiling = type(ceiling) == 'table' and isWhole(ceiling.percentThousandths, rules.maxThousandths)
     and (ceiling.state == 'held' or ceiling.state == 'rolled_back') and isWhole(ceiling.pinEpoch, 2 ^ 53)
+  for _, percent in pairs(isCeiling and ceiling.cohorts or {}) do
+    isCeiling = isCeiling and isWhole(percent, rules.maxThousandths)
+  end
   if not isCeiling then return redis.error_reply('ERR not a ceiling') end
 end
 
@@ -144,24 +188,25 @@ if isLate(args.deadline, ms) then return { 'late' } end
 if hasMoved(args.seen) then return { 'moved' } end
 
 local current = currentState()
+current.filled = filledCohorts(current)
 if fence and isFenced(leaseOf(KEYS[5]), fence.token, ms) then return answer('refused', 'fenced', current) end
 local approved = approvedBy(current, moveOf(current))
 local refusal = refusalOf(current, moveOf(current), approved, ms)
 if refusal then return answer('refused', refusal, current) end
 
-local toPercent, toState, toPinEpoch = targets[change.action](current)
+local toPercent, toState, toPinEpoch, toCohorts = targets[change.action](current)
 local toMaintenance = maintained(current)
 local isRouted = toPercent == current.percentThousandths and toState == current.state
-  and toPinEpoch == current.pinEpoch
+  and toPinEpoch == current.pinEpoch and cohortsText(toCohorts) == cohortsText(current.filled)
 if isRouted and toMaintenance == current.maintenance then
   -- Nothing to change, but nonsense written by hand is repaired.
-  if current.version > 0 then writeHash(visible, current) end
+  if current.version > 0 then writeVisible(current) end
   return answer('accepted', '0', current)
 end
 local target = {
   percentThousandths = toPercent, state = toState, pinEpoch = toPinEpoch, version = current.version + 1,
   updatedAt = rfc3339(ms), updatedBy = approved and (approved.by .. ', approved by ' .. actor.name) or actor.name,
-  reason = command.reason, maintenance = toMaintenance,
+  reason = command.reason, maintenance = toMaintenance, cohorts = toCohorts,
 }
 commit(current, target, change.action, command.origin or {}, args.write, args.channel, command.name)
 if approved then redis.call('DEL', proposal) end

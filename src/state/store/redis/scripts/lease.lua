@@ -2,7 +2,6 @@
 -- { deadline, take: { holder, ttlMs } } answers { 'granted', token } or { 'refused', holder }.
 -- { deadline, release: { token } } answers { 'released' } or { 'fenced' }. Past the deadline both answer { 'late' }.
 
-local args = cjson.decode(ARGV[1])
 local take, release = args.take, args.release
 local ms = serverMs()
 

@@ -1,30 +1,30 @@
 -- What stands in the store for one cutover, seen at one moment, and the server's time at that moment.
--- { followed: the version the caller has followed, or nothing }.
+-- { followed: the version the caller has followed, or nothing; starts }.
 -- Answers { ms, kind of the visible key, 1 if any of its fields is there, digest, digest of the accepted state,
--- kind of its key, { percent, state, pin_epoch, maintenance }, { the fields of the accepted state }, the audit entry of the
+-- kind of its key, { the routing fields, each after its name }, { the fields of the accepted state }, the audit entry of the
 -- followed version, the one after it }; both only where the accepted state is later, and as far as the audit reaches back.
 
 -- Longer than any valid value: what is cut can only be invalid, and stays so.
 local longest = 64
 
-local shown, shownKind = read(visible, fields)
-local base, baseKind = read(accepted, fields)
+local base, baseKind = readAccepted()
+local names, values, shownKind = readVisible(base[#acceptedFields])
+local bookkeeping = read(visible, fields)
 local present = 0
-local raw = {}
-for i = 1, #fields do
-  if shown[i] then present = 1 end
-end
-for i, name in ipairs(routing) do
-  for at, field in ipairs(fields) do
-    if field == name then raw[i] = shown[at] end
+for _, values_ in ipairs({ values, bookkeeping }) do
+  for _, value in ipairs(values_) do
+    if value then present = 1 end
   end
 end
-local seen = digest(shownKind, raw)
-for i = 1, #routing do
-  raw[i] = raw[i] and raw[i]:sub(1, longest)
+local raw = {}
+for i, name in ipairs(names) do
+  if values[i] then
+    raw[#raw + 1] = name
+    raw[#raw + 1] = values[i]:sub(1, longest)
+  end
 end
 
-local followed, current = cjson.decode(ARGV[1]).followed, tonumber(base[4] or nil)
+local followed, current = args.followed, tonumber(base[4] or nil)
 local own, nextOne = {}, {}
 if followed and current and current > followed and kindOf(audit) == 'stream' then
   local count = math.min(current - followed + 8, 256)
@@ -40,4 +40,5 @@ if followed and current and current > followed and kindOf(audit) == 'stream' the
     end
   end
 end
-return { integer(serverMs()), shownKind, present, seen, digest(baseKind, base), baseKind, raw, base, own, nextOne }
+return { integer(serverMs()), shownKind, present, digest(shownKind, values), digest(baseKind, base), baseKind, raw, base,
+  own, nextOne }

@@ -1,7 +1,7 @@
 -- Carries out what was judged of a cutover (`judgeHandEdit` of state/rules/hand-edit.ts), as long as the digests are still
 -- those of what was judged: the first of all instances that see it makes it. Answers 'done' or 'moved'.
 --
--- { seen: { visible, accepted }, adopt: { routing: { percentThousandths, state, pinEpoch }, rejected: [field…], write,
+-- { seen: { visible, accepted }, adopt: { routing: { percentThousandths, cohorts, state, pinEpoch }, rejected: [field…], write,
 -- channel, name } } makes what was written by hand the accepted state: one version and one audit entry. The fields that
 -- were rejected are left as they stand, for every instance to see, until the next change through the API.
 --
@@ -9,7 +9,6 @@
 -- is to be shown. Without a state, an accepted one that does not read is removed. No change is made by it, so there is no
 -- version and no audit entry.
 
-local args = cjson.decode(ARGV[1])
 local adopt, restore = args.adopt, args.restore
 
 if hasMoved(args.seen) then return 'moved' end
@@ -19,7 +18,7 @@ if adopt then
   for _, field in ipairs(adopt.rejected) do kept[field] = true end
   local current, found = currentState(), adopt.routing
   commit(current, {
-    percentThousandths = found.percentThousandths, state = found.state, pinEpoch = found.pinEpoch,
+    percentThousandths = found.percentThousandths, cohorts = found.cohorts, state = found.state, pinEpoch = found.pinEpoch,
     version = current.version + 1, updatedAt = rfc3339(serverMs()), updatedBy = 'by hand',
     reason = 'changed by hand in the store', maintenance = found.maintenance,
   }, 'out_of_band', { via = 'by hand' }, adopt.write, adopt.channel, adopt.name, kept)
@@ -31,9 +30,9 @@ if not state then
   redis.call('DEL', accepted)
   return 'done'
 end
-if digestOf(accepted, fields) ~= digest('hash', valuesOf(state)) then
+if acceptedDigest() ~= digest('hash', valuesOf(state)) then
   redis.call('DEL', accepted)
-  writeHash(accepted, state)
+  writeAccepted(state)
 end
-if restore.show then writeHash(visible, state) end
+if restore.show then writeVisible(state) end
 return 'done'

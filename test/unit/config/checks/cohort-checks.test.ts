@@ -1,0 +1,63 @@
+/** Cohorts in the configuration, and what is wrong with one. */
+import { expect, test } from "vitest";
+import { problemsOf, withCutover } from "../support.ts";
+
+const of = (...cohorts: readonly string[]) =>
+  problemsOf(
+    withCutover(`routes: [{ name: a, path: "/:shopId/a" }]\n    cohorts: [${cohorts.join(", ")}]`),
+  ).map((problem) => problem.replace(/^\S+ /, ""));
+const rule = (when: string) => of(`{ name: c, when: ${when}, side: new }`);
+
+test.each([
+  "{ header: x-region, in: [ID-JK] }",
+  "{ header: x-region, in: ID-JK, host: '*.my', cidr: 10.0.0.0/8, share: 0.5 }",
+  "{ param: shopId, matches: '^9' }",
+  "{ json: /seller/id, in: ['7'] }",
+  "{ cookie: tier }",
+])("a rule may be %s", (when) => {
+  expect(rule(when)).toEqual([]);
+});
+
+test("a list that is declared may be asked", () => {
+  const cohorts = "cohorts: [{ name: c, when: { list: staff }, side: new }]";
+  const text = withCutover(`routes: [{ name: a, path: /a }]\n    ${cohorts}`);
+  expect(problemsOf(`${text}\nlists: { staff: {} }\n`)).toEqual([]);
+});
+
+test("a cohort has a side or a percent", () => {
+  const expected = "expected side or percent, and not both";
+  expect(of("{ name: c, when: { share: 5 } }")).toEqual([expect.stringContaining(expected)]);
+  expect(of("{ name: c, when: { share: 5 }, side: new, percent: 5 }")).toEqual([
+    expect.stringContaining(expected),
+  ]);
+});
+
+test.each([
+  ["{}", "when: expected what is asked of a request"],
+  ["{ header: x, cookie: y }", "when: expected one of header, cookie"],
+  ["{ header: 'x y' }", "when.header: expected a header name"],
+  ["{ matches: '(' }", "when.matches: expected a regular expression"],
+  ["{ cidr: 10.0.0.0/64 }", "when.cidr"],
+  ["{ host: 'a.*' }", "when.host"],
+  ["{ share: 101 }", "when.share: expected a number from 0 to 100"],
+  ["{ in: [] }", "when.in"],
+  ["{ region: x, share: 5 }", "when.region"],
+  ["{ json: seller }", "when.json: expected a JSON pointer"],
+  ["{ list: staff }", "when.list: expected a list of lists: there are none"],
+  ["{ param: other }", "when.param: expected a parameter that a route of this cutover has"],
+])("a rule of %s is wrong, and its place is named", (when, expected) => {
+  const problems = rule(when);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(`cutovers.shop.cohorts[0].${expected}`);
+});
+
+test("two cohorts of one cutover have two names, and a percent has three decimals at most", () => {
+  const cohort = "{ name: c, when: { share: 5 }, side: new }";
+  expect(of(cohort, cohort)).toEqual([
+    expect.stringContaining("cohorts[1].name: expected a name of its own for each cohort"),
+  ]);
+  expect(of("{ name: c, when: { share: 5 }, percent: 0.0001 }")).toEqual([
+    expect.stringContaining("cohorts[0].percent: expected a number from 0 to 100"),
+  ]);
+  expect(of("{ name: A, when: { share: 5 }, side: new }")).toHaveLength(1);
+});
