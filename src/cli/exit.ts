@@ -13,6 +13,10 @@ export const exitCodes = {
   outOfReach: 3,
   /** Accepted, but not applied on every live instance in time; or proposed, and waiting for another person. */
   notAppliedEverywhere: 4,
+  /** Of `gate`: nothing against new, and not enough for it. */
+  insufficientEvidence: 5,
+  /** Of `gate`: new, or legacy, fails too much. */
+  worse: 6,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

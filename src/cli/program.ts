@@ -15,7 +15,7 @@ import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addExplain } from "./commands/read/explain.ts";
-import { addGuard } from "./commands/read/guard.ts";
+import { addGate, addGuard } from "./commands/read/guard.ts";
 import { addAnnotate, addHistory } from "./commands/read/history.ts";
 import { addInstances } from "./commands/read/instances.ts";
 import { addStatus } from "./commands/read/status.ts";
@@ -29,6 +29,7 @@ const guide = `
 Exit codes:
   0 done   1 refused or failed   2 bad usage or configuration
   3 the admin API is out of reach   4 accepted, not applied everywhere in time (or proposed)
+  of gate: 5 insufficient evidence  6 worse
 
 Environment:
   CUTOVER_ADMIN_URL  the admin API (default http://127.0.0.1:9900)
@@ -75,7 +76,16 @@ export async function runCli(
     .showHelpAfterError("(--help shows how it is used)")
     .addHelpText("after", guide);
 
-  for (const add of [addStatus, addWatch, addInstances, addHistory, addAnnotate, addExplain, addGuard])
+  for (const add of [
+    addStatus,
+    addWatch,
+    addInstances,
+    addHistory,
+    addAnnotate,
+    addExplain,
+    addGuard,
+    addGate,
+  ])
     add(program, context);
   for (const add of [addChanges, addClose, addMaintenance, addApprove, addWithdraw, addOwner, addList])
     add(program, context);

@@ -18,7 +18,6 @@ export function readRoutes(
   views: Views,
   fleet: Fleet,
 ): void {
-  guardRoute(app, views, guard);
   app.route({
     method: "GET",
     url: "/api/v1/cutovers",
@@ -65,6 +64,8 @@ export function readRoutes(
       return found;
     },
   });
+
+  guardRoute(app, views, guard);
 
   app.route({
     method: "GET",

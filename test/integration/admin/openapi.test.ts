@@ -59,6 +59,7 @@ describe("openapi.json", () => {
       "get /api/v1/cutovers",
       "get /api/v1/cutovers/{name}",
       "get /api/v1/cutovers/{name}/explain",
+      "get /api/v1/cutovers/{name}/guard",
       "get /api/v1/export/flagd.json",
       "get /api/v1/instances",
       "get /api/v1/cutovers/{name}/history",

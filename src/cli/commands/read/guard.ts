@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { GuardView } from "../../../admin/api/guard/guard-view.ts";
 import type { Context } from "../../context.ts";
+import { type ExitCode, exitCodes } from "../../exit.ts";
 import { show, withApi } from "../../frame.ts";
 import {
   type ApiOptions,
@@ -29,6 +30,32 @@ export function addGuard(program: Command, context: Context): void {
     ["cutover guard checkout", "the verdict with its evidence, in a sentence"],
     ["cutover guard checkout --json", "for a script"],
   );
+}
+
+export function addGate(program: Command, context: Context): void {
+  const command = program
+    .command("gate")
+    .description(
+      "whether the cutover may go on, for a pipeline: exit 0 healthy, 5 insufficient evidence, 6 worse",
+    )
+    .argument("<NAME>", "the cutover", readName);
+  withApiOptions(withJson(command)).action((name: string, options: ApiOptions & JsonOption) =>
+    withApi(context, options, async ({ client, terminal }) => {
+      const answer = await client.guard(name);
+      const asked = { url: client.url, name };
+      const shown = show(terminal, answer, asked, options, (view) => [guardLine(name, view)]);
+      return answer.kind === "ok" ? gateCode(answer.value) : shown;
+    }),
+  );
+  examples(command, ["cutover gate checkout && ./raise.sh", "only where the guard finds it healthy"]);
+}
+
+const refusing: readonly (string | null)[] = ["worse", "both sick", "legacy sick"];
+
+/** What is not judged, or has no guard, is no evidence. PURE. */
+export function gateCode({ verdict }: Pick<GuardView, "verdict">): ExitCode {
+  if (verdict === "healthy") return exitCodes.done;
+  return refusing.includes(verdict) ? exitCodes.worse : exitCodes.insufficientEvidence;
 }
 
 /** The name, and the guard's sentence in one line. PURE. */

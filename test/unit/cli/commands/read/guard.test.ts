@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { guardLine } from "../../../../../src/cli/commands/read/guard.ts";
+import { gateCode, guardLine } from "../../../../../src/cli/commands/read/guard.ts";
 import { startAdmin } from "../../../../support/admin-fixture.ts";
 import { runOnPaper } from "../../../../support/paper-terminal.ts";
 
@@ -16,7 +16,22 @@ test("a cutover without a guard is said to have none, and one that is not there 
     const { stdout } = await runOnPaper(["guard", "checkout", "--json"], { env });
     expect(JSON.parse(stdout)).toMatchObject({ guarded: false, verdict: null });
     expect((await runOnPaper(["guard", "nowhere"], { env })).code).toBe(1);
+    expect(await runOnPaper(["gate", "checkout"], { env })).toMatchObject({ code: 5, stdout: told.stdout });
+    expect((await runOnPaper(["gate", "nowhere"], { env })).code).toBe(1);
   } finally {
     await admin.close();
   }
+});
+
+test.each([
+  ["healthy", 0],
+  ["watching", 5],
+  ["insufficient evidence", 5],
+  ["blind", 5],
+  [null, 5],
+  ["worse", 6],
+  ["both sick", 6],
+  ["legacy sick", 6],
+])("the gate of %s ends with %d", (verdict, code) => {
+  expect(gateCode({ verdict })).toBe(code);
 });
