@@ -21,6 +21,7 @@ export interface Said {
   readonly payments?: Payments;
   readonly action?: "rollback" | "hold" | "alert";
   readonly silent: readonly string[];
+  readonly isLegacyMaintained: boolean;
   readonly sinceFirstFailureMs?: number;
 }
 
@@ -66,13 +67,14 @@ const reasons: Readonly<Record<TestName, string>> = {
   slow: " (slower than the SLO)",
 };
 
-function conclusionOf({ verdict, because, findings, silent }: Said): string {
+function conclusionOf({ verdict, because, findings, silent, isLegacyMaintained }: Said): string {
   const [first] = because;
   switch (verdict) {
     case "worse":
       return first === undefined ? verdict : `worse with ${oddsText(findings[first])}${reasons[first]}`;
     case "both sick":
     case "legacy sick":
+      if (isLegacyMaintained) return `${verdict}, since legacy is in maintenance`;
       return `${verdict} with ${oddsText(findings.tooManyOnLegacy)} that legacy fails too often`;
     case "blind":
       return `blind, no counts from ${silent.join(", ")}`;

@@ -4,6 +4,7 @@
  *   worse                  new fails more, or is paid less, than chance explains: rolled back, or what `action` says
  *   both sick              legacy fails too much as well: held, never rolled back onto a sick legacy
  *   legacy sick            legacy alone fails too much: held
+ *                          A legacy in maintenance is sick, whatever it answers: nothing is sent to it.
  *   blind                  counts are missing: said, and never a reason not to roll back by the rest
  *   watching               a test is half of its way
  *   insufficient evidence  nothing against new, and nothing proven for it
@@ -38,6 +39,8 @@ export interface Situation {
   readonly hasPassedAStep: boolean;
   /** Whether the gate of this step is passed; there is none where new has all. */
   readonly isProven: boolean;
+  /** Whether nothing is sent to legacy just now, as somebody has said. */
+  readonly isLegacyMaintained?: boolean;
   /** Names of instances whose counts are missing. */
   readonly silent: readonly string[];
   /** Since the first failure that the evidence counts; absent before there is one. */
@@ -57,7 +60,7 @@ export interface Judgement {
 const confidence = 0.95;
 
 export function judgeSides(situation: Situation): Judgement {
-  const { findings, sides, payments, silent, sinceFirstFailureMs } = situation;
+  const { findings, sides, payments, silent, sinceFirstFailureMs, isLegacyMaintained = false } = situation;
   const because = firedOf(findings);
   const verdict = verdictOf(situation, because);
   const action = actionOf(verdict, situation, because);
@@ -68,6 +71,7 @@ export function judgeSides(situation: Situation): Judgement {
     sides,
     difference: differenceOf(sides.legacy, sides.onNew, confidence),
     silent,
+    isLegacyMaintained,
     ...(payments === undefined ? {} : { payments }),
     ...(action === undefined ? {} : { action }),
     ...(sinceFirstFailureMs === undefined ? {} : { sinceFirstFailureMs }),
@@ -75,10 +79,13 @@ export function judgeSides(situation: Situation): Judgement {
   return { verdict, because, sentence: verdictSentence(said), ...(action === undefined ? {} : { action }) };
 }
 
-function verdictOf({ findings, isProven, silent }: Situation, because: readonly TestName[]): GuardVerdict {
+function verdictOf(
+  { findings, isProven, silent, isLegacyMaintained = false }: Situation,
+  because: readonly TestName[],
+): GuardVerdict {
   const isWorse = because.length > 0;
-  if (isWorse) return isSuspect(findings.tooManyOnLegacy) ? "both sick" : "worse";
-  if (findings.tooManyOnLegacy.hasFired) return "legacy sick";
+  if (isWorse) return isLegacyMaintained || isSuspect(findings.tooManyOnLegacy) ? "both sick" : "worse";
+  if (isLegacyMaintained || findings.tooManyOnLegacy.hasFired) return "legacy sick";
   if (silent.length > 0) return "blind";
   if (testNames.some((test) => isSuspect(findings[test]))) return "watching";
   return isProven ? "healthy" : "insufficient evidence";

@@ -16,6 +16,7 @@ import type { Clock, Timers } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { LocalWrites } from "../../state/follow/local-changes.ts";
 import type { Actor, CutoverState } from "../../state/rules/model.ts";
+import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Store } from "../../state/store/port.ts";
 import { createEvidence, type EvidenceSettings } from "../evidence/evidence.ts";
 import { notWorseGate } from "../evidence/gate.ts";
@@ -41,7 +42,7 @@ export interface WatchOptions {
   readonly store: Pick<Store, "apply">;
   readonly local: Pick<LocalWrites, "makeLocally">;
   readonly timers: Timers;
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Clock;
   readonly log: Log;
   /** @param judgement `undefined`: nothing goes to new, or nothing may be done about it */
   readonly onJudged: (judgement: Judgement | undefined) => void;
@@ -164,6 +165,7 @@ function createParts({ times, evidence: settings, action, blockClockMs, clock, .
         ...(action === undefined ? {} : { action }),
         hasPassedAStep,
         isProven: gate.evidence() >= gateOdds,
+        isLegacyMaintained: maintainedUntil(state.maintenance, "legacy", clock.now()) !== undefined,
         silent: [],
         ...(firstFailureMs === undefined ? {} : { sinceFirstFailureMs: clock.monotonic() - firstFailureMs }),
       });

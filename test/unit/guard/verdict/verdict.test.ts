@@ -57,6 +57,14 @@ describe("the verdict, and what follows from it", () => {
       "both sick",
       "hold",
     ],
+    ["legacy is in maintenance", {}, { isProven: true, isLegacyMaintained: true }, "legacy sick", "hold"],
+    [
+      "legacy is in maintenance, and new fails more",
+      { tooMany: fired() },
+      { action: "rollback", isLegacyMaintained: true },
+      "both sick",
+      "hold",
+    ],
     ["legacy alone is sick", { tooManyOnLegacy: fired() }, {}, "legacy sick", "hold"],
     ["counts are missing", {}, { silent: ["pod-2"], isProven: true }, "blind", undefined],
     [
@@ -89,6 +97,9 @@ describe("the sentence", () => {
   });
 
   test("tells a sick legacy, silence, and that nothing came", () => {
+    expect(judgeSides(situation({}, { isLegacyMaintained: true })).sentence).toContain(
+      "legacy sick, since legacy is in maintenance",
+    );
     expect(judgeSides(situation({ tooManyOnLegacy: fired(3e7) })).sentence).toBe(
       "legacy fails 1.0% (81 of 8,104), new 4.1%: legacy sick with odds above a million to 1 that legacy fails too often, held",
     );

@@ -124,6 +124,20 @@ describe("what the guard does", () => {
     expect(watch.judgement()?.verdict).toBe("both sick");
   });
 
+  test("a legacy in maintenance is never rolled back onto, however new fails, and is again once it serves", async () => {
+    const { time, serve, ask, history, state, watch } = await create({ action: "rollback" });
+    const until = new Date(time.now() + 3_600_000).toISOString();
+    await ask({ action: "maintain", side: "legacy", until });
+    await serve(10, outage);
+    expect(state()).toMatchObject({ state: "held", percentThousandths: 50_000 });
+    expect((await history()).map(({ action }) => action)).toEqual(["hold", "maintain", "set"]);
+    expect((await history())[0]?.reason).toContain("since legacy is in maintenance");
+    expect(["legacy sick", "both sick"]).toContain(watch.judgement()?.verdict);
+    await ask({ action: "maintain", side: "legacy", until: null });
+    await serve(10, outage);
+    expect(state().state).toBe("rolled_back");
+  });
+
   test("alert says it once and changes nothing", async () => {
     const { serve, history, lines, watch } = await create({ action: "alert" });
     await serve(20, outage);
