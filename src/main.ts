@@ -68,20 +68,21 @@ const engine: Engine = {
     return writeDirectly(write);
   },
 
-  async demo(print, store) {
+  async demo(print, shops, store) {
     const { apart } = await import("./demo/apart.ts");
-    const { demoConfigPath, runDemo } = await import("./demo/demo.ts");
+    const { demoOf } = await import("./demo/kinds.ts");
     const { loadConfig } = await import("./config/load/load.ts");
-    const loaded = await load(demoConfigPath);
+    const { path, begin } = demoOf(shops);
+    const loaded = await load(path);
     if (!loaded.ok) return loaded;
     const { composeInstance } = await import("./instance/instance.ts");
-    const demo = await runDemo({
+    const demo = await begin({
       config: apart(loaded.config, store),
-      startInstance: (config, options) =>
+      startInstance: (config, { logPath }) =>
         composeInstance(config, {
-          ...options,
+          logPath,
           version,
-          file: { source: loaded.source, read: () => loadConfig(demoConfigPath, process.env) },
+          file: { source: loaded.source, read: () => loadConfig(path, process.env) },
         }),
       print,
     });

@@ -96,6 +96,10 @@ interface Simulation {
   readonly forecast: object;
 }
 
+/** What stands behind the demonstration. */
+export const demoShops = ["sample", "forms", "graphql"] as const;
+export type DemoShops = (typeof demoShops)[number];
+
 export interface Engine {
   /** Reads and checks a configuration file. */
   check(path: string): Promise<Problems | Sound>;
@@ -110,7 +114,7 @@ export interface Engine {
    *
    * @param store of Redis, or `memory:`; without it, a file of the demonstration's own
    */
-  demo(print: (text: string) => void, store?: string): Promise<Problems | Running>;
+  demo(print: (text: string) => void, shops: DemoShops, store?: string): Promise<Problems | Running>;
   /** @param told of the part that is done, 0–1 */
   simulate(question: SimulationQuestion, told: (done: number) => void): Promise<Simulation>;
 }

@@ -5,7 +5,6 @@
 import { randomInt } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { request } from "undici";
 import * as z from "zod";
 import { codeOf } from "../base/errors.ts";
@@ -16,9 +15,6 @@ import { greeting, type LeftOver, summaryLine } from "./demo-text.ts";
 import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers/shoppers.ts";
 import type { OrderFormat } from "./shops/order-numbers.ts";
 import { createShop, type Shop, type ShopOptions } from "./shops/shop.ts";
-
-/** The package's own configuration, wherever the command is run. */
-export const demoConfigPath = fileURLToPath(new URL("../../config/cutover.yaml", import.meta.url));
 
 /** A running proxy. */
 interface DemoInstance {

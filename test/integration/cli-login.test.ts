@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { createBrowserJar } from "../support/browser-jar.ts";
+import { createBrowserJar } from "../../src/demo/storefronts/browser-jar.ts";
 import { signInAs, startProvider, type TestProvider } from "../support/oidc-provider.ts";
 import { createPaperTerminal, runOnPaper } from "../support/paper-terminal.ts";
 import { until } from "../support/until.ts";

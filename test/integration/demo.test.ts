@@ -6,7 +6,8 @@ import { z } from "zod";
 import { loadConfig } from "../../src/config/load/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import { apart } from "../../src/demo/apart.ts";
-import { type Demo, demoConfigPath, runDemo } from "../../src/demo/demo.ts";
+import { type Demo, runDemo } from "../../src/demo/demo.ts";
+import { demoOf } from "../../src/demo/kinds.ts";
 import { anomaliesOf } from "../../src/demo/shoppers/tally.ts";
 import { composeInstance } from "../../src/instance/instance.ts";
 import { freePort } from "../support/free-port.ts";
@@ -27,7 +28,7 @@ async function demo(
     audit: undefined,
   }),
 ): Promise<{ running: Demo; printed: string[]; logPath: string }> {
-  const loaded = await loadConfig(demoConfigPath, {});
+  const loaded = await loadConfig(demoOf("sample").path, {});
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const { config } = loaded;
   const at = async (name: string) => {

@@ -5,7 +5,7 @@
 import { createServer } from "node:http";
 import { exportJWK, generateKeyPair } from "jose";
 import Provider, { type ClientMetadata } from "oidc-provider";
-import type { BrowserJar, Visit } from "./browser-jar.ts";
+import type { BrowserJar, Fetched } from "../../src/demo/storefronts/browser-jar.ts";
 
 export interface TestProvider {
   readonly issuer: string;
@@ -97,8 +97,8 @@ export async function signInAs(
   jar: BrowserJar,
   { issuer }: TestProvider,
   name: string,
-  start: Visit,
-): Promise<Visit> {
+  start: Fetched,
+): Promise<Fetched> {
   let visit = start;
   for (let form = 0; form < 5 && visit.url.startsWith(issuer); form += 1) {
     const [, action] = /<form[^>]* action="([^"]+)"/.exec(visit.text) ?? [];

@@ -47,8 +47,10 @@ export interface OrderSummary {
   readonly unknownOrder: number;
 }
 
-interface OrderBook {
+export interface OrderBook {
   create(items: readonly OrderItem[]): Order;
+  /** The order with other items, unless it is charged or forgotten; a new one then. */
+  put(orderId: string | undefined, items: readonly OrderItem[]): Order;
   find(orderId: string): Order | undefined;
   pay(orderId: string, idempotencyKey: string | undefined): PayResult;
   /** The provider says that the order is paid. Saying it again changes nothing. */
@@ -80,12 +82,23 @@ export function createOrderBook(numbers: OrderNumbers, maxEntries: number): Orde
     return { orderId: order.orderId, paymentId: randomUUID(), amount: order.total };
   }
 
+  const totalOf = (items: readonly OrderItem[]) =>
+    items.reduce((sum, item) => sum + item.quantity, 0) * unitPrice;
+
+  function create(items: readonly OrderItem[]): Order {
+    const order: Order = { ...numbers.next(), items, total: totalOf(items), status: "created" };
+    orders.set(order.orderId, order);
+    counts.orders += 1;
+    return order;
+  }
+
   return {
-    create(items) {
-      const quantity = items.reduce((sum, item) => sum + item.quantity, 0);
-      const order: Order = { ...numbers.next(), items, total: quantity * unitPrice, status: "created" };
+    create,
+    put(orderId, items) {
+      const known = orderId === undefined ? undefined : orders.get(orderId);
+      if (known?.status !== "created") return create(items);
+      const order = { ...known, items: [...items], total: totalOf(items) };
       orders.set(order.orderId, order);
-      counts.orders += 1;
       return order;
     },
     find: (orderId) => orders.get(orderId),

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createContext, runInContext } from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BrowserJar, createBrowserJar } from "../../support/browser-jar.ts";
+import { type BrowserJar, createBrowserJar } from "../../../src/demo/storefronts/browser-jar.ts";
 import { type Rig, secretOf, startRig, tokens, until } from "./rig.ts";
 
 const script = readFileSync(new URL("../../../src/admin/page/status.js", import.meta.url), "utf8");

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type BrowserJar, createBrowserJar } from "../../support/browser-jar.ts";
+import { type BrowserJar, createBrowserJar } from "../../../src/demo/storefronts/browser-jar.ts";
 import { type Issuer, makeKey, startIssuer } from "../../support/issuer.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 import { type Rig, secretOf, startRig, tokens, until } from "./rig.ts";

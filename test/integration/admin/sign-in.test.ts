@@ -2,7 +2,11 @@
 import { createServer } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OidcConfig } from "../../../src/config/auth-schema.ts";
-import { type BrowserJar, createBrowserJar, type Visit } from "../../support/browser-jar.ts";
+import {
+  type BrowserJar,
+  createBrowserJar,
+  type Fetched,
+} from "../../../src/demo/storefronts/browser-jar.ts";
 import { freePort } from "../../support/free-port.ts";
 import { signInAs, startProvider, type TestProvider } from "../../support/oidc-provider.ts";
 import { eventually } from "../../support/until.ts";
@@ -72,7 +76,7 @@ async function toCallback(jar: BrowserJar, name: string): Promise<string> {
   return back;
 }
 
-async function signIn(jar: BrowserJar, name: string): Promise<Visit> {
+async function signIn(jar: BrowserJar, name: string): Promise<Fetched> {
   return signInAs(jar, provider, name, await jar.visit(`${url}/sign-in`));
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../../src/config/load/load.ts";
 import { apart } from "../../../src/demo/apart.ts";
-import { demoConfigPath } from "../../../src/demo/demo.ts";
+import { demoOf } from "../../../src/demo/kinds.ts";
 import { runOnPaper } from "../../support/paper-terminal.ts";
 
 async function shipped() {
-  const loaded = await loadConfig(demoConfigPath, {});
+  const loaded = await loadConfig(demoOf("sample").path, {});
   if (!loaded.ok) throw new Error("the shipped configuration does not load");
   return loaded.config;
 }
@@ -32,7 +32,7 @@ test("each store has a folder of its own, named by no secret", async () => {
 
 test("a file is not taken for its store: it may be another instance's", async () => {
   let asked: string | undefined;
-  const demo = async (_: unknown, store?: string) => {
+  const demo = async (_print: unknown, _shops: unknown, store?: string) => {
     asked = store;
     throw new Error("not here");
   };

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { loadConfig, readConfig } from "../../../src/config/load/load.ts";
 import type { Config } from "../../../src/config/schema.ts";
-import { type Demo, type DemoOptions, demoConfigPath, runDemo } from "../../../src/demo/demo.ts";
+import { type Demo, type DemoOptions, runDemo } from "../../../src/demo/demo.ts";
+import { demoOf } from "../../../src/demo/kinds.ts";
 import { anomaliesOf } from "../../../src/demo/shoppers/tally.ts";
 import { listen } from "../../../src/demo/shops/http.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -94,7 +95,7 @@ async function demo(more: Partial<DemoOptions> = {}) {
 
 describe("the demonstration", () => {
   test("finds the package's own configuration, and two shops in it", async () => {
-    const loaded = await loadConfig(demoConfigPath, {});
+    const loaded = await loadConfig(demoOf("sample").path, {});
     expect(loaded.ok && Object.keys(loaded.config.upstreams)).toEqual(["social-shop", "marketplace"]);
   });
 

@@ -1,8 +1,8 @@
 /** The commands that run something: started, closed at a signal; a second signal ends it at once. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { codeOf } from "../../../base/errors.ts";
 import type { Context } from "../../context.ts";
-import type { Problems, Running } from "../../engine.ts";
+import { type DemoShops, demoShops, type Problems, type Running } from "../../engine.ts";
 import {
   type ExitCode,
   exitCodes,
@@ -46,15 +46,21 @@ export function addDemo(program: Command, context: Context): void {
       "--store <URL>",
       "Redis instead of a file of its own: redis://HOST:PORT; or memory:",
       readDemoStore,
+    )
+    .addOption(
+      new Option("--shops <KIND>", "what stands behind it: an API, or pages as shops have them")
+        .choices(demoShops)
+        .default("sample"),
     );
-  command.action(async ({ store }: { readonly store?: string }) => {
+  command.action(async ({ store, shops }: { readonly store?: string; readonly shops: DemoShops }) => {
     const print = (text: string) => context.terminal.out(`${text}\n`);
-    context.finish(await runUntilStopped(context, () => context.engine.demo(print, store)));
+    context.finish(await runUntilStopped(context, () => context.engine.demo(print, shops, store)));
   });
   examples(
     command,
     ["cutover demo", "Ctrl-C ends all of it"],
     ["cutover demo --store redis://127.0.0.1:6379", "its state in Redis, under keys of its own"],
+    ["cutover demo --shops forms", "a shop of pages and forms; graphql: a page whose script asks"],
   );
 }
 

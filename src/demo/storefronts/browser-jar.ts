@@ -9,7 +9,7 @@ interface Kept {
   readonly path: string;
 }
 
-export interface Visit {
+export interface Fetched {
   readonly url: string;
   readonly status: number;
   readonly headers: Headers;
@@ -22,12 +22,12 @@ export interface BrowserJar {
   /** Every cookie, each `name=value` with its path. */
   all(): readonly Kept[];
   /** One request, its answer's cookies kept. */
-  request(url: string, init?: RequestInit): Promise<Visit>;
+  request(url: string, init?: RequestInit): Promise<Fetched>;
   /** Opens an address as a person does, or sends a form there, and follows redirects up to `until` answers true. */
   visit(
     url: string,
     options?: { readonly form?: Record<string, string>; readonly until?: (url: string) => boolean },
-  ): Promise<Visit>;
+  ): Promise<Fetched>;
 }
 
 export function createBrowserJar(): BrowserJar {
@@ -65,7 +65,7 @@ export function createBrowserJar(): BrowserJar {
       .join("; ");
   }
 
-  async function request(url: string, init: RequestInit = {}): Promise<Visit> {
+  async function request(url: string, init: RequestInit = {}): Promise<Fetched> {
     const headers = new Headers(init.headers);
     const cookie = cookieFor(url);
     if (cookie !== "") headers.set("cookie", cookie);

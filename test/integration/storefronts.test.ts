@@ -1,0 +1,147 @@
+/**
+ * Shops as shops are (src/demo/storefronts) behind the configurations of the demonstration, and shoppers with browsers that
+ * keep their cookies: who is on which side, and that nobody changes it in mid-visit, through raises, a login and a rollback.
+ * CUTOVER_BARS=full: 2,000 shoppers at each of 10, 25, 50 and 90%.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { demoOf } from "../../src/demo/kinds.ts";
+import { createStorefrontShopper, type StorefrontShopper } from "../../src/demo/storefronts/shopper.ts";
+import { createStorefront, dialects, type Storefront } from "../../src/demo/storefronts/storefront.ts";
+import { type AdminApi, accepted, createAdminApi } from "../support/admin-api.ts";
+import { expectedSide } from "../support/bucket.ts";
+import { type Served, startServe } from "../support/cutover.ts";
+
+const isFull = process.env.CUTOVER_BARS === "full";
+const shoppersAtOnePercent = isFull ? 2000 : 100;
+const percents = isFull ? [10, 25, 50, 90] : [25];
+/** How far the share on new may be off, in points; few shoppers spread wider. */
+const points = isFull ? 3.5 : 16;
+const atOnce = 16;
+const salt = "checkout";
+
+describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
+  const endings: (() => Promise<unknown>)[] = [];
+  let shops: { readonly legacy: Storefront; readonly new: Storefront };
+  let serve: Served;
+  let admin: AdminApi;
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cutover-storefronts-"));
+    endings.push(() => rm(folder, { recursive: true }));
+    const open = async (name: string, release: string, base: string, orderFormat: "SS" | "INV") => {
+      const shop = await createStorefront({ name, dialect, release, base, orderFormat, port: 0 });
+      endings.push(() => shop.close());
+      return shop;
+    };
+    shops = {
+      legacy: await open("social-shop", "2019-3", "", "SS"),
+      new: await open("marketplace", "2023-12", "/store", "INV"),
+    };
+    const yaml = (await readFile(demoOf(dialect).path, "utf8"))
+      .replace("http://127.0.0.1:7001", shops.legacy.url)
+      .replace("http://127.0.0.1:7002", shops.new.url)
+      .replace("port: 8080", "port: 0")
+      .replace("port: 9900", "port: 0")
+      .replace("file:var/state.json", '"memory:"');
+    serve = await startServe({ folder, name: dialect, yaml });
+    endings.push(() => serve.kill());
+    admin = createAdminApi(serve.admin);
+    endings.push(() => admin.close());
+  });
+  afterAll(async () => {
+    for (const end of endings.splice(0).reverse()) await end();
+  });
+
+  const come = (count: number) =>
+    Array.from({ length: count }, () => createStorefrontShopper({ origin: serve.proxy, dialect }));
+  const all = async (
+    shoppers: readonly StorefrontShopper[],
+    go: (shopper: StorefrontShopper, index: number) => Promise<void>,
+  ) => {
+    const left = shoppers.entries();
+    const run = async () => {
+      for (const [index, shopper] of left) await go(shopper, index);
+    };
+    await Promise.all(Array.from({ length: atOnce }, run));
+  };
+  const browse = async (shopper: StorefrontShopper) => {
+    await shopper.go("arrive");
+    await shopper.go("fill");
+  };
+  const buy = async (shopper: StorefrontShopper) => {
+    await shopper.go("order");
+    await shopper.go("pay");
+    await shopper.go("confirm");
+  };
+  const nameOf = (side: "legacy" | "new") => shops[side].name;
+  const sideAt = (shopper: StorefrontShopper, percent: number) =>
+    nameOf(expectedSide(salt, shopper.visitor() ?? "", percent));
+  /** Those that saw anything but that one shop, or trouble. */
+  const amiss = (shoppers: readonly StorefrontShopper[], shopOf: (shopper: StorefrontShopper) => string) =>
+    shoppers
+      .filter(({ seen, troubles }) => seen.length === 0 || troubles.length > 0)
+      .map(({ troubles }) => troubles.join(", "))
+      .concat(
+        shoppers
+          .filter((shopper) => shopper.seen.some((shop) => shop !== shopOf(shopper)))
+          .map((shopper) => `${shopper.visitor()} belongs to ${shopOf(shopper)}: ${shopper.seen.join(" ")}`),
+      );
+  const nothingLost = () => {
+    for (const shop of [shops.legacy, shops.new]) {
+      expect(shop.counts()).toMatchObject({
+        strangeAssets: 0,
+        emptyCheckouts: 0,
+        paidTwice: 0,
+        unknownOrders: 0,
+      });
+    }
+  };
+
+  test.each(percents)(
+    "are on new at %d% exactly whose visitor's bucket is below it, from the first page to the confirmation",
+    async (percent) => {
+      accepted(await admin.set(percent));
+      const shoppers = come(shoppersAtOnePercent);
+      await all(shoppers, async (shopper) => {
+        await browse(shopper);
+        await buy(shopper);
+      });
+      expect(amiss(shoppers, (shopper) => sideAt(shopper, percent))).toEqual([]);
+      const onNew = shoppers.filter((shopper) => shopper.seen.includes(nameOf("new"))).length;
+      expect(Math.abs((100 * onNew) / shoppers.length - percent)).toBeLessThan(points);
+      nothingLost();
+    },
+  );
+
+  test("keep their shop though percent is raised between page and cart, cart and payment, and they sign in", async () => {
+    accepted(await admin.set(20));
+    const [browsing, filling, signingIn] = [come(40), come(40), come(40)];
+    await all(browsing, (shopper) => shopper.go("arrive"));
+    await all([...filling, ...signingIn], browse);
+    accepted(await admin.set(70));
+    await all(browsing, (shopper) => shopper.go("fill"));
+    await all(signingIn, (shopper, index) => shopper.login(`account-${index}`));
+    const everybody = [...browsing, ...filling, ...signingIn];
+    await all(everybody, buy);
+    expect(amiss(everybody, (shopper) => sideAt(shopper, 20))).toEqual([]);
+    expect(everybody.some((shopper) => shopper.seen.includes(nameOf("new")))).toBe(true);
+    nothingLost();
+  });
+
+  test("finish on new what they began there before a rollback, and who comes after it is on legacy", async () => {
+    accepted(await admin.set(60));
+    const begun = come(40);
+    await all(begun, browse);
+    accepted(await admin.call("rollback"));
+    const later = come(20);
+    await all(later, browse);
+    await all([...begun, ...later], buy);
+    expect(amiss(begun, (shopper) => sideAt(shopper, 60))).toEqual([]);
+    expect(amiss(later, () => nameOf("legacy"))).toEqual([]);
+    nothingLost();
+    accepted(await admin.call("resume"));
+  });
+});
