@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AdminApi, createAdminApi } from "../support/admin-api.ts";
-import { type BrowserJar, createBrowserJar } from "../support/browser-jar.ts";
+import { type BrowserJar, createBrowserJar } from "../../src/demo/storefronts/browser-jar.ts";
 import { type Served, startServe } from "../support/cutover.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { serveYaml } from "../support/serve-yaml.ts";

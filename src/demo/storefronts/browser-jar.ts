@@ -2,6 +2,8 @@
  * A browser as far as its cookies go (RFC 6265 §5.3–5.4): kept by host and path and never by port, sent the longest path
  * first, followed over redirects.
  */
+import { request as send } from "undici";
+
 interface Kept {
   readonly name: string;
   readonly value: string;
@@ -16,13 +18,19 @@ export interface Fetched {
   readonly text: string;
 }
 
+interface JarRequest {
+  readonly method?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | Headers | undefined;
+  readonly body?: string | URLSearchParams | null | undefined;
+}
+
 export interface BrowserJar {
   /** The Cookie field that a request of this address would carry; empty: none. */
   cookieFor(url: string): string;
   /** Every cookie, each `name=value` with its path. */
   all(): readonly Kept[];
   /** One request, its answer's cookies kept. */
-  request(url: string, init?: RequestInit): Promise<Fetched>;
+  request(url: string, request?: JarRequest): Promise<Fetched>;
   /** Opens an address as a person does, or sends a form there, and follows redirects up to `until` answers true. */
   visit(
     url: string,
@@ -65,13 +73,23 @@ export function createBrowserJar(): BrowserJar {
       .join("; ");
   }
 
-  async function request(url: string, init: RequestInit = {}): Promise<Fetched> {
-    const headers = new Headers(init.headers);
+  /** Not by `fetch`, which says of itself what kind of request it is (`Sec-Fetch-Mode`), and lets nobody else. */
+  async function request(url: string, { method = "GET", headers, body }: JarRequest = {}): Promise<Fetched> {
+    const sent = new Headers(headers);
     const cookie = cookieFor(url);
-    if (cookie !== "") headers.set("cookie", cookie);
-    const response = await fetch(url, { redirect: "manual", ...init, headers });
-    for (const field of response.headers.getSetCookie()) keep(new URL(url), field);
-    return { url, status: response.status, headers: response.headers, text: await response.text() };
+    if (cookie !== "") sent.set("cookie", cookie);
+    if (body instanceof URLSearchParams) sent.set("content-type", "application/x-www-form-urlencoded");
+    const answer = await send(url, {
+      method,
+      headers: Object.fromEntries(sent),
+      body: body === undefined || body === null ? null : String(body),
+    });
+    const received = new Headers();
+    for (const [name, values = []] of Object.entries(answer.headers)) {
+      for (const value of [values].flat()) received.append(name, value);
+    }
+    for (const field of received.getSetCookie()) keep(new URL(url), field);
+    return { url, status: answer.statusCode, headers: received, text: await answer.body.text() };
   }
 
   return {

@@ -85,7 +85,8 @@ async function open({ jar, storage }: Browser, path: string) {
     async fetch(to: string, init: RequestInit = {}) {
       const headers = new Headers(init.headers);
       asked.push({ path: to, headers, method: init.method ?? "GET" });
-      const { status, text } = await jar.request(new URL(to, rig.url + pathname).href, init);
+      const { method } = init;
+      const { status, text } = await jar.request(new URL(to, rig.url + pathname).href, { method, headers });
       return { ok: status < 300, status, text: async () => text, json: async () => JSON.parse(text) };
     },
     AbortSignal,
