@@ -151,7 +151,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ["config/", "cli/settings.ts"],
   pino: ["telemetry/"],
   commander: ["cli/"],
-  "graphql/language/parser.js": ["proxy/request/choice/"],
+  graphql: ["proxy/request/choice/", "demo/storefronts/"],
   fastify: ["admin/"],
   jose: ["admin/access/"],
   "openid-client": ["admin/access/", "cli/sign-in/"],

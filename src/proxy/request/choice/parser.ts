@@ -10,7 +10,7 @@ import type {
   OperationDefinitionNode,
   SelectionSetNode,
   ValueNode,
-} from "graphql/language/ast.js";
+} from "graphql";
 import type {
   GivenValue,
   GraphqlDocument,
@@ -25,12 +25,8 @@ const mostNested = 100;
 export type ParseDocument = (text: string) => GraphqlDocument | undefined;
 
 export async function loadParser(): Promise<ParseDocument> {
-  const [{ parse }, { Lexer }, { Source }, { TokenKind }] = await Promise.all([
-    import("graphql/language/parser.js"),
-    import("graphql/language/lexer.js"),
-    import("graphql/language/source.js"),
-    import("graphql/language/tokenKind.js"),
-  ]);
+  // Whole, and not by its files: those are CommonJS, which a bundle that is loaded as it is needed gives no names.
+  const { parse, Lexer, Source, TokenKind } = await import("graphql");
   const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
   const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
   function isWithinBounds(source: InstanceType<typeof Source>): boolean {
