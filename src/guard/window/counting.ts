@@ -4,7 +4,7 @@
  *
  * A request counts when its side was given to it by its bucket in this step: at once, or by a journey that began so and
  * that it carries on (a payment goes by its order's owner). What was forced, or goes by an older step's journey, is not
- * exchangeable between the sides.
+ * exchangeable between the sides, nor is a cohort, whose split is another, with everybody else.
  */
 import type { Clock } from "../../base/clock.ts";
 import { countsAsError, type Outcome } from "../../proxy/outcome.ts";
@@ -87,8 +87,8 @@ function createWitness(window: AttemptsWindow, aheadMs: number, clock: Clock): W
   function bucketOfAttempt({ decided, side }: ExchangeRecord): number {
     const bucket = decided?.bucket;
     if (decided === undefined || bucket === undefined || side === "none") return -1;
-    const { decision, state, pin } = decided;
-    if (state.percentThousandths !== percentThousandths) return -1;
+    const { decision, state, pin, cohort } = decided;
+    if (cohort !== undefined || state.percentThousandths !== percentThousandths) return -1;
     if (bucket < percentThousandths !== (side === "new")) return -1;
     if (decision.reason === "bucket") return bucket;
     if (decision.reason !== "journey" && decision.reason !== "owner") return -1;

@@ -13,7 +13,7 @@ function create() {
   return { time, counting, witness: counting.witness("checkout", times) };
 }
 
-type Attempt = Partial<Pick<Decided, "bucket" | "pin">> & {
+type Attempt = Partial<Pick<Decided, "bucket" | "pin" | "cohort">> & {
   readonly reason?: Decided["decision"]["reason"];
   readonly side?: "legacy" | "new";
   readonly percent?: number;
@@ -71,6 +71,11 @@ test.each<[string, Attempt, number[]]>([
     [0, 0],
   ],
   ["forced", { reason: "forced" }, [0, 0]],
+  [
+    "of a cohort, whose split is another",
+    { cohort: { name: "jakarta", side: undefined, startThousandths: 0 } },
+    [0, 0],
+  ],
   ["without a shopper", { bucket: undefined, side: "legacy", reason: "anonymous" }, [0, 0]],
 ])("an attempt %s", (_, told, units) => {
   const parts = create();
