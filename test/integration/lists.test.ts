@@ -6,6 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { listAnswer, listView } from "../../src/admin/api/lists/list-view.ts";
 import { startServe } from "../support/cutover.ts";
+import { startRedis } from "../support/redis.ts";
 import { serveYaml } from "../support/serve-yaml.ts";
 
 const endings: (() => unknown)[] = [];
@@ -49,4 +50,35 @@ test("an instance with workers keeps the lists of its embedded store, over a res
   const has = async (member: string) =>
     (await fetch(`${admin}/api/v1/lists/staff/has?member=${member}`)).json();
   expect([await has("u-2"), await has("u-3")]).toEqual([{ has: true }, { has: false }]);
+}, 30_000);
+
+test("two instances on one Redis have the lists that either is told", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-serve-lists-"));
+  endings.push(() => rm(folder, { recursive: true }));
+  const redis = await startRedis();
+  endings.push(() => redis.stop());
+  const start = async (name: string) => {
+    const yaml = serveYaml({
+      sides: { legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:2" },
+      store: redis.url,
+      snapshot: join(folder, "snapshot.json"),
+      more: ["lists: { staff: {} }"],
+    });
+    const serve = await startServe({ folder, name, yaml });
+    endings.push(() => serve.kill());
+    return serve.admin;
+  };
+  const [one, other] = await Promise.all([start("one"), start("other")]);
+  const change = (body: object) =>
+    fetch(`${one}/api/v1/lists/staff`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...body, reason: "second shift" }),
+    });
+  expect((await change({ add: ["u-1", "u-2", "u-3"] })).status).toBe(200);
+  const loaded = async (admin: string) =>
+    listView.parse(await (await fetch(`${admin}/api/v1/lists/staff`)).json()).loaded;
+  await expect.poll(() => loaded(other)).toBe(3);
+  expect((await change({ remove: ["u-2"] })).status).toBe(200);
+  await expect.poll(() => loaded(other)).toBe(2);
 }, 30_000);
