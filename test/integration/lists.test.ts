@@ -7,7 +7,8 @@ import { z } from "zod";
 import { listAnswer, listView } from "../../src/admin/api/lists/list-view.ts";
 import { startServe } from "../support/cutover.ts";
 import { startRedis } from "../support/redis.ts";
-import { serveYaml } from "../support/serve-yaml.ts";
+import { cartsByShopper, serveYaml } from "../support/serve-yaml.ts";
+import { startSides } from "../support/sides.ts";
 
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
@@ -17,10 +18,13 @@ afterEach(async () => {
 test("an instance with workers keeps the lists of its embedded store, over a restart", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cutover-serve-lists-"));
   endings.push(() => rm(folder, { recursive: true }));
+  const sides = await startSides();
+  endings.push(() => sides.stop());
   const yaml = serveYaml({
-    sides: { legacy: "http://127.0.0.1:1", new: "http://127.0.0.1:2" },
+    sides,
     workers: 2,
     store: `file:${join(folder, "state.json")}`,
+    cutover: [...cartsByShopper, "cohorts: [{ name: employees, when: { list: staff }, side: new }]"],
     more: ["lists: { staff: {}, sellers: { members: digests } }"],
   });
   const start = async (name: string) => {
@@ -40,8 +44,19 @@ test("an instance with workers keeps the lists of its embedded store, over a res
     loaded: 2,
     version: 1,
   });
+  /** By as many connections as may meet every worker. */
+  const served = async (proxy: string, shopper: string) => {
+    const asked = Array.from({ length: 8 }, async () => {
+      const headers = { "x-shopper-id": shopper, connection: "close" };
+      return (await fetch(`${proxy}/cart/1`, { headers })).headers.get("x-side");
+    });
+    return [...new Set(await Promise.all(asked))].sort();
+  };
+  await expect.poll(() => served(first.proxy, "u-2"), { timeout: 5000 }).toEqual(["new"]);
+  expect(await served(first.proxy, "u-3")).toEqual(["legacy"]);
   await first.kill();
-  const { admin } = await start("second");
+  const { admin, proxy } = await start("second");
+  expect(await served(proxy, "u-1")).toEqual(["new"]);
   const lists = z.array(listView).parse(await (await fetch(`${admin}/api/v1/lists`)).json());
   expect(lists).toMatchObject([
     { name: "staff", takes: "plain", members: 2, loaded: 2, reason: "second shift" },
