@@ -38,8 +38,9 @@ interface CutoverSides {
   /** The upstreams' names. */
   readonly legacy: string;
   readonly new: string;
-  /** What buckets are reckoned with; without it, the cutover's name. */
+  /** What buckets are reckoned with; without it, its group, else its name. */
   readonly salt?: string | undefined;
+  readonly group?: string | undefined;
   readonly cohorts?: readonly CohortPlace[] | undefined;
   /**
    * A close, and a raise by more than `over` points, wait for another person, for `ttl` ms; what one person raises within

@@ -1,4 +1,5 @@
 /** A cutover as the API shows it: the snapshot this instance decides by, and what the fleet says of it. */
+import { saltOf } from "../config/schema.ts";
 import { countApplied } from "../state/follow/applied.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
 import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
@@ -113,7 +114,7 @@ export function createViews(
       configured = new Map(Object.entries(next));
     },
     assertKnown: sidesOf,
-    salt: (name) => configured.get(name)?.salt ?? name,
+    salt: (name) => saltOf(configured.get(name) ?? {}, name),
     assertCohort: (name, cohort) => assertPercentOf(sidesOf(name).cohorts ?? [], cohort),
     state,
     one,

@@ -3,7 +3,7 @@
  * instance runs: a reload that asks for it is refused whole.
  */
 import { formatPath, type Path } from "./load/problems.ts";
-import type { Config } from "./schema.ts";
+import { type Config, saltOf } from "./schema.ts";
 
 /**
  * @returns `cutovers.checkout.routes[1].path` for a value that differs, with `(added)` or `(removed)` behind a whole part;
@@ -68,7 +68,7 @@ export function lastingDifferences(now: Config, next: Config): string[] {
   }
   for (const [name, before] of Object.entries(now.cutovers)) {
     const after = next.cutovers[name];
-    if (after !== undefined && (after.salt ?? name) !== (before.salt ?? name)) {
+    if (after !== undefined && saltOf(after, name) !== saltOf(before, name)) {
       forbid(`cutovers.${name}.salt`, "another salt would move shoppers of a cutover that lives");
     }
   }

@@ -178,6 +178,8 @@ export const cutover = block({
   shopper: z.array(value.shopperSource).min(1),
   trustedShopper: trustedShopper.optional(),
   salt: z.string().min(1).optional(),
+  /** Cutovers of one group have one salt: whoever is on new in one of them is so in each with as high a percent. */
+  group: value.name.optional(),
   routes: z.array(route).min(1),
   journey: journey.optional(),
   visit: visit.optional(),

@@ -163,6 +163,14 @@ export const parts = {
   visitor,
 } as const;
 
+/** What the buckets of a cutover's shoppers are reckoned with. @param name the cutover's */
+export function saltOf(
+  { salt, group }: { readonly salt?: string | undefined; readonly group?: string | undefined },
+  name: string,
+): string {
+  return salt ?? group ?? name;
+}
+
 export type Config = z.output<typeof configSchema>;
 export type CutoverConfig = z.output<typeof cutover>;
 export type RouteConfig = z.output<typeof route>;

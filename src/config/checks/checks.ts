@@ -5,7 +5,7 @@ import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "..
 import { pageCookieNames } from "../values/page-cookies.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { apartFindings, apartWarnings } from "./apart-checks.ts";
-import { cohortLists } from "./cohort-checks.ts";
+import { cohortLists, groupFindings, groupWarnings } from "./cohort-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import { rewriteFindings } from "./rewrite-checks.ts";
 import { routeFindings, routeWarnings } from "./route-checks.ts";
@@ -27,6 +27,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...routeFindings(draft),
     ...apartFindings(draft, ownCookies(draft)),
     ...cohortLists(draft),
+    ...groupFindings(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
   ];
 }
@@ -41,6 +42,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...lesserEngine(draft),
     ...lenientUpstreams(draft),
     ...accessWarnings(draft),
+    ...groupWarnings(draft),
     ...routeWarnings(draft),
     ...apartWarnings(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),

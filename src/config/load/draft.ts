@@ -57,6 +57,8 @@ export interface CutoverDraft {
   /** Those that could be read; absent where it has none. */
   readonly hosts: readonly Located<string>[] | undefined;
   readonly shopper: readonly Located<Source>[];
+  readonly salt: string | undefined;
+  readonly group: string | undefined;
   readonly routes: readonly RouteDraft[];
   readonly owners: readonly OwnerDraft[];
   /** What is written of each: its name, and the path parameter and the list that its rule asks. */
@@ -195,6 +197,8 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     at,
     legacy: textOf(valueAt(root, ["legacy"])),
     new: textOf(valueAt(root, ["new"])),
+    salt: textOf(valueAt(root, ["salt"])),
+    group: textOf(valueAt(root, ["group"])),
     hosts: hostsDraft(at, root),
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"]), parts.shopperSource),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),

@@ -2,7 +2,7 @@
  * Which cohort of a cutover a request is of: the first of the configuration whose rule holds. What a rule asks for is in
  * the request or in memory: nothing is waited for.
  */
-import type { Config, CutoverConfig } from "../../config/schema.ts";
+import { type Config, type CutoverConfig, saltOf } from "../../config/schema.ts";
 import { isFound } from "../../config/values/expression.ts";
 import { coversHost, hostNameOf } from "../../config/values/hosts.ts";
 import type { Source } from "../../config/values/source.ts";
@@ -49,10 +49,11 @@ export interface CompiledSplit {
 
 /** @param cutover its name */
 export function compileSplit(
-  declared: Pick<CutoverConfig, "salt" | "cohorts">,
+  declared: Pick<CutoverConfig, "salt" | "group" | "cohorts">,
   cutover: string,
 ): CompiledSplit {
-  const { salt = cutover, cohorts } = declared;
+  const salt = saltOf(declared, cutover);
+  const { cohorts } = declared;
   return {
     salt: saltPrefix(salt),
     cohorts: cohorts.map(({ name, when, side, percent = 0 }) => ({

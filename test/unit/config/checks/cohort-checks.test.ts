@@ -1,6 +1,6 @@
 /** Cohorts in the configuration, and what is wrong with one. */
-import { expect, test } from "vitest";
-import { problemsOf, withCutover } from "../support.ts";
+import { describe, expect, test } from "vitest";
+import { problemsOf, warningsOf, withCutover } from "../support.ts";
 
 const of = (...cohorts: readonly string[]) =>
   problemsOf(
@@ -60,4 +60,42 @@ test("two cohorts of one cutover have two names, and a percent has three decimal
     expect.stringContaining("cohorts[0].percent: expected a number from 0 to 100"),
   ]);
   expect(of("{ name: A, when: { share: 5 }, side: new }")).toHaveLength(1);
+});
+
+describe("two cutovers of the same shoppers", () => {
+  const second = (more: string, shopper = "[header:x-shopper-id]") => {
+    const text = withCutover("routes: [{ name: a, path: /a }]\n    FIRST");
+    const end = text.indexOf("cutovers:");
+    const body = text.slice(end).split("\n").slice(1).join("\n");
+    const own = /shopper: .*/.exec(body)?.[0] ?? "";
+    const other = body
+      .replace("shop:", "pay:")
+      .replace("/a", "/b")
+      .replace("FIRST", more)
+      .replace(own, shopper === "" ? own : `shopper: ${shopper}`);
+    return {
+      text: `${text}\n${other}`,
+      with: (first: string) => `${text}\n${other}`.replace("FIRST", first),
+    };
+  };
+
+  test("are warned of where each gives them another place, with what that costs", () => {
+    const apart = second("gaveUpAfter: 3s", "").with("gaveUpAfter: 3s");
+    expect(warningsOf(apart).filter((warning) => warning.includes("9% of them"))).toHaveLength(1);
+    const together = second("group: shop", "").with("group: shop");
+    expect(problemsOf(together)).toEqual([]);
+    expect(warningsOf(together).join()).not.toContain("9%");
+    // One that lives is joined by its name.
+    const joined = second("group: shop", "").with("gaveUpAfter: 3s");
+    expect(warningsOf(joined).join()).not.toContain("9%");
+  });
+
+  test("are of one group only with the same shopper, and with no salt", () => {
+    const other = second("group: shop", "[header:x-other]").with("group: shop");
+    expect(problemsOf(other)).toEqual([
+      expect.stringContaining("cutovers.pay.shopper: expected the same as"),
+    ]);
+    const salted = second("group: shop, salt: x".replace(", ", "\n    "), "").with("group: shop");
+    expect(problemsOf(salted)).toEqual([expect.stringContaining("cutovers.pay.salt: expected no salt")]);
+  });
 });

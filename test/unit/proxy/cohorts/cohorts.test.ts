@@ -137,3 +137,18 @@ test("a share has about as many shoppers as it says, and a larger one has all of
   expect(small.every((shopper) => large.includes(shopper))).toBe(true);
   expect(of(0)).toEqual([]);
 });
+
+test("cutovers of one group have one salt, so that whoever is on new in one is so in each with as high a percent", () => {
+  const split = (name: string, more: object) => {
+    const shop = { legacy: "old", new: "fresh", shopper: ["cookie:sid"], routes, ...more };
+    const declared = configSchema.parse({ upstreams, default: "old", cutovers: { [name]: shop } }).cutovers[
+      name
+    ];
+    if (declared === undefined) throw new Error("no cutover");
+    return compileSplit(declared, name).salt;
+  };
+  expect(split("payment", { group: "shop" })).toBe(split("cart", { group: "shop" }));
+  expect(split("payment", { group: "cart" })).toBe(split("cart", {}));
+  expect(split("payment", {})).not.toBe(split("cart", {}));
+  expect(split("payment", { group: "shop", salt: "own" })).toBe(split("own", {}));
+});
