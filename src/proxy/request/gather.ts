@@ -25,7 +25,7 @@ import { bodyAsRead, operationsOf } from "./choice/choose-route.ts";
 import { pinOf } from "./cookies/journey.ts";
 import { type LinkAsked, linkIn } from "./cookies/link.ts";
 import { visitIn } from "./cookies/visit.ts";
-import { mayBecomeVisitor } from "./cookies/visitor.ts";
+import { mayBecomeVisitor, mayKeepCookie } from "./cookies/visitor.ts";
 
 export interface Gathered {
   readonly arrival: Arrival;
@@ -99,7 +99,8 @@ export function gather(
   const shopper =
     visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false, isVisitor: true };
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name);
-  const mayKeep = (cutover.visit ?? cutover.link) !== undefined && mayKeepCookie(exchange, head.method, view);
+  const keeps = cutover.visit ?? cutover.link;
+  const mayKeep = keeps !== undefined && mayKeepCookie(exchange.context.table.visitor, head.method, view);
   const keys = ownerKeysIn(exchange, cutover, view);
   const content = buffered?.kind === "whole" ? buffered.content : undefined;
   const unreadText = typeof body === "string" ? content?.toString("latin1") : undefined;
@@ -201,12 +202,6 @@ function linkAsked(
   const [secret] = compiled.secrets();
   if (secret === undefined) return undefined;
   return { compiled, secret, shopper, bucket, link: linkIn(exchange, compiled, view), mayKeep };
-}
-
-/** Whether the client shows that it keeps cookies, or opens a page; a preflight brings none, whoever sends it. */
-function mayKeepCookie({ context }: Recorded, method: string, view: RequestView): boolean {
-  if (method === "OPTIONS" || method === "TRACE") return false;
-  return view.fieldNames.includes("cookie") || mayBecomeVisitor(context.table.visitor, method, view);
 }
 
 /** @returns the keys of the request that may have an owner, in the order of the configuration */

@@ -15,18 +15,37 @@ import { linkFields } from "./link.ts";
 import { setCookie } from "./own-cookie.ts";
 import { visitFields } from "./visit.ts";
 
+/** Methods whose requests bring a browser's `SameSite=Lax` cookies when another site's page sends for a page here. */
+const bringLax: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
 /**
  * Whether the client may keep a cookie that it is given now: a browser that opens a page, of which one at a time does.
  * Callbacks, preflights and what scripts and programs fetch stay anonymous, unless all that a browser sends counts.
  */
 export function mayBecomeVisitor({ onAny }: CompiledVisitor, method: string, view: RequestView): boolean {
   const { fields, fieldNames } = view;
-  if (method === "OPTIONS" || method === "TRACE") return false;
+  if (hidesCookies(method, view)) return false;
   const mode = fieldValue(fields, fieldNames, "sec-fetch-mode");
   if (mode !== undefined) return onAny || mode.trim() === "navigate";
   const accept = fieldValue(fields, fieldNames, "accept") ?? "";
   if (method === "GET" && /\btext\/html\b/i.test(accept)) return true;
   return onAny && (method === "GET" || method === "HEAD" || isOfBrowser(fieldNames));
+}
+
+/** Whether the client shows that it keeps cookies, or opens a page. */
+export function mayKeepCookie(visitor: CompiledVisitor, method: string, view: RequestView): boolean {
+  if (hidesCookies(method, view)) return false;
+  return view.fieldNames.includes("cookie") || mayBecomeVisitor(visitor, method, view);
+}
+
+/**
+ * Whether a browser that has cookies of ours may send none of them: with a preflight, and with a form that another site's
+ * page posts, as the bank's is on the way back from 3-D Secure. What is given in answer would take their place.
+ */
+function hidesCookies(method: string, { fields, fieldNames }: RequestView): boolean {
+  if (method === "OPTIONS" || method === "TRACE") return true;
+  if (bringLax.has(method)) return false;
+  return fieldValue(fields, fieldNames, "sec-fetch-site")?.trim() === "cross-site";
 }
 
 /** Of an unsafe method: a provider's callback has neither. */

@@ -134,6 +134,18 @@ describe("a visit", () => {
     expect([nobody.decided, nobody.cookies]).toEqual(["legacy anonymous", []]);
   });
 
+  test("is not begun anew by a form of another site's page, with which the visit's cookie does not come", async () => {
+    const fields = ["Host", "shop.example", "X-Shopper-Id", ann ?? "", "Cookie", "a=b"];
+    const sent = { method: "POST", fields: [...fields, "Sec-Fetch-Mode", "navigate"] };
+    const own = await pass(browsing(), sent);
+    expect([own.decided, own.cookies.length]).toEqual(["legacy bucket", 1]);
+    const foreign = await pass(browsing(), {
+      ...sent,
+      fields: [...sent.fields, "Sec-Fetch-Site", "cross-site"],
+    });
+    expect([foreign.decided, foreign.cookies]).toEqual(["legacy bucket", []]);
+  });
+
   test("is none that another has made; of namesakes the first sound one counts, and goes on to no shop", async () => {
     const fixture = browsing();
     const { visit = "" } = await pass(fixture);

@@ -60,6 +60,9 @@ describe("a visitor", () => {
   test.each([
     ["a page that is opened", ["Sec-Fetch-Mode", "navigate"], "GET", true],
     ["a form that is sent", ["Sec-Fetch-Mode", "navigate"], "POST", true],
+    ["a link on another site", ["Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"], "GET", true],
+    ["a bank that posts back", ["Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"], "POST", false],
+    ["a host of the shop's", ["Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-site"], "POST", true],
     ["a browser without Sec-Fetch-Mode", ["Accept", "text/html"], "GET", true],
     ["a script", ["Sec-Fetch-Mode", "cors", "Accept", "text/html"], "GET", false],
     ["an image", ["Sec-Fetch-Mode", "no-cors", "Accept", "image/avif"], "GET", false],
@@ -80,6 +83,7 @@ describe("a visitor", () => {
 
   test.each([
     ["a script", ["Sec-Fetch-Mode", "cors"], "GET", true],
+    ["a bank that posts back", ["Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"], "POST", false],
     ["a form of an old browser", ["Origin", "https://shop.example"], "POST", true],
     ["a program that reads", ["Accept", "*/*"], "GET", true],
     ["a callback", ["Content-Length", "0"], "POST", false],
