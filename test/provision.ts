@@ -18,6 +18,7 @@ export const programs = {
   h2load: "nghttp2-client",
   nginx: "nginx-light",
   haproxy: "haproxy",
+  chromium: "chromium",
 } as const satisfies Readonly<Record<string, string>>;
 
 export interface Surroundings {
