@@ -53,6 +53,12 @@ export type TriedRequest =
         /** The request's line and fields. */
         readonly lines: readonly string[];
       }[];
+      /** Those that it may be on, where only more of a request tells. */
+      readonly routes?: readonly {
+        readonly cutover: string;
+        readonly name: string;
+        readonly when?: string | undefined;
+      }[];
     }
   | { readonly status: number; readonly code: string; readonly detail: string };
 

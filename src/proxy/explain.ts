@@ -55,7 +55,7 @@ export interface Explained {
   readonly sentence: string;
 }
 
-interface RouteAsked {
+export interface RouteAsked {
   readonly cutover: string;
   readonly name: string;
   /** What has yet to be asked of the request, for people; absent: nothing. */
@@ -131,7 +131,7 @@ function routesAsked(
 }
 
 /** Of a request nothing is known but its host, its method, its path and its query. */
-function routesOn(table: Table, host: string, method: string, target: string): RouteAsked[] {
+export function routesOn(table: Table, host: string, method: string, target: string): RouteAsked[] {
   const mark = target.indexOf("?");
   const [path, query] = mark === -1 ? [target, ""] : [target.slice(0, mark), target.slice(mark + 1)];
   const asks: Asks = ({ query: tests, ...others }) => {

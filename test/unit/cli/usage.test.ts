@@ -153,6 +153,24 @@ test("check --try tells what each side would get, and nothing a terminal would o
   expect(JSON.parse(json.stdout)).toEqual({ ok: true, problems: [], warnings: [], tried });
 });
 
+test("check --try lists the routes that share the path, in the order in which they are asked", async () => {
+  const route = (name: string, when?: string) => ({ cutover: "shop", name, when });
+  const tried = {
+    cutover: "shop",
+    route: "rest",
+    sides: [],
+    routes: [route("pay", "graphql pay"), route("rest")],
+  };
+  const engine = { check: async () => ({ ok: true, warnings: [], attempt: async () => tried }) as const };
+  const { stdout } = await runOnPaper(["check", "--try", "POST https://shop.example/graphql"], { engine });
+  expect(stdout.split("\n").slice(0, 4)).toEqual([
+    "cutover shop, route rest",
+    "routes that share the path, the first that holds:",
+    "  1. route pay of shop, when graphql pay",
+    "  2. route rest of shop, else",
+  ]);
+});
+
 test("check --try tells a request that gets no further, and takes only a method and a URL", async () => {
   const attempt = async () => ({ status: 400, code: "ambiguous_path", detail: "The path." });
   const engine = { check: async () => ({ ok: true, warnings: [], attempt }) as const };

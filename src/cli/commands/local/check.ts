@@ -5,6 +5,7 @@ import { exitCodes, reportProblems, warningLine } from "../../exit.ts";
 import { printJson } from "../../frame.ts";
 import { examples, type JsonOption, withConfig, withJson } from "../../options.ts";
 import { printable } from "../../screen/text.ts";
+import { routeLines } from "../read/explain.ts";
 
 interface CheckOptions extends JsonOption {
   readonly config: string;
@@ -79,12 +80,14 @@ function readRequest(text: string): Asked {
 
 function triedText(tried: TriedRequest): string {
   if ("status" in tried) return `refused with ${tried.status} ${tried.code}: ${tried.detail}\n`;
-  const { cutover, route, sides } = tried;
+  const { cutover, route, sides, routes = [] } = tried;
   const place = cutover === "none" ? "no cutover has the path" : `cutover ${cutover}, route ${route}`;
   const requests = sides.map(({ side, upstream, lines }) =>
     [`${side}: ${upstream}`, ...lines.map((line) => `  ${printable(line)}`)].join("\n"),
   );
-  return `${place}\n${requests.join("\n")}\n`;
+  const shared = routeLines({ routes: routes.map(({ when = null, ...each }) => ({ ...each, when })) });
+  const others = shared.length === 0 ? [] : ["routes that share the path, the first that holds:", ...shared];
+  return `${[place, ...others, ...requests].join("\n")}\n`;
 }
 
 const mostPadded = 60;

@@ -5,6 +5,7 @@
 import type { Config } from "../../../config/schema.ts";
 import { type Side, sides } from "../../../state/rules/model.ts";
 import type { Destination } from "../../destinations.ts";
+import { type RouteAsked, routesOn } from "../../explain.ts";
 import type { RequestHead } from "../../inbound.ts";
 import { type Arrival, readArrival } from "../../request/arrival.ts";
 import { createFieldNames } from "../../request/field-names.ts";
@@ -28,6 +29,8 @@ type Tried =
       readonly cutover: string;
       readonly route: string;
       readonly sides: readonly TriedSide[];
+      /** Where only more of a real request tells its route: those that it may be on, in the order in which they are asked. */
+      readonly routes: readonly RouteAsked[];
     }
   | { readonly status: number; readonly code: string; readonly detail: string };
 
@@ -60,15 +63,18 @@ export function tryRequest(config: Config, method: string, address: string): Tri
     upstream: destination.way.engine.name,
     lines: linesOf(context, arrival, destination, side),
   });
+  const routes = routesOn(table, arrival.host, method, head.target);
+  const shared = routes.some(({ when }) => when !== undefined) ? routes : [];
   const route = arrival.match?.value;
   if (route === undefined) {
     const { name, destination } = arrival.elsewhere;
-    return { cutover: "none", route: name, sides: [tried(destination, "none")] };
+    return { cutover: "none", route: name, sides: [tried(destination, "none")], routes: shared };
   }
   return {
     cutover: route.cutover.name,
     route: route.name,
     sides: sides.map((side) => tried(route.destinations[side], side)),
+    routes: shared,
   };
 }
 

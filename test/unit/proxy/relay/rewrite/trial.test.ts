@@ -76,3 +76,19 @@ test("a configuration without cutovers is tried, too", () => {
     sides: [{ side: "default" }],
   });
 });
+
+test("routes that share the path are told in the order in which they are asked", () => {
+  const shared = text.replace(
+    "methods: [POST] }]",
+    "methods: [POST] }, { name: buy, path: /graphql, when: { graphql: pay } }, { name: rest, path: /graphql }]",
+  );
+  const tried = (url: string) => tryRequest(configOf(shared, { TOKEN: "t0ken" }), "POST", url);
+  expect(tried("https://shop.example/graphql")).toMatchObject({
+    route: "rest",
+    routes: [
+      { cutover: "shop", name: "buy", when: "graphql pay" },
+      { cutover: "shop", name: "rest", when: undefined },
+    ],
+  });
+  expect(tried("https://shop.example/orders/77/pay")).toMatchObject({ route: "pay", routes: [] });
+});
