@@ -196,6 +196,7 @@ describe("reading cutovers", () => {
       version: 0,
       owner: null,
       journey: null,
+      routes: [],
       sentence: "legacy, because.",
     });
     expect((await rig.call("GET", `${base}?key=INV-7`)).json).toMatchObject({
