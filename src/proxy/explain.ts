@@ -6,7 +6,7 @@ import { coversHost, hostNameOf } from "../config/values/hosts.ts";
 import { textOfWhen } from "../config/values/when.ts";
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
 import { type Cohort, type Decision, decide, percentFor } from "../decide/decide.ts";
-import type { Asks } from "../decide/route.ts";
+import type { Asks, Match } from "../decide/route.ts";
 import { decisionSentence, type Owning } from "../decide/sentence.ts";
 import type { RequestView } from "../decide/sources.ts";
 import { holdsByHead } from "../decide/when/when.ts";
@@ -18,7 +18,7 @@ import type { ExchangeContext } from "./context.ts";
 import { routeOf } from "./request/arrival.ts";
 import { accountLink } from "./request/cookies/link.ts";
 import { ownerKey } from "./request/gather.ts";
-import type { CompiledCutover, Table } from "./routes.ts";
+import type { CompiledCutover, CompiledRoute, Table } from "./routes.ts";
 
 export interface Question {
   /** As text; hashed as its UTF-8 bytes. */
@@ -124,14 +124,19 @@ function routesAsked(
       if (isFor(cutover, one)) return [];
       continue;
     }
-    const routes = routesOn(table, one, method, path);
+    const routes = routesAmong(matchesOn(table, one, method, path));
     if (routes.some((route) => route.cutover === cutover.name)) return routes;
   }
   return undefined;
 }
 
 /** Of a request nothing is known but its host, its method, its path and its query. */
-export function routesOn(table: Table, host: string, method: string, target: string): RouteAsked[] {
+export function matchesOn(
+  table: Table,
+  host: string,
+  method: string,
+  target: string,
+): readonly Match<CompiledRoute>[] {
   const mark = target.indexOf("?");
   const [path, query] = mark === -1 ? [target, ""] : [target.slice(0, mark), target.slice(mark + 1)];
   const asks: Asks = ({ query: tests, ...others }) => {
@@ -142,7 +147,11 @@ export function routesOn(table: Table, host: string, method: string, target: str
   const routed = routeOf(table, host, method, path, undefined, asks);
   if (routed === "ambiguous") return [];
   const { choices = [], match } = routed;
-  return [...choices, ...(match === undefined ? [] : [match])].map(({ value, when }) => {
+  return [...choices, ...(match === undefined ? [] : [match])];
+}
+
+export function routesAmong(matches: readonly Match<CompiledRoute>[]): RouteAsked[] {
+  return matches.map(({ value, when }) => {
     return { cutover: value.cutover.name, name: value.name, when: when && textOfWhen(when) };
   });
 }

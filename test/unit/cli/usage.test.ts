@@ -153,6 +153,13 @@ test("check --try tells what each side would get, and nothing a terminal would o
   expect(JSON.parse(json.stdout)).toEqual({ ok: true, problems: [], warnings: [], tried });
 });
 
+test("check --try tells a fixed route by its name", async () => {
+  const tried = { cutover: "none", route: "admin", sides: [{ side: "fixed", upstream: "next", lines: [] }] };
+  const engine = { check: async () => ({ ok: true, warnings: [], attempt: async () => tried }) as const };
+  const { stdout } = await runOnPaper(["check", "--try", "https://shop.example/admin"], { engine });
+  expect(stdout).toBe("fixed route admin\nfixed: next\nok\n");
+});
+
 test("check --try lists the routes that share the path, in the order in which they are asked", async () => {
   const route = (name: string, when?: string) => ({ cutover: "shop", name, when });
   const tried = {

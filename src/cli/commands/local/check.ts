@@ -81,7 +81,9 @@ function readRequest(text: string): Asked {
 function triedText(tried: TriedRequest): string {
   if ("status" in tried) return `refused with ${tried.status} ${tried.code}: ${tried.detail}\n`;
   const { cutover, route, sides, routes = [] } = tried;
-  const place = cutover === "none" ? "no cutover has the path" : `cutover ${cutover}, route ${route}`;
+  const kind = sides[0]?.side === "fixed" ? "fixed route" : "no cutover has the path";
+  const named = kind === "fixed route" && route !== "none" ? `${kind} ${route}` : kind;
+  const place = cutover === "none" ? named : `cutover ${cutover}, route ${route}`;
   const requests = sides.map(({ side, upstream, lines }) =>
     [`${side}: ${upstream}`, ...lines.map((line) => `  ${printable(line)}`)].join("\n"),
   );

@@ -5,10 +5,11 @@
 import type { Config } from "../../../config/schema.ts";
 import { type Side, sides } from "../../../state/rules/model.ts";
 import type { Destination } from "../../destinations.ts";
-import { type RouteAsked, routesOn } from "../../explain.ts";
+import { matchesOn, type RouteAsked, routesAmong } from "../../explain.ts";
 import type { RequestHead } from "../../inbound.ts";
 import { type Arrival, readArrival } from "../../request/arrival.ts";
 import { createFieldNames } from "../../request/field-names.ts";
+import { routingFor } from "../../request/routing.ts";
 import { compileTable } from "../../routes.ts";
 import { unreachableWays } from "../../upstream/open.ts";
 import { forwardRequest } from "../forward-request.ts";
@@ -16,8 +17,8 @@ import { rewriteRequest } from "./rewrite.ts";
 
 /** What would go to one upstream. */
 interface TriedSide {
-  /** `default`: no cutover has the path. */
-  readonly side: Side | "default";
+  /** `fixed`: by a route of no cutover; `default`: no route has the path. */
+  readonly side: Side | "fixed" | "default";
   readonly upstream: string;
   /** The request's line and fields. */
   readonly lines: readonly string[];
@@ -25,7 +26,7 @@ interface TriedSide {
 
 type Tried =
   | {
-      /** Both `none` where no cutover has the path. */
+      /** `none` where no cutover has the path, or on a fixed route; of several that it may be on, the first. */
       readonly cutover: string;
       readonly route: string;
       readonly sides: readonly TriedSide[];
@@ -52,29 +53,32 @@ export function tryRequest(config: Config, method: string, address: string): Tri
     framing: { kind: "none" },
     peer: { address: "{client}", encrypted: url.protocol === "https:" },
   };
-  const arrival = readArrival(table, head, fieldNames.of(head.fields), proxyName);
-  if ("proxyError" in arrival) {
-    const { status, code, detail } = arrival;
+  const read = readArrival(table, head, fieldNames.of(head.fields), proxyName);
+  if ("proxyError" in read) {
+    const { status, code, detail } = read;
     return { status, code, detail };
   }
   const context = { table, fieldNames, proxyName, ids: { traceparent: () => "{traceparent}" } };
-  const tried = (destination: Destination, side: Side | "none"): TriedSide => ({
-    side: side === "none" ? "default" : side,
+  const matches = matchesOn(table, read.host, method, head.target);
+  const match = read.match ?? matches[0];
+  const arrival = { ...read, match };
+  const tried = (destination: Destination, side: TriedSide["side"]): TriedSide => ({
+    side,
     upstream: destination.way.engine.name,
-    lines: linesOf(context, arrival, destination, side),
+    lines: linesOf(context, arrival, destination, side === "legacy" || side === "new" ? side : "none"),
   });
-  const routes = routesOn(table, arrival.host, method, head.target);
-  const shared = routes.some(({ when }) => when !== undefined) ? routes : [];
-  const route = arrival.match?.value;
-  if (route === undefined) {
-    const { name, destination } = arrival.elsewhere;
-    return { cutover: "none", route: name, sides: [tried(destination, "none")], routes: shared };
+  const routes = matches.some(({ when }) => when !== undefined) ? routesAmong(matches) : [];
+  if (match === undefined) {
+    const { elsewhere } = arrival;
+    const side = elsewhere === routingFor(table, arrival.host).fallthrough ? "default" : "fixed";
+    return { cutover: "none", route: elsewhere.name, sides: [tried(elsewhere.destination, side)], routes };
   }
+  const { cutover, name, destinations } = match.value;
   return {
-    cutover: route.cutover.name,
-    route: route.name,
-    sides: sides.map((side) => tried(route.destinations[side], side)),
-    routes: shared,
+    cutover: cutover.name,
+    route: name,
+    sides: sides.map((side) => tried(destinations[side], side)),
+    routes,
   };
 }
 
@@ -87,7 +91,9 @@ function linesOf(
   const requestId = "{requestId}";
   const plain = forwardRequest(context, arrival, destination, requestId, Buffer.alloc(0), false);
   const { rewriting } = destination;
-  const exchange = { context, requestId, side, decided: { identity: shopper } };
+  // Who is on no cutover's route is nobody's shopper.
+  const decided = side === "none" ? undefined : { identity: shopper };
+  const exchange = { context, requestId, side, decided };
   const request = rewriting === undefined ? plain : rewriteRequest(rewriting, exchange, arrival, plain);
   const fields: string[] = [];
   for (let i = 0; i < request.fields.length; i += 2) {

@@ -92,3 +92,35 @@ test("routes that share the path are told in the order in which they are asked",
   });
   expect(tried("https://shop.example/orders/77/pay")).toMatchObject({ route: "pay", routes: [] });
 });
+
+const added = configOf(
+  [
+    ...text.trimEnd().split("\n").slice(0, -1),
+    "    routes:",
+    '      - { name: order, path: "/orders/:id/pay" }',
+    "      - { name: pay, path: /graphql, when: { graphql: pay } }",
+    '      - { name: form, path: /graphql, when: { form: "a=b" } }',
+    'routes: [{ name: admin, path: "/admin/*", upstream: next }]',
+    "",
+  ].join("\n"),
+  { TOKEN: "t0ken" },
+);
+
+test("a path whose routes all have a when is not told to be of no cutover: its first route's sides are", () => {
+  expect(tryRequest(added, "POST", "https://shop.example/graphql")).toMatchObject({
+    cutover: "shop",
+    route: "pay",
+    sides: [{ side: "legacy" }, { side: "new" }],
+    routes: [{ name: "pay" }, { name: "form" }],
+  });
+});
+
+test("a fixed route is told by its name, and its requests name no shopper", () => {
+  const tried = tryRequest(added, "GET", "https://shop.example/admin/x");
+  expect(tried).toMatchObject({
+    cutover: "none",
+    route: "admin",
+    sides: [{ side: "fixed", upstream: "next" }],
+  });
+  expect(JSON.stringify(tried)).not.toContain("X-Shopper");
+});
