@@ -192,3 +192,27 @@ test(`raises, visits, rollbacks and logins move nobody whom they must not (SEED=
     { seed, numRuns: runs },
   );
 }, 300_000);
+
+test("an account stays where it logged in, though a device that had forgotten its login asks for it", async () => {
+  const { fixture, open, browse } = createBrowsers({
+    cutover: { visit: { for: "30m" }, identity: { link: { for: "24h" } } },
+    state: { percentThousandths: 0, version: 1 },
+  });
+  const [forgetful, other] = [open(), open()];
+  const login = async (browser: Browser) => {
+    await browse(browser);
+    browser.account = "bob";
+    await browse(browser);
+  };
+  await login(forgetful);
+  fixture.time.ms += 90_000_000;
+  await login(other);
+  await browse(forgetful);
+  fixture.time.ms += forMs + 1000;
+  for (let percent = 5; percent < 100; percent += 5) {
+    const updatedAt = new Date(fixture.time.ms).toISOString();
+    fixture.set({ percentThousandths: percent * 1000, version: 1 + percent, updatedAt });
+    expect((await browse(forgetful)).side).toBe((await browse(other)).side);
+    fixture.time.ms += forMs + 1000;
+  }
+});

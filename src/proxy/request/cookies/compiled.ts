@@ -77,16 +77,14 @@ export interface CompiledLink extends OwnCookie {
   readonly cookie: CompiledCookie;
   /** What links may be signed with; the first signs. */
   readonly secrets: () => readonly string[];
-  /** Seconds that a visitor's bucket goes on. */
+  /** Seconds that a visitor's bucket goes on, or an account stays by its own on all its devices. */
   readonly for: number;
-  /** Seconds that an account, which nobody logged in to lately, stays by its own bucket on all its devices. */
-  readonly ownFor: number;
   /** @returns the link, whether or not it is over; `undefined` for what was not signed for this cutover */
   read(text: string): LoginLink | undefined;
 }
 
 function compileLink(
-  { identity: { link }, visit }: CutoverConfig,
+  { identity: { link } }: CutoverConfig,
   name: string,
   secrets: () => readonly string[],
 ): CompiledLink | undefined {
@@ -94,8 +92,7 @@ function compileLink(
   const cookie = compileCookie(link);
   const read = rememberingLast(secrets, (by, text) => readLink(by, name, text));
   const isOwn = (text: string) => read(text) !== undefined;
-  const ownFor = wholeSeconds(Math.min(link.for, visit?.for ?? link.for));
-  return { name: cookie.name, isOwn, cookie, secrets, read, for: wholeSeconds(link.for), ownFor };
+  return { name: cookie.name, isOwn, cookie, secrets, read, for: wholeSeconds(link.for) };
 }
 
 /** A request's cookie is read, and then taken out of what goes on: its signature is verified once. */

@@ -73,7 +73,8 @@ export function bucketThrough(
     return { bucket, expiresAt, visit, isAdopted: false, account: settled, next: undefined };
   }
   const brought = link?.bucket ?? asked.bucket;
-  const expiresAt = now + (link === undefined ? compiled.ownFor : compiled.for);
+  // Also where nothing was brought: a start on the side of what the store has gives that its own times, shorter ones too.
+  const expiresAt = now + compiled.for;
   const side = sideOf(brought);
   const linkedBy = (pin: JourneyPin | undefined): Linked => {
     const bucket = bucketIn(pin) ?? brought;
