@@ -1,7 +1,7 @@
 /**
  * Expressions of the configuration over what strangers send. Random ones find what re2js finds with them, and none takes
  * longer than 5 ms of CPU, best of three, over the longest value and the longest body, made for it. CUTOVER_BARS=full:
- * 10,000 of them, and held to that.
+ * 10,000 of them, and held to that; RUNS: as many, with SEED for a part of them beside others.
  */
 import fc from "fast-check";
 import { RE2JS } from "re2js";
@@ -17,7 +17,7 @@ import { longestText } from "../../../src/decide/sources.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const isFull = process.env.CUTOVER_BARS === "full";
-const count = isFull ? 10_000 : 15;
+const count = isFull ? Number(process.env.RUNS ?? 10_000) : 15;
 const longestBody = 65_536;
 /** A machine busy with other tests takes longer, and what is not compiled yet: without a bound some take seconds. */
 const mostMs = isFull ? 5 : 200;
