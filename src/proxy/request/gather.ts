@@ -109,17 +109,16 @@ export function gather(
   if (isUnread) recordNotice(exchange, { kind: "unread_body" });
   const shown = pinOf(exchange, cutover, view);
   const pin = countingPin(exchange, route, shown);
-  const whose = { view, shopper: shopper?.name, host: arrival.host, peer: head.peer };
   return {
     arrival,
     route,
     pin,
     isVoid: pin === undefined && shown !== undefined && shown.ended !== true,
     forced: forcedIn(exchange, arrival, cutover),
-    cohort: cohortOf(cutover.cohorts, exchange.context, whose),
+    cohort: cutover.cohorts.length === 0 ? undefined : cohortIn(exchange, arrival, cutover, view, shopper),
     visit: visitIn(exchange, cutover, view),
     mayVisit: mayKeep,
-    link: linkAsked(exchange, cutover, view, { shopper, bucket, mayKeep }),
+    link: cutover.link && linkAsked(exchange, cutover.link, view, { shopper, bucket, mayKeep }),
     linked: undefined,
     bucket,
     keys,
@@ -192,13 +191,23 @@ function visitorOf(
     : undefined;
 }
 
+function cohortIn(
+  { context }: Recorded,
+  { head, host }: Arrival,
+  { cohorts }: CompiledCutover,
+  view: RequestView,
+  shopper: NamedShopper | undefined,
+): Cohort | undefined {
+  return cohortOf(cohorts, context, { view, shopper: shopper?.name, host, peer: head.peer });
+}
+
 function linkAsked(
   exchange: Recorded,
-  { link: compiled }: CompiledCutover,
+  compiled: NonNullable<CompiledCutover["link"]>,
   view: RequestView,
   { shopper, bucket, mayKeep }: Pick<Gathered, "shopper" | "bucket"> & { readonly mayKeep: boolean },
 ): LinkAsked | undefined {
-  if (compiled === undefined || shopper === undefined || bucket === undefined) return undefined;
+  if (shopper === undefined || bucket === undefined) return undefined;
   const [secret] = compiled.secrets();
   if (secret === undefined) return undefined;
   return { compiled, secret, shopper, bucket, link: linkIn(exchange, compiled, view), mayKeep };
