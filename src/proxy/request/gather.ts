@@ -109,13 +109,15 @@ export function gather(
   if (isUnread) recordNotice(exchange, { kind: "unread_body" });
   const shown = pinOf(exchange, cutover, view);
   const pin = countingPin(exchange, route, shown);
+  const whose = () => ({ view, shopper: shopper?.name, host: arrival.host, peer: head.peer });
   return {
     arrival,
     route,
     pin,
     isVoid: pin === undefined && shown !== undefined && shown.ended !== true,
     forced: forcedIn(exchange, arrival, cutover),
-    cohort: cutover.cohorts.length === 0 ? undefined : cohortIn(exchange, arrival, cutover, view, shopper),
+    // Mostly there are none, and nothing is put together to ask for one.
+    cohort: cutover.cohorts[0] && cohortOf(cutover.cohorts, exchange.context, whose()),
     visit: visitIn(exchange, cutover, view),
     mayVisit: mayKeep,
     link: cutover.link && linkAsked(exchange, cutover.link, view, { shopper, bucket, mayKeep }),
@@ -189,16 +191,6 @@ function visitorOf(
   return visits && mayBecomeVisitor(context.table.visitor, method, view)
     ? context.ids.visitorId()
     : undefined;
-}
-
-function cohortIn(
-  { context }: Recorded,
-  { head, host }: Arrival,
-  { cohorts }: CompiledCutover,
-  view: RequestView,
-  shopper: NamedShopper | undefined,
-): Cohort | undefined {
-  return cohortOf(cohorts, context, { view, shopper: shopper?.name, host, peer: head.peer });
 }
 
 function linkAsked(
