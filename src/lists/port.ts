@@ -141,3 +141,14 @@ export const entriesKept = 1000;
 export function nextStamp(before: number, nowMs: number): number {
   return Math.max(before + 1, nowMs);
 }
+
+/** What a write makes of the head. */
+export function headAfter(before: ListHead, { more, by, reason }: ListWrite, nowMs: number): ListHead {
+  return {
+    version: before.version + 1,
+    members: before.members + more,
+    updatedAt: new Date(nowMs).toISOString(),
+    updatedBy: by,
+    reason,
+  };
+}

@@ -4,24 +4,19 @@
  * a bank on another site, whose page posts the payment back: the browser keeps their `SameSite=Lax` cookies to itself then.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { demoOf } from "../../src/demo/kinds.ts";
 import { type Listener, listen } from "../../src/demo/shops/http.ts";
 import { createBank } from "../../src/demo/storefronts/bank.ts";
-import { createStorefront, dialects, type Storefront } from "../../src/demo/storefronts/storefront.ts";
-import { type AdminApi, accepted, createAdminApi } from "../support/admin-api.ts";
+import { dialects } from "../../src/demo/storefronts/storefront.ts";
+import { type AdminApi, accepted } from "../support/admin-api.ts";
 import { expectedSide } from "../support/bucket.ts";
-import { type Served, startServe } from "../support/cutover.ts";
+import type { Served } from "../support/cutover.ts";
+import { openStorefronts, orderFormats, type Storefronts, salt } from "../support/storefronts.ts";
 
 const sides = ["legacy", "new"] as const;
 type Side = (typeof sides)[number];
-const salt = "checkout";
 const percent = 50;
-const orderFormats = { legacy: "SS", new: "INV" } as const;
 
 let browser: Browser;
 
@@ -89,42 +84,22 @@ async function openWindow(): Promise<Watched> {
 }
 
 describe.each(dialects)("a browser in front of a shop of %s", (dialect) => {
-  const endings: (() => Promise<unknown>)[] = [];
-  let shops: Readonly<Record<Side, Storefront>>;
+  let fleet: Storefronts;
+  let shops: Storefronts["shops"];
   let bank: Listener;
   let serve: Served;
   let admin: AdminApi;
 
   beforeAll(async () => {
-    const folder = await mkdtemp(join(tmpdir(), "cutover-e2e-"));
-    endings.push(() => rm(folder, { recursive: true }));
     // The proxy is on 127.0.0.1: for a browser that is another site.
     bank = await createBank("localhost", 0, () => `${serve.proxy}/?route=payment/return`);
-    endings.push(() => bank.close(0));
-    const open = async (side: Side, name: string, release: string, base: string) => {
-      const own = { name, release, base, orderFormat: orderFormats[side] };
-      const shop = await createStorefront({ ...own, dialect, bankUrl: bank.url, port: 0 });
-      endings.push(() => shop.close());
-      return shop;
-    };
-    shops = {
-      legacy: await open("legacy", "social-shop", "2019-3", ""),
-      new: await open("new", "marketplace", "2023-12", "/store"),
-    };
-    const yaml = (await readFile(demoOf(dialect).path, "utf8"))
-      .replace("http://127.0.0.1:7001", shops.legacy.url)
-      .replace("http://127.0.0.1:7002", shops.new.url)
-      .replace("port: 8080", "port: 0")
-      .replace("port: 9900", "port: 0")
-      .replace("file:var/state.json", '"memory:"');
-    serve = await startServe({ folder, name: dialect, yaml });
-    endings.push(() => serve.kill());
-    admin = createAdminApi(serve.admin);
-    endings.push(() => admin.close());
+    fleet = await openStorefronts({ dialect, bankUrl: bank.url });
+    ({ shops, serve, admin } = fleet);
   });
   afterEach(() => admin.call("resume"));
   afterAll(async () => {
-    for (const end of endings.splice(0).reverse()) await end();
+    await fleet.close();
+    await bank.close(0);
   });
 
   /** @returns a window with the shop's page, of a visitor whose bucket is on the side */

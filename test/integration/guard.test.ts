@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { guardView } from "../../src/admin/api/guard/guard-view.ts";
 import { accepted, createAdminApi } from "../support/admin-api.ts";
 import { runCutover, startServe } from "../support/cutover.ts";
 import { cartsByShopper, serveYaml } from "../support/serve-yaml.ts";
@@ -67,14 +68,26 @@ async function create(workers: number, patienceMs: number) {
     }
   }, 20);
   endings.push(() => clearInterval(coming));
-  return { legacy, fresh, admin, serve, stop: () => clearInterval(coming) };
+  /** Awaits that the guard has counted so many of new's shoppers, by the sentence of its verdict. */
+  const counted = async (atLeast: number) => {
+    const has = async () => (await shoppersOnNew(serve.admin)) >= atLeast;
+    await eventually(`${atLeast} shoppers of new counted`, has, 20_000);
+  };
+  return { legacy, fresh, admin, serve, counted, stop: () => clearInterval(coming) };
+}
+
+async function shoppersOnNew(adminUrl: string): Promise<number> {
+  const answer = await fetch(`${adminUrl}/api/v1/cutovers/checkout/guard`);
+  const { sentence } = guardView.parse(await answer.json());
+  const [, told = "0"] = /^new fails [\d.]+% \([\d,]+ of ([\d,]+)\)/.exec(sentence) ?? [];
+  return Number(told.replaceAll(",", ""));
 }
 
 test.each([1, 2])(
   "a new side that fails altogether is rolled back in time (workers: %d)",
   async (workers) => {
-    const { fresh, admin, serve, stop } = await create(workers, 5000);
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    const { fresh, admin, serve, counted, stop } = await create(workers, 5000);
+    await counted(100);
     expect((await admin.view()).state).toBe("open");
     const told = await runCutover(["guard", "checkout"], { env: { CUTOVER_ADMIN_URL: serve.admin } });
     expect(told.stdout).toMatch(/^checkout: new fails 0\.0% .*: insufficient evidence\n$/);
@@ -97,11 +110,12 @@ test.each([1, 2])(
 );
 
 test("when both sides fail, it holds and does not roll back onto a sick legacy", async () => {
-  const { legacy, fresh, admin, stop } = await create(1, 5000);
+  const { legacy, fresh, admin, serve, counted, stop } = await create(1, 5000);
   legacy.answer = "failing";
   fresh.answer = "failing";
   await eventually("held", async () => (await admin.view()).state === "held", 20_000);
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  // It goes on looking, and acting on what it sees, at what is held.
+  await counted((await shoppersOnNew(serve.admin)) + 100);
   stop();
   expect((await admin.view()).state).toBe("held");
 });
@@ -109,8 +123,8 @@ test("when both sides fail, it holds and does not roll back onto a sick legacy",
 test.runIf(isFull)(
   "a new side that hangs is rolled back 15 s after clients who wait 5 s meet it",
   async () => {
-    const { fresh, admin, stop } = await create(1, 5000);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const { fresh, admin, counted, stop } = await create(1, 5000);
+    await counted(20);
     fresh.answer = "silent";
     const began = performance.now();
     await eventually("rolled back", async () => (await admin.view()).state === "rolled_back", 40_000);

@@ -3,16 +3,12 @@
  * keep their cookies: who is on which side, and that nobody changes it in mid-visit, through raises, a login and a rollback.
  * CUTOVER_BARS=full: 2,000 shoppers at each of 10, 25, 50 and 90%.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { demoOf } from "../../src/demo/kinds.ts";
 import { createStorefrontShopper, type StorefrontShopper } from "../../src/demo/storefronts/shopper.ts";
-import { createStorefront, dialects, type Storefront } from "../../src/demo/storefronts/storefront.ts";
-import { type AdminApi, accepted, createAdminApi } from "../support/admin-api.ts";
+import { dialects } from "../../src/demo/storefronts/storefront.ts";
+import { type AdminApi, accepted } from "../support/admin-api.ts";
 import { expectedSide } from "../support/bucket.ts";
-import { type Served, startServe } from "../support/cutover.ts";
+import { openStorefronts, type Storefronts, salt } from "../support/storefronts.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const shoppersAtOnePercent = isFull ? 2000 : 100;
@@ -20,43 +16,20 @@ const percents = isFull ? [10, 25, 50, 90] : [25];
 /** How far the share on new may be off, in points; few shoppers spread wider. */
 const points = isFull ? 3.5 : 16;
 const atOnce = 16;
-const salt = "checkout";
 
 describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
-  const endings: (() => Promise<unknown>)[] = [];
-  let shops: { readonly legacy: Storefront; readonly new: Storefront };
-  let serve: Served;
+  let fleet: Storefronts;
+  let shops: Storefronts["shops"];
   let admin: AdminApi;
 
   beforeAll(async () => {
-    const folder = await mkdtemp(join(tmpdir(), "cutover-storefronts-"));
-    endings.push(() => rm(folder, { recursive: true }));
-    const open = async (name: string, release: string, base: string, orderFormat: "SS" | "INV") => {
-      const shop = await createStorefront({ name, dialect, release, base, orderFormat, port: 0 });
-      endings.push(() => shop.close());
-      return shop;
-    };
-    shops = {
-      legacy: await open("social-shop", "2019-3", "", "SS"),
-      new: await open("marketplace", "2023-12", "/store", "INV"),
-    };
-    const yaml = (await readFile(demoOf(dialect).path, "utf8"))
-      .replace("http://127.0.0.1:7001", shops.legacy.url)
-      .replace("http://127.0.0.1:7002", shops.new.url)
-      .replace("port: 8080", "port: 0")
-      .replace("port: 9900", "port: 0")
-      .replace("file:var/state.json", '"memory:"');
-    serve = await startServe({ folder, name: dialect, yaml });
-    endings.push(() => serve.kill());
-    admin = createAdminApi(serve.admin);
-    endings.push(() => admin.close());
+    fleet = await openStorefronts({ dialect });
+    ({ shops, admin } = fleet);
   });
-  afterAll(async () => {
-    for (const end of endings.splice(0).reverse()) await end();
-  });
+  afterAll(() => fleet.close());
 
   const come = (count: number) =>
-    Array.from({ length: count }, () => createStorefrontShopper({ origin: serve.proxy, dialect }));
+    Array.from({ length: count }, () => createStorefrontShopper({ origin: fleet.serve.proxy, dialect }));
   const all = async (
     shoppers: readonly StorefrontShopper[],
     go: (shopper: StorefrontShopper, index: number) => Promise<void>,

@@ -11,14 +11,7 @@ import type { Clock } from "../../base/clock.ts";
 import { jsonOf } from "../../base/json.ts";
 import { replaceFile, textIn } from "../../base/replace-file.ts";
 import { partCount } from "../members.ts";
-import {
-  entriesKept,
-  type ListHead,
-  type ListPart,
-  type ListPlace,
-  neverChanged,
-  nextStamp,
-} from "../port.ts";
+import { entriesKept, headAfter, type ListPart, type ListPlace, neverChanged, nextStamp } from "../port.ts";
 import { createWaiting } from "./memory.ts";
 
 const count = z.int().min(0);
@@ -111,17 +104,12 @@ export function createFileLists(folder: string, clock: Clock): ListPlace {
     some,
     head: async (name) => (await files.head(name)).head,
     history: async (name, limit) => (await files.head(name)).history.slice(0, limit),
-    write: (name, { parts: written, more, by, reason, entry }) =>
+    write: (name, write) =>
       inTurn(async () => {
+        const { parts: written, by, reason, entry } = write;
         const before = await files.head(name);
         if (written.some(({ at, from }) => before.parts[at] !== from)) return "moved";
-        const head: ListHead = {
-          version: before.head.version + 1,
-          members: before.head.members + more,
-          updatedAt: new Date(clock.now()).toISOString(),
-          updatedBy: by,
-          reason,
-        };
+        const head = headAfter(before.head, write, clock.now());
         const stamp = nextStamp(before.stamp, clock.now());
         const parts = [...before.parts];
         for (const { at } of written) parts[at] = stamp;

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { partCount } from "../members.ts";
 import {
   entriesKept,
+  headAfter,
   type ListEntry,
   type ListHead,
   type ListPart,
@@ -39,16 +40,11 @@ export function createMemoryLists(clock: Clock): ListPlace {
     some: async (name, parts) => parts.map((at) => of(name).parts[at] ?? emptyPart),
     head: async (name) => of(name).head,
     history: async (name, limit) => of(name).history.slice(0, limit),
-    async write(name, { parts: written, more, by, reason, entry }) {
+    async write(name, write) {
+      const { parts: written, by, reason, entry } = write;
       const before = of(name);
       if (written.some(({ at, from }) => before.parts[at]?.stamp !== from)) return "moved";
-      const head: ListHead = {
-        version: before.head.version + 1,
-        members: before.head.members + more,
-        updatedAt: new Date(clock.now()).toISOString(),
-        updatedBy: by,
-        reason,
-      };
+      const head = headAfter(before.head, write, clock.now());
       const stamp = nextStamp(before.stamp, clock.now());
       const parts = [...before.parts];
       for (const { at, bytes } of written) parts[at] = { stamp, bytes };

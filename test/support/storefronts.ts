@@ -1,0 +1,64 @@
+/** Two releases of a shop (src/demo/storefronts) behind the built program, by the configuration of its demonstration. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { demoOf } from "../../src/demo/kinds.ts";
+import { createStorefront, type dialects, type Storefront } from "../../src/demo/storefronts/storefront.ts";
+import { type AdminApi, createAdminApi } from "./admin-api.ts";
+import { type Served, startServe } from "./cutover.ts";
+
+/** How each shop writes the numbers of its orders. */
+export const orderFormats = { legacy: "SS", new: "INV" } as const;
+
+/** The demonstration's cutover, by which buckets are reckoned. */
+export const salt = "checkout";
+
+export interface Storefronts {
+  readonly shops: { readonly legacy: Storefront; readonly new: Storefront };
+  readonly serve: Served;
+  readonly admin: AdminApi;
+  close(): Promise<void>;
+}
+
+interface StorefrontsOptions {
+  readonly dialect: (typeof dialects)[number];
+  /** Where the shops send whoever pays. */
+  readonly bankUrl?: string;
+}
+
+/** Rejects when one of them cannot start; those that have are closed again then. */
+export async function openStorefronts({ dialect, bankUrl }: StorefrontsOptions): Promise<Storefronts> {
+  const endings: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const end of endings.splice(0).reverse()) await end();
+  };
+  const open = async (side: "legacy" | "new", name: string, release: string, base: string) => {
+    const own = { name, release, base, orderFormat: orderFormats[side] };
+    const bank = bankUrl === undefined ? {} : { bankUrl };
+    const shop = await createStorefront({ ...own, ...bank, dialect, port: 0 });
+    endings.push(() => shop.close());
+    return shop;
+  };
+  try {
+    const folder = await mkdtemp(join(tmpdir(), "cutover-storefronts-"));
+    endings.push(() => rm(folder, { recursive: true }));
+    const shops = {
+      legacy: await open("legacy", "social-shop", "2019-3", ""),
+      new: await open("new", "marketplace", "2023-12", "/store"),
+    };
+    const yaml = (await readFile(demoOf(dialect).path, "utf8"))
+      .replace("http://127.0.0.1:7001", shops.legacy.url)
+      .replace("http://127.0.0.1:7002", shops.new.url)
+      .replace("port: 8080", "port: 0")
+      .replace("port: 9900", "port: 0")
+      .replace("file:var/state.json", '"memory:"');
+    const serve = await startServe({ folder, name: dialect, yaml });
+    endings.push(() => serve.kill());
+    const admin = createAdminApi(serve.admin);
+    endings.push(() => admin.close());
+    return { shops, serve, admin, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
