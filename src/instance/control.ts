@@ -22,6 +22,7 @@ import { createFollower, type Follower, type FollowerOptions } from "../state/fo
 import { createRoll, type Roll } from "../state/follow/roll.ts";
 import type { Snapshot } from "../state/follow/snapshot.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
+import { createLeaderships, type Leaderships } from "../state/leading/leaderships.ts";
 import type { InstanceProfile, WhenStale } from "../state/rules/completion.ts";
 import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
@@ -32,7 +33,7 @@ import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { patiently } from "./sockets.ts";
-import { fixedNamesOf, routesOf } from "./witnesses.ts";
+import { fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
 
 interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };
@@ -64,6 +65,8 @@ export interface Control {
   /** A journey secret has changed by itself. */
   readonly secretsChanged: Signal<[]>;
   readonly audit: Audit;
+  /** What this instance leads. */
+  readonly leaderships: Leaderships;
   readonly guard: Guard;
   /** What this process counts for it. */
   readonly guardCounting: GuardCounting;
@@ -84,7 +87,10 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const traffic = createTraffic({ cutovers: Object.keys(config.cutovers), clock: systemClock });
   const tellDoubt = () => void main.tellDoubt?.(options.config().staleAfter).catch(() => undefined);
   const roll = createRoll(systemClock);
-  const followed = { store, snapshotFile, traffic, tellDoubt, roll };
+  const led = createSignal<[]>();
+  const leading = { store, instance: options.instance.id, roll, onChange: led.tell };
+  const leaderships = createLeaderships({ ...leading, clock: systemClock, log: options.log });
+  const followed = { store, snapshotFile, traffic, tellDoubt, roll, leaderships };
   const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
   const underWay = createFiguresUnderWay(
@@ -96,6 +102,9 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   showOwnerStores(metrics.registry, ownerStores.contacts);
   options.undo(() => follower.stop());
   await follower.start();
+  led.hear(follower.announce);
+  options.undo(() => leaderships.stop());
+  leaderships.configure(watchedOver(config));
   follower.onSwap(watchRollbacks(metrics));
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
@@ -104,7 +113,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const guard = openGuard(config, { ...watching, metrics: createGuardMetrics(metrics.registry) });
   options.undo(() => guard.stop());
   const stores = { store, ownershipStores, ownerStores, lists };
-  const guarding = { guard, guardCounting };
+  const guarding = { leaderships, guard, guardCounting };
   return {
     ...stores,
     ...guarding,
@@ -161,9 +170,11 @@ function createFollowing(
     traffic,
     tellDoubt,
     roll,
+    leaderships,
   }: Followed & {
     readonly traffic: Traffic;
     readonly roll: Roll;
+    readonly leaderships: Pick<Leaderships, "forRecord">;
     /** Tells every instance that this one cannot record. */
     readonly tellDoubt: () => void;
   },
@@ -179,7 +190,7 @@ function createFollowing(
     traffic: () => traffic.snapshot(),
     starts: (name) => cohortStarts(options.config(), name),
     whenStale: () => whenStale(options.config()),
-    profile,
+    profile: () => ({ ...profile(), ...leaderships.forRecord() }),
     onRoster: roll.saw,
     clock: systemClock,
     log,

@@ -171,3 +171,8 @@ export function routesOf({ cutovers }: Pick<Config, "cutovers">): CutoverRoutes[
     routes: routes.map((route) => route.name),
   }));
 }
+
+/** The cutovers that something watches over, on one instance of the fleet. */
+export function watchedOver({ cutovers }: Pick<Config, "cutovers">): string[] {
+  return Object.entries(cutovers).flatMap(([name, { guard }]) => (guard === undefined ? [] : name));
+}

@@ -46,6 +46,8 @@ export interface InstanceRecord {
   readonly config?: ConfigInForce | undefined;
   /** Where it is in its life; absent: it serves. */
   readonly phase?: "starting" | "draining" | undefined;
+  /** The leases that it holds (state/leading); absent: none. */
+  readonly leads?: readonly string[] | undefined;
 }
 
 /** By which configuration an instance goes. Moments are RFC 3339, by the instance's clock. */
@@ -58,7 +60,7 @@ export interface ConfigInForce {
 }
 
 /** What an instance says of itself that is the same in every record. */
-export type InstanceProfile = Pick<InstanceRecord, "name" | "address" | "pid" | "config" | "phase">;
+export type InstanceProfile = Pick<InstanceRecord, "name" | "address" | "pid" | "config" | "phase" | "leads">;
 
 /** What an instance does when it is cut off from the store. Without it: 30 s, and the last state stays in force. */
 export interface WhenStale {

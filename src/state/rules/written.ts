@@ -100,6 +100,7 @@ export const instanceRecordSchema = z.object({
   pid: z.int().optional(),
   config: z.object({ hash: z.string(), loadedAt: z.string(), refusedAt: z.string().optional() }).optional(),
   phase: z.enum(["starting", "draining"]).optional(),
+  leads: z.array(z.string()).optional(),
 });
 
 export const proposalSchema = z.object({
