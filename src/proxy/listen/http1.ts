@@ -248,7 +248,8 @@ function uncork(answer: HttpAnswer): void {
   if (response.destroyed) return;
   if (answer.isEnding) finish(answer);
   else {
-    if (!answer.hasContent) response.flushHeaders();
+    // `flushHeaders` writes UTF-8. Of an answer that may have no content this writes nothing: its end does.
+    if (!answer.hasContent) response.write("", "latin1");
     response.socket?.uncork();
   }
 }

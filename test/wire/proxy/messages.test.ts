@@ -123,6 +123,28 @@ function fields(duty: Duty): void {
     const proxy = await lab.start(answering("HTTP/1.1 299 Quite Fine\r\nContent-Length: 0\r\n\r\n"));
     expect((await proxy.answerTo(get())).line).toBe("HTTP/1.1 299 Quite Fine");
   });
+  // Node writes a head without content as UTF-8.
+  for (const framing of ["Content-Length: 2", "Transfer-Encoding: chunked", "X-Framed: by its close"]) {
+    duty(`obs-text in a head before its content goes on octet for octet, with ${framing}`, async (lab) => {
+      const proxy = await lab.start((connection) => {
+        connection.onRequest(() => {
+          connection.write(`HTTP/1.1 200 D\u00e9j\u00e0 vu\r\nX-Latin: ${latin}\r\n${framing}\r\n\r\n`);
+        });
+      });
+      const client = await proxy.client();
+      client.write(get());
+      while (!client.received().includes("\r\n\r\n")) await client.changed(1000);
+      const [upstream] = proxy.raw.connections;
+      upstream?.write(framing.startsWith("T") ? "2\r\nok\r\n0\r\n\r\n" : "ok");
+      upstream?.socket.end();
+      const { reason, fields, body } = await client.response();
+      expect([reason, valuesOf(fields, "x-latin"), String(body)]).toEqual([
+        "D\u00e9j\u00e0 vu",
+        [latin],
+        "ok",
+      ]);
+    });
+  }
   duty("an obs-text reason goes on octet for octet (RFC 9112 §4)", async (lab) => {
     const proxy = await lab.start(answering("HTTP/1.1 200 D\u00e9j\u00e0 vu\r\nContent-Length: 0\r\n\r\n"));
     expect((await proxy.answerTo(get())).reason).toBe("D\u00e9j\u00e0 vu");
