@@ -1,5 +1,5 @@
 /** Leases and fences, which every store holds to alike. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -147,6 +147,28 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     });
   });
 
+  test("keeps a text beside a lease for its next holder, as long as it is the holder's who writes it", async () => {
+    const lease = "checkout/watch";
+    expect(await store.kept(lease)).toBeUndefined();
+    const first = await take(store, "a", 100, lease);
+    expect(await store.keep({ lease, token: first }, "one\n\u0000\u{1f600}")).toBe(true);
+    expect(await store.keep({ lease, token: first }, "two")).toBe(true);
+    expect(await store.keep({ lease, token: first - 1 }, "never granted")).toBe(false);
+    await tested.pass(150);
+    expect(await store.keep({ lease, token: first }, "too late")).toBe(false);
+    const second = await take(store, "b", minute, lease);
+    expect(await store.keep({ lease, token: first }, "of one that slept")).toBe(false);
+    expect(await store.kept(lease)).toBe("two");
+    expect(await store.keep({ lease, token: second }, "three\n\u0000\u{1f600}")).toBe(true);
+    await store.release(lease, second);
+    expect(await store.keep({ lease, token: second }, "given back")).toBe(false);
+    expect(await store.kept(lease)).toBe("three\n\u0000\u{1f600}");
+    expect(await store.kept("checkout")).toBeUndefined();
+    const token = await take(store, "c", minute);
+    await expect(store.keep({ lease: "checkout", token }, "x".repeat(200_001))).rejects.toThrow(RangeError);
+    expect(await store.keep({ lease: "checkout", token }, "x".repeat(200_000))).toBe(true);
+  });
+
   test("keeps leases apart by their names; those below a cutover's fence it, too", async () => {
     const guard = await take(store, "a", minute, "checkout/guard");
     const own = await take(store, "b");
@@ -223,6 +245,22 @@ describe("the clock of a store of one process", () => {
     expect(next).toBeGreaterThan(token);
     expect(await raise(store, 10, token)).toMatchObject({ code: "fenced" });
     expect(await raise(store, 10, next)).toMatchObject({ changed: true });
+  });
+
+  test("(file) what was kept outlives a restart, and what does not read is as good as none", async () => {
+    store = await openFile();
+    const lease = "checkout/watch";
+    const token = await take(store, "a", minute, lease);
+    expect(await store.keep({ lease, token }, "so far")).toBe(true);
+    await store.close();
+    store = await openFile();
+    expect(await store.kept(lease)).toBe("so far");
+    expect(await store.keep({ lease, token }, "of the one before")).toBe(false);
+    await store.close();
+    await writeFile(join(folder, "state.json.kept"), "[1]");
+    store = await openFile();
+    expect(await store.kept(lease)).toBeUndefined();
+    expect(await take(store, "a", minute, lease)).toBeGreaterThan(token);
   });
 });
 

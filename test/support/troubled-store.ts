@@ -71,6 +71,8 @@ export function createTroubledStore(store: Store): TroubledStore {
     withdraw: (name, id) => call("withdraw", () => store.withdraw(name, id)),
     lease: (name, holder, ttlMs) => call("lease", () => store.lease(name, holder, ttlMs)),
     release: (name, token) => call("release", () => store.release(name, token)),
+    keep: (fence, text) => call("keep", () => store.keep(fence, text)),
+    kept: (lease) => call("kept", () => store.kept(lease)),
     close: () => call("close", () => store.close()),
     mood(next) {
       mood = next;

@@ -99,6 +99,13 @@ export function assertLease(name: string, holder: string, ttlMs: number): void {
   if (!Number.isSafeInteger(ttlMs) || ttlMs <= 0) throw new RangeError(`not a time in whole ms: ${ttlMs}`);
 }
 
+/** @throws RangeError when there is no such lease, or the text is longer than that */
+export function assertKept({ lease, token }: Fence, text: string, most: number): void {
+  assertLeaseName(lease);
+  if (!Number.isSafeInteger(token)) throw new RangeError(`not a token: ${token}`);
+  if (text.length > most) throw new RangeError(`${text.length} characters are too many to keep`);
+}
+
 /** The cutover whose changes the lease can fence: `checkout` of `checkout` and of `checkout/guard`. */
 export function cutoverOf(lease: string): string {
   return lease.replace(/\/.*/s, "");

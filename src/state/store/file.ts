@@ -5,6 +5,9 @@
  * The document is read when the store is opened and not again: edit it by hand only while nothing has it open.
  * One that does not read is refused and left untouched. Live instances are not written down; nor is who holds a lease,
  * for every holder ends with the process: of a lease its last token is.
+ *
+ * What is kept beside leases changes each few seconds and is no truth about a cutover: it stands in a file of its own,
+ * `PATH.kept`, and one that does not read is as good as none.
  */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -39,6 +42,9 @@ const documentSchema = z.strictObject({
   leases: z.record(z.string(), z.int().min(0)).optional(),
 });
 
+/** By the lease's name. */
+const keptSchema = z.record(z.string(), z.string());
+
 /**
  * Opens the file, which need not exist yet, and keeps other processes off it until the store is closed.
  *
@@ -51,12 +57,19 @@ export async function openFileStore({ path, clock, starts }: FileStoreOptions): 
     // Nobody else writes here now: every temporary file is a crash's.
     await sweepTemporaries(path, Number.POSITIVE_INFINITY);
     const document = await readDocument(path);
+    const keptPath = `${path}.kept`;
+    await sweepTemporaries(keptPath, Number.POSITIVE_INFINITY);
+    const found = keptSchema.safeParse(jsonOf((await textIn(keptPath)) ?? "{}")).data ?? {};
     return createInProcessStore({
       kind: "file",
       clock,
       starts,
       document,
       persist: (next) => replaceFile(path, textOf(next)),
+      kept: {
+        found: new Map(Object.entries(found)),
+        persist: (kept) => replaceFile(keptPath, JSON.stringify(Object.fromEntries(kept))),
+      },
       onClose: () => lock.release(),
     });
   } catch (error) {

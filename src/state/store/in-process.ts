@@ -6,22 +6,21 @@
  * Instances, and who holds which lease, are of the process and never written down.
  */
 import type { Clock } from "../../base/clock.ts";
-import { StoreUnavailable } from "../../base/errors.ts";
 import type { Proposal } from "../rules/approval.ts";
 import { byId, type InstanceRecord, leaseMs, rememberMs } from "../rules/completion.ts";
 import { withAnnotations } from "../rules/history.ts";
-import { assertLease, assertLeaseName, type Lease, leased, released } from "../rules/lease.ts";
 import {
   annotated,
   applied,
   emptyDocument,
   restored,
   type StateDocument,
-  type Step,
   shared,
   stateOf,
   withProposal,
 } from "./document.ts";
+import { createDocumentInForce, type DocumentInForce } from "./document-in-force.ts";
+import { createLeases, type KeptBeside } from "./leases.ts";
 import type { StartsOf, Store } from "./port.ts";
 
 interface InProcessOptions {
@@ -31,6 +30,7 @@ interface InProcessOptions {
   readonly document: StateDocument;
   /** Makes the document durable before it comes into force. */
   readonly persist?: (document: StateDocument) => Promise<void>;
+  readonly kept?: KeptBeside;
   readonly onClose?: () => Promise<void>;
 }
 
@@ -41,9 +41,9 @@ export function createMemoryStore(options: Pick<InProcessOptions, "clock" | "sta
 
 export function createInProcessStore(options: InProcessOptions): Store {
   const { clock, starts } = options;
-  const documents = createDocuments(options);
+  const documents = createDocumentInForce(options);
   const proposals = createProposals(documents, clock);
-  const leases = createLeases(documents, clock);
+  const leases = createLeases(documents, clock, options.kept);
   const now = () => new Date(clock.now()).toISOString();
 
   return {
@@ -85,75 +85,18 @@ export function createInProcessStore(options: InProcessOptions): Store {
     withdraw: proposals.withdraw,
     lease: leases.lease,
     release: leases.release,
-    close: documents.close,
-  };
-}
-
-interface Documents extends Pick<Store, "subscribe" | "close"> {
-  /** @throws StoreUnavailable once it is closed */
-  current(): StateDocument;
-  /**
-   * Runs one change after all those before it.
-   *
-   * @throws StoreUnavailable when it could not be made durable
-   */
-  change<T>(work: (before: StateDocument) => Step<T> & { readonly inForce?: () => void }): Promise<T>;
-}
-
-function createDocuments({ document: first, persist, onClose }: InProcessOptions): Documents {
-  const listeners = new Set<() => void>();
-  let document = first;
-  let queue: Promise<unknown> = Promise.resolve();
-  let closed = false;
-
-  function current(): StateDocument {
-    if (closed) throw new StoreUnavailable("the store is closed");
-    return document;
-  }
-
-  async function replace(next: StateDocument): Promise<void> {
-    try {
-      await persist?.(next);
-    } catch (cause) {
-      throw new StoreUnavailable("the change could not be made durable", { cause });
-    }
-    document = next;
-    for (const listener of listeners) queueMicrotask(listener);
-  }
-
-  return {
-    current,
-    change(work) {
-      const turn = queue.then(async () => {
-        const outcome = work(current());
-        if (outcome.document !== document) await replace(outcome.document);
-        outcome.inForce?.();
-        return outcome.answer;
-      });
-      queue = turn.catch(() => undefined);
-      return turn;
-    },
-    subscribe(onHint) {
-      // Its own function, so that one listener subscribed twice is two subscriptions.
-      const listener = () => {
-        if (listeners.has(listener)) onHint();
-      };
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    keep: leases.keep,
+    kept: leases.kept,
     async close() {
-      if (closed) return;
-      closed = true;
-      listeners.clear();
-      await queue;
-      await onClose?.();
+      await leases.settled();
+      await documents.close();
     },
   };
 }
 
 type InstancesPart = Pick<Store, "acknowledge" | "leave" | "instances" | "roster">;
 
-function createInstances(documents: Documents, clock: Clock): InstancesPart {
+function createInstances(documents: DocumentInForce, clock: Clock): InstancesPart {
   const records = new Map<string, { readonly record: InstanceRecord; readonly writtenMs: number }>();
 
   /** By id, those that fell silent too long ago dropped. */
@@ -197,7 +140,7 @@ interface Proposals extends Pick<Store, "proposal" | "propose" | "withdraw"> {
   open(at: StateDocument, name: string): Proposal | undefined;
 }
 
-function createProposals(documents: Documents, clock: Clock): Proposals {
+function createProposals(documents: DocumentInForce, clock: Clock): Proposals {
   /** When each ends, by its id; a clock that is set meanwhile does not move it. */
   const endsAtMs = new Map<string, number>();
   for (const { id, expiresAt } of documents.current().proposals.values()) {
@@ -226,44 +169,5 @@ function createProposals(documents: Documents, clock: Clock): Proposals {
         const isOpen = open(before, name)?.id === id;
         return { document: isOpen ? withProposal(before, name, undefined) : before, answer: isOpen };
       }),
-  };
-}
-
-interface Leases extends Pick<Store, "lease" | "release"> {
-  known(at: StateDocument, name: string): Lease | undefined;
-}
-
-function createLeases(documents: Documents, clock: Clock): Leases {
-  const leases = new Map<string, Lease>();
-
-  function known(at: StateDocument, name: string): Lease | undefined {
-    const token = at.leases.get(name);
-    const before = token === undefined ? undefined : { token, holder: "", ttlMs: 0, endsAtMs: 0 };
-    return leases.get(name) ?? before;
-  }
-
-  return {
-    known,
-    async lease(name, holder, ttlMs) {
-      assertLease(name, holder, ttlMs);
-      return await documents.change((before) => {
-        const moment = { atMs: clock.monotonic(), epochMs: clock.now() };
-        const { answer, lease } = leased(known(before, name), { holder, ttlMs }, moment);
-        const isNew = before.leases.get(name) !== lease.token;
-        return {
-          document: isNew ? { ...before, leases: new Map(before.leases).set(name, lease.token) } : before,
-          answer,
-          inForce: () => leases.set(name, lease),
-        };
-      });
-    },
-    async release(name, token) {
-      assertLeaseName(name);
-      return await documents.change((before) => {
-        const lease = released(known(before, name), token, clock.monotonic());
-        if (lease !== undefined) leases.set(name, lease);
-        return { document: before, answer: lease !== undefined };
-      });
-    },
   };
 }

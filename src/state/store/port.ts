@@ -81,6 +81,9 @@ export interface Annotating extends Origin {
   readonly reason: string;
 }
 
+/** Characters of a text that is kept beside a lease. */
+export const longestKept = 200_000;
+
 export interface Store {
   readonly kind: "memory" | "file" | "redis";
   /** Reads the named cutovers; adopts what was validly written by hand; gives back what the store has lost. */
@@ -133,5 +136,15 @@ export interface Store {
   lease(name: string, holder: string, ttlMs: number): Promise<Leased>;
   /** Gives the lease back before its time. @returns false when the token does not hold it (any more) */
   release(name: string, token: number): Promise<boolean>;
+  /**
+   * Keeps a text beside the lease, in the place of the one before: what its next holder goes on with. Only while this very
+   * grant is in force.
+   *
+   * @returns false when the token does not hold the lease (any more); nothing is kept then
+   * @throws RangeError when it is no lease, or the text is longer than `longestKept`
+   */
+  keep(fence: Fence, text: string): Promise<boolean>;
+  /** What was last kept beside the lease. */
+  kept(lease: string): Promise<string | undefined>;
   close(): Promise<void>;
 }

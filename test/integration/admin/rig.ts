@@ -100,6 +100,8 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
     withdraw: (name, id) => reach(() => inner.withdraw(name, id)),
     lease: (name, holder, ttlMs) => reach(() => inner.lease(name, holder, ttlMs)),
     release: (name, token) => reach(() => inner.release(name, token)),
+    keep: (fence, text) => reach(() => inner.keep(fence, text)),
+    kept: (lease) => reach(() => inner.kept(lease)),
     close: () => inner.close(),
   };
   const follower = createFollower({

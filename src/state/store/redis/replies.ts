@@ -194,3 +194,13 @@ export function isReleased(reply: unknown): boolean {
   const [kind] = z.tuple([z.enum(["released", "fenced"])]).parse(reply);
   return kind === "released";
 }
+
+export function isKept(reply: unknown): boolean {
+  const [kind] = z.tuple([z.enum(["kept", "fenced"])]).parse(reply);
+  return kind === "kept";
+}
+
+/** @returns `undefined` when nothing is kept */
+export function keptFrom(reply: unknown): string | undefined {
+  return nullable.parse(reply) ?? undefined;
+}

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { type Call, readScript, type Script } from "../../../redis/calls.ts";
 import { type InstanceRecord, rememberMs } from "../../rules/completion.ts";
 import type { HandEditVerdict, View } from "../../rules/hand-edit.ts";
-import { cutoverOf } from "../../rules/lease.ts";
+import { cutoverOf, type Fence } from "../../rules/lease.ts";
 import { type CutoverState, roles, rules } from "../../rules/model.ts";
 import { type CohortPercents, maxThousandths } from "../../rules/percent.ts";
 import type { Annotating, Command } from "../port.ts";
@@ -46,6 +46,7 @@ interface Keys {
   /** The reasons given later, a stream beside the audit. */
   annotations(name: string): string;
   instance(id: string): string;
+  lease(name: string): string;
 }
 
 interface ApplyArguments {
@@ -78,6 +79,7 @@ export interface Calls {
   ): Call;
   annotate(deadline: number, write: string, annotating: Annotating): Call;
   lease(name: string, args: LeaseArguments): Call;
+  keep(fence: Fence, text: string): Call;
   remember(record: InstanceRecord): Call;
   roster(): Call;
   share(name: string, offer: string): Call;
@@ -107,6 +109,7 @@ export function createCalls(prefix: string): Calls {
     proposal: (name) => `${visible(name)}:proposal`,
     annotations: (name) => `${visible(name)}:annotations`,
     instance: (id) => `${prefix}:instance:${id}`,
+    lease: leaseKey,
   };
   return {
     keys,
@@ -143,6 +146,11 @@ export function createCalls(prefix: string): Calls {
       script: scripts.lease,
       keys: [...cutover(cutoverOf(name)), leaseKey(name)],
       args: { ...args },
+    }),
+    keep: ({ lease, token }, text) => ({
+      script: scripts.lease,
+      keys: [...cutover(cutoverOf(lease)), leaseKey(lease)],
+      args: { keep: { token, text } },
     }),
     remember(record) {
       const { traffic: _, seenAt: __, ...brief } = record;

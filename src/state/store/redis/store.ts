@@ -22,10 +22,10 @@ import { type Caller, createCaller, type ServerTime } from "../../../redis/calls
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
 import { byId, leaseMs } from "../../rules/completion.ts";
 import type { Annotation } from "../../rules/history.ts";
-import { assertFence, assertLease, assertLeaseName, cutoverOf } from "../../rules/lease.ts";
+import { assertFence, assertKept, assertLease, assertLeaseName, cutoverOf } from "../../rules/lease.ts";
 import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
-import type { Annotating, StartsOf, Store } from "../port.ts";
+import { type Annotating, longestKept, type StartsOf, type Store } from "../port.ts";
 import { applyCommand, loadCutovers } from "./cutovers.ts";
 import {
   annotatedFrom,
@@ -33,7 +33,9 @@ import {
   historyFrom,
   idsFrom,
   instancesFrom,
+  isKept,
   isReleased,
+  keptFrom,
   leasedFrom,
   proposalFrom,
   rosterFrom,
@@ -245,7 +247,7 @@ function proposalsIn(caller: Caller, calls: Calls): Pick<Store, "proposal" | "pr
 }
 
 /** A lease that is answered with StoreUnavailable is neither taken nor given back later. */
-function leasesIn(caller: Caller, calls: Calls): Pick<Store, "lease" | "release"> {
+function leasesIn(caller: Caller, calls: Calls): Pick<Store, "lease" | "release" | "keep" | "kept"> {
   const ask = (name: string, asked: Omit<LeaseArguments, "deadline">, giveUpAtMs: number) =>
     caller.change(giveUpAtMs, async (change) => {
       const deadline = change.deadline(await serverTime(caller, calls, cutoverOf(name), giveUpAtMs));
@@ -263,6 +265,23 @@ function leasesIn(caller: Caller, calls: Calls): Pick<Store, "lease" | "release"
       assertLeaseName(name);
       return await answered(async () => {
         return isReleased(await ask(name, { release: { token } }, byWrite()));
+      });
+    },
+
+    async keep(fence, text) {
+      assertKept(fence, text, longestKept);
+      return await answered(async () => {
+        // Twice is as good as once, and the next text comes soon.
+        const [reply] = await caller.run([calls.keep(fence, text)], byRead());
+        return isKept(reply);
+      });
+    },
+
+    async kept(lease) {
+      assertLeaseName(lease);
+      return await answered(async () => {
+        const [found] = await caller.run([["hget", calls.keys.lease(lease), "kept"]], byRead());
+        return keptFrom(found);
       });
     },
   };

@@ -1,13 +1,19 @@
 -- The lease of KEYS[4], as `leased` and `released` of state/rules/lease.ts say; the cutover's keys are those it may fence.
 -- { deadline, take: { holder, ttlMs } } answers { 'granted', token } or { 'refused', holder }.
 -- { deadline, release: { token } } answers { 'released' } or { 'fenced' }. Past the deadline both answer { 'late' }.
+-- { keep: { token, text } } answers { 'kept' } or { 'fenced' }: the text stands beside the lease until the next.
 
-local take, release = args.take, args.release
+local take, release, keep = args.take, args.release, args.keep
 local ms = serverMs()
 
-if isLate(args.deadline, ms) then return { 'late' } end
+if not keep and isLate(args.deadline, ms) then return { 'late' } end
 
 local lease = leaseOf(KEYS[4])
+if keep then
+  if isFenced(lease, keep.token, ms) then return { 'fenced' } end
+  redis.call('HSET', KEYS[4], 'kept', keep.text)
+  return { 'kept' }
+end
 if release then
   if isFenced(lease, release.token, ms) then return { 'fenced' } end
   redis.call('HSET', KEYS[4], 'holder', '', 'ends_at_ms', integer(ms))
