@@ -18,7 +18,7 @@ export interface Expression {
 
 const largest = 2000;
 /** Of one search: between 1 and 2 ms of a core. */
-const mostSteps = 150_000;
+const mostSteps = 50_000;
 
 /** What a search says that was given up, because it took too many steps. */
 export const unfinished = Symbol("unfinished");

@@ -123,7 +123,7 @@ export function createSearch(
           taken((at - passed) >> (prefix === "" ? 4 : 7));
         }
       }
-      if (taken(2 + now.length) > mostSteps)
+      if (taken(4 + now.length) > mostSteps)
         return found === "nothing" || wanted === "group" ? "unfinished" : found;
       const character = characterAt(text, at);
       const mayBegin = found === "nothing" && (at === 0 || !isAnchored);
@@ -194,11 +194,12 @@ function characterAt(text: string, at: number): number {
 function isAt(asked: number, text: string, at: number): boolean {
   if ((asked & flags.beginText) !== 0 && at > 0) return false;
   if ((asked & flags.endText) !== 0 && at < text.length) return false;
-  if ((asked & flags.beginLine) !== 0 && at > 0 && text.charCodeAt(at - 1) !== newline) return false;
-  if ((asked & flags.endLine) !== 0 && at < text.length && text.charCodeAt(at) !== newline) return false;
+  const before = at > 0 ? text.charCodeAt(at - 1) : -1;
+  const after = at < text.length ? text.charCodeAt(at) : -1;
+  if ((asked & flags.beginLine) !== 0 && at > 0 && before !== newline) return false;
+  if ((asked & flags.endLine) !== 0 && at < text.length && after !== newline) return false;
   if ((asked & (flags.wordBoundary | flags.noWordBoundary)) === 0) return true;
-  // No character is NaN, which is none of a word.
-  const isBoundary = isWord(text.charCodeAt(at - 1)) !== isWord(text.charCodeAt(at));
+  const isBoundary = isWord(before) !== isWord(after);
   return (asked & (isBoundary ? flags.noWordBoundary : flags.wordBoundary)) === 0;
 }
 
