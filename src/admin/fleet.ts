@@ -119,10 +119,20 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
 }
 
 export function sidesView(counts: UnderWayCounts | undefined): SidesUnderWay {
-  return counts === undefined ? null : { legacy: sideView(counts.legacy), new: sideView(counts.new) };
+  return counts === undefined ? null : { legacy: legacyView(counts.legacy), new: sideView(counts.new) };
 }
 
 function sideView({ count, atLeast, oldestStartedAt }: UnderWayCount): NonNullable<SidesUnderWay>["legacy"] {
-  const oldest = oldestStartedAt === undefined ? null : new Date(oldestStartedAt * 1000).toISOString();
+  const oldest = oldestStartedAt === undefined ? null : isoOf(oldestStartedAt);
   return { open: count, atLeast, oldestStartedAt: oldest };
+}
+
+/** What is named of it, too: whoever closes legacy asks which ones are given up. */
+function legacyView(count: UnderWayCount): NonNullable<SidesUnderWay>["legacy"] {
+  const oldest = count.oldest?.map(({ id, startedAt }) => ({ id, startedAt: isoOf(startedAt) }));
+  return { ...sideView(count), ...(oldest === undefined ? {} : { oldest }) };
+}
+
+function isoOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
 }

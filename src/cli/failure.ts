@@ -1,7 +1,7 @@
 /** What an answer that is not the hoped-for one means to the person who typed the command, and what to do next. */
 import type { ProblemCode } from "../admin/api/problem-details.ts";
 import { exitCodes, fail, type Result, succeed } from "./exit.ts";
-import { standing } from "./screen/format.ts";
+import { standing, underWayNames } from "./screen/format.ts";
 import { printable, shellWord } from "./screen/text.ts";
 import type { ApiAnswer } from "./transport.ts";
 
@@ -24,10 +24,14 @@ export function resultOf<T>(answer: ApiAnswer<T>, asked: Asked): Result<T> {
     case "ok":
       return succeed(answer.value);
     case "refused": {
-      const { code, detail, title, current } = answer.problem;
+      const { code, detail, title, current, underWay } = answer.problem;
       const said = `refused (${code}): ${printable(detail ?? title)}`;
       const stands = current === undefined ? [] : [`It stands at ${standing(current)}.`];
-      return fail(exitCodes.refused, said, ...stands, ...nextFor(code, asked));
+      const left = [
+        ...underWayNames(underWay?.journeys, "journey"),
+        ...underWayNames(underWay?.unfinished, "order"),
+      ];
+      return fail(exitCodes.refused, said, ...left, ...stands, ...nextFor(code, asked));
     }
     case "unreachable":
       return fail(

@@ -175,12 +175,21 @@ describe.each(Object.keys(places))("what is under way, in %s", (name) => {
     expect(await counted(0, "orders")).toEqual(["0", "1, 40"]);
   });
 
+  test("a close listed none of the journeys it gave up: the ten oldest are named, the oldest first", async () => {
+    await place.one.note(Array.from({ length: 12 }, (_, i) => begun(`j${i}`, "legacy", 20 + i)));
+    const [counts] = await place.one.count([{ kind: "journeys", cutover: "checkout", epoch: 0 }]);
+    expect(counts?.legacy.oldest).toEqual(
+      Array.from({ length: 10 }, (_, i) => ({ id: `j${11 - i}`, startedAt: now - 31 + i })),
+    );
+    expect(counts?.new.oldest).toBeUndefined();
+  });
+
   test("says at least so many once as many are kept as may", async () => {
     const some = (count: number) => Array.from({ length: count }, (_, i) => begun(`j${i}`, "new", 50));
     await place.one.note(some(most - 1));
     const question = { kind: "journeys", cutover: "checkout", epoch: 0 } as const;
     const [fits] = await place.one.count([question]);
-    expect(fits?.new).toEqual({ count: most - 1, atLeast: false, oldestStartedAt: now - 50 });
+    expect(fits?.new).toMatchObject({ count: most - 1, atLeast: false, oldestStartedAt: now - 50 });
     expect(await place.one.note(some(most + 100))).toBe(0);
     const [full] = await place.one.count([question]);
     expect(full?.new).toMatchObject({ count: most, atLeast: true });

@@ -16,6 +16,7 @@ const counts = (count: number) => ({
   count,
   atLeast: false,
   oldestStartedAt: count === 0 ? undefined : startedAt,
+  ...(count === 0 ? {} : { oldest: [{ id: "j1", startedAt }] }),
 });
 const busy: CutoverUnderWay = {
   journeys: { legacy: counts(3), new: counts(0) },
@@ -58,6 +59,7 @@ test("close and its dry run list what legacy has under way; --force gives it up"
   expect(dry).toMatchObject({ code: 1, stdout: "" });
   expect(dry.stderr).toContain("dry run: it would be refused (under_way)");
   expect(dry.stderr).toContain("legacy has 3 journeys under way, the oldest begun 14 min ago");
+  expect(dry.stderr).toMatch(/\n {4}journey j1, begun 2\S+Z\n {4}and 2 more\n/);
   expect(dry.stderr).toContain("legacy has 0 unfinished orders\n");
   expect(JSON.parse((await runOnPaper([...closing, "--dry-run", "--json"], { env })).stdout)).toMatchObject({
     refused: "under_way",
@@ -73,6 +75,7 @@ test("close and its dry run list what legacy has under way; --force gives it up"
   expect(refused.stderr).toMatch(
     /refused \(under_way\): legacy has 3 journeys under way, the oldest since 2/,
   );
+  expect(refused.stderr).toMatch(/journey j1, begun 2\S+Z\n\s+and 2 more\n/);
   expect(refused.stderr).toContain("--force");
   const done = await runOnPaper([...closing, "--confirm", "checkout", "--force"], { env });
   expect(done).toMatchObject({ code: 0 });

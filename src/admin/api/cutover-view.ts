@@ -39,6 +39,13 @@ export const sideUnderWay = z.object({
   open: z.int(),
   atLeast: z.boolean().meta({ description: "As many as are kept are open: there may be more" }),
   oldestStartedAt: z.string().nullable().meta({ description: "RFC 3339; null when none is open" }),
+  oldest: z
+    .array(z.object({ id: z.string(), startedAt: z.string() }))
+    .optional()
+    .meta({
+      description:
+        "Of legacy: the oldest, at most 10, with their starts (RFC 3339). A journey's id is random; an order's is the beginning of the base64url SHA-256 of its key. Absent when none is open",
+    }),
 });
 
 export type SideUnderWay = z.output<typeof sideUnderWay>;

@@ -1,5 +1,5 @@
 /** Figures as people read them. PURE. API bodies and `--json` stay as they are: locale-free. */
-import type { CutoverView } from "../../admin/api/cutover-view.ts";
+import type { CutoverView, SideUnderWay } from "../../admin/api/cutover-view.ts";
 import { percentText, restOf } from "../../admin/api/rules.ts";
 import type { ProposalView } from "../../admin/api/write.ts";
 import { printable } from "./text.ts";
@@ -118,4 +118,13 @@ export function onThisClock(text: string, now: number): string {
     const at = Date.parse(written);
     return Math.abs(now - at) < halfDayMs ? clockTime(at) : localTime(at);
   });
+}
+
+/** The oldest that are named of what a side has under way, one a line: `  journey XyZ, begun 2025-03-01T10:51:30.000Z`. */
+export function underWayNames(side: SideUnderWay | null | undefined, one: "journey" | "order"): string[] {
+  const named = (side?.oldest ?? []).map(
+    ({ id, startedAt }) => `  ${one} ${printable(id)}, begun ${printable(startedAt)}`,
+  );
+  const more = (side?.open ?? 0) - named.length;
+  return named.length === 0 || more <= 0 ? named : [...named, `  and ${count(more)} more`];
 }

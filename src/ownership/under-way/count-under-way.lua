@@ -1,8 +1,9 @@
 -- Counts what is under way (ownership/under-way/port.ts) of one kind, cutover and epoch; what has expired goes.
--- KEYS: of legacy and of new: ids by expiry, ids by start. Takes no arguments.
--- Answers, of legacy and of new: how many, the earliest start or ''. False while more has expired than is taken away
+-- KEYS: of legacy and of new: ids by expiry, ids by start. ARGV[1]: JSON, how many are `listed`.
+-- Answers, of legacy and of new: how many, and the oldest, each id with its start. False while more has expired than is taken away
 -- at once, or when the two keys of a side differ in their ids.
 local now = redis.call('TIME')[1]
+local listed = cjson.decode(ARGV[1]).listed
 local rounds = 20
 local answer = {}
 for k = 1, 3, 2 do
@@ -20,6 +21,6 @@ for k = 1, 3, 2 do
   local count = redis.call('ZCARD', byExpiry)
   if count ~= redis.call('ZCARD', byStart) then return false end
   answer[k] = count
-  answer[k + 1] = redis.call('ZRANGE', byStart, 0, 0, 'WITHSCORES')[2] or ''
+  answer[k + 1] = redis.call('ZRANGE', byStart, 0, listed - 1, 'WITHSCORES')
 end
 return answer

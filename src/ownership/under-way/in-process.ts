@@ -3,11 +3,14 @@ import type { Clock } from "../../base/clock.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
 import {
   beginsAgain,
+  mostListed,
   rememberOverMs,
   type UnderWayCount,
+  type UnderWayItem,
   type UnderWayNote,
   type UnderWayQuestion,
   type UnderWayStore,
+  underWayCount,
 } from "./port.ts";
 
 interface Times {
@@ -67,12 +70,15 @@ export function createUnderWayInProcess(clock: Pick<Clock, "now">, most = 100_00
   }
 
   function countOf(set: ReadonlyMap<string, Times> | undefined): UnderWayCount {
-    let oldestStartedAt: number | undefined;
-    for (const { startedAt } of set?.values() ?? []) {
-      if (oldestStartedAt === undefined || startedAt < oldestStartedAt) oldestStartedAt = startedAt;
+    const oldest: UnderWayItem[] = [];
+    for (const [id, { startedAt }] of set ?? []) {
+      if (oldest.length === mostListed && startedAt >= (oldest.at(-1)?.startedAt ?? 0)) continue;
+      const at = oldest.findIndex((other) => startedAt < other.startedAt);
+      oldest.splice(at === -1 ? oldest.length : at, 0, { id, startedAt });
+      oldest.length = Math.min(oldest.length, mostListed);
     }
     const count = set?.size ?? 0;
-    return { count, atLeast: count >= most, oldestStartedAt };
+    return underWayCount(count, count >= most, oldest);
   }
 
   return {

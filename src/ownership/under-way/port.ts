@@ -39,7 +39,18 @@ export interface UnderWayCount {
   readonly atLeast: boolean;
   /** Seconds since the epoch; absent when none is under way. */
   readonly oldestStartedAt: number | undefined;
+  /** The oldest of them, at most `mostListed`; absent when none is under way. */
+  readonly oldest?: readonly UnderWayItem[];
 }
+
+export interface UnderWayItem {
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** So many of each kind, cutover and side are named. */
+export const mostListed = 10;
 
 export type UnderWayCounts = Readonly<Record<Side, UnderWayCount>>;
 
@@ -56,6 +67,17 @@ export interface UnderWayStore {
   note(notes: readonly UnderWayNote[]): Promise<number>;
   /** @returns at the places of the questions; `undefined` where what is in the store does not tell */
   count(questions: readonly UnderWayQuestion[]): Promise<readonly (UnderWayCounts | undefined)[]>;
+}
+
+/** @param oldest in the order of their starts */
+export function underWayCount(
+  count: number,
+  atLeast: boolean,
+  oldest: readonly UnderWayItem[],
+): UnderWayCount {
+  const [first] = oldest;
+  const listed = first === undefined ? {} : { oldest };
+  return { count, atLeast, oldestStartedAt: first?.startedAt, ...listed };
 }
 
 /** How long it is known that an id has ended: as long as an instance may be late with its notes. */

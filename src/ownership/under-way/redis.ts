@@ -11,12 +11,15 @@ import { StoreUnavailable } from "../../base/errors.ts";
 import { type Call, readScript, sendCalls, unavailable } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient, type RedisReply } from "../../redis/client.ts";
 import {
+  mostListed,
   rememberOverMs,
   type UnderWayCount,
   type UnderWayCounts,
+  type UnderWayItem,
   type UnderWayNote,
   type UnderWayQuestion,
   type UnderWayStore,
+  underWayCount,
 } from "./port.ts";
 
 interface UnderWayInRedisOptions {
@@ -32,7 +35,9 @@ interface UnderWayInRedisOptions {
 const notesAtOnce = 200;
 const scriptsAtOnce = 4;
 
-const counts = z.tuple([z.number(), z.string(), z.number(), z.string()]);
+/** Ids with their starts, one after the other. */
+const oldest = z.array(z.string());
+const counts = z.tuple([z.number(), oldest, z.number(), oldest]);
 
 /** The client is its maker's to close. */
 export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWayStore {
@@ -80,7 +85,11 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
     async count(questions) {
       if (questions.length === 0) return [];
       const replies = await ask(
-        questions.map((question) => ({ script: countUnderWay, keys: keysOf(prefix, question).sets })),
+        questions.map((question) => ({
+          script: countUnderWay,
+          keys: keysOf(prefix, question).sets,
+          args: { listed: mostListed },
+        })),
       );
       return questions.map((_, at) => countsFrom(replies[at], most));
     },
@@ -103,11 +112,12 @@ function countsFrom(reply: RedisReply | undefined, most: number): UnderWayCounts
   const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;
   if (read === undefined) return undefined;
   const [legacy, legacyOldest, onNew, newOldest] = read;
-  const of = (count: number, oldest: string): UnderWayCount => ({
-    count,
-    atLeast: count >= most,
-    oldestStartedAt: oldest === "" ? undefined : Number(oldest),
-  });
+  const of = (count: number, pairs: readonly string[]): UnderWayCount => {
+    const items: UnderWayItem[] = [];
+    for (let i = 0; i + 1 < pairs.length; i += 2)
+      items.push({ id: pairs[i] ?? "", startedAt: Number(pairs[i + 1]) });
+    return underWayCount(count, count >= most, items);
+  };
   return { legacy: of(legacy, legacyOldest), new: of(onNew, newOldest) };
 }
 

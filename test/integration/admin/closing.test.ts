@@ -29,6 +29,7 @@ const counts = (count: number) => ({
   count,
   atLeast: false,
   oldestStartedAt: count === 0 ? undefined : since,
+  ...(count === 0 ? {} : { oldest: [{ id: `first-of-${count}`, startedAt: since }] }),
 });
 const busy: CutoverUnderWay = {
   journeys: { legacy: counts(3), new: counts(9) },
@@ -56,8 +57,13 @@ describe("a close", () => {
         code: "under_way",
         detail: `legacy has 3 journeys under way and 1 unfinished order, the oldest since ${oldestStartedAt}`,
         underWay: {
-          journeys: { open: 3, atLeast: false, oldestStartedAt },
-          unfinished: { open: 1, atLeast: false, oldestStartedAt },
+          journeys: {
+            open: 3,
+            atLeast: false,
+            oldestStartedAt,
+            oldest: [{ id: "first-of-3", startedAt: oldestStartedAt }],
+          },
+          unfinished: { open: 1, oldest: [{ id: "first-of-1", startedAt: oldestStartedAt }] },
         },
       },
     });

@@ -7,7 +7,7 @@ import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { nextFor, resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
 import { percentWord } from "../../options.ts";
-import { age, plural, proposedText, standing } from "../../screen/format.ts";
+import { age, plural, proposedText, standing, underWayNames } from "../../screen/format.ts";
 import { linesFor } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import { isLargeRaise } from "./confirm.ts";
@@ -151,16 +151,22 @@ function proposed({ name: label, approval, proposal }: CutoverView, call: WriteC
 
 /** What a close would give up. */
 export function leftOnLegacy({ journeys, unfinished }: CutoverView, now: number): string[] {
-  const line = (of: CutoverView["journeys"], what: string) => {
+  const line = (of: CutoverView["journeys"], one: "journey" | "order", what: string) => {
     if (of === null) return [];
     const { open, atLeast, oldestStartedAt } = of.legacy;
     const oldest =
       oldestStartedAt === null
         ? ""
         : `, the oldest begun ${age(Math.max(0, now - Date.parse(oldestStartedAt)))} ago`;
-    return [`legacy has ${atLeast ? "at least " : ""}${open} ${what}${oldest}`];
+    return [
+      `legacy has ${atLeast ? "at least " : ""}${open} ${what}${oldest}`,
+      ...underWayNames(of.legacy, one),
+    ];
   };
-  const lines = [...line(journeys, "journeys under way"), ...line(unfinished, "unfinished orders")];
+  const lines = [
+    ...line(journeys, "journey", "journeys under way"),
+    ...line(unfinished, "order", "unfinished orders"),
+  ];
   return lines.length === 0 ? ["what legacy has under way is not counted, or not known now"] : lines;
 }
 

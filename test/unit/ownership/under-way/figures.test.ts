@@ -58,7 +58,7 @@ describe("what is under way, for people and Prometheus", () => {
       { ...note, id: "void", epoch: 1 },
       { ...note, id: "a", epoch: 2 },
     ]);
-    expect((await read()).get("both")?.journeys).toEqual({
+    expect((await read()).get("both")?.journeys).toMatchObject({
       legacy: { count: 0, atLeast: false, oldestStartedAt: undefined },
       new: { count: 1, atLeast: false, oldestStartedAt: startedAt },
     });
