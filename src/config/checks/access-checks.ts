@@ -60,16 +60,27 @@ export function plainHost(host: string): string {
   return lower === "localhost" ? "127.0.0.1" : lower;
 }
 
+/**
+ * By which the history calls the program itself, or nobody: the guard takes what stands under its name for its own. Who
+ * signs in at an issuer stands there as `oidc:` and a subject, and so never under one of these.
+ */
+const ownNames: ReadonlySet<string> = new Set(["anonymous", "doctor", "guard", "plan"]);
+
 /** A secret has one name and one role. */
 function tokens({ auth }: Draft): Finding[] {
   if (auth === undefined || auth === "none") return [];
-  return repeated(
-    (auth.tokens ?? []).map((token, index) => ({
-      path: ["auth", "tokens", index, "sha256"],
-      value: token.sha256,
-    })),
-    "expected a secret of its own for each token",
-  );
+  const located = (auth.tokens ?? []).map((token, index) => ({ path: ["auth", "tokens", index], token }));
+  return [
+    ...repeated(
+      located.map(({ path, token }) => ({ path: [...path, "sha256"], value: token.sha256 })),
+      "expected a secret of its own for each token",
+    ),
+    ...located.flatMap(({ path, token }) =>
+      ownNames.has(token.name)
+        ? [wrong([...path, "name"], "expected another name: the history calls the program itself so")]
+        : [],
+    ),
+  ];
 }
 
 /** Over http anybody on the way could answer with keys of their own, or take the code of a sign-in. */

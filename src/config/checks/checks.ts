@@ -8,7 +8,7 @@ import { apartFindings, apartWarnings } from "./apart-checks.ts";
 import { cohortLists, groupFindings, groupWarnings } from "./cohort-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import { rewriteFindings } from "./rewrite-checks.ts";
-import { routeFindings, routeWarnings } from "./route-checks.ts";
+import { routeFindings, routeWarnings, takesEverything } from "./route-checks.ts";
 
 /** What makes the configuration wrong. */
 export function findingsBetween(draft: Draft): Finding[] {
@@ -88,7 +88,9 @@ function ownersStores({ store: main, cutovers }: Draft): Finding[] {
 }
 
 /** What a route leaves out goes there for ever. */
-function unroutedToLegacy({ default: fallback, cutovers }: Draft): Finding[] {
+function unroutedToLegacy(draft: Draft): Finding[] {
+  if (takesEverything(draft)) return [];
+  const { default: fallback, cutovers } = draft;
   const those = cutovers.filter(({ legacy }) => legacy !== undefined && legacy === fallback);
   const names = those.map(({ at }) => at.at(-1)).join(", ");
   if (names === "") return [];

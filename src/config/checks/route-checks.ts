@@ -259,10 +259,7 @@ function takesMethodsOf(one: PlaceDraft, other: PlaceDraft): boolean {
 
 /** A host's default where one of its routes takes every path. */
 function unreachedDefaults(draft: Draft): Finding[] {
-  const wholes = claimsOf(draft).filter(({ route: { path, methods, saysWhen }, except }) => {
-    if (saysWhen || methods !== "all" || except.length > 0) return false;
-    return path?.prefix === true && path.segments.length === 0;
-  });
+  const wholes = wholeClaims(draft);
   return draft.hosts.flatMap(({ at, host }): Finding[] => {
     const whole = wholes.find(
       ({ hosts }) => hosts === undefined || hosts.some((one) => coversHost(one, host)),
@@ -270,5 +267,18 @@ function unreachedDefaults(draft: Draft): Finding[] {
     if (whole === undefined) return [];
     const path: Path = [...at, "default"];
     return [unwise(path, `nothing goes there: ${formatPath(whole.route.at)} takes every path of this host`)];
+  });
+}
+
+/** Whether a route has every path and method of every host, so that nothing is on none. */
+export function takesEverything(draft: Draft): boolean {
+  return wholeClaims(draft).some(({ hosts }) => hosts === undefined);
+}
+
+/** Those that have every path and method of their hosts, whatever is asked. */
+function wholeClaims(draft: Draft): Claim[] {
+  return claimsOf(draft).filter(({ route: { path, methods, saysWhen }, except }) => {
+    if (saysWhen || methods !== "all" || except.length > 0) return false;
+    return path?.prefix === true && path.segments.length === 0;
   });
 }

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { isLoopback } from "../../../../src/config/checks/access-checks.ts";
+import { guardActor } from "../../../../src/guard/watch/watch.ts";
 import { configOf, least, problemsOf, warningsOf, withCutover } from "../support.ts";
 
 const sha = (digit: string) => digit.repeat(64);
@@ -162,6 +163,18 @@ describe("listeners", () => {
   });
 });
 
+test.each(["anonymous", "doctor", guardActor.name, "plan"])(
+  "no token has the program's own name %s",
+  (name) => {
+    const text = (its: string) =>
+      `${least}auth:\n  tokens:\n    - { name: ops, role: viewer, sha256: "${sha("a")}" }\n    - { name: ${its}, role: viewer, sha256: "${sha("b")}" }\n`;
+    expect(problemsOf(text(`${name}-2`))).toEqual([]);
+    expect(problemsOf(text(name))).toEqual([
+      `c.yaml:8:15 auth.tokens[1].name: expected another name: the history calls the program itself so`,
+    ]);
+  },
+);
+
 describe("four eyes", () => {
   const limited = (over: string) =>
     withCutover("routes: [{ name: a, path: /a }]", `approval: { over: ${over} }`);
@@ -233,6 +246,28 @@ test("requests on no route that go to the legacy of a cutover, also after its cl
   expect(warningsOf(text.replace("default: next", "default: old"))).toEqual([
     expect.stringMatching(/^c\.yaml:4:1 default: what is on no route goes to the legacy of shop, also once/),
   ]);
+});
+
+describe("nothing is on no route where one takes everything", () => {
+  const warnings = (route: string, more = "") =>
+    warningsOf(
+      `${withCutover(`routes: [{ name: a, path: /a }, ${route}]`).replace("default: next", "default: old")}${more}`,
+    ).filter((text) => text.includes(" default: what is on no route"));
+
+  test("so that there is no such warning", () => {
+    expect(warnings("{ name: all, path: '/*' }")).toEqual([]);
+    expect(warnings("{ name: b, path: /b }", "routes: [{ path: '/*', upstream: next }]\n")).toEqual([]);
+  });
+
+  test.each([
+    ["{ name: all, path: '/*', methods: [GET] }", ""],
+    ["{ name: all, path: '/*', hosts: [a.example] }", ""],
+    ["{ name: all, path: '/*', when: { query: a=b } }", ""],
+    ["{ name: all, path: '/b/*' }", ""],
+    ["{ name: b, path: /b }", "routes: [{ path: '/*', except: [/c], upstream: next }]\n"],
+  ])("but for %s%s there is", (route, more) => {
+    expect(warnings(route, more)).toHaveLength(1);
+  });
 });
 
 describe("journeys", () => {
