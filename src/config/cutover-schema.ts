@@ -180,6 +180,8 @@ export const cutover = block({
   salt: z.string().min(1).optional(),
   /** Cutovers of one group have one salt: whoever is on new in one of them is so in each with as high a percent. */
   group: value.name.optional(),
+  /** A cutover of the same shoppers that it never goes further than: whoever is on new here is so there. */
+  after: value.name.optional(),
   routes: z.array(route).min(1),
   journey: journey.optional(),
   visit: visit.optional(),

@@ -171,6 +171,23 @@ export function saltOf(
   return salt ?? group ?? name;
 }
 
+type After = Readonly<Record<string, { readonly after?: string | undefined }>>;
+
+/** @returns names of the cutovers that the named one goes after, the nearest first; ends where the configuration is wrong */
+export function leadersOf(cutovers: After, name: string): readonly string[] {
+  const leaders: string[] = [];
+  for (let at = afterOf(cutovers, name); at !== undefined; at = afterOf(cutovers, at)) {
+    if (at === name || leaders.includes(at)) break;
+    leaders.push(at);
+  }
+  return leaders;
+}
+
+function afterOf(cutovers: After, name: string): string | undefined {
+  const after = Object.hasOwn(cutovers, name) ? cutovers[name]?.after : undefined;
+  return after !== undefined && Object.hasOwn(cutovers, after) ? after : undefined;
+}
+
 export type Config = z.output<typeof configSchema>;
 export type CutoverConfig = z.output<typeof cutover>;
 export type RouteConfig = z.output<typeof route>;

@@ -1,6 +1,6 @@
 /** A decision in one sentence, for people, and in a field, for tests. PURE. */
 import type { Side } from "../state/rules/model.ts";
-import type { Decision, Reason } from "./decide.ts";
+import { type Ahead, type Decision, decide, percentFor, type Reason } from "./decide.ts";
 
 /** How the owner of a key is known: by the key's form, by a record, not at all, or not just now. */
 export const owning = ["pattern", "record", "nobody", "unknown"] as const;
@@ -12,8 +12,13 @@ export interface Told {
   readonly bucket: number | undefined;
   /** Whose it is; absent: of none. */
   readonly cohort?: string | undefined;
-  /** That counts for it: the cohort's own, or the cutover's. */
+  /** That counts for it: the cohort's own, or the cutover's; and no more than the cutover that it goes after lets go. */
   readonly percentThousandths: number;
+  /** The same without that cutover. */
+  readonly ownThousandths?: number;
+  readonly after?: Ahead | undefined;
+  /** The name of a cutover that it goes after, where that is rolled back and takes it along. */
+  readonly takenBy?: string | undefined;
   readonly version: number;
   /** Absent when no key was asked about. */
   readonly owning: Owning | undefined;
@@ -24,15 +29,24 @@ export interface Told {
 /** `new, because the shopper's bucket 4321 is below 10000, which is 10% of 100000; version 43 at 10%.` */
 export function decisionSentence(told: Told): string {
   const { side, reason, bucket, percentThousandths, version, isLinked } = told;
-  const because = reason === "bucket" ? bucketReason(told) : becauses[reason](told);
+  const because = becauseOf(told);
   const place = bucket === undefined || reason === "bucket" ? "" : ` (bucket ${bucket})`;
   const link = isLinked
     ? "; the account goes by that bucket since its login or its visit, on all its devices"
     : "";
   const key = told.owning === undefined ? "" : keys[told.owning];
   const whose = told.cohort === undefined ? "" : ` for the cohort ${told.cohort}`;
-  const stands = `version ${version} at ${share(percentThousandths)}${whose}`;
+  const { ownThousandths = percentThousandths, after } = told;
+  const held =
+    after !== undefined && percentThousandths < ownThousandths
+      ? `, held at ${share(percentThousandths)} by ${after.name}, version ${after.state.version}`
+      : "";
+  const stands = `version ${version} at ${share(ownThousandths)}${whose}${held}`;
   return `${side}, because ${because}${place}${link}${key}; ${stands}.`;
+}
+
+function becauseOf(told: Told): string {
+  return told.reason === "bucket" ? bucketReason(told) : becauses[told.reason](told);
 }
 
 const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => string>> = {
@@ -42,7 +56,8 @@ const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => strin
       : "it owns the order or the key, and nothing overrides an owner",
   closed: () => "legacy is closed for good",
   journey: () => "the journey began there and stays",
-  rolled_back: () => "the cutover is rolled back: new journeys start on legacy",
+  rolled_back: ({ takenBy }) =>
+    `${takenBy === undefined ? "the cutover" : goneAfter(takenBy)} is rolled back: new journeys start on legacy`,
   forced: () => "an authorised override says so",
   cohort: ({ cohort }) => `the configuration sends the cohort ${cohort ?? "?"} there`,
   anonymous: ({ side }) =>
@@ -50,9 +65,26 @@ const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => strin
       ? "the request names no shopper, and at 100% that goes there as well"
       : "the request names no shopper",
   stale: () => "the store has not been read and written for too long, and the cutover then says legacy",
+  after: ({ after }) => heldReason(after),
   visit: () => "a visit began there and stays until it is over",
   fallback: () => "the new side cannot be connected to",
 };
+
+/** Why the cutover that it goes after has the same request on legacy. */
+function heldReason(after: Ahead | undefined): string {
+  if (after === undefined) return "the cutover that it goes after has the same request on legacy";
+  const { name, state, facts } = after;
+  const { side, reason } = decide(state, facts);
+  const percentThousandths = percentFor(state, facts);
+  const { bucket, cohort } = facts;
+  const told = { side, reason, bucket, cohort: cohort?.name, percentThousandths, after: facts.after };
+  const because = becauseOf({ ...told, version: state.version, owning: undefined });
+  return `${goneAfter(name)} has the same request on legacy: ${because}`;
+}
+
+function goneAfter(name: string): string {
+  return `${name}, which it goes after,`;
+}
 
 const keys: Readonly<Record<Owning, string>> = {
   pattern: "",

@@ -5,7 +5,14 @@
 import { coversHost, hostNameOf } from "../config/values/hosts.ts";
 import { textOfWhen } from "../config/values/when.ts";
 import { bucketOf, bytesOf } from "../decide/bucket.ts";
-import { type Cohort, type Decision, decide, percentFor } from "../decide/decide.ts";
+import {
+  type Cohort,
+  type Decision,
+  decide,
+  ownPercentFor,
+  percentFor,
+  rolledBackBy,
+} from "../decide/decide.ts";
 import type { Asks, Match } from "../decide/route.ts";
 import { decisionSentence, type Owning } from "../decide/sentence.ts";
 import type { RequestView } from "../decide/sources.ts";
@@ -13,10 +20,11 @@ import { holdsByHead } from "../decide/when/when.ts";
 import type { Ownership, Pins } from "../ownership/port.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../state/rules/model.ts";
+import { aheadOf, type LeaderTold } from "./cohorts/ahead.ts";
 import { cohortOf } from "./cohorts/cohorts.ts";
 import type { ExchangeContext } from "./context.ts";
 import { routeOf } from "./request/arrival.ts";
-import { accountLink } from "./request/cookies/link.ts";
+import { accountLink, linkingOf } from "./request/cookies/link.ts";
 import { ownerKey } from "./request/gather.ts";
 import type { CompiledCutover, CompiledRoute, Table } from "./routes.ts";
 
@@ -88,22 +96,28 @@ export async function explain(
       ? pins.find(name, shopper, journey.life.maxTtl, { keepsNone: true, differs: () => true })
       : undefined,
   ]);
-  const linked = shopper === undefined ? undefined : await accountLink(context, cutover, shopper);
+  const first = linkingOf(table, cutover);
+  const linked = shopper === undefined ? undefined : await accountLink(context, first, shopper);
   const bucket = linked?.bucket ?? (shopper === undefined ? undefined : bucketOf(cutover.salt, shopper));
-  const state = following.current().states.get(name) ?? initialState();
+  const snapshot = following.current();
+  const state = snapshot.states.get(name) ?? initialState();
   const stale = cutover.staleAfterMs !== undefined && following.isStale(cutover.staleAfterMs);
   const cohort = cohortAsked(cutover, shopper, question, context);
-  const { force: forced, visit = linked?.visit } = question;
+  const after = aheadOf(leadersAsked(cutover, shopper, question, context), bucket, snapshot, following);
+  const { force: forced, visit = first === cutover ? linked?.visit : undefined } = question;
   const { anonymousMoves } = cutover;
   const forcedWhileRolledBack = cutover.force?.whileRolledBack === true;
   const facts = {
     ...{ owner: owner?.side, journey: pin, forced, forcedWhileRolledBack, cohort, bucket, stale },
-    ...{ visit, anonymousMoves },
+    ...{ visit, anonymousMoves, after },
   };
   const decision = decide(state, facts);
-  const percentThousandths = percentFor(state, cohort);
+  const percentThousandths = percentFor(state, facts);
+  const ownThousandths = ownPercentFor(state, cohort);
+  const by = rolledBackBy(state, after);
+  const takenBy = by === "own" ? undefined : by?.name;
   const told = {
-    ...{ ...decision, bucket, cohort: cohort?.name, percentThousandths },
+    ...{ ...decision, bucket, cohort: cohort?.name, percentThousandths, ownThousandths, after, takenBy },
     ...{ version: state.version, owning: owner?.by, isLinked: linked !== undefined },
   };
   const found = { decision, bucket, cohort, percentThousandths, state, owner, journey: pin, routes };
@@ -170,6 +184,21 @@ function cohortAsked(
 ): Cohort | undefined {
   if (asked !== undefined) return cohorts.find(({ cohort }) => cohort.name === asked)?.cohort;
   return cohortOf(cohorts, around, { view: emptyView, shopper, host, peer: nobody });
+}
+
+/** What is asked of the cutovers that it goes after: of the same shopper, who has neither journey nor visit there. */
+function leadersAsked(
+  { leaders }: CompiledCutover,
+  shopper: string | undefined,
+  question: Question,
+  around: Pick<ExplainContext, "table" | "lists">,
+): LeaderTold[] {
+  return leaders.flatMap((name) => {
+    const cutover = around.table.cutovers.get(name);
+    if (cutover === undefined) return [];
+    const cohort = cohortAsked(cutover, shopper, question, around);
+    return { cutover, cohort, pin: undefined, visit: undefined };
+  });
 }
 
 const nobody = { address: "", encrypted: false };

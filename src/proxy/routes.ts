@@ -188,7 +188,7 @@ export function compileTable(
     const cutover: CompiledCutover = {
       name,
       hosts: hostsOf(declared),
-      ...compileSplit(declared, name),
+      ...compileSplit(declared, name, config.cutovers),
       shopper: declared.shopper.map((source) =>
         source.kind === "visitor" ? { ...source, name: visitor.cookie.name } : source,
       ),
@@ -215,7 +215,7 @@ export function compileTable(
       ownCookies.push({ name: visitor.cookie.name, isOwn: isVisitor });
     }
     const keys = owners.flatMap((owner) => owner.key);
-    const sources = [...cutover.shopper, ...keys, ...cohortSources(declared)];
+    const sources = [...cutover.shopper, ...keys, ...cohortSources(config, name)];
     for (const source of sources) if (source.kind === "header") identityFields.add(source.name);
     if (cutover.force?.cookie !== undefined) ownCookies.push(cutover.force.cookie);
     const valuesInBody = sources.some(isInBody);

@@ -13,7 +13,7 @@
  */
 import type { LoginLink } from "../decide/browsing/link.ts";
 import type { ShopperVisit } from "../decide/browsing/visit.ts";
-import type { Cohort, Decision, Reason } from "../decide/decide.ts";
+import type { Ahead, Cohort, Decision, Reason } from "../decide/decide.ts";
 import type { NamedKeys } from "../decide/named.ts";
 import type { JourneyPin, PinFault } from "../decide/pin.ts";
 import type { JourneyEvent, OwnerKey, UnreadReason } from "../ownership/port.ts";
@@ -60,6 +60,8 @@ export interface Decided {
   readonly bucket: number | undefined;
   /** The cohort that it is of. */
   readonly cohort?: Cohort | undefined;
+  /** The cutover that its own goes after, as it stood then. */
+  readonly after?: Ahead | undefined;
   /** The valid pin of its journey, whether or not it decided. */
   readonly pin: JourneyPin | undefined;
   /** Those it carries: each has an owner or may have, so that a request with one never changes sides again. */

@@ -59,6 +59,8 @@ export interface FixtureOptions {
   readonly state?: Partial<CutoverState>;
   /** Over the sample configuration of one cutover. */
   readonly cutover?: Readonly<Record<string, unknown>>;
+  /** Further cutovers beside it, `checkout`, each over the sample too. */
+  readonly others?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Over a store of owners that is `owned` and `claims`, and one of pins in memory. */
   readonly owners?: Partial<OwnerStore>;
   readonly pins?: Partial<PinStore>;
@@ -106,7 +108,7 @@ const sample = {
 };
 
 export function createFixture(options: FixtureOptions = {}) {
-  const { old = {}, fresh = old } = options;
+  const { old = {}, fresh = old, others = {} } = options;
   const config = configSchema.parse({
     upstreams: { old: { url: "http://127.0.0.1:1", ...old }, fresh: { url: "http://127.0.0.1:2", ...fresh } },
     default: "old",
@@ -117,7 +119,10 @@ export function createFixture(options: FixtureOptions = {}) {
     limits: options.limits,
     trustedFields: options.trustedFields,
     trustedProxies: options.trustedProxies,
-    cutovers: { checkout: { ...sample, ...options.cutover } },
+    cutovers: {
+      checkout: { ...sample, ...options.cutover },
+      ...Object.fromEntries(Object.entries(others).map(([name, more]) => [name, { ...sample, ...more }])),
+    },
   });
   const attempts: Attempt[] = [];
   const entries: Entry[] = [];
@@ -131,8 +136,12 @@ export function createFixture(options: FixtureOptions = {}) {
   const spooled: LateOwner[] = [];
   const learned: string[] = [];
   const time = options.time ?? { ms: 1_700_000_000_000 };
-  let state: CutoverState = { ...initialState(), ...options.state };
-  let snapshot: Snapshot = { states: new Map([["checkout", state]]) };
+  let snapshot: Snapshot = {
+    states: new Map([
+      ["checkout", { ...initialState(), ...options.state }],
+      ...Object.keys(others).map((name) => [name, initialState()] as const),
+    ]),
+  };
   const swapped = new Set<(snapshot: Snapshot, previous: Snapshot) => void>();
 
   const row: MeterRow = {
@@ -298,10 +307,10 @@ export function createFixture(options: FixtureOptions = {}) {
     learned,
     pins: stores.pins,
     time,
-    set: (next: Partial<CutoverState>) => {
-      state = { ...state, ...next };
+    set: (next: Partial<CutoverState>, name = "checkout") => {
       const previous = snapshot;
-      snapshot = { states: new Map([["checkout", state]]) };
+      const state = { ...(previous.states.get(name) ?? initialState()), ...next };
+      snapshot = { states: new Map([...previous.states, [name, state]]) };
       for (const listener of swapped) listener(snapshot, previous);
     },
     /** Lets an exchange begin; a text as its body makes it sized, a stream is as the head says. */

@@ -5,7 +5,7 @@ import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "..
 import { pageCookieNames } from "../values/page-cookies.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { apartFindings, apartWarnings } from "./apart-checks.ts";
-import { cohortLists, groupFindings, groupWarnings } from "./cohort-checks.ts";
+import { afterFindings, afterWarnings, cohortLists, groupFindings, groupWarnings } from "./cohort-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import { rewriteFindings } from "./rewrite-checks.ts";
 import { routeFindings, routeWarnings, takesEverything } from "./route-checks.ts";
@@ -28,6 +28,7 @@ export function findingsBetween(draft: Draft): Finding[] {
     ...apartFindings(draft, ownCookies(draft)),
     ...cohortLists(draft),
     ...groupFindings(draft),
+    ...afterFindings(draft),
     ...draft.cutovers.flatMap(cutoverFindings),
   ];
 }
@@ -43,6 +44,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...lenientUpstreams(draft),
     ...accessWarnings(draft),
     ...groupWarnings(draft),
+    ...afterWarnings(draft),
     ...routeWarnings(draft),
     ...apartWarnings(draft),
     ...draft.cutovers.flatMap(cutoverWarnings),

@@ -16,7 +16,7 @@ import {
 import type { Expression } from "../values/expression.ts";
 import { parseHost } from "../values/hosts.ts";
 import type { Source } from "../values/source.ts";
-import { each, type Located, listAt, read, textOf, texts } from "./drafting.ts";
+import { each, keysAt, type Located, listAt, read, textOf, texts } from "./drafting.ts";
 import { isMapping, valueAt } from "./issues.ts";
 import type { Path } from "./problems.ts";
 import { type RewriteDraft, rewriteDrafts } from "./rewrite-draft.ts";
@@ -61,8 +61,11 @@ export interface CutoverDraft {
   readonly group: string | undefined;
   readonly routes: readonly RouteDraft[];
   readonly owners: readonly OwnerDraft[];
-  /** What is written of each: its name, and the path parameter and the list that its rule asks. */
-  readonly cohorts: readonly Located<Readonly<Record<"name" | "param" | "list", unknown>>>[];
+  /** The cutover that it goes after. */
+  readonly after: string | undefined;
+  readonly anonymous: string | undefined;
+  /** What is written of each: its name, its side, and the path parameter and the list that its rule asks. */
+  readonly cohorts: readonly Located<Readonly<Record<"name" | "side" | "param" | "list", unknown>>>[];
   /** Where they are kept, where that is said. */
   readonly ownerStore: Located<string> | undefined;
   readonly journey: JourneyDraft | undefined;
@@ -203,10 +206,13 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     shopper: sources([...at, "shopper"], valueAt(root, ["shopper"]), parts.shopperSource),
     routes: listAt(root, "routes").map((route, index) => routeDraft([...at, "routes", index], route)),
     owners: ownerDrafts([...at, "owners"], valueAt(root, ["owners"])),
+    after: textOf(valueAt(root, ["after"])),
+    anonymous: textOf(valueAt(root, ["anonymous"])),
     cohorts: listAt(root, "cohorts").map((cohort, index) => ({
       path: [...at, "cohorts", index],
       value: {
         name: valueAt(cohort, ["name"]),
+        side: valueAt(cohort, ["side"]),
         param: valueAt(cohort, ["when", "param"]),
         list: valueAt(cohort, ["when", "list"]),
       },
@@ -284,11 +290,6 @@ function cookieDraft(at: Path, root: unknown, name?: string): CookieDraft {
     wide: valueAt(root, ["domain"]) !== undefined,
     secure: read(shape.secure, valueAt(root, ["secure"])),
   };
-}
-
-function keysAt(path: Path, root: unknown): Located<string>[] {
-  const found = valueAt(root, path);
-  return isMapping(found) ? Object.keys(found).map((key) => ({ path: [...path, key], value: key })) : [];
 }
 
 /** A single source may stand without a list. */

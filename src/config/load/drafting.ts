@@ -1,6 +1,6 @@
 /** Reading a configuration value by value: what cannot be read is absent. */
 import type { z } from "zod";
-import { valueAt } from "./issues.ts";
+import { isMapping, valueAt } from "./issues.ts";
 import type { Path } from "./problems.ts";
 
 /** A value that could be read, and the whole path to it. */
@@ -36,4 +36,9 @@ export function listAt(root: unknown, key: string): readonly unknown[] {
 
 export function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+export function keysAt(path: Path, root: unknown): Located<string>[] {
+  const found = valueAt(root, path);
+  return isMapping(found) ? Object.keys(found).map((key) => ({ path: [...path, key], value: key })) : [];
 }

@@ -2,7 +2,7 @@
  * Which cohort of a cutover a request is of: the first of the configuration whose rule holds. What a rule asks for is in
  * the request or in memory: nothing is waited for.
  */
-import { type Config, type CutoverConfig, saltOf } from "../../config/schema.ts";
+import { type Config, type CutoverConfig, leadersOf, saltOf } from "../../config/schema.ts";
 import { isFound } from "../../config/values/expression.ts";
 import { coversHost, hostNameOf } from "../../config/values/hosts.ts";
 import type { Source } from "../../config/values/source.ts";
@@ -15,7 +15,7 @@ import { createTrust, type RequestHead } from "../inbound.ts";
 import { clientOf } from "../request/client.ts";
 
 /** Whose request it is, as far as rules ask. */
-interface Whose {
+export interface Whose {
   readonly view: RequestView;
   /** A byte string. */
   readonly shopper: string | undefined;
@@ -45,17 +45,23 @@ export interface CompiledSplit {
   /** What goes before a shopper's name where his bucket is reckoned. */
   readonly salt: string;
   readonly cohorts: readonly CompiledCohort[];
+  /** Names of the cutovers that it goes after, the nearest first. */
+  readonly leaders: readonly string[];
 }
 
-/** @param cutover its name */
+type SplitConfig = Pick<CutoverConfig, "salt" | "group" | "after" | "cohorts">;
+
+/** @param cutover its name @param all cutovers by name, for those that it goes after */
 export function compileSplit(
-  declared: Pick<CutoverConfig, "salt" | "group" | "cohorts">,
+  declared: SplitConfig,
   cutover: string,
+  all: Readonly<Record<string, SplitConfig>> = {},
 ): CompiledSplit {
   const salt = saltOf(declared, cutover);
   const { cohorts } = declared;
   return {
     salt: saltPrefix(salt),
+    leaders: leadersOf(all, cutover),
     cohorts: cohorts.map(({ name, when, side, percent = 0 }) => ({
       cohort: { name, side, startThousandths: percentFromNumber(percent) ?? 0 },
       rule: compileRule(when, saltPrefix(`${salt}/${name}`)),
@@ -63,9 +69,11 @@ export function compileSplit(
   };
 }
 
-/** @returns the sources that rules read */
-export function cohortSources({ cohorts }: Pick<CutoverConfig, "cohorts">): readonly Source[] {
-  return cohorts.flatMap(({ when: { source } }) => source ?? []);
+/** @returns the sources that rules read, of the cutover and of those that it goes after */
+export function cohortSources({ cutovers }: Pick<Config, "cutovers">, name: string): readonly Source[] {
+  return [name, ...leadersOf(cutovers, name)].flatMap((each) =>
+    (cutovers[each]?.cohorts ?? []).flatMap(({ when: { source } }) => source ?? []),
+  );
 }
 
 export function cohortOf(

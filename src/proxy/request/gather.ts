@@ -12,6 +12,7 @@ import type { ReadOperations } from "../../decide/when/operations.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
+import { aheadOf, type LeaderTold, leadersTold } from "../cohorts/ahead.ts";
 import { cohortOf } from "../cohorts/cohorts.ts";
 import { forcedIn } from "../force/force.ts";
 import type { RequestHead } from "../inbound.ts";
@@ -23,9 +24,9 @@ import type { Arrival } from "./arrival.ts";
 import { type Buffered, requestValues } from "./buffered-body.ts";
 import { bodyAsRead, operationsOf } from "./choice/choose-route.ts";
 import { pinOf } from "./cookies/journey.ts";
-import { type LinkAsked, linkIn } from "./cookies/link.ts";
+import { type LinkAsked, linkIn, linkingOf } from "./cookies/link.ts";
 import { visitIn } from "./cookies/visit.ts";
-import { mayBecomeVisitor, mayKeepCookie } from "./cookies/visitor.ts";
+import { mayKeepCookie, visitorOf } from "./cookies/visitor.ts";
 
 export interface Gathered {
   readonly arrival: Arrival;
@@ -44,6 +45,8 @@ export interface Gathered {
   /** By whose bucket that is. */
   readonly linked: Linked | undefined;
   readonly cohort: Cohort | undefined;
+  /** What it tells of the cutovers that its own goes after, the nearest first. */
+  readonly leaders: readonly LeaderTold[];
   /** The shopper's, 0–99999. */
   readonly bucket: number | undefined;
   /** In the order of the configuration. */
@@ -54,7 +57,7 @@ export interface Gathered {
   readonly named: NamedKeys;
   /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
   readonly claims: boolean;
-  /** Where journeys are kept, or shoppers handed over; without a pin of its own its journey may be in the store. */
+  /** Where journeys are kept, here or in what it goes after, or shoppers handed over; without a pin of its own its journey may be in the store. */
   readonly shopper: NamedShopper | undefined;
   /** What names its shopper; a byte string. */
   readonly identity: string | undefined;
@@ -64,6 +67,7 @@ export interface Gathered {
 
 const noNames: readonly string[] = [];
 const noBody: BodyValues = {};
+const noLeaders: readonly LeaderTold[] = [];
 
 /** @param buffered the request's body, where the route wants it */
 export function gather(
@@ -99,7 +103,8 @@ export function gather(
   const shopper =
     visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false, isVisitor: true };
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name);
-  const keeps = cutover.visit ?? cutover.link;
+  const link = linkingOf(exchange.context.table, cutover).link;
+  const keeps = cutover.visit ?? link;
   const mayKeep = keeps !== undefined && mayKeepCookie(exchange.context.table.visitor, head.method, view);
   const keys = ownerKeysIn(exchange, cutover, view);
   const content = buffered?.kind === "whole" ? buffered.content : undefined;
@@ -118,19 +123,24 @@ export function gather(
     forced: forcedIn(exchange, arrival, cutover),
     // Mostly there are none, and nothing is put together to ask for one.
     cohort: cutover.cohorts[0] && cohortOf(cutover.cohorts, exchange.context, whose()),
+    leaders: cutover.leaders.length === 0 ? noLeaders : leadersTold(exchange, cutover.leaders, whose()),
     visit: visitIn(exchange, cutover, view),
     mayVisit: mayKeep,
-    link: cutover.link && linkAsked(exchange, cutover.link, view, { shopper, bucket, mayKeep }),
+    link: link && linkAsked(exchange, link, view, { shopper, bucket, mayKeep }),
     linked: undefined,
     bucket,
     keys,
     unread: isUnread ? markOf(head, buffered) : undefined,
     named: learns(route, head.method) ? keysNamedIn(cutover.naming, view, unreadText) : nothingNamed,
     claims: !safeMethods.has(head.method),
-    shopper: cutover.journey === undefined && cutover.handover === undefined ? undefined : shopper,
+    shopper: asksForShoppers(cutover) ? shopper : undefined,
     identity: shopper?.name,
     visitor,
   };
+}
+
+function asksForShoppers({ journey, handover, leaders }: CompiledCutover): boolean {
+  return journey !== undefined || handover !== undefined || leaders.length > 0;
 }
 
 function operationsIn(
@@ -179,18 +189,6 @@ function shopperIn(
     return { name, isVouched: isTrusted || isOwnWord, keepsNone, isVisitor: source.kind === "visitor" };
   }
   return undefined;
-}
-
-/** @returns a new name for whom nothing names, where the client may keep it */
-function visitorOf(
-  { context }: Recorded,
-  { visits }: CompiledCutover,
-  method: string,
-  view: RequestView,
-): string | undefined {
-  return visits && mayBecomeVisitor(context.table.visitor, method, view)
-    ? context.ids.visitorId()
-    : undefined;
 }
 
 function linkAsked(
@@ -253,9 +251,11 @@ export function decideBy(
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
-  const { route, pin, forced, cohort, visit, bucket } = gathered;
+  const { route, pin, forced, cohort, leaders, visit, bucket } = gathered;
   const { staleAfterMs, anonymousMoves, force } = route.cutover;
-  const state = stateInForce(following, route);
+  const snapshot = following.current();
+  const state = snapshot.states.get(route.cutover.name) ?? initialState();
+  const after = leaders.length === 0 ? undefined : aheadOf(leaders, bucket, snapshot, following);
   const journey = pin ?? stored;
   const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
   const decision = decide(state, {
@@ -268,6 +268,7 @@ export function decideBy(
     stale,
     visit: visit?.side,
     anonymousMoves,
+    after,
   });
   const carried = pin !== undefined;
   const { keys, named, shopper, identity, visitor, mayVisit, linked, isVoid } = gathered;
@@ -276,6 +277,7 @@ export function decideBy(
     state,
     bucket,
     cohort,
+    after,
     pin: journey,
     carried,
     keys,

@@ -5,18 +5,20 @@
  *   (whose bucket →) look up owners and pin → decide → begin the journey → claim the keys → decide again where these tell something new
  *
  * At most one round trip each for owners and pin, side by side; one before that with the first request of an account on a
- * device, where links lead through logins; one more to begin a journey, one more to claim a key.
+ * device, where links lead through logins, and one for its journeys in the cutovers that its own goes after; one more to
+ * begin a journey, one more to claim a key.
  */
 import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Found, OverBudget } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
+import { withStoredJourneys } from "../cohorts/ahead.ts";
 import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { Decided, Linked, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
 import type { CompiledJourney } from "./cookies/compiled.ts";
-import { bucketThrough } from "./cookies/link.ts";
+import { bucketAhead, bucketThrough, linkingOf } from "./cookies/link.ts";
 import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
 type MaybeDecided = Decided | Refusal;
@@ -35,6 +37,18 @@ const leewayMs = 60_000;
 
 /** @returns at once when the store need not be asked; never rejects but for a fault of the proxy's own */
 export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
+  const { leaders, shopper, visitor } = gathered;
+  // Who is named here and now has been nowhere before.
+  if (leaders.length === 0 || shopper === undefined || visitor !== undefined)
+    return lookUpThrough(context, gathered);
+  const found = withStoredJourneys(context, leaders, shopper);
+  return "then" in found
+    ? found.then((told) => lookUpThrough(context, { ...gathered, leaders: told }))
+    : lookUpThrough(context, { ...gathered, leaders: found });
+}
+
+/** By the bucket from before a login, where that counts. */
+function lookUpThrough(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
   if (gathered.link === undefined || isClosed(context, gathered)) return lookUpBy(context, gathered);
   const { route, link, visit } = gathered;
   const sideOf = (bucket: number) =>
@@ -43,7 +57,11 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
     const { bucket, visit } = linked;
     return lookUpBy(context, { ...gathered, linked, bucket, visit });
   };
-  const linked = bucketThrough(context, route.cutover, link, visit, sideOf);
+  const first = linkingOf(context.table, route.cutover);
+  const linked =
+    first === route.cutover
+      ? bucketThrough(context, first, link, visit, sideOf)
+      : bucketAhead(context, first, link, visit);
   return "then" in linked ? linked.then(through) : through(linked);
 }
 
@@ -214,6 +232,7 @@ const guesses: ReadonlySet<Decision["reason"]> = new Set([
   "stale",
   "visit",
   "bucket",
+  "after",
 ]);
 
 /**
@@ -237,6 +256,7 @@ const beginning: ReadonlySet<Decision["reason"]> = new Set([
   "cohort",
   "visit",
   "bucket",
+  "after",
 ]);
 
 /** Of a closed cutover nobody's pin says anything. */
@@ -247,15 +267,15 @@ function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean 
 /**
  * Whether any live pin may say another side than the bucket. A pin begins where the bucket says and lives for one
  * maximum; so only while the routing has changed within that time, or where testers, visits or logins begin it on other
- * sides, or the shopper's cohort may be another one than on the request that began.
+ * sides, the shopper's cohort may be another one than on the request that began, or the cutover goes after others.
  * Not counted is an instance that hears of no change for longer and yet makes pins in a store of their own: those are
  * asked for as far as they are known.
  */
 function mayDiffer({ following, clock }: ExchangeContext, { route }: Gathered): boolean {
-  const { journey, force, visit, link, cohorts } = route.cutover;
+  const { journey, force, visit, link, cohorts, leaders } = route.cutover;
   const { state, updatedAt } = stateInForce(following, route);
   if (journey === undefined || state === "closed") return false;
-  if ((force ?? visit ?? link) !== undefined || cohorts.length > 0) return true;
+  if ((force ?? visit ?? link) !== undefined || cohorts.length > 0 || leaders.length > 0) return true;
   // Not a number before the first change: nothing differs then.
   return clock.now() - Date.parse(updatedAt) < journey.life.maxTtl * 1000 + leewayMs;
 }

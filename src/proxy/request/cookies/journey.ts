@@ -85,7 +85,7 @@ function begunFields(
   by: Decided,
   shown: JourneyPin | undefined,
 ): string[] {
-  const { decision, state, bucket, cohort, shopper, carried, begun } = by;
+  const { decision, state, bucket, cohort, after, shopper, carried, begun } = by;
   const { context } = exchange;
   exchange.hasBegun = true;
   const now = secondsNow(exchange);
@@ -103,7 +103,7 @@ function begunFields(
     recordJourney(exchange, keepsNone ? longest : next, isNew ? "start" : "seen");
   }
   // Nor is what is in the store, where it would begin on the other side now: it is looked up for one maximum only.
-  const differs = decide(state, { ...unbound, cohort, bucket }).side !== decision.side;
+  const differs = decide(state, { ...unbound, cohort, bucket, after }).side !== decision.side;
   if (carried && pin !== undefined) keepStored(exchange, cutover.name, by, life, next);
   else if (shopper !== undefined && (pin !== undefined || begun !== undefined)) {
     if (pin !== undefined) noticeMissingCookie(exchange, pin, life, shopper);

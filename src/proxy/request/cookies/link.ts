@@ -7,6 +7,8 @@
  *   an account with a cookie of its    by the cookie; the store is not asked
  *   an account otherwise               by what the store has of it, else by the cookie, else by its own bucket
  *
+ * In a cutover that goes after another a shopper goes by the bucket that he has there; nothing is linked in it.
+ *
  * In the store it stands where pins of journeys do, under a name of its own: the id says the bucket, side and start tell
  * of the account's last visit, which another device goes on with.
  */
@@ -17,7 +19,7 @@ import type { JourneyPin } from "../../../decide/pin.ts";
 import type { RequestView } from "../../../decide/sources.ts";
 import type { Side } from "../../../state/rules/model.ts";
 import type { ExchangeContext } from "../../context.ts";
-import type { CompiledCutover } from "../../routes.ts";
+import type { CompiledCutover, Table } from "../../routes.ts";
 import type { Recorded } from "../../settle.ts";
 import type { Decided, Linked, Meaning, NamedShopper } from "../../witness.ts";
 import type { CompiledLink } from "./compiled.ts";
@@ -92,6 +94,38 @@ export function bucketThrough(
   const beganAt = visit === undefined ? now : visit.expiresAt - (cutover.visit?.life.for ?? 0);
   const offer = { id: idOf(brought), side, epoch: 0, startedAt: beganAt, expiresAt };
   return context.pins.start(cutover.name, stored, offer, expiresAt - now).then(linkedBy);
+}
+
+/** The cutover whose links count for its shoppers: the first of those that go one after another. */
+export function linkingOf({ cutovers }: Pick<Table, "cutovers">, cutover: CompiledCutover): CompiledCutover {
+  const first = cutover.leaders.at(-1);
+  return first === undefined ? cutover : (cutovers.get(first) ?? cutover);
+}
+
+/**
+ * As `bucketThrough`, in a cutover that goes after that one: what is known of its links counts, and none is made.
+ *
+ * @param first the cutover whose links count
+ */
+export function bucketAhead(
+  context: ExchangeContext,
+  first: CompiledCutover,
+  asked: LinkAsked,
+  visit: ShopperVisit | undefined,
+): Linked | Promise<Linked> {
+  const { compiled, secret, shopper, link, mayKeep } = asked;
+  const now = secondsNow({ context });
+  if (shopper.isVisitor) return { ...ofVisitor(asked, visit, now), next: undefined };
+  const brought = link?.bucket ?? asked.bucket;
+  const account = mayKeep && shopper.isVouched ? shopper.name : undefined;
+  const linkedBy = (pin: JourneyPin | undefined): Linked => {
+    const bucket = bucketIn(pin) ?? brought;
+    return { bucket, expiresAt: now + compiled.for, visit, isAdopted: false, account, next: undefined };
+  };
+  if (link?.account === accountOf(secret, first.name, shopper.name)) return linkedBy(undefined);
+  const sought = { keepsNone: false, differs: () => true };
+  const found = context.pins.find(first.name, storedAs(shopper.name), compiled.for, sought);
+  return found !== undefined && "then" in found ? found.then(linkedBy) : linkedBy(found);
 }
 
 function ofVisitor(

@@ -38,7 +38,7 @@ export function visitIn(
  */
 export function visitFields(
   exchange: Recorded,
-  { name, visit: compiled }: CompiledCutover,
+  { name, visit: compiled, link }: CompiledCutover,
   by: Decided,
 ): string[] {
   const { decision, state, visit, mayVisit, linked } = by;
@@ -48,7 +48,8 @@ export function visitFields(
   const next = nextVisit();
   const [secret] = secrets();
   if (next === undefined || secret === undefined) return [];
-  if (linked !== undefined && !linked.isAdopted) tellVisit(exchange, name, linked, next.side);
+  if (link !== undefined && linked !== undefined && !linked.isAdopted)
+    tellVisit(exchange, name, linked, next.side);
   return setCookie(exchange, cookie, signVisit(secret, name, next), next.expiresAt - now);
 
   function nextVisit(): ShopperVisit | undefined {

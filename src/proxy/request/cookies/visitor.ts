@@ -6,12 +6,12 @@
 import { decisionField } from "../../../decide/sentence.ts";
 import { fieldValue, type RequestView } from "../../../decide/sources.ts";
 import { sideFields } from "../../handover/handover.ts";
-import type { CompiledRoute } from "../../routes.ts";
+import type { CompiledCutover, CompiledRoute } from "../../routes.ts";
 import type { Recorded } from "../../settle.ts";
 import type { Decided, Meaning } from "../../witness.ts";
 import type { CompiledVisitor } from "./compiled.ts";
 import { journeyFields } from "./journey.ts";
-import { linkFields } from "./link.ts";
+import { linkFields, linkingOf } from "./link.ts";
 import { setCookie } from "./own-cookie.ts";
 import { visitFields } from "./visit.ts";
 
@@ -22,7 +22,7 @@ const bringLax: ReadonlySet<string> = new Set(["GET", "HEAD"]);
  * Whether the client may keep a cookie that it is given now: a browser that opens a page, of which one at a time does.
  * Callbacks, preflights and what scripts and programs fetch stay anonymous, unless all that a browser sends counts.
  */
-export function mayBecomeVisitor({ onAny }: CompiledVisitor, method: string, view: RequestView): boolean {
+function mayBecomeVisitor({ onAny }: CompiledVisitor, method: string, view: RequestView): boolean {
   const { fields, fieldNames } = view;
   if (hidesCookies(method, view)) return false;
   const mode = fieldValue(fields, fieldNames, "sec-fetch-mode");
@@ -30,6 +30,18 @@ export function mayBecomeVisitor({ onAny }: CompiledVisitor, method: string, vie
   const accept = fieldValue(fields, fieldNames, "accept") ?? "";
   if (method === "GET" && /\btext\/html\b/i.test(accept)) return true;
   return onAny && (method === "GET" || method === "HEAD" || isOfBrowser(fieldNames));
+}
+
+/** @returns a new name for whom nothing names, where the client may keep it */
+export function visitorOf(
+  { context }: Recorded,
+  { visits }: CompiledCutover,
+  method: string,
+  view: RequestView,
+): string | undefined {
+  return visits && mayBecomeVisitor(context.table.visitor, method, view)
+    ? context.ids.visitorId()
+    : undefined;
 }
 
 /** Whether the client shows that it keeps cookies, or opens a page. */
@@ -68,7 +80,8 @@ export function addedFields(
 ): string[] {
   const fields = journeyFields(exchange, route, by, meaning);
   if (route.cutover.visit !== undefined) fields.push(...visitFields(exchange, route.cutover, by));
-  if (route.cutover.link !== undefined) fields.push(...linkFields(exchange, route.cutover, by, meaning));
+  const linking = linkingOf(exchange.context.table, route.cutover);
+  if (linking.link !== undefined) fields.push(...linkFields(exchange, linking, by, meaning));
   const { visitor, decisionHeader: name } = exchange.context.table;
   if (by.visitor !== undefined) fields.push(...setCookie(exchange, visitor.cookie, by.visitor, visitor.ttl));
   if (route.cutover.handover !== undefined) fields.push(...sideFields(exchange, route, by));
