@@ -8,14 +8,13 @@ import { createStorefrontShopper, type StorefrontShopper } from "../../src/demo/
 import { dialects } from "../../src/demo/storefronts/storefront.ts";
 import { type AdminApi, accepted } from "../support/admin-api.ts";
 import { expectedSide } from "../support/bucket.ts";
-import { openStorefronts, type Storefronts, salt } from "../support/storefronts.ts";
+import { all, amiss, nothingLost, openStorefronts, type Storefronts, salt } from "../support/storefronts.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
 const shoppersAtOnePercent = isFull ? 2000 : 100;
 const percents = isFull ? [10, 25, 50, 90] : [25];
 /** How far the share on new may be off, in points; few shoppers spread wider. */
 const points = isFull ? 3.5 : 16;
-const atOnce = 16;
 
 describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
   let fleet: Storefronts;
@@ -30,16 +29,6 @@ describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
 
   const come = (count: number) =>
     Array.from({ length: count }, () => createStorefrontShopper({ origin: fleet.serve.proxy, dialect }));
-  const all = async (
-    shoppers: readonly StorefrontShopper[],
-    go: (shopper: StorefrontShopper, index: number) => Promise<void>,
-  ) => {
-    const left = shoppers.entries();
-    const run = async () => {
-      for (const [index, shopper] of left) await go(shopper, index);
-    };
-    await Promise.all(Array.from({ length: atOnce }, run));
-  };
   const browse = async (shopper: StorefrontShopper) => {
     await shopper.go("arrive");
     await shopper.go("fill");
@@ -52,25 +41,9 @@ describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
   const nameOf = (side: "legacy" | "new") => shops[side].name;
   const sideAt = (shopper: StorefrontShopper, percent: number) =>
     nameOf(expectedSide(salt, shopper.visitor() ?? "", percent));
-  /** Those that saw anything but that one shop, or trouble. */
-  const amiss = (shoppers: readonly StorefrontShopper[], shopOf: (shopper: StorefrontShopper) => string) =>
-    shoppers
-      .filter(({ seen, troubles }) => seen.length === 0 || troubles.length > 0)
-      .map(({ troubles }) => troubles.join(", "))
-      .concat(
-        shoppers
-          .filter((shopper) => shopper.seen.some((shop) => shop !== shopOf(shopper)))
-          .map((shopper) => `${shopper.visitor()} belongs to ${shopOf(shopper)}: ${shopper.seen.join(" ")}`),
-      );
-  const nothingLost = () => {
-    for (const shop of [shops.legacy, shops.new]) {
-      expect(shop.counts()).toMatchObject({
-        strangeAssets: 0,
-        emptyCheckouts: 0,
-        paidTwice: 0,
-        unknownOrders: 0,
-      });
-    }
+  const visitorOf = (shopper: StorefrontShopper) => shopper.visitor();
+  const noneLost = () => {
+    for (const shop of [shops.legacy, shops.new]) expect(shop.counts()).toMatchObject(nothingLost);
   };
 
   test.each(percents)(
@@ -82,10 +55,10 @@ describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
         await browse(shopper);
         await buy(shopper);
       });
-      expect(amiss(shoppers, (shopper) => sideAt(shopper, percent))).toEqual([]);
+      expect(amiss(shoppers, visitorOf, (shopper) => sideAt(shopper, percent))).toEqual([]);
       const onNew = shoppers.filter((shopper) => shopper.seen.includes(nameOf("new"))).length;
       expect(Math.abs((100 * onNew) / shoppers.length - percent)).toBeLessThan(points);
-      nothingLost();
+      noneLost();
     },
   );
 
@@ -99,9 +72,9 @@ describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
     await all(signingIn, (shopper, index) => shopper.login(`account-${index}`));
     const everybody = [...browsing, ...filling, ...signingIn];
     await all(everybody, buy);
-    expect(amiss(everybody, (shopper) => sideAt(shopper, 20))).toEqual([]);
+    expect(amiss(everybody, visitorOf, (shopper) => sideAt(shopper, 20))).toEqual([]);
     expect(everybody.some((shopper) => shopper.seen.includes(nameOf("new")))).toBe(true);
-    nothingLost();
+    noneLost();
   });
 
   test("finish on new what they began there before a rollback, and who comes after it is on legacy", async () => {
@@ -112,9 +85,9 @@ describe.each(dialects)("shoppers of a shop of %s", (dialect) => {
     const later = come(20);
     await all(later, browse);
     await all([...begun, ...later], buy);
-    expect(amiss(begun, (shopper) => sideAt(shopper, 60))).toEqual([]);
-    expect(amiss(later, () => nameOf("legacy"))).toEqual([]);
-    nothingLost();
+    expect(amiss(begun, visitorOf, (shopper) => sideAt(shopper, 60))).toEqual([]);
+    expect(amiss(later, visitorOf, () => nameOf("legacy"))).toEqual([]);
+    noneLost();
     accepted(await admin.call("resume"));
   });
 });

@@ -51,6 +51,7 @@ function cookieIn({ headers }: IncomingMessage, name: string): string | undefine
   return undefined;
 }
 
+/** An app may say before a point which one it is: that stays when its session is another. */
 function bearerIn({ headers }: IncomingMessage): string | undefined {
-  return /^Bearer (\w+)$/.exec(headers.authorization ?? "")?.[1];
+  return /^Bearer (?:[\w-]+\.)?(\w+)$/.exec(headers.authorization ?? "")?.[1];
 }

@@ -119,6 +119,8 @@ export async function createStorefront(options: StorefrontOptions): Promise<Stor
       ...(isNew || session.id !== before
         ? {
             "set-cookie": `${cookie}=${session.id}; Path=${base === "" ? "/" : base}; HttpOnly; SameSite=Lax`,
+            // For apps, which keep no cookies.
+            "x-auth-token": session.id,
           }
         : {}),
     });
