@@ -26,7 +26,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const src = join(root, "src");
 const dist = join(root, "dist");
 const schema = join(root, "config/cutover.schema.json");
-const assets = [".lua", ".html", ".css", ".js"];
+const assets = [".lua"];
 /** Says of which files dist/ was made, and what it was then: something else may have written there since. */
 const stamp = ".inputs";
 
@@ -142,7 +142,9 @@ async function build() {
     for (const path of filesBelow(src)) {
       if (assets.includes(extname(path))) cpSync(path, join(next, relative(src, path)));
     }
-    writeFileSync(join(next, "third-party-licenses.txt"), licenses(Object.keys(metafile.inputs)));
+    const shipped = await bundleConsole(join(next, "console"));
+    const paths = [metafile, shipped.metafile].flatMap(({ inputs }) => Object.keys(inputs));
+    writeFileSync(join(next, "third-party-licenses.txt"), licenses(paths));
     await writeSchema(next);
     writeFileSync(join(next, stamp), stampOf(inputs, next));
     takePlace(next, last);
@@ -184,6 +186,29 @@ async function bundle(outdir) {
     }
   }
   return result;
+}
+
+/** What browsers load: the console's script, its charts, which it loads by their path, and its style (src/console). */
+async function bundleConsole(outdir) {
+  const esbuild = await import("esbuild");
+  return await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: [
+      { in: "src/console/browser/main.tsx", out: "console" },
+      { in: "src/console/browser/charts.ts", out: "charts" },
+      { in: "src/console/style/console.css", out: "console" },
+    ],
+    outdir,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    // `:modal`, native dialogs, AbortSignal.timeout.
+    target: ["chrome111", "firefox113", "safari16.4"],
+    legalComments: "none",
+    metafile: true,
+    logLevel: "warning",
+  });
 }
 
 /** @param paths of all that was bundled, from the root */

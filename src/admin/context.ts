@@ -72,6 +72,12 @@ export interface OwnerDesk {
 }
 type WaitingOwner = NonNullable<OwnerView["waiting"]>;
 
+/** As configured. */
+interface ConsoleFacts {
+  readonly environment?: string | undefined;
+  readonly links: Readonly<Partial<Record<"runbook" | "grafana" | "alerts", string | undefined>>>;
+}
+
 export interface AdminOptions {
   readonly store: Store;
   /** Rolls back and holds on this instance alone, too. */
@@ -120,6 +126,8 @@ export interface AdminOptions {
   readonly timers?: Timers;
   readonly log: Log;
   readonly version: string;
+  /** What the console says of where it is; without it, nothing. */
+  readonly console?: ConsoleFacts;
   /** Milliseconds between two ticks of an event stream; 1000 without it. */
   readonly tickMs?: number;
   /** Most event streams at once; 100 without it. */
@@ -140,6 +148,7 @@ export interface AdminContext extends AdminOptions {
   readonly roll: Roll;
   readonly refusedByHand: () => readonly Rejection[];
   readonly prefix: string;
+  readonly console: ConsoleFacts;
   readonly tickMs: number;
   readonly maxStreams: number;
 }
@@ -167,6 +176,7 @@ export function contextOf(options: AdminOptions): AdminContext {
     roll: createRoll(options.clock),
     refusedByHand: () => [],
     prefix: "cutover",
+    console: { links: {} },
     tickMs: 1000,
     maxStreams: 100,
     ...options,

@@ -14,6 +14,7 @@ import type { Log } from "../base/log.ts";
 import { type Snapshot, sameIn } from "../state/follow/snapshot.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
 import type { CutoverView, MetricsEvent } from "./api/cutover-view.ts";
+import { guardViewOf } from "./api/guard/guard-view.ts";
 import type { TickEvent } from "./api/instance-view.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
@@ -40,7 +41,8 @@ export interface EventStreams {
 }
 
 export function createEventStreams(context: AdminContext, views: Views, fleet: Fleet): EventStreams {
-  const { follower, clock, log, maxStreams, tickMs } = context;
+  const { follower, clock, log, maxStreams, tickMs, guard = () => "unguarded" } = context;
+  const guardOf = (name: string) => guardViewOf(guard(name));
   let known: readonly InstanceRecord[] = [];
   let isMeasuring = false;
   let stop: (() => void) | undefined;
@@ -59,7 +61,8 @@ export function createEventStreams(context: AdminContext, views: Views, fleet: F
     isMeasuring = true;
     try {
       known = await fleet.read();
-      readers.tell("metrics", views.all(known).map(figuresOf) satisfies MetricsEvent);
+      const figures = views.all(known).map((view) => ({ ...figuresOf(view), guard: guardOf(view.name) }));
+      readers.tell("metrics", figures satisfies MetricsEvent);
     } catch (error) {
       log.error({ err: error }, "the figures of an event stream could not be made");
     } finally {
@@ -158,7 +161,7 @@ function createReaders(log: Log, onLast: () => void) {
   };
 }
 
-function figuresOf(view: CutoverView): MetricsEvent[number] {
+function figuresOf(view: CutoverView): Omit<MetricsEvent[number], "guard"> {
   const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore } = view;
   const { stillLegacy, warnings } = view;
   return {

@@ -37,6 +37,8 @@ declare module "fastify" {
     arrivedMs: number;
     /** Its refusal is in the audit file already. */
     isAudited: boolean;
+    /** The CSRF token that came as a form's field. */
+    formToken: string | undefined;
   }
   interface FastifyContextConfig {
     /** Answered without a token. */
@@ -100,6 +102,7 @@ export async function createApp(
   app.decorateRequest("credentialEndsAtMs", null);
   app.decorateRequest("arrivedMs", 0);
   app.decorateRequest("isAudited", false);
+  app.decorateRequest("formToken", undefined);
   readJsonBodies(app);
 
   app.addHook("onRequest", async (request, reply) => {

@@ -7,6 +7,7 @@ import { createApp, watchMethods } from "./every-request.ts";
 import { createFleet } from "./fleet.ts";
 import { backlog, listenOnSocket, watchConnections } from "./listen/listener.ts";
 import { registerOpenApi } from "./openapi.ts";
+import { formRoutes } from "./page/forms.ts";
 import { pageRoutes } from "./page/page.ts";
 import { createProposals } from "./proposals.ts";
 import { closeRoute } from "./routes/closing.ts";
@@ -59,14 +60,16 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   historyRoutes(app, context, views);
   writeRoutes(app, context, write, views, proposals);
   closeRoute(app, context, write, views, proposals);
-  everyCutoverRoutes(app, write, views);
+  const writeAll = everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
   listRoutes(app, context);
   sessionRoutes(app, context, gate, door);
   signInRoutes(app, gate, door);
   operationRoutes(app, context, streams, fleet);
-  pageRoutes(app, context, gate, views, fleet);
+  const page = { app, context, gate, views, fleet };
+  const sendPage = pageRoutes(page);
+  await formRoutes(page, write, writeAll, door, sendPage);
   refuseOtherMethods();
 
   return {

@@ -15,8 +15,12 @@ export function changedKeys(now: Config, next: Config): string[] {
 
 /** What a reload takes no notice of: it is for the next start. @returns the keys that differ */
 export function keysForNextStart(now: Config, next: Config): string[] {
-  const lasting = { listeners: { wait: now.listeners.wait }, instance: now.instance };
-  return differencesIn(lasting, { listeners: { wait: next.listeners.wait }, instance: next.instance }, []);
+  const lasting = ({ listeners: { wait }, instance, console }: Config) => ({
+    listeners: { wait },
+    instance,
+    console,
+  });
+  return differencesIn(lasting(now), lasting(next), []);
 }
 
 function differencesIn(now: unknown, next: unknown, path: Path): string[] {

@@ -35,6 +35,9 @@ const address = (port: number) => ({
 /** HTTPS, with HTTP/2 and HTTP/1.1. Files, PEM; the certificate's chain follows it in its file. */
 const listenerTls = block({ cert: value.file, key: value.file });
 
+/** What a page leads to: a browser goes there, and runs nothing of it here. */
+const link = z.string().regex(/^https?:\/\/\S+$/, "expected an address, https://…");
+
 export const configSchema = block({
   listeners: block({
     proxy: block({
@@ -104,6 +107,15 @@ export const configSchema = block({
   /** Fields that tell of the client or the request and go on from whoever sends them. */
   trustedFields: z.array(value.headerName).default([]),
   auth: auth.default("none"),
+  /** What the console says of where it is, and what it leads to. */
+  console: block({
+    environment: z.string().min(1).max(40).optional(),
+    links: block({
+      runbook: link.optional(),
+      grafana: link.optional(),
+      alerts: link.optional(),
+    }).prefault({}),
+  }).prefault({}),
   visitor: visitor.prefault({}),
   graphql: block({
     /** Files of the documents that clients name by an id. */

@@ -206,7 +206,7 @@ async function openAdmin(
     underWay: control.underWay,
     ownerStores: control.ownerStores.contacts,
     instance,
-    ...{ profile: profile.read, roll: control.roll, prefix: config.prefix },
+    ...{ profile: profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower, control.lists.keeper),
     guard: control.guard.judgement,

@@ -91,8 +91,9 @@ export function wrongEntries(rooms: readonly Room[]): string[] {
     knows.flatMap((entry) => {
       if (!entry.endsWith("/") && !entry.endsWith("/port.ts"))
         return [`${room} knows the single file ${entry}`];
-      const above = rooms.slice(at + 1).find((other) => entry.startsWith(other.room) || other.room === entry);
-      return above === undefined ? [] : [`${room} knows ${above.room}, which stands above it`];
+      const known = roomOf(rooms, entry);
+      const isAbove = known !== undefined && rooms.indexOf(known) > at;
+      return isAbove ? [`${room} knows ${known.room}, which stands above it`] : [];
     }),
   );
 }
@@ -103,7 +104,7 @@ export function strangersIn(files: readonly SourceFile[], rooms: readonly Room[]
     if (own === undefined) return path.includes("/") ? [`${path} is in no room of the table`] : [];
     const known = [own.room, ...own.knows];
     return imports
-      .filter(({ target }) => target.endsWith(".ts") && !isInside(target, known))
+      .filter(({ target }) => /\.tsx?$/.test(target) && !isInside(target, known))
       .map(({ target }) => `${path} imports ${target}`);
   });
 }
@@ -231,12 +232,20 @@ export function misusedWords(
 }
 
 export function assertionsIn(bare: string): string[] {
-  const lists = /\b(?:import|export)\s+(?:type\s+)?(?:\w+\s*,\s*)?(?:\{[^}]*\}|\*\s+as\s+\w+)/g;
-  const code = bare.replace(lists, "");
+  const code = withoutLists(bare);
   return [
-    ...(code.match(/[^\s,{(]\s+as\s+(?!const\b)[\w{([]\S*/g) ?? []),
+    ...assertionsInMarkup(bare),
     ...(code.match(/(?:[=(,]|return|=>)\s*<(?!const\b)[A-Za-z][^<>()]*>\s*[\w{[]/g) ?? []),
   ];
+}
+
+/** Of a file with elements in it, where an angle bracket begins no assertion. */
+export function assertionsInMarkup(bare: string): string[] {
+  return withoutLists(bare).match(/[^\s,{(]\s+as\s+(?!const\b)[\w{([]\S*/g) ?? [];
+}
+
+function withoutLists(bare: string): string {
+  return bare.replace(/\b(?:import|export)\s+(?:type\s+)?(?:\w+\s*,\s*)?(?:\{[^}]*\}|\*\s+as\s+\w+)/g, "");
 }
 
 export function nonNullIn(bare: string): string[] {

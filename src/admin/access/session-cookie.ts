@@ -39,6 +39,8 @@ export interface PageDoor {
   takeKept(request: FastifyRequest, reply: FastifyReply): readonly string[];
   /** A hook: a change made with a session has to repeat its CSRF token. */
   refuseForgedChange(request: FastifyRequest, reply: FastifyReply, done: () => void): void;
+  /** The same of a form, whose token is one of its fields. @throws Refused `forbidden` */
+  refuseForgedForm(request: FastifyRequest, reply: FastifyReply, token: string): Promise<void>;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function registerSessions(app: AdminApp, sessions: PageSessions, lo
   app.addHook("onSend", async (request, reply) => secureCookies(request, reply));
   await app.register(fastifyCsrfProtection, {
     sessionPlugin: "@fastify/session",
-    getToken: ({ headers }) => [headers["x-csrf-token"]].flat()[0],
+    getToken: ({ headers, formToken }) => formToken ?? [headers["x-csrf-token"]].flat()[0],
   });
 
   return {
@@ -106,6 +108,15 @@ export async function registerSessions(app: AdminApp, sessions: PageSessions, lo
     refuseForgedChange(request, reply, done) {
       if (request.signedIn === null || safeMethods.has(request.method)) done();
       else app.csrfProtection(request, reply, done);
+    },
+
+    async refuseForgedForm(request, reply, token) {
+      request.formToken = token;
+      await new Promise<void>((resolve, reject) => {
+        app.csrfProtection(request, reply, (error?: Error) =>
+          error === undefined ? resolve() : reject(error),
+        );
+      });
     },
   };
 }

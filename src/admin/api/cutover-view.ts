@@ -1,6 +1,7 @@
 /** A cutover as the API shows it (zod). JSON, locale-free. */
 import * as z from "zod";
 import { sides, stateNames } from "../../state/rules/model.ts";
+import { guardView } from "./guard/guard-view.ts";
 import { approvalView, proposalView, scopes, warning } from "./write.ts";
 
 /** Path parameters of every call on one cutover. */
@@ -195,17 +196,19 @@ export type CutoverView = z.output<typeof cutoverView>;
 
 /** Event `metrics`: the figures of one cutover, once a second. */
 export const metricsEvent = z.array(
-  cutoverView.pick({
-    name: true,
-    proposal: true,
-    traffic: true,
-    journeys: true,
-    unfinished: true,
-    instances: true,
-    store: true,
-    ownerStore: true,
-    stillLegacy: true,
-    warnings: true,
-  }),
+  cutoverView
+    .pick({
+      name: true,
+      proposal: true,
+      traffic: true,
+      journeys: true,
+      unfinished: true,
+      instances: true,
+      store: true,
+      ownerStore: true,
+      stillLegacy: true,
+      warnings: true,
+    })
+    .extend({ guard: guardView.optional() }),
 );
 export type MetricsEvent = z.output<typeof metricsEvent>;

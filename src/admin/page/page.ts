@@ -1,276 +1,175 @@
 /**
- * The status page at the root. The page and its two files are public; what it shows of the cutovers is not: with tokens
- * configured a request without a session gets the page empty, and its script asks the reader for a token, which it trades
- * for a session.
+ * The console at the root: the page with all that it shows, its files, and the forms that work without its script. The page
+ * and its files are public; what it shows of the cutovers is not: with tokens configured a request without a session gets
+ * the page empty, where one signs in.
  */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
-import { escapeUnseen } from "../../state/rules/history.ts";
+import { systemTimers, within } from "../../base/clock.ts";
+import { consoleFiles, renderConsole } from "../../console/port.tsx";
+import type { ConsoleState, Locale, PageNotice } from "../../console/state.ts";
 import type { Gate } from "../access/gate.ts";
-import type { CutoverView, SidesUnderWay, SideTraffic } from "../api/cutover-view.ts";
-import { byWhom, isOfAll } from "../api/rules.ts";
+import { guardViewOf } from "../api/guard/guard-view.ts";
+import type { HistoryEntryView } from "../api/history-view.ts";
 import { signInFailureText } from "../api/sign-in.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { askingOf } from "../every-request.ts";
 import type { Fleet } from "../fleet.ts";
+import { readHistory } from "../routes/history.ts";
+import { instanceOf } from "../routes/reads.ts";
 import type { Views } from "../view.ts";
 
-const contentPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+export interface PageParts {
+  readonly app: AdminApp;
+  readonly context: AdminContext;
+  readonly gate: Gate;
+  readonly views: Views;
+  readonly fleet: Fleet;
+}
 
-export function pageRoutes(
-  app: AdminApp,
-  context: AdminContext,
-  gate: Gate,
-  views: Views,
-  fleet: Fleet,
-): void {
-  const frame = asset("status.html");
-  const style = asset("status.css");
-  const script = asset("status.js");
+/** Answers with the page. */
+export type SendPage = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: { readonly cutover?: string | undefined; readonly notice?: PageNotice | undefined },
+) => Promise<FastifyReply>;
+
+const query = z.object({
+  cutover: z.string().optional(),
+  intent: z.string().optional(),
+  "sign-in": z.string().optional(),
+});
+
+/** @returns what answers with the page, for the forms on it */
+export function pageRoutes(parts: PageParts): SendPage {
+  const { app, context, gate } = parts;
+  const style = textOf("style");
+  const policy = policyOf(style);
   const toAll = { config: { isPublic: true }, schema: { hide: true } };
+
+  const send: SendPage = async (request, reply, asked) => {
+    const state = await stateFor(parts, request, reply, asked);
+    return (
+      reply
+        .header("content-security-policy", policy)
+        // With none at all the forms would come from nowhere: their origin would be `null` (Fetch, "append a request Origin").
+        .header("referrer-policy", "same-origin")
+        .type("text/html; charset=utf-8")
+        .send(renderConsole(state, style))
+    );
+  };
 
   app.get("/", toAll, async (request, reply) => {
     const asking = askingOf(request);
     const { headers, page } = asking;
     const isKnown = context.auth === "none" || headers.authorization !== undefined || page !== undefined;
-    if (isKnown) await gate.admit(asking);
-    const body = renderPage(frame, {
-      cutovers: isKnown ? views.all(await fleet.read()) : undefined,
-      signedIn: page?.actor.name,
-      hasIssuer: gate.issuer()?.page !== undefined,
-      failure: signInFailureText(failureQuery.safeParse(request.query).data?.["sign-in"]),
-      now: context.clock.now(),
-      instance: context.profile().name ?? context.instance.id,
-      version: context.version,
-    });
-    return reply.header("content-security-policy", contentPolicy).type("text/html; charset=utf-8").send(body);
+    if (isKnown) {
+      const { actor, page: session } = await gate.admit(asking);
+      request.actor = actor;
+      request.signedIn = session ?? null;
+    }
+    return send(request, reply, { cutover: query.safeParse(request.query).data?.cutover });
   });
-  app.get("/status.css", toAll, async (_, reply) => reply.type("text/css; charset=utf-8").send(style));
-  app.get("/status.js", toAll, async (_, reply) => reply.type("text/javascript; charset=utf-8").send(script));
+  for (const kind of ["script", "charts"] as const) scriptRoute(app, kind);
+  return send;
 }
 
-function asset(name: string): string {
-  return readFileSync(new URL(`./${name}`, import.meta.url), "utf8");
+/** Browsers that take it are sent it as small as it gets: it was packed once. */
+function scriptRoute(app: AdminApp, kind: "script" | "charts"): void {
+  const text = textOf(kind);
+  const packed = gzipSync(text, { level: 9 });
+  const toAll = { config: { isPublic: true }, schema: { hide: true } };
+  app.get(`/${consoleFiles[kind]}`, toAll, async ({ headers }, reply) => {
+    const isPacked = /\bgzip\b/.test(String(headers["accept-encoding"] ?? ""));
+    if (isPacked) reply.header("content-encoding", "gzip");
+    reply.header("vary", "accept-encoding").type("text/javascript; charset=utf-8");
+    return reply.send(isPacked ? packed : text);
+  });
 }
 
-const failureQuery = z.object({ "sign-in": z.string() });
-
-export interface PageFacts {
-  /** Absent for a caller without a token, who sees nothing of the cutovers. */
-  readonly cutovers: readonly CutoverView[] | undefined;
-  /** By a session; absent: by none. */
-  readonly signedIn?: string | undefined;
-  /** Whether people sign in at an issuer. */
-  readonly hasIssuer?: boolean;
-  /** Why a sign-in there came to nothing. */
-  readonly failure?: string | undefined;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  readonly instance: string;
-  readonly version: string;
+/** As the build has made it: a program that runs from its source takes what stands in dist/, too. */
+function textOf(kind: keyof typeof consoleFiles): string {
+  return readFileSync(new URL(`../../../dist/console/${consoleFiles[kind]}`, import.meta.url), "utf8");
 }
 
-/** @param frame the page with `{{updated}}`, `{{access}}`, `{{who}}`, `{{notice}}`, `{{content}}` and `{{version}}` to fill in */
-export function renderPage(frame: string, facts: PageFacts): string {
-  const values: ReadonlyMap<string, string> = new Map([
-    ["updated", escapeHtml(`as of ${utc(new Date(facts.now).toISOString())}, told by ${facts.instance}`)],
-    ["access", facts.cutovers === undefined ? "token" : "granted"],
-    ["who", escapeHtml(facts.signedIn ?? "")],
-    [
-      "notice",
-      facts.failure === undefined ? "" : html`<p class="warning" role="alert">${facts.failure}</p>`.html,
-    ],
-    ["content", content(facts).html],
-    ["version", escapeHtml(`cutover ${facts.version}`)],
-  ]);
-  return frame.replace(/\{\{(\w+)\}\}/g, (_, key: string) => values.get(key) ?? "");
+/** Nothing but its own files, and the style that stands in it. */
+function policyOf(style: string): string {
+  const digest = createHash("sha256").update(style).digest("base64");
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    `style-src 'sha256-${digest}'`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join("; ");
 }
 
-function content({ cutovers, now, hasIssuer = false }: PageFacts): Html {
-  if (cutovers === undefined) {
-    const issuer = html`<p><a id="issuer" href="/sign-in">Sign in</a> at your issuer, or with a token.</p>
-`;
-    return html`${hasIssuer ? issuer : html``}<p>A token is needed to see the cutovers. From a terminal: <code>CUTOVER_TOKEN=… cutover status</code>.</p>`;
+/** Entries of the history that the page has from the start. */
+const historyLimit = 30;
+/** A page does not wait for a store out of reach: its script asks again. */
+const patienceMs = 500;
+
+async function historyAtOnce(context: AdminContext, name: string): Promise<HistoryEntryView[] | undefined> {
+  if (!context.follower.contact().up) return undefined;
+  const reading = readHistory(context, name, historyLimit);
+  return within(patienceMs, systemTimers, reading).catch(() => undefined);
+}
+
+async function stateFor(
+  { context, gate, views, fleet }: PageParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { cutover, notice }: Parameters<SendPage>[2],
+): Promise<ConsoleState> {
+  const asked = query.safeParse(request.query).data ?? {};
+  const { actor, signedIn } = request;
+  const locale = localeOf(request.headers["accept-language"]);
+  const shown = {
+    page: {
+      ...context.console,
+      instance: context.profile().name ?? context.instance.id,
+      build: context.version,
+      locale,
+      access: { isOpen: context.auth === "none", hasIssuer: gate.issuer()?.page !== undefined },
+    },
+    at: new Date(context.clock.now()).toISOString(),
+    zone: locale === "id-ID" ? "Asia/Jakarta" : "UTC",
+  } as const;
+  const failure = signInFailureText(asked["sign-in"]);
+  const failed: PageNotice | undefined =
+    failure === undefined ? undefined : { kind: "failed", text: failure, details: [] };
+  if (actor === null) {
+    return { ...shown, who: undefined, cutovers: [], told: {}, instances: [], notice: notice ?? failed };
   }
-  if (cutovers.length === 0) return html`<p>No cutover is configured.</p>`;
-  const common = cutovers.flatMap(({ warnings }) => warnings.filter(({ code }) => isOfAll(code)));
-  const texts = [...new Set(common.map(({ text }) => text))];
-  return html`${texts.map(warning)}${cutovers.map((view) => section(view, now))}`;
-}
-
-function warning(text: string): Html {
-  return html`<p class="warning">${utc(text)}</p>`;
-}
-
-function section(view: CutoverView, now: number): Html {
-  const { live, applied, silent } = view.instances;
-  const of = live + silent.length;
-  const minutes = Math.round(view.traffic.windowSeconds / 60);
-  const span = view.traffic.windowSeconds < 120 ? `${view.traffic.windowSeconds} s` : `${minutes} min`;
-  return html`<section>
-<h2>${view.name}: ${stateWords[view.state]}</h2>
-<p class="share"><strong>${view.percent}%</strong> of new journeys start on ${view.new}</p>
-<progress max="100" value="${view.percent}"></progress>
-${view.warnings.filter(({ code }) => !isOfAll(code)).map(({ text }) => warning(text))}
-${verdict(view)}
-${proposed(view)}
-<table>
-<thead><tr><th scope="col">last ${span}</th><th scope="col">requests</th><th scope="col">errors</th><th scope="col">p50</th><th scope="col">p99</th></tr></thead>
-<tbody>
-${row("legacy", view.legacy, view.traffic.legacy)}
-${row("new", view.new, view.traffic.new)}
-</tbody>
-</table>
-<table>
-<thead><tr><th scope="col">answers</th><th scope="col">2xx</th><th scope="col">4xx</th><th scope="col">5xx</th><th scope="col">in flight</th><th scope="col">oldest</th></tr></thead>
-<tbody>
-${flightRow("legacy", view.traffic.legacy)}
-${flightRow("new", view.traffic.new)}
-</tbody>
-</table>
-${underWay(view, now)}
-${remainders(view)}
-<p>Version ${view.version}, applied on ${applied} of ${of} ${of === 1 ? "instance" : "instances"}${applied < of ? html`: <strong>not everywhere yet</strong>` : ""}</p>
-${lastChange(view)}
-</section>`;
-}
-
-const stateWords = {
-  open: "open",
-  held: "HELD",
-  rolled_back: "ROLLED BACK",
-  closed: "CLOSED",
-} as const satisfies Record<CutoverView["state"], string>;
-
-function verdict(view: CutoverView): Html {
-  switch (view.state) {
-    case "open":
-      return html``;
-    case "held":
-      return html`<p>Nothing raises it before it is resumed.</p>`;
-    case "rolled_back":
-      return html`<p class="warning">New journeys go to ${view.legacy} until it is resumed.</p>`;
-    case "closed":
-      return html`<p>${view.legacy} is closed: everything goes to ${view.new}.</p>`;
-  }
-}
-
-/** At 100% it is not to be seen from the share what legacy is still needed for. */
-function remainders({ percent, stillLegacy }: CutoverView): Html {
-  if (percent < 100 || stillLegacy.length === 0) return html``;
-  return html`<p>Still to legacy:</p>
-<ul>${stillLegacy.map(({ text }) => html`<li>${utc(text)}</li>`)}</ul>`;
-}
-
-function proposed({ name, proposal }: CutoverView): Html {
-  if (proposal === undefined) return html``;
-  return html`<p><strong>${proposal.action === "close" ? "Closing legacy for good" : `${proposal.percent}%`}</strong> is proposed by ${proposal.by}, “${proposal.reason}”, until <time datetime="${proposal.expiresAt}">${utc(proposal.expiresAt)}</time>. Another person: <code>cutover approve ${name} ${proposal.id}</code></p>`;
-}
-
-function row(side: "legacy" | "new", upstream: string, traffic: SideTraffic): Html {
-  return html`<tr class="${side}"><th scope="row">${side}: ${upstream}</th><td>${grouped(traffic.requests)}</td><td>${percent(traffic.errorRate)}</td><td>${milliseconds(traffic.p50)}</td><td>${milliseconds(traffic.p99)}</td></tr>`;
-}
-
-function flightRow(
-  side: "legacy" | "new",
-  { shares, inFlight, oldestInFlightSeconds: oldest }: SideTraffic,
-): Html {
-  const answers = (["2xx", "4xx", "5xx"] as const).map(
-    (name) => html`<td>${percent(shares === null ? null : shares[name])}</td>`,
-  );
-  const waited =
-    oldest === null ? "–" : oldest < 0.95 ? `${oldest.toFixed(1)} s` : age(Math.round(oldest) * 1000);
-  return html`<tr class="${side}"><th scope="row">${side}</th>${answers}<td>${inFlight}</td><td>${waited}</td></tr>`;
-}
-
-function percent(share: number | null): string {
-  return share === null ? "–" : `${(share * 100).toFixed(2)}%`;
-}
-
-function underWay({ journeys, unfinished }: CutoverView, now: number): Html {
-  if (journeys === null && unfinished === null) return html``;
-  const cells = (of: SidesUnderWay, side: "legacy" | "new") => {
-    if (of === null) return html``;
-    const { open: number, atLeast, oldestStartedAt } = of[side];
-    const oldest = oldestStartedAt === null ? "–" : age(now - Date.parse(oldestStartedAt));
-    return html`<td>${atLeast ? "at least " : ""}${grouped(number)}</td><td>${oldest}</td>`;
+  const records = await fleet.read();
+  const names = views.names();
+  const [only] = names;
+  const chosen = names.find((name) => name === cutover) ?? (names.length === 1 ? only : undefined);
+  const { guard = () => "unguarded" as const } = context;
+  const told = names.map((name) => [name, { guard: guardViewOf(guard(name)) }] as const);
+  const history = chosen === undefined ? undefined : await historyAtOnce(context, chosen);
+  return {
+    ...shown,
+    who: actor,
+    csrf: signedIn === null ? undefined : reply.generateCsrf(),
+    cutovers: views.all(records),
+    chosen,
+    told: {
+      ...Object.fromEntries(told),
+      ...(chosen === undefined ? {} : { [chosen]: { guard: guardViewOf(guard(chosen)), history } }),
+    },
+    instances: records.map(instanceOf),
+    notice: notice ?? failed,
+    intent: asked.intent === "rollback" ? "rollback" : undefined,
   };
-  const row = (side: "legacy" | "new") =>
-    html`<tr class="${side}"><th scope="row">${side}</th>${cells(journeys, side)}${cells(unfinished, side)}</tr>`;
-  const heads = (of: SidesUnderWay, what: string) =>
-    of === null ? html`` : html`<th scope="col">${what}</th><th scope="col">oldest</th>`;
-  return html`<table>
-<thead><tr><th scope="col">now</th>${heads(journeys, "journeys under way")}${heads(unfinished, "unfinished orders")}</tr></thead>
-<tbody>
-${row("legacy")}
-${row("new")}
-</tbody>
-</table>`;
 }
 
-function grouped(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-/** In the largest whole unit. */
-function age(ms: number): string {
-  const minutes = Math.floor(Math.max(0, ms) / 60_000);
-  if (minutes < 1) return `${Math.floor(Math.max(0, ms) / 1000)} s`;
-  if (minutes < 60) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
-}
-
-function milliseconds(seconds: number | null): string {
-  return seconds === null ? "–" : `${Math.round(seconds * 1000)} ms`;
-}
-
-function lastChange(view: CutoverView): Html {
-  if (view.version === 0) return html`<p class="note">Never changed.</p>`;
-  const reason = view.reason === "" ? "no reason given" : `“${view.reason}”`;
-  return html`<p class="reason">Last change: <time datetime="${view.updatedAt}">${utc(view.updatedAt)}</time> ${byWhom(view.updatedBy)}, ${reason}</p>`;
-}
-
-/** RFC 3339 without what a reader does not need, wherever it stands in the text. */
-function utc(text: string): string {
-  return text.replace(/(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z/g, "$1 $2 UTC");
-}
-
-/** What is HTML already; any other value is escaped. */
-interface Html {
-  readonly html: string;
-}
-
-type Value = string | number | Html | readonly Html[];
-
-const entities: ReadonlyMap<string, string> = new Map([
-  ["&", "&amp;"],
-  ["<", "&lt;"],
-  [">", "&gt;"],
-  ['"', "&quot;"],
-  ["'", "&#39;"],
-]);
-
-export function escapeHtml(text: string): string {
-  return escapeUnseen(text).replace(/[&<>"']/g, (character) => entities.get(character) ?? "");
-}
-
-export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
-  const filled = parts.map((part, index) => part + textOf(values[index]));
-  return { html: filled.join("") };
-}
-
-function textOf(value: Value | undefined): string {
-  if (value === undefined) return "";
-  if (typeof value === "string" || typeof value === "number") return escapeHtml(String(value));
-  if ("html" in value) return value.html;
-  return value.map((one) => one.html).join("\n");
+/** Numbers as the reader's first language has them, of those that are known. */
+function localeOf(accepted = ""): Locale {
+  return /^id\b/i.test(accepted.trim()) ? "id-ID" : "en";
 }

@@ -2,14 +2,22 @@
 import type { FastifyRequest } from "fastify";
 import * as z from "zod";
 import type { Change } from "../../state/rules/model.ts";
-import { holdAllBody, rollbackAllBody, writeOfAll } from "../api/write.ts";
+import { holdAllBody, rollbackAllBody, type WriteOfAll, writeOfAll } from "../api/write.ts";
 import type { AdminApp } from "../context.ts";
 import { refusalAnswers } from "../openapi.ts";
 import { problemFor, Refused } from "../problem.ts";
 import type { Views } from "../view.ts";
 import type { Write } from "../writer.ts";
 
-export function everyCutoverRoutes(app: AdminApp, write: Write, views: Views): void {
+/** One change of every cutover, each by itself. @throws Refused `forbidden` */
+export type WriteAll = (
+  request: FastifyRequest,
+  change: Change,
+  body: Parameters<Write>[3],
+) => Promise<WriteOfAll[]>;
+
+/** @returns what makes the change, for the forms of the page */
+export function everyCutoverRoutes(app: AdminApp, write: Write, views: Views): WriteAll {
   async function writeAll(request: FastifyRequest, change: Change, body: Parameters<Write>[3]) {
     const names = views.names();
     const answers = await Promise.all(
@@ -42,6 +50,7 @@ export function everyCutoverRoutes(app: AdminApp, write: Write, views: Views): v
     ...optionsOf(holdAllBody, "holdAll", "Freeze every cutover: no raise until it is resumed"),
     handler: async (request) => writeAll(request, { action: "hold" }, request.body),
   });
+  return writeAll;
 }
 
 function optionsOf<Body extends z.ZodType>(body: Body, operationId: string, summary: string) {

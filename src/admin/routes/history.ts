@@ -26,11 +26,8 @@ import { actorOf, requestOrigin } from "../writer.ts";
 const patienceMs = 2500;
 const tags = ["cutovers"];
 
-export function historyRoutes(
-  app: AdminApp,
-  { store, follower, log, audit }: AdminContext,
-  views: Views,
-): void {
+export function historyRoutes(app: AdminApp, context: AdminContext, views: Views): void {
+  const { store, log, audit } = context;
   app.route({
     method: "GET",
     url: "/api/v1/cutovers/:name/history",
@@ -48,13 +45,7 @@ export function historyRoutes(
     handler: async ({ params: { name }, query: { limit, since } }) => {
       views.assertKnown(name);
       const sinceMs = since === undefined ? undefined : Date.parse(since);
-      const entries = await within(patienceMs, systemTimers, store.history(name, limit, sinceMs));
-      const pending = follower
-        .pendingLocally(name)
-        .filter(({ at }) => sinceMs === undefined || Date.parse(at) >= sinceMs)
-        .map(pendingView)
-        .reverse();
-      return [...pending, ...entries.map(entryView)].slice(0, limit);
+      return within(patienceMs, systemTimers, readHistory(context, name, limit, sinceMs));
     },
   });
 
@@ -96,6 +87,22 @@ export function historyRoutes(
 }
 
 /** A change of this instance alone that the store has not accepted yet; its version is the one it was made on. */
+/** Newest first: what waits for the store on this instance, and what the store has. @throws StoreUnavailable */
+export async function readHistory(
+  { store, follower }: Pick<AdminContext, "store" | "follower">,
+  name: string,
+  limit: number,
+  sinceMs?: number,
+): Promise<HistoryEntryView[]> {
+  const entries = await store.history(name, limit, sinceMs);
+  const pending = follower
+    .pendingLocally(name)
+    .filter(({ at }) => sinceMs === undefined || Date.parse(at) >= sinceMs)
+    .map(pendingView)
+    .reverse();
+  return [...pending, ...entries.map(entryView)].slice(0, limit);
+}
+
 function pendingView({ from, at, by, ceiling, reason, requestId }: LocalChange): HistoryEntryView {
   const moved = { from: standing(from), to: standing(ceiling) };
   const how = { via: "local", requestId: requestId ?? null } as const;

@@ -122,7 +122,7 @@ function guardRoute(
   });
 }
 
-function instanceOf(record: InstanceRecord): InstanceView {
+export function instanceOf(record: InstanceRecord): InstanceView {
   const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, config } = record;
   return {
     ...{ id, name, address, pid, startedAt, seenAt },

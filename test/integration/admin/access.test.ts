@@ -81,7 +81,7 @@ describe("an address that failed too often", () => {
     expect(
       (await rig.call("POST", "/api/v1/cutovers/checkout/rollback", {}, { role: "responder" })).status,
     ).toBe(200);
-    for (const path of ["/health/live", "/metrics", "/metrics?x=1", "/openapi.json", "/status.css"]) {
+    for (const path of ["/health/live", "/metrics", "/metrics?x=1", "/openapi.json", "/console.js"]) {
       expect(headOf(await raw(asking("guess", path, last)))[0]).toBe("HTTP/1.1 200 OK");
     }
   });
@@ -135,8 +135,8 @@ describe("tokens", () => {
       "/metrics",
       "/openapi.json",
       "/",
-      "/status.js",
-      "/status.css",
+      "/console.js",
+      "/charts.js",
     ]) {
       const reply = await rig.call("GET", path);
       expect({ path, status: reply.status }).toEqual({ path, status: 200 });

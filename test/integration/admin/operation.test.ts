@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Phase } from "../../../src/admin/api/instance-view.ts";
 import { type Rig, startRig, tokens, until } from "./rig.ts";
@@ -47,7 +49,7 @@ describe("metrics", () => {
   });
 });
 
-describe("the status page", () => {
+describe("the console", () => {
   test("shows the values of now, rendered on the server, under a policy that runs no inline script", async () => {
     rig = await startRig();
     await rig.call("PUT", "/api/v1/cutovers/checkout/percent", {
@@ -55,25 +57,38 @@ describe("the status page", () => {
       reason: "<script>alert(1)</script>",
     });
     rig.traffic.recorder("checkout", "all").record("new", "server_error", 0.2);
-    const { headers, text } = await rig.call("GET", "/");
+    const { headers, text } = await rig.call("GET", "/?cutover=checkout");
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const [, style = ""] = /<style>(.*)<\/style>/s.exec(text) ?? [];
+    const digest = createHash("sha256").update(style).digest("base64");
     expect(headers.get("content-security-policy")).toBe(
-      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; " +
-        "form-action 'none'; frame-ancestors 'none'",
+      `default-src 'none'; script-src 'self'; style-src 'sha256-${digest}'; connect-src 'self'; base-uri 'none'; ` +
+        "form-action 'self'; frame-ancestors 'none'",
     );
-    expect(text).toContain("<strong>25%</strong> of new journeys start on marketplace");
-    expect(text).toContain("100.00%");
-    expect(text).toContain("Version 1, applied on 1 of 1 instance");
-    expect(text).toContain("by anonymous, “&lt;script&gt;alert(1)&lt;/script&gt;”");
-    expect(text).not.toMatch(/<script>|\son\w+=|style=|\{\{/);
+    expect(headers.get("referrer-policy")).toBe("same-origin");
+    expect(text).toContain('<span class="share">25%</span> of new checkouts go to marketplace');
+    expect(text).toContain("100.0%");
+    expect(text).toContain("v1 on 1/1 instance");
+    expect(text).toContain("“&lt;script>alert(1)&lt;/script>”");
+    expect(text).toContain("No guard: nobody is watching but you");
+    expect(
+      text.replace(/<script (?:src="console\.js" type="module"|type="application\/json" id="state")>/g, ""),
+    ).not.toMatch(/<script|\son\w+=|\sstyle=/);
   });
 
-  test("serves its own script and style as such", async () => {
+  test("serves its own scripts as such, packed for who takes them so, 60 kB at most in all", async () => {
     rig = await startRig();
-    const script = await rig.call("GET", "/status.js");
-    expect(script.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
-    const style = await rig.call("GET", "/status.css");
-    expect(style.headers.get("content-type")).toBe("text/css; charset=utf-8");
+    let bytes = 0;
+    for (const path of ["/console.js", "/charts.js"]) {
+      const plain = await rig.call("GET", path, undefined, { headers: { "accept-encoding": "identity" } });
+      expect(plain.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+      expect(plain.headers.get("content-encoding")).toBeNull();
+      const packed = await rig.call("GET", path);
+      expect(packed.headers.get("content-encoding")).toBe("gzip");
+      expect(packed.text).toBe(plain.text);
+      bytes += gzipSync(plain.text, { level: 9 }).length;
+    }
+    expect(bytes).toBeLessThanOrEqual(60_000);
   });
 
   test("says loudly that the store is out of reach", async () => {

@@ -272,7 +272,7 @@ describe("what is not there", () => {
       "/api/v1/cutovers/",
       "/%zz",
       `/api/v1/cutovers/${"x".repeat(300)}`,
-      "/status.html",
+      "/console.css",
     ]) {
       const reply = await rig.call("GET", path, undefined, { role: "viewer" });
       expect({ path, status: reply.status, json: reply.json }).toMatchObject({

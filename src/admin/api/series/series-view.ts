@@ -1,0 +1,26 @@
+/** The figures of the last 24 h, merged of all instances, as the API tells them (zod). */
+import * as z from "zod";
+
+const side = z.object({
+  requests: z.int().meta({ description: "Requests that count towards the error rate" }),
+  errors: z.int(),
+  p50: z.number().nullable().meta({ description: "Seconds; null without requests" }),
+  p95: z.number().nullable(),
+  p99: z.number().nullable(),
+  inFlight: z.int().meta({ description: "At the end of the step" }),
+});
+
+const seriesView = z
+  .object({
+    stepSeconds: z.int().meta({ description: "10 within the last 3 h, else 60" }),
+    points: z.array(
+      z.object({
+        at: z.string().meta({ description: "RFC 3339: when the step began" }),
+        instances: z.int().meta({ description: "Those whose figures are in it" }),
+        legacy: side,
+        new: side,
+      }),
+    ),
+  })
+  .meta({ description: "Oldest first. Steps of which nothing is known are missing" });
+export type SeriesView = z.output<typeof seriesView>;

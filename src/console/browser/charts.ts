@@ -1,0 +1,199 @@
+/** Draws the series by uPlot: four charts with one cursor; changes are vertical lines. A file of its own, loaded last. */
+import uPlot from "uplot";
+import type { SeriesView } from "../../admin/api/series/series-view.ts";
+import type { Zone } from "../state.ts";
+
+export interface Drawn {
+  readonly series: SeriesView;
+  /** The upstreams' names. */
+  readonly legacy: string;
+  readonly new: string;
+  readonly isStale: boolean;
+  readonly zone: Zone;
+  readonly spanSeconds: number;
+  readonly untilSeconds: number;
+  readonly changes: readonly { readonly at: number; readonly label: string }[];
+}
+
+export interface Charts {
+  draw(drawn: Drawn): void;
+}
+
+type Point = SeriesView["points"][number];
+type Pick = (point: Point) => number | null;
+
+interface Line {
+  readonly label: string;
+  readonly side: "legacy" | "new" | "both";
+  readonly of: Pick;
+}
+
+interface Chart {
+  readonly title: string;
+  readonly caption: string;
+  readonly unit: string;
+  readonly lines: readonly Line[];
+}
+
+const share = ({ requests, errors }: Point["new"]) => (requests === 0 ? null : (100 * errors) / requests);
+const difference: Pick = ({ legacy, new: onNew }) => {
+  const [a, b] = [share(legacy), share(onNew)];
+  return a === null || b === null ? null : b - a;
+};
+const ms = (seconds: number | null) => (seconds === null ? null : seconds * 1000);
+
+const charts: readonly Chart[] = [
+  {
+    title: "Error rate",
+    caption: "Failed requests of each side, in percent.",
+    unit: "%",
+    lines: [
+      { label: "legacy", side: "legacy", of: ({ legacy }) => share(legacy) },
+      { label: "new", side: "new", of: ({ new: onNew }) => share(onNew) },
+    ],
+  },
+  {
+    title: "Difference",
+    caption: "New’s error rate less legacy’s, in points; above zero new fails more often.",
+    unit: " pts",
+    lines: [{ label: "new − legacy", side: "both", of: difference }],
+  },
+  {
+    title: "Latency p99",
+    caption: "What 99 of 100 requests took at most, in milliseconds.",
+    unit: " ms",
+    lines: [
+      { label: "legacy", side: "legacy", of: ({ legacy }) => ms(legacy.p99) },
+      { label: "new", side: "new", of: ({ new: onNew }) => ms(onNew.p99) },
+    ],
+  },
+  {
+    title: "In flight",
+    caption: "Requests under way on each side.",
+    unit: "",
+    lines: [
+      { label: "legacy", side: "legacy", of: ({ legacy }) => legacy.inFlight },
+      { label: "new", side: "new", of: ({ new: onNew }) => onNew.inFlight },
+    ],
+  },
+];
+
+export function createCharts(at: HTMLElement): Charts {
+  const sync = uPlot.sync("evidence");
+  let drawn: Drawn | undefined;
+  const plots = charts.map((chart) => {
+    const figure = document.createElement("figure");
+    figure.className = "chart";
+    const caption = document.createElement("figcaption");
+    const title = document.createElement("strong");
+    title.textContent = chart.title;
+    caption.append(title, ` ${chart.caption}`);
+    const place = document.createElement("div");
+    figure.append(caption, place);
+    at.append(figure);
+    const plot = new uPlot(
+      optionsOf(chart, () => drawn, sync.key),
+      [[], ...chart.lines.map(() => [])],
+      place,
+    );
+    return { chart, plot, place };
+  });
+  const fit = () => {
+    for (const { plot, place } of plots) plot.setSize({ width: place.clientWidth, height });
+  };
+  new ResizeObserver(fit).observe(at);
+  // Colours are those of the page, which a person may change meanwhile.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const { plot } of plots) plot.redraw();
+  });
+
+  return {
+    draw(next) {
+      if (next === drawn || (drawn !== undefined && isSame(drawn, next))) return;
+      drawn = next;
+      at.classList.toggle("stale", next.isStale);
+      const { points } = next.series;
+      const times = points.map((point) => Date.parse(point.at) / 1000);
+      for (const { chart, plot } of plots) {
+        plot.setData([times, ...chart.lines.map(({ of }) => points.map(of))]);
+      }
+    },
+  };
+}
+
+function isSame(one: Drawn, other: Drawn): boolean {
+  return (
+    one.series === other.series &&
+    one.isStale === other.isStale &&
+    one.zone === other.zone &&
+    one.changes.length === other.changes.length
+  );
+}
+
+const height = 170;
+
+function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: string): uPlot.Options {
+  const colour = (name: string) => () =>
+    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+  const axis = {
+    stroke: colour("quiet"),
+    grid: { stroke: colour("line"), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width: 300,
+    height,
+    cursor: { sync: { key }, points: { size: 6 } },
+    legend: { live: true },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), drawn()?.zone ?? "UTC"),
+    scales: {
+      x: {
+        time: true,
+        range: (): uPlot.Range.MinMax => {
+          const { untilSeconds = 0, spanSeconds = 1800 } = drawn() ?? {};
+          return [untilSeconds - spanSeconds, untilSeconds];
+        },
+      },
+      y: { range: (_, min, max) => [Math.min(0, min ?? 0), Math.max(1, (max ?? 1) * 1.1)] },
+    },
+    axes: [
+      axis,
+      { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${+mark.toFixed(2)}${unit}`) },
+    ],
+    series: [
+      { value: "{HH}:{mm}:{ss}" },
+      ...lines.map(
+        ({ label, side }): uPlot.Series => ({
+          label,
+          stroke: colour(side === "both" ? "ink" : side),
+          width: 2,
+          ...(side === "new" ? { dash: [6, 4] } : {}),
+          points: { show: false },
+          value: (_, value) => (value === null ? "–" : `${+value.toFixed(2)}${unit}`),
+        }),
+      ),
+    ],
+    hooks: { draw: [(plot) => drawChanges(plot, drawn()?.changes ?? [], colour("quiet")())] },
+  };
+}
+
+/** A vertical line where the cutover was changed. */
+function drawChanges(plot: uPlot, changes: Drawn["changes"], colour: string): void {
+  const { ctx, bbox } = plot;
+  const { min = 0, max = 0 } = plot.scales.x ?? {};
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.fillStyle = colour;
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const { at, label } of changes) {
+    if (at < (min ?? 0) || at > (max ?? 0)) continue;
+    const x = Math.round(plot.valToPos(at, "x", true));
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillText(label, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+  }
+  ctx.restore();
+}

@@ -1,0 +1,129 @@
+/** Takes the server's page over: one value, one render of it after each event, and all that is set off from it. */
+import { hydrate, render } from "preact";
+import type { HistoryEntryView } from "../../admin/api/history-view.ts";
+import type { InstanceView } from "../../admin/api/instance-view.ts";
+import { type ConsoleState, withChange, withMetrics, withSnapshot, withTold, type Zone } from "../state.ts";
+import { type Deeds, firstUi, type Ui } from "../ui.ts";
+import { App } from "../view/app.tsx";
+import { createApiCalls } from "./calls.ts";
+import { createDeeds, type Stage } from "./deeds.ts";
+import { keep, kept, onKey, settleDialogs } from "./dialogs.ts";
+import { openEvidence } from "./evidence.ts";
+import { type Heard, openLive } from "./live.ts";
+import { leave, remember, rootOf, settlePath, tradeToken } from "./session.ts";
+
+const renewMs = 5000;
+
+function start(at: HTMLElement, first: ConsoleState): void {
+  const root = rootOf(location.pathname);
+  let state = first;
+  let ui: Ui = firstUi(first);
+  let isTouched = false;
+  const touch = () => {
+    const fields = isTouched ? { "x-cutover-touched": "yes" } : {};
+    isTouched = false;
+    return fields;
+  };
+  const onTouch = () => {
+    isTouched = true;
+  };
+  const calls = createApiCalls(root, () => state.csrf, touch);
+  const evidence = openEvidence(calls);
+
+  function draw(): void {
+    render(<App state={state} ui={ui} deeds={deeds} />, at);
+    settleDialogs();
+    evidence.draw(state, ui);
+  }
+  const show = (change: Partial<Ui>) => {
+    ui = { ...ui, ...change };
+    draw();
+  };
+  const setState = (change: (state: ConsoleState) => ConsoleState) => {
+    state = change(state);
+    draw();
+  };
+
+  /** What no event tells. */
+  async function renew(): Promise<void> {
+    const { chosen } = state;
+    if (state.who === undefined) return;
+    const path = `api/v1/cutovers/${encodeURIComponent(chosen ?? "")}/history?limit=30`;
+    const [instances, history] = await Promise.all([
+      calls.get<readonly InstanceView[]>("api/v1/instances"),
+      chosen === undefined ? undefined : calls.get<readonly HistoryEntryView[]>(path),
+    ]);
+    if (instances !== undefined) setState((now) => ({ ...now, instances }));
+    if (history !== undefined && chosen !== undefined) {
+      setState((now) => withTold(now, chosen, { history }));
+    }
+    show({ series: await evidence.renew(state, ui) });
+  }
+
+  const deeds: Deeds = {
+    ...createDeeds({ state: () => state, ui: () => ui, show, setState, renew: () => void renew() }, calls),
+    ...{ choose, showTable: (isTable) => show({ isTable }) },
+    setZone: (zone) => {
+      keep("cutover-zone", zone);
+      setState((now) => ({ ...now, zone }));
+    },
+    setKeys: (hasKeys) => {
+      keep("cutover-keys", hasKeys ? "on" : "off");
+      show({ hasKeys });
+    },
+    signIn: async (token) => {
+      const why = await tradeToken(token.trim());
+      if (why !== "") show({ signInNote: why });
+    },
+    signOut: () => void leave(() => calls.send("POST", "api/v1/session/end")),
+  };
+
+  function choose(range: Ui["range"]): void {
+    show({ range });
+    void evidence.renew(state, ui).then((series) => show({ series }));
+  }
+
+  hydrate(<App state={state} ui={ui} deeds={deeds} />, at);
+  settlePath(root, state.who !== undefined, !state.page.access.isOpen);
+  const zone = kept("cutover-zone");
+  if (zone === "UTC" || zone === "Asia/Jakarta") state = { ...state, zone: zone satisfies Zone };
+  ui = { ...ui, isLive: true, hasKeys: kept("cutover-keys") !== "off" };
+  draw();
+  addEventListener("keydown", (event) => {
+    onTouch();
+    onKey(event, state, ui, deeds);
+  });
+  for (const event of ["pointerdown", "wheel"]) {
+    addEventListener(event, onTouch, { passive: true });
+  }
+  if (state.who === undefined) return;
+  openLive(root, heard({ show, setState, ui: () => ui, renew: () => void renew() }));
+  void renew();
+  setInterval(() => void renew(), renewMs);
+}
+
+/** What the stream of events does to the page. */
+function heard({ show, setState, ui, renew }: Omit<Stage, "state">): Heard {
+  return {
+    snapshot: (cutovers) => setState((now) => withSnapshot(now, cutovers)),
+    change(view) {
+      setState((now) => withChange(now, view));
+      renew();
+    },
+    metrics: (figures) => setState((now) => withMetrics(now, figures)),
+    tick: (at) => setState((now) => ({ ...now, at })),
+    age(ageMs) {
+      // A live page is drawn by its events alone.
+      if (ageMs > 1500 || ui().ageMs > 1500) show({ ageMs });
+    },
+    signedOut() {
+      remember(undefined);
+      setState((now) => ({ ...now, who: undefined, cutovers: [], instances: [], told: {} }));
+      show({ sheet: undefined, signInNote: "Your session has ended: sign in again." });
+    },
+  };
+}
+
+const at = document.getElementById("console");
+const text = document.getElementById("state")?.textContent;
+if (at !== null && text != null) start(at, JSON.parse(text));

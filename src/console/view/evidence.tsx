@@ -1,0 +1,102 @@
+/** The charts: drawn once their script is there; what they show stands in a sentence and, if wanted, in a table. */
+import type { SeriesView } from "../../admin/api/series/series-view.ts";
+import type { Range } from "../ui.ts";
+import { spanText } from "../words/figures.ts";
+import type { ShownOne } from "./shown.ts";
+
+const ranges: readonly (readonly [Range, string])[] = [
+  ["30m", "30 min"],
+  ["3h", "3 h"],
+  ["24h", "24 h"],
+];
+
+export function EvidenceCharts(shown: ShownOne) {
+  const { ui, deeds } = shown;
+  if (!ui.isLive || ui.series === undefined) return null;
+  return (
+    <section aria-labelledby="evidence">
+      <div class="heading">
+        <h2 id="evidence">Evidence</h2>
+        <fieldset class="ranges">
+          <legend class="unseen">How far back</legend>
+          {ranges.map(([range, words]) => (
+            <button
+              type="button"
+              key={range}
+              aria-pressed={ui.range === range}
+              onClick={() => deeds.choose(range)}
+            >
+              {words}
+            </button>
+          ))}
+          <button type="button" aria-pressed={ui.isTable} onClick={() => deeds.showTable(!ui.isTable)}>
+            {tableWords}
+          </button>
+        </fieldset>
+      </div>
+      <p class="note">{sentenceOf(ui.series, shown)}</p>
+      <div id="charts" hidden={ui.isTable} />
+      {ui.isTable && <SeriesTable {...shown} series={ui.series} />}
+    </section>
+  );
+}
+
+const tableWords = "Show as table";
+
+/** What the charts show, for whoever does not see them. */
+function sentenceOf({ points, stepSeconds }: SeriesView, { view, figures }: ShownOne): string {
+  if (points.length === 0) return "Nothing was counted yet: the first figures come within 20 s.";
+  const sum = (side: "legacy" | "new") => {
+    const requests = points.reduce((all, point) => all + point[side].requests, 0);
+    const errors = points.reduce((all, point) => all + point[side].errors, 0);
+    const rate = figures.rate(requests === 0 ? null : errors / requests);
+    return `${view[side]} failed ${rate} of ${figures.count(requests)} requests`;
+  };
+  const span = spanText(points.length * stepSeconds * 1000);
+  return `In ${span} of figures ${sum("legacy")}, ${sum("new")}.`;
+}
+
+/** More rows than these nobody reads. */
+const mostRows = 180;
+
+function SeriesTable({ series, figures, state }: ShownOne & { readonly series: SeriesView }) {
+  const rate = ({ requests, errors }: SeriesView["points"][number]["new"]) =>
+    figures.rate(requests === 0 ? null : errors / requests);
+  return (
+    <section class="wide" tabIndex={0} aria-labelledby="evidence">
+      <table class="numbers">
+        <thead>
+          <tr>
+            {["from", "side", "requests", "errors", "p50", "p95", "p99", "in flight"].map((head) => (
+              <th scope="col" key={head}>
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {series.points
+            .slice(-mostRows)
+            .reverse()
+            .flatMap((point) =>
+              (["legacy", "new"] as const).map((side) => {
+                const { requests, p50, p95, p99, inFlight } = point[side];
+                return (
+                  <tr key={point.at + side} class={side}>
+                    <th scope="row">{figures.moment(point.at, state.at)}</th>
+                    <td>{side}</td>
+                    <td>{figures.count(requests)}</td>
+                    <td>{rate(point[side])}</td>
+                    <td>{figures.latency(p50)}</td>
+                    <td>{figures.latency(p95)}</td>
+                    <td>{figures.latency(p99)}</td>
+                    <td>{figures.count(inFlight)}</td>
+                  </tr>
+                );
+              }),
+            )}
+        </tbody>
+      </table>
+    </section>
+  );
+}

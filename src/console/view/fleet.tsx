@@ -1,0 +1,151 @@
+/** Who decides, and by which version; and what is under way on each side. */
+import type { SidesUnderWay } from "../../admin/api/cutover-view.ts";
+import type { InstanceView } from "../../admin/api/instance-view.ts";
+import { spanText } from "../words/figures.ts";
+import type { ShownOne } from "./shown.ts";
+
+export function FleetTable(shown: ShownOne) {
+  const { state, view, figures } = shown;
+  const known = state.instances.filter(({ versions }) => versions[view.name] !== undefined);
+  const { store } = view;
+  return (
+    <section aria-labelledby="fleet">
+      <h2 id="fleet">Fleet</h2>
+      <section class="wide" tabIndex={0} aria-labelledby="fleet">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">instance</th>
+              <th scope="col">version</th>
+              <th scope="col">applied</th>
+              <th scope="col">admin</th>
+              <th scope="col">configuration</th>
+            </tr>
+          </thead>
+          <tbody>
+            {known.map((instance) => (
+              <Row {...shown} instance={instance} key={instance.id} />
+            ))}
+            {view.instances.silent.map((silent) => (
+              <tr key={silent.id} class="odd">
+                <th scope="row">{silent.name}</th>
+                <td>{`v${silent.version}`}</td>
+                <td>
+                  {`▲ silent since ${figures.moment(silent.since, state.at)}`}
+                  {silent.until === null ? "" : `, its lease ends ${figures.moment(silent.until, state.at)}`}
+                </td>
+                <td>{silent.address ?? "–"}</td>
+                <td>–</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      {store !== undefined && (
+        <p class={store.writable ? "note" : "note loud"}>{storeText(store, view.version, state.at)}</p>
+      )}
+    </section>
+  );
+}
+
+function Row({ instance, view, state }: ShownOne & { readonly instance: InstanceView }) {
+  const { name, versions, address, config, seenAt } = instance;
+  const version = versions[view.name] ?? 0;
+  const behind = view.version - version;
+  const ago = spanText(Date.parse(state.at) - Date.parse(view.updatedAt));
+  return (
+    <tr class={behind > 0 ? "odd" : ""}>
+      <th scope="row">{name}</th>
+      <td>{`v${version}`}</td>
+      <td>{behind > 0 ? `▲ v${version}, ${behind} behind for ${ago}` : "✓ applied"}</td>
+      <td>{address ?? "–"}</td>
+      <td title={`seen ${seenAt}`}>{config?.hash.slice(0, 7) ?? "–"}</td>
+    </tr>
+  );
+}
+
+function storeText(
+  { writable, reachable, since, word }: NonNullable<ShownOne["view"]["store"]>,
+  version: number,
+  at: string,
+): string {
+  if (writable) return "The store takes what is written.";
+  const ago = since === null ? "" : ` from ${spanText(Date.parse(at) - Date.parse(since))} ago`;
+  const why = reachable ? `answers ${word ?? "no"}` : "is out of reach";
+  return `The store ${why}: instances use v${version}${ago}. Raises cannot be saved; rollback and hold work here at once.`;
+}
+
+export function UnderWayTable({ state, view, figures }: ShownOne) {
+  const { traffic, journeys, unfinished } = view;
+  const cells = (of: SidesUnderWay, side: "legacy" | "new") => {
+    if (of === null) return null;
+    const { open, atLeast, oldestStartedAt: since } = of[side];
+    return [
+      <td key="open">{`${atLeast ? "at least " : ""}${figures.count(open)}`}</td>,
+      <td key="oldest">{since === null ? "–" : spanText(Date.parse(state.at) - Date.parse(since))}</td>,
+    ];
+  };
+  return (
+    <section aria-labelledby="sides">
+      <h2 id="sides">{`Sides, last ${spanText(traffic.windowSeconds * 1000)}`}</h2>
+      <section class="wide" tabIndex={0} aria-labelledby="sides">
+        <table>
+          <thead>
+            <tr>
+              {["side", "requests", "errors", "p50", "p99", "4xx", "in flight", "oldest"].map((head) => (
+                <th scope="col" key={head}>
+                  {head}
+                </th>
+              ))}
+              {journeys !== null && [
+                <th scope="col" key="j">
+                  journeys
+                </th>,
+                <th scope="col" key="k">
+                  oldest
+                </th>,
+              ]}
+              {unfinished !== null && [
+                <th scope="col" key="o">
+                  orders
+                </th>,
+                <th scope="col" key="p">
+                  oldest
+                </th>,
+              ]}
+            </tr>
+          </thead>
+          <tbody>
+            {(["legacy", "new"] as const).map((side) => {
+              const {
+                requests,
+                errorRate,
+                p50,
+                p99,
+                shares,
+                inFlight,
+                oldestInFlightSeconds: oldest,
+              } = traffic[side];
+              return (
+                <tr class={side} key={side}>
+                  <th scope="row">
+                    <span aria-hidden="true">{side === "legacy" ? "●" : "■"}</span> {`${side}: ${view[side]}`}
+                  </th>
+                  <td>{figures.count(requests)}</td>
+                  <td>{figures.rate(errorRate)}</td>
+                  <td>{figures.latency(p50)}</td>
+                  <td>{figures.latency(p99)}</td>
+                  <td>{figures.rate(shares === null ? null : shares["4xx"])}</td>
+                  <td>{figures.count(inFlight)}</td>
+                  <td>{oldest === null ? "–" : spanText(oldest * 1000)}</td>
+                  {cells(journeys, side)}
+                  {cells(unfinished, side)}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </section>
+    </section>
+  );
+}

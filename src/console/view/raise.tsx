@@ -1,0 +1,158 @@
+/** What asks for more than two taps: a raise, with more friction the farther it goes; resuming; and the keys. */
+import { percentOf } from "../../admin/api/rules.ts";
+import { toldOf } from "../state.ts";
+import { moreAnHour, typedFor } from "../words/friction.ts";
+import { verdictOf } from "../words/verdict.ts";
+import { SplitBar } from "./hero.tsx";
+import { CloseButton, NoticeText, SheetDialog } from "./rollback.tsx";
+import { fieldOf, instead, type Shown, type ShownOne } from "./shown.ts";
+
+export function RaiseSheet(shown: ShownOne) {
+  const { view, ui, state, figures } = shown;
+  if (ui.sheet !== "raise") return null;
+  const to = percentOf(ui.target.trim());
+  const isRaise = to !== undefined && to > view.percent;
+  const more = isRaise ? moreAnHour(view, to) : undefined;
+  const isChanged = ui.onVersion !== undefined && ui.onVersion !== view.version;
+  const verdict = verdictOf(view, toldOf(state, view.name).guard, ui.ageMs);
+  return (
+    <SheetDialog {...shown} id="raise" title={`Raise ${view.name}`}>
+      {isChanged && (
+        <p class="warning" role="alert">
+          {`Changed by ${view.updatedBy} to ${figures.percent(view.percent)} (v${view.version}). Review again.`}
+        </p>
+      )}
+      <p class="label">Now</p>
+      <SplitBar view={view} to={view.percent} />
+      {isRaise && <p class="label">{`After, at ${figures.percent(to)}`}</p>}
+      {isRaise && <SplitBar view={view} to={to} />}
+      {more !== undefined && to !== undefined && (
+        <p>{`≈ ${figures.count(more)} more requests an hour go to ${view.new}.`}</p>
+      )}
+      <p class={`verdict ${verdict.tone}`}>
+        <span class="sign" aria-hidden="true">
+          {verdict.mark}
+        </span>
+        <span>{verdict.text}</span>
+      </p>
+      {ui.outcome?.kind !== "done" && <RaiseForm {...shown} isChanged={isChanged} />}
+      {ui.outcome && <NoticeText notice={ui.outcome} />}
+      <CloseButton {...shown} />
+    </SheetDialog>
+  );
+}
+
+function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boolean }) {
+  const { view, ui, deeds, state, figures } = shown;
+  const to = percentOf(ui.target.trim());
+  const { guard } = toldOf(state, view.name);
+  const isRaise = to !== undefined && to > view.percent;
+  const typed = isRaise ? typedFor(view.percent, to, verdictOf(view, guard, ui.ageMs)) : undefined;
+  const send = (event: Event) => {
+    const isTyped = typed === undefined || fieldOf(event, "typed").trim() === typed;
+    if (isRaise && isTyped && !isChanged) deeds.raise(to, fieldOf(event, "reason"));
+  };
+  return (
+    <form onSubmit={instead(send)}>
+      <label>
+        Raise to, in percent
+        <input
+          name="target"
+          inputMode="decimal"
+          autocomplete="off"
+          required
+          value={ui.target}
+          onInput={(event) => deeds.aim(event.currentTarget.value)}
+        />
+      </label>
+      {!isRaise && (
+        <p class="note">{`A raise is above ${figures.percent(view.percent)}, to 100% at most.`}</p>
+      )}
+      <label>
+        Reason
+        <input name="reason" maxLength={500} autocomplete="off" required />
+      </label>
+      {typed !== undefined && (
+        <label>
+          {`Type ${typed} to go on: it is far, or new is not known to be as good`}
+          <input
+            name="typed"
+            inputMode="decimal"
+            autocomplete="off"
+            required
+            pattern={typed.replace(".", "\\.")}
+          />
+        </label>
+      )}
+      <button
+        type="submit"
+        id="raise-now"
+        class="primary"
+        aria-disabled={ui.isSending || isChanged || !isRaise}
+      >
+        {ui.isSending ? "Sending…" : `Raise to ${to === undefined ? "…" : figures.percent(to)}`}
+      </button>
+    </form>
+  );
+}
+
+export function ResumeSheet(shown: ShownOne) {
+  const { view, ui, deeds, figures } = shown;
+  const means =
+    view.state === "rolled_back"
+      ? "It is open then, at 0%: it is raised from there, step by step."
+      : `It stays at ${figures.percent(view.percent)}, and may be raised again.`;
+  return (
+    <SheetDialog {...shown} id="resume" title={`Resume ${view.name}`}>
+      {ui.outcome?.kind !== "done" && (
+        <form onSubmit={instead((event) => deeds.resume(fieldOf(event, "reason")))}>
+          <p>{means}</p>
+          <label>
+            Reason
+            <input name="reason" maxLength={500} autocomplete="off" required />
+          </label>
+          <button type="submit" id="resume-now" class="primary" aria-disabled={ui.isSending}>
+            {ui.isSending ? "Sending…" : "Resume"}
+          </button>
+        </form>
+      )}
+      {ui.outcome && <NoticeText notice={ui.outcome} />}
+      <CloseButton {...shown} />
+    </SheetDialog>
+  );
+}
+
+const keys = [
+  ["?", "this list"],
+  ["Shift+R", "opens the sheet that rolls back; it never rolls back by itself"],
+  ["Shift+H", "holds"],
+  ["1 2 3", "30 minutes, 3 hours, 24 hours"],
+  ["Esc", "closes what is open"],
+] as const;
+
+export function HelpSheet(shown: Shown) {
+  const { ui, deeds } = shown;
+  return (
+    <SheetDialog {...shown} id="help" title="Keys">
+      <dl class="keys">
+        {keys.map(([key, does]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+      <label class="choice">
+        <input
+          type="checkbox"
+          checked={ui.hasKeys}
+          onChange={(event) => deeds.setKeys(event.currentTarget.checked)}
+        />
+        Keys are on
+      </label>
+      <CloseButton {...shown} />
+    </SheetDialog>
+  );
+}

@@ -1,0 +1,147 @@
+/** The second tap: the sheet that rolls one cutover back, or all of them, and then tells what came of it. */
+import type { ComponentChildren } from "preact";
+import type { PageNotice } from "../state.ts";
+import type { Sheet } from "../ui.ts";
+import { fieldOf, instead, type Shown, type ShownOne } from "./shown.ts";
+
+interface DialogProps extends Pick<Shown, "ui" | "deeds"> {
+  readonly id: Sheet;
+  readonly title: string;
+  readonly children: ComponentChildren;
+}
+
+/**
+ * A native dialog. The server opens it in the page where it was asked to; the script opens it above the page, and closes
+ * it: @see browser/dialogs.ts
+ */
+export function SheetDialog({ id, title, ui, deeds, children }: DialogProps) {
+  const isOpen = ui.sheet === id;
+  return (
+    <dialog
+      id={`sheet-${id}`}
+      class="sheet"
+      aria-labelledby={`title-${id}`}
+      data-open={isOpen}
+      open={isOpen && !ui.isLive}
+      onCancel={instead(() => deeds.close())}
+    >
+      <h2 id={`title-${id}`}>{title}</h2>
+      {children}
+    </dialog>
+  );
+}
+
+const reasons = ["Errors up", "Slow", "Customers report", "Other"];
+
+export function RollBackSheet(shown: ShownOne) {
+  const { state, view, ui, deeds } = shown;
+  const isDone = ui.outcome?.kind === "done";
+  return (
+    <SheetDialog {...shown} id="rollback" title={`Roll ${view.name} back to 0%`}>
+      {!isDone && (
+        <form
+          method="post"
+          action="act"
+          onSubmit={instead((event) => deeds.rollBack(fieldOf(event, "reason")))}
+        >
+          <input type="hidden" name="cutover" value={view.name} />
+          <input type="hidden" name="csrf" value={state.csrf ?? ""} />
+          <input type="hidden" name="action" value="rollback" />
+          <button type="submit" id="roll-back-now" class="danger" aria-disabled={ui.isDead || ui.isSending}>
+            {sendingWords(ui, "Roll back now")}
+          </button>
+          <p class="means">
+            {`New checkouts go to ${view.legacy}. Journeys already on ${view.new} finish there. Nothing raises it before it is resumed.`}
+          </p>
+          <fieldset>
+            <legend>Why, if you like</legend>
+            {reasons.map((reason) => (
+              <label class="choice" key={reason}>
+                <input type="radio" name="reason" value={reason} />
+                {reason}
+              </label>
+            ))}
+          </fieldset>
+        </form>
+      )}
+      {ui.outcome && <NoticeText notice={ui.outcome} />}
+      {isDone && <StillThere {...shown} />}
+      <CloseButton {...shown} />
+    </SheetDialog>
+  );
+}
+
+function sendingWords({ isSending, outcome }: Shown["ui"], words: string): string {
+  if (isSending) return "Sending…";
+  return outcome?.kind === "failed" ? "Try again" : words;
+}
+
+/** What goes on on new after a rollback: what is under way there. */
+function StillThere({ view, figures }: ShownOne) {
+  const { inFlight } = view.traffic.new;
+  const journeys = view.journeys?.new.open;
+  const parts = [
+    ...(journeys === undefined ? [] : [`${figures.count(journeys)} journeys`]),
+    `${figures.count(inFlight)} requests`,
+  ];
+  return <p class="note">{`Still under way on ${view.new}, where they finish: ${parts.join(", ")}.`}</p>;
+}
+
+export function RollBackAllSheet(shown: Shown) {
+  const { state, ui, deeds } = shown;
+  const isDone = ui.outcome?.kind === "done";
+  return (
+    <SheetDialog {...shown} id="rollback_all" title={`Roll all ${state.cutovers.length} cutovers back to 0%`}>
+      {!isDone && (
+        <form method="post" action="act" onSubmit={instead(() => deeds.rollBackAll())}>
+          <input type="hidden" name="csrf" value={state.csrf ?? ""} />
+          <input type="hidden" name="action" value="rollback_all" />
+          <button
+            type="submit"
+            id="roll-back-all-now"
+            class="danger"
+            aria-disabled={ui.isDead || ui.isSending}
+          >
+            {sendingWords(ui, "Roll back all now")}
+          </button>
+          <p class="means">New checkouts of every cutover go to its legacy side.</p>
+        </form>
+      )}
+      {ui.outcome && <NoticeText notice={ui.outcome} />}
+      <CloseButton {...shown} />
+    </SheetDialog>
+  );
+}
+
+/** Without the script it leads back to the page without the sheet. */
+export function CloseButton({ state, ui, deeds }: Shown) {
+  const words = ui.outcome?.kind === "done" ? "Close" : "Cancel";
+  if (!ui.isLive) {
+    const { chosen } = state;
+    return (
+      <a class="button quiet" href={chosen === undefined ? "./" : `?cutover=${encodeURIComponent(chosen)}`}>
+        {words}
+      </a>
+    );
+  }
+  return (
+    <button type="button" class="quiet close" onClick={() => deeds.close()}>
+      {words}
+    </button>
+  );
+}
+
+export function NoticeText({ notice: { kind, text, details } }: { readonly notice: PageNotice }) {
+  return (
+    <div class={`notice ${kind}`} role={kind === "failed" ? "alert" : "status"}>
+      <p>
+        <strong>
+          <span aria-hidden="true">{kind === "failed" ? "⬢" : "✓"}</span> {text}
+        </strong>
+      </p>
+      {details.map((each) => (
+        <p key={each}>{each}</p>
+      ))}
+    </div>
+  );
+}

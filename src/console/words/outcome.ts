@@ -1,0 +1,62 @@
+/** What has come of a change, line by line, from the answer to it. PURE. */
+import type { WriteAnswer, WriteOfAll } from "../../admin/api/write.ts";
+import type { PageNotice } from "../state.ts";
+import { type Figures, momentsIn, spanText } from "./figures.ts";
+
+/** The parts of a problem that people read. */
+export interface RefusedCall {
+  readonly code: string;
+  readonly detail?: string | undefined;
+  readonly current?:
+    | { readonly percent: number; readonly state: string; readonly version: number }
+    | undefined;
+}
+
+/** @param now RFC 3339 */
+export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): PageNotice {
+  const { applied, version, changed } = answer;
+  const head = changed ? `Committed as v${version}` : `It stood so already, as v${version}`;
+  const { instances, of, ms, scope, lagging } = applied;
+  const reached = `Applied on ${instances}/${of} ${of === 1 ? "instance" : "instances"} (${spanText(ms)})`;
+  const late = lagging.map(({ id, name = id, version: at, seenAt, leaseEndsAt }) => {
+    const since = `${name} decides by v${at}, silent since ${seenAt}`;
+    return momentsIn(
+      leaseEndsAt === null
+        ? `${since}: it may go on by its last state`
+        : `${since}: its lease ends ${leaseEndsAt}`,
+      figures,
+      now,
+    );
+  });
+  const alone =
+    scope === "local"
+      ? ["The store is out of reach: this instance alone does as it was told, and offers it to the store"]
+      : [];
+  const more = (answer.warnings ?? []).map(({ text }) => momentsIn(text, figures, now));
+  return { kind: "done", text: head, details: [reached, ...alone, ...late, ...more] };
+}
+
+export function refusedNotice({ code, detail, current }: RefusedCall): PageNotice {
+  const stands =
+    current === undefined ? [] : [`It stands at ${current.percent}%, ${current.state}, v${current.version}`];
+  return { kind: "failed", text: `Not applied: ${detail ?? code}.`, details: stands };
+}
+
+/** @param command what does the same from a terminal */
+export function unreachableNotice(command: string): PageNotice {
+  return {
+    kind: "failed",
+    text: "Not applied. The admin API did not answer.",
+    details: [`From a terminal: ${command}`],
+  };
+}
+
+export function allNotice(answers: readonly WriteOfAll[]): PageNotice {
+  const details = answers.map((each) =>
+    "refused" in each
+      ? `${each.name}: not applied, ${each.refused.detail ?? each.refused.code}`
+      : `${each.name}: v${each.version}, ${each.percent}%, applied on ${each.applied.instances}/${each.applied.of}`,
+  );
+  const isDone = answers.every((each) => !("refused" in each));
+  return { kind: isDone ? "done" : "failed", text: isDone ? "Done for all" : "Not done for all", details };
+}

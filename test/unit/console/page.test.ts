@@ -1,0 +1,194 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
+import { guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
+import { renderConsole } from "../../../src/console/port.tsx";
+import type { ConsoleState } from "../../../src/console/state.ts";
+
+const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31);
+
+const idle = { clientErrors: 0, shares: null, inFlight: 0, oldestInFlightSeconds: null };
+const shares = { "2xx": 0.98, "3xx": 0, "4xx": 0.019, "5xx": 0.001 };
+const busy = { clientErrors: 82, shares, inFlight: 138, oldestInFlightSeconds: 9.2 };
+
+const view: CutoverView = {
+  name: "checkout",
+  legacy: "social-shop",
+  new: "marketplace",
+  percent: 12.345,
+  state: "open",
+  version: 42,
+  pinEpoch: 0,
+  updatedAt: "2025-03-01T11:04:09.120Z",
+  updatedBy: "ops-1",
+  reason: "step 2",
+  scope: "fleet",
+  traffic: {
+    windowSeconds: 60,
+    legacy: { requests: 0, errors: 0, errorRate: null, p50: null, p99: null, ...idle },
+    new: { requests: 4312, errors: 4, errorRate: 4 / 4312, p50: 0.0184, p99: 0.2101, ...busy },
+  },
+  journeys: null,
+  unfinished: null,
+  instances: { live: 6, applied: 6, silent: [] },
+  stillLegacy: [],
+  warnings: [],
+};
+const state: ConsoleState = {
+  page: {
+    links: {},
+    instance: "proxy-1",
+    build: "1.2.3",
+    locale: "en",
+    access: { isOpen: false, hasIssuer: false },
+  },
+  who: { name: "ana", role: "operator" },
+  csrf: "token",
+  cutovers: [view],
+  chosen: "checkout",
+  told: {},
+  instances: [],
+  at: "2025-03-01T12:00:00.000Z",
+  zone: "UTC",
+};
+
+/** The page without what its script starts from. */
+function pageOf(of: ConsoleState): string {
+  return renderConsole(of, "").replace(/<script type="application\/json".*?<\/script>/s, "");
+}
+/** What a person reads of it. */
+function textOf(of: ConsoleState): string {
+  return pageOf(of)
+    .replaceAll(/<[^>]+>/g, " ")
+    .replaceAll("&quot;", '"')
+    .replaceAll(/\s+/g, " ");
+}
+const shown = (change: Partial<CutoverView>) => textOf({ ...state, cutovers: [{ ...view, ...change }] });
+
+describe("the console, as the server makes it", () => {
+  test("tells percent, state, version, both sides' figures and the last change", () => {
+    const text = shown({});
+    for (const told of [
+      "12.345% of new checkouts go to marketplace",
+      "social-shop 87.655%",
+      "Actual 100.0% of requests (last 60 s, 4,312 of them)",
+      "v42 on 6/6 instances",
+      "Set by ops-1 55 min ago : “step 2”",
+      "as of 12:00:00 UTC",
+      "new: marketplace 4,312 0.09% 18 ms 210 ms 1.9% 138 9 s",
+      "legacy: social-shop 0 – – – – 0 –",
+    ]) {
+      expect(text).toContain(told);
+    }
+  });
+
+  test("writes numbers and moments as Indonesians do, and what programs read as ever", () => {
+    const of: ConsoleState = { ...state, page: { ...state.page, locale: "id-ID" }, zone: "Asia/Jakarta" };
+    const text = textOf(of);
+    expect(text).toContain("12,345% of new checkouts go to marketplace");
+    expect(text).toContain("4.312 of them");
+    expect(text).toContain("as of 19:00:00 WIB");
+    expect(pageOf(of)).toContain('<time datetime="2025-03-01T12:00:00.000Z">');
+  });
+
+  test("says what somebody must look at, and no HTML that stands in it", () => {
+    const page = pageOf({
+      ...state,
+      cutovers: [{ ...view, warnings: [{ code: "slow", text: "new: <b>138</b> & more" }] }],
+    });
+    expect(page).toContain('<p class="warning">new: &lt;b>138&lt;/b> &amp; more</p>');
+  });
+
+  test("tells at 100% what still goes to legacy", () => {
+    const stillLegacy = [{ reason: "visit", text: "visits until 2025-03-01T12:30:00.000Z" }];
+    expect(shown({ stillLegacy })).not.toContain("Still to legacy");
+    expect(shown({ stillLegacy, percent: 100 })).toContain("Still to legacy: visits until 12:30:00 UTC");
+    expect(shown({ percent: 100 })).not.toContain("Still to legacy");
+  });
+
+  test("tells what is under way on each side, where that is known", () => {
+    const open = (count: number, oldestStartedAt: string | null) => ({
+      open: count,
+      atLeast: false,
+      oldestStartedAt,
+    });
+    const journeys = { legacy: open(12, "2025-03-01T11:46:00Z"), new: open(0, null) };
+    expect(shown({ journeys })).toContain("legacy: social-shop 0 – – – – 0 – 12 14 min");
+    const unfinished = { legacy: { ...open(7, null), atLeast: true }, new: open(1, null) };
+    expect(shown({ journeys, unfinished })).toContain("12 14 min at least 7 –");
+    expect(shown({})).not.toContain("journeys oldest");
+  });
+
+  test("names a state that is not open, and an instance that lags", () => {
+    expect(shown({ state: "rolled_back" })).toContain("ROLLED BACK");
+    expect(shown({ state: "rolled_back" })).toContain("New journeys go to social-shop until it is resumed");
+    expect(shown({ state: "held" })).toContain("HELD");
+    expect(shown({ state: "closed" })).toContain("social-shop is closed: everything goes to marketplace");
+    expect(shown({ instances: { live: 6, applied: 5, silent: [] } })).toContain(
+      "5/6 instances: not everywhere yet",
+    );
+    expect(shown({ version: 0 })).toContain("Never changed");
+  });
+
+  test("never ticks without a guard", () => {
+    const told = { checkout: { guard: guardViewOf("unguarded") } };
+    const text = textOf({ ...state, told });
+    expect(text).toContain("No guard: nobody is watching but you");
+    expect(text).not.toContain("✓ marketplace");
+  });
+
+  test("offers a rollback that works without its script, and whatever else is wrong", () => {
+    const page = pageOf(state);
+    expect(page).toContain(
+      '<form method="get" action="./"><input type="hidden" name="cutover" value="checkout"',
+    );
+    expect(page).not.toContain("<dialog open");
+    const opened = pageOf({ ...state, intent: "rollback" });
+    expect(opened).toMatch(/<dialog [^>]*id="sheet-rollback"[^>]* open/);
+    expect(opened).toContain('<form method="post" action="act">');
+    expect(opened).toContain('<input type="hidden" name="csrf" value="token"');
+  });
+
+  test("has nothing to tap for who may only look", () => {
+    const page = pageOf({ ...state, who: { name: "eve", role: "viewer" } });
+    expect(page).not.toContain('id="roll-back"');
+    expect(page).not.toContain('id="hold"');
+    expect(page).toContain("You are viewer here");
+  });
+
+  test("shows several in a line each, with what is of all said once", () => {
+    const away = { code: "store_unreachable", text: "the store is out of reach for 38 s" };
+    const own = { code: "instances_silent", text: "one silent until 2025-03-01T11:04:09.120Z" };
+    const { chosen: _, ...rest } = state;
+    const text = textOf({
+      ...rest,
+      cutovers: [
+        { ...view, warnings: [away, own] },
+        { ...view, name: "returns", warnings: [away] },
+      ],
+    });
+    expect(text.split(away.text)).toHaveLength(2);
+    expect(text).toContain("one silent until 11:04:09 UTC");
+    expect(text).toContain("Roll back all to 0%");
+    expect(text).toContain("Hold all");
+  });
+
+  test("says so when nothing is configured, and shows nothing to who may not see it", () => {
+    expect(textOf({ ...state, cutovers: [], chosen: undefined })).toContain("No cutover is configured");
+    const closed = textOf({ ...state, who: undefined, cutovers: [], chosen: undefined });
+    expect(closed).toContain("A token is needed");
+    expect(closed).not.toContain("checkout");
+  });
+
+  test(`takes no value for a piece of the page, whatever stands in it (seed ${seed})`, () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const evil = `</script><img src=x>${text}`;
+        const page = renderConsole({ ...state, cutovers: [{ ...view, reason: evil, updatedBy: evil }] }, "");
+        expect(page).not.toContain("<img");
+        expect(page.split("</script>")).toHaveLength(3);
+      }),
+      { seed, numRuns: 50, verbose: 1 },
+    );
+  });
+});
