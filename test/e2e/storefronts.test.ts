@@ -2,6 +2,7 @@
  * Shops as shops are (src/demo/storefronts) behind the built program, and shoppers with a real browser: from the page to the
  * confirmation on either side, percent raised after the cart, rolled back before the payment. The shop of forms sends them to
  * a bank on another site, whose page posts the payment back: the browser keeps their `SameSite=Lax` cookies to itself then.
+ * CUTOVER_BARS=full: by either engine, by one process and by two, and by TLS, where the browser speaks HTTP/2.
  */
 import { execFileSync } from "node:child_process";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -12,12 +13,26 @@ import { dialects } from "../../src/demo/storefronts/storefront.ts";
 import { type AdminApi, accepted } from "../support/admin-api.ts";
 import { expectedSide } from "../support/bucket.ts";
 import type { Served } from "../support/cutover.ts";
+import { secured } from "../support/secured.ts";
 import { openStorefronts, orderFormats, type Storefronts, salt } from "../support/storefronts.ts";
 
 const sides = ["legacy", "new"] as const;
 type Side = (typeof sides)[number];
 const percent = 50;
 
+const isFull = process.env.CUTOVER_BARS === "full";
+const plain = { engine: "undici", workers: 1, isSecure: false };
+const settings = isFull
+  ? [
+      plain,
+      { engine: "undici", workers: 2, isSecure: true },
+      { engine: "http-proxy", workers: 1, isSecure: false },
+      { engine: "http-proxy", workers: 2, isSecure: true },
+    ]
+  : [plain];
+const cases = dialects.flatMap((dialect) => settings.map((setting) => ({ dialect, ...setting })));
+
+const { pair } = secured();
 let browser: Browser;
 
 beforeAll(async () => {
@@ -47,7 +62,8 @@ interface Watched {
 
 /** @returns a window of a browser without cookies, which nobody else has */
 async function openWindow(): Promise<Watched> {
-  const context = await browser.newContext();
+  // The authority is the test's own.
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
   const origins: string[] = [];
   const shops = new Set<string>();
@@ -83,82 +99,96 @@ async function openWindow(): Promise<Watched> {
   };
 }
 
-describe.each(dialects)("a browser in front of a shop of %s", (dialect) => {
-  let fleet: Storefronts;
-  let shops: Storefronts["shops"];
-  let bank: Listener;
-  let serve: Served;
-  let admin: AdminApi;
+/** Run in the browser: how the page's document came. */
+const protocolOfPage = `performance.getEntriesByType("navigation")[0].nextHopProtocol`;
 
-  beforeAll(async () => {
-    // The proxy is on 127.0.0.1: for a browser that is another site.
-    bank = await createBank("localhost", 0, () => `${serve.proxy}/?route=payment/return`);
-    fleet = await openStorefronts({ dialect, bankUrl: bank.url });
-    ({ shops, serve, admin } = fleet);
-  });
-  afterEach(() => admin.call("resume"));
-  afterAll(async () => {
-    await fleet.close();
-    await bank.close(0);
-  });
+describe.each(cases)(
+  "a browser in front of a shop of $dialect, by $engine in $workers, TLS $isSecure",
+  (of) => {
+    const { dialect, engine, workers, isSecure } = of;
+    let fleet: Storefronts;
+    let shops: Storefronts["shops"];
+    let bank: Listener;
+    let serve: Served;
+    let admin: AdminApi;
 
-  /** @returns a window with the shop's page, of a visitor whose bucket is on the side */
-  async function arrive(side: Side): Promise<Watched> {
-    for (let tries = 0; tries < 40; tries += 1) {
-      const watched = await openWindow();
-      await watched.page.goto(`${serve.proxy}/`);
-      const visitor = (await watched.kept()).get("cutover_visitor");
-      if (expectedSide(salt, visitor ?? "", percent) === side) return watched;
-      await watched.page.context().close();
+    beforeAll(async () => {
+      // The proxy is on 127.0.0.1: for a browser that is another site.
+      bank = await createBank("localhost", 0, () => `${serve.proxy}/?route=payment/return`);
+      const change = (yaml: string) => {
+        const tls = `port: 0, tls: { cert: '${pair.cert}', key: '${pair.key}' }`;
+        // Of the two listeners the first is the proxy's.
+        const listening = isSecure ? yaml.replace("port: 0", tls) : yaml;
+        return `engine: ${engine}\nworkers: ${workers}\n${listening}`;
+      };
+      fleet = await openStorefronts({ dialect, bankUrl: bank.url, change });
+      ({ shops, serve, admin } = fleet);
+    });
+    afterEach(() => admin.call("resume"));
+    afterAll(async () => {
+      await fleet.close();
+      await bank.close(0);
+    });
+
+    /** @returns a window with the shop's page, of a visitor whose bucket is on the side */
+    async function arrive(side: Side): Promise<Watched> {
+      for (let tries = 0; tries < 40; tries += 1) {
+        const watched = await openWindow();
+        await watched.page.goto(`${serve.proxy}/`);
+        const visitor = (await watched.kept()).get("cutover_visitor");
+        if (expectedSide(salt, visitor ?? "", percent) === side) return watched;
+        await watched.page.context().close();
+      }
+      throw new Error(`of 40 visitors none is on ${side}`);
     }
-    throw new Error(`of 40 visitors none is on ${side}`);
-  }
 
-  /** Orders, goes to the bank, and comes back with the payment. */
-  async function payAtBank({ page, kept }: Watched): Promise<void> {
-    await page.locator("#order").click();
-    await page.locator("#bank").click();
-    await page.waitForURL(`${bank.url}/pay`);
-    const before = await kept();
-    expect([...before.keys()].toSorted()).toEqual(["cutover_journey", "cutover_visit", "cutover_visitor"]);
-    accepted(await admin.call("rollback"));
-    const returning = page.waitForRequest((one) => one.method() === "POST" && one.url().includes("return"));
-    await page.locator("#paid").click();
-    const { cookie, "sec-fetch-site": from } = await (await returning).allHeaders();
-    expect([from, cookie]).toEqual(["cross-site", undefined]);
-    await page.locator("#order", { hasText: / paid$/ }).waitFor();
-    expect(await kept()).toEqual(before);
-  }
-
-  test.each(sides)("buys on %s alone, through a raise and a rollback", async (side) => {
-    accepted(await admin.set(percent));
-    const watched = await arrive(side);
-    const { page, origins, shops: met, troubles } = watched;
-    const [own, other] = side === "new" ? [shops.new, shops.legacy] : [shops.legacy, shops.new];
-    const before = own.counts();
-    const elsewhere = other.counts();
-
-    await page.locator("#add").click();
-    await page.locator("#cart", { hasText: "1 in the cart" }).waitFor();
-    accepted(await admin.set(100));
-    if (dialect === "forms") await payAtBank(watched);
-    else {
+    /** Orders, goes to the bank, and comes back with the payment. */
+    async function payAtBank({ page, kept }: Watched): Promise<void> {
+      await page.locator("#order").click();
+      await page.locator("#bank").click();
+      await page.waitForURL(`${bank.url}/pay`);
+      const before = await kept();
+      expect([...before.keys()].toSorted()).toEqual(["cutover_journey", "cutover_visit", "cutover_visitor"]);
       accepted(await admin.call("rollback"));
-      await page.locator("#pay").click();
+      const returning = page.waitForRequest((one) => one.method() === "POST" && one.url().includes("return"));
+      await page.locator("#paid").click();
+      const { cookie, "sec-fetch-site": from } = await (await returning).allHeaders();
+      expect([from, cookie]).toEqual(["cross-site", undefined]);
+      await page.locator("#order", { hasText: / paid$/ }).waitFor();
+      expect(await kept()).toEqual(before);
     }
-    const confirmation = page.locator("#order", { hasText: / paid$/ });
-    await confirmation.waitFor();
 
-    expect(await confirmation.textContent()).toMatch(new RegExp(`^${orderFormats[side]}-[\\w-]+ paid$`));
-    expect(troubles).toEqual([]);
-    expect(origins).toEqual(dialect === "forms" ? [serve.proxy, bank.url, serve.proxy] : [serve.proxy]);
-    expect([...met]).toEqual([own.name]);
-    const { orders, paid, ...faults } = own.counts();
-    expect([orders - before.orders, paid - before.paid]).toEqual([1, 1]);
-    expect(faults).toMatchObject({ paidTwice: 0, unknownOrders: 0, emptyCheckouts: 0, strangeAssets: 0 });
-    expect(other.counts()).toEqual(elsewhere);
-  });
-});
+    test.each(sides)("buys on %s alone, through a raise and a rollback", async (side) => {
+      accepted(await admin.set(percent));
+      const watched = await arrive(side);
+      const { page, origins, shops: met, troubles } = watched;
+      const [own, other] = side === "new" ? [shops.new, shops.legacy] : [shops.legacy, shops.new];
+      const before = own.counts();
+      const elsewhere = other.counts();
+
+      await page.locator("#add").click();
+      await page.locator("#cart", { hasText: "1 in the cart" }).waitFor();
+      accepted(await admin.set(100));
+      if (dialect === "forms") await payAtBank(watched);
+      else {
+        accepted(await admin.call("rollback"));
+        await page.locator("#pay").click();
+      }
+      const confirmation = page.locator("#order", { hasText: / paid$/ });
+      await confirmation.waitFor();
+
+      expect(await confirmation.textContent()).toMatch(new RegExp(`^${orderFormats[side]}-[\\w-]+ paid$`));
+      expect(await page.evaluate(protocolOfPage)).toBe(isSecure ? "h2" : "http/1.1");
+      expect(troubles).toEqual([]);
+      expect(origins).toEqual(dialect === "forms" ? [serve.proxy, bank.url, serve.proxy] : [serve.proxy]);
+      expect([...met]).toEqual([own.name]);
+      const { orders, paid, ...faults } = own.counts();
+      expect([orders - before.orders, paid - before.paid]).toEqual([1, 1]);
+      expect(faults).toMatchObject({ paidTwice: 0, unknownOrders: 0, emptyCheckouts: 0, strangeAssets: 0 });
+      expect(other.counts()).toEqual(elsewhere);
+    });
+  },
+);
 
 test("a browser is seen to have trouble where it has some", async () => {
   const nobody = await listen((_, response) => response.writeHead(404).end(), "127.0.0.1", 0);

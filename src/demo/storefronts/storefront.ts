@@ -111,7 +111,8 @@ export async function createStorefront(options: StorefrontOptions): Promise<Stor
       body,
       session,
     });
-    const at = `http://${request.headers.host ?? ""}${base}`;
+    const scheme = request.headers["x-forwarded-proto"] === "https" ? "https" : "http";
+    const at = `${scheme}://${request.headers.host ?? ""}${base}`;
     send(response, page, {
       "cache-control": "no-store",
       "x-shop": name,
