@@ -14,6 +14,7 @@ import type { Log } from "../base/log.ts";
 import type { CertificateFiles } from "../base/tls/certificate.ts";
 import type { AuthConfig } from "../config/auth-schema.ts";
 import type { ListDesk } from "../lists/port.ts";
+import type { ExposureStanding } from "../ownership/exposure/exposure.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
@@ -54,6 +55,8 @@ interface CutoverSides {
   /** What testers ask by, where there are any. */
   readonly force?: object | undefined;
   readonly fallback?: boolean;
+  /** Of the money at risk. */
+  readonly exposure?: { readonly currency: string } | undefined;
 }
 
 /** Owners, as people see them and put them right. Calls that change throw StoreUnavailable. */
@@ -113,6 +116,8 @@ export interface AdminOptions {
   ) => Explanation | undefined | Promise<Explanation | undefined>;
   /** What the guard makes of a cutover; `undefined`: it is not judged now. Without it none is guarded. */
   readonly guard?: (name: string) => GuardJudged | "unguarded" | undefined;
+  /** The money at risk; `undefined`: the cutover has no cap. Without it none has. */
+  readonly exposure?: (name: string) => ExposureStanding | undefined;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
   /** Without it there are no lists. */

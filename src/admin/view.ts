@@ -11,6 +11,7 @@ import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
 import { restOf } from "./api/rules.ts";
+import { exposureText, exposureViewOf } from "./api/sides/exposure.ts";
 import { maintenanceView } from "./api/sides/maintenance.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
@@ -37,7 +38,7 @@ export interface Views {
 }
 
 export function createViews(
-  { cutovers, follower, ownerStores, clock, roll, instance, prefix, refusedByHand }: AdminContext,
+  { cutovers, follower, ownerStores, exposure, clock, roll, instance, prefix, refusedByHand }: AdminContext,
   fleet: Pick<Fleet, "underWay" | "unheard" | "strays">,
   proposals: Pick<Proposals, "known">,
 ): Views {
@@ -64,6 +65,7 @@ export function createViews(
     const { percentThousandths, ...rest } = state(name);
     const maintenance = maintenanceView(rest.maintenance, clock.now());
     const proposal = proposals.known(name, rest.version);
+    const atRisk = declared.exposure && exposure?.(name);
     const ofOwners = ownerStores().get(name);
     const { figures, warnings: ofSides } = mergeTraffic(
       records.map((record) => record.traffic[name]),
@@ -89,6 +91,7 @@ export function createViews(
       ...(proposal === undefined ? {} : { proposal }),
       traffic: figures,
       ...fleet.underWay(name),
+      ...(atRisk && { exposure: exposureViewOf(atRisk, declared.exposure?.currency ?? "") }),
       instances: { live: count.of, applied: count.instances, silent },
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
@@ -135,6 +138,7 @@ function remaindersOf(
     updatedAt,
     journeys,
     unfinished,
+    exposure,
   }: Omit<CutoverView, "stillLegacy" | "warnings">,
   { anonymous = "legacy", visit, force, fallback }: AdminContext["cutovers"][string],
   nowMs: number,
@@ -152,6 +156,8 @@ function remaindersOf(
   }
   if (state === "rolled_back") add("rolled_back", "all that begins: the cutover is rolled back");
   else {
+    if (exposure?.over)
+      add("exposure", `journeys and visits that begin: unpaid on new are ${exposureText(exposure)}`);
     if (force !== undefined) add("forced", "testers who ask for it");
     for (const { name, side } of cohorts) {
       if (side === "legacy") add("cohort", `the cohort ${name}, by the configuration`);

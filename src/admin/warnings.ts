@@ -6,6 +6,7 @@ import type { ConfigInForce, InstanceRecord } from "../state/rules/completion.ts
 import type { Rejection } from "../state/store/port.ts";
 import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
 import { isByHand } from "./api/rules.ts";
+import { exposureWarnings } from "./api/sides/exposure.ts";
 import { maintenanceWarnings } from "./api/sides/maintenance.ts";
 import type { Warning } from "./api/write.ts";
 
@@ -42,6 +43,7 @@ export function warningsOf(facts: WarningFacts): Warning[] {
       nowMs,
     ),
     ...maintenanceWarnings(view.maintenance),
+    ...exposureWarnings(view.exposure),
     ...localWarnings(view),
     ...fleetWarnings(facts),
     ...handEditWarnings(facts),

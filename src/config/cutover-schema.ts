@@ -149,6 +149,22 @@ const guard = block({
   routes: z.array(value.name).min(1).optional(),
 });
 
+/** How much may be unpaid on new before no more journeys begin there. */
+const exposure = block({
+  /** Whole minor units of the currency. */
+  maxOpenAmount: z.int().min(1),
+  /** ISO 4217; it is shown, and nothing is reckoned by it. */
+  currency: z.string().regex(/^[A-Z]{3}$/, "expected a currency's code of ISO 4217 such as IDR"),
+  /** Where the answer that makes an order says what that is worth. */
+  amount: value.source.refine(({ kind }) => kind === "json" || kind === "header" || kind === "form", {
+    error: "expected a place in an answer: json:/POINTER, header:NAME or form:NAME",
+  }),
+  /** How many decimals of it are minor units: 0 where it is in minor units already. */
+  decimals: z.int().min(0).max(4).default(0),
+  /** How long an order that nobody pays counts. */
+  for: value.lifetime.default(4 * 3_600_000),
+});
+
 /** What the next side is told of a shopper whom the other one has served. */
 export const handover = block({
   ...cookie("cutover_side"),
@@ -196,6 +212,7 @@ export const cutover = block({
   /** What a shopper sees whose journey a hard rollback took away, in place of what legacy makes of it. */
   onVoid: block({ redirect: value.shopPage }).optional(),
   guard: guard.optional(),
+  exposure: exposure.optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),

@@ -7,17 +7,19 @@
  *                   and the pin's epoch is older than the cutover's (hard rollback)
  *   4. rolled_back  the state is rolled_back, or that of the cutover that → legacy
  *                   it goes after
- *   5. forced       an authorised override header; before 4 where that is configured → as it says
- *   6. cohort       the request is of a cohort that has a side            → its side; not new while stale (below)
- *   7. anonymous    no shopper identity                                   → legacy; new at 100 percent, where
+ *   5. exposure     more than its cap is unpaid on new, and a journey or  → legacy
+ *                   a visit would begin
+ *   6. forced       an authorised override header; before 4 where that is configured → as it says
+ *   7. cohort       the request is of a cohort that has a side            → its side; not new while stale (below)
+ *   8. anonymous    no shopper identity                                   → legacy; new at 100 percent, where
  *                   that is configured and the store not out of reach too long
  *      stale        the store out of reach too long and onStale: legacy   → legacy
- *   8. visit        a visit under way; at percent 0 none is on new        → its side
- *   9. bucket       bucket < percent × 1000                               → new, else legacy
- *      after        6 to 9 say new, and the cutover that it goes after   → legacy
+ *   9. visit        a visit under way; at percent 0 none is on new        → its side
+ *  10. bucket       bucket < percent × 1000                               → new, else legacy
+ *      after        7 to 10 say new, and the cutover that it goes after  → legacy
  *                   has the same request on legacy
  *
- * The percent of 7 to 9 is that of the request's cohort, where it has one of its own, else the cutover's; and never above
+ * The percent of 8 to 10 is that of the request's cohort, where it has one of its own, else the cutover's; and never above
  * that of the cutover it goes after, which is 100 once that is closed, and 100 or 0 for a cohort of its that has a side.
  *
  * `fallback` is the one reason not given here: it is found only when the new side cannot be connected to.
@@ -30,6 +32,7 @@ export const reasons = [
   "closed",
   "journey",
   "rolled_back",
+  "exposure",
   "forced",
   "cohort",
   "anonymous",
@@ -65,6 +68,8 @@ export interface Facts {
   readonly owner: Side | undefined;
   /** The journey pin the request carries, its signature and times already verified. */
   readonly journey: Pin | undefined;
+  /** Whether the unpaid amount on new is over its cap, and the request may begin a journey or a visit. */
+  readonly exposed?: boolean;
   readonly forced: Side | undefined;
   /** Whether that counts while the cutover is rolled back, too. */
   readonly forcedWhileRolledBack?: boolean;
@@ -97,6 +102,7 @@ export function decide(state: CutoverState, facts: Facts): Decision {
   if (journey !== undefined && !isVoid(journey, state.pinEpoch)) return decision(journey.side, "journey");
   if (forced !== undefined && facts.forcedWhileRolledBack === true) return decision(forced, "forced");
   if (rolledBackBy(state, facts.after) !== undefined) return decision("legacy", "rolled_back");
+  if (facts.exposed === true) return decision("legacy", "exposure");
   if (forced !== undefined) return decision(forced, "forced");
   const begun = beginning(state, facts);
   const isHeld = begun.side === "new" && facts.after !== undefined && isOnLegacy(facts.after);

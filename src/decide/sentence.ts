@@ -58,6 +58,8 @@ const becauses: Readonly<Record<Exclude<Reason, "bucket">, (told: Told) => strin
   journey: () => "the journey began there and stays",
   rolled_back: ({ takenBy }) =>
     `${takenBy === undefined ? "the cutover" : goneAfter(takenBy)} is rolled back: new journeys start on legacy`,
+  exposure: () =>
+    "more than its cap is unpaid on new: until that is less, journeys and visits begin on legacy",
   forced: () => "an authorised override says so",
   cohort: ({ cohort }) => `the configuration sends the cohort ${cohort ?? "?"} there`,
   anonymous: ({ side }) =>

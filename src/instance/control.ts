@@ -10,6 +10,8 @@ import { type Guard, openGuard } from "../guard/watch/guard.ts";
 import { createGuardMetrics } from "../guard/watch/metrics.ts";
 import { createGuardCounting, type GuardCounting } from "../guard/window/counting.ts";
 import { type OpenedLists, openLists } from "../lists/open.ts";
+import { createExposure, type ExposureWatch } from "../ownership/exposure/exposure.ts";
+import { showExposure } from "../ownership/exposure/metrics.ts";
 import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
@@ -33,7 +35,7 @@ import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { patiently } from "./sockets.ts";
-import { fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
+import { exposuresOf, fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
 
 interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };
@@ -70,6 +72,8 @@ export interface Control {
   readonly guard: Guard;
   /** What this process counts for it. */
   readonly guardCounting: GuardCounting;
+  /** The money at risk. */
+  readonly exposure: ExposureWatch;
   /** Reads what is under way in the fleet. */
   readonly underWay: () => Promise<FiguresUnderWay>;
 }
@@ -100,6 +104,10 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   );
   createUnderWayGauges(metrics.registry, underWay, systemClock.now);
   showOwnerStores(metrics.registry, ownerStores.contacts);
+  const exposure = createExposure({ ...ownershipStores, clock: systemClock, timers: systemTimers });
+  options.undo(() => exposure.close());
+  showExposure(metrics.registry, exposure, () => exposuresOf(options.config()).keys());
+  void exposure.follow(exposuresOf(config));
   options.undo(() => follower.stop());
   await follower.start();
   led.hear(follower.announce);
@@ -113,18 +121,11 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const guard = openGuard(config, { ...watching, metrics: createGuardMetrics(metrics.registry) });
   options.undo(() => guard.stop());
   const stores = { store, ownershipStores, ownerStores, lists };
-  const guarding = { leaderships, guard, guardCounting };
   return {
     ...stores,
-    ...guarding,
-    follower,
-    roll,
-    metrics,
-    traffic,
-    secrets,
-    secretsChanged,
-    audit,
-    underWay,
+    ...{ leaderships, guard, guardCounting, exposure },
+    ...{ follower, roll, metrics, traffic },
+    ...{ secrets, secretsChanged, audit, underWay },
   };
 }
 

@@ -14,6 +14,7 @@ import type { GuardCounting } from "../guard/window/counting.ts";
 import type { Lists } from "../lists/port.ts";
 import { createClaimBudget } from "../ownership/claim-budget.ts";
 import { createDoubts } from "../ownership/doubt.ts";
+import type { ExposureWatch } from "../ownership/exposure/exposure.ts";
 import { createKeyDesk, type KeyDesk } from "../ownership/key-desk.ts";
 import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
 import { createOwnerMemory } from "../ownership/owner-memory.ts";
@@ -49,7 +50,7 @@ import type { Following } from "../state/follow/snapshot.ts";
 import { createCheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { createLastingWitnesses, createUnderWay, payingIn, witnessesFor } from "./witnesses.ts";
+import { createLastingWitnesses, createUnderWay, exposuresOf, payingIn, witnessesFor } from "./witnesses.ts";
 
 export interface DataPlaneOptions {
   /** The id of the process: no two on one host have the same. */
@@ -65,6 +66,7 @@ export interface DataPlaneOptions {
   readonly log: Log;
   readonly onFault: (error: unknown) => void;
   readonly guardCounting: GuardCounting;
+  readonly exposure: ExposureWatch;
   /** Tells the other processes of the instance what a client has claimed; without it there are none. */
   readonly tellClaims?: ((spent: SpentClaims) => void) | undefined;
 }
@@ -106,7 +108,8 @@ export async function openDataPlane(
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
-  await Promise.all([plane.table.documents?.loaded, spool.start()]);
+  const exposure = options.exposure.follow(exposuresOf(config));
+  await Promise.all([plane.table.documents?.loaded, spool.start(), exposure]);
   return {
     handle: (inbound) => plane.handle(inbound),
     refused: () => plane.refused(),
@@ -125,6 +128,7 @@ export async function openDataPlane(
           plane = next;
           lasting.goBy(next.table);
           lasting.configure(declared);
+          void options.exposure.follow(exposuresOf(declared));
           before.retire();
         },
         discard: () => next.retire(),
@@ -135,7 +139,7 @@ export async function openDataPlane(
       await upstreams.settled();
       unreadAnswers.close();
       pinFilter.close();
-      await notebook.close();
+      await Promise.all([notebook.close(), options.exposure.close()]);
       await spool.close();
     },
   };
@@ -178,7 +182,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
     doubts,
     memory,
     spool,
-    onLearned(cutover, { key, ttlMs, what }, side) {
+    onLearned(cutover, { key, ttlMs, what, amount }, side) {
+      if (amount !== undefined && side === "new") options.exposure.opened(cutover, key, amount);
       if (what === undefined && countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
     },
     counts,
@@ -186,12 +191,8 @@ function openLasting(config: Config, options: DataPlaneOptions) {
   });
   const pinFilter = createPinFilter({ news: ownershipStores.pinNews, clock, timers });
   const pins = createPins({ ...ownershipStores, filter: pinFilter, clock, onUnknown: counts.unknownPin });
-  const budget = createClaimBudget({
-    ...ownershipStores,
-    clock,
-    tell: options.tellClaims,
-    onExceeded: counts.overBudget,
-  });
+  const told = { tell: options.tellClaims, onExceeded: counts.overBudget };
+  const budget = createClaimBudget({ ...ownershipStores, clock, ...told });
   const unreadAnswers = createUnreadAnswers(counts, log, timers);
   const upgrades = createUpgradeCounts(registry, names);
   const checkouts = createCheckoutCounts(registry, payingIn(config));
@@ -218,13 +219,14 @@ function openLasting(config: Config, options: DataPlaneOptions) {
       ownership.release,
       checkouts,
       orElse,
+      options.exposure.closed,
     ),
     unreadAnswers,
     /** What an exchange needs of them. */
     shared: {
       ...{ following, lists, rollbacks: createRollbacks(following) },
       ...{ ownership, pins, budget },
-      unowned: createUnowned(clock, counts),
+      ...{ unowned: createUnowned(clock, counts), exposure: options.exposure },
       force: createForceAttempts({ clock, counts: createForceCounts(registry), log }),
       droppedCookie: createDroppedCookies(registry),
       clock,

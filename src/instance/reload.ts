@@ -16,7 +16,7 @@ import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { type Control, journeySecretsOf } from "./control.ts";
 import type { Prepared } from "./data-plane.ts";
-import { fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
+import { exposuresOf, fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
 
 interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;
@@ -39,7 +39,7 @@ const kept = "the configuration was not changed: the one in force stays";
 /** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, onRead, log } = options;
-  const { follower, metrics, traffic, secrets, ownerStores, lists, guard, leaderships } = control;
+  const { follower, metrics, traffic, secrets, ownerStores, lists, guard, leaderships, exposure } = control;
   /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
@@ -109,6 +109,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     lists.keeper.follow(Object.keys(now.lists));
     leaderships.configure(watchedOver(now));
     guard.configure(now);
+    void exposure.follow(exposuresOf(now));
     admin.reconfigure(now);
   }
 }

@@ -8,7 +8,7 @@ import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { Lists } from "../lists/port.ts";
-import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
+import type { ClaimBudget, MoneyAtRisk, Ownership, Pins } from "../ownership/port.ts";
 import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
 import { type Explained, explain, type Question } from "../proxy/explain.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
@@ -54,7 +54,15 @@ export interface Serving {
 interface ServingOptions
   extends Pick<
     DataPlaneOptions,
-    "id" | "following" | "ownershipStores" | "secrets" | "lists" | "registry" | "tellClaims" | "guardCounting"
+    | "id"
+    | "following"
+    | "ownershipStores"
+    | "secrets"
+    | "lists"
+    | "registry"
+    | "tellClaims"
+    | "guardCounting"
+    | "exposure"
   > {
   /** The instance's id. */
   readonly instance: string;
@@ -135,8 +143,16 @@ export function explainer(
   serving: Pick<Serving, "table" | "ownership" | "pins">,
   following: Following,
   lists: Lists,
+  exposure: MoneyAtRisk,
 ): (name: string, question: Question) => Promise<Explanation | undefined> {
-  const context = { ...serving, following, lists, rollbacks: createRollbacks(following), clock: systemClock };
+  const context = {
+    ...serving,
+    following,
+    lists,
+    exposure,
+    rollbacks: createRollbacks(following),
+    clock: systemClock,
+  };
   return async (name, question) => {
     const explained = await explain({ ...context, table: serving.table() }, name, question);
     return explained && explanationOf(explained);
@@ -157,7 +173,7 @@ function explanationOf(explained: Explained): Explanation {
       journey === undefined
         ? null
         : { side: journey.side, startedAt: new Date(journey.startedAt * 1000).toISOString() },
-    routes: routes.map(({ when = null, ...route }) => ({ ...route, when })),
+    routes: routes.map(({ cutover, name, when = null }) => ({ cutover, name, when })),
     sentence,
   };
 }

@@ -1,5 +1,6 @@
 /** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
 import type { Config } from "../config/schema.ts";
+import type { ExposureLimits } from "../ownership/exposure/port.ts";
 import type { KeyDesk } from "../ownership/key-desk.ts";
 import type { OwnershipMetrics } from "../ownership/metrics.ts";
 import type { Notebook, Ownership, UnreadReason } from "../ownership/port.ts";
@@ -48,6 +49,7 @@ export function createLastingWitnesses(
     | "nearPath"
     | "unreadChoice"
     | "unknownDocument"
+    | "unreadAmount"
   >,
   notebook: Pick<Notebook, "seen" | "finished">,
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
@@ -55,6 +57,7 @@ export function createLastingWitnesses(
   release: Ownership["release"],
   { started, paid }: Pick<CheckoutCounts, "started" | "paid">,
   orElse: Pick<OrElseCounts, "asked">,
+  paidOnNew: (cutover: string, key: string) => void,
 ): LastingWitnesses {
   return {
     orElse: { soughtElsewhere: ({ cutover }, side, isFound) => orElse.asked(cutover, side, isFound) },
@@ -71,6 +74,7 @@ export function createLastingWitnesses(
         else if (notice.kind === "near_path") metrics.nearPath(notice.cutover);
         else if (notice.kind === "unread_choice") metrics.unreadChoice(notice.cutover);
         else if (notice.kind === "unknown_document") metrics.unknownDocument(notice.cutover);
+        else if (notice.kind === "unread_amount") metrics.unreadAmount(cutover);
         else if (notice.kind === "long_key") metrics.longKey(cutover);
       },
     },
@@ -80,10 +84,13 @@ export function createLastingWitnesses(
       settled: (record, outcome) => desk.ended(record, !unanswered.has(outcome)),
     },
     orders: {
-      finished({ cutover }, keys) {
-        // A key that is claimed by its use names a request, not an order.
-        for (const { key, claimed, what } of keys)
-          if (!claimed && what === undefined) notebook.finished(cutover, key);
+      finished({ cutover, side }, keys) {
+        for (const { key, claimed, what } of keys) {
+          // A key that is claimed by its use names a request, not an order.
+          if (claimed || what !== undefined) continue;
+          notebook.finished(cutover, key);
+          if (side === "new") paidOnNew(cutover, key);
+        }
       },
     },
     carts: {
@@ -150,6 +157,16 @@ export function witnessesFor(
       last,
     ];
   };
+}
+
+/** How much may be unpaid on new, by cutover, where that has a cap. */
+export function exposuresOf({ cutovers }: Pick<Config, "cutovers">): ReadonlyMap<string, ExposureLimits> {
+  return new Map(
+    Object.entries(cutovers).flatMap(([name, { exposure }]) => {
+      if (exposure === undefined) return [];
+      return [[name, { maxOpenAmount: exposure.maxOpenAmount, forMs: exposure.for }] as const];
+    }),
+  );
 }
 
 /** Names of the cutovers in which journeys begin and are paid. */

@@ -19,6 +19,8 @@ export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts, UnownedC
   longKey(cutover: string): void;
   /** An answer that may tell of orders, or that a rule asks, could not be read for it. */
   unreadAnswer(cutover: string, side: Side, reason: UnreadReason): void;
+  /** An answer tells of an order that new has made, and not what that is worth. */
+  unreadAmount(cutover: string): void;
   /** A path on no route may be taken for one by a server behind the proxy; the request was passed on. */
   nearPath(cutover: string): void;
   /** A request whose body was to tell its route could not be read. */
@@ -109,6 +111,24 @@ function routeCounters(counter: (name: string, help: string) => (cutover: string
   };
 }
 
+/** Of what could not be read. */
+function readingCounters(counter: (name: string, help: string) => (cutover: string) => void) {
+  return {
+    unreadBody: counter(
+      "cutover_ownership_unread_bodies_total",
+      "Request bodies that gave no key because they exceed 64 KiB or are not JSON in UTF-8.",
+    ),
+    longKey: counter(
+      "cutover_ownership_long_keys_total",
+      "Keys longer than 512 bytes in requests and responses; they count as none.",
+    ),
+    unreadAmount: counter(
+      "cutover_exposure_unread_amounts_total",
+      "Answers of new that made an order and did not say what it is worth, where the cutover has a cap on what is unpaid: it counts as nothing.",
+    ),
+  };
+}
+
 /** @param cutovers the names whose series exist at 0 from the start */
 export function createOwnershipMetrics(registry: Registry, cutovers: readonly string[]): OwnershipMetrics {
   const counters: Counter[] = [];
@@ -185,14 +205,7 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
       "cutover_ownership_guessed_total",
       "Requests that went by the bucket where the route says unknown: retry: nobody owned their key within unknownFor.",
     ),
-    unreadBody: counter(
-      "cutover_ownership_unread_bodies_total",
-      "Request bodies that gave no key because they exceed 64 KiB or are not JSON in UTF-8.",
-    ),
-    longKey: counter(
-      "cutover_ownership_long_keys_total",
-      "Keys longer than 512 bytes in requests and responses; they count as none.",
-    ),
+    ...readingCounters(counter),
     ...routeCounters(counter),
     unrecorded: counter(
       "cutover_ownership_unrecorded_total",

@@ -14,6 +14,8 @@ export interface OwnerKey extends NamedKey {
   readonly side?: Side;
   /** What it names, where that is no order; only orders are counted until they are finished. */
   readonly what?: "cart" | "other" | undefined;
+  /** What the order is worth that an answer of new has made, in minor units; where the cutover asks for it. */
+  readonly amount?: number;
 }
 
 export interface Found {
@@ -68,6 +70,12 @@ export interface Ownership {
    * instance. While the store is away they are kept for their time. Never rejects.
    */
   release(cutover: string, keys: readonly OwnerKey[], side: Side): Promise<void>;
+}
+
+/** The money at risk on new (exposure/). */
+export interface MoneyAtRisk {
+  /** Whether it is over its cap, so that new journeys of the cutover go to legacy. For the request path. */
+  isOver(cutover: string): boolean;
 }
 
 /** Keys that nobody owns yet (unowned.ts). */

@@ -35,6 +35,7 @@ export function routedStores({ main, own, placeOf }: Places): OwnershipStores {
     pins: pinsIn((cutover) => of(cutover).pins),
     pinNews: pinNewsIn(all, of),
     underWay: underWayIn((cutover) => of(cutover).underWay),
+    exposure: { note: (cutover, ...rest) => of(cutover).exposure.note(cutover, ...rest) },
     byHand: all.every(({ byHand }) => byHand === undefined) ? undefined : byHandIn(all, of),
     watch(onOwner, news) {
       const leave = all.map((stores) =>

@@ -1,7 +1,7 @@
 /** What exchanges share: handed on whole, and as it is, to each part of an exchange. */
 import type { Clock } from "../base/clock.ts";
 import type { Lists } from "../lists/port.ts";
-import type { ClaimBudget, Ownership, Pins, Unowned } from "../ownership/port.ts";
+import type { ClaimBudget, MoneyAtRisk, Ownership, Pins, Unowned } from "../ownership/port.ts";
 import type { Rollbacks } from "../state/follow/rollbacks.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { ForceAttempts } from "./force/attempts.ts";
@@ -20,6 +20,7 @@ export interface ExchangeContext {
   readonly pins: Pins;
   readonly budget: Pick<ClaimBudget, "take" | "exceeded">;
   readonly unowned: Unowned;
+  readonly exposure: MoneyAtRisk;
   readonly force: ForceAttempts;
   readonly clock: Clock;
   readonly fieldNames: FieldNames;

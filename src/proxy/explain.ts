@@ -68,9 +68,11 @@ export interface RouteAsked {
   readonly name: string;
   /** What has yet to be asked of the request, for people; absent: nothing. */
   readonly when: string | undefined;
+  /** Whether an answer of it may begin a journey. */
+  readonly starts: boolean;
 }
 
-interface ExplainContext extends Pick<ExchangeContext, "clock" | "rollbacks" | "lists"> {
+interface ExplainContext extends Pick<ExchangeContext, "clock" | "rollbacks" | "lists" | "exposure"> {
   readonly table: Table;
   readonly following: Following;
   readonly ownership: Pick<Ownership, "ownerOf">;
@@ -107,9 +109,11 @@ export async function explain(
   const { force: forced, visit = first === cutover ? linked?.visit : undefined } = question;
   const { anonymousMoves } = cutover;
   const forcedWhileRolledBack = cutover.force?.whileRolledBack === true;
+  const isBeginning = visit === undefined || routes[0]?.starts === true;
+  const exposed = cutover.exposure !== undefined && context.exposure.isOver(name) && isBeginning;
   const facts = {
     ...{ owner: owner?.side, journey: pin, forced, forcedWhileRolledBack, cohort, bucket, stale },
-    ...{ visit, anonymousMoves, after },
+    ...{ visit, anonymousMoves, after, exposed },
   };
   const decision = decide(state, facts);
   const percentThousandths = percentFor(state, facts);
@@ -166,7 +170,8 @@ export function matchesOn(
 
 export function routesAmong(matches: readonly Match<CompiledRoute>[]): RouteAsked[] {
   return matches.map(({ value, when }) => {
-    return { cutover: value.cutover.name, name: value.name, when: when && textOfWhen(when) };
+    const starts = value.starts !== undefined;
+    return { cutover: value.cutover.name, name: value.name, when: when && textOfWhen(when), starts };
   });
 }
 

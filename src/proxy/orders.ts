@@ -23,6 +23,19 @@ export interface CompiledOwner {
   readonly what: OwnerKey["what"];
 }
 
+/** What a cutover knows of orders. */
+export interface CompiledOrders {
+  readonly owners: readonly CompiledOwner[];
+  /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
+  readonly learnBodyBytes: number;
+  /** Whether it can be told which of its orders are finished. */
+  readonly countsOrders: boolean;
+  /** Whether keys of carts end with their orders. */
+  readonly endsCarts: boolean;
+  /** Where an answer tells what the order is worth that it makes; absent: there is no cap on what is unpaid. */
+  readonly exposure: Pick<NonNullable<CutoverConfig["exposure"]>, "amount" | "decimals"> | undefined;
+}
+
 /** What of its answers a route looks at. */
 export interface Looks {
   readonly learn: "head" | "body";
@@ -45,7 +58,17 @@ export function compileFailure({ failure }: RouteConfig): FailureRule | undefine
   return { conditions: failure, looks: looksFor([], [{ when: failure }]) };
 }
 
-export function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {
+export function compileOrders(declared: CutoverConfig): CompiledOrders {
+  return {
+    owners: compileOwners(declared),
+    learnBodyBytes: declared.owners.learnBody,
+    countsOrders: countsOrders(declared),
+    endsCarts: endsCarts(declared),
+    exposure: declared.exposure,
+  };
+}
+
+function compileOwners({ owners, routes }: CutoverConfig): CompiledOwner[] {
   const patterns = routes.map(({ path }) => path);
   return owners.keys.map(({ key, learn, ttl, patterns: forms, what }) => {
     const params = new Set(key.flatMap(({ kind, name }) => (kind === "param" ? name : [])));
@@ -92,7 +115,7 @@ export function countsOrders(declared: CutoverConfig): boolean {
  * Whether the key of a cart is nobody's any more once its order is finished. Only where there are journeys: they hold the
  * shopper's confirmation pages, which may name the cart yet.
  */
-export function endsCarts({ owners, journey }: CutoverConfig): boolean {
+function endsCarts({ owners, journey }: CutoverConfig): boolean {
   return (
     journey !== undefined && owners.keys.some(({ learn, what }) => learn !== undefined && what === "cart")
   );

@@ -22,11 +22,10 @@ import {
   type TrustedHeader,
 } from "./inbound.ts";
 import {
+  type CompiledOrders,
   type CompiledOwner,
   compileFailure,
-  compileOwners,
-  countsOrders,
-  endsCarts,
+  compileOrders,
   type FailureRule,
   finishingRule,
   type Looks,
@@ -53,7 +52,7 @@ import type { JourneySecrets } from "./secrets.ts";
 import type { Way } from "./upstream/admission.ts";
 import { compileWitnesses, type Witness, type Witnesses } from "./witness.ts";
 
-export interface CompiledCutover extends CompiledCookies, CompiledSplit {
+export interface CompiledCutover extends CompiledCookies, CompiledSplit, CompiledOrders {
   readonly name: string;
   /** Those that its routes are for; none where one of them is for every host. */
   readonly hosts: readonly string[];
@@ -62,15 +61,12 @@ export interface CompiledCutover extends CompiledCookies, CompiledSplit {
   readonly visits: boolean;
   /** The header of a shopper that counts from these addresses alone. */
   readonly trustedShopper: TrustedHeader | undefined;
-  readonly owners: readonly CompiledOwner[];
   /** What a request names, and its answer is not to teach. */
   readonly naming: Naming;
   /** Whether a name or a key is looked for in GraphQL documents. */
   readonly readsDocuments: boolean;
   /** How many keys may be claimed. */
   readonly claims: ClaimLimits;
-  /** Most bytes of an answer in which keys, or what a rule asks for, are looked for. */
-  readonly learnBodyBytes: number;
   readonly force: CompiledForce | undefined;
   /** Where a shopper is sent whose journey a hard rollback took away; path and query. */
   readonly onVoid: string | undefined;
@@ -81,10 +77,6 @@ export interface CompiledCutover extends CompiledCookies, CompiledSplit {
   readonly anonymousMoves: boolean;
   /** Milliseconds that a client has waited for a head when its leaving counts against the side. */
   readonly gaveUpAfterMs: number;
-  /** Whether it can be told which of its orders are finished. */
-  readonly countsOrders: boolean;
-  /** Whether keys of carts end with their orders. */
-  readonly endsCarts: boolean;
 }
 
 /** A route as its witnesses are chosen by. */
@@ -184,7 +176,8 @@ export function compileTable(
   const ownCookies: OwnCookie[] = pageCookieNames.map((name) => ({ name, isOwn: () => true }));
   const routes: PlacedRoute<CompiledRoute>[] = [];
   for (const [name, declared] of Object.entries(config.cutovers)) {
-    const owners = compileOwners(declared);
+    const orders = compileOrders(declared);
+    const { owners } = orders;
     const cutover: CompiledCutover = {
       name,
       hosts: hostsOf(declared),
@@ -195,19 +188,16 @@ export function compileTable(
       visits: declared.shopper.some(({ kind }) => kind === "visitor"),
       trustedShopper: declared.trustedShopper && createTrustedHeader(declared.trustedShopper),
       ...compileCookies(declared, name, () => secrets.of(name), config),
-      owners,
+      ...orders,
       naming: compileNaming(owners),
       readsDocuments: readsDocuments(declared),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
-      learnBodyBytes: declared.owners.learnBody,
       force: compileForce(declared, name, () => secrets.of(name)),
       onVoid: declared.onVoid?.redirect,
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
       anonymousMoves: declared.anonymous === "new-at-100",
       gaveUpAfterMs: declared.gaveUpAfter,
-      countsOrders: countsOrders(declared),
-      endsCarts: endsCarts(declared),
     };
     cutovers.set(name, cutover);
     ownCookies.push(...cutover.ownCookies);
@@ -284,6 +274,7 @@ function compileRoute(
   } as const;
   const finishes = cutover.countsOrders || cutover.endsCarts ? finishingRule(route) : undefined;
   const rules = [journey?.start, journey?.end, finishes, teaches].flatMap((rule) => rule ?? []);
+  const amountFrom = learned.length === 0 ? [] : [cutover.exposure?.amount ?? []].flat();
   const learnedFrom = learned.flatMap(({ learn }) => learn ?? []);
   return {
     ...made({ cutover, name, finishes, pays: route.payment, orElse: orElseTime(route) }),
@@ -293,7 +284,7 @@ function compileRoute(
     failure: compileFailure(route),
     learned,
     learns: learned.length === 0 ? "none" : route.learns ? "any" : "unsafe",
-    looks: looksFor(learnedFrom, rules),
+    looks: looksFor([...learnedFrom, ...amountFrom], rules),
     preflight,
   };
 }

@@ -144,6 +144,8 @@ export type Notice =
   /** A key is too long to count. */
   | { readonly kind: "long_key" }
   | UnreadAnswer
+  /** It tells of an order that new has made, and not what that is worth. */
+  | { readonly kind: "unread_amount" }
   /** Its body, or the document in it, was to tell its route and could not be read: it goes by the path's other routes. */
   | { readonly kind: "unread_choice"; readonly cutover: string }
   /** A document is named by a hash that is not known: its client is asked for the text. */

@@ -6,8 +6,9 @@ import { Readable } from "node:stream";
 import type { Clock } from "../../src/base/clock.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import type { JourneyPin } from "../../src/decide/pin.ts";
-import { createLastingWitnesses, witnessesFor } from "../../src/instance/witnesses.ts";
+import { createLastingWitnesses, exposuresOf, witnessesFor } from "../../src/instance/witnesses.ts";
 import { createClaimBudget } from "../../src/ownership/claim-budget.ts";
+import { createExposure } from "../../src/ownership/exposure/exposure.ts";
 import { createOwnerMemory } from "../../src/ownership/owner-memory.ts";
 import { createOwnership } from "../../src/ownership/ownership.ts";
 import { createPinFilter, type PinFilter } from "../../src/ownership/pin-filter.ts";
@@ -162,6 +163,10 @@ export function createFixture(options: FixtureOptions = {}) {
       entries.push({ cutover, route, side, reason, outcome, status, code, ...(orElse && { orElse }) });
     },
   };
+  const clock = { now: () => time.ms, monotonic: () => time.ms };
+  const stores = createMemoryStores(clock);
+  const exposure = createExposure({ ...stores, clock, timers: { after: () => () => {} } });
+  void exposure.follow(exposuresOf(config));
   const note = (what: string) => () => void counted.push(what);
   const lasting = createLastingWitnesses(
     accessLog,
@@ -179,6 +184,7 @@ export function createFixture(options: FixtureOptions = {}) {
       nearPath: (cutover) => counted.push(`near path ${cutover}`),
       unreadChoice: (cutover) => counted.push(`unread choice ${cutover}`),
       unknownDocument: (cutover) => counted.push(`unknown document ${cutover}`),
+      unreadAmount: note("unread amount"),
     },
     {
       seen: (cutover, pin, event) => journeys.push({ cutover, pin, event }),
@@ -189,6 +195,7 @@ export function createFixture(options: FixtureOptions = {}) {
     (...keys) => ownership.release(...keys),
     { started: {}, paid: {} },
     { asked: (cutover, side, isFound) => counted.push(`${isFound ? "found" : "missed"} ${cutover} ${side}`) },
+    exposure.closed,
   );
   const played = (name: string): Way =>
     wayTo({
@@ -205,8 +212,6 @@ export function createFixture(options: FixtureOptions = {}) {
       },
       close: async () => {},
     });
-  const clock = { now: () => time.ms, monotonic: () => time.ms };
-  const stores = createMemoryStores(clock);
   const ownership = createOwnership({
     owners: {
       lookup: async (_, keys) =>
@@ -226,7 +231,10 @@ export function createFixture(options: FixtureOptions = {}) {
     memory: createOwnerMemory(),
     watch: options.watch,
     spool: { add: async (late) => void spooled.push(late) },
-    onLearned: (_, { key }, side) => learned.push(`${key} ${side}`),
+    onLearned(cutover, { key, amount }, side) {
+      learned.push(`${key} ${side}`);
+      if (amount !== undefined && side === "new") exposure.opened(cutover, key, amount);
+    },
     counts: {
       conflict: note("conflict"),
       unknown: note("unknown owner"),
@@ -274,6 +282,7 @@ export function createFixture(options: FixtureOptions = {}) {
       log: { warn: () => undefined },
     }),
     droppedCookie: (why) => void counted.push(`dropped cookie ${why}`),
+    exposure,
     unowned: createUnowned(clock, { awaited: note("awaited"), guessed: note("guessed") }),
     pins: createPins({
       pins: { ...stores.pins, ...options.pins },
@@ -306,6 +315,7 @@ export function createFixture(options: FixtureOptions = {}) {
     spooled,
     learned,
     pins: stores.pins,
+    exposure,
     time,
     set: (next: Partial<CutoverState>, name = "checkout") => {
       const previous = snapshot;

@@ -120,6 +120,7 @@ const rooms: readonly Room[] = [
       "state/follow/",
       "decide/",
       "ownership/under-way/",
+      "ownership/exposure/",
       "lists/port.ts",
       "audit/port.ts",
       "telemetry/",

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { sides, stateNames } from "../../state/rules/model.ts";
 import { guardView } from "./guard/guard-view.ts";
+import { exposureView } from "./sides/exposure.ts";
 import { approvalView, proposalView, scopes, warning } from "./write.ts";
 
 /** Path parameters of every call on one cutover. */
@@ -142,6 +143,7 @@ export const cutoverView = z
     proposal: proposalView.optional().meta({ description: "The raise that waits for another person" }),
     traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
     ...underWayView,
+    exposure: exposureView.optional(),
     instances: z.object({
       live: z.int().meta({
         description:
@@ -203,6 +205,7 @@ export const metricsEvent = z.array(
       traffic: true,
       journeys: true,
       unfinished: true,
+      exposure: true,
       instances: true,
       store: true,
       ownerStore: true,

@@ -1,6 +1,7 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
 import type { CutoverView, SideTraffic, SideUnderWay } from "../../admin/api/cutover-view.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
+import { exposureText } from "../../admin/api/sides/exposure.ts";
 import {
   age,
   ago,
@@ -39,6 +40,7 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
     ...ownWarnings(view).flatMap(({ text }) => warningLines(text, "  ", options)),
     ...trafficLines(view, options),
     ...underWayLines(view, options.columns, options.now),
+    ...exposureLines(view, options),
     ...remainderLines(view, options),
     ...changeLines(view, options),
   ]);
@@ -233,6 +235,12 @@ function underWayLines(view: CutoverView, columns: number, now: number): string[
     ];
     return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
   });
+}
+
+/** Over its cap a warning says it. */
+function exposureLines({ exposure }: CutoverView, { columns }: ViewOptions): string[] {
+  if (exposure === undefined || exposure.over) return [];
+  return wrap(`unpaid on new: ${exposureText(exposure)}`, columns - 2, 3).map((line) => `  ${line}`);
 }
 
 function flight({ inFlight, oldestInFlightSeconds }: SideTraffic): string {

@@ -3,6 +3,7 @@ import type { CutoverDraft } from "../load/draft.ts";
 import { type Finding, repeated, unwise, wrong } from "../load/problems.ts";
 import type { Condition } from "../values/condition.ts";
 import { cohortFindings } from "./cohort-checks.ts";
+import { exposureWithoutOrders } from "./route-checks.ts";
 import { hasParam, isBodiless, shopperFindings, shopperWarnings } from "./shopper-checks.ts";
 import { whenFindings } from "./when-checks.ts";
 
@@ -20,6 +21,7 @@ export function cutoverFindings(cutover: CutoverDraft): Finding[] {
     ...journeyRoutes(cutover),
     ...journeyTimes(cutover),
     ...voidWithoutJourney(cutover),
+    ...exposureWithoutOrders(cutover),
     ...forceHeader(cutover),
     ...orElseRoutes(cutover),
     ...guardedRoutes(cutover),

@@ -282,3 +282,16 @@ function wholeClaims(draft: Draft): Claim[] {
     return path?.prefix === true && path.segments.length === 0;
   });
 }
+
+/** What is unpaid is known of orders that are learned, and that some answer finishes. */
+export function exposureWithoutOrders({ exposure, owners, routes }: CutoverDraft): Finding[] {
+  if (exposure === undefined) return [];
+  const areLearned = owners.some(({ learned, what }) => learned && what !== "cart" && what !== "other");
+  const areFinished = routes.some(({ payment, finishes, journey }) => {
+    return payment || finishes === true || typeof finishes === "object" || journey?.end !== undefined;
+  });
+  if (areLearned && areFinished) return [];
+  const message =
+    "expected an owner with learn, and a route with payment: true or journey: end: without them no order is known to be unpaid";
+  return [{ path: exposure, on: "key", found: "unsaid", message }];
+}

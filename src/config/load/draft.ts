@@ -79,6 +79,7 @@ export interface CutoverDraft {
   readonly trustedHeader: string | undefined;
   /** Where it says what becomes of journeys that a hard rollback takes away. */
   readonly onVoid: Path | undefined;
+  readonly exposure: Path | undefined;
   /** Whether large raises wait for another person. */
   readonly fourEyes: boolean;
   /** What says which side served a shopper last. */
@@ -196,6 +197,7 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
     const given = valueAt(root, path);
     return given === undefined ? undefined : cookieDraft([...at, ...path], given, name);
   };
+  const keyAt = (key: string) => (valueAt(root, [key]) === undefined ? undefined : [...at, key]);
   return {
     at,
     legacy: textOf(valueAt(root, ["legacy"])),
@@ -227,12 +229,10 @@ function cutoverDraft(at: Path, root: unknown): CutoverDraft {
       valueAt(root, ["force", "cookie"]) === undefined
         ? undefined
         : cookieDraft([...at, "force"], valueAt(root, ["force"])),
-    handover:
-      valueAt(root, ["handover"]) === undefined
-        ? undefined
-        : cookieDraft([...at, "handover"], valueAt(root, ["handover"]), "cutover_side"),
+    handover: cookieAt(["handover"], "cutover_side"),
     forceSecrets: texts([...at, "force", "secrets"], valueAt(root, ["force", "secrets"])),
-    onVoid: valueAt(root, ["onVoid"]) === undefined ? undefined : [...at, "onVoid"],
+    onVoid: keyAt("onVoid"),
+    exposure: keyAt("exposure"),
     fourEyes: valueAt(root, ["approval"]) !== undefined,
     apart: each(
       parts.cookies.shape.apart.element,

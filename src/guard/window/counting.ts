@@ -88,6 +88,8 @@ function createWitness(window: AttemptsWindow, aheadMs: number, clock: Clock): W
     const bucket = decided?.bucket;
     if (decided === undefined || bucket === undefined || side === "none") return -1;
     const { decision, state, pin, cohort } = decided;
+    // While too much is unpaid on new, journeys begin on legacy alone: theirs would be compared with none of their time.
+    if (decision.reason === "exposure") stepAtSeconds = clock.now() / 1000;
     if (cohort !== undefined || state.percentThousandths !== percentThousandths) return -1;
     if (bucket < percentThousandths !== (side === "new")) return -1;
     if (decision.reason === "bucket") return bucket;

@@ -12,7 +12,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 11;
+export const protocol = 12;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -111,6 +111,12 @@ const question = z.discriminatedUnion("call", [
   /** All pins that there are. */
   z.object({ call: z.literal("pins"), cutover: text, maxTtl: z.number() }),
   z.object({ call: z.literal("note"), notes: z.array(note) }),
+  z.object({
+    call: z.literal("expose"),
+    cutover: text,
+    notes: z.array(z.object({ id: text, agoMs: z.number(), amount: z.number().exactOptional() })),
+    limits: z.object({ maxOpenAmount: z.number(), forMs: z.number() }),
+  }),
   z.object({ call: z.literal("share"), owner: sharedOwner }),
   z.object({ call: z.literal("list_stamps"), names: z.array(text) }),
   z.object({ call: z.literal("list_parts"), name: text }),
@@ -124,6 +130,7 @@ const reply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("pin"), pin: pin.nullable() }),
   z.object({ kind: z.literal("pins"), digests: z.array(text) }),
   z.object({ kind: z.literal("noted"), refused: z.number() }),
+  z.object({ kind: z.literal("exposure"), openAmount: z.number(), isOver: z.boolean() }),
   z.object({ kind: z.literal("numbers"), numbers: z.array(z.number()) }),
   z.object({ kind: z.literal("list_part"), stamp: z.number(), text }),
   /** The store does not answer. */

@@ -110,14 +110,26 @@ export function askingStores(
       // The primary counts for all its workers.
       count: async (questions) => questions.map(() => undefined),
     },
+    exposure: askingExposure(ask),
     backSinceMs: () => backSinceMs,
     close: async () => {},
   };
 }
 
+function askingExposure(ask: (question: StoreQuestion) => Promise<StoreReply>): OwnershipStores["exposure"] {
+  return {
+    async note(cutover, notes, limits) {
+      const reply = await ask({ call: "expose", cutover, notes: [...notes], limits });
+      if (reply.kind !== "exposure") throw new StoreUnavailable("the primary does not answer");
+      const { openAmount, isOver } = reply;
+      return { openAmount, isOver };
+    },
+  };
+}
+
 /** Never rejects. */
 export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion): Promise<StoreReply> {
-  const { owners, pins, pinNews, underWay } = stores;
+  const { owners, pins, pinNews, underWay, exposure } = stores;
   try {
     switch (asked.call) {
       case "lookup": {
@@ -169,6 +181,8 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
         return { kind: "owners", owners: [] };
       case "note":
         return { kind: "noted", refused: await underWay.note(asked.notes) };
+      case "expose":
+        return { kind: "exposure", ...(await exposure.note(asked.cutover, asked.notes, asked.limits)) };
       case "list_stamps":
       case "list_parts":
       case "list_part":

@@ -10,6 +10,7 @@ import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/l
 import type { Config } from "../../config/schema.ts";
 import { createGuardCounting } from "../../guard/window/counting.ts";
 import { createListKeeper } from "../../lists/keeper.ts";
+import { createExposure } from "../../ownership/exposure/exposure.ts";
 import { isEmbedded, openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import { openStore } from "../../state/store/open.ts";
@@ -68,6 +69,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     lists,
     registry: counts.registry,
     guardCounting,
+    exposure: createExposure({ ...ownershipStores, clock: systemClock, timers: systemTimers }),
     lines,
     logsAccess: start.accessLog,
     log,

@@ -1,6 +1,6 @@
 /**
- * Owners and pins of one process: over records in its memory, or in a file beside the embedded store. What is under way
- * is in its memory alone.
+ * Owners and pins of one process: over records in its memory, or in a file beside the embedded store. What is under way,
+ * and the money at risk, is in its memory alone.
  */
 import type { Clock } from "../../base/clock.ts";
 import {
@@ -11,6 +11,7 @@ import {
   reservePin,
   writeStoredPin,
 } from "../../decide/pin.ts";
+import { createExposureInProcess } from "../exposure/in-process.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import { type OwnersByHand, waitingChange } from "./by-hand.ts";
 import {
@@ -45,6 +46,7 @@ function storesOver(
     pins: pinsOver(records, news),
     pinNews: news,
     underWay: createUnderWayInProcess(clock),
+    exposure: createExposureInProcess(clock),
     byHand: byHandOver(records),
     close,
   };

@@ -5,6 +5,7 @@
 import { hash } from "node:crypto";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
+import type { ExposureStore } from "../exposure/port.ts";
 import type { UnderWayStore } from "../under-way/port.ts";
 import type { OwnersByHand } from "./by-hand.ts";
 
@@ -195,6 +196,8 @@ export interface OwnershipStores extends OwnersPlace {
   readonly pins: PinStore;
   readonly pinNews: PinNews;
   readonly underWay: UnderWayStore;
+  /** The money at risk. */
+  readonly exposure: ExposureStore;
   /** Of the process that people ask. */
   readonly byHand?: OwnersByHand | undefined;
   /** The store of the cutover's owners, where it is not that of the states. */

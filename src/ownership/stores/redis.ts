@@ -12,6 +12,7 @@
  */
 import { createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
+import { createExposureInRedis } from "../exposure/redis.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
 import { type Ask, listPinsIn, pinIn, pinsIn } from "./pins/redis.ts";
 import { claimIn, type OwnerStore, type OwnershipStores, sideOf } from "./port.ts";
@@ -50,6 +51,7 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
         }, onHearing),
     },
     underWay: createUnderWayInRedis({ client, prefix }),
+    exposure: createExposureInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
     byHand: createOwnersByHandInRedis({
       client,

@@ -105,10 +105,10 @@ export function createNotebook(options: NotebookOptions): Notebook {
       const atMs = clock.now();
       const startedAt = Math.floor(atMs / 1000);
       const underWay = { side, startedAt, expiresAt: startedAt + Math.ceil(ttlMs / 1000) };
-      add({ kind: "orders", cutover, id: idOf(key), epoch: 0, atMs, underWay });
+      add({ kind: "orders", cutover, id: orderId(key), epoch: 0, atMs, underWay });
     },
     finished(cutover, key) {
-      add({ kind: "orders", cutover, id: idOf(key), epoch: 0, atMs: clock.now() });
+      add({ kind: "orders", cutover, id: orderId(key), epoch: 0, atMs: clock.now() });
     },
     flush,
     async close() {
@@ -163,6 +163,6 @@ function saysMore(note: UnderWayNote, before: UnderWayNote): boolean {
 }
 
 /** 96 bits of a digest: what it was made of can be found out by those who know the order, not read. */
-function idOf(key: string): string {
+export function orderId(key: string): string {
   return createHash("sha256").update(key, "latin1").digest("base64url").slice(0, 16);
 }

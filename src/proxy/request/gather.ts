@@ -8,7 +8,6 @@ import { type Cohort, decide, isVoid } from "../../decide/decide.ts";
 import { keysNamedIn, type NamedKeys } from "../../decide/named.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import { longestText, type RequestView, readFirstKey, readSource } from "../../decide/sources.ts";
-import type { ReadOperations } from "../../decide/when/operations.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { type CutoverState, initialState, type Side } from "../../state/rules/model.ts";
@@ -36,6 +35,8 @@ export interface Gathered {
   /** Whether it carries the pin of a journey that a hard rollback has taken away. */
   readonly isVoid: boolean;
   readonly forced: Side | undefined;
+  /** Whether too much is unpaid on new. */
+  readonly isOver: boolean;
   /** The visit under way of its cookie. */
   readonly visit: ShopperVisit | undefined;
   /** Whether its client may keep a cookie that begins one. */
@@ -81,7 +82,9 @@ export function gather(
   const body = (buffered && requestValues(buffered, head, names)) ?? noBody;
   const { json, form, text }: BodyValues = typeof body === "string" ? noBody : body;
   let isRead = (json ?? form) !== undefined || (route.searchesBody && text !== undefined);
-  const operations = cutover.readsDocuments ? operationsIn(exchange, arrival, buffered) : undefined;
+  const operations = cutover.readsDocuments
+    ? operationsOf(exchange.context.table, arrival, bodyAsRead(arrival, buffered))
+    : undefined;
   if (operations?.isUnread || operations?.isUnknown) isRead = false;
   const view: RequestView = {
     fields: head.fields,
@@ -121,6 +124,7 @@ export function gather(
     pin,
     isVoid: pin === undefined && shown !== undefined && shown.ended !== true,
     forced: forcedIn(exchange, arrival, cutover),
+    isOver: cutover.exposure !== undefined && exchange.context.exposure.isOver(cutover.name),
     // Mostly there are none, and nothing is put together to ask for one.
     cohort: cutover.cohorts[0] && cohortOf(cutover.cohorts, exchange.context, whose()),
     leaders: cutover.leaders.length === 0 ? noLeaders : leadersTold(exchange, cutover.leaders, whose()),
@@ -141,14 +145,6 @@ export function gather(
 
 function asksForShoppers({ journey, handover, leaders }: CompiledCutover): boolean {
   return journey !== undefined || handover !== undefined || leaders.length > 0;
-}
-
-function operationsIn(
-  { context: { table } }: Recorded,
-  arrival: Arrival,
-  buffered: Buffered | undefined,
-): ReadOperations {
-  return operationsOf(table, arrival, bodyAsRead(arrival, buffered));
 }
 
 /** What is the same where a sender comes again with a body that cannot be read: as much as is known of it. */
@@ -251,7 +247,7 @@ export function decideBy(
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
-  const { route, pin, forced, cohort, leaders, visit, bucket } = gathered;
+  const { route, pin, forced, cohort, leaders, visit, bucket, isOver } = gathered;
   const { staleAfterMs, anonymousMoves, force } = route.cutover;
   const snapshot = following.current();
   const state = snapshot.states.get(route.cutover.name) ?? initialState();
@@ -261,6 +257,7 @@ export function decideBy(
   const decision = decide(state, {
     owner,
     journey,
+    exposed: isOver && (route.starts !== undefined || visit === undefined),
     forced,
     forcedWhileRolledBack: force?.whileRolledBack === true,
     cohort,

@@ -227,6 +227,7 @@ function mustKnow({ route }: Gathered, { decision }: Decided): boolean {
 /** Reasons that say nothing of where a key was first seen. */
 const guesses: ReadonlySet<Decision["reason"]> = new Set([
   "rolled_back",
+  "exposure",
   "cohort",
   "anonymous",
   "stale",
@@ -252,6 +253,7 @@ function begins(
 
 const beginning: ReadonlySet<Decision["reason"]> = new Set([
   "rolled_back",
+  "exposure",
   "forced",
   "cohort",
   "visit",

@@ -57,11 +57,24 @@ describe("decide, the first line that applies", () => {
     expect(decide(state, { ...nobody, bucket: 0 }).side).toBe("legacy");
   });
 
-  test("5 forced: over the bucket and for nobody in particular", () => {
+  test("5 exposure: over all that follows, and under a rollback, an owner and a journey", () => {
+    const exposed: Facts = { ...nobody, exposed: true, bucket: 0, visit: "new", forced: "new" };
+    const open = at({ percentThousandths: 100_000 });
+    const cohort = { name: "staff", side: "new", startThousandths: 0 } as const;
+    expect(decide(open, { ...exposed, cohort })).toEqual({ side: "legacy", reason: "exposure" });
+    expect(decide(at({ state: "rolled_back" }), exposed).reason).toBe("rolled_back");
+    expect(decide(at({ state: "closed", percentThousandths: 100_000 }), exposed).reason).toBe("closed");
+    expect(decide(open, { ...exposed, journey: { side: "new", epoch: 0 } }).reason).toBe("journey");
+    expect(decide(open, { ...exposed, owner: "new" }).reason).toBe("owner");
+    expect(decide(open, { ...exposed, forcedWhileRolledBack: true }).reason).toBe("forced");
+    expect(decide(open, { ...exposed, exposed: false }).reason).toBe("forced");
+  });
+
+  test("6 forced: over the bucket and for nobody in particular", () => {
     expect(decide(at({}), { ...nobody, forced: "new" })).toEqual({ side: "new", reason: "forced" });
   });
 
-  test("6 anonymous: legacy, never bucket 0", () => {
+  test("8 anonymous: legacy, never bucket 0", () => {
     expect(decide(at({ percentThousandths: 100_000 }), nobody)).toEqual({
       side: "legacy",
       reason: "anonymous",
@@ -75,7 +88,7 @@ describe("decide, the first line that applies", () => {
     });
   });
 
-  test("6 anonymous: to new at 100 percent and not before, where that is configured, but not while stale", () => {
+  test("8 anonymous: to new at 100 percent and not before, where that is configured, but not while stale", () => {
     const moves = { ...nobody, anonymousMoves: true };
     const all = at({ percentThousandths: 100_000 });
     expect(decide(all, moves)).toEqual({ side: "new", reason: "anonymous" });
@@ -88,7 +101,7 @@ describe("decide, the first line that applies", () => {
     expect(decide(at({ state: "rolled_back" }), moves).reason).toBe("rolled_back");
   });
 
-  test("7 visit: over the bucket on either side, and under all else", () => {
+  test("9 visit: over the bucket on either side, and under all else", () => {
     const legacy = { ...nobody, bucket: 0, visit: "legacy" } as const;
     const onNew = { ...nobody, bucket: 99_999, visit: "new" } as const;
     const tenth = at({ percentThousandths: 10_000 });
@@ -102,13 +115,13 @@ describe("decide, the first line that applies", () => {
     expect(decide(at({ state: "closed", percentThousandths: 100_000 }), legacy).reason).toBe("closed");
   });
 
-  test("7 visit: none is on new at percent 0", () => {
+  test("9 visit: none is on new at percent 0", () => {
     const onNew = { ...nobody, bucket: 0, visit: "new" } as const;
     expect(decide(at({ percentThousandths: 0 }), onNew)).toEqual({ side: "legacy", reason: "bucket" });
     expect(decide(at({ percentThousandths: 0 }), { ...onNew, visit: "legacy" }).reason).toBe("visit");
   });
 
-  test("8 bucket: new exactly below percent × 1000", () => {
+  test("10 bucket: new exactly below percent × 1000", () => {
     const state = at({ percentThousandths: 4035 });
     expect(decide(state, { ...nobody, bucket: 4034 })).toEqual({ side: "new", reason: "bucket" });
     expect(decide(state, { ...nobody, bucket: 4035 })).toEqual({ side: "legacy", reason: "bucket" });

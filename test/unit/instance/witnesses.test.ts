@@ -27,6 +27,7 @@ function create() {
       nearPath: (cutover) => told.push(`near path ${cutover}`),
       unreadChoice: (cutover) => told.push(`unread choice ${cutover}`),
       unknownDocument: (cutover) => told.push(`unknown document ${cutover}`),
+      unreadAmount: (cutover) => told.push(`unread amount ${cutover}`),
     },
     {
       seen: (cutover, { id }, event) => told.push(`${event} ${cutover} ${id}`),
@@ -44,6 +45,7 @@ function create() {
       paid: { settled: ({ route }) => void told.push(`paid on ${route}`) },
     },
     { asked: (cutover, side, isFound) => told.push(`asked ${side} of ${cutover} ${isFound}`) },
+    (cutover, key) => told.push(`paid on new ${cutover} ${key}`),
   );
   const last: Witness = { settled: say("over") };
   const row = {
@@ -113,6 +115,14 @@ test("orders are finished, and no request that is named by its key, nor a cart",
   ] as const;
   lasting.orders.finished?.(recordOf(), keys);
   expect(told).toEqual(["finished checkout X-1"]);
+});
+
+test("an order that an answer of new finishes is at risk no more; of legacy none was", () => {
+  const { told, lasting } = create();
+  const keys = [{ key: "X-1", ttlMs: 1, claimed: false }];
+  lasting.orders.finished?.(recordOf({ side: "new" }), keys);
+  lasting.orders.finished?.(recordOf({ side: "legacy" }), keys);
+  expect(told).toEqual(["finished checkout X-1", "paid on new checkout X-1", "finished checkout X-1"]);
 });
 
 test("carts are released by the side that finished their orders: no order, no claim, and none that tells its side", () => {

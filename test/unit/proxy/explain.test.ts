@@ -79,6 +79,22 @@ describe("an explanation", () => {
     expect((await why({ shopper: "ana", visit: "new" }))?.decision.reason).toBe("rolled_back");
   });
 
+  test("goes to legacy while too much is unpaid on new, unless a visit is under way there and no journey would begin", async () => {
+    const exposure = { maxOpenAmount: 10, currency: "IDR", amount: "json:/total" };
+    const { fixture, why } = ask({
+      cutover: { exposure, visit: {} },
+      state: { percentThousandths: 100_000 },
+    });
+    expect((await why({ shopper: "ana" }))?.decision).toEqual({ side: "new", reason: "bucket" });
+    fixture.exposure.opened("checkout", "X-1", 11);
+    expect((await why({ shopper: "ana" }))?.sentence).toContain(
+      "legacy, because more than its cap is unpaid",
+    );
+    const visit = { shopper: "ana", visit: "new", method: "POST" } as const;
+    expect((await why({ ...visit, path: "/orders/7/pay" }))?.decision.reason).toBe("visit");
+    expect((await why({ ...visit, path: "/checkout" }))?.decision.reason).toBe("exposure");
+  });
+
   test("tells the owner of an order or an idempotency key, which outranks the shopper", async () => {
     const { fixture, why } = ask();
     fixture.owned.set("INV-\xc3\xa9", "new");

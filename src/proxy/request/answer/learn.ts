@@ -5,13 +5,22 @@
 import { isInBody } from "../../../config/values/source.ts";
 import type { BodyValues } from "../../../decide/body.ts";
 import { placedIn } from "../../../decide/route.ts";
-import { fieldValue, longestText, type RequestView, readKey, segmentKey } from "../../../decide/sources.ts";
+import {
+  fieldValue,
+  longestText,
+  type RequestView,
+  readKey,
+  readSource,
+  segmentKey,
+} from "../../../decide/sources.ts";
 import type { OwnerKey } from "../../../ownership/port.ts";
 import type { CompiledOwner } from "../../orders.ts";
+import type { CompiledCutover } from "../../routes.ts";
 import type { ResponseHead } from "../../upstream/port.ts";
 import type { Arrival } from "../arrival.ts";
 import { ownerKey } from "../gather.ts";
 import { pathOfLocation } from "../target.ts";
+import { minorUnits } from "./amount.ts";
 
 /** What was asked: where a Location begins from. */
 export interface AskedAt extends Pick<Arrival, "target"> {
@@ -70,4 +79,19 @@ export function keysIn(
     }
   }
   return { keys: [...keys.values()], tooLong, unsearched };
+}
+
+/**
+ * @param of where it stands
+ * @returns what the order that the answer makes is worth, in minor units; `undefined` where that cannot be told
+ */
+export function amountIn(
+  { amount, decimals }: NonNullable<CompiledCutover["exposure"]>,
+  { fields }: ResponseHead,
+  names: readonly string[],
+  body: BodyValues | undefined,
+): number | undefined {
+  const view = { fields, fieldNames: names, query: "", paramNames: [], paramValues: [], ...body };
+  const text = readSource(amount, view);
+  return text === undefined ? undefined : minorUnits(text, decimals);
 }

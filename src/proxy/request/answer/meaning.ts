@@ -22,7 +22,7 @@ import type { Arrival } from "../arrival.ts";
 import { hostTold } from "../client.ts";
 import { learns } from "../gather.ts";
 import { watchingFailure } from "./failure.ts";
-import { type AskedAt, keysIn } from "./learn.ts";
+import { type AskedAt, amountIn, keysIn } from "./learn.ts";
 import { type Content, isStream, mayBeRead, readAnswer } from "./reading.ts";
 
 /** Where anybody may name the shopper, the orders that a start has made tell the journey that begins with it. */
@@ -148,7 +148,9 @@ function judgingSink(
   const conclude = (of: Answered, content: Content) => {
     const found = meaningOf(exchange, asked, route, isLearning, of, content);
     exchange.meaning = found.meaning;
-    const made = found.taught ? found.meaning.keys.filter(({ key }) => !by.named.has(key)) : [];
+    const taught = found.taught ? found.meaning.keys.filter(({ key }) => !by.named.has(key)) : [];
+    const made = found.amount === undefined ? taught : priced(taught, found.amount);
+    if (found.amount === "unread" && taught.some(isOrder)) recordNotice(exchange, { kind: "unread_amount" });
     if (made.length === 0) return release();
     mode = "recording";
     const learned = ownership.learn(cutover.name, made, by.decision.side);
@@ -205,7 +207,11 @@ function meaningOf(
   isLearning: boolean,
   { head, names, verdicts: before }: Answered,
   content: Content,
-): { readonly meaning: Meaning; readonly taught: boolean } {
+): {
+  readonly meaning: Meaning;
+  readonly taught: boolean;
+  readonly amount: number | "unread" | undefined;
+} {
   const reading = { looks: route.looks, limit: route.cutover.learnBodyBytes };
   const { body, unread } = readAnswer(reading, head.fields, names, content);
   const verdicts = body === undefined ? before : verdictsOn(route, head.status, head.fields, names, body);
@@ -225,5 +231,16 @@ function meaningOf(
     recordNotice(exchange, { kind: "unread_answer", why });
   }
   const taught = teaches === "holds";
-  return { meaning: meantBy(verdicts, taught ? found.keys : []), taught };
+  const { exposure } = route.cutover;
+  const isAtRisk = taught && exposure !== undefined && exchange.side === "new";
+  const amount = isAtRisk ? (amountIn(exposure, head, names, values) ?? "unread") : undefined;
+  return { meaning: meantBy(verdicts, taught ? found.keys : []), taught, amount };
 }
+
+/** An order that is known by several keys is worth its amount once: by the first of them in the configuration. */
+function priced(made: readonly OwnerKey[], amount: number | "unread"): readonly OwnerKey[] {
+  const order = made.find(isOrder);
+  return amount === "unread" ? made : made.map((key) => (key === order ? { ...key, amount } : key));
+}
+
+const isOrder = ({ claimed, what }: OwnerKey) => !claimed && what === undefined;

@@ -32,7 +32,8 @@ export function visitIn(
 /**
  * A visit begins with the first answer of the side that the bucket says, and goes on with those that it decides itself. Not
  * with that of an owner or a journey, which would be where they are without it, nor with one that a tester, an outage or
- * the state decides: a rollback is not to be outlived.
+ * the state decides: a rollback is not to be outlived. It begins on legacy for whom too much unpaid on new has sent there, who
+ * would go over in the middle of it otherwise.
  *
  * @returns fields to add to the answer, flat
  */
@@ -53,7 +54,8 @@ export function visitFields(
   return setCookie(exchange, cookie, signVisit(secret, name, next), next.expiresAt - now);
 
   function nextVisit(): ShopperVisit | undefined {
-    if (decision.reason === "bucket") return beginVisit(life, decision.side, state.version, now);
+    if (decision.reason === "bucket" || decision.reason === "exposure")
+      return beginVisit(life, decision.side, state.version, now);
     if (decision.reason !== "visit" || visit === undefined) return undefined;
     return linked?.isAdopted
       ? { ...visit, version: state.version }

@@ -126,3 +126,17 @@ test("the same times are the same window, other times another", () => {
   expect(counting.witness("checkout", { ...times })).toBe(witness);
   expect(counting.witness("checkout", { ...times, blockMs: 1000 })).not.toBe(witness);
 });
+
+test("a journey that began while too much was unpaid on new counts on neither side, also once it is open again", () => {
+  const created = create();
+  const { witness } = created;
+  const legacy = { bucket: 90_000, side: "legacy" } as const;
+  witness.decided?.(attempt({ ...legacy, reason: "exposure" }));
+  expect(unitsOf(created)).toEqual([0, 0]);
+  const before = epoch / 1000 - 1;
+  witness.decided?.(attempt({ ...legacy, reason: "journey", pin: pin("legacy", before) }));
+  witness.decided?.(attempt({ reason: "journey", pin: pin("new", before) }));
+  expect(unitsOf(created)).toEqual([0, 0]);
+  witness.decided?.(attempt({ ...legacy, reason: "journey", pin: pin("legacy", epoch / 1000) }));
+  expect(unitsOf(created)).toEqual([1, 0]);
+});
