@@ -19,7 +19,7 @@ import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-
 import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
 import { cohortStarts } from "../proxy/cohorts/cohorts.ts";
 import { countsOrders } from "../proxy/orders.ts";
-import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
+import { createJourneySecrets, type JourneySecrets, ticketsOwner } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
 import type { Snapshot } from "../state/follow/snapshot.ts";
@@ -281,15 +281,14 @@ export function breakGlass({ follower, audit }: Control, names: readonly string[
   }
 }
 
-/** The configured secrets of each cutover with journeys, visits, links or cookies of testers; none: to be generated. */
-export function journeySecretsOf({ cutovers }: Config): ReadonlyMap<string, readonly string[]> {
-  return new Map(
-    Object.entries(cutovers).flatMap(([name, { journey, visit, identity, force }]) =>
-      (journey ?? visit ?? identity.link ?? force?.cookie) === undefined
-        ? []
-        : [[name, journey?.secret ?? []]],
-    ),
+/** The configured secrets of cutovers with journeys, visits, links, cookies of testers, and of tickets of TLS; none: to be generated. */
+export function journeySecretsOf({ cutovers, listeners }: Config): ReadonlyMap<string, readonly string[]> {
+  const named = Object.entries(cutovers).flatMap(([name, { journey, visit, identity, force }]) =>
+    (journey ?? visit ?? identity.link ?? force?.cookie) === undefined
+      ? []
+      : [[name, journey?.secret ?? []] as const],
   );
+  return new Map(listeners.proxy.tls === undefined ? named : [...named, [ticketsOwner, []]]);
 }
 
 function whenStale({ cutovers, staleAfter }: Config): WhenStale {

@@ -13,6 +13,7 @@ import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
 import { type Explained, explain, type Question } from "../proxy/explain.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
+import { ticketsOwner } from "../proxy/secrets.ts";
 import { createRollbacks } from "../state/follow/rollbacks.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import { percentToNumber } from "../state/rules/percent.ts";
@@ -98,6 +99,7 @@ export async function openServing(
     headLimits: () => plane.table().headLimits,
     connections: plane.connections,
     tls: config.listeners.proxy.tls && [config.listeners.proxy.tls].flat(),
+    ticketSecret: () => options.secrets.of(ticketsOwner)[0],
     idleTimeoutMs: config.listeners.proxy.idle,
     owesHeader: config.listeners.proxy.proxyProtocol ? (address) => plane.table().trusts(address) : undefined,
     onHeaderRefused: seldom((fault, address) => log.warn({ fault, address }, refusedHeader)),

@@ -1,5 +1,5 @@
 /**
- * The secrets that journey pins are signed with. Those in the configuration are used as they are; where there is
+ * The secrets that journey pins are signed with, and the one that keys of TLS session tickets are made of. Those in the configuration are used as they are; where there is
  * none, one is generated once and shared by all instances through the store, and kept in the snapshot for a cold start
  * without it. Until the store has answered, pins are signed with the kept secret, or one of this instance's own.
  */
@@ -74,9 +74,12 @@ export function createPinReader(secrets: () => readonly string[], cutover: strin
 
 const retryMs = 1000;
 
-/** The name a cutover's journey secret is shared under. */
+/** Whose the secret of session tickets is, in the place of a cutover: none is named like that. */
+export const ticketsOwner = ":tls-tickets";
+
+/** The name a cutover's journey secret is shared under, or that of session tickets. */
 export function secretName(cutover: string): string {
-  return `journey:${cutover}`;
+  return cutover === ticketsOwner ? "tls-tickets" : `journey:${cutover}`;
 }
 
 export function createJourneySecrets(options: JourneySecretsOptions): JourneySecrets {

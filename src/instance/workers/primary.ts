@@ -2,7 +2,6 @@
  * The primary's half of an instance with workers: it holds the port and whatever the instance is to the outside, tells
  * the workers by what they serve, and takes in what they count.
  */
-
 import { systemClock, systemTimers, within } from "../../base/clock.ts";
 import { coalesce } from "../../base/coalesce.ts";
 import type { Log } from "../../base/log.ts";
@@ -15,6 +14,7 @@ import { createPins } from "../../ownership/pins.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
 import type { ListenAt } from "../../proxy/listen/server.ts";
 import { compileTable, type Table } from "../../proxy/routes.ts";
+import { ticketsOwner } from "../../proxy/secrets.ts";
 import { unreachableWays } from "../../proxy/upstream/open.ts";
 import type { Writing } from "../../state/follow/snapshot.ts";
 import type { LogLevel } from "../../telemetry/log.ts";
@@ -204,7 +204,7 @@ function createTold(
     };
   }
   function secretsOf(...configs: readonly Config[]) {
-    const names = configs.flatMap(({ cutovers }) => Object.keys(cutovers));
+    const names = configs.flatMap(({ cutovers }) => [...Object.keys(cutovers), ticketsOwner]);
     return Object.fromEntries(names.map((name) => [name, [...secrets.of(name)]]));
   }
   return {

@@ -49,6 +49,8 @@ interface ProxyServerOptions {
   readonly headLimits: () => HeadLimits;
   /** Paths of a certificate and its key: HTTPS, with HTTP/2. */
   readonly tls?: readonly { readonly cert: string; readonly key: string }[] | undefined;
+  /** Of session tickets; absent where it is this process's own. */
+  readonly ticketSecret?: () => string | undefined;
   /** Whether an address owes a PROXY header in front of its connections; absent where nobody does. */
   readonly owesHeader?: ((address: string) => boolean) | undefined;
   /** Hears of what a connection was closed for that owed one; it is counted already. */
@@ -87,6 +89,8 @@ export function createProxyServer(options: ProxyServerOptions): ProxyServer {
     tls &&
     createSecureTransport({
       files: tls,
+      ticketSecret: options.ticketSecret ?? (() => undefined),
+      now: Date.now,
       onHttp1(socket, under) {
         introductions.handOn(under, socket);
         http1.emit("connection", socket);
