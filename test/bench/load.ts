@@ -1,10 +1,12 @@
-/** The load: wrk with 64 keep-alive connections, pinned to one core. */
+/** The load: wrk with 64 keep-alive connections, h2load, or connections that each carry one request, pinned to one core. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { startH2load } from "./secure/h2load.ts";
 
 const script = fileURLToPath(new URL("./load.lua", import.meta.url));
+const connectingScript = fileURLToPath(new URL("./secure/connecting.js", import.meta.url));
 export const connections = 64;
 /** Longer than a machine shared with others may stall: to be slow is no failure here. */
 const timeoutSeconds = 10;
@@ -26,14 +28,30 @@ export interface Load {
   stop(): Promise<LoadResult>;
 }
 
-/**
- * Loads the port until it is told to stop.
- *
- * @param perSecond requests, were they answered in no time; without it as many as are answered
- */
-export function startLoad(port: number, core: number, perSecond?: number): Load {
+/** What the subjects are asked over. */
+export const transports = ["http", "https", "h2", "handshakes", "resumptions"] as const;
+export type Transport = (typeof transports)[number];
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly core: number;
+  readonly over: Transport;
+  /** How long it is at least under load, once it is. */
+  readonly seconds: number;
+  /** Requests, were they answered in no time; without it as many as are answered. */
+  readonly perSecond?: number | undefined;
+}
+
+/** Loads the port until it is told to stop. */
+export function startLoad({ port, core, over, seconds, perSecond }: LoadOptions): Load {
+  if (over === "h2") return startH2load(port, core, seconds);
+  if (over === "handshakes" || over === "resumptions") {
+    const kind = over === "handshakes" ? "full" : "resumed";
+    const connecting = startTold(core, [process.execPath, connectingScript, `${port}`, kind]);
+    return { stop: async () => loadResult.parse(await connecting.stop()) };
+  }
   const words = perSecond === undefined ? [] : [`${perSecond}`, `${connections}`];
-  const wrk = startWrk({ port, core, script, words });
+  const wrk = startWrk({ port, core, script, words, scheme: over });
   return { stop: async () => loadResult.parse(await wrk.stop()) };
 }
 
@@ -43,6 +61,7 @@ export interface WrkOptions {
   /** A path of Lua that prints one line of JSON when it is done, and its words. */
   readonly script: string;
   readonly words?: readonly string[];
+  readonly scheme?: "http" | "https";
 }
 
 export interface Wrk {
@@ -50,10 +69,14 @@ export interface Wrk {
   stop(): Promise<unknown>;
 }
 
-export function startWrk({ port, core, script, words = [] }: WrkOptions): Wrk {
+export function startWrk({ port, core, script, words = [], scheme = "http" }: WrkOptions): Wrk {
   const limits = ["-t1", `-c${connections}`, `-d${mostSeconds}s`, "--timeout", `${timeoutSeconds}s`];
-  const wrk = ["wrk", ...limits, "-s", script, `http://127.0.0.1:${port}/`, "--", ...words];
-  const child = spawn("taskset", ["-c", `${core}`, ...wrk], { stdio: ["ignore", "pipe", "inherit"] });
+  return startTold(core, ["wrk", ...limits, "-s", script, `${scheme}://127.0.0.1:${port}/`, "--", ...words]);
+}
+
+/** A program that prints one line of JSON when it is interrupted. */
+function startTold(core: number, command: readonly string[]): Wrk {
+  const child = spawn("taskset", ["-c", `${core}`, ...command], { stdio: ["ignore", "pipe", "inherit"] });
   const kill = () => void child.kill("SIGKILL");
   process.once("exit", kill);
   const closed = once(child, "close");
@@ -67,7 +90,7 @@ export function startWrk({ port, core, script, words = [] }: WrkOptions): Wrk {
       await closed;
       process.off("exit", kill);
       const line = printed.split("\n").find((each) => each.startsWith("{"));
-      if (line === undefined) throw new Error(`wrk did not finish:\n${printed}`);
+      if (line === undefined) throw new Error(`${command[0]} did not finish:\n${printed}`);
       return JSON.parse(line);
     },
   };

@@ -1,6 +1,6 @@
 /** One slice of one subject: what its process tree used for the requests that the load says were answered. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { startLoad } from "./load.ts";
+import { startLoad, type Transport } from "./load.ts";
 import { usageOf } from "./processes.ts";
 import type { Started, Subject } from "./subjects.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -21,6 +21,7 @@ export interface MeasureOptions {
   readonly seconds: number;
   readonly loadCore: number;
   readonly upstreams: Upstreams;
+  readonly over: Transport;
   /** Requests; without it as many as are answered. */
   readonly perSecond?: number;
 }
@@ -35,9 +36,9 @@ const leadInMs = 250;
  * @throws Error when a request failed
  */
 export async function measure(subject: Subject, started: Started, options: MeasureOptions): Promise<Slice> {
-  const { seconds, loadCore, upstreams, perSecond } = options;
+  const { seconds, loadCore, upstreams, over, perSecond } = options;
   const idle = await upstreams.requests();
-  const load = startLoad(started.port, loadCore, perSecond);
+  const load = startLoad({ port: started.port, core: loadCore, over, seconds, perSecond });
   do await sleep(leadInMs);
   while ((await upstreams.requests()) < idle + leadInRequests);
   const from = await momentOf(started, upstreams);
@@ -65,7 +66,7 @@ async function momentOf({ pid }: Started, upstreams: Upstreams) {
 }
 
 /** Requests the upstreams may have been asked beyond those answered: under way at the end of a slice, and our own. */
-const underWay = 200;
+const underWay = 400;
 /** Points the share may be off: another hash than the cutover's places 1,000 shoppers otherwise. */
 const sharePoints = 4;
 

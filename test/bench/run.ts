@@ -8,6 +8,9 @@
  *   npm run bench -- --only cutover --rounds 5 --profile DIR     CPU profiles of the Node processes, for a browser
  *   npm run bench -- --start [--against DIR]                     what a start costs in place of a request
  *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
+ *   npm run bench -- --over h2 --only cutover,bare-relay         over TLS: https, h2 (needs h2load), handshakes (a new
+ *                                                                connection a request), resumptions (by ticket)
+ *   npm run bench -- --node PATH                                 the Node processes by another Node
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -15,6 +18,8 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { createAuthority } from "../support/certificates.ts";
+import { type Transport, transports } from "./load.ts";
 import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
@@ -26,12 +31,18 @@ import { startUpstreams } from "./upstreams.ts";
 const subjectCore = 0;
 const loadCore = 1;
 /** What it takes until V8 has compiled the whole way of a request: before, the compiler is what is measured. */
-const warmUpRequests = 100_000;
+const warmUpRequestsOver = {
+  http: 100_000,
+  https: 100_000,
+  h2: 50_000,
+  handshakes: 10_000,
+  resumptions: 10_000,
+} as const satisfies Record<Transport, number>;
 const mostWarmUps = 12;
 const warmUpSeconds = 10;
 /** The last to be warmed up rests before it is measured, as the others did meanwhile: V8 collects and compacts then. */
 const restMs = 10_000;
-const references = ["bare-engine", "bare-http-proxy", "haproxy", "against"];
+const references = ["bare-engine", "bare-http-proxy", "bare-relay", "haproxy", "against"];
 
 const { values } = parseArgs({
   options: {
@@ -45,6 +56,8 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     profile: { type: "string" },
     load: { type: "string" },
+    over: { type: "string", default: "http" },
+    node: { type: "string", default: process.execPath },
   },
 });
 const count = z.coerce.number().int().min(1).max(600);
@@ -54,6 +67,8 @@ const rounds = count.parse(values.rounds);
 const starts = count.parse(values.starts);
 /** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
+const over = z.enum(transports).parse(values.over);
+if (load !== undefined && over !== "http" && over !== "https") throw new Error("--load is for wrk");
 
 if (values.micro) process.stdout.write(`${await microTable()}\n`);
 else if (values.start)
@@ -61,12 +76,13 @@ else if (values.start)
 else await runSubjects(chosen(values.only));
 
 function chosen(only: string | undefined): readonly Subject[] {
-  const usual = subjects.filter(({ isSpecial }) => !isSpecial);
+  const can = subjects.filter((subject) => subject.over?.includes(over) ?? true);
+  const usual = can.filter(({ isSpecial }) => !isSpecial);
   const names = only?.split(",") ?? usual.map((subject) => subject.name);
   const wanted = names.map((name) => {
-    const subject = subjects.find((each) => each.name === name);
+    const subject = can.find((each) => each.name === name);
     if (subject === undefined)
-      throw new Error(`no subject ${name}: ${subjects.map((each) => each.name).join(", ")}`);
+      throw new Error(`no subject ${name}: ${can.map((each) => each.name).join(", ")}`);
     return subject;
   });
   return values.against === undefined ? wanted : [...wanted, cutoverOf("against", resolve(values.against))];
@@ -110,12 +126,15 @@ async function runOnce(
     values.profile === undefined
       ? (process.env.BENCH_NODE_FLAGS?.split(" ") ?? [])
       : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
+  const authority = createAuthority();
+  const certificate = authority.issue("bench");
+  const how = { core: subjectCore, node: resolve(values.node), over, certificate };
   const running: Pair[] = [];
   try {
     for (const subject of subjects) {
-      running.push({ subject, started: await subject.start({ ...place, core: subjectCore, nodeFlags }) });
+      running.push({ subject, started: await subject.start({ ...place, ...how, nodeFlags }) });
     }
-    const options = { seconds, loadCore, upstreams: place.upstreams };
+    const options = { seconds, loadCore, upstreams: place.upstreams, over };
     for (const { subject, started } of running) {
       await verified(subject, place.upstreams, () =>
         warmUp(subject, started, { ...options, seconds: warmUpSeconds }),
@@ -132,6 +151,7 @@ async function runOnce(
     }
   } finally {
     await Promise.all(running.map(({ started }) => started.stop()));
+    authority.remove();
   }
 }
 
@@ -141,7 +161,7 @@ async function warmUp(
   options: MeasureOptions,
 ): Promise<readonly Slice[]> {
   const slices: Slice[] = [];
-  for (let run = 0, answered = 0; run < mostWarmUps && answered < warmUpRequests; run++) {
+  for (let run = 0, answered = 0; run < mostWarmUps && answered < warmUpRequestsOver[over]; run++) {
     const slice = await measure(subject, started, options);
     answered += slice.answered;
     slices.push(slice);

@@ -3,10 +3,11 @@
  * configured, a quarter of the shoppers to the new side by their cookie, one line of access log to nowhere.
  */
 import { spawnSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../support/free-port.ts";
+import { type Transport, transports } from "./load.ts";
 import { type Running, startOnCore } from "./processes.ts";
 import { untilAnswering } from "./until-answering.ts";
 import { nginxConf, type Upstreams } from "./upstreams.ts";
@@ -22,6 +23,11 @@ export interface Place {
   readonly upstreams: Upstreams;
   /** What the Node processes measured are started with. */
   readonly nodeFlags: readonly string[];
+  /** The Node they run on. */
+  readonly node: string;
+  readonly over: Transport;
+  /** Paths, PEM: for what is asked over TLS. */
+  readonly certificate: { readonly cert: string; readonly key: string };
 }
 
 export interface Subject {
@@ -30,6 +36,8 @@ export interface Subject {
   readonly program?: string;
   /** Whether it sends a quarter of the shoppers to the new side; all go to legacy else. */
   readonly splits: boolean;
+  /** Over what it can be asked; all of them without it. */
+  readonly over?: readonly Transport[];
   /** Measured only where it is named. */
   readonly isSpecial?: boolean;
   start(place: Place): Promise<Started>;
@@ -37,8 +45,19 @@ export interface Subject {
 
 export const subjects: readonly Subject[] = [
   cutoverOf("cutover", fileOf("../..")),
-  { name: "bare-engine", splits: false, start: (place) => startBare(place, "bare-engine") },
-  { name: "bare-http-proxy", splits: false, start: (place) => startBare(place, "bare-http-proxy") },
+  { name: "bare-engine", splits: false, over: ["http"], start: (place) => startBare(place, "bare-engine") },
+  {
+    name: "bare-http-proxy",
+    splits: false,
+    over: ["http"],
+    start: (place) => startBare(place, "bare-http-proxy"),
+  },
+  {
+    name: "bare-relay",
+    splits: false,
+    over: transports.filter((each) => each !== "http"),
+    start: (place) => startBare(place, "bare-relay"),
+  },
   {
     name: "cutover-http-proxy",
     splits: true,
@@ -70,6 +89,11 @@ export function isInstalled({ program }: Subject): boolean {
   return program === undefined || spawnSync(program, ["-v"], { stdio: "ignore" }).status === 0;
 }
 
+/** As `listen` of nginx and the address of everybody else begin. */
+function schemeOf({ over }: Place): "http" | "https" {
+  return over === "http" ? "http" : "https";
+}
+
 function fileOf(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url));
 }
@@ -83,16 +107,18 @@ interface Variant {
 }
 
 async function startCutover(
-  { folder, core, upstreams, nodeFlags }: Place,
+  place: Place,
   name: string,
   { root = fileOf("../.."), engine = "undici", workers = 1, otherCutovers = 0 }: Variant,
 ): Promise<Started> {
+  const { folder, core, upstreams, nodeFlags, node, over, certificate } = place;
   const [port, admin] = [await freePort(), await freePort()];
+  const tls = over === "http" ? "" : `, tls: { cert: "${certificate.cert}", key: "${certificate.key}" }`;
   const config = join(folder, `${name}.yaml`);
   await writeFile(
     config,
     `
-listeners: { proxy: { port: ${port} }, admin: { port: ${admin} } }
+listeners: { proxy: { port: ${port}${tls} }, admin: { port: ${admin} } }
 engine: ${engine}
 workers: ${workers}
 store: "memory:"
@@ -105,7 +131,7 @@ cutovers:
   checkout:
     legacy: social-shop
     new: marketplace
-    shopper: ["header:x-shopper-id", "cookie:sid"]
+    shopper: ["header:x-shopper-id", "cookie:sid", "query:sid"]
     routes:
       - { name: cart, path: "/cart/*" }
       - { name: checkout, path: "/checkout", methods: [POST], journey: start }
@@ -118,7 +144,7 @@ cutovers:
 ${Array.from({ length: otherCutovers }, (_, index) => otherCutover(index)).join("")}`,
   );
   const bin = join(root, "bin/cutover.js");
-  const command = [process.execPath, ...nodeFlags, bin, "serve", "--config", config];
+  const command = [node, ...nodeFlags, bin, "serve", "--config", config];
   const running = startOnCore(core, command, folder);
   await untilAnswering(`http://127.0.0.1:${admin}/health/ready`);
   const set = await fetch(`http://127.0.0.1:${admin}/api/v1/cutovers/checkout/percent`, {
@@ -143,16 +169,25 @@ function otherCutover(index: number): string {
 ${routes.join("")}`;
 }
 
-async function startBare({ folder, core, upstreams, nodeFlags }: Place, name: string): Promise<Started> {
+async function startBare(place: Place, name: string): Promise<Started> {
+  const { folder, core, upstreams, nodeFlags, node, over, certificate } = place;
   const port = await freePort();
   const script = fileOf(`./subjects/${name}.js`);
-  const command = [process.execPath, ...nodeFlags, script, `${port}`, `${upstreams.ports.legacy}`];
+  const words = over === "http" ? [] : [over === "h2" ? "h2" : "https", certificate.cert, certificate.key];
+  const command = [node, ...nodeFlags, script, `${port}`, `${upstreams.ports.legacy}`, ...words];
   const running = startOnCore(core, command, folder);
-  await untilAnswering(`http://127.0.0.1:${port}/`);
+  await untilAnswering(`${schemeOf(place)}://127.0.0.1:${port}/`);
   return { ...running, port };
 }
 
-async function startNginx({ folder, core, upstreams }: Place): Promise<Started> {
+async function startNginx(place: Place): Promise<Started> {
+  const { folder, core, upstreams, over, certificate } = place;
+  const secure =
+    over === "http"
+      ? ""
+      : `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};
+        ssl_session_cache shared:bench:10m;`;
+  const listen = over === "http" ? "" : over === "h2" ? " ssl http2" : " ssl";
   const port = await freePort();
   const config = join(folder, "nginx.conf");
   await writeFile(
@@ -160,11 +195,11 @@ async function startNginx({ folder, core, upstreams }: Place): Promise<Started> 
     nginxConf(
       "nginx",
       `access_log /dev/null combined buffer=8k flush=100ms;
-      split_clients $cookie_sid $side { 25% new; * legacy; }
+      split_clients $cookie_sid$arg_sid $side { 25% new; * legacy; }
       upstream legacy { server 127.0.0.1:${upstreams.ports.legacy}; keepalive 128; keepalive_requests 1000000000; }
       upstream new { server 127.0.0.1:${upstreams.ports.new}; keepalive 128; keepalive_requests 1000000000; }
       server {
-        listen 127.0.0.1:${port} backlog=1024;
+        listen 127.0.0.1:${port}${listen} backlog=1024; ${secure}
         location / {
           proxy_pass http://$side;
           proxy_http_version 1.1;
@@ -176,11 +211,18 @@ async function startNginx({ folder, core, upstreams }: Place): Promise<Started> 
     ),
   );
   const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
-  await untilAnswering(`http://127.0.0.1:${port}/`);
+  await untilAnswering(`${schemeOf(place)}://127.0.0.1:${port}/`);
   return { ...running, port };
 }
 
-async function startHaproxy({ folder, core, upstreams }: Place): Promise<Started> {
+async function startHaproxy(place: Place): Promise<Started> {
+  const { folder, core, upstreams, over, certificate } = place;
+  const pem = join(folder, "haproxy.pem");
+  await writeFile(
+    pem,
+    (await readFile(certificate.cert, "utf8")) + (await readFile(certificate.key, "utf8")),
+  );
+  const secure = over === "http" ? "" : ` ssl crt ${pem} alpn h2,http/1.1`;
   const port = await freePort();
   const config = join(folder, "haproxy.cfg");
   await writeFile(
@@ -199,8 +241,10 @@ defaults
   timeout client 65s
   timeout server 60s
 frontend proxy
-  bind 127.0.0.1:${port}
-  http-request set-var(txn.place) req.cook(sid),xxh32(0),mod(100)
+  bind 127.0.0.1:${port}${secure}
+  http-request set-var(txn.sid) urlp(sid)
+  http-request set-var(txn.sid) req.cook(sid) if { req.cook(sid) -m found }
+  http-request set-var(txn.place) var(txn.sid),xxh32(0),mod(100)
   use_backend new if { var(txn.place) -m int lt 25 }
   default_backend legacy
 backend legacy
@@ -210,6 +254,6 @@ backend new
 `,
   );
   const running = startOnCore(core, ["haproxy", "-db", "-f", config], folder);
-  await untilAnswering(`http://127.0.0.1:${port}/`);
+  await untilAnswering(`${schemeOf(place)}://127.0.0.1:${port}/`);
   return { ...running, port };
 }

@@ -1,16 +1,23 @@
+import { get } from "node:http";
+import { get as getSecurely } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** @throws Error when nothing answers 200 there within 20 s */
 export async function untilAnswering(url: string): Promise<void> {
   for (let attempt = 0; attempt < 400; attempt++) {
-    try {
-      const response = await fetch(url);
-      await response.arrayBuffer();
-      if (response.status === 200) return;
-    } catch {
-      // Not listening yet.
-    }
+    if ((await statusOf(url)) === 200) return;
     await sleep(50);
   }
   throw new Error(`${url} does not answer 200`);
+}
+
+/** @returns `undefined` while nothing answers; whichever certificate is shown is taken */
+function statusOf(url: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const options = { agent: false, rejectUnauthorized: false } as const;
+    (url.startsWith("https:") ? getSecurely : get)(url, options, (response) => {
+      resolve(response.statusCode);
+      response.resume();
+    }).on("error", () => resolve(undefined));
+  });
 }

@@ -1,0 +1,82 @@
+// A bare relay over TLS: node:http2's core API or node:https, and undici's dispatch. Nothing decided, counted, logged or
+// checked. Usage: bare-relay.js PORT UPSTREAM_PORT h2|https CERT KEY
+import { readFileSync } from "node:fs";
+import { createSecureServer } from "node:http2";
+import { createServer } from "node:https";
+import { Pool } from "undici";
+
+const [port, upstreamPort, over, cert, key] = process.argv.slice(2);
+const pool = new Pool(`http://127.0.0.1:${upstreamPort}`, { connections: 64, pipelining: 1 });
+const secure = { cert: readFileSync(cert), key: readFileSync(key) };
+const ofTheConnection = new Set(["connection", "keep-alive", "transfer-encoding"]);
+
+function endToEnd(raw) {
+  const fields = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i].toString("latin1");
+    if (!ofTheConnection.has(name.toLowerCase())) fields.push(name, raw[i + 1].toString("latin1"));
+  }
+  return fields;
+}
+
+function relayHttp1(request, response) {
+  const { method, url, rawHeaders } = request;
+  pool.dispatch(
+    { method, path: url, headers: endToEnd(rawHeaders), body: method === "GET" ? null : request },
+    {
+      onConnect() {},
+      onHeaders(status, raw, resume, reason) {
+        response.writeHead(status, reason, endToEnd(raw));
+        response.on("drain", resume);
+        return true;
+      },
+      onData: (chunk) => response.write(chunk),
+      onComplete: () => response.end(),
+      onError: () => response.destroy(),
+    },
+  );
+}
+
+function relayStream(stream, headers) {
+  const fields = [];
+  for (const name in headers) {
+    if (name === ":authority") fields.push("host", headers[name]);
+    else if (name[0] !== ":") fields.push(name, headers[name]);
+  }
+  pool.dispatch(
+    {
+      method: headers[":method"],
+      path: headers[":path"],
+      headers: fields,
+      body: stream.endAfterHeaders ? null : stream,
+    },
+    {
+      onConnect() {},
+      onHeaders(status, raw, resume) {
+        const answer = { ":status": status };
+        for (let i = 0; i < raw.length; i += 2) {
+          const name = raw[i].toString("latin1").toLowerCase();
+          if (!ofTheConnection.has(name)) answer[name] = raw[i + 1].toString("latin1");
+        }
+        stream.respond(answer);
+        stream.on("drain", resume);
+        return true;
+      },
+      onData: (chunk) => stream.write(chunk),
+      onComplete: () => stream.end(),
+      onError: () => stream.destroy(),
+    },
+  );
+  stream.on("error", () => {});
+}
+
+if (over === "h2") {
+  createSecureServer({ ...secure, allowHTTP1: true }, (request, response) => {
+    if (request.httpVersionMajor === 1) relayHttp1(request, response);
+  })
+    .on("stream", relayStream)
+    .listen(Number(port), "127.0.0.1");
+} else createServer(secure, relayHttp1).listen(Number(port), "127.0.0.1");
+
+// A clean end, so that --profile writes what it saw.
+process.once("SIGTERM", () => process.exit(0));
