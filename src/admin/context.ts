@@ -43,6 +43,8 @@ interface CutoverSides {
   readonly salt?: string | undefined;
   readonly group?: string | undefined;
   readonly cohorts?: readonly CohortPlace[] | undefined;
+  /** The cutover that it goes after. */
+  readonly after?: string | undefined;
   /**
    * A close, and a raise by more than `over` points, wait for another person, for `ttl` ms; what one person raises within
    * `window` ms counts together.

@@ -27,6 +27,9 @@ export const statusOf = {
   not_complete: 409,
   approval_required: 409,
   under_way: 409,
+  cohort_on_legacy: 409,
+  without_effect: 409,
+  out_of_order: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,
@@ -86,12 +89,12 @@ const refusalDetails = {
 
 /** A refusal of the rule book, with the state that it was judged by. */
 export function refusedByRules(code: RefusalCode, state: CutoverState): Refused {
-  const current = {
-    percent: percentToNumber(state.percentThousandths),
-    state: state.state,
-    version: state.version,
-  };
-  return new Refused(code, refusalDetails[code], { extras: { current } });
+  return new Refused(code, refusalDetails[code], { extras: { current: currentOf(state) } });
+}
+
+/** How a cutover stands that a change of was refused. */
+export function currentOf({ percentThousandths, state, version }: CutoverState) {
+  return { percent: percentToNumber(percentThousandths), state, version };
 }
 
 /** What fastify raises before a handler runs, by its error code. */

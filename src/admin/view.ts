@@ -4,6 +4,7 @@ import { countApplied } from "../state/follow/applied.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
 import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
 import { type CutoverState, initialState } from "../state/rules/model.ts";
+import type { Leader } from "../state/rules/order/after.ts";
 import { maxThousandths, percentToNumber } from "../state/rules/percent.ts";
 import { standingPercent } from "../state/rules/routing.ts";
 import { mergeTraffic } from "../telemetry/traffic/merge.ts";
@@ -15,6 +16,7 @@ import { exposureText, exposureViewOf } from "./api/sides/exposure.ts";
 import { maintenanceView } from "./api/sides/maintenance.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
+import { cohortOrderView, leadersIn, orderView } from "./order.ts";
 import { Refused } from "./problem.ts";
 import type { Proposals } from "./proposals.ts";
 import { warningsOf } from "./warnings.ts";
@@ -31,6 +33,10 @@ export interface Views {
   salt(name: string): string;
   /** @throws Refused `not_found` when the cutover has no such cohort, or it has a side of the configuration */
   assertCohort(name: string, cohort: string): void;
+  /** Those that the cutover goes after, as they stand on this instance; the nearest first. */
+  leaders(name: string): Leader[];
+  /** Names of the cohorts that the configuration sends to legacy. @throws Refused `not_found` */
+  keptOnLegacy(name: string): string[];
   /** The state in force on this instance. */
   state(name: string): CutoverState;
   one(name: string, records: readonly InstanceRecord[]): CutoverView;
@@ -62,7 +68,9 @@ export function createViews(
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
     const declared = sidesOf(name);
     const { approval, cohorts = [] } = declared;
-    const { percentThousandths, ...rest } = state(name);
+    const stands = state(name);
+    const { percentThousandths, ...rest } = stands;
+    const leaders = leadersIn(Object.fromEntries(configured), state, name);
     const maintenance = maintenanceView(rest.maintenance, clock.now());
     const proposal = proposals.known(name, rest.version);
     const atRisk = declared.exposure && exposure?.(name);
@@ -78,7 +86,8 @@ export function createViews(
       legacy: declared.legacy,
       new: declared.new,
       percent: percentToNumber(percentThousandths),
-      ...(cohorts.length === 0 ? {} : { cohorts: cohorts.map((each) => cohortView(state(name), each)) }),
+      ...orderView(stands, leaders),
+      ...(cohorts.length === 0 ? {} : { cohorts: cohorts.map((each) => cohortView(stands, each, leaders)) }),
       state: rest.state,
       version: rest.version,
       pinEpoch: rest.pinEpoch,
@@ -118,6 +127,9 @@ export function createViews(
     },
     assertKnown: sidesOf,
     salt: (name) => saltOf(configured.get(name) ?? {}, name),
+    leaders: (name) => leadersIn(Object.fromEntries(configured), state, name),
+    keptOnLegacy: (name) =>
+      (sidesOf(name).cohorts ?? []).flatMap(({ name: each, side }) => (side === "legacy" ? [each] : [])),
     assertCohort: (name, cohort) => assertPercentOf(sidesOf(name).cohorts ?? [], cohort),
     state,
     one,
@@ -133,7 +145,8 @@ export function createViews(
 function remaindersOf(
   {
     state,
-    percent,
+    percent: own,
+    effectivePercent: percent = own,
     cohorts = [],
     updatedAt,
     journeys,
@@ -175,9 +188,9 @@ function remaindersOf(
         `${percentToNumber(maxThousandths - Math.round(percent * 1000))}% of shoppers, by their bucket`,
       );
     }
-    for (const { name, percent: own } of cohorts) {
-      if (own === null || own === 100) continue;
-      add("bucket", `${restOf(own)}% of the cohort ${name}, by their bucket`);
+    for (const { name, percent: ofCohort, effectivePercent = ofCohort } of cohorts) {
+      if (effectivePercent === null || effectivePercent === 100) continue;
+      add("bucket", `${restOf(effectivePercent)}% of the cohort ${name}, by their bucket`);
     }
     if (fallback === true) add("fallback", "what can not be connected to new");
   }
@@ -199,9 +212,11 @@ function assertPercentOf(cohorts: Cohorts, cohort: string): void {
 function cohortView(
   state: CutoverState,
   { name, side }: Cohorts[number],
+  leaders: readonly Leader[],
 ): NonNullable<CutoverView["cohorts"]>[number] {
   if (side !== undefined) return { name, side, percent: null };
-  return { name, side: null, percent: percentToNumber(standingPercent(state, name)) };
+  const percent = percentToNumber(standingPercent(state, name));
+  return { name, side: null, percent, ...cohortOrderView(state, leaders, name) };
 }
 
 /** Records are renewed each second; clocks that differ by more are not believed. */

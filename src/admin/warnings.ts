@@ -45,6 +45,7 @@ export function warningsOf(facts: WarningFacts): Warning[] {
     ...maintenanceWarnings(view.maintenance),
     ...exposureWarnings(view.exposure),
     ...localWarnings(view),
+    ...orderWarnings(view),
     ...fleetWarnings(facts),
     ...handEditWarnings(facts),
     ...configWarnings(facts),
@@ -74,6 +75,18 @@ function localWarnings({ scope }: WarningFacts["view"]): Warning[] {
   const text =
     "on this instance alone: it was told without the store; the others hear of it when the store is back";
   return [{ code: "local_only", text }];
+}
+
+/** Its percent, and those of its cohorts, are not in effect whole. */
+function orderWarnings({ percent, effectivePercent, after, cohorts = [] }: WarningFacts["view"]): Warning[] {
+  if (after === undefined) return [];
+  const held = cohorts.flatMap(({ name, percent: own, effectivePercent: effective }) => {
+    return effective === undefined ? [] : [`${effective}% of ${name}'s ${own}%`];
+  });
+  const parts = [...(effectivePercent === undefined ? [] : [`${effectivePercent}% of ${percent}%`]), ...held];
+  if (parts.length === 0) return [];
+  const text = `in effect ${parts.length === 1 ? "is" : "are"} ${listed(parts)}: it goes after ${after.name}, and never further`;
+  return [{ code: "held_by_after", text }];
 }
 
 function fleetWarnings({ view, records, storeNowMs, isStoreUp }: WarningFacts): Warning[] {

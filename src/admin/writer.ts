@@ -13,7 +13,13 @@ import { waitApplied } from "../state/follow/applied.ts";
 import { type LocalAction, localActions } from "../state/rules/ceiling.ts";
 import { type Reach, reachOf } from "../state/rules/completion.ts";
 import type { Origin } from "../state/rules/history.ts";
-import type { Actor, Applied, Change, CutoverState } from "../state/rules/model.ts";
+import {
+  type Actor,
+  type Applied,
+  type Change,
+  type CutoverState,
+  transition,
+} from "../state/rules/model.ts";
 import { standingPercent } from "../state/rules/routing.ts";
 import type { Command } from "../state/store/port.ts";
 import { appliedLocally, appliedView } from "./api/applied-view.ts";
@@ -21,6 +27,7 @@ import { warningsAfter } from "./api/sides/maintenance.ts";
 import { type WriteAnswer, writeView } from "./api/write.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
+import { refusedByOrder } from "./order.ts";
 import { refusedByRules } from "./problem.ts";
 import type { Views } from "./view.ts";
 
@@ -43,6 +50,7 @@ export type Write = (
 export function createWriter(context: AdminContext, views: Views, fleet: Fleet): Write {
   const { audit, clock, log } = context;
   const whereabouts = createWhereabouts(context, views, fleet);
+  const inVain = createOrderCheck(context, views);
 
   return async (request, name, change, body, fourEyes) => {
     const { reason = "", ifVersion, waitMs } = body;
@@ -56,6 +64,12 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
       request.isAudited = true;
     }
 
+    const vain = await inVain(asked, ifVersion);
+    if (vain !== undefined) {
+      log.info({ cutover: name, by: actor.name, code: vain.code }, "a change was refused");
+      tellRefused(vain.code, views.state(name));
+      throw vain.refused;
+    }
     const { applied, scope } = await apply(context, {
       ...asked,
       ...(ifVersion === undefined ? {} : { ifVersion }),
@@ -96,6 +110,29 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
     const inForce = { name, version: state.version, reach, waitMs };
     const where = await whereabouts.inFleet(inForce, sinceArrivalMs);
     return writeView(name, applied, where, warningsAfter(state, clock.now()), cohort);
+  };
+}
+
+/**
+ * What another cutover's sake refuses, as far as the snapshot tells; a look at the store may tell of a raise just made. What
+ * the rules refuse anyway they refuse.
+ */
+function createOrderCheck({ follower }: Pick<AdminContext, "follower">, views: Views) {
+  const refusalOf = (
+    { name, change, actor }: Pick<Command, "name" | "change" | "actor">,
+    ifVersion?: number,
+  ) => {
+    const stands = views.state(name);
+    const refusal = refusedByOrder(name, stands, views.leaders(name), change);
+    if (refusal === undefined) return undefined;
+    const version = ifVersion === undefined ? {} : { ifVersion };
+    const judged = transition(stands, { change, actor, reason: "", at: "", ...version });
+    return judged.accepted && judged.changed ? refusal : undefined;
+  };
+  return async (asked: Parameters<typeof refusalOf>[0], ifVersion?: number) => {
+    if (refusalOf(asked, ifVersion) === undefined) return undefined;
+    await follower.refresh();
+    return refusalOf(asked, ifVersion);
   };
 }
 

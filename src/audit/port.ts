@@ -2,6 +2,7 @@
 import type { Proposal } from "../state/rules/approval.ts";
 import type { Annotation, Origin, Via } from "../state/rules/history.ts";
 import type { Actor, Change, RefusalCode, Side, StateName } from "../state/rules/model.ts";
+import type { OrderCode } from "../state/rules/order/after.ts";
 
 /** What one instance was asked, and how the cutover stood there then. */
 export interface AskedChange {
@@ -18,9 +19,9 @@ export interface AskedChange {
   };
 }
 
-/** A change that was not made: by the rule book, for what legacy has under way, or because the store was out of reach. */
+/** A change that was not made: by the rule book, for what legacy has, for another cutover's sake, or for want of the store. */
 export interface RefusedChange extends AskedChange {
-  readonly code: RefusalCode | "under_way" | "store_unavailable";
+  readonly code: RefusalCode | OrderCode | "under_way" | "cohort_on_legacy" | "store_unavailable";
 }
 
 /** A request that would have changed something and was turned away before the rule book saw it. */

@@ -105,6 +105,11 @@ const next: Readonly<Partial<Record<string, Next>>> = {
       `Look who has it: ${command("owner", asked)} KEY; once it is known what became of the request: --force`,
     ];
   },
+  cohort_on_legacy: (asked) => [
+    `Take its side: legacy out of the configuration, or give it up: ${command("close", asked)} --force`,
+  ],
+  without_effect: () => ["Each stands by its own and in effect: cutover status"],
+  out_of_order: () => ["What the others go after closes first: cutover status"],
   not_complete: (asked) => [`First: ${command("set", asked)} 100 --reason TEXT`],
   store_unavailable: ({ isWrite }) => [
     ...(isWrite === true

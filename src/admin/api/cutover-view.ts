@@ -114,6 +114,14 @@ const cohortView = z
     name: z.string(),
     side: z.enum(sides).nullable().meta({ description: "Where all of it goes, by the configuration" }),
     percent: z.number().nullable().meta({ description: "Its own; null where it has a side" }),
+    limit: z
+      .number()
+      .optional()
+      .meta({ description: "How far the cutover that this one goes after lets it go; absent: after none" }),
+    effectivePercent: z
+      .number()
+      .optional()
+      .meta({ description: "What of its percent is in effect, where that is less" }),
   })
   .meta({ description: "In the order of the configuration: the first whose rule holds counts" });
 
@@ -123,6 +131,20 @@ export const cutoverView = z
     legacy: z.string(),
     new: z.string(),
     percent: z.number(),
+    effectivePercent: z.number().optional().meta({
+      description: "What of the percent is in effect, where that is less: `after` holds it back",
+    }),
+    after: z
+      .object({
+        name: z.string(),
+        state: z.enum(stateNames),
+        percent: z
+          .number()
+          .meta({ description: "How far it is let go: by that, or by what that goes after" }),
+        heldBy: z.string().nullable().meta({ description: "Which of them it is; null: none holds it" }),
+      })
+      .optional()
+      .meta({ description: "The cutover that it goes after; absent: after none" }),
     cohorts: z.array(cohortView).optional().meta({ description: "Absent: it has none" }),
     state: z.enum(stateNames),
     version: z.int(),

@@ -1,6 +1,7 @@
 /** What the API answers when it does not do as asked (zod): problem details (RFC 9457) with a stable `code`. */
 import * as z from "zod";
 import { refusalCodes, stateNames } from "../../state/rules/model.ts";
+import { orderCodes } from "../../state/rules/order/after.ts";
 import { sideUnderWay } from "./cutover-view.ts";
 
 /** Every `code` of a problem body (RFC 9457). */
@@ -21,6 +22,8 @@ export const problemCodes = [
   "issuer_unavailable",
   "internal",
   "under_way",
+  "cohort_on_legacy",
+  ...orderCodes,
   ...refusalCodes,
 ] as const;
 export type ProblemCode = (typeof problemCodes)[number];

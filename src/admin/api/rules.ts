@@ -14,6 +14,7 @@ import {
   sides,
   transition,
 } from "../../state/rules/model.ts";
+import type { OrderCode } from "../../state/rules/order/after.ts";
 import {
   formatPercent,
   maxThousandths,
@@ -78,18 +79,28 @@ interface Intent {
 /** How a cutover stands, as the API shows it. */
 type Standing = Omit<CutoverState, "percentThousandths" | "cohorts" | "maintenance"> & {
   readonly percent: number;
-  readonly cohorts?: readonly { readonly name: string; readonly percent: number | null }[] | undefined;
+  readonly cohorts?: readonly CohortStanding[] | undefined;
+  /** What it goes after, and how far that lets it go. */
+  readonly after?: { readonly state: CutoverState["state"]; readonly percent: number } | undefined;
   readonly maintenance?: Readonly<Record<Side, string | null>> | undefined;
   readonly approval?: { readonly over: number } | undefined;
   readonly journeys?: OnLegacy | undefined;
   readonly unfinished?: OnLegacy | undefined;
 };
 
+interface CohortStanding {
+  readonly name: string;
+  readonly side?: Side | null;
+  readonly percent: number | null;
+  /** How far what the cutover goes after lets it go. */
+  readonly limit?: number | undefined;
+}
+
 type OnLegacy = { readonly legacy: { readonly open: number } } | null;
 
 /** `proposed`: it would wait for another person, and become this once they approve it. */
 type Foreseen =
-  | { readonly kind: "refused"; readonly code: RefusalCode | "under_way" }
+  | { readonly kind: "refused"; readonly code: RefusalCode | OrderCode | "under_way" | "cohort_on_legacy" }
   | {
       readonly kind: "accepted" | "proposed";
       readonly changed: boolean;
@@ -166,9 +177,8 @@ export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints
   const isProposed = !alone.accepted && alone.code === "approval_required";
   const verdict = isProposed ? transition(stateOf(view), request) : alone;
   if (!verdict.accepted) return { kind: "refused", code: verdict.code };
-  if (verdict.changed && intent.call === "close" && intent.force !== true && isUnderWayOnLegacy(view)) {
-    return { kind: "refused", code: "under_way" };
-  }
+  const refusal = verdict.changed ? refusalBeside(view, intent) : undefined;
+  if (refusal !== undefined) return { kind: "refused", code: refusal };
   const { state, version } = verdict.next;
   const percent = percentToNumber(standingPercent(verdict.next, intent.cohort));
   return {
@@ -176,6 +186,24 @@ export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints
     changed: verdict.changed,
     to: { percent, state, version },
   };
+}
+
+/** What is refused beside the rules of its own state. */
+function refusalBeside(
+  view: Standing,
+  { call, cohort, percent, force }: Intent,
+): OrderCode | "under_way" | "cohort_on_legacy" | undefined {
+  const { after, cohorts = [] } = view;
+  if (call === "percent" && percent !== undefined && after !== undefined) {
+    const own = cohorts.find(({ name }) => name === cohort);
+    const limit = own?.limit ?? after.percent;
+    return percent > percentIn(view, cohort) && percent > limit ? "without_effect" : undefined;
+  }
+  if (call !== "close") return undefined;
+  if (after !== undefined && after.state !== "closed") return "out_of_order";
+  if (force === true) return undefined;
+  if (cohorts.some(({ side }) => side === "legacy")) return "cohort_on_legacy";
+  return isUnderWayOnLegacy(view) ? "under_way" : undefined;
 }
 
 function isUnderWayOnLegacy({ journeys, unfinished }: Standing): boolean {

@@ -1,6 +1,8 @@
 /**
  * Closing legacy for good. It is refused while legacy has journeys under way or unfinished orders, or while nobody can
- * say whether it has, unless it is forced: what was under way then stands in the history, as a remark on the change.
+ * say whether it has, unless it is forced: what was under way then stands in the history, as a remark on the change. So is it
+ * while the configuration keeps a cohort on legacy, whom a close would take to new. And always while the cutover that this
+ * one goes after is open.
  *
  * That is asked a moment before the change: what begins on legacy in that very moment goes by the close. At 100% only
  * shoppers without an identity begin anything there.
@@ -13,6 +15,7 @@ import type { ProblemDetails } from "../api/problem-details.ts";
 import { closeBody, proposalView, type WriteAnswer } from "../api/write.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { sidesView } from "../fleet.ts";
+import { refusedByOrder } from "../order.ts";
 import { Refused } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
@@ -27,7 +30,10 @@ export function closeRoute(
   views: Views,
   proposals: Proposals,
 ): void {
-  const refused = ["held", "rolled_back", "not_complete", "under_way"] as const;
+  const refused = [
+    ...(["held", "rolled_back", "not_complete", "under_way"] as const),
+    ...(["cohort_on_legacy", "out_of_order"] as const),
+  ];
   const summary = "Close legacy for good: the point of no return";
   const options = changeOptions(views, closeBody, "close", summary, refused);
   const close = createClosing(context, write, views);
@@ -72,6 +78,7 @@ export function createClosing(context: AdminContext, write: Write, views: Views)
   return async (request, name, body, fourEyes) => {
     await follower.refresh();
     const left = leftOnLegacy((await context.underWay()).get(name));
+    const kept = views.keptOnLegacy(name);
     const asked = {
       name,
       change: { action: "close" } as const,
@@ -86,18 +93,25 @@ export function createClosing(context: AdminContext, write: Write, views: Views)
       at: "",
       ...(body.ifVersion === undefined ? {} : { ifVersion: body.ifVersion }),
     });
-    const isAtStake = left !== undefined && judged.accepted && judged.changed;
-    if (isAtStake && !body.force) {
-      audit.refused({ ...asked, stands, code: "under_way" });
+    const isClosing = judged.accepted && judged.changed;
+    const early = refusedByOrder(name, stands, views.leaders(name), asked.change);
+    const refusal = isClosing ? (early ?? (body.force ? undefined : stakeOf(left, kept))) : undefined;
+    if (refusal !== undefined) {
+      const { code, refused } = refusal;
+      audit.refused({ ...asked, stands, code });
       request.isAudited = true;
-      log.info({ cutover: name, by: asked.actor.name, code: "under_way" }, "a change was refused");
-      throw new Refused("under_way", `legacy has ${left.text}`, { extras: { underWay: left.figures } });
+      log.info({ cutover: name, by: asked.actor.name, code }, "a change was refused");
+      throw refused;
     }
     const answer = await write(request, name, asked.change, body, fourEyes);
-    if (isAtStake && answer.changed) {
+    const forced = [
+      ...(left === undefined ? [] : [`legacy had ${left.text}`]),
+      ...(kept.length === 0 ? [] : [`the configuration kept ${cohortsText(kept)} there`]),
+    ];
+    if (isClosing && forced.length > 0 && answer.changed) {
       const { actor, origin } = asked;
-      const reason = `forced: legacy had ${left.text}`;
-      log.warn({ cutover: name, by: actor.name, underWay: left.figures }, "legacy was closed by force");
+      const reason = `forced: ${forced.join("; ")}`;
+      log.warn({ cutover: name, by: actor.name, underWay: left?.figures }, "legacy was closed by force");
       await store
         .annotate({ name, version: answer.version, by: actor.name, reason, ...origin })
         .then((annotation) => {
@@ -107,6 +121,21 @@ export function createClosing(context: AdminContext, write: Write, views: Views)
     }
     return answer;
   };
+}
+
+/** What a close would give up. @param kept the cohorts that the configuration has there */
+function stakeOf(left: Left | undefined, kept: readonly string[]) {
+  if (kept.length > 0) {
+    const text = `the configuration keeps ${cohortsText(kept)} on legacy, and a close takes them to new: take that out, or force it`;
+    return { code: "cohort_on_legacy", refused: new Refused("cohort_on_legacy", text) } as const;
+  }
+  if (left === undefined) return undefined;
+  const refused = new Refused("under_way", `legacy has ${left.text}`, { extras: { underWay: left.figures } });
+  return { code: "under_way", refused } as const;
+}
+
+function cohortsText(names: readonly string[]): string {
+  return `the cohort${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
 }
 
 interface Left {

@@ -52,7 +52,7 @@ function percentRoutes(
   views: Views,
   proposals: Proposals,
 ): void {
-  const refused = ["held", "rolled_back", "closed"] as const;
+  const refused = ["held", "rolled_back", "closed", "without_effect"] as const;
 
   async function set(
     request: FastifyRequest<{ Params: { name: string }; Body: z.output<typeof setPercentBody> }>,

@@ -75,7 +75,7 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   const isBehind = live === 0 || applied < of;
   const pieces = [
     name,
-    `${share(view.percent)} on new`,
+    `${share(view.percent)} on new${inEffect(view)}`,
     state,
     `version ${view.version}`,
     isBehind && live > 0 ? `! ${fleet}` : fleet,
@@ -95,11 +95,17 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   ];
 }
 
+/** What of a percent is in effect, where another cutover holds it back. */
+function inEffect({ effectivePercent }: Pick<CutoverView, "effectivePercent">): string {
+  return effectivePercent === undefined ? "" : `, ${share(effectivePercent)} in effect`;
+}
+
 /** In the order in which their rules are tried. */
 function cohortLines({ cohorts = [] }: CutoverView, columns: number): string[] {
   if (cohorts.length === 0) return [];
-  const pieces = cohorts.map(({ name, side, percent }) => {
-    return `${printable(name)} ${percent === null ? `all on ${side ?? "?"}` : `${share(percent)} on new`}`;
+  const pieces = cohorts.map(({ name, side, percent, ...held }) => {
+    const stands = percent === null ? `all on ${side ?? "?"}` : `${share(percent)} on new${inEffect(held)}`;
+    return `${printable(name)} ${stands}`;
   });
   return flow(["cohorts", ...pieces], "   ", columns - 2, 6).map((line) => `  ${line}`);
 }
@@ -158,15 +164,20 @@ function trafficLines(view: CutoverView, { columns, style }: ViewOptions): strin
   const note = silent.length === 0 ? [] : [`  ${subject} in the ${period}`];
   if (columns < tableWidth) {
     const lines = [
-      ...listLines("legacy", restShare(view.percent), traffic.legacy, columns),
-      ...listLines("new", share(view.percent), traffic.new, columns),
+      ...listLines("legacy", restShare(view.effectivePercent ?? view.percent), traffic.legacy, columns),
+      ...listLines("new", share(view.effectivePercent ?? view.percent), traffic.new, columns),
     ];
     return [style.quiet(`  ${period}`), ...lines, ...note];
   }
   return [
     style.quiet(row("", "share", ["requests", "errors", "rate", "p50", "p99"], upstream(period))),
-    row("legacy", restShare(view.percent), figures(traffic.legacy), upstream(view.legacy)),
-    row("new", share(view.percent), figures(traffic.new), upstream(view.new)),
+    row(
+      "legacy",
+      restShare(view.effectivePercent ?? view.percent),
+      figures(traffic.legacy),
+      upstream(view.legacy),
+    ),
+    row("new", share(view.effectivePercent ?? view.percent), figures(traffic.new), upstream(view.new)),
     ...note,
   ];
 }

@@ -63,6 +63,35 @@ describe("what a change would do", () => {
     expect(pointsRaisedBy("ana", history, "2025-03-01T11:00:00.000Z")).toBe(6);
   });
 
+  test("what another cutover's sake refuses, it refuses", () => {
+    const after = { state: "open", percent: 25 } as const;
+    const cohorts = [{ name: "jakarta", percent: 5, limit: 40 }];
+    const held = { ...stands, after, cohorts };
+    const refused = (code: string) => ({ kind: "refused", code });
+    expect(foresee(held, { call: "percent", percent: 26 }, "operator")).toEqual(refused("without_effect"));
+    expect(foresee(held, { call: "percent", percent: 25 }, "operator")).toMatchObject({ kind: "accepted" });
+    const jakarta = { call: "percent", cohort: "jakarta" } as const;
+    expect(foresee(held, { ...jakarta, percent: 40 }, "operator")).toMatchObject({ kind: "accepted" });
+    expect(foresee(held, { ...jakarta, percent: 41 }, "operator")).toEqual(refused("without_effect"));
+    const full = { ...stands, percent: 100, after: { ...after, percent: 100 } };
+    expect(foresee(full, { call: "close", force: true }, "admin")).toEqual(refused("out_of_order"));
+    expect(
+      foresee({ ...full, after: { ...full.after, state: "closed" } }, { call: "close" }, "admin"),
+    ).toMatchObject({
+      kind: "accepted",
+    });
+  });
+
+  test("a close is refused while the configuration keeps a cohort on legacy, unless it is forced", () => {
+    const kept = {
+      ...stands,
+      percent: 100,
+      cohorts: [{ name: "my", side: "legacy", percent: null }],
+    } as const;
+    expect(foresee(kept, { call: "close" }, "admin")).toEqual({ kind: "refused", code: "cohort_on_legacy" });
+    expect(foresee(kept, { call: "close", force: true }, "admin")).toMatchObject({ kind: "accepted" });
+  });
+
   test("a close is refused while legacy has something under way, unless it is forced", () => {
     const side = (open: number) => ({ legacy: { open }, new: { open: 3 } });
     const busy = { ...stands, percent: 100, journeys: side(0), unfinished: side(2) };
