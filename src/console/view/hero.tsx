@@ -9,17 +9,19 @@ import type { ShownOne } from "./shown.ts";
 
 export function Hero(shown: ShownOne) {
   const { view, state, figures } = shown;
+  // What another cutover holds back is not in effect.
+  const inEffect = view.effectivePercent ?? view.percent;
   return (
     <section class="hero" aria-labelledby="title">
       <p class={`state ${view.state}`}>
         <strong>{view.name}</strong> <span>{stateWords[view.state]}</span>
       </p>
       <h1 id="title">
-        <span class="share">{figures.percent(view.percent)}</span>
+        <span class="share">{figures.percent(inEffect)}</span>
         {` of new checkouts go to ${view.new}`}
       </h1>
       <Facts {...shown} />
-      <SplitBar view={view} to={view.percent} />
+      <SplitBar view={view} to={inEffect} />
       <VerdictLine {...shown} />
       {[...view.warnings.filter(isWide), ...view.warnings.filter((each) => !isWide(each))].map(
         ({ code, text }) => (

@@ -103,7 +103,7 @@ test("what is in effect is shown where it is another than what stands, with a wa
     ],
   });
   const page = await rig.call("GET", "/");
-  expect(page.text).toContain("; 50% stands, and goes no further than search");
+  expect(page.text).toContain("in effect is 10% of 50%");
 });
 
 describe("a close", () => {
