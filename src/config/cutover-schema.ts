@@ -211,6 +211,8 @@ export const cutover = block({
   anonymous: z.enum(["legacy", "new-at-100"]).default("legacy"),
   /** What a shopper sees whose journey a hard rollback took away, in place of what legacy makes of it. */
   onVoid: block({ redirect: value.shopPage }).optional(),
+  /** What a person's browser is shown that asks for a page of a side in maintenance. */
+  maintenance: block({ page: value.file }).optional(),
   guard: guard.optional(),
   exposure: exposure.optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),

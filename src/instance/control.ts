@@ -28,10 +28,10 @@ import { createLeaderships, type Leaderships } from "../state/leading/leadership
 import type { InstanceProfile, WhenStale } from "../state/rules/completion.ts";
 import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
-import { addCohortMetrics } from "../telemetry/cohort-metrics.ts";
 import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
 import { addProcessMetrics } from "../telemetry/process-metrics.ts";
 import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
+import { addStandingMetrics } from "../telemetry/standing-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { patiently } from "./sockets.ts";
@@ -208,7 +208,8 @@ function createFollowing(
     logLinesDropped,
     traffic,
   });
-  addCohortMetrics(metrics.registry, follower, (name) => cohortStarts(options.config(), name));
+  const starts = (name: string) => cohortStarts(options.config(), name);
+  addStandingMetrics(metrics.registry, { following: follower, starts, clock: systemClock });
   addProfileMetrics(metrics.registry, instance.id, profile);
   rejected.hear(metrics.rejected);
   regressed.hear(metrics.regressed);

@@ -10,6 +10,7 @@ import type { Log } from "../base/log.ts";
 import type { ConfigSource, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import { createListDesk } from "../lists/desk.ts";
+import { addListMetrics } from "../lists/metrics.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
@@ -109,9 +110,9 @@ async function build(
     versions: versions?.lowest,
     profile: profile.read,
     logLinesDropped: () => lines.dropped() + shared.workersLinesDropped,
-    log,
-    undo,
+    ...{ log, undo },
   });
+  addListMetrics(control.metrics.registry, control.lists.keeper);
   const workers = versions && (await openWorkers(shared, control, size, versions));
   const serving = workers ?? (await openHere(shared, control));
   undo(() => serving.close());

@@ -2,7 +2,7 @@
  * The lists of one process: loaded beside the requests, a part at a time, and kept when the store is away. What is asked
  * on the way of a request is answered out of what is loaded.
  */
-import type { Timers } from "../base/clock.ts";
+import type { Clock, Timers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { digestOf, highOf, lowOf } from "./digest.ts";
@@ -17,6 +17,9 @@ interface KeptPart {
 interface KeptList {
   /** Up to which all parts are loaded. */
   stamp: number;
+  /** When it was last as the source had it, by the monotonic clock. */
+  knownAtMs: number;
+  failures: number;
   readonly parts: KeptPart[];
 }
 
@@ -27,8 +30,19 @@ export interface ListKeeper extends Lists, ListSource {
   follow(names: readonly string[]): void;
   /** How many are on the list here; `undefined`: nobody follows it. */
   loaded(name: string): number | undefined;
+  /** How each list that is followed stands here. */
+  standings(): readonly ListStanding[];
   /** Resolves when nothing is loaded or copied any more. */
   stop(): Promise<void>;
+}
+
+interface ListStanding {
+  readonly name: string;
+  readonly members: number;
+  /** Since it was last known to be as the source has it; before that, since it is followed. In ms. */
+  readonly ageMs: number;
+  /** How often it could not be loaded, or be compared with what the source has. */
+  readonly failures: number;
 }
 
 interface KeeperOptions {
@@ -37,6 +51,7 @@ interface KeeperOptions {
   readonly cache?: ListCache | undefined;
   readonly subscribe?: ((onHint: () => void) => () => void) | undefined;
   readonly timers: Timers;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly log: Log;
 }
 
@@ -52,7 +67,7 @@ const copiesAtOnce = 16;
 const none: KeptPart = { stamp: 0, words: new Uint32Array(0) };
 
 export function createListKeeper(options: KeeperOptions): ListKeeper {
-  const { source, cache, subscribe, timers, log } = options;
+  const { source, cache, subscribe, timers, clock, log } = options;
   let lists = new Map<string, KeptList>();
   const load = createLoading(() => lists, options);
   let isUp = true;
@@ -99,13 +114,24 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
       return isIn(words, high, lowOf(digest));
     },
     follow(names) {
-      lists = new Map(names.map((name) => [name, lists.get(name) ?? emptyList()]));
+      const begun = clock.monotonic();
+      lists = new Map(names.map((name) => [name, lists.get(name) ?? emptyList(begun)]));
       // What nobody follows is not asked for.
       if (names.length === 0 || leave !== undefined) return;
       leave = subscribe?.(() => void refresh()) ?? (() => {});
       poll();
     },
-    loaded: (name) => lists.get(name)?.parts.reduce((sum, { words }) => sum + words.length / 2, 0),
+    loaded(name) {
+      const list = lists.get(name);
+      return list && membersOf(list);
+    },
+    standings: () =>
+      [...lists].map(([name, list]) => ({
+        name,
+        members: membersOf(list),
+        ageMs: clock.monotonic() - list.knownAtMs,
+        failures: list.failures,
+      })),
     stamps: async (names) => names.map((name) => lists.get(name)?.stamp ?? 0),
     parts: async (name) => (lists.get(name)?.parts ?? []).map(({ stamp }) => stamp),
     async part(name, at) {
@@ -121,14 +147,18 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
   };
 }
 
-function emptyList(): KeptList {
-  return { stamp: 0, parts: Array.from({ length: partCount }, () => none) };
+function emptyList(knownAtMs: number): KeptList {
+  return { stamp: 0, knownAtMs, failures: 0, parts: Array.from({ length: partCount }, () => none) };
+}
+
+function membersOf({ parts }: KeptList): number {
+  return parts.reduce((sum, { words }) => sum + words.length / 2, 0);
 }
 
 /** @returns loads what has another stamp there; rejects when some of it could not be loaded */
 function createLoading(
   lists: () => ReadonlyMap<string, KeptList>,
-  { cache, log }: KeeperOptions,
+  { cache, clock, log }: KeeperOptions,
 ): (from: ListSource, isCached: boolean) => Promise<void> {
   const lost = createLost(log);
 
@@ -154,24 +184,42 @@ function createLoading(
     list.stamp = stamp;
   }
 
+  /** What the copies say is as old as they are, and no failure where there are none. */
+  const known = (list: KeptList, isCached: boolean) => {
+    if (!isCached) list.knownAtMs = clock.monotonic();
+  };
+  const failed = (list: KeptList, isCached: boolean) => {
+    if (!isCached) list.failures += 1;
+  };
+
   return async (from, isCached) => {
     const names = [...lists().keys()];
     if (names.length === 0) return;
-    const stamps = await from.stamps(names);
+    const stamps = await from.stamps(names).catch((error: unknown) => {
+      for (const list of lists().values()) failed(list, isCached);
+      throw error;
+    });
     const failures: unknown[] = [];
     for (const [at, name] of names.entries()) {
       const list = lists().get(name);
       const stamp = stamps[at] ?? 0;
-      if (list === undefined || stamp === list.stamp) continue;
+      if (list === undefined) continue;
+      if (stamp === list.stamp) {
+        known(list, isCached);
+        continue;
+      }
       if (stamp === 0) {
+        failed(list, isCached);
         lost.tell(name);
         continue;
       }
       try {
         await loadList(from, name, list, stamp);
+        known(list, isCached);
         lost.found(name);
         if (!isCached && cache !== undefined) await keepCopy(cache, name, list, log);
       } catch (error) {
+        failed(list, isCached);
         failures.push(error);
       }
     }

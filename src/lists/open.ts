@@ -26,13 +26,13 @@ export interface OpenedLists {
 }
 
 export async function openLists(options: ListsOptions): Promise<OpenedLists> {
-  const { redis, snapshot, timers, log } = options;
+  const { redis, snapshot, timers, clock, log } = options;
   const place = await openPlace(options);
   const cache =
     redis === undefined || snapshot === undefined ? undefined : createListCopies(`${snapshot}.lists`);
   return {
     place,
-    keeper: createListKeeper({ source: place, subscribe: place.subscribe, cache, timers, log }),
+    keeper: createListKeeper({ source: place, subscribe: place.subscribe, cache, timers, clock, log }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Where requests are sent: the way to an upstream, the time it may take, and what is said there of this proxy. */
 import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
-import type { Config, RouteConfig, UpstreamConfig } from "../config/schema.ts";
+import { maintenancePageOf } from "../config/checks/named-files.ts";
+import type { Config, CutoverConfig, RouteConfig, UpstreamConfig } from "../config/schema.ts";
 import { type ApartCookies, apartCookiesOf } from "./relay/cookies/apart.ts";
 import { compileRewriting, type Rewriting } from "./relay/rewrite/compiled.ts";
 import type { Way } from "./upstream/admission.ts";
@@ -91,6 +92,19 @@ function withTimes(
     ...(lifetime === undefined ? {} : { lifetime: createDeadlines(lifetime) }),
     waits: isSame ? undefined : waits,
   };
+}
+
+/** What a shopper comes to see in place of what a side would answer. */
+export interface OwnPages {
+  /** Where he is sent whose journey a hard rollback took away; path and query. */
+  readonly onVoid: string | undefined;
+  /** The page in maintenance, HTML; absent: the proxy's own. */
+  readonly maintenance: Buffer | undefined;
+}
+
+/** @throws Error when the file of a page is none */
+export function ownPagesOf(declared: Pick<CutoverConfig, "onVoid" | "maintenance">): OwnPages {
+  return { onVoid: declared.onVoid?.redirect, maintenance: maintenancePageOf(declared) };
 }
 
 /** How long the other side is waited for, where it is asked for what the one decided for has not. */

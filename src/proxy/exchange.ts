@@ -209,7 +209,7 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): vo
       by.settleClaims?.(!exchange.unsent);
     };
   }
-  if (!mayBeSent(exchange, by)) return;
+  if (!mayBeSent(exchange, route, by)) return;
   if (isSentAway(exchange, route, exchange.arrival, by)) return;
   recordDecision(exchange, by);
   send(exchange, route.destinations[by.decision.side]);

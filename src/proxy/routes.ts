@@ -12,7 +12,7 @@ import { compileNaming, type Naming } from "../decide/named.ts";
 import type { ClaimLimits } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";
 import { type CompiledSplit, cohortSources, compileSplit } from "./cohorts/cohorts.ts";
-import { type Destination, destinationsOf, orElseTime } from "./destinations.ts";
+import { type Destination, destinationsOf, type OwnPages, orElseTime, ownPagesOf } from "./destinations.ts";
 import { type CompiledForce, compileForce } from "./force/compiled.ts";
 import {
   claimingFieldsOf,
@@ -68,8 +68,8 @@ export interface CompiledCutover extends CompiledCookies, CompiledSplit, Compile
   /** How many keys may be claimed. */
   readonly claims: ClaimLimits;
   readonly force: CompiledForce | undefined;
-  /** Where a shopper is sent whose journey a hard rollback took away; path and query. */
-  readonly onVoid: string | undefined;
+  /** What a shopper comes to see in place of what a side would answer. */
+  readonly pages: OwnPages;
   /** Milliseconds after which a silent store sends new shoppers to legacy; `undefined`: never, the state stays. */
   readonly staleAfterMs: number | undefined;
   readonly fallback: boolean;
@@ -193,7 +193,7 @@ export function compileTable(
       readsDocuments: readsDocuments(declared),
       claims: { perMinute: declared.owners.budget, memoryShare: declared.owners.memoryShare / 100 },
       force: compileForce(declared, name, () => secrets.of(name)),
-      onVoid: declared.onVoid?.redirect,
+      pages: ownPagesOf(declared),
       staleAfterMs: declared.onStale === "legacy" ? config.staleAfter : undefined,
       fallback: declared.fallback,
       anonymousMoves: declared.anonymous === "new-at-100",

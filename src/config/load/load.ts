@@ -7,7 +7,7 @@ import type { z } from "zod";
 import { codeOf } from "../../base/errors.ts";
 import { type CertificateFindings, certificateFindings } from "../checks/certificates.ts";
 import { findingsBetween, warningsBetween } from "../checks/checks.ts";
-import { manifestFindings } from "../checks/manifests.ts";
+import { fileFindings } from "../checks/named-files.ts";
 import { type EffectiveValue, effectiveValues } from "../effective.ts";
 import { type Config, configSchema } from "../schema.ts";
 import { isTemplateAt, type Place, type Position, type ReadDocument, readDocument } from "./document.ts";
@@ -53,7 +53,7 @@ export async function loadConfig(path: string, env: Environment = process.env): 
   }
   return readConfig(Buffer.concat(chunks), path, env, (config) => {
     const { wrong, unwise } = certificateFindings(config, Date.now());
-    return { wrong: [...wrong, ...manifestFindings(config)], unwise };
+    return { wrong: [...wrong, ...fileFindings(config)], unwise };
   });
 }
 

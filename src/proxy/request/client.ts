@@ -1,4 +1,7 @@
-/** Who a request is from, as far as trusted proxies have told it: the nearest on its way here that is none of them. */
+/**
+ * Who a request is from, as far as trusted proxies have told it: the nearest on its way here that is none of them; and
+ * whether that is a browser that opens a page.
+ */
 import { isIP } from "node:net";
 import { fieldValue } from "../../decide/sources.ts";
 import { isBelieved, type RequestHead } from "../inbound.ts";
@@ -35,6 +38,13 @@ export function clientOf(
     }
   }
   return { address: nearest, counted: trusts(nearest) ? undefined : nearest };
+}
+
+/** Whether a browser opens a page with it; one that is too old to say so takes HTML. */
+export function navigates(fields: readonly string[], names: readonly string[]): boolean {
+  const mode = fieldValue(fields, names, "sec-fetch-mode");
+  if (mode !== undefined) return mode.trim() === "navigate";
+  return /\btext\/html\b/i.test(fieldValue(fields, names, "accept") ?? "");
 }
 
 /** @returns the host that the client has asked for, by the word of a trusted proxy; `undefined` where none says */

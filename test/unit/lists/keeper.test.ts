@@ -1,7 +1,9 @@
+import { Registry } from "prom-client";
 import { afterEach, describe, expect, test } from "vitest";
 import { changeList } from "../../../src/lists/change.ts";
 import { digestOf } from "../../../src/lists/digest.ts";
 import { createListKeeper, type ListKeeper } from "../../../src/lists/keeper.ts";
+import { addListMetrics } from "../../../src/lists/metrics.ts";
 import { createMemoryLists } from "../../../src/lists/places/memory.ts";
 import type { ListSource } from "../../../src/lists/port.ts";
 import { createManualTime } from "../../support/manual-time.ts";
@@ -15,11 +17,11 @@ async function fixture(over: (place: ListSource) => Partial<ListSource> = () => 
   const time = createManualTime();
   const place = createMemoryLists(time);
   const log = createRecordedLog();
-  keeper = createListKeeper({ source: { ...place, ...over(place) }, timers: time, log });
+  keeper = createListKeeper({ source: { ...place, ...over(place) }, timers: time, clock: time, log });
   keeper.follow(["staff"]);
   const add = (...members: string[]) =>
     changeList(place, "staff", { add: members.map(digestOf), remove: [], ...by });
-  return { keeper, place, add, log };
+  return { keeper, place, add, log, time };
 }
 
 describe("the lists of a process", () => {
@@ -94,5 +96,63 @@ describe("the lists of a process", () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(members.every((member) => keeper.has("staff", member))).toBe(true);
+  });
+});
+
+describe("what is told of lists", () => {
+  test("a list that nobody ever changed stands there from the start, as does one that is followed later", async () => {
+    const { keeper } = await fixture();
+    const none = { members: 0, ageMs: 0, failures: 0 };
+    expect(keeper.standings()).toEqual([{ name: "staff", ...none }]);
+    keeper.follow(["sellers"]);
+    expect(keeper.standings()).toEqual([{ name: "sellers", ...none }]);
+  });
+
+  test("while the source is away a list grows older and its members stay; each question that fails is counted", async () => {
+    let isAway = false;
+    const away = (place: ListSource): Partial<ListSource> => ({
+      stamps: (names) => (isAway ? Promise.reject(new Error("away")) : place.stamps(names)),
+    });
+    const { keeper, add, time } = await fixture(away);
+    await add("u-1", "u-2");
+    await keeper.refresh();
+    isAway = true;
+    await time.advance(7000);
+    const [staff] = keeper.standings();
+    expect(staff).toMatchObject({ members: 2, failures: 10 });
+    expect(staff?.ageMs).toBeGreaterThanOrEqual(6300);
+    isAway = false;
+    await keeper.refresh();
+    expect(keeper.standings()).toEqual([{ name: "staff", members: 2, ageMs: 0, failures: 10 }]);
+  });
+
+  test("a list that the source has lost grows older, too", async () => {
+    let isLost = false;
+    const lost = (place: ListSource): Partial<ListSource> => ({
+      stamps: async (names) => (isLost ? names.map(() => 0) : place.stamps(names)),
+    });
+    const { keeper, add, time } = await fixture(lost);
+    await add("u-1");
+    await keeper.refresh();
+    isLost = true;
+    await time.advance(700);
+    expect(keeper.standings()).toEqual([{ name: "staff", members: 1, ageMs: 700, failures: 1 }]);
+  });
+
+  test("metrics have the lists that are followed, each from the start, and no others", async () => {
+    const { keeper, add } = await fixture();
+    const registry = new Registry();
+    addListMetrics(registry, keeper);
+    const series = async () => (await registry.metrics()).match(/^cutover_list.*$/gm);
+    expect(await series()).toEqual([
+      'cutover_list_members{list="staff"} 0',
+      'cutover_list_age_seconds{list="staff"} 0',
+      'cutover_list_load_failures_total{list="staff"} 0',
+    ]);
+    await add("u-1");
+    await keeper.refresh();
+    expect(await series()).toContain('cutover_list_members{list="staff"} 1');
+    keeper.follow([]);
+    expect(await series()).toBeNull();
   });
 });

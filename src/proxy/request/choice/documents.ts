@@ -5,7 +5,7 @@
  */
 import { hash } from "node:crypto";
 import { createBoundedMap } from "../../../base/bounded-map.ts";
-import { documentsListed } from "../../../config/checks/manifests.ts";
+import { documentsListed } from "../../../config/checks/named-files.ts";
 import type { Config, CutoverConfig } from "../../../config/schema.ts";
 import type { GraphqlDocument, GraphqlDocuments, TopField } from "../../../decide/when/operations.ts";
 import { loadParser, type ParseDocument } from "./parser.ts";

@@ -22,16 +22,19 @@ import type { CompiledRoute } from "../../routes.ts";
 import { type Recorded, redirect } from "../../settle.ts";
 import type { Decided } from "../../witness.ts";
 import type { Arrival } from "../arrival.ts";
+import { navigates } from "../client.ts";
 import { authorityName } from "../target.ts";
 import { setCookie } from "./own-cookie.ts";
 
 /** Answers with the redirect whom it is for, and sends nothing to either side. @returns whether it has */
 export function isSentAway(
   exchange: Recorded,
-  { cutover: { onVoid, journey } }: CompiledRoute,
+  { cutover }: CompiledRoute,
   arrival: Arrival | undefined,
   { isVoid, decision }: Decided,
 ): boolean {
+  const { journey, pages } = cutover;
+  const { onVoid } = pages;
   if (isVoid !== true || onVoid === undefined || journey === undefined || arrival === undefined) return false;
   if (decision.side !== "legacy" || decision.reason === "owner") return false;
   const [page] = onVoid.split("?");
@@ -45,10 +48,7 @@ export function isSentAway(
 const pageMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"]);
 
 function opensPage({ head, names }: Arrival): boolean {
-  if (!pageMethods.has(head.method) || head.upgrade !== undefined) return false;
-  const mode = fieldValue(head.fields, names, "sec-fetch-mode");
-  if (mode !== undefined) return mode.trim() === "navigate";
-  return /\btext\/html\b/i.test(fieldValue(head.fields, names, "accept") ?? "");
+  return pageMethods.has(head.method) && head.upgrade === undefined && navigates(head.fields, names);
 }
 
 /** What older browsers do not say is told by the page that they come from; without that it may be anybody's. */

@@ -54,6 +54,32 @@ describe("loadConfig", () => {
   });
 
   test.each([
+    ["", "expected a file of 1 byte to 256 KiB"],
+    ["x".repeat(256 * 1024 + 1), "expected a file of 1 byte to 256 KiB"],
+    [Buffer.from([0x3c, 0xff]), "expected a page in UTF-8"],
+    [undefined, "expected a file that can be read: ENOENT"],
+    ["<p>", undefined],
+  ])("the page of a maintenance is read with it", async (content, problem) => {
+    const directory = await mkdtemp(join(tmpdir(), "cutover-page-"));
+    const [file, page] = [join(directory, "c.yaml"), join(directory, "page.html")];
+    try {
+      if (content !== undefined) await writeFile(page, content);
+      await writeFile(
+        file,
+        withCutover("routes: [{ name: a, path: /a }]", `maintenance: { page: '${page}' }`),
+      );
+      const result = await loadConfig(file, {});
+      const problems = result.ok ? [] : result.problems.map(({ path, message }) => `${path}: ${message}`);
+      expect(problems).toEqual(
+        problem === undefined ? [] : [`cutovers.shop.maintenance.page: ${problem}; found "${page}"`],
+      );
+      if (!result.ok) expect(result.problems[0]?.line).toBeGreaterThan(5);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test.each([
     [join(tmpdir(), "no", "such", "file.yaml"), "ENOENT"],
     [tmpdir(), "EISDIR"],
     ["a\0b", "ERR_INVALID_ARG_VALUE"],

@@ -25,8 +25,8 @@ function overTheChannel(lists: ListSource): ListSource {
 test("a worker has the lists that its primary has loaded, and follows what is changed", async () => {
   const [time, log] = [createManualTime(), createRecordedLog()];
   const place = createMemoryLists(time);
-  const primary = createListKeeper({ source: place, timers: time, log });
-  const worker = createListKeeper({ source: overTheChannel(primary), timers: time, log });
+  const primary = createListKeeper({ source: place, timers: time, clock: time, log });
+  const worker = createListKeeper({ source: overTheChannel(primary), timers: time, clock: time, log });
   for (const keeper of [primary, worker]) keeper.follow(["staff", "sellers"]);
   const members = Array.from({ length: 300 }, (_, n) => `u-${n}`);
   const change = (add: readonly string[], remove: readonly string[]) =>
@@ -56,7 +56,7 @@ test("a primary that does not answer takes nobody off a worker's lists", async (
     if (!answers) throw new StoreUnavailable("no reply");
     return isListQuestion(question) ? answerOfLists(place, question) : { kind: "unavailable" };
   });
-  const worker = createListKeeper({ source, timers: time, log });
+  const worker = createListKeeper({ source, timers: time, clock: time, log });
   worker.follow(["staff"]);
   await changeList(place, "staff", { add: [digestOf("u-1")], remove: [], by: "ana", reason: "r" });
   await worker.refresh();

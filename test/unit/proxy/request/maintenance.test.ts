@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { maintenanceRefusal } from "../../../../src/proxy/request/maintenance.ts";
 import { initialState } from "../../../../src/state/rules/model.ts";
@@ -11,20 +14,53 @@ const legacyOff = { maintenance: `legacy ${moment(90_500)}` };
 const browser = ["Host", "shop.example", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8"];
 
 test.each([
-  ["text/html", true],
-  ["application/xhtml+xml, TEXT/HTML;q=0.9", true],
-  ["application/json", false],
-  ["*/*", false],
-  ["", false],
-])("who takes %j is given a page: %s", (accept, isPage) => {
-  const state = { ...initialState(), ...legacyOff };
-  const refusal = maintenanceRefusal(
-    { decision: { side: "legacy", reason: "bucket" }, state },
-    begin,
-    accept,
-  );
-  expect(refusal).toMatchObject({ status: 503, retryAfter: 91 });
-  expect(refusal?.page !== undefined).toBe(isPage);
+  [["Accept", "text/html"], true],
+  [["accept", "application/xhtml+xml, TEXT/HTML;q=0.9"], true],
+  [["Accept", "*/*", "Sec-Fetch-Mode", "navigate"], true],
+  [["Accept", "text/html, */*; q=0.01", "Sec-Fetch-Mode", "cors"], false],
+  [["Accept", "text/html", "Sec-Fetch-Mode", "no-cors"], false],
+  [["Accept", "application/json"], false],
+  [["Accept", "*/*"], false],
+  [[], false],
+])("who comes with %j is given a page: %s", (more, isPage) => {
+  const fixture = createFixture({ state: legacyOff });
+  const client = fixture.send({
+    method: "GET",
+    target: "/cart/1",
+    fields: ["Host", "shop.example", ...more],
+  });
+  const [head] = client.heads;
+  expect(head?.status).toBe(503);
+  const [type] = valuesOf(head?.fields ?? [], "content-type");
+  expect(type).toBe(isPage ? "text/html; charset=utf-8" : "application/problem+json");
+});
+
+test.each([
+  ["legacy", 0, 91],
+  ["legacy", 90_499, 1],
+  ["legacy", 90_500, undefined],
+  ["new", 0, undefined],
+] as const)(
+  "a request to %s is told %d ms later to come again after so many seconds: %s",
+  (side, ms, seconds) => {
+    const by = { decision: { side, reason: "bucket" }, state: { ...initialState(), ...legacyOff } } as const;
+    expect(maintenanceRefusal(by, begin + ms, undefined)?.retryAfter).toBe(seconds);
+  },
+);
+
+test("the shop's own page is shown, octet for octet, in place of the proxy's", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-page-"));
+  const file = join(folder, "page.html");
+  const page = "<!doctype html><title>Kembali sebentar lagi</title><p>\u2615";
+  await writeFile(file, page);
+  const fixture = createFixture({ state: legacyOff, cutover: { maintenance: { page: file } } });
+  await rm(folder, { recursive: true });
+  const client = fixture.send({ method: "GET", target: "/cart/1", fields: browser });
+  expect(client.body()).toBe(page);
+  expect(client.heads[0]?.length).toBe(Buffer.byteLength(page));
+  expect(valuesOf(client.heads[0]?.fields ?? [], "retry-after")).toEqual(["91"]);
+  const program = fixture.send({ method: "GET", target: "/cart/1", fields: ["Host", "shop.example"] });
+  expect(JSON.parse(program.body())).toMatchObject({ code: "maintenance" });
 });
 
 describe("a side in maintenance", () => {
