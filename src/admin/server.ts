@@ -21,6 +21,7 @@ import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { signInRoutes } from "./routes/sign-in.ts";
 import { writeRoutes } from "./routes/writes.ts";
+import { openFleetSeries, seriesRoute } from "./series/fleet-series.ts";
 import { createViews } from "./view.ts";
 import { createWriter } from "./writer.ts";
 
@@ -51,12 +52,14 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const views = createViews(context, fleet, proposals);
   const streams = createEventStreams(context, views, fleet);
   const write = createWriter(context, views, fleet);
+  const series = openFleetSeries(context, views, fleet);
 
   const { app, door } = await createApp(context, gate, views);
   const endConnections = watchConnections(app.server);
   await registerOpenApi(app, context.auth, context.version);
   const refuseOtherMethods = watchMethods(app);
   readRoutes(app, context, views, fleet);
+  seriesRoute(app, context, views, series);
   historyRoutes(app, context, views);
   writeRoutes(app, context, write, views, proposals);
   closeRoute(app, context, write, views, proposals);
@@ -83,6 +86,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 
     async close() {
       streams.close();
+      series.close();
       proposals.close();
       const stopEnding = endConnections(closeGraceMs);
       try {

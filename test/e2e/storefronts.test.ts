@@ -4,14 +4,14 @@
  * a bank on another site, whose page posts the payment back: the browser keeps their `SameSite=Lax` cookies to itself then.
  * CUTOVER_BARS=full: by either engine, by one process and by two, and by TLS, where the browser speaks HTTP/2.
  */
-import { execFileSync } from "node:child_process";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Listener, listen } from "../../src/demo/shops/http.ts";
 import { createBank } from "../../src/demo/storefronts/bank.ts";
 import { dialects } from "../../src/demo/storefronts/storefront.ts";
 import { type AdminApi, accepted } from "../support/admin-api.ts";
 import { expectedSide } from "../support/bucket.ts";
+import { launchChromium } from "../support/chromium.ts";
 import type { Served } from "../support/cutover.ts";
 import { secured } from "../support/secured.ts";
 import { openStorefronts, orderFormats, type Storefronts, salt } from "../support/storefronts.ts";
@@ -36,11 +36,7 @@ const { pair } = secured();
 let browser: Browser;
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim(),
-    // It has no sandbox for root; what it opens is ours.
-    chromiumSandbox: process.getuid?.() !== 0,
-  });
+  browser = await launchChromium();
 });
 afterEach(async () => {
   await Promise.all(browser.contexts().map((context) => context.close()));

@@ -86,7 +86,10 @@ function opening(stage: Stage): Opening {
       const target = next === undefined ? "" : String(next);
       stage.show({ sheet, isDead: true, outcome: undefined, onVersion: view?.version, target });
     },
-    close: () => stage.show({ sheet: undefined, outcome: undefined, isDead: false }),
+    close() {
+      // Nor is the second half of a double tap taken for one that closes it.
+      if (!stage.ui().isDead) stage.show({ sheet: undefined, outcome: undefined });
+    },
     aim: (target) => stage.show({ target }),
   };
 }

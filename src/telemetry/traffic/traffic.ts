@@ -36,6 +36,7 @@ import {
   type SideCounts,
   sparseOf,
 } from "./side-counts.ts";
+import { createStepCounts, stepForm } from "./step.ts";
 import { coarse, createUsual, noAnswers, type Usual } from "./usual.ts";
 
 const slotMs = 5000;
@@ -72,7 +73,13 @@ const sideForm = countsForm.extend({
   usual: z.array(z.tuple([z.string(), z.number().min(0)])).default([]),
 });
 export const trafficForm = z
-  .object({ windowSeconds: z.literal(trafficWindowSeconds), legacy: sideForm, new: sideForm })
+  .object({
+    windowSeconds: z.literal(trafficWindowSeconds),
+    legacy: sideForm,
+    new: sideForm,
+    /** Absent before the first is over, and of a release of before. */
+    step: stepForm.optional(),
+  })
   .readonly();
 export type SideForm = z.output<typeof sideForm>;
 type TrafficForm = z.output<typeof trafficForm>;
@@ -88,7 +95,7 @@ type HandedFigures = z.output<typeof handedFigures>;
 
 export function createTraffic(options: {
   readonly cutovers: readonly string[];
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Clock;
 }): Traffic {
   const { clock } = options;
   const create = (name: string): [string, CutoverTraffic] => [name, createCutoverTraffic(clock)];
@@ -205,8 +212,9 @@ interface CutoverTraffic {
   form(flight: (side: Side) => FlightForm): TrafficForm;
 }
 
-function createCutoverTraffic(clock: Pick<Clock, "monotonic">): CutoverTraffic {
+function createCutoverTraffic(clock: Clock): CutoverTraffic {
   const window = createWindow(clock);
+  const step = createStepCounts(clock);
   const flights = { legacy: createFlights(clock), new: createFlights(clock) };
   const routes = new Map<string, Record<Side, Usual>>();
 
@@ -233,6 +241,7 @@ function createCutoverTraffic(clock: Pick<Clock, "monotonic">): CutoverTraffic {
         record(side, outcome, seconds, status) {
           const nowMs = clock.monotonic();
           window.record(nowMs, side, outcome, seconds, status);
+          step.record(nowMs, side, outcome, seconds, status);
           if (isAnswered(outcome)) usual[side].add(nowMs, coarse(latencyBucket(seconds)), 1);
         },
       };
@@ -240,6 +249,7 @@ function createCutoverTraffic(clock: Pick<Clock, "monotonic">): CutoverTraffic {
     add(route, side, form, answers) {
       const nowMs = clock.monotonic();
       window.add(nowMs, side, form);
+      step.add(nowMs, side, form);
       const usual = usualOf(route)[side];
       for (let i = 0; i < answers.length; i += 2) usual.add(nowMs, answers[i] ?? 0, answers[i + 1] ?? 0);
     },
@@ -247,6 +257,7 @@ function createCutoverTraffic(clock: Pick<Clock, "monotonic">): CutoverTraffic {
       windowSeconds: trafficWindowSeconds,
       legacy: sideFormOf("legacy", flight("legacy")),
       new: sideFormOf("new", flight("new")),
+      step: step.last(),
     }),
   };
 }

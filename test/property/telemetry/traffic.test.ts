@@ -27,7 +27,7 @@ describe("merged traffic", () => {
       fc.property(fc.array(request, { maxLength: 400 }), fc.nat({ max: 100_000 }), (requests, startMs) => {
         let now = startMs;
         const instances = [0, 1, 2].map(() =>
-          createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => now } }),
+          createTraffic({ cutovers: ["checkout"], clock: { now: () => now, monotonic: () => now } }),
         );
         const done = requests.map((one) => {
           now += one.passedMs;

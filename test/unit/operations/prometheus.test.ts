@@ -82,7 +82,7 @@ test("every metric that a rule or a panel asks for is one the proxy exposes or a
     cutovers: [{ name: "checkout", routes: ["cart"] }],
     version: "test",
     contact: () => ({ up: true, stalenessMs: 0, word: "OOM" }),
-    traffic: createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => 0 } }),
+    traffic: createTraffic({ cutovers: ["checkout"], clock: { now: () => 0, monotonic: () => 0 } }),
   });
   createCheckoutCounts(metrics.registry, ["checkout"]);
   const none = { count: 0, atLeast: false, oldestStartedAt: undefined };

@@ -10,7 +10,7 @@ const side = z.object({
   inFlight: z.int().meta({ description: "At the end of the step" }),
 });
 
-const seriesView = z
+export const seriesView = z
   .object({
     stepSeconds: z.int().meta({ description: "10 within the last 3 h, else 60" }),
     points: z.array(
@@ -24,3 +24,10 @@ const seriesView = z
   })
   .meta({ description: "Oldest first. Steps of which nothing is known are missing" });
 export type SeriesView = z.output<typeof seriesView>;
+
+export const seriesQuery = z.strictObject({
+  since: z.iso
+    .datetime({ offset: true, error: "expected a time such as 2025-03-01T12:00:00Z" })
+    .optional()
+    .meta({ description: "RFC 3339; without it, 24 h ago" }),
+});

@@ -11,7 +11,7 @@ import { recordOf } from "../../../support/exchange-record.ts";
 
 function trafficAt(start: number): { traffic: Traffic; advance: (ms: number) => void } {
   let now = start;
-  const traffic = createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => now } });
+  const traffic = createTraffic({ cutovers: ["checkout"], clock: { now: () => now, monotonic: () => now } });
   return {
     traffic,
     advance(ms) {
@@ -105,7 +105,7 @@ describe("traffic figures", () => {
 
 describe("traffic of workers", () => {
   test("what waits in one shows beside what waits here, and goes with its process", () => {
-    const clock = { monotonic: () => 10_000 };
+    const clock = { now: () => 10_000, monotonic: () => 10_000 };
     const traffic = createTraffic({ cutovers: ["checkout"], clock });
     const handed = createHandedTraffic(clock);
     const waiting = (ms: number) => recordOf({ side: "new", waitingSince: () => 10_000 - ms });
@@ -122,7 +122,10 @@ describe("traffic of workers", () => {
   });
 
   test("what another instance's record says has waited on since", () => {
-    const traffic = createTraffic({ cutovers: ["checkout"], clock: { monotonic: () => 10_000 } });
+    const traffic = createTraffic({
+      cutovers: ["checkout"],
+      clock: { now: () => 10_000, monotonic: () => 10_000 },
+    });
     traffic.recorder("checkout", "pay").began("new", recordOf({ waitingSince: () => 8000 }));
     const form = traffic.snapshot().checkout;
     expect(mergeTraffic([form], [700]).figures.new.oldestInFlightSeconds).toBe(2.7);
@@ -130,7 +133,7 @@ describe("traffic of workers", () => {
   });
 
   test("what is usual of a route is told of its answers there, and not of those that a hang has cost", () => {
-    const clock = { monotonic: () => 10_000 };
+    const clock = { now: () => 10_000, monotonic: () => 10_000 };
     const traffic = createTraffic({ cutovers: ["checkout"], clock });
     const handed = createHandedTraffic(clock);
     const recorder = handed.recorder("checkout", "pay");
@@ -168,7 +171,7 @@ function form(side: unknown): unknown {
 
 describe("traffic that another process has counted", () => {
   test("adds up to what would have been recorded here", () => {
-    const clock = { monotonic: () => 1000 };
+    const clock = { now: () => 1000, monotonic: () => 1000 };
     const here = createTraffic({ cutovers: ["checkout"], clock });
     const added = createTraffic({ cutovers: ["checkout"], clock });
     const handed = createHandedTraffic(clock);
