@@ -13,6 +13,7 @@ import { type Clock, systemTimers, type Timers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { CertificateFiles } from "../base/tls/certificate.ts";
 import type { AuthConfig } from "../config/auth-schema.ts";
+import type { CutoverConfig } from "../config/schema.ts";
 import type { ListDesk } from "../lists/port.ts";
 import type { ExposureStanding } from "../ownership/exposure/exposure.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
@@ -30,6 +31,8 @@ import type { OwnerView } from "./api/owner-view.ts";
 /** Where a cohort goes by the configuration: to its side, or by a percent of its own. */
 interface CohortPlace {
   readonly name: string;
+  /** Who is of it. */
+  readonly when?: CutoverConfig["cohorts"][number]["when"];
   readonly side?: Side | undefined;
   readonly percent?: number | undefined;
 }

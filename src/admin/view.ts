@@ -15,6 +15,7 @@ import { restOf } from "./api/rules.ts";
 import { exposureText, exposureViewOf } from "./api/sides/exposure.ts";
 import { maintenanceView } from "./api/sides/maintenance.ts";
 import type { AdminContext } from "./context.ts";
+import type { Flagged, flagOf } from "./flagd/flagd.ts";
 import type { Fleet } from "./fleet.ts";
 import { cohortOrderView, leadersIn, orderView } from "./order.ts";
 import { Refused } from "./problem.ts";
@@ -29,8 +30,8 @@ export interface Views {
   names(): readonly string[];
   /** @throws Refused `not_found` when no such cutover is configured */
   assertKnown(name: string): void;
-  /** What the cutover's buckets are reckoned with. */
-  salt(name: string): string;
+  /** What its flag is made of. */
+  flagged(name: string): Parameters<typeof flagOf>;
   /** @throws Refused `not_found` when the cutover has no such cohort, or it has a side of the configuration */
   assertCohort(name: string, cohort: string): void;
   /** Those that the cutover goes after, as they stand on this instance; the nearest first. */
@@ -126,7 +127,12 @@ export function createViews(
       configured = new Map(Object.entries(next));
     },
     assertKnown: sidesOf,
-    salt: (name) => saltOf(configured.get(name) ?? {}, name),
+    flagged(name) {
+      const leaders = leadersIn(Object.fromEntries(configured), state, name);
+      const { effectivePercent } = orderView(state(name), leaders);
+      const flaggedOf = (each: string) => flaggedFrom(each, state(each), configured.get(each));
+      return [flaggedOf(name), leaders.map((each) => flaggedOf(each.name)), effectivePercent];
+    },
     leaders: (name) => leadersIn(Object.fromEntries(configured), state, name),
     keptOnLegacy: (name) =>
       (sidesOf(name).cohorts ?? []).flatMap(({ name: each, side }) => (side === "legacy" ? [each] : [])),
@@ -134,6 +140,21 @@ export function createViews(
     state,
     one,
     all: (records) => names().map((name) => one(name, records)),
+  };
+}
+
+function flaggedFrom(
+  name: string,
+  state: CutoverState,
+  declared: AdminContext["cutovers"][string] | undefined,
+): Flagged {
+  const { cohorts = [], anonymous } = declared ?? {};
+  return {
+    name,
+    state,
+    salt: saltOf(declared ?? {}, name),
+    cohorts,
+    anonymousMoves: anonymous === "new-at-100",
   };
 }
 

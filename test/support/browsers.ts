@@ -11,6 +11,8 @@ export interface Browser {
   readonly jar: Map<string, string>;
   /** Absent: not logged in. */
   account: string | undefined;
+  /** What it sends with each request besides, flat. */
+  readonly fields?: readonly string[];
 }
 
 interface Browsed {
@@ -30,17 +32,22 @@ export function createBrowsers(options: FixtureOptions) {
   return {
     fixture,
     open: (account?: string): Browser => ({ jar: new Map(), account }),
-    /** Opens a page, or sends another request as the page would. */
-    async browse({ jar, account }: Browser, method = "GET", path = "/cart/1"): Promise<Browsed> {
+    /** Opens a page, or sends another request as the page would. @param answered fields of the answer, flat */
+    async browse(
+      { jar, account, fields: own = [] }: Browser,
+      method = "GET",
+      path = "/cart/1",
+      answered: readonly string[] = [],
+    ): Promise<Browsed> {
       const all = account === undefined ? [...jar] : [...jar, ["account", account] as const];
       const cookie = all.map(([name, value]) => `${name}=${value}`).join("; ");
-      const fields = ["Host", "shop.example", "Sec-Fetch-Mode", "navigate"];
+      const fields = ["Host", "shop.example", "Sec-Fetch-Mode", "navigate", ...own];
       if (cookie !== "") fields.push("Cookie", cookie);
       const before = fixture.attempts.length;
       const client = fixture.send({ method, target: path, fields });
       for (let turns = 0; fixture.attempts.length === before && turns < 50; turns++) await turn();
       const attempt = fixture.attempts.at(-1);
-      answer(attempt, method === "GET" ? 200 : 201, [], "ok");
+      answer(attempt, method === "GET" ? 200 : 201, answered, "ok");
       const given = new Map<string, string>();
       for (const text of valuesOf(client.heads.at(-1)?.fields ?? [], "set-cookie")) {
         const [, name = "", value = "", age] = /^([^=]+)=([^;]*).*; Max-Age=(\d+)/.exec(text) ?? [];

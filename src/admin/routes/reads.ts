@@ -3,10 +3,10 @@ import * as z from "zod";
 import type { InstanceRecord } from "../../state/rules/completion.ts";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
-import { flagdExport, flagOf } from "../api/flagd.ts";
 import { guardView, guardViewOf } from "../api/guard/guard-view.ts";
 import { type InstanceView, instanceView } from "../api/instance-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
+import { flagdExport, flagOf } from "../flagd/flagd.ts";
 import type { Fleet } from "../fleet.ts";
 import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
@@ -78,9 +78,7 @@ export function readRoutes(
     },
     handler: async () => ({
       $schema: "https://flagd.dev/schema/v0/flags.json",
-      flags: Object.fromEntries(
-        views.names().map((name) => [name, flagOf(views.state(name), views.salt(name))]),
-      ),
+      flags: Object.fromEntries(views.names().map((name) => [name, flagOf(...views.flagged(name))])),
     }),
   });
 

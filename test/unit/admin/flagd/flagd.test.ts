@@ -3,7 +3,7 @@ import { FlagdCore } from "@openfeature/flagd-core";
 import { OpenFeature } from "@openfeature/server-sdk";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { flagOf } from "../../../../src/admin/api/flagd.ts";
+import { flagOf } from "../../../../src/admin/flagd/flagd.ts";
 import { bucketOf, bytesOf, saltPrefix } from "../../../../src/decide/bucket.ts";
 import { decide } from "../../../../src/decide/decide.ts";
 import { type CutoverState, initialState, stateNames } from "../../../../src/state/rules/model.ts";
@@ -14,7 +14,7 @@ import { CutoverProvider } from "../../../support/openfeature.ts";
 
 function evaluator(state: CutoverState, salt = "checkout"): (shopper?: string) => string {
   const core = new FlagdCore();
-  core.setConfigurations(JSON.stringify({ flags: { checkout: flagOf(state, salt) } }));
+  core.setConfigurations(JSON.stringify({ flags: { checkout: flagOf({ name: "checkout", state, salt }) } }));
   return (shopper) => {
     const context = shopper === undefined ? {} : { targetingKey: shopper };
     return core.resolveStringEvaluation("checkout", "neither", context).value;
