@@ -16,7 +16,8 @@ function init(words)
       ["Host"] = "shop.example",
       ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
       ["Accept"] = "application/json",
-      ["Cookie"] = "theme=dark; sid=shopper-" .. shopper,
+      -- The name that a visitor was given, for those subjects that give some.
+      ["Cookie"] = "theme=dark; sid=shopper-" .. shopper .. string.format("; cutover_visitor=%022d", shopper),
     })
   end
 end

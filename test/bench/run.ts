@@ -88,6 +88,11 @@ function chosen(only: string | undefined): readonly Subject[] {
   return values.against === undefined ? wanted : [...wanted, cutoverOf("against", resolve(values.against))];
 }
 
+/** What is special is beside the usual one. */
+function comparedWith(wanted: readonly Subject[]): readonly string[] {
+  return wanted.some(({ isSpecial }) => isSpecial) ? ["cutover", ...references] : references;
+}
+
 interface Pair {
   readonly subject: Subject;
   readonly started: Started;
@@ -113,7 +118,9 @@ async function runSubjects(wanted: readonly Subject[]): Promise<void> {
   const rows = rowsOf(measured);
   const [first] = installed;
   if (load !== undefined && first !== undefined) say(addedLatency(first.name, measured));
-  process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, references)}\n`);
+  process.stdout.write(
+    `${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, comparedWith(wanted))}\n`,
+  );
 }
 
 /** All rounds of processes that are begun for them. */

@@ -72,6 +72,14 @@ export const subjects: readonly Subject[] = [
     start: (place) => startCutover(place, "cutover-1000-routes", { otherCutovers: 99 }),
   },
   {
+    // What a request costs more as real shops have it; its visitors come over HTTP/1.1 alone.
+    name: "cutover-real-shop",
+    isSpecial: true,
+    splits: true,
+    over: ["http", "https"],
+    start: (place) => startCutover(place, "cutover-real-shop", { isRealShop: true }),
+  },
+  {
     name: "cutover-2-workers",
     isSpecial: true,
     splits: true,
@@ -104,13 +112,21 @@ interface Variant {
   readonly workers?: number;
   /** Beside the one that is asked, with ten routes each. */
   readonly otherCutovers?: number;
+  /** Whether shoppers are visitors, cookies kept apart, and each side asked by its own host, under other paths and fields. */
+  readonly isRealShop?: boolean;
 }
+
+const rewriting = `host: upstream, rewrite: { path: [{ from: "/*", to: "/store/*" }],
+    request: { set: { X-Tenant: social, X-Shopper: "{shopper}" }, remove: [X-Debug] },
+    response: { set: { X-Served: "{side}" }, remove: [Server] } }`;
 
 async function startCutover(
   place: Place,
   name: string,
-  { root = fileOf("../.."), engine = "undici", workers = 1, otherCutovers = 0 }: Variant,
+  { root = fileOf("../.."), engine = "undici", workers = 1, otherCutovers = 0, isRealShop = false }: Variant,
 ): Promise<Started> {
+  const rewrite = isRealShop ? `, ${rewriting}` : "";
+  const shopper = isRealShop ? "visitor" : `"cookie:sid", "query:sid"`;
   const { folder, core, upstreams, nodeFlags, node, over, certificate } = place;
   const [port, admin] = [await freePort(), await freePort()];
   const tls = over === "http" ? "" : `, tls: { cert: "${certificate.cert}", key: "${certificate.key}" }`;
@@ -124,15 +140,15 @@ workers: ${workers}
 store: "memory:"
 snapshot: "off"
 upstreams:
-  social-shop: { url: "http://127.0.0.1:${upstreams.ports.legacy}" }
-  marketplace: { url: "http://127.0.0.1:${upstreams.ports.new}" }
+  social-shop: { url: "http://127.0.0.1:${upstreams.ports.legacy}"${rewrite} }
+  marketplace: { url: "http://127.0.0.1:${upstreams.ports.new}"${rewrite} }
 default: social-shop
 cutovers:
   checkout:
     legacy: social-shop
     new: marketplace
-    shopper: ["header:x-shopper-id", "cookie:sid", "query:sid"]
-    routes:
+    shopper: ["header:x-shopper-id", ${shopper}]
+${isRealShop ? "    cookies: { apart: [sid] }\n" : ""}    routes:
       - { name: cart, path: "/cart/*" }
       - { name: checkout, path: "/checkout", methods: [POST], journey: start }
       - { name: pay, path: "/orders/:orderId/pay", methods: [POST], journey: end, payment: true }
