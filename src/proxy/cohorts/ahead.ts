@@ -3,7 +3,7 @@
  * and by the journeys that the store has of its shopper. Whom they have on legacy goes to legacy here.
  */
 import { cookieValues } from "../../decide/cookie.ts";
-import type { Ahead, Cohort } from "../../decide/decide.ts";
+import { type Ahead, type Cohort, decide } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { RequestView } from "../../decide/sources.ts";
 import type { Following, Snapshot } from "../../state/follow/snapshot.ts";
@@ -87,4 +87,10 @@ export function aheadOf(
     const state = states.get(name) ?? initialState();
     return { name, state, facts: { ...facts, anonymousMoves, after } };
   }, undefined);
+}
+
+/** Where a cutover that goes after none has a bucket now. */
+export function sideAhead(following: Following, told: LeaderTold, bucket: number): Side | undefined {
+  const ahead = aheadOf([told], bucket, following.current(), following);
+  return ahead && decide(ahead.state, ahead.facts).side;
 }

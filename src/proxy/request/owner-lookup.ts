@@ -12,13 +12,13 @@ import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Found, OverBudget } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
-import { withStoredJourneys } from "../cohorts/ahead.ts";
+import { sideAhead, withStoredJourneys } from "../cohorts/ahead.ts";
 import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { Decided, Linked, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
 import type { CompiledJourney } from "./cookies/compiled.ts";
-import { bucketAhead, bucketThrough, linkingOf } from "./cookies/link.ts";
+import { bucketAhead, bucketThrough } from "./cookies/link.ts";
 import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
 type MaybeDecided = Decided | Refusal;
@@ -50,19 +50,24 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
 /** By the bucket from before a login, where that counts. */
 function lookUpThrough(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
   if (gathered.link === undefined || isClosed(context, gathered)) return lookUpBy(context, gathered);
-  const { route, link, visit } = gathered;
+  const { route, link, visit, leaders } = gathered;
   const sideOf = (bucket: number) =>
     decideBy(context.following, { ...gathered, bucket }, undefined, undefined).decision.side;
-  const through = (linked: Linked) => {
+  const through = (linked: Linked, told = leaders) => {
     const { bucket, visit } = linked;
-    return lookUpBy(context, { ...gathered, linked, bucket, visit });
+    return lookUpBy(context, { ...gathered, linked, bucket, visit, leaders: told });
   };
-  const first = linkingOf(context.table, route.cutover);
-  const linked =
-    first === route.cutover
-      ? bucketThrough(context, first, link, visit, sideOf)
-      : bucketAhead(context, first, link, visit);
-  return "then" in linked ? linked.then(through) : through(linked);
+  const first = leaders.at(-1);
+  if (first === undefined) {
+    const linked = bucketThrough(context, route.cutover, link, visit, sideOf);
+    return "then" in linked ? linked.then(through) : through(linked);
+  }
+  const sideThere = (bucket: number) => sideAhead(context.following, first, bucket);
+  const there = { cutover: first.cutover, visit: first.visit, sideOf: sideThere };
+  const throughIt = ({ linked, visitThere }: Awaited<ReturnType<typeof bucketAhead>>) =>
+    through(linked, [...leaders.slice(0, -1), { ...first, visit: visitThere }]);
+  const found = bucketAhead(context, there, link, visit);
+  return "then" in found ? found.then(throughIt) : throughIt(found);
 }
 
 function lookUpBy(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {

@@ -102,29 +102,47 @@ export function linkingOf({ cutovers }: Pick<Table, "cutovers">, cutover: Compil
   return first === undefined ? cutover : (cutovers.get(first) ?? cutover);
 }
 
+/** By whose bucket a request goes in a cutover that goes after another, and the side of its visit in that. */
+interface LinkedAhead {
+  readonly linked: Linked;
+  readonly visitThere: Side | undefined;
+}
+
 /**
  * As `bucketThrough`, in a cutover that goes after that one: what is known of its links counts, and none is made.
  *
- * @param first the cutover whose links count
+ * @param first the cutover whose links count, the visit there by its cookie, and where a bucket goes there now
  */
 export function bucketAhead(
   context: ExchangeContext,
-  first: CompiledCutover,
+  first: {
+    readonly cutover: CompiledCutover;
+    readonly visit: Side | undefined;
+    readonly sideOf: (bucket: number) => Side | undefined;
+  },
   asked: LinkAsked,
   visit: ShopperVisit | undefined,
-): Linked | Promise<Linked> {
+): LinkedAhead | Promise<LinkedAhead> {
   const { compiled, secret, shopper, link, mayKeep } = asked;
+  const { cutover } = first;
   const now = secondsNow({ context });
-  if (shopper.isVisitor) return { ...ofVisitor(asked, visit, now), next: undefined };
+  if (shopper.isVisitor) {
+    return { linked: { ...ofVisitor(asked, visit, now), next: undefined }, visitThere: first.visit };
+  }
   const brought = link?.bucket ?? asked.bucket;
   const account = mayKeep && shopper.isVouched ? shopper.name : undefined;
-  const linkedBy = (pin: JourneyPin | undefined): Linked => {
+  const linkedBy = (pin: JourneyPin | undefined): LinkedAhead => {
     const bucket = bucketIn(pin) ?? brought;
-    return { bucket, expiresAt: now + compiled.for, visit, isAdopted: false, account, next: undefined };
+    const isElsewhere = pin !== undefined && pin.side !== first.sideOf(brought);
+    const known = isElsewhere ? visitOf(context, cutover, pin)?.side : undefined;
+    const own = bucket === brought ? first.visit : undefined;
+    const expiresAt = now + compiled.for;
+    const linked = { bucket, expiresAt, visit, isAdopted: false, account, next: undefined };
+    return { linked, visitThere: known ?? own };
   };
-  if (link?.account === accountOf(secret, first.name, shopper.name)) return linkedBy(undefined);
+  if (link?.account === accountOf(secret, cutover.name, shopper.name)) return linkedBy(undefined);
   const sought = { keepsNone: false, differs: () => true };
-  const found = context.pins.find(first.name, storedAs(shopper.name), compiled.for, sought);
+  const found = context.pins.find(cutover.name, storedAs(shopper.name), compiled.for, sought);
   return found !== undefined && "then" in found ? found.then(linkedBy) : linkedBy(found);
 }
 

@@ -142,6 +142,26 @@ describe("browsers", () => {
     }
   });
 
+  test("of an account whose visit in cart began on another device go to its side here, too", async () => {
+    const ofCart = {
+      ...visits,
+      identity: { link: { cookie: "cart_link" } },
+      shopper: ["cookie:account", "visitor"],
+    };
+    const both = createBrowsers(options({}, ofCart));
+    const browser = both.open();
+    await both.browse(browser, "GET", "/basket/1");
+    browser.account = "ana";
+    expect((await both.browse(browser, "GET", "/basket/1")).side).toBe("legacy");
+    both.fixture.set(percent(100), "cart");
+    both.fixture.set(percent(100));
+    const elsewhere = both.open("ana");
+    expect((await at(elsewhere)(both, "/cart/1")).side).toBe("legacy");
+    expect(await at(elsewhere)(both, "/basket/1")).toMatchObject({ side: "legacy", reason: "visit" });
+    both.fixture.time.ms += 31 * 60_000;
+    expect((await at(elsewhere)(both, "/cart/1")).side).toBe("new");
+  });
+
   test("end their link with the journey that ends in what goes after it", async () => {
     const ofCart = { identity: { link: { cookie: "cart_link" } }, shopper: ["cookie:account", "visitor"] };
     const both = createBrowsers(options({}, ofCart));
