@@ -13,16 +13,14 @@ import { type OpenedLists, openLists } from "../lists/open.ts";
 import { createExposure, type ExposureWatch } from "../ownership/exposure/exposure.ts";
 import { showExposure } from "../ownership/exposure/metrics.ts";
 import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
+import { createDoubtGauges } from "../ownership/past/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
-import type { UnderWayQuestion } from "../ownership/under-way/port.ts";
 import { cohortStarts } from "../proxy/cohorts/cohorts.ts";
-import { countsOrders } from "../proxy/orders.ts";
 import { createJourneySecrets, type JourneySecrets, ticketsOwner } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
-import type { Snapshot } from "../state/follow/snapshot.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
 import { createLeaderships, type Leaderships } from "../state/leading/leaderships.ts";
 import type { InstanceProfile, WhenStale } from "../state/rules/completion.ts";
@@ -34,6 +32,7 @@ import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
 import { addStandingMetrics } from "../telemetry/standing-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
+import { questionsUnderWay, withKeys } from "./plane/questions.ts";
 import { patiently } from "./sockets.ts";
 import { exposuresOf, fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
 
@@ -97,12 +96,18 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const followed = { store, snapshotFile, traffic, tellDoubt, roll, leaderships };
   const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
+  const isInReach = (cutover: string) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up;
   const underWay = createFiguresUnderWay(
     ownershipStores.underWay,
     () => questionsUnderWay(options.config(), follower.current()),
-    (cutover) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up,
+    isInReach,
   );
   createUnderWayGauges(metrics.registry, underWay, systemClock.now);
+  createDoubtGauges(metrics.registry, {
+    cutovers: () => withKeys(options.config()).filter(isInReach),
+    store: ownershipStores.past,
+    now: systemClock.now,
+  });
   showOwnerStores(metrics.registry, ownerStores.contacts);
   const exposure = createExposure({ ...ownershipStores, clock: systemClock, timers: systemTimers });
   options.undo(() => exposure.close());
@@ -248,20 +253,6 @@ function openAudit(
   undo(() => journal.close());
   createAuditMetrics(metrics.registry, journal.status);
   return journal;
-}
-
-/** What can be counted of each cutover, as it is configured. */
-export function questionsUnderWay(
-  { cutovers }: Pick<Config, "cutovers">,
-  { states }: Pick<Snapshot, "states">,
-): readonly UnderWayQuestion[] {
-  return Object.entries(cutovers).flatMap(([cutover, declared]): UnderWayQuestion[] => {
-    const epoch = states.get(cutover)?.pinEpoch ?? 0;
-    return [
-      ...(declared.journey === undefined ? [] : [{ kind: "journeys", cutover, epoch } as const]),
-      ...(countsOrders(declared) ? [{ kind: "orders", cutover, epoch: 0 } as const] : []),
-    ];
-  });
 }
 
 /** Who signals the process. */

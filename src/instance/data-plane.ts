@@ -6,70 +6,16 @@
  * remembers (owners, pins, the spool, the notebook) is one for the life of the process.
  */
 import { setFlagsFromString } from "node:v8";
-import { type Clock, systemTimers } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import { guardWitnesses } from "../guard/watch/guard.ts";
-import type { GuardCounting } from "../guard/window/counting.ts";
-import type { Lists } from "../lists/port.ts";
-import { createClaimBudget } from "../ownership/claim-budget.ts";
-import { createDoubts } from "../ownership/doubt.ts";
-import type { ExposureWatch } from "../ownership/exposure/exposure.ts";
-import { createKeyDesk, type KeyDesk } from "../ownership/key-desk.ts";
-import { createOwnershipMetrics, showWaiting } from "../ownership/metrics.ts";
-import { createOwnerMemory } from "../ownership/owner-memory.ts";
-import { createOwnership } from "../ownership/ownership.ts";
-import { createPinFilter } from "../ownership/pin-filter.ts";
-import { createPins } from "../ownership/pins.ts";
-import type { ClaimBudget, Ownership, Pins, SpentClaims } from "../ownership/port.ts";
-import { createSpool } from "../ownership/spool/spool.ts";
-import { createSpoolFile } from "../ownership/spool/spool-file.ts";
-import type { OwnershipStores } from "../ownership/stores/port.ts";
-import { createNotebooks } from "../ownership/under-way/notebook.ts";
-import { createUnowned } from "../ownership/unowned.ts";
-import { createUnreadAnswers } from "../ownership/unread-answers.ts";
+import type { KeyDesk } from "../ownership/key-desk.ts";
+import type { ClaimBudget, Ownership, Pins } from "../ownership/port.ts";
 import { createHandle, type Handle } from "../proxy/exchange.ts";
-import { createForceAttempts } from "../proxy/force/attempts.ts";
-import { createForceCounts } from "../proxy/force/metrics.ts";
-import {
-  type ConnectionCounts,
-  createConnectionCounts,
-  createUpgradeCounts,
-} from "../proxy/listen/metrics.ts";
-import { createDroppedCookies } from "../proxy/relay/cookies/metrics.ts";
-import { createOrElseCounts } from "../proxy/relay/metrics.ts";
-import { createFieldNames } from "../proxy/request/field-names.ts";
-import { createIds } from "../proxy/request/ids.ts";
+import { type ConnectionCounts, createConnectionCounts } from "../proxy/listen/metrics.ts";
 import { compileTable, type Table } from "../proxy/routes.ts";
-import type { JourneySecrets } from "../proxy/secrets.ts";
-import { createUpstreamMetrics } from "../proxy/upstream/metrics.ts";
-import { createUpstreamPool } from "../proxy/upstream/open.ts";
-import type { Witness } from "../proxy/witness.ts";
-import { createRollbacks } from "../state/follow/rollbacks.ts";
-import type { Following } from "../state/follow/snapshot.ts";
-import { createCheckoutCounts } from "../telemetry/checkouts.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { createLastingWitnesses, createUnderWay, exposuresOf, payingIn, witnessesFor } from "./witnesses.ts";
-
-export interface DataPlaneOptions {
-  /** The id of the process: no two on one host have the same. */
-  readonly id: string;
-  readonly proxyName: string;
-  readonly following: Following;
-  readonly ownershipStores: OwnershipStores;
-  readonly secrets: Pick<JourneySecrets, "of">;
-  readonly lists: Lists;
-  readonly registry: Metrics["registry"];
-  readonly accessLog: Witness;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly onFault: (error: unknown) => void;
-  readonly guardCounting: GuardCounting;
-  readonly exposure: ExposureWatch;
-  /** Tells the other processes of the instance what a client has claimed; without it there are none. */
-  readonly tellClaims?: ((spent: SpentClaims) => void) | undefined;
-}
+import { type DataPlaneOptions, type Lasting, openLasting } from "./plane/lasting.ts";
+import { createUnderWay, exposuresOf, witnessesFor } from "./witnesses.ts";
 
 interface DataPlane {
   /** Answers a request by the configuration in force. */
@@ -104,7 +50,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   setEngineFlags();
   const lasting = openLasting(config, options);
-  const { spool, notebook, pinFilter, unreadAnswers, upstreams } = lasting;
+  const { spool, notebook, past, pinFilter, unreadAnswers, upstreams } = lasting;
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
@@ -139,107 +85,8 @@ export async function openDataPlane(
       await upstreams.settled();
       unreadAnswers.close();
       pinFilter.close();
-      await Promise.all([notebook.close(), options.exposure.close()]);
+      await Promise.all([notebook.close(), past.close(), options.exposure.close()]);
       await spool.close();
-    },
-  };
-}
-
-type Lasting = ReturnType<typeof openLasting>;
-
-/** What every plane of the process shares, and what remembers. */
-function openLasting(config: Config, options: DataPlaneOptions) {
-  const { id, ownershipStores, following, lists, registry, clock, log, onFault } = options;
-  const timers = systemTimers;
-  const names = Object.keys(config.cutovers);
-  const counts = createOwnershipMetrics(registry, names);
-  const memory = createOwnerMemory();
-  const doubts = createDoubts({
-    ...ownershipStores,
-    isDoubtful: options.following.isDoubtful,
-    doubtMs: config.staleAfter,
-    clock,
-  });
-  const spool = createSpool({
-    owners: ownershipStores.owners,
-    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
-    clock,
-    timers,
-    log,
-    counts,
-    onRefused: (cutover, error) => doubts.of(cutover).begin(error, true),
-    onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
-  });
-  showWaiting(registry, spool.waiting);
-  const notebook = createNotebooks(
-    { store: ownershipStores.underWay, clock, timers, onLost: counts.lostNotes },
-    ownershipStores.placeOf,
-  );
-  /** Names of the cutovers whose finished orders can be told, by the configuration in force. */
-  const countOrders = new Set<string>();
-  const ownership = createOwnership({
-    ...ownershipStores,
-    doubts,
-    memory,
-    spool,
-    onLearned(cutover, { key, ttlMs, what, amount }, side) {
-      if (amount !== undefined && side === "new") options.exposure.opened(cutover, key, amount);
-      if (what === undefined && countOrders.has(cutover)) notebook.learned(cutover, key, side, ttlMs);
-    },
-    counts,
-    clock,
-  });
-  const pinFilter = createPinFilter({ news: ownershipStores.pinNews, clock, timers });
-  const pins = createPins({ ...ownershipStores, filter: pinFilter, clock, onUnknown: counts.unknownPin });
-  const told = { tell: options.tellClaims, onExceeded: counts.overBudget };
-  const budget = createClaimBudget({ ...ownershipStores, clock, ...told });
-  const unreadAnswers = createUnreadAnswers(counts, log, timers);
-  const upgrades = createUpgradeCounts(registry, names);
-  const checkouts = createCheckoutCounts(registry, payingIn(config));
-  const orElse = createOrElseCounts(registry, config);
-  const desk = createKeyDesk({ memory, spool, clock });
-  return {
-    desk,
-    spool,
-    notebook,
-    pinFilter,
-    configure(declared: Config) {
-      for (const each of [counts, upgrades]) each.configure(Object.keys(declared.cutovers));
-      checkouts.configure(payingIn(declared));
-      orElse.configure(declared);
-    },
-    upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
-    witnesses: createLastingWitnesses(
-      options.accessLog,
-      upgrades,
-      counts,
-      notebook,
-      unreadAnswers.note,
-      desk,
-      ownership.release,
-      checkouts,
-      orElse,
-      options.exposure.closed,
-    ),
-    unreadAnswers,
-    /** What an exchange needs of them. */
-    shared: {
-      ...{ following, lists, rollbacks: createRollbacks(following) },
-      ...{ ownership, pins, budget },
-      ...{ unowned: createUnowned(clock, counts), exposure: options.exposure },
-      force: createForceAttempts({ clock, counts: createForceCounts(registry), log }),
-      droppedCookie: createDroppedCookies(registry),
-      clock,
-      fieldNames: createFieldNames(),
-      ids: createIds(),
-      proxyName: options.proxyName,
-      onFault,
-    },
-    /** The table is that of the configuration in force. */
-    goBy({ cutovers }: Table): void {
-      countOrders.clear();
-      for (const [name, cutover] of cutovers) if (cutover.countsOrders) countOrders.add(name);
-      pinFilter.follow([...cutovers.values()]);
     },
   };
 }

@@ -20,7 +20,8 @@ import { percentToNumber } from "../state/rules/percent.ts";
 import { accessLog } from "../telemetry/log.ts";
 import type { LogFile } from "../telemetry/log-file.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { type DataPlaneOptions, openDataPlane, type Prepared } from "./data-plane.ts";
+import { openDataPlane, type Prepared } from "./data-plane.ts";
+import type { DataPlaneOptions } from "./plane/lasting.ts";
 
 /** How long connections may be idle and exchanges go on, in ms, as the configuration says it. */
 export interface Drain {

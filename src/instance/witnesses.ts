@@ -1,11 +1,9 @@
 /** Who wants to know about the exchanges of a route: what a process counts, logs and remembers of them. */
 import type { Config } from "../config/schema.ts";
 import type { ExposureLimits } from "../ownership/exposure/port.ts";
-import type { KeyDesk } from "../ownership/key-desk.ts";
 import type { OwnershipMetrics } from "../ownership/metrics.ts";
 import type { Notebook, Ownership, UnreadReason } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
-import type { Outcome } from "../proxy/outcome.ts";
 import type { OrElseCounts } from "../proxy/relay/metrics.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
 import type { Witness } from "../proxy/witness.ts";
@@ -28,15 +26,6 @@ interface LastingWitnesses {
   readonly orElse: Witness;
 }
 
-/** How a request ends of which nobody knows what it has done. */
-const unanswered: ReadonlySet<Outcome> = new Set([
-  "timeout",
-  "reset",
-  "protocol_error",
-  "gave_up",
-  "client_aborted",
-]);
-
 export function createLastingWitnesses(
   accessLog: Witness,
   upgrades: Pick<UpgradeCounts, "opened">,
@@ -53,7 +42,7 @@ export function createLastingWitnesses(
   >,
   notebook: Pick<Notebook, "seen" | "finished">,
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
-  desk: Pick<KeyDesk, "began" | "ended">,
+  keys: Witness,
   release: Ownership["release"],
   { started, paid }: Pick<CheckoutCounts, "started" | "paid">,
   orElse: Pick<OrElseCounts, "asked">,
@@ -79,10 +68,7 @@ export function createLastingWitnesses(
       },
     },
     journeys: { journeyed: ({ cutover }, pin, event) => notebook.seen(cutover, pin, event) },
-    keys: {
-      decided: (record) => desk.began(record, record.cutover, record.decided?.keys ?? []),
-      settled: (record, outcome) => desk.ended(record, !unanswered.has(outcome)),
-    },
+    keys,
     orders: {
       finished({ cutover, side }, keys) {
         for (const { key, claimed, what } of keys) {

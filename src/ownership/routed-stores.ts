@@ -3,6 +3,7 @@
  * is a place by itself: one that is out of reach leaves the others as they are.
  */
 import { StoreUnavailable } from "../base/errors.ts";
+import type { DoubtCounts, PastStore } from "./past/port.ts";
 import type { OwnersByHand } from "./stores/by-hand.ts";
 import type { OwnershipStores, PinNews, PinStore } from "./stores/port.ts";
 import type { UnderWayCounts, UnderWayStore } from "./under-way/port.ts";
@@ -34,6 +35,7 @@ export function routedStores({ main, own, placeOf }: Places): OwnershipStores {
     },
     pins: pinsIn((cutover) => of(cutover).pins),
     pinNews: pinNewsIn(all, of),
+    past: pastIn((cutover) => of(cutover).past),
     underWay: underWayIn((cutover) => of(cutover).underWay),
     exposure: { note: (cutover, ...rest) => of(cutover).exposure.note(cutover, ...rest) },
     byHand: all.every(({ byHand }) => byHand === undefined) ? undefined : byHandIn(all, of),
@@ -108,6 +110,36 @@ function underWayIn(of: (cutover: string) => UnderWayStore): UnderWayStore {
       );
       return counts;
     },
+  };
+}
+
+function pastIn(of: (cutover: string) => PastStore): PastStore {
+  return {
+    async note({ keys, doubts }) {
+      const ofKeys = grouped(keys, ({ cutover }) => of(cutover));
+      const ofDoubts = grouped(doubts, ({ cutover }) => of(cutover));
+      const stores = [...new Set([...ofKeys.keys(), ...ofDoubts.keys()])];
+      const lost = await Promise.all(
+        stores.map((store) =>
+          store.note({ keys: ofKeys.get(store) ?? [], doubts: ofDoubts.get(store) ?? [] }),
+        ),
+      );
+      return lost.reduce((sum, one) => sum + one, 0);
+    },
+    of: (cutover, digest) => of(cutover).of(cutover, digest),
+    inDoubt: (cutover, most) => of(cutover).inDoubt(cutover, most),
+    async counts(cutovers) {
+      const parts = grouped([...cutovers.entries()], ([, cutover]) => of(cutover));
+      const counts: (DoubtCounts | undefined)[] = cutovers.map(() => undefined);
+      await Promise.all(
+        [...parts].map(async ([store, part]) => {
+          const counted = await store.counts(part.map(([, cutover]) => cutover)).catch(() => []);
+          for (const [i, [at]] of part.entries()) counts[at] = counted[i];
+        }),
+      );
+      return counts;
+    },
+    settle: (cutover, ...rest) => of(cutover).settle(cutover, ...rest),
   };
 }
 

@@ -43,6 +43,7 @@ import {
   recordArrival,
   recordDecision,
   recordFinished,
+  recordLateAnswer,
   recordUpgrade,
   refuse,
   settle,
@@ -239,8 +240,10 @@ function answered(this: Exchange, status: number): readonly string[] {
   const { on: route, decided: by } = this;
   const meaning = this.meaning ?? (route && meantByStatus(route, status));
   if (meaning?.finishes && by !== undefined) recordFinished(this, by, meaning.keys);
-  // Nobody is there any more to be given anything.
-  if (isOver(this)) return [];
+  if (isOver(this)) {
+    recordLateAnswer(this, status);
+    return [];
+  }
   recordAnswer(this, status, this.content);
   if (route === undefined || by === undefined || meaning === undefined) return [];
   return addedFields(this, route, by, meaning);

@@ -14,7 +14,7 @@ import { type Refusal, renderRefusal } from "./refusal.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 import type { FixedRoute } from "./request/routing.ts";
 import type { CompiledRoute } from "./routes.ts";
-import type { Decided, ExchangeRecord, Meaning, Notice, Witnesses } from "./witness.ts";
+import type { Decided, ExchangeRecord, Notice, Witnesses } from "./witness.ts";
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
@@ -31,10 +31,6 @@ export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   unwatch: (() => void) | undefined;
   /** Gives back what its request was to bind, unless that was bound. */
   giveBack: (() => void) | undefined;
-  /** Whether it is known that nothing of it was sent. */
-  unsent: boolean;
-  /** What its answer does, where more than the status was looked at. */
-  meaning: Meaning | undefined;
   /** Whether its answer has begun a journey. */
   hasBegun: boolean;
   /** What is sent of the request's body. */
@@ -121,6 +117,11 @@ export function recordAnswer(exchange: Recorded, status: number, content: Buffer
   exchange.status = status;
   limitAnswer(exchange, content);
   for (const witness of exchange.witnesses.answered) witness.answered(exchange);
+}
+
+/** Nobody is there any more to be given anything, but the side has answered. */
+export function recordLateAnswer(exchange: Recorded, status: number): void {
+  for (const witness of exchange.witnesses.answeredLate) witness.answeredLate(exchange, status);
 }
 
 /** The exchange is over with the 101; what follows is no request, and its length no latency. */

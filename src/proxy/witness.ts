@@ -6,7 +6,7 @@
  *   arrived → (left) → noticed* → decided → (fellBack → decided) → finished?, answered, journeyed? → upgraded? → settled
  *
  * `arrived` and `settled` are told of every exchange, each exactly once; what lies between is left out where the exchange
- * does not come so far. A journey whose pin is in the store ends after the exchange, when the store has answered.
+ * does not come so far. An answer that is read to its end although its client has left comes late: `answeredLate`. A journey whose pin is in the store ends after the exchange, when the store has answered.
  *
  * A witness is told in the middle of the request: it must not throw, and does nothing that takes long. The record goes
  * on changing, so what is to be kept of it is copied.
@@ -120,6 +120,10 @@ export interface ExchangeRecord {
   readonly status: number | undefined;
   /** Absent until it is settled. */
   readonly outcome: Outcome | undefined;
+  /** Whether it is known that nothing of it was sent. */
+  readonly unsent: boolean;
+  /** What its answer does, where more than the status was looked at. */
+  readonly meaning: Meaning | undefined;
   /** What the proxy's refusal or the side's failure is called (refusal.ts); absent where it was neither. */
   readonly code: string | undefined;
   /** When it was settled; of one that fell back, until then, when its first attempt was over. */
@@ -177,6 +181,8 @@ export interface Witness {
   finished?(record: ExchangeRecord, keys: readonly OwnerKey[]): void;
   /** The status of the side's answer is known. */
   answered?(record: ExchangeRecord): void;
+  /** The side has answered after all, when its client had left and it was settled. */
+  answeredLate?(record: ExchangeRecord, status: number): void;
   /** The connection's protocol was changed, which ends the exchange. @returns hears of the end of the connection */
   upgraded?(record: ExchangeRecord): (end: TunnelEnd) => void;
   /** It is over. */
@@ -200,6 +206,7 @@ export function compileWitnesses(list: readonly Witness[]): Witnesses {
     journeyed: attending(list, "journeyed"),
     finished: attending(list, "finished"),
     answered: attending(list, "answered"),
+    answeredLate: attending(list, "answeredLate"),
     upgraded: attending(list, "upgraded"),
     settled: attending(list, "settled"),
   };

@@ -99,6 +99,49 @@ export async function sendCalls(
   return isKnown ? sent : await client.send(calls.map(bySource), giveUpAtMs);
 }
 
+interface Parts<Part> {
+  readonly call: (part: Part) => Call;
+  /** Parts in one go: what else is asked of Redis waits for no longer than these take. */
+  readonly atOnce: number;
+  /** For each go. */
+  readonly deadlineMs: number;
+  /** Hears what was said of each part that was taken. */
+  readonly onTaken?: (value: unknown) => void;
+}
+
+/**
+ * Sends what comes in parts, each a script's, and may run twice.
+ *
+ * @returns the parts that the server has refused for good
+ * @throws StoreUnavailable when it does not answer in time, or takes nothing just now: all may be sent again
+ */
+export async function sendParts<Part>(
+  client: Pick<RedisClient, "send" | "refusal">,
+  parts: readonly Part[],
+  { call, atOnce, deadlineMs, onTaken }: Parts<Part>,
+): Promise<readonly Part[]> {
+  const refused: Part[] = [];
+  const pending = [...parts];
+  while (pending.length > 0) {
+    const sending = pending.splice(0, atOnce);
+    const sent = await sendCalls(client, sending.map(call), monotonicMs() + deadlineMs);
+    if (sent.kind !== "answered") throw unavailable(client, "Redis did not answer in time");
+    for (const [at, part] of sending.entries()) {
+      const reply = sent.replies[at];
+      if (reply === undefined) throw new StoreUnavailable("Redis did not answer in time");
+      if (reply.ok) onTaken?.(reply.value);
+      // A server that is loading, full, or no primary any more will take them later.
+      else if (!lasting.has(reply.code))
+        throw new StoreUnavailable("Redis takes no writes", { word: reply.code });
+      else refused.push(part);
+    }
+  }
+  return refused;
+}
+
+/** Said of what was sent; any other word is of the server as it is now. */
+const lasting: ReadonlySet<string> = new Set(["ERR", "ERROR", "WRONGTYPE", "CROSSSLOT"]);
+
 /** @throws StoreUnavailable for an error reply; but `null` stands for a key of another kind */
 export function valuesOf(replies: readonly RedisReply[]): readonly unknown[] {
   return replies.map((reply) => {

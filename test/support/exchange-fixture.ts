@@ -191,7 +191,7 @@ export function createFixture(options: FixtureOptions = {}) {
       finished: (cutover, key) => finished.push(`${cutover} ${key}`),
     },
     (_, side, why) => void counted.push(`unread answer ${side} ${why}`),
-    { began: () => undefined, ended: () => undefined },
+    {},
     (...keys) => ownership.release(...keys),
     { started: {}, paid: {} },
     { asked: (cutover, side, isFound) => counted.push(`${isFound ? "found" : "missed"} ${cutover} ${side}`) },

@@ -16,6 +16,8 @@ export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     orElse: undefined,
     status: 503,
     outcome: "server_error",
+    unsent: false,
+    meaning: undefined,
     code: undefined,
     waitingSince: () => undefined,
     waitsAt: -1,

@@ -4,6 +4,7 @@
  * workers of before go on.
  */
 import * as z from "zod";
+import { doubtOutcomes } from "../../ownership/past/port.ts";
 import { knownOfKey } from "../../ownership/stores/by-hand.ts";
 import { underWayKinds } from "../../ownership/under-way/port.ts";
 import { sides } from "../../state/rules/model.ts";
@@ -12,7 +13,7 @@ import { logLevels } from "../../telemetry/log.ts";
 import { workerFigures } from "./metrics.ts";
 
 /** Raised whenever a message changes. */
-export const protocol = 12;
+export const protocol = 13;
 
 /** The configuration as its file says it: each side reads it for itself. */
 const source = z.object({ file: z.string(), text: z.string() });
@@ -61,6 +62,42 @@ const note = z.object({
   epoch: z.number(),
   atMs: z.number(),
   underWay: z.object({ side: z.enum(sides), startedAt: z.number(), expiresAt: z.number() }).exactOptional(),
+});
+
+const answered = z.object({ legacy: z.number().exactOptional(), new: z.number().exactOptional() });
+const decision = z.object({
+  atMs: z.number(),
+  side: z.enum(sides),
+  reason: text,
+  version: z.number(),
+  route: text,
+});
+const past = z.object({
+  keys: z
+    .array(
+      z.object({
+        cutover: text,
+        digest: text,
+        ttlMs: z.number(),
+        decisions: z.array(decision).readonly(),
+        answered,
+      }),
+    )
+    .readonly(),
+  doubts: z
+    .array(
+      z.object({
+        cutover: text,
+        side: z.enum(sides),
+        digest: text,
+        others: z.array(text).readonly(),
+        sentAtMs: z.number(),
+        sinceMs: z.number(),
+        route: text,
+        outcome: z.enum(doubtOutcomes).nullable(),
+      }),
+    )
+    .readonly(),
 });
 
 /** An owner that a worker could not record, for the others. */
@@ -117,6 +154,7 @@ const question = z.discriminatedUnion("call", [
     notes: z.array(z.object({ id: text, agoMs: z.number(), amount: z.number().exactOptional() })),
     limits: z.object({ maxOpenAmount: z.number(), forMs: z.number() }),
   }),
+  z.object({ call: z.literal("note_past"), notes: past }),
   z.object({ call: z.literal("share"), owner: sharedOwner }),
   z.object({ call: z.literal("list_stamps"), names: z.array(text) }),
   z.object({ call: z.literal("list_parts"), name: text }),

@@ -57,31 +57,7 @@ export function askingStores(
         return released === side;
       },
     },
-    pins: {
-      find: (cutover, shopper, maxTtl) => pin({ call: "find", cutover, shopper, maxTtl }),
-      reserve: async (cutover, shopper, offer, maxTtl, reserveTtl) =>
-        (await pin({ call: "reserve", cutover, shopper, offer, maxTtl, reserveTtl })) ?? offer,
-      async release(cutover, shopper, id) {
-        await pin({ call: "release", cutover, shopper, id });
-      },
-      start: async (cutover, shopper, offer, maxTtl) =>
-        (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
-      async keep(cutover, shopper, kept, ttl) {
-        await pin({ call: "keep", cutover, shopper, pin: kept, ttl });
-      },
-      async tie(cutover, keys, id, ttl) {
-        await pin({ call: "tie", cutover, keys: [...keys], id, ttl });
-      },
-      end: (cutover, shopper, grace, maxTtl, by) =>
-        pin({
-          call: "end",
-          cutover,
-          shopper,
-          grace,
-          maxTtl,
-          by: by !== undefined && "orders" in by ? { orders: [...by.orders] } : by,
-        }),
-    },
+    pins: askingPins(pin),
     // The channel to the primary is in order and loses nothing: a primary that is gone takes the worker along.
     pinNews: {
       async list(cutover, maxTtl, onPins) {
@@ -111,6 +87,18 @@ export function askingStores(
       count: async (questions) => questions.map(() => undefined),
     },
     exposure: askingExposure(ask),
+    past: {
+      async note(notes) {
+        const reply = await ask({ call: "note_past", notes });
+        if (reply.kind !== "noted") throw new StoreUnavailable("the primary does not answer");
+        return reply.refused;
+      },
+      // People ask the primary.
+      of: onlyThere,
+      inDoubt: onlyThere,
+      counts: onlyThere,
+      settle: onlyThere,
+    },
     backSinceMs: () => backSinceMs,
     close: async () => {},
   };
@@ -127,9 +115,43 @@ function askingExposure(ask: (question: StoreQuestion) => Promise<StoreReply>): 
   };
 }
 
+function askingPins(
+  pin: (question: StoreQuestion) => ReturnType<OwnershipStores["pins"]["find"]>,
+): OwnershipStores["pins"] {
+  return {
+    find: (cutover, shopper, maxTtl) => pin({ call: "find", cutover, shopper, maxTtl }),
+    reserve: async (cutover, shopper, offer, maxTtl, reserveTtl) =>
+      (await pin({ call: "reserve", cutover, shopper, offer, maxTtl, reserveTtl })) ?? offer,
+    async release(cutover, shopper, id) {
+      await pin({ call: "release", cutover, shopper, id });
+    },
+    start: async (cutover, shopper, offer, maxTtl) =>
+      (await pin({ call: "start", cutover, shopper, offer, maxTtl })) ?? offer,
+    async keep(cutover, shopper, kept, ttl) {
+      await pin({ call: "keep", cutover, shopper, pin: kept, ttl });
+    },
+    async tie(cutover, keys, id, ttl) {
+      await pin({ call: "tie", cutover, keys: [...keys], id, ttl });
+    },
+    end: (cutover, shopper, grace, maxTtl, by) =>
+      pin({
+        call: "end",
+        cutover,
+        shopper,
+        grace,
+        maxTtl,
+        by: by !== undefined && "orders" in by ? { orders: [...by.orders] } : by,
+      }),
+  };
+}
+
+async function onlyThere(): Promise<never> {
+  throw new StoreUnavailable("past requests are known to the primary");
+}
+
 /** Never rejects. */
 export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion): Promise<StoreReply> {
-  const { owners, pins, pinNews, underWay, exposure } = stores;
+  const { owners, pins, pinNews, underWay, past, exposure } = stores;
   try {
     switch (asked.call) {
       case "lookup": {
@@ -183,6 +205,8 @@ export async function answerFrom(stores: OwnershipStores, asked: StoreQuestion):
         return { kind: "noted", refused: await underWay.note(asked.notes) };
       case "expose":
         return { kind: "exposure", ...(await exposure.note(asked.cutover, asked.notes, asked.limits)) };
+      case "note_past":
+        return { kind: "noted", refused: await past.note(asked.notes) };
       case "list_stamps":
       case "list_parts":
       case "list_part":

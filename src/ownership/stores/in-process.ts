@@ -12,6 +12,7 @@ import {
   writeStoredPin,
 } from "../../decide/pin.ts";
 import { createExposureInProcess } from "../exposure/in-process.ts";
+import { createPastInProcess } from "../past/in-process.ts";
 import { createUnderWayInProcess } from "../under-way/in-process.ts";
 import { type OwnersByHand, waitingChange } from "./by-hand.ts";
 import {
@@ -47,6 +48,7 @@ function storesOver(
     pinNews: news,
     underWay: createUnderWayInProcess(clock),
     exposure: createExposureInProcess(clock),
+    past: createPastInProcess(records, clock),
     byHand: byHandOver(records),
     close,
   };

@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { ExposureStore } from "../exposure/port.ts";
+import type { PastStore } from "../past/port.ts";
 import type { UnderWayStore } from "../under-way/port.ts";
 import type { OwnersByHand } from "./by-hand.ts";
 
@@ -198,6 +199,7 @@ export interface OwnershipStores extends OwnersPlace {
   readonly underWay: UnderWayStore;
   /** The money at risk. */
   readonly exposure: ExposureStore;
+  readonly past: PastStore;
   /** Of the process that people ask. */
   readonly byHand?: OwnersByHand | undefined;
   /** The store of the cutover's owners, where it is not that of the states. */

@@ -13,6 +13,7 @@
 import { createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
 import { createExposureInRedis } from "../exposure/redis.ts";
+import { createPastInRedis } from "../past/redis.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
 import { type Ask, listPinsIn, pinIn, pinsIn } from "./pins/redis.ts";
 import { claimIn, type OwnerStore, type OwnershipStores, sideOf } from "./port.ts";
@@ -52,6 +53,7 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
     },
     underWay: createUnderWayInRedis({ client, prefix }),
     exposure: createExposureInRedis({ client, prefix }),
+    past: createPastInRedis({ client, prefix }),
     backSinceMs: () => client.backSinceMs(),
     byHand: createOwnersByHandInRedis({
       client,

@@ -7,8 +7,7 @@
  *   cutover:{NAME}:journeys:over             ids that have ended, by when
  */
 import * as z from "zod";
-import { StoreUnavailable } from "../../base/errors.ts";
-import { type Call, readScript, sendCalls, unavailable } from "../../redis/calls.ts";
+import { type Call, readScript, sendCalls, sendParts, unavailable } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient, type RedisReply } from "../../redis/client.ts";
 import {
   mostListed,
@@ -64,22 +63,9 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
 
   return {
     async note(notes) {
-      let refused = 0;
-      const pending = batches(notes);
-      while (pending.length > 0) {
-        const sending = pending.splice(0, scriptsAtOnce);
-        const replies = await ask(sending.map(noting));
-        for (const [at, batch] of sending.entries()) {
-          const reply = replies[at];
-          if (reply?.ok) continue;
-          // A server that is loading, full, or no primary any more will take them later.
-          if (reply === undefined) throw new StoreUnavailable("Redis did not answer in time");
-          if (!lasting.has(reply.code))
-            throw new StoreUnavailable("Redis takes no writes", { word: reply.code });
-          refused += batch.length;
-        }
-      }
-      return refused;
+      const sending = { call: noting, atOnce: scriptsAtOnce, deadlineMs };
+      const refused = await sendParts(client, batches(notes), sending);
+      return refused.reduce((sum, batch) => sum + batch.length, 0);
     },
 
     async count(questions) {
@@ -104,9 +90,6 @@ function keysOf(prefix: string, { kind, cutover, epoch }: UnderWayQuestion) {
     sets: [`${all}:legacy`, `${all}:legacy:started`, onNew, `${onNew}:started`],
   };
 }
-
-/** Said of what was sent; any other word is of the server as it is now. */
-const lasting: ReadonlySet<string> = new Set(["ERR", "ERROR", "WRONGTYPE", "CROSSSLOT"]);
 
 function countsFrom(reply: RedisReply | undefined, most: number): UnderWayCounts | undefined {
   const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;

@@ -1,7 +1,7 @@
 /** What is counted as under way, by the configuration and the states in force. */
 import { expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
-import { questionsUnderWay } from "../../../src/instance/control.ts";
+import { questionsUnderWay } from "../../../src/instance/plane/questions.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 
 const base = { legacy: "old", new: "fresh", shopper: ["cookie:sid"] };

@@ -1,6 +1,7 @@
 /** Which witnesses a route has, and what those of ownership pass on. */
 import { expect, test } from "vitest";
 import { configSchema } from "../../../src/config/schema.ts";
+import { keysWitness } from "../../../src/instance/plane/keys-witness.ts";
 import { createLastingWitnesses, witnessesFor } from "../../../src/instance/witnesses.ts";
 import type { Outcome } from "../../../src/proxy/outcome.ts";
 import { compileTable } from "../../../src/proxy/routes.ts";
@@ -34,10 +35,17 @@ function create() {
       finished: (cutover, key) => told.push(`finished ${cutover} ${key}`),
     },
     (cutover, side, why) => told.push(`unread answer ${cutover} ${side} ${why}`),
-    {
-      began: (_, cutover, keys) => told.push(`sent ${cutover} ${keys.map(({ key }) => key).join()}`),
-      ended: (_, isAnswered) => told.push(isAnswered ? "answered" : "in doubt"),
-    },
+    keysWitness(
+      {
+        began: (_, cutover, keys) => told.push(`sent ${cutover} ${keys.map(({ key }) => key).join()}`),
+        ended: (_, isAnswered) => told.push(isAnswered ? "answered" : "in doubt"),
+      },
+      {
+        sent: (_, { side, isSafe }) => told.push(`sent to ${side}${isSafe ? ", safe" : ""}`),
+        ended: (_, { keys }, end, made) =>
+          told.push(`${end}: ${[...keys, ...made].map(({ key }) => key).join()}`),
+      },
+    ),
     async (cutover, keys, side) =>
       void told.push(`released ${cutover} ${keys.map(({ key }) => key).join()} ${side}`),
     {

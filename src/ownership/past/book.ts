@@ -1,0 +1,184 @@
+/**
+ * What this process sees of requests with a key, noted in memory and handed to the store once a second, off the request's
+ * path (port.ts). A store out of reach gets the notes when it is back; where there are more than can be kept meanwhile,
+ * those of keys noted first are lost, and counted; what is in doubt has room of its own.
+ */
+import type { Clock, Timers } from "../../base/clock.ts";
+import type { Side } from "../../state/rules/model.ts";
+import type { OwnerKey } from "../port.ts";
+import type { NamedKey } from "../stores/port.ts";
+import { createPages, type NotedDoubt, notesOf } from "./pages.ts";
+import { type DoubtOutcome, mostOthers, type PastDecision, type PastStore } from "./port.ts";
+
+/** A request with a key as it was sent, or that has made one. */
+export interface SentRequest {
+  readonly cutover: string;
+  readonly route: string;
+  /** Whether it changes nothing, by its method: then it is never in doubt, and settles none. */
+  readonly isSafe: boolean;
+  /** Those it carries. */
+  readonly keys: readonly OwnerKey[];
+  readonly side: Side;
+  readonly reason: string;
+  /** The cutover's, by which it was decided. */
+  readonly version: number;
+}
+
+/**
+ * How it ended: its side has answered it, or has said no more than that it will not just now; nobody knows what it did; or
+ * nothing of it was sent.
+ */
+export type PastEnd = "answered" | "put off" | "unsent" | Exclude<DoubtOutcome, "instance_gone">;
+
+/** No method of it throws. */
+export interface PastBook {
+  /** It is sent; again, where it fell back. @param request itself: what it is told by when it ends */
+  sent(request: object, sent: SentRequest): void;
+  /** @param made the keys that its answer has made */
+  ended(request: object, sent: SentRequest, end: PastEnd, made: readonly OwnerKey[]): void;
+  /** Hands over what is noted. Never rejects. */
+  flush(): Promise<void>;
+  /** Hands over what is noted and ends. Never rejects. */
+  close(): Promise<void>;
+}
+
+interface BookOptions {
+  readonly store: Pick<PastStore, "note">;
+  /** Whether somebody owns the key, as far as this process knows: of those alone a record is kept. */
+  readonly isOwned: (cutover: string, key: NamedKey) => boolean;
+  readonly clock: Pick<Clock, "now">;
+  readonly timers: Timers;
+  /** Hears of notes that were lost. */
+  readonly onLost: (notes: number) => void;
+  /** Most keys noted while the store is out of reach, and most requests in doubt; 50,000 without it. */
+  readonly most?: number;
+}
+
+const everyMs = 1000;
+/** A request that is under way for so long is noted while it waits. */
+const waitsMs = 1000;
+/** It is noted anew each time so much has passed, and counts as in doubt when that has not been done for `leaseMs`. */
+const renewMs = 5000;
+const leaseMs = 15_000;
+
+interface Waiting {
+  readonly sent: SentRequest;
+  readonly sentAtMs: number;
+  /** When it was last noted, if it was. */
+  notedAtMs: number | undefined;
+}
+
+/**
+ * One for each store: notes that one of them does not take keep no others waiting.
+ *
+ * @param placeOf which store the cutover's are in; without it there is one
+ */
+export function createPastBooks(options: BookOptions, placeOf?: (cutover: string) => unknown): PastBook {
+  if (placeOf === undefined) return createPastBook(options);
+  const books = new Map<unknown, PastBook>();
+  const of = ({ cutover }: SentRequest) => {
+    const place = placeOf(cutover);
+    const book = books.get(place) ?? createPastBook(options);
+    books.set(place, book);
+    return book;
+  };
+  const all = async (end: (book: PastBook) => Promise<void>) => {
+    await Promise.all([...books.values()].map(end));
+  };
+  return {
+    sent: (request, sent) => of(sent).sent(request, sent),
+    ended: (request, sent, ...rest) => of(sent).ended(request, sent, ...rest),
+    flush: () => all((book) => book.flush()),
+    close: () => all((book) => book.close()),
+  };
+}
+
+function createPastBook(options: BookOptions): PastBook {
+  const { store, isOwned, clock, timers, onLost, most = 50_000 } = options;
+  const waiting = new Map<object, Waiting>();
+  const pages = createPages(most, onLost);
+  let flushing: Promise<void> | undefined;
+  let cancel: (() => void) | undefined;
+  let closed = false;
+
+  function schedule(): void {
+    if (!closed) cancel ??= timers.after(everyMs, () => void flush());
+  }
+
+  function noteKeys(sent: SentRequest, sentAtMs: number, isAnswered: boolean, made: readonly OwnerKey[]) {
+    const { cutover, side, reason, version, route, isSafe } = sent;
+    const decision: PastDecision = { atMs: sentAtMs, side, reason, version, route };
+    const answeredAtMs = isAnswered && !isSafe ? clock.now() : undefined;
+    for (const key of made.length === 0 ? sent.keys : [...sent.keys, ...made]) {
+      const ttlMs = isOwned(cutover, key) ? key.ttlMs : 0;
+      pages.seen({ cutover, key: key.key, ttlMs, decision, answeredAtMs });
+    }
+  }
+
+  /** Each second: what takes long may be lost with its process, so it is noted while it waits. */
+  function noteWaiting(): void {
+    const nowMs = clock.now();
+    for (const each of waiting.values()) {
+      const { sent, sentAtMs, notedAtMs } = each;
+      if (sent.isSafe || nowMs - sentAtMs < waitsMs) continue;
+      if (notedAtMs !== undefined && nowMs - notedAtMs < renewMs) continue;
+      each.notedAtMs = nowMs;
+      pages.doubt(doubtOf(sent, sentAtMs, nowMs + leaseMs, "instance_gone"));
+    }
+  }
+
+  async function handOver(): Promise<void> {
+    noteWaiting();
+    const taken = pages.take();
+    if (taken.keys.size + taken.doubts.size === 0) return;
+    try {
+      const lost = await store.note(notesOf(taken));
+      if (lost > 0) onLost(lost);
+    } catch {
+      pages.giveBack(taken);
+    }
+  }
+
+  function flush(): Promise<void> {
+    cancel?.();
+    cancel = undefined;
+    flushing ??= handOver().finally(() => {
+      flushing = undefined;
+      if (pages.count() > 0 || waiting.size > 0) schedule();
+    });
+    return flushing;
+  }
+
+  return {
+    sent(request, sent) {
+      waiting.set(request, { sent, sentAtMs: clock.now(), notedAtMs: undefined });
+      schedule();
+    },
+    ended(request, sent, end, made) {
+      const { sentAtMs = clock.now(), notedAtMs } = waiting.get(request) ?? {};
+      waiting.delete(request);
+      const isDoubtful = end !== "answered" && end !== "put off" && end !== "unsent";
+      if (end !== "unsent") noteKeys(sent, sentAtMs, end === "answered", made);
+      if (isDoubtful && !sent.isSafe) pages.doubt(doubtOf(sent, sentAtMs, clock.now(), end));
+      else if (notedAtMs !== undefined) pages.doubt(doubtOf(sent, sentAtMs, 0, null));
+      if (pages.count() > 0) schedule();
+    },
+    flush,
+    async close() {
+      closed = true;
+      await flushing;
+      if (pages.count() > 0) await flush();
+      cancel?.();
+    },
+  };
+}
+
+function doubtOf(
+  { cutover, side, route, keys }: SentRequest,
+  sentAtMs: number,
+  sinceMs: number,
+  outcome: NotedDoubt["outcome"],
+): NotedDoubt {
+  const names = [...new Set(keys.map(({ key }) => key))].slice(0, mostOthers + 1);
+  return { cutover, side, route, keys: names, sentAtMs, sinceMs, outcome };
+}
