@@ -16,6 +16,7 @@ import type { AuthConfig } from "../config/auth-schema.ts";
 import type { CutoverConfig } from "../config/schema.ts";
 import type { ListDesk } from "../lists/port.ts";
 import type { ExposureStanding } from "../ownership/exposure/exposure.ts";
+import type { PastStore } from "../ownership/past/port.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
@@ -125,6 +126,8 @@ export interface AdminOptions {
   readonly exposure?: (name: string) => ExposureStanding | undefined;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
+  /** What was in doubt, and settles it; without it nothing is. */
+  readonly past?: Pick<PastStore, "inDoubt" | "settle">;
   /** Without it there are no lists. */
   readonly lists?: ListDesk;
   /** How this instance stands with the store of each cutover's owners that has one of its own; without it, none has. */
@@ -148,6 +151,7 @@ export interface AdminOptions {
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
   readonly owners: OwnerDesk;
+  readonly past: Pick<PastStore, "inDoubt" | "settle">;
   readonly lists: ListDesk;
   readonly timers: Timers;
   readonly versions: () => Readonly<Record<string, number>>;
@@ -176,6 +180,7 @@ export function contextOf(options: AdminOptions): AdminContext {
   return {
     audit: noAudit,
     owners: noOwners,
+    past: { inDoubt: async () => [], settle: async () => 0 },
     lists: noLists,
     timers: systemTimers,
     versions: () => versionsIn(options.follower),

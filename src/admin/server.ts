@@ -16,6 +16,7 @@ import { historyRoutes } from "./routes/history.ts";
 import { listRoutes } from "./routes/lists.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { ownerRoutes } from "./routes/owners.ts";
+import { doubtRoutes } from "./routes/past/doubt.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
@@ -66,6 +67,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const writeAll = everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
+  doubtRoutes(app, context, views);
   listRoutes(app, context);
   sessionRoutes(app, context, gate, door);
   signInRoutes(app, gate, door);

@@ -10,6 +10,8 @@
  *   local       a change of this instance alone; once the store has it, a `change` with via reconciled follows
  *   annotation  a reason this instance was given for an earlier change
  *   proposal    a raise that needs a second person: proposed, approved, withdrawn or expired
+ *   owner       the owner of a key: proposed, set or released
+ *   doubt       requests in doubt that a person has settled
  *   omitted     so many refusals are not in the file: more came than are written
  *
  * It is never shared: the first process on a host has PATH, the next PATH-2 (before the ending), and so on. At
@@ -24,7 +26,15 @@ import { textIn } from "../base/replace-file.ts";
 import type { Annotation, HistoryEntry } from "../state/rules/history.ts";
 import { type CohortPercents, percentToNumber } from "../state/rules/percent.ts";
 import { maintenancePart } from "../state/rules/sides/maintenance.ts";
-import type { AskedChange, ListEvent, OwnerEvent, ProposalEvent, RefusedChange, TurnedAway } from "./port.ts";
+import type {
+  AskedChange,
+  DoubtEvent,
+  ListEvent,
+  OwnerEvent,
+  ProposalEvent,
+  RefusedChange,
+  TurnedAway,
+} from "./port.ts";
 
 export type AuditLine = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
@@ -180,6 +190,12 @@ export function ownerLine(at: string, instance: string, told: OwnerEvent): Audit
     ...who,
     instance,
   };
+}
+
+export function doubtLine(at: string, instance: string, told: DoubtEvent): AuditLine {
+  const { name, digest, settled, actor, origin, reason } = told;
+  const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId };
+  return { kind: "doubt", at, cutover: name, event: "settled", digest, settled, reason, ...who, instance };
 }
 
 export function listLine(at: string, instance: string, told: ListEvent): AuditLine {

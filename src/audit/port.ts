@@ -72,6 +72,19 @@ export interface OwnerEvent {
   readonly proposedBy: string | undefined;
 }
 
+/** A person has settled what was in doubt. */
+export interface DoubtEvent {
+  /** The cutover's name. */
+  readonly name: string;
+  /** Of the key. */
+  readonly digest: string;
+  /** So many requests. */
+  readonly settled: number;
+  readonly actor: Actor;
+  readonly origin: Origin;
+  readonly reason: string;
+}
+
 /** A list was changed, or is to be once another person asks for the same. */
 export interface ListEvent {
   readonly event: "proposed" | "changed";
@@ -94,6 +107,7 @@ export interface Audit {
   annotated(name: string, version: number, annotation: Annotation): void;
   proposal(event: ProposalEvent): void;
   owner(event: OwnerEvent): void;
+  doubt(event: DoubtEvent): void;
   list(event: ListEvent): void;
 }
 
@@ -104,5 +118,6 @@ export const noAudit: Audit = {
   annotated: () => {},
   proposal: () => {},
   owner: () => {},
+  doubt: () => {},
   list: () => {},
 };

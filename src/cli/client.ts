@@ -26,6 +26,14 @@ import {
   ownerView,
   waitingOwner,
 } from "../admin/api/owner-view.ts";
+import {
+  type DoubtView,
+  type doubtQuery,
+  doubtView,
+  type SettleAnswer,
+  settleAnswer,
+  type settleBody,
+} from "../admin/api/past/doubt-view.ts";
 import type { maintenanceBody } from "../admin/api/sides/maintenance.ts";
 import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
 import {
@@ -113,6 +121,9 @@ export interface AdminClient {
   owner(name: string, key: string): Promise<ApiAnswer<OwnerView>>;
   /** @param side null: it is released */
   putOwner(name: string, key: string, asked: OwnerChange): Promise<ApiAnswer<OwnerAnswer | WaitingOwner>>;
+  /** Of each side the oldest first. */
+  doubt(name: string, query: z.output<typeof doubtQuery>): Promise<ApiAnswer<DoubtView[]>>;
+  settleDoubt(name: string, body: z.input<typeof settleBody>): Promise<ApiAnswer<SettleAnswer>>;
   list(name: string): Promise<ApiAnswer<ListView>>;
   isOnList(name: string, member: string): Promise<ApiAnswer<z.output<typeof memberAnswer>>>;
   listHistory(name: string): Promise<ApiAnswer<z.output<typeof listHistoryEntry>[]>>;
@@ -181,6 +192,10 @@ export function createClient(options: TransportOptions): AdminClient {
           : { method: "PUT", path: owner(name, key), body: { side, ...body } },
         patienceMs,
       ),
+    doubt: (name, { side, limit }) =>
+      get(z.array(doubtView), at(name, "/doubt"), { side, limit: String(limit) }),
+    settleDoubt: (name, body) =>
+      ask(settleAnswer, { method: "POST", path: at(name, "/doubt/settle"), body }, patienceMs),
     list: (name) => get(listView, list(name)),
     isOnList: (name, member) => get(memberAnswer, list(name, "/has"), { member }),
     listHistory: (name) => get(z.array(listHistoryEntry), list(name, "/history")),

@@ -204,6 +204,11 @@ export function readLimit(text: string): number {
   return wholeNumber(text, 1, most, `Expected a whole number from 1 to ${most}.`);
 }
 
+/** How many lines of a list that may be long. */
+export function readRows(text: string): number {
+  return wholeNumber(text, 1, 100_000, "Expected a whole number from 1 to 100000.");
+}
+
 /** A duration back from now, or a time with its zone. @returns milliseconds since the epoch */
 export function readSince(now: () => number): (text: string) => number {
   return (text) => {

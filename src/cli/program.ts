@@ -14,6 +14,7 @@ import { addLogin, addLogout } from "./commands/local/login.ts";
 import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
+import { addDoubt } from "./commands/read/doubt.ts";
 import { addExplain } from "./commands/read/explain.ts";
 import { addGate, addGuard } from "./commands/read/guard.ts";
 import { addAnnotate, addHistory } from "./commands/read/history.ts";
@@ -83,6 +84,7 @@ export async function runCli(
     addHistory,
     addAnnotate,
     addExplain,
+    addDoubt,
     addGuard,
     addGate,
   ])

@@ -23,6 +23,8 @@ export function createSeveral(each: readonly AdminClient[]): AdminClient {
     proposals: (name) => read((client) => client.proposals(name)),
     history: (name, query) => read((client) => client.history(name, query)),
     owner: (name, key) => read((client) => client.owner(name, key)),
+    doubt: (name, query) => read((client) => client.doubt(name, query)),
+    settleDoubt: (name, body) => once((client) => client.settleDoubt(name, body)),
     explain: (name, query) => read((client) => client.explain(name, query)),
     guard: (name) => read((client) => client.guard(name)),
     instances: () => read((client) => client.instances()),

@@ -187,6 +187,7 @@ async function openAdmin(
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const { config, options, instance, log, undo } = shared;
   const { store, follower, metrics, traffic, audit } = control;
+  const { past } = control.ownershipStores;
   const { profile } = shared;
   const admin = await createAdminServer({
     tls: config.listeners.admin.tls,
@@ -206,10 +207,10 @@ async function openAdmin(
     traffic: () => traffic.snapshot(),
     underWay: control.underWay,
     ownerStores: control.ownerStores.contacts,
-    instance,
+    ...{ instance, past },
     ...{ profile: profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
     refusedByHand: follower.refusedByHand,
-    explain: explainer(serving, follower, control.lists.keeper, control.exposure),
+    explain: explainer(serving, follower, { exposure: control.exposure, lists: control.lists.keeper, past }),
     guard: control.guard.judgement,
     exposure: control.exposure.standing,
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),

@@ -2,15 +2,16 @@
  * Serving requests in this process, which is the whole instance or one of its workers: the data plane behind its
  * listener, from the first connection to the last answer.
  */
-import type { Explanation } from "../admin/api/explanation.ts";
+import type { ExplainQuery, Explanation } from "../admin/api/explanation.ts";
 import { systemClock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { Lists } from "../lists/port.ts";
+import type { PastStore } from "../ownership/past/port.ts";
 import type { ClaimBudget, MoneyAtRisk, Ownership, Pins } from "../ownership/port.ts";
 import type { KeyQuestion, KnownOfKey } from "../ownership/stores/by-hand.ts";
-import { type Explained, explain, type Question } from "../proxy/explain.ts";
+import { type Explained, explain } from "../proxy/explain.ts";
 import { createProxyServer, type ListenAt } from "../proxy/listen/server.ts";
 import type { Table } from "../proxy/routes.ts";
 import { ticketsOwner } from "../proxy/secrets.ts";
@@ -22,6 +23,7 @@ import type { LogFile } from "../telemetry/log-file.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
 import { openDataPlane, type Prepared } from "./data-plane.ts";
 import type { DataPlaneOptions } from "./plane/lasting.ts";
+import { lookAtPast } from "./plane/past-desk.ts";
 
 /** How long connections may be idle and exchanges go on, in ms, as the configuration says it. */
 export interface Drain {
@@ -141,28 +143,31 @@ export function faultsTo(log: Log): (error: unknown) => void {
   return (error) => log.error({ error: errorText(error) }, "a fault of the proxy's own");
 }
 
+/** What else a decision goes by, and what is known of past ones. */
+interface Around {
+  readonly lists: Lists;
+  readonly exposure: MoneyAtRisk;
+  readonly past: Pick<PastStore, "of">;
+}
+
 /** Explains decisions by the routes and the states in force, as the admin API says it. */
 export function explainer(
   serving: Pick<Serving, "table" | "ownership" | "pins">,
   following: Following,
-  lists: Lists,
-  exposure: MoneyAtRisk,
-): (name: string, question: Question) => Promise<Explanation | undefined> {
-  const context = {
-    ...serving,
-    following,
-    lists,
-    exposure,
-    rollbacks: createRollbacks(following),
-    clock: systemClock,
-  };
-  return async (name, question) => {
-    const explained = await explain({ ...context, table: serving.table() }, name, question);
-    return explained && explanationOf(explained);
+  { past, ...around }: Around,
+): (name: string, query: ExplainQuery) => Promise<Explanation | undefined> {
+  const rollbacks = createRollbacks(following);
+  const context = { ...serving, ...around, following, rollbacks, clock: systemClock };
+  return async (name, { order, at, ...query }) => {
+    const key = query.key ?? order;
+    const explained = await explain({ ...context, table: serving.table() }, name, { ...query, key });
+    if (explained === undefined) return undefined;
+    const then = key ? await lookAtPast(past, systemClock, { name, key, at }) : null;
+    return { ...explanationOf(explained), past: then };
   };
 }
 
-function explanationOf(explained: Explained): Explanation {
+function explanationOf(explained: Explained): Omit<Explanation, "past"> {
   const { decision, bucket, cohort, percentThousandths, state, owner, journey, routes, sentence } = explained;
   return {
     side: decision.side,

@@ -103,6 +103,7 @@ test("status, history, explain and their --json", async () => {
     journey: null,
     routes: [],
     sentence: "new, because\u001b[2J of the bucket.",
+    past: null,
   } satisfies Explanation;
   const { url } = await admin({ names: ["checkout", "returns"], explain: () => explanation });
   await runOnPaper(["set", "checkout", "10", "--reason", "\u001b[2Jfirst step"], at(url));

@@ -121,6 +121,7 @@ const rooms: readonly Room[] = [
       "decide/",
       "ownership/under-way/",
       "ownership/exposure/",
+      "ownership/past/port.ts",
       "lists/port.ts",
       "audit/port.ts",
       "telemetry/",

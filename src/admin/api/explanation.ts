@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { owning } from "../../decide/sentence.ts";
 import { sides } from "../../state/rules/model.ts";
+import { pastView } from "./past/past-view.ts";
 
 export const explainQuery = z.strictObject({
   shopper: z.string().max(1024).optional().meta({ description: "The shopper's value as a source gives it" }),
@@ -25,6 +26,11 @@ export const explainQuery = z.strictObject({
     .max(512)
     .optional()
     .meta({ description: "An order's or an idempotency key, as the request would carry it" }),
+  order: z.string().max(512).optional().meta({ description: "The same as key" }),
+  at: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .meta({ description: "A time in the past: how a request with the key was decided then" }),
   cohort: z.string().max(63).optional().meta({
     description:
       "The cohort to take the shopper for one of; without it the first whose rule goes by the shopper and the host alone and holds",
@@ -73,6 +79,7 @@ export const explanation = z
           "The routes that a request of the path may be on, in the order in which they are asked: the first whose when holds is it. Empty when no path was asked about",
       }),
     sentence: z.string().meta({ description: "Why, for people" }),
+    past: pastView,
   })
   .meta({
     examples: [
@@ -87,6 +94,7 @@ export const explanation = z
         routes: [{ cutover: "checkout", name: "checkout", when: null }],
         sentence:
           "new, because the shopper's bucket 8123 is below 10000, which is 10% of 100000; version 42 at 10%.",
+        past: null,
       },
     ],
   });

@@ -3,9 +3,7 @@
  * and by two persons where raises need two. What was changed is in the history, as a remark on the version in force.
  */
 import type { FastifyRequest } from "fastify";
-import { systemTimers, within } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
-import { errorText } from "../../base/log.ts";
 import { isAtLeast, type Side } from "../../state/rules/model.ts";
 import {
   type OwnerAnswer,
@@ -18,11 +16,11 @@ import {
   waitingOwner,
 } from "../api/owner-view.ts";
 import type { ProblemCode } from "../api/problem-details.ts";
-import { longestReason } from "../api/rules.ts";
 import type { AdminApp, AdminContext, OwnerDesk } from "../context.ts";
 import { refusalAnswers } from "../openapi.ts";
 import { Refused, refusedByRules } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
+import { remark } from "../remark.ts";
 import type { Views } from "../view.ts";
 import { actorOf, requestOrigin } from "../writer.ts";
 
@@ -145,7 +143,7 @@ function createChange(context: AdminContext, views: Views, proposals: Proposals)
     const proposedBy = isSecond ? before.waiting?.by : undefined;
     log.info({ cutover: name, by: actor.name, side, force }, "the owner of a key was put right");
     audit.owner({ ...said, event: side === null ? "released" : "set", proposedBy });
-    await remark(context, views, request, said, proposedBy);
+    await remark(context, views, request, name, remarkOf(said, proposedBy));
     return { ...after, changed: true, applied: appliedOf(after) };
   };
 }
@@ -178,26 +176,12 @@ function appliedOf({ instances }: OwnerView): OwnerAnswer["applied"] {
   return { instances: instances.filter(({ answered }) => answered).length, of: instances.length };
 }
 
-const patienceMs = 1000;
-
-/** Into the history: what is put right is no change of the cutover itself, and has no version. */
-async function remark(
-  { store, log }: AdminContext,
-  views: Views,
-  request: FastifyRequest,
-  { name, key, side, before, reason }: Asked & { readonly before: Side | null },
+/** What the history says of it. */
+function remarkOf(
+  { key, side, before, reason }: Asked & { readonly before: Side | null },
   proposedBy: string | undefined,
-): Promise<void> {
-  const { version } = views.state(name);
-  if (version === 0) return;
+): string {
   const what = side === null ? "released" : `set to ${side}`;
   const second = proposedBy === undefined ? "" : `, proposed by ${proposedBy}`;
-  const text = `owner of ${JSON.stringify(key)} ${what} (was ${before ?? "nobody"}${second}): ${reason}`;
-  const by = actorOf(request).name;
-  const remarked = { name, version, by, reason: text.slice(0, longestReason), ...requestOrigin(request) };
-  try {
-    await within(patienceMs, systemTimers, store.annotate(remarked));
-  } catch (error) {
-    log.warn({ cutover: name, error: errorText(error) }, "a change of an owner is not in the history");
-  }
+  return `owner of ${JSON.stringify(key)} ${what} (was ${before ?? "nobody"}${second}): ${reason}`;
 }

@@ -58,8 +58,8 @@ const everyMs = 1000;
 /** A request that is under way for so long is noted while it waits. */
 const waitsMs = 1000;
 /** It is noted anew each time so much has passed, and counts as in doubt when that has not been done for `leaseMs`. */
-const renewMs = 5000;
-const leaseMs = 15_000;
+const renewMs = 2000;
+const leaseMs = 6000;
 
 interface Waiting {
   readonly sent: SentRequest;

@@ -139,6 +139,7 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
             journey: null,
             routes: [],
             sentence: "legacy, because.",
+            past: null,
           },
     health: () => "ready",
     clock: systemClock,
