@@ -83,7 +83,7 @@ cutovers:
       - { key: 'param:orderId', learn: ['json:/orderId'] }
 `;
 
-describe.concurrent.each(shapes)("requests in doubt: $store, $workers workers, $engine", (shape) => {
+describe.each(shapes)("requests in doubt: $store, $workers workers, $engine", (shape) => {
   let serve: Served;
   let started = 0;
   const start = () => {
@@ -123,7 +123,7 @@ describe.concurrent.each(shapes)("requests in doubt: $store, $workers workers, $
   const digests = async () => (await listed()).map(({ digest }) => digest);
   const patiently = { timeout: 60_000, interval: 100 };
 
-  test.sequential("are listed with side, time, route and digest until a retry with the key is answered", async () => {
+  test("are listed with side, time, route and digest until a retry with the key is answered", async () => {
     expect(await pay("K-reset", "reset", "secret-order")).toBe(502);
     expect(await pay("K-die", "die")).toBe(502);
     await expect.poll(digests, patiently).toHaveLength(2);
@@ -149,7 +149,7 @@ describe.concurrent.each(shapes)("requests in doubt: $store, $workers workers, $
     await expect.poll(digests, patiently).toEqual([]);
   });
 
-  test.sequential("are settled by a person, with a reason that history and audit have", async () => {
+  test("are settled by a person, with a reason that history and audit have", async () => {
     expect(await pay("K-2", "reset", "O3")).toBe(502);
     await expect.poll(digests, patiently).toEqual([keyDigest("K-2")]);
     const settle = (digest: string) =>
@@ -162,7 +162,7 @@ describe.concurrent.each(shapes)("requests in doubt: $store, $workers workers, $
     await expect.poll(audit, patiently).toContain('"kind":"doubt"');
   });
 
-  test.sequential("and answered ones are explained later, as they were decided then", async () => {
+  test("and answered ones are explained later, as they were decided then", async () => {
     expect(await pay("K-past", "200", "O4")).toBe(200);
     const ask = async (at: string) => {
       const { stdout } = await cli("explain", "checkout", "--order", "K-past", "--at", at, "--json");
@@ -178,7 +178,7 @@ describe.concurrent.each(shapes)("requests in doubt: $store, $workers workers, $
   });
 
   const outlives = shape.store === "file" || (shape.store === "redis" && shape.workers === 2);
-  test.sequential.runIf(outlives)("are known also where the proxy was killed meanwhile", async () => {
+  test.runIf(outlives)("are known also where the proxy was killed meanwhile", async () => {
     const hang = `K-hang-${shape.store}`;
     const sent = pay(hang, "hang", "O5").catch(() => undefined);
     await expect.poll(() => read.includes(`hang ${hang}`), patiently).toBe(true);
