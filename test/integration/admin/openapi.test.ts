@@ -142,6 +142,7 @@ describe("openapi.json", () => {
       ["approve", false],
       ["{key}", true],
       ["{key}", true],
+      ["settle", true],
       ["{name}", true],
     ]);
   });

@@ -199,6 +199,7 @@ describe("reading cutovers", () => {
       journey: null,
       routes: [],
       sentence: "legacy, because.",
+      past: null,
     });
     expect((await rig.call("GET", `${base}?key=INV-7`)).json).toMatchObject({
       owner: { side: null, by: "nobody" },
