@@ -20,9 +20,9 @@ import type { AdminApp, AdminContext, OwnerDesk } from "../context.ts";
 import { refusalAnswers } from "../openapi.ts";
 import { Refused, refusedByRules } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
-import { remark } from "../remark.ts";
 import type { Views } from "../view.ts";
 import { actorOf, requestOrigin } from "../writer.ts";
+import { remark } from "./past/remark.ts";
 
 const url = "/api/v1/cutovers/:name/owners/:key";
 const tags = ["cutovers"];

@@ -15,9 +15,9 @@ import {
 import type { AdminApp, AdminContext } from "../../context.ts";
 import { refusalAnswers } from "../../openapi.ts";
 import { refusedByRules } from "../../problem.ts";
-import { remark } from "../../remark.ts";
 import type { Views } from "../../view.ts";
 import { actorOf, requestOrigin } from "../../writer.ts";
+import { remark } from "./remark.ts";
 
 const url = "/api/v1/cutovers/:name/doubt";
 const tags = ["cutovers"];

@@ -1,11 +1,11 @@
 /** Into the history goes also what is no change of the cutover itself, and has no version: as a remark on the one in force. */
 import type { FastifyRequest } from "fastify";
-import { systemTimers, within } from "../base/clock.ts";
-import { errorText } from "../base/log.ts";
-import { longestReason } from "./api/rules.ts";
-import type { AdminContext } from "./context.ts";
-import type { Views } from "./view.ts";
-import { actorOf, requestOrigin } from "./writer.ts";
+import { systemTimers, within } from "../../../base/clock.ts";
+import { errorText } from "../../../base/log.ts";
+import { longestReason } from "../../api/rules.ts";
+import type { AdminContext } from "../../context.ts";
+import type { Views } from "../../view.ts";
+import { actorOf, requestOrigin } from "../../writer.ts";
 
 const patienceMs = 1000;
 
