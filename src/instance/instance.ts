@@ -186,9 +186,8 @@ async function openAdmin(
   workers: Workers | undefined,
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const { config, options, instance, log, undo } = shared;
-  const { store, follower, metrics, traffic, audit } = control;
-  const { past } = control.ownershipStores;
-  const { profile } = shared;
+  const { store, follower, metrics, traffic, audit, ownershipStores } = control;
+  const { past } = ownershipStores;
   const admin = await createAdminServer({
     tls: config.listeners.admin.tls,
     store,
@@ -208,7 +207,7 @@ async function openAdmin(
     underWay: control.underWay,
     ownerStores: control.ownerStores.contacts,
     ...{ instance, past },
-    ...{ profile: profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
+    ...{ profile: shared.profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower, { exposure: control.exposure, lists: control.lists.keeper, past }),
     guard: control.guard.judgement,
@@ -225,7 +224,7 @@ async function openAdmin(
   const socket = options.sockets?.admin;
   if (socket === undefined) await patiently(config.listeners.wait, () => findPort(at));
   const listening = await admin.listen({ ...at, ...(socket === undefined ? {} : { fd: socket }) });
-  profile.listens({ adminPort: listening.port });
+  shared.profile.listens({ adminPort: listening.port });
   return { admin, ...listening };
 }
 
