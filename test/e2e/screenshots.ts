@@ -43,6 +43,7 @@ const worse = guardViewOf({
   ...{ verdict: "worse", because: ["failures"], action: "rollback" },
   sentence: "new fails 3.1% (134 of 4,312), legacy 0.9% (1.2 to 3.0 points of difference): odds 8,200 to 1",
 });
+const unguarded = guardViewOf("unguarded");
 const entry = (
   version: number,
   seconds: number,
@@ -127,7 +128,7 @@ const scenes: Readonly<Record<string, Scene>> = {
     }),
   },
   raise: {
-    state: sceneOf({}, guardViewOf("unguarded")),
+    state: sceneOf({}, unguarded),
     async act(page) {
       await page.locator("#raise").click();
       await page.locator("#sheet-raise").waitFor();
@@ -140,11 +141,18 @@ const scenes: Readonly<Record<string, Scene>> = {
       await page.locator(".chip.stale").waitFor();
     },
   },
-  overview: { state: { ...all, cutovers: [view, second, third], told: { checkout: { guard: healthy } } } },
+  overview: {
+    state: {
+      ...all,
+      cutovers: [view, second, third],
+      told: { checkout: { guard: healthy }, returns: { guard: unguarded }, account: { guard: worse } },
+    },
+  },
 };
 
 /** Half an hour, the same each time. */
-function seriesOf({ cutovers: [first] }: ConsoleState): SeriesView {
+function seriesOf({ cutovers: [first], told }: ConsoleState): SeriesView {
+  const isWorse = told.checkout?.guard?.verdict === "worse";
   const share = (first?.percent ?? 0) / 100;
   const points = Array.from({ length: 180 }, (_, step) => {
     const wave = (period: number) => 1 + 0.25 * Math.sin(step / period) + 0.1 * Math.sin(step * 1.7);
@@ -155,13 +163,13 @@ function seriesOf({ cutovers: [first] }: ConsoleState): SeriesView {
         p95: (ms * wave(period)) / 1600,
         p99: (ms * wave(period)) / 1000,
       },
-      inFlight: Math.round((requests * ms * wave(period)) / 20_000),
+      inFlight: Math.round((requests * ms * wave(period)) / 200_000),
     });
     const isBefore = step < 96;
     return {
       ...{ at: ago((180 - step) * 10), instances: 6 },
-      legacy: of(650, 0.007, 240, 17),
-      new: of(Math.round(700 * (isBefore ? 0.05 : share)), 0.006, 190, 11),
+      legacy: of(6500, 0.007, 240, 17),
+      new: of(Math.round(7000 * (isBefore ? 0.05 : share)), isWorse && step > 130 ? 0.031 : 0.006, 190, 11),
     };
   });
   return { stepSeconds: 10, points };

@@ -130,7 +130,7 @@ function isSame(one: Drawn, other: Drawn): boolean {
   );
 }
 
-const height = 170;
+const height = 160;
 
 function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: string): uPlot.Options {
   const colour = (name: string) => () =>
@@ -154,14 +154,19 @@ function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: 
           return [untilSeconds - spanSeconds, untilSeconds];
         },
       },
-      y: { range: (_, min, max) => [Math.min(0, min ?? 0), Math.max(1, (max ?? 1) * 1.1)] },
+      y: { range: (_, min, max) => [Math.min(0, (min ?? 0) * 1.2), Math.max(1, (max ?? 1) * 1.1)] },
     },
     axes: [
-      axis,
+      {
+        ...axis,
+        size: 30,
+        space: 70,
+        values: (_, marks) => marks.map((mark) => clock(mark, drawn()?.zone).slice(0, 5)),
+      },
       { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${+mark.toFixed(2)}${unit}`) },
     ],
     series: [
-      { value: "{HH}:{mm}:{ss}" },
+      { label: "from", value: (_, seconds) => (seconds === null ? "–" : clock(seconds, drawn()?.zone)) },
       ...lines.map(
         ({ label, side }): uPlot.Series => ({
           label,
@@ -177,12 +182,18 @@ function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: 
   };
 }
 
+/** `02:14:09`, by the page's clock. */
+function clock(seconds: number, zone: Zone = "UTC"): string {
+  return new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone });
+}
+
 /** A vertical line where the cutover was changed. */
 function drawChanges(plot: uPlot, changes: Drawn["changes"], colour: string): void {
   const { ctx, bbox } = plot;
   const { min = 0, max = 0 } = plot.scales.x ?? {};
   ctx.save();
   ctx.strokeStyle = colour;
+  ctx.textAlign = "left";
   ctx.fillStyle = colour;
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);

@@ -15,7 +15,8 @@ interface EvidenceKeeper {
 }
 
 export function openEvidence(calls: ApiCalls): EvidenceKeeper {
-  let charts: Charts | undefined;
+  let create: ((at: HTMLElement) => Charts) | undefined;
+  let charts: { readonly at: HTMLElement; readonly drawn: Charts } | undefined;
   let loading: Promise<void> | undefined;
   let series: SeriesView | undefined;
 
@@ -23,8 +24,15 @@ export function openEvidence(calls: ApiCalls): EvidenceKeeper {
     // A name that the bundler does not follow: the charts are a file of their own.
     const path = new URL("./charts.js", import.meta.url).href;
     const { createCharts }: typeof import("./charts.ts") = await import(path);
+    create = createCharts;
+  }
+
+  /** Their place is there once there is something to show. */
+  function place(): Charts | undefined {
     const at = document.getElementById("charts");
-    if (at !== null) charts = createCharts(at);
+    if (at === null || create === undefined) return undefined;
+    if (charts?.at !== at) charts = { at, drawn: create(at) };
+    return charts.drawn;
   }
 
   return {
@@ -41,9 +49,10 @@ export function openEvidence(calls: ApiCalls): EvidenceKeeper {
 
     draw(state, ui) {
       const view = chosenOf(state);
-      if (charts === undefined || series === undefined || view === undefined) return;
+      const drawn = place();
+      if (drawn === undefined || series === undefined || view === undefined) return;
       const { history = [] } = toldOf(state, view.name);
-      charts.draw({
+      drawn.draw({
         series,
         legacy: view.legacy,
         new: view.new,

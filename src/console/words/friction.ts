@@ -18,11 +18,12 @@ export function typedFor(from: number, to: number, { tone }: Pick<VerdictWords, 
   return isFar || tone !== "well" ? percentText(to) : undefined;
 }
 
-/** @returns requests an hour that would go to new besides, by what goes on now; `undefined`: nothing does */
+/** @returns about how many more requests an hour would go to new, by what goes on now; `undefined`: nothing does */
 export function moreAnHour({ percent, traffic }: CutoverView, to: number): number | undefined {
   const requests = traffic.legacy.requests + traffic.new.requests;
   if (requests === 0) return undefined;
-  return Math.round((requests / traffic.windowSeconds) * 3600 * ((to - percent) / 100));
+  const more = (requests / traffic.windowSeconds) * 3600 * ((to - percent) / 100);
+  return Number(more.toPrecision(2));
 }
 
 /** The share of requests that new was sent, 0–100; `undefined`: there were none. */
