@@ -62,6 +62,11 @@ test("an instance with workers keeps the lists of its embedded store, over a res
     { name: "staff", takes: "plain", members: 2, loaded: 2, reason: "second shift" },
     { name: "sellers", takes: "digests", members: 0, loaded: 0 },
   ]);
+  const metrics = await (await fetch(`${admin}/metrics`)).text();
+  expect(metrics).toContain('\ncutover_list_members{list="staff"} 2\n');
+  expect(metrics).toContain('\ncutover_list_members{list="sellers"} 0\n');
+  expect(metrics).toContain('\ncutover_list_load_failures_total{list="staff"} 0\n');
+  expect(metrics).toMatch(/^cutover_list_age_seconds\{list="staff"\} \d/m);
   const has = async (member: string) =>
     (await fetch(`${admin}/api/v1/lists/staff/has?member=${member}`)).json();
   expect([await has("u-2"), await has("u-3")]).toEqual([{ has: true }, { has: false }]);
