@@ -12,6 +12,7 @@ import {
 import { percentToNumber } from "../state/rules/percent.ts";
 import { standingPercent } from "../state/rules/routing.ts";
 import type { CutoverView } from "./api/cutover-view.ts";
+import type { Warning } from "./api/write.ts";
 import type { AdminContext } from "./context.ts";
 import { currentOf, Refused } from "./problem.ts";
 
@@ -25,6 +26,15 @@ export function leadersIn(cutovers: Cutovers, stateOf: StateOf, name: string): L
     });
     return { name: each, state: stateOf(each), sides: Object.fromEntries(sides) };
   });
+}
+
+/** @returns what a hard rollback leaves under way in the cutovers that go after it, a sentence */
+export function leftByHardRollback(cutovers: Cutovers, name: string): Warning[] {
+  const followers = Object.keys(cutovers).filter((each) => leadersOf(cutovers, each).includes(name));
+  if (followers.length === 0) return [];
+  const [goes, its] = followers.length === 1 ? ["goes", "its"] : ["go", "their"];
+  const text = `${followers.join(", ")} ${goes} after it: what begins there goes to legacy, too; ${its} journeys under way on new go on until rolled back hard as well`;
+  return [{ code: "followers_go_on", text }];
 }
 
 /** What is shown of a cutover that goes after others; nothing of one that does not. */

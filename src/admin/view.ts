@@ -3,7 +3,7 @@ import { saltOf } from "../config/schema.ts";
 import { countApplied } from "../state/follow/applied.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
 import { type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../state/rules/completion.ts";
-import { type CutoverState, initialState } from "../state/rules/model.ts";
+import { type Change, type CutoverState, initialState } from "../state/rules/model.ts";
 import type { Leader } from "../state/rules/order/after.ts";
 import { maxThousandths, percentToNumber } from "../state/rules/percent.ts";
 import { standingPercent } from "../state/rules/routing.ts";
@@ -14,10 +14,11 @@ import { nearest } from "./api/nearest.ts";
 import { restOf } from "./api/rules.ts";
 import { exposureText, exposureViewOf } from "./api/sides/exposure.ts";
 import { maintenanceView } from "./api/sides/maintenance.ts";
+import type { Warning } from "./api/write.ts";
 import type { AdminContext } from "./context.ts";
 import type { Flagged, flagOf } from "./flagd/flagd.ts";
 import type { Fleet } from "./fleet.ts";
-import { cohortOrderView, leadersIn, orderView } from "./order.ts";
+import { cohortOrderView, leadersIn, leftByHardRollback, orderView } from "./order.ts";
 import { Refused } from "./problem.ts";
 import type { Proposals } from "./proposals.ts";
 import { warningsOf } from "./warnings.ts";
@@ -36,6 +37,8 @@ export interface Views {
   assertCohort(name: string, cohort: string): void;
   /** Those that the cutover goes after, as they stand on this instance; the nearest first. */
   leaders(name: string): Leader[];
+  /** What a change that was made leaves to be done in other cutovers. */
+  leftBy(name: string, change: Change): Warning[];
   /** Names of the cohorts that the configuration sends to legacy. @throws Refused `not_found` */
   keptOnLegacy(name: string): string[];
   /** The state in force on this instance. */
@@ -134,6 +137,8 @@ export function createViews(
       return [flaggedOf(name), leaders.map((each) => flaggedOf(each.name)), effectivePercent];
     },
     leaders: (name) => leadersIn(Object.fromEntries(configured), state, name),
+    leftBy: (name, { action }) =>
+      action === "rollback_hard" ? leftByHardRollback(Object.fromEntries(configured), name) : [],
     keptOnLegacy: (name) =>
       (sidesOf(name).cohorts ?? []).flatMap(({ name: each, side }) => (side === "legacy" ? [each] : [])),
     assertCohort: (name, cohort) => assertPercentOf(sidesOf(name).cohorts ?? [], cohort),

@@ -97,19 +97,20 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
     const sinceArrivalMs = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     const cohort = change.action === "set" ? change.cohort : undefined;
+    const warnings = [...warningsAfter(state, clock.now()), ...views.leftBy(name, change)];
     if (scope === "local") {
       audit.madeLocally({ ...asked, stands: state });
       return writeView(
         name,
         applied,
         await whereabouts.here(applied, name, waitMs, sinceArrivalMs),
-        warningsAfter(state, clock.now()),
+        warnings,
       );
     }
     const reach = reachOf(change, standingPercent(stood, cohort));
     const inForce = { name, version: state.version, reach, waitMs };
     const where = await whereabouts.inFleet(inForce, sinceArrivalMs);
-    return writeView(name, applied, where, warningsAfter(state, clock.now()), cohort);
+    return writeView(name, applied, where, warnings, cohort);
   };
 }
 

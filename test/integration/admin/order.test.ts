@@ -106,6 +106,21 @@ test("what is in effect is shown where it is another than what stands, with a wa
   expect(page.text).toContain("in effect is 10% of 50%");
 });
 
+test("a hard rollback says whose journeys it does not take away", async () => {
+  rig = await startRig({ cutovers: ordered });
+  await rig.change("search", to(50));
+  const rollBack = (name: string, hard: boolean) =>
+    rig.call("POST", `/api/v1/cutovers/${name}/rollback`, { hard });
+  expect(await rollBack("search", true)).toMatchObject({
+    status: 200,
+    json: {
+      warnings: [{ code: "followers_go_on", text: expect.stringContaining("checkout goes after it") }],
+    },
+  });
+  expect((await rollBack("checkout", true)).text).not.toContain("followers_go_on");
+  expect((await rollBack("search", false)).text).not.toContain("followers_go_on");
+});
+
 describe("a close", () => {
   test("is refused before that of what it goes after, forced too, and done behind it", async () => {
     const audit = createRecordedAudit();
