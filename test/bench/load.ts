@@ -32,10 +32,20 @@ export interface Load {
 export const transports = ["http", "https", "h2", "handshakes", "resumptions"] as const;
 export type Transport = (typeof transports)[number];
 
+/** What is asked for, and how many octets are sent for it. */
+export const asks = {
+  small: { path: "/cart/items?page=2", bodyBytes: 0 },
+  "64k": { path: "/cart/64k?page=2", bodyBytes: 0 },
+  "1m": { path: "/cart/1m?page=2", bodyBytes: 0 },
+  up: { path: "/cart/items?page=2", bodyBytes: 262_144 },
+} as const;
+export type Ask = keyof typeof asks;
+
 export interface LoadOptions {
   readonly port: number;
   readonly core: number;
   readonly over: Transport;
+  readonly ask: Ask;
   /** How long it is at least under load, once it is. */
   readonly seconds: number;
   /** Requests, were they answered in no time; without it as many as are answered. */
@@ -43,14 +53,15 @@ export interface LoadOptions {
 }
 
 /** Loads the port until it is told to stop. */
-export function startLoad({ port, core, over, seconds, perSecond }: LoadOptions): Load {
-  if (over === "h2") return startH2load(port, core, seconds);
+export function startLoad({ port, core, over, ask, seconds, perSecond = 0 }: LoadOptions): Load {
+  const { path, bodyBytes } = asks[ask];
+  if (over === "h2") return startH2load({ port, core, seconds, path, bodyBytes });
   if (over === "handshakes" || over === "resumptions") {
     const kind = over === "handshakes" ? "full" : "resumed";
     const connecting = startTold(core, [process.execPath, connectingScript, `${port}`, kind]);
     return { stop: async () => loadResult.parse(await connecting.stop()) };
   }
-  const words = perSecond === undefined ? [] : [`${perSecond}`, `${connections}`];
+  const words = [`${perSecond}`, `${connections}`, path, `${bodyBytes}`];
   const wrk = startWrk({ port, core, script, words, scheme: over });
   return { stop: async () => loadResult.parse(await wrk.stop()) };
 }

@@ -1,7 +1,8 @@
 /** One slice of one subject: what its process tree used for the requests that the load says were answered. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { startLoad, type Transport } from "./load.ts";
+import { type Ask, startLoad, type Transport } from "./load.ts";
 import { usageOf } from "./processes.ts";
+import { spareSeconds } from "./secure/h2load.ts";
 import type { Started, Subject } from "./subjects.ts";
 import type { Upstreams } from "./upstreams.ts";
 
@@ -22,6 +23,7 @@ export interface MeasureOptions {
   readonly loadCore: number;
   readonly upstreams: Upstreams;
   readonly over: Transport;
+  readonly ask: Ask;
   /** Requests; without it as many as are answered. */
   readonly perSecond?: number;
 }
@@ -36,11 +38,13 @@ const leadInMs = 250;
  * @throws Error when a request failed
  */
 export async function measure(subject: Subject, started: Started, options: MeasureOptions): Promise<Slice> {
-  const { seconds, loadCore, upstreams, over, perSecond } = options;
+  const { seconds, loadCore, upstreams, over, ask, perSecond } = options;
   const idle = await upstreams.requests();
-  const load = startLoad({ port: started.port, core: loadCore, over, seconds, perSecond });
+  const load = startLoad({ port: started.port, core: loadCore, over, ask, seconds, perSecond });
+  // What ends by itself is not waited for beyond its end.
+  const leadInEnds = over === "h2" ? performance.now() + 1000 * spareSeconds : Number.POSITIVE_INFINITY;
   do await sleep(leadInMs);
-  while ((await upstreams.requests()) < idle + leadInRequests);
+  while ((await upstreams.requests()) < idle + leadInRequests && performance.now() < leadInEnds);
   const from = await momentOf(started, upstreams);
   await sleep(1000 * seconds);
   const to = await momentOf(started, upstreams);

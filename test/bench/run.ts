@@ -10,6 +10,9 @@
  *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
  *   npm run bench -- --over h2 --only cutover,bare-relay         over TLS: https, h2 (needs h2load), handshakes (a new
  *                                                                connection a request), resumptions (by ticket)
+ *   npm run bench -- --ask 64k                                   also 1m down, or up: 256 KiB of a POST
+ *   npm run bench -- --cold                                      what the first 20,000 requests of a process cost beside
+ *                                                                the steady state
  *   npm run bench -- --node PATH                                 the Node processes by another Node
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -38,6 +41,8 @@ const warmUpRequestsOver = {
   handshakes: 10_000,
   resumptions: 10_000,
 } as const satisfies Record<Transport, number>;
+/** With large bodies. */
+const warmUpBodies = 5000;
 const mostWarmUps = 12;
 const warmUpSeconds = 10;
 /** The last to be warmed up rests before it is measured, as the others did meanwhile: V8 collects and compacts then. */
@@ -57,6 +62,8 @@ const { values } = parseArgs({
     profile: { type: "string" },
     load: { type: "string" },
     over: { type: "string", default: "http" },
+    ask: { type: "string", default: "small" },
+    cold: { type: "boolean", default: false },
     node: { type: "string", default: process.execPath },
   },
 });
@@ -68,7 +75,9 @@ const starts = count.parse(values.starts);
 /** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 const over = z.enum(transports).parse(values.over);
+const ask = z.enum(["small", "64k", "1m", "up"]).parse(values.ask);
 if (load !== undefined && over !== "http" && over !== "https") throw new Error("--load is for wrk");
+const warmUpRequests = ask === "small" ? warmUpRequestsOver[over] : warmUpBodies;
 
 if (values.micro) process.stdout.write(`${await microTable()}\n`);
 else if (values.start)
@@ -141,7 +150,11 @@ async function runOnce(
     for (const subject of subjects) {
       running.push({ subject, started: await subject.start({ ...place, ...how, nodeFlags }) });
     }
-    const options = { seconds, loadCore, upstreams: place.upstreams, over };
+    const options = { seconds, loadCore, upstreams: place.upstreams, over, ask };
+    for (const { subject, started } of values.cold ? running : []) {
+      const { answered, micros } = await firstOf(subject, started, options);
+      say(`${subject.name}: its first ${answered} requests took ${micros.toFixed(1)} µs each`);
+    }
     for (const { subject, started } of running) {
       await verified(subject, place.upstreams, () =>
         warmUp(subject, started, { ...options, seconds: warmUpSeconds }),
@@ -162,13 +175,27 @@ async function runOnce(
   }
 }
 
+const coldRequests = 20_000;
+
+/** What a process costs that has not served yet: asked before anything else. */
+async function firstOf(subject: Subject, started: Started, options: MeasureOptions) {
+  let answered = 0;
+  let micros = 0;
+  while (answered < coldRequests) {
+    const slice = await measure(subject, started, { ...options, seconds: 1 });
+    answered += slice.answered;
+    micros += slice.answered * slice.cpuMicrosPerRequest;
+  }
+  return { answered, micros: micros / answered };
+}
+
 async function warmUp(
   subject: Subject,
   started: Started,
   options: MeasureOptions,
 ): Promise<readonly Slice[]> {
   const slices: Slice[] = [];
-  for (let run = 0, answered = 0; run < mostWarmUps && answered < warmUpRequestsOver[over]; run++) {
+  for (let run = 0, answered = 0; run < mostWarmUps && answered < warmUpRequests; run++) {
     const slice = await measure(subject, started, options);
     answered += slice.answered;
     slices.push(slice);

@@ -215,7 +215,7 @@ async function startNginx(place: Place): Promise<Started> {
       upstream legacy { server 127.0.0.1:${upstreams.ports.legacy}; keepalive 128; keepalive_requests 1000000000; }
       upstream new { server 127.0.0.1:${upstreams.ports.new}; keepalive 128; keepalive_requests 1000000000; }
       server {
-        listen 127.0.0.1:${port}${listen} backlog=1024; ${secure}
+        listen 127.0.0.1:${port}${listen} backlog=1024; client_max_body_size 2m; ${secure}
         location / {
           proxy_pass http://$side;
           proxy_http_version 1.1;

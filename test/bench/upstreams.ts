@@ -1,5 +1,5 @@
 /**
- * Both upstreams in one nginx, a port each, that answers 200 bytes of JSON. One process for both, so that a subject
+ * Both upstreams in one nginx, a port each, that answers 200 bytes of JSON, and files of 64 KiB and 1 MiB. One process for both, so that a subject
  * that splits wakes no more of them than one that does not. Requests are counted by the size of each side's access
  * log, a line of two bytes each; of both together nginx itself tells, without delay.
  */
@@ -28,7 +28,8 @@ export async function startUpstreams(folder: string, core: number): Promise<Upst
   const logOf = (side: string) => join(folder, `upstream-${side}.log`);
   const config = join(folder, "upstreams.conf");
   const status = await freePort();
-  const servers = Object.entries(ports).map(([side, port]) => serverOf(side, port, logOf(side)));
+  for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), "x".repeat(bytes));
+  const servers = Object.entries(ports).map(([side, port]) => serverOf(side, port, logOf(side), folder));
   servers.push(`server { listen 127.0.0.1:${status}; access_log off; location / { stub_status; } }`);
   await writeFile(config, nginxConf("upstreams", `log_format dot "."; ${servers.join("\n")}`));
   const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
@@ -51,24 +52,33 @@ export async function startUpstreams(folder: string, core: number): Promise<Upst
   };
 }
 
-function serverOf(side: string, port: number, log: string): string {
+/** Octets of what is asked for by these names. */
+const files = { "64k": 65_536, "1m": 1_048_576 } as const;
+
+function serverOf(side: string, port: number, log: string, folder: string): string {
+  const locations = Object.keys(files).map(
+    (name) => `location = /cart/${name} { alias ${join(folder, name)}; }`,
+  );
   const body = `{"side":"${side}","items":[${'"4006381333931",'.repeat(10)}0]}`.padEnd(200, " ");
   return `
     server {
       listen 127.0.0.1:${port} backlog=1024;
       access_log ${log} dot buffer=8k flush=${flushMs}ms;
       default_type application/json;
+      client_max_body_size 2m; ${locations.join(" ")}
       location / { return 200 '${body}'; }
     }`;
 }
 
 /** One worker that never closes a connection of its own accord. */
 export function nginxConf(name: string, http: string): string {
+  // Its worker would be nobody, who may not enter the folder.
+  const user = process.getuid?.() === 0 ? "user root root;" : "";
   return `
-    daemon off; worker_processes 1; pid ${name}.pid; error_log stderr error;
+    ${user} daemon off; worker_processes 1; pid ${name}.pid; error_log stderr error;
     events { worker_connections 1024; }
     http {
-      keepalive_requests 1000000000; keepalive_timeout 300s;
+      client_body_buffer_size 1m; keepalive_requests 1000000000; keepalive_timeout 300s;
       client_body_temp_path ${name}-body; proxy_temp_path ${name}-proxy; fastcgi_temp_path ${name}-fastcgi;
       uwsgi_temp_path ${name}-uwsgi; scgi_temp_path ${name}-scgi;
       ${http}

@@ -52,7 +52,13 @@ async function start(name: string, holder?: Holder): Promise<Served> {
 /** Loads while `work` goes on. @returns what wrk saw, of which nothing may have failed */
 async function underLoad(what: string, origin: string, work: () => Promise<void>): Promise<number> {
   const before = await counts();
-  const load = startLoad({ port: Number(new URL(origin).port), core, over: "http", seconds: 1 });
+  const load = startLoad({
+    port: Number(new URL(origin).port),
+    core,
+    over: "http",
+    ask: "small",
+    seconds: 1,
+  });
   await work();
   const seen = await load.stop();
   const rate = seen.requests / seen.seconds;

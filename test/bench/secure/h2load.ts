@@ -10,18 +10,29 @@ import { quantile } from "../report.ts";
 const connections = 32;
 const streams = 10;
 /** Beyond what is measured: until the connections are made. */
-const spareSeconds = 1;
+export const spareSeconds = 3;
+
+interface H2loadOptions {
+  readonly port: number;
+  readonly core: number;
+  readonly seconds: number;
+  /** With a query. */
+  readonly path: string;
+  /** Octets of a POST; 0: a GET. */
+  readonly bodyBytes: number;
+}
 
 /** h2load cannot be told to end and to say what it saw: it runs so many seconds and a little longer. */
-export function startH2load(port: number, core: number, seconds: number): Load {
+export function startH2load({ port, core, seconds, path, bodyBytes }: H2loadOptions): Load {
   const files = join(tmpdir(), `cutover-h2load-${process.pid}-${port}`);
-  const [uris, log] = [`${files}.uris`, `${files}.log`];
-  const base = `https://127.0.0.1:${port}/cart/items?page=2`;
+  const [uris, log, body] = [`${files}.uris`, `${files}.log`, `${files}.body`];
+  const base = `https://127.0.0.1:${port}${path}`;
+  writeFileSync(body, "x".repeat(bodyBytes));
   writeFileSync(uris, Array.from({ length: 1000 }, (_, i) => `${base}&sid=shopper-${i + 1}\n`).join(""));
   writeFileSync(log, "");
   const words = [
     ...["-t1", `-c${connections}`, `-m${streams}`, `-D${seconds + spareSeconds}`],
-    ...["-i", uris, `--log-file=${log}`],
+    ...["-i", uris, `--log-file=${log}`, ...(bodyBytes > 0 ? ["-d", body] : [])],
     ...["-H", "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"],
     ...["-H", "accept: application/json", "-H", "cookie: theme=dark"],
   ];
@@ -40,7 +51,7 @@ export function startH2load(port: number, core: number, seconds: number): Load {
       await closed;
       process.off("exit", kill);
       const result = resultOf(printed, readFileSync(log, "utf8"));
-      for (const file of [uris, log]) rmSync(file, { force: true });
+      for (const file of [uris, log, body]) rmSync(file, { force: true });
       return result;
     },
   };
