@@ -130,12 +130,15 @@ describe("a rollback", () => {
   test("is sent once, however often it is tapped, and not by the tap that opened the sheet", async () => {
     const page = await open(phone);
     const changes = changesOf(page);
-    await page.locator("#roll-back").dblclick();
-    await page.locator("#sheet-rollback[open]").waitFor();
-    await page.locator("#roll-back-now").click({ force: true, noWaitAfter: true });
-    expect(changes).toEqual([]);
+    /** So many taps at once, whichever way the machine is slow. */
+    const tap = (...ids: string[]) =>
+      page.evaluate((all) => {
+        for (const id of all) document.getElementById(id)?.click();
+      }, ids);
+    await tap("roll-back", "roll-back", "roll-back-now");
     await page.locator("#roll-back-now:not([aria-disabled=true])").waitFor();
-    await page.locator("#roll-back-now").dblclick();
+    expect(changes).toEqual([]);
+    await tap("roll-back-now", "roll-back-now");
     await page.locator("#sheet-rollback .notice").waitFor();
     expect(changes).toHaveLength(1);
   });
