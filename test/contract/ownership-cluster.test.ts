@@ -1,5 +1,6 @@
 /** Owners, claims, pins and leases in a Cluster: what one call touches is in one slot, and every instance hears of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { keyDigest } from "../../src/ownership/past/port.ts";
 import { pinDigest } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
@@ -66,6 +67,13 @@ test("the documented user keeps owners, pins and what is under way of cutovers o
     const made = { side: "legacy", startedAt, expiresAt: startedAt + 600 } as const;
     expect(await underWay[0]?.note([{ ...question, id: "a", atMs: Date.now(), underWay: made }])).toBe(0);
     expect((await underWay[1]?.count([question]))?.[0]?.legacy.count).toBe(1);
+    const doubt = { side: "new", others: [keyDigest("O1")], route: "pay", outcome: "reset" } as const;
+    const times = { sentAtMs: startedAt * 1000, sinceMs: startedAt * 1000 };
+    const doubts = [{ cutover, digest: keyDigest("K"), ...doubt, ...times }];
+    expect(await one.past.note({ keys: [], doubts })).toBe(0);
+    expect((await other.past.counts(cutovers))[cutovers.indexOf(cutover)]?.new.count).toBe(1);
+    expect(await other.past.settle(cutover, keyDigest("O1"), Date.now())).toBe(1);
+    expect(await one.past.inDoubt(cutover, 10)).toEqual([]);
   }
   const expected = cutovers.flatMap((cutover) => [`${cutover} O1 true new`, `${cutover} O1 false legacy`]);
   await expect.poll(() => expected.filter((news) => !heard.has(news))).toEqual([]);
