@@ -124,6 +124,11 @@ export interface AdminOptions {
   readonly guard?: (name: string) => GuardJudged | "unguarded" | undefined;
   /** The money at risk; `undefined`: the cutover has no cap. Without it none has. */
   readonly exposure?: (name: string) => ExposureStanding | undefined;
+  /** Hears of what waits for another person from now on. */
+  readonly onProposed?: (
+    name: string,
+    proposal: { readonly id: string; readonly by: string; readonly reason: string },
+  ) => void;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
   /** What was in doubt, and settles it; without it nothing is. */

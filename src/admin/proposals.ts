@@ -110,6 +110,7 @@ export function createProposals(context: AdminContext): Proposals {
       await store.propose(name, proposal, ttl);
       audit.proposal({ event: "proposed", name, proposal, actor, origin, replaces: before?.id });
       ends.watch(name, proposal, ttl);
+      context.onProposed?.(name, proposal);
       return viewOf(name, proposal);
     },
 

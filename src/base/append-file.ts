@@ -7,8 +7,9 @@
  *   locked    where several processes might write there, one of this host has it at a time (file-lock.ts)
  *   rotated   PATH becomes PATH.TIME, and PATH begins anew; of those that were put aside so many are kept
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "./errors.ts";
 import { type FileLock, lockFile } from "./file-lock.ts";
 import { replaceFile, syncFolder } from "./replace-file.ts";
 
@@ -210,4 +211,56 @@ async function close(place: Place): Promise<void> {
   await closeHandle(place);
   await place.lock?.release();
   place.lock = undefined;
+}
+
+/**
+ * Takes over the files of processes of this host that are gone: those of the folder that end so and nobody has locked.
+ *
+ * @param own the path of this process's
+ * @param keep makes what is in a file this process's, which is removed once it resolves; tells how many there were
+ * @returns how many there were in all of them
+ * @throws the file system's error
+ */
+export async function takeOverFiles(
+  folder: string,
+  ending: string,
+  own: string,
+  keep: (text: string) => Promise<number>,
+): Promise<number> {
+  let count = 0;
+  for (const name of await namesIn(folder)) {
+    const other = join(folder, name);
+    if (name.endsWith(ending) && other !== own) count += await takeOver(other, keep);
+  }
+  return count;
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function takeOver(other: string, keep: (text: string) => Promise<number>): Promise<number> {
+  let lock: FileLock;
+  try {
+    lock = await lockFile(other);
+  } catch {
+    // Its process runs.
+    return 0;
+  }
+  try {
+    const count = await keep(await readFile(other, "utf8"));
+    await rm(other, { force: true });
+    return count;
+  } catch (error) {
+    // Another process that starts just now was faster.
+    if (codeOf(error) === "ENOENT") return 0;
+    throw error;
+  } finally {
+    await lock.release();
+  }
 }

@@ -81,11 +81,16 @@ function isFilled({ filled, children }: Place): boolean {
 }
 
 const masked = "(masked)";
+/** A webhook is known to those who know its URL. */
+function isSecret(path: Path): boolean {
+  return path.some((part) => secretKeys.has(part)) || (path[0] === "webhooks" && path.at(-1) === "url");
+}
+
 const secretKeys: ReadonlySet<string | number> = new Set(["secret", "secrets", "sha256"]);
 const harmless = /^(?:-?\d+(?:\.\d+)?[A-Za-z]{0,3}|true|false)$/;
 
 function writtenText(written: unknown, filled: boolean, path: Path): string {
-  if (path.some((part) => secretKeys.has(part))) return written === "" ? '""' : masked;
+  if (isSecret(path)) return written === "" ? '""' : masked;
   const text = typeof written === "string" ? written : JSON.stringify(written);
   if (filled && !harmless.test(text)) return masked;
   // A sign-in stands before the host of a URL, or in its query.
@@ -95,7 +100,7 @@ function writtenText(written: unknown, filled: boolean, path: Path): string {
 /** @returns `undefined` where there is none: the key may be left out and then means nothing */
 function defaultText(read: unknown, schema: unknown, path: Path): string | undefined {
   if (read === undefined) return path.length === 1 ? "off" : undefined;
-  if (path.some((part) => secretKeys.has(part))) return masked;
+  if (isSecret(path)) return masked;
   if (typeof read === "string") return read;
   if (typeof read === "number" && takesText(schema)) {
     return sizeKeys.has(path.at(-1) ?? "") ? sizeText(read) : durationText(read);

@@ -20,6 +20,7 @@ import {
 import { fixedRoute, route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
 import { upstream } from "./upstream-schema.ts";
+import { webhook } from "./webhooks/webhook-schema.ts";
 
 /** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */
 export const unsupported = {
@@ -133,6 +134,8 @@ export const configSchema = block({
   hosts: z.record(value.hostKey, block({ default: z.string() })).default({}),
   /** Routes that move with no cutover. */
   routes: z.array(fixedRoute).default([]),
+  /** Who is told of what happens to the cutovers. */
+  webhooks: z.array(webhook).max(16).default([]),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */
   decisionHeader: z
     .string()

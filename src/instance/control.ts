@@ -10,6 +10,8 @@ import { type Guard, openGuard } from "../guard/watch/guard.ts";
 import { createGuardMetrics } from "../guard/watch/metrics.ts";
 import { createGuardCounting, type GuardCounting } from "../guard/window/counting.ts";
 import { type OpenedLists, openLists } from "../lists/open.ts";
+import { createWebhookCounts } from "../notify/metrics.ts";
+import { type Notifier, openNotifier } from "../notify/notifier.ts";
 import { createExposure, type ExposureWatch } from "../ownership/exposure/exposure.ts";
 import { showExposure } from "../ownership/exposure/metrics.ts";
 import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
@@ -18,12 +20,12 @@ import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import { cohortStarts } from "../proxy/cohorts/cohorts.ts";
-import { createJourneySecrets, type JourneySecrets, ticketsOwner } from "../proxy/secrets.ts";
+import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
 import { createLeaderships, type Leaderships } from "../state/leading/leaderships.ts";
-import type { InstanceProfile, WhenStale } from "../state/rules/completion.ts";
+import type { InstanceProfile } from "../state/rules/completion.ts";
 import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
 import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
@@ -34,7 +36,14 @@ import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
 import { questionsUnderWay, withKeys } from "./plane/questions.ts";
 import { patiently } from "./sockets.ts";
-import { exposuresOf, fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
+import {
+  exposuresOf,
+  fixedNamesOf,
+  journeySecretsOf,
+  routesOf,
+  watchedOver,
+  whenStale,
+} from "./witnesses.ts";
 
 interface ControlOptions {
   readonly instance: { readonly id: string; readonly startedAt: string };
@@ -73,6 +82,7 @@ export interface Control {
   readonly guardCounting: GuardCounting;
   /** The money at risk. */
   readonly exposure: ExposureWatch;
+  readonly notifier: Notifier;
   /** Reads what is under way in the fleet. */
   readonly underWay: () => Promise<FiguresUnderWay>;
 }
@@ -123,12 +133,19 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
   const guardCounting = createGuardCounting(systemClock);
   const watching = { store, follower, roll, audit, counting: guardCounting, log: options.log };
-  const guard = openGuard(config, { ...watching, metrics: createGuardMetrics(metrics.registry) });
+  const [{ leader }, { spool: folder }] = [leaderships, config];
+  const counts = createWebhookCounts(metrics.registry);
+  const telling = { instance: options.instance.id, follower, leader, folder, counts };
+  const notifier = await openNotifier(config, { ...telling, clock: systemClock, log: options.log });
+  options.undo(() => notifier.stop());
+  const shown = createGuardMetrics(metrics.registry);
+  const judged = notifier.alsoJudged(shown.judged);
+  const guard = openGuard(config, { ...watching, metrics: { ...shown, judged } });
   options.undo(() => guard.stop());
   const stores = { store, ownershipStores, ownerStores, lists };
   return {
     ...stores,
-    ...{ leaderships, guard, guardCounting, exposure },
+    ...{ leaderships, guard, guardCounting, exposure, notifier },
     ...{ follower, roll, metrics, traffic },
     ...{ secrets, secretsChanged, audit, underWay },
   };
@@ -271,21 +288,4 @@ export function breakGlass({ follower, audit }: Control, names: readonly string[
     audit.refused({ ...told, code: applied.code, stands: applied.state });
     log.error({ cutover: name, code: applied.code }, "not rolled back by SIGUSR1");
   }
-}
-
-/** The configured secrets of cutovers with journeys, visits, links, cookies of testers, and of tickets of TLS; none: to be generated. */
-export function journeySecretsOf({ cutovers, listeners }: Config): ReadonlyMap<string, readonly string[]> {
-  const named = Object.entries(cutovers).flatMap(([name, { journey, visit, identity, force }]) =>
-    (journey ?? visit ?? identity.link ?? force?.cookie) === undefined
-      ? []
-      : [[name, journey?.secret ?? []] as const],
-  );
-  return new Map(listeners.proxy.tls === undefined ? named : [...named, [ticketsOwner, []]]);
-}
-
-function whenStale({ cutovers, staleAfter }: Config): WhenStale {
-  const legacy = Object.entries(cutovers).flatMap(([name, { onStale }]) =>
-    onStale === "legacy" ? name : [],
-  );
-  return { afterMs: staleAfter, legacy };
 }

@@ -211,7 +211,7 @@ async function openAdmin(
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower, { exposure: control.exposure, lists: control.lists.keeper, past }),
     guard: control.guard.judgement,
-    exposure: control.exposure.standing,
+    ...{ exposure: control.exposure.standing, onProposed: control.notifier.proposed },
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),

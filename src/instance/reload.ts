@@ -14,9 +14,9 @@ import { asksForDocuments } from "../proxy/request/choice/documents.ts";
 import { loadParser } from "../proxy/request/choice/parser.ts";
 import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { type Control, journeySecretsOf } from "./control.ts";
+import type { Control } from "./control.ts";
 import type { Prepared } from "./data-plane.ts";
-import { exposuresOf, fixedNamesOf, routesOf, watchedOver } from "./witnesses.ts";
+import { exposuresOf, fixedNamesOf, journeySecretsOf, routesOf, watchedOver } from "./witnesses.ts";
 
 interface ReloadOptions {
   readonly read: () => Promise<LoadResult>;
@@ -39,7 +39,8 @@ const kept = "the configuration was not changed: the one in force stays";
 /** @returns what reads and swaps, one at a time; it resolves when that is done and never rejects */
 export function createReload(options: ReloadOptions): () => Promise<void> {
   const { read, config, onSwap, control, prepare, onSecrets, admin, onRead, log } = options;
-  const { follower, metrics, traffic, secrets, ownerStores, lists, guard, leaderships, exposure } = control;
+  const { follower, metrics, traffic, secrets, ownerStores, lists, guard, leaderships, exposure, notifier } =
+    control;
   /** The counting of the configuration in force. */
   let counting = metrics.counting;
 
@@ -110,6 +111,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     leaderships.configure(watchedOver(now));
     guard.configure(now);
     void exposure.follow(exposuresOf(now));
+    notifier.configure(now);
     admin.reconfigure(now);
   }
 }

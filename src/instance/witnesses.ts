@@ -6,7 +6,9 @@ import type { Notebook, Ownership, UnreadReason } from "../ownership/port.ts";
 import type { UpgradeCounts } from "../proxy/listen/metrics.ts";
 import type { OrElseCounts } from "../proxy/relay/metrics.ts";
 import type { WitnessesOf } from "../proxy/routes.ts";
+import { ticketsOwner } from "../proxy/secrets.ts";
 import type { Witness } from "../proxy/witness.ts";
+import type { WhenStale } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { CheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
@@ -176,6 +178,26 @@ export function routesOf({ cutovers }: Pick<Config, "cutovers">): CutoverRoutes[
 }
 
 /** The cutovers that something watches over, on one instance of the fleet. */
-export function watchedOver({ cutovers }: Pick<Config, "cutovers">): string[] {
-  return Object.entries(cutovers).flatMap(([name, { guard }]) => (guard === undefined ? [] : name));
+export function watchedOver({ cutovers, webhooks }: Pick<Config, "cutovers" | "webhooks">): string[] {
+  return Object.entries(cutovers).flatMap(([name, { guard }]) =>
+    guard === undefined && webhooks.length === 0 ? [] : name,
+  );
+}
+
+/** The configured secrets of cutovers with journeys, visits, links, cookies of testers, and of tickets of TLS; none: to be generated. */
+export function journeySecretsOf({ cutovers, listeners }: Config): ReadonlyMap<string, readonly string[]> {
+  const named = Object.entries(cutovers).flatMap(([name, { journey, visit, identity, force }]) =>
+    (journey ?? visit ?? identity.link ?? force?.cookie) === undefined
+      ? []
+      : [[name, journey?.secret ?? []] as const],
+  );
+  return new Map(listeners.proxy.tls === undefined ? named : [...named, [ticketsOwner, []]]);
+}
+
+/** What this instance does when it is cut off. */
+export function whenStale({ cutovers, staleAfter }: Config): WhenStale {
+  const legacy = Object.entries(cutovers).flatMap(([name, { onStale }]) =>
+    onStale === "legacy" ? name : [],
+  );
+  return { afterMs: staleAfter, legacy };
 }

@@ -77,6 +77,7 @@ const rooms: readonly Room[] = [
   { room: "guard/simulate/", knows: ["guard/evidence/", "guard/verdict/"] },
   { room: "ownership/", knows: ["base/", "redis/", "config/values/", "state/rules/", "decide/"] },
   { room: "lists/", knows: ["base/", "redis/"] },
+  { room: "notify/", knows: ["base/", "config/", "state/rules/", "state/follow/"] },
   { room: "audit/", knows: ["base/", "state/rules/", "state/store/port.ts"] },
   {
     room: "proxy/",
@@ -145,6 +146,7 @@ const rooms: readonly Room[] = [
       "ownership/",
       "lists/",
       "audit/",
+      "notify/",
       "proxy/",
       "guard/",
       "telemetry/",

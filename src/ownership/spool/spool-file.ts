@@ -2,12 +2,9 @@
  * The files behind the spool: one a process, FOLDER/PID-ID.spool, JSON lines, locked (base/file-lock.ts) while its
  * process runs. A file whose process is gone is taken over by the next one that starts on this host.
  */
-import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { createAppendFile } from "../../base/append-file.ts";
-import { codeOf } from "../../base/errors.ts";
-import { type FileLock, lockFile } from "../../base/file-lock.ts";
+import { createAppendFile, takeOverFiles } from "../../base/append-file.ts";
 import { jsonOf } from "../../base/json.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
 import type { NamedKey } from "../stores/port.ts";
@@ -55,50 +52,14 @@ export function createSpoolFile(folder: string, id: string): SpoolFile {
   return {
     append: (owners) => file.append(owners.map((owner) => `${JSON.stringify(owner)}\n`).join("")),
     clear: () => file.clear(),
-    async adopt(keep) {
-      let count = 0;
-      for (const name of await namesIn(folder)) {
-        const other = join(folder, name);
-        if (name.endsWith(ending) && other !== path) count += await takeOver(other, keep);
-      }
-      return count;
-    },
+    adopt: (keep) =>
+      takeOverFiles(folder, ending, path, async (text) => {
+        const owners = readOwners(text);
+        await keep(owners);
+        return owners.length;
+      }),
     close: (done) => (done ? file.remove() : file.close()),
   };
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
-    throw error;
-  }
-}
-
-async function takeOver(
-  other: string,
-  keep: (owners: readonly LateOwner[]) => Promise<void>,
-): Promise<number> {
-  let lock: FileLock;
-  try {
-    lock = await lockFile(other);
-  } catch {
-    // Its process runs.
-    return 0;
-  }
-  try {
-    const owners = readOwners(await readFile(other, "utf8"));
-    await keep(owners);
-    await rm(other, { force: true });
-    return owners.length;
-  } catch (error) {
-    // Another process that starts just now was faster.
-    if (codeOf(error) === "ENOENT") return 0;
-    throw error;
-  } finally {
-    await lock.release();
-  }
 }
 
 /** What does not read was cut short by a crash, before anybody relied on it. */
