@@ -196,13 +196,14 @@ function leadersAsked(
   { leaders }: CompiledCutover,
   shopper: string | undefined,
   question: Question,
-  around: Pick<ExplainContext, "table" | "lists">,
+  around: Pick<ExplainContext, "table" | "lists" | "exposure">,
 ): LeaderTold[] {
   return leaders.flatMap((name) => {
     const cutover = around.table.cutovers.get(name);
     if (cutover === undefined) return [];
     const cohort = cohortAsked(cutover, shopper, question, around);
-    return { cutover, cohort, pin: undefined, visit: undefined };
+    const isOver = cutover.exposure !== undefined && around.exposure.isOver(name);
+    return { cutover, cohort, pin: undefined, visit: undefined, isOver };
   });
 }
 

@@ -24,6 +24,8 @@ export interface LeaderTold {
   readonly pin: JourneyPin | undefined;
   /** The side of a visit under way. */
   readonly visit: Side | undefined;
+  /** Whether more than its cap is unpaid on new there. */
+  readonly isOver: boolean;
 }
 
 /** @returns them, the nearest first */
@@ -37,6 +39,7 @@ export function leadersTold(exchange: Recorded, names: readonly string[], whose:
       cohort: cohortOf(cutover.cohorts, context, whose),
       pin: pinUnderWay(exchange, cutover, whose.view),
       visit: visitIn(exchange, cutover, whose.view)?.side,
+      isOver: cutover.exposure !== undefined && context.exposure.isOver(name),
     };
   });
 }
@@ -80,12 +83,13 @@ export function aheadOf(
   { states }: Snapshot,
   following: Pick<Following, "isStale">,
 ): Ahead | undefined {
-  return told.reduceRight<Ahead | undefined>((after, { cutover, cohort, pin, visit }) => {
+  return told.reduceRight<Ahead | undefined>((after, { cutover, cohort, pin, visit, isOver }) => {
     const { name, staleAfterMs, anonymousMoves } = cutover;
     const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
     const facts = { owner: undefined, journey: pin, forced: undefined, cohort, bucket, stale, visit };
     const state = states.get(name) ?? initialState();
-    return { name, state, facts: { ...facts, anonymousMoves, after } };
+    const exposed = isOver && visit === undefined;
+    return { name, state, facts: { ...facts, exposed, anonymousMoves, after } };
   }, undefined);
 }
 

@@ -95,6 +95,7 @@ describe("whoever is on legacy in cart", () => {
     ["by a visit that began there", { visit: "legacy" }],
     ["by a journey that began there", { journey: { side: "legacy", epoch: 0 } }],
     ["while the store is out of reach", { stale: true }],
+    ["while more than its cap is unpaid on new there", { exposed: true }],
   ] as const)("%s, is so in what goes after it", (_, theirs) => {
     expect(payment(at(50), 10_000, at(50), { theirs })).toBe("legacy by after");
     expect(payment(at(50), 10_000, at(50), { theirs, mine: { visit: "new" } })).toBe("legacy by after");
