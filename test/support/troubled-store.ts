@@ -73,6 +73,8 @@ export function createTroubledStore(store: Store): TroubledStore {
     release: (name, token) => call("release", () => store.release(name, token)),
     keep: (fence, text) => call("keep", () => store.keep(fence, text)),
     kept: (lease) => call("kept", () => store.kept(lease)),
+    note: (name, what) => call("note", () => store.note(name, what)),
+    writeNote: (name, what, writing) => call("writeNote", () => store.writeNote(name, what, writing)),
     close: () => call("close", () => store.close()),
     mood(next) {
       mood = next;

@@ -3,6 +3,7 @@ import { approvalOf, type Proposal, raisedThousandthsBy } from "../rules/approva
 import type { Annotation, HistoryEntry, StoredAnnotation } from "../rules/history.ts";
 import { assertFence, type Fenced, isFenced, type Lease } from "../rules/lease.ts";
 import { type Applied, type CutoverState, initialState, transition } from "../rules/model.ts";
+import type { Note } from "../rules/note.ts";
 import { type CohortPercents, withStarts } from "../rules/percent.ts";
 import { cohortsIn } from "../rules/routing.ts";
 import { maintenancePart } from "../rules/sides/maintenance.ts";
@@ -25,6 +26,8 @@ export interface StateDocument {
   readonly proposals: ReadonlyMap<string, Proposal>;
   /** The last token of each lease, so that tokens grow over a restart, too. A lease itself ends with the process. */
   readonly leases: ReadonlyMap<string, number>;
+  /** By cutover and name: `checkout/plan`. */
+  readonly notes: ReadonlyMap<string, Note>;
 }
 
 /** What a change makes of the document; the same object when it makes nothing of it. */
@@ -53,6 +56,7 @@ export const emptyDocument: StateDocument = {
   shared: new Map(),
   proposals: new Map(),
   leases: new Map(),
+  notes: new Map(),
 };
 
 export function stateOf(at: StateDocument, name: string): CutoverState {

@@ -40,6 +40,7 @@ const documentSchema = z.strictObject({
   shared: z.record(z.string(), z.string()),
   proposals: z.record(z.string(), proposalSchema).optional(),
   leases: z.record(z.string(), z.int().min(0)).optional(),
+  notes: z.record(z.string(), z.strictObject({ revision: z.int().min(0), text: z.string() })).optional(),
 });
 
 /** By the lease's name. */
@@ -99,12 +100,13 @@ async function readDocument(path: string): Promise<StateDocument> {
       ...(annotations === undefined ? {} : { annotations }),
     });
   }
-  const { shared, proposals = {}, leases = {} } = read.data;
+  const { shared, proposals = {}, leases = {}, notes = {} } = read.data;
   return {
     cutovers,
     shared: new Map(Object.entries(shared)),
     proposals: new Map(Object.entries(proposals)),
     leases: new Map(Object.entries(leases)),
+    notes: new Map(Object.entries(notes)),
   };
 }
 
@@ -116,6 +118,7 @@ function textOf(document: StateDocument): string {
     // Only where there are any: a release that knows none refuses the keys.
     ...(document.proposals.size === 0 ? {} : { proposals: Object.fromEntries(document.proposals) }),
     ...(document.leases.size === 0 ? {} : { leases: Object.fromEntries(document.leases) }),
+    ...(document.notes.size === 0 ? {} : { notes: Object.fromEntries(document.notes) }),
   };
   return `${JSON.stringify(plain, undefined, 2)}\n`;
 }

@@ -21,6 +21,7 @@ import {
 } from "./document.ts";
 import { createDocumentInForce, type DocumentInForce } from "./document-in-force.ts";
 import { createLeases, type KeptBeside } from "./leases.ts";
+import { createNotes } from "./notes.ts";
 import type { StartsOf, Store } from "./port.ts";
 
 interface InProcessOptions {
@@ -49,6 +50,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
   return {
     kind: options.kind,
     ...createInstances(documents, clock),
+    ...createNotes({ ...documents, lease: leases.known, monotonic: () => clock.monotonic() }),
 
     async load(names, lastGood) {
       const given = (before: StateDocument) => restored(before, names, lastGood);

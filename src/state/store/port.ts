@@ -10,6 +10,7 @@ import type { RawFields, RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
 import type { Fence, Fenced, Leased } from "../rules/lease.ts";
 import type { Actor, Applied, Change, CutoverState } from "../rules/model.ts";
+import type { Note, NoteName, NoteWriting } from "../rules/note.ts";
 import type { CohortPercents } from "../rules/percent.ts";
 import type { Announcement, LastGood } from "../rules/succession.ts";
 
@@ -123,6 +124,15 @@ export interface Store {
   propose(name: string, proposal: Proposal, forMs: number): Promise<void>;
   /** @returns false when that proposal is not open (any more) */
   withdraw(name: string, id: string): Promise<boolean>;
+  /** A text of the cutover's own. */
+  note(name: string, what: NoteName): Promise<Note>;
+  /**
+   * Writes it over the revision that was read.
+   *
+   * @returns `moved`: it has another revision; `fenced`: the fence is not in force; nothing is written then
+   * @throws RangeError when it is no note, or the fence is none of the cutover's
+   */
+  writeNote(name: string, what: NoteName, writing: NoteWriting): Promise<"written" | "moved" | "fenced">;
   /**
    * Takes the lease for `ttlMs` (whole ms, above 0), or renews it for as long from now, which keeps the token. The holder
    * is an instance's id; it counts the time from before this call, by its monotonic clock, and renews well within it.

@@ -102,6 +102,8 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
     release: (name, token) => reach(() => inner.release(name, token)),
     keep: (fence, text) => reach(() => inner.keep(fence, text)),
     kept: (lease) => reach(() => inner.kept(lease)),
+    note: (name, what) => reach(() => inner.note(name, what)),
+    writeNote: (name, what, writing) => reach(() => inner.writeNote(name, what, writing)),
     close: () => inner.close(),
   };
   const follower = createFollower({

@@ -11,8 +11,10 @@ import { type InstanceRecord, rememberMs } from "../../rules/completion.ts";
 import type { HandEditVerdict, View } from "../../rules/hand-edit.ts";
 import { cutoverOf, type Fence } from "../../rules/lease.ts";
 import { type CutoverState, roles, rules } from "../../rules/model.ts";
+import type { NoteName } from "../../rules/note.ts";
 import { type CohortPercents, maxThousandths } from "../../rules/percent.ts";
 import type { Annotating, Command } from "../port.ts";
+import type { WriteNoteArguments } from "./notes.ts";
 
 /** Reads the files; once a store. */
 export function loadScripts() {
@@ -27,6 +29,7 @@ export function loadScripts() {
     settle: script("settle", prelude),
     annotate: script("annotate", prelude),
     lease: script("lease", prelude),
+    note: script("note", prelude),
     instances: script("instances"),
     share: script("share"),
     withdraw: script("withdraw"),
@@ -47,6 +50,7 @@ interface Keys {
   annotations(name: string): string;
   instance(id: string): string;
   lease(name: string): string;
+  note(name: string, what: NoteName): string;
 }
 
 interface ApplyArguments {
@@ -80,6 +84,7 @@ export interface Calls {
   annotate(deadline: number, write: string, annotating: Annotating): Call;
   lease(name: string, args: LeaseArguments): Call;
   keep(fence: Fence, text: string): Call;
+  writeNote(name: string, what: NoteName, args: WriteNoteArguments): Call;
   remember(record: InstanceRecord): Call;
   roster(): Call;
   share(name: string, offer: string): Call;
@@ -110,6 +115,7 @@ export function createCalls(prefix: string): Calls {
     annotations: (name) => `${visible(name)}:annotations`,
     instance: (id) => `${prefix}:instance:${id}`,
     lease: leaseKey,
+    note: (name, what) => `${visible(name)}:${what}`,
   };
   return {
     keys,
@@ -152,6 +158,14 @@ export function createCalls(prefix: string): Calls {
       keys: [...cutover(cutoverOf(lease)), leaseKey(lease)],
       args: { keep: { token, text } },
     }),
+    writeNote(name, what, args) {
+      const fenced = args.fence === undefined ? [] : [leaseKey(args.fence.lease)];
+      return {
+        script: scripts.note,
+        keys: [...cutover(name), keys.note(name, what), ...fenced],
+        args: { ...args },
+      };
+    },
     remember(record) {
       const { traffic: _, seenAt: __, ...brief } = record;
       const remember = { id: record.id, brief: JSON.stringify(brief), forMs: rememberMs(record) };

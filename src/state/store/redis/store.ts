@@ -7,6 +7,7 @@
  *   cutover:{NAME}:proposal  string, the open proposal, with its end
  *   cutover:{NAME}:annotations  stream, the reasons that were given later. Beside the audit, which holds nothing but
  *                            versions, since the lineage of a version is read from it (read.lua)
+ *   cutover:{NAME}:plan      hash, a note (state/rules/note.ts): the plan that was approved, and how far it has come
  *   cutover:lease:{NAME}     hash, the lease of who acts on the cutover by itself; also cutover:lease:{NAME}/WHAT
  *   cutover:instance:ID      an instance's record, with its lease
  *   cutover:{instances}:index   sorted set, the ids of the instances
@@ -27,6 +28,7 @@ import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
 import { type Annotating, longestKept, type StartsOf, type Store } from "../port.ts";
 import { applyCommand, loadCutovers } from "./cutovers.ts";
+import { notesIn } from "./notes.ts";
 import {
   annotatedFrom,
   announcementFrom,
@@ -92,6 +94,10 @@ export function createRedisStore({
     ...historyIn(caller, calls),
     ...proposalsIn(caller, calls),
     ...leasesIn(caller, calls),
+    ...notesIn({
+      ...{ caller, calls, byRead, byWrite, answered },
+      serverTime: (name, giveUpAtMs) => serverTime(caller, calls, name, giveUpAtMs),
+    }),
     shared: (name, offer) =>
       answered(async () => {
         const [kept] = await caller.run([calls.share(name, offer)], byRead());
