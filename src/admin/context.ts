@@ -28,6 +28,7 @@ import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { GuardJudged } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
+import type { PlanDesk } from "./api/plan/plan-view.ts";
 
 /** Where a cohort goes by the configuration: to its side, or by a percent of its own. */
 interface CohortPlace {
@@ -129,6 +130,8 @@ export interface AdminOptions {
     name: string,
     proposal: { readonly id: string; readonly by: string; readonly reason: string },
   ) => void;
+  /** Without it no cutover has a plan. */
+  readonly plans?: PlanDesk;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
   /** What was in doubt, and settles it; without it nothing is. */
@@ -155,6 +158,7 @@ export interface AdminOptions {
 /** What every part works with: whatever was handed in, and what was left out filled in. */
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
+  readonly plans: PlanDesk;
   readonly owners: OwnerDesk;
   readonly past: Pick<PastStore, "inDoubt" | "settle">;
   readonly lists: ListDesk;
@@ -178,12 +182,16 @@ const noOwners: OwnerDesk = {
   wait: async () => Promise.reject(new Error("there are no owners")),
 };
 
+const noPlan = async () => Promise.reject(new Error("there are no plans"));
+const noPlans: PlanDesk = { show: noPlan, startable: noPlan, start: noPlan, pause: noPlan };
+
 const none = async () => Promise.reject(new Error("there are no lists"));
 const noLists: ListDesk = { names: () => [], look: none, has: none, history: none, change: none };
 
 export function contextOf(options: AdminOptions): AdminContext {
   return {
     audit: noAudit,
+    plans: noPlans,
     owners: noOwners,
     past: { inDoubt: async () => [], settle: async () => 0 },
     lists: noLists,

@@ -38,7 +38,7 @@ export interface Proposals {
   /** @throws StoreUnavailable */
   propose(
     name: string,
-    asked: Pick<ProposalView, "action" | "cohort" | "force" | "percent" | "version" | "reason">,
+    asked: Pick<ProposalView, "action" | "plan" | "cohort" | "force" | "percent" | "version" | "reason">,
     by: { readonly actor: Actor; readonly origin: Origin },
   ): Promise<ProposalView>;
   /** Looks at nothing any more. */
@@ -90,12 +90,13 @@ export function createProposals(context: AdminContext): Proposals {
     known: (name, version) => valid(name, known.get(name), version),
     waiting: async (name, version) => valid(name, await store.proposal(name), version),
 
-    async propose(name, { action, cohort, force, percent, version, reason }, { actor, origin }) {
+    async propose(name, { action, plan, cohort, force, percent, version, reason }, { actor, origin }) {
       const ttl = limits.get(name)?.ttl ?? 0;
       const now = clock.now();
       const proposal: Proposal = {
         id: randomBytes(4).toString("hex"),
-        ...(action === "close" ? { action } : {}),
+        ...(action === "set" ? {} : { action }),
+        ...(plan === undefined ? {} : { plan }),
         // Programs that know of no cohorts must not take it for the cutover's own.
         ...(cohort === undefined ? {} : { action: "set_cohort", cohort }),
         ...(force ? { force } : {}),
@@ -168,11 +169,12 @@ function limitsOf(cutovers: AdminContext["cutovers"]) {
 }
 
 function viewOf(name: string, { percentThousandths, ...rest }: Proposal): ProposalView {
-  const { id, action = "set", cohort, force = false, version, by, reason, at, expiresAt } = rest;
+  const { id, action = "set", plan, cohort, force = false, version, by, reason, at, expiresAt } = rest;
   const percent = percentToNumber(percentThousandths);
   const what = {
     action: action === "set_cohort" ? "set" : action,
     ...(cohort === undefined ? {} : { cohort }),
+    ...(plan === undefined ? {} : { plan }),
   };
   return { id, name, ...what, force, percent, version, by, reason, at, expiresAt };
 }

@@ -17,6 +17,7 @@ import { listRoutes } from "./routes/lists.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { ownerRoutes } from "./routes/owners.ts";
 import { doubtRoutes } from "./routes/past/doubt.ts";
+import { planRoutes } from "./routes/plan/plan.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
@@ -66,6 +67,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   closeRoute(app, context, write, views, proposals);
   const writeAll = everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
+  planRoutes(app, context, write, views, proposals);
   ownerRoutes(app, context, views, proposals);
   doubtRoutes(app, context, views);
   listRoutes(app, context);

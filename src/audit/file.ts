@@ -31,6 +31,7 @@ import type {
   DoubtEvent,
   ListEvent,
   OwnerEvent,
+  PlanEvent,
   ProposalEvent,
   RefusedChange,
   TurnedAway,
@@ -144,7 +145,8 @@ const standing = ({ percentThousandths, cohorts = {}, state }: Standing) => {
 export function changeLine(cutover: string, entry: HistoryEntry): AuditLine {
   const { version, at, by, action, from, to, reason, via = null, requestId = null } = entry;
   const moved = { from: standing(from), to: { ...standing(to), ...maintenancePart(to.maintenance) } };
-  return { kind: "change", at, cutover, version, action, ...moved, by, via, reason, requestId };
+  const made = action === "set" && via === "plan" ? "plan_step" : action;
+  return { kind: "change", at, cutover, version, action: made, ...moved, by, via, reason, requestId };
 }
 
 /** @param at RFC 3339, the instance's clock */
@@ -202,6 +204,12 @@ export function listLine(at: string, instance: string, told: ListEvent): AuditLi
   const { event, list, added, removed, actor, origin, reason, proposedBy = null } = told;
   const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId };
   return { kind: "list", at, list, event, added, removed, reason, proposedBy, ...who, instance };
+}
+
+export function planLine(at: string, instance: string, told: PlanEvent): AuditLine {
+  const { event, name, actor, reason, origin } = told;
+  const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId ?? null };
+  return { kind: "plan", at, cutover: name, event, reason, ...who, instance };
 }
 
 export function localLine(at: string, instance: string, made: AskedChange): AuditLine {

@@ -25,6 +25,7 @@ import {
   localLine,
   openAuditFile,
   ownerLine,
+  planLine,
   proposalLine,
   refusedLine,
   turnedAwayLine,
@@ -120,6 +121,7 @@ export function createJournal(options: JournalOptions): Journal {
     owner: (event) => add(ownerLine(now(), instance, event)),
     doubt: (event) => add(doubtLine(now(), instance, event)),
     list: (event) => add(listLine(now(), instance, event)),
+    plan: (event) => add(planLine(now(), instance, event)),
     madeLocally: (made) => add(localLine(now(), instance, made)),
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {

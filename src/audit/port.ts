@@ -47,7 +47,16 @@ export interface ProposalEvent {
   readonly name: string;
   readonly proposal: Pick<
     Proposal,
-    "id" | "action" | "cohort" | "force" | "percentThousandths" | "version" | "by" | "reason" | "expiresAt"
+    | "id"
+    | "action"
+    | "plan"
+    | "cohort"
+    | "force"
+    | "percentThousandths"
+    | "version"
+    | "by"
+    | "reason"
+    | "expiresAt"
   >;
   /** Whose doing it was; nobody's when it expired. */
   readonly actor: Actor | null;
@@ -98,6 +107,16 @@ export interface ListEvent {
   readonly proposedBy: string | undefined;
 }
 
+/** A plan was started or paused by a person, or has become another one by itself. Its steps are changes like others. */
+export interface PlanEvent {
+  readonly event: "started" | "paused" | "became";
+  /** The cutover's name. */
+  readonly name: string;
+  readonly actor: Actor;
+  readonly reason: string;
+  readonly origin: Origin;
+}
+
 /** Each call returns at once and never throws: what is written when, is the file's to see to. */
 export interface Audit {
   refused(refused: RefusedChange): void;
@@ -109,6 +128,7 @@ export interface Audit {
   owner(event: OwnerEvent): void;
   doubt(event: DoubtEvent): void;
   list(event: ListEvent): void;
+  plan(event: PlanEvent): void;
 }
 
 export const noAudit: Audit = {
@@ -120,4 +140,5 @@ export const noAudit: Audit = {
   owner: () => {},
   doubt: () => {},
   list: () => {},
+  plan: () => {},
 };

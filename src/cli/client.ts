@@ -34,6 +34,7 @@ import {
   settleAnswer,
   type settleBody,
 } from "../admin/api/past/doubt-view.ts";
+import { type PlanView, type pausePlanBody, planView } from "../admin/api/plan/plan-view.ts";
 import type { maintenanceBody } from "../admin/api/sides/maintenance.ts";
 import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
 import {
@@ -133,6 +134,12 @@ export interface AdminClient {
   ): Promise<ApiAnswer<ListAnswer | z.output<typeof waitingList>>>;
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
   guard(name: string): Promise<ApiAnswer<GuardView>>;
+  plan(name: string): Promise<ApiAnswer<PlanView>>;
+  changePlan(
+    name: string,
+    to: "start" | "pause",
+    body: z.input<typeof pausePlanBody>,
+  ): Promise<ApiAnswer<WriteAnswer | ProposalView>>;
   instances(): Promise<ApiAnswer<InstanceView[]>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
   /** Without a token, too. */
@@ -202,6 +209,9 @@ export function createClient(options: TransportOptions): AdminClient {
     changeList: (name, body) =>
       ask(z.union([listAnswer, waitingList]), { method: "PUT", path: list(name), body }, listPatienceMs),
     guard: (name) => get(guardView, at(name, "/guard")),
+    plan: (name) => get(planView, at(name, "/plan")),
+    changePlan: (name, to, body) =>
+      ask(written, { method: "POST", path: at(name, `/plan/${to}`), body }, (body.waitMs ?? 0) + patienceMs),
     instances: () => get(z.array(instanceView), "instances"),
     whoAmI: () => get(identity, "whoami"),
     signInWays: () => get(signInWays, "sign-in"),

@@ -14,6 +14,7 @@ import { addLogin, addLogout } from "./commands/local/login.ts";
 import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
+import { addPlan } from "./commands/plan/plan.ts";
 import { addDoubt } from "./commands/read/doubt.ts";
 import { addExplain } from "./commands/read/explain.ts";
 import { addGate, addGuard } from "./commands/read/guard.ts";
@@ -89,7 +90,16 @@ export async function runCli(
     addGate,
   ])
     add(program, context);
-  for (const add of [addChanges, addClose, addMaintenance, addApprove, addWithdraw, addOwner, addList])
+  for (const add of [
+    addChanges,
+    addClose,
+    addMaintenance,
+    addPlan,
+    addApprove,
+    addWithdraw,
+    addOwner,
+    addList,
+  ])
     add(program, context);
   for (const add of [addServe, addDemo, addCheck, addDoctor, addSimulate]) add(program, context);
   for (const add of [addLogin, addLogout, addToken, addCompletion]) add(program, context);

@@ -43,6 +43,8 @@ export function createSeveral(each: readonly AdminClient[]): AdminClient {
     isOnList: (name, member) => read((client) => client.isOnList(name, member)),
     listHistory: (name) => read((client) => client.listHistory(name)),
     changeList: (name, body) => once((client) => client.changeList(name, body)),
+    plan: (name) => read((client) => client.plan(name)),
+    changePlan: (name, to, body) => once((client) => client.changePlan(name, to, body)),
     putOwner: (name, key, asked) => once((client) => client.putOwner(name, key, asked)),
   };
 }

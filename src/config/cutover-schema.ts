@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { block } from "./block.ts";
 import { cohort } from "./cohorts/cohort-schema.ts";
+import { deadline, plan } from "./plan/plan-schema.ts";
 import { route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
 
@@ -215,6 +216,8 @@ export const cutover = block({
   maintenance: block({ page: value.file }).optional(),
   guard: guard.optional(),
   exposure: exposure.optional(),
+  plan: plan.optional(),
+  deadline: deadline.optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),
@@ -222,4 +225,7 @@ export const cutover = block({
   gaveUpAfter: value.wait.default(3000),
   cookies: cookies.optional(),
   handover: handover.optional(),
+}).refine(({ plan: planned, guard: guarded }) => planned?.evidence === undefined || guarded !== undefined, {
+  path: ["plan", "evidence"],
+  error: "expected a guard: evidence is what it counts",
 });

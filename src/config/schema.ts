@@ -24,7 +24,7 @@ import { webhook } from "./webhooks/webhook-schema.ts";
 
 /** Blocks that belong to the contract but that this version cannot honour: refused by name, never ignored. */
 export const unsupported = {
-  cutover: ["plan", "deadline", "shadow", "ledger"],
+  cutover: ["shadow", "ledger"],
 } as const;
 
 const address = (port: number) => ({

@@ -16,6 +16,7 @@ import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
 import { createOwnerDesk } from "./owner-desk.ts";
+import { openPlans } from "./plans/plans.ts";
 import { createProfile, type Profile } from "./profile.ts";
 import { createReload } from "./reload.ts";
 import { explainer, openServing, type Serving } from "./serving.ts";
@@ -204,14 +205,14 @@ async function openAdmin(
     },
     ...(workers === undefined ? {} : { versions: workers.versions, inForce: workers.inForce }),
     traffic: () => traffic.snapshot(),
-    underWay: control.underWay,
-    ownerStores: control.ownerStores.contacts,
+    ...{ underWay: control.underWay, ownerStores: control.ownerStores.contacts },
     ...{ instance, past },
     ...{ profile: shared.profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower, { exposure: control.exposure, lists: control.lists.keeper, past }),
     guard: control.guard.judgement,
     ...{ exposure: control.exposure.standing, onProposed: control.notifier.proposed },
+    plans: openPlans(shared, control, workers),
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),

@@ -108,6 +108,14 @@ const rooms: readonly Room[] = [
       "guard/window/",
     ],
   },
+  { room: "plan/", knows: ["base/", "config/", "state/rules/", "guard/evidence/"] },
+  {
+    room: "plan/steward/",
+    knows: [
+      ...["base/", "config/", "state/rules/", "state/store/port.ts", "state/follow/", "state/leading/"],
+      ...["guard/evidence/", "plan/"],
+    ],
+  },
   { room: "telemetry/", knows: ["base/", "state/rules/", "state/follow/", "decide/", "proxy/"] },
   { room: "admin/api/", knows: ["base/", "state/rules/", "decide/"] },
   { room: "console/", knows: ["admin/api/"] },
@@ -149,6 +157,7 @@ const rooms: readonly Room[] = [
       "notify/",
       "proxy/",
       "guard/",
+      "plan/",
       "telemetry/",
       "admin/",
     ],
@@ -161,6 +170,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   undici: ["proxy/upstream/", "demo/"],
   "http-proxy": ["proxy/upstream/http-proxy/"],
   yaml: ["config/", "cli/settings.ts"],
+  croner: ["config/plan/"],
   pino: ["telemetry/"],
   commander: ["cli/"],
   graphql: ["proxy/request/choice/", "demo/storefronts/"],
@@ -184,6 +194,11 @@ const pureRooms = [
   "guard/simulate/",
   "guard/window/attempts.ts",
   "guard/window/looks.ts",
+  "plan/plan.ts",
+  "plan/steps.ts",
+  "plan/windows.ts",
+  "plan/deadline.ts",
+  "plan/gathering.ts",
 ];
 /** Their answers depend on nothing but the arguments; of node:crypto digests and comparison in constant time. */
 const purePackages = ["re2js", "node:crypto", "zod"];

@@ -62,7 +62,7 @@ export const historyEntry = z
     version: z.int(),
     at: z.string(),
     by: z.string(),
-    action: z.enum(historyActions),
+    action: z.enum([...historyActions, "plan_step"]),
     from: standing,
     to: outcome,
     reason: z.string(),

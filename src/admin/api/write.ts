@@ -218,7 +218,11 @@ export const proposalView = z
   .object({
     id: z.string(),
     name: z.string().meta({ description: "The cutover's" }),
-    action: z.enum(["set", "close"]).default("set").meta({ description: "`set`: a raise" }),
+    action: z
+      .enum(["set", "close", "plan"])
+      .default("set")
+      .meta({ description: "`set`: a raise; `plan`: the start of the plan" }),
+    plan: z.string().optional().meta({ description: "Of a plan: tells its steps from others" }),
     cohort: z.string().optional().meta({ description: "Of a raise: whose, where it is a cohort's" }),
     force: z.boolean().default(false).meta({
       description: "Of a close: although legacy has something under way",

@@ -115,7 +115,7 @@ function entryView(entry: HistoryEntry): HistoryEntryView {
     version,
     at,
     by,
-    action,
+    action: action === "set" && via === "plan" ? "plan_step" : action,
     from: standing(from),
     to: { ...standing(to), ...maintenancePart(to.maintenance) },
     reason,

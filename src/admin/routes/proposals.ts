@@ -13,6 +13,7 @@ import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
 import { actorOf, requestOrigin, type Write } from "../writer.ts";
 import { createClosing } from "./closing.ts";
+import { createStarting } from "./plan/plan.ts";
 import { wordOf } from "./proposing.ts";
 
 const proposalPath = cutoverName.extend({ id: z.string().meta({ description: "The proposal's id" }) });
@@ -61,6 +62,7 @@ function approveRoute(
 ): void {
   const { follower, log, audit } = context;
   const close = createClosing(context, write, views);
+  const starting = createStarting(context, write, views);
   app.route({
     method: "POST",
     url: "/api/v1/cutovers/:name/proposals/:id/approve",
@@ -108,6 +110,14 @@ function approveRoute(
       const fourEyes = { overThousandths: 0, proposalId: id };
       const body = { reason, ifVersion: version, waitMs: request.body.waitMs };
       const percentThousandths = percentFromNumber(percent) ?? 0;
+      if (action === "plan") {
+        const { fingerprint } = await starting.startable(request, name);
+        // Used up first: should this process end in between, it is not started, and can be proposed again.
+        const isMeant = fingerprint === found.plan && (await context.store.withdraw(name, id));
+        if (!isMeant) throw new Refused("version_conflict", "another plan was proposed, or it was withdrawn");
+        tell(audit, "approved", request, found);
+        return await starting.start(request, name, body, `${by}, approved by ${actor.name}`);
+      }
       const answer =
         action === "close"
           ? await close(request, name, { ...body, force }, fourEyes)

@@ -18,7 +18,7 @@ export async function propose(
   proposals: Proposals,
   request: FastifyRequest,
   name: string,
-  asked: Pick<ProposalView, "action" | "cohort" | "force" | "percent" | "version" | "reason">,
+  asked: Pick<ProposalView, "action" | "plan" | "cohort" | "force" | "percent" | "version" | "reason">,
 ): Promise<ProposalView> {
   const { action, cohort, percent, version } = asked;
   const by = { actor: actorOf(request), origin: requestOrigin(request) };
@@ -35,6 +35,6 @@ export async function propose(
 }
 
 /** How a proposed change is called. */
-export function wordOf(action: ProposalView["action"]): "raise" | "close" {
-  return action === "close" ? "close" : "raise";
+export function wordOf(action: ProposalView["action"]): "raise" | "close" | "plan" {
+  return action === "set" ? "raise" : action;
 }

@@ -21,6 +21,7 @@ export function proposedText({
   percent,
 }: Pick<ProposalView, "action" | "cohort" | "percent">): string {
   if (action === "close") return "closing legacy for good";
+  if (action === "plan") return `the plan to ${share(percent)}`;
   return cohort === undefined ? share(percent) : `${printable(cohort)} ${share(percent)}`;
 }
 

@@ -103,7 +103,9 @@ function Waiting({ state, view, deeds, ui, figures }: ShownOne) {
   if (proposal === undefined) return null;
   const { action, percent, by, reason, expiresAt, id } = proposal;
   const what =
-    action === "close" ? `Close ${view.legacy} for good` : `Raise to ${figures.percent(percent)} on ${onNew}`;
+    action === "close"
+      ? `Close ${view.legacy} for good`
+      : `${action === "plan" ? "Raise by the plan, step by step," : "Raise"} to ${figures.percent(percent)} on ${onNew}`;
   const isOwn = state.who?.name === by;
   const mayApprove = mayDo(state, action === "close" ? "admin" : "operator") && !isOwn;
   return (

@@ -17,12 +17,14 @@ import { standingPercent } from "./routing.ts";
 export interface Proposal {
   readonly id: string;
   /** Without it, a raise. */
-  readonly action?: "set" | "set_cohort" | "close" | undefined;
+  readonly action?: "set" | "set_cohort" | "close" | "plan" | undefined;
   /** Whose percent it is, of `set_cohort`. */
   readonly cohort?: string | undefined;
   /** Of a close: although legacy has something under way. */
   readonly force?: boolean | undefined;
-  /** The percent after it. */
+  /** Of the start of a plan: which. */
+  readonly plan?: string | undefined;
+  /** The percent after it; of a plan, after its last step. */
   readonly percentThousandths: number;
   /** The version of the state it was made on: on another it is worth nothing. */
   readonly version: number;
@@ -76,6 +78,7 @@ export function approvalOf(
     proposal !== undefined &&
     proposal.by !== actor.name &&
     (proposal.action === "close") === isClose &&
+    proposal.action !== "plan" &&
     proposal.cohort === cohort &&
     proposal.percentThousandths === to &&
     proposal.version === current.version;

@@ -105,7 +105,8 @@ export const instanceRecordSchema = z.object({
 
 export const proposalSchema = z.object({
   id: z.string().min(1),
-  action: z.enum(["set", "set_cohort", "close"]).optional(),
+  action: z.enum(["set", "set_cohort", "close", "plan"]).optional(),
+  plan: z.string().optional(),
   cohort: z.string().optional(),
   force: z.boolean().optional(),
   percentThousandths,

@@ -9,19 +9,20 @@ import type { Clock } from "../../base/clock.ts";
 import type { Proposal } from "../rules/approval.ts";
 import { byId, type InstanceRecord, leaseMs, rememberMs } from "../rules/completion.ts";
 import { withAnnotations } from "../rules/history.ts";
+import { assertNote, isFenced, type Lease } from "../rules/lease.ts";
 import {
   annotated,
   applied,
   emptyDocument,
   restored,
   type StateDocument,
+  type Step,
   shared,
   stateOf,
   withProposal,
 } from "./document.ts";
 import { createDocumentInForce, type DocumentInForce } from "./document-in-force.ts";
 import { createLeases, type KeptBeside } from "./leases.ts";
-import { createNotes } from "./notes.ts";
 import type { StartsOf, Store } from "./port.ts";
 
 interface InProcessOptions {
@@ -50,7 +51,7 @@ export function createInProcessStore(options: InProcessOptions): Store {
   return {
     kind: options.kind,
     ...createInstances(documents, clock),
-    ...createNotes({ ...documents, lease: leases.known, monotonic: () => clock.monotonic() }),
+    ...createNotes({ documents, lease: leases.known, monotonic: () => clock.monotonic() }),
 
     async load(names, lastGood) {
       const given = (before: StateDocument) => restored(before, names, lastGood);
@@ -173,3 +174,37 @@ function createProposals(documents: DocumentInForce, clock: Clock): Proposals {
       }),
   };
 }
+
+/** They are part of the document, and as durable. */
+interface AroundNotes {
+  readonly documents: Pick<DocumentInForce, "current" | "change">;
+  lease(at: StateDocument, name: string): Lease | undefined;
+  /** The clock by which leases end. */
+  monotonic(): number;
+}
+
+function createNotes(around: AroundNotes): Pick<Store, "note" | "writeNote"> {
+  return {
+    async note(name, what) {
+      return around.documents.current().notes.get(`${name}/${what}`) ?? noNote;
+    },
+    async writeNote(name, what, writing) {
+      assertNote(name, writing);
+      const { text, ifRevision, fence } = writing;
+      return await around.documents.change((before): Step<"written" | "moved" | "fenced"> => {
+        const found = before.notes.get(`${name}/${what}`) ?? noNote;
+        if (
+          fence !== undefined &&
+          isFenced(around.lease(before, fence.lease), fence.token, around.monotonic())
+        ) {
+          return { document: before, answer: "fenced" };
+        }
+        if (found.revision !== ifRevision) return { document: before, answer: "moved" };
+        const notes = new Map(before.notes).set(`${name}/${what}`, { revision: ifRevision + 1, text });
+        return { document: { ...before, notes }, answer: "written" };
+      });
+    },
+  };
+}
+
+const noNote = { revision: 0, text: "" } as const;

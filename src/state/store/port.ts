@@ -8,9 +8,8 @@ import type { Proposal } from "../rules/approval.ts";
 import type { InstanceRecord, Roster } from "../rules/completion.ts";
 import type { RawFields, RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
-import type { Fence, Fenced, Leased } from "../rules/lease.ts";
+import type { Fence, Fenced, Leased, Note, NoteName, NoteWriting } from "../rules/lease.ts";
 import type { Actor, Applied, Change, CutoverState } from "../rules/model.ts";
-import type { Note, NoteName, NoteWriting } from "../rules/note.ts";
 import type { CohortPercents } from "../rules/percent.ts";
 import type { Announcement, LastGood } from "../rules/succession.ts";
 

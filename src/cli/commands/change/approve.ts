@@ -116,7 +116,7 @@ function unnamed(name: string, proposal: ProposalView): Failed {
     "approve names what it approves: nothing was sent",
     `${proposedText(proposal)} is proposed by ${printable(by)}: ${printable(reason)}`,
     `If that is meant: ${typed} ${id}`,
-    ...(action === "close" ? [] : [`or: ${typed} --percent ${percentWord(percent)}`]),
+    ...(action !== "set" ? [] : [`or: ${typed} --percent ${percentWord(percent)}`]),
   );
 }
 
@@ -131,7 +131,7 @@ async function withdraw(api: Api, name: string, id: string | undefined): Promise
   });
   if (!result.ok) return report(terminal, result);
   const { by, percent, action } = found.value;
-  const what = action === "close" ? "the close" : `the raise to ${share(percent)}`;
+  const what = { close: "the close", plan: "the plan", set: `the raise to ${share(percent)}` }[action];
   terminal.out(`${printable(name)}: withdrawn, ${what} that ${printable(by)} proposed\n`);
   return exitCodes.done;
 }

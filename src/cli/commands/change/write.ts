@@ -105,7 +105,7 @@ export function tellWrite(
 }
 
 /** @returns 4: nothing is in force yet */
-function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJson: boolean): ExitCode {
+export function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJson: boolean): ExitCode {
   const { id } = proposal;
   const name = printable(proposal.name);
   if (isJson) printJson(terminal, proposal);
@@ -115,12 +115,14 @@ function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJson: bo
   }
   const waiting = fail(
     exitCodes.notAppliedEverywhere,
-    `not in force: ${proposal.action === "close" ? "closing" : "a raise by so much"} needs another person's approval`,
+    `not in force: ${waitingWords[proposal.action]} needs another person's approval`,
     `They approve it by: cutover approve ${shellWord(name)} ${id}`,
     `To take it back: cutover withdraw ${shellWord(name)} ${id}`,
   );
   return report(terminal, waiting);
 }
+
+const waitingWords = { set: "a raise by so much", close: "closing", plan: "a plan" } as const;
 
 /** What is said of a write that was accepted. */
 interface Telling extends Pick<AskedWrite, "isJson" | "standing" | "consequences"> {

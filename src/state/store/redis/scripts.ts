@@ -9,12 +9,11 @@ import { readFileSync } from "node:fs";
 import { type Call, readScript, type Script } from "../../../redis/calls.ts";
 import { type InstanceRecord, rememberMs } from "../../rules/completion.ts";
 import type { HandEditVerdict, View } from "../../rules/hand-edit.ts";
+import type { NoteName, NoteWriting } from "../../rules/lease.ts";
 import { cutoverOf, type Fence } from "../../rules/lease.ts";
 import { type CutoverState, roles, rules } from "../../rules/model.ts";
-import type { NoteName } from "../../rules/note.ts";
 import { type CohortPercents, maxThousandths } from "../../rules/percent.ts";
 import type { Annotating, Command } from "../port.ts";
-import type { WriteNoteArguments } from "./notes.ts";
 
 /** Reads the files; once a store. */
 export function loadScripts() {
@@ -89,6 +88,11 @@ export interface Calls {
   roster(): Call;
   share(name: string, offer: string): Call;
   withdraw(name: string, id: string): Call;
+}
+
+interface WriteNoteArguments extends NoteWriting {
+  readonly deadline: number;
+  readonly again: boolean;
 }
 
 export interface LeaseArguments {

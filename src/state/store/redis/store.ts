@@ -23,28 +23,24 @@ import { type Caller, createCaller, type ServerTime } from "../../../redis/calls
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
 import { byId, leaseMs } from "../../rules/completion.ts";
 import type { Annotation } from "../../rules/history.ts";
-import { assertFence, assertKept, assertLease, assertLeaseName, cutoverOf } from "../../rules/lease.ts";
+import { assertFence } from "../../rules/lease.ts";
 import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
-import { type Annotating, longestKept, type StartsOf, type Store } from "../port.ts";
+import type { Annotating, StartsOf, Store } from "../port.ts";
 import { applyCommand, loadCutovers } from "./cutovers.ts";
-import { notesIn } from "./notes.ts";
+import { leasesIn, notesIn } from "./leases.ts";
 import {
   annotatedFrom,
   announcementFrom,
   historyFrom,
   idsFrom,
   instancesFrom,
-  isKept,
-  isReleased,
-  keptFrom,
-  leasedFrom,
   proposalFrom,
   rosterFrom,
   textFrom,
   viewFrom,
 } from "./replies.ts";
-import { type Calls, createCalls, type LeaseArguments } from "./scripts.ts";
+import { type Calls, createCalls } from "./scripts.ts";
 
 interface RedisStoreOptions {
   /** Ended by the store's `close`. */
@@ -72,6 +68,10 @@ export function createRedisStore({
   const caller = createCaller(client);
   const calls = createCalls(prefix);
   const cutovers = { caller, calls, contradictions: new Map(), regressions: [], starts };
+  const around = {
+    ...{ caller, calls, byRead, byWrite, answered },
+    serverTime: (name: string, giveUpAtMs: number) => serverTime(caller, calls, name, giveUpAtMs),
+  };
   const hints = createHints(client, calls.keys.changes);
   return {
     kind: "redis",
@@ -93,11 +93,8 @@ export function createRedisStore({
     ...instancesIn(caller, calls),
     ...historyIn(caller, calls),
     ...proposalsIn(caller, calls),
-    ...leasesIn(caller, calls),
-    ...notesIn({
-      ...{ caller, calls, byRead, byWrite, answered },
-      serverTime: (name, giveUpAtMs) => serverTime(caller, calls, name, giveUpAtMs),
-    }),
+    ...leasesIn(around),
+    ...notesIn(around),
     shared: (name, offer) =>
       answered(async () => {
         const [kept] = await caller.run([calls.share(name, offer)], byRead());
@@ -249,47 +246,6 @@ function proposalsIn(caller: Caller, calls: Calls): Pick<Store, "proposal" | "pr
         const [done] = await caller.run([calls.withdraw(name, id)], byRead());
         return done === 1;
       }),
-  };
-}
-
-/** A lease that is answered with StoreUnavailable is neither taken nor given back later. */
-function leasesIn(caller: Caller, calls: Calls): Pick<Store, "lease" | "release" | "keep" | "kept"> {
-  const ask = (name: string, asked: Omit<LeaseArguments, "deadline">, giveUpAtMs: number) =>
-    caller.change(giveUpAtMs, async (change) => {
-      const deadline = change.deadline(await serverTime(caller, calls, cutoverOf(name), giveUpAtMs));
-      return await change.once(() => calls.lease(name, { deadline, ...asked }));
-    });
-  return {
-    async lease(name, holder, ttlMs) {
-      assertLease(name, holder, ttlMs);
-      return await answered(async () => {
-        return leasedFrom(await ask(name, { take: { holder, ttlMs } }, byWrite()));
-      });
-    },
-
-    async release(name, token) {
-      assertLeaseName(name);
-      return await answered(async () => {
-        return isReleased(await ask(name, { release: { token } }, byWrite()));
-      });
-    },
-
-    async keep(fence, text) {
-      assertKept(fence, text, longestKept);
-      return await answered(async () => {
-        // Twice is as good as once, and the next text comes soon.
-        const [reply] = await caller.run([calls.keep(fence, text)], byRead());
-        return isKept(reply);
-      });
-    },
-
-    async kept(lease) {
-      assertLeaseName(lease);
-      return await answered(async () => {
-        const [found] = await caller.run([["hget", calls.keys.lease(lease), "kept"]], byRead());
-        return keptFrom(found);
-      });
-    },
   };
 }
 

@@ -59,7 +59,7 @@ local function approvedBy(current, move)
   if not reads or type(found) ~= 'table' or type(found.by) ~= 'string' or found.by == actor.name then return nil end
   local to = move == 'close' and current.percentThousandths or change.percentThousandths
   local fits = found.id == asked and found.percentThousandths == to and found.version == current.version
-    and found.cohort == change.cohort and (found.action == 'close') == (move == 'close')
+    and found.cohort == change.cohort and (found.action == 'close') == (move == 'close') and found.action ~= 'plan'
   return fits and found or nil
 end
 

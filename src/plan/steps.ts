@@ -1,0 +1,185 @@
+/**
+ * What becomes of a plan, and what its next step waits for. PURE.
+ *
+ *   set by hand     to the very next step, through the API: that person has made it, with a reason; the plan goes on from
+ *                   there. To anything else, or in the store: paused
+ *   hold            waits; after the resume the step stands for its whole time again, and its evidence begins anew
+ *   resume          of a hold: goes on. Of a rollback: stays paused
+ *   rollback        paused, whoever rolled back
+ *   reconciled      what one instance was told alone: as a rollback, or as a hold
+ *   close           ended
+ *   edit            of the configuration's plan: paused, until what stands there is approved
+ *   takeover        goes on with the record: dwell and evidence as far as they were written down
+ *   clock step      dwell is counted by clocks that never step; windows and the deadline go by the wall clock
+ *
+ * On doubt it pauses; no gate is skipped, and none is taken for passed because nothing is known.
+ */
+import type { CutoverState } from "../state/rules/model.ts";
+import { formatPercent } from "../state/rules/percent.ts";
+import { type MadeStep, nextStep, type PlanRecord, type PlanSpec, sameSpec } from "./plan.ts";
+import type { Closed } from "./windows.ts";
+
+/** What is proven of the step that stands, against what the plan asks. */
+export type Proof =
+  | { readonly kind: "not asked" }
+  | { readonly kind: "passed"; readonly text: string }
+  /** `leftMs`: by the pace so far; `wholeMs`: of the whole step by it; absent: it cannot be told. */
+  | {
+      readonly kind: "insufficient";
+      readonly text: string;
+      readonly leftMs?: number | undefined;
+      readonly wholeMs?: number | undefined;
+    };
+
+/** Who brought the percent to where it stands, by the cutover's history. */
+export interface Author {
+  readonly action: string;
+  readonly via?: string | undefined;
+  readonly by: string;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+export interface Circumstances {
+  readonly state: CutoverState;
+  /** Absent: the history does not say, or it was not asked. */
+  readonly author?: Author | undefined;
+  /** The plan of the configuration; absent: it has none any more. */
+  readonly configured: PlanSpec | undefined;
+  readonly evidence: Proof;
+  /** The guard's verdict; `undefined`: it does not judge now. */
+  readonly guard: string | "unguarded" | undefined;
+  /** What a window has against a raise now. */
+  readonly window: Closed | undefined;
+  readonly freeze: Closed | undefined;
+  /** Whether everybody could go back to legacy; absent where it is not asked. */
+  readonly legacy?: { readonly isReady: boolean; readonly text: string } | undefined;
+}
+
+/** What stands between the plan and its next step. */
+interface Wait {
+  readonly gate: "hold" | "dwell" | "evidence" | "guard" | "window" | "freeze" | "legacy" | "person";
+  readonly text: string;
+  /** Where it is known, ms from now on. */
+  readonly leftMs?: number | undefined;
+}
+
+export type Next =
+  /** The record is to be written first: it has become another one. */
+  | { readonly kind: "became"; readonly record: PlanRecord; readonly said: string }
+  | { readonly kind: "raise"; readonly toThousandths: number; readonly because: string }
+  | { readonly kind: "wait"; readonly waiting: readonly Wait[] }
+  /** Nothing is to be done before somebody starts it. */
+  | { readonly kind: "rest" };
+
+/** Ways by which a person who has signed in makes a change. */
+const signedIn: ReadonlySet<string | undefined> = new Set(["console", "api", "cli"]);
+
+/** @param nowMs since the epoch, for windows and freezes */
+export function nextOf(record: PlanRecord, situation: Circumstances, nowMs: number): Next {
+  if (record.status !== "running") return { kind: "rest" };
+  const became = becameOf(record, situation);
+  if (became !== undefined) return became;
+  const waiting = waitingOf(record, situation, nowMs);
+  const to = nextStep(record);
+  if (waiting.length > 0 || to === undefined) return { kind: "wait", waiting };
+  return { kind: "raise", toThousandths: to, because: becauseOf(record, situation) };
+}
+
+function becameOf(record: PlanRecord, situation: Circumstances): Next | undefined {
+  const { state, author, configured } = situation;
+  const stands = state.percentThousandths;
+  if (state.state === "closed") return turned(record, "ended", "legacy is closed");
+  if (state.state === "rolled_back") return turned(record, "paused", `rolled back by ${state.updatedBy}`);
+  if (stands !== record.standsThousandths) {
+    const isMade = author?.action === "set" && (author.via === "plan" || signedIn.has(author.via));
+    if (!isMade || stands !== nextStep(record)) {
+      return turned(record, "paused", `set to ${formatPercent(stands)}% by ${author?.by ?? state.updatedBy}`);
+    }
+    const { at, by, reason: because } = author;
+    return landed({ ...record, version: state.version }, { percentThousandths: stands, at, by, because });
+  }
+  if (nextStep(record) === undefined) {
+    return turned(record, "done", `it stands at its last step, ${formatPercent(stands)}%`);
+  }
+  if (configured === undefined) return turned(record, "paused", "the configuration has no plan any more");
+  if (!sameSpec(configured, record.spec)) {
+    return turned(record, "paused", "the configuration's plan is another than the one that was approved");
+  }
+  // What stood before a hold has to stand anew.
+  if (state.state === "held" && (record.dweltMs > 0 || record.gathered !== undefined)) {
+    const { gathered: _, ...rest } = record;
+    return { kind: "became", record: { ...rest, dweltMs: 0 }, said: `held by ${state.updatedBy}` };
+  }
+  return undefined;
+}
+
+function turned(record: PlanRecord, status: "paused" | "done" | "ended", because: string): Next {
+  return { kind: "became", record: { ...record, status, because }, said: because };
+}
+
+function landed(record: PlanRecord, step: MadeStep): Next {
+  const { gathered: _, ...rest } = record;
+  const { percentThousandths } = step;
+  const next = {
+    ...rest,
+    standsThousandths: percentThousandths,
+    dweltMs: 0,
+    made: [...record.made, step].slice(-mostMade),
+  };
+  return { kind: "became", record: next, said: `at ${formatPercent(percentThousandths)}% by ${step.by}` };
+}
+
+const mostMade = 200;
+
+/** In the order of the gates; empty: the next step may be made. */
+export function waitingOf(
+  { spec, standsThousandths, dweltMs }: PlanRecord,
+  { state, evidence, guard, window, freeze, legacy }: Circumstances,
+  nowMs: number,
+): readonly Wait[] {
+  const found: Wait[] = [];
+  if (state.state === "held") found.push({ gate: "hold", text: `held by ${state.updatedBy}: resume it` });
+  // At 0 there is nothing that could stand, and nothing to compare.
+  if (standsThousandths > 0) {
+    const leftMs = spec.dwellMs - dweltMs;
+    if (leftMs > 0) found.push({ gate: "dwell", text: "the step has not stood for its time", leftMs });
+    if (evidence.kind === "insufficient") {
+      found.push({ gate: "evidence", text: evidence.text, leftMs: evidence.leftMs });
+    }
+    if (!isWell(guard)) found.push({ gate: "guard", text: `the guard says: ${guard ?? "nothing yet"}` });
+  }
+  for (const [gate, closed] of [["window", window] as const, ["freeze", freeze] as const]) {
+    if (closed !== undefined) found.push({ gate, text: closed.reason, leftMs: closed.untilMs - nowMs });
+  }
+  if (legacy?.isReady === false) found.push({ gate: "legacy", text: legacy.text });
+  if (found.length === 0 && spec.advance === "manual") {
+    found.push({ gate: "person", text: "nothing is against it: a person makes each step of this plan" });
+  }
+  return found;
+}
+
+/**
+ * What is not proven is the evidence's to wait for, where the plan asks for it. Where it judges nothing although new has a
+ * share, nothing is known.
+ */
+function isWell(guard: Circumstances["guard"]): boolean {
+  return guard === "unguarded" || guard === "healthy" || guard === "insufficient evidence";
+}
+
+function becauseOf(
+  { spec, standsThousandths }: PlanRecord,
+  { evidence, guard, legacy }: Circumstances,
+): string {
+  if (standsThousandths === 0) return `the first step${legacy === undefined ? "" : `; ${legacy.text}`}`;
+  const proven = evidence.kind === "not asked" ? "no evidence is asked for" : evidence.text;
+  const told = [
+    `${formatPercent(standsThousandths)}% stood for its time`,
+    proven,
+    ...(guard === "unguarded" ? ["no guard"] : [`guard: ${guard ?? "nothing"}`]),
+    ...(legacy === undefined ? [] : [legacy.text]),
+    ...(spec.windows.length === 0 ? [] : ["no window against it"]),
+  ];
+  return told.join("; ");
+}

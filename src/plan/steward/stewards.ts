@@ -1,0 +1,125 @@
+/** The plans of an instance: a steward and a desk for each cutover, as it is configured. */
+import { type Clock, systemTimers, type Timers } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { occurrences } from "../../config/plan/cron.ts";
+import type { Config } from "../../config/schema.ts";
+import type { BlockCounts } from "../../guard/evidence/likelihood.ts";
+import type { Following } from "../../state/follow/snapshot.ts";
+import type { Leaderships } from "../../state/leading/leaderships.ts";
+import { initialState } from "../../state/rules/model.ts";
+import type { Store } from "../../state/store/port.ts";
+import { type PlanRecord, type PlanSpec, specOf } from "../plan.ts";
+import type { Circumstances } from "../steps.ts";
+import { createWindows, type Windows } from "../windows.ts";
+import { createDesk } from "./desk.ts";
+import { createSteward, type Steward } from "./steward.ts";
+
+interface StewardsOptions {
+  readonly store: Pick<Store, "note" | "writeNote" | "apply" | "history">;
+  readonly follower: Pick<Following, "current">;
+  readonly leaderships: Pick<Leaderships, "of">;
+  readonly guard: (name: string) => Circumstances["guard"];
+  /** Whether everybody could go back to legacy. */
+  readonly legacy: (name: string) => Promise<Circumstances["legacy"]>;
+  readonly clock: Clock;
+  readonly timers?: Timers;
+  readonly log: Log;
+  readonly onBecame?: (name: string, record: PlanRecord, said: string) => void;
+}
+
+type Desk = ReturnType<typeof createDesk>;
+
+interface Stewards {
+  /** The plan of each cutover, for people. */
+  desk(name: string): Desk;
+  /** What is against a raise by the cutover's windows now. */
+  window(name: string): ReturnType<Windows["against"]>;
+  /** A block of attempts of the cutover that are over, of the step that stands. */
+  counted(name: string, strata: readonly BlockCounts[]): void;
+  /** Looks no more. */
+  stop(): void;
+}
+
+const lookEachMs = 1000;
+
+/** What the configuration says of one cutover's plan. */
+interface Configured {
+  readonly spec: PlanSpec | undefined;
+  readonly deadline: { readonly at: number; readonly reason: string } | undefined;
+  readonly windows: Windows;
+}
+
+const nothing: Configured = { spec: undefined, deadline: undefined, windows: createWindows([], occurrences) };
+
+/** @param config the configuration in force, asked at each use */
+export function createStewards(config: () => Pick<Config, "cutovers">, options: StewardsOptions): Stewards {
+  const { timers = systemTimers } = options;
+  const parts = new Map<string, { readonly desk: Desk; readonly steward: Steward }>();
+  let inForce = config();
+  let read = readConfigured(inForce);
+  let isStopped = false;
+  let cancel = () => {};
+
+  function configured(): ReadonlyMap<string, Configured> {
+    const now = config();
+    if (now !== inForce) read = readConfigured(now);
+    inForce = now;
+    return read;
+  }
+
+  function partsOf(name: string) {
+    const known = parts.get(name);
+    if (known !== undefined) return known;
+    const made = createParts(name, () => configured().get(name) ?? nothing, options);
+    parts.set(name, made);
+    return made;
+  }
+
+  async function look(): Promise<void> {
+    await Promise.all([...configured().keys()].map((name) => partsOf(name).steward.look()));
+    if (!isStopped) cancel = timers.after(lookEachMs, () => void look());
+  }
+
+  cancel = timers.after(lookEachMs, () => void look());
+  return {
+    desk: (name) => partsOf(name).desk,
+    window: (name) => (configured().get(name) ?? nothing).windows.against(options.clock.now()),
+    counted: (name, strata) => partsOf(name).steward.counted(strata),
+    stop() {
+      isStopped = true;
+      cancel();
+    },
+  };
+}
+
+function readConfigured({ cutovers }: Pick<Config, "cutovers">): ReadonlyMap<string, Configured> {
+  return new Map(
+    Object.entries(cutovers).map(([name, { plan, deadline }]) => {
+      const spec = plan === undefined ? undefined : specOf(plan);
+      return [name, { spec, deadline, windows: createWindows(spec?.windows ?? [], occurrences) }];
+    }),
+  );
+}
+
+function createParts(name: string, configured: () => Configured, options: StewardsOptions) {
+  const { store, follower, leaderships, guard, legacy, clock, log, onBecame } = options;
+  const around = {
+    ...{ name, store, clock },
+    configured: () => configured().spec,
+    state: () => follower.current().states.get(name) ?? initialState(),
+    guard: () => guard(name),
+    legacy: async () => (configured().spec?.requireReady === undefined ? undefined : await legacy(name)),
+    closed: async () => ({ window: configured().windows.against(clock.now()), freeze: undefined }),
+  };
+  const steward = createSteward({
+    ...around,
+    ...{ log, leadership: () => leaderships.of(name) },
+    onBecame: (record, said) => onBecame?.(name, record, said),
+  });
+  const desk = createDesk({
+    ...around,
+    windows: () => configured().windows,
+    deadline: () => configured().deadline,
+  });
+  return { steward, desk };
+}

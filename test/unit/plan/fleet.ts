@@ -1,0 +1,134 @@
+/** Instances that carry out one plan on one store, by a clock that a test sets; each may be killed at any call. */
+import { occurrences } from "../../../src/config/plan/cron.ts";
+import { type PlanRecord, type PlanSpec, planText, readPlan, startedPlan } from "../../../src/plan/plan.ts";
+import type { Circumstances } from "../../../src/plan/steps.ts";
+import { createSteward, type Steward } from "../../../src/plan/steward/steward.ts";
+import { createWindows } from "../../../src/plan/windows.ts";
+import type { Fence } from "../../../src/state/rules/lease.ts";
+import { createMemoryStore } from "../../../src/state/store/in-process.ts";
+import type { Store } from "../../../src/state/store/port.ts";
+import { stateOf } from "../../support/commands.ts";
+import { createRecordedLog } from "../../support/recorded-log.ts";
+
+export const name = "checkout";
+
+interface Death {
+  /** Of the calls to the store from then on. */
+  readonly atCall: number;
+  /** Whether that call is made still, and its answer lost. */
+  readonly isMade: boolean;
+}
+
+interface Process {
+  readonly steward: Steward;
+  /** Takes or renews the lease, and looks; until it has died in that. */
+  turn(): Promise<void>;
+  killAt(death: Death): void;
+  isDead(): boolean;
+}
+
+export function createPlanFleet({
+  spec,
+  startMs = 0,
+}: {
+  readonly spec: PlanSpec;
+  readonly startMs?: number;
+}) {
+  const time = { wallMs: startMs, monotonicMs: 0 };
+  const clock = { now: () => time.wallMs, monotonic: () => time.monotonicMs };
+  const store = createMemoryStore({ clock });
+  const windows = createWindows(spec.windows, occurrences);
+  const around = {
+    configured: spec as PlanSpec | undefined,
+    guard: "unguarded" as Circumstances["guard"],
+    legacy: undefined as Circumstances["legacy"],
+  };
+
+  async function start(percentThousandths = 0): Promise<void> {
+    const { revision } = await store.note(name, "plan");
+    const { version } = await stateOf(store, name);
+    const at = new Date(time.wallMs).toISOString();
+    const record = startedPlan(undefined, {
+      ...{ id: "p", spec, by: "anna", reason: "go", at, percentThousandths, version },
+    });
+    await store.writeNote(name, "plan", { text: planText(record), ifRevision: revision });
+  }
+
+  async function open(holder: string): Promise<Process> {
+    let death: Death | undefined;
+    let calls = 0;
+    let isDead = false;
+    let die = () => {};
+    const dying = new Promise<void>((resolve) => {
+      die = resolve;
+    });
+    const mortal = <Arguments extends readonly unknown[], T>(work: (...asked: Arguments) => Promise<T>) => {
+      return async (...asked: Arguments): Promise<T> => {
+        calls += 1;
+        const dies = death !== undefined && calls >= death.atCall;
+        if (dies) isDead = true;
+        if (dies && death?.isMade === true) await work(...asked);
+        if (isDead) die();
+        return isDead ? new Promise<never>(() => {}) : work(...asked);
+      };
+    };
+    let fence: Fence | undefined;
+    let state = await stateOf(store, name);
+    const steward = createSteward({
+      name,
+      store: {
+        note: mortal(store.note),
+        writeNote: mortal(store.writeNote),
+        apply: mortal(store.apply),
+        history: mortal(store.history),
+      } satisfies Pick<Store, "note" | "writeNote" | "apply" | "history">,
+      leadership: () => ({
+        fence: () => fence,
+        refused: () => {
+          fence = undefined;
+        },
+      }),
+      clock,
+      log: createRecordedLog(),
+      configured: () => around.configured,
+      state: () => state,
+      guard: () => around.guard,
+      legacy: async () => around.legacy,
+      closed: async () => ({ window: windows.against(time.wallMs), freeze: undefined }),
+    });
+    return {
+      steward,
+      async turn() {
+        if (isDead) return;
+        state = await stateOf(store, name);
+        const leased = await store.lease(`${name}/watch`, holder, 3000);
+        fence = leased.granted ? { lease: `${name}/watch`, token: leased.token } : undefined;
+        await Promise.race([steward.look(), dying]);
+      },
+      killAt(next) {
+        death = { ...next, atCall: calls + next.atCall };
+      },
+      isDead: () => isDead,
+    };
+  }
+
+  return {
+    store,
+    time,
+    around,
+    start,
+    open,
+    pass(ms: number) {
+      time.wallMs += ms;
+      time.monotonicMs += ms;
+    },
+    async record(): Promise<PlanRecord> {
+      const record = readPlan((await store.note(name, "plan")).text);
+      if (record === undefined) throw new Error("there is no plan");
+      return record;
+    },
+    state: () => stateOf(store, name),
+  };
+}
+
+export type PlanFleet = ReturnType<typeof createPlanFleet>;
