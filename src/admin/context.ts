@@ -29,6 +29,7 @@ import type { GuardJudged } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
 import type { PlanDesk } from "./api/plan/plan-view.ts";
+import { Refused } from "./problem.ts";
 
 /** Where a cohort goes by the configuration: to its side, or by a percent of its own. */
 interface CohortPlace {
@@ -182,8 +183,14 @@ const noOwners: OwnerDesk = {
   wait: async () => Promise.reject(new Error("there are no owners")),
 };
 
-const noPlan = async () => Promise.reject(new Error("there are no plans"));
-const noPlans: PlanDesk = { show: noPlan, startable: noPlan, start: noPlan, pause: noPlan };
+const noPlans: PlanDesk = {
+  show: async () => {
+    throw new Refused("not_found", "there are no plans");
+  },
+  startable: async () => ({ code: "invalid", detail: "there are no plans" }),
+  start: async () => false,
+  pause: async () => false,
+};
 
 const none = async () => Promise.reject(new Error("there are no lists"));
 const noLists: ListDesk = { names: () => [], look: none, has: none, history: none, change: none };

@@ -111,7 +111,7 @@ export function planText(record: PlanRecord): string {
 }
 
 /** The first step above where the plan stands; `undefined`: there is none. */
-export function nextStep({ spec, standsThousandths }: Pick<PlanRecord, "spec" | "standsThousandths">) {
+export function stepAbove({ spec, standsThousandths }: Pick<PlanRecord, "spec" | "standsThousandths">) {
   return spec.steps.find((step) => step > standsThousandths);
 }
 

@@ -16,7 +16,7 @@
  */
 import type { CutoverState } from "../state/rules/model.ts";
 import { formatPercent } from "../state/rules/percent.ts";
-import { type MadeStep, nextStep, type PlanRecord, type PlanSpec, sameSpec } from "./plan.ts";
+import { type MadeStep, type PlanRecord, type PlanSpec, sameSpec, stepAbove } from "./plan.ts";
 import type { Closed } from "./windows.ts";
 
 /** What is proven of the step that stands, against what the plan asks. */
@@ -82,7 +82,7 @@ export function nextOf(record: PlanRecord, situation: Circumstances, nowMs: numb
   const became = becameOf(record, situation);
   if (became !== undefined) return became;
   const waiting = waitingOf(record, situation, nowMs);
-  const to = nextStep(record);
+  const to = stepAbove(record);
   if (waiting.length > 0 || to === undefined) return { kind: "wait", waiting };
   return { kind: "raise", toThousandths: to, because: becauseOf(record, situation) };
 }
@@ -94,13 +94,13 @@ function becameOf(record: PlanRecord, situation: Circumstances): Next | undefine
   if (state.state === "rolled_back") return turned(record, "paused", `rolled back by ${state.updatedBy}`);
   if (stands !== record.standsThousandths) {
     const isMade = author?.action === "set" && (author.via === "plan" || signedIn.has(author.via));
-    if (!isMade || stands !== nextStep(record)) {
+    if (!isMade || stands !== stepAbove(record)) {
       return turned(record, "paused", `set to ${formatPercent(stands)}% by ${author?.by ?? state.updatedBy}`);
     }
     const { at, by, reason: because } = author;
     return landed({ ...record, version: state.version }, { percentThousandths: stands, at, by, because });
   }
-  if (nextStep(record) === undefined) {
+  if (stepAbove(record) === undefined) {
     return turned(record, "done", `it stands at its last step, ${formatPercent(stands)}%`);
   }
   if (configured === undefined) return turned(record, "paused", "the configuration has no plan any more");

@@ -1,11 +1,10 @@
 /** Notes, which every store keeps alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../src/state/store/port.ts";
-import { fileHarness, type Harness, memoryHarness, redisHarness, type StoreUnderTest } from "./harness.ts";
+import { fileHarness, type Harness, memoryHarness, redisHarness } from "./harness.ts";
 
 describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
   let harness: Harness;
-  let tested: StoreUnderTest;
   let store: Store;
 
   beforeAll(async () => {
@@ -13,8 +12,7 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     harness = await made[kind]();
   });
   beforeEach(async () => {
-    tested = await harness.open();
-    store = tested.store;
+    ({ store } = await harness.open());
   });
   afterEach(() => harness.close());
   afterAll(() => harness.end());
@@ -38,11 +36,11 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
   });
 
   test("lets a holder write under its fence alone", async () => {
-    const leased = await store.lease("checkout/plan", "a", 100);
+    const leased = await store.lease("checkout/plan", "a", 60_000);
     if (!leased.granted) throw new Error("nobody else has it");
     const fence = { lease: "checkout/plan", token: leased.token };
     expect(await store.writeNote("checkout", "plan", { text: "a", ifRevision: 0, fence })).toBe("written");
-    await tested.pass(150);
+    await store.release("checkout/plan", leased.token);
     expect(await store.writeNote("checkout", "plan", { text: "b", ifRevision: 1, fence })).toBe("fenced");
     expect(await store.note("checkout", "plan")).toEqual({ revision: 1, text: "a" });
   });

@@ -2,6 +2,7 @@
 import type { Audit } from "../../audit/port.ts";
 import { systemClock, systemTimers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { createSignal } from "../../base/signal.ts";
 import type { Config, CutoverConfig } from "../../config/schema.ts";
 import type { Witness } from "../../proxy/witness.ts";
 import type { LocalWrites } from "../../state/follow/local-changes.ts";
@@ -9,6 +10,7 @@ import type { Roll } from "../../state/follow/roll.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import { initialState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
+import type { BlockCounts } from "../evidence/likelihood.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { WindowTimes } from "../window/attempts.ts";
 import type { GuardCounting, GuardReports } from "../window/counting.ts";
@@ -43,6 +45,8 @@ export interface Guard {
   gone(worker: number): void;
   /** The last judgement of a cutover; `undefined`: it is not judged now. */
   judgement(cutover: string): Judgement | "unguarded" | undefined;
+  /** Hears of each block of attempts that are over, of the step that stands. */
+  onLate(listener: (cutover: string, counts: BlockCounts) => void): void;
   configure(config: Pick<Config, "cutovers">): void;
   stop(): void;
 }
@@ -64,6 +68,7 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
   const { metrics } = options;
   const told = new Map<number, GuardReports>();
   const watches = new Map<string, { readonly text: string; readonly watch: Watch }>();
+  const late = createSignal<[cutover: string, counts: BlockCounts]>();
   const reports = (name: string) =>
     [options.counting.reports(), ...told.values()].map((each) => each[name] ?? []);
 
@@ -79,7 +84,8 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
     metrics.configure(guarded.map(({ name }) => name));
     for (const { name, guard, text } of guarded) {
       if (watches.has(name)) continue;
-      const watch = watchOf(name, guard, { ...options, reports: () => reports(name) });
+      const onLate = (counts: BlockCounts) => late.tell(name, counts);
+      const watch = watchOf(name, guard, { ...options, onLate, reports: () => reports(name) });
       watches.set(name, { text, watch });
     }
   }
@@ -92,6 +98,7 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
       const watched = watches.get(cutover);
       return watched === undefined ? "unguarded" : watched.watch.judgement();
     },
+    onLate: (listener) => late.hear(listener),
     configure,
     stop() {
       for (const { watch } of watches.values()) watch.stop();
@@ -102,10 +109,11 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
 
 interface WatchParts extends GuardOptions {
   readonly reports: WatchOptions["reports"];
+  readonly onLate: (counts: BlockCounts) => void;
 }
 
 function watchOf(name: string, guard: GuardConfig, parts: WatchParts): Watch {
-  const { store, follower, roll, audit, counting, log, reports, metrics } = parts;
+  const { store, follower, roll, audit, counting, log, reports, metrics, onLate } = parts;
   return createWatch({
     name,
     times: timesOf(guard),
@@ -126,6 +134,7 @@ function watchOf(name: string, guard: GuardConfig, parts: WatchParts): Watch {
     timers: systemTimers,
     clock: systemClock,
     log,
+    onLate,
     onJudged: (judgement) => metrics.judged(name, judgement?.verdict),
     onActed(action, stands, isLocal, reason) {
       metrics.acted(name, action);

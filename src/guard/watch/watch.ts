@@ -20,6 +20,7 @@ import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Store } from "../../state/store/port.ts";
 import { createEvidence, type EvidenceSettings } from "../evidence/evidence.ts";
 import { notWorseGate } from "../evidence/gate.ts";
+import type { BlockCounts } from "../evidence/likelihood.ts";
 import { type GuardAction, type Judgement, judgeSides } from "../verdict/verdict.ts";
 import type { BlockReport, WindowTimes } from "../window/attempts.ts";
 import { createLooks, type LookedBlock } from "../window/looks.ts";
@@ -44,6 +45,8 @@ export interface WatchOptions {
   readonly timers: Timers;
   readonly clock: Clock;
   readonly log: Log;
+  /** A block's attempts that are over, of the step that stands. */
+  readonly onLate?: (counts: BlockCounts) => void;
   /** @param judgement `undefined`: nothing goes to new, or nothing may be done about it */
   readonly onJudged: (judgement: Judgement | undefined) => void;
   readonly onActed: (action: GuardAction, state: CutoverState, isLocal: boolean, reason: string) => void;
@@ -131,6 +134,7 @@ function createParts({ times, evidence: settings, action, blockClockMs, clock, .
     const events = legacy.failed + onNew.failed;
     const counts = { legacy: legacy.units, onNew: onNew.units, events, eventsOnNew: onNew.failed };
     gate.block([counts]);
+    options.onLate?.(counts);
   }
 
   return {

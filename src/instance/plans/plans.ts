@@ -56,6 +56,7 @@ export function openPlans(
       if (status !== "running") audit.plan({ event: "became", name, actor: planActor, reason: said, origin });
     },
   });
+  guard.onLate((name, counts) => stewards.counted(name, [counts]));
   undo(() => stewards.stop());
   return {
     show: (name) => stewards.desk(name).show(),

@@ -8,13 +8,13 @@ import { type ProjectedStep, project } from "../deadline.ts";
 import { createGathering } from "../gathering.ts";
 import {
   isContinued,
-  nextStep,
   type PlanRecord,
   type PlanSpec,
   planText,
   readPlan,
   sameSpec,
   startedPlan,
+  stepAbove,
 } from "../plan.ts";
 import { type Circumstances, waitingOf } from "../steps.ts";
 import type { Windows } from "../windows.ts";
@@ -117,7 +117,7 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
     });
   const circumstances = await circumstancesAt(options, here, state);
   const due = deadline();
-  const next = nextStep(here);
+  const next = stepAbove(here);
   const evidence = circumstances.evidence;
   return {
     name,

@@ -29,7 +29,7 @@ test.each([
   [["status", "--admin-url", "ftp://x"], "http:// or https://"],
   [["status", "--admin-url", "http://user:s3cret@127.0.0.1/"], "without credentials"],
   [["status", "--token-file", "/nowhere/at/all"], "ENOENT"],
-  [["plan", "checkout", "show"], "there is no command “plan”"],
+  [["promote", "checkout", "now"], "there is no command “promote”"],
   [["no-such-command"], "there is no command"],
   [["status", "--no-such-option"], "there is no option"],
   [[], "Usage: cutover"],

@@ -54,7 +54,7 @@ export function createPlanFleet({
     await store.writeNote(name, "plan", { text: planText(record), ifRevision: revision });
   }
 
-  async function open(holder: string): Promise<Process> {
+  async function open(holder: string, leadsForMs = 3000): Promise<Process> {
     let death: Death | undefined;
     let calls = 0;
     let isDead = false;
@@ -101,7 +101,7 @@ export function createPlanFleet({
       async turn() {
         if (isDead) return;
         state = await stateOf(store, name);
-        const leased = await store.lease(`${name}/watch`, holder, 3000);
+        const leased = await store.lease(`${name}/watch`, holder, leadsForMs);
         fence = leased.granted ? { lease: `${name}/watch`, token: leased.token } : undefined;
         await Promise.race([steward.look(), dying]);
       },

@@ -130,7 +130,7 @@ test("four months with windows each day are done before the deadline, and every 
     }),
   });
   await fleet.start();
-  const process = await fleet.open("a");
+  const process = await fleet.open("a", 120 * minuteMs);
   for (let ms = 0; startMs + ms < deadlineMs; ms += 60 * minuteMs) {
     await process.turn();
     fleet.pass(60 * minuteMs);

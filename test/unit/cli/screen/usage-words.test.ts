@@ -4,7 +4,7 @@ import { runOnPaper } from "../../../support/paper-terminal.ts";
 
 test.each([
   [["sttus"], "there is no command “sttus”\n(Did you mean status?)"],
-  [["plan", "checkout", "show"], "there is no command “plan”"],
+  [["promote", "checkout", "now"], "there is no command “promote”"],
   [["status", "--jsn"], "there is no option “--jsn” here\n(Did you mean --json?)"],
   [["set", "checkout"], "PERCENT is missing"],
   [["status", "a", "b"], "status takes 1 word behind it, and here are 2"],
