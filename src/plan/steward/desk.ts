@@ -146,7 +146,7 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
             secondsLeft: leftMs === undefined ? null : Math.ceil(leftMs / 1000),
           })),
     deadline: due === undefined ? null : { at: isoOf(due.at), reason: due.reason },
-    projection: projectionOf(options, here, circumstances, nowMs),
+    projection: next === undefined ? null : projectionOf(options, here, circumstances, nowMs),
   };
 }
 
