@@ -25,7 +25,7 @@ import type { InstanceProfile } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Rejection, Store } from "../state/store/port.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
-import type { GuardJudged } from "./api/guard/guard-view.ts";
+import type { GuardKnownHere } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
 import type { PlanDesk } from "./api/plan/plan-view.ts";
@@ -122,8 +122,8 @@ export interface AdminOptions {
     name: string,
     query: ExplainQuery,
   ) => Explanation | undefined | Promise<Explanation | undefined>;
-  /** What the guard makes of a cutover; `undefined`: it is not judged now. Without it none is guarded. */
-  readonly guard?: (name: string) => GuardJudged | "unguarded" | undefined;
+  /** What this instance knows of a cutover's guard; `undefined`: it has none. Without it none is guarded. */
+  readonly guard?: (name: string) => GuardKnownHere | undefined;
   /** The money at risk; `undefined`: the cutover has no cap. Without it none has. */
   readonly exposure?: (name: string) => ExposureStanding | undefined;
   /** Hears of what waits for another person from now on. */
@@ -160,6 +160,7 @@ export interface AdminOptions {
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
   readonly plans: PlanDesk;
+  readonly guard: (name: string) => GuardKnownHere | undefined;
   readonly owners: OwnerDesk;
   readonly past: Pick<PastStore, "inDoubt" | "settle">;
   readonly lists: ListDesk;
@@ -199,6 +200,7 @@ export function contextOf(options: AdminOptions): AdminContext {
   return {
     audit: noAudit,
     plans: noPlans,
+    guard: () => undefined,
     owners: noOwners,
     past: { inDoubt: async () => [], settle: async () => 0 },
     lists: noLists,

@@ -14,7 +14,7 @@ import type { Log } from "../base/log.ts";
 import { type Snapshot, sameIn } from "../state/follow/snapshot.ts";
 import type { InstanceRecord } from "../state/rules/completion.ts";
 import type { CutoverView, MetricsEvent } from "./api/cutover-view.ts";
-import { guardViewOf } from "./api/guard/guard-view.ts";
+import type { VerdictEvent } from "./api/guard/guard-view.ts";
 import type { TickEvent } from "./api/instance-view.ts";
 import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
@@ -41,9 +41,10 @@ export interface EventStreams {
 }
 
 export function createEventStreams(context: AdminContext, views: Views, fleet: Fleet): EventStreams {
-  const { follower, clock, log, maxStreams, tickMs, guard = () => "unguarded" } = context;
-  const guardOf = (name: string) => guardViewOf(guard(name));
+  const { follower, clock, log, maxStreams, tickMs } = context;
   let known: readonly InstanceRecord[] = [];
+  /** The last verdict that was told of each guarded cutover. */
+  const verdicts = new Map<string, string | null>();
   let isMeasuring = false;
   let stop: (() => void) | undefined;
   const readers = createReaders(log, () => {
@@ -61,12 +62,27 @@ export function createEventStreams(context: AdminContext, views: Views, fleet: F
     isMeasuring = true;
     try {
       known = await fleet.read();
-      const figures = views.all(known).map((view) => ({ ...figuresOf(view), guard: guardOf(view.name) }));
+      tellVerdicts();
+      const figures = views.all(known).map((view) => ({
+        ...figuresOf(view),
+        guard: views.guard(view.name, known),
+      }));
       readers.tell("metrics", figures satisfies MetricsEvent);
     } catch (error) {
       log.error({ err: error }, "the figures of an event stream could not be made");
     } finally {
       isMeasuring = false;
+    }
+  }
+
+  /** The snapshot has told of those that stood when somebody began to listen. */
+  function tellVerdicts(): void {
+    for (const name of views.names()) {
+      const guard = views.guard(name, known);
+      if (guard.guarded && verdicts.get(name) !== guard.verdict) {
+        if (verdicts.has(name)) readers.tell("verdict", { name, ...guard } satisfies VerdictEvent);
+        verdicts.set(name, guard.verdict);
+      }
     }
   }
 

@@ -9,6 +9,7 @@ import { maxThousandths, percentToNumber } from "../state/rules/percent.ts";
 import { standingPercent } from "../state/rules/routing.ts";
 import { mergeTraffic } from "../telemetry/traffic/merge.ts";
 import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api/cutover-view.ts";
+import { type GuardView, guardViewOf } from "./api/guard/guard-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
 import { restOf } from "./api/rules.ts";
@@ -44,15 +45,18 @@ export interface Views {
   /** The state in force on this instance. */
   state(name: string): CutoverState;
   one(name: string, records: readonly InstanceRecord[]): CutoverView;
+  /** What its guard makes of it. */
+  guard(name: string, records: readonly InstanceRecord[]): GuardView;
   all(records: readonly InstanceRecord[]): CutoverView[];
 }
 
 export function createViews(
-  { cutovers, follower, ownerStores, exposure, clock, roll, instance, prefix, refusedByHand }: AdminContext,
+  context: AdminContext,
   fleet: Pick<Fleet, "underWay" | "unheard" | "strays">,
   proposals: Pick<Proposals, "known">,
 ): Views {
-  let configured = new Map(Object.entries(cutovers));
+  const { follower, ownerStores, exposure, clock, roll, instance, prefix, refusedByHand } = context;
+  let configured = new Map(Object.entries(context.cutovers));
   const names = () => [...configured.keys()];
 
   function sidesOf(name: string) {
@@ -67,6 +71,10 @@ export function createViews(
 
   function state(name: string): CutoverState {
     return follower.current().states.get(name) ?? initialState();
+  }
+
+  function guardOf(name: string, records: readonly InstanceRecord[]): GuardView {
+    return guardViewOf(name, context.guard(name), records);
   }
 
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
@@ -109,7 +117,9 @@ export function createViews(
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
     };
-    const view = { ...stated, stillLegacy: remaindersOf(stated, declared, clock.now()) };
+    const guard = guardOf(name, records);
+    const guarded = guard.guarded ? { guard: inBrief(guard) } : {};
+    const view = { ...stated, ...guarded, stillLegacy: remaindersOf(stated, declared, clock.now()) };
     const warnings = warningsOf({
       view,
       nowMs: clock.now(),
@@ -144,6 +154,7 @@ export function createViews(
     assertCohort: (name, cohort) => assertPercentOf(sidesOf(name).cohorts ?? [], cohort),
     state,
     one,
+    guard: guardOf,
     all: (records) => names().map((name) => one(name, records)),
   };
 }
@@ -161,6 +172,16 @@ function flaggedFrom(
     cohorts,
     anonymousMoves: anonymous === "new-at-100",
   };
+}
+
+function inBrief({
+  guarded,
+  verdict,
+  sentence,
+  leader,
+  silent,
+}: GuardView): NonNullable<CutoverView["guard"]> {
+  return { guarded, verdict, sentence, leader, silent };
 }
 
 /**

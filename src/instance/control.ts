@@ -8,6 +8,7 @@ import { createSignal, type Signal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
 import { type Guard, openGuard } from "../guard/watch/guard.ts";
 import { createGuardMetrics } from "../guard/watch/metrics.ts";
+import { createTellings, type Tellings } from "../guard/watch/tellings.ts";
 import { createGuardCounting, type GuardCounting } from "../guard/window/counting.ts";
 import { type OpenedLists, openLists } from "../lists/open.ts";
 import { createWebhookCounts } from "../notify/metrics.ts";
@@ -78,6 +79,8 @@ export interface Control {
   /** What this instance leads. */
   readonly leaderships: Leaderships;
   readonly guard: Guard;
+  /** What this instance tells of each guarded cutover. */
+  readonly tellings: Tellings;
   /** What this process counts for it. */
   readonly guardCounting: GuardCounting;
   /** The money at risk. */
@@ -103,7 +106,9 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const led = createSignal<[]>();
   const leading = { store, instance: options.instance.id, roll, onChange: led.tell };
   const leaderships = createLeaderships({ ...leading, clock: systemClock, log: options.log });
-  const followed = { store, snapshotFile, traffic, tellDoubt, roll, leaderships };
+  const guardCounting = createGuardCounting(systemClock);
+  const tellings = createTellings(config, { counting: guardCounting, storeMs: roll.nowMs });
+  const followed = { store, snapshotFile, traffic, tellDoubt, roll, leaderships, tellings };
   const { follower, metrics } = createFollowing(config, options, followed);
   addProcessMetrics(metrics.registry);
   const isInReach = (cutover: string) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up;
@@ -131,8 +136,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   follower.onSwap(watchRollbacks(metrics));
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
-  const guardCounting = createGuardCounting(systemClock);
-  const watching = { store, follower, roll, audit, counting: guardCounting, log: options.log };
+  const watching = { instance: options.instance.id, store, follower, roll, leaderships, tellings, audit };
   const [{ leader }, { spool: folder }] = [leaderships, config];
   const counts = createWebhookCounts(metrics.registry);
   const telling = { instance: options.instance.id, follower, leader, folder, counts };
@@ -140,14 +144,15 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   options.undo(() => notifier.stop());
   const shown = createGuardMetrics(metrics.registry);
   const judged = notifier.alsoJudged(shown.judged);
-  const guard = openGuard(config, { ...watching, metrics: { ...shown, judged } });
+  const guard = openGuard(config, {
+    ...{ ...watching, metrics: { ...shown, judged }, announce: follower.announce },
+    ...{ timers: systemTimers, clock: systemClock, log: options.log },
+  });
   options.undo(() => guard.stop());
-  const stores = { store, ownershipStores, ownerStores, lists };
   return {
-    ...stores,
-    ...{ leaderships, guard, guardCounting, exposure, notifier },
-    ...{ follower, roll, metrics, traffic },
-    ...{ secrets, secretsChanged, audit, underWay },
+    ...{ store, ownershipStores, ownerStores, lists, follower, roll, metrics, traffic },
+    ...{ secrets, secretsChanged, audit, leaderships, tellings, guard, guardCounting },
+    ...{ exposure, notifier, underWay },
   };
 }
 
@@ -183,25 +188,22 @@ interface Followed {
   readonly snapshotFile: SnapshotFile | undefined;
 }
 
+interface FollowedWith extends Followed {
+  readonly traffic: Traffic;
+  readonly roll: Roll;
+  readonly leaderships: Pick<Leaderships, "forRecord">;
+  readonly tellings: Pick<Tellings, "forRecord">;
+  /** Tells every instance that this one cannot record. */
+  readonly tellDoubt: () => void;
+}
+
 /** The follower counts what it refuses in the metrics, and the metrics show how it stands with the store. */
 function createFollowing(
   config: Config,
   options: ControlOptions,
-  {
-    store,
-    snapshotFile,
-    traffic,
-    tellDoubt,
-    roll,
-    leaderships,
-  }: Followed & {
-    readonly traffic: Traffic;
-    readonly roll: Roll;
-    readonly leaderships: Pick<Leaderships, "forRecord">;
-    /** Tells every instance that this one cannot record. */
-    readonly tellDoubt: () => void;
-  },
+  followed: FollowedWith,
 ): Pick<Control, "follower" | "metrics"> {
+  const { store, snapshotFile, traffic, tellDoubt, roll, leaderships, tellings } = followed;
   const { instance, version, versions, profile, log, logLinesDropped } = options;
   const rejected = createSignal<[cutover: string]>();
   const regressed = createSignal<[cutover: string]>();
@@ -213,7 +215,7 @@ function createFollowing(
     traffic: () => traffic.snapshot(),
     starts: (name) => cohortStarts(options.config(), name),
     whenStale: () => whenStale(options.config()),
-    profile: () => ({ ...profile(), ...leaderships.forRecord() }),
+    profile: () => ({ ...profile(), ...leaderships.forRecord(), ...tellings.forRecord() }),
     onRoster: roll.saw,
     clock: systemClock,
     log,

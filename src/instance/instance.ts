@@ -210,7 +210,7 @@ async function openAdmin(
     ...{ profile: shared.profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower, { exposure: control.exposure, lists: control.lists.keeper, past }),
-    ...{ guard: control.guard.judgement, exposure: control.exposure.standing },
+    ...{ guard: control.guard.known, exposure: control.exposure.standing },
     ...{ onProposed: control.notifier.proposed, plans: openPlans(shared, control, workers) },
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),

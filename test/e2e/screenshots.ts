@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import type { CutoverView } from "../../src/admin/api/cutover-view.ts";
-import { guardViewOf } from "../../src/admin/api/guard/guard-view.ts";
+import { type GuardView, guardViewOf } from "../../src/admin/api/guard/guard-view.ts";
 import type { SeriesView } from "../../src/admin/api/series/series-view.ts";
 import { renderConsole } from "../../src/console/port.tsx";
 import type { ConsoleState } from "../../src/console/state.ts";
@@ -35,15 +35,19 @@ const view: CutoverView = {
   store: { reachable: true, writable: true, since: null, word: null },
   ...{ stillLegacy: [], warnings: [] },
 };
-const healthy = guardViewOf({
+const unguarded = guardViewOf("checkout", undefined, []);
+const healthy: GuardView = {
+  ...unguarded,
+  guarded: true,
   ...{ verdict: "healthy", because: [] },
   sentence: "new fails 0.5% (21 of 4,312), legacy 0.7% (-0.6 to 0.3 points of difference)",
-});
-const worse = guardViewOf({
+};
+const worse: GuardView = {
+  ...unguarded,
+  guarded: true,
   ...{ verdict: "worse", because: ["failures"], action: "rollback" },
   sentence: "new fails 3.1% (134 of 4,312), legacy 0.9% (1.2 to 3.0 points of difference): odds 8,200 to 1",
-});
-const unguarded = guardViewOf("unguarded");
+};
 const entry = (
   version: number,
   seconds: number,

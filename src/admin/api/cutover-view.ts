@@ -1,7 +1,7 @@
 /** A cutover as the API shows it (zod). JSON, locale-free. */
 import * as z from "zod";
 import { sides, stateNames } from "../../state/rules/model.ts";
-import { guardView } from "./guard/guard-view.ts";
+import { guardInBrief, guardView } from "./guard/guard-view.ts";
 import { exposureView } from "./sides/exposure.ts";
 import { approvalView, proposalView, scopes, warning } from "./write.ts";
 
@@ -181,6 +181,7 @@ export const cutoverView = z
     ownerStore: storeView
       .optional()
       .meta({ description: "The same of the store of its owners, where that is one of its own" }),
+    guard: guardInBrief.optional().meta({ description: "What its guard makes of it; absent: it has none" }),
     stillLegacy: z.array(remainder).default([]).meta({
       description: "What still goes to legacy, and why; empty: nothing that is known of does",
     }),

@@ -12,7 +12,6 @@ import { systemTimers, within } from "../../base/clock.ts";
 import { consoleFiles, renderConsole } from "../../console/port.tsx";
 import type { ConsoleState, Locale, PageNotice } from "../../console/state.ts";
 import type { Gate } from "../access/gate.ts";
-import { guardViewOf } from "../api/guard/guard-view.ts";
 import type { HistoryEntryView } from "../api/history-view.ts";
 import { signInFailureText } from "../api/sign-in.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
@@ -150,8 +149,7 @@ async function stateFor(
   const names = views.names();
   const [only] = names;
   const chosen = names.find((name) => name === cutover) ?? (names.length === 1 ? only : undefined);
-  const { guard = () => "unguarded" as const } = context;
-  const told = names.map((name) => [name, { guard: guardViewOf(guard(name)) }] as const);
+  const told = names.map((name) => [name, { guard: views.guard(name, records) }] as const);
   const history = chosen === undefined ? undefined : await historyAtOnce(context, chosen);
   return {
     ...shown,
@@ -161,7 +159,7 @@ async function stateFor(
     chosen,
     told: {
       ...Object.fromEntries(told),
-      ...(chosen === undefined ? {} : { [chosen]: { guard: guardViewOf(guard(chosen)), history } }),
+      ...(chosen === undefined ? {} : { [chosen]: { guard: views.guard(chosen, records), history } }),
     },
     instances: records.map(instanceOf),
     notice: notice ?? failed,

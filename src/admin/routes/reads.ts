@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { InstanceRecord } from "../../state/rules/completion.ts";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
-import { guardView, guardViewOf } from "../api/guard/guard-view.ts";
+import { guardView } from "../api/guard/guard-view.ts";
 import { type InstanceView, instanceView } from "../api/instance-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { flagdExport, flagOf } from "../flagd/flagd.ts";
@@ -12,12 +12,7 @@ import { refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Views } from "../view.ts";
 
-export function readRoutes(
-  app: AdminApp,
-  { explain, guard }: AdminContext,
-  views: Views,
-  fleet: Fleet,
-): void {
+export function readRoutes(app: AdminApp, { explain }: AdminContext, views: Views, fleet: Fleet): void {
   app.route({
     method: "GET",
     url: "/api/v1/cutovers",
@@ -65,7 +60,21 @@ export function readRoutes(
     },
   });
 
-  guardRoute(app, views, guard);
+  app.route({
+    method: "GET",
+    url: "/api/v1/cutovers/:name/guard",
+    schema: {
+      operationId: "getGuard",
+      summary: "What the guard makes of the cutover, by everybody's counts",
+      tags: ["cutovers"],
+      params: cutoverName,
+      response: { 200: guardView.describe("The verdict"), ...refusalAnswers(["not_found"]) },
+    },
+    handler: async (request) => {
+      views.assertKnown(request.params.name);
+      return views.guard(request.params.name, await fleet.read());
+    },
+  });
 
   app.route({
     method: "GET",
@@ -94,28 +103,6 @@ export function readRoutes(
     handler: async () => {
       const records = await fleet.read();
       return records.map(instanceOf);
-    },
-  });
-}
-
-function guardRoute(
-  app: AdminApp,
-  views: Pick<Views, "assertKnown">,
-  guard: AdminContext["guard"] = () => "unguarded",
-): void {
-  app.route({
-    method: "GET",
-    url: "/api/v1/cutovers/:name/guard",
-    schema: {
-      operationId: "getGuard",
-      summary: "What this instance's guard makes of the cutover, by its own counts",
-      tags: ["cutovers"],
-      params: cutoverName,
-      response: { 200: guardView.describe("The verdict"), ...refusalAnswers(["not_found"]) },
-    },
-    handler: async (request) => {
-      views.assertKnown(request.params.name);
-      return guardViewOf(guard(request.params.name));
     },
   });
 }

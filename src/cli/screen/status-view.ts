@@ -89,8 +89,8 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   });
   return [
     ...lines,
-    ...[...drainNote(view, now), ...stateNote(view), ...proposalNote(view, now)].flatMap((note) =>
-      wrap(note, columns - 2, 6).map((line) => `  ${line}`),
+    ...[...drainNote(view, now), ...stateNote(view), ...guardNote(view), ...proposalNote(view, now)].flatMap(
+      (note) => wrap(note, columns - 2, 6).map((line) => `  ${line}`),
     ),
   ];
 }
@@ -118,6 +118,10 @@ function proposalNote({ name, proposal }: CutoverView, now: number): string[] {
     `${proposedText(proposal)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
     `cutover approve ${shellWord(printable(name))} ${printable(id)}`,
   ];
+}
+
+function guardNote({ guard }: CutoverView): string[] {
+  return guard?.guarded !== true ? [] : [`guard: ${printable(guard.sentence)}`];
 }
 
 function stateNote({ name, state }: CutoverView): string[] {

@@ -52,7 +52,7 @@ export interface TestFinding {
 
 export type Findings = Readonly<Record<Tested, TestFinding>>;
 
-interface EvidenceState {
+export interface EvidenceState {
   readonly streams: Readonly<Record<StreamName, StreamState>>;
   /** Shoppers of this step. */
   readonly sides: Readonly<Record<Look, Sides>>;

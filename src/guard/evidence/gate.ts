@@ -8,7 +8,7 @@
 import { type BlockCounts, type Likelihood, oddsLikelihood } from "./likelihood.ts";
 
 /** All that is to be kept of a gate: the logarithm of each alternative's product. */
-interface GateState {
+export interface GateState {
   readonly logs: readonly number[];
 }
 

@@ -1,31 +1,29 @@
-/** The guard of an instance: what its processes count of each guarded cutover, and a watch over each. */
+/** The guard of an instance: over each guarded cutover the fleet's watch while it leads, and one by its own counts. */
+import { createHash } from "node:crypto";
 import type { Audit } from "../../audit/port.ts";
-import { systemClock, systemTimers } from "../../base/clock.ts";
+import type { Clock, Timers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { createSignal } from "../../base/signal.ts";
-import type { Config, CutoverConfig } from "../../config/schema.ts";
+import type { Config } from "../../config/schema.ts";
 import type { Witness } from "../../proxy/witness.ts";
 import type { LocalWrites } from "../../state/follow/local-changes.ts";
 import type { Roll } from "../../state/follow/roll.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
+import type { Leaderships } from "../../state/leading/leaderships.ts";
 import { initialState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
 import type { BlockCounts } from "../evidence/likelihood.ts";
 import type { Judgement } from "../verdict/verdict.ts";
-import type { WindowTimes } from "../window/attempts.ts";
-import type { GuardCounting, GuardReports } from "../window/counting.ts";
+import type { GuardCounting } from "../window/counting.ts";
+import { type Acting, guardActor } from "./act.ts";
+import type { FleetJudgement } from "./fleet-judgement.ts";
+import type { InquirySettings } from "./inquiry.ts";
+import { createLead, type Lead } from "./lead.ts";
 import type { GuardMetrics } from "./metrics.ts";
-import { createWatch, guardActor, type Watch, type WatchOptions } from "./watch.ts";
-
-type GuardConfig = NonNullable<CutoverConfig["guard"]>;
+import { type GuardConfig, guardDigest, type Tellings, timesOf } from "./tellings.ts";
+import { createWatch, type Watch } from "./watch.ts";
 
 const dayMs = 86_400_000;
-/** After a block's end, when its quick look is. */
-const quickAfterMs = 1000;
-
-function timesOf({ block, sloTimeout }: GuardConfig): WindowTimes {
-  return { blockMs: block, quickAfterMs, lateAfterMs: sloTimeout };
-}
 
 /** @returns the witnesses of the routes that a guard goes by */
 export function guardWitnesses(
@@ -40,82 +38,161 @@ export function guardWitnesses(
 }
 
 export interface Guard {
-  /** What another process of this instance has counted, all of it that is told of still. */
-  hear(worker: number, reports: GuardReports): void;
-  gone(worker: number): void;
-  /** The last judgement of a cutover; `undefined`: it is not judged now. */
-  judgement(cutover: string): Judgement | "unguarded" | undefined;
-  /** Hears of each block of attempts that are over, of the step that stands. */
+  /** What this instance knows of a cutover's guard; `undefined`: it has none. */
+  known(cutover: string): GuardKnown | undefined;
+  /** Hears, while this instance leads, of each block of attempts that are over, of the step that stands: of everybody's. */
   onLate(listener: (cutover: string, counts: BlockCounts) => void): void;
   configure(config: Pick<Config, "cutovers">): void;
   stop(): void;
 }
 
+interface GuardKnown {
+  /** By everybody's counts, while this instance leads. */
+  readonly fleet: FleetJudgement | undefined;
+  /** By this instance's counts alone. */
+  readonly own: Judgement | undefined;
+  /** Whether there is no store to lead by: each instance goes by its own counts. */
+  readonly isAlone: boolean;
+  /** The id of the instance that leads, as far as is known here. */
+  readonly leader: string | undefined;
+}
+
 interface GuardOptions {
-  readonly store: Pick<Store, "apply">;
-  readonly follower: Pick<Following, "current"> & Pick<LocalWrites, "makeLocally">;
-  /** Who else watches. */
-  readonly roll: Pick<Roll, "members">;
+  /** This instance's id. */
+  readonly instance: string;
+  readonly store: Pick<Store, "apply" | "instances" | "keep" | "kept">;
+  readonly follower: Pick<Following, "current" | "contact"> & Pick<LocalWrites, "makeLocally">;
+  readonly roll: Pick<Roll, "members" | "nowMs">;
+  readonly leaderships: Pick<Leaderships, "of" | "leader">;
+  readonly tellings: Tellings;
   readonly metrics: GuardMetrics;
   readonly audit: Pick<Audit, "madeLocally">;
-  /** Of this process. */
-  readonly counting: GuardCounting;
+  /** There is news for this instance's record. */
+  readonly announce: () => void;
+  readonly timers: Timers;
+  readonly clock: Clock;
   readonly log: Log;
+}
+
+interface Watched {
+  readonly config: string;
+  readonly own: Watch;
+  readonly lead: Lead;
 }
 
 /** What is watched is what is configured: a cutover whose guard stays as it is goes on with its evidence. */
 export function openGuard(config: Pick<Config, "cutovers">, options: GuardOptions): Guard {
-  const { metrics } = options;
-  const told = new Map<number, GuardReports>();
-  const watches = new Map<string, { readonly text: string; readonly watch: Watch }>();
+  const { metrics, tellings, leaderships } = options;
+  const watched = new Map<string, Watched>();
   const late = createSignal<[cutover: string, counts: BlockCounts]>();
-  const reports = (name: string) =>
-    [options.counting.reports(), ...told.values()].map((each) => each[name] ?? []);
 
   function configure({ cutovers }: Pick<Config, "cutovers">): void {
+    tellings.configure({ cutovers });
     const guarded = Object.entries(cutovers).flatMap(([name, { guard }]) =>
-      guard === undefined ? [] : [{ name, guard, text: JSON.stringify(guard) }],
+      guard === undefined ? [] : [{ name, guard, config: guardDigest(guard) }],
     );
-    for (const [name, { text, watch }] of watches) {
-      if (guarded.some((each) => each.name === name && each.text === text)) continue;
-      watch.stop();
-      watches.delete(name);
+    for (const [name, { config, own, lead }] of watched) {
+      if (guarded.some((each) => each.name === name && each.config === config)) continue;
+      own.stop();
+      lead.stop();
+      tellings.judge(name, undefined);
+      watched.delete(name);
     }
     metrics.configure(guarded.map(({ name }) => name));
-    for (const { name, guard, text } of guarded) {
-      if (watches.has(name)) continue;
+    for (const { name, guard, config } of guarded) {
+      if (watched.has(name)) continue;
       const onLate = (counts: BlockCounts) => late.tell(name, counts);
-      const watch = watchOf(name, guard, { ...options, onLate, reports: () => reports(name) });
-      watches.set(name, { text, watch });
+      watched.set(name, { config, ...watchesOf(name, guard, { ...options, onLate }) });
     }
   }
 
   configure(config);
   return {
-    hear: (worker, counted) => void told.set(worker, counted),
-    gone: (worker) => void told.delete(worker),
-    judgement(cutover) {
-      const watched = watches.get(cutover);
-      return watched === undefined ? "unguarded" : watched.watch.judgement();
+    known(cutover) {
+      const found = watched.get(cutover);
+      if (found === undefined) return undefined;
+      return {
+        fleet: found.lead.judged(),
+        own: found.own.judgement(),
+        isAlone: isAlone(options),
+        leader: leaderships.leader(cutover),
+      };
     },
     onLate: (listener) => late.hear(listener),
     configure,
     stop() {
-      for (const { watch } of watches.values()) watch.stop();
-      watches.clear();
+      for (const { own, lead } of watched.values()) {
+        own.stop();
+        lead.stop();
+      }
+      watched.clear();
     },
   };
 }
 
+/** A store that answers and does not let itself be written is led by nobody, either. */
+function isAlone({ follower }: Pick<GuardOptions, "follower">): boolean {
+  const { up, word } = follower.contact();
+  return !up || word !== undefined;
+}
+
 interface WatchParts extends GuardOptions {
-  readonly reports: WatchOptions["reports"];
   readonly onLate: (counts: BlockCounts) => void;
 }
 
-function watchOf(name: string, guard: GuardConfig, parts: WatchParts): Watch {
-  const { store, follower, roll, audit, counting, log, reports, metrics, onLate } = parts;
-  return createWatch({
-    name,
+function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<Watched, "config"> {
+  const { store, follower, leaderships, tellings, metrics, log, announce } = options;
+  const shared = {
+    ...actingOf(name, options),
+    settings: settingsOf(guard),
+    state: () => follower.current().states.get(name) ?? initialState(),
+    timers: options.timers,
+    clock: options.clock,
+  };
+  const leads = () => leaderships.of(name)?.fence() !== undefined;
+  const own = createWatch({
+    ...shared,
+    told: () => tellings.told(name),
+    blockClockMs: () => tellings.nowMs(name),
+    instances: lastLive(name, options),
+    isAlone: () => isAlone(options),
+    onJudged(judgement) {
+      if (!leads()) metrics.judged(name, isAlone(options) ? judgement?.verdict : undefined);
+    },
+  });
+  const lead = createLead({
+    ...{ ...shared, ...options, store },
+    config: guardDigest(guard),
+    sense: senseOf(guard),
+    leadership: () => leaderships.of(name),
+    onJudged(judged, isNews) {
+      metrics.judged(name, judged?.verdict);
+      tellings.judge(name, judged);
+      if (!isNews) return;
+      if (judged !== undefined) {
+        log.info({ cutover: name, verdict: judged.verdict, because: judged.because }, judged.sentence);
+      }
+      announce();
+    },
+  });
+  return { own, lead };
+}
+
+function actingOf(name: string, { store, follower, metrics, audit, log }: GuardOptions): Acting {
+  return {
+    ...{ name, store, local: follower, log },
+    onActed(action, stands, isLocal, reason) {
+      metrics.acted(name, action);
+      log.warn({ cutover: name, action, version: stands.version, local: isLocal }, `the guard: ${reason}`);
+      if (!isLocal || action === "alert") return;
+      const change = { action } as const;
+      audit.madeLocally({ name, change, actor: guardActor, reason, origin: { via: "guard" }, stands });
+    },
+  };
+}
+
+function settingsOf(guard: GuardConfig): InquirySettings {
+  return {
     times: timesOf(guard),
     evidence: {
       alpha: guard.budget,
@@ -125,23 +202,22 @@ function watchOf(name: string, guard: GuardConfig, parts: WatchParts): Watch {
       minFailures: guard.minFailures,
     },
     action: guard.action,
-    reports,
-    blockClockMs: counting.nowMs,
-    state: () => follower.current().states.get(name) ?? initialState(),
-    instances: () => roll.members().filter(({ isLapsed }) => !isLapsed).length,
-    store,
-    local: follower,
-    timers: systemTimers,
-    clock: systemClock,
-    log,
-    onLate,
-    onJudged: (judgement) => metrics.judged(name, judgement?.verdict),
-    onActed(action, stands, isLocal, reason) {
-      metrics.acted(name, action);
-      log.warn({ cutover: name, action, version: stands.version, local: isLocal }, `the guard: ${reason}`);
-      if (!isLocal || action === "alert") return;
-      const change = { action } as const;
-      audit.madeLocally({ name, change, actor: guardActor, reason, origin: { via: "guard" }, stands });
-    },
-  });
+  };
+}
+
+/** What the evidence hangs on: with another of these it says another thing. */
+function senseOf({ block, sloTimeout, tolerance, maxErrorRate }: GuardConfig): string {
+  const sense = JSON.stringify({ block, sloTimeout, tolerance, maxErrorRate });
+  return createHash("sha256").update(sense).digest("hex").slice(0, 8);
+}
+
+/** @returns how many instances have the cutover; while the store is away, as of before */
+function lastLive(name: string, { follower, roll }: Pick<GuardOptions, "follower" | "roll">): () => number {
+  let last = 1;
+  return () => {
+    if (!follower.contact().up) return last;
+    const live = roll.members().filter(({ isLapsed, versions }) => !isLapsed && versions[name] !== undefined);
+    last = Math.max(1, live.length);
+    return last;
+  };
 }

@@ -70,8 +70,8 @@ interface Shoppers {
   readonly failed: Uint8Array;
 }
 
-/** How long a block is told of after its late look, so that a report that was lost costs nothing. */
-const toldAfterMs = 5000;
+/** How long a block is told of after its late look: what a leader that has died did not look at, the next one does. */
+const toldAfterMs = 8000;
 
 export function createAttemptsWindow({ blockMs, quickAfterMs, lateAfterMs }: WindowTimes): AttemptsWindow {
   const places = Math.ceil((lateAfterMs + toldAfterMs) / blockMs) + 2;

@@ -31,8 +31,8 @@ export function openPlans(
   const stewards = createStewards(() => around.config, {
     ...{ store, follower, leaderships, clock: systemClock, log },
     guard(name) {
-      const judged = guard.judgement(name);
-      return judged === "unguarded" ? judged : judged?.verdict;
+      const known = guard.known(name);
+      return known === undefined ? "unguarded" : known.fleet?.verdict;
     },
     async legacy(name) {
       const { cutovers, upstreams, workers: size } = around.config;

@@ -11,7 +11,7 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import * as z from "zod";
 import { systemClock } from "../../base/clock.ts";
-import type { Guard } from "../../guard/watch/guard.ts";
+import type { Tellings } from "../../guard/watch/tellings.ts";
 import type { GuardCounting } from "../../guard/window/counting.ts";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -104,12 +104,12 @@ interface WorkerSum {
 export function createWorkerSum({
   metrics,
   traffic,
-  guard,
+  tellings,
   onLogLinesDropped,
 }: {
   readonly metrics: Pick<Metrics, "registry" | "join">;
   readonly traffic: Pick<Traffic, "hear" | "gone">;
-  readonly guard: Pick<Guard, "hear" | "gone">;
+  readonly tellings: Pick<Tellings, "hear" | "gone">;
   readonly onLogLinesDropped: (more: number) => void;
 }): WorkerSum {
   const known = new Map<
@@ -124,7 +124,7 @@ export function createWorkerSum({
       one.counts.add(figures.counts);
       one.rooms.add(figures.metrics);
       traffic.hear(worker, figures.traffic);
-      guard.hear(worker, figures.guard);
+      tellings.hear(worker, figures.guard);
       onLogLinesDropped(figures.logLinesDropped);
       use.told(worker, figures);
     },
@@ -133,7 +133,7 @@ export function createWorkerSum({
       known.get(worker)?.rooms.end();
       known.delete(worker);
       traffic.gone(worker);
-      guard.gone(worker);
+      tellings.gone(worker);
       use.gone(worker);
     },
   };

@@ -40,7 +40,7 @@ interface WorkersOptions {
   readonly source: ConfigSource;
   readonly control: Pick<
     Control,
-    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "lists" | "metrics" | "traffic" | "guard"
+    "follower" | "secrets" | "ownershipStores" | "ownerStores" | "lists" | "metrics" | "traffic" | "tellings"
   >;
   /** What the workers tell of their versions is kept there. */
   readonly versions: WorkerVersions;

@@ -48,6 +48,8 @@ export interface InstanceRecord {
   readonly phase?: "starting" | "draining" | undefined;
   /** The leases that it holds (state/leading); absent: none. */
   readonly leads?: readonly string[] | undefined;
+  /** What it tells of each guarded cutover (guard/watch/tellings.ts), read by whoever leads. */
+  readonly guard?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** By which configuration an instance goes. Moments are RFC 3339, by the instance's clock. */
@@ -60,7 +62,10 @@ export interface ConfigInForce {
 }
 
 /** What an instance says of itself that is the same in every record. */
-export type InstanceProfile = Pick<InstanceRecord, "name" | "address" | "pid" | "config" | "phase" | "leads">;
+export type InstanceProfile = Pick<
+  InstanceRecord,
+  "name" | "address" | "pid" | "config" | "phase" | "leads" | "guard"
+>;
 
 /** What an instance does when it is cut off from the store. Without it: 30 s, and the last state stays in force. */
 export interface WhenStale {
@@ -71,7 +76,7 @@ export interface WhenStale {
 }
 
 /** What the store remembers of an instance: live as long as its lease, then silent. */
-export interface RosterMember extends Omit<InstanceRecord, "traffic" | "seenAt"> {
+export interface RosterMember extends Omit<InstanceRecord, "traffic" | "guard" | "seenAt"> {
   /** When its last record was written, ms since the epoch by the store's clock. */
   readonly seenAtMs: number;
 }

@@ -101,6 +101,7 @@ export const instanceRecordSchema = z.object({
   config: z.object({ hash: z.string(), loadedAt: z.string(), refusedAt: z.string().optional() }).optional(),
   phase: z.enum(["starting", "draining"]).optional(),
   leads: z.array(z.string()).optional(),
+  guard: z.record(z.string(), z.unknown()).optional(),
 });
 
 export const proposalSchema = z.object({

@@ -130,7 +130,7 @@ function createInstances(documents: DocumentInForce, clock: Clock): InstancesPar
     async roster() {
       documents.current();
       const nowMs = clock.now();
-      const members = known().map(({ record: { traffic: _, seenAt: __, ...record }, agoMs }) => ({
+      const members = known().map(({ record: { traffic: _, guard: __, seenAt: ___, ...record }, agoMs }) => ({
         ...record,
         seenAtMs: nowMs - agoMs,
       }));

@@ -241,7 +241,7 @@ function pageOf(view: CutoverView): string {
       who: { name: "anonymous", role: "admin" },
       cutovers: [view],
       chosen: view.name,
-      told: { [view.name]: { guard: guardViewOf("unguarded"), history: [] } },
+      told: { [view.name]: { guard: guardViewOf(view.name, undefined, []), history: [] } },
       instances: [],
       at: new Date(now).toISOString(),
       zone: "UTC",

@@ -131,7 +131,7 @@ describe("the console, as the server makes it", () => {
   });
 
   test("never ticks without a guard", () => {
-    const told = { checkout: { guard: guardViewOf("unguarded") } };
+    const told = { checkout: { guard: guardViewOf("checkout", undefined, []) } };
     const text = textOf({ ...state, told });
     expect(text).toContain("No guard: nobody is watching but you");
     expect(text).not.toContain("✓ marketplace");

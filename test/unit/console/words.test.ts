@@ -18,7 +18,10 @@ const view: CutoverView = {
   ...{ journeys: null, unfinished: null, instances: { live: 1, applied: 1, silent: [] } },
   ...{ stillLegacy: [], warnings: [] },
 };
-const judged = (verdict: string) => guardViewOf({ verdict, because: [], sentence: "the facts" });
+const unguarded = guardViewOf("checkout", undefined, []);
+const nobodyYet = { fleet: undefined, own: undefined, isAlone: false, leader: "a" };
+const unjudged = guardViewOf("checkout", nobodyYet, []);
+const judged = (verdict: string) => ({ ...unjudged, verdict, sentence: "the facts" });
 
 describe("the verdict", () => {
   test.each([
@@ -35,9 +38,9 @@ describe("the verdict", () => {
   });
 
   test("is none without a guard, without its answer, and with old data, whatever it was", () => {
-    expect(verdictOf(view, guardViewOf("unguarded"), 0)).toMatchObject({ mark: "○", tone: "unguarded" });
+    expect(verdictOf(view, unguarded, 0)).toMatchObject({ mark: "○", tone: "unguarded" });
     expect(verdictOf(view, undefined, 0)).toMatchObject({ mark: "?", tone: "unknown" });
-    expect(verdictOf(view, guardViewOf(undefined), 0)).toMatchObject({ mark: "?", tone: "unknown" });
+    expect(verdictOf(view, unjudged, 0)).toMatchObject({ mark: "?", tone: "unknown" });
     expect(verdictOf(view, judged("healthy"), 48_000).text).toBe("Unknown: data is 48 s old");
   });
 

@@ -1,12 +1,65 @@
-/** What the guard of one instance makes of a cutover, as the API says it (zod). */
+/** What the guard makes of a cutover, as the API says it (zod): the fleet's judgement, as its leader's record tells it. */
 import * as z from "zod";
+import type { InstanceRecord } from "../../../state/rules/completion.ts";
 
-/** What is known of it, before it is a view. */
-export interface GuardJudged {
+const tally = z.object({ units: z.int(), failed: z.int() });
+
+const evidenceView = z.object({
+  tests: z
+    .record(z.string(), z.object({ odds: z.number(), actsAt: z.number(), hasFired: z.boolean() }))
+    .meta({
+      description: "By test: the odds against that all is well, and at which it acts",
+    }),
+  sides: z
+    .object({ legacy: tally, new: tally })
+    .meta({ description: "Shoppers of this step, and those of them who failed" }),
+  difference: z.object({ estimate: z.number(), least: z.number(), most: z.number() }).meta({
+    description:
+      "Of the failures' shares, new's less legacy's, with an interval that may be read at every look",
+  }),
+});
+
+const judgedFields = {
+  verdict: z.string(),
+  because: z.array(z.string()),
+  action: z.string().optional(),
+  sentence: z.string(),
+};
+
+/** As a record tells it; a release may say more. */
+const judgedByLeader = z.object({
+  ...judgedFields,
+  at: z.string(),
+  silent: z.array(z.string()),
+  differing: z.array(z.string()),
+  ...evidenceView.shape,
+});
+type JudgedByLeader = z.output<typeof judgedByLeader>;
+const toldByLeader = z.object({ judged: judgedByLeader.optional() });
+
+/** A judgement by the counts of one instance. */
+interface JudgedHere {
   readonly verdict: string;
   readonly action?: string;
   readonly because: readonly string[];
   readonly sentence: string;
+}
+
+/** What an instance knows of a cutover's guard by itself. */
+export interface GuardKnownHere {
+  /** By everybody's counts, while it leads. */
+  readonly fleet: (Omit<JudgedByLeader, "because" | "silent" | "differing"> & Lists) | undefined;
+  readonly own: JudgedHere | undefined;
+  /** Whether there is no store to lead by. */
+  readonly isAlone: boolean;
+  /** The id of the instance that leads, as far as is known here. */
+  readonly leader: string | undefined;
+}
+
+interface Lists {
+  readonly because: readonly string[];
+  readonly silent: readonly string[];
+  readonly differing: readonly string[];
 }
 
 export const guardView = z
@@ -18,6 +71,25 @@ export const guardView = z
     because: z.array(z.string()).meta({ description: "The tests that have found what they look for" }),
     action: z.string().nullable().meta({ description: "What follows from it: rollback, hold or alert" }),
     sentence: z.string().meta({ description: "The verdict with its evidence, for people" }),
+    by: z.enum(["fleet", "instance"]).nullable().default(null).meta({
+      description:
+        "Whose counts: everybody's, or, while the store is away, of the instance alone that is asked; null: nobody's",
+    }),
+    at: z.string().nullable().default(null).meta({ description: "RFC 3339; of the fleet's judgement" }),
+    leader: z
+      .object({ id: z.string(), name: z.string() })
+      .nullable()
+      .default(null)
+      .meta({ description: "The instance that judges by everybody's counts; null: none is known just now" }),
+    silent: z
+      .array(z.string())
+      .default([])
+      .meta({ description: "Names of instances of which there are no counts: blind for them" }),
+    differing: z
+      .array(z.string())
+      .default([])
+      .meta({ description: "Names of instances whose guard is configured otherwise than the leader's" }),
+    evidence: evidenceView.nullable().default(null),
   })
   .meta({
     examples: [
@@ -28,16 +100,82 @@ export const guardView = z
         action: null,
         sentence:
           "new fails 1.1% (2 of 180), legacy 0.9% (-1.9 to 6.3 points of difference): insufficient evidence",
+        by: "fleet",
+        at: "2025-03-01T12:00:00.004Z",
+        leader: { id: "1f0c77ab", name: "shop-1:8080" },
+        silent: [],
+        differing: [],
+        evidence: {
+          tests: { failures: { odds: 1.1, actsAt: 1000, hasFired: false } },
+          sides: { legacy: { units: 1620, failed: 14 }, new: { units: 180, failed: 2 } },
+          difference: { estimate: 0.002, least: -0.019, most: 0.063 },
+        },
       },
     ],
   });
 export type GuardView = z.output<typeof guardView>;
 
-/** @param judged `undefined`: it is not judged now */
-export function guardViewOf(judged: GuardJudged | "unguarded" | undefined): GuardView {
-  const none = { verdict: null, because: [], action: null };
-  if (judged === "unguarded") return { guarded: false, ...none, sentence: "it has no guard" };
-  if (judged === undefined) return { guarded: true, ...none, sentence: "it is not judged now" };
-  const { verdict, because, action = null, sentence } = judged;
-  return { guarded: true, verdict, because: [...because], action, sentence };
+/** Event `verdict`: the guard has come to another verdict of a cutover. */
+export interface VerdictEvent extends GuardView {
+  /** The cutover's. */
+  readonly name: string;
+}
+
+/** The guard in a cutover's view. */
+export const guardInBrief = guardView.pick({
+  guarded: true,
+  verdict: true,
+  sentence: true,
+  leader: true,
+  silent: true,
+});
+
+const nobody = {
+  verdict: null,
+  because: [],
+  action: null,
+  by: null,
+  at: null,
+  leader: null,
+  silent: [],
+  differing: [],
+  evidence: null,
+};
+
+/**
+ * @param here `undefined`: the cutover has no guard
+ * @param records of all instances, as the store has them
+ */
+export function guardViewOf(
+  name: string,
+  here: GuardKnownHere | undefined,
+  records: readonly InstanceRecord[],
+): GuardView {
+  if (here === undefined) return { guarded: false, ...nobody, sentence: "it has no guard" };
+  if (here.isAlone) return ownView(here);
+  const record = records.find(({ id }) => id === here.leader);
+  const told = here.fleet ?? toldByLeader.safeParse(record?.guard?.[name]).data?.judged;
+  const leader = here.leader === undefined ? null : { id: here.leader, name: record?.name ?? here.leader };
+  if (told === undefined) {
+    const sentence = leader === null ? "it is not judged now: no instance leads" : "it is not judged now";
+    return { guarded: true, ...nobody, leader, sentence };
+  }
+  const { verdict, because, action = null, sentence, at, silent, differing } = told;
+  const { tests, sides, difference } = told;
+  return {
+    guarded: true,
+    ...{ verdict, because: [...because], action, sentence, by: "fleet", at, leader },
+    ...{ silent: [...silent], differing: [...differing], evidence: { tests, sides, difference } },
+  };
+}
+
+function ownView({ own }: GuardKnownHere): GuardView {
+  const why = "without the store, by the counts of this instance alone";
+  if (own === undefined) return { guarded: true, ...nobody, sentence: `it is not judged now: ${why}` };
+  const { verdict, because, action = null, sentence } = own;
+  return {
+    guarded: true,
+    ...nobody,
+    ...{ verdict, because: [...because], action, by: "instance", sentence: `${sentence} (${why})` },
+  };
 }

@@ -16,7 +16,7 @@ import { printable } from "../../screen/text.ts";
 export function addGuard(program: Command, context: Context): void {
   const command = program
     .command("guard")
-    .description("what the guard makes of the cutover, by the counts of the instance that is asked")
+    .description("what the guard makes of the cutover, by the counts of all instances")
     .argument("<NAME>", "the cutover", readName);
   withApiOptions(withJson(command)).action((name: string, options: ApiOptions & JsonOption) =>
     withApi(context, options, async ({ client, terminal }) => {

@@ -28,7 +28,10 @@ import {
 const text = z.string();
 const nullable = z.string().nullable();
 
-const rosterEntry = z.tuple([z.number(), instanceRecordSchema.omit({ traffic: true, seenAt: true })]);
+const rosterEntry = z.tuple([
+  z.number(),
+  instanceRecordSchema.omit({ traffic: true, guard: true, seenAt: true }),
+]);
 
 /** @returns the instance's record; `undefined` when the text is not one */
 export function parseInstanceRecord(text: string): InstanceRecord | undefined {

@@ -171,7 +171,7 @@ export function createCalls(prefix: string): Calls {
       };
     },
     remember(record) {
-      const { traffic: _, seenAt: __, ...brief } = record;
+      const { traffic: _, guard: __, seenAt: ___, ...brief } = record;
       const remember = { id: record.id, brief: JSON.stringify(brief), forMs: rememberMs(record) };
       return { script: scripts.instances, keys: [keys.index, keys.roster], args: { remember } };
     },

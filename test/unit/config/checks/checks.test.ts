@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { isLoopback } from "../../../../src/config/checks/access-checks.ts";
-import { guardActor } from "../../../../src/guard/watch/watch.ts";
+import { guardActor } from "../../../../src/guard/watch/act.ts";
 import { configOf, least, problemsOf, warningsOf, withCutover } from "../support.ts";
 
 const sha = (digit: string) => digit.repeat(64);

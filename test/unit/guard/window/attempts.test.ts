@@ -71,13 +71,16 @@ test("blocks of several processes are brought together, each once, when their lo
     window.failed(at + 20, at + 10, "onNew", 5);
   }
   other.arrived(at + 10, "legacy", 6);
-  const reports = () => [one.report(at + 3400), other.report(at + 3400)];
-  expect(looks.due(at + 3200, reports())).toEqual([]);
+  const told = (throughMs: number) =>
+    [one, other].map((each) => ({ throughMs, blocks: each.report(at + 3400) }));
+  expect(looks.due(at + 3200, told(at + 2999), 300)).toEqual([]);
   const sides = { legacy: { units: 1, failed: 0 }, onNew: { units: 2, failed: 1 } };
-  expect(looks.due(at + 3300, reports())).toEqual([{ look: "quick", sides, stepBegins: true }]);
-  expect(looks.due(at + 3400, reports())).toEqual([]);
-  const late = looks.due(at + 12_300, reports()).filter(({ look }) => look === "late");
-  expect(late).toEqual([{ look: "late", sides, stepBegins: true }]);
+  expect(looks.due(at + 3300, told(at + 2999), 300)).toEqual([
+    { look: "quick", block: at / 2000, sides, stepBegins: true },
+  ]);
+  expect(looks.due(at + 3400, told(at + 3400), 300)).toEqual([]);
+  const late = looks.due(at + 12_000, told(at + 12_000), 300).filter(({ look }) => look === "late");
+  expect(late).toEqual([{ look: "late", block: at / 2000, sides, stepBegins: true }]);
 });
 
 test("a shopper who fails in another process counts once a step", () => {
@@ -87,15 +90,17 @@ test("a shopper who fails in another process counts once a step", () => {
   one.failed(at, at, "onNew", 5);
   other.arrived(at + 2000, "onNew", 5);
   other.failed(at + 2000, at + 2000, "onNew", 5);
-  const reports = [one.report(at + 5300), other.report(at + 5300)];
+  const told = [one, other].map((each) => ({ throughMs: at + 5300, blocks: each.report(at + 5300) }));
   const failed = (ms: number) =>
-    looks.due(at + ms, reports).flatMap(({ look, sides }) => (look === "quick" ? sides.onNew.failed : []));
+    looks.due(at + ms, told, 300).flatMap(({ look, sides }) => (look === "quick" ? sides.onNew.failed : []));
   expect(failed(5300)).toEqual([1, 0]);
   looks.stepBegins(at + 6000);
   other.renew();
   other.arrived(at + 6000, "onNew", 5);
   other.failed(at + 6001, at + 6000, "onNew", 5);
-  const later = looks.due(at + 9300, [other.report(at + 9300)]).filter(({ look }) => look === "quick");
+  const later = looks
+    .due(at + 9300, [{ throughMs: at + 9300, blocks: other.report(at + 9300) }], 300)
+    .filter(({ look }) => look === "quick");
   expect(later.map(({ sides, stepBegins }) => [sides.onNew.failed, stepBegins])).toEqual([
     [0, false],
     [1, true],

@@ -1,0 +1,204 @@
+/** Instances with a guard each, on one memory store and over fake time: attempts in, changes of the store out. */
+import { StoreUnavailable } from "../../src/base/errors.ts";
+import type { Config } from "../../src/config/schema.ts";
+import { createChance } from "../../src/guard/simulate/chance.ts";
+import type { GuardAction } from "../../src/guard/verdict/verdict.ts";
+import { openGuard } from "../../src/guard/watch/guard.ts";
+import { createTellings } from "../../src/guard/watch/tellings.ts";
+import { type BlockReport, createAttemptsWindow } from "../../src/guard/window/attempts.ts";
+import type { LocalWrites } from "../../src/state/follow/local-changes.ts";
+import { createRoll } from "../../src/state/follow/roll.ts";
+import { createLeaderships } from "../../src/state/leading/leaderships.ts";
+import type { InstanceRecord } from "../../src/state/rules/completion.ts";
+import { type Actor, type Change, type CutoverState, initialState } from "../../src/state/rules/model.ts";
+import { createMemoryStore } from "../../src/state/store/in-process.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { createManualTime, type ManualTime } from "./manual-time.ts";
+import { createRecordedLog } from "./recorded-log.ts";
+
+export interface GuardWishes {
+  readonly action?: GuardAction;
+  readonly budget?: number;
+  readonly tolerance?: number;
+}
+
+const blockMs = 2000;
+
+function configOf({ action, budget = 0.01, tolerance = 1 }: GuardWishes): Pick<Config, "cutovers"> {
+  const guard = {
+    ...{ budget, tolerance, maxErrorRate: 0.1, minFailures: 3, block: blockMs, sloTimeout: 10_000 },
+    ...(action === undefined ? {} : { action }),
+  };
+  return { cutovers: { checkout: { guard } } } as unknown as Pick<Config, "cutovers">;
+}
+
+/** @param seed of who fails */
+export async function createGuardFleet(size = 1, wishes: GuardWishes = {}, seed = 1) {
+  const time = createManualTime();
+  const store = createMemoryStore({ clock: time });
+  const chance = createChance(seed);
+  let nextBucket = 0;
+  const ask = async (change: Change, actor: Actor = { name: "ana", role: "admin" }) => {
+    await store.apply({ name: "checkout", change, actor, reason: "test" });
+    await time.advance(0);
+  };
+  await ask({ action: "set", percentThousandths: 50_000 });
+  const instances = await Promise.all(
+    Array.from({ length: size }, (_, n) => join({ store, time, id: `i${n}`, phaseMs: 311 * n, wishes })),
+  );
+  await time.advance(0);
+
+  /** 20 attempts a second, each by another shopper. @param failing the shares that fail at once */
+  async function serve(
+    seconds: number,
+    failing: { readonly legacy: number; readonly onNew: number },
+    by: readonly { readonly arrived: Attempt }[] = instances,
+  ) {
+    for (let step = 0; step < seconds * 10; step += 1) {
+      for (const side of ["legacy", "onNew"] as const) {
+        nextBucket = (nextBucket + 1) % 100_000;
+        by[nextBucket % by.length]?.arrived(side, nextBucket, chance.uniform() < failing[side]);
+      }
+      await time.advance(100);
+    }
+  }
+  const [first] = instances;
+  if (first === undefined) throw new RangeError("a fleet of none");
+  return {
+    ...{ time, store, instances, first, ask, serve, join },
+    history: () => store.history("checkout", 20),
+    state: first.state,
+    leader: () => instances.find((each) => each.leads()),
+    another: (more: GuardWishes, n = instances.length) =>
+      join({ store, time, id: `i${n}`, phaseMs: 311 * n, wishes: { ...wishes, ...more } }),
+  };
+}
+
+type Attempt = (side: "legacy" | "onNew", bucket: number, fails: boolean) => void;
+
+interface Joining {
+  readonly store: Store;
+  readonly time: ManualTime;
+  readonly id: string;
+  /** When in a second it writes its record; and its host's clock is as much ahead. */
+  readonly phaseMs: number;
+  readonly wishes: GuardWishes;
+}
+
+async function join({ store, time, id, phaseMs, wishes }: Joining) {
+  const config = configOf(wishes);
+  const log = createRecordedLog();
+  const of = { isCutOff: false, isFrozen: false, isDead: false };
+  const late: (() => void)[] = [];
+  const local: Parameters<LocalWrites["makeLocally"]>[0][] = [];
+  let state: CutoverState = initialState();
+  let fleetAsks = 0;
+
+  async function reach<T>(work: () => Promise<T>): Promise<T> {
+    if (of.isDead) return new Promise(() => {});
+    fleetAsks += 1;
+    if (of.isCutOff) throw new StoreUnavailable("cut off");
+    return work();
+  }
+  const reached: Pick<Store, "apply" | "instances" | "keep" | "kept" | "lease" | "release"> = {
+    apply: (command) =>
+      reach(async () => {
+        const applied = await store.apply(command);
+        await read();
+        return applied;
+      }),
+    instances: () => reach(() => store.instances()),
+    keep: (fence, text) => reach(() => store.keep(fence, text)),
+    kept: (lease) => reach(() => store.kept(lease)),
+    lease: (...args) => reach(() => store.lease(...args)),
+    release: (...args) => reach(() => store.release(...args)),
+  };
+  const timers = {
+    after: (ms: number, run: () => void) =>
+      time.after(ms, () => {
+        if (of.isFrozen) late.push(run);
+        else if (!of.isDead) run();
+      }),
+  };
+
+  const times = { blockMs, quickAfterMs: 1000, lateAfterMs: 10_000 };
+  const window = createAttemptsWindow(times);
+  const hostMs = () => time.monotonic() + 1_000_000 + 2000 * phaseMs;
+  const reports = (): { readonly checkout: readonly BlockReport[] } => ({
+    checkout: window.report(hostMs()),
+  });
+  const roll = createRoll(time);
+  const tellings = createTellings(config, { counting: { nowMs: hostMs, reports }, storeMs: roll.nowMs });
+  const leaderships = createLeaderships({
+    ...{ store: reached, instance: id, roll, clock: time, timers, log },
+    onChange: () => void beat(),
+  });
+
+  async function read(): Promise<void> {
+    if (of.isCutOff || of.isDead) return;
+    const { states } = await store.load(["checkout"], new Map());
+    const next = states.get("checkout") ?? state;
+    if (next.percentThousandths !== state.percentThousandths) window.renew();
+    if (next.version > state.version) state = next;
+  }
+  async function beat(): Promise<void> {
+    if (of.isCutOff || of.isDead || of.isFrozen) return;
+    const moments = { startedAt: "", seenAt: "" };
+    const versions = { checkout: state.version };
+    const parts = { ...leaderships.forRecord(), ...tellings.forRecord() };
+    // As it comes back from a store that keeps texts.
+    const record: InstanceRecord = JSON.parse(
+      JSON.stringify({ id, ...moments, versions, traffic: {}, ...parts }),
+    );
+    await store.acknowledge(record);
+    roll.saw(await store.roster());
+  }
+  const beats = () => {
+    void beat();
+    timers.after(1000, beats);
+  };
+
+  await read();
+  store.subscribe(() => void read());
+  timers.after(phaseMs % 1000, beats);
+  leaderships.configure(["checkout"]);
+  const guard = openGuard(config, {
+    ...{ instance: id, store: reached, roll, leaderships, tellings, log },
+    follower: {
+      current: () => ({ states: new Map([["checkout", state]]) }),
+      contact: () => ({ up: !of.isCutOff, stalenessMs: 0 }),
+      makeLocally(asked) {
+        local.push(asked);
+        state = { ...state, state: asked.action === "hold" ? "held" : "rolled_back", percentThousandths: 0 };
+        return { accepted: true, changed: true, state };
+      },
+    },
+    metrics: { judged: () => {}, acted: () => {}, configure: () => {} },
+    audit: { madeLocally: () => {} },
+    announce: () => void beat(),
+    timers,
+    clock: time,
+  });
+  const arrived: Attempt = (side, bucket, fails) => {
+    if (of.isDead || of.isFrozen) return;
+    window.arrived(hostMs(), side, bucket);
+    if (fails) window.failed(hostMs(), hostMs(), side, bucket);
+  };
+  return {
+    ...{ id, of, guard, local, lines: log.lines, arrived },
+    state: () => state,
+    leads: () => !of.isDead && leaderships.of("checkout")?.fence() !== undefined,
+    known: () => guard.known("checkout"),
+    asks: () => fleetAsks,
+    async stop() {
+      guard.stop();
+      await leaderships.stop();
+      of.isDead = true;
+      await store.leave(id);
+    },
+    thaw() {
+      of.isFrozen = false;
+      for (const run of late.splice(0)) run();
+    },
+  };
+}
