@@ -1,13 +1,11 @@
 /** The guard over real sockets: a new side that fails is rolled back within seconds, one of two sick sides is not. */
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, get } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { guardView } from "../../src/admin/api/guard/guard-view.ts";
 import { accepted, createAdminApi } from "../support/admin-api.ts";
 import { runCutover, startServe } from "../support/cutover.ts";
+import { comeByTurns, guardOf, startToldShop } from "../support/guarded-shops.ts";
 import { cartsByShopper, serveYaml } from "../support/serve-yaml.ts";
 import { eventually } from "../support/until.ts";
 
@@ -20,30 +18,12 @@ const isFull = process.env.CUTOVER_BARS === "full";
 /** The bar; a machine that does much else at the same time is asked for three seconds more. */
 const withinMs = isFull ? 5000 : 8000;
 
-type Answer = "well" | "failing" | "silent";
-
-/** A shop that answers as it is told to. */
-async function startShop() {
-  const shop = { answer: "well" as Answer, url: "" };
-  const server = createServer((_, response) => {
-    if (shop.answer === "silent") return;
-    response.writeHead(shop.answer === "well" ? 200 : 500).end("x");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address() as AddressInfo;
-  shop.url = `http://127.0.0.1:${address.port}`;
-  endings.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return shop;
-}
-
 /** Two shops behind a serving process whose cutover is at 50%, and shoppers who come 100 times a second. */
 async function create(workers: number, patienceMs: number) {
   const folder = await mkdtemp(join(tmpdir(), "cutover-guard-"));
   endings.push(() => rm(folder, { recursive: true }));
-  const [legacy, fresh] = [await startShop(), await startShop()];
+  const [legacy, fresh] = [await startToldShop(), await startToldShop()];
+  endings.push(legacy.stop, fresh.stop);
   const yaml = serveYaml({
     sides: { legacy: legacy.url, new: fresh.url },
     workers,
@@ -55,32 +35,18 @@ async function create(workers: number, patienceMs: number) {
   const admin = createAdminApi(serve.admin);
   endings.push(() => admin.close());
   accepted(await admin.set(50, { waitMs: 10_000 }));
-  let shopper = 0;
-  const coming = setInterval(() => {
-    for (let n = 0; n < 2; n += 1) {
-      shopper += 1;
-      const request = get(
-        `${serve.proxy}/cart/1`,
-        { agent: false, headers: { "x-shopper-id": `s${shopper}` }, timeout: patienceMs },
-        (response) => response.resume(),
-      );
-      request.on("timeout", () => request.destroy()).on("error", () => {});
-    }
-  }, 20);
-  endings.push(() => clearInterval(coming));
+  const stop = comeByTurns({ proxies: [serve.proxy], patienceMs });
+  endings.push(stop);
   /** Awaits that the guard has counted so many of new's shoppers, by the sentence of its verdict. */
   const counted = async (atLeast: number) => {
     const has = async () => (await shoppersOnNew(serve.admin)) >= atLeast;
     await eventually(`${atLeast} shoppers of new counted`, has, 20_000);
   };
-  return { legacy, fresh, admin, serve, counted, stop: () => clearInterval(coming) };
+  return { legacy, fresh, admin, serve, counted, stop };
 }
 
 async function shoppersOnNew(adminUrl: string): Promise<number> {
-  const answer = await fetch(`${adminUrl}/api/v1/cutovers/checkout/guard`);
-  const { sentence } = guardView.parse(await answer.json());
-  const [, told = "0"] = /^new fails [\d.]+% \([\d,]+ of ([\d,]+)\)/.exec(sentence) ?? [];
-  return Number(told.replaceAll(",", ""));
+  return (await guardOf(adminUrl)).evidence?.sides.new.units ?? 0;
 }
 
 test.each([1, 2])(
@@ -109,16 +75,20 @@ test.each([1, 2])(
   },
 );
 
-test("when both sides fail, it holds and does not roll back onto a sick legacy", async () => {
-  const { legacy, fresh, admin, serve, counted, stop } = await create(1, 5000);
-  legacy.answer = "failing";
-  fresh.answer = "failing";
-  await eventually("held", async () => (await admin.view()).state === "held", 20_000);
-  // It goes on looking, and acting on what it sees, at what is held.
-  await counted((await shoppersOnNew(serve.admin)) + 100);
-  stop();
-  expect((await admin.view()).state).toBe("held");
-});
+test.each(Array.from({ length: isFull ? 20 : 1 }, (_, n) => n + 1))(
+  "when both sides fail, it holds and does not roll back onto a sick legacy (%d)",
+  async () => {
+    const { legacy, fresh, admin, serve, counted, stop } = await create(1, 5000);
+    legacy.answer = "failing";
+    fresh.answer = "failing";
+    await eventually("held", async () => (await admin.view()).state === "held", 20_000);
+    // It goes on looking, and acting on what it sees, at what is held.
+    await counted((await shoppersOnNew(serve.admin)) + 100);
+    stop();
+    expect((await admin.view()).state).toBe("held");
+    await serve.kill();
+  },
+);
 
 test.runIf(isFull)(
   "a new side that hangs is rolled back 15 s after clients who wait 5 s meet it",

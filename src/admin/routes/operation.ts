@@ -119,7 +119,8 @@ function eventsRoute(app: AdminApp, streams: EventStreams, fleet: Fleet): void {
       summary: "Server-sent events",
       description:
         "`snapshot` first (as listCutovers), then `change` (one cutover), `metrics` (name, traffic and instances of " +
-        "each, every second) and `tick` (`serverTime` and `store`, every second). No tick for 3 s means stale. " +
+        "each, every second), `verdict` (name and guard as getGuard tells it, when its guard has come to another) and " +
+        "`tick` (`serverTime` and `store`, every second). No tick for 3 s means stale. " +
         "It ends with the session or token that opened it.",
       tags: ["fleet"],
       response: {
