@@ -9,7 +9,7 @@ import { maxThousandths, percentToNumber } from "../state/rules/percent.ts";
 import { standingPercent } from "../state/rules/routing.ts";
 import { mergeTraffic } from "../telemetry/traffic/merge.ts";
 import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api/cutover-view.ts";
-import { type GuardView, guardViewOf } from "./api/guard/guard-view.ts";
+import { type GuardView, guardBriefly, guardViewOf } from "./api/guard/guard-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
 import { restOf } from "./api/rules.ts";
@@ -73,10 +73,6 @@ export function createViews(
     return follower.current().states.get(name) ?? initialState();
   }
 
-  function guardOf(name: string, records: readonly InstanceRecord[]): GuardView {
-    return guardViewOf(name, context.guard(name), records);
-  }
-
   function one(name: string, records: readonly InstanceRecord[]): CutoverView {
     const declared = sidesOf(name);
     const { approval, cohorts = [] } = declared;
@@ -117,8 +113,7 @@ export function createViews(
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
     };
-    const guard = guardOf(name, records);
-    const guarded = guard.guarded ? { guard: inBrief(guard) } : {};
+    const guarded = guardBriefly(guardViewOf(name, context.guard(name), records));
     const view = { ...stated, ...guarded, stillLegacy: remaindersOf(stated, declared, clock.now()) };
     const warnings = warningsOf({
       view,
@@ -154,7 +149,7 @@ export function createViews(
     assertCohort: (name, cohort) => assertPercentOf(sidesOf(name).cohorts ?? [], cohort),
     state,
     one,
-    guard: guardOf,
+    guard: (name, records) => guardViewOf(name, context.guard(name), records),
     all: (records) => names().map((name) => one(name, records)),
   };
 }
@@ -172,16 +167,6 @@ function flaggedFrom(
     cohorts,
     anonymousMoves: anonymous === "new-at-100",
   };
-}
-
-function inBrief({
-  guarded,
-  verdict,
-  sentence,
-  leader,
-  silent,
-}: GuardView): NonNullable<CutoverView["guard"]> {
-  return { guarded, verdict, sentence, leader, silent };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { InstanceRecord } from "../../state/rules/completion.ts";
 import type { WindowTimes } from "../window/attempts.ts";
 import type { GuardCounting, GuardReports } from "../window/counting.ts";
 import { createFleetBlocks } from "../window/fleet-blocks.ts";
-import { merged, type ToldBlocks, written, writtenBlocks } from "../window/told.ts";
+import { mergedBlocks, type ToldBlocks, written, writtenBlocks } from "../window/told.ts";
 import type { FleetJudgement } from "./fleet-judgement.ts";
 
 export type GuardConfig = NonNullable<CutoverConfig["guard"]>;
@@ -87,7 +87,7 @@ export function createTellings(
   function toldOf(name: string, { blocks }: Telling): ToldBlocks {
     const reports = [counting.reports(), ...workers.values()].map((each) => each[name] ?? []);
     const throughMs = blocks.nowMs() - (workers.size === 0 ? 0 : behindMs);
-    return { throughMs, blocks: blocks.numbered(merged(reports)) };
+    return { throughMs, blocks: blocks.numbered(mergedBlocks(reports)) };
   }
 
   configure(config);

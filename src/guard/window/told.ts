@@ -16,7 +16,7 @@ export interface ToldBlocks {
 }
 
 /** @returns one report of each block, the oldest first */
-export function merged(reports: readonly (readonly BlockReport[])[]): BlockReport[] {
+export function mergedBlocks(reports: readonly (readonly BlockReport[])[]): BlockReport[] {
   const byBlock = new Map<number, BlockReport[]>();
   for (const report of reports.flat()) {
     byBlock.set(report.block, [...(byBlock.get(report.block) ?? []), report]);

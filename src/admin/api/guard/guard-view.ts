@@ -130,6 +130,13 @@ export const guardInBrief = guardView.pick({
   silent: true,
 });
 
+/** Its part of a cutover's view; none where it has no guard. */
+export function guardBriefly({ guarded, verdict, sentence, leader, silent }: GuardView): {
+  readonly guard?: z.output<typeof guardInBrief>;
+} {
+  return guarded ? { guard: { guarded, verdict, sentence, leader, silent } } : {};
+}
+
 const nobody = {
   verdict: null,
   because: [],

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bucketsFrom, keptBuckets, keptBucketsSchema } from "../../../../src/guard/window/buckets.ts";
-import { blocksFrom, merged, written, writtenBlocks } from "../../../../src/guard/window/told.ts";
+import { blocksFrom, mergedBlocks, written, writtenBlocks } from "../../../../src/guard/window/told.ts";
 
 const side = (units: number, quick: number[] = [], later: number[] = [], unnamed = 0) => ({
   ...{ units, quick, late: [...quick, ...later] },
@@ -12,7 +12,7 @@ test("the processes of an instance tell of each block once, and a shopper who fa
   const one = { block: 7, legacy: side(3), onNew: side(4, [1, 2], [3]) };
   const other = { block: 7, legacy: side(2, [9]), onNew: side(2, [2], [4], 1) };
   const next = { block: 8, legacy: side(1), onNew: side(0) };
-  expect(merged([[one], [next, other]])).toEqual([
+  expect(mergedBlocks([[one], [next, other]])).toEqual([
     {
       block: 7,
       legacy: side(5, [9]),
@@ -25,7 +25,7 @@ test("the processes of an instance tell of each block once, and a shopper who fa
 test("together they name 500 at most, and count the rest", () => {
   const many = (from: number) => Array.from({ length: 400 }, (_, n) => from + n);
   const of = (from: number) => [{ block: 1, legacy: side(0), onNew: side(400, many(from)) }];
-  const [all] = merged([of(0), of(1000)]);
+  const [all] = mergedBlocks([of(0), of(1000)]);
   expect(all?.onNew).toMatchObject({ units: 800, unnamedQuick: 300, unnamedLate: 300 });
   expect(all?.onNew.late).toHaveLength(500);
 });
