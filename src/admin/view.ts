@@ -109,21 +109,16 @@ export function createViews(
       traffic: figures,
       ...fleet.underWay(name),
       ...(atRisk && { exposure: exposureViewOf(atRisk, declared.exposure?.currency ?? "") }),
+      ...guardBriefly(guardViewOf(name, context.guard(name), records)),
       instances: { live: count.of, applied: count.instances, silent },
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),
     };
-    const guarded = guardBriefly(guardViewOf(name, context.guard(name), records));
-    const view = { ...stated, ...guarded, stillLegacy: remaindersOf(stated, declared, clock.now()) };
+    const view = { ...stated, stillLegacy: remaindersOf(stated, declared, clock.now()) };
     const warnings = warningsOf({
-      view,
-      nowMs: clock.now(),
-      storeNowMs: roll.nowMs(),
-      records,
-      self: instance.id,
+      ...{ view, nowMs: clock.now(), storeNowMs: roll.nowMs(), records, self: instance.id, prefix },
       rejection: refusedByHand().find((rejection) => rejection.name === name),
       isStray: fleet.strays().includes(name),
-      prefix,
       isStoreUp: follower.contact().up,
     });
     return { ...view, warnings: [...ofSides, ...warnings] };
