@@ -301,7 +301,8 @@ test("exit 2: bad usage", async () => {
     ["set", "checkout", "101", "--reason", "x"],
     ["set", "checkout", "12,5", "--reason", "x"],
     ["resume", "checkout"],
-    ["plan", "checkout", "show"],
+    ["plan", "checkout", "forget"],
+    ["undo", "checkout"],
     [],
   ]) {
     expect(await runOnPaper(argv)).toMatchObject({ code: 2, stdout: "" });

@@ -325,6 +325,7 @@ describe("defaults", () => {
       hosts: {},
       routes: [],
       lists: {},
+      webhooks: [],
       cutovers: {},
     });
   });
