@@ -1,6 +1,6 @@
 /**
  * The seam between a transport and the exchange: a request's head and body, and a way to answer. The exchange
- * knows no class of node:http; a transport (http1.ts, http2/stream.ts) makes these of whatever it speaks.
+ * knows no class of node:http; a transport (http1.ts, http2.ts) makes these of whatever it speaks.
  */
 import { BlockList, isIP } from "node:net";
 import type { Duplex, Readable } from "node:stream";

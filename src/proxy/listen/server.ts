@@ -9,7 +9,7 @@ import type { Refusal } from "../refusal.ts";
 import type { HeadLimits } from "../request/target.ts";
 import { createClientConnections } from "./connections.ts";
 import { createHttp1Server } from "./http1-server.ts";
-import { createHttp2Sessions } from "./http2/sessions.ts";
+import { createHttp2Sessions } from "./http2-sessions.ts";
 import type { ConnectionCounts } from "./metrics.ts";
 import { createIntroductions, type HeaderFault } from "./proxy-protocol.ts";
 import { createSecureTransport } from "./tls.ts";

@@ -23,10 +23,10 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Inbound, Peer } from "../../inbound.ts";
-import { type Refusal, refusals, renderRefusal } from "../../refusal.ts";
-import type { HeadLimits } from "../../request/target.ts";
-import { inboundOfStream, meetable, type StreamInbound } from "./stream.ts";
+import type { Inbound, Peer } from "../inbound.ts";
+import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
+import type { HeadLimits } from "../request/target.ts";
+import { inboundOfStream } from "./http2.ts";
 
 /** Streams of a session at once. */
 const maxStreams = 128;
@@ -81,8 +81,8 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
   const sessions = new Set<ServerHttp2Session>();
   let draining = false;
 
-  function begin(inbound: StreamInbound, stream: ServerHttp2Stream): void {
-    const refusal = earlyRefusal(inbound, limits().headBytes);
+  function begin(inbound: Inbound, stream: ServerHttp2Stream, raw: readonly string[]): void {
+    const refusal = earlyRefusal(raw, limits().headBytes);
     if (refusal === undefined) {
       handle(inbound, stream);
       return;
@@ -107,11 +107,10 @@ export function createHttp2Sessions(options: Http2SessionsOptions): Http2Session
         if (!left || allowance.take() || session.destroyed) return;
         session.destroy(new Error("too many resets"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
       };
-      const ofStreams = { peer, onClosed };
       endWhenStill(session, socket, idleTimeoutMs, () => streams > 0);
       session.on("stream", (stream: ServerHttp2Stream, _headers: unknown, _flags: number, raw: string[]) => {
         streams += 1;
-        begin(inboundOfStream(stream, raw, ofStreams), stream);
+        begin(inboundOfStream(stream, raw, { peer, onClosed }), stream, raw);
       });
       if (draining) session.close();
     },
@@ -144,9 +143,15 @@ function spareOthers(session: ServerHttp2Session, streams: () => number): void {
 }
 
 /** What is refused before there is an exchange. */
-function earlyRefusal({ headBytes, expects }: StreamInbound, mostBytes: number): Refusal | undefined {
-  if (expects !== undefined && expects !== meetable) return refusals.expectation;
-  return headBytes > mostBytes ? refusals.headTooLarge : undefined;
+function earlyRefusal(raw: readonly string[], mostBytes: number): Refusal | undefined {
+  let bytes = 0;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    const value = raw[i + 1] ?? "";
+    bytes += name.length + value.length;
+    if (name === "expect" && value.toLowerCase() !== "100-continue") return refusals.expectation;
+  }
+  return bytes > mostBytes ? refusals.headTooLarge : undefined;
 }
 
 function refuse({ head, answer }: Inbound, refusal: Refusal, proxyName: string): void {
