@@ -143,7 +143,7 @@ describe("a rollback", () => {
     expect(changes).toHaveLength(1);
   });
 
-  test("that the API does not take says so, keeps the sheet, and is tried again", async () => {
+  test.runIf(isFull)("that the API does not take says so, keeps the sheet, and is tried again", async () => {
     const page = await open(phone, "?intent=rollback");
     expect((await fleet.members[0].api.view()).percent).toBe(10);
     await page.route("**/rollback", (route) => route.abort(), { times: 1 });
@@ -157,7 +157,7 @@ describe("a rollback", () => {
     expect(await sidesOfAll()).toEqual(new Set(["legacy"]));
   });
 
-  test("is done by the keyboard alone, and the focus goes back to where it was", async () => {
+  test.runIf(isFull)("is done by the keyboard alone, and the focus goes back to where it was", async () => {
     const page = await open();
     await page.keyboard.press("Shift+R");
     await page.locator("#roll-back-now:not([aria-disabled=true])").waitFor();
@@ -175,7 +175,7 @@ describe("a rollback", () => {
 });
 
 describe("other changes", () => {
-  test("a hold is one tap, seen by another page within a second, and undone", async () => {
+  test.runIf(isFull)("a hold is one tap, seen by another page within a second, and undone", async () => {
     const [page, other] = await Promise.all([open(phone), open({}, "", fleet.members[1].served.admin)]);
     await page.locator("#hold").tap();
     const tappedAt = performance.now();
@@ -242,49 +242,52 @@ describe("how old it is", () => {
 });
 
 describe("who may", () => {
-  test("a token is traded for a session; a viewer has nothing to tap; an ended session asks again", async () => {
-    const admin = await startAdmin({ auth: tokens });
-    try {
-      const page = await open({}, "", admin.url);
-      await page.locator("#token").fill("wrong");
-      await page.getByRole("button", { name: "Sign in" }).click();
-      await page.getByText("Not signed in: the token is not known").waitFor();
-      await page.locator("#token").fill(` ${secrets.viewer} `);
-      await page.getByRole("button", { name: "Sign in" }).click();
-      await page.locator(".who").waitFor();
-      expect(new URL(page.url()).pathname).toMatch(/^\/s\/[\w-]{22}\/$/);
-      expect(await page.locator(".who .name").textContent()).toBe("viewer-token");
-      expect(await page.locator("#roll-back, #hold, #raise").count()).toBe(0);
-      await page.goto(`${admin.url}/`);
-      await page.locator(".who").waitFor();
-      await page.getByRole("button", { name: "Sign out" }).click();
-      await page.locator("#sign-in").waitFor();
-      expect(await page.context().cookies()).toEqual([]);
+  test.runIf(isFull)(
+    "a token is traded for a session; a viewer has nothing to tap; an ended session asks again",
+    async () => {
+      const admin = await startAdmin({ auth: tokens });
+      try {
+        const page = await open({}, "", admin.url);
+        await page.locator("#token").fill("wrong");
+        await page.getByRole("button", { name: "Sign in" }).click();
+        await page.getByText("Not signed in: the token is not known").waitFor();
+        await page.locator("#token").fill(` ${secrets.viewer} `);
+        await page.getByRole("button", { name: "Sign in" }).click();
+        await page.locator(".who").waitFor();
+        expect(new URL(page.url()).pathname).toMatch(/^\/s\/[\w-]{22}\/$/);
+        expect(await page.locator(".who .name").textContent()).toBe("viewer-token");
+        expect(await page.locator("#roll-back, #hold, #raise").count()).toBe(0);
+        await page.goto(`${admin.url}/`);
+        await page.locator(".who").waitFor();
+        await page.getByRole("button", { name: "Sign out" }).click();
+        await page.locator("#sign-in").waitFor();
+        expect(await page.context().cookies()).toEqual([]);
 
-      await page.locator("#token").fill(secrets.responder);
-      await page.getByRole("button", { name: "Sign in" }).click();
-      await page.locator("#roll-back").waitFor();
-      await page.locator("#hold").click();
-      await page.locator(".state.held").waitFor();
-      expect(await page.getByRole("button", { name: "Undo" }).count()).toBe(0);
-      await page.locator("#roll-back").click();
-      await page.locator("#roll-back-now:not([aria-disabled=true])").click();
-      await page.locator("#sheet-rollback .notice.done").waitFor();
-      const handle = await page.evaluate(async () => {
-        const [first] = await (await fetch("api/v1/sessions")).json();
-        const { csrf } = await (await fetch("api/v1/session")).json();
-        const headers = { "x-csrf-token": csrf };
-        await fetch(`api/v1/sessions/${first.handle}/revoke`, { method: "POST", headers });
-        return first.handle;
-      });
-      expect(handle).toMatch(/./);
-      await page.getByText("Your session has ended: sign in again.").waitFor();
-    } finally {
-      await admin.close();
-    }
-  });
+        await page.locator("#token").fill(secrets.responder);
+        await page.getByRole("button", { name: "Sign in" }).click();
+        await page.locator("#roll-back").waitFor();
+        await page.locator("#hold").click();
+        await page.locator(".state.held").waitFor();
+        expect(await page.getByRole("button", { name: "Undo" }).count()).toBe(0);
+        await page.locator("#roll-back").click();
+        await page.locator("#roll-back-now:not([aria-disabled=true])").click();
+        await page.locator("#sheet-rollback .notice.done").waitFor();
+        const handle = await page.evaluate(async () => {
+          const [first] = await (await fetch("api/v1/sessions")).json();
+          const { csrf } = await (await fetch("api/v1/session")).json();
+          const headers = { "x-csrf-token": csrf };
+          await fetch(`api/v1/sessions/${first.handle}/revoke`, { method: "POST", headers });
+          return first.handle;
+        });
+        expect(handle).toMatch(/./);
+        await page.getByText("Your session has ended: sign in again.").waitFor();
+      } finally {
+        await admin.close();
+      }
+    },
+  );
 
-  test("a form with a session's cookie and without its token changes nothing", async () => {
+  test.runIf(isFull)("a form with a session's cookie and without its token changes nothing", async () => {
     const admin = await startAdmin({ auth: tokens });
     try {
       const page = await open({}, "", admin.url);

@@ -50,10 +50,14 @@ interface Shape {
 }
 
 const shapes: readonly Shape[] = [
-  { store: "memory", workers: 2, engine: "http-proxy" },
-  { store: "file", workers: 1, engine: "undici" },
-  { store: "redis", workers: 1, engine: "http-proxy" },
+  { store: "file", workers: 1, engine: "http-proxy" },
   { store: "redis", workers: 2, engine: "undici" },
+  ...(process.env.CUTOVER_BARS === "full"
+    ? ([
+        { store: "memory", workers: 2, engine: "http-proxy" },
+        { store: "redis", workers: 1, engine: "http-proxy" },
+      ] as const)
+    : []),
 ];
 
 const storeOf = ({ store, workers }: Shape) =>

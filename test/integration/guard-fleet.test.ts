@@ -135,7 +135,7 @@ test("a new side that fails on three instances is rolled back on all, and only t
   expect(told.stdout).toContain("guard: ");
 });
 
-test("its leader killed in mid-incident, another one takes over and rolls back", async () => {
+test.runIf(isFull)("its leader killed in mid-incident, another one takes over and rolls back", async () => {
   const { fresh, members, come, leader, counted, rolledBack } = await create();
   const stop = come();
   await counted(100);
@@ -157,7 +157,7 @@ test("its leader killed in mid-incident, another one takes over and rolls back",
   expect(took).toBeLessThanOrEqual(bar);
 });
 
-test.each(Array.from({ length: isFull ? 5 : 1 }, (_, n) => n + 1))(
+test.each(Array.from({ length: isFull ? 5 : 0 }, (_, n) => n + 1))(
   "a leader that was frozen is refused when it wakes, and leads no more (%d)",
   async (n) => {
     const { redis, members, come, leader, counted } = await create();
