@@ -83,12 +83,14 @@ function createModel(visits: boolean) {
     const visit = told.given.get("cutover_visit");
     if (visit !== undefined || mayMove) seen.visit = { side: told.side, until: lastsUntil(seen) };
     seen.last = { side: told.side, at: now(), wasRolledBack: false };
-    const { account } = seen.browser;
-    if (account !== undefined) {
-      const by = users.get(account) ?? new Map<Seen, number>();
-      users.set(account, by.set(seen, now()));
-    }
+    use(seen);
     return told.side;
+  }
+  function use(seen: Seen): void {
+    const { account } = seen.browser;
+    if (account === undefined) return;
+    const by = users.get(account) ?? new Map<Seen, number>();
+    users.set(account, by.set(seen, now()));
   }
   /** The visit's own word, in its cookie. */
   const lastsUntil = ({ browser }: Seen) => {
@@ -146,6 +148,7 @@ function createModel(visits: boolean) {
           change({ percentThousandths: 0, state: "rolled_back" });
           for (const each of people) {
             expect((await browse(each.browser)).side).toBe("legacy");
+            use(each);
             if (each.visit?.side === "new") each.visit = undefined;
           }
           change({ state: "open" });
