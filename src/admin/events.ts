@@ -181,7 +181,13 @@ function figuresOf(view: CutoverView): Omit<MetricsEvent[number], "guard"> {
   const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore } = view;
   const { stillLegacy, warnings } = view;
   return {
-    ...{ name, traffic, journeys, unfinished, instances, stillLegacy, warnings },
+    name,
+    traffic,
+    journeys,
+    unfinished,
+    instances,
+    stillLegacy,
+    warnings,
     ...(store === undefined ? {} : { store }),
     ...(ownerStore === undefined ? {} : { ownerStore }),
     ...(proposal === undefined ? {} : { proposal }),

@@ -166,10 +166,17 @@ export function proposalLine(at: string, instance: string, told: ProposalEvent):
   const { version, by, reason, expiresAt } = rest;
   const percent = percentToNumber(percentThousandths);
   const what = {
-    ...{ event, id, action: action === "set_cohort" ? "set" : action },
+    event,
+    id,
+    action: action === "set_cohort" ? "set" : action,
     ...(cohort === undefined ? {} : { cohort }),
-    ...{ force, percent, version },
-    ...{ proposedBy: by, reason, expiresAt, replaces },
+    force,
+    percent,
+    version,
+    proposedBy: by,
+    reason,
+    expiresAt,
+    replaces,
   };
   const who = { by: actor?.name ?? null, via: origin?.via ?? null, requestId: origin?.requestId ?? null };
   return { kind: "proposal", at, cutover: name, ...what, ...who, instance };

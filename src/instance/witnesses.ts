@@ -184,7 +184,10 @@ export function watchedOver({ cutovers, webhooks }: Pick<Config, "cutovers" | "w
   );
 }
 
-/** The configured secrets of cutovers with journeys, visits, links, cookies of testers, and of tickets of TLS; none: to be generated. */
+/**
+ * The configured secrets of cutovers with journeys, visits, links, cookies of testers, and of tickets of TLS; none: to be
+ * generated.
+ */
 export function journeySecretsOf({ cutovers, listeners }: Config): ReadonlyMap<string, readonly string[]> {
   const named = Object.entries(cutovers).flatMap(([name, { journey, visit, identity, force }]) =>
     (journey ?? visit ?? identity.link ?? force?.cookie) === undefined

@@ -81,10 +81,14 @@ export function messageOf({ cutover, kind, from, to, scope = "fleet", which, ...
     type: `cutover.${kind}`,
     timestamp: told.at ?? updatedAt,
     data: {
-      ...{ id, cutover, version },
+      id,
+      cutover,
+      version,
       from: from === undefined ? null : standing(from),
       to: standing(to),
-      ...{ by: told.by ?? updatedBy, reason: told.reason ?? reason, scope },
+      by: told.by ?? updatedBy,
+      reason: told.reason ?? reason,
+      scope,
     },
   };
 }

@@ -112,8 +112,17 @@ export async function explain(
   const isBeginning = visit === undefined || routes[0]?.starts === true;
   const exposed = cutover.exposure !== undefined && context.exposure.isOver(name) && isBeginning;
   const facts = {
-    ...{ owner: owner?.side, journey: pin, forced, forcedWhileRolledBack, cohort, bucket, stale },
-    ...{ visit, anonymousMoves, after, exposed },
+    owner: owner?.side,
+    journey: pin,
+    forced,
+    forcedWhileRolledBack,
+    cohort,
+    bucket,
+    stale,
+    visit,
+    anonymousMoves,
+    after,
+    exposed,
   };
   const decision = decide(state, facts);
   const percentThousandths = percentFor(state, facts);
@@ -121,8 +130,16 @@ export async function explain(
   const by = rolledBackBy(state, after);
   const takenBy = by === "own" ? undefined : by?.name;
   const told = {
-    ...{ ...decision, bucket, cohort: cohort?.name, percentThousandths, ownThousandths, after, takenBy },
-    ...{ version: state.version, owning: owner?.by, isLinked: linked !== undefined },
+    ...decision,
+    bucket,
+    cohort: cohort?.name,
+    percentThousandths,
+    ownThousandths,
+    after,
+    takenBy,
+    version: state.version,
+    owning: owner?.by,
+    isLinked: linked !== undefined,
   };
   const found = { decision, bucket, cohort, percentThousandths, state, owner, journey: pin, routes };
   return { ...found, sentence: decisionSentence(told) };
@@ -202,8 +219,8 @@ function leadersAsked(
     const cutover = around.table.cutovers.get(name);
     if (cutover === undefined) return [];
     const cohort = cohortAsked(cutover, shopper, question, around);
-    const isOver = cutover.exposure !== undefined && around.exposure.isOver(name);
-    return { cutover, cohort, pin: undefined, visit: undefined, isOver };
+    const isOverCap = cutover.exposure !== undefined && around.exposure.isOver(name);
+    return { cutover, cohort, pin: undefined, visit: undefined, isOverCap };
   });
 }
 

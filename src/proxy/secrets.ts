@@ -1,7 +1,8 @@
 /**
- * The secrets that journey pins are signed with, and the one that keys of TLS session tickets are made of. Those in the configuration are used as they are; where there is
- * none, one is generated once and shared by all instances through the store, and kept in the snapshot for a cold start
- * without it. Until the store has answered, pins are signed with the kept secret, or one of this instance's own.
+ * The secrets that journey pins are signed with, and the one that keys of TLS session tickets are made of. Those in the
+ * configuration are used as they are; where there is none, one is generated once and shared by all instances through the
+ * store, and kept in the snapshot for a cold start without it. Until the store has answered, pins are signed with the
+ * kept secret, or one of this instance's own.
  */
 import { randomBytes } from "node:crypto";
 import type { Timers } from "../base/clock.ts";

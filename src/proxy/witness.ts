@@ -6,7 +6,8 @@
  *   arrived → (left) → noticed* → decided → (fellBack → decided) → finished?, answered, journeyed? → upgraded? → settled
  *
  * `arrived` and `settled` are told of every exchange, each exactly once; what lies between is left out where the exchange
- * does not come so far. An answer that is read to its end although its client has left comes late: `answeredLate`. A journey whose pin is in the store ends after the exchange, when the store has answered.
+ * does not come so far. An answer that is read to its end although its client has left comes late: `answeredLate`. A
+ * journey whose pin is in the store ends after the exchange, when the store has answered.
  *
  * A witness is told in the middle of the request: it must not throw, and does nothing that takes long. The record goes
  * on changing, so what is to be kept of it is copied.

@@ -1,4 +1,7 @@
-/** What stands beside a cutover's percent, as metrics: the percents of its cohorts, of those that the configuration has and no others, and its sides in maintenance. */
+/**
+ * What stands beside a cutover's percent, as metrics: the percents of its cohorts, of those that the configuration has
+ * and no others, and its sides in maintenance.
+ */
 import { Gauge, type Registry } from "prom-client";
 import type { Clock } from "../base/clock.ts";
 import type { Following } from "../state/follow/snapshot.ts";

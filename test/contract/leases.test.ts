@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisClient } from "../../src/redis/client.ts";
-import type { Fence, Leased } from "../../src/state/rules/lease.ts";
+import type { Fence, Leased } from "../../src/state/rules/leases/lease.ts";
 import { openFileStore } from "../../src/state/store/file.ts";
 import { createMemoryStore } from "../../src/state/store/in-process.ts";
 import type { Store } from "../../src/state/store/port.ts";

@@ -5,7 +5,7 @@ import { pinDigest } from "../../src/ownership/stores/port.ts";
 import { createRedisStores } from "../../src/ownership/stores/redis.ts";
 import { createUnderWayInRedis } from "../../src/ownership/under-way/redis.ts";
 import { createRedisClient, type RedisClient } from "../../src/redis/client.ts";
-import type { Fence } from "../../src/state/rules/lease.ts";
+import type { Fence } from "../../src/state/rules/leases/lease.ts";
 import { createRedisStore } from "../../src/state/store/redis/store.ts";
 import { command } from "../support/commands.ts";
 import { claim, fact } from "../support/named-keys.ts";

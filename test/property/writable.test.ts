@@ -35,8 +35,10 @@ type Heard = Parameters<NonNullable<OwnershipStores["watch"]>>;
 /** What one instance has of the store, by its mood: writes are refused, or not answered; or nothing is. */
 interface Link {
   mood: Mood;
-  /** When it could neither write nor publish any more. */
+  /** When its mood became what it is. */
   lostAtMs: number;
+  /** When it was well last, before that. */
+  troubledAtMs: number;
   /** Messages pass it by until then. */
   deafUntilMs: number;
 }
@@ -47,6 +49,7 @@ function createWorld(time: ManualTime) {
   const links: readonly Link[] = [0, 1].map(() => ({
     mood: "well",
     lostAtMs: Number.NEGATIVE_INFINITY,
+    troubledAtMs: Number.NEGATIVE_INFINITY,
     deafUntilMs: Number.NEGATIVE_INFINITY,
   }));
   const listeners: { readonly link: Link; readonly heard: Heard }[] = [];
@@ -231,6 +234,11 @@ interface Seen {
   excused: number;
 }
 
+/** Whether its last trouble was over before anybody else noticed: what it learned meanwhile is told from then on. */
+function wasBrief({ lostAtMs, troubledAtMs }: Link): boolean {
+  return lostAtMs - troubledAtMs <= silenceNoticedMs;
+}
+
 async function live(steps: readonly Step[], seen: Seen): Promise<void> {
   const time = createManualTime();
   const { links, stores, instances } = createWorld(time);
@@ -257,6 +265,7 @@ async function live(steps: readonly Step[], seen: Seen): Promise<void> {
         recorded === undefined &&
         ((from?.mood === "paused" && lostMs <= pauseNoticedMs) ||
           (from?.mood === "cut" && (lostMs <= silenceNoticedMs || lostMs > staleAfterMs)) ||
+          (from?.mood === "well" && lostMs < toldAgainMs && wasBrief(from)) ||
           nowMs - Math.max(at.link.deafUntilMs, atMs) < toldAgainMs);
       if (!isExcused)
         throw new Error(`process ${process} takes ${key.key} for free ${nowMs - atMs} ms later`);
@@ -276,7 +285,9 @@ async function live(steps: readonly Step[], seen: Seen): Promise<void> {
         if (!isAll && number !== one.instance) continue;
         const was = link.mood;
         link.mood = one.mood;
-        if (was !== one.mood) link.lostAtMs = time.monotonic();
+        if (was === one.mood) continue;
+        link.lostAtMs = time.monotonic();
+        if (was === "well") link.troubledAtMs = link.lostAtMs;
       }
     } else if (one.kind === "restart") {
       const at = instances[one.process >> 1];

@@ -1,5 +1,5 @@
 /** Short ways to ask a store for changes, and states by the words of the contract. */
-import type { Fenced } from "../../src/state/rules/lease.ts";
+import type { Fenced } from "../../src/state/rules/leases/lease.ts";
 import type { Applied, Change, CutoverState, Role } from "../../src/state/rules/model.ts";
 import type { LastGood } from "../../src/state/rules/succession.ts";
 import type { Command, Store } from "../../src/state/store/port.ts";

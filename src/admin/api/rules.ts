@@ -233,7 +233,13 @@ function stateOf(view: Standing): CutoverState {
     "",
   );
   return {
-    ...{ percentThousandths, state, version, pinEpoch, updatedAt, updatedBy, reason },
+    percentThousandths,
+    state,
+    version,
+    pinEpoch,
+    updatedAt,
+    updatedBy,
+    reason,
     ...cohortsIn(Object.fromEntries(each)),
     ...maintenancePart(maintenance),
   };

@@ -110,7 +110,9 @@ export function flagOf(
     defaultVariant: isClosed ? "new" : "legacy",
     targeting: isClosed ? {} : { if: branches(sideRule(flagged, leaders)) },
     metadata: {
-      ...{ version, percent: percentToNumber(percentThousandths), state },
+      version,
+      percent: percentToNumber(percentThousandths),
+      state,
       ...(nearest === undefined ? {} : { after: nearest.name }),
       ...(effectivePercent === undefined ? {} : { effectivePercent }),
       ...(unsaid.length === 0 ? {} : { unsaid: unsaid.join("; ") }),

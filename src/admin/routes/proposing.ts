@@ -27,7 +27,10 @@ export async function propose(
     {
       cutover: name,
       ...(cohort === undefined ? {} : { cohort }),
-      ...{ proposal: proposal.id, by: by.actor.name, percent, version },
+      proposal: proposal.id,
+      by: by.actor.name,
+      percent,
+      version,
     },
     `a ${wordOf(action)} was proposed`,
   );

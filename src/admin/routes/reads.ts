@@ -110,7 +110,12 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
 export function instanceOf(record: InstanceRecord): InstanceView {
   const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, config } = record;
   return {
-    ...{ id, name, address, pid, startedAt, seenAt },
+    id,
+    name,
+    address,
+    pid,
+    startedAt,
+    seenAt,
     versions: { ...versions },
     config: config === undefined ? null : { ...config, refusedAt: config.refusedAt ?? null },
   };

@@ -1,4 +1,7 @@
-/** What is not in the markup: native dialogs, opened above the page and closed as its value says, and what keys do; and what the browser keeps. */
+/**
+ * What is not in the markup: native dialogs, opened above the page and closed as its value says, and what keys do; and
+ * what the browser keeps.
+ */
 import type { ConsoleState } from "../state.ts";
 import type { Deeds, Ui } from "../ui.ts";
 

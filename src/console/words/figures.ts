@@ -28,7 +28,9 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
   const seconds = new Intl.DateTimeFormat("en-GB", { ...time, second: "2-digit" });
   const minutes = new Intl.DateTimeFormat("en-GB", time);
   const day = new Intl.DateTimeFormat(locale === "en" ? "en-GB" : locale, {
-    ...{ day: "numeric", month: "short", timeZone: zone },
+    day: "numeric",
+    month: "short",
+    timeZone: zone,
   });
   return {
     count: (value) => whole.format(value),

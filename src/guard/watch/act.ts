@@ -1,7 +1,7 @@
 /** What the guard does about its judgement: a change like any other, in its own name. */
 import { errorText, type Log } from "../../base/log.ts";
 import type { LocalWrites } from "../../state/follow/local-changes.ts";
-import type { Fence } from "../../state/rules/lease.ts";
+import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { Actor, CutoverState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
 import type { GuardAction, Judgement } from "../verdict/verdict.ts";

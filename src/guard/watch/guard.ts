@@ -161,7 +161,9 @@ function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<
     },
   });
   const lead = createLead({
-    ...{ ...shared, ...options, store },
+    ...shared,
+    ...options,
+    store,
     config: guardDigest(guard),
     sense: senseOf(guard),
     leadership: () => leaderships.of(name),
@@ -180,7 +182,10 @@ function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<
 
 function actingOf(name: string, { store, follower, metrics, audit, log }: GuardOptions): Acting {
   return {
-    ...{ name, store, local: follower, log },
+    name,
+    store,
+    local: follower,
+    log,
     onActed(action, stands, isLocal, reason) {
       metrics.acted(name, action);
       log.warn({ cutover: name, action, version: stands.version, local: isLocal }, `the guard: ${reason}`);

@@ -14,7 +14,7 @@ import { StoreUnavailable } from "../../base/errors.ts";
 import { errorText } from "../../base/log.ts";
 import type { Roll } from "../../state/follow/roll.ts";
 import type { Leadership } from "../../state/leading/leadership.ts";
-import type { Fence } from "../../state/rules/lease.ts";
+import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { CutoverState } from "../../state/rules/model.ts";
 import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Store } from "../../state/store/port.ts";

@@ -1,4 +1,5 @@
 /** What becomes of requests with keys: told to who knows of this instance's own, and to the book of the fleet's past. */
+import type { Clock } from "../../base/clock.ts";
 import type { KeyDesk } from "../../ownership/key-desk.ts";
 import type { PastBook, PastEnd, SentRequest } from "../../ownership/past/book.ts";
 import type { OwnerKey } from "../../ownership/port.ts";
@@ -29,9 +30,13 @@ function endOf({ status = 0, unsent }: ExchangeRecord, outcome: Outcome): PastEn
 
 const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-function sentBy({ cutover, route, method }: ExchangeRecord, { decision, state, keys }: Decided): SentRequest {
+function sentBy(
+  { cutover, route, method }: ExchangeRecord,
+  { decision, state, keys }: Decided,
+  sentAtMs: number,
+): SentRequest {
   const { side, reason } = decision;
-  return { cutover, route, isSafe: safe.has(method), keys, side, reason, version: state.version };
+  return { cutover, route, isSafe: safe.has(method), keys, side, reason, version: state.version, sentAtMs };
 }
 
 function madeBy({ meaning }: ExchangeRecord, { named }: Decided): readonly OwnerKey[] {
@@ -45,19 +50,23 @@ const noKeys: readonly OwnerKey[] = [];
 export function keysWitness(
   desk: Pick<KeyDesk, "began" | "ended">,
   past: Pick<PastBook, "sent" | "ended">,
+  clock: Clock,
 ): Witness {
   const end = (record: ExchangeRecord, how: PastEnd) => {
     const by = record.decided;
     if (by === undefined) return;
     const made = madeBy(record, by);
-    if (by.keys.length + made.length > 0) past.ended(record, sentBy(record, by), how, made);
+    if (by.keys.length + made.length === 0) return;
+    // Of what is not awaited any more, or never was, the moment is reckoned from its attempt.
+    const sentAtMs = Math.round(clock.now() - (clock.monotonic() - record.attemptAt));
+    past.ended(record, sentBy(record, by, sentAtMs), how, made);
   };
   return {
     decided(record) {
       const by = record.decided;
       if (by === undefined || by.keys.length === 0) return;
       desk.began(record, record.cutover, by.keys);
-      past.sent(record, sentBy(record, by));
+      past.sent(record, sentBy(record, by, clock.now()));
     },
     answeredLate: (record, status) => end(record, answerOf(status)),
     settled(record, outcome) {

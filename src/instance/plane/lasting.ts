@@ -67,7 +67,7 @@ export type Lasting = ReturnType<typeof openLasting>;
 
 /** What every plane of the process shares, and what remembers. */
 export function openLasting(config: Config, options: DataPlaneOptions) {
-  const { id, ownershipStores, following, lists, registry, clock, log, onFault } = options;
+  const { ownershipStores, following, lists, registry, clock, log, onFault } = options;
   const timers = systemTimers;
   const names = Object.keys(config.cutovers);
   const counts = createOwnershipMetrics(registry, names);
@@ -78,17 +78,7 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
     doubtMs: config.staleAfter,
     clock,
   });
-  const spool = createSpool({
-    owners: ownershipStores.owners,
-    file: config.spool === undefined ? undefined : createSpoolFile(config.spool, id),
-    clock,
-    timers,
-    log,
-    counts,
-    onRefused: (cutover, error) => doubts.of(cutover).begin(error, true),
-    onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
-  });
-  showWaiting(registry, spool.waiting);
+  const spool = openSpool(config, options, { counts, doubts, memory });
   const notebook = createNotebooks(
     { store: ownershipStores.underWay, clock, timers, onLost: counts.lostNotes },
     ownershipStores.placeOf,
@@ -135,7 +125,7 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
       counts,
       notebook,
       unreadAnswers.note,
-      keysWitness(desk, past),
+      keysWitness(desk, past, clock),
       ownership.release,
       checkouts,
       orElse,
@@ -144,9 +134,14 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
     unreadAnswers,
     /** What an exchange needs of them. */
     shared: {
-      ...{ following, lists, rollbacks: createRollbacks(following) },
-      ...{ ownership, pins, budget },
-      ...{ unowned: createUnowned(clock, counts), exposure: options.exposure },
+      following,
+      lists,
+      rollbacks: createRollbacks(following),
+      ownership,
+      pins,
+      budget,
+      unowned: createUnowned(clock, counts),
+      exposure: options.exposure,
       force: createForceAttempts({ clock, counts: createForceCounts(registry), log }),
       droppedCookie: createDroppedCookies(registry),
       clock,
@@ -162,6 +157,34 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
       pinFilter.follow([...cutovers.values()]);
     },
   };
+}
+
+/** Where owners wait that their store does not take. */
+function openSpool(
+  { spool: folder }: Pick<Config, "spool">,
+  { id, ownershipStores: { owners }, registry, clock, log }: DataPlaneOptions,
+  {
+    counts,
+    doubts,
+    memory,
+  }: {
+    readonly counts: ReturnType<typeof createOwnershipMetrics>;
+    readonly doubts: ReturnType<typeof createDoubts>;
+    readonly memory: OwnerMemory;
+  },
+) {
+  const spool = createSpool({
+    owners,
+    file: folder === undefined ? undefined : createSpoolFile(folder, id),
+    clock,
+    timers: systemTimers,
+    log,
+    counts,
+    onRefused: (cutover, error) => doubts.of(cutover).begin(error, true),
+    onRecorded: (late, owner) => memory.remember(late.cutover, late, owner),
+  });
+  showWaiting(registry, spool.waiting);
+  return spool;
 }
 
 /** What is seen of requests with keys, for the fleet's past. */

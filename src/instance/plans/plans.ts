@@ -29,7 +29,11 @@ export function openPlans(
       ?.value;
   };
   const stewards = createStewards(() => around.config, {
-    ...{ store, follower, leaderships, clock: systemClock, log },
+    store,
+    follower,
+    leaderships,
+    clock: systemClock,
+    log,
     guard(name) {
       const known = guard.known(name);
       return known === undefined ? "unguarded" : known.fleet?.verdict;
@@ -45,7 +49,10 @@ export function openPlans(
         reading("cutover_upstream_breaker_state", { upstream, state: "open" }),
       ]);
       return readinessOf({
-        ...{ upstream, most, well, isBreakerOpen: (open ?? 0) > 0 },
+        upstream,
+        most,
+        well,
+        isBreakerOpen: (open ?? 0) > 0,
         processes: size === "auto" ? availableParallelism() : size,
         hasNow: traffic.flight(name, "legacy").inFlight,
         wouldCome: traffic.flight(name, "new").inFlight,

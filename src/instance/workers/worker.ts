@@ -55,7 +55,10 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
   const log = createLog({ level: start.logLevel, destination: lines, fields: { worker: start.worker } });
   const { ownershipStores, goBy, close: closeStores } = await openStores(config, link, following, log);
   const lists = createListKeeper({
-    ...{ source: askingLists(link.ask), timers: systemTimers, clock: systemClock, log },
+    source: askingLists(link.ask),
+    timers: systemTimers,
+    clock: systemClock,
+    log,
   });
   lists.follow(Object.keys(config.lists));
   await lists.refresh();

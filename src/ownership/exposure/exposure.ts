@@ -133,7 +133,8 @@ function createBook(
       page = new Map();
       const now = clock.monotonic();
       const notes = [...sent].map(([id, { amount, atMs }]) => ({
-        ...{ id, agoMs: now - atMs },
+        id,
+        agoMs: now - atMs,
         ...(amount === undefined ? {} : { amount }),
       }));
       try {

@@ -43,8 +43,12 @@ export function createExposureInRedis(options: ExposureInRedisOptions): Exposure
       script,
       keys: [key, `${key}:until`],
       args: {
-        ...{ most: mostOrders, mostSum, rememberMs: rememberClosedMs, forMs },
-        ...{ cap, reopens: reopeningAmount(cap) },
+        most: mostOrders,
+        mostSum,
+        rememberMs: rememberClosedMs,
+        forMs,
+        cap,
+        reopens: reopeningAmount(cap),
         notes: notes.map(({ agoMs, ...note }) => ({ ...note, agoMs: Math.round(agoMs) })),
       },
     };

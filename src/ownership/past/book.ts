@@ -6,6 +6,7 @@
 import type { Clock, Timers } from "../../base/clock.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { OwnerKey } from "../port.ts";
+import { perStore } from "../stores/per-store.ts";
 import type { NamedKey } from "../stores/port.ts";
 import { createPages, type NotedDoubt, notesOf } from "./pages.ts";
 import { type DoubtOutcome, mostOthers, type PastDecision, type PastStore } from "./port.ts";
@@ -22,6 +23,8 @@ export interface SentRequest {
   readonly reason: string;
   /** The cutover's, by which it was decided. */
   readonly version: number;
+  /** Since the epoch. */
+  readonly sentAtMs: number;
 }
 
 /**
@@ -32,9 +35,9 @@ export type PastEnd = "answered" | "put off" | "unsent" | Exclude<DoubtOutcome, 
 
 /** No method of it throws. */
 export interface PastBook {
-  /** It is sent; again, where it fell back. @param request itself: what it is told by when it ends */
+  /** It is sent; again, where it fell back. @param request itself: by which its end is told */
   sent(request: object, sent: SentRequest): void;
-  /** @param made the keys that its answer has made */
+  /** @param sent counts where it is not awaited @param made the keys that its answer has made */
   ended(request: object, sent: SentRequest, end: PastEnd, made: readonly OwnerKey[]): void;
   /** Hands over what is noted. Never rejects. */
   flush(): Promise<void>;
@@ -63,33 +66,18 @@ const leaseMs = 6000;
 
 interface Waiting {
   readonly sent: SentRequest;
-  readonly sentAtMs: number;
   /** When it was last noted, if it was. */
   notedAtMs: number | undefined;
 }
 
-/**
- * One for each store: notes that one of them does not take keep no others waiting.
- *
- * @param placeOf which store the cutover's are in; without it there is one
- */
+/** @param placeOf which store the cutover's are in; without it there is one */
 export function createPastBooks(options: BookOptions, placeOf?: (cutover: string) => unknown): PastBook {
-  if (placeOf === undefined) return createPastBook(options);
-  const books = new Map<unknown, PastBook>();
-  const of = ({ cutover }: SentRequest) => {
-    const place = placeOf(cutover);
-    const book = books.get(place) ?? createPastBook(options);
-    books.set(place, book);
-    return book;
-  };
-  const all = async (end: (book: PastBook) => Promise<void>) => {
-    await Promise.all([...books.values()].map(end));
-  };
+  const { of, flush, close } = perStore(() => createPastBook(options), placeOf);
   return {
-    sent: (request, sent) => of(sent).sent(request, sent),
-    ended: (request, sent, ...rest) => of(sent).ended(request, sent, ...rest),
-    flush: () => all((book) => book.flush()),
-    close: () => all((book) => book.close()),
+    sent: (request, sent) => of(sent.cutover).sent(request, sent),
+    ended: (request, sent, ...rest) => of(sent.cutover).ended(request, sent, ...rest),
+    flush,
+    close,
   };
 }
 
@@ -105,8 +93,8 @@ function createPastBook(options: BookOptions): PastBook {
     if (!closed) cancel ??= timers.after(everyMs, () => void flush());
   }
 
-  function noteKeys(sent: SentRequest, sentAtMs: number, isAnswered: boolean, made: readonly OwnerKey[]) {
-    const { cutover, side, reason, version, route, isSafe } = sent;
+  function noteKeys(sent: SentRequest, isAnswered: boolean, made: readonly OwnerKey[]) {
+    const { cutover, side, reason, version, route, isSafe, sentAtMs } = sent;
     const decision: PastDecision = { atMs: sentAtMs, side, reason, version, route };
     const answeredAtMs = isAnswered && !isSafe ? clock.now() : undefined;
     for (const key of made.length === 0 ? sent.keys : [...sent.keys, ...made]) {
@@ -119,11 +107,11 @@ function createPastBook(options: BookOptions): PastBook {
   function noteWaiting(): void {
     const nowMs = clock.now();
     for (const each of waiting.values()) {
-      const { sent, sentAtMs, notedAtMs } = each;
-      if (sent.isSafe || nowMs - sentAtMs < waitsMs) continue;
+      const { sent, notedAtMs } = each;
+      if (sent.isSafe || nowMs - sent.sentAtMs < waitsMs) continue;
       if (notedAtMs !== undefined && nowMs - notedAtMs < renewMs) continue;
       each.notedAtMs = nowMs;
-      pages.doubt(doubtOf(sent, sentAtMs, nowMs + leaseMs, "instance_gone"));
+      pages.doubt(doubtOf(sent, nowMs + leaseMs, "instance_gone"));
     }
   }
 
@@ -151,16 +139,16 @@ function createPastBook(options: BookOptions): PastBook {
 
   return {
     sent(request, sent) {
-      waiting.set(request, { sent, sentAtMs: clock.now(), notedAtMs: undefined });
+      waiting.set(request, { sent, notedAtMs: undefined });
       schedule();
     },
-    ended(request, sent, end, made) {
-      const { sentAtMs = clock.now(), notedAtMs } = waiting.get(request) ?? {};
+    ended(request, told, end, made) {
+      const { sent = told, notedAtMs } = waiting.get(request) ?? {};
       waiting.delete(request);
       const isDoubtful = end !== "answered" && end !== "put off" && end !== "unsent";
-      if (end !== "unsent") noteKeys(sent, sentAtMs, end === "answered", made);
-      if (isDoubtful && !sent.isSafe) pages.doubt(doubtOf(sent, sentAtMs, clock.now(), end));
-      else if (notedAtMs !== undefined) pages.doubt(doubtOf(sent, sentAtMs, 0, null));
+      if (end !== "unsent") noteKeys(sent, end === "answered", made);
+      if (isDoubtful && !sent.isSafe) pages.doubt(doubtOf(sent, clock.now(), end));
+      else if (notedAtMs !== undefined) pages.doubt(doubtOf(sent, 0, null));
       if (pages.count() > 0) schedule();
     },
     flush,
@@ -174,8 +162,7 @@ function createPastBook(options: BookOptions): PastBook {
 }
 
 function doubtOf(
-  { cutover, side, route, keys }: SentRequest,
-  sentAtMs: number,
+  { cutover, side, route, keys, sentAtMs }: SentRequest,
   sinceMs: number,
   outcome: NotedDoubt["outcome"],
 ): NotedDoubt {

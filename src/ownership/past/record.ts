@@ -74,7 +74,9 @@ export function merged(
     ? { ...own, sinceMs: waited ? Math.max(known.sinceMs, sinceMs) : known.sinceMs }
     : { ...next, sinceMs: waited ? sinceMs : Math.min(known.sinceMs, sinceMs) };
   return {
-    ...{ side, digest, ...told },
+    side,
+    digest,
+    ...told,
     others: [...new Set([...known.others, ...others])].slice(0, mostOthers),
     sentAtMs: Math.min(known.sentAtMs, sentAtMs),
     lastSentAtMs: Math.max(known.lastSentAtMs, sentAtMs),

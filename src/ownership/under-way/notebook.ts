@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Clock, Timers } from "../../base/clock.ts";
 import type { Notebook } from "../port.ts";
+import { perStore } from "../stores/per-store.ts";
 import {
   beginsAgain,
   type UnderWayKind,
@@ -14,29 +15,15 @@ import {
   underWayKinds,
 } from "./port.ts";
 
-/**
- * One for each store: notes that one of them does not take keep no others waiting.
- *
- * @param placeOf which store the cutover's are in; without it there is one
- */
+/** @param placeOf which store the cutover's are in; without it there is one */
 export function createNotebooks(options: NotebookOptions, placeOf?: (cutover: string) => unknown): Notebook {
-  if (placeOf === undefined) return createNotebook(options);
-  const notebooks = new Map<unknown, Notebook>();
-  const of = (cutover: string) => {
-    const place = placeOf(cutover);
-    const notebook = notebooks.get(place) ?? createNotebook(options);
-    notebooks.set(place, notebook);
-    return notebook;
-  };
-  const all = async (end: (notebook: Notebook) => Promise<void>) => {
-    await Promise.all([...notebooks.values()].map(end));
-  };
+  const { of, flush, close } = perStore(() => createNotebook(options), placeOf);
   return {
     seen: (cutover, ...rest) => of(cutover).seen(cutover, ...rest),
     learned: (cutover, ...rest) => of(cutover).learned(cutover, ...rest),
     finished: (cutover, key) => of(cutover).finished(cutover, key),
-    flush: () => all((notebook) => notebook.flush()),
-    close: () => all((notebook) => notebook.close()),
+    flush,
+    close,
   };
 }
 

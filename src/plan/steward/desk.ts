@@ -98,10 +98,24 @@ const isoOf = (ms: number) => new Date(ms).toISOString();
 
 function noPlan(name: string, state: CutoverState) {
   return {
-    ...{ name, status: "none" as const, because: "", by: null, reason: null, startedAt: null },
+    name,
+    status: "none" as const,
+    because: "",
+    by: null,
+    reason: null,
+    startedAt: null,
     percent: percentToNumber(state.percentThousandths),
-    ...{ next: null, advance: "auto" as const, steps: [], done: [], dwellSeconds: 0, stoodSeconds: 0 },
-    ...{ evidence: null, legacy: null, waiting: [], deadline: null, projection: null },
+    next: null,
+    advance: "auto" as const,
+    steps: [],
+    done: [],
+    dwellSeconds: 0,
+    stoodSeconds: 0,
+    evidence: null,
+    legacy: null,
+    waiting: [],
+    deadline: null,
+    projection: null,
   };
 }
 
@@ -113,7 +127,13 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
   const here: PlanRecord =
     record ??
     startedPlan(undefined, {
-      ...{ id: "", spec, by: "", reason: "", at: "", percentThousandths: stands, version: state.version },
+      id: "",
+      spec,
+      by: "",
+      reason: "",
+      at: "",
+      percentThousandths: stands,
+      version: state.version,
     });
   const circumstances = await circumstancesAt(options, here, state);
   const due = deadline();
@@ -142,7 +162,8 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
       next === undefined || record?.status !== "running"
         ? []
         : waitingOf(here, circumstances, nowMs).map(({ gate, text, leftMs }) => ({
-            ...{ gate, text },
+            gate,
+            text,
             secondsLeft: leftMs === undefined ? null : Math.ceil(leftMs / 1000),
           })),
     deadline: due === undefined ? null : { at: isoOf(due.at), reason: due.reason },
@@ -178,7 +199,11 @@ function projectionOf(
   const isKnown =
     evidence.kind === "insufficient" && evidence.leftMs !== undefined && evidence.wholeMs !== undefined;
   const projection = project({
-    ...{ steps: spec.steps, dwellMs: spec.dwellMs, standsThousandths, dweltMs, nowMs },
+    steps: spec.steps,
+    dwellMs: spec.dwellMs,
+    standsThousandths,
+    dweltMs,
+    nowMs,
     windows: windows(),
     asksEvidence: spec.evidence !== undefined,
     evidence: isKnown ? { leftMs: evidence.leftMs ?? 0, wholeMs: evidence.wholeMs ?? 0 } : undefined,
@@ -188,7 +213,9 @@ function projectionOf(
   const { finishMs, isMeasured, against = null, steps, costliest } = projection;
   return {
     finish: finishMs === undefined ? null : isoOf(finishMs),
-    ...{ isMeasured, against, steps: steps.map(stepView) },
+    isMeasured,
+    against,
+    steps: steps.map(stepView),
     costliest: costliest === undefined ? null : stepView(costliest),
   };
 }

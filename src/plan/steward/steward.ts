@@ -13,7 +13,7 @@ import type { Clock } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { BlockCounts } from "../../guard/evidence/likelihood.ts";
 import type { Leadership } from "../../state/leading/leadership.ts";
-import type { Fence } from "../../state/rules/lease.ts";
+import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { Actor, CutoverState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
 import { createGathering, type Gathering } from "../gathering.ts";
@@ -122,9 +122,8 @@ export function createSteward(options: StewardOptions): Steward {
   }
 
   async function write(now: Watched, record: PlanRecord, fence: Fence): Promise<boolean> {
-    const outcome = await store.writeNote(name, "plan", {
-      ...{ text: planText(record), ifRevision: now.revision, fence },
-    });
+    const text = planText(record);
+    const outcome = await store.writeNote(name, "plan", { text, ifRevision: now.revision, fence });
     if (outcome === "fenced") options.leadership()?.refused(fence);
     if (outcome !== "written") {
       // Somebody has started or paused it: the next look reads what they have made of it.

@@ -104,7 +104,9 @@ function readConfigured({ cutovers }: Pick<Config, "cutovers">): ReadonlyMap<str
 function createParts(name: string, configured: () => Configured, options: StewardsOptions) {
   const { store, follower, leaderships, guard, legacy, clock, log, onBecame } = options;
   const around = {
-    ...{ name, store, clock },
+    name,
+    store,
+    clock,
     configured: () => configured().spec,
     state: () => follower.current().states.get(name) ?? initialState(),
     guard: () => guard(name),
@@ -113,7 +115,8 @@ function createParts(name: string, configured: () => Configured, options: Stewar
   };
   const steward = createSteward({
     ...around,
-    ...{ log, leadership: () => leaderships.of(name) },
+    log,
+    leadership: () => leaderships.of(name),
     onBecame: (record, said) => onBecame?.(name, record, said),
   });
   const desk = createDesk({

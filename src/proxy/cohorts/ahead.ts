@@ -25,7 +25,7 @@ export interface LeaderTold {
   /** The side of a visit under way. */
   readonly visit: Side | undefined;
   /** Whether more than its cap is unpaid on new there. */
-  readonly isOver: boolean;
+  readonly isOverCap: boolean;
 }
 
 /** @returns them, the nearest first */
@@ -39,7 +39,7 @@ export function leadersTold(exchange: Recorded, names: readonly string[], whose:
       cohort: cohortOf(cutover.cohorts, context, whose),
       pin: pinUnderWay(exchange, cutover, whose.view),
       visit: visitIn(exchange, cutover, whose.view)?.side,
-      isOver: cutover.exposure !== undefined && context.exposure.isOver(name),
+      isOverCap: cutover.exposure !== undefined && context.exposure.isOver(name),
     };
   });
 }
@@ -83,12 +83,12 @@ export function aheadOf(
   { states }: Snapshot,
   following: Pick<Following, "isStale">,
 ): Ahead | undefined {
-  return told.reduceRight<Ahead | undefined>((after, { cutover, cohort, pin, visit, isOver }) => {
+  return told.reduceRight<Ahead | undefined>((after, { cutover, cohort, pin, visit, isOverCap }) => {
     const { name, staleAfterMs, anonymousMoves } = cutover;
     const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
     const facts = { owner: undefined, journey: pin, forced: undefined, cohort, bucket, stale, visit };
     const state = states.get(name) ?? initialState();
-    const exposed = isOver && visit === undefined;
+    const exposed = isOverCap && visit === undefined;
     return { name, state, facts: { ...facts, exposed, anonymousMoves, after } };
   }, undefined);
 }

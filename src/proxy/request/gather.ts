@@ -36,7 +36,7 @@ export interface Gathered {
   readonly isVoid: boolean;
   readonly forced: Side | undefined;
   /** Whether too much is unpaid on new. */
-  readonly isOver: boolean;
+  readonly isOverCap: boolean;
   /** The visit under way of its cookie. */
   readonly visit: ShopperVisit | undefined;
   /** Whether its client may keep a cookie that begins one. */
@@ -58,7 +58,10 @@ export interface Gathered {
   readonly named: NamedKeys;
   /** Whether it may make or change something (RFC 9110 §9.2.1): only then it claims a key. */
   readonly claims: boolean;
-  /** Where journeys are kept, here or in what it goes after, or shoppers handed over; without a pin of its own its journey may be in the store. */
+  /**
+   * Where journeys are kept, here or in what it goes after, or shoppers handed over; without a pin of its own its journey
+   * may be in the store.
+   */
   readonly shopper: NamedShopper | undefined;
   /** What names its shopper; a byte string. */
   readonly identity: string | undefined;
@@ -124,7 +127,7 @@ export function gather(
     pin,
     isVoid: pin === undefined && shown !== undefined && shown.ended !== true,
     forced: forcedIn(exchange, arrival, cutover),
-    isOver: cutover.exposure !== undefined && exchange.context.exposure.isOver(cutover.name),
+    isOverCap: cutover.exposure !== undefined && exchange.context.exposure.isOver(cutover.name),
     // Mostly there are none, and nothing is put together to ask for one.
     cohort: cutover.cohorts[0] && cohortOf(cutover.cohorts, exchange.context, whose()),
     leaders: cutover.leaders.length === 0 ? noLeaders : leadersTold(exchange, cutover.leaders, whose()),
@@ -247,7 +250,7 @@ export function decideBy(
   owner: Side | undefined,
   stored: JourneyPin | undefined,
 ): Decided {
-  const { route, pin, forced, cohort, leaders, visit, bucket, isOver } = gathered;
+  const { route, pin, forced, cohort, leaders, visit, bucket, isOverCap } = gathered;
   const { staleAfterMs, anonymousMoves, force } = route.cutover;
   const snapshot = following.current();
   const state = snapshot.states.get(route.cutover.name) ?? initialState();
@@ -257,7 +260,7 @@ export function decideBy(
   const decision = decide(state, {
     owner,
     journey,
-    exposed: isOver && (route.starts !== undefined || visit === undefined),
+    exposed: isOverCap && (route.starts !== undefined || visit === undefined),
     forced,
     forcedWhileRolledBack: force?.whileRolledBack === true,
     cohort,

@@ -1,6 +1,7 @@
 /**
  * What would go to a side that is maintained is answered 503, with the moment to come again, and nothing of it is sent: no
- * journey starts or goes on there, and a payment provider's callback comes again. A person's browser that asks for a page is given one, the shop's own where there is such.
+ * journey starts or goes on there, and a payment provider's callback comes again. A person's browser that asks for a page
+ * is given one, the shop's own where there is such.
  */
 import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import { type Refusal, refusals } from "../refusal.ts";

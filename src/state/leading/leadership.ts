@@ -1,5 +1,5 @@
 /**
- * Who of a fleet does what has to be done once: the holder of a lease (rules/lease.ts), taken and renewed here. What it is
+ * Who of a fleet does what has to be done once: the holder of a lease (rules/leases/lease.ts), taken and renewed here. What it is
  * for, the lease's name says (`checkout/watch`: what watches over the cutover).
  *
  *   candidate   asks each second, and not while another instance is heard to lead: that costs the store nothing
@@ -12,7 +12,7 @@
  */
 import { type Clock, systemTimers, type Timers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { Fence } from "../rules/lease.ts";
+import type { Fence } from "../rules/leases/lease.ts";
 import type { Store } from "../store/port.ts";
 
 export interface Leadership {

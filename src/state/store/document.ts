@@ -1,8 +1,8 @@
 /** What a store of one process holds: an immutable document, and the steps from one to the next. PURE. */
 import { approvalOf, type Proposal, raisedThousandthsBy } from "../rules/approval.ts";
 import type { Annotation, HistoryEntry, StoredAnnotation } from "../rules/history.ts";
-import type { Note } from "../rules/lease.ts";
-import { assertFence, type Fenced, isFenced, type Lease } from "../rules/lease.ts";
+import { assertFence, type Fenced, isFenced, type Lease } from "../rules/leases/lease.ts";
+import type { Note } from "../rules/leases/note.ts";
 import { type Applied, type CutoverState, initialState, transition } from "../rules/model.ts";
 import { type CohortPercents, withStarts } from "../rules/percent.ts";
 import { cohortsIn } from "../rules/routing.ts";

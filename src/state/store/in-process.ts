@@ -9,7 +9,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { Proposal } from "../rules/approval.ts";
 import { byId, type InstanceRecord, leaseMs, rememberMs } from "../rules/completion.ts";
 import { withAnnotations } from "../rules/history.ts";
-import { assertNote, isFenced, type Lease } from "../rules/lease.ts";
+import { isFenced, type Lease } from "../rules/leases/lease.ts";
+import { assertNote } from "../rules/leases/note.ts";
 import {
   annotated,
   applied,

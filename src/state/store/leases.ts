@@ -9,7 +9,7 @@ import {
   type Lease,
   leased,
   released,
-} from "../rules/lease.ts";
+} from "../rules/leases/lease.ts";
 import type { StateDocument } from "./document.ts";
 import type { DocumentInForce } from "./document-in-force.ts";
 import { longestKept, type Store } from "./port.ts";

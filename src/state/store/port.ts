@@ -8,7 +8,8 @@ import type { Proposal } from "../rules/approval.ts";
 import type { InstanceRecord, Roster } from "../rules/completion.ts";
 import type { RawFields, RejectedField } from "../rules/hand-edit.ts";
 import type { Annotation, HistoryEntry, Origin } from "../rules/history.ts";
-import type { Fence, Fenced, Leased, Note, NoteName, NoteWriting } from "../rules/lease.ts";
+import type { Fence, Fenced, Leased } from "../rules/leases/lease.ts";
+import type { Note, NoteName, NoteWriting } from "../rules/leases/note.ts";
 import type { Actor, Applied, Change, CutoverState } from "../rules/model.ts";
 import type { CohortPercents } from "../rules/percent.ts";
 import type { Announcement, LastGood } from "../rules/succession.ts";
@@ -38,7 +39,7 @@ export interface Command {
     readonly windowMs?: number;
     readonly proposalId?: string;
   };
-  /** Only while this grant of a lease is in force (rules/lease.ts); else it is refused as `fenced`, and nothing changes. */
+  /** Only while this grant of a lease is in force (rules/leases/lease.ts); else it is refused as `fenced`, and nothing changes. */
   readonly fence?: Fence;
 }
 

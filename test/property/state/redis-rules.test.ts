@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRedisClient } from "../../../src/redis/client.ts";
 import type { Proposal } from "../../../src/state/rules/approval.ts";
 import { escapeUnseen, type HistoryEntry } from "../../../src/state/rules/history.ts";
-import type { Fenced } from "../../../src/state/rules/lease.ts";
+import type { Fenced } from "../../../src/state/rules/leases/lease.ts";
 import {
   type Applied,
   type Change,

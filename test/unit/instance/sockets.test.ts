@@ -1,5 +1,8 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
-import { inheritedSockets } from "../../../src/instance/sockets.ts";
+import { findPort, inheritedSockets } from "../../../src/instance/sockets.ts";
 
 describe("sockets handed over by a supervisor (sd_listen_fds(3))", () => {
   test.each([
@@ -20,5 +23,26 @@ describe("sockets handed over by a supervisor (sd_listen_fds(3))", () => {
     ["a negative number", { LISTEN_FDS: "-1", LISTEN_PID: "7" }, {}],
   ])("%s", (_, env, expected) => {
     expect(inheritedSockets(env, 7)).toEqual(expected);
+  });
+});
+
+describe("a free port", () => {
+  const host = "127.0.0.1";
+
+  test("is none that the system may give to a connection before the workers listen", async () => {
+    const range = await readFile("/proc/sys/net/ipv4/ip_local_port_range", "utf8").catch(() => "32768 60999");
+    const [low = 0, high = 0] = range.trim().split(/\s+/).map(Number);
+    for (let i = 0; i < 200; i++) {
+      const port = await findPort({ host, port: 0 });
+      expect(port < low || port > high).toBe(true);
+    }
+  });
+
+  test("can be listened on, and is then no free one", async () => {
+    const port = await findPort({ host, port: 0 });
+    const server = createServer().listen(port, host);
+    await once(server, "listening");
+    await expect(findPort({ host, port })).rejects.toThrow("EADDRINUSE");
+    server.close();
   });
 });

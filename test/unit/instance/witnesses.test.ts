@@ -8,6 +8,7 @@ import { compileTable } from "../../../src/proxy/routes.ts";
 import { unreachableWays } from "../../../src/proxy/upstream/open.ts";
 import type { Witness } from "../../../src/proxy/witness.ts";
 import { recordOf } from "../../support/exchange-record.ts";
+import { createManualTime } from "../../support/manual-time.ts";
 
 function create() {
   const told: string[] = [];
@@ -45,6 +46,7 @@ function create() {
         ended: (_, { keys }, end, made) =>
           told.push(`${end}: ${[...keys, ...made].map(({ key }) => key).join()}`),
       },
+      createManualTime(),
     ),
     async (cutover, keys, side) =>
       void told.push(`released ${cutover} ${keys.map(({ key }) => key).join()} ${side}`),

@@ -4,7 +4,7 @@ import { type PlanRecord, type PlanSpec, planText, readPlan, startedPlan } from 
 import type { Circumstances } from "../../../src/plan/steps.ts";
 import { createSteward, type Steward } from "../../../src/plan/steward/steward.ts";
 import { createWindows } from "../../../src/plan/windows.ts";
-import type { Fence } from "../../../src/state/rules/lease.ts";
+import type { Fence } from "../../../src/state/rules/leases/lease.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { stateOf } from "../../support/commands.ts";

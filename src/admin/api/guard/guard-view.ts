@@ -171,7 +171,13 @@ export function guardViewOf(
   const { tests, sides, difference } = told;
   return {
     guarded: true,
-    ...{ verdict, because: [...because], action, sentence, by: "fleet", at, leader },
+    verdict,
+    because: [...because],
+    action,
+    sentence,
+    by: "fleet",
+    at,
+    leader,
     ...{ silent: [...silent], differing: [...differing], evidence: { tests, sides, difference } },
   };
 }

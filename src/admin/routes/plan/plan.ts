@@ -53,7 +53,10 @@ export function planRoutes(
       }
       reply.code(202);
       return await propose(context, proposals, request, name, {
-        ...{ action: "plan", plan: found.fingerprint, force: false, reason: body.reason },
+        action: "plan",
+        plan: found.fingerprint,
+        force: false,
+        reason: body.reason,
         percent: percentToNumber(found.lastThousandths),
         version: stands.version,
       });

@@ -14,7 +14,7 @@ import { StoreUnavailable } from "../../../base/errors.ts";
 import { type Caller, type ChangeUnderWay, deadlineOf } from "../../../redis/calls.ts";
 import { monotonicMs } from "../../../redis/client.ts";
 import { type HandEditVerdict, judgeHandEdit, type RejectedField, type View } from "../../rules/hand-edit.ts";
-import type { Fenced } from "../../rules/lease.ts";
+import type { Fenced } from "../../rules/leases/lease.ts";
 import { ceilingOf, type RegressionKind, regressionOf, regressionReason } from "../../rules/lineage.ts";
 import type { Applied, CutoverState } from "../../rules/model.ts";
 import { withStarts } from "../../rules/percent.ts";

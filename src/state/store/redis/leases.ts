@@ -1,14 +1,8 @@
 /** Leases in Redis, and the notes of a cutover, which may be written under their fence: each a hash of its revision and its text. */
 import * as z from "zod";
 import type { Caller, ServerTime } from "../../../redis/calls.ts";
-import {
-  assertKept,
-  assertLease,
-  assertLeaseName,
-  assertNote,
-  cutoverOf,
-  type Note,
-} from "../../rules/lease.ts";
+import { assertKept, assertLease, assertLeaseName, cutoverOf } from "../../rules/leases/lease.ts";
+import { assertNote, type Note } from "../../rules/leases/note.ts";
 import { longestKept, type Store } from "../port.ts";
 import { isKept, isReleased, keptFrom, leasedFrom } from "./replies.ts";
 import type { Calls, LeaseArguments } from "./scripts.ts";

@@ -11,7 +11,7 @@ import {
 } from "../../rules/completion.ts";
 import type { RawFields, View } from "../../rules/hand-edit.ts";
 import { type HistoryEntry, withAnnotations } from "../../rules/history.ts";
-import type { Fenced, Leased } from "../../rules/lease.ts";
+import type { Fenced, Leased } from "../../rules/leases/lease.ts";
 import { type Applied, initialState, refusalCodes } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
 import { instanceRecordSchema, proposalSchema } from "../../rules/written.ts";

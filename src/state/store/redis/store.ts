@@ -23,7 +23,7 @@ import { type Caller, createCaller, type ServerTime } from "../../../redis/calls
 import { monotonicMs, type RedisClient } from "../../../redis/client.ts";
 import { byId, leaseMs } from "../../rules/completion.ts";
 import type { Annotation } from "../../rules/history.ts";
-import { assertFence } from "../../rules/lease.ts";
+import { assertFence } from "../../rules/leases/lease.ts";
 import { assertChange } from "../../rules/model.ts";
 import type { Announcement } from "../../rules/succession.ts";
 import type { Annotating, StartsOf, Store } from "../port.ts";
@@ -69,7 +69,11 @@ export function createRedisStore({
   const calls = createCalls(prefix);
   const cutovers = { caller, calls, contradictions: new Map(), regressions: [], starts };
   const around = {
-    ...{ caller, calls, byRead, byWrite, answered },
+    caller,
+    calls,
+    byRead,
+    byWrite,
+    answered,
     serverTime: (name: string, giveUpAtMs: number) => serverTime(caller, calls, name, giveUpAtMs),
   };
   const hints = createHints(client, calls.keys.changes);

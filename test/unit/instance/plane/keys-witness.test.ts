@@ -4,18 +4,27 @@ import { keysWitness } from "../../../../src/instance/plane/keys-witness.ts";
 import type { Decided } from "../../../../src/proxy/witness.ts";
 import { initialState } from "../../../../src/state/rules/model.ts";
 import { recordOf } from "../../../support/exchange-record.ts";
+import { createManualTime, epoch } from "../../../support/manual-time.ts";
 
 function create() {
   const told: string[] = [];
+  const moments: number[] = [];
+  const time = createManualTime();
   const witness = keysWitness(
     { began: () => undefined, ended: () => undefined },
     {
-      sent: (_, { keys }) => void told.push(`sent ${keys.map(({ key }) => key).join()}`),
-      ended: (_, { side, isSafe }, end, made) =>
-        void told.push(`${side}${isSafe ? " safe" : ""} ${end} ${made.map(({ key }) => key).join()}`.trim()),
+      sent(_, { keys, sentAtMs }) {
+        told.push(`sent ${keys.map(({ key }) => key).join()}`);
+        moments.push(sentAtMs - epoch);
+      },
+      ended(_, { side, isSafe, sentAtMs }, end, made) {
+        told.push(`${side}${isSafe ? " safe" : ""} ${end} ${made.map(({ key }) => key).join()}`.trim());
+        moments.push(sentAtMs - epoch);
+      },
     },
+    time,
   );
-  return { told, witness };
+  return { told, moments, time, witness };
 }
 
 const key = (name: string) => ({ key: name, claimed: true, ttlMs: 1000 });
@@ -62,6 +71,17 @@ test("an answer that comes when its client has left is told after all", () => {
   witness.settled?.(record, "client_aborted");
   witness.answeredLate?.(record, 201);
   expect(told).toEqual(["sent K", "legacy client_aborted", "legacy answered"]);
+});
+
+test("what nobody awaits any more was sent when its attempt began, and not when its answer came", async () => {
+  const { moments, time, witness } = create();
+  await time.advance(1000);
+  const record = recordOf({ decided, attemptAt: 1000, status: undefined });
+  await time.advance(40);
+  witness.decided?.(record);
+  await time.advance(8000);
+  witness.answeredLate?.(record, 201);
+  expect(moments).toEqual([1040, 1000]);
 });
 
 test("keys that the answer has made are told, but for what the request itself named", () => {

@@ -6,13 +6,14 @@ import { createPastInProcess } from "../../../../src/ownership/past/in-process.t
 import { keyDigest, type PastNotes } from "../../../../src/ownership/past/port.ts";
 import type { OwnerKey } from "../../../../src/ownership/port.ts";
 import { createRecords } from "../../../../src/ownership/stores/records.ts";
-import { createManualTime } from "../../../support/manual-time.ts";
+import { createManualTime, epoch } from "../../../support/manual-time.ts";
 
 const key = (name: string): OwnerKey => ({ key: name, claimed: true, ttlMs: 60_000 });
 
 function sentWith(names: readonly string[], change: Partial<SentRequest> = {}): SentRequest {
   const decided = { side: "new", reason: "bucket", version: 4 } as const;
-  return { cutover: "checkout", route: "pay", isSafe: false, keys: names.map(key), ...decided, ...change };
+  const sent = { cutover: "checkout", route: "pay", isSafe: false, keys: names.map(key), sentAtMs: epoch };
+  return { ...sent, ...decided, ...change };
 }
 
 function open({ most = 1000, owned = true } = {}) {
@@ -21,7 +22,7 @@ function open({ most = 1000, owned = true } = {}) {
   const handed: PastNotes[] = [];
   let lost = 0;
   let isAway = false;
-  const book = createPastBooks({
+  const made = createPastBooks({
     store: {
       async note(notes) {
         if (isAway) throw new StoreUnavailable("away");
@@ -37,6 +38,12 @@ function open({ most = 1000, owned = true } = {}) {
     },
     most,
   });
+  // As the witness says it: what is told is sent now.
+  const book: typeof made = {
+    ...made,
+    sent: (request, sent) => made.sent(request, { ...sent, sentAtMs: time.now() }),
+    ended: (request, sent, ...rest) => made.ended(request, { ...sent, sentAtMs: time.now() }, ...rest),
+  };
   const answer = (sent: SentRequest, end: Parameters<typeof book.ended>[2] = "answered") => {
     const request = {};
     book.sent(request, sent);

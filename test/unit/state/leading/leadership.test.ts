@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../../src/base/errors.ts";
 import { createLeadership } from "../../../../src/state/leading/leadership.ts";
-import type { Fence } from "../../../../src/state/rules/lease.ts";
+import type { Fence } from "../../../../src/state/rules/leases/lease.ts";
 import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import type { Store } from "../../../../src/state/store/port.ts";
 import { command, setTo } from "../../../support/commands.ts";

@@ -227,7 +227,7 @@ local function wholeOf(text)
   return text and text:match('^%d+$') and #text < 16 and tonumber(text) or 0
 end
 
--- The lease under the key (state/rules/lease.ts); one that nobody holds where there is none, or none that reads.
+-- The lease under the key (state/rules/leases/lease.ts); one that nobody holds where there is none, or none that reads.
 local function leaseOf(key)
   local values = read(key, { 'token', 'holder', 'ttl_ms', 'ends_at_ms' })
   return {

@@ -1,4 +1,4 @@
--- The lease of KEYS[4], as `leased` and `released` of state/rules/lease.ts say; the cutover's keys are those it may fence.
+-- The lease of KEYS[4], as `leased` and `released` of state/rules/leases/lease.ts say; the cutover's keys are those it may fence.
 -- { deadline, take: { holder, ttlMs } } answers { 'granted', token } or { 'refused', holder }.
 -- { deadline, release: { token } } answers { 'released' } or { 'fenced' }. Past the deadline both answer { 'late' }.
 -- { keep: { token, text } } answers { 'kept' } or { 'fenced' }: the text stands beside the lease until the next.

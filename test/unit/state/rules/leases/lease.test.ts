@@ -6,7 +6,7 @@ import {
   type Lease,
   leased,
   released,
-} from "../../../../src/state/rules/lease.ts";
+} from "../../../../../src/state/rules/leases/lease.ts";
 
 const lease: Lease = { token: 500, holder: "a", ttlMs: 100, endsAtMs: 1_100 };
 const at = (atMs: number, epochMs = atMs) => ({ atMs, epochMs });
