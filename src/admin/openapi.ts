@@ -88,6 +88,16 @@ function answerOf(codes: readonly [ProblemCode, ...ProblemCode[]]): RefusalAnswe
 /** Most statuses of a call say one thing, and the same as those of other calls: these schemas are made once. */
 const answersOfOne = new Map(problemCodes.map((code) => [code, answerOf([code])]));
 
+/** What a call that names something, has a body and changes the store may be refused for, whatever it asks. */
+export const changeRefusals = [
+  "malformed_body",
+  "not_found",
+  "body_too_large",
+  "unsupported_media_type",
+  "invalid",
+  "store_unavailable",
+] as const satisfies readonly ProblemCode[];
+
 /** The error answers of a call: one schema a status. */
 export function refusalAnswers(
   codes: readonly ProblemCode[],

@@ -17,7 +17,7 @@ import {
   historyVersion,
 } from "../api/history-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
-import { refusalAnswers } from "../openapi.ts";
+import { changeRefusals, refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Views } from "../view.ts";
 import { actorOf, requestOrigin } from "../writer.ts";
@@ -60,14 +60,7 @@ export function historyRoutes(app: AdminApp, context: AdminContext, views: Views
       body: annotateBody,
       response: {
         200: annotationView.describe("What was added"),
-        ...refusalAnswers([
-          "malformed_body",
-          "not_found",
-          "body_too_large",
-          "unsupported_media_type",
-          "invalid",
-          "store_unavailable",
-        ]),
+        ...refusalAnswers(changeRefusals),
       },
     },
     handler: async (request) => {

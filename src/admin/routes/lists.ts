@@ -15,7 +15,7 @@ import {
   waitingList,
 } from "../api/lists/list-view.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
-import { refusalAnswers } from "../openapi.ts";
+import { changeRefusals, refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import { actorOf, requestOrigin } from "../writer.ts";
 
@@ -128,14 +128,7 @@ function changeRoute(app: AdminApp, context: AdminContext, known: (name: string)
           "Changed, and in force on the instance that answers; the others follow within a second",
         ),
         202: waitingList.describe("Made once another person asks for the same"),
-        ...refusalAnswers([
-          "malformed_body",
-          "not_found",
-          "body_too_large",
-          "unsupported_media_type",
-          "invalid",
-          "store_unavailable",
-        ]),
+        ...refusalAnswers(changeRefusals),
       },
     },
     handler: async (request, reply) => {

@@ -17,7 +17,7 @@ import {
 } from "../api/owner-view.ts";
 import type { ProblemCode } from "../api/problem-details.ts";
 import type { AdminApp, AdminContext, OwnerDesk } from "../context.ts";
-import { refusalAnswers } from "../openapi.ts";
+import { changeRefusals, refusalAnswers } from "../openapi.ts";
 import { Refused, refusedByRules } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
@@ -26,15 +26,7 @@ import { remark } from "./past/remark.ts";
 
 const url = "/api/v1/cutovers/:name/owners/:key";
 const tags = ["cutovers"];
-const anyChange = [
-  "malformed_body",
-  "not_found",
-  "under_way",
-  "body_too_large",
-  "unsupported_media_type",
-  "invalid",
-  "store_unavailable",
-] as const satisfies readonly ProblemCode[];
+const anyChange = [...changeRefusals, "under_way"] as const satisfies readonly ProblemCode[];
 const changed = {
   200: ownerAnswer.describe("Put right; `changed` is false when it stood so already"),
   202: waitingOwner.describe("Made once another person asks for the same"),

@@ -16,22 +16,14 @@ import {
   writeAnswer,
 } from "../api/write.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
-import { refusalAnswers } from "../openapi.ts";
+import { changeRefusals, refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
 import type { Views } from "../view.ts";
 import type { Write } from "../writer.ts";
 import { propose, versionToProposeOn } from "./proposing.ts";
 
-const anyWrite = [
-  "malformed_body",
-  "not_found",
-  "version_conflict",
-  "body_too_large",
-  "unsupported_media_type",
-  "invalid",
-  "store_unavailable",
-] as const satisfies readonly ProblemCode[];
+const anyWrite = [...changeRefusals, "version_conflict"] as const satisfies readonly ProblemCode[];
 
 export function writeRoutes(
   app: AdminApp,

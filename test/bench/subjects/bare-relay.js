@@ -4,38 +4,12 @@ import { readFileSync } from "node:fs";
 import { createSecureServer } from "node:http2";
 import { createServer } from "node:https";
 import { Pool } from "undici";
+import { ofTheConnection, relayBy } from "./relay-http1.js";
 
 const [port, upstreamPort, over, cert, key] = process.argv.slice(2);
 const pool = new Pool(`http://127.0.0.1:${upstreamPort}`, { connections: 64, pipelining: 1 });
 const secure = { cert: readFileSync(cert), key: readFileSync(key) };
-const ofTheConnection = new Set(["connection", "keep-alive", "transfer-encoding"]);
-
-function endToEnd(raw) {
-  const fields = [];
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i].toString("latin1");
-    if (!ofTheConnection.has(name.toLowerCase())) fields.push(name, raw[i + 1].toString("latin1"));
-  }
-  return fields;
-}
-
-function relayHttp1(request, response) {
-  const { method, url, rawHeaders } = request;
-  pool.dispatch(
-    { method, path: url, headers: endToEnd(rawHeaders), body: method === "GET" ? null : request },
-    {
-      onConnect() {},
-      onHeaders(status, raw, resume, reason) {
-        response.writeHead(status, reason, endToEnd(raw));
-        response.on("drain", resume);
-        return true;
-      },
-      onData: (chunk) => response.write(chunk),
-      onComplete: () => response.end(),
-      onError: () => response.destroy(),
-    },
-  );
-}
+const relayHttp1 = relayBy(pool);
 
 function relayStream(stream, headers) {
   const fields = [];

@@ -13,7 +13,7 @@ import {
   settleBody,
 } from "../../api/past/doubt-view.ts";
 import type { AdminApp, AdminContext } from "../../context.ts";
-import { refusalAnswers } from "../../openapi.ts";
+import { changeRefusals, refusalAnswers } from "../../openapi.ts";
 import { refusedByRules } from "../../problem.ts";
 import type { Views } from "../../view.ts";
 import { actorOf, requestOrigin } from "../../writer.ts";
@@ -89,14 +89,7 @@ function settleRoute(app: AdminApp, context: AdminContext, views: Views): void {
       body: settleBody,
       response: {
         200: settleAnswer.describe("Settled; `changed` is false when none of the key was in doubt"),
-        ...refusalAnswers([
-          "malformed_body",
-          "not_found",
-          "body_too_large",
-          "unsupported_media_type",
-          "invalid",
-          "store_unavailable",
-        ]),
+        ...refusalAnswers(changeRefusals),
       },
     },
     handler: async (request) => {
