@@ -110,7 +110,10 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   ],
   without_effect: () => ["Each stands by its own and in effect: cutover status"],
   out_of_order: () => ["What the others go after closes first: cutover status"],
-  not_complete: (asked) => [`First: ${command("set", asked)} 100 --reason TEXT`],
+  not_complete: (asked) => [
+    `It closes at 100%, and so do its cohorts: ${command("set", asked)} 100 --reason TEXT`,
+    "How each stands, and what holds it back: cutover status",
+  ],
   store_unavailable: ({ isWrite }) => [
     ...(isWrite === true
       ? ["This change will not land later either; the instances keep their last state."]

@@ -15,6 +15,7 @@
  * On doubt it pauses; no gate is skipped, and none is taken for passed because nothing is known.
  */
 import type { CutoverState } from "../state/rules/model.ts";
+import type { Limit } from "../state/rules/order/after.ts";
 import { formatPercent } from "../state/rules/percent.ts";
 import { type MadeStep, type PlanRecord, type PlanSpec, sameSpec, stepAbove } from "./plan.ts";
 import type { Closed } from "./windows.ts";
@@ -53,13 +54,24 @@ export interface Circumstances {
   /** What a window has against a raise now. */
   readonly window: Closed | undefined;
   readonly freeze: Closed | undefined;
+  /** How far the cutovers that it goes after let it go; absent where it goes after none. */
+  readonly limit?: Limit | undefined;
   /** Whether everybody could go back to legacy; absent where it is not asked. */
   readonly legacy?: { readonly isReady: boolean; readonly text: string } | undefined;
 }
 
 /** What stands between the plan and its next step. */
 interface Wait {
-  readonly gate: "hold" | "dwell" | "evidence" | "guard" | "window" | "freeze" | "legacy" | "person";
+  readonly gate:
+    | "hold"
+    | "dwell"
+    | "evidence"
+    | "guard"
+    | "window"
+    | "freeze"
+    | "after"
+    | "legacy"
+    | "person";
   readonly text: string;
   /** Where it is known, ms from now on. */
   readonly leftMs?: number | undefined;
@@ -135,10 +147,11 @@ const mostMade = 200;
 
 /** In the order of the gates; empty: the next step may be made. */
 export function waitingOf(
-  { spec, standsThousandths, dweltMs }: PlanRecord,
-  { state, evidence, guard, window, freeze, legacy }: Circumstances,
+  record: PlanRecord,
+  { state, evidence, guard, window, freeze, limit, legacy }: Circumstances,
   nowMs: number,
 ): readonly Wait[] {
+  const { spec, standsThousandths, dweltMs } = record;
   const found: Wait[] = [];
   if (state.state === "held") found.push({ gate: "hold", text: `held by ${state.updatedBy}: resume it` });
   // At 0 there is nothing that could stand, and nothing to compare.
@@ -152,6 +165,11 @@ export function waitingOf(
   }
   for (const [gate, closed] of [["window", window] as const, ["freeze", freeze] as const]) {
     if (closed !== undefined) found.push({ gate, text: closed.reason, leftMs: closed.untilMs - nowMs });
+  }
+  // It would be in vain (state/rules/order/after.ts), and what it is to prove would be proven of another share.
+  if (limit?.by !== undefined && (stepAbove(record) ?? 0) > limit.thousandths) {
+    const text = `${limit.by} lets it go no further than ${formatPercent(limit.thousandths)}%: raise ${limit.by} first`;
+    found.push({ gate: "after", text });
   }
   if (legacy?.isReady === false) found.push({ gate: "legacy", text: legacy.text });
   if (found.length === 0 && spec.advance === "manual") {

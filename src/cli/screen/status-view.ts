@@ -1,5 +1,6 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
 import type { CutoverView, SideTraffic, SideUnderWay } from "../../admin/api/cutover-view.ts";
+import { nextRaise, whyNotApproved } from "../../admin/api/offers.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
 import { exposureText } from "../../admin/api/sides/exposure.ts";
 import {
@@ -110,9 +111,15 @@ function cohortLines({ cohorts = [] }: CutoverView, columns: number): string[] {
   return flow(["cohorts", ...pieces], "   ", columns - 2, 6).map((line) => `  ${line}`);
 }
 
-function proposalNote({ name, proposal }: CutoverView, now: number): string[] {
+function proposalNote(view: CutoverView, now: number): string[] {
+  const { name, proposal } = view;
   if (proposal === undefined) return [];
   const { id, by, expiresAt } = proposal;
+  const vain = whyNotApproved(view, "admin");
+  if (vain !== undefined) {
+    const what = `${proposedText(proposal)} is proposed by ${printable(by)}`;
+    return [`${what}, and would be refused: ${printable(vain)}.`];
+  }
   const left = age(Math.max(0, Date.parse(expiresAt) - now));
   return [
     `${proposedText(proposal)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
@@ -124,11 +131,13 @@ function guardNote({ guard }: CutoverView): string[] {
   return guard?.guarded !== true ? [] : [`guard: ${printable(guard.sentence)}`];
 }
 
-function stateNote({ name, state }: CutoverView): string[] {
-  const resume = `cutover resume ${shellWord(printable(name))} --reason TEXT`;
-  switch (state) {
-    case "open":
-      return [];
+function stateNote(view: CutoverView): string[] {
+  const resume = `cutover resume ${shellWord(printable(view.name))} --reason TEXT`;
+  switch (view.state) {
+    case "open": {
+      const next = nextRaise(view, "operator");
+      return next?.kind === "none" ? [`No raise: ${printable(next.why)}.`] : [];
+    }
     case "held":
       return [`Nothing raises it before: ${resume}`];
     case "rolled_back":

@@ -3,7 +3,7 @@ import type { ProposalView, WriteAnswer, WriteOfAll } from "../../admin/api/writ
 import { type ConsoleState, chosenOf, mayDo } from "../state.ts";
 import type { Deeds, Ui } from "../ui.ts";
 import { createFigures } from "../words/figures.ts";
-import { nextStep } from "../words/friction.ts";
+import { nextOffered } from "../words/friction.ts";
 import { allNotice, doneNotice, refusedNotice, unreachableNotice } from "../words/outcome.ts";
 import type { ApiCalls, Called } from "./calls.ts";
 
@@ -80,10 +80,10 @@ function opening(stage: Stage): Opening {
     open(sheet) {
       if (stage.ui().sheet === sheet) return;
       const view = chosenOf(stage.state());
-      const next = view === undefined ? undefined : nextStep(view.percent);
+      const next = view === undefined ? undefined : nextOffered(stage.state(), view);
       clearTimeout(deadTimer);
       deadTimer = setTimeout(() => stage.show({ isDead: false }), deadMs);
-      const target = next === undefined ? "" : String(next);
+      const target = next === undefined || next.kind === "none" ? "" : String(next.to);
       stage.show({ sheet, isDead: true, outcome: undefined, onVersion: view?.version, target });
     },
     close() {

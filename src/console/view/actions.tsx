@@ -1,6 +1,7 @@
 /** What a person may do now: rolling back first, and always; on a phone fixed at the bottom. */
+import { whyNotApproved } from "../../admin/api/offers.ts";
 import { mayDo } from "../state.ts";
-import { nextStep } from "../words/friction.ts";
+import { nextOffered } from "../words/friction.ts";
 import { instead, type ShownOne } from "./shown.ts";
 
 export function ActionBar(shown: ShownOne) {
@@ -69,11 +70,11 @@ function HoldButton({ state, view, deeds, ui, figures }: ShownOne) {
   );
 }
 
-/** Off while nobody can know what it would do: the words say why. */
+/** Off while nobody can know what it would do, and where it would be refused: the words say why. */
 function RaiseButton({ state, view, deeds, ui, figures }: ShownOne) {
-  const next = nextStep(view.percent);
+  const next = nextOffered(state, view);
   if (!ui.isLive || !mayDo(state, "operator") || view.state !== "open" || next === undefined) return null;
-  const why = whyNoRaise({ view, ui });
+  const why = whyNoRaise({ view, ui }) ?? (next.kind === "none" ? next.why : undefined);
   return (
     <button
       type="button"
@@ -85,7 +86,9 @@ function RaiseButton({ state, view, deeds, ui, figures }: ShownOne) {
         if (why === undefined) deeds.open("raise");
       }}
     >
-      {why === undefined ? `Next step: ${figures.percent(next)}…` : `No raise: ${why}`}
+      {why !== undefined || next.kind === "none"
+        ? `No raise: ${why}`
+        : `${next.kind === "proposed" ? "Propose" : "Next step:"} ${figures.percent(next.to)}…`}
     </button>
   );
 }
@@ -108,16 +111,18 @@ function Waiting({ state, view, deeds, ui, figures }: ShownOne) {
       : `${action === "plan" ? "Raise by the plan, step by step," : "Raise"} to ${figures.percent(percent)} on ${onNew}`;
   const isOwn = state.who?.name === by;
   const mayApprove = mayDo(state, action === "close" ? "admin" : "operator") && !isOwn;
+  const vain = whyNotApproved(view, action === "close" ? "admin" : "operator");
   return (
     <section class="proposal" aria-label="Waits for another person">
       <p>
         <strong>{what}</strong>
         {` is proposed by ${by}, “${reason}”, until ${figures.moment(expiresAt, state.at)}.`}
       </p>
+      {vain !== undefined && <p class="note">{`Approved now it would be refused: ${vain}.`}</p>}
       {isOwn && <p class="note">Another person has to approve it.</p>}
       {ui.isLive && (
         <div class="pair">
-          {mayApprove && (
+          {mayApprove && vain === undefined && (
             <button type="button" id="approve" class="secondary" onClick={() => deeds.approve(id)}>
               {action === "close" ? "Approve the close" : `Approve ${figures.percent(percent)}`}
             </button>

@@ -1,7 +1,7 @@
 /** What asks for more than two taps: a raise, with more friction the farther it goes; resuming; and the keys. */
 import { percentOf } from "../../admin/api/rules.ts";
 import { toldOf } from "../state.ts";
-import { moreAnHour, typedFor } from "../words/friction.ts";
+import { moreAnHour, raiseOffered, typedFor } from "../words/friction.ts";
 import { verdictOf } from "../words/verdict.ts";
 import { SplitBar } from "./hero.tsx";
 import { CloseButton, NoticeText, SheetDialog } from "./rollback.tsx";
@@ -47,10 +47,12 @@ function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boo
   const to = percentOf(ui.target.trim());
   const { guard } = toldOf(state, view.name);
   const isRaise = to !== undefined && to > view.percent;
+  const offer = isRaise ? raiseOffered(state, view, to) : undefined;
+  const vain = offer?.kind === "none" ? offer.why : undefined;
   const typed = isRaise ? typedFor(view.percent, to, verdictOf(view, guard, ui.ageMs)) : undefined;
   const send = (event: Event) => {
     const isTyped = typed === undefined || fieldOf(event, "typed").trim() === typed;
-    if (isRaise && isTyped && !isChanged) deeds.raise(to, fieldOf(event, "reason"));
+    if (isRaise && vain === undefined && isTyped && !isChanged) deeds.raise(to, fieldOf(event, "reason"));
   };
   return (
     <form onSubmit={instead(send)}>
@@ -68,6 +70,8 @@ function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boo
       {!isRaise && (
         <p class="note">{`A raise is above ${figures.percent(view.percent)}, to 100% at most.`}</p>
       )}
+      {vain !== undefined && <p class="note">{`It would be refused: ${vain}.`}</p>}
+      {offer?.kind === "proposed" && <p class="note">It waits for another person then.</p>}
       <label>
         Reason
         <input name="reason" maxLength={500} autocomplete="off" required />
@@ -88,9 +92,11 @@ function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boo
         type="submit"
         id="raise-now"
         class="primary"
-        aria-disabled={ui.isSending || isChanged || !isRaise}
+        aria-disabled={ui.isSending || isChanged || !isRaise || vain !== undefined}
       >
-        {ui.isSending ? "Sending…" : `Raise to ${to === undefined ? "…" : figures.percent(to)}`}
+        {ui.isSending
+          ? "Sending…"
+          : `${offer?.kind === "proposed" ? "Propose" : "Raise to"} ${to === undefined ? "…" : figures.percent(to)}`}
       </button>
     </form>
   );

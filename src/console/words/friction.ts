@@ -1,15 +1,30 @@
 /** How much stands between a person and a raise: by how far it goes and what is known of new. PURE. */
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
-import { percentText, restOf } from "../../admin/api/rules.ts";
+import { nextRaise, type Offer, offerOf } from "../../admin/api/offers.ts";
+import { percentText, pointsRaisedBy, restOf } from "../../admin/api/rules.ts";
+import { type ConsoleState, toldOf } from "../state.ts";
 import type { VerdictWords } from "./verdict.ts";
 
-const steps = [1, 5, 10, 25, 50, 100];
 /** Points; a raise by more is typed. */
 const farPoints = 25;
 
-/** @returns the percent that is offered next; `undefined`: there is none above */
-export function nextStep(percent: number): number | undefined {
-  return steps.find((step) => step > percent);
+/** What who is signed in is offered next; `undefined`: it stands at 100. */
+export function nextOffered(state: ConsoleState, view: CutoverView): Offer | undefined {
+  return nextRaise(view, state.who?.role ?? "viewer", raisedLately(state, view));
+}
+
+/** What becomes of a raise by who is signed in. @param to above the view's percent */
+export function raiseOffered(state: ConsoleState, view: CutoverView, to: number): Offer {
+  return offerOf(view, to, state.who?.role ?? "viewer", raisedLately(state, view));
+}
+
+/** Points, as far as the page knows the history. */
+function raisedLately(state: ConsoleState, { name, approval }: CutoverView): number {
+  const { history } = toldOf(state, name);
+  if (state.who === undefined || approval === undefined || history === undefined) return 0;
+  if (approval.windowSeconds === 0) return 0;
+  const since = new Date(Date.parse(state.at) - approval.windowSeconds * 1000).toISOString();
+  return pointsRaisedBy(state.who.name, history, since);
 }
 
 /** @returns what has to be typed; `undefined`: a reason is enough */

@@ -1,11 +1,14 @@
 /** The plans of a running instance: its stewards, and what they ask of the rest of it. */
 import { availableParallelism } from "node:os";
 import type { PlanDesk } from "../../admin/api/plan/plan-view.ts";
+import { leadersIn } from "../../admin/order.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
 import { planActor } from "../../plan/steward/steward.ts";
 import { createStewards } from "../../plan/steward/stewards.ts";
+import { initialState } from "../../state/rules/model.ts";
+import { limitOf } from "../../state/rules/order/after.ts";
 import type { Control } from "../control.ts";
 
 interface Around {
@@ -37,6 +40,10 @@ export function openPlans(
     guard(name) {
       const known = guard.known(name);
       return known === undefined ? "unguarded" : known.fleet?.verdict;
+    },
+    limit(name) {
+      const { states } = follower.current();
+      return limitOf(leadersIn(around.config.cutovers, (each) => states.get(each) ?? initialState(), name));
     },
     async legacy(name) {
       const { cutovers, upstreams, workers: size } = around.config;

@@ -172,7 +172,7 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
 }
 
 async function circumstancesAt(
-  { configured, guard, legacy, closed }: DeskOptions,
+  { configured, guard, limit, legacy, closed }: DeskOptions,
   { spec, gathered, dweltMs, standsThousandths }: PlanRecord,
   state: CutoverState,
 ): Promise<Circumstances> {
@@ -185,6 +185,7 @@ async function circumstancesAt(
         ? createGathering(spec.evidence, gathered).evidence(dweltMs)
         : { kind: "not asked" },
     guard: guard(),
+    limit: limit?.(),
     legacy: await legacy(),
     ...(await closed()),
   };

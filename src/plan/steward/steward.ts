@@ -27,6 +27,7 @@ export interface Around {
   /** As it is in force here. */
   readonly state: () => CutoverState;
   readonly guard: () => Circumstances["guard"];
+  readonly limit?: () => Circumstances["limit"];
   readonly legacy: () => Promise<Circumstances["legacy"]>;
   /** What is against a raise now. */
   readonly closed: () => Promise<Pick<Circumstances, "window" | "freeze">>;
@@ -187,7 +188,7 @@ function grow(now: Watched, { state, percentThousandths }: CutoverState, nowMs: 
 }
 
 async function circumstancesOf(
-  { name, store, configured, guard, legacy, closed }: StewardOptions,
+  { name, store, configured, guard, limit, legacy, closed }: StewardOptions,
   { record, gathering }: Watched,
   state: CutoverState,
 ): Promise<Circumstances> {
@@ -198,6 +199,7 @@ async function circumstancesOf(
     configured: configured(),
     evidence: gathering?.evidence(record.dweltMs) ?? { kind: "not asked" },
     guard: guard(),
+    limit: limit?.(),
     legacy: await legacy(),
     ...(await closed()),
   };

@@ -19,6 +19,8 @@ interface StewardsOptions {
   readonly follower: Pick<Following, "current">;
   readonly leaderships: Pick<Leaderships, "of">;
   readonly guard: (name: string) => Circumstances["guard"];
+  /** How far the cutovers that it goes after let it go. */
+  readonly limit?: (name: string) => Circumstances["limit"];
   /** Whether everybody could go back to legacy. */
   readonly legacy: (name: string) => Promise<Circumstances["legacy"]>;
   readonly clock: Clock;
@@ -102,7 +104,7 @@ function readConfigured({ cutovers }: Pick<Config, "cutovers">): ReadonlyMap<str
 }
 
 function createParts(name: string, configured: () => Configured, options: StewardsOptions) {
-  const { store, follower, leaderships, guard, legacy, clock, log, onBecame } = options;
+  const { store, follower, leaderships, guard, limit, legacy, clock, log, onBecame } = options;
   const around = {
     name,
     store,
@@ -110,6 +112,7 @@ function createParts(name: string, configured: () => Configured, options: Stewar
     configured: () => configured().spec,
     state: () => follower.current().states.get(name) ?? initialState(),
     guard: () => guard(name),
+    limit: () => limit?.(name),
     legacy: async () => (configured().spec?.requireReady === undefined ? undefined : await legacy(name)),
     closed: async () => ({ window: configured().windows.against(clock.now()), freeze: undefined }),
   };

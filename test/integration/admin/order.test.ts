@@ -1,5 +1,7 @@
 /** Cutovers that go one after another, and cohorts that stay on legacy: over HTTP. */
 import { afterEach, describe, expect, test } from "vitest";
+import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
+import { nextRaise, whyNotApproved } from "../../../src/admin/api/offers.ts";
 import type { AdminOptions } from "../../../src/admin/context.ts";
 import { createRecordedAudit } from "../../support/recorded-audit.ts";
 import { cutovers, type Rig, startRig, tokens } from "./rig.ts";
@@ -81,6 +83,91 @@ describe("a raise above what it goes after", () => {
       cohorts: [{ name: "jakarta", percent: 40, limit: 10, effectivePercent: 10 }],
       warnings: [{ code: "held_by_after", text: expect.stringContaining("10% of jakarta's 40%") }],
     });
+  });
+});
+
+describe("what is offered", () => {
+  const shown = async () =>
+    cutoverView.parse((await rig.call("GET", path, undefined, { role: "viewer" })).json);
+
+  test("as the next raise was refused as without effect: whatever is offered now is taken", async () => {
+    const approval = { over: 10, ttl: 60_000 };
+    rig = await startRig({
+      cutovers: { ...ordered, checkout: { ...ordered.checkout, approval } },
+      auth: tokens,
+    });
+    const operator = { role: "operator" } as const;
+    const offered: unknown[] = [];
+    for (const [ahead, own] of [0, 3, 10, 30, 100].flatMap((each) =>
+      [0, 1, 2, 9].map((at) => [each, at] as const),
+    )) {
+      await rig.change("search", to(ahead));
+      await rig.change("checkout", to(own));
+      await rig.call("PUT", "/api/v1/cutovers/search/percent", { percent: ahead, reason: "seen" }, operator);
+      await raise(own, operator);
+      const offer = nextRaise(await shown(), "operator");
+      offered.push([ahead, own, offer?.kind === "none" ? "none" : offer?.to]);
+      if (offer === undefined || offer.kind === "none") {
+        expect(await raise(own + 1, operator)).toMatchObject({ json: { code: "without_effect" } });
+        continue;
+      }
+      expect(await raise(offer.to, operator)).toMatchObject({ status: offer.kind === "made" ? 200 : 202 });
+    }
+    expect(offered).toEqual(
+      expect.arrayContaining([
+        [0, 0, "none"],
+        [3, 2, 3],
+        [10, 9, 10],
+        [30, 9, 10],
+      ]),
+    );
+  });
+
+  test("is told with what it is refused for, in every state and role", async () => {
+    rig = await startRig({ cutovers: ordered });
+    await rig.change("search", to(25));
+    await rig.change("checkout", to(25));
+    await rig.call("PUT", `${path}/percent`, { percent: 25, reason: "seen" });
+    expect(nextRaise(await shown(), "operator")).toEqual({
+      kind: "none",
+      why: "search lets it go no further than 25%: raise search first",
+    });
+    expect(nextRaise(await shown(), "responder")).toMatchObject({
+      kind: "none",
+      why: "it takes the role operator",
+    });
+    for (const [action, why] of [
+      ["hold", "it is held: resume it first"],
+      ["rollback", "it is rolled back: resume it first"],
+    ] as const) {
+      await rig.call("POST", `${path}/${action}`, {});
+      expect(nextRaise(await shown(), "operator")).toEqual({ kind: "none", why });
+    }
+  });
+
+  test("as an approval would have been refused, for what goes ahead has gone back since it was proposed", async () => {
+    const approval = { over: 10, ttl: 60_000 };
+    rig = await startRig({
+      cutovers: { ...ordered, checkout: { ...ordered.checkout, approval } },
+      auth: tokens,
+    });
+    await rig.change("search", to(50));
+    expect(await raise(50, { role: "operator" })).toMatchObject({ status: 202 });
+    await rig.call(
+      "PUT",
+      "/api/v1/cutovers/search/percent",
+      { percent: 50, reason: "seen" },
+      { role: "operator" },
+    );
+    const proposed = await shown();
+    expect(whyNotApproved(proposed, "operator")).toBeUndefined();
+    expect(whyNotApproved(proposed, "responder")).toBe("it takes the role operator");
+    await rig.call("POST", "/api/v1/cutovers/search/rollback", {}, { role: "operator" });
+    const held = await shown();
+    expect(whyNotApproved(held, "admin")).toBe("search lets it go no further than 0%: raise search first");
+    const { id } = held.proposal ?? {};
+    const approved = await rig.call("POST", `${path}/proposals/${id}/approve`, {}, { role: "admin" });
+    expect(approved).toMatchObject({ status: 409, json: { code: "without_effect" } });
   });
 });
 

@@ -156,6 +156,24 @@ describe("the console, as the server makes it", () => {
     expect(page).toContain("You are viewer here");
   });
 
+  test("says of what waits for another person why it would be refused, where it would be", () => {
+    const proposal = {
+      ...({
+        id: "f3a1c09b",
+        name: "checkout",
+        action: "set",
+        force: false,
+        percent: 50,
+        version: 42,
+      } as const),
+      ...{ by: "eve", reason: "step 4", at: state.at, expiresAt: "2025-03-01T12:30:00.000Z" },
+    };
+    const after = { name: "cart", state: "open", percent: 25, heldBy: "cart" } as const;
+    const vain = "Approved now it would be refused: cart lets it go no further than 25%: raise cart first.";
+    expect(shown({ proposal })).not.toContain("it would be refused");
+    expect(shown({ proposal, after })).toContain(vain);
+  });
+
   test("shows several in a line each, with what is of all said once", () => {
     const away = { code: "store_unreachable", text: "the store is out of reach for 38 s" };
     const own = { code: "instances_silent", text: "one silent until 2025-03-01T11:04:09.120Z" };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
 import { createFigures, spanText } from "../../../src/console/words/figures.ts";
-import { moreAnHour, nextStep, typedFor } from "../../../src/console/words/friction.ts";
+import { moreAnHour, typedFor } from "../../../src/console/words/friction.ts";
 import { livenessOf, retryAfterMs } from "../../../src/console/words/liveness.ts";
 import { verdictOf } from "../../../src/console/words/verdict.ts";
 
@@ -67,8 +67,7 @@ describe("friction", () => {
     expect(typedFor(from, to, { tone })).toBe(typed);
   });
 
-  test("tells the next step, and what it would send to new besides", () => {
-    expect([0, 10, 26, 99.9, 100].map(nextStep)).toEqual([1, 25, 50, 100, undefined]);
+  test("tells what the next step would send to new besides", () => {
     expect(moreAnHour(view, 20)).toBe(360);
     const quiet = { ...view.traffic, legacy: { ...side, requests: 0 }, new: { ...side, requests: 0 } };
     expect(moreAnHour({ ...view, traffic: quiet }, 20)).toBeUndefined();

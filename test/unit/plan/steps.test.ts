@@ -112,6 +112,11 @@ describe("what a step waits for", () => {
     ["guard", { guard: undefined }, { text: "the guard says: nothing yet" }],
     ["window", { window: closed }, { text: "sale", leftMs: 500 }],
     ["freeze", { freeze: closed }, { text: "sale", leftMs: 500 }],
+    [
+      "after",
+      { limit: { thousandths: 4999, by: "cart" } },
+      { text: "cart lets it go no further than 4.999%: raise cart first" },
+    ],
     ["legacy", { legacy: { isReady: false, text: "legacy is ejected" } }, { text: "legacy is ejected" }],
   ])("%s: %o", (gate, over, told) => {
     const next = nextOf(ready, well(stateAt(1000), over), 1000);
@@ -130,6 +135,15 @@ describe("what a step waits for", () => {
       kind: "raise",
       because: expect.stringContaining("no evidence is asked for"),
     });
+  });
+
+  test("what it goes after stops no step that it lets go", () => {
+    for (const limit of [
+      { thousandths: 5000, by: "cart" },
+      { thousandths: 100_000, by: undefined },
+    ]) {
+      expect(nextOf(ready, well(stateAt(1000), { limit }), 0)).toMatchObject({ kind: "raise" });
+    }
   });
 
   test("the first step has nothing to stand, and nothing to prove", () => {

@@ -86,6 +86,21 @@ test("what somebody must look at stands under the headline, each by itself, whoe
   ]);
 });
 
+test("the view offers no raise that what goes ahead holds, and no approval of one", () => {
+  const after = { name: "cart", state: "open", percent: 10, heldBy: "cart" } as const;
+  const why = "cart lets it go no further than 10%: raise cart first.";
+  expect(show({ after })[1]).toBe(`  No raise: ${why}`);
+  expect(show({ after: { ...after, percent: 11 } }).join("\n")).not.toContain("No raise");
+  const proposal = {
+    ...({ id: "f3a1c09b", name: "checkout", action: "set", force: false, percent: 50, version: 43 } as const),
+    ...{ by: "eve", reason: "step 4", at: base.updatedAt, expiresAt: "2026-04-30T19:49:10Z" },
+  };
+  expect(show({ proposal }).join("\n")).toContain("cutover approve checkout f3a1c09b");
+  const held = show({ proposal, after }).join(" ").replace(/\s+/g, " ");
+  expect(held).not.toContain("cutover approve");
+  expect(held).toContain(`would be refused: ${why}`);
+});
+
 const openSide = (open: number, oldestStartedAt: string | null) => ({
   open,
   atLeast: false,
