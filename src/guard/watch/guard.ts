@@ -17,7 +17,7 @@ import type { Judgement } from "../verdict/verdict.ts";
 import type { GuardCounting } from "../window/counting.ts";
 import { type Acting, guardActor } from "./act.ts";
 import type { FleetJudgement } from "./fleet-judgement.ts";
-import type { InquirySettings } from "./inquiry.ts";
+import type { CountsListeners, InquirySettings } from "./inquiry.ts";
 import { createLead, type Lead } from "./lead.ts";
 import type { GuardMetrics } from "./metrics.ts";
 import { type GuardConfig, guardDigest, type Tellings, timesOf } from "./tellings.ts";
@@ -41,7 +41,12 @@ export interface Guard {
   /** What this instance knows of a cutover's guard; `undefined`: it has none. */
   known(cutover: string): GuardKnown | undefined;
   /** Hears, while this instance leads, of each block of attempts that are over, of the step that stands: of everybody's. */
-  onLate(listener: (cutover: string, counts: BlockCounts) => void): void;
+  onLate(listener: (cutover: string, strata: readonly BlockCounts[]) => void): void;
+  /**
+   * Hears, while this instance leads, of each block the journeys not yet paid that began alike (in one minute, by one
+   * percent), and those of them that were paid in it: of everybody's counts.
+   */
+  onPaid(listener: (cutover: string, strata: readonly BlockCounts[]) => void): void;
   configure(config: Pick<Config, "cutovers">): void;
   stop(): void;
 }
@@ -84,7 +89,8 @@ interface Watched {
 export function openGuard(config: Pick<Config, "cutovers">, options: GuardOptions): Guard {
   const { metrics, tellings, leaderships } = options;
   const watched = new Map<string, Watched>();
-  const late = createSignal<[cutover: string, counts: BlockCounts]>();
+  const late = createSignal<[cutover: string, strata: readonly BlockCounts[]]>();
+  const paid = createSignal<[cutover: string, strata: readonly BlockCounts[]]>();
 
   function configure({ cutovers }: Pick<Config, "cutovers">): void {
     tellings.configure({ cutovers });
@@ -101,8 +107,11 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
     metrics.configure(guarded.map(({ name }) => name));
     for (const { name, guard, config } of guarded) {
       if (watched.has(name)) continue;
-      const onLate = (counts: BlockCounts) => late.tell(name, counts);
-      watched.set(name, { config, ...watchesOf(name, guard, { ...options, onLate }) });
+      const listeners: CountsListeners = {
+        onLate: (strata) => late.tell(name, strata),
+        onPaid: (strata) => paid.tell(name, strata),
+      };
+      watched.set(name, { config, ...watchesOf(name, guard, { ...options, listeners }) });
     }
   }
 
@@ -118,7 +127,8 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
         leader: leaderships.leader(cutover),
       };
     },
-    onLate: (listener) => late.hear(listener),
+    onLate: late.hear,
+    onPaid: paid.hear,
     configure,
     stop() {
       for (const { own, lead } of watched.values()) {
@@ -137,7 +147,7 @@ function isAlone({ follower }: Pick<GuardOptions, "follower">): boolean {
 }
 
 interface WatchParts extends GuardOptions {
-  readonly onLate: (counts: BlockCounts) => void;
+  readonly listeners: CountsListeners;
 }
 
 function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<Watched, "config"> {

@@ -53,6 +53,16 @@ interface Surroundings {
   readonly isLegacyMaintained: boolean;
 }
 
+/** Who hears of each block that is over, by its strata. */
+export interface CountsListeners {
+  /** Attempts of the step that stands. */
+  readonly onLate: (strata: readonly BlockCounts[]) => void;
+  /** Journeys not yet paid that began alike, and those of them that were paid in the block. */
+  readonly onPaid: (strata: readonly BlockCounts[]) => void;
+}
+
+const nobody: CountsListeners = { onLate: () => {}, onPaid: () => {} };
+
 /** What a judgement rests on. */
 export interface Exhibits {
   readonly findings: Findings;
@@ -64,10 +74,9 @@ export interface Inquiry {
   /** Takes note of where the cutover stands now. */
   follow(next: CutoverState): void;
   /**
-   * @param onLate hears of each block's attempts that are over, of the step that stands
    * @returns whether a block was looked at
    */
-  hear(told: readonly ToldBlocks[], patienceMs: number, onLate?: (counts: BlockCounts) => void): boolean;
+  hear(told: readonly ToldBlocks[], patienceMs: number, listeners?: CountsListeners): boolean;
   judge(surroundings: Surroundings): Judgement;
   exhibits(part: number): Exhibits;
   /** The first block that is still to be looked at. */
@@ -104,10 +113,7 @@ export function createInquiry(
   let firstFailureMs = kept?.firstFailureMs;
   if (isOfOtherSettings) evidence.resume();
 
-  function take(
-    { look, block, sides, stepBegins }: LookedBlock,
-    onLate: (counts: BlockCounts) => void,
-  ): void {
+  function take({ look, block, sides, stepBegins }: LookedBlock, { onLate }: CountsListeners): void {
     evidence.attempts(look, sides, stepBegins);
     if (look === "quick") {
       const isFailing = sides.onNew.failed > 0 && firstFailureMs === undefined;
@@ -119,7 +125,7 @@ export function createInquiry(
     const events = legacy.failed + onNew.failed;
     const counts = { legacy: legacy.units, onNew: onNew.units, events, eventsOnNew: onNew.failed };
     gate.block([counts]);
-    onLate(counts);
+    onLate([counts]);
   }
 
   return {
@@ -140,11 +146,11 @@ export function createInquiry(
       gate = notWorseGate(gateTimes);
       looks.stepBegins(nowMs());
     },
-    hear(told, patienceMs, onLate = () => {}) {
+    hear(told, patienceMs, listeners = nobody) {
       // The clock is another one: what is to come by the old would be waited for.
       if (!isNear(looks.pending() * times.blockMs, nowMs(), times)) looks = createLooks(times, nowMs());
       const due = looks.due(nowMs(), told, patienceMs);
-      for (const block of due) take(block, onLate);
+      for (const block of due) take(block, listeners);
       return due.length > 0;
     },
     judge({ part, ...surroundings }) {

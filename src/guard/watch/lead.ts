@@ -18,13 +18,12 @@ import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { CutoverState } from "../../state/rules/model.ts";
 import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Store } from "../../state/store/port.ts";
-import type { BlockCounts } from "../evidence/likelihood.ts";
 import type { ToldBlocks } from "../window/told.ts";
 import { type Acting, actInStore, isJudged, isToBeDone } from "./act.ts";
 import { courseFrom, courseText } from "./course.ts";
 import { createFleetCounts, type FleetCounts } from "./fleet-counts.ts";
 import { type FleetJudgement, fleetJudgement } from "./fleet-judgement.ts";
-import { createInquiry, type Inquiry, type InquirySettings } from "./inquiry.ts";
+import { type CountsListeners, createInquiry, type Inquiry, type InquirySettings } from "./inquiry.ts";
 import type { Tellings } from "./tellings.ts";
 import { lookEachMs } from "./watch.ts";
 
@@ -43,8 +42,7 @@ interface LeadOptions extends Acting {
   readonly state: () => CutoverState;
   readonly timers: Timers;
   readonly clock: Clock;
-  /** Hears of each block's attempts that are over, of the step that stands. */
-  readonly onLate?: (counts: BlockCounts) => void;
+  readonly listeners?: CountsListeners;
   /** @param judged `undefined`: this instance does not lead, or nothing goes to new, or nothing may be done about it */
   readonly onJudged: (judged: FleetJudgement | undefined, isNews: boolean) => void;
 }
@@ -95,7 +93,7 @@ export function createLead(options: LeadOptions): Lead {
     inquiry.follow(state);
     const own = options.tellings.told(name);
     await hear(options, leading, own);
-    const isDue = inquiry.hear(heard.told(own), patienceMs, options.onLate);
+    const isDue = inquiry.hear(heard.told(own), patienceMs, options.listeners);
     if (!isJudged(state)) show(undefined);
     else if (isDue) {
       const next = judge(options, leading, state);

@@ -70,7 +70,7 @@ export function openPlans(
       if (status !== "running") audit.plan({ event: "became", name, actor: planActor, reason: said, origin });
     },
   });
-  guard.onLate((name, counts) => stewards.counted(name, [counts]));
+  guard.onLate(stewards.counted);
   undo(() => stewards.stop());
   return {
     show: (name) => stewards.desk(name).show(),
