@@ -82,6 +82,45 @@ test("a journey that began on legacy in cart keeps its shopper there, by the coo
   expect((await go(named(30, 40), "/cart/1", "GET", ["Cookie", cookie])).told).toBe("new bucket");
 });
 
+test("a cart over its exposure cap keeps what begins in payment on legacy, until it is open again", async () => {
+  const exposure = { maxOpenAmount: 1000, currency: "IDR", amount: "json:/total" };
+  const own = { visit: { cookie: "checkout_visit" } };
+  const { fixture, go } = shop(options({}, { exposure, visit: { cookie: "cart_visit" } }, own));
+  fixture.set(percent(50), "cart");
+  fixture.set(percent(50));
+  const [under, late, third] = [named(10, 20), named(20, 30), named(30, 40)];
+  const page = ["Sec-Fetch-Mode", "navigate"];
+  const cookiesOf = ({ client }: Awaited<ReturnType<typeof go>>) =>
+    [
+      ...(client.heads[0]?.fields ?? []).join("\n").matchAll(/^cutover_journey=[^;]*|^\w+_visit=[^;]*/gm),
+    ].join("; ");
+  const begun = await go(under, "/checkout", "POST");
+  expect(begun.told).toBe("new bucket");
+  const inCart = await go(third, "/basket/1", "GET", [...page, "Cookie", "a=b"]);
+  expect(inCart.told).toBe("new bucket");
+  expect(fixture.exposure.standing("cart")).toMatchObject({ openAmount: 0, isOver: false });
+
+  fixture.exposure.opened("cart", "A", 700);
+  expect((await go(late)).told).toBe("new bucket");
+  fixture.exposure.opened("cart", "B", 301);
+  expect((await go(late, "/basket/1")).told).toBe("legacy exposure");
+  expect((await go(late)).told).toBe("legacy after");
+  expect((await go(late, "/checkout", "POST")).told).toBe("legacy after");
+  const why = await explain(fixture.context, "checkout", { shopper: named(40, 50) });
+  expect(why?.sentence).toMatch(
+    /^legacy, because cart, which it goes after, has the same request on legacy: .*its cap/,
+  );
+  // What has begun goes on where it is: a journey of payment's, and who is on new in cart by a visit.
+  expect((await go(under, "/cart/1", "GET", ["Cookie", cookiesOf(begun)])).told).toBe("new journey");
+  expect((await go(third, "/basket/1", "GET", ["Cookie", cookiesOf(inCart)])).told).toBe("new visit");
+  expect((await go(third, "/cart/1", "GET", ["Cookie", cookiesOf(inCart)])).told).toBe("new bucket");
+
+  fixture.exposure.closed("cart", "B");
+  expect((await go(named(40, 50))).told).toBe("new bucket");
+  // Nothing of it is payment's own.
+  expect(fixture.exposure.standing("checkout")).toBeUndefined();
+});
+
 test("cart's cohorts count by its own rules for the same request, whose body is read for them", async () => {
   const cohorts = [
     { name: "staff", when: { list: "staff" }, side: "new" },
