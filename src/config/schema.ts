@@ -188,6 +188,30 @@ export function saltOf(
 
 type After = Readonly<Record<string, { readonly after?: string | undefined }>>;
 
+type Linking = Readonly<
+  Record<
+    string,
+    {
+      readonly after?: string | undefined;
+      readonly group?: string | undefined;
+      readonly identity?: { readonly link?: object | undefined } | undefined;
+    }
+  >
+>;
+
+/**
+ * @returns the cutover whose links through logins count for the named one: of its group the first of the file that has any,
+ *   else the first of those that go one after another; the named one itself where it is of neither
+ */
+export function linkingIn(cutovers: Linking, name: string): string {
+  const group = Object.hasOwn(cutovers, name) ? cutovers[name]?.group : undefined;
+  const [ofGroup] =
+    Object.entries(cutovers).find(
+      ([, each]) => group !== undefined && each.group === group && each.identity?.link !== undefined,
+    ) ?? [];
+  return ofGroup ?? leadersOf(cutovers, name).at(-1) ?? name;
+}
+
 /** @returns names of the cutovers that the named one goes after, the nearest first; ends where the configuration is wrong */
 export function leadersOf(cutovers: After, name: string): readonly string[] {
   const leaders: string[] = [];

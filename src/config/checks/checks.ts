@@ -5,7 +5,14 @@ import { type Finding, formatPath, type Path, repeated, unwise, wrong } from "..
 import { pageCookieNames } from "../values/page-cookies.ts";
 import { accessFindings, accessWarnings, plainHost } from "./access-checks.ts";
 import { apartFindings, apartWarnings } from "./apart-checks.ts";
-import { afterFindings, afterWarnings, cohortLists, groupFindings, groupWarnings } from "./cohort-checks.ts";
+import {
+  afterFindings,
+  afterWarnings,
+  cohortLists,
+  groupFindings,
+  groupWarnings,
+  linkWarnings,
+} from "./cohort-checks.ts";
 import { cutoverFindings, cutoverWarnings, takenHeaders } from "./cutover-checks.ts";
 import { rewriteFindings } from "./rewrite-checks.ts";
 import { routeFindings, routeWarnings, takesEverything } from "./route-checks.ts";
@@ -44,6 +51,7 @@ export function warningsBetween(draft: Draft): Finding[] {
     ...lenientUpstreams(draft),
     ...accessWarnings(draft),
     ...groupWarnings(draft),
+    ...linkWarnings(draft),
     ...afterWarnings(draft),
     ...routeWarnings(draft),
     ...apartWarnings(draft),

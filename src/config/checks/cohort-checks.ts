@@ -54,6 +54,17 @@ export function groupWarnings({ cutovers }: Draft): Finding[] {
   });
 }
 
+/** The links of a group are those of its first cutover that has any. */
+export function linkWarnings({ cutovers }: Draft): Finding[] {
+  return cutovers.flatMap(({ group, link, after }, index) => {
+    if (link === undefined || group === undefined || after !== undefined) return [];
+    const first = cutovers.slice(0, index).find((other) => other.group === group && other.link !== undefined);
+    if (first === undefined) return [];
+    const message = `without effect: in the group ${group} the link of ${nameOf(first)} counts, for all of its cutovers`;
+    return [unwise(link.at, message)];
+  });
+}
+
 /** Whoever is on new in a cutover is so in the one that it goes after: only of the same shoppers, by the same buckets. */
 export function afterFindings({ cutovers }: Draft): Finding[] {
   return cutovers.flatMap((cutover) => {

@@ -2,6 +2,8 @@
  * What a request tells of the cutovers that its own goes after: by their rules, by their cookies, which come along with it,
  * and by the journeys that the store has of its shopper. Whom they have on legacy goes to legacy here.
  */
+
+import type { ShopperVisit } from "../../decide/browsing/visit.ts";
 import { cookieValues } from "../../decide/cookie.ts";
 import { type Ahead, type Cohort, decide } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
@@ -22,8 +24,8 @@ export interface LeaderTold {
   readonly cohort: Cohort | undefined;
   /** Of a journey that goes on, by its cookie. */
   readonly pin: JourneyPin | undefined;
-  /** The side of a visit under way. */
-  readonly visit: Side | undefined;
+  /** Under way. */
+  readonly visit: ShopperVisit | undefined;
   /** Whether more than its cap is unpaid on new there. */
   readonly isOverCap: boolean;
 }
@@ -38,7 +40,7 @@ export function leadersTold(exchange: Recorded, names: readonly string[], whose:
       cutover,
       cohort: cohortOf(cutover.cohorts, context, whose),
       pin: pinUnderWay(exchange, cutover, whose.view),
-      visit: visitIn(exchange, cutover, whose.view)?.side,
+      visit: visitIn(exchange, cutover, whose.view),
       isOverCap: cutover.exposure !== undefined && context.exposure.isOver(name),
     };
   });
@@ -86,15 +88,16 @@ export function aheadOf(
   return told.reduceRight<Ahead | undefined>((after, { cutover, cohort, pin, visit, isOverCap }) => {
     const { name, staleAfterMs, anonymousMoves } = cutover;
     const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
-    const facts = { owner: undefined, journey: pin, forced: undefined, cohort, bucket, stale, visit };
+    const told = { journey: pin, cohort, bucket, stale, visit: visit?.side };
+    const facts = { owner: undefined, forced: undefined, ...told };
     const state = states.get(name) ?? initialState();
     const exposed = isOverCap && visit === undefined;
     return { name, state, facts: { ...facts, exposed, anonymousMoves, after } };
   }, undefined);
 }
 
-/** Where a cutover that goes after none has a bucket now. */
-export function sideAhead(following: Following, told: LeaderTold, bucket: number): Side | undefined {
-  const ahead = aheadOf([told], bucket, following.current(), following);
-  return ahead && decide(ahead.state, ahead.facts).side;
+/** Where a cutover that goes after none, or whose links count for a group, has a bucket now. */
+export function sideThere(following: Following, told: LeaderTold, bucket: number): Side {
+  const there = aheadOf([told], bucket, following.current(), following);
+  return there === undefined ? "legacy" : decide(there.state, there.facts).side;
 }

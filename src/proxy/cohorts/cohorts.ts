@@ -2,7 +2,7 @@
  * Which cohort of a cutover a request is of: the first of the configuration whose rule holds. What a rule asks for is in
  * the request or in memory: nothing is waited for.
  */
-import { type Config, type CutoverConfig, leadersOf, saltOf } from "../../config/schema.ts";
+import { type Config, type CutoverConfig, leadersOf, linkingIn, saltOf } from "../../config/schema.ts";
 import { isFound } from "../../config/values/expression.ts";
 import { coversHost, hostNameOf } from "../../config/values/hosts.ts";
 import type { Source } from "../../config/values/source.ts";
@@ -47,9 +47,12 @@ export interface CompiledSplit {
   readonly cohorts: readonly CompiledCohort[];
   /** Names of the cutovers that it goes after, the nearest first. */
   readonly leaders: readonly string[];
+  /** Name of the cutover whose links through logins count for its shoppers, as they do for all of its group. */
+  readonly linking: string;
 }
 
-type SplitConfig = Pick<CutoverConfig, "salt" | "group" | "after" | "cohorts">;
+type SplitConfig = Pick<CutoverConfig, "salt" | "group" | "after" | "cohorts"> &
+  Partial<Pick<CutoverConfig, "identity">>;
 
 /** @param cutover its name @param all cutovers by name, for those that it goes after */
 export function compileSplit(
@@ -62,6 +65,7 @@ export function compileSplit(
   return {
     salt: saltPrefix(salt),
     leaders: leadersOf(all, cutover),
+    linking: linkingIn(all, cutover),
     cohorts: cohorts.map(({ name, when, side, percent = 0 }) => ({
       cohort: { name, side, startThousandths: percentFromNumber(percent) ?? 0 },
       rule: compileRule(when, saltPrefix(`${salt}/${name}`)),

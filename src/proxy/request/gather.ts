@@ -23,7 +23,7 @@ import type { Arrival } from "./arrival.ts";
 import { type Buffered, requestValues } from "./buffered-body.ts";
 import { bodyAsRead, operationsOf } from "./choice/choose-route.ts";
 import { pinOf } from "./cookies/journey.ts";
-import { type LinkAsked, linkIn, linkingOf } from "./cookies/link.ts";
+import { isBeside, type LinkAsked, linkAsked, linkingOf } from "./cookies/link.ts";
 import { visitIn } from "./cookies/visit.ts";
 import { mayKeepCookie, visitorOf } from "./cookies/visitor.ts";
 
@@ -48,6 +48,8 @@ export interface Gathered {
   readonly cohort: Cohort | undefined;
   /** What it tells of the cutovers that its own goes after, the nearest first. */
   readonly leaders: readonly LeaderTold[];
+  /** The cutover of its group whose links count, where that is another one and it does not go after that. */
+  readonly linkedBeside: LeaderTold | undefined;
   /** The shopper's, 0–99999. */
   readonly bucket: number | undefined;
   /** In the order of the configuration. */
@@ -109,7 +111,8 @@ export function gather(
   const shopper =
     visitor === undefined ? named : { name: visitor, isVouched: true, keepsNone: false, isVisitor: true };
   const bucket = shopper === undefined ? undefined : bucketOf(cutover.salt, shopper.name);
-  const link = linkingOf(exchange.context.table, cutover).link;
+  const linking = linkingOf(exchange.context.table, cutover);
+  const { link } = linking;
   const keeps = cutover.visit ?? link;
   const mayKeep = keeps !== undefined && mayKeepCookie(exchange.context.table.visitor, head.method, view);
   const keys = ownerKeysIn(exchange, cutover, view);
@@ -131,6 +134,7 @@ export function gather(
     // Mostly there are none, and nothing is put together to ask for one.
     cohort: cutover.cohorts[0] && cohortOf(cutover.cohorts, exchange.context, whose()),
     leaders: cutover.leaders.length === 0 ? noLeaders : leadersTold(exchange, cutover.leaders, whose()),
+    linkedBeside: isBeside(cutover, linking) ? leadersTold(exchange, [linking.name], whose())[0] : undefined,
     visit: visitIn(exchange, cutover, view),
     mayVisit: mayKeep,
     link: link && linkAsked(exchange, link, view, { shopper, bucket, mayKeep }),
@@ -188,18 +192,6 @@ function shopperIn(
     return { name, isVouched: isTrusted || isOwnWord, keepsNone, isVisitor: source.kind === "visitor" };
   }
   return undefined;
-}
-
-function linkAsked(
-  exchange: Recorded,
-  compiled: NonNullable<CompiledCutover["link"]>,
-  view: RequestView,
-  { shopper, bucket, mayKeep }: Pick<Gathered, "shopper" | "bucket"> & { readonly mayKeep: boolean },
-): LinkAsked | undefined {
-  if (shopper === undefined || bucket === undefined) return undefined;
-  const [secret] = compiled.secrets();
-  if (secret === undefined) return undefined;
-  return { compiled, secret, shopper, bucket, link: linkIn(exchange, compiled, view), mayKeep };
 }
 
 /** @returns the keys of the request that may have an owner, in the order of the configuration */

@@ -12,13 +12,13 @@ import type { Decision } from "../../decide/decide.ts";
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Found, OverBudget } from "../../ownership/port.ts";
 import type { Side } from "../../state/rules/model.ts";
-import { sideAhead, withStoredJourneys } from "../cohorts/ahead.ts";
+import { sideThere, withStoredJourneys } from "../cohorts/ahead.ts";
 import type { ExchangeContext } from "../context.ts";
 import { type Refusal, refusals } from "../refusal.ts";
 import type { Decided, Linked, NamedShopper } from "../witness.ts";
 import { clientOf } from "./client.ts";
 import type { CompiledJourney } from "./cookies/compiled.ts";
-import { bucketAhead, bucketThrough } from "./cookies/link.ts";
+import { bucketBeside, bucketThrough, linkingOf } from "./cookies/link.ts";
 import { decideBy, type Gathered, isStart, stateInForce } from "./gather.ts";
 
 type MaybeDecided = Decided | Refusal;
@@ -50,23 +50,26 @@ export function lookUp(context: ExchangeContext, gathered: Gathered): MaybeDecid
 /** By the bucket from before a login, where that counts. */
 function lookUpThrough(context: ExchangeContext, gathered: Gathered): MaybeDecided | Promise<MaybeDecided> {
   if (gathered.link === undefined || isClosed(context, gathered)) return lookUpBy(context, gathered);
-  const { route, link, visit, leaders } = gathered;
+  const { route, link, visit, leaders, linkedBeside } = gathered;
   const sideOf = (bucket: number) =>
     decideBy(context.following, { ...gathered, bucket }, undefined, undefined).decision.side;
   const through = (linked: Linked, told = leaders) => {
     const { bucket, visit } = linked;
     return lookUpBy(context, { ...gathered, linked, bucket, visit, leaders: told });
   };
-  const first = leaders.at(-1);
-  if (first === undefined) {
+  const { linking } = route.cutover;
+  const other = leaders.find(({ cutover }) => cutover.name === linking) ?? linkedBeside;
+  if (other === undefined) {
     const linked = bucketThrough(context, route.cutover, link, visit, sideOf);
     return "then" in linked ? linked.then(through) : through(linked);
   }
-  const sideThere = (bucket: number) => sideAhead(context.following, first, bucket);
-  const there = { cutover: first.cutover, visit: first.visit, sideOf: sideThere };
-  const throughIt = ({ linked, visitThere }: Awaited<ReturnType<typeof bucketAhead>>) =>
-    through(linked, [...leaders.slice(0, -1), { ...first, visit: visitThere }]);
-  const found = bucketAhead(context, there, link, visit);
+  const sideOfOther = (bucket: number) => sideThere(context.following, other, bucket);
+  const there = { cutover: other.cutover, visit: other.visit, sideOf: sideOfOther };
+  const throughIt = ({ linked, visitThere }: Awaited<ReturnType<typeof bucketBeside>>) => {
+    const told = leaders.map((each) => (each === other ? { ...each, visit: visitThere } : each));
+    return through(linked, told);
+  };
+  const found = bucketBeside(context, there, link, visit);
   return "then" in found ? found.then(throughIt) : throughIt(found);
 }
 
@@ -278,8 +281,9 @@ function isClosed({ following }: ExchangeContext, { route }: Gathered): boolean 
  * Not counted is an instance that hears of no change for longer and yet makes pins in a store of their own: those are
  * asked for as far as they are known.
  */
-function mayDiffer({ following, clock }: ExchangeContext, { route }: Gathered): boolean {
-  const { journey, force, visit, link, cohorts, leaders } = route.cutover;
+function mayDiffer({ following, clock, table }: ExchangeContext, { route }: Gathered): boolean {
+  const { journey, force, visit, cohorts, leaders } = route.cutover;
+  const { link } = linkingOf(table, route.cutover);
   const { state, updatedAt } = stateInForce(following, route);
   if (journey === undefined || state === "closed") return false;
   if ((force ?? visit ?? link) !== undefined || cohorts.length > 0 || leaders.length > 0) return true;

@@ -7,7 +7,8 @@
  *   an account with a cookie of its    by the cookie; the store is not asked
  *   an account otherwise               by what the store has of it, else by the cookie, else by its own bucket
  *
- * In a cutover that goes after another a shopper goes by the bucket that he has there; nothing is linked in it.
+ * Cutovers of one group have one link, and so have those that go one after another: in each of them a shopper goes by the
+ * bucket that he has in the others, wherever he was first.
  *
  * In the store it stands where pins of journeys do, under a name of its own: the id says the bucket, side and start tell
  * of the account's last visit, which another device goes on with.
@@ -39,8 +40,28 @@ export interface LinkAsked {
   readonly mayKeep: boolean;
 }
 
+/** @param who its shopper, named and with a bucket or not, and whether its client may keep a cookie */
+export function linkAsked(
+  exchange: Recorded,
+  compiled: CompiledLink,
+  view: RequestView,
+  {
+    shopper,
+    bucket,
+    mayKeep,
+  }: Pick<LinkAsked, "mayKeep"> & {
+    readonly shopper: NamedShopper | undefined;
+    readonly bucket: number | undefined;
+  },
+): LinkAsked | undefined {
+  if (shopper === undefined || bucket === undefined) return undefined;
+  const [secret] = compiled.secrets();
+  if (secret === undefined) return undefined;
+  return { compiled, secret, shopper, bucket, link: linkIn(exchange, compiled, view), mayKeep };
+}
+
 /** @returns the first link among the request's cookies of the name that is not over: others may have set namesakes */
-export function linkIn(
+function linkIn(
   exchange: Recorded,
   { cookie, read }: CompiledLink,
   view: RequestView,
@@ -96,54 +117,87 @@ export function bucketThrough(
   return context.pins.start(cutover.name, stored, offer, expiresAt - now).then(linkedBy);
 }
 
-/** The cutover whose links count for its shoppers: the first of those that go one after another. */
+/** The cutover whose links count for its shoppers. */
 export function linkingOf({ cutovers }: Pick<Table, "cutovers">, cutover: CompiledCutover): CompiledCutover {
-  const first = cutover.leaders.at(-1);
-  return first === undefined ? cutover : (cutovers.get(first) ?? cutover);
+  return cutovers.get(cutover.linking) ?? cutover;
 }
 
-/** By whose bucket a request goes in a cutover that goes after another, and the side of its visit in that. */
-interface LinkedAhead {
+/** Whether a cutover has the links of another that it does not go after. */
+export function isBeside({ name, leaders }: CompiledCutover, linking: CompiledCutover): boolean {
+  return linking.link !== undefined && linking.name !== name && !leaders.includes(linking.name);
+}
+
+/** By whose bucket a request goes in a cutover that has the links of another, and its visit in that. */
+interface LinkedBeside {
   readonly linked: Linked;
-  readonly visitThere: Side | undefined;
+  readonly visitThere: ShopperVisit | undefined;
 }
 
 /**
- * As `bucketThrough`, in a cutover that goes after that one: what is known of its links counts, and none is made.
+ * As `bucketThrough`, in a cutover that has the links of another: what is linked here counts there, too, but is no visit to
+ * it.
  *
- * @param first the cutover whose links count, the visit there by its cookie, and where a bucket goes there now
+ * @param there the cutover whose links count, the visit there by its cookie, and where a bucket goes there now
+ * @param visit that of its own cookie
  */
-export function bucketAhead(
+export function bucketBeside(
   context: ExchangeContext,
-  first: {
+  there: {
     readonly cutover: CompiledCutover;
-    readonly visit: Side | undefined;
-    readonly sideOf: (bucket: number) => Side | undefined;
+    readonly visit: ShopperVisit | undefined;
+    readonly sideOf: (bucket: number) => Side;
   },
   asked: LinkAsked,
   visit: ShopperVisit | undefined,
-): LinkedAhead | Promise<LinkedAhead> {
+): LinkedBeside | Promise<LinkedBeside> {
   const { compiled, secret, shopper, link, mayKeep } = asked;
-  const { cutover } = first;
+  const { cutover, sideOf } = there;
   const now = secondsNow({ context });
-  if (shopper.isVisitor) {
-    return { linked: { ...ofVisitor(asked, visit, now), next: undefined }, visitThere: first.visit };
-  }
+  if (shopper.isVisitor) return { linked: ofVisitor(asked, visit, now), visitThere: there.visit };
+  const account = accountOf(secret, cutover.name, shopper.name);
+  const settled = mayKeep && shopper.isVouched ? shopper.name : undefined;
+  const isOwn = link?.account === account;
   const brought = link?.bucket ?? asked.bucket;
-  const account = mayKeep && shopper.isVouched ? shopper.name : undefined;
-  const linkedBy = (pin: JourneyPin | undefined): LinkedAhead => {
+  const expiresAt = isOwn ? link.expiresAt : now + compiled.for;
+  const linkedBy = (pin: JourneyPin | undefined): LinkedBeside => {
     const bucket = bucketIn(pin) ?? brought;
-    const isElsewhere = pin !== undefined && pin.side !== first.sideOf(brought);
-    const known = isElsewhere ? visitOf(context, cutover, pin)?.side : undefined;
-    const own = bucket === brought ? first.visit : undefined;
-    const expiresAt = now + compiled.for;
-    const linked = { bucket, expiresAt, visit, isAdopted: false, account, next: undefined };
-    return { linked, visitThere: known ?? own };
+    const known =
+      pin !== undefined && pin.side !== sideOf(brought) ? visitOf(context, cutover, pin) : undefined;
+    const [own, ownThere] = bucket === brought ? [visit, there.visit] : [];
+    const next = isOwn || settled === undefined ? undefined : { bucket, expiresAt, account };
+    const linked = { bucket, expiresAt, visit: own, isAdopted: false, account: settled, next };
+    return { linked, visitThere: known ?? ownThere };
   };
-  if (link?.account === accountOf(secret, cutover.name, shopper.name)) return linkedBy(undefined);
-  const sought = { keepsNone: false, differs: () => true };
-  const found = context.pins.find(cutover.name, storedAs(shopper.name), compiled.for, sought);
-  return found !== undefined && "then" in found ? found.then(linkedBy) : linkedBy(found);
+  if (isOwn) return linkedBy(undefined);
+  const stored = storedAs(shopper.name);
+  const settle = (pin: JourneyPin | undefined): LinkedBeside | Promise<LinkedBeside> => {
+    if (settled === undefined) return linkedBy(pin);
+    if (pin !== undefined) {
+      void context.pins.keep(cutover.name, stored, { ...pin, expiresAt }, compiled.for);
+      return linkedBy(pin);
+    }
+    const side = sideOf(brought);
+    const startedAt = beganThere(cutover, there.visit, now, compiled.for);
+    const offer = { id: idOf(brought), side, epoch: 0, startedAt, expiresAt };
+    return context.pins.start(cutover.name, stored, offer, compiled.for).then(linkedBy);
+  };
+  const found = context.pins.find(cutover.name, stored, compiled.for, {
+    keepsNone: false,
+    differs: () => true,
+  });
+  return found !== undefined && "then" in found ? found.then(settle) : settle(found);
+}
+
+/** When the visit has begun that the store is to tell of; where there is none one that is over, if a link outlives visits. */
+function beganThere(
+  { visit: compiled }: CompiledCutover,
+  visit: ShopperVisit | undefined,
+  now: number,
+  linkedFor: number,
+): number {
+  const visitFor = compiled?.life.for ?? 0;
+  if (visit !== undefined) return visit.expiresAt - visitFor;
+  return visitFor < linkedFor ? now - visitFor : now;
 }
 
 function ofVisitor(

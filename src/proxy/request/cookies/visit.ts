@@ -39,7 +39,7 @@ export function visitIn(
  */
 export function visitFields(
   exchange: Recorded,
-  { name, visit: compiled, link }: CompiledCutover,
+  { name, visit: compiled, link, linking }: CompiledCutover,
   by: Decided,
 ): string[] {
   const { decision, state, visit, mayVisit, linked } = by;
@@ -49,7 +49,8 @@ export function visitFields(
   const next = nextVisit();
   const [secret] = secrets();
   if (next === undefined || secret === undefined) return [];
-  if (link !== undefined && linked !== undefined && !linked.isAdopted)
+  // Of the visits of a group the store knows those of the cutover whose links count.
+  if (link !== undefined && linking === name && linked !== undefined && !linked.isAdopted)
     tellVisit(exchange, name, linked, next.side);
   return setCookie(exchange, cookie, signVisit(secret, name, next), next.expiresAt - now);
 

@@ -98,4 +98,19 @@ describe("two cutovers of the same shoppers", () => {
     const salted = second("group: shop, salt: x".replace(", ", "\n    "), "").with("group: shop");
     expect(problemsOf(salted)).toEqual([expect.stringContaining("cutovers.pay.salt: expected no salt")]);
   });
+
+  test("have one link, and a second one is told to be without effect, by its line", () => {
+    const link = (name: string) => `group: shop\n    identity: { link: { cookie: ${name} } }`;
+    const shopper = "[cookie:account, visitor]";
+    const text = second(link("pay_link"), shopper)
+      .with(link("shop_link"))
+      .replace(/shopper: .*/, `shopper: ${shopper}`);
+    expect(problemsOf(text)).toEqual([]);
+    const vain = warningsOf(text).filter((warning) => warning.includes("without effect"));
+    expect(vain).toEqual([
+      expect.stringMatching(
+        /cutovers\.pay\.identity\.link: without effect: in the group shop the link of shop counts/,
+      ),
+    ]);
+  });
 });
