@@ -28,7 +28,7 @@ import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { GuardKnownHere } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
 import type { OwnerView } from "./api/owner-view.ts";
-import type { PlanDesk } from "./api/plan/plan-view.ts";
+import type { PlansDesk } from "./api/plan/raise-desk.ts";
 import { Refused } from "./problem.ts";
 
 /** Where a cohort goes by the configuration: to its side, or by a percent of its own. */
@@ -132,7 +132,7 @@ export interface AdminOptions {
     proposal: { readonly id: string; readonly by: string; readonly reason: string },
   ) => void;
   /** Without it no cutover has a plan. */
-  readonly plans?: PlanDesk;
+  readonly plans?: PlansDesk;
   /** Without it no cutover has owners. */
   readonly owners?: OwnerDesk;
   /** What was in doubt, and settles it; without it nothing is. */
@@ -159,7 +159,7 @@ export interface AdminOptions {
 /** What every part works with: whatever was handed in, and what was left out filled in. */
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
-  readonly plans: PlanDesk;
+  readonly plans: PlansDesk;
   readonly guard: (name: string) => GuardKnownHere | undefined;
   readonly owners: OwnerDesk;
   readonly past: Pick<PastStore, "inDoubt" | "settle">;
@@ -184,7 +184,15 @@ const noOwners: OwnerDesk = {
   wait: async () => Promise.reject(new Error("there are no owners")),
 };
 
-const noPlans: PlanDesk = {
+const noPlans: PlansDesk = {
+  raises: {
+    read: async () => {},
+    known: () => ({}),
+    against: async () => ({ window: undefined, freeze: undefined }),
+    frozen: async () => ({ freeze: undefined, events: [] }),
+    freeze: async () => Promise.reject(new Error("there are no plans")),
+    lift: async () => Promise.reject(new Error("there are no plans")),
+  },
   show: async () => {
     throw new Refused("not_found", "there are no plans");
   },

@@ -179,7 +179,7 @@ function createReaders(log: Log, onLast: () => void) {
 
 function figuresOf(view: CutoverView): Omit<MetricsEvent[number], "guard"> {
   const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore } = view;
-  const { stillLegacy, warnings } = view;
+  const { stillLegacy, warnings, freeze, window, plan, deadline, schedule } = view;
   return {
     name,
     traffic,
@@ -191,6 +191,11 @@ function figuresOf(view: CutoverView): Omit<MetricsEvent[number], "guard"> {
     ...(store === undefined ? {} : { store }),
     ...(ownerStore === undefined ? {} : { ownerStore }),
     ...(proposal === undefined ? {} : { proposal }),
+    ...(freeze === undefined ? {} : { freeze }),
+    ...(window === undefined ? {} : { window }),
+    ...(plan === undefined ? {} : { plan }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(schedule === undefined ? {} : { schedule }),
   };
 }
 

@@ -30,6 +30,8 @@ export const statusOf = {
   cohort_on_legacy: 409,
   without_effect: 409,
   out_of_order: 409,
+  in_window: 409,
+  frozen: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,
@@ -41,7 +43,7 @@ export const statusOf = {
   issuer_unavailable: 503,
 } as const satisfies Record<ProblemCode, number>;
 
-type Extras = Pick<ProblemDetails, "errors" | "current" | "underWay">;
+type Extras = Pick<ProblemDetails, "errors" | "current" | "underWay" | "until">;
 
 /** Thrown by a route or hook; the error handler turns it into the answer. */
 export class Refused extends Error {

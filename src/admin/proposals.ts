@@ -22,6 +22,12 @@ const patienceMs = 1000;
 /** How long before a proposal's end it is seen whether it still waits. */
 const lookBeforeMs = 250;
 
+export type AskedProposal = Pick<
+  ProposalView,
+  "action" | "plan" | "cohort" | "percent" | "version" | "reason"
+> &
+  Partial<Pick<ProposalView, "force" | "override">>;
+
 export interface Proposals {
   /** Goes by these limits from now on. */
   reconfigure(cutovers: AdminContext["cutovers"]): void;
@@ -38,7 +44,7 @@ export interface Proposals {
   /** @throws StoreUnavailable */
   propose(
     name: string,
-    asked: Pick<ProposalView, "action" | "plan" | "cohort" | "force" | "percent" | "version" | "reason">,
+    asked: AskedProposal,
     by: { readonly actor: Actor; readonly origin: Origin },
   ): Promise<ProposalView>;
   /** Looks at nothing any more. */
@@ -90,7 +96,11 @@ export function createProposals(context: AdminContext): Proposals {
     known: (name, version) => valid(name, known.get(name), version),
     waiting: async (name, version) => valid(name, await store.proposal(name), version),
 
-    async propose(name, { action, plan, cohort, force, percent, version, reason }, { actor, origin }) {
+    async propose(
+      name,
+      { action, plan, cohort, force, override, percent, version, reason },
+      { actor, origin },
+    ) {
       const ttl = limits.get(name)?.ttl ?? 0;
       const now = clock.now();
       const proposal: Proposal = {
@@ -100,6 +110,7 @@ export function createProposals(context: AdminContext): Proposals {
         // Programs that know of no cohorts must not take it for the cutover's own.
         ...(cohort === undefined ? {} : { action: "set_cohort", cohort }),
         ...(force ? { force } : {}),
+        ...(override ? { override } : {}),
         percentThousandths: percentFromNumber(percent) ?? 0,
         version,
         by: actor.name,
@@ -169,12 +180,36 @@ function limitsOf(cutovers: AdminContext["cutovers"]) {
 }
 
 function viewOf(name: string, { percentThousandths, ...rest }: Proposal): ProposalView {
-  const { id, action = "set", plan, cohort, force = false, version, by, reason, at, expiresAt } = rest;
+  const {
+    id,
+    action = "set",
+    plan,
+    cohort,
+    force = false,
+    override = false,
+    version,
+    by,
+    reason,
+    at,
+    expiresAt,
+  } = rest;
   const percent = percentToNumber(percentThousandths);
   const what = {
     action: action === "set_cohort" ? "set" : action,
     ...(cohort === undefined ? {} : { cohort }),
     ...(plan === undefined ? {} : { plan }),
   };
-  return { id, name, ...what, force, percent, version, by, reason, at, expiresAt };
+  return {
+    id,
+    name,
+    ...what,
+    force,
+    ...(override ? { override } : {}),
+    percent,
+    version,
+    by,
+    reason,
+    at,
+    expiresAt,
+  };
 }

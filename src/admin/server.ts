@@ -17,6 +17,7 @@ import { listRoutes } from "./routes/lists.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { ownerRoutes } from "./routes/owners.ts";
 import { doubtRoutes } from "./routes/past/doubt.ts";
+import { freezeRoutes } from "./routes/plan/freeze.ts";
 import { planRoutes } from "./routes/plan/plan.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
@@ -50,7 +51,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const context = contextOf(options);
   const gate = createGate(context);
   const proposals = createProposals(context);
-  const fleet = createFleet(context, () => proposals.read());
+  const { raises } = context.plans;
+  const fleet = createFleet(context, async () => void (await Promise.all([proposals.read(), raises.read()])));
   const views = createViews(context, fleet, proposals);
   const streams = createEventStreams(context, views, fleet);
   const write = createWriter(context, views, fleet);
@@ -68,6 +70,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const writeAll = everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);
   planRoutes(app, context, write, views, proposals);
+  freezeRoutes(app, context, views, fleet);
   ownerRoutes(app, context, views, proposals);
   doubtRoutes(app, context, views);
   listRoutes(app, context);

@@ -110,6 +110,7 @@ export function createViews(
       ...fleet.underWay(name),
       ...(atRisk && { exposure: exposureViewOf(atRisk, declared.exposure?.currency ?? "") }),
       ...guardBriefly(guardViewOf(name, context.guard(name), records)),
+      ...context.plans.raises.known(name),
       instances: { live: count.of, applied: count.instances, silent },
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),

@@ -5,6 +5,7 @@
 import type { ConfigInForce, InstanceRecord } from "../state/rules/completion.ts";
 import type { Rejection } from "../state/store/port.ts";
 import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
+import { raiseWarnings } from "./api/plan/raise-view.ts";
 import { isByHand } from "./api/rules.ts";
 import { exposureWarnings } from "./api/sides/exposure.ts";
 import { maintenanceWarnings } from "./api/sides/maintenance.ts";
@@ -43,6 +44,7 @@ export function warningsOf(facts: WarningFacts): Warning[] {
       nowMs,
     ),
     ...maintenanceWarnings(view.maintenance),
+    ...raiseWarnings(view),
     ...exposureWarnings(view.exposure),
     ...localWarnings(view),
     ...orderWarnings(view),

@@ -29,6 +29,7 @@ import type { AdminContext } from "./context.ts";
 import type { Fleet } from "./fleet.ts";
 import { refusedByOrder } from "./order.ts";
 import { refusedByRules } from "./problem.ts";
+import { createAgainst, tellOverridden } from "./raises/against.ts";
 import type { Views } from "./view.ts";
 
 /** What every write's body has. */
@@ -36,6 +37,8 @@ interface WriteBody {
   readonly reason?: string | undefined;
   readonly ifVersion?: number | undefined;
   readonly waitMs: number;
+  /** Of a raise or a close: although a window or a freeze is against it. */
+  readonly override?: boolean | undefined;
 }
 
 /** @throws Refused by the rules, StoreUnavailable */
@@ -51,6 +54,7 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
   const { audit, clock, log } = context;
   const whereabouts = createWhereabouts(context, views, fleet);
   const inVain = createOrderCheck(context, views);
+  const againstIt = createAgainst(context, views);
 
   return async (request, name, change, body, fourEyes) => {
     const { reason = "", ifVersion, waitMs } = body;
@@ -64,20 +68,24 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
       request.isAudited = true;
     }
 
-    const vain = await inVain(asked, ifVersion);
-    if (vain !== undefined) {
-      log.info({ cutover: name, by: actor.name, code: vain.code }, "a change was refused");
-      tellRefused(vain.code, views.state(name));
-      throw vain.refused;
-    }
-    const { applied, scope } = await apply(context, {
-      ...asked,
-      ...(ifVersion === undefined ? {} : { ifVersion }),
-      ...(fourEyes === undefined ? {} : { fourEyes }),
-    }).catch((error: unknown) => {
+    function orUnavailable(error: unknown): never {
       if (error instanceof StoreUnavailable) tellRefused("store_unavailable", stood);
       throw error;
-    });
+    }
+
+    const on = ifVersion === undefined ? asked : { ...asked, ifVersion };
+    const vain = await inVain(asked, ifVersion);
+    const against = vain === undefined ? await againstIt(on).catch(orUnavailable) : undefined;
+    const refusal = vain ?? (body.override === true ? undefined : against);
+    if (refusal !== undefined) {
+      log.info({ cutover: name, by: actor.name, code: refusal.code }, "a change was refused");
+      tellRefused(refusal.code, views.state(name));
+      throw refusal.refused;
+    }
+    const { applied, scope } = await apply(context, {
+      ...on,
+      ...(fourEyes === undefined ? {} : { fourEyes: against === undefined ? fourEyes : byTwo(fourEyes) }),
+    }).catch(orUnavailable);
     const { state } = applied;
     const said = {
       cutover: name,
@@ -95,6 +103,8 @@ export function createWriter(context: AdminContext, views: Views, fleet: Fleet):
       throw refusedByRules(applied.code, state);
     }
     log.info({ ...said, changed: applied.changed }, "a change was accepted");
+    if (against !== undefined && applied.changed)
+      await tellOverridden(context, asked, state.version, against);
     const sinceArrivalMs = () => Math.round((clock.monotonic() - request.arrivedMs) * 10) / 10;
     const cohort = change.action === "set" ? change.cohort : undefined;
     const warnings = [...warningsAfter(state, clock.now()), ...views.leftBy(name, change)];
@@ -135,6 +145,11 @@ function createOrderCheck({ follower }: Pick<AdminContext, "follower">, views: V
     await follower.refresh();
     return refusalOf(asked, ifVersion);
   };
+}
+
+/** However little it is: what overrides a window or a freeze is of two people. */
+function byTwo({ proposalId }: NonNullable<Command["fourEyes"]>): NonNullable<Command["fourEyes"]> {
+  return { overThousandths: 0, ...(proposalId === undefined ? {} : { proposalId }) };
 }
 
 type Scoped = { readonly applied: Applied; readonly scope: WriteAnswer["applied"]["scope"] };

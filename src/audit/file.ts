@@ -29,6 +29,7 @@ import { maintenancePart } from "../state/rules/sides/maintenance.ts";
 import type {
   AskedChange,
   DoubtEvent,
+  FreezeEvent,
   ListEvent,
   OwnerEvent,
   PlanEvent,
@@ -162,7 +163,7 @@ export function turnedAwayLine(at: string, instance: string, turned: TurnedAway)
 
 export function proposalLine(at: string, instance: string, told: ProposalEvent): AuditLine {
   const { event, name, proposal, actor, origin, replaces = null } = told;
-  const { id, action = "set", cohort, force = false, percentThousandths, ...rest } = proposal;
+  const { id, action = "set", cohort, force = false, override, percentThousandths, ...rest } = proposal;
   const { version, by, reason, expiresAt } = rest;
   const percent = percentToNumber(percentThousandths);
   const what = {
@@ -171,6 +172,7 @@ export function proposalLine(at: string, instance: string, told: ProposalEvent):
     action: action === "set_cohort" ? "set" : action,
     ...(cohort === undefined ? {} : { cohort }),
     force,
+    ...(override === true ? { override } : {}),
     percent,
     version,
     proposedBy: by,
@@ -217,6 +219,12 @@ export function planLine(at: string, instance: string, told: PlanEvent): AuditLi
   const { event, name, actor, reason, origin } = told;
   const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId ?? null };
   return { kind: "plan", at, cutover: name, event, reason, ...who, instance };
+}
+
+export function freezeLine(at: string, instance: string, told: FreezeEvent): AuditLine {
+  const { event, until, actor, reason, origin } = told;
+  const who = { by: actor.name, role: actor.role, via: origin.via, requestId: origin.requestId ?? null };
+  return { kind: "freeze", at, event, until, reason, ...who, instance };
 }
 
 export function localLine(at: string, instance: string, made: AskedChange): AuditLine {

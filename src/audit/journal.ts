@@ -20,6 +20,7 @@ import {
   annotationLine,
   changeLine,
   doubtLine,
+  freezeLine,
   gapLine,
   listLine,
   localLine,
@@ -122,6 +123,7 @@ export function createJournal(options: JournalOptions): Journal {
     doubt: (event) => add(doubtLine(now(), instance, event)),
     list: (event) => add(listLine(now(), instance, event)),
     plan: (event) => add(planLine(now(), instance, event)),
+    freeze: (event) => add(freezeLine(now(), instance, event)),
     madeLocally: (made) => add(localLine(now(), instance, made)),
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {

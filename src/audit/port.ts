@@ -19,9 +19,19 @@ export interface AskedChange {
   };
 }
 
-/** A change that was not made: by the rule book, for what legacy has, for another cutover's sake, or for want of the store. */
+/**
+ * A change that was not made: by the rule book, for what legacy has, for another cutover's sake, in a window or a freeze, or
+ * for want of the store.
+ */
 export interface RefusedChange extends AskedChange {
-  readonly code: RefusalCode | OrderCode | "under_way" | "cohort_on_legacy" | "store_unavailable";
+  readonly code:
+    | RefusalCode
+    | OrderCode
+    | "under_way"
+    | "cohort_on_legacy"
+    | "in_window"
+    | "frozen"
+    | "store_unavailable";
 }
 
 /** A request that would have changed something and was turned away before the rule book saw it. */
@@ -52,6 +62,7 @@ export interface ProposalEvent {
     | "plan"
     | "cohort"
     | "force"
+    | "override"
     | "percentThousandths"
     | "version"
     | "by"
@@ -117,6 +128,16 @@ export interface PlanEvent {
   readonly origin: Origin;
 }
 
+/** Everything was frozen until then, or that was lifted. */
+export interface FreezeEvent {
+  readonly event: "frozen" | "lifted";
+  /** RFC 3339; null: it was lifted. */
+  readonly until: string | null;
+  readonly actor: Actor;
+  readonly reason: string;
+  readonly origin: Origin;
+}
+
 /** Each call returns at once and never throws: what is written when, is the file's to see to. */
 export interface Audit {
   refused(refused: RefusedChange): void;
@@ -129,6 +150,7 @@ export interface Audit {
   doubt(event: DoubtEvent): void;
   list(event: ListEvent): void;
   plan(event: PlanEvent): void;
+  freeze(event: FreezeEvent): void;
 }
 
 export const noAudit: Audit = {
@@ -141,4 +163,5 @@ export const noAudit: Audit = {
   doubt: () => {},
   list: () => {},
   plan: () => {},
+  freeze: () => {},
 };

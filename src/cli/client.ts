@@ -34,6 +34,13 @@ import {
   settleAnswer,
   type settleBody,
 } from "../admin/api/past/doubt-view.ts";
+import {
+  type FreezeAnswer,
+  type FreezeView,
+  freezeAnswer,
+  type freezeBody,
+  freezeView,
+} from "../admin/api/plan/freeze-view.ts";
 import { type PlanView, type pausePlanBody, planView } from "../admin/api/plan/plan-view.ts";
 import type { maintenanceBody } from "../admin/api/sides/maintenance.ts";
 import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
@@ -140,6 +147,10 @@ export interface AdminClient {
     to: "start" | "pause",
     body: z.input<typeof pausePlanBody>,
   ): Promise<ApiAnswer<WriteAnswer | ProposalView>>;
+  /** What is frozen. */
+  frozen(): Promise<ApiAnswer<FreezeView>>;
+  freeze(body: z.input<typeof freezeBody>): Promise<ApiAnswer<FreezeAnswer>>;
+  unfreeze(reason: string): Promise<ApiAnswer<FreezeAnswer>>;
   instances(): Promise<ApiAnswer<InstanceView[]>>;
   whoAmI(): Promise<ApiAnswer<Identity>>;
   /** Without a token, too. */
@@ -212,6 +223,10 @@ export function createClient(options: TransportOptions): AdminClient {
     plan: (name) => get(planView, at(name, "/plan")),
     changePlan: (name, to, body) =>
       ask(written, { method: "POST", path: at(name, `/plan/${to}`), body }, (body.waitMs ?? 0) + patienceMs),
+    frozen: () => get(freezeView, "freeze"),
+    freeze: (body) => ask(freezeAnswer, { method: "POST", path: "freeze", body }, patienceMs),
+    unfreeze: (reason) =>
+      ask(freezeAnswer, { method: "POST", path: "unfreeze", body: { reason } }, patienceMs),
     instances: () => get(z.array(instanceView), "instances"),
     whoAmI: () => get(identity, "whoami"),
     signInWays: () => get(signInWays, "sign-in"),

@@ -110,6 +110,8 @@ const next: Readonly<Partial<Record<string, Next>>> = {
   ],
   without_effect: () => ["Each stands by its own and in effect: cutover status"],
   out_of_order: () => ["What the others go after closes first: cutover status"],
+  in_window: (asked) => [`Until when: ${command("status", asked)}. If it has to be now: --override`],
+  frozen: () => ["What is frozen: cutover freeze. An operator lifts it: cutover unfreeze --reason TEXT"],
   not_complete: (asked) => [
     `It closes at 100%, and so do its cohorts: ${command("set", asked)} 100 --reason TEXT`,
     "How each stands, and what holds it back: cutover status",

@@ -14,6 +14,7 @@ import { addLogin, addLogout } from "./commands/local/login.ts";
 import { addDemo, addServe } from "./commands/local/serve.ts";
 import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
+import { addFreeze } from "./commands/plan/freeze.ts";
 import { addPlan } from "./commands/plan/plan.ts";
 import { addDoubt } from "./commands/read/doubt.ts";
 import { addExplain } from "./commands/read/explain.ts";
@@ -95,6 +96,7 @@ export async function runCli(
     addClose,
     addMaintenance,
     addPlan,
+    addFreeze,
     addApprove,
     addWithdraw,
     addOwner,

@@ -17,6 +17,7 @@ import {
   trustedShopper,
   visitor,
 } from "./cutover-schema.ts";
+import { window } from "./plan/plan-schema.ts";
 import { fixedRoute, route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
 import { upstream } from "./upstream-schema.ts";
@@ -134,6 +135,8 @@ export const configSchema = block({
   hosts: z.record(value.hostKey, block({ default: z.string() })).default({}),
   /** Routes that move with no cutover. */
   routes: z.array(fixedRoute).default([]),
+  /** Times in which nothing is raised, of every cutover. */
+  freeze: z.array(window).max(100).default([]),
   /** Who is told of what happens to the cutovers. */
   webhooks: z.array(webhook).max(16).default([]),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */

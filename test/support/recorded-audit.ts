@@ -1,5 +1,11 @@
 /** An audit that keeps what it is told, as the lines a file would have. */
-import { type AuditLine, proposalLine, refusedLine, turnedAwayLine } from "../../src/audit/file.ts";
+import {
+  type AuditLine,
+  freezeLine,
+  proposalLine,
+  refusedLine,
+  turnedAwayLine,
+} from "../../src/audit/file.ts";
 import { type Audit, noAudit } from "../../src/audit/port.ts";
 
 export interface RecordedAudit extends Audit {
@@ -17,6 +23,7 @@ export function createRecordedAudit(): RecordedAudit {
     of: (kind) => lines.filter((line) => line.kind === kind),
     refused: (refused) => void lines.push(refusedLine(at, instance, refused)),
     turnedAway: (turned) => void lines.push(turnedAwayLine(at, instance, turned)),
+    freeze: (told) => void lines.push(freezeLine(at, instance, told)),
     proposal: (told) => void lines.push(proposalLine(at, instance, told)),
   };
 }

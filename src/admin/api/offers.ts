@@ -38,13 +38,14 @@ export function offerOf(view: CutoverView, to: number, role: Role, raisedPoints 
 export function whyNotApproved(view: CutoverView, role: Role): string | undefined {
   const { approval: _, proposal, ...alone } = view;
   if (proposal === undefined) return undefined;
-  const { action, percent, cohort, force } = proposal;
+  const { action, percent, cohort, force, override } = proposal;
   const isClose = action === "close";
   // A plan makes each step by itself, and waits where it may not be made.
-  const judged = action === "plan" ? { ...alone, after: undefined } : alone;
+  const judged =
+    action === "plan" ? { ...alone, after: undefined, freeze: undefined, window: undefined } : alone;
   const asked = isClose
-    ? ({ call: "close", force } as const)
-    : ({ call: "percent", percent, cohort } as const);
+    ? ({ call: "close", force, override } as const)
+    : ({ call: "percent", percent, cohort, override } as const);
   const foreseen = foresee(judged, asked, role);
   if (foreseen?.kind !== "refused") return undefined;
   return whyRefused(view, foreseen.code, isClose ? "admin" : "operator", cohort);
@@ -54,7 +55,7 @@ type Code = Extract<NonNullable<ReturnType<typeof foresee>>, { kind: "refused" }
 
 /** @param takes the role that it takes */
 function whyRefused(
-  { after, cohorts = [], legacy }: CutoverView,
+  { after, cohorts = [], legacy, freeze, window }: CutoverView,
   code: Code,
   takes: Role,
   cohort?: string,
@@ -68,6 +69,10 @@ function whyRefused(
       return "it is rolled back: resume it first";
     case "closed":
       return `${legacy} is closed for good`;
+    case "frozen":
+      return `everything is frozen until ${freeze?.until ?? "it is lifted"}`;
+    case "in_window":
+      return `in a window until ${window?.until ?? "it ends"}, ${window?.reason ?? ""}`;
     case "without_effect": {
       const limit = cohorts.find(({ name }) => name === cohort)?.limit ?? after?.percent ?? 0;
       const by = after?.heldBy ?? after?.name ?? "what it goes after";

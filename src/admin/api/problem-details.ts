@@ -3,6 +3,7 @@ import * as z from "zod";
 import { refusalCodes, stateNames } from "../../state/rules/model.ts";
 import { orderCodes } from "../../state/rules/order/after.ts";
 import { sideUnderWay } from "./cutover-view.ts";
+import { againstCodes } from "./rules.ts";
 
 /** Every `code` of a problem body (RFC 9457). */
 export const problemCodes = [
@@ -23,6 +24,7 @@ export const problemCodes = [
   "internal",
   "under_way",
   "cohort_on_legacy",
+  ...againstCodes,
   ...orderCodes,
   ...refusalCodes,
 ] as const;
@@ -43,6 +45,9 @@ export const problemDetails = z
       .object({ percent: z.number(), state: z.enum(stateNames), version: z.int() })
       .optional()
       .meta({ description: "With a refusal of the rule book: how the cutover stands" }),
+    until: z.string().optional().meta({
+      description: "With `in_window` and `frozen`: RFC 3339, when that ends by itself",
+    }),
     underWay: z
       .object({ journeys: sideUnderWay.nullable(), unfinished: sideUnderWay.nullable() })
       .optional()

@@ -73,6 +73,8 @@ interface Intent {
   readonly percent?: number | undefined;
   readonly hard?: boolean | undefined;
   readonly force?: boolean | undefined;
+  /** Although a window or a freeze is against it. */
+  readonly override?: boolean | undefined;
   readonly ifVersion?: number | undefined;
 }
 
@@ -86,6 +88,9 @@ type Standing = Omit<CutoverState, "percentThousandths" | "cohorts" | "maintenan
   readonly approval?: { readonly over: number } | undefined;
   readonly journeys?: OnLegacy | undefined;
   readonly unfinished?: OnLegacy | undefined;
+  /** What is against a raise now. */
+  readonly freeze?: object | undefined;
+  readonly window?: object | undefined;
 };
 
 interface CohortStanding {
@@ -98,9 +103,16 @@ interface CohortStanding {
 
 type OnLegacy = { readonly legacy: { readonly open: number } } | null;
 
+/** What a raise by hand is refused for by a window or a freeze. */
+export const againstCodes = ["in_window", "frozen"] as const;
+export type AgainstCode = (typeof againstCodes)[number];
+
+/** What is refused beside the rules of its own state. */
+type Beside = OrderCode | AgainstCode | "under_way" | "cohort_on_legacy";
+
 /** `proposed`: it would wait for another person, and become this once they approve it. */
 type Foreseen =
-  | { readonly kind: "refused"; readonly code: RefusalCode | OrderCode | "under_way" | "cohort_on_legacy" }
+  | { readonly kind: "refused"; readonly code: RefusalCode | Beside }
   | {
       readonly kind: "accepted" | "proposed";
       readonly changed: boolean;
@@ -170,7 +182,9 @@ export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints
     starts: stateOf(view).cohorts,
     ...(ifVersion === undefined ? {} : { ifVersion }),
   };
-  const overThousandths = view.approval && percentFromNumber(view.approval.over);
+  // What overrides a window or a freeze is of two people, however little it is.
+  const isOverriding = intent.override === true && (view.freeze ?? view.window) !== undefined;
+  const overThousandths = view.approval && (isOverriding ? 0 : percentFromNumber(view.approval.over));
   const raisedThousandths = thousandthsOf(raisedPoints);
   const fourEyes = overThousandths === undefined ? {} : { fourEyes: { overThousandths, raisedThousandths } };
   const alone = transition(stateOf(view), { ...request, ...fourEyes });
@@ -188,22 +202,22 @@ export function foresee(view: Standing, intent: Intent, role: Role, raisedPoints
   };
 }
 
-/** What is refused beside the rules of its own state. */
 function refusalBeside(
   view: Standing,
-  { call, cohort, percent, force }: Intent,
-): OrderCode | "under_way" | "cohort_on_legacy" | undefined {
-  const { after, cohorts = [] } = view;
-  if (call === "percent" && percent !== undefined && after !== undefined) {
+  { call, cohort, percent, force, override }: Intent,
+): Beside | undefined {
+  const { after, cohorts = [], freeze, window } = view;
+  const frozen = freeze === undefined || override === true ? undefined : "frozen";
+  if (call === "percent" && percent !== undefined && percent > percentIn(view, cohort)) {
     const own = cohorts.find(({ name }) => name === cohort);
-    const limit = own?.limit ?? after.percent;
-    return percent > percentIn(view, cohort) && percent > limit ? "without_effect" : undefined;
+    const limit = own?.limit ?? after?.percent;
+    if (limit !== undefined && percent > limit) return "without_effect";
+    return frozen ?? (window === undefined || override === true ? undefined : "in_window");
   }
   if (call !== "close") return undefined;
   if (after !== undefined && after.state !== "closed") return "out_of_order";
-  if (force === true) return undefined;
-  if (cohorts.some(({ side }) => side === "legacy")) return "cohort_on_legacy";
-  return isUnderWayOnLegacy(view) ? "under_way" : undefined;
+  if (force !== true && cohorts.some(({ side }) => side === "legacy")) return "cohort_on_legacy";
+  return force !== true && isUnderWayOnLegacy(view) ? "under_way" : frozen;
 }
 
 function isUnderWayOnLegacy({ journeys, unfinished }: Standing): boolean {
@@ -256,4 +270,5 @@ const wide: ReadonlySet<string> = new Set([
   "config_differs",
   "reload_refused",
   "draining",
+  "frozen",
 ]);

@@ -40,8 +40,13 @@ export const writeOptions = {
     .meta({ description: "How long to wait for every live instance to have applied the change" }),
 };
 
+const override = z.boolean().default(false).meta({
+  description:
+    "Although a window or a freeze is against it: said in the history, and of two people where approval is on",
+});
+
 export const setPercentBody = z
-  .strictObject({ percent: percentSchema, reason: reasonSchema, ...writeOptions })
+  .strictObject({ percent: percentSchema, reason: reasonSchema, override, ...writeOptions })
   .meta({ examples: [{ percent: 25, reason: "step 3", ifVersion: 42 }] });
 
 export const rollbackBody = z
@@ -62,6 +67,7 @@ export const closeBody = z
     force: z.boolean().default(false).meta({
       description: "Close although legacy has journeys under way or unfinished orders: they are given up",
     }),
+    override,
     ...writeOptions,
   })
   .meta({ examples: [{ reason: "all shoppers on marketplace since June" }] });
@@ -226,6 +232,9 @@ export const proposalView = z
     cohort: z.string().optional().meta({ description: "Of a raise: whose, where it is a cohort's" }),
     force: z.boolean().default(false).meta({
       description: "Of a close: although legacy has something under way",
+    }),
+    override: z.boolean().optional().meta({
+      description: "Of a raise or a close: although a window or a freeze is against it",
     }),
     percent: z.number().meta({ description: "What it would be raised to" }),
     version: z.int().meta({ description: "Of the state it was made on: it can be approved on no other" }),

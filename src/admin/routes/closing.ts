@@ -32,7 +32,7 @@ export function closeRoute(
 ): void {
   const refused = [
     ...(["held", "rolled_back", "not_complete", "under_way"] as const),
-    ...(["cohort_on_legacy", "out_of_order"] as const),
+    ...(["cohort_on_legacy", "out_of_order", "frozen"] as const),
   ];
   const summary = "Close legacy for good: the point of no return";
   const options = changeOptions(views, closeBody, "close", summary, refused);
@@ -55,7 +55,8 @@ export function closeRoute(
       } catch (error) {
         const version = versionToProposeOn(error);
         if (version === undefined) throw error;
-        const asked = { action: "close", force: body.force, percent: 100, reason: body.reason } as const;
+        const { force, override, reason } = body;
+        const asked = { action: "close", force, override, percent: 100, reason } as const;
         return reply
           .code(202)
           .send(await propose(context, proposals, request, params.name, { ...asked, version }));

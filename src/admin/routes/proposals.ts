@@ -90,6 +90,8 @@ function approveRoute(
           "cohort_on_legacy",
           "without_effect",
           "out_of_order",
+          "in_window",
+          "frozen",
           "approval_required",
           "body_too_large",
           "unsupported_media_type",
@@ -103,12 +105,12 @@ function approveRoute(
       views.assertKnown(name);
       await follower.refresh();
       const found = await assertWaiting(proposals, views, name, id);
-      const { action, cohort, force, percent, version, by, reason } = found;
+      const { action, cohort, force, override, percent, version, by, reason } = found;
       const actor = actorOf(request);
       if (by === actor.name) throw new Refused("forbidden", "another person has to approve it");
       // Nothing without the proposal, however small: it may be withdrawn in this very moment.
       const fourEyes = { overThousandths: 0, proposalId: id };
-      const body = { reason, ifVersion: version, waitMs: request.body.waitMs };
+      const body = { reason, ifVersion: version, override, waitMs: request.body.waitMs };
       const percentThousandths = percentFromNumber(percent) ?? 0;
       if (action === "plan") {
         const { fingerprint } = await starting.startable(request, name);

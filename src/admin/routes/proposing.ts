@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type { ProposalView } from "../api/write.ts";
 import type { AdminContext } from "../context.ts";
 import { Refused } from "../problem.ts";
-import type { Proposals } from "../proposals.ts";
+import type { AskedProposal, Proposals } from "../proposals.ts";
 import { actorOf, requestOrigin } from "../writer.ts";
 
 /** @returns the version that a second person is asked for; `undefined` where none is asked for */
@@ -18,7 +18,7 @@ export async function propose(
   proposals: Proposals,
   request: FastifyRequest,
   name: string,
-  asked: Pick<ProposalView, "action" | "plan" | "cohort" | "force" | "percent" | "version" | "reason">,
+  asked: AskedProposal,
 ): Promise<ProposalView> {
   const { action, cohort, percent, version } = asked;
   const by = { actor: actorOf(request), origin: requestOrigin(request) };

@@ -44,7 +44,7 @@ function percentRoutes(
   views: Views,
   proposals: Proposals,
 ): void {
-  const refused = ["held", "rolled_back", "closed", "without_effect"] as const;
+  const refused = ["held", "rolled_back", "closed", "without_effect", "in_window", "frozen"] as const;
 
   async function set(
     request: FastifyRequest<{ Params: { name: string }; Body: z.output<typeof setPercentBody> }>,
@@ -52,7 +52,7 @@ function percentRoutes(
     cohort: string | undefined,
   ): Promise<WriteAnswer | ProposalView> {
     const { name } = request.params;
-    const { percent, reason } = request.body;
+    const { percent, reason, override } = request.body;
     const percentThousandths = percentFromNumber(percent);
     if (percentThousandths === undefined) throw new Refused("invalid", "percent: expected 0 to 100");
     const whose = cohort === undefined ? {} : { cohort };
@@ -62,7 +62,7 @@ function percentRoutes(
     } catch (error) {
       const version = versionToProposeOn(error);
       if (version === undefined) throw error;
-      const asked = { action: "set", force: false, percent, reason, version, ...whose } as const;
+      const asked = { action: "set", override, percent, reason, version, ...whose } as const;
       reply.code(202);
       return await propose(context, proposals, request, name, asked);
     }

@@ -121,6 +121,11 @@ export function onThisClock(text: string, now: number): string {
   });
 }
 
+/** `, oldest 5 min`; nothing where none is under way. @param now ms since the epoch */
+export function oldestPart(startedAt: string | null, now: number): string {
+  return startedAt === null ? "" : `, oldest ${age(Math.max(0, now - Date.parse(startedAt)))}`;
+}
+
 /** The oldest that are named of what a side has under way, one a line: `  journey XyZ, begun 2025-03-01T10:51:30.000Z`. */
 export function underWayNames(side: SideUnderWay | null | undefined, one: "journey" | "order"): string[] {
   const named = (side?.oldest ?? []).map(

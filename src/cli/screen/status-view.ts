@@ -1,26 +1,24 @@
 /** The state of cutovers as a person reads it at 3 a.m. on an 80-column terminal. PURE. */
 import type { CutoverView, SideTraffic, SideUnderWay } from "../../admin/api/cutover-view.ts";
-import { nextRaise, whyNotApproved } from "../../admin/api/offers.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
 import { exposureText } from "../../admin/api/sides/exposure.ts";
 import {
-  age,
   ago,
   count,
   latency,
   localTime,
   ofInstances,
+  oldestPart,
   onThisClock,
-  plural,
-  proposedText,
   rate,
   restShare,
   share,
   stateWords,
   waited,
 } from "./format.ts";
+import { headNotes } from "./notes.ts";
 import type { Style } from "./terminal.ts";
-import { cut, flow, padEnd, padStart, printable, shellWord, wrap } from "./text.ts";
+import { cut, flow, padEnd, padStart, printable, wrap } from "./text.ts";
 
 interface ViewOptions {
   readonly columns: number;
@@ -90,9 +88,7 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
   });
   return [
     ...lines,
-    ...[...drainNote(view, now), ...stateNote(view), ...guardNote(view), ...proposalNote(view, now)].flatMap(
-      (note) => wrap(note, columns - 2, 6).map((line) => `  ${line}`),
-    ),
+    ...headNotes(view, now).flatMap((note) => wrap(note, columns - 2, 6).map((line) => `  ${line}`)),
   ];
 }
 
@@ -109,42 +105,6 @@ function cohortLines({ cohorts = [] }: CutoverView, columns: number): string[] {
     return `${printable(name)} ${stands}`;
   });
   return flow(["cohorts", ...pieces], "   ", columns - 2, 6).map((line) => `  ${line}`);
-}
-
-function proposalNote(view: CutoverView, now: number): string[] {
-  const { name, proposal } = view;
-  if (proposal === undefined) return [];
-  const { id, by, expiresAt } = proposal;
-  const vain = whyNotApproved(view, "admin");
-  if (vain !== undefined) {
-    const what = `${proposedText(proposal)} is proposed by ${printable(by)}`;
-    return [`${what}, and would be refused: ${printable(vain)}.`];
-  }
-  const left = age(Math.max(0, Date.parse(expiresAt) - now));
-  return [
-    `${proposedText(proposal)} is proposed by ${printable(by)}, and waits ${left} for another person:`,
-    `cutover approve ${shellWord(printable(name))} ${printable(id)}`,
-  ];
-}
-
-function guardNote({ guard }: CutoverView): string[] {
-  return guard?.guarded !== true ? [] : [`guard: ${printable(guard.sentence)}`];
-}
-
-function stateNote(view: CutoverView): string[] {
-  const resume = `cutover resume ${shellWord(printable(view.name))} --reason TEXT`;
-  switch (view.state) {
-    case "open": {
-      const next = nextRaise(view, "operator");
-      return next?.kind === "none" ? [`No raise: ${printable(next.why)}.`] : [];
-    }
-    case "held":
-      return [`Nothing raises it before: ${resume}`];
-    case "rolled_back":
-      return ["New journeys start on legacy; latched.", `Nothing raises it before: ${resume}`];
-    case "closed":
-      return ["Legacy is closed for good."];
-  }
 }
 
 const widths = { side: 8, share: 9, requests: 10, errors: 8, rate: 9, p50: 9, p99: 9 } as const;
@@ -278,19 +238,6 @@ function answers({ shares }: SideTraffic): string[] {
   return [classes.join(", ")];
 }
 
-/** How far a rollback has got, where that is known. */
-function drainNote({ state, journeys }: CutoverView, now: number): string[] {
-  if (state !== "rolled_back" || journeys === null) return [];
-  const { open, atLeast, oldestStartedAt } = journeys.new;
-  if (open === 0) return ["Drained: no journey is under way on new."];
-  const many = atLeast ? `at least ${count(open)} journeys` : plural(open, "journey");
-  return [`draining: ${many} on new${oldest(oldestStartedAt, now)}`];
-}
-
 function figure({ open, atLeast, oldestStartedAt }: SideUnderWay, now: number): string {
-  return `${atLeast ? "at least " : ""}${count(open)}${oldest(oldestStartedAt, now)}`;
-}
-
-function oldest(startedAt: string | null, now: number): string {
-  return startedAt === null ? "" : `, oldest ${age(Math.max(0, now - Date.parse(startedAt)))}`;
+  return `${atLeast ? "at least " : ""}${count(open)}${oldestPart(oldestStartedAt, now)}`;
 }

@@ -54,9 +54,10 @@ export function createBoard(name: string | undefined): Board {
           for (const figures of read.data) {
             const view = known.get(figures.name);
             if (view === undefined) continue;
-            // A proposal that is told no more is open no more.
-            const { proposal: _, ownerStore: __, ...rest } = view;
-            known.set(figures.name, { ...rest, ...figures });
+            // What is told no more is no more.
+            const { proposal: _, ownerStore: __, freeze: ___, window: ____, ...rest } = view;
+            const { plan: _____, deadline: ______, schedule: _______, ...kept } = rest;
+            known.set(figures.name, { ...kept, ...figures });
           }
           return { kind: "metrics" };
         }

@@ -16,7 +16,7 @@ const cron = z.string().superRefine((text, context) => {
 });
 
 /** A time in which nothing is raised: once, or again and again for so long each time. */
-const window = block({
+export const window = block({
   /** What is refused; there is nothing else yet. */
   deny: z
     .union([z.literal("raise"), z.literal(true), z.null()], { error: "expected raise" })

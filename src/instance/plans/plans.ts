@@ -1,6 +1,6 @@
 /** The plans of a running instance: its stewards, and what they ask of the rest of it. */
 import { availableParallelism } from "node:os";
-import type { PlanDesk } from "../../admin/api/plan/plan-view.ts";
+import type { PlansDesk } from "../../admin/api/plan/raise-desk.ts";
 import { leadersIn } from "../../admin/order.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -10,6 +10,7 @@ import { createStewards } from "../../plan/steward/stewards.ts";
 import { initialState } from "../../state/rules/model.ts";
 import { limitOf } from "../../state/rules/order/after.ts";
 import type { Control } from "../control.ts";
+import { createRaiseDesk } from "./raises.ts";
 
 interface Around {
   /** In force. */
@@ -23,7 +24,7 @@ export function openPlans(
   around: Around,
   control: Control,
   workers: { collect(): Promise<void> } | undefined,
-): PlanDesk {
+): PlansDesk {
   const { log, undo } = around;
   const { store, follower, leaderships, guard, audit, traffic, metrics } = control;
   const reading = async (metric: string, labels: Readonly<Record<string, string>>) => {
@@ -73,6 +74,7 @@ export function openPlans(
   guard.onLate(stewards.counted);
   undo(() => stewards.stop());
   return {
+    raises: createRaiseDesk(stewards, () => follower.contact().up),
     show: (name) => stewards.desk(name).show(),
     startable: (name) => stewards.desk(name).startable(),
     start: (name, asked) => stewards.desk(name).start(asked),

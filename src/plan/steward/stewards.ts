@@ -12,6 +12,7 @@ import { type PlanRecord, type PlanSpec, specOf } from "../plan.ts";
 import type { Circumstances } from "../steps.ts";
 import { createWindows, type Windows } from "../windows.ts";
 import { createDesk } from "./desk.ts";
+import { createFreezes, type Freezes } from "./freezes.ts";
 import { createSteward, type Steward } from "./steward.ts";
 
 interface StewardsOptions {
@@ -31,11 +32,17 @@ interface StewardsOptions {
 
 type Desk = ReturnType<typeof createDesk>;
 
-interface Stewards {
+export interface Stewards {
   /** The plan of each cutover, for people. */
   desk(name: string): Desk;
   /** What is against a raise by the cutover's windows now. */
   window(name: string): ReturnType<Windows["against"]>;
+  /** What is frozen in the fleet. */
+  readonly freezes: Freezes;
+  /** By when everybody has to be on new; `undefined`: there is no such date. */
+  deadline(name: string): Deadline | undefined;
+  /** The cutovers whose configuration has a plan. */
+  planned(): readonly string[];
   /** A block of attempts of the cutover that are over, of the step that stands. */
   counted(name: string, strata: readonly BlockCounts[]): void;
   /** Looks no more. */
@@ -44,18 +51,25 @@ interface Stewards {
 
 const lookEachMs = 1000;
 
+type InForce = Pick<Config, "cutovers" | "freeze">;
+
 /** What the configuration says of one cutover's plan. */
 interface Configured {
   readonly spec: PlanSpec | undefined;
-  readonly deadline: { readonly at: number; readonly reason: string } | undefined;
+  readonly deadline: Deadline | undefined;
+  /** Of the plan, and of the configuration as a whole. */
   readonly windows: Windows;
 }
+
+/** `at`: ms since the epoch. */
+type Deadline = { readonly at: number; readonly reason: string };
 
 const nothing: Configured = { spec: undefined, deadline: undefined, windows: createWindows([], occurrences) };
 
 /** @param config the configuration in force, asked at each use */
-export function createStewards(config: () => Pick<Config, "cutovers">, options: StewardsOptions): Stewards {
+export function createStewards(config: () => InForce, options: StewardsOptions): Stewards {
   const { timers = systemTimers } = options;
+  const freezes = createFreezes(options);
   const parts = new Map<string, { readonly desk: Desk; readonly steward: Steward }>();
   let inForce = config();
   let read = readConfigured(inForce);
@@ -72,7 +86,7 @@ export function createStewards(config: () => Pick<Config, "cutovers">, options: 
   function partsOf(name: string) {
     const known = parts.get(name);
     if (known !== undefined) return known;
-    const made = createParts(name, () => configured().get(name) ?? nothing, options);
+    const made = createParts(name, () => configured().get(name) ?? nothing, { ...options, freezes });
     parts.set(name, made);
     return made;
   }
@@ -85,6 +99,9 @@ export function createStewards(config: () => Pick<Config, "cutovers">, options: 
   cancel = timers.after(lookEachMs, () => void look());
   return {
     desk: (name) => partsOf(name).desk,
+    freezes,
+    deadline: (name) => configured().get(name)?.deadline,
+    planned: () => [...configured()].flatMap(([name, { spec }]) => (spec === undefined ? [] : [name])),
     window: (name) => (configured().get(name) ?? nothing).windows.against(options.clock.now()),
     counted: (name, strata) => partsOf(name).steward.counted(strata),
     stop() {
@@ -94,17 +111,24 @@ export function createStewards(config: () => Pick<Config, "cutovers">, options: 
   };
 }
 
-function readConfigured({ cutovers }: Pick<Config, "cutovers">): ReadonlyMap<string, Configured> {
+function readConfigured({ cutovers, freeze }: InForce): ReadonlyMap<string, Configured> {
   return new Map(
     Object.entries(cutovers).map(([name, { plan, deadline }]) => {
       const spec = plan === undefined ? undefined : specOf(plan);
-      return [name, { spec, deadline, windows: createWindows(spec?.windows ?? [], occurrences) }];
+      return [
+        name,
+        { spec, deadline, windows: createWindows([...(spec?.windows ?? []), ...freeze], occurrences) },
+      ];
     }),
   );
 }
 
-function createParts(name: string, configured: () => Configured, options: StewardsOptions) {
-  const { store, follower, leaderships, guard, limit, legacy, clock, log, onBecame } = options;
+function createParts(
+  name: string,
+  configured: () => Configured,
+  options: StewardsOptions & { readonly freezes: Freezes },
+) {
+  const { freezes, store, follower, leaderships, guard, limit, legacy, clock, log, onBecame } = options;
   const around = {
     name,
     store,
@@ -114,7 +138,10 @@ function createParts(name: string, configured: () => Configured, options: Stewar
     guard: () => guard(name),
     limit: () => limit?.(name),
     legacy: async () => (configured().spec?.requireReady === undefined ? undefined : await legacy(name)),
-    closed: async () => ({ window: configured().windows.against(clock.now()), freeze: undefined }),
+    closed: async () => ({
+      window: configured().windows.against(clock.now()),
+      freeze: await freezes.now(),
+    }),
   };
   const steward = createSteward({
     ...around,

@@ -22,6 +22,8 @@ export interface Proposal {
   readonly cohort?: string | undefined;
   /** Of a close: although legacy has something under way. */
   readonly force?: boolean | undefined;
+  /** Although a window or a freeze is against it. */
+  readonly override?: boolean | undefined;
   /** Of the start of a plan: which. */
   readonly plan?: string | undefined;
   /** The percent after it; of a plan, after its last step. */

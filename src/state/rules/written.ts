@@ -110,6 +110,7 @@ export const proposalSchema = z.object({
   plan: z.string().optional(),
   cohort: z.string().optional(),
   force: z.boolean().optional(),
+  override: z.boolean().optional(),
   percentThousandths,
   version: z.int().min(0),
   by: told,

@@ -9,7 +9,13 @@ export const pausePlanBody = z
   .strictObject({ reason: reasonSchema, ...writeOptions })
   .meta({ examples: [{ reason: "the provider has maintenance" }] });
 
-const planStatusNames = ["none", "not started", "running", "paused", "done", "ended"] as const;
+export const planStatusNames = ["none", "not started", "running", "paused", "done", "ended"] as const;
+
+export const waitView = z.object({
+  gate: z.string(),
+  text: z.string(),
+  secondsLeft: z.number().nullable().meta({ description: "null: not known" }),
+});
 
 const projectedStep = z.object({
   percent: z.number(),
@@ -40,7 +46,7 @@ export const planView = z
       description: "Whether legacy could take everybody back; null: not asked for",
     }),
     waiting: z
-      .array(z.object({ gate: z.string(), text: z.string(), secondsLeft: z.number().nullable() }))
+      .array(waitView)
       .meta({ description: "What the next step waits for, as this instance knows it" }),
     deadline: z.object({ at: z.string(), reason: z.string() }).nullable(),
     projection: z

@@ -20,6 +20,7 @@ import {
   type AskedWrite,
   type CommonBody,
   demandReason,
+  overriding,
   runWrite,
   tellWrite,
   withWriteOptions,
@@ -29,6 +30,7 @@ import {
 interface ChangeOptions extends DirectOptions {
   readonly hard?: true;
   readonly confirm?: number;
+  readonly override?: true;
   /** The second argument of `set`. */
   readonly percent?: number;
   /** Behind the name: `checkout/jakarta`. */
@@ -63,11 +65,12 @@ const changes: readonly ChangeCommand[] = [
           "--confirm <PERCENT>",
           "the same again: a raise by more than 25 points then asks nothing; a script has to give it where CUTOVER_CONFIRM=always",
           readPercent,
-        ),
-    call: ({ percent = 0, cohort }, reason, common) => ({
+        )
+        .option("--override", "raise although a window or a freeze is against it: the history says so"),
+    call: ({ percent = 0, cohort, override }, reason, common) => ({
       call: "percent",
       cohort,
-      body: { percent, reason, ...common },
+      body: { percent, reason, ...overriding(override), ...common },
     }),
     standing: ({ percent, cohort }) => share(cohort?.percent ?? percent),
     examples: [

@@ -17,6 +17,7 @@ import { leftOnLegacy } from "./dry-run.ts";
 import {
   type AskedWrite,
   demandReason,
+  overriding,
   runWrite,
   type WriteOptions,
   withWriteOptions,
@@ -26,6 +27,7 @@ import {
 interface CloseOptions extends WriteOptions {
   readonly confirm?: string;
   readonly force?: true;
+  readonly override?: true;
 }
 
 export function addClose(program: Command, context: Context): void {
@@ -34,7 +36,8 @@ export function addClose(program: Command, context: Context): void {
     .description("close legacy for good, from open at 100%: the point of no return")
     .argument("<NAME>", "the cutover", readName)
     .option("--confirm <NAME>", "the name again: nothing is asked; a script has to give it")
-    .option("--force", "although legacy has journeys under way or unfinished orders: they are given up");
+    .option("--force", "although legacy has journeys under way or unfinished orders: they are given up")
+    .option("--override", "although everything is frozen: the history says so");
   withWriteOptions(command, "required").action((name: string, options: CloseOptions) =>
     close(context, name, options),
   );
@@ -49,7 +52,7 @@ export function addClose(program: Command, context: Context): void {
 
 async function close(context: Context, name: string, options: CloseOptions): Promise<void> {
   const { terminal, finish } = context;
-  const { reason = "", confirm, force, json, dryRun } = options;
+  const { reason = "", confirm, force, override, json, dryRun } = options;
   if (reason === "") return demandReason(context, options, ["close", name]);
   if (confirm !== undefined && confirm !== name) {
     const message = `--confirm says ${printable(confirm)}, and what is asked for is ${printable(name)}`;
@@ -59,7 +62,12 @@ async function close(context: Context, name: string, options: CloseOptions): Pro
     name,
     call: {
       call: "close",
-      body: { reason, force: force === true, ...writeBody({ ...options, ifVersion }) },
+      body: {
+        reason,
+        force: force === true,
+        ...overriding(override),
+        ...writeBody({ ...options, ifVersion }),
+      },
     },
     isJson: json === true,
     isDryRun: dryRun === true,

@@ -68,6 +68,11 @@ export function writeBody(options: {
   return { waitMs: wait, ...(ifVersion === undefined ? {} : { ifVersion }) };
 }
 
+/** Said only where it is asked for: a server that is older than this client knows nothing of it. */
+export function overriding(override: true | undefined): { override?: true } {
+  return override === true ? { override } : {};
+}
+
 export interface AskedWrite {
   readonly name: string;
   readonly call: WriteCall;

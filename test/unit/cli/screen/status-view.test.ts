@@ -289,3 +289,18 @@ test("at 100% status says what still goes to legacy, and below that it does not"
   ]);
   expect(show({ stillLegacy: [], percent: 100 }).join("\n")).not.toContain("still to legacy");
 });
+
+test("the plan stands in a line, and its date in another, on the clock of whoever reads them", () => {
+  const at = "2026-06-01T00:00:00.000Z";
+  const lines = show({
+    plan: {
+      ...{ status: "running", percent: 5, next: 10, waiting: [], finish: null },
+      sentence: `at 5%, next 10%: waits for window (weekend); finish ${at}, the deadline is on time`,
+    },
+    deadline: { at, reason: "the law", against: "on time" },
+  }).join("\n");
+  expect(lines).toMatch(/plan: at 5%, next 10%: waits for window \(weekend\);/);
+  expect(lines).toMatch(/deadline: .*the law/);
+  // Moments are on this machine's clock.
+  expect(lines).not.toContain(at);
+});

@@ -277,6 +277,7 @@ describe("defaults", () => {
       workers: 1,
       drain: { delay: 0, idle: 1000, grace: 10_000 },
       limits: { connections: 20_000, head: 16_384, target: 8192, body: 2_147_483_648, pace: 30_000 },
+      freeze: [],
       engine: "undici",
       console: { links: {} },
       graphql: { manifests: [] },

@@ -1,0 +1,59 @@
+/** The plans of an instance on a test's store, with windows that the test opens: what holds people is what would in earnest. */
+import type { PlansDesk } from "../../src/admin/api/plan/raise-desk.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { StoreUnavailable } from "../../src/base/errors.ts";
+import { occurrences } from "../../src/config/plan/cron.ts";
+import { createRaiseDesk } from "../../src/instance/plans/raises.ts";
+import type { WindowSpec } from "../../src/plan/plan.ts";
+import { createFreezes } from "../../src/plan/steward/freezes.ts";
+import { createWindows } from "../../src/plan/windows.ts";
+import type { Store } from "../../src/state/store/port.ts";
+import { createRecordedLog } from "./recorded-log.ts";
+
+export interface TestRaises {
+  readonly plans: PlansDesk;
+  /** Those of every cutover. */
+  readonly windows: WindowSpec[];
+  connection: "up" | "down";
+}
+
+/** @param store asked at each use */
+export function createTestRaises(
+  store: () => Pick<Store, "note" | "writeNote">,
+  windows: WindowSpec[],
+): TestRaises {
+  const state: { connection: TestRaises["connection"] } = { connection: "up" };
+  const reach = <T>(work: () => Promise<T>) =>
+    state.connection === "up" ? work() : Promise.reject(new StoreUnavailable("cut off by the test"));
+  const freezes = createFreezes({
+    store: {
+      note: (...asked) => reach(() => store().note(...asked)),
+      writeNote: (...asked) => reach(() => store().writeNote(...asked)),
+    },
+    clock: systemClock,
+    log: createRecordedLog(),
+  });
+  const raises = createRaiseDesk(
+    {
+      freezes,
+      planned: () => [],
+      deadline: () => undefined,
+      window: () => createWindows(windows, occurrences).against(Date.now()),
+      desk: () => {
+        throw new Error("there are no plans");
+      },
+    },
+    () => state.connection === "up",
+  );
+  const none = async () => Promise.reject(new Error("there are no plans"));
+  return {
+    plans: { raises, show: none, startable: none, start: none, pause: none },
+    windows,
+    get connection() {
+      return state.connection;
+    },
+    set connection(next) {
+      state.connection = next;
+    },
+  };
+}
