@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { block } from "./block.ts";
 import { cohort } from "./cohorts/cohort-schema.ts";
+import { guard } from "./guard/guard-schema.ts";
 import { deadline, plan } from "./plan/plan-schema.ts";
 import { route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
@@ -119,35 +120,6 @@ const approval = block({
   ttl: value.wait.default(30 * 60_000),
   /** What one person raises alone within so long counts together. */
   window: value.wait.default(60 * 60_000),
-});
-
-const blockMs = { least: 1000, most: 10_000 } as const;
-
-/** Who watches the two sides and rolls back (src/guard/). */
-const guard = block({
-  /** Without it: hold until a step has passed by evidence, roll back from then on. */
-  action: z.enum(["rollback", "hold", "alert"]).optional(),
-  /** False alarms a day. */
-  budget: value.part.prefault("1%"),
-  /** Odds of a failure on new, in legacy's, that are still well. */
-  tolerance: z.number().min(1).max(100).default(1),
-  /** What may fail of a side's attempts, whatever the other does. */
-  maxErrorRate: value.part
-    .refine((share) => share <= 0.9, { error: "expected a percent of at most 90%" })
-    .prefault("10%"),
-  /** Shoppers who have to have failed on new. */
-  minFailures: z.int().min(1).max(10_000).default(3),
-  block: value.wait
-    .refine((ms) => ms >= blockMs.least && ms <= blockMs.most, {
-      error: "expected a duration from 1s to 10s",
-    })
-    .default(2000),
-  /** After a block's end, when what is unanswered is no failure any more. */
-  sloTimeout: value.wait
-    .refine((ms) => ms >= 1000 && ms <= 120_000, { error: "expected a duration from 1s to 120s" })
-    .default(10_000),
-  /** Names of the routes it goes by; without it, all. */
-  routes: z.array(value.name).min(1).optional(),
 });
 
 /** How much may be unpaid on new before no more journeys begin there. */

@@ -139,6 +139,8 @@ export const configSchema = block({
   freeze: z.array(window).max(100).default([]),
   /** Who is told of what happens to the cutovers. */
   webhooks: z.array(webhook).max(16).default([]),
+  /** Who answers for the guards' own metrics. */
+  prometheus: z.url({ protocol: /^https?$/, error: "expected the URL of a Prometheus" }).optional(),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */
   decisionHeader: z
     .string()
@@ -160,6 +162,12 @@ export const configSchema = block({
     )
     .default({}),
   cutovers: z.record(value.name, cutover).default({}),
+}).superRefine(({ prometheus, cutovers }, context) => {
+  for (const [name, { guard }] of Object.entries(cutovers)) {
+    if (prometheus !== undefined || guard === undefined || guard.metrics === undefined) continue;
+    const path = ["cutovers", name, "guard", "metrics"];
+    context.addIssue({ code: "custom", path, message: "expected prometheus: who answers for them" });
+  }
 });
 
 /** What is also read by itself, so that a wrong part hides nothing about the others. */

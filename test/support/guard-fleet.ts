@@ -173,7 +173,7 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
         return { accepted: true, changed: true, state };
       },
     },
-    metrics: { judged: () => {}, acted: () => {}, configure: () => {} },
+    metrics: { judged: () => {}, acted: () => {}, found: () => {}, configure: () => {} },
     audit: { madeLocally: () => {} },
     announce: () => void beat(),
     timers,

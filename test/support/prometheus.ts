@@ -21,6 +21,7 @@ export interface RuleState {
 }
 
 export interface Prometheus {
+  readonly url: string;
   /** @throws Error with what Prometheus says when it refuses the expression */
   query(expr: string): Promise<readonly Sample[]>;
   /** Values of a label among the series of a metric. */
@@ -103,6 +104,7 @@ export async function startPrometheus({ folder, targets, everyMs }: PrometheusOp
   }
 
   return {
+    url,
     async query(expr) {
       const read = result.parse(await ask("query", { query: expr }));
       if (read.resultType === "scalar") return [{ labels: {}, value: Number(read.result[1]) }];

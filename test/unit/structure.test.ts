@@ -92,6 +92,7 @@ const rooms: readonly Room[] = [
     ],
   },
   { room: "guard/window/", knows: ["base/", "state/rules/", "decide/", "proxy/", "guard/evidence/"] },
+  { room: "guard/metrics/", knows: ["base/", "config/", "state/rules/", "guard/verdict/"] },
   {
     room: "guard/watch/",
     knows: [
@@ -106,6 +107,7 @@ const rooms: readonly Room[] = [
       "guard/evidence/",
       "guard/verdict/",
       "guard/window/",
+      "guard/metrics/",
     ],
   },
   { room: "plan/", knows: ["base/", "config/", "state/rules/", "guard/evidence/"] },
@@ -192,6 +194,7 @@ const pureRooms = [
   "guard/evidence/",
   "guard/verdict/",
   "guard/simulate/",
+  "guard/metrics/rule.ts",
   "guard/window/attempts.ts",
   "guard/window/buckets.ts",
   "guard/window/looks.ts",

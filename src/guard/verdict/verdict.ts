@@ -51,8 +51,8 @@ export interface Judgement {
   readonly verdict: GuardVerdict;
   /** Absent where there is nothing to do. An action also alerts. */
   readonly action?: GuardAction;
-  /** The tests that have fired. */
-  readonly because: readonly TestName[];
+  /** The tests that have fired, and `metric NAME` of the owner's own metrics (metrics.ts). */
+  readonly because: readonly string[];
   readonly sentence: string;
 }
 
@@ -95,7 +95,7 @@ function verdictOf(
  * Half of its way, in orders of magnitude. That much of legacy's is enough not to roll back onto it: where both sides fail
  * at once, new's evidence may be complete a block before legacy's.
  */
-function isSuspect({ hasFired, odds, actsAt }: TestFinding): boolean {
+export function isSuspect({ hasFired, odds, actsAt }: TestFinding): boolean {
   return hasFired || odds >= Math.sqrt(actsAt);
 }
 

@@ -2,6 +2,7 @@
 
 import type { SideTally } from "../evidence/difference.ts";
 import type { TestFinding } from "../evidence/evidence.ts";
+import type { MetricFinding } from "../verdict/metrics.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { Exhibits } from "./inquiry.ts";
 
@@ -14,6 +15,8 @@ export interface FleetJudgement extends Judgement {
   readonly sides: { readonly legacy: SideTally; readonly new: SideTally };
   /** Of the failures' shares, new's less legacy's: −1 to 1, and the interval that holds at every look. */
   readonly difference: { readonly estimate: number; readonly least: number; readonly most: number };
+  /** What the owner's own metrics say. */
+  readonly metrics: readonly MetricFinding[];
   /** Names of instances without counts. */
   readonly silent: readonly string[];
   /** Names of instances whose guard is configured otherwise than the one that judges. */
@@ -23,7 +26,7 @@ export interface FleetJudgement extends Judgement {
 export function fleetJudgement(
   judgement: Judgement,
   { findings, sides, difference }: Exhibits,
-  rest: Pick<FleetJudgement, "at" | "silent" | "differing">,
+  rest: Pick<FleetJudgement, "at" | "metrics" | "silent" | "differing">,
 ): FleetJudgement {
   return {
     ...judgement,

@@ -13,6 +13,7 @@ import type { Leaderships } from "../../state/leading/leaderships.ts";
 import { initialState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
 import type { BlockCounts } from "../evidence/likelihood.ts";
+import { createMetricsReader } from "../metrics/reader.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { GuardCounting } from "../window/counting.ts";
 import { type Acting, guardActor } from "./act.ts";
@@ -47,7 +48,7 @@ export interface Guard {
    * percent), and those of them that were paid in it: of everybody's counts.
    */
   onPaid(listener: (cutover: string, strata: readonly BlockCounts[]) => void): void;
-  configure(config: Pick<Config, "cutovers">): void;
+  configure(config: Pick<Config, "cutovers" | "prometheus">): void;
   stop(): void;
 }
 
@@ -86,13 +87,15 @@ interface Watched {
 }
 
 /** What is watched is what is configured: a cutover whose guard stays as it is goes on with its evidence. */
-export function openGuard(config: Pick<Config, "cutovers">, options: GuardOptions): Guard {
+export function openGuard(config: Pick<Config, "cutovers" | "prometheus">, options: GuardOptions): Guard {
   const { metrics, tellings, leaderships } = options;
+  let prometheus = config.prometheus;
   const watched = new Map<string, Watched>();
   const late = createSignal<[cutover: string, strata: readonly BlockCounts[]]>();
   const paid = createSignal<[cutover: string, strata: readonly BlockCounts[]]>();
 
-  function configure({ cutovers }: Pick<Config, "cutovers">): void {
+  function configure({ cutovers, prometheus: url }: Pick<Config, "cutovers" | "prometheus">): void {
+    prometheus = url;
     tellings.configure({ cutovers });
     const guarded = Object.entries(cutovers).flatMap(([name, { guard }]) =>
       guard === undefined ? [] : [{ name, guard, config: guardDigest(guard) }],
@@ -104,14 +107,17 @@ export function openGuard(config: Pick<Config, "cutovers">, options: GuardOption
       tellings.judge(name, undefined);
       watched.delete(name);
     }
-    metrics.configure(guarded.map(({ name }) => name));
+    metrics.configure(
+      guarded.map(({ name, guard }) => ({ name, metrics: (guard.metrics ?? []).map((each) => each.name) })),
+    );
     for (const { name, guard, config } of guarded) {
       if (watched.has(name)) continue;
       const listeners: CountsListeners = {
         onLate: (strata) => late.tell(name, strata),
         onPaid: (strata) => paid.tell(name, strata),
       };
-      watched.set(name, { config, ...watchesOf(name, guard, { ...options, listeners }) });
+      const parts = { ...options, listeners, prometheus: () => prometheus };
+      watched.set(name, { config, ...watchesOf(name, guard, parts) });
     }
   }
 
@@ -148,6 +154,8 @@ function isAlone({ follower }: Pick<GuardOptions, "follower">): boolean {
 
 interface WatchParts extends GuardOptions {
   readonly listeners: CountsListeners;
+  /** Its URL, as it is configured now. */
+  readonly prometheus: () => string | undefined;
 }
 
 function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<Watched, "config"> {
@@ -177,6 +185,7 @@ function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<
     config: guardDigest(guard),
     sense: senseOf(guard),
     leadership: () => leaderships.of(name),
+    metrics: readerOf(name, guard, options),
     onJudged(judged, isNews) {
       metrics.judged(name, judged?.verdict);
       tellings.judge(name, judged);
@@ -188,6 +197,15 @@ function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<
     },
   });
   return { own, lead };
+}
+
+function readerOf(name: string, { metrics: asked }: GuardConfig, options: WatchParts) {
+  if (asked === undefined) return undefined;
+  const { clock, log, roll, metrics, prometheus: url } = options;
+  return createMetricsReader({
+    ...{ name, metrics: asked, url, clock, log, storeMs: roll.nowMs },
+    onFound: (findings) => metrics.found(name, findings),
+  });
 }
 
 function actingOf(name: string, { store, follower, metrics, audit, log }: GuardOptions): Acting {

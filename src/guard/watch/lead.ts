@@ -5,7 +5,7 @@
  *              decided by other settings
  *   hear       the records of all instances, each second; four times a second while new fails. What arrived in a block is
  *              brought together before it is evidence. An instance that is silent counts as it last told, and is named
- *   judge      after each look, while the cutover is open or held and new has a share
+ *   judge      after each look, while the cutover is open or held and new has a share; the owner's own metrics beside it
  *   act        through the store, under the lease's fence, only on the version that was judged
  *   keep       after each look: the evidence, under the same fence
  */
@@ -18,6 +18,9 @@ import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { CutoverState } from "../../state/rules/model.ts";
 import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Store } from "../../state/store/port.ts";
+import type { MetricsReader } from "../metrics/reader.ts";
+import { besideMetrics } from "../verdict/metrics.ts";
+import { isSuspect } from "../verdict/verdict.ts";
 import type { ToldBlocks } from "../window/told.ts";
 import { type Acting, actInStore, isJudged, isToBeDone } from "./act.ts";
 import { courseFrom, courseText } from "./course.ts";
@@ -37,6 +40,8 @@ interface LeadOptions extends Acting {
   readonly leadership: () => Pick<Leadership, "fence" | "refused"> | undefined;
   readonly store: Pick<Store, "apply" | "instances" | "keep" | "kept">;
   readonly tellings: Pick<Tellings, "told" | "nowMs">;
+  /** The owner's own metrics; absent: there are none. */
+  readonly metrics: MetricsReader | undefined;
   readonly roll: Pick<Roll, "members" | "nowMs">;
   /** As it is in force here. */
   readonly state: () => CutoverState;
@@ -85,6 +90,7 @@ export function createLead(options: LeadOptions): Lead {
     const fence = leadership?.fence();
     if (leadership === undefined || fence === undefined) {
       leading = undefined;
+      options.metrics?.rest();
       return show(undefined);
     }
     if (leading?.fence.token !== fence.token) leading = await takeOver(options, fence);
@@ -94,8 +100,10 @@ export function createLead(options: LeadOptions): Lead {
     const own = options.tellings.told(name);
     await hear(options, leading, own);
     const isDue = inquiry.hear(heard.told(own), patienceMs, options.listeners);
-    if (!isJudged(state)) show(undefined);
-    else if (isDue) {
+    if (!isJudged(state)) {
+      options.metrics?.rest();
+      show(undefined);
+    } else if (isDue) {
       const next = judge(options, leading, state);
       show(next);
       if (isToBeDone(next.action, state)) {
@@ -125,6 +133,7 @@ export function createLead(options: LeadOptions): Lead {
     stop() {
       isStopped = true;
       cancel();
+      options.metrics?.rest();
     },
   };
 }
@@ -167,16 +176,20 @@ async function hear({ store, clock }: LeadOptions, leading: Leading, own: ToldBl
 }
 
 function judge(
-  { clock, roll }: LeadOptions,
+  { clock, roll, metrics: reader }: LeadOptions,
   { inquiry, heard }: Leading,
   state: CutoverState,
 ): FleetJudgement {
   const part = 1;
   const silent = heard.silent(roll.members(), roll.nowMs());
   const isLegacyMaintained = maintainedUntil(state.maintenance, "legacy", clock.now()) !== undefined;
-  return fleetJudgement(inquiry.judge({ part, silent, isLegacyMaintained }), inquiry.exhibits(part), {
+  const exhibits = inquiry.exhibits(part);
+  const metrics = reader?.look(state) ?? [];
+  const byCounts = inquiry.judge({ part, silent, isLegacyMaintained });
+  const judgement = besideMetrics(byCounts, metrics, isSuspect(exhibits.findings.tooManyOnLegacy));
+  return fleetJudgement(judgement, exhibits, {
     at: new Date(clock.now()).toISOString(),
-    silent,
+    ...{ metrics, silent },
     differing: heard.differing(),
   });
 }

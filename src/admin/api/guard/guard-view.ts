@@ -19,6 +19,13 @@ const evidenceView = z.object({
   }),
 });
 
+const metricView = z.object({
+  name: z.string(),
+  state: z.string().meta({ description: "fine, pending (worse, and not for so long yet), worse or no data" }),
+  action: z.string().meta({ description: "What follows where it is worse: alert, hold or rollback" }),
+  sentence: z.string(),
+});
+
 const judgedFields = {
   verdict: z.string(),
   because: z.array(z.string()),
@@ -32,6 +39,7 @@ const judgedByLeader = z.object({
   at: z.string(),
   silent: z.array(z.string()),
   differing: z.array(z.string()),
+  metrics: z.array(metricView).default([]),
   ...evidenceView.shape,
 });
 type JudgedByLeader = z.output<typeof judgedByLeader>;
@@ -48,7 +56,7 @@ interface JudgedHere {
 /** What an instance knows of a cutover's guard by itself. */
 export interface GuardKnownHere {
   /** By everybody's counts, while it leads. */
-  readonly fleet: (Omit<JudgedByLeader, "because" | "silent" | "differing"> & Lists) | undefined;
+  readonly fleet: (Omit<JudgedByLeader, keyof Lists> & Lists) | undefined;
   readonly own: JudgedHere | undefined;
   /** Whether there is no store to lead by. */
   readonly isAlone: boolean;
@@ -60,6 +68,7 @@ interface Lists {
   readonly because: readonly string[];
   readonly silent: readonly string[];
   readonly differing: readonly string[];
+  readonly metrics: readonly z.output<typeof metricView>[];
 }
 
 export const guardView = z
@@ -68,7 +77,10 @@ export const guardView = z
     verdict: z.string().nullable().meta({
       description: "null: nothing goes to new, or nothing may be done, or nothing was looked at yet",
     }),
-    because: z.array(z.string()).meta({ description: "The tests that have found what they look for" }),
+    because: z.array(z.string()).meta({
+      description:
+        "The tests that have found what they look for, and `metric NAME` of the owner's own metrics",
+    }),
     action: z.string().nullable().meta({ description: "What follows from it: rollback, hold or alert" }),
     sentence: z.string().meta({ description: "The verdict with its evidence, for people" }),
     by: z.enum(["fleet", "instance"]).nullable().default(null).meta({
@@ -89,6 +101,9 @@ export const guardView = z
       .array(z.string())
       .default([])
       .meta({ description: "Names of instances whose guard is configured otherwise than the leader's" }),
+    metrics: z.array(metricView).default([]).meta({
+      description: "What the owner's own metrics say: ratios and thresholds, outside the odds and the budget",
+    }),
     evidence: evidenceView.nullable().default(null),
   })
   .meta({
@@ -105,6 +120,14 @@ export const guardView = z
         leader: { id: "1f0c77ab", name: "shop-1:8080" },
         silent: [],
         differing: [],
+        metrics: [
+          {
+            name: "stock_errors",
+            state: "fine",
+            action: "hold",
+            sentence: "stock_errors: new 0.4, not above 1.5 times legacy's 0.5 (a ratio, with no odds)",
+          },
+        ],
         evidence: {
           tests: { failures: { odds: 1.1, actsAt: 1000, hasFired: false } },
           sides: { legacy: { units: 1620, failed: 14 }, new: { units: 180, failed: 2 } },
@@ -146,6 +169,7 @@ const nobody = {
   leader: null,
   silent: [],
   differing: [],
+  metrics: [],
   evidence: null,
 };
 
@@ -167,7 +191,7 @@ export function guardViewOf(
     const sentence = leader === null ? "it is not judged now: no instance leads" : "it is not judged now";
     return { guarded: true, ...nobody, leader, sentence };
   }
-  const { verdict, because, action = null, sentence, at, silent, differing } = told;
+  const { verdict, because, action = null, sentence, at, silent, differing, metrics } = told;
   const { tests, sides, difference } = told;
   return {
     guarded: true,
@@ -178,7 +202,8 @@ export function guardViewOf(
     by: "fleet",
     at,
     leader,
-    ...{ silent: [...silent], differing: [...differing], evidence: { tests, sides, difference } },
+    ...{ silent: [...silent], differing: [...differing], metrics: [...metrics] },
+    evidence: { tests, sides, difference },
   };
 }
 

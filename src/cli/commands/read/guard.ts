@@ -22,7 +22,7 @@ export function addGuard(program: Command, context: Context): void {
     withApi(context, options, async ({ client, terminal }) => {
       const answer = await client.guard(name);
       const asked = { url: client.url, name };
-      return show(terminal, answer, asked, options, (view) => [guardLine(name, view)]);
+      return show(terminal, answer, asked, options, (view) => [guardLine(name, view), ...metricLines(view)]);
     }),
   );
   examples(
@@ -56,6 +56,11 @@ const refusing: readonly (string | null)[] = ["worse", "both sick", "legacy sick
 export function gateCode({ verdict }: Pick<GuardView, "verdict">): ExitCode {
   if (verdict === "healthy") return exitCodes.done;
   return refusing.includes(verdict) ? exitCodes.worse : exitCodes.insufficientEvidence;
+}
+
+/** What the owner's own metrics say, one a line. PURE. */
+function metricLines({ metrics }: Pick<GuardView, "metrics">): string[] {
+  return metrics.map(({ sentence }) => `  ${printable(sentence)}`);
 }
 
 /** The name, and the guard's sentence in one line. PURE. */

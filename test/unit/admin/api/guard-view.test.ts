@@ -10,6 +10,7 @@ const judged = {
   at: "2026-01-01T00:00:00.000Z",
   silent: ["shop-3"],
   differing: [],
+  metrics: [{ name: "stock", state: "no data", action: "hold", sentence: "stock: no data (no series)" }],
   tests: { failures: { odds: 1200, actsAt: 1000, hasFired: true } },
   sides: { legacy: { units: 90, failed: 1 }, new: { units: 10, failed: 6 } },
   difference: { estimate: 0.59, least: 0.2, most: 0.9 },
@@ -29,8 +30,14 @@ test("a cutover without a guard is said to have none", () => {
 test("whoever is asked tells what the leader's record says, and who leads", () => {
   const told = { verdict: "worse", because: ["failures"], action: "hold", sentence: "why", by: "fleet" };
   const { tests, sides, difference } = judged;
-  const whole = { ...told, leader: { id: "b", name: "shop-b" }, silent: ["shop-3"] };
+  const { metrics } = judged;
+  const whole = { ...told, leader: { id: "b", name: "shop-b" }, silent: ["shop-3"], metrics };
   expect(view(here)).toMatchObject({ guarded: true, ...whole, evidence: { tests, sides, difference } });
+});
+
+test("what a leader of a release before tells has no metrics in it, and reads", () => {
+  const { metrics: _, ...before } = judged;
+  expect(view(here, { judged: before })).toMatchObject({ verdict: "worse", metrics: [] });
 });
 
 test("the leader tells what it knows itself, which is newer than its record", () => {

@@ -33,3 +33,48 @@ test.each([
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(said);
 });
+
+const metric = (more = "") =>
+  `guard: { metrics: [{ name: stock, query: 'stock{side="$side"}', worse: above, than: legacy${more} }] }`;
+
+test("metrics of the owner's own are as they are shipped where little is said", () => {
+  const read = configOf(`prometheus: http://prometheus:9090\n${withCutover(routes, metric())}`);
+  expect(read.prometheus).toBe("http://prometheus:9090");
+  expect(read.cutovers.shop?.guard?.metrics).toEqual([
+    {
+      name: "stock",
+      query: 'stock{side="$side"}',
+      worse: "above",
+      than: "legacy",
+      for: 300_000,
+      action: "hold",
+    },
+  ]);
+});
+
+test("metrics without a Prometheus are wrong, and their place is told", () => {
+  expect(problemsOf(withCutover(routes, metric()))).toEqual([
+    expect.stringContaining("11:23 cutovers.shop.guard.metrics: expected prometheus: who answers for them"),
+  ]);
+});
+
+test.each([
+  [metric(", by: 0.5"), "cutovers.shop.guard.metrics[0].by:"],
+  [metric(", for: 1s"), "expected a duration from 5s to 1h"],
+  [metric(", action: page"), "cutovers.shop.guard.metrics[0].action:"],
+  [metric().replace("than: legacy", "than: marketplace"), "expected legacy, or a number of at least 0"],
+  [metric().replace("$side", "new"), "expected $side in it: it is asked of new and of legacy"],
+  [
+    metric().replace("[{", "[{ name: stock, query: up, worse: below, than: 1 }, {"),
+    "metrics[1].name: expected a name of its own for each metric",
+  ],
+])("%s is wrong, and its place is told", (guard, said) => {
+  const problems = problemsOf(`prometheus: http://prometheus:9090\n${withCutover(routes, guard)}`);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(said);
+});
+
+test("an address that is none of a Prometheus is wrong", () => {
+  const [problem] = problemsOf(`prometheus: prometheus:9090\n${withCutover(routes)}`);
+  expect(problem).toContain("1:13 prometheus: expected the URL of a Prometheus");
+});
