@@ -24,7 +24,7 @@ export interface Notifier {
     proposal: { readonly id: string; readonly by: string; readonly reason: string },
   ): void;
   /** Something that no change of the state says; told once a version. */
-  noticed(cutover: string, kind: "deadline_at_risk" | "guard_blind", by: string, reason: string): void;
+  noticed(cutover: string, kind: "deadline_at_risk" | "guard_blind", told: Noticed): void;
   /** Whoever hears of what the guard makes of a cutover, and who is told when it is blind. */
   alsoJudged<Verdict>(
     judged: (cutover: string, verdict: Verdict) => void,
@@ -32,6 +32,13 @@ export interface Notifier {
   configure(config: Pick<Config, "webhooks">): void;
   /** What waits is told after the next start. Never rejects. */
   stop(): Promise<void>;
+}
+
+interface Noticed {
+  readonly by: string;
+  readonly reason: string;
+  /** Tells two of a version apart. */
+  readonly which?: string;
 }
 
 interface NotifierOptions {
@@ -101,8 +108,8 @@ export async function openNotifier(
     const to = follower.current().states.get(told.cutover) ?? initialState();
     return { kind: told.kind, message: messageOf({ ...told, to, at: new Date(clock.now()).toISOString() }) };
   };
-  const noticed: Notifier["noticed"] = (cutover, kind, by, reason) => {
-    const news = messageNow({ cutover, kind, by, reason });
+  const noticed: Notifier["noticed"] = (cutover, kind, told) => {
+    const news = messageNow({ cutover, kind, ...told });
     if (seen.has(news.message.data.id)) return;
     if (seen.size >= mostSeen) seen.clear();
     seen.add(news.message.data.id);
@@ -117,7 +124,7 @@ export async function openNotifier(
     noticed,
     alsoJudged: (judged) => (cutover, verdict) => {
       judged(cutover, verdict);
-      if (verdict === "blind") noticed(cutover, "guard_blind", "guard", blindness);
+      if (verdict === "blind") noticed(cutover, "guard_blind", { by: "guard", reason: blindness });
     },
     configure: hooks.configure,
     async stop() {

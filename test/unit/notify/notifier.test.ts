@@ -161,6 +161,25 @@ test("what an instance was told alone, a proposal and a blind guard are told too
   expect(judged).toHaveLength(4);
 });
 
+test("a deadline at risk is told once a version for what it has become, by whoever leads then", async () => {
+  const all = await startReceiver();
+  const { time, lead, open } = createFleet([{ url: all.url, secret }]);
+  const [one, two] = [await open("one"), await open("two")];
+  for (const which of ["tight", "cannot-be-met", "tight"]) {
+    for (const { notifier } of [one, two]) {
+      notifier.noticed("checkout", "deadline_at_risk", { by: "plan", reason: which, which });
+    }
+  }
+  await soon("told", async () => all.taken.length === 2);
+  await time.advance(31_000);
+  lead.of = "two";
+  await time.advance(5000);
+  expect(all.taken.map(({ id }) => id)).toEqual([
+    "cutover_checkout_1_deadline_at_risk_tight",
+    "cutover_checkout_1_deadline_at_risk_cannot-be-met",
+  ]);
+});
+
 test.each<[string, Behave, number]>([
   ["that fails", (_, response) => response.writeHead(500).end(), 1],
   ["that lies with a redirect", (_, response) => response.writeHead(302, { location: "/other" }).end(), 1],
