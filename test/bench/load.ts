@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { startH2load } from "./secure/h2load.ts";
 
-const script = fileURLToPath(new URL("./load.lua", import.meta.url));
+const scriptOf = (name: string) => fileURLToPath(new URL(`./${name}.lua`, import.meta.url));
 const connectingScript = fileURLToPath(new URL("./secure/connecting.js", import.meta.url));
+const sendingScript = fileURLToPath(new URL("./messages/sending.js", import.meta.url));
 export const connections = 64;
 /** Longer than a machine shared with others may stall: to be slow is no failure here. */
 const timeoutSeconds = 10;
@@ -32,14 +33,18 @@ export interface Load {
 export const transports = ["http", "https", "h2", "handshakes", "resumptions"] as const;
 export type Transport = (typeof transports)[number];
 
-/** What is asked for, and how many octets are sent for it. */
-export const asks = {
+/** What is asked for, and how many octets are sent for it; for `checkout` a page, an order and its payment in turn;
+ * for `messages` 100 octets a message over open WebSockets. */
+const asked = {
   small: { path: "/cart/items?page=2", bodyBytes: 0 },
   "64k": { path: "/cart/64k?page=2", bodyBytes: 0 },
   "1m": { path: "/cart/1m?page=2", bodyBytes: 0 },
   up: { path: "/cart/items?page=2", bodyBytes: 262_144 },
+  checkout: { path: "/cart/page", bodyBytes: 0 },
+  messages: { path: "/cart/live", bodyBytes: 0 },
 } as const;
-export type Ask = keyof typeof asks;
+export type Ask = keyof typeof asked;
+export const asks = ["small", "64k", "1m", "up", "checkout", "messages"] as const satisfies readonly Ask[];
 
 export interface LoadOptions {
   readonly port: number;
@@ -54,14 +59,20 @@ export interface LoadOptions {
 
 /** Loads the port until it is told to stop. */
 export function startLoad({ port, core, over, ask, seconds, perSecond = 0 }: LoadOptions): Load {
-  const { path, bodyBytes } = asks[ask];
+  const { path, bodyBytes } = asked[ask];
   if (over === "h2") return startH2load({ port, core, seconds, path, bodyBytes });
   if (over === "handshakes" || over === "resumptions") {
     const kind = over === "handshakes" ? "full" : "resumed";
     const connecting = startTold(core, [process.execPath, connectingScript, `${port}`, kind]);
     return { stop: async () => loadResult.parse(await connecting.stop()) };
   }
+  if (ask === "messages") {
+    const url = `${over === "https" ? "wss" : "ws"}://127.0.0.1:${port}${path}`;
+    const sending = startTold(core, [process.execPath, sendingScript, url]);
+    return { stop: async () => loadResult.parse(await sending.stop()) };
+  }
   const words = [`${perSecond}`, `${connections}`, path, `${bodyBytes}`];
+  const script = scriptOf(ask === "checkout" ? "checkout" : "load");
   const wrk = startWrk({ port, core, script, words, scheme: over });
   return { stop: async () => loadResult.parse(await wrk.stop()) };
 }

@@ -10,7 +10,8 @@
  *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
  *   npm run bench -- --over h2 --only cutover,bare-relay         over TLS: https, h2 (needs h2load), handshakes (a new
  *                                                                connection a request), resumptions (by ticket)
- *   npm run bench -- --ask 64k                                   also 1m down, or up: 256 KiB of a POST
+ *   npm run bench -- --ask 64k                                   also 1m down; up: 256 KiB of a POST; checkout: a page, an
+ *                                                                order, its payment; messages: of open WebSockets
  *   npm run bench -- --cold                                      what the first 20,000 requests of a process cost beside
  *                                                                the steady state
  *   npm run bench -- --node PATH                                 the Node processes by another Node
@@ -22,7 +23,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { createAuthority } from "../support/certificates.ts";
-import { type Transport, transports } from "./load.ts";
+import { asks, type Transport, transports } from "./load.ts";
 import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
@@ -75,8 +76,10 @@ const starts = count.parse(values.starts);
 /** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 const over = z.enum(transports).parse(values.over);
-const ask = z.enum(["small", "64k", "1m", "up"]).parse(values.ask);
-if (load !== undefined && over !== "http" && over !== "https") throw new Error("--load is for wrk");
+const ask = z.enum(asks).parse(values.ask);
+const isByWrk = over === "http" || over === "https";
+if (!isByWrk && (load !== undefined || ask === "checkout" || ask === "messages"))
+  throw new Error("--load, checkouts and messages are for HTTP/1.1");
 const warmUpRequests = ask === "small" ? warmUpRequestsOver[over] : warmUpBodies;
 
 if (values.micro) process.stdout.write(`${await microTable()}\n`);
@@ -144,7 +147,7 @@ async function runOnce(
       : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
   const authority = createAuthority();
   const certificate = authority.issue("bench");
-  const how = { core: subjectCore, node: resolve(values.node), over, certificate };
+  const how = { core: subjectCore, otherCore: loadCore, node: resolve(values.node), over, certificate };
   const running: Pair[] = [];
   try {
     for (const subject of subjects) {
@@ -156,7 +159,7 @@ async function runOnce(
       say(`${subject.name}: its first ${answered} requests took ${micros.toFixed(1)} µs each`);
     }
     for (const { subject, started } of running) {
-      await verified(subject, place.upstreams, () =>
+      await verified(subject, options, () =>
         warmUp(subject, started, { ...options, seconds: warmUpSeconds }),
       );
     }

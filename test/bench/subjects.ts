@@ -5,10 +5,10 @@
 import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { freePort } from "../support/free-port.ts";
-import { type Transport, transports } from "./load.ts";
+import { type Ask, type Transport, transports } from "./load.ts";
 import { type Running, startOnCore } from "./processes.ts";
+import { root, startCutover } from "./subjects/cutover.ts";
 import { untilAnswering } from "./until-answering.ts";
 import { nginxConf, type Upstreams } from "./upstreams.ts";
 
@@ -20,6 +20,8 @@ export interface Place {
   /** For configurations. */
   readonly folder: string;
   readonly core: number;
+  /** For what is not measured. */
+  readonly otherCore: number;
   readonly upstreams: Upstreams;
   /** What the Node processes measured are started with. */
   readonly nodeFlags: readonly string[];
@@ -38,13 +40,15 @@ export interface Subject {
   readonly splits: boolean;
   /** Over what it can be asked; all of them without it. */
   readonly over?: readonly Transport[];
+  /** What it is asked for, whatever the others are. */
+  readonly ask?: Ask;
   /** Measured only where it is named. */
   readonly isSpecial?: boolean;
   start(place: Place): Promise<Started>;
 }
 
 export const subjects: readonly Subject[] = [
-  cutoverOf("cutover", fileOf("../..")),
+  cutoverOf("cutover", root),
   { name: "bare-engine", splits: false, over: ["http"], start: (place) => startBare(place, "bare-engine") },
   {
     name: "bare-http-proxy",
@@ -80,6 +84,16 @@ export const subjects: readonly Subject[] = [
     start: (place) => startCutover(place, "cutover-real-shop", { isRealShop: true }),
   },
   {
+    // What buyers do, and what is recorded of it: orders learned from answers, on a Redis.
+    name: "cutover-checkout",
+    program: "redis-server",
+    isSpecial: true,
+    splits: true,
+    over: ["http", "https"],
+    ask: "checkout",
+    start: (place) => startCutover(place, "cutover-checkout", { isOnRedis: true }),
+  },
+  {
     name: "cutover-2-workers",
     isSpecial: true,
     splits: true,
@@ -87,9 +101,9 @@ export const subjects: readonly Subject[] = [
   },
 ];
 
-/** @param root of a checkout in which it is built */
-export function cutoverOf(name: string, root: string): Subject {
-  return { name, splits: true, start: (place) => startCutover(place, name, { root }) };
+/** @param checkout in which it is built */
+export function cutoverOf(name: string, checkout: string): Subject {
+  return { name, splits: true, start: (place) => startCutover(place, name, { checkout }) };
 }
 
 /** Whether the subject's program is there. */
@@ -102,93 +116,10 @@ function schemeOf({ over }: Place): "http" | "https" {
   return over === "http" ? "http" : "https";
 }
 
-function fileOf(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
-}
-
-interface Variant {
-  readonly root?: string;
-  readonly engine?: "undici" | "http-proxy";
-  readonly workers?: number;
-  /** Beside the one that is asked, with ten routes each. */
-  readonly otherCutovers?: number;
-  /** Whether shoppers are visitors, cookies kept apart, and each side asked by its own host, under other paths and fields. */
-  readonly isRealShop?: boolean;
-}
-
-const rewriting = `host: upstream, rewrite: { path: [{ from: "/*", to: "/store/*" }],
-    request: { set: { X-Tenant: social, X-Shopper: "{shopper}" }, remove: [X-Debug] },
-    response: { set: { X-Served: "{side}" }, remove: [Server] } }`;
-
-async function startCutover(
-  place: Place,
-  name: string,
-  { root = fileOf("../.."), engine = "undici", workers = 1, otherCutovers = 0, isRealShop = false }: Variant,
-): Promise<Started> {
-  const rewrite = isRealShop ? `, ${rewriting}` : "";
-  const shopper = isRealShop ? "visitor" : `"cookie:sid", "query:sid"`;
-  const { folder, core, upstreams, nodeFlags, node, over, certificate } = place;
-  const [port, admin] = [await freePort(), await freePort()];
-  const tls = over === "http" ? "" : `, tls: { cert: "${certificate.cert}", key: "${certificate.key}" }`;
-  const config = join(folder, `${name}.yaml`);
-  await writeFile(
-    config,
-    `
-listeners: { proxy: { port: ${port}${tls} }, admin: { port: ${admin} } }
-engine: ${engine}
-workers: ${workers}
-store: "memory:"
-snapshot: "off"
-upstreams:
-  social-shop: { url: "http://127.0.0.1:${upstreams.ports.legacy}"${rewrite} }
-  marketplace: { url: "http://127.0.0.1:${upstreams.ports.new}"${rewrite} }
-default: social-shop
-cutovers:
-  checkout:
-    legacy: social-shop
-    new: marketplace
-    shopper: ["header:x-shopper-id", ${shopper}]
-${isRealShop ? "    cookies: { apart: [sid] }\n" : ""}    routes:
-      - { name: cart, path: "/cart/*" }
-      - { name: checkout, path: "/checkout", methods: [POST], journey: start }
-      - { name: pay, path: "/orders/:orderId/pay", methods: [POST], journey: end, payment: true }
-      - { name: callback, path: "/callbacks/payment", methods: [POST] }
-    journey: { cookie: cutover_journey, ttl: 30m, maxTtl: 4h }
-    owners:
-      - { key: "header:idempotency-key", ttl: 24h }
-      - { key: ["param:orderId", "json:/order_id"], learn: ["json:/orderId", "header:location"], ttl: 180d }
-${Array.from({ length: otherCutovers }, (_, index) => otherCutover(index)).join("")}`,
-  );
-  const bin = join(root, "bin/cutover.js");
-  const command = [node, ...nodeFlags, bin, "serve", "--config", config];
-  const running = startOnCore(core, command, folder);
-  await untilAnswering(`http://127.0.0.1:${admin}/health/ready`);
-  const set = await fetch(`http://127.0.0.1:${admin}/api/v1/cutovers/checkout/percent`, {
-    method: "PUT",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ percent: 25, reason: "bench" }),
-  });
-  if (set.status !== 200) throw new Error(`percent could not be set: ${set.status} ${await set.text()}`);
-  return { ...running, port };
-}
-
-function otherCutover(index: number): string {
-  const routes = Array.from({ length: 10 }, (_, route) => {
-    return `      - { name: r${route}, path: "/other-${index}/r${route}/*" }\n`;
-  });
-  return `
-  other-${index}:
-    legacy: social-shop
-    new: marketplace
-    shopper: ["header:x-shopper-id", "cookie:sid"]
-    routes:
-${routes.join("")}`;
-}
-
 async function startBare(place: Place, name: string): Promise<Started> {
   const { folder, core, upstreams, nodeFlags, node, over, certificate } = place;
   const port = await freePort();
-  const script = fileOf(`./subjects/${name}.js`);
+  const script = join(root, `test/bench/subjects/${name}.js`);
   const words = over === "http" ? [] : [over === "h2" ? "h2" : "https", certificate.cert, certificate.key];
   const command = [node, ...nodeFlags, script, `${port}`, `${upstreams.ports.legacy}`, ...words];
   const running = startOnCore(core, command, folder);

@@ -1,26 +1,30 @@
 /**
- * Both upstreams in one nginx, a port each, that answers 200 bytes of JSON, and files of 64 KiB and 1 MiB. One process for both, so that a subject
- * that splits wakes no more of them than one that does not. Requests are counted by the size of each side's access
+ * Both upstreams in one nginx, a port each, that answers 200 bytes of JSON, and files of 4 KiB,
+ * 64 KiB and 1 MiB; to a checkout with the number of an order that was never there before. One process for both, so that a subject that splits wakes no more of them than one that does not. Requests are counted by the size of each side's access
  * log, a line of two bytes each; of both together nginx itself tells, without delay.
  */
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { freePort } from "../support/free-port.ts";
 import { startOnCore } from "./processes.ts";
 import { untilAnswering } from "./until-answering.ts";
 
-type BySide = Readonly<Record<"legacy" | "new", number>>;
+const bySide = z.object({ legacy: z.int(), new: z.int() });
+type BySide = z.output<typeof bySide>;
 
 export interface Upstreams {
   readonly ports: BySide;
-  /** Requests answered so far, by the logs, which are a little behind. */
+  /** Requests answered so far, by the logs, which are a little behind, and messages of WebSockets. */
   counts(): Promise<BySide>;
-  /** Requests that have come to both so far. */
+  /** Requests and messages that have come to both so far. */
   requests(): Promise<number>;
   stop(): Promise<void>;
 }
 
+const echoScript = fileURLToPath(new URL("./messages/echo.js", import.meta.url));
 const flushMs = 100;
 
 export async function startUpstreams(folder: string, core: number): Promise<Upstreams> {
@@ -29,7 +33,14 @@ export async function startUpstreams(folder: string, core: number): Promise<Upst
   const config = join(folder, "upstreams.conf");
   const status = await freePort();
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), "x".repeat(bytes));
-  const servers = Object.entries(ports).map(([side, port]) => serverOf(side, port, logOf(side), folder));
+  const echoPort = await freePort();
+  const echo = startOnCore(core, [process.execPath, echoScript, `${echoPort}`], folder);
+  await untilAnswering(`http://127.0.0.1:${echoPort}/`);
+  const messages = async (): Promise<BySide> =>
+    bySide.parse(await (await fetch(`http://127.0.0.1:${echoPort}/`)).json());
+  const servers = Object.entries(ports).map(([side, port]) =>
+    serverOf({ side, port, log: logOf(side), folder, echoPort }),
+  );
   servers.push(`server { listen 127.0.0.1:${status}; access_log off; location / { stub_status; } }`);
   await writeFile(config, nginxConf("upstreams", `log_format dot "."; ${servers.join("\n")}`));
   const running = startOnCore(core, ["nginx", "-p", folder, "-c", config], folder);
@@ -40,25 +51,39 @@ export async function startUpstreams(folder: string, core: number): Promise<Upst
     ports,
     async counts() {
       await sleep(3 * flushMs);
-      return { legacy: await countOf("legacy"), new: await countOf("new") };
+      const sent = await messages();
+      return { legacy: sent.legacy + (await countOf("legacy")), new: sent.new + (await countOf("new")) };
     },
     async requests() {
       const text = await (await fetch(`http://127.0.0.1:${status}/`)).text();
       // "accepts handled requests", of which ours are some.
       asked += 1;
-      return Number(/^ \d+ \d+ (\d+)/m.exec(text)?.[1]) - asked;
+      const sent = await messages();
+      return sent.legacy + sent.new + Number(/^ \d+ \d+ (\d+)/m.exec(text)?.[1]) - asked;
     },
-    stop: running.stop,
+    async stop() {
+      await running.stop();
+      await echo.stop();
+    },
   };
 }
 
 /** Octets of what is asked for by these names. */
-const files = { "64k": 65_536, "1m": 1_048_576 } as const;
+const files = { "64k": 65_536, "1m": 1_048_576, page: 4096 } as const;
 
-function serverOf(side: string, port: number, log: string, folder: string): string {
+interface Server {
+  readonly side: string;
+  readonly port: number;
+  readonly log: string;
+  readonly folder: string;
+  readonly echoPort: number;
+}
+
+function serverOf({ side, port, log, folder, echoPort }: Server): string {
   const locations = Object.keys(files).map(
     (name) => `location = /cart/${name} { alias ${join(folder, name)}; }`,
   );
+  const order = `{"orderId":"$request_id","shopper":"$cookie_sid","side":"${side}"}`;
   const body = `{"side":"${side}","items":[${'"4006381333931",'.repeat(10)}0]}`.padEnd(200, " ");
   return `
     server {
@@ -66,6 +91,14 @@ function serverOf(side: string, port: number, log: string, folder: string): stri
       access_log ${log} dot buffer=8k flush=${flushMs}ms;
       default_type application/json;
       client_max_body_size 2m; ${locations.join(" ")}
+      location = /cart/live {
+        proxy_pass http://127.0.0.1:${echoPort};
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection upgrade;
+        proxy_set_header X-Side ${side};
+      }
+      location = /checkout { return 201 '${order}'; }
       location / { return 200 '${body}'; }
     }`;
 }
