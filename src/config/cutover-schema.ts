@@ -197,7 +197,18 @@ export const cutover = block({
   gaveUpAfter: value.wait.default(3000),
   cookies: cookies.optional(),
   handover: handover.optional(),
-}).refine(({ plan: planned, guard: guarded }) => planned?.evidence === undefined || guarded !== undefined, {
-  path: ["plan", "evidence"],
-  error: "expected a guard: evidence is what it counts",
-});
+})
+  .refine(({ plan: planned, guard: guarded }) => planned?.evidence === undefined || guarded !== undefined, {
+    path: ["plan", "evidence"],
+    error: "expected a guard: evidence is what it counts",
+  })
+  .refine(({ guard: guarded, routes }) => guarded?.paid !== true || followsJourneys(routes), {
+    path: ["guard", "paid"],
+    error: "expected a route with journey: start and one with journey: end: else no payment is seen",
+  });
+
+/** Whether it shows in answers that journeys begin, and that they are paid. */
+export function followsJourneys(routes: readonly Pick<z.output<typeof route>, "journey">[]): boolean {
+  const has = (step: "start" | "end") => routes.some(({ journey: steps }) => steps?.[step] !== undefined);
+  return has("start") && has("end");
+}

@@ -124,6 +124,7 @@ function createExchange(
     gaveUpAfterMs: on?.cutover.gaveUpAfterMs ?? Number.POSITIVE_INFINITY,
     waitingSince,
     waitsAt: -1,
+    isAwaited: false,
     arrival,
     on,
     content: inbound.body,

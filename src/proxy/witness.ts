@@ -136,6 +136,8 @@ export interface ExchangeRecord {
   waitingSince(): number | undefined;
   /** Its place among those that wait for their side (telemetry/traffic/flights.ts); -1: it has none. */
   waitsAt: number;
+  /** Whether the guard waits for its answer (guard/window/slow.ts). */
+  isAwaited: boolean;
 }
 
 /** What is odd about a request or its answer, which goes on all the same. */

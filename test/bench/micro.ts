@@ -65,8 +65,12 @@ export async function microTable(): Promise<string> {
 
 /** One request from its decision to its end, each by another shopper. */
 function guardTiming(): Timing {
-  const times = { blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 };
-  const witness = createGuardCounting(systemClock).witness("checkout", times);
+  const times = {
+    ...{ blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 },
+    ...{ sloMs: 2000, followsJourneys: true },
+  };
+  const on = { attempts: true, starts: true, ends: true };
+  const witness = createGuardCounting(systemClock).witness("checkout", times, on);
   const state = { ...initialState(), version: 1, percentThousandths: 25_000 };
   const records = Array.from({ length: inputs }, (_, i) => {
     const bucket = i * 97;
@@ -83,9 +87,19 @@ function guardTiming(): Timing {
     };
     return recordOf({ side, decided: { ...decided, shopper: undefined, begun: undefined }, arrivedAt: 0 });
   });
+  const startedAt = Math.floor(systemClock.now() / 1000) + 10;
+  const pins = {
+    legacy: { id: "legacy", side: "legacy", epoch: 0, startedAt, expiresAt: startedAt + 1800 },
+    new: { id: "new", side: "new", epoch: 0, startedAt, expiresAt: startedAt + 1800 },
+    none: undefined,
+  } as const;
   return timed(records, (record) => {
+    const pin = pins[record.side];
+    if (pin === undefined) return false;
     Object.assign(record, { arrivedAt: systemClock.monotonic() });
     witness.decided?.(record);
+    witness.answered?.(record);
+    witness.journeyed?.(record, pin, "end");
     witness.settled?.(record, "ok");
     return record.side === "new";
   });

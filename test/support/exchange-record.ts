@@ -21,6 +21,7 @@ export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     code: undefined,
     waitingSince: () => undefined,
     waitsAt: -1,
+    isAwaited: false,
     ...change,
   };
 }

@@ -5,7 +5,10 @@ import { createChance } from "../../src/guard/simulate/chance.ts";
 import type { GuardAction } from "../../src/guard/verdict/verdict.ts";
 import { openGuard } from "../../src/guard/watch/guard.ts";
 import { createTellings } from "../../src/guard/watch/tellings.ts";
-import { type BlockReport, createAttemptsWindow } from "../../src/guard/window/attempts.ts";
+import { createAttemptsWindow } from "../../src/guard/window/attempts.ts";
+import { createJourneysWindow } from "../../src/guard/window/journeys.ts";
+import { createSlowWindow } from "../../src/guard/window/slow.ts";
+import { toldOfStratum } from "../../src/guard/window/told.ts";
 import type { LocalWrites } from "../../src/state/follow/local-changes.ts";
 import { createRoll } from "../../src/state/follow/roll.ts";
 import { createLeaderships } from "../../src/state/leading/leaderships.ts";
@@ -20,16 +23,22 @@ export interface GuardWishes {
   readonly action?: GuardAction;
   readonly budget?: number;
   readonly tolerance?: number;
+  /** Of an answer. */
+  readonly sloMs?: number;
+  /** Where the cutover stands. */
+  readonly percent?: number;
 }
 
 const blockMs = 2000;
 
-function configOf({ action, budget = 0.01, tolerance = 1 }: GuardWishes): Pick<Config, "cutovers"> {
+function configOf({ action, budget = 0.01, tolerance = 1, sloMs }: GuardWishes): Pick<Config, "cutovers"> {
   const guard = {
     ...{ budget, tolerance, maxErrorRate: 0.1, minFailures: 3, block: blockMs, sloTimeout: 10_000 },
     ...(action === undefined ? {} : { action }),
+    ...(sloMs === undefined ? {} : { latency: { slo: sloMs } }),
   };
-  return { cutovers: { checkout: { guard } } } as unknown as Pick<Config, "cutovers">;
+  const routes = [{ journey: { start: {} } }, { journey: { end: {} } }];
+  return { cutovers: { checkout: { guard, routes } } } as unknown as Pick<Config, "cutovers">;
 }
 
 /** @param seed of who fails */
@@ -42,7 +51,8 @@ export async function createGuardFleet(size = 1, wishes: GuardWishes = {}, seed 
     await store.apply({ name: "checkout", change, actor, reason: "test" });
     await time.advance(0);
   };
-  await ask({ action: "set", percentThousandths: 50_000 });
+  const { percent = 50 } = wishes;
+  await ask({ action: "set", percentThousandths: percent * 1000 });
   const instances = await Promise.all(
     Array.from({ length: size }, (_, n) => join({ store, time, id: `i${n}`, phaseMs: 311 * n, wishes })),
   );
@@ -62,10 +72,34 @@ export async function createGuardFleet(size = 1, wishes: GuardWishes = {}, seed 
       await time.advance(100);
     }
   }
+  /**
+   * 20 journeys a second begin, and pay some seconds later, each on whichever instance.
+   *
+   * @param paying the shares of them that pay
+   */
+  async function shop(
+    seconds: number,
+    paying: { readonly legacy: number; readonly onNew: number },
+    by: readonly Pick<(typeof instances)[number], "begins" | "pays">[] = instances,
+  ) {
+    const medianMs = 3000;
+    for (let step = 0; step < seconds * 10; step += 1) {
+      for (let n = 0; n < 2; n += 1) {
+        nextBucket = (nextBucket + 1) % 100_000;
+        const bucket = nextBucket;
+        const side = chance.uniform() < percent / 100 ? "onNew" : "legacy";
+        const minute = by[bucket % by.length]?.begins(side, bucket);
+        if (minute === undefined || chance.uniform() >= paying[side]) continue;
+        const payer = by[Math.floor(chance.uniform() * by.length)];
+        time.after(medianMs * Math.exp(0.7 * chance.normal()), () => payer?.pays(side, bucket, minute));
+      }
+      await time.advance(100);
+    }
+  }
   const [first] = instances;
   if (first === undefined) throw new RangeError("a fleet of none");
   return {
-    ...{ time, store, instances, first, ask, serve, join },
+    ...{ time, store, instances, first, ask, serve, shop, join },
     history: () => store.history("checkout", 20),
     state: first.state,
     leader: () => instances.find((each) => each.leads()),
@@ -74,7 +108,7 @@ export async function createGuardFleet(size = 1, wishes: GuardWishes = {}, seed 
   };
 }
 
-type Attempt = (side: "legacy" | "onNew", bucket: number, fails: boolean) => void;
+type Attempt = (side: "legacy" | "onNew", bucket: number, fails: boolean, hangs?: boolean) => void;
 
 interface Joining {
   readonly store: Store;
@@ -121,12 +155,18 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
       }),
   };
 
-  const times = { blockMs, quickAfterMs: 1000, lateAfterMs: 10_000 };
-  const window = createAttemptsWindow(times);
+  const quickAfterMs = 1000;
+  const window = createAttemptsWindow({ blockMs, quickAfterMs, lateAfterMs: 10_000 });
+  const journeys = createJourneysWindow({ blockMs, paidAfterMs: quickAfterMs });
+  const { sloMs } = wishes;
+  const slow =
+    sloMs === undefined ? undefined : createSlowWindow({ blockMs, sloMs, slowAfterMs: sloMs + quickAfterMs });
   const hostMs = () => time.monotonic() + 1_000_000 + 2000 * phaseMs;
-  const reports = (): { readonly checkout: readonly BlockReport[] } => ({
-    checkout: window.report(hostMs()),
-  });
+  const reports = () => {
+    const now = hostMs();
+    const told = [window.report(now), slow?.report(now) ?? [], journeys.report(now)] as const;
+    return { checkout: toldOfStratum(undefined, ...told) };
+  };
   const roll = createRoll(time);
   const tellings = createTellings(config, { counting: { nowMs: hostMs, reports }, storeMs: roll.nowMs });
   const leaderships = createLeaderships({
@@ -138,7 +178,9 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
     if (of.isCutOff || of.isDead) return;
     const { states } = await store.load(["checkout"], new Map());
     const next = states.get("checkout") ?? state;
-    if (next.percentThousandths !== state.percentThousandths) window.renew();
+    if (next.percentThousandths !== state.percentThousandths) {
+      for (const each of [window, slow, journeys]) each?.renew();
+    }
     if (next.version > state.version) state = next;
   }
   async function beat(): Promise<void> {
@@ -179,13 +221,27 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
     timers,
     clock: time,
   });
-  const arrived: Attempt = (side, bucket, fails) => {
+  const arrived: Attempt = (side, bucket, fails, hangs = false) => {
     if (of.isDead || of.isFrozen) return;
-    window.arrived(hostMs(), side, bucket);
-    if (fails) window.failed(hostMs(), hostMs(), side, bucket);
+    const now = hostMs();
+    window.arrived(now, side, bucket);
+    slow?.arrived(now, side, bucket);
+    if (fails) window.failed(now, now, side, bucket);
+    if (!hangs) slow?.ended(now, now, side, bucket);
+  };
+  /** @returns the minute of the journey */
+  const begins = (side: "legacy" | "onNew", bucket: number) => {
+    if (of.isDead || of.isFrozen) return undefined;
+    const minute = Math.floor(time.now() / 60_000);
+    journeys.begun(hostMs(), side, bucket, minute, state.percentThousandths);
+    return minute;
+  };
+  const pays = (side: "legacy" | "onNew", bucket: number, minute: number) => {
+    if (of.isDead || of.isFrozen) return;
+    journeys.paid(hostMs(), side, bucket, minute, state.percentThousandths);
   };
   return {
-    ...{ id, of, guard, local, lines: log.lines, arrived },
+    ...{ id, of, guard, local, lines: log.lines, arrived, begins, pays },
     state: () => state,
     leads: () => !of.isDead && leaderships.of("checkout")?.fence() !== undefined,
     known: () => guard.known("checkout"),

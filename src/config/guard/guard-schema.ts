@@ -65,8 +65,19 @@ export const guard = block({
   sloTimeout: value.wait
     .refine((ms) => ms >= 1000 && ms <= 120_000, { error: "expected a duration from 1s to 120s" })
     .default(10_000),
-  /** Names of the routes it goes by; without it, all. */
+  /** Answers that take longer to begin are slow; without it, none is. */
+  latency: block({
+    slo: value.wait
+      .refine((ms) => ms >= 50 && ms <= 120_000, { error: "expected a duration from 50ms to 120s" })
+      .default(2000),
+  }).optional(),
+  /** Whether the payments of journeys are compared; without it, where journeys start and end. */
+  paid: z.boolean().optional(),
+  /** Names of the routes whose attempts it goes by; without it, all. */
   routes: z.array(value.name).min(1).optional(),
   /** What it asks `prometheus` for besides. */
   metrics: metrics.optional(),
+}).refine(({ latency, sloTimeout }) => latency === undefined || latency.slo <= sloTimeout, {
+  path: ["latency", "slo"],
+  error: "expected a time of at most sloTimeout",
 });

@@ -61,8 +61,8 @@ export interface EvidenceState {
 
 export interface Evidence {
   /** @param stepBegins with this block */
-  attempts(look: Look, sides: Sides, stepBegins: boolean): void;
-  slow(sides: Sides, stepBegins: boolean): void;
+  attempts(look: Look, strata: readonly Sides[], stepBegins: boolean): void;
+  slow(strata: readonly Sides[], stepBegins: boolean): void;
   paid(strata: readonly BlockCounts[], stepBegins: boolean): void;
   /** @param part of α, where several guard the same each by its own counts */
   findings(part?: number): Findings;
@@ -112,10 +112,10 @@ export function createEvidence(settings: EvidenceSettings, from?: EvidenceState)
   let sides = from?.sides ?? { quick: nothing, late: nothing };
 
   return {
-    attempts(look, block, stepBegins) {
-      const { legacy, onNew } = block;
+    attempts(look, strata, stepBegins) {
+      const { legacy, onNew } = sumOf(strata);
       const alone: BlockCounts = { legacy: 0, onNew: legacy.units, events: 0, eventsOnNew: legacy.failed };
-      const both = [pairOf(block)];
+      const both = strata.map(pairOf);
       streams[look].block([both, both, [alone]], stepBegins, onNew.failed);
       if (look === "quick") excess.quick(onNew);
       else excess.late(legacy);
@@ -123,7 +123,8 @@ export function createEvidence(settings: EvidenceSettings, from?: EvidenceState)
       const after = { legacy: plus(before.legacy, legacy), onNew: plus(before.onNew, onNew) };
       sides = { ...sides, [look]: after };
     },
-    slow: (block, stepBegins) => streams.slow.block([[pairOf(block)]], stepBegins, block.onNew.failed),
+    slow: (strata, stepBegins) =>
+      streams.slow.block([strata.map(pairOf)], stepBegins, sumOf(strata).onNew.failed),
     paid: (strata, stepBegins) => streams.paid.block([strata], stepBegins, 0),
     findings(part = 1) {
       const { quick, late, paid, slow } = streams;
@@ -215,7 +216,13 @@ function further(one: TestFinding, other: TestFinding): TestFinding {
   return one.odds >= other.odds ? one : other;
 }
 
-function pairOf({ legacy, onNew }: Sides): BlockCounts {
+function sumOf(strata: readonly Sides[]): Sides {
+  return strata.reduce((sum, { legacy, onNew }) => {
+    return { legacy: plus(sum.legacy, legacy), onNew: plus(sum.onNew, onNew) };
+  }, nothing);
+}
+
+export function pairOf({ legacy, onNew }: Sides): BlockCounts {
   return {
     legacy: legacy.units,
     onNew: onNew.units,

@@ -40,8 +40,8 @@ export function rehearse(incident: Incident, chance: Chance): Rehearsed | undefi
     const sides = { legacy: side(1 - share, failing.legacy), onNew: side(share, failing.onNew) };
     const endsAt = (block + 1) * blockMs;
     if (sides.onNew.failed > 0) firstFailureAt ??= endsAt - blockMs / 2;
-    evidence.attempts("quick", sides, block === 0);
-    evidence.attempts("late", sides, block === 0);
+    evidence.attempts("quick", [sides], block === 0);
+    evidence.attempts("late", [sides], block === 0);
     const findings = evidence.findings();
     if (!findings.failures.hasFired && !findings.tooMany.hasFired && !findings.tooManyOnLegacy.hasFired)
       continue;

@@ -1,15 +1,8 @@
 /** A verdict in one sentence, for the event, the log line, the audit entry and the page alike. PURE. */
+import type { Payments } from "../evidence/cohorts.ts";
 import { type Difference, type SideTally, shareOf } from "../evidence/difference.ts";
 import type { Findings, Sides, TestFinding } from "../evidence/evidence.ts";
 import type { TestName } from "../evidence/tests.ts";
-
-/** Journeys of this step. */
-export interface Payments {
-  readonly begunOnNew: number;
-  readonly paidOnNew: number;
-  /** As many of legacy's of the same minutes were paid as would make so many of new's. */
-  readonly wouldBePaid: number;
-}
 
 /** What a sentence tells. */
 export interface Said {
@@ -55,9 +48,13 @@ function factsOf({ because, sides, difference, payments, verdict }: Said): strin
     : `${counted}; ${paymentsText(payments)}`;
 }
 
-function paymentsText({ begunOnNew, paidOnNew, wouldBePaid }: Payments): string {
-  const would = count(Math.round(wouldBePaid));
-  return `of ${count(begunOnNew)} journeys on new ${count(paidOnNew)} were paid, of legacy's as many would be ${would}`;
+function paymentsText(payments: Payments): string {
+  const { begunOnNew, paidOnNew, wouldBePaid, begunOnLegacy, paidOnLegacy } = payments;
+  const told = `of ${count(begunOnNew)} journeys on new ${count(paidOnNew)} were paid`;
+  if (begunOnLegacy === 0) return told;
+  const of100 = (paid: number, begun: number) => ((100 * paid) / begun).toFixed(1);
+  const shares = `${of100(paidOnNew, begunOnNew)} and ${of100(paidOnLegacy, begunOnLegacy)} of 100`;
+  return `${told}, of legacy's as many would be ${count(Math.round(wouldBePaid))} (${shares})`;
 }
 
 const reasons: Readonly<Record<TestName, string>> = {

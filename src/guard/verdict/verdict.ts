@@ -10,10 +10,11 @@
  *   insufficient evidence  nothing against new, and nothing proven for it
  *   healthy                proven to be not worse than the gate of the step asks
  */
+import type { Payments } from "../evidence/cohorts.ts";
 import { differenceOf } from "../evidence/difference.ts";
 import { type Findings, firedOf, type Sides, type TestFinding } from "../evidence/evidence.ts";
 import { type TestName, testNames } from "../evidence/tests.ts";
-import { type Payments, type Said, verdictSentence } from "./sentence.ts";
+import { type Said, verdictSentence } from "./sentence.ts";
 
 export const verdicts = [
   "healthy",

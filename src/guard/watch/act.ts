@@ -23,8 +23,9 @@ type Outcome = "done" | "nothing" | "fenced";
 /** As the API takes reasons. */
 const longestReason = 500;
 
-export function isJudged({ state, percentThousandths }: CutoverState): boolean {
-  return (state === "open" || state === "held") && percentThousandths > 0;
+export function isJudged({ state, percentThousandths, cohorts = {} }: CutoverState): boolean {
+  const isOnNew = percentThousandths > 0 || Object.values(cohorts).some((percent) => percent > 0);
+  return (state === "open" || state === "held") && isOnNew;
 }
 
 /** A hold is asked for once, a rollback also of what is held. An alert is said by the verdict's own line. */

@@ -28,6 +28,10 @@ const stream = z.object({
   processes: z.array(z.object({ mixture: z.array(number), endless: z.array(number), spent: number })),
   failed: number,
 });
+const payments = z.object({
+  ...{ begunOnLegacy: number, paidOnLegacy: number },
+  ...{ begunOnNew: number, paidOnNew: number, wouldBePaid: number },
+});
 const look = z.object({
   next: z.int(),
   step: z.int().optional(),
@@ -36,21 +40,29 @@ const look = z.object({
 });
 
 const inquirySchema = z.object({
-  standing: z.object({ state: z.enum(stateNames), percentThousandths: z.int() }),
+  standing: z.object({
+    state: z.enum(stateNames),
+    percentThousandths: z.int(),
+    cohorts: z.record(z.string(), z.int()).exactOptional(),
+  }),
   evidence: z.object({
     streams: z.object({ quick: stream, late: stream, slow: stream, paid: stream }),
     sides: z.object({ quick: sides, late: sides }),
     excess: z.object({ legacy: z.array(tally), blocks: number, since: tally, growth: number }),
   }),
   gate: z.object({ logs: z.array(number) }),
-  looks: z.object({ quick: look, late: look }),
+  cohorts: z.object({
+    cohorts: z.array(z.tuple([z.string(), z.boolean(), number, number, number, number, number, number])),
+    dropped: payments,
+  }),
+  looks: z.object({ quick: look, late: look, slow: look.optional(), paid: look.optional() }),
   hasPassedAStep: z.boolean(),
   hasActed: z.boolean(),
   firstFailureMs: number.optional(),
 });
 
 const keptSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   config: z.string(),
   sense: z.string(),
   inquiry: inquirySchema,
@@ -62,10 +74,10 @@ export function courseText({ heard, ...course }: Course): string {
   const told = Object.entries(heard).map(([id, { throughMs, blocks }]) => {
     return [id, { throughMs, blocks: written(blocks) }] as const;
   });
-  const text = JSON.stringify({ format: 1, ...course, heard: Object.fromEntries(told) });
+  const text = JSON.stringify({ format: 2, ...course, heard: Object.fromEntries(told) });
   if (text.length <= longestKept) return text;
   // The evidence itself is bounded; of counts that nobody will tell again some seconds are lost.
-  return JSON.stringify({ format: 1, ...course, heard: {} });
+  return JSON.stringify({ format: 2, ...course, heard: {} });
 }
 
 /** @returns `undefined` when it does not read: another release's, or somebody else's */

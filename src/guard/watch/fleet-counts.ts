@@ -34,6 +34,13 @@ export interface FleetCounts {
   toKeep(own: ToldBlocks, fromBlock: number): Readonly<Record<string, ToldBlocks>>;
 }
 
+function isAlike(
+  told: Pick<WindowTimes, "blockMs" | "lateAfterMs"> & { sloMs?: number | undefined },
+  own: WindowTimes,
+) {
+  return told.blockMs === own.blockMs && told.lateAfterMs === own.lateAfterMs && told.sloMs === own.sloMs;
+}
+
 interface Known {
   readonly told: ToldBlocks;
   readonly isThere: boolean;
@@ -62,7 +69,7 @@ export function createFleetCounts(
         if (id === self || versions[cutover] === undefined) continue;
         const read = guardTold.safeParse(guard?.[cutover]).data;
         if (read?.config !== config) different.push(name);
-        if (read?.blockMs !== times.blockMs || read.lateAfterMs !== times.lateAfterMs) {
+        if (read === undefined || !isAlike(read, times)) {
           muted.push(name);
           continue;
         }

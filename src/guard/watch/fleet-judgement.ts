@@ -1,10 +1,18 @@
 /** A judgement with all that it rests on, as the fleet is told of it. */
 
+import type { Payments } from "../evidence/cohorts.ts";
 import type { SideTally } from "../evidence/difference.ts";
 import type { TestFinding } from "../evidence/evidence.ts";
 import type { MetricFinding } from "../verdict/metrics.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { Exhibits } from "./inquiry.ts";
+
+interface PaidJourneys {
+  readonly begun: number;
+  readonly paid: number;
+  /** Payments per 100 journeys; null where none has begun. */
+  readonly of100: number | null;
+}
 
 export interface FleetJudgement extends Judgement {
   /** RFC 3339. */
@@ -17,6 +25,13 @@ export interface FleetJudgement extends Judgement {
   readonly difference: { readonly estimate: number; readonly least: number; readonly most: number };
   /** What the owner's own metrics say. */
   readonly metrics: readonly MetricFinding[];
+  /** Journeys of this step; absent where no payments are followed. */
+  readonly payments?: {
+    readonly legacy: PaidJourneys;
+    readonly new: PaidJourneys;
+    /** As many of legacy's of the same minutes as would make so many of new's. */
+    readonly wouldBePaid: number;
+  };
   /** Names of instances without counts. */
   readonly silent: readonly string[];
   /** Names of instances whose guard is configured otherwise than the one that judges. */
@@ -25,7 +40,7 @@ export interface FleetJudgement extends Judgement {
 
 export function fleetJudgement(
   judgement: Judgement,
-  { findings, sides, difference }: Exhibits,
+  { findings, sides, difference, payments }: Exhibits,
   rest: Pick<FleetJudgement, "at" | "metrics" | "silent" | "differing">,
 ): FleetJudgement {
   return {
@@ -34,5 +49,19 @@ export function fleetJudgement(
     tests: findings,
     sides: { legacy: sides.legacy, new: sides.onNew },
     difference,
+    ...(payments === undefined ? {} : { payments: told(payments) }),
   };
+}
+
+function told(payments: Payments): NonNullable<FleetJudgement["payments"]> {
+  const { begunOnLegacy, paidOnLegacy, begunOnNew, paidOnNew, wouldBePaid } = payments;
+  return {
+    legacy: paidJourneys(begunOnLegacy, paidOnLegacy),
+    new: paidJourneys(begunOnNew, paidOnNew),
+    wouldBePaid,
+  };
+}
+
+function paidJourneys(begun: number, paid: number): PaidJourneys {
+  return { begun, paid, of100: begun === 0 ? null : (100 * paid) / begun };
 }

@@ -4,7 +4,7 @@ import type { Audit } from "../../audit/port.ts";
 import type { Clock, Timers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { createSignal } from "../../base/signal.ts";
-import type { Config } from "../../config/schema.ts";
+import type { Config, CutoverConfig } from "../../config/schema.ts";
 import type { Witness } from "../../proxy/witness.ts";
 import type { LocalWrites } from "../../state/follow/local-changes.ts";
 import type { Roll } from "../../state/follow/roll.ts";
@@ -18,11 +18,12 @@ import type { Judgement } from "../verdict/verdict.ts";
 import type { GuardCounting } from "../window/counting.ts";
 import { type Acting, guardActor } from "./act.ts";
 import type { FleetJudgement } from "./fleet-judgement.ts";
-import type { CountsListeners, InquirySettings } from "./inquiry.ts";
+import type { InquirySettings } from "./inquiry.ts";
 import { createLead, type Lead } from "./lead.ts";
 import type { GuardMetrics } from "./metrics.ts";
-import { type GuardConfig, guardDigest, type Tellings, timesOf } from "./tellings.ts";
+import { type GuardConfig, type GuardedCutover, guardDigest, type Tellings, timesOf } from "./tellings.ts";
 import { createWatch, type Watch } from "./watch.ts";
+import type { CountsListeners } from "./weighing.ts";
 
 const dayMs = 86_400_000;
 
@@ -32,9 +33,17 @@ export function guardWitnesses(
   counting: Pick<GuardCounting, "witness">,
 ): (cutover: string, route: string) => readonly Witness[] {
   return (cutover, route) => {
-    const guard = cutovers[cutover]?.guard;
-    if (guard === undefined || guard.routes?.includes(route) === false) return [];
-    return [counting.witness(cutover, timesOf(guard))];
+    const of = cutovers[cutover];
+    if (of?.guard === undefined) return [];
+    const times = timesOf({ guard: of.guard, routes: of.routes });
+    // One name may be that of several routes.
+    const journeys = of.routes.flatMap(({ name, journey }) => (name === route && journey) || []);
+    const on = {
+      attempts: of.guard.routes?.includes(route) !== false,
+      starts: times.followsJourneys === true && journeys.some(({ start }) => start !== undefined),
+      ends: times.followsJourneys === true && journeys.some(({ end }) => end !== undefined),
+    };
+    return on.attempts || on.starts || on.ends ? [counting.witness(cutover, times, on)] : [];
   };
 }
 
@@ -97,9 +106,11 @@ export function openGuard(config: Pick<Config, "cutovers" | "prometheus">, optio
   function configure({ cutovers, prometheus: url }: Pick<Config, "cutovers" | "prometheus">): void {
     prometheus = url;
     tellings.configure({ cutovers });
-    const guarded = Object.entries(cutovers).flatMap(([name, { guard }]) =>
-      guard === undefined ? [] : [{ name, guard, config: guardDigest(guard) }],
-    );
+    const guarded = Object.entries(cutovers).flatMap(([name, { guard, routes, journey }]) => {
+      if (guard === undefined) return [];
+      const settings = settingsOf({ guard, routes, journey });
+      return [{ name, guard, settings, config: guardDigest({ guard, routes }), sense: senseOf(guard) }];
+    });
     for (const [name, { config, own, lead }] of watched) {
       if (guarded.some((each) => each.name === name && each.config === config)) continue;
       own.stop();
@@ -110,13 +121,13 @@ export function openGuard(config: Pick<Config, "cutovers" | "prometheus">, optio
     metrics.configure(
       guarded.map(({ name, guard }) => ({ name, metrics: (guard.metrics ?? []).map((each) => each.name) })),
     );
-    for (const { name, guard, config } of guarded) {
+    for (const { name, guard, settings, config, sense } of guarded) {
       if (watched.has(name)) continue;
       const listeners: CountsListeners = {
         onLate: (strata) => late.tell(name, strata),
         onPaid: (strata) => paid.tell(name, strata),
       };
-      const parts = { ...options, listeners, prometheus: () => prometheus };
+      const parts = { ...options, settings, config, sense, listeners, prometheus: () => prometheus };
       watched.set(name, { config, ...watchesOf(name, guard, parts) });
     }
   }
@@ -153,16 +164,20 @@ function isAlone({ follower }: Pick<GuardOptions, "follower">): boolean {
 }
 
 interface WatchParts extends GuardOptions {
+  readonly settings: InquirySettings;
+  /** How the guard is configured, and that part of it that the evidence hangs on; as digests. */
+  readonly config: string;
+  readonly sense: string;
   readonly listeners: CountsListeners;
   /** Its URL, as it is configured now. */
   readonly prometheus: () => string | undefined;
 }
 
 function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<Watched, "config"> {
-  const { store, follower, leaderships, tellings, metrics, log, announce } = options;
+  const { settings, store, follower, leaderships, tellings, metrics, log, announce } = options;
   const shared = {
     ...actingOf(name, options),
-    settings: settingsOf(guard),
+    settings,
     state: () => follower.current().states.get(name) ?? initialState(),
     timers: options.timers,
     clock: options.clock,
@@ -182,8 +197,6 @@ function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<
     ...shared,
     ...options,
     store,
-    config: guardDigest(guard),
-    sense: senseOf(guard),
     leadership: () => leaderships.of(name),
     metrics: readerOf(name, guard, options),
     onJudged(judged, isNews) {
@@ -224,9 +237,13 @@ function actingOf(name: string, { store, follower, metrics, audit, log }: GuardO
   };
 }
 
-function settingsOf(guard: GuardConfig): InquirySettings {
+function settingsOf({
+  guard,
+  routes,
+  journey,
+}: GuardedCutover & Pick<CutoverConfig, "journey">): InquirySettings {
   return {
-    times: timesOf(guard),
+    times: timesOf({ guard, routes }),
     evidence: {
       alpha: guard.budget,
       blocksADay: Math.ceil(dayMs / guard.block),
@@ -235,12 +252,13 @@ function settingsOf(guard: GuardConfig): InquirySettings {
       minFailures: guard.minFailures,
     },
     action: guard.action,
+    longestJourneyMs: journey?.maxTtl ?? dayMs,
   };
 }
 
 /** What the evidence hangs on: with another of these it says another thing. */
-function senseOf({ block, sloTimeout, tolerance, maxErrorRate }: GuardConfig): string {
-  const sense = JSON.stringify({ block, sloTimeout, tolerance, maxErrorRate });
+function senseOf({ block, sloTimeout, tolerance, maxErrorRate, latency }: GuardConfig): string {
+  const sense = JSON.stringify({ block, sloTimeout, tolerance, maxErrorRate, latency });
   return createHash("sha256").update(sense).digest("hex").slice(0, 8);
 }
 

@@ -26,9 +26,10 @@ import { type Acting, actInStore, isJudged, isToBeDone } from "./act.ts";
 import { courseFrom, courseText } from "./course.ts";
 import { createFleetCounts, type FleetCounts } from "./fleet-counts.ts";
 import { type FleetJudgement, fleetJudgement } from "./fleet-judgement.ts";
-import { type CountsListeners, createInquiry, type Inquiry, type InquirySettings } from "./inquiry.ts";
+import { createInquiry, type Inquiry, type InquirySettings } from "./inquiry.ts";
 import type { Tellings } from "./tellings.ts";
 import { lookEachMs } from "./watch.ts";
+import type { CountsListeners } from "./weighing.ts";
 
 interface LeadOptions extends Acting {
   readonly settings: InquirySettings;

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
+import { followsJourneys } from "../../config/cutover-schema.ts";
 import type { Config, CutoverConfig } from "../../config/schema.ts";
 import type { InstanceRecord } from "../../state/rules/completion.ts";
 import type { WindowTimes } from "../window/attempts.ts";
@@ -34,6 +35,7 @@ export const guardTold = z.object({
   config: z.string(),
   blockMs: z.number(),
   lateAfterMs: z.number(),
+  sloMs: z.number().optional(),
   throughMs: z.number(),
   blocks: writtenBlocks,
 });
@@ -43,13 +45,25 @@ const quickAfterMs = 1000;
 /** What another process has counted is heard within so long. */
 const behindMs = 300;
 
-export function timesOf({ block, sloTimeout }: GuardConfig): WindowTimes {
-  return { blockMs: block, quickAfterMs, lateAfterMs: sloTimeout };
+/** What of a cutover's configuration the guard counts by. */
+export type GuardedCutover = Pick<CutoverConfig, "routes"> & { readonly guard: GuardConfig };
+
+export function timesOf({ guard, routes }: GuardedCutover): WindowTimes {
+  const { block, sloTimeout, latency, paid = true } = guard;
+  return {
+    ...{ blockMs: block, quickAfterMs, lateAfterMs: sloTimeout },
+    ...(latency === undefined ? {} : { sloMs: latency.slo }),
+    followsJourneys: paid && followsJourneys(routes),
+  };
 }
 
-/** 8 hex digits: the same for guards that are configured alike. */
-export function guardDigest(guard: GuardConfig): string {
-  return createHash("sha256").update(JSON.stringify(guard)).digest("hex").slice(0, 8);
+/** 8 hex digits: the same for guards that are configured alike and follow alike. */
+export function guardDigest(of: GuardedCutover): string {
+  const { followsJourneys: follows } = timesOf(of);
+  return createHash("sha256")
+    .update(JSON.stringify([of.guard, follows]))
+    .digest("hex")
+    .slice(0, 8);
 }
 
 interface TellingsOptions {
@@ -60,7 +74,7 @@ interface TellingsOptions {
 }
 
 interface Telling {
-  readonly guard: GuardConfig;
+  readonly times: WindowTimes;
   readonly config: string;
   readonly blocks: ReturnType<typeof createFleetBlocks>;
 }
@@ -75,12 +89,16 @@ export function createTellings(
 
   function configure({ cutovers }: Pick<Config, "cutovers">): void {
     for (const name of known.keys()) if (cutovers[name]?.guard === undefined) known.delete(name);
-    for (const [name, { guard }] of Object.entries(cutovers)) {
+    for (const [name, { guard, routes }] of Object.entries(cutovers)) {
       if (guard === undefined) continue;
-      const digest = guardDigest(guard);
-      if (known.get(name)?.config === digest) continue;
-      const blocks = createFleetBlocks({ blockMs: guard.block, hostMs: counting.nowMs, storeMs });
-      known.set(name, { guard, config: digest, blocks });
+      const digest = guardDigest({ guard, routes });
+      const times = timesOf({ guard, routes });
+      const before = known.get(name);
+      const blocks =
+        before?.config === digest
+          ? before.blocks
+          : createFleetBlocks({ blockMs: guard.block, hostMs: counting.nowMs, storeMs });
+      known.set(name, { times, config: digest, blocks });
     }
   }
 
@@ -108,9 +126,10 @@ export function createTellings(
       const guard = Object.fromEntries(
         [...known].map(([name, telling]) => {
           const { throughMs, blocks } = toldOf(name, telling);
-          const { blockMs, lateAfterMs } = timesOf(telling.guard);
+          const { blockMs, lateAfterMs, sloMs } = telling.times;
           const judged = judgements.get(name);
-          const told = { config: telling.config, blockMs, lateAfterMs, throughMs, blocks: written(blocks) };
+          const times = { blockMs, lateAfterMs, ...(sloMs === undefined ? {} : { sloMs }) };
+          const told = { config: telling.config, ...times, throughMs, blocks: written(blocks) };
           return [name, { ...told, ...(judged === undefined ? {} : { judged }) }];
         }),
       );

@@ -17,7 +17,19 @@ export interface WindowTimes {
   /** After a block's end, when its quick and late looks are. */
   readonly quickAfterMs: number;
   readonly lateAfterMs: number;
+  /** The longest that an answer may take to begin; absent: that is not looked at. */
+  readonly sloMs?: number;
+  /** Whether the payments of journeys are followed. */
+  readonly followsJourneys?: boolean;
 }
+
+/** After a block's end, when it is known who of it was not answered in time. */
+export function slowAfter({ quickAfterMs, sloMs = 0 }: WindowTimes): number {
+  return sloMs + quickAfterMs;
+}
+
+/** Both sides of a block. */
+export type ReportedSides = Readonly<Record<CountedSide, SideReport>>;
 
 export type CountedSide = "legacy" | "onNew";
 
@@ -32,15 +44,14 @@ export interface SideReport {
   readonly unnamedLate: number;
 }
 
-export interface BlockReport {
+export interface BlockReport extends ReportedSides {
   /** Since the epoch, in blocks. */
   readonly block: number;
-  readonly legacy: SideReport;
-  readonly onNew: SideReport;
 }
 
 export interface AttemptsWindow {
-  arrived(atMs: number, side: CountedSide, bucket: number): void;
+  /** @returns whether the shopper is in the count */
+  arrived(atMs: number, side: CountedSide, bucket: number): boolean;
   /** @param arrivedAtMs of the attempt */
   failed(atMs: number, arrivedAtMs: number, side: CountedSide, bucket: number): void;
   /** The blocks that are told of still, the oldest first. */
@@ -73,7 +84,11 @@ interface Shoppers {
 /** How long a block is told of after its late look: what a leader that has died did not look at, the next one does. */
 const toldAfterMs = 8000;
 
-export function createAttemptsWindow({ blockMs, quickAfterMs, lateAfterMs }: WindowTimes): AttemptsWindow {
+export function createAttemptsWindow({
+  blockMs,
+  quickAfterMs,
+  lateAfterMs,
+}: Pick<WindowTimes, "blockMs" | "quickAfterMs" | "lateAfterMs">): AttemptsWindow {
   const places = Math.ceil((lateAfterMs + toldAfterMs) / blockMs) + 2;
   const blocks: Block[] = Array.from({ length: places }, () => ({
     block: -1,
@@ -89,11 +104,12 @@ export function createAttemptsWindow({ blockMs, quickAfterMs, lateAfterMs }: Win
       first ??= block - 1;
       const place = blocks[block % places];
       const { seen, failed } = shoppers[side];
-      if (place === undefined || place.block > block || failed[bucket] === 1) return;
+      if (place === undefined || place.block > block || failed[bucket] === 1) return false;
       if (place.block < block) begin(place, block);
-      if (seen[bucket] === block - first) return;
+      if (seen[bucket] === block - first) return true;
       seen[bucket] = block - first;
       place[side].units += 1;
+      return true;
     },
     failed(atMs, arrivedAtMs, side, bucket) {
       const block = Math.floor(arrivedAtMs / blockMs);

@@ -1,28 +1,30 @@
 /**
- * What this process counts of each guarded cutover: a witness that finds out whose attempt a request is, and windows that
- * keep it (attempts.ts).
- *
- * A request counts when its side was given to it by its bucket in this step: at once, or by a journey that began so and
- * that it carries on (a payment goes by its order's owner). What was forced, or goes by an older step's journey, is not
- * exchangeable between the sides, nor is a cohort, whose split is another, with everybody else.
+ * What this process counts of each guarded cutover: witnesses that find out whose attempt a request is, and windows that
+ * keep it, of each stratum its own (stratum.ts). A cohort that has a side is not split, and compares with nobody.
  */
 import type { Clock } from "../../base/clock.ts";
+import { ownPercentFor } from "../../decide/decide.ts";
 import { countsAsError, type Outcome } from "../../proxy/outcome.ts";
-import type { ExchangeRecord, Witness } from "../../proxy/witness.ts";
-import {
-  type AttemptsWindow,
-  type BlockReport,
-  type CountedSide,
-  createAttemptsWindow,
-  type WindowTimes,
-} from "./attempts.ts";
+import type { Decided, ExchangeRecord, Witness } from "../../proxy/witness.ts";
+import type { CountedSide, WindowTimes } from "./attempts.ts";
+import { createStratum, type Stratum } from "./stratum.ts";
+import type { ToldBlock } from "./told.ts";
 
 /** Reports by cutover. */
-export type GuardReports = Readonly<Record<string, readonly BlockReport[]>>;
+export type GuardReports = Readonly<Record<string, readonly ToldBlock[]>>;
+
+/** What the guard goes by on a route. */
+interface GuardedRoute {
+  /** Its attempts count. */
+  readonly attempts: boolean;
+  /** Journeys begin on it, or end. */
+  readonly starts: boolean;
+  readonly ends: boolean;
+}
 
 export interface GuardCounting {
-  /** The witness of a cutover's routes that the guard goes by; the same window for all of them. */
-  witness(cutover: string, times: WindowTimes): Witness;
+  /** The witness of a cutover's route; the same windows for all of them. */
+  witness(cutover: string, times: WindowTimes, route: GuardedRoute): Witness;
   /** What this process has counted of late. */
   reports(): GuardReports;
   /** The moment by which blocks are told apart, in ms: the same in all processes of a host, and it never steps back. */
@@ -30,9 +32,9 @@ export interface GuardCounting {
 }
 
 interface Counted {
-  readonly window: AttemptsWindow;
   readonly times: WindowTimes;
-  readonly witness: Witness;
+  stratum(decided: Decided): Stratum | undefined;
+  reports(atMs: number): ToldBlock[];
 }
 
 /** @param hostMs a clock that all processes of the host share and that never steps back */
@@ -42,16 +44,14 @@ export function createGuardCounting(clock: Clock, hostMs = systemHostMs): GuardC
   const known = new Map<string, Counted>();
   return {
     nowMs,
-    witness(cutover, times) {
+    witness(cutover, times, route) {
       const before = known.get(cutover);
-      if (before !== undefined && isSame(before.times, times)) return before.witness;
-      const window = createAttemptsWindow(times);
-      const made = { window, times, witness: createWitness(window, aheadMs, clock) };
-      known.set(cutover, made);
-      return made.witness;
+      const counted = before !== undefined && isSame(before.times, times) ? before : createCounted(times);
+      known.set(cutover, counted);
+      return createWitness(counted, route, aheadMs, clock);
     },
     reports: () =>
-      Object.fromEntries([...known].map(([cutover, { window }]) => [cutover, window.report(nowMs())])),
+      Object.fromEntries([...known].map(([cutover, counted]) => [cutover, counted.reports(nowMs())])),
   };
 }
 
@@ -59,7 +59,9 @@ function isSame(one: WindowTimes, other: WindowTimes): boolean {
   return (
     one.blockMs === other.blockMs &&
     one.quickAfterMs === other.quickAfterMs &&
-    one.lateAfterMs === other.lateAfterMs
+    one.lateAfterMs === other.lateAfterMs &&
+    one.sloMs === other.sloMs &&
+    one.followsJourneys === other.followsJourneys
   );
 }
 
@@ -67,54 +69,90 @@ function systemHostMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-function createWitness(window: AttemptsWindow, aheadMs: number, clock: Clock): Witness {
-  let version = -1;
-  let percentThousandths = -1;
-  /** Seconds since the epoch: journeys that began before are of another step. */
-  let stepAtSeconds = 0;
-
-  /** Takes note of the state that a request was decided by. */
-  function follow(state: { readonly version: number; readonly percentThousandths: number }): void {
-    if (state.version <= version) return;
-    version = state.version;
-    if (state.percentThousandths === percentThousandths) return;
-    percentThousandths = state.percentThousandths;
-    stepAtSeconds = clock.now() / 1000;
-    window.renew();
-  }
-
-  /** @returns the bucket of an attempt that counts; -1 of one that does not */
-  function bucketOfAttempt({ decided, side }: ExchangeRecord): number {
-    const bucket = decided?.bucket;
-    if (decided === undefined || bucket === undefined || side === "none") return -1;
-    const { decision, state, pin, cohort } = decided;
-    // While too much is unpaid on new, journeys begin on legacy alone: theirs would be compared with none of their time.
-    if (decision.reason === "exposure") stepAtSeconds = clock.now() / 1000;
-    if (cohort !== undefined || state.percentThousandths !== percentThousandths) return -1;
-    if (bucket < percentThousandths !== (side === "new")) return -1;
-    if (decision.reason === "bucket") return bucket;
-    if (decision.reason !== "journey" && decision.reason !== "owner") return -1;
-    return pin !== undefined && pin.side === side && pin.startedAt >= stepAtSeconds ? bucket : -1;
-  }
-
-  function failed(record: ExchangeRecord, outcome: Outcome): void {
-    if (!countsAsError(outcome)) return;
-    const bucket = bucketOfAttempt(record);
-    if (bucket >= 0)
-      window.failed(clock.monotonic() + aheadMs, record.arrivedAt + aheadMs, counted(record), bucket);
-  }
-
+function createCounted(times: WindowTimes): Counted {
+  const rest = createStratum(undefined, times);
+  /** By cohort. As many as the configuration has cohorts with a percent of their own. */
+  const strata = new Map<string, Stratum>();
   return {
-    decided(record) {
-      if (record.decided !== undefined) follow(record.decided.state);
-      const bucket = bucketOfAttempt(record);
-      if (bucket >= 0) window.arrived(record.arrivedAt + aheadMs, counted(record), bucket);
+    times,
+    stratum({ cohort }) {
+      if (cohort === undefined) return rest;
+      if (cohort.side !== undefined) return undefined;
+      const found = strata.get(cohort.name) ?? createStratum(cohort.name, times);
+      strata.set(cohort.name, found);
+      return found;
     },
-    fellBack: failed,
-    settled: failed,
+    reports: (atMs) => [rest, ...strata.values()].flatMap((stratum) => stratum.report(atMs)),
   };
 }
 
-function counted({ side }: ExchangeRecord): CountedSide {
+function createWitness(
+  counted: Counted,
+  { attempts: countsAttempts, starts, ends }: GuardedRoute,
+  aheadMs: number,
+  clock: Clock,
+): Witness {
+  const nowMs = () => clock.monotonic() + aheadMs;
+
+  /** @returns whose attempt it is that counts */
+  function counting(
+    record: ExchangeRecord,
+  ): { readonly stratum: Stratum; readonly bucket: number } | undefined {
+    const { decided: by } = record;
+    if (by === undefined) return undefined;
+    const stratum = counted.stratum(by);
+    if (stratum === undefined) return undefined;
+    const bucket = stratum.bucketOf(record, by, ownPercentFor(by.state, by.cohort));
+    return bucket < 0 ? undefined : { stratum, bucket };
+  }
+
+  function decided(record: ExchangeRecord): void {
+    const { decided: by } = record;
+    if (by === undefined) return;
+    const stratum = counted.stratum(by);
+    if (stratum === undefined) return;
+    const percent = ownPercentFor(by.state, by.cohort);
+    const nowSeconds = clock.now() / 1000;
+    stratum.follow(by.state, percent, nowSeconds);
+    if (by.decision.reason === "exposure") stratum.isExposed(nowSeconds);
+    const bucket = stratum.bucketOf(record, by, percent);
+    if (bucket < 0) return;
+    const side = sideOf(record);
+    const arrivedMs = record.arrivedAt + aheadMs;
+    if (starts) stratum.begins(nowMs(), side, bucket, nowSeconds);
+    if (!countsAttempts) return;
+    stratum.attempts.arrived(arrivedMs, side, bucket);
+    record.isAwaited = stratum.slow?.arrived(arrivedMs, side, bucket) ?? false;
+  }
+
+  function answered(record: ExchangeRecord): void {
+    if (!record.isAwaited) return;
+    record.isAwaited = false;
+    const { decided: by } = record;
+    if (by?.bucket === undefined) return;
+    counted.stratum(by)?.slow?.ended(nowMs(), record.arrivedAt + aheadMs, sideOf(record), by.bucket);
+  }
+
+  function over(record: ExchangeRecord, outcome: Outcome): void {
+    answered(record);
+    if (!countsAsError(outcome)) return;
+    const found = counting(record);
+    found?.stratum.attempts.failed(nowMs(), record.arrivedAt + aheadMs, sideOf(record), found.bucket);
+  }
+
+  return {
+    decided,
+    ...(countsAttempts ? { answered, fellBack: over, settled: over } : {}),
+    ...(ends
+      ? {
+          journeyed({ decided: by }, pin, event) {
+            if (by !== undefined && event === "end") counted.stratum(by)?.ends(nowMs(), by, pin);
+          },
+        }
+      : {}),
+  };
+}
+
+function sideOf({ side }: ExchangeRecord): CountedSide {
   return side === "new" ? "onNew" : "legacy";
 }

@@ -1,33 +1,89 @@
 /**
- * What an instance tells of its attempts in the record that it writes each second: the last blocks of all its processes,
- * as numbers that come out the same however often they are read. Short, since every instance writes it: most sides of a
- * block are one number. PURE.
+ * What an instance tells of its attempts and journeys in the record that it writes each second: the last blocks of all its
+ * processes, as numbers that come out the same however often they are read. Short, since every instance writes it: most
+ * sides of a block are one number. PURE.
  */
 import * as z from "zod";
-import type { BlockReport, SideReport } from "./attempts.ts";
+import type { JourneyRow } from "../evidence/cohorts.ts";
+import type { BlockReport, CountedSide, ReportedSides, SideReport } from "./attempts.ts";
+import { type JourneyBlock, youngest } from "./journeys.ts";
 
 /** Failed shoppers of a side of a block that are told by their buckets; of the others only how many there are. */
 const mostNamed = 500;
 
+/**
+ * What was counted in a block of one stratum: of those shoppers that are split by one percent, which is the cutover's or a
+ * cohort's own.
+ */
+export interface ToldBlock extends BlockReport {
+  /** The cohort's name; absent: of all who are of none. */
+  readonly of?: string;
+  /** Who was not answered in time, as `late`. */
+  readonly slow?: ReportedSides;
+  /** By cohort of journeys. */
+  readonly journeys?: readonly JourneyRow[];
+}
+
 export interface ToldBlocks {
   /** What arrived up to this moment is in it, by the clock by which blocks are told apart. */
   readonly throughMs: number;
-  readonly blocks: readonly BlockReport[];
+  readonly blocks: readonly ToldBlock[];
 }
 
-/** @returns one report of each block, the oldest first */
-export function mergedBlocks(reports: readonly (readonly BlockReport[])[]): BlockReport[] {
-  const byBlock = new Map<number, BlockReport[]>();
-  for (const report of reports.flat()) {
-    byBlock.set(report.block, [...(byBlock.get(report.block) ?? []), report]);
+const noSide: SideReport = { units: 0, quick: [], late: [], unnamedQuick: 0, unnamedLate: 0 };
+const noSides: ReportedSides = { legacy: noSide, onNew: noSide };
+
+/** What the windows of one stratum tell, brought together block by block. */
+export function toldOfStratum(
+  of: string | undefined,
+  attempts: readonly BlockReport[],
+  slow: readonly BlockReport[],
+  journeys: readonly JourneyBlock[],
+): ToldBlock[] {
+  const found = new Map<number, ToldBlock>();
+  const whose = of === undefined ? {} : { of };
+  const at = (block: number) => found.get(block) ?? { block, ...whose, ...noSides };
+  for (const report of attempts) found.set(report.block, { ...report, ...whose });
+  for (const { block, legacy, onNew } of slow) found.set(block, { ...at(block), slow: { legacy, onNew } });
+  for (const { block, rows } of journeys) {
+    if (rows.length > 0) found.set(block, { ...at(block), journeys: rows });
   }
-  return [...byBlock]
-    .sort(([one], [other]) => one - other)
-    .map(([block, found]) => ({
-      block,
-      legacy: mergedSide(found.map(({ legacy }) => legacy)),
-      onNew: mergedSide(found.map(({ onNew }) => onNew)),
-    }));
+  return [...found.values()].sort(byBlock);
+}
+
+function byBlock(one: ToldBlock, other: ToldBlock): number {
+  const [mine, others] = [one.of ?? "", other.of ?? ""];
+  return one.block - other.block || (mine < others ? -1 : Number(mine > others));
+}
+
+/** @returns one report of each block and stratum, the oldest first */
+export function mergedBlocks(reports: readonly (readonly ToldBlock[])[]): ToldBlock[] {
+  const found = new Map<string, ToldBlock[]>();
+  for (const report of reports.flat()) {
+    const key = `${report.block} ${report.of ?? ""}`;
+    const same = found.get(key);
+    if (same === undefined) found.set(key, [report]);
+    else same.push(report);
+  }
+  return [...found.values()].map(merged).sort(byBlock);
+}
+
+function merged(same: readonly ToldBlock[]): ToldBlock {
+  const [first] = same;
+  if (first === undefined) throw new RangeError("nothing to merge");
+  if (same.length === 1) return first;
+  const slow = same.flatMap((each) => each.slow ?? []);
+  const journeys = mergedJourneys(same.flatMap((each) => each.journeys ?? []));
+  return {
+    ...{ block: first.block, ...(first.of === undefined ? {} : { of: first.of }), ...mergedSides(same) },
+    ...(slow.length === 0 ? {} : { slow: mergedSides(slow) }),
+    ...(journeys.length === 0 ? {} : { journeys }),
+  };
+}
+
+function mergedSides(sides: readonly ReportedSides[]): ReportedSides {
+  const of = (side: CountedSide) => mergedSide(sides.map((each) => each[side]));
+  return { legacy: of("legacy"), onNew: of("onNew") };
 }
 
 /** A shopper who failed in several processes is one. */
@@ -46,25 +102,60 @@ function mergedSide(sides: readonly SideReport[]): SideReport {
   };
 }
 
+/** @returns one row of each cohort, the youngest first; older ones than may be told are left out */
+export function mergedJourneys(rows: readonly JourneyRow[]): readonly JourneyRow[] {
+  const found = new Map<string, JourneyRow>();
+  for (const row of rows) {
+    const [minute, percent, ...more] = row;
+    const key = `${minute} ${percent}`;
+    const [, , ...before] = found.get(key) ?? [minute, percent, 0, 0, 0, 0];
+    const sum = (at: 0 | 1 | 2 | 3) => before[at] + more[at];
+    found.set(key, [minute, percent, sum(0), sum(1), sum(2), sum(3)]);
+  }
+  return youngest([...found.values()]);
+}
+
 const count = z.int().min(0);
 const buckets = z.array(z.int().min(0).max(99_999)).max(mostNamed);
 /** Units, those that failed by the quick look, those that failed by the late one only, and how many more of each. */
 const writtenSide = z.union([count, z.tuple([count, buckets, buckets, count, count])]);
-const writtenBlock = z.tuple([count, writtenSide, writtenSide]);
+/** Minute, percent in thousandths, begun on legacy and on new, paid on legacy and on new. */
+export const journeyRow = z.tuple([count, count, count, count, count, count]);
+const writtenMore = z.object({
+  of: z.string().optional(),
+  slow: z.tuple([writtenSide, writtenSide]).optional(),
+  journeys: z.array(journeyRow).max(200).optional(),
+});
+const writtenBlock = z.union([
+  z.tuple([count, writtenSide, writtenSide]),
+  z.tuple([count, writtenSide, writtenSide, writtenMore]),
+]);
 type WrittenSide = z.output<typeof writtenSide>;
+type WrittenMore = z.output<typeof writtenMore>;
 
 export const writtenBlocks = z.array(writtenBlock);
 type WrittenBlocks = z.output<typeof writtenBlocks>;
 
-export function written(blocks: readonly BlockReport[]): WrittenBlocks {
-  return blocks.map(({ block, legacy, onNew }) => [block, writtenSideOf(legacy), writtenSideOf(onNew)]);
+export function written(blocks: readonly ToldBlock[]): WrittenBlocks {
+  return blocks.map(({ block, of, legacy, onNew, slow, journeys }) => {
+    const more: WrittenMore = {
+      ...(of === undefined ? {} : { of }),
+      ...(slow === undefined ? {} : { slow: [writtenSideOf(slow.legacy), writtenSideOf(slow.onNew)] }),
+      ...(journeys === undefined ? {} : { journeys: journeys.map((row) => [...row]) }),
+    };
+    const sides = [block, writtenSideOf(legacy), writtenSideOf(onNew)] as const;
+    return Object.keys(more).length === 0 ? [...sides] : [...sides, more];
+  });
 }
 
-export function blocksFrom(blocks: WrittenBlocks): BlockReport[] {
-  return blocks.map(([block, legacy, onNew]) => ({
-    block,
-    legacy: sideFrom(legacy),
-    onNew: sideFrom(onNew),
+export function blocksFrom(blocks: WrittenBlocks): ToldBlock[] {
+  return blocks.map(([block, legacy, onNew, more]) => ({
+    ...{ block, legacy: sideFrom(legacy), onNew: sideFrom(onNew) },
+    ...(more?.of === undefined ? {} : { of: more.of }),
+    ...(more?.slow === undefined
+      ? {}
+      : { slow: { legacy: sideFrom(more.slow[0]), onNew: sideFrom(more.slow[1]) } }),
+    ...(more?.journeys === undefined ? {} : { journeys: more.journeys }),
   }));
 }
 
@@ -75,8 +166,7 @@ function writtenSideOf({ units, quick, late, unnamedQuick, unnamedLate }: SideRe
 }
 
 function sideFrom(side: WrittenSide): SideReport {
-  const none = { quick: [], late: [], unnamedQuick: 0, unnamedLate: 0 };
-  if (typeof side === "number") return { units: side, ...none };
+  if (typeof side === "number") return { ...noSide, units: side };
   const [units, quick, later, unnamedQuick, unnamedLate] = side;
   return { units, quick, late: [...quick, ...later], unnamedQuick, unnamedLate };
 }

@@ -13,6 +13,7 @@ import * as z from "zod";
 import { systemClock } from "../../base/clock.ts";
 import type { Tellings } from "../../guard/watch/tellings.ts";
 import type { GuardCounting } from "../../guard/window/counting.ts";
+import { journeyRow } from "../../guard/window/told.ts";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";
@@ -29,7 +30,14 @@ const guardSide = z
     unnamedLate: count,
   })
   .readonly();
-const guardBlocks = z.array(z.object({ block: z.number(), legacy: guardSide, onNew: guardSide }).readonly());
+const guardSides = { legacy: guardSide, onNew: guardSide };
+const guardBlock = z.object({
+  ...{ block: z.number(), ...guardSides },
+  of: z.string().exactOptional(),
+  slow: z.object(guardSides).readonly().exactOptional(),
+  journeys: z.array(journeyRow.readonly()).readonly().exactOptional(),
+});
+const guardBlocks = z.array(guardBlock.readonly());
 
 const roomMetric = z.object({
   type: z.enum(["counter", "gauge"]),

@@ -4,6 +4,12 @@ import type { InstanceRecord } from "../../../state/rules/completion.ts";
 
 const tally = z.object({ units: z.int(), failed: z.int() });
 
+const journeys = z.object({
+  begun: z.int(),
+  paid: z.int(),
+  of100: z.number().nullable().meta({ description: "Payments per 100 journeys; null: none has begun" }),
+});
+
 const evidenceView = z.object({
   tests: z
     .record(z.string(), z.object({ odds: z.number(), actsAt: z.number(), hasFired: z.boolean() }))
@@ -17,6 +23,16 @@ const evidenceView = z.object({
     description:
       "Of the failures' shares, new's less legacy's, with an interval that may be read at every look",
   }),
+  payments: z
+    .object({
+      legacy: journeys,
+      new: journeys,
+      wouldBePaid: z.number().meta({
+        description: "As many of legacy's journeys of the same minutes as would make so many of new's",
+      }),
+    })
+    .optional()
+    .meta({ description: "Journeys of this step; absent where no payments are followed" }),
 });
 
 const metricView = z.object({
@@ -132,6 +148,11 @@ export const guardView = z
           tests: { failures: { odds: 1.1, actsAt: 1000, hasFired: false } },
           sides: { legacy: { units: 1620, failed: 14 }, new: { units: 180, failed: 2 } },
           difference: { estimate: 0.002, least: -0.019, most: 0.063 },
+          payments: {
+            legacy: { begun: 1200, paid: 702, of100: 58.5 },
+            new: { begun: 130, paid: 74, of100: 56.9 },
+            wouldBePaid: 76,
+          },
         },
       },
     ],
@@ -192,7 +213,8 @@ export function guardViewOf(
     return { guarded: true, ...nobody, leader, sentence };
   }
   const { verdict, because, action = null, sentence, at, silent, differing, metrics } = told;
-  const { tests, sides, difference } = told;
+  const { tests, sides, difference, payments } = told;
+  const evidence = { tests, sides, difference, ...(payments === undefined ? {} : { payments }) };
   return {
     guarded: true,
     verdict,
@@ -202,8 +224,7 @@ export function guardViewOf(
     by: "fleet",
     at,
     leader,
-    ...{ silent: [...silent], differing: [...differing], metrics: [...metrics] },
-    evidence: { tests, sides, difference },
+    ...{ silent: [...silent], differing: [...differing], metrics: [...metrics], evidence },
   };
 }
 

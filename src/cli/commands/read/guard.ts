@@ -22,7 +22,8 @@ export function addGuard(program: Command, context: Context): void {
     withApi(context, options, async ({ client, terminal }) => {
       const answer = await client.guard(name);
       const asked = { url: client.url, name };
-      return show(terminal, answer, asked, options, (view) => [guardLine(name, view), ...metricLines(view)]);
+      const lines = (view: GuardView) => [guardLine(name, view), ...paymentLines(view), ...metricLines(view)];
+      return show(terminal, answer, asked, options, lines);
     }),
   );
   examples(
@@ -48,6 +49,17 @@ export function addGate(program: Command, context: Context): void {
     }),
   );
   examples(command, ["cutover gate checkout && ./raise.sh", "only where the guard finds it healthy"]);
+}
+
+/** How many of each side's journeys are paid; nothing where they are not followed. PURE. */
+function paymentLines({ evidence }: Pick<GuardView, "evidence">): string[] {
+  if (evidence?.payments === undefined) return [];
+  const { payments } = evidence;
+  const said = (side: "legacy" | "new") => {
+    const { begun, paid, of100 } = payments[side];
+    return of100 === null ? `${side} has none` : `${side} ${of100.toFixed(1)} (${paid} of ${begun})`;
+  };
+  return [`payments per 100 journeys: ${said("new")}, ${said("legacy")}`];
 }
 
 const refusing: readonly (string | null)[] = ["worse", "both sick", "legacy sick"];

@@ -27,7 +27,12 @@ test.each([
     "{ routes: [cart, pay] }",
     "11:29 cutovers.shop.guard.routes[1]: expected the name of a route of this cutover",
   ],
-  ["{ paid: true }", "cutovers.shop.guard.paid:"],
+  [
+    "{ paid: true }",
+    "cutovers.shop.guard.paid: expected a route with journey: start and one with journey: end",
+  ],
+  ["{ latency: { slo: 20s } }", "cutovers.shop.guard.latency.slo: expected a time of at most sloTimeout"],
+  ["{ latencies: {} }", "cutovers.shop.guard.latencies:"],
 ])("%s is wrong, and its place is told", (guard, said) => {
   const problems = problemsOf(withCutover(routes, `guard: ${guard}`));
   expect(problems).toHaveLength(1);

@@ -24,7 +24,7 @@ const sides = (legacyFailed: number, newFailed: number): Sides => ({
 
 function feed(evidence: Evidence, blocks: readonly Sides[], looks: readonly ("quick" | "late")[]): void {
   blocks.forEach((block, at) => {
-    for (const look of looks) evidence.attempts(look, block, at === 0);
+    for (const look of looks) evidence.attempts(look, [block], at === 0);
   });
 }
 
@@ -66,8 +66,8 @@ test("a side that fails faster is not worse: quick alone sees it, and does not a
   late.forEach((block, at) => {
     // Legacy's failures are timeouts, which the quick look cannot know yet.
     const quick = { legacy: { units: 20, failed: 0 }, onNew: block.onNew };
-    evidence.attempts("quick", quick, at === 0);
-    evidence.attempts("late", block, at === 0);
+    evidence.attempts("quick", [quick], at === 0);
+    evidence.attempts("late", [block], at === 0);
   });
   expect(evidence.findings().failures.hasFired).toBe(false);
   expect(evidence.findings().failures.odds).toBeGreaterThan(1e6);
@@ -76,8 +76,8 @@ test("a side that fails faster is not worse: quick alone sees it, and does not a
 test("after an hour of health the quick look still sees an outage within a few blocks", () => {
   const evidence = createEvidence(settings);
   feed(evidence, drawn(9, 1800, 0.01, 0.01), ["quick", "late"]);
-  evidence.attempts("quick", sides(0, 20), false);
-  evidence.attempts("quick", sides(0, 20), false);
+  evidence.attempts("quick", [sides(0, 20)], false);
+  evidence.attempts("quick", [sides(0, 20)], false);
   expect(firedOf(evidence.findings())).toContain("failures");
 });
 
@@ -92,7 +92,7 @@ test("payments that stay away are found, and slowness by its own test", () => {
   const evidence = createEvidence(settings);
   for (let n = 0; n < 30; n += 1) {
     evidence.paid([{ legacy: 40, onNew: 40, events: 2, eventsOnNew: 0 }], n === 0);
-    evidence.slow(sides(0, 6), n === 0);
+    evidence.slow([sides(0, 6)], n === 0);
   }
   expect(firedOf(evidence.findings())).toEqual(["paid", "slow"]);
 });
@@ -105,7 +105,7 @@ test("a new leader goes on from what was written down, to the last bit", () => {
   feed(first, blocks.slice(0, 250), ["quick", "late"]);
   const second = createEvidence(settings, JSON.parse(JSON.stringify(first.state())));
   for (const block of blocks.slice(250)) {
-    for (const look of ["quick", "late"] as const) second.attempts(look, block, false);
+    for (const look of ["quick", "late"] as const) second.attempts(look, [block], false);
   }
   expect(second.state()).toEqual(one.state());
   expect(second.findings()).toEqual(one.findings());
@@ -118,6 +118,6 @@ test("after resume the evidence is new, at twice the odds until the day is over"
   evidence.resume();
   expect(evidence.findings().failures).toEqual({ odds: 1, actsAt: 2 * before.actsAt, hasFired: false });
   feed(evidence, repeat(7, sides(0, 0)), ["late", "quick"]);
-  for (let n = 0; n < 4; n += 1) evidence.attempts("quick", sides(0, 0), false);
+  for (let n = 0; n < 4; n += 1) evidence.attempts("quick", [sides(0, 0)], false);
   expect(evidence.findings().failures.actsAt).toBe(before.actsAt);
 });

@@ -90,9 +90,10 @@ describe("the sentence", () => {
   });
 
   test("tells payments where these decided", () => {
-    const payments = { begunOnNew: 420, paidOnNew: 81, wouldBePaid: 249.6 };
+    const onLegacy = { begunOnLegacy: 4200, paidOnLegacy: 2500 };
+    const payments = { ...onLegacy, begunOnNew: 420, paidOnNew: 81, wouldBePaid: 249.6 };
     expect(judgeSides(situation({ paid: fired(1500) }, { payments })).sentence).toBe(
-      "of 420 journeys on new 81 were paid, of legacy's as many would be 250: worse with odds 1,500 to 1 (payments), rolled back",
+      "of 420 journeys on new 81 were paid, of legacy's as many would be 250 (19.3 and 59.5 of 100): worse with odds 1,500 to 1 (payments), rolled back",
     );
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type BlockReport, createAttemptsWindow } from "../../../../src/guard/window/attempts.ts";
-import { createLooks } from "../../../../src/guard/window/looks.ts";
+import { createLooks, type LookedBlock } from "../../../../src/guard/window/looks.ts";
 
 const times = { blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 };
 const at = 1_000_000_000;
@@ -76,12 +76,17 @@ test("blocks of several processes are brought together, each once, when their lo
   expect(looks.due(at + 3200, told(at + 2999), 300)).toEqual([]);
   const sides = { legacy: { units: 1, failed: 0 }, onNew: { units: 2, failed: 1 } };
   expect(looks.due(at + 3300, told(at + 2999), 300)).toEqual([
-    { look: "quick", block: at / 2000, sides, stepBegins: true },
+    { look: "quick", block: at / 2000, strata: [sides], stepBegins: true },
   ]);
   expect(looks.due(at + 3400, told(at + 3400), 300)).toEqual([]);
   const late = looks.due(at + 12_000, told(at + 12_000), 300).filter(({ look }) => look === "late");
-  expect(late).toEqual([{ look: "late", block: at / 2000, sides, stepBegins: true }]);
+  expect(late).toEqual([{ look: "late", block: at / 2000, strata: [sides], stepBegins: true }]);
 });
+
+function failedOnNew(looked: LookedBlock): number {
+  const strata = looked.look === "paid" ? [] : looked.strata;
+  return strata.reduce((sum, { onNew }) => sum + onNew.failed, 0);
+}
 
 test("a shopper who fails in another process counts once a step", () => {
   const looks = createLooks(times, at);
@@ -92,7 +97,7 @@ test("a shopper who fails in another process counts once a step", () => {
   other.failed(at + 2000, at + 2000, "onNew", 5);
   const told = [one, other].map((each) => ({ throughMs: at + 5300, blocks: each.report(at + 5300) }));
   const failed = (ms: number) =>
-    looks.due(at + ms, told, 300).flatMap(({ look, sides }) => (look === "quick" ? sides.onNew.failed : []));
+    looks.due(at + ms, told, 300).flatMap((each) => (each.look === "quick" ? failedOnNew(each) : []));
   expect(failed(5300)).toEqual([1, 0]);
   looks.stepBegins(at + 6000);
   other.renew();
@@ -101,7 +106,7 @@ test("a shopper who fails in another process counts once a step", () => {
   const later = looks
     .due(at + 9300, [{ throughMs: at + 9300, blocks: other.report(at + 9300) }], 300)
     .filter(({ look }) => look === "quick");
-  expect(later.map(({ sides, stepBegins }) => [sides.onNew.failed, stepBegins])).toEqual([
+  expect(later.map((each) => [failedOnNew(each), each.stepBegins])).toEqual([
     [0, false],
     [1, true],
   ]);

@@ -7,13 +7,15 @@ import { createManualTime, epoch } from "../../../support/manual-time.ts";
 
 const times = { blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 };
 
+const attempts = { attempts: true, starts: false, ends: false };
+
 function create() {
   const time = createManualTime();
   const counting = createGuardCounting(time, time.monotonic);
-  return { time, counting, witness: counting.witness("checkout", times) };
+  return { time, counting, witness: counting.witness("checkout", times, attempts) };
 }
 
-type Attempt = Partial<Pick<Decided, "bucket" | "pin" | "cohort">> & {
+type Attempt = Partial<Pick<Decided, "bucket" | "pin" | "cohort" | "visit">> & {
   readonly reason?: Decided["decision"]["reason"];
   readonly side?: "legacy" | "new";
   readonly percent?: number;
@@ -53,6 +55,8 @@ const pin = (side: "legacy" | "new", startedAt: number) => ({
   expiresAt: 0,
 });
 
+const visit = (beganAt: number) => ({ side: "new" as const, version: 1, beganAt, expiresAt: 0 });
+
 function unitsOf({ counting }: ReturnType<typeof create>) {
   const [block] = counting.reports().checkout ?? [];
   return block === undefined ? [0, 0] : [block.legacy.units, block.onNew.units];
@@ -64,6 +68,13 @@ test.each<[string, Attempt, number[]]>([
   ["by a journey of this step", { reason: "journey", pin: pin("new", epoch / 1000) }, [0, 1]],
   ["a payment, by its order's owner", { reason: "owner", pin: pin("new", epoch / 1000 + 1) }, [0, 1]],
   ["by a journey of an older step", { reason: "journey", pin: pin("new", epoch / 1000 - 1) }, [0, 0]],
+  ["by a visit of this step", { reason: "visit", visit: visit(epoch / 1000) }, [0, 1]],
+  ["by a visit of an older step", { reason: "visit", visit: visit(epoch / 1000 - 1) }, [0, 0]],
+  [
+    "by a journey of this step that began in a visit of an older one",
+    { reason: "journey", pin: pin("new", epoch / 1000 + 9), visit: visit(epoch / 1000 - 1) },
+    [0, 0],
+  ],
   ["by an owner without a journey", { reason: "owner" }, [0, 0]],
   [
     "where its bucket would not go",
@@ -71,11 +82,7 @@ test.each<[string, Attempt, number[]]>([
     [0, 0],
   ],
   ["forced", { reason: "forced" }, [0, 0]],
-  [
-    "of a cohort, whose split is another",
-    { cohort: { name: "jakarta", side: undefined, startThousandths: 0 } },
-    [0, 0],
-  ],
+  ["of a cohort that has a side", { cohort: { name: "staff", side: "new", startThousandths: 0 } }, [0, 0]],
   ["without a shopper", { bucket: undefined, side: "legacy", reason: "anonymous" }, [0, 0]],
 ])("an attempt %s", (_, told, units) => {
   const parts = create();
@@ -121,10 +128,13 @@ test("what was decided before a step does not fail in it, and who failed before 
   expect(counting.reports().checkout?.[1]?.onNew).toMatchObject({ units: 2, quick: [10] });
 });
 
-test("the same times are the same window, other times another", () => {
+test("the same times are the same windows, other times others", () => {
   const { counting, witness } = create();
-  expect(counting.witness("checkout", { ...times })).toBe(witness);
-  expect(counting.witness("checkout", { ...times, blockMs: 1000 })).not.toBe(witness);
+  witness.decided?.(attempt());
+  counting.witness("checkout", { ...times }, attempts).decided?.(attempt({ bucket: 11 }));
+  expect(counting.reports().checkout).toMatchObject([{ onNew: { units: 2 } }]);
+  counting.witness("checkout", { ...times, blockMs: 1000 }, attempts);
+  expect(counting.reports().checkout).toEqual([]);
 });
 
 test("a journey that began while too much was unpaid on new counts on neither side, also once it is open again", () => {
