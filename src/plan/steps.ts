@@ -60,18 +60,22 @@ export interface Circumstances {
   readonly legacy?: { readonly isReady: boolean; readonly text: string } | undefined;
 }
 
+/** What a step waits for, in the order in which it is told. */
+export const gates = [
+  "hold",
+  "dwell",
+  "evidence",
+  "guard",
+  "window",
+  "freeze",
+  "after",
+  "legacy",
+  "person",
+] as const;
+
 /** What stands between the plan and its next step. */
 interface Wait {
-  readonly gate:
-    | "hold"
-    | "dwell"
-    | "evidence"
-    | "guard"
-    | "window"
-    | "freeze"
-    | "after"
-    | "legacy"
-    | "person";
+  readonly gate: (typeof gates)[number];
   readonly text: string;
   /** Where it is known, ms from now on. */
   readonly leftMs?: number | undefined;

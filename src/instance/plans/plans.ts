@@ -12,6 +12,7 @@ import { createStewards } from "../../plan/steward/stewards.ts";
 import { initialState } from "../../state/rules/model.ts";
 import { limitOf } from "../../state/rules/order/after.ts";
 import type { Control } from "../control.ts";
+import { showRaises } from "./metrics.ts";
 import { createRaiseDesk } from "./raises.ts";
 
 interface Around {
@@ -74,6 +75,7 @@ export function openPlans(
     },
   });
   guard.onLate(stewards.counted);
+  guard.onPaid(stewards.paid);
   undo(() => stewards.stop());
   undo(
     watchDeadlines({
@@ -91,8 +93,10 @@ export function openPlans(
       log,
     }),
   );
+  const raises = createRaiseDesk(stewards, () => follower.contact().up);
+  showRaises(metrics.registry, raises, () => Object.keys(around.config.cutovers));
   return {
-    raises: createRaiseDesk(stewards, () => follower.contact().up),
+    raises,
     show: (name) => stewards.desk(name).show(),
     startable: (name) => stewards.desk(name).startable(),
     start: (name, asked) => stewards.desk(name).start(asked),

@@ -45,6 +45,8 @@ export interface Stewards {
   planned(): readonly string[];
   /** A block of attempts of the cutover that are over, of the step that stands. */
   counted(name: string, strata: readonly BlockCounts[]): void;
+  /** Journeys of it, as the guard's late look has them. */
+  paid(name: string, strata: readonly BlockCounts[]): void;
   /** Looks no more. */
   stop(): void;
 }
@@ -104,6 +106,7 @@ export function createStewards(config: () => InForce, options: StewardsOptions):
     planned: () => [...configured()].flatMap(([name, { spec }]) => (spec === undefined ? [] : [name])),
     window: (name) => (configured().get(name) ?? nothing).windows.against(options.clock.now()),
     counted: (name, strata) => partsOf(name).steward.counted(strata),
+    paid: (name, strata) => partsOf(name).steward.paid(strata),
     stop() {
       isStopped = true;
       cancel();

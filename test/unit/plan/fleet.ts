@@ -42,6 +42,7 @@ export function createPlanFleet({
     configured: spec as PlanSpec | undefined,
     guard: "unguarded" as Circumstances["guard"],
     legacy: undefined as Circumstances["legacy"],
+    freeze: undefined as Circumstances["freeze"],
   };
 
   async function start(percentThousandths = 0): Promise<void> {
@@ -94,7 +95,7 @@ export function createPlanFleet({
       state: () => state,
       guard: () => around.guard,
       legacy: async () => around.legacy,
-      closed: async () => ({ window: windows.against(time.wallMs), freeze: undefined }),
+      closed: async () => ({ window: windows.against(time.wallMs), freeze: around.freeze }),
     });
     return {
       steward,

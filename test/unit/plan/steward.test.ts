@@ -113,6 +113,45 @@ test("evidence is gathered of the step that stands, and goes on after a takeover
   expect((await fleet.state()).percentThousandths).toBe(5000);
 });
 
+test("a plan that asks for payments leaves its first step once they are proven, and not before", async () => {
+  const evidence = { notWorseThan: 2, confidence: 0.95, paid: 1.5 };
+  const fleet = createPlanFleet({ spec: spec({ dwellMs: minuteMs, evidence }) });
+  await fleet.start();
+  const process = await fleet.open("a");
+  const run = async (seconds: number, arePaid: boolean) => {
+    for (let at = 0; at < seconds; at += 1) {
+      await process.turn();
+      process.steward.counted([{ legacy: 200, onNew: 200, events: 4, eventsOnNew: 2 }]);
+      if (arePaid) process.steward.paid([{ legacy: 50, onNew: 50, events: 20, eventsOnNew: 10 }]);
+      fleet.pass(secondMs);
+    }
+  };
+  await run(300, false);
+  expect((await fleet.state()).percentThousandths).toBe(1000);
+  await run(60, true);
+  expect((await fleet.state()).percentThousandths).toBe(5000);
+  expect((await fleet.record()).made[1]?.because).toContain("1/1.5 of legacy's pace: proven");
+});
+
+test("a freeze holds the next step, and what has stood by then counts when it ends", async () => {
+  const fleet = createPlanFleet({ spec: spec({ dwellMs: minuteMs }) });
+  await fleet.start();
+  const process = await fleet.open("a");
+  const run = async (seconds: number) => {
+    for (let at = 0; at < seconds; at += 1) {
+      await process.turn();
+      fleet.pass(secondMs);
+    }
+  };
+  await run(30);
+  fleet.around.freeze = { untilMs: 1e15, reason: "Lebaran" };
+  await run(120);
+  expect(await fleet.record()).toMatchObject({ status: "running", standsThousandths: 1000 });
+  fleet.around.freeze = undefined;
+  await run(2);
+  expect((await fleet.state()).percentThousandths).toBe(5000);
+});
+
 test("four months with windows each day are done before the deadline, and every step says why", async () => {
   const startMs = Date.parse("2024-01-01T00:00:00+07:00");
   const deadlineMs = Date.parse("2024-04-30T00:00:00+07:00");
