@@ -83,6 +83,11 @@ export interface OwnerDesk {
 }
 type WaitingOwner = NonNullable<OwnerView["waiting"]>;
 
+interface MetricsPage {
+  readonly contentType: string;
+  readonly page: string;
+}
+
 /** As configured. */
 interface ConsoleFacts {
   readonly environment?: string | undefined;
@@ -98,7 +103,8 @@ export interface AdminOptions {
   readonly auth: AuthConfig;
   /** Of the listener; without it, HTTP. */
   readonly tls?: CertificateFiles | undefined;
-  readonly metrics: { readonly contentType: string; render(): string | Promise<string> };
+  /** @param accept the field of the request that asks, which tells the format */
+  readonly metrics: (accept: string | undefined) => Promise<MetricsPage>;
   /** The versions this instance decides by, where not those of its snapshot. */
   readonly versions?: () => Readonly<Record<string, number>>;
   /** Resolves when every process of this instance decides by its snapshot as of now; without it, there is but one. */

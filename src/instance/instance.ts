@@ -12,6 +12,7 @@ import type { Config } from "../config/schema.ts";
 import { createListDesk } from "../lists/desk.ts";
 import { addListMetrics } from "../lists/metrics.ts";
 import { originOf } from "../proxy/listen/server.ts";
+import { formatFor, formats } from "../telemetry/exposition.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
@@ -196,12 +197,10 @@ async function openAdmin(
     audit,
     cutovers: config.cutovers,
     auth: config.auth,
-    metrics: {
-      contentType: metrics.contentType,
-      async render() {
-        await workers?.collect();
-        return metrics.render();
-      },
+    async metrics(accept) {
+      await workers?.collect();
+      const format = formatFor(accept);
+      return { contentType: formats[format], page: await metrics.render(format) };
     },
     ...(workers === undefined ? {} : { versions: workers.versions, inForce: workers.inForce }),
     traffic: () => traffic.snapshot(),

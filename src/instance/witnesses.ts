@@ -10,9 +10,14 @@ import { ticketsOwner } from "../proxy/secrets.ts";
 import type { Witness } from "../proxy/witness.ts";
 import type { WhenStale } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
-import type { CheckoutCounts } from "../telemetry/checkouts.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
-import { type CutoverRoutes, countsRoute, countsUnmatched } from "../telemetry/requests/counts.ts";
+import {
+  type CutoverRoutes,
+  countsJourneys,
+  countsPayments,
+  countsRoute,
+  countsUnmatched,
+} from "../telemetry/requests/counts.ts";
 
 /** The witnesses that last as long as the process. */
 interface LastingWitnesses {
@@ -23,8 +28,6 @@ interface LastingWitnesses {
   readonly orders: Witness;
   readonly carts: Witness;
   readonly keys: Witness;
-  readonly started: Witness;
-  readonly paid: Witness;
   readonly orElse: Witness;
 }
 
@@ -46,14 +49,11 @@ export function createLastingWitnesses(
   unreadAnswer: (cutover: string, side: Side, why: UnreadReason) => void,
   keys: Witness,
   release: Ownership["release"],
-  { started, paid }: Pick<CheckoutCounts, "started" | "paid">,
   orElse: Pick<OrElseCounts, "asked">,
   paidOnNew: (cutover: string, key: string) => void,
 ): LastingWitnesses {
   return {
     orElse: { soughtElsewhere: ({ cutover }, side, isFound) => orElse.asked(cutover, side, isFound) },
-    started,
-    paid,
     accessLog,
     upgrades: { upgraded: ({ cutover, side }) => upgrades.opened(cutover, side) },
     notices: {
@@ -125,16 +125,17 @@ export function witnessesFor(
   last: Witness,
   guarding: (cutover: string, route: string) => readonly Witness[] = () => [],
 ): WitnessesOf {
-  const { accessLog, upgrades, notices, journeys, orders, carts, keys, started, paid, orElse } = lasting;
+  const { accessLog, upgrades, notices, journeys, orders, carts, keys, orElse } = lasting;
   return (route) => {
     if (route?.cutover === undefined)
       return [countsUnmatched(counting.row("none", route?.name)), upgrades, accessLog, last];
     const { cutover, name, finishes, pays, orElse: other } = route;
+    const row = counting.row(cutover.name, name);
     return [
-      countsRoute(counting.row(cutover.name, name)),
+      countsRoute(row),
       notices,
-      ...(cutover.journey === undefined ? [] : [journeys, started]),
-      ...(pays ? [paid] : []),
+      ...(cutover.journey === undefined ? [] : [journeys, countsJourneys(row)]),
+      ...(pays ? [countsPayments(row)] : []),
       ...(other === undefined ? [] : [orElse]),
       ...(finishes === undefined || !cutover.countsOrders ? [] : [orders]),
       ...(finishes === undefined || !cutover.endsCarts ? [] : [carts]),
@@ -157,13 +158,6 @@ export function exposuresOf({ cutovers }: Pick<Config, "cutovers">): ReadonlyMap
   );
 }
 
-/** Names of the cutovers in which journeys begin and are paid. */
-export function payingIn({ cutovers }: Pick<Config, "cutovers">): string[] {
-  return Object.entries(cutovers).flatMap(([name, { journey, routes }]) =>
-    journey !== undefined && routes.some(({ payment }) => payment) ? name : [],
-  );
-}
-
 /** The names of the fixed routes. */
 export function fixedNamesOf({ routes }: Pick<Config, "routes">): string[] {
   return routes.flatMap(({ name }) => name ?? []);
@@ -171,9 +165,11 @@ export function fixedNamesOf({ routes }: Pick<Config, "routes">): string[] {
 
 /** The names that the counts of a configuration go by. */
 export function routesOf({ cutovers }: Pick<Config, "cutovers">): CutoverRoutes[] {
-  return Object.entries(cutovers).map(([name, { routes }]) => ({
+  return Object.entries(cutovers).map(([name, { routes, journey }]) => ({
     name,
     routes: routes.map((route) => route.name),
+    journeys: journey !== undefined,
+    payments: routes.some(({ payment }) => payment),
   }));
 }
 

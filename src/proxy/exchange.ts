@@ -8,7 +8,6 @@
  * for its journey alone (owner-lookup.ts): all else is answered from one immutable snapshot, read when deciding.
  */
 import type { Readable } from "node:stream";
-import { fieldValue } from "../decide/sources.ts";
 import type { ExchangeContext } from "./context.ts";
 import type { Destination } from "./destinations.ts";
 import { answersLink } from "./force/force.ts";
@@ -30,6 +29,7 @@ import { addedFields } from "./request/cookies/visitor.ts";
 import { isSentAway } from "./request/cookies/voided.ts";
 import { fallenBack, mayFallBack } from "./request/fallback.ts";
 import { gather, learns } from "./request/gather.ts";
+import { type NamedRequest, namedBy } from "./request/ids.ts";
 import { mayBeSent } from "./request/maintenance.ts";
 import { isRefused, lookUp } from "./request/owner-lookup.ts";
 import type { CompiledRoute } from "./routes.ts";
@@ -76,10 +76,10 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
   const arrivedAt = context.clock.monotonic();
   const { head } = inbound;
   const names = context.fieldNames.of(head.fields);
-  const requestId = context.ids.requestId(fieldValue(head.fields, names, "x-request-id"));
+  const named = namedBy(context, head, names);
   const read = readArrival(context.table, head, names, context.proxyName);
   const arrival = "proxyError" in read ? undefined : read;
-  const exchange = createExchange(context, inbound, requestId, arrivedAt, arrival);
+  const exchange = createExchange(context, inbound, named, arrivedAt, arrival);
   recordArrival(exchange, arrival?.near);
   if ("proxyError" in read) refuse(exchange, read);
   else if (head.framing.kind === "sized" && head.framing.length > context.table.bodyLimits.maxBytes)
@@ -90,7 +90,7 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
 function createExchange(
   context: ExchangeContext,
   inbound: Inbound,
-  requestId: string,
+  { requestId, traceparent }: NamedRequest,
   arrivedAt: number,
   arrival: Arrival | undefined,
 ): Exchange {
@@ -99,11 +99,14 @@ function createExchange(
     context,
     inbound,
     requestId,
+    traceparent,
     method: inbound.head.method,
     cutover: on?.cutover.name ?? "none",
     route: on?.name ?? arrival?.elsewhere.name ?? "none",
     arrivedAt,
     attemptAt: arrivedAt,
+    readyAt: arrivedAt,
+    ownMs: 0,
     endedAt: arrivedAt,
     side: "none",
     reason: undefined,
@@ -226,7 +229,7 @@ function send(exchange: Exchange, destination: Destination): void {
   const { method, framing } = inbound.head;
   const looks = route === undefined ? "status" : lookedAt(route, method);
   const isRead = looks === "body" || route?.failure?.looks.rules === "body";
-  const plain = forwardRequest(context, arrival, destination, exchange.requestId, content, isRead);
+  const plain = forwardRequest(context, arrival, destination, exchange, content, isRead);
   const sent = rewriteExchange(destination.rewriting, exchange, arrival, plain);
   const request = withHandover(exchange, route, by, sent);
   const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;

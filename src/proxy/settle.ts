@@ -35,6 +35,8 @@ export interface Recorded extends Writable<ExchangeRecord>, Waiting {
   hasBegun: boolean;
   /** What is sent of the request's body. */
   content: Buffer | Readable;
+  /** When there was all that its side is decided by: on arrival, when its body was read, or when it fell back. */
+  readyAt: number;
   /** When its side was last given something of it, or took no more. */
   askedAt: number;
   /** How long its client has waited for a head when its leaving counts against the side. */
@@ -74,6 +76,7 @@ export function recordNotice(exchange: Recorded, notice: Notice): void {
 export function recordDecision(exchange: Recorded, by: Decided): void {
   exchange.decided = by;
   exchange.askedAt = exchange.context.clock.monotonic();
+  exchange.ownMs += exchange.askedAt - exchange.readyAt;
   exchange.side = by.decision.side;
   exchange.reason = by.decision.reason;
   for (const witness of exchange.witnesses.decided) witness.decided(exchange);
@@ -84,6 +87,8 @@ export function recordFallback(exchange: Recorded, outcome: Outcome, code: strin
   exchange.endedAt = exchange.context.clock.monotonic();
   for (const witness of exchange.witnesses.fellBack) witness.fellBack(exchange, outcome, code);
   exchange.attemptAt = exchange.endedAt;
+  exchange.readyAt = exchange.endedAt;
+  exchange.ownMs = 0;
 }
 
 /** The side has answered, and another is asked: how long that takes is not the side's. */

@@ -18,12 +18,13 @@ import type { Ahead, Cohort, Decision, Reason } from "../decide/decide.ts";
 import type { NamedKeys } from "../decide/named.ts";
 import type { JourneyPin, PinFault } from "../decide/pin.ts";
 import type { JourneyEvent, OwnerKey, UnreadReason } from "../ownership/port.ts";
-import type { CutoverState, Side } from "../state/rules/model.ts";
+import { type CutoverState, type Side, sides } from "../state/rules/model.ts";
 import type { Outcome } from "./outcome.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
 
 /** `none`: no side was chosen, because no cutover matched or the exchange ended before it was decided. */
-export type ServedSide = Side | "none";
+export const servedSides = [...sides, "none"] as const;
+export type ServedSide = (typeof servedSides)[number];
 
 /** Who a request says it is from. */
 export interface NamedShopper {
@@ -104,6 +105,8 @@ export interface Meaning {
 /** What is known of an exchange so far. Times are milliseconds of the monotonic clock. */
 export interface ExchangeRecord {
   readonly requestId: string;
+  /** Of its trace (W3C Trace Context), as its upstream is told. */
+  readonly traceparent: string;
   readonly method: string;
   /** Cutover and route are `none` where no cutover matched. */
   readonly cutover: string;
@@ -111,6 +114,11 @@ export interface ExchangeRecord {
   readonly arrivedAt: number;
   /** When the attempt under way began: on arrival, or on falling back. */
   readonly attemptAt: number;
+  /**
+   * How long it was the proxy's own: from its arrival, the end of a body that is read first, or falling back, until it was
+   * decided; and while an order that its answer tells of was recorded. In ms.
+   */
+  readonly ownMs: number;
   readonly side: ServedSide;
   /** Absent before it is decided, and where no cutover matched. */
   readonly reason: Reason | undefined;

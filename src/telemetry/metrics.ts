@@ -15,25 +15,25 @@
  *   why requests go where they go:
  *     sum by (cutover, side, reason) (rate(cutover_decisions_total[5m]))
  */
-import { setImmediate } from "node:timers/promises";
 import { Registry } from "prom-client";
 import type { Contact, Snapshot } from "../state/follow/snapshot.ts";
 import { byHand } from "../state/rules/history.ts";
-import { type CutoverState, initialState, stateNames } from "../state/rules/model.ts";
-import { percentToNumber } from "../state/rules/percent.ts";
-import { contentType, type Family, familyText, labelPairs, sampleValue } from "./exposition.ts";
+import type { CutoverState } from "../state/rules/model.ts";
+import {
+  type Family,
+  type Format,
+  labelPairs,
+  renderFamily,
+  renderRegistry,
+  sampleValue,
+} from "./exposition.ts";
 import { type Counting, createRequestCounts, type Joined } from "./requests/counting.ts";
 import type { CutoverRoutes } from "./requests/counts.ts";
+import type { Exemplars } from "./requests/exemplars.ts";
 import { createCountFamilies, oldestFamily } from "./requests/page.ts";
 import type { SeriesCounts } from "./requests/series.ts";
+import { createStandings, type RollbackTrigger, stateFamilies } from "./standings.ts";
 import type { Traffic } from "./traffic/traffic.ts";
-
-/**
- * What can roll a cutover back; `out_of_band`: a hand on the store, past the API; `local`: this instance alone was told,
- * while the store was out of reach.
- */
-const rollbackTriggers = ["operator", "out_of_band", "local"] as const;
-type RollbackTrigger = (typeof rollbackTriggers)[number];
 
 export interface Metrics {
   /** Counts for the cutovers that the metrics were made with; shown until another is. */
@@ -45,6 +45,8 @@ export interface Metrics {
    * for when it comes back.
    */
   show(counting: Counting): void;
+  /** Of requests: those of other processes are added to them. */
+  readonly exemplars: Exemplars;
   /** Has the request counts of another process added to the ones here. */
   join(): Joined<SeriesCounts>;
   /** The state the instance decides by from now on: percent, state and version. */
@@ -57,9 +59,8 @@ export interface Metrics {
   regressed(cutover: string): void;
   /** For the metrics of the process (process-metrics.ts) and small ones of other rooms; rendered last. */
   readonly registry: Registry;
-  /** The page of a scrape. The event loop turns between two families. */
-  render(): Promise<string>;
-  readonly contentType: string;
+  /** The page of a scrape, in the text format unless another is asked for. The event loop turns now and then. */
+  render(format?: Format): Promise<string>;
 }
 
 interface MetricsOptions {
@@ -94,7 +95,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     const { table, values } = counting.show();
     const shown = table.slice(0, -1).map(({ name }) => ({ name, standing: standings.of(name) }));
     families = [
-      ...createCountFamilies(table, values),
+      ...createCountFamilies(table, values, requests.exemplars),
       ...(traffic === undefined
         ? []
         : [
@@ -128,104 +129,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
       standings.of(cutover).regressions += 1;
     },
     registry,
-    async render() {
+    exemplars: requests.exemplars,
+    async render(format = "text") {
       requests.gather();
-      let page = "";
-      for (const family of families) {
-        page += `${familyText(family)}\n`;
-        await setImmediate();
-      }
-      return page + (await registry.metrics());
-    },
-    contentType,
-  };
-}
-
-/** How a cutover stands: what is known of it beside its counts. */
-interface Standing {
-  state: CutoverState;
-  readonly rollbacks: Record<RollbackTrigger, number>;
-  rejections: number;
-  regressions: number;
-}
-
-/** They outlive their cutover's configuration, for when it comes back. */
-function createStandings() {
-  const standings = new Map<string, Standing>();
-  return {
-    add(cutover: string): void {
-      if (standings.has(cutover)) return;
-      const rollbacks = { operator: 0, out_of_band: 0, local: 0 };
-      standings.set(cutover, { state: initialState(), rollbacks, rejections: 0, regressions: 0 });
-    },
-    /** @throws Error when the cutover is not configured, and never was */
-    of(cutover: string): Standing {
-      const standing = standings.get(cutover);
-      if (standing !== undefined) return standing;
-      throw new Error(
-        cutover === "none"
-          ? "requests of no cutover have no state"
-          : `the cutover ${cutover} is not configured`,
-      );
+      const parts: string[] = [];
+      for (const family of families) await renderFamily(family, format, parts);
+      await renderRegistry(registry, format, parts);
+      return parts.join("");
     },
   };
-}
-
-function stateFamilies(
-  cutovers: readonly { readonly name: string; readonly standing: Standing }[],
-): readonly Family[] {
-  const rows = cutovers.map(({ name, standing }) => ({ label: labelPairs({ cutover: name }), standing }));
-  const perCutover = (name: string, read: (standing: Standing) => number) => () =>
-    rows.map(({ label, standing }) => `${name}{${label}} ${read(standing)}`);
-  return [
-    {
-      name: "cutover_percent",
-      type: "gauge",
-      help: "Percent (0-100) this instance decides by: the share of shoppers whose new journeys start on the new side.",
-      samples: perCutover("cutover_percent", ({ state }) => percentToNumber(state.percentThousandths)),
-    },
-    {
-      name: "cutover_state",
-      type: "gauge",
-      help: "1 for the state this instance decides by, 0 for the others.",
-      samples: () =>
-        rows.flatMap(({ label, standing }) =>
-          stateNames.map(
-            (name) => `cutover_state{${label},state="${name}"} ${name === standing.state.state ? 1 : 0}`,
-          ),
-        ),
-    },
-    {
-      name: "cutover_state_version",
-      type: "gauge",
-      help: "State version this instance decides by.",
-      samples: perCutover("cutover_state_version", ({ state }) => state.version),
-    },
-    {
-      name: "cutover_rollbacks_total",
-      type: "counter",
-      help: "Rollbacks this instance has put in force, by what triggered them. Every instance counts the same rollback, so the fleet's figure is the max over instances, not the sum.",
-      samples: () =>
-        rows.flatMap(({ label, standing }) =>
-          rollbackTriggers.map(
-            (trigger) =>
-              `cutover_rollbacks_total{${label},trigger="${trigger}"} ${standing.rollbacks[trigger]}`,
-          ),
-        ),
-    },
-    {
-      name: "cutover_state_rejected_total",
-      type: "counter",
-      help: "Contents of the store this instance has refused to follow, each distinct content counted once.",
-      samples: perCutover("cutover_state_rejected_total", ({ rejections }) => rejections),
-    },
-    {
-      name: "cutover_state_regressions_total",
-      type: "counter",
-      help: "Accepted changes the store had lost, as this instance found and settled them: the safer state is in force, held.",
-      samples: perCutover("cutover_state_regressions_total", ({ regressions }) => regressions),
-    },
-  ];
 }
 
 function instanceFamilies({ contact, version, logLinesDropped }: MetricsOptions): readonly Family[] {

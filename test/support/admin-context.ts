@@ -12,7 +12,7 @@ export function adminContext(given: Given & Partial<Omit<AdminOptions, "follower
   return contextOf({
     cutovers: {},
     auth: "none",
-    metrics: { contentType: "text/plain", render: () => "" },
+    metrics: async () => ({ contentType: "text/plain", page: "" }),
     explain: () => undefined,
     health: () => "ready",
     log: { info: () => {}, warn: () => {}, error: () => {} },

@@ -65,7 +65,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
       names.map((name) => [name, { legacy: "social-shop", new: "marketplace", approval }]),
     ),
     auth: options.auth ?? "none",
-    metrics: { contentType: "text/plain", render: () => "" },
+    metrics: async () => ({ contentType: "text/plain", page: "" }),
     traffic,
     instance,
     explain: options.explain ?? (() => undefined),

@@ -155,6 +155,7 @@ export function createFixture(options: FixtureOptions = {}) {
       inFlight[side] -= 1;
       counted.push(`${side} ${outcome}`);
     },
+    journeyed: () => {},
   };
   const accessLog: Witness = {
     settled(record, outcome) {
@@ -193,7 +194,6 @@ export function createFixture(options: FixtureOptions = {}) {
     (_, side, why) => void counted.push(`unread answer ${side} ${why}`),
     {},
     (...keys) => ownership.release(...keys),
-    { started: {}, paid: {} },
     { asked: (cutover, side, isFound) => counted.push(`${isFound ? "found" : "missed"} ${cutover} ${side}`) },
     exposure.closed,
   );

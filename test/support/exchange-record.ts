@@ -4,11 +4,13 @@ import type { ExchangeRecord } from "../../src/proxy/witness.ts";
 export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
   return {
     requestId: "a-1",
+    traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-00`,
     method: "POST",
     cutover: "checkout",
     route: "pay",
     arrivedAt: 1000,
     attemptAt: 1000,
+    ownMs: 0.5,
     endedAt: 1012.345678,
     side: "legacy",
     reason: "journey",

@@ -80,11 +80,20 @@ function metricsRoute(app: AdminApp, { metrics }: AdminContext): void {
       tags,
       security,
       response: {
-        200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },
+        200: {
+          description: "The metrics, in the format that Accept asks for",
+          content: {
+            "text/plain": { schema: z.string() },
+            "application/openmetrics-text": { schema: z.string() },
+          },
+        },
         ...refusalAnswers([], "public"),
       },
     },
-    handler: async (_, reply) => reply.type(metrics.contentType).send(await metrics.render()),
+    handler: async ({ headers }, reply) => {
+      const { contentType, page } = await metrics(headers.accept);
+      return reply.header("vary", "accept").type(contentType).send(page);
+    },
   });
 }
 

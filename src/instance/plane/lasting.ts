@@ -39,9 +39,8 @@ import { createUpstreamPool } from "../../proxy/upstream/open.ts";
 import type { Witness } from "../../proxy/witness.ts";
 import { createRollbacks } from "../../state/follow/rollbacks.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
-import { createCheckoutCounts } from "../../telemetry/checkouts.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { createLastingWitnesses, payingIn } from "../witnesses.ts";
+import { createLastingWitnesses } from "../witnesses.ts";
 import { keysWitness } from "./keys-witness.ts";
 
 export interface DataPlaneOptions {
@@ -103,7 +102,6 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
   const budget = createClaimBudget({ ...ownershipStores, clock, ...told });
   const unreadAnswers = createUnreadAnswers(counts, log, timers);
   const upgrades = createUpgradeCounts(registry, names);
-  const checkouts = createCheckoutCounts(registry, payingIn(config));
   const orElse = createOrElseCounts(registry, config);
   const desk = createKeyDesk({ memory, spool, clock });
   const past = openPast(options, memory);
@@ -115,7 +113,6 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
     pinFilter,
     configure(declared: Config) {
       for (const each of [counts, upgrades]) each.configure(Object.keys(declared.cutovers));
-      checkouts.configure(payingIn(declared));
       orElse.configure(declared);
     },
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
@@ -127,7 +124,6 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
       unreadAnswers.note,
       keysWitness(desk, past, clock),
       ownership.release,
-      checkouts,
       orElse,
       options.exposure.closed,
     ),

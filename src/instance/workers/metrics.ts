@@ -17,6 +17,7 @@ import { journeyRow } from "../../guard/window/told.ts";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";
+import { exemplarList } from "../../telemetry/requests/exemplars.ts";
 import { type SeriesCounts, seriesCounts } from "../../telemetry/requests/series.ts";
 import { createHandedTraffic, handedFigures, type Traffic } from "../../telemetry/traffic/traffic.ts";
 
@@ -51,6 +52,7 @@ type RoomMetrics = z.output<typeof roomMetric>[];
 /** What a worker tells of itself: counts since the last time, and what it uses. */
 export const workerFigures = z.object({
   counts: seriesCounts,
+  exemplars: exemplarList,
   traffic: handedFigures,
   /** What the guard is told of late, by cutover; all of it each time. */
   guard: z.record(z.string(), guardBlocks.readonly()).readonly(),
@@ -90,6 +92,7 @@ export function createWorkerCounts(
       const { user, system } = process.cpuUsage();
       return {
         counts: requests.take(),
+        exemplars: requests.exemplars.take(),
         traffic: traffic.take(),
         guard: guardCounting.reports(),
         metrics,
@@ -115,7 +118,7 @@ export function createWorkerSum({
   tellings,
   onLogLinesDropped,
 }: {
-  readonly metrics: Pick<Metrics, "registry" | "join">;
+  readonly metrics: Pick<Metrics, "registry" | "join" | "exemplars">;
   readonly traffic: Pick<Traffic, "hear" | "gone">;
   readonly tellings: Pick<Tellings, "hear" | "gone">;
   readonly onLogLinesDropped: (more: number) => void;
@@ -130,6 +133,7 @@ export function createWorkerSum({
       const one = known.get(worker) ?? { counts: metrics.join(), rooms: joinRoomMetrics(metrics.registry) };
       known.set(worker, one);
       one.counts.add(figures.counts);
+      metrics.exemplars.add(figures.exemplars);
       one.rooms.add(figures.metrics);
       traffic.hear(worker, figures.traffic);
       tellings.hear(worker, figures.guard);

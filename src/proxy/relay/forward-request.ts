@@ -1,26 +1,21 @@
 /** The request as the next hop should see it (RFC 9110 §7.6). */
 import type { Readable } from "node:stream";
-import { fieldValue } from "../../decide/sources.ts";
 import type { ExchangeContext } from "../context.ts";
 import type { Destination } from "../destinations.ts";
 import { isBelieved, type RequestFraming } from "../inbound.ts";
 import { type Arrival, hopsLeft } from "../request/arrival.ts";
 import { clientOf } from "../request/client.ts";
+import type { NamedRequest } from "../request/ids.ts";
 import type { ForwardBody, ForwardRequest } from "../upstream/port.ts";
 import { askReadably } from "./accept-encoding.ts";
 import { requestFields } from "./headers.ts";
 
-/** What it needs of what exchanges share. */
-interface ForwardContext extends Pick<ExchangeContext, "table" | "proxyName"> {
-  readonly ids: Pick<ExchangeContext["ids"], "traceparent">;
-}
-
 /** The request for the next hop (RFC 9110 §7.6). @param readable whether its answer is to be read on its way */
 export function forwardRequest(
-  context: ForwardContext,
+  context: Pick<ExchangeContext, "table" | "proxyName">,
   arrival: Arrival,
   { marking, waits }: Pick<Destination, "marking" | "waits">,
-  requestId: string,
+  { requestId, traceparent }: NamedRequest,
   content: Buffer | Readable,
   readable: boolean,
 ): ForwardRequest {
@@ -40,7 +35,7 @@ export function forwardRequest(
       clientAddress: isAddressed ? clientOf(trusts, head, names).address : "",
       version: head.version,
       requestId,
-      traceparent: context.ids.traceparent(fieldValue(head.fields, names, "traceparent")),
+      traceparent,
     },
     context.table.ownCookies,
     context.table.identityFields,

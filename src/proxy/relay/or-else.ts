@@ -98,12 +98,13 @@ const unheard: RelayEvents = {
 
 /** What the other side is asked, by its own rewriting and without what tells who asks. */
 function requestFor(
-  { context, requestId, decided }: Recorded,
+  { context, requestId, traceparent, decided }: Recorded,
   side: Side,
   { rewriting, ...destination }: Destination,
   arrival: Arrival,
 ): { readonly request: ForwardRequest } & Rewritten {
-  const plain = forwardRequest(context, arrival, destination, requestId, Buffer.alloc(0), false);
+  const named = { requestId, traceparent };
+  const plain = forwardRequest(context, arrival, destination, named, Buffer.alloc(0), false);
   const asked: Parameters<typeof rewriteExchange>[1] = {
     context,
     requestId,

@@ -1,6 +1,7 @@
 /** Names for a request: passed on when the sender gave a sound one, else made. */
 import { randomBytes } from "node:crypto";
 import { pinIdBytes } from "../../decide/pin.ts";
+import { fieldValue } from "../../decide/sources.ts";
 
 export interface Ids {
   /** @param inbound the sender's X-Request-Id; kept when it is 1–128 of A–Z a–z 0–9 . _ - */
@@ -11,6 +12,25 @@ export interface Ids {
   journeyId(): string;
   /** What a visitor is called who has no other name: 128 random bits, base64url. */
   visitorId(): string;
+}
+
+/** What a request is called, by whoever sent it or by this proxy. */
+export interface NamedRequest {
+  readonly requestId: string;
+  /** Of its trace (W3C Trace Context), as its upstream is told. */
+  readonly traceparent: string;
+}
+
+/** @param names those of the head's fields, lower case */
+export function namedBy(
+  { ids }: { readonly ids: Pick<Ids, "requestId" | "traceparent"> },
+  { fields }: { readonly fields: readonly string[] },
+  names: readonly string[],
+): NamedRequest {
+  return {
+    requestId: ids.requestId(fieldValue(fields, names, "x-request-id")),
+    traceparent: ids.traceparent(fieldValue(fields, names, "traceparent")),
+  };
 }
 
 const soundId = /^[A-Za-z0-9._-]{1,128}$/;

@@ -8,7 +8,8 @@
  * As long as one process serves the same routes, nothing is ever named.
  */
 import type { TrafficRecorder } from "../traffic/traffic.ts";
-import { type CutoverRoutes, createCounts, type MeterRow } from "./counts.ts";
+import { type CutoverRoutes, createCounts, durationBuckets, type MeterRow } from "./counts.ts";
+import { createExemplars, type Exemplars } from "./exemplars.ts";
 import {
   type CountValues,
   countFamilies,
@@ -48,6 +49,8 @@ export interface Joined<Figures> {
 }
 
 export interface RequestCounts {
+  /** Of all countings together. */
+  readonly exemplars: Exemplars;
   /**
    * Counts for a configuration, beside those before it.
    *
@@ -71,6 +74,7 @@ export function createRequestCounts(
   recorder: (cutover: string, route: string) => TrafficRecorder | undefined = () => undefined,
 ): RequestCounts {
   const counted = new Set<CountedTable>();
+  const exemplars = createExemplars(durationBuckets);
   /** What has no place in the counting that is shown keeps its count here, for when it has one. */
   const placeless = createSeriesSum();
   let shown: CountedTable | undefined;
@@ -88,8 +92,13 @@ export function createRequestCounts(
   }
 
   return {
+    exemplars,
     count(cutovers, fixed = []) {
-      const own = createCountedTable([...cutovers, { name: "none", routes: ["none", ...fixed] }], recorder);
+      const own = createCountedTable(
+        [...cutovers, { name: "none", routes: ["none", ...fixed] }],
+        recorder,
+        exemplars,
+      );
       counted.add(own);
       return {
         row: own.row,
@@ -139,6 +148,7 @@ interface CountedTable extends ShownCounts, Pick<Counting, "row"> {
 function createCountedTable(
   table: readonly CutoverRoutes[],
   recorder: (cutover: string, route: string) => TrafficRecorder | undefined,
+  exemplars: Exemplars,
 ): CountedTable {
   const { row: rowAt, ...values } = createCounts(table);
   const positions = positionsOf(table);
@@ -153,7 +163,10 @@ function createCountedTable(
       if (position === undefined) throw new Error(`the cutover ${cutover} is not configured`);
       const routeIndex = position.routes.get(route);
       if (routeIndex === undefined) throw new Error(`the cutover ${cutover} has no route ${route}`);
-      return rowAt(position.index, routeIndex, cutover === "none" ? undefined : recorder(cutover, route));
+      return rowAt(position.index, routeIndex, {
+        traffic: cutover === "none" ? undefined : recorder(cutover, route),
+        exemplars: exemplars.of(cutover),
+      });
     },
     absorb(other) {
       if (!isSameTable(table, other.table)) return false;
@@ -193,6 +206,7 @@ function createCountedTable(
 function isSameTable(one: readonly CutoverRoutes[], other: readonly CutoverRoutes[]): boolean {
   const isSame = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((text, index) => text === b[index]);
+  // What of them is shown makes no difference to where it stands.
   return (
     one.length === other.length &&
     one.every(({ name, routes }, at) => name === other[at]?.name && isSame(routes, other[at].routes))
@@ -216,6 +230,11 @@ function placesOf(names: SeriesNames) {
     responses: of(names.responses),
     durations: of(names.durations),
     durationSums: of(names.durationSums),
+    routeDurations: of(names.routeDurations),
+    routeDurationSums: of(names.routeDurationSums),
+    journeys: of(names.journeys),
+    overheads: of(names.overheads),
+    overheadSums: of(names.overheadSums),
     inflight: of(names.inflight),
   };
 }

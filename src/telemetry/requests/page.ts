@@ -8,23 +8,31 @@
  */
 import { reasons } from "../../decide/decide.ts";
 import { outcomes } from "../../proxy/outcome.ts";
+import { servedSides } from "../../proxy/witness.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
 import { type Family, labelPairs } from "../exposition.ts";
 import { type FlightForm, oldestOf } from "../traffic/flights.ts";
 import { statusClasses } from "../traffic/side-counts.ts";
-import { type CutoverRoutes, durationBoundsSeconds, durationBuckets, meteredSides } from "./counts.ts";
+import { type CutoverRoutes, journeySteps } from "./counts.ts";
+import type { Exemplars } from "./exemplars.ts";
+import { type FromTheStart, histogramFamilies } from "./histograms.ts";
 import type { CountValues } from "./series.ts";
 
 /** @param table of createCounts: the configured cutovers, then `none` */
-export function createCountFamilies(table: readonly CutoverRoutes[], counts: CountValues): readonly Family[] {
+export function createCountFamilies(
+  table: readonly CutoverRoutes[],
+  counts: CountValues,
+  exemplars: Exemplars,
+): readonly Family[] {
   const lastCutover = table.length - 1;
   const fromTheStart = (cutover: number, side: number): boolean =>
-    (cutover === lastCutover) === (meteredSides[side] === "none");
+    (cutover === lastCutover) === (servedSides[side] === "none");
   return [
     requestsFamily(table, counts.requests, fromTheStart),
-    durationsFamily(table, counts, fromTheStart),
+    ...histogramFamilies(table, counts, fromTheStart, exemplars),
     decisionsFamily(table.slice(0, lastCutover), counts.decisions),
     responsesFamily(table, counts.responses, fromTheStart),
+    ...journeyFamilies(table, counts.journeys),
     inflightFamily(table, counts.inflight, fromTheStart),
   ];
 }
@@ -73,8 +81,6 @@ function responsesFamily(
   };
 }
 
-type FromTheStart = (cutover: number, side: number) => boolean;
-
 function requestsFamily(
   table: readonly CutoverRoutes[],
   values: Float64Array,
@@ -84,56 +90,24 @@ function requestsFamily(
   const routes = table.flatMap((cutover, index) =>
     cutover.routes.map((route) => ({
       start: `${name}{${labelPairs({ cutover: cutover.name, route })},`,
-      shown: meteredSides.map((_, side) => fromTheStart(index, side)),
+      shown: servedSides.map((_, side) => fromTheStart(index, side)),
     })),
   );
-  const ends = meteredSides.map((side) => outcomes.map((outcome) => `${labelPairs({ side, outcome })}} `));
+  const ends = servedSides.map((side) => outcomes.map((outcome) => `${labelPairs({ side, outcome })}} `));
   return {
     name,
     type: "counter",
     help: "Requests that are over, by side and outcome, counted when the outcome is known; one that fell back from new to legacy is counted on each, as it ended there.",
-    samples() {
-      const lines: string[] = [];
+    *samples() {
       let index = 0;
       for (const { start, shown } of routes) {
         for (const [side, endsOfSide] of ends.entries()) {
           for (const end of endsOfSide) {
             const value = values[index++] ?? 0;
-            if (value !== 0 || shown[side]) lines.push(start + end + value);
+            if (value !== 0 || shown[side]) yield start + end + value;
           }
         }
       }
-      return lines;
-    },
-  };
-}
-
-function durationsFamily(
-  table: readonly CutoverRoutes[],
-  { durations, durationSums }: CountValues,
-  fromTheStart: FromTheStart,
-): Family {
-  const name = "cutover_request_duration_seconds";
-  const rows = sideRows(table, fromTheStart);
-  const ends = [...durationBoundsSeconds, "+Inf"].map((bound) => `${labelPairs({ le: `${bound}` })}} `);
-  return {
-    name,
-    type: "histogram",
-    help: "Time from arrival, or from falling back, to the outcome, of every request counted in cutover_requests_total.",
-    samples() {
-      const lines: string[] = [];
-      for (const [index, { labels, shown }] of rows.entries()) {
-        const first = index * durationBuckets;
-        const buckets = durations.subarray(first, first + durationBuckets);
-        if (!shown && buckets.every((count) => count === 0)) continue;
-        let total = 0;
-        for (const [bucket, end] of ends.entries()) {
-          total += buckets[bucket] ?? 0;
-          lines.push(`${name}_bucket{${labels},${end}${total}`);
-        }
-        lines.push(`${name}_sum{${labels}} ${durationSums[index] ?? 0}`, `${name}_count{${labels}} ${total}`);
-      }
-      return lines;
     },
   };
 }
@@ -173,13 +147,48 @@ function inflightFamily(
   };
 }
 
+const journeyMetrics = {
+  started: {
+    name: "cutover_journeys_started_total",
+    help: "Journeys that have begun, by the reason for the side. Of cutovers with a journey block.",
+  },
+  ended: {
+    name: "cutover_journeys_ended_total",
+    help: "Journeys that an answer has ended, by what that request was decided by. Of cutovers with a journey block.",
+  },
+  paid: {
+    name: "cutover_payments_total",
+    help: "Answers below 400 to requests of payment routes that are no failure, by the reason for the side. Of cutovers with a payment route.",
+  },
+} as const;
+
+function journeyFamilies(table: readonly CutoverRoutes[], values: Float64Array): readonly Family[] {
+  const ends = sides.flatMap((side) => reasons.map((reason) => `${labelPairs({ side, reason })}} `));
+  return journeySteps.map((step, place) => {
+    const { name, help } = journeyMetrics[step];
+    return {
+      name,
+      type: "counter",
+      help,
+      *samples() {
+        for (const [index, { name: cutover, journeys, payments }] of table.entries()) {
+          if ((step === "paid" ? payments : journeys) !== true) continue;
+          const first = (index * journeySteps.length + place) * ends.length;
+          const start = `${name}{${labelPairs({ cutover })},`;
+          for (const [at, end] of ends.entries()) yield start + end + (values[first + at] ?? 0);
+        }
+      },
+    };
+  });
+}
+
 /** One row per cutover and side, in the order of the arrays. */
 function sideRows(
   table: readonly CutoverRoutes[],
   fromTheStart: FromTheStart,
 ): readonly { readonly labels: string; readonly shown: boolean }[] {
   return table.flatMap((cutover, index) =>
-    meteredSides.map((side, sideIndex) => ({
+    servedSides.map((side, sideIndex) => ({
       labels: labelPairs({ cutover: cutover.name, side }),
       shown: fromTheStart(index, sideIndex),
     })),

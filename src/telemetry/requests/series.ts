@@ -6,9 +6,17 @@
 import * as z from "zod";
 import { reasons } from "../../decide/decide.ts";
 import { outcomes } from "../../proxy/outcome.ts";
+import { servedSides } from "../../proxy/witness.ts";
 import { sides } from "../../state/rules/model.ts";
 import { statusClasses } from "../traffic/side-counts.ts";
-import { type Counts, type CutoverRoutes, durationBuckets, meteredSides } from "./counts.ts";
+import {
+  type Counts,
+  type CutoverRoutes,
+  durationBuckets,
+  journeySteps,
+  overheadBuckets,
+  routeBuckets,
+} from "./counts.ts";
 
 export type CountValues = Omit<Counts, "row">;
 
@@ -18,6 +26,11 @@ export const countFamilies = [
   "responses",
   "durations",
   "durationSums",
+  "routeDurations",
+  "routeDurationSums",
+  "journeys",
+  "overheads",
+  "overheadSums",
   "inflight",
 ] as const satisfies readonly (keyof CountValues)[];
 type CountFamily = (typeof countFamilies)[number];
@@ -30,12 +43,19 @@ export const seriesCounts = z.object({
   responses: amounts,
   durations: amounts,
   durationSums: amounts,
+  routeDurations: amounts,
+  routeDurationSums: amounts,
+  journeys: amounts,
+  overheads: amounts,
+  overheadSums: amounts,
   inflight: amounts,
 });
 export type SeriesCounts = z.output<typeof seriesCounts>;
 
 export function noCounts(): SeriesCounts {
-  return { requests: [], decisions: [], responses: [], durations: [], durationSums: [], inflight: [] };
+  const byRoute = { requests: [], routeDurations: [], routeDurationSums: [] };
+  const bySide = { responses: [], durations: [], durationSums: [], inflight: [] };
+  return { ...byRoute, ...bySide, decisions: [], journeys: [], overheads: [], overheadSums: [] };
 }
 
 export type SeriesNames = Readonly<Record<CountFamily, readonly string[]>>;
@@ -44,18 +64,25 @@ export type SeriesNames = Readonly<Record<CountFamily, readonly string[]>>;
 export function seriesNames(table: readonly CutoverRoutes[]): SeriesNames {
   const names = table.map(({ name }) => name);
   const routes = table.flatMap(({ name, routes: own }) => own.map((route) => `${name}/${route}`));
-  const bySide = pairs(names, meteredSides);
+  const bySide = pairs(names, servedSides);
+  const byRouteAndSide = pairs(routes, servedSides);
   return {
-    requests: pairs(pairs(routes, meteredSides), outcomes),
+    requests: pairs(byRouteAndSide, outcomes),
     decisions: pairs(pairs(names, sides), reasons),
     responses: pairs(bySide, statusClasses),
-    durations: pairs(
-      bySide,
-      Array.from({ length: durationBuckets }, (_, bucket) => `${bucket}`),
-    ),
+    durations: pairs(bySide, numbers(durationBuckets)),
     durationSums: bySide,
+    routeDurations: pairs(byRouteAndSide, numbers(routeBuckets)),
+    routeDurationSums: byRouteAndSide,
+    journeys: pairs(pairs(pairs(names, journeySteps), sides), reasons),
+    overheads: pairs(names, numbers(overheadBuckets)),
+    overheadSums: names,
     inflight: bySide,
   };
+}
+
+function numbers(length: number): string[] {
+  return Array.from({ length }, (_, number) => `${number}`);
 }
 
 function pairs(starts: readonly string[], ends: readonly string[]): string[] {
@@ -76,6 +103,11 @@ export function createSeriesSum(): SeriesSum {
     responses: new Map<string, number>(),
     durations: new Map<string, number>(),
     durationSums: new Map<string, number>(),
+    routeDurations: new Map<string, number>(),
+    routeDurationSums: new Map<string, number>(),
+    journeys: new Map<string, number>(),
+    overheads: new Map<string, number>(),
+    overheadSums: new Map<string, number>(),
     inflight: new Map<string, number>(),
   } satisfies Record<CountFamily, unknown>;
   return {

@@ -228,11 +228,8 @@ describe("every answer", () => {
 
   test("to an unforeseen error is 500 `internal`, without a trace of it, and logged", async () => {
     rig = await startRig({
-      metrics: {
-        contentType: "text/plain",
-        render: () => {
-          throw new Error("the secret reason");
-        },
+      metrics: async () => {
+        throw new Error("the secret reason");
       },
     });
     const reply = await rig.call("GET", "/metrics");
@@ -286,7 +283,7 @@ async function optionsOf() {
     store: rig.store,
     follower,
     cutovers: {},
-    metrics: { contentType: "text/plain", render: () => "" },
+    metrics: async () => ({ contentType: "text/plain", page: "" }),
     traffic: () => ({}),
     instance: { id: "two", startedAt: "" },
     explain: () => undefined,

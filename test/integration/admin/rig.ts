@@ -122,10 +122,10 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
     follower,
     cutovers,
     auth: "none",
-    metrics: {
+    metrics: async () => ({
       contentType: "text/plain; version=0.0.4; charset=utf-8",
-      render: () => "cutover_store_up 1\n",
-    },
+      page: "cutover_store_up 1\n",
+    }),
     traffic: () => traffic.snapshot(),
     instance,
     explain: (name, query) =>

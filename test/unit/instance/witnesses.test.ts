@@ -50,10 +50,6 @@ function create() {
     ),
     async (cutover, keys, side) =>
       void told.push(`released ${cutover} ${keys.map(({ key }) => key).join()} ${side}`),
-    {
-      started: { journeyed: ({ route }, _, event) => void told.push(`checkout ${event} on ${route}`) },
-      paid: { settled: ({ route }) => void told.push(`paid on ${route}`) },
-    },
     { asked: (cutover, side, isFound) => told.push(`asked ${side} of ${cutover} ${isFound}`) },
     (cutover, key) => told.push(`paid on new ${cutover} ${key}`),
   );
@@ -63,6 +59,7 @@ function create() {
     began: say("began"),
     answered: say("head"),
     settled: say("counted"),
+    journeyed: (step: string) => void told.push(`${step} counted`),
   };
   return { told, lasting, witnessesOf: witnessesFor(lasting, { row: () => row }, last) };
 }

@@ -9,7 +9,6 @@ import {
   showOwnerStores,
 } from "../../../src/ownership/metrics.ts";
 import { createUpstreamMetrics } from "../../../src/proxy/upstream/metrics.ts";
-import { createCheckoutCounts } from "../../../src/telemetry/checkouts.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import { createTraffic } from "../../../src/telemetry/traffic/traffic.ts";
 import { checkout } from "../../support/cutover.ts";
@@ -79,12 +78,11 @@ test("every link in the runbooks and in README leads to a file and a heading tha
 
 test("every metric that a rule or a panel asks for is one the proxy exposes or a rule records", async () => {
   const metrics = createMetrics({
-    cutovers: [{ name: "checkout", routes: ["cart"] }],
+    cutovers: [{ name: "checkout", routes: ["cart"], journeys: true, payments: true }],
     version: "test",
     contact: () => ({ up: true, stalenessMs: 0, word: "OOM" }),
     traffic: createTraffic({ cutovers: ["checkout"], clock: { now: () => 0, monotonic: () => 0 } }),
   });
-  createCheckoutCounts(metrics.registry, ["checkout"]);
   const none = { count: 0, atLeast: false, oldestStartedAt: undefined };
   const counts = { legacy: none, new: none };
   const figures = new Map([["checkout", { journeys: counts, orders: counts }]]);

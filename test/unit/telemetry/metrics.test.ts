@@ -2,10 +2,13 @@ import { spawnSync } from "node:child_process";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { reasons } from "../../../src/decide/decide.ts";
+import { createOwnershipMetrics } from "../../../src/ownership/metrics.ts";
 import { outcomes } from "../../../src/proxy/outcome.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
 import { createMetrics, type Metrics } from "../../../src/telemetry/metrics.ts";
 import { addProcessMetrics } from "../../../src/telemetry/process-metrics.ts";
+import { countsJourneys, countsPayments, countsRoute } from "../../../src/telemetry/requests/counts.ts";
+import { recordOf } from "../../support/exchange-record.ts";
 import { samplesOf } from "./page.ts";
 
 const contact = { up: true, stalenessMs: 250 };
@@ -116,6 +119,84 @@ describe("the duration histogram", () => {
       61.2006,
       9,
     );
+  });
+});
+
+describe("of a route, of a journey, and of the proxy itself", () => {
+  const records = () => {
+    const metrics = createMetrics({
+      cutovers: [
+        { name: "checkout", routes: ["cart", "pay"], journeys: true, payments: true },
+        { name: "returns", routes: ["pay"] },
+      ],
+      version: "1",
+      contact: () => contact,
+    });
+    const row = metrics.counting.row("checkout", "pay");
+    return { metrics, row };
+  };
+
+  test("durations are told by route in coarse buckets, which add up to the cutover's", async () => {
+    const { metrics, row } = records();
+    const other = metrics.counting.row("checkout", "cart");
+    for (const [to, seconds] of [
+      [row, 0.05],
+      [row, 1.5],
+      [row, 31],
+      [other, 2],
+    ] as const) {
+      to.began("new");
+      to.settled("new", "ok", seconds);
+    }
+    const samples = await scrape(metrics);
+    const bucket = (route: string, le: string) =>
+      samples.get(
+        `cutover_route_duration_seconds_bucket{cutover="checkout",route="${route}",side="new",le="${le}"}`,
+      );
+    expect(["0.05", "0.25", "2", "30", "+Inf"].map((le) => bucket("pay", le))).toEqual([1, 1, 2, 2, 3]);
+    expect(["1", "2", "+Inf"].map((le) => bucket("cart", le))).toEqual([0, 1, 1]);
+    expect(samples.get('cutover_request_duration_seconds_bucket{cutover="checkout",side="new",le="2"}')).toBe(
+      3,
+    );
+    expect(
+      samples.get('cutover_route_duration_seconds_sum{cutover="checkout",route="pay",side="new"}'),
+    ).toBeCloseTo(32.55, 9);
+  });
+
+  test("journeys that begin and end, and payments, are told by side and reason, from 0, where there are any", async () => {
+    const { metrics, row } = records();
+    const { journeyed } = countsJourneys(row);
+    const { settled } = countsPayments(row);
+    const pin = { id: "j", side: "new", epoch: 0, startedAt: 0, expiresAt: 1 } as const;
+    const of = (change: Parameters<typeof recordOf>[0]) => recordOf({ side: "new", status: 200, ...change });
+    for (const event of ["start", "seen", "end"] as const) journeyed?.(of({ reason: "bucket" }), pin, event);
+    for (const status of [200, 303, 402]) settled?.(of({ reason: "journey", status }), "ok");
+    settled?.(of({ reason: "journey" }), "failed");
+    settled?.(of({ reason: "journey", status: 500 }), "server_error");
+    const samples = await scrape(metrics);
+    const names = ["journeys_started", "journeys_ended", "payments"];
+    const told = (side: string, reason: string) =>
+      names.map((name) =>
+        samples.get(`cutover_${name}_total{cutover="checkout",side="${side}",reason="${reason}"}`),
+      );
+    expect(told("new", "bucket")).toEqual([1, 1, 0]);
+    expect(told("new", "journey")).toEqual([0, 0, 2]);
+    expect(told("legacy", "bucket")).toEqual([0, 0, 0]);
+    const others = [...samples.keys()].filter((series) => /(journeys|payments)_.*returns/.test(series));
+    expect(others).toEqual([]);
+  });
+
+  test("what requests spend in the proxy is told of those that went to a side", async () => {
+    const { metrics, row } = records();
+    const { settled } = countsRoute(row);
+    settled?.(recordOf({ side: "new", ownMs: 0.2 }), "ok");
+    settled?.(recordOf({ side: "new", ownMs: 30 }), "ok");
+    settled?.(recordOf({ side: "none", ownMs: 0 }), "rejected");
+    const samples = await scrape(metrics);
+    const bucket = (le: string) =>
+      samples.get(`cutover_overhead_seconds_bucket{cutover="checkout",le="${le}"}`);
+    expect(["0.0001", "0.00025", "0.025", "0.05", "+Inf"].map(bucket)).toEqual([0, 1, 1, 2, 2]);
+    expect(samples.get('cutover_overhead_seconds_sum{cutover="checkout"}')).toBeCloseTo(0.0302, 9);
   });
 });
 
@@ -232,25 +313,30 @@ describe("a scrape", () => {
     expect(names).toContain("process_cpu_seconds_total");
     expect(names).toContain("process_open_fds");
     expect(names).toContain("nodejs_eventloop_lag_p99_seconds");
-    expect(metrics.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
   });
 
-  test("of 100 cutovers with 10 routes each blocks the event loop for at most 20 ms", async () => {
-    const metrics = createMetrics({
-      cutovers: Array.from({ length: 100 }, (_, cutover) => ({
-        name: `cutover-${cutover}`,
-        routes: Array.from({ length: 10 }, (_, route) => `route-${route}`),
-      })),
-      version: "1",
-      contact: () => contact,
-    });
-    let least = Number.POSITIVE_INFINITY;
-    // The machine's own pauses are not the scrape's: one scrape without them tells, on a busy machine a later one.
-    for (let scrapes = 0; least >= 20 && scrapes < 50; scrapes++) {
-      least = Math.min(least, await longestBlock(() => metrics.render()));
+  test("of 100 cutovers with 10 routes each blocks the event loop for at most 20 ms, in either format", async () => {
+    const cutovers = Array.from({ length: 100 }, (_, cutover) => ({
+      name: `cutover-${cutover}`,
+      routes: Array.from({ length: 10 }, (_, route) => `route-${route}`),
+      journeys: true,
+      payments: true,
+    }));
+    const metrics = createMetrics({ cutovers, version: "1", contact: () => contact });
+    addProcessMetrics(metrics.registry);
+    createOwnershipMetrics(
+      metrics.registry,
+      cutovers.map(({ name }) => name),
+    );
+    for (const format of ["text", "openMetrics"] as const) {
+      let least = Number.POSITIVE_INFINITY;
+      // The machine's own pauses are not the scrape's: one scrape without them tells, on a busy machine a later one.
+      for (let scrapes = 0; least >= 20 && scrapes < 50; scrapes++) {
+        least = Math.min(least, await longestBlock(() => metrics.render(format)));
+      }
+      expect(least, format).toBeLessThan(20);
     }
-    expect(least).toBeLessThan(20);
-    expect((await scrape(metrics)).size).toBeGreaterThan(20_000);
+    expect((await scrape(metrics)).size).toBeGreaterThan(50_000);
   });
 });
 

@@ -58,7 +58,7 @@ export function tryRequest(config: Config, method: string, address: string): Tri
     const { status, code, detail } = read;
     return { status, code, detail };
   }
-  const context = { table, fieldNames, proxyName, ids: { traceparent: () => "{traceparent}" } };
+  const context = { table, fieldNames, proxyName };
   const matches = matchesOn(table, read.host, method, head.target);
   const match = read.match ?? matches[0];
   const arrival = { ...read, match };
@@ -89,7 +89,8 @@ function linesOf(
   side: Side | "none",
 ): string[] {
   const requestId = "{requestId}";
-  const plain = forwardRequest(context, arrival, destination, requestId, Buffer.alloc(0), false);
+  const named = { requestId, traceparent: "{traceparent}" };
+  const plain = forwardRequest(context, arrival, destination, named, Buffer.alloc(0), false);
   const { rewriting } = destination;
   // Who is on no cutover's route is nobody's shopper.
   const decided = side === "none" ? undefined : { identity: shopper };

@@ -124,7 +124,7 @@ function judgingSink(
   sink: ResponseSink,
   resume: () => void,
 ): ResponseSink {
-  const { fieldNames, ownership } = exchange.context;
+  const { fieldNames, ownership, clock } = exchange.context;
   const { cutover } = route;
   const isLearning = learns(route, exchange.method);
   /** buffering: collects a body that matters; recording: waits for the record; passing: out of the way. */
@@ -154,7 +154,12 @@ function judgingSink(
     if (made.length === 0) return release();
     mode = "recording";
     const learned = ownership.learn(cutover.name, made, by.decision.side);
-    Promise.all([learned, tie(exchange, route, by, made)]).then(release, release);
+    const since = clock.monotonic();
+    const recorded = () => {
+      exchange.ownMs += clock.monotonic() - since;
+      release();
+    };
+    Promise.all([learned, tie(exchange, route, by, made)]).then(recorded, recorded);
   };
 
   return {

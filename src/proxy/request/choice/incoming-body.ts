@@ -43,7 +43,10 @@ function giveUp(exchange: Sending, refusal: Refusal): void {
 export function bufferForRoute(exchange: Recorded, route: CompiledRoute, body: Readable): Promise<Buffered> {
   const { framing } = exchange.inbound.head;
   limit(exchange, route.destinations.legacy.total);
-  return bufferBody(body, framing.kind === "sized" ? framing.length : undefined);
+  return bufferBody(body, framing.kind === "sized" ? framing.length : undefined).then((buffered) => {
+    exchange.readyAt = exchange.context.clock.monotonic();
+    return buffered;
+  });
 }
 
 /**

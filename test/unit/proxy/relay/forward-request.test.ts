@@ -23,7 +23,8 @@ function forwarded(
   };
   const arrival = readArrival(context.table, head, context.fieldNames.of(head.fields), context.proxyName);
   if ("proxyError" in arrival) throw new Error(arrival.detail);
-  return forwardRequest(context, arrival, context.table.fallthrough.destination, "id-1", content, false);
+  const named = { requestId: "id-1", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
+  return forwardRequest(context, arrival, context.table.fallthrough.destination, named, content, false);
 }
 
 test("the next hop is asked for the target as it came, and told of the way here", () => {

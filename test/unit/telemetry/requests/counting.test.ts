@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { reasons } from "../../../../src/decide/decide.ts";
 import { outcomes } from "../../../../src/proxy/outcome.ts";
+import { servedSides } from "../../../../src/proxy/witness.ts";
 import { type Counting, createRequestCounts } from "../../../../src/telemetry/requests/counting.ts";
-import { createCounts, meteredSides } from "../../../../src/telemetry/requests/counts.ts";
+import { createCounts, journeySteps } from "../../../../src/telemetry/requests/counts.ts";
 import { noCounts, seriesNames } from "../../../../src/telemetry/requests/series.ts";
 
 const cutovers = [
@@ -25,7 +26,7 @@ describe("the names of the series", () => {
   ] as const;
 
   test.each(rows)("are those that a request of %s/%s is counted on, every one", (cutover, route) => {
-    for (const side of meteredSides) {
+    for (const side of servedSides) {
       for (const outcome of outcomes) {
         const counts = createRequestCounts();
         const row = counts.count(cutovers).row(cutover, route);
@@ -37,6 +38,11 @@ describe("the names of the series", () => {
           responses: [],
           durations: [[`${cutover}/${side}/1`, 1]],
           durationSums: [[`${cutover}/${side}`, 0.002]],
+          routeDurations: [[`${cutover}/${route}/${side}/0`, 1]],
+          routeDurationSums: [[`${cutover}/${route}/${side}`, 0.002]],
+          journeys: [],
+          overheads: [],
+          overheadSums: [],
           inflight: [],
         });
       }
@@ -46,6 +52,10 @@ describe("the names of the series", () => {
         const counts = createRequestCounts();
         counts.count(cutovers).row(cutover, route).decided(side, reason);
         expect(counts.take().decisions).toEqual([[`${cutover}/${side}/${reason}`, 1]]);
+        for (const step of journeySteps) {
+          counts.count(cutovers).row(cutover, route).journeyed(step, side, reason);
+          expect(counts.take().journeys).toEqual([[`${cutover}/${step}/${side}/${reason}`, 1]]);
+        }
       }
     }
   });
@@ -73,6 +83,11 @@ describe("the names of the series", () => {
     expect(names.decisions).toHaveLength(counts.decisions.length);
     expect(names.durations).toHaveLength(counts.durations.length);
     expect(names.durationSums).toHaveLength(counts.durationSums.length);
+    expect(names.routeDurations).toHaveLength(counts.routeDurations.length);
+    expect(names.routeDurationSums).toHaveLength(counts.routeDurationSums.length);
+    expect(names.journeys).toHaveLength(counts.journeys.length);
+    expect(names.overheads).toHaveLength(counts.overheads.length);
+    expect(names.overheadSums).toHaveLength(counts.overheadSums.length);
     expect(names.inflight).toHaveLength(counts.inflight.length);
     expect(new Set(names.requests).size).toBe(names.requests.length);
   });

@@ -23,6 +23,7 @@ function createRow() {
       inFlight[side] -= 1;
       told.push(`${side} ${outcome} ${seconds}`);
     },
+    journeyed: (step, side, reason) => told.push(`${side} ${step} ${reason}`),
   };
   return { row, told, inFlight };
 }
@@ -60,7 +61,9 @@ test("the answers of a side are counted by class, and those that the proxy gave 
     { name: "checkout", routes: ["pay"] },
     { name: "none", routes: ["none"] },
   ]);
-  const { decided, answered, settled } = countsRoute(counts.row(0, 0, undefined));
+  const { decided, answered, settled } = countsRoute(
+    counts.row(0, 0, { traffic: undefined, exemplars: undefined }),
+  );
   for (const [outcome, status] of [
     ["ok", 204],
     ["ok", 404],
