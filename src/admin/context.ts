@@ -24,6 +24,7 @@ import type { Contact, Following } from "../state/follow/snapshot.ts";
 import type { InstanceProfile } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Rejection, Store } from "../state/store/port.ts";
+import { type AccessCounts, noAccessCounts } from "./access/metrics.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { GuardKnownHere } from "./api/guard/guard-view.ts";
 import type { Phase } from "./api/instance-view.ts";
@@ -148,6 +149,8 @@ export interface AdminOptions {
   /** How this instance stands with the store of each cutover's owners that has one of its own; without it, none has. */
   readonly ownerStores?: () => ReadonlyMap<string, Contact>;
   readonly health: () => Phase;
+  /** What is refused is counted there; without it, nowhere. */
+  readonly counts?: AccessCounts;
   /** Where refusals go; without it, to the log alone. */
   readonly audit?: Audit;
   readonly clock: Clock;
@@ -165,6 +168,7 @@ export interface AdminOptions {
 /** What every part works with: whatever was handed in, and what was left out filled in. */
 export interface AdminContext extends AdminOptions {
   readonly audit: Audit;
+  readonly counts: AccessCounts;
   readonly plans: PlansDesk;
   readonly guard: (name: string) => GuardKnownHere | undefined;
   readonly owners: OwnerDesk;
@@ -213,6 +217,7 @@ const noLists: ListDesk = { names: () => [], look: none, has: none, history: non
 export function contextOf(options: AdminOptions): AdminContext {
   return {
     audit: noAudit,
+    counts: noAccessCounts,
     plans: noPlans,
     guard: () => undefined,
     owners: noOwners,

@@ -78,6 +78,7 @@ export async function createApp(
       ),
     isPublic: (path: string) => publicPaths.has(path),
     everyField: Object.entries(everyAnswer).flat(),
+    onRefused: () => context.counts.refused("too_many_attempts"),
   };
   const app: AdminApp = fastify({
     logger: false,
@@ -154,6 +155,7 @@ function createEntrance(context: AdminContext, gate: Gate, views: Views) {
 
   function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const problem = problemFor(error);
+    context.counts.refused(problem.code);
     tellTurnedAway(context, views, request, problem);
     if (problem.code === "internal") log.error({ err: error }, "the admin API met an unexpected error");
     if (error instanceof Refused) reply.headers(error.headers);

@@ -14,9 +14,7 @@ import { type OpenedLists, openLists } from "../lists/open.ts";
 import { createWebhookCounts } from "../notify/metrics.ts";
 import { type Notifier, openNotifier } from "../notify/notifier.ts";
 import { createExposure, type ExposureWatch } from "../ownership/exposure/exposure.ts";
-import { showExposure } from "../ownership/exposure/metrics.ts";
-import { createUnderWayGauges, showOwnerStores } from "../ownership/metrics.ts";
-import { createDoubtGauges } from "../ownership/past/metrics.ts";
+import { createExpiredCounts } from "../ownership/metrics.ts";
 import { openOwnershipStores } from "../ownership/stores/open.ts";
 import type { OwnershipStores } from "../ownership/stores/port.ts";
 import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-way/figures.ts";
@@ -27,15 +25,14 @@ import { createRoll, type Roll } from "../state/follow/roll.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
 import { createLeaderships, type Leaderships } from "../state/leading/leaderships.ts";
 import type { InstanceProfile } from "../state/rules/completion.ts";
+import { createStoreCounts } from "../state/store/metrics.ts";
 import { nameOfStore, openStore } from "../state/store/open.ts";
 import type { Store } from "../state/store/port.ts";
 import { createMetrics, type Metrics, watchRollbacks } from "../telemetry/metrics.ts";
-import { addProcessMetrics } from "../telemetry/process-metrics.ts";
-import { addProfileMetrics } from "../telemetry/profile-metrics.ts";
-import { addStandingMetrics } from "../telemetry/standing-metrics.ts";
 import { createTraffic, type Traffic } from "../telemetry/traffic/traffic.ts";
 import { type OwnerStores, openOwnerStores } from "./owner-stores.ts";
-import { questionsUnderWay, withKeys } from "./plane/questions.ts";
+import { questionsUnderWay, withJourneys } from "./plane/questions.ts";
+import { showInstance } from "./shown/shown.ts";
 import { patiently } from "./sockets.ts";
 import {
   exposuresOf,
@@ -92,7 +89,7 @@ export interface Control {
 
 /** @throws Error when the embedded store cannot be opened */
 export async function openControl(config: Config, options: ControlOptions): Promise<Control> {
-  const { main, snapshotFile, store, lists } = await openStores(config, options);
+  const { main, snapshotFile, store, storeCounts, lists } = await openStores(config, options);
   const ownerStores = await openOwnerStores(config, {
     ...options,
     main,
@@ -110,23 +107,17 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const tellings = createTellings(config, { counting: guardCounting, storeMs: roll.nowMs });
   const followed = { store, snapshotFile, traffic, tellDoubt, roll, leaderships, tellings };
   const { follower, metrics } = createFollowing(config, options, followed);
-  addProcessMetrics(metrics.registry);
   const isInReach = (cutover: string) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up;
+  const expired = createExpiredCounts(metrics.registry);
+  expired.configure(withJourneys(config));
   const underWay = createFiguresUnderWay(
     ownershipStores.underWay,
     () => questionsUnderWay(options.config(), follower.current()),
     isInReach,
+    expired.expired,
   );
-  createUnderWayGauges(metrics.registry, underWay, systemClock.now);
-  createDoubtGauges(metrics.registry, {
-    cutovers: () => withKeys(options.config()).filter(isInReach),
-    store: ownershipStores.past,
-    now: systemClock.now,
-  });
-  showOwnerStores(metrics.registry, ownerStores.contacts);
   const exposure = createExposure({ ...ownershipStores, clock: systemClock, timers: systemTimers });
   options.undo(() => exposure.close());
-  showExposure(metrics.registry, exposure, () => exposuresOf(options.config()).keys());
   void exposure.follow(exposuresOf(config));
   options.undo(() => follower.stop());
   await follower.start();
@@ -134,6 +125,8 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   options.undo(() => leaderships.stop());
   leaderships.configure(watchedOver(config));
   follower.onSwap(watchRollbacks(metrics));
+  const shown = { store, storeCounts, ownerStores, follower, roll, underWay, isInReach, exposure };
+  showInstance(metrics, options, shown);
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
   const watching = { instance: options.instance.id, store, follower, roll, leaderships, tellings, audit };
@@ -142,10 +135,10 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const telling = { instance: options.instance.id, follower, leader, folder, counts };
   const notifier = await openNotifier(config, { ...telling, clock: systemClock, log: options.log });
   options.undo(() => notifier.stop());
-  const shown = createGuardMetrics(metrics.registry);
-  const judged = notifier.alsoJudged(shown.judged);
+  const guardMetrics = createGuardMetrics(metrics.registry);
+  const judged = notifier.alsoJudged(guardMetrics.judged);
   const guard = openGuard(config, {
-    ...{ ...watching, metrics: { ...shown, judged }, announce: follower.announce },
+    ...{ ...watching, metrics: { ...guardMetrics, judged }, announce: follower.announce },
     ...{ timers: systemTimers, clock: systemClock, log: options.log },
   });
   options.undo(() => guard.stop());
@@ -159,9 +152,11 @@ export async function openControl(config: Config, options: ControlOptions): Prom
 async function openStores(config: Config, { config: inForce, log, undo }: ControlOptions) {
   const clock = systemClock;
   const { prefix, snapshot } = config;
-  const { store, redis } = await patiently(config.listeners.wait, () =>
+  const { store: opened, redis } = await patiently(config.listeners.wait, () =>
     openStore(config.store, { prefix, clock, log, starts: (name) => cohortStarts(inForce(), name) }),
   );
+  const storeCounts = createStoreCounts();
+  const store = storeCounts.counted(opened);
   undo(() => store.close());
   const main = await openOwnershipStores({ url: config.store, redis, prefix, clock });
   undo(() => main.close());
@@ -177,7 +172,7 @@ async function openStores(config: Config, { config: inForce, log, undo }: Contro
   lists.keeper.follow(Object.keys(config.lists));
   // Who serves before they are loaded would send its first shoppers elsewhere.
   await within(listsMs, systemTimers, lists.keeper.refresh()).catch(() => undefined);
-  return { store, main, snapshotFile, lists };
+  return { store, storeCounts, main, snapshotFile, lists };
 }
 
 /** How long a start waits for its lists. */
@@ -232,9 +227,6 @@ function createFollowing(
     logLinesDropped,
     traffic,
   });
-  const starts = (name: string) => cohortStarts(options.config(), name);
-  addStandingMetrics(metrics.registry, { following: follower, starts, clock: systemClock });
-  addProfileMetrics(metrics.registry, instance.id, profile);
   rejected.hear(metrics.rejected);
   regressed.hear(metrics.regressed);
   follower.onSwap((snapshot) => {

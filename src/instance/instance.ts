@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { createAccessCounts } from "../admin/access/metrics.ts";
 import type { Phase } from "../admin/api/instance-view.ts";
 import { type AdminServer, createAdminServer } from "../admin/server.ts";
 import { systemClock } from "../base/clock.ts";
@@ -12,7 +13,6 @@ import type { Config } from "../config/schema.ts";
 import { createListDesk } from "../lists/desk.ts";
 import { addListMetrics } from "../lists/metrics.ts";
 import { originOf } from "../proxy/listen/server.ts";
-import { formatFor, formats } from "../telemetry/exposition.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
@@ -199,8 +199,7 @@ async function openAdmin(
     auth: config.auth,
     async metrics(accept) {
       await workers?.collect();
-      const format = formatFor(accept);
-      return { contentType: formats[format], page: await metrics.render(format) };
+      return metrics.page(accept);
     },
     ...(workers === undefined ? {} : { versions: workers.versions, inForce: workers.inForce }),
     traffic: () => traffic.snapshot(),
@@ -213,6 +212,7 @@ async function openAdmin(
     ...{ onProposed: control.notifier.proposed, plans: openPlans(shared, control, workers) },
     lists: createListDesk({ ...control.lists, declared: () => shared.config.lists, clock: systemClock }),
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
+    counts: createAccessCounts(metrics.registry),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),
     clock: systemClock,
     log,

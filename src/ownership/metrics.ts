@@ -9,7 +9,7 @@ import type { OwnershipCounts } from "./ownership.ts";
 import { type OverBudgetCause, overBudgetCauses, type UnreadReason, unreadReasons } from "./port.ts";
 import type { SpoolCounts } from "./spool/spool.ts";
 import type { FiguresUnderWay } from "./under-way/figures.ts";
-import type { UnderWayCount, UnderWayKind } from "./under-way/port.ts";
+import type { OnExpired, UnderWayCount, UnderWayKind } from "./under-way/port.ts";
 import type { UnownedCounts } from "./unowned.ts";
 
 export interface OwnershipMetrics extends OwnershipCounts, SpoolCounts, UnownedCounts {
@@ -219,6 +219,30 @@ export function createOwnershipMetrics(registry: Registry, cutovers: readonly st
   };
   configure(cutovers);
   return made;
+}
+
+/** @returns counts what has run out of its time, of what is under way */
+export function createExpiredCounts(registry: Registry): ExpiredCounts {
+  const journeys = new Counter({
+    name: "cutover_journeys_expired_total",
+    help: "Journeys that nothing ended and whose time has run out, as the fleet's first instance to look found them: take the sum. Of cutovers with a journey block.",
+    labelNames: ["cutover", "side"],
+    registers: [registry],
+  });
+  return {
+    configure(cutovers) {
+      for (const cutover of cutovers) for (const side of sides) journeys.inc({ cutover, side }, 0);
+    },
+    expired({ kind, cutover }, counts) {
+      if (kind === "journeys") for (const side of sides) journeys.inc({ cutover, side }, counts[side]);
+    },
+  };
+}
+
+interface ExpiredCounts {
+  /** Has the series of these cutovers exist. */
+  configure(cutovers: readonly string[]): void;
+  readonly expired: OnExpired;
 }
 
 const fleetWide = "Of the whole fleet, the same on every instance: take the max, not the sum.";

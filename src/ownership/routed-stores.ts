@@ -99,12 +99,13 @@ function underWayIn(of: (cutover: string) => UnderWayStore): UnderWayStore {
         return refused + part.value;
       }, 0);
     },
-    async count(questions) {
+    async count(questions, onExpired) {
       const parts = grouped([...questions.entries()], ([, { cutover }]) => of(cutover));
       const counts: (UnderWayCounts | undefined)[] = questions.map(() => undefined);
       await Promise.all(
         [...parts].map(async ([store, part]) => {
-          const counted = await store.count(part.map(([, question]) => question)).catch(() => []);
+          const asked = part.map(([, question]) => question);
+          const counted = await store.count(asked, onExpired).catch(() => []);
           for (const [i, [at]] of part.entries()) counts[at] = counted[i];
         }),
       );

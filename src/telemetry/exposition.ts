@@ -77,11 +77,47 @@ export function sampleValue(value: number): string {
   return `${value}`;
 }
 
-/** So many lines take less than a millisecond. */
-const linesAtOnce = 2000;
+/** So many lines take a fraction of a millisecond. */
+const linesAtOnce = 500;
+/** How long the event loop is kept from its other work. A turn of a busy one takes as long: a page must not ask for many. */
+const turnMs = 2;
 
-/** Puts the family on the page. */
-export async function renderFamily(family: Family, format: Format, parts: string[]): Promise<void> {
+/** Lets the event loop turn where it has not for a while. */
+type Breathe = () => Promise<void>;
+
+function createBreathing(): Breathe {
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < turnMs) return;
+    await setImmediate();
+    since = performance.now();
+  };
+}
+
+/** The whole page: the families, then what prom-client keeps. */
+export async function renderPage(
+  families: readonly Family[],
+  registry: Registry,
+  format: Format,
+): Promise<string> {
+  const parts: string[] = [];
+  const breathe = createBreathing();
+  for (const family of families) await renderFamily(family, format, parts, breathe);
+  for (const { name } of registry.getMetricsAsArray()) {
+    const text = await registry.getSingleMetricAsString(name);
+    parts.push(`${format === "text" ? text : openMetricsOf(text)}\n`);
+    await breathe();
+  }
+  if (format === "openMetrics") parts.push(openMetricsEnd);
+  return parts.join("");
+}
+
+async function renderFamily(
+  family: Family,
+  format: Format,
+  parts: string[],
+  breathe: Breathe,
+): Promise<void> {
   const head = familyHead(family);
   let lines = [format === "text" ? head : openMetricsOf(head)];
   for (const line of family.samples(format)) {
@@ -89,18 +125,8 @@ export async function renderFamily(family: Family, format: Format, parts: string
     if (lines.length < linesAtOnce) continue;
     parts.push(`${lines.join("\n")}\n`);
     lines = [];
-    await setImmediate();
+    await breathe();
   }
   if (lines.length > 0) parts.push(`${lines.join("\n")}\n`);
-  await setImmediate();
-}
-
-/** Puts what prom-client keeps on the page, one metric after the other, and ends it. */
-export async function renderRegistry(registry: Registry, format: Format, parts: string[]): Promise<void> {
-  for (const { name } of registry.getMetricsAsArray()) {
-    const text = await registry.getSingleMetricAsString(name);
-    parts.push(`${format === "text" ? text : openMetricsOf(text)}\n`);
-    await setImmediate();
-  }
-  if (format === "openMetrics") parts.push(openMetricsEnd);
+  await breathe();
 }

@@ -22,9 +22,10 @@ import type { CutoverState } from "../state/rules/model.ts";
 import {
   type Family,
   type Format,
+  formatFor,
+  formats,
   labelPairs,
-  renderFamily,
-  renderRegistry,
+  renderPage,
   sampleValue,
 } from "./exposition.ts";
 import { type Counting, createRequestCounts, type Joined } from "./requests/counting.ts";
@@ -61,6 +62,8 @@ export interface Metrics {
   readonly registry: Registry;
   /** The page of a scrape, in the text format unless another is asked for. The event loop turns now and then. */
   render(format?: Format): Promise<string>;
+  /** The same in the format that the field Accept of a request asks for. */
+  page(accept: string | undefined): Promise<{ readonly contentType: string; readonly page: string }>;
 }
 
 interface MetricsOptions {
@@ -109,6 +112,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ];
   }
 
+  async function render(format: Format = "text"): Promise<string> {
+    requests.gather();
+    return renderPage(families, registry, format);
+  }
+
   const counting = count(options.cutovers, options.fixed);
   show(counting);
   return {
@@ -130,12 +138,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     registry,
     exemplars: requests.exemplars,
-    async render(format = "text") {
-      requests.gather();
-      const parts: string[] = [];
-      for (const family of families) await renderFamily(family, format, parts);
-      await renderRegistry(registry, format, parts);
-      return parts.join("");
+    render,
+    async page(accept) {
+      const format = formatFor(accept);
+      return { contentType: formats[format], page: await render(format) };
     },
   };
 }

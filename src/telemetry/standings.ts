@@ -71,6 +71,15 @@ export function stateFamilies(
       samples: perCutover("cutover_state_version", ({ state }) => state.version),
     },
     {
+      name: "cutover_last_change_timestamp_seconds",
+      type: "gauge",
+      help: "When the state this instance decides by was accepted; 0: nothing was ever changed.",
+      samples: perCutover(
+        "cutover_last_change_timestamp_seconds",
+        ({ state }) => (Date.parse(state.updatedAt) || 0) / 1000,
+      ),
+    },
+    {
       name: "cutover_rollbacks_total",
       type: "counter",
       help: "Rollbacks this instance has put in force, by what triggered them. Every instance counts the same rollback, so the fleet's figure is the max over instances, not the sum.",

@@ -1,4 +1,5 @@
 /** One suite for every place of what is under way: memory, Redis. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createUnderWayInProcess } from "../../src/ownership/under-way/in-process.ts";
 import type {
@@ -18,6 +19,8 @@ interface Place {
   readonly one: UnderWayStore;
   readonly other: UnderWayStore;
   now(): number;
+  /** Lets so many ms pass. */
+  pass(ms: number): Promise<unknown>;
 }
 
 let redis: RedisServer;
@@ -38,7 +41,7 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
   async memory() {
     const time = createManualTime();
     const one = createUnderWayInProcess(time, most);
-    return { one, other: one, now: time.now };
+    return { one, other: one, now: time.now, pass: time.advance };
   },
   async redis() {
     await redis.cli("FLUSHALL");
@@ -46,7 +49,7 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
       createUnderWayInRedis({ client, prefix: "cutover", most, deadlineMs: 5000 }),
     );
     if (one === undefined || other === undefined) throw new Error("no client");
-    return { one, other, now: Date.now };
+    return { one, other, now: Date.now, pass: sleep };
   },
 };
 
@@ -128,6 +131,27 @@ describe.each(Object.keys(places))("what is under way, in %s", (name) => {
   test("does not count what has expired, nor its start as the oldest", async () => {
     await place.one.note([begun("a", "legacy", 50, { expiresIn: 0 }), begun("b", "legacy", 5)]);
     expect(await counted()).toEqual(["1, 5", "0"]);
+  });
+
+  test("tells once of what has expired, by side, whoever asks first", async () => {
+    const expired: string[] = [];
+    const ask = (store: UnderWayStore) =>
+      store.count([{ kind: "journeys", cutover: "checkout", epoch: 0 }], ({ kind }, { legacy, new: onNew }) =>
+        expired.push(`${kind} ${legacy} ${onNew}`),
+      );
+    await place.one.note([
+      begun("a", "legacy", 50, { expiresIn: 1 }),
+      begun("b", "new", 50, { expiresIn: 1 }),
+      begun("c", "new", 50, { expiresIn: 1 }),
+      begun("d", "new", 50),
+      begun("e", "new", 50, { expiresIn: 1 }),
+      over("e", 0),
+    ]);
+    await ask(place.one);
+    await place.pass(1100);
+    await ask(place.other);
+    await ask(place.one);
+    expect(expired).toEqual(["journeys 0 0", "journeys 1 2", "journeys 0 0"]);
   });
 
   test("keeps what is on new apart by epoch, and what is on legacy together", async () => {
@@ -254,7 +278,7 @@ describe("in Redis", () => {
       "cutover:{checkout}:journeys:over",
     ]);
     const left = await Promise.all(names.map(async (key) => Number(await redis.cli("TTL", key))));
-    expect(left[0]).toBeGreaterThan(7190);
+    expect(left[0]).toBeGreaterThan(7790);
     expect(left[1]).toBe(left[0]);
     expect(left[2]).toBeGreaterThan(590);
     expect(left[2]).toBeLessThanOrEqual(600);
@@ -267,8 +291,11 @@ describe("in Redis", () => {
       await redis.cli("ZADD", "cutover:{checkout}:journeys:legacy", ...other);
       await redis.cli("ZADD", "cutover:{checkout}:journeys:legacy:started", ...other);
     }
-    expect(await store().count([question])).toEqual([undefined]);
-    expect((await store().count([question]))[0]?.legacy.count).toBe(0);
+    const expired: number[] = [];
+    const count = () => store().count([question], (_, { legacy }) => expired.push(legacy));
+    expect(await count()).toEqual([undefined]);
+    expect((await count())[0]?.legacy.count).toBe(0);
+    expect(expired).toEqual([20_000, 5000]);
   });
 
   test("what is of another kind, or was half taken away, tells no number and troubles no other cutover", async () => {

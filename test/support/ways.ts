@@ -5,7 +5,8 @@ import { createSlots } from "../../src/proxy/upstream/slots.ts";
 
 export function wayTo(engine: Upstream, upgrades = engine): Way {
   const slots = createSlots({ max: Number.POSITIVE_INFINITY, queue: 0, waitMs: 0 });
-  return { admission: createAdmission({ slots, breaker: undefined, onShed: () => {} }), engine, upgrades };
+  const admission = createAdmission({ slots, breaker: undefined, onShed: () => {}, onRepeated: () => {} });
+  return { admission, engine, upgrades };
 }
 
 export const relayContext = {

@@ -10,6 +10,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { networkOf } from "../../config/values/network.ts";
+import type { AccessCounts } from "./metrics.ts";
 
 const allowed = { burst: 10, everyMs: 3000 } as const;
 const logged = { burst: 50, everyMs: 1000 } as const;
@@ -36,7 +37,13 @@ interface Address extends Bucket {
   refused: number;
 }
 
-export function createAttempts({ clock, log }: { readonly clock: Clock; readonly log: Log }): SignInAttempts {
+interface AttemptsOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly counts: Pick<AccessCounts, "wrongToken">;
+}
+
+export function createAttempts({ clock, log, counts }: AttemptsOptions): SignInAttempts {
   const buckets = new Map<string, Address>();
   const lines: Bucket = { level: logged.burst, filledAtMs: clock.monotonic() };
   let unlogged = 0;
@@ -71,11 +78,13 @@ export function createAttempts({ clock, log }: { readonly clock: Clock; readonly
     },
 
     refused(address) {
+      counts.wrongToken(false);
       const bucket = buckets.get(networkOf(address));
       if (bucket !== undefined) bucket.refused += 1;
     },
 
     failed(address, why) {
+      counts.wrongToken(true);
       const network = networkOf(address);
       const unknown = { level: allowed.burst, filledAtMs: clock.monotonic(), refused: 0 };
       const bucket = buckets.get(network) ?? unknown;

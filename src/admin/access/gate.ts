@@ -16,6 +16,7 @@ import type { Actor } from "../../state/rules/model.ts";
 import { Refused, tooManyAttempts } from "../problem.ts";
 import { createAttempts, type SignInAttempts } from "./attempts.ts";
 import type { CodeFlow } from "./code-flow.ts";
+import { type AccessCounts, noAccessCounts } from "./metrics.ts";
 import type { Oidc, OidcOptions } from "./oidc.ts";
 import { createPageSessions, type PageSession, type PageSessions } from "./sessions.ts";
 import { bearerSecret, createTokens } from "./tokens.ts";
@@ -63,12 +64,13 @@ interface GateOptions {
   readonly auth: AuthConfig;
   readonly clock: Clock;
   readonly log: Log;
+  readonly counts?: Pick<AccessCounts, "wrongToken">;
 }
 
 const anonymous: Actor = { name: "anonymous", role: "admin" };
 
-export function createGate({ auth: first, clock, log }: GateOptions): Gate {
-  const attempts = createAttempts({ clock, log });
+export function createGate({ auth: first, clock, log, counts = noAccessCounts }: GateOptions): Gate {
+  const attempts = createAttempts({ clock, log, counts });
   const sessions = createPageSessions(clock);
   let known = credentialsOf(first, { clock, log });
 

@@ -40,6 +40,8 @@ interface EarlyOptions {
   readonly isPublic: (path: string) => boolean;
   /** The fields of every answer: names and values in turn. */
   readonly everyField: readonly string[];
+  /** Hears of each that is refused before its route is known. */
+  readonly onRefused: () => void;
   readonly places: Places;
   /** HTTPS alone; without it, HTTP. */
   readonly tls?: CertificateFiles | undefined;
@@ -76,11 +78,12 @@ export function createListener(full: RequestListener, options: EarlyOptions): Se
 function refuses(
   { url = "", headers, socket }: IncomingMessage,
   response: ServerResponse,
-  { gate, isPublic, everyField }: EarlyOptions,
+  { gate, isPublic, everyField, onRefused }: EarlyOptions,
 ): boolean {
   if (headers.authorization === undefined) return false;
   const seconds = gate.blockedForSeconds(headers.authorization, socket.remoteAddress ?? "");
   if (seconds === 0 || isPublic(url.split("?", 1)[0] ?? "")) return false;
+  onRefused();
   const { code, detail, retryAfter } = tooManyAttempts(seconds);
   const body = JSON.stringify(problemOf(code, detail));
   const fields = ["content-type", problemType, "content-length", String(Buffer.byteLength(body))];

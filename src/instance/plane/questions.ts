@@ -18,6 +18,11 @@ export function questionsUnderWay(
   });
 }
 
+/** The cutovers with journeys. */
+export function withJourneys({ cutovers }: Pick<Config, "cutovers">): string[] {
+  return Object.entries(cutovers).flatMap(([name, { journey }]) => (journey === undefined ? [] : name));
+}
+
 /** The cutovers whose requests may have keys. */
 export function withKeys({ cutovers }: Pick<Config, "cutovers">): string[] {
   return Object.entries(cutovers).flatMap(([name, { owners }]) => (owners.keys.length === 0 ? [] : name));

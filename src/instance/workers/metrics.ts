@@ -8,6 +8,7 @@
  *
  * Histograms and summaries of rooms are not brought together.
  */
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
 import * as z from "zod";
 import { systemClock } from "../../base/clock.ts";
@@ -61,6 +62,8 @@ export const workerFigures = z.object({
   /** Since it started. */
   cpuSeconds: z.number(),
   residentBytes: z.number(),
+  /** The longest that 99 of 100 turns of its event loop came late, since the last time. */
+  loopLagSeconds: z.number(),
 });
 type WorkerFigures = z.output<typeof workerFigures>;
 
@@ -82,6 +85,8 @@ export function createWorkerCounts(
   const registry = new Registry();
   const takeMetrics = createRoomMetricsTaker(registry);
   let droppedBefore = 0;
+  const loopLag = monitorEventLoopDelay({ resolution: loopLagResolutionMs });
+  loopLag.enable();
   return {
     requests,
     registry,
@@ -90,6 +95,8 @@ export function createWorkerCounts(
       const logLinesDropped = lines.dropped() - droppedBefore;
       droppedBefore += logLinesDropped;
       const { user, system } = process.cpuUsage();
+      const loopLagSeconds = lagOf(loopLag);
+      loopLag.reset();
       return {
         counts: requests.take(),
         exemplars: requests.exemplars.take(),
@@ -99,9 +106,18 @@ export function createWorkerCounts(
         logLinesDropped,
         cpuSeconds: (user + system) / 1e6,
         residentBytes: process.memoryUsage.rss(),
+        loopLagSeconds,
       };
     },
   };
+}
+
+/** As prom-client has it of the primary. */
+const loopLagResolutionMs = 10;
+
+/** @returns seconds; 0 where nothing was measured yet */
+function lagOf(histogram: IntervalHistogram): number {
+  return histogram.count === 0 ? 0 : histogram.percentile(99) / 1e9;
 }
 
 interface WorkerSum {
@@ -151,8 +167,10 @@ export function createWorkerSum({
   };
 }
 
+type WorkerUse = Pick<WorkerFigures, "cpuSeconds" | "residentBytes" | "loopLagSeconds">;
+
 function createWorkerUse(registry: Registry) {
-  const living = new Map<number, Pick<WorkerFigures, "cpuSeconds" | "residentBytes">>();
+  const living = new Map<number, WorkerUse>();
   const registers = [registry];
   new Gauge({
     name: "cutover_workers",
@@ -170,6 +188,14 @@ function createWorkerUse(registry: Registry) {
       this.set([...living.values()].reduce((sum, { residentBytes }) => sum + residentBytes, 0));
     },
   });
+  new Gauge({
+    name: "cutover_workers_eventloop_lag_p99_seconds",
+    help: "The 99th percentile of the event loop's lag since the last scrape, of the worker where it is longest.",
+    registers,
+    collect() {
+      this.set(Math.max(0, ...[...living.values()].map(({ loopLagSeconds }) => loopLagSeconds)));
+    },
+  });
   const cpu = new Counter({
     name: "cutover_workers_cpu_seconds_total",
     help: "User and system CPU time of all workers, those that are gone included.",
@@ -181,7 +207,7 @@ function createWorkerUse(registry: Registry) {
     registers,
   });
   return {
-    told(worker: number, use: Pick<WorkerFigures, "cpuSeconds" | "residentBytes">): void {
+    told(worker: number, use: WorkerUse): void {
       cpu.inc(Math.max(0, use.cpuSeconds - (living.get(worker)?.cpuSeconds ?? 0)));
       living.set(worker, use);
     },

@@ -20,6 +20,8 @@ interface Times {
 
 /** What is known of one kind and cutover. */
 interface Shelf {
+  /** How many of each have expired that nobody was told of yet; by the name of their set. */
+  readonly expired: Map<string, number>;
   /** By side and epoch, then by id. */
   readonly sets: Map<string, Map<string, Times>>;
   /** When each id ended, ms since the epoch. */
@@ -32,7 +34,7 @@ export function createUnderWayInProcess(clock: Pick<Clock, "now">, most = 100_00
 
   function shelfOf({ kind, cutover }: Pick<UnderWayQuestion, "kind" | "cutover">): Shelf {
     const name = `${kind}:${cutover}`;
-    const shelf = shelves.get(name) ?? { sets: new Map(), over: new Map() };
+    const shelf = shelves.get(name) ?? { sets: new Map(), over: new Map(), expired: new Map() };
     shelves.set(name, shelf);
     return shelf;
   }
@@ -57,10 +59,12 @@ export function createUnderWayInProcess(clock: Pick<Clock, "now">, most = 100_00
     set.set(id, { startedAt, expiresAt });
   }
 
-  function purge({ sets, over }: Shelf): void {
+  function purge({ sets, over, expired }: Shelf): void {
     const now = clock.now();
     for (const [name, set] of sets) {
+      const before = set.size;
       for (const [id, { expiresAt }] of set) if (expiresAt * 1000 <= now) set.delete(id);
+      if (set.size < before) expired.set(name, (expired.get(name) ?? 0) + before - set.size);
       if (set.size === 0) sets.delete(name);
     }
     for (const [id, atMs] of over) {
@@ -87,10 +91,17 @@ export function createUnderWayInProcess(clock: Pick<Clock, "now">, most = 100_00
       for (const shelf of shelves.values()) purge(shelf);
       return 0;
     },
-    async count(questions) {
+    async count(questions, onExpired) {
       return questions.map((question) => {
         const shelf = shelfOf(question);
         purge(shelf);
+        const gone = (side: Side) => {
+          const name = setName(side, question.epoch);
+          const count = shelf.expired.get(name) ?? 0;
+          if (onExpired !== undefined) shelf.expired.delete(name);
+          return count;
+        };
+        onExpired?.(question, { legacy: gone("legacy"), new: gone("new") });
         const of = (side: Side) => countOf(shelf.sets.get(setName(side, question.epoch)));
         return { legacy: of("legacy"), new: of("new") };
       });

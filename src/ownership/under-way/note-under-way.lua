@@ -36,8 +36,10 @@ end
 redis.call('ZREMRANGEBYSCORE', over, '-inf', text(now * 1000 - args.rememberMs))
 redis.call('PEXPIRE', over, text(args.rememberMs))
 for _, place in pairs(places) do
-  -- With the last of them both keys go by themselves.
-  local last = redis.call('ZRANGE', place[1], -1, -1, 'WITHSCORES')[2]
-  if last then for _, key in ipairs(place) do redis.call('EXPIREAT', key, last) end end
+  -- Both keys go by themselves, somewhat later than the last of them: whoever counts meanwhile sees that it has expired.
+  local last = tonumber(redis.call('ZRANGE', place[1], -1, -1, 'WITHSCORES')[2])
+  if last then
+    for _, key in ipairs(place) do redis.call('EXPIREAT', key, text(last + args.rememberMs / 1000)) end
+  end
 end
 return 1

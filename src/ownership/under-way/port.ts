@@ -65,9 +65,17 @@ export interface UnderWayQuestion {
 export interface UnderWayStore {
   /** May be called again with the same notes. @returns how many the store has refused for good */
   note(notes: readonly UnderWayNote[]): Promise<number>;
-  /** @returns at the places of the questions; `undefined` where what is in the store does not tell */
-  count(questions: readonly UnderWayQuestion[]): Promise<readonly (UnderWayCounts | undefined)[]>;
+  /**
+   * @param onExpired hears of each question how many have expired since anybody asked it last; each is told once
+   * @returns at the places of the questions; `undefined` where what is in the store does not tell
+   */
+  count(
+    questions: readonly UnderWayQuestion[],
+    onExpired?: OnExpired,
+  ): Promise<readonly (UnderWayCounts | undefined)[]>;
 }
+
+export type OnExpired = (question: UnderWayQuestion, expired: Readonly<Record<Side, number>>) => void;
 
 /** @param oldest in the order of their starts */
 export function underWayCount(

@@ -36,7 +36,8 @@ const scriptsAtOnce = 4;
 
 /** Ids with their starts, one after the other. */
 const oldest = z.array(z.string());
-const counts = z.tuple([z.number(), oldest, z.number(), oldest]);
+const expired = z.tuple([z.number(), z.number()]);
+const counts = z.tuple([...expired.def.items, z.number(), oldest, z.number(), oldest]);
 
 /** The client is its maker's to close. */
 export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWayStore {
@@ -68,7 +69,7 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
       return refused.reduce((sum, batch) => sum + batch.length, 0);
     },
 
-    async count(questions) {
+    async count(questions, onExpired) {
       if (questions.length === 0) return [];
       const replies = await ask(
         questions.map((question) => ({
@@ -77,7 +78,13 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
           args: { listed: mostListed },
         })),
       );
-      return questions.map((_, at) => countsFrom(replies[at], most));
+      return questions.map((question, at) => {
+        const reply = replies[at];
+        const value = reply?.ok === true ? reply.value : undefined;
+        const gone = expired.rest(z.unknown()).safeParse(value).data;
+        if (gone !== undefined) onExpired?.(question, { legacy: gone[0], new: gone[1] });
+        return countsFrom(value, most);
+      });
     },
   };
 }
@@ -91,10 +98,10 @@ function keysOf(prefix: string, { kind, cutover, epoch }: UnderWayQuestion) {
   };
 }
 
-function countsFrom(reply: RedisReply | undefined, most: number): UnderWayCounts | undefined {
-  const read = reply?.ok ? counts.safeParse(reply.value).data : undefined;
+function countsFrom(value: unknown, most: number): UnderWayCounts | undefined {
+  const read = counts.safeParse(value).data;
   if (read === undefined) return undefined;
-  const [legacy, legacyOldest, onNew, newOldest] = read;
+  const [, , legacy, legacyOldest, onNew, newOldest] = read;
   const of = (count: number, pairs: readonly string[]): UnderWayCount => {
     const items: UnderWayItem[] = [];
     for (let i = 0; i + 1 < pairs.length; i += 2)

@@ -201,9 +201,9 @@ function switched(this: Relay, received: ResponseHead, connection: Switched, lim
 
 function failure(this: Relay, failed: Failure): void {
   leave(this, connectOf(failed));
-  const { request } = this;
-  if (failed.stale && !request.fresh && mayRepeat(request)) {
-    this.request = { ...request, fresh: true };
+  if (failed.stale && !this.request.fresh && mayRepeat(this.request)) {
+    this.way.admission.repeated();
+    this.request = { ...this.request, fresh: true };
     this.stage = "waiting";
     enter(this);
   } else passFailure(this, failed);

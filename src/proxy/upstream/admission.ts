@@ -43,6 +43,8 @@ export interface Admission {
   leave(pass: Pass | undefined, connect: Connect): void;
   /** Counts a refusal. @returns what the request fails by */
   refuse(reason: ShedReason): Failure;
+  /** Counts a request that is sent once more. */
+  repeated(): void;
   /** Resolves when nobody is queued. */
   unqueued(): Promise<void>;
 }
@@ -51,6 +53,7 @@ interface AdmissionOptions {
   readonly slots: Slots;
   readonly breaker: Breaker | undefined;
   readonly onShed: (reason: ShedReason) => void;
+  readonly onRepeated: () => void;
 }
 
 /** The way to an upstream: who is let in, and what takes its request there then. */
@@ -64,7 +67,7 @@ export interface Way {
 /** The pass where no breaker asks for it. */
 const unasked: Pass = 0;
 
-export function createAdmission({ slots, breaker, onShed }: AdmissionOptions): Admission {
+export function createAdmission({ slots, breaker, onShed, onRepeated }: AdmissionOptions): Admission {
   function enterGranted(): Entry {
     if (breaker === undefined) return unasked;
     const pass = breaker.admit();
@@ -95,6 +98,7 @@ export function createAdmission({ slots, breaker, onShed }: AdmissionOptions): A
       const retryAfterSeconds = Math.max(1, Math.ceil((breaker?.openForMs ?? 0) / 1000));
       return { outcome: "connect_failed", sent: false, code: codes.breakerOpen, retryAfterSeconds };
     },
+    repeated: onRepeated,
     unqueued: slots.unqueued,
   };
 }

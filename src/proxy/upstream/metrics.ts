@@ -25,6 +25,7 @@ export interface UpstreamMetrics {
 
 interface WatchedUpstream {
   shed(reason: ShedReason): void;
+  repeated(): void;
   /** It is closed: shown no more. What was counted stays. */
   end(): void;
 }
@@ -41,8 +42,17 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
     labelNames: ["upstream", "reason"],
     registers: [registry],
   });
+  const retries = new Counter({
+    name: "cutover_upstream_retries_total",
+    help: "Requests sent once more, on a new connection, because the kept one they went out on was dead: idempotent ones without a body.",
+    labelNames: ["upstream"],
+    registers: [registry],
+  });
   const configure = (upstreams: readonly string[]) => {
-    for (const upstream of upstreams) for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
+    for (const upstream of upstreams) {
+      for (const reason of shedReasons) shed.inc({ upstream, reason }, 0);
+      retries.inc({ upstream }, 0);
+    }
   };
 
   return {
@@ -53,6 +63,7 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
       configure([upstream]);
       return {
         shed: (reason) => shed.inc({ upstream, reason }),
+        repeated: () => retries.inc({ upstream }),
         end: () => void readers.delete(read),
       };
     },

@@ -114,7 +114,10 @@ function openWay(
     breaker: breaker?.state,
     healthy: health?.isWell,
   }));
-  const admission = createAdmission({ slots, breaker, onShed: watched.shed });
+  const admission = createAdmission({
+    ...{ slots, breaker },
+    ...{ onShed: watched.shed, onRepeated: watched.repeated },
+  });
   const closeTransports = () => Promise.all([transports.engine.close(), transports.upgrades.close()]);
   return {
     way: { admission, ...transports },
@@ -234,6 +237,7 @@ function unreachable(name: string): Way {
     connected: refuse,
     leave: refuse,
     refuse,
+    repeated: refuse,
     unqueued: async () => {},
   };
   return { admission, engine, upgrades: engine };

@@ -49,7 +49,8 @@ function createFixture(limits: { max?: number; queue?: number } = {}) {
   const slots = createSlots({ max: 1, queue: 1, waitMs: 1000, ...limits });
   const breaker = createBreaker({ failures: 2, openMs: 5000, probes: 1, clock: systemClock });
   const shed: string[] = [];
-  const admission = createAdmission({ slots, breaker, onShed: (reason) => shed.push(reason) });
+  const onRepeated = () => shed.push("repeated");
+  const admission = createAdmission({ slots, breaker, onShed: (reason) => shed.push(reason), onRepeated });
   const way = { admission, engine, upgrades: engine };
   /** @param client of a change of protocol; without one it has left */
   const send = (target: string, client?: PassThrough, taps: readonly Tap[] = noTaps) => {

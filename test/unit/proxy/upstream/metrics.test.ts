@@ -25,6 +25,7 @@ test("the page shows what an upstream has as it stands at the scrape, and only w
     'cutover_upstream_shed_total{upstream="shop",reason="queue_full"} 0',
     'cutover_upstream_shed_total{upstream="shop",reason="queue_timeout"} 0',
     'cutover_upstream_shed_total{upstream="shop",reason="breaker_open"} 0',
+    'cutover_upstream_retries_total{upstream="shop"} 0',
   ]);
   now = reading({ breaker: "half_open", healthy: false });
   const lines = await page(registry);
@@ -43,18 +44,20 @@ test("the page adds up two of one name, and shows the closed one no more but for
   const after = metrics.watch("shop", () => reading({ inFlight: 2 }));
   before.shed("queue_full");
   after.shed("queue_full");
+  after.repeated();
   expect(await page(registry)).toContain('cutover_upstream_inflight_requests{upstream="shop"} 3');
   before.end();
   const lines = await page(registry);
   expect(lines).toContain('cutover_upstream_inflight_requests{upstream="shop"} 2');
   expect(lines.filter((line) => line.includes("breaker_state"))).toEqual([]);
   expect(lines).toContain('cutover_upstream_shed_total{upstream="shop",reason="queue_full"} 2');
+  expect(lines).toContain('cutover_upstream_retries_total{upstream="shop"} 1');
   after.end();
-  expect((await page(registry)).filter((line) => !line.includes("shed"))).toEqual([]);
+  expect((await page(registry)).filter((line) => !/shed|retries/.test(line))).toEqual([]);
 });
 
 test("the counters of upstreams that nobody here watches exist", async () => {
   const registry = new Registry();
   createUpstreamMetrics(registry).configure(["shop"]);
-  expect(await page(registry)).toHaveLength(3);
+  expect(await page(registry)).toHaveLength(4);
 });
