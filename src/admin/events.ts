@@ -179,7 +179,7 @@ function createReaders(log: Log, onLast: () => void) {
 
 function figuresOf(view: CutoverView): Omit<MetricsEvent[number], "guard"> {
   const { name, proposal, traffic, journeys, unfinished, instances, store, ownerStore } = view;
-  const { stillLegacy, warnings, freeze, window, plan, deadline, schedule } = view;
+  const { stillLegacy, warnings, exposure, freeze, window, plan, deadline, schedule } = view;
   return {
     name,
     traffic,
@@ -188,6 +188,7 @@ function figuresOf(view: CutoverView): Omit<MetricsEvent[number], "guard"> {
     instances,
     stillLegacy,
     warnings,
+    ...(exposure === undefined ? {} : { exposure }),
     ...(store === undefined ? {} : { store }),
     ...(ownerStore === undefined ? {} : { ownerStore }),
     ...(proposal === undefined ? {} : { proposal }),

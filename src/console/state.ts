@@ -3,6 +3,7 @@ import type { CutoverView, MetricsEvent } from "../admin/api/cutover-view.ts";
 import type { GuardView } from "../admin/api/guard/guard-view.ts";
 import type { HistoryEntryView } from "../admin/api/history-view.ts";
 import type { InstanceView } from "../admin/api/instance-view.ts";
+import type { PlanView } from "../admin/api/plan/plan-view.ts";
 import { tokenRoles } from "../admin/api/rules.ts";
 
 type ReaderRole = (typeof tokenRoles)[number];
@@ -29,6 +30,7 @@ interface Beside {
   readonly guard?: GuardView | undefined;
   /** Newest first. */
   readonly history?: readonly HistoryEntryView[] | undefined;
+  readonly plan?: PlanView | undefined;
 }
 
 export interface ConsoleState {
@@ -92,7 +94,7 @@ export function withMetrics(state: ConsoleState, figures: MetricsEvent): Console
     const now = byName.get(view.name);
     if (now === undefined) return view;
     const { guard: _, ...own } = now;
-    const { proposal: __, ...rest } = view;
+    const { proposal: __, exposure: ___, ...rest } = view;
     return { ...rest, ...own };
   });
   const guards = figures.flatMap(({ name, guard }) =>

@@ -3,7 +3,7 @@ import type { SeriesView } from "../admin/api/series/series-view.ts";
 import type { WriteAnswer } from "../admin/api/write.ts";
 import type { ConsoleState, PageNotice, Zone } from "./state.ts";
 
-export type Sheet = "rollback" | "raise" | "resume" | "rollback_all" | "help";
+export type Sheet = "rollback" | "raise" | "resume" | "start_plan" | "pause_plan" | "rollback_all" | "help";
 
 /** How far back the charts go. */
 export type Range = "30m" | "3h" | "24h";
@@ -66,6 +66,7 @@ export interface Deeds {
   undo(): void;
   resume(reason: string): void;
   raise(percent: number, reason: string): void;
+  changePlan(does: "start" | "pause", reason: string): void;
   approve(id: string): void;
   withdraw(id: string): void;
   aim(target: string): void;
@@ -88,6 +89,7 @@ export const noDeeds: Deeds = {
   undo: () => {},
   resume: () => {},
   raise: () => {},
+  changePlan: () => {},
   approve: () => {},
   withdraw: () => {},
   aim: () => {},

@@ -13,6 +13,7 @@ import { consoleFiles, renderConsole } from "../../console/port.tsx";
 import type { ConsoleState, Locale, PageNotice } from "../../console/state.ts";
 import type { Gate } from "../access/gate.ts";
 import type { HistoryEntryView } from "../api/history-view.ts";
+import type { PlanView } from "../api/plan/plan-view.ts";
 import { signInFailureText } from "../api/sign-in.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { askingOf } from "../every-request.ts";
@@ -119,6 +120,11 @@ async function historyAtOnce(context: AdminContext, name: string): Promise<Histo
   return within(patienceMs, systemTimers, reading).catch(() => undefined);
 }
 
+/** As far as the store tells it at once: the script asks again. */
+async function planAtOnce({ plans }: AdminContext, name: string): Promise<PlanView | undefined> {
+  return within(patienceMs, systemTimers, plans.show(name)).catch(() => undefined);
+}
+
 async function stateFor(
   { context, gate, views, fleet }: PageParts,
   request: FastifyRequest,
@@ -150,7 +156,11 @@ async function stateFor(
   const [only] = names;
   const chosen = names.find((name) => name === cutover) ?? (names.length === 1 ? only : undefined);
   const told = names.map((name) => [name, { guard: views.guard(name, records) }] as const);
-  const history = chosen === undefined ? undefined : await historyAtOnce(context, chosen);
+  const beside =
+    chosen === undefined
+      ? []
+      : await Promise.all([historyAtOnce(context, chosen), planAtOnce(context, chosen)]);
+  const [history, plan] = beside;
   return {
     ...shown,
     who: actor,
@@ -159,7 +169,7 @@ async function stateFor(
     chosen,
     told: {
       ...Object.fromEntries(told),
-      ...(chosen === undefined ? {} : { [chosen]: { guard: views.guard(chosen, records), history } }),
+      ...(chosen === undefined ? {} : { [chosen]: { guard: views.guard(chosen, records), history, plan } }),
     },
     instances: records.map(instanceOf),
     notice: notice ?? failed,

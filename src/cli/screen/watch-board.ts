@@ -56,7 +56,7 @@ export function createBoard(name: string | undefined): Board {
             if (view === undefined) continue;
             // What is told no more is no more.
             const { proposal: _, ownerStore: __, freeze: ___, window: ____, ...rest } = view;
-            const { plan: _____, deadline: ______, schedule: _______, ...kept } = rest;
+            const { plan: _____, deadline: ______, schedule: _______, exposure: ________, ...kept } = rest;
             known.set(figures.name, { ...kept, ...figures });
           }
           return { kind: "metrics" };

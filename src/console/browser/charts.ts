@@ -2,12 +2,10 @@
 import uPlot from "uplot";
 import type { SeriesView } from "../../admin/api/series/series-view.ts";
 import type { Zone } from "../state.ts";
+import { differences } from "../words/series.ts";
 
 export interface Drawn {
   readonly series: SeriesView;
-  /** The upstreams' names. */
-  readonly legacy: string;
-  readonly new: string;
   readonly isStale: boolean;
   readonly zone: Zone;
   readonly spanSeconds: number;
@@ -19,13 +17,15 @@ export interface Charts {
   draw(drawn: Drawn): void;
 }
 
-type Point = SeriesView["points"][number];
-type Pick = (point: Point) => number | null;
+type Points = SeriesView["points"];
+type Point = Points[number];
 
 interface Line {
   readonly label: string;
   readonly side: "legacy" | "new" | "both";
-  readonly of: Pick;
+  /** Px; 2 without it. */
+  readonly width?: number;
+  readonly of: (points: Points) => (number | null)[];
 }
 
 interface Chart {
@@ -33,14 +33,22 @@ interface Chart {
   readonly caption: string;
   readonly unit: string;
   readonly lines: readonly Line[];
+  /** The lines between which the ground is filled, the upper first; the first line is 1. */
+  readonly band?: uPlot.Band.Bounds;
 }
 
+const each = (of: (point: Point) => number | null) => (points: Points) => points.map(of);
 const share = ({ requests, errors }: Point["new"]) => (requests === 0 ? null : (100 * errors) / requests);
-const difference: Pick = ({ legacy, new: onNew }) => {
-  const [a, b] = [share(legacy), share(onNew)];
-  return a === null || b === null ? null : b - a;
-};
 const ms = (seconds: number | null) => (seconds === null ? null : seconds * 1000);
+const pointsOf = (of: "estimate" | "least" | "most") => (points: Points) =>
+  differences(points).map((found) => (found === null ? null : 100 * found[of]));
+
+/** The three of a side in one colour and three strengths. */
+const quantiles = (["legacy", "new"] as const).flatMap((side): Line[] => [
+  { label: `${side} p50`, side, width: 0.75, of: each((point) => ms(point[side].p50)) },
+  { label: "p95", side, width: 1.25, of: each((point) => ms(point[side].p95)) },
+  { label: "p99", side, width: 2.25, of: each((point) => ms(point[side].p99)) },
+]);
 
 const charts: readonly Chart[] = [
   {
@@ -48,32 +56,35 @@ const charts: readonly Chart[] = [
     caption: "Failed requests of each side, in percent.",
     unit: "%",
     lines: [
-      { label: "legacy", side: "legacy", of: ({ legacy }) => share(legacy) },
-      { label: "new", side: "new", of: ({ new: onNew }) => share(onNew) },
+      { label: "legacy", side: "legacy", of: each(({ legacy }) => share(legacy)) },
+      { label: "new", side: "new", of: each(({ new: onNew }) => share(onNew)) },
     ],
   },
   {
     title: "Difference",
-    caption: "New’s error rate less legacy’s, in points; above zero new fails more often.",
+    caption:
+      "New’s error rate less legacy’s over 5 minutes, with its 99% interval; above zero new fails more often.",
     unit: " pts",
-    lines: [{ label: "new − legacy", side: "both", of: difference }],
+    lines: [
+      { label: "new − legacy", side: "both", of: pointsOf("estimate") },
+      { label: "at least", side: "both", width: 0.5, of: pointsOf("least") },
+      { label: "at most", side: "both", width: 0.5, of: pointsOf("most") },
+    ],
+    band: [3, 2],
   },
   {
-    title: "Latency p99",
-    caption: "What 99 of 100 requests took at most, in milliseconds.",
+    title: "Latency",
+    caption: "What 50, 95 and 99 of 100 requests took at most, thin to thick.",
     unit: " ms",
-    lines: [
-      { label: "legacy", side: "legacy", of: ({ legacy }) => ms(legacy.p99) },
-      { label: "new", side: "new", of: ({ new: onNew }) => ms(onNew.p99) },
-    ],
+    lines: quantiles,
   },
   {
     title: "In flight",
     caption: "Requests under way on each side.",
     unit: "",
     lines: [
-      { label: "legacy", side: "legacy", of: ({ legacy }) => legacy.inFlight },
-      { label: "new", side: "new", of: ({ new: onNew }) => onNew.inFlight },
+      { label: "legacy", side: "legacy", of: each(({ legacy }) => legacy.inFlight) },
+      { label: "new", side: "new", of: each(({ new: onNew }) => onNew.inFlight) },
     ],
   },
 ];
@@ -115,7 +126,7 @@ export function createCharts(at: HTMLElement): Charts {
       const { points } = next.series;
       const times = points.map((point) => Date.parse(point.at) / 1000);
       for (const { chart, plot } of plots) {
-        plot.setData([times, ...chart.lines.map(({ of }) => points.map(of))]);
+        plot.setData([times, ...chart.lines.map(({ of }) => of(points))]);
       }
     },
   };
@@ -132,7 +143,7 @@ function isSame(one: Drawn, other: Drawn): boolean {
 
 const height = 160;
 
-function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: string): uPlot.Options {
+function optionsOf({ lines, unit, band }: Chart, drawn: () => Drawn | undefined, key: string): uPlot.Options {
   const colour = (name: string) => () =>
     getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
   const axis = {
@@ -156,6 +167,7 @@ function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: 
       },
       y: { range: (_, min, max) => [Math.min(0, (min ?? 0) * 1.2), Math.max(1, (max ?? 1) * 1.1)] },
     },
+    ...(band === undefined ? {} : { bands: [{ series: band, fill: colour("band") }] }),
     axes: [
       {
         ...axis,
@@ -168,23 +180,44 @@ function optionsOf({ lines, unit }: Chart, drawn: () => Drawn | undefined, key: 
     series: [
       { label: "from", value: (_, seconds) => (seconds === null ? "–" : clock(seconds, drawn()?.zone)) },
       ...lines.map(
-        ({ label, side }): uPlot.Series => ({
+        ({ label, side, width = 2 }): uPlot.Series => ({
           label,
           stroke: colour(side === "both" ? "ink" : side),
-          width: 2,
+          width,
           ...(side === "new" ? { dash: [6, 4] } : {}),
           points: { show: false },
           value: (_, value) => (value === null ? "–" : `${+value.toFixed(2)}${unit}`),
         }),
       ),
     ],
-    hooks: { draw: [(plot) => drawChanges(plot, drawn()?.changes ?? [], colour("quiet")())] },
+    hooks: {
+      draw: [
+        (plot) => {
+          if (band !== undefined) drawZero(plot, colour("ink")());
+          drawChanges(plot, drawn()?.changes ?? [], colour("quiet")());
+        },
+      ],
+    },
   };
 }
 
 /** `02:14:09`, by the page's clock. */
 function clock(seconds: number, zone: Zone = "UTC"): string {
   return new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone });
+}
+
+/** Where neither side fails more often. */
+function drawZero(plot: uPlot, colour: string): void {
+  const { ctx, bbox } = plot;
+  const y = Math.round(plot.valToPos(0, "y", true));
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
 }
 
 /** A vertical line where the cutover was changed. */

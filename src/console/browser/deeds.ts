@@ -1,6 +1,6 @@
 /** What a person sets off, from the tap to what came of it. Nothing is sent while something is on its way. */
 import type { ProposalView, WriteAnswer, WriteOfAll } from "../../admin/api/write.ts";
-import { type ConsoleState, chosenOf, mayDo } from "../state.ts";
+import { type ConsoleState, chosenOf, mayDo, type PageNotice } from "../state.ts";
 import type { Deeds, Ui } from "../ui.ts";
 import { createFigures } from "../words/figures.ts";
 import { nextOffered } from "../words/friction.ts";
@@ -21,7 +21,7 @@ export interface Stage {
 }
 
 type Lowering = Pick<Deeds, "rollBack" | "rollBackAll" | "hold" | "holdAll" | "undo">;
-type Raising = Pick<Deeds, "resume" | "raise" | "approve" | "withdraw">;
+type Raising = Pick<Deeds, "resume" | "raise" | "changePlan" | "approve" | "withdraw">;
 type Opening = Pick<Deeds, "open" | "close" | "aim">;
 
 export function createDeeds(stage: Stage, calls: ApiCalls): Lowering & Raising & Opening {
@@ -138,6 +138,11 @@ function lowering(stage: Stage, calls: ApiCalls, { send, chosen, told, toast, fi
 }
 
 function raising(stage: Stage, calls: ApiCalls, { send, chosen, told, toast, figures }: Sender): Raising {
+  const proposed = ({ percent, id }: ProposalView): PageNotice => ({
+    kind: "done",
+    text: `Proposed: ${figures().percent(percent)} waits for another person`,
+    details: [`cutover approve ${chosen().name} ${id}`],
+  });
   return {
     resume(reason) {
       const { name, path } = chosen();
@@ -151,9 +156,17 @@ function raising(stage: Stage, calls: ApiCalls, { send, chosen, told, toast, fig
       const body = { percent, reason, ...onVersion(stage.ui()) };
       const call = () => calls.send<WriteAnswer | ProposalView>("PUT", `${path}/percent`, body);
       void send(call, `cutover set ${name} ${percent} --reason "…"`, (answer) => {
-        if ("applied" in answer) return { outcome: told(answer) };
-        const text = `Proposed: ${figures().percent(answer.percent)} waits for another person`;
-        return { outcome: { kind: "done", text, details: [`cutover approve ${name} ${answer.id}`] } };
+        return { outcome: "applied" in answer ? told(answer) : proposed(answer) };
+      });
+    },
+
+    changePlan(does, reason) {
+      const { name, path } = chosen();
+      const call = () => calls.send<WriteAnswer | ProposalView>("POST", `${path}/plan/${does}`, { reason });
+      void send(call, `cutover plan ${name} ${does} --reason "…"`, (answer) => {
+        if (!("applied" in answer)) return { outcome: proposed(answer) };
+        const text = does === "start" ? "The plan runs" : "The plan is paused";
+        return { outcome: { kind: "done", text, details: [] } };
       });
     },
 

@@ -1,8 +1,6 @@
 /** Takes the server's page over: one value, one render of it after each event, and all that is set off from it. */
 import { hydrate, render } from "preact";
-import type { HistoryEntryView } from "../../admin/api/history-view.ts";
-import type { InstanceView } from "../../admin/api/instance-view.ts";
-import { type ConsoleState, withChange, withMetrics, withSnapshot, withTold, type Zone } from "../state.ts";
+import { type ConsoleState, withChange, withMetrics, withSnapshot, type Zone } from "../state.ts";
 import { type Deeds, firstUi, type Ui } from "../ui.ts";
 import { App } from "../view/app.tsx";
 import { createApiCalls } from "./calls.ts";
@@ -10,9 +8,8 @@ import { createDeeds, type Stage } from "./deeds.ts";
 import { keep, kept, onKey, settleDialogs } from "./dialogs.ts";
 import { openEvidence } from "./evidence.ts";
 import { type Heard, openLive } from "./live.ts";
+import { createRenewal, type Renewal } from "./renewal.ts";
 import { leave, remember, rootOf, settlePath, tradeToken } from "./session.ts";
-
-const renewMs = 5000;
 
 function start(at: HTMLElement, first: ConsoleState): void {
   const root = rootOf(location.pathname);
@@ -44,24 +41,10 @@ function start(at: HTMLElement, first: ConsoleState): void {
     draw();
   };
 
-  /** What no event tells. */
-  async function renew(): Promise<void> {
-    const { chosen } = state;
-    if (state.who === undefined) return;
-    const path = `api/v1/cutovers/${encodeURIComponent(chosen ?? "")}/history?limit=30`;
-    const [instances, history] = await Promise.all([
-      calls.get<readonly InstanceView[]>("api/v1/instances"),
-      chosen === undefined ? undefined : calls.get<readonly HistoryEntryView[]>(path),
-    ]);
-    if (instances !== undefined) setState((now) => ({ ...now, instances }));
-    if (history !== undefined && chosen !== undefined) {
-      setState((now) => withTold(now, chosen, { history }));
-    }
-    show({ series: await evidence.renew(state, ui) });
-  }
-
+  const stage = { state: () => state, ui: () => ui, show, setState };
+  const renewal = createRenewal(stage, calls, evidence);
   const deeds: Deeds = {
-    ...createDeeds({ state: () => state, ui: () => ui, show, setState, renew: () => void renew() }, calls),
+    ...createDeeds({ ...stage, renew: renewal.all }, calls),
     ...{ choose, showTable: (isTable) => show({ isTable }) },
     setZone: (zone) => {
       keep("cutover-zone", zone);
@@ -97,20 +80,25 @@ function start(at: HTMLElement, first: ConsoleState): void {
     addEventListener(event, onTouch, { passive: true });
   }
   if (state.who === undefined) return;
-  openLive(root, heard({ show, setState, ui: () => ui, renew: () => void renew() }));
-  void renew();
-  setInterval(() => void renew(), renewMs);
+  openLive(root, heard(stage, renewal));
+  renewal.all();
 }
 
 /** What the stream of events does to the page. */
-function heard({ show, setState, ui, renew }: Omit<Stage, "state">): Heard {
+function heard({ show, setState, ui }: Omit<Stage, "renew">, renewal: Renewal): Heard {
   return {
-    snapshot: (cutovers) => setState((now) => withSnapshot(now, cutovers)),
+    snapshot(cutovers) {
+      setState((now) => withSnapshot(now, cutovers));
+      renewal.look();
+    },
     change(view) {
       setState((now) => withChange(now, view));
-      renew();
+      renewal.all();
     },
-    metrics: (figures) => setState((now) => withMetrics(now, figures)),
+    metrics(figures) {
+      setState((now) => withMetrics(now, figures));
+      renewal.look();
+    },
     tick: (at) => setState((now) => ({ ...now, at })),
     age(ageMs) {
       // A live page is drawn by its events alone.

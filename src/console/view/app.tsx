@@ -1,18 +1,22 @@
 /** The whole page, of one value and the page's own doings: the server makes it once, the browser again at each change. */
 
+import { staleAfterMs } from "../../admin/api/words/verdict.ts";
 import type { ConsoleState } from "../state.ts";
 import { chosenOf } from "../state.ts";
 import { type Deeds, noDeeds, type Ui } from "../ui.ts";
-import { staleAfterMs, staleWords } from "../words/liveness.ts";
+import { staleWords } from "../words/liveness.ts";
 import { ActionBar } from "./actions.tsx";
 import { Band, SignInForm } from "./band.tsx";
 import { EvidenceCharts } from "./evidence.tsx";
 import { FleetTable, UnderWayTable } from "./fleet.tsx";
+import { GuardSection } from "./guard.tsx";
 import { Hero } from "./hero.tsx";
 import { HistoryTable } from "./history.tsx";
 import { Overview } from "./overview.tsx";
-import { HelpSheet, RaiseSheet, ResumeSheet } from "./raise.tsx";
-import { NoticeText, RollBackSheet } from "./rollback.tsx";
+import { PlanSection } from "./plan.tsx";
+import { HelpSheet, RaiseSheet } from "./sheets/raise.tsx";
+import { NoticeText, RollBackSheet } from "./sheets/rollback.tsx";
+import { PausePlanSheet, ResumeSheet, StartPlanSheet } from "./sheets/with-reason.tsx";
 import { type Shown, shownOf } from "./shown.ts";
 
 interface AppProps {
@@ -76,13 +80,17 @@ function Content(shown: Shown) {
       <ActionBar {...one} />
       <div class="evidence">
         <EvidenceCharts {...one} />
+        <GuardSection {...one} />
         <UnderWayTable {...one} />
         <FleetTable {...one} />
+        <PlanSection {...one} />
         <HistoryTable {...one} />
       </div>
       <RollBackSheet {...one} />
       <RaiseSheet {...one} />
       <ResumeSheet {...one} />
+      <StartPlanSheet {...one} />
+      <PausePlanSheet {...one} />
     </main>
   );
 }

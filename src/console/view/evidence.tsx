@@ -1,7 +1,7 @@
 /** The charts: drawn once their script is there; what they show stands in a sentence and, if wanted, in a table. */
 import type { SeriesView } from "../../admin/api/series/series-view.ts";
+import { spanText } from "../../admin/api/words/span.ts";
 import type { Range } from "../ui.ts";
-import { spanText } from "../words/figures.ts";
 import type { ShownOne } from "./shown.ts";
 
 const ranges: readonly (readonly [Range, string])[] = [

@@ -1,7 +1,7 @@
 /** Who decides, and by which version; and what is under way on each side. */
 import type { SidesUnderWay } from "../../admin/api/cutover-view.ts";
 import type { InstanceView } from "../../admin/api/instance-view.ts";
-import { spanText } from "../words/figures.ts";
+import { spanText } from "../../admin/api/words/span.ts";
 import type { ShownOne } from "./shown.ts";
 
 export function FleetTable(shown: ShownOne) {

@@ -1,16 +1,18 @@
 /** The first thing one reads: what share of new checkouts goes to new, whether it does, and whether that is safe. */
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
+import { spanText } from "../../admin/api/words/span.ts";
+import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { toldOf } from "../state.ts";
-import { momentsIn, spanText } from "../words/figures.ts";
+import { momentsIn } from "../words/figures.ts";
 import { actualPercent, partsOf } from "../words/friction.ts";
-import { verdictOf } from "../words/verdict.ts";
 import type { ShownOne } from "./shown.ts";
 
 export function Hero(shown: ShownOne) {
   const { view, state, figures } = shown;
   // What another cutover holds back is not in effect.
   const inEffect = view.effectivePercent ?? view.percent;
+  const planned = plannedNext(shown);
   return (
     <section class="hero" aria-labelledby="title">
       <p class={`state ${view.state}`}>
@@ -21,7 +23,7 @@ export function Hero(shown: ShownOne) {
         {` of new checkouts go to ${view.new}`}
       </h1>
       <Facts {...shown} />
-      <SplitBar view={view} to={inEffect} />
+      <SplitBar view={view} to={inEffect} planned={planned?.percent} />
       <VerdictLine {...shown} />
       {[...view.warnings.filter(isWide), ...view.warnings.filter((each) => !isWide(each))].map(
         ({ code, text }) => (
@@ -51,8 +53,10 @@ const stateWords = {
   closed: "CLOSED",
 } as const satisfies Record<CutoverView["state"], string>;
 
-function Facts({ view, state, figures }: ShownOne) {
-  const { traffic, instances, version, updatedAt, updatedBy, reason } = view;
+function Facts(shown: ShownOne) {
+  const { view, state, figures } = shown;
+  const { traffic, instances, version, updatedAt, updatedBy, reason, exposure } = view;
+  const planned = plannedNext(shown);
   const actual = actualPercent(view);
   const requests = traffic.legacy.requests + traffic.new.requests;
   const of = instances.live + instances.silent.length;
@@ -68,6 +72,18 @@ function Facts({ view, state, figures }: ShownOne) {
         {`v${version} on ${instances.applied}/${of} ${of === 1 ? "instance" : "instances"}`}
         {instances.applied < of ? ": not everywhere yet" : ""}
       </li>
+      {planned && (
+        <li>
+          <span aria-hidden="true">◇</span>
+          {` Plan ${figures.percent(planned.percent)}`}
+          {planned.at === undefined ? "" : ` by ${figures.day(planned.at, state.at)}`}
+        </li>
+      )}
+      {exposure && (
+        <li class={exposure.over ? "odd" : ""}>
+          {`Unpaid on ${view.new} ${figures.money(exposure.openAmount, exposure.currency)} of at most ${figures.money(exposure.maxOpenAmount, exposure.currency)}`}
+        </li>
+      )}
       <li>
         {version === 0 ? (
           "Never changed"
@@ -86,13 +102,28 @@ function Facts({ view, state, figures }: ShownOne) {
   );
 }
 
+/** What a plan that runs makes of it next, and when at the soonest. */
+function plannedNext({ state, view }: Pick<ShownOne, "state" | "view">) {
+  const { plan } = toldOf(state, view.name);
+  if (plan?.status !== "running" || plan.next === null || view.state !== "open") return undefined;
+  const at = plan.projection?.steps.find(({ percent }) => percent === plan.next)?.at;
+  return { percent: plan.next, at };
+}
+
+interface SplitBarProps {
+  readonly view: CutoverView;
+  readonly to: number;
+  /** The plan's next step, where one is due. */
+  readonly planned?: number | undefined;
+}
+
 /** Legacy solid, new hatched; what each is called stands below, so that nothing is cut where a part is narrow. */
-export function SplitBar({ view, to }: { readonly view: CutoverView; readonly to: number }) {
+export function SplitBar({ view, to, planned }: SplitBarProps) {
   const [legacy, onNew] = partsOf({ ...view, percent: to });
   const at = 100 - to;
   return (
     <figure class="split">
-      <svg width="100%" height="36" role="img" aria-label={`${legacy}, ${onNew}`}>
+      <svg width="100%" height="38" role="img" aria-label={`${legacy}, ${onNew}`}>
         <defs>
           <pattern
             id="hatch"
@@ -107,7 +138,12 @@ export function SplitBar({ view, to }: { readonly view: CutoverView; readonly to
         </defs>
         <rect class="of-legacy" x="0" y="0" width={`${at}%`} height="28" />
         <rect class="of-new" x={`${at}%`} y="0" width={`${to}%`} height="28" fill="url(#hatch)" />
-        <text class="set" x={`${Math.min(99, Math.max(1, at))}%`} y="36" text-anchor="middle">
+        {planned !== undefined && (
+          <text class="set" x={edgeOf(planned)} y="38" text-anchor="middle">
+            ◇
+          </text>
+        )}
+        <text class="set" x={edgeOf(to)} y="38" text-anchor="middle">
           ▲
         </text>
       </svg>
@@ -123,9 +159,14 @@ export function SplitBar({ view, to }: { readonly view: CutoverView; readonly to
   );
 }
 
-function VerdictLine({ view, state, ui }: ShownOne) {
+/** Where the part of new begins, and a mark still fits. */
+function edgeOf(percent: number): string {
+  return `${Math.min(99, Math.max(1, 100 - percent))}%`;
+}
+
+function VerdictLine({ view, state, ui, figures }: ShownOne) {
   const { guard } = toldOf(state, view.name);
-  const { tone, mark, text } = verdictOf(view, guard, ui.ageMs);
+  const { tone, mark, text } = verdictOf(view, guard, ui.ageMs, figures);
   return (
     <p class={`verdict ${tone}`} id="verdict">
       <span class="sign" aria-hidden="true">

@@ -1,10 +1,11 @@
 /** Several cutovers: a line each, and one grip for all of them. */
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { isOfAll } from "../../admin/api/rules.ts";
+import { spanText } from "../../admin/api/words/span.ts";
+import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { mayDo, toldOf } from "../state.ts";
-import { momentsIn, spanText } from "../words/figures.ts";
-import { verdictOf } from "../words/verdict.ts";
-import { RollBackAllSheet } from "./rollback.tsx";
+import { momentsIn } from "../words/figures.ts";
+import { RollBackAllSheet } from "./sheets/rollback.tsx";
 import { instead, type Shown } from "./shown.ts";
 
 export function Overview(shown: Shown) {
@@ -35,8 +36,8 @@ export function Overview(shown: Shown) {
 }
 
 function Row({ view, state, ui, figures }: Shown & { readonly view: CutoverView }) {
-  const { name, percent, new: onNew, updatedAt, version, warnings } = view;
-  const { tone, mark, text } = verdictOf(view, toldOf(state, name).guard, ui.ageMs);
+  const { name, percent, effectivePercent = percent, new: onNew, updatedAt, version, warnings } = view;
+  const { tone, mark, text } = verdictOf(view, toldOf(state, name).guard, ui.ageMs, figures);
   const own = warnings.filter(({ code }) => !isOfAll(code));
   return (
     <li>
@@ -44,7 +45,7 @@ function Row({ view, state, ui, figures }: Shown & { readonly view: CutoverView 
         <strong>{name}</strong>
       </a>
       <span class={`state ${view.state}`}>{words[view.state]}</span>
-      <span>{`${figures.percent(percent)} to ${onNew}`}</span>
+      <span>{`${figures.percent(effectivePercent)} to ${onNew}`}</span>
       <span class="note">
         {version === 0 ? "never changed" : `${spanText(Date.parse(state.at) - Date.parse(updatedAt))} ago`}
       </span>

@@ -8,10 +8,16 @@ export interface Figures {
   percent(points: number): string;
   /** A share of 1, to a tenth of a percent, smaller ones to a hundredth; null: `–`. */
   rate(share: number | null): string;
+  /** A share's difference in points, with its sign: 0.006 → `+0.6`. */
+  points(share: number): string;
+  /** An amount in minor units of the currency: 123456700 IDR → `Rp 1.234.567`. */
+  money(minorUnits: number, currency: string): string;
   /** Seconds as milliseconds; null: `–`. */
   latency(seconds: number | null): string;
   /** `02:14:09 UTC`, with the day where that is not the day of `now`. */
   moment(iso: string, now: string): string;
+  /** To the minute: `02:14 UTC`, with the day where that is not the day of `now`. */
+  day(iso: string, now: string): string;
   /** `02:14`. */
   clock(ms: number): string;
 }
@@ -23,6 +29,11 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   const exact = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
   const coarse = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const signed = new Intl.NumberFormat(locale, {
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+    signDisplay: "exceptZero",
+  });
   const fine = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone } as const;
   const seconds = new Intl.DateTimeFormat("en-GB", { ...time, second: "2-digit" });
@@ -32,6 +43,12 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
     month: "short",
     timeZone: zone,
   });
+  function dated(clock: Intl.DateTimeFormat, iso: string, now: string): string {
+    const at = new Date(iso);
+    const told = `${clock.format(at)} ${zoneNames[zone]}`;
+    return day.format(at) === day.format(new Date(now)) ? told : `${day.format(at)}, ${told}`;
+  }
+
   return {
     count: (value) => whole.format(value),
     percent: (points) => `${exact.format(points)}%`,
@@ -40,26 +57,28 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
       const points = share * 100;
       return `${points > 0 && points < 1 ? fine.format(points) : coarse.format(points)}%`;
     },
+    points: (share) => signed.format(share * 100),
+    money: (minorUnits, currency) => moneyText(locale, minorUnits, currency),
     latency: (of) => (of === null ? "–" : `${whole.format(of * 1000)} ms`),
-    moment(iso, now) {
-      const at = new Date(iso);
-      const told = `${seconds.format(at)} ${zoneNames[zone]}`;
-      return day.format(at) === day.format(new Date(now)) ? told : `${day.format(at)}, ${told}`;
-    },
+    moment: (iso, now) => dated(seconds, iso, now),
+    day: (iso, now) => dated(minutes, iso, now),
     clock: (ms) => minutes.format(new Date(ms)),
   };
 }
 
-/** In the largest whole unit: `9 s`, `14 min`, `3 h`, `2 days`. */
-export function spanText(ms: number): string {
-  const of = Math.max(0, ms);
-  if (of < 950) return `${(of / 1000).toFixed(1)} s`;
-  const whole = Math.round(of / 1000);
-  if (whole < 120) return `${whole} s`;
-  const minutes = Math.floor(of / 60_000);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
+/** Cents only where there are any. A code that is no currency's is written as it is. */
+function moneyText(locale: Locale, minorUnits: number, currency: string): string {
+  try {
+    const format = new Intl.NumberFormat(locale, { style: "currency", currency });
+    const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+    const amount = minorUnits / 10 ** digits;
+    if (!Number.isInteger(amount)) return format.format(amount);
+    return new Intl.NumberFormat(locale, { style: "currency", currency, maximumFractionDigits: 0 }).format(
+      amount,
+    );
+  } catch {
+    return `${currency} ${minorUnits}`;
+  }
 }
 
 /** Every RFC 3339 moment that stands in a text, as the reader's clock says it. */

@@ -2,8 +2,8 @@
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { nextRaise, type Offer, offerOf } from "../../admin/api/offers.ts";
 import { percentText, pointsRaisedBy, restOf } from "../../admin/api/rules.ts";
+import type { VerdictWords } from "../../admin/api/words/verdict.ts";
 import { type ConsoleState, toldOf } from "../state.ts";
-import type { VerdictWords } from "./verdict.ts";
 
 /** Points; a raise by more is typed. */
 const farPoints = 25;

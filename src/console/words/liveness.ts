@@ -1,10 +1,10 @@
 /** How old what is shown is, in words. Ticks alone say it: a connection that looks open proves nothing. PURE. */
-import { type Figures, spanText } from "./figures.ts";
+import { spanText } from "../../admin/api/words/span.ts";
+import { staleAfterMs } from "../../admin/api/words/verdict.ts";
+import type { Figures } from "./figures.ts";
 
 /** Up to here it is live; a reader that has heard nothing for longer opens its stream again. */
 export const liveForMs = 3000;
-/** From here on nothing is judged by it. */
-export const staleAfterMs = 15_000;
 
 interface Liveness {
   readonly kind: "live" | "delayed" | "stale";

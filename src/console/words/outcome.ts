@@ -1,7 +1,9 @@
 /** What has come of a change, line by line, from the answer to it. PURE. */
+
+import { spanText } from "../../admin/api/words/span.ts";
 import type { WriteAnswer, WriteOfAll } from "../../admin/api/write.ts";
 import type { PageNotice } from "../state.ts";
-import { type Figures, momentsIn, spanText } from "./figures.ts";
+import { type Figures, momentsIn } from "./figures.ts";
 
 /** The parts of a problem that people read. */
 export interface RefusedCall {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
-import { guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
+import { type GuardView, guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
+import type { PlanView } from "../../../src/admin/api/plan/plan-view.ts";
 import { renderConsole } from "../../../src/console/port.tsx";
 import type { ConsoleState } from "../../../src/console/state.ts";
 
@@ -135,6 +136,88 @@ describe("the console, as the server makes it", () => {
     const text = textOf({ ...state, told });
     expect(text).toContain("No guard: nobody is watching but you");
     expect(text).not.toContain("✓ marketplace");
+  });
+
+  test("says that the guard is off, and of one what it rests on", () => {
+    const off = { checkout: { guard: guardViewOf("checkout", undefined, []) } };
+    expect(textOf({ ...state, told: off })).toContain("Off: this cutover has no guard");
+    const guard: GuardView = {
+      ...{
+        guarded: true,
+        verdict: "worse",
+        because: ["failures"],
+        action: "rollback",
+        sentence: "the facts",
+      },
+      ...{ by: "fleet", at: "2025-03-01T11:59:59.000Z", leader: { id: "a", name: "shop-1" } },
+      ...{ silent: ["shop-2"], differing: [] },
+      evidence: {
+        tests: {
+          failures: { odds: 2000, actsAt: 1000, hasFired: true },
+          slow: { odds: 31.6228, actsAt: 1000, hasFired: false },
+        },
+        sides: { legacy: { units: 1, failed: 0 }, new: { units: 1, failed: 1 } },
+        difference: { estimate: 0.021, least: 0.012, most: 0.03 },
+      },
+    };
+    const text = textOf({ ...state, told: { checkout: { guard } } });
+    for (const told of [
+      "marketplace is worse (difference +2.1 pts, +1.2 to +3.0)",
+      "worse : the facts – what follows: rollback",
+      "new fails more often 2000 to 1 1000 to 1 ▲ found",
+      "new is slower 32 to 1 1000 to 1 50%",
+      "By the counts of all instances, judged by shop-1 at 11:59:59 UTC",
+      "Without the counts of shop-2: blind for them",
+    ]) {
+      expect(text).toContain(told);
+    }
+  });
+
+  test("tells the plan: what is done, now, next, what that waits for, and the finish against the deadline", () => {
+    const step = (percent: number, at: string) => ({
+      percent,
+      at,
+      takesSeconds: 600,
+      costs: "dwell" as const,
+    });
+    const plan: PlanView = {
+      ...{ name: "checkout", status: "running", because: "", by: "ana", reason: "as agreed" },
+      ...{ startedAt: "2025-03-01T09:00:00.000Z", percent: 12.345, next: 25, advance: "auto" },
+      ...{ steps: [5, 12.345, 25, 100], dwellSeconds: 600, stoodSeconds: 300, evidence: null, legacy: null },
+      done: [{ percent: 5, at: "2025-03-01T11:00:00.000Z", by: "plan", because: "it stood" }],
+      waiting: [{ gate: "dwell", text: "the step has not stood for its time", secondsLeft: 300 }],
+      deadline: { at: "2025-03-02T00:00:00.000Z", reason: "the law" },
+      projection: {
+        ...{ finish: "2025-03-02T01:00:00.000Z", isMeasured: true, against: "cannot be met" },
+        steps: [step(25, "2025-03-01T12:05:00.000Z"), step(100, "2025-03-02T01:00:00.000Z")],
+        costliest: step(100, "2025-03-02T01:00:00.000Z"),
+      },
+    };
+    const text = textOf({ ...state, told: { checkout: { plan } } });
+    for (const told of [
+      "Plan 25% by 12:05 UTC",
+      "The plan runs – started by ana 3 h ago: “as agreed”",
+      "✓ 5% done 11:00 UTC",
+      "▲ 12.345% now for 5 min of 10 min",
+      "◇ 25% next 12:05 UTC",
+      "◇ 100% later 2 Mar, 01:00 UTC",
+      "25% waits for dwell : the step has not stood for its time, 5 min to go",
+      "finish 2 Mar, 01:00 UTC",
+      "deadline 2 Mar, 00:00 UTC, the law: ▲ cannot be met",
+      "costliest the step to 100%: 10 min for its dwell",
+    ]) {
+      expect(text).toContain(told);
+    }
+    const held = textOf({ ...state, cutovers: [{ ...view, state: "held" }], told: { checkout: { plan } } });
+    expect(held).not.toContain("Plan 25% by");
+    const none = { ...plan, status: "none" as const };
+    expect(textOf({ ...state, told: { checkout: { plan: none } } })).toContain("No plan is configured");
+  });
+
+  test("tells the money at risk", () => {
+    const amounts = { openAmount: 123_456_700, maxOpenAmount: 250_000_000, reopensAt: 200_000_000 };
+    const text = shown({ exposure: { ...amounts, currency: "USD", over: false } });
+    expect(text).toContain("Unpaid on marketplace $1,234,567 of at most $2,500,000");
   });
 
   test("offers a rollback that works without its script, and whatever else is wrong", () => {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
-import { createFigures, spanText } from "../../../src/console/words/figures.ts";
+import { spanText } from "../../../src/admin/api/words/span.ts";
+import { verdictOf } from "../../../src/admin/api/words/verdict.ts";
+import { createFigures } from "../../../src/console/words/figures.ts";
 import { moreAnHour, typedFor } from "../../../src/console/words/friction.ts";
 import { livenessOf, retryAfterMs } from "../../../src/console/words/liveness.ts";
-import { verdictOf } from "../../../src/console/words/verdict.ts";
+import { differences, joined, lastAt, newcombe } from "../../../src/console/words/series.ts";
 
 const figures = createFigures("en", "UTC");
 const side = {
@@ -26,7 +28,7 @@ const judged = (verdict: string) => ({ ...unjudged, verdict, sentence: "the fact
 describe("the verdict", () => {
   test.each([
     ["healthy", "✓", "marketplace is no worse than social-shop: the facts"],
-    ["watching", "≈", "Not enough to tell yet: the facts"],
+    ["watching", "▲", "marketplace may be worse: the facts"],
     ["insufficient evidence", "≈", "Not enough to tell yet: the facts"],
     ["worse", "⬢", "marketplace is worse: the facts"],
     ["legacy sick", "⬢", "social-shop fails: the facts"],
@@ -34,24 +36,42 @@ describe("the verdict", () => {
     ["blind", "?", "Unknown: the facts"],
     ["a word of tomorrow", "▲", "a word of tomorrow: the facts"],
   ])("%s is told by %s", (word, mark, text) => {
-    expect(verdictOf(view, judged(word), 0)).toMatchObject({ mark, text });
+    expect(verdictOf(view, judged(word), 0, figures)).toMatchObject({ mark, text });
   });
 
+  const evidence = {
+    tests: {},
+    sides: { legacy: { units: 4312, failed: 21 }, new: { units: 1, failed: 0 } },
+    difference: { estimate: 0.0213, least: -0.001, most: 0.03 },
+  };
+  test.each([
+    ["healthy", [], "marketplace is no worse than social-shop (difference +2.1 pts, -0.1 to +3.0)"],
+    ["watching", [], "marketplace may be worse (difference +2.1 pts, -0.1 to +3.0)"],
+    ["worse", ["failures"], "marketplace is worse (difference +2.1 pts, -0.1 to +3.0)"],
+    ["worse", ["paid"], "marketplace is worse: the facts"],
+    ["insufficient evidence", [], "Not enough to tell yet: 1 shopper on marketplace in this step, 0 failed"],
+  ])(
+    "%s because of %j is told by its figures, where failures are what it is about",
+    (word, because, text) => {
+      expect(verdictOf(view, { ...judged(word), because, evidence }, 0, figures).text).toBe(text);
+    },
+  );
+
   test("is none without a guard, without its answer, and with old data, whatever it was", () => {
-    expect(verdictOf(view, unguarded, 0)).toMatchObject({ mark: "○", tone: "unguarded" });
-    expect(verdictOf(view, undefined, 0)).toMatchObject({ mark: "?", tone: "unknown" });
-    expect(verdictOf(view, unjudged, 0)).toMatchObject({ mark: "?", tone: "unknown" });
-    expect(verdictOf(view, judged("healthy"), 48_000).text).toBe("Unknown: data is 48 s old");
+    expect(verdictOf(view, unguarded, 0, figures)).toMatchObject({ mark: "○", tone: "unguarded" });
+    expect(verdictOf(view, undefined, 0, figures)).toMatchObject({ mark: "?", tone: "unknown" });
+    expect(verdictOf(view, unjudged, 0, figures)).toMatchObject({ mark: "?", tone: "unknown" });
+    expect(verdictOf(view, judged("healthy"), 48_000, figures).text).toBe("Unknown: data is 48 s old");
   });
 
   test("names a side that does not answer before any guard does", () => {
     const hung = { ...view, warnings: [{ code: "hung", text: "new: 138 in flight" }] };
-    expect(verdictOf(hung, judged("healthy"), 0)).toMatchObject({
+    expect(verdictOf(hung, judged("healthy"), 0, figures)).toMatchObject({
       mark: "⬢",
       text: "marketplace does not answer: 138 in flight, oldest 9 s",
     });
     const legacy = { ...view, warnings: [{ code: "hung", text: "legacy: 138 in flight" }] };
-    expect(verdictOf(legacy, judged("healthy"), 0).tone).toBe("well");
+    expect(verdictOf(legacy, judged("healthy"), 0, figures).tone).toBe("well");
   });
 });
 
@@ -91,6 +111,73 @@ describe("how old it is", () => {
       500, 1000, 2000, 5000, 5000,
     ]);
     expect([0, 1].map((chance) => retryAfterMs(1, chance))).toEqual([375, 625]);
+  });
+});
+
+describe("figures", () => {
+  const indonesian = createFigures("id-ID", "Asia/Jakarta");
+  test("money is written as the reader's country does, with cents only where there are any", () => {
+    const said = (text: string) => text.replaceAll("\u00a0", " ");
+    expect(said(indonesian.money(1234567, "IDR"))).toBe("Rp 1.234.567");
+    expect(said(figures.money(1234567, "IDR"))).toBe("IDR 1,234,567");
+    expect([1990, 2000].map((minor) => figures.money(minor, "USD"))).toEqual(["$19.90", "$20"]);
+    expect(figures.money(5, "no currency")).toBe("no currency 5");
+  });
+
+  test("moments are told to the minute, with the day where that is another", () => {
+    const now = "2025-03-01T12:00:00.000Z";
+    expect(figures.day("2025-03-01T13:05:30.000Z", now)).toBe("13:05 UTC");
+    expect(indonesian.day("2025-04-11T17:00:00.000Z", now)).toBe("12 Apr, 00:00 WIB");
+  });
+});
+
+describe("the series", () => {
+  const empty = { requests: 0, errors: 0, p50: null, p95: null, p99: null, inFlight: 0 };
+  const startMs = Date.parse("2025-03-01T12:00:00.000Z");
+  const point = (step: number, legacy: [number, number], onNew: [number, number]) => ({
+    at: new Date(startMs + step * 10_000).toISOString(),
+    instances: 1,
+    legacy: { ...empty, requests: legacy[0], errors: legacy[1] },
+    new: { ...empty, requests: onNew[0], errors: onNew[1] },
+  });
+  const seriesOf = (points: ReturnType<typeof point>[]) => ({ stepSeconds: 10, points });
+
+  test("the interval is Newcombe's: 56 of 70 against 48 of 80 at 95%", () => {
+    const told = newcombe({ requests: 80, errors: 48 }, { requests: 70, errors: 56 }, 1.959964);
+    expect(told?.estimate).toBeCloseTo(0.2, 4);
+    expect(told?.least).toBeCloseTo(0.0524, 4);
+    expect(told?.most).toBeCloseTo(0.3339, 4);
+  });
+
+  test("none is told where a side has no requests, and one without failures is no certainty", () => {
+    expect(newcombe({ requests: 0, errors: 0 }, { requests: 70, errors: 1 })).toBeUndefined();
+    const told = newcombe({ requests: 100, errors: 0 }, { requests: 100, errors: 0 });
+    expect(told?.least).toBeLessThan(-0.05);
+    expect(told?.most).toBeGreaterThan(0.05);
+  });
+
+  test("the difference is that of five minutes: what is older counts no more", () => {
+    const points = Array.from({ length: 60 }, (_, step) => point(step, [10, 0], [10, step < 10 ? 10 : 0]));
+    const told = differences(points);
+    expect(told[0]?.estimate).toBe(1);
+    expect(told[29]?.estimate).toBeCloseTo(100 / 300);
+    expect(told[39]?.estimate).toBe(0);
+    expect(differences([point(0, [5, 0], [0, 0])])).toEqual([null]);
+  });
+
+  test("what is told anew takes the place of what was known, and what is too old is dropped", () => {
+    const before = seriesOf([0, 1, 2].map((step) => point(step, [step, 0], [0, 0])));
+    const told = seriesOf([2, 3].map((step) => point(step, [9, 0], [0, 0])));
+    const all = joined(before, told, startMs + 10_000);
+    expect(all.points.map(({ at, legacy }) => [Date.parse(at) - startMs, legacy.requests])).toEqual([
+      [10_000, 1],
+      [20_000, 9],
+      [30_000, 9],
+    ]);
+    expect(joined(before, seriesOf([]), startMs).points).toHaveLength(3);
+    expect(joined(before, { ...told, stepSeconds: 60 }, startMs).points).toHaveLength(2);
+    expect(lastAt(all)).toBe(startMs + 30_000);
+    expect(lastAt(undefined)).toBeUndefined();
   });
 });
 

@@ -1,8 +1,8 @@
 /** The second tap: the sheet that rolls one cutover back, or all of them, and then tells what came of it. */
 import type { ComponentChildren } from "preact";
-import type { PageNotice } from "../state.ts";
-import type { Sheet } from "../ui.ts";
-import { fieldOf, instead, type Shown, type ShownOne } from "./shown.ts";
+import type { PageNotice } from "../../state.ts";
+import type { Sheet } from "../../ui.ts";
+import { fieldOf, instead, type Shown, type ShownOne } from "../shown.ts";
 
 interface DialogProps extends Pick<Shown, "ui" | "deeds"> {
   readonly id: Sheet;
@@ -64,6 +64,7 @@ export function RollBackSheet(shown: ShownOne) {
           </fieldset>
         </form>
       )}
+      {ui.isSending && <Progress {...shown} />}
       {ui.outcome && <NoticeText notice={ui.outcome} />}
       {isDone && <StillThere {...shown} />}
       <CloseButton {...shown} />
@@ -74,6 +75,20 @@ export function RollBackSheet(shown: ShownOne) {
 function sendingWords({ isSending, outcome }: Shown["ui"], words: string): string {
   if (isSending) return "Sending…";
   return outcome?.kind === "failed" ? "Try again" : words;
+}
+
+/** From the stream, before the call is answered: it is, once all instances apply it, or have been waited for. */
+function Progress({ view, ui }: ShownOne) {
+  const { version, instances } = view;
+  const isCommitted = ui.onVersion !== undefined && version > ui.onVersion;
+  const of = instances.live + instances.silent.length;
+  return (
+    <p class="note" role="status">
+      {isCommitted
+        ? `Committed as v${version}; applied on ${instances.applied}/${of} instances so far`
+        : "Sending…"}
+    </p>
+  );
 }
 
 /** What goes on on new after a rollback: what is under way there. */

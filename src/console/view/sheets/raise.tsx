@@ -1,11 +1,11 @@
-/** What asks for more than two taps: a raise, with more friction the farther it goes; resuming; and the keys. */
-import { percentOf } from "../../admin/api/rules.ts";
-import { toldOf } from "../state.ts";
-import { moreAnHour, raiseOffered, typedFor } from "../words/friction.ts";
-import { verdictOf } from "../words/verdict.ts";
-import { SplitBar } from "./hero.tsx";
+/** A raise, with more friction the farther it goes; and the keys. */
+import { percentOf } from "../../../admin/api/rules.ts";
+import { verdictOf } from "../../../admin/api/words/verdict.ts";
+import { toldOf } from "../../state.ts";
+import { moreAnHour, raiseOffered, typedFor } from "../../words/friction.ts";
+import { SplitBar } from "../hero.tsx";
+import { fieldOf, instead, type Shown, type ShownOne } from "../shown.ts";
 import { CloseButton, NoticeText, SheetDialog } from "./rollback.tsx";
-import { fieldOf, instead, type Shown, type ShownOne } from "./shown.ts";
 
 export function RaiseSheet(shown: ShownOne) {
   const { view, ui, state, figures } = shown;
@@ -14,7 +14,7 @@ export function RaiseSheet(shown: ShownOne) {
   const isRaise = to !== undefined && to > view.percent;
   const more = isRaise ? moreAnHour(view, to) : undefined;
   const isChanged = ui.onVersion !== undefined && ui.onVersion !== view.version;
-  const verdict = verdictOf(view, toldOf(state, view.name).guard, ui.ageMs);
+  const verdict = verdictOf(view, toldOf(state, view.name).guard, ui.ageMs, figures);
   return (
     <SheetDialog {...shown} id="raise" title={`Raise ${view.name}`}>
       {isChanged && (
@@ -49,7 +49,7 @@ function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boo
   const isRaise = to !== undefined && to > view.percent;
   const offer = isRaise ? raiseOffered(state, view, to) : undefined;
   const vain = offer?.kind === "none" ? offer.why : undefined;
-  const typed = isRaise ? typedFor(view.percent, to, verdictOf(view, guard, ui.ageMs)) : undefined;
+  const typed = isRaise ? typedFor(view.percent, to, verdictOf(view, guard, ui.ageMs, figures)) : undefined;
   const send = (event: Event) => {
     const isTyped = typed === undefined || fieldOf(event, "typed").trim() === typed;
     if (isRaise && vain === undefined && isTyped && !isChanged) deeds.raise(to, fieldOf(event, "reason"));
@@ -99,32 +99,6 @@ function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boo
           : `${offer?.kind === "proposed" ? "Propose" : "Raise to"} ${to === undefined ? "…" : figures.percent(to)}`}
       </button>
     </form>
-  );
-}
-
-export function ResumeSheet(shown: ShownOne) {
-  const { view, ui, deeds, figures } = shown;
-  const means =
-    view.state === "rolled_back"
-      ? "It is open then, at 0%: it is raised from there, step by step."
-      : `It stays at ${figures.percent(view.percent)}, and may be raised again.`;
-  return (
-    <SheetDialog {...shown} id="resume" title={`Resume ${view.name}`}>
-      {ui.outcome?.kind !== "done" && (
-        <form onSubmit={instead((event) => deeds.resume(fieldOf(event, "reason")))}>
-          <p>{means}</p>
-          <label>
-            Reason
-            <input name="reason" maxLength={500} autocomplete="off" required />
-          </label>
-          <button type="submit" id="resume-now" class="primary" aria-disabled={ui.isSending}>
-            {ui.isSending ? "Sending…" : "Resume"}
-          </button>
-        </form>
-      )}
-      {ui.outcome && <NoticeText notice={ui.outcome} />}
-      <CloseButton {...shown} />
-    </SheetDialog>
   );
 }
 

@@ -1,0 +1,86 @@
+/**
+ * What no event tells, fetched when it may have changed and no oftener: a hundred pages may be open. At once after a
+ * change, and as more instances have come to apply it; instances and plan each 10 s, the history each minute, for remarks
+ * that were made later.
+ */
+import type { HistoryEntryView } from "../../admin/api/history-view.ts";
+import type { InstanceView } from "../../admin/api/instance-view.ts";
+import type { PlanView } from "../../admin/api/plan/plan-view.ts";
+import { chosenOf, toldOf, withTold } from "../state.ts";
+import type { ApiCalls } from "./calls.ts";
+import type { Stage } from "./deeds.ts";
+import type { EvidenceKeeper } from "./evidence.ts";
+
+export interface Renewal {
+  /** After a change, and at first. One that is asked for while another goes on follows it. */
+  all(): void;
+  /** After each second's figures. */
+  look(): void;
+}
+
+const oftenMs = 10_000;
+const seldomMs = 60_000;
+
+export function createRenewal(
+  { state, ui, show, setState }: Omit<Stage, "renew">,
+  calls: ApiCalls,
+  evidence: EvidenceKeeper,
+): Renewal {
+  let isBusy = false;
+  let isWanted = false;
+  let often = performance.now();
+  let seldom = often;
+  let applied = chosenOf(state())?.instances.applied;
+
+  async function fleet(): Promise<void> {
+    const instances = await calls.get<readonly InstanceView[]>("api/v1/instances");
+    if (instances !== undefined) setState((now) => ({ ...now, instances }));
+  }
+
+  async function history(name: string): Promise<void> {
+    seldom = performance.now();
+    const path = `api/v1/cutovers/${encodeURIComponent(name)}/history?limit=30`;
+    const entries = await calls.get<readonly HistoryEntryView[]>(path);
+    if (entries !== undefined) setState((now) => withTold(now, name, { history: entries }));
+  }
+
+  async function plan(name: string): Promise<void> {
+    const told = await calls.get<PlanView>(`api/v1/cutovers/${encodeURIComponent(name)}/plan`);
+    if (told !== undefined) setState((now) => withTold(now, name, { plan: told }));
+  }
+
+  async function renew(isWhole: boolean): Promise<void> {
+    often = performance.now();
+    const { chosen: name, who } = state();
+    if (who === undefined) return;
+    const hasPlan = name !== undefined && toldOf(state(), name).plan?.status !== "none";
+    const isDue = isWhole || performance.now() - seldom >= seldomMs;
+    await Promise.all([
+      name === undefined ? undefined : fleet(),
+      name !== undefined && isDue ? history(name) : undefined,
+      name !== undefined && (isWhole || hasPlan) ? plan(name) : undefined,
+      evidence.renew(state(), ui()).then((series) => show({ series })),
+    ]);
+  }
+
+  function all(): void {
+    isWanted = isBusy;
+    if (isBusy) return;
+    isBusy = true;
+    void renew(true).finally(() => {
+      isBusy = false;
+      if (isWanted) all();
+    });
+  }
+
+  return {
+    all,
+    look() {
+      const now = chosenOf(state())?.instances.applied;
+      const isMore = now !== applied;
+      applied = now;
+      if (isMore) void fleet();
+      else if (performance.now() - often >= oftenMs) void renew(false);
+    },
+  };
+}

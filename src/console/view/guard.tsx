@@ -1,0 +1,112 @@
+/** What the guard rests its verdict on: its tests, whose counts they are, and what is missing of them. */
+import type { GuardView } from "../../admin/api/guard/guard-view.ts";
+import { toldOf } from "../state.ts";
+import type { ShownOne } from "./shown.ts";
+
+export function GuardSection(shown: ShownOne) {
+  const { state, view } = shown;
+  const { guard } = toldOf(state, view.name);
+  if (guard === undefined) return null;
+  return (
+    <section aria-labelledby="guard">
+      <h2 id="guard">Guard</h2>
+      {guard.guarded ? (
+        <Judgement {...shown} guard={guard} />
+      ) : (
+        <p class="note loud">
+          Off: this cutover has no guard. Nothing compares the two sides, and nothing rolls back by itself.
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Judgement({ guard, state, figures }: ShownOne & { readonly guard: GuardView }) {
+  const { sentence, verdict, action, by, at, leader, silent, differing, evidence } = guard;
+  const counts =
+    by === null
+      ? "Judged by nobody just now"
+      : by === "fleet"
+        ? `By the counts of all instances, judged by ${leader?.name ?? "one of them"}`
+        : "By the counts of this instance alone";
+  const when = at === null ? "" : ` at ${figures.moment(at, state.at)}`;
+  return (
+    <>
+      <p>
+        <strong>{verdict ?? "not judged"}</strong>
+        {`: ${sentence}`}
+        {action === null ? "" : ` – what follows: ${action}`}
+      </p>
+      {evidence !== null && <Tests {...evidence} />}
+      <p class="note">{`${counts}${when}.`}</p>
+      {silent.length > 0 && (
+        <p class="note loud">{`▲ Without the counts of ${silent.join(", ")}: blind for them.`}</p>
+      )}
+      {differing.length > 0 && (
+        <p class="note loud">{`▲ Configured otherwise on ${differing.join(", ")}.`}</p>
+      )}
+    </>
+  );
+}
+
+type Evidence = NonNullable<GuardView["evidence"]>;
+
+const names: Readonly<Record<string, string>> = {
+  failures: "new fails more often",
+  tooMany: "new fails too often",
+  tooManyOnLegacy: "legacy fails too often",
+  paid: "new is paid less often",
+  slow: "new is slower",
+};
+
+/** A bar by orders of magnitude: full is where the test acts. */
+function Tests({ tests }: Evidence) {
+  return (
+    <section class="wide" tabIndex={0} aria-labelledby="guard">
+      <table>
+        <thead>
+          <tr>
+            {["whether", "odds", "acts at", "how far"].map((head) => (
+              <th scope="col" key={head}>
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {Object.entries(tests).map(([name, { odds, actsAt, hasFired }]) => (
+            <tr key={name} class={hasFired ? "odd" : ""}>
+              <th scope="row">{names[name] ?? name}</th>
+              <td>{`${oddsText(odds)} to 1`}</td>
+              <td>{`${oddsText(actsAt)} to 1`}</td>
+              <td>{hasFired ? "▲ found" : <Way part={wayOf(odds, actsAt)} />}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Way({ part }: { readonly part: number }) {
+  const percent = `${Math.round(part * 100)}%`;
+  return (
+    <span class="way">
+      <svg width="96" height="8" aria-hidden="true">
+        <rect class="way-ground" width="96" height="8" />
+        <rect class="way-gone" width={96 * part} height="8" />
+      </svg>{" "}
+      {percent}
+    </span>
+  );
+}
+
+function wayOf(odds: number, actsAt: number): number {
+  if (odds <= 1 || actsAt <= 1) return 0;
+  return Math.min(1, Math.log(odds) / Math.log(actsAt));
+}
+
+function oddsText(odds: number): string {
+  if (odds >= 1e6) return "over a million";
+  return odds >= 10 ? String(Math.round(odds)) : odds.toFixed(1);
+}
