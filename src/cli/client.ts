@@ -42,6 +42,7 @@ import {
   freezeView,
 } from "../admin/api/plan/freeze-view.ts";
 import { type PlanView, type pausePlanBody, planView } from "../admin/api/plan/plan-view.ts";
+import { type SeriesView, seriesView } from "../admin/api/series/series-view.ts";
 import type { maintenanceBody } from "../admin/api/sides/maintenance.ts";
 import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
 import {
@@ -142,6 +143,8 @@ export interface AdminClient {
   explain(name: string, query: ExplainQuery): Promise<ApiAnswer<Explanation>>;
   guard(name: string): Promise<ApiAnswer<GuardView>>;
   plan(name: string): Promise<ApiAnswer<PlanView>>;
+  /** @param since RFC 3339 */
+  series(name: string, since: string): Promise<ApiAnswer<SeriesView>>;
   changePlan(
     name: string,
     to: "start" | "pause",
@@ -221,6 +224,7 @@ export function createClient(options: TransportOptions): AdminClient {
       ask(z.union([listAnswer, waitingList]), { method: "PUT", path: list(name), body }, listPatienceMs),
     guard: (name) => get(guardView, at(name, "/guard")),
     plan: (name) => get(planView, at(name, "/plan")),
+    series: (name, since) => get(seriesView, at(name, "/series"), { since }),
     changePlan: (name, to, body) =>
       ask(written, { method: "POST", path: at(name, `/plan/${to}`), body }, (body.waitMs ?? 0) + patienceMs),
     frozen: () => get(freezeView, "freeze"),

@@ -47,6 +47,7 @@ export function createSeveral(each: readonly AdminClient[]): AdminClient {
     freeze: (body) => once((client) => client.freeze(body)),
     unfreeze: (reason) => once((client) => client.unfreeze(reason)),
     plan: (name) => read((client) => client.plan(name)),
+    series: (name, since) => read((client) => client.series(name, since)),
     changePlan: (name, to, body) => once((client) => client.changePlan(name, to, body)),
     putOwner: (name, key, asked) => once((client) => client.putOwner(name, key, asked)),
   };

@@ -5,26 +5,30 @@ import { exposureText } from "../../admin/api/sides/exposure.ts";
 import {
   ago,
   count,
-  latency,
   localTime,
   ofInstances,
   oldestPart,
   onThisClock,
   rate,
-  restShare,
   share,
   stateWords,
   waited,
 } from "./format.ts";
 import { headNotes } from "./notes.ts";
 import type { Style } from "./terminal.ts";
-import { cut, flow, padEnd, padStart, printable, wrap } from "./text.ts";
+import { flow, padEnd, printable, wrap } from "./text.ts";
+import { trafficLines } from "./traffic-table.ts";
 
 interface ViewOptions {
   readonly columns: number;
   readonly style: Style;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** What a watcher is told besides, as lines; the verdict in place of the guard's sentence. */
+  readonly live?: (view: CutoverView) => {
+    readonly verdict: readonly string[];
+    readonly sparks: readonly string[];
+  };
 }
 
 export const noCutovers = "No cutover is configured: add one under cutovers: in the configuration.";
@@ -35,9 +39,12 @@ export function statusView(cutovers: readonly CutoverView[], options: ViewOption
   return cutovers.flatMap((view, index) => [
     ...(index === 0 ? [] : [""]),
     ...headLines(view, options),
+    ...(options.live?.(view).verdict ?? []),
+    ...noteLines(view, options),
     ...cohortLines(view, options.columns),
     ...ownWarnings(view).flatMap(({ text }) => warningLines(text, "  ", options)),
     ...trafficLines(view, options),
+    ...(options.live?.(view).sparks ?? []),
     ...underWayLines(view, options.columns, options.now),
     ...exposureLines(view, options),
     ...remainderLines(view, options),
@@ -65,7 +72,7 @@ function warningLines(text: string, indent: string, { columns, style, now }: Vie
   return lines.map((line, index) => `${indent}${index === 0 ? "" : "  "}${style.alert(line)}`);
 }
 
-function headLines(view: CutoverView, { columns, style, now }: ViewOptions): string[] {
+function headLines(view: CutoverView, { columns, style }: ViewOptions): string[] {
   const { live, applied, silent } = view.instances;
   const of = live + silent.length;
   const name = printable(view.name);
@@ -79,17 +86,19 @@ function headLines(view: CutoverView, { columns, style, now }: ViewOptions): str
     `version ${view.version}`,
     isBehind && live > 0 ? `! ${fleet}` : fleet,
   ];
-  const lines = flow(pieces, "   ", columns, 6).map((line, index) => {
+  return flow(pieces, "   ", columns, 6).map((line, index) => {
     const emphasised = view.state === "open" ? line : line.replace(`   ${state}`, `   ${style.alert(state)}`);
     const alerted = isBehind ? emphasised.replace(/! .*/, (text) => style.alert(text)) : emphasised;
     return index === 0 && alerted.startsWith(name)
       ? style.strong(name) + alerted.slice(name.length)
       : alerted;
   });
-  return [
-    ...lines,
-    ...headNotes(view, now).flatMap((note) => wrap(note, columns - 2, 6).map((line) => `  ${line}`)),
-  ];
+}
+
+function noteLines(view: CutoverView, { columns, now, live }: ViewOptions): string[] {
+  const { guard: _, ...others } = view;
+  const notes = headNotes(live === undefined ? view : others, now);
+  return notes.flatMap((note) => wrap(note, columns - 2, 6).map((line) => `  ${line}`));
 }
 
 /** What of a percent is in effect, where another cutover holds it back. */
@@ -105,80 +114,6 @@ function cohortLines({ cohorts = [] }: CutoverView, columns: number): string[] {
     return `${printable(name)} ${stands}`;
   });
   return flow(["cohorts", ...pieces], "   ", columns - 2, 6).map((line) => `  ${line}`);
-}
-
-const widths = { side: 8, share: 9, requests: 10, errors: 8, rate: 9, p50: 9, p99: 9 } as const;
-const tableWidth = 2 + Object.values(widths).reduce((sum, width) => sum + width, 0);
-const smallestUpstream = 12;
-
-function trafficLines(view: CutoverView, { columns, style }: ViewOptions): string[] {
-  const { traffic } = view;
-  const period = `last ${Math.round(traffic.windowSeconds)} s`;
-  const room = columns - tableWidth - 2;
-  const upstream = (name: string) => (room >= smallestUpstream ? `  ${cut(printable(name), room)}` : "");
-  const row = (side: string, part: string, figures: readonly string[], end: string) => {
-    const [requests = "", errors = "", errorRate = "", p50 = "", p99 = ""] = figures;
-    return [
-      "  ",
-      padEnd(side, widths.side),
-      padStart(part, widths.share),
-      padStart(requests, widths.requests),
-      padStart(errors, widths.errors),
-      padStart(errorRate, widths.rate),
-      padStart(p50, widths.p50),
-      padStart(p99, widths.p99),
-      end,
-    ].join("");
-  };
-  const silent = (["legacy", "new"] as const).filter(
-    (side) => traffic[side].requests === 0 && traffic[side].inFlight === 0,
-  );
-  const subject = silent.length === 2 ? "no traffic" : `${silent.join("")}: no traffic`;
-  const note = silent.length === 0 ? [] : [`  ${subject} in the ${period}`];
-  if (columns < tableWidth) {
-    const lines = [
-      ...listLines("legacy", restShare(view.effectivePercent ?? view.percent), traffic.legacy, columns),
-      ...listLines("new", share(view.effectivePercent ?? view.percent), traffic.new, columns),
-    ];
-    return [style.quiet(`  ${period}`), ...lines, ...note];
-  }
-  return [
-    style.quiet(row("", "share", ["requests", "errors", "rate", "p50", "p99"], upstream(period))),
-    row(
-      "legacy",
-      restShare(view.effectivePercent ?? view.percent),
-      figures(traffic.legacy),
-      upstream(view.legacy),
-    ),
-    row("new", share(view.effectivePercent ?? view.percent), figures(traffic.new), upstream(view.new)),
-    ...note,
-  ];
-}
-
-/** What the table says of a side, where there is no room for a table. */
-function listLines(side: string, part: string, traffic: SideTraffic, columns: number): string[] {
-  const [requests, errors, errorRate, p50, p99] = figures(traffic);
-  const pieces = [
-    part,
-    `requests ${requests}`,
-    `errors ${errors}`,
-    `rate ${errorRate}`,
-    `p50 ${p50}`,
-    `p99 ${p99}`,
-  ];
-  const lines = flow(pieces, " · ", columns - 10, 8);
-  return lines.map((line, index) => `  ${padEnd(index === 0 ? side : "", 8)}${line}`);
-}
-
-function figures(side: SideTraffic): readonly string[] {
-  if (side.requests === 0) return ["–", "–", "–", "–", "–"];
-  return [
-    count(side.requests),
-    count(side.errors),
-    rate(side.errorRate),
-    latency(side.p50),
-    latency(side.p99),
-  ];
 }
 
 const longestReasonLines = 3;

@@ -1,8 +1,12 @@
 /** How a watcher tells its update: redrawn on a terminal, a line a change into a pipe, NDJSON for programs. */
+import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
+import { staleAfterMs, verdictOf } from "../../admin/api/words/verdict.ts";
 import type { Api } from "../context.ts";
-import { ago, clockTime, localTime, plural, share, stateWords } from "./format.ts";
+import { ago, clockTime, count, localTime, plural, share, stateWords } from "./format.ts";
+import { sparkLines } from "./sparks.ts";
 import { commonLines, statusView } from "./status-view.ts";
+import type { Style } from "./terminal.ts";
 import { printable, wrap } from "./text.ts";
 import type { Board, Update } from "./watch-board.ts";
 
@@ -76,7 +80,6 @@ export function jsonScreen({ terminal }: Needs): Screen {
 }
 
 const liveMs = 3000;
-const delayedMs = 15_000;
 const csi = "\u001b[";
 
 /** The status table, redrawn in place, and how old it is. */
@@ -93,13 +96,14 @@ export function liveScreen({ terminal, now, client }: Needs): Screen {
     const chip =
       trouble !== "" || age > liveMs ? staleness(lastWord, age, trouble) : `● live, ${clockTime(now())}`;
     const options = { columns, style, now: now() };
-    const table = statusView(board.views(), options);
+    const live = liveLines(board, age, options);
+    const table = statusView(board.views(), { ...options, live });
     const lines = [
       ...wrap(`cutover at ${printable(client.url)}`, columns, 3).map(style.strong),
       ...wrap(chip, columns, 6).map((line) => (age > liveMs ? style.alert(line) : line)),
       "",
       ...commonLines(board.views(), options),
-      ...(age > delayedMs ? table.map(style.quiet) : table),
+      ...(age > staleAfterMs ? table.map(style.quiet) : table),
       "",
       style.quiet("Ctrl-C ends it."),
     ];
@@ -130,9 +134,28 @@ export function liveScreen({ terminal, now, client }: Needs): Screen {
   };
 }
 
+/** What is told of each only while it is watched. */
+function liveLines(board: Board, age: number, options: { columns: number; style: Style; now: number }) {
+  const { columns, style } = options;
+  return (view: CutoverView) => {
+    const { tone, mark, text } = verdictOf(view, board.guard(view.name), age, verdictFigures);
+    const lines = wrap(`${mark} ${printable(text)}`, columns - 4, 4);
+    const said = lines.map((line, index) => (index === 0 ? line : `  ${line}`));
+    return {
+      verdict: said.map((line) => `  ${tone === "worse" ? style.alert(line) : line}`),
+      sparks: sparkLines(board.series(view.name), options),
+    };
+  };
+}
+
+const verdictFigures = {
+  count,
+  points: (share: number) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`,
+};
+
 /** PURE. */
 export function staleness(lastWord: number, age: number, trouble: string): string {
   const again = trouble === "" ? "" : `; trying again: ${trouble}`;
-  if (age <= delayedMs) return `◐ delayed, ${Math.round(age / 1000)} s old${again}`;
+  if (age <= staleAfterMs) return `◐ delayed, ${Math.round(age / 1000)} s old${again}`;
   return `■ STALE, last update ${clockTime(lastWord)} (${ago(age)})${again}`;
 }

@@ -13,7 +13,9 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
+import { sparkSpanMs } from "../../screen/sparks.ts";
 import { printable } from "../../screen/text.ts";
+import type { Board } from "../../screen/watch-board.ts";
 import { jsonScreen, lineScreen, liveScreen, type Screen } from "../../screen/watch-screen.ts";
 
 export function addWatch(program: Command, context: Context): void {
@@ -33,19 +35,43 @@ export function addWatch(program: Command, context: Context): void {
   );
 }
 
+/** How often the figures of the last minutes are asked for: a step of theirs has 10 s. */
+const seriesMs = 10_000;
+/** More cutovers than these fit on no screen. */
+const mostSeries = 12;
+
+/** Fetches what no event tells, for a screen that draws it, until the signal. What is not told is not drawn. */
+async function fetchSeries({ client, now }: Api, board: Board, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const since = new Date(now() - sparkSpanMs).toISOString();
+    for (const { name } of board.views().slice(0, mostSeries)) {
+      const answer = await client.series(name, since);
+      if (answer.kind === "ok") board.takeSeries(name, answer.value);
+    }
+    await sleep(board.views().length === 0 ? 500 : seriesMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
 async function watch(api: Api, name: string | undefined, isJson: boolean): Promise<ExitCode> {
   const { terminal } = api;
   const stop = new AbortController();
   const leave = terminal.onStop(() => stop.abort());
   const signal = AbortSignal.any([stop.signal, terminal.closed]);
-  const makeScreen = isJson ? jsonScreen : terminal.isTty ? liveScreen : lineScreen;
+  const isDrawn = !isJson && terminal.isTty;
+  const makeScreen = isJson ? jsonScreen : isDrawn ? liveScreen : lineScreen;
+  const over = new AbortController();
   let screen: Screen | undefined;
   try {
-    return await follow(api, name, signal, () => {
+    // What reads the events is costly to load: no other command waits for it.
+    const { createBoard } = await import("../../screen/watch-board.ts");
+    const board = createBoard(name);
+    if (isDrawn) void fetchSeries(api, board, AbortSignal.any([signal, over.signal]));
+    return await follow(api, name, signal, board, () => {
       screen ??= makeScreen(api);
       return screen;
     });
   } finally {
+    over.abort();
     screen?.end();
     leave();
   }
@@ -60,12 +86,10 @@ async function follow(
   api: Api,
   name: string | undefined,
   signal: AbortSignal,
+  board: Board,
   screen: () => Screen,
 ): Promise<ExitCode> {
   const { client, terminal, now } = api;
-  // What reads the events is costly to load: no other command waits for it.
-  const { createBoard } = await import("../../screen/watch-board.ts");
-  const board = createBoard(name);
   let lastWord: number | undefined;
   let failures = 0;
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { cutoverView } from "../../../../src/admin/api/cutover-view.ts";
 import type { AdminClient } from "../../../../src/cli/client.ts";
 import { createClient } from "../../../../src/cli/client.ts";
+import { widthOf } from "../../../../src/cli/screen/text.ts";
 import { createBoard } from "../../../../src/cli/screen/watch-board.ts";
 import { lineScreen, liveScreen, staleness } from "../../../../src/cli/screen/watch-screen.ts";
 import { createPaperTerminal } from "../../../support/paper-terminal.ts";
@@ -39,6 +40,64 @@ test("the screen redraws in place once a second, turns stale without news, and g
   screen.end();
   expect(terminal.stdout().endsWith("\u001b[?25h")).toBe(true);
 });
+
+const side = { requests: 100, errors: 2, p50: 0.1, p95: 0.1, p99: 0.1, inFlight: 0 };
+const guard = {
+  ...{ guarded: true, verdict: "worse", because: ["failures"], action: "rollback", sentence: "the facts" },
+  evidence: {
+    tests: {},
+    sides: { legacy: { units: 900, failed: 9 }, new: { units: 100, failed: 3 } },
+    difference: { estimate: 0.021, least: 0.012, most: 0.03 },
+  },
+};
+
+test.each([80, 60, 40])(
+  "at %d columns the frame has verdict and sparklines, and no line is too long",
+  (columns) => {
+    const now = Date.parse("2025-03-01T12:00:00.000Z");
+    vi.useFakeTimers({ now });
+    const terminal = { ...createPaperTerminal(), columns: () => columns, rows: () => 60 };
+    const screen = liveScreen({ terminal, now: Date.now, client });
+    const board = createBoard(undefined);
+    const view = cutoverView.parse(example);
+    board.take({ event: "snapshot", data: JSON.stringify([view]) });
+    const at = new Date(now - 20_000).toISOString();
+    board.takeSeries("checkout", {
+      stepSeconds: 10,
+      points: [{ at, instances: 1, legacy: side, new: side }],
+    });
+    const frame = () => {
+      const drawn = terminal.stdout().split("\u001b[H").at(-1) ?? "";
+      return drawn.replaceAll("\u001b[K", "").split("\n");
+    };
+    const figures = (told: object) => {
+      const { name, traffic, journeys, unfinished, instances } = view;
+      return [{ name, traffic, journeys, unfinished, instances, guard: told }];
+    };
+    screen.show({ kind: "snapshot", changed: [] }, board);
+    expect(frame().join(" ").replaceAll(/\s+/g, " ")).toContain(
+      "? Unknown: the guard has not been asked yet",
+    );
+    board.take({ event: "metrics", data: JSON.stringify(figures(guard)) });
+    screen.show({ kind: "metrics" }, board);
+    const said = frame().join(" ").replaceAll(/\s+/g, " ");
+    expect(said).toContain("⬢ marketplace is worse (difference +2.1 pts, +1.2 to +3.0)");
+    expect(said).not.toContain("guard: ");
+    expect(said).toMatch(/errors legacy ▄ 2\.00% new ▄ 2\.00% p99 legacy █ 100 ms new █ 100 ms/);
+    expect(Math.max(...frame().map(widthOf))).toBeLessThanOrEqual(columns);
+    board.take({
+      event: "metrics",
+      data: JSON.stringify(
+        figures({ guarded: false, verdict: null, because: [], action: null, sentence: "" }),
+      ),
+    });
+    screen.show({ kind: "metrics" }, board);
+    expect(frame().join(" ").replaceAll(/\s+/g, " ")).toContain("○ No guard: nobody is watching but you");
+    vi.advanceTimersByTime(20_000);
+    expect(frame().join(" ").replaceAll(/\s+/g, " ")).toContain("? Unknown: data is 20 s old");
+    screen.end();
+  },
+);
 
 test("the screen says that the store is out of reach, and for how long", () => {
   const terminal = createPaperTerminal();
