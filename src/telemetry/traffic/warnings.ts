@@ -1,7 +1,8 @@
 /**
  * What the figures of a cutover's sides tell somebody to look at. PURE.
  *
- *   hung            at least 3 shoppers wait and none was answered, for 3 s
+ *   hung            at least 3 shoppers wait and none was answered, for 3 s; where 99 of 100 answers of all routes that
+ *                   wait took at most half as long, for 1.5 s: whoever reads it once a second then sees it within 3 s
  *   slow            one waits for twice as long as 99 of 100 answers of its route took within the last hour, and for 3 s;
  *                   where too few are known, for 30 s
  *   errors          a tenth of the requests failed, and at least 5
@@ -28,6 +29,8 @@ export interface SideWarning {
 }
 
 const leastSeconds = 3;
+const leastSilentMs = 2500;
+const leastSilentOfQuickMs = 1500;
 const leastShoppers = 3;
 const unknownUsualSeconds = 15;
 
@@ -43,7 +46,7 @@ function hang(side: Side, { flight, usual }: SideFacts): SideWarning[] {
   const oldest = oldestOf(flight);
   if (oldest === null) return [];
   const begin = `${side}: ${grouped(inFlight)} in flight, oldest ${span(oldest)}`;
-  if (shoppers >= leastShoppers && silentMs !== null && seconds(silentMs) >= leastSeconds) {
+  if (shoppers >= leastShoppers && silentMs !== null && silentMs >= silenceThatTells(waiting, usual)) {
     return [{ code: "hung", text: `${begin}, none answered for ${span(silentMs)}` }];
   }
   const overdue = waiting
@@ -59,6 +62,11 @@ function hang(side: Side, { flight, usual }: SideFacts): SideWarning[] {
   const than = known === undefined ? "" : `, where 99 of 100 took up to ${span(known * 1000)}`;
   const text = `${side}: ${grouped(inFlight)} in flight, oldest of ${route} ${span(ms)}${than}`;
   return [{ code: "slow", text }];
+}
+
+function silenceThatTells(waiting: FlightForm["waiting"], usual: SideFacts["usual"]): number {
+  const longest = Math.max(...waiting.map(([route]) => usual.get(route) ?? Number.POSITIVE_INFINITY));
+  return 2 * longest * 1000 <= leastSilentOfQuickMs ? leastSilentOfQuickMs : leastSilentMs;
 }
 
 function failing(side: Side, { requests, errors }: SideFacts): SideWarning[] {

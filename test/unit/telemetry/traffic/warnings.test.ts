@@ -48,6 +48,29 @@ describe("a side that accepts and never answers", () => {
   });
 });
 
+describe("a side whose routes are quick", () => {
+  test.each([
+    [0.05, 1500, true],
+    [0.05, 1400, false],
+    [0.75, 1500, true],
+    [0.8, 1500, false],
+    [0.8, 2500, true],
+  ])("where 99 of 100 took %d s is hung after %d ms of silence: %s", (seconds, silent, isHung) => {
+    const facts = { ...flight(3, silent, silent), usual: new Map([["cart", seconds]]) };
+    expect(warned(facts).filter((text) => text.startsWith("hung"))).toHaveLength(isHung ? 1 : 0);
+  });
+
+  test("is judged by the slowest of the routes that wait", () => {
+    const { flight: waits } = flight(3, 2000, 2000);
+    const both = { ...waits, waiting: [...waits.waiting, ["pay", 2000] as [string, number]] };
+    const usual = new Map([
+      ["cart", 0.05],
+      ["pay", 20],
+    ]);
+    expect(warned({ flight: both, usual })).toEqual([]);
+  });
+});
+
 describe("one that waits longer than is usual", () => {
   const pay = {
     usual: new Map([

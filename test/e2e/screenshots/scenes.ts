@@ -1,27 +1,21 @@
 /**
- * Takes the pictures of the console that stand in docs/console: `npm run screenshots`, or some by their names. Each scene
- * is a value that the server's own code makes a page of; what its script asks for is answered of the same value, by the
- * same clock, so that a picture changes only when the console does.
+ * What the pictures show: each scene is a value that the server's own code makes a page of, and what a person does then.
+ * All by one moment, so that a picture changes only when the console does.
  */
-import { mkdir, readFile } from "node:fs/promises";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
-import type { CutoverView } from "../../src/admin/api/cutover-view.ts";
-import { type GuardView, guardViewOf } from "../../src/admin/api/guard/guard-view.ts";
-import type { SeriesView } from "../../src/admin/api/series/series-view.ts";
-import { renderConsole } from "../../src/console/port.tsx";
-import type { ConsoleState } from "../../src/console/state.ts";
-import { launchChromium } from "../support/chromium.ts";
+import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
+import { type GuardView, guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
+import type { PlanView } from "../../../src/admin/api/plan/plan-view.ts";
+import type { SeriesView } from "../../../src/admin/api/series/series-view.ts";
+import type { ConsoleState } from "../../../src/console/state.ts";
 
-const now = Date.parse("2026-05-01T02:14:09.000Z");
+export const now = Date.parse("2026-05-01T02:14:09.000Z");
 const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString();
 const shares = { "2xx": 0.9847, "3xx": 0, "4xx": 0.0144, "5xx": 0.0009 };
 const side = { clientErrors: 62, shares, inFlight: 9, oldestInFlightSeconds: 0.18 };
 const underWay = (open: number, seconds: number) => ({ open, atLeast: false, oldestStartedAt: ago(seconds) });
 
-const view: CutoverView = {
+export const view: CutoverView = {
   ...{ name: "checkout", legacy: "social-shop", new: "marketplace", percent: 10, state: "open", version: 42 },
   ...{ pinEpoch: 0, updatedAt: ago(840), updatedBy: "ops-1", reason: "step 2", scope: "fleet" },
   traffic: {
@@ -36,17 +30,68 @@ const view: CutoverView = {
   ...{ stillLegacy: [], warnings: [] },
 };
 const unguarded = guardViewOf("checkout", undefined, []);
-const healthy: GuardView = {
+const judged = {
   ...unguarded,
-  guarded: true,
-  ...{ verdict: "healthy", because: [] },
-  sentence: "new fails 0.5% (21 of 4,312), legacy 0.7% (-0.6 to 0.3 points of difference)",
+  ...{ guarded: true, by: "fleet" as const, at: ago(1), leader: { id: "id-2", name: "shop-3:8080" } },
 };
-const worse: GuardView = {
-  ...unguarded,
-  guarded: true,
+const evidenceOf = (failures: number, failed: number, estimate: number, least: number, most: number) => ({
+  tests: {
+    failures: { odds: failures, actsAt: 1000, hasFired: failures >= 1000 },
+    tooMany: { odds: 0.02, actsAt: 2000, hasFired: false },
+    tooManyOnLegacy: { odds: 0.001, actsAt: 2000, hasFired: false },
+    paid: { odds: 1.4, actsAt: 1333, hasFired: false },
+    slow: { odds: 0.6, actsAt: 4000, hasFired: false },
+  },
+  sides: { legacy: { units: 38_120, failed: 267 }, new: { units: 4312, failed } },
+  difference: { estimate, least, most },
+});
+export const healthy: GuardView = {
+  ...judged,
+  ...{ verdict: "healthy", because: [] },
+  sentence: "new fails 0.5% (21 of 4,312), legacy 0.7% (-0.6 to 0.3 points of difference): healthy",
+  evidence: evidenceOf(0.3, 21, -0.002, -0.006, 0.003),
+};
+export const worse: GuardView = {
+  ...judged,
   ...{ verdict: "worse", because: ["failures"], action: "rollback" },
-  sentence: "new fails 3.1% (134 of 4,312), legacy 0.9% (1.2 to 3.0 points of difference): odds 8,200 to 1",
+  sentence:
+    "new fails 3.1% (134 of 4,312), legacy 0.7% (1.4 to 3.5 points of difference): worse with odds 8,200 to 1",
+  evidence: evidenceOf(8200, 134, 0.024, 0.014, 0.035),
+};
+const later = (hours: number) => ago(-3600 * hours);
+const stepAt = (percent: number, hours: number, costs: "dwell" | "windows") => ({
+  ...{ percent, at: later(hours), takesSeconds: 86_400, costs },
+});
+const plan: PlanView = {
+  ...{ name: "checkout", status: "running", because: "", by: "ops-1", reason: "as agreed on Monday" },
+  ...{ startedAt: ago(180_000), percent: 10, next: 25, advance: "auto", steps: [1, 5, 10, 25, 50, 99, 100] },
+  done: [
+    { percent: 1, at: ago(180_000), by: "plan", because: "the first step" },
+    { percent: 5, at: ago(93_600), by: "plan", because: "proven" },
+    { percent: 10, at: ago(840), by: "plan", because: "proven" },
+  ],
+  ...{ dwellSeconds: 86_400, stoodSeconds: 840 },
+  evidence: "not worse than 2 times: odds 3.1 to 1 of 20 to 1, about 40 min to go",
+  legacy: "legacy could take everybody back",
+  waiting: [
+    { gate: "dwell", text: "the step has not stood for its time", secondsLeft: 85_560 },
+    { gate: "evidence", text: "it is not proven yet that new is not worse than 2 times", secondsLeft: 2400 },
+  ],
+  deadline: { at: later(240), reason: "the law" },
+  projection: {
+    ...{ finish: later(178), isMeasured: true, against: "on time" },
+    steps: [
+      stepAt(25, 23.8, "dwell"),
+      stepAt(50, 110, "windows"),
+      stepAt(99, 134, "dwell"),
+      stepAt(100, 178, "dwell"),
+    ],
+    costliest: { ...stepAt(50, 110, "windows"), takesSeconds: 310_320 },
+  },
+};
+const exposure = {
+  ...{ openAmount: 141_250_000, maxOpenAmount: 250_000_000, reopensAt: 200_000_000, currency: "IDR" },
+  over: false,
 };
 const entry = (
   version: number,
@@ -81,7 +126,12 @@ const state: ConsoleState = {
     access: { isOpen: false, hasIssuer: true },
   },
   ...{ who: { name: "ops-1", role: "operator" }, csrf: "token", cutovers: [view], chosen: "checkout" },
-  ...{ told: { checkout: { guard: healthy, history } }, instances, at: ago(0), zone: "UTC" },
+  ...{
+    told: { checkout: { guard: healthy, history, plan: { ...plan, status: "none" } } },
+    instances,
+    at: ago(0),
+    zone: "UTC",
+  },
 };
 
 /** @param change of the view @param guard the verdict */
@@ -94,7 +144,7 @@ const second = { ...view, name: "returns", percent: 0, version: 0, state: "open"
 const third = { ...view, name: "account", percent: 50, state: "held" as const, version: 12 };
 const { chosen: _, ...all } = state;
 
-interface Scene {
+export interface Scene {
   readonly state: ConsoleState;
   readonly options?: BrowserContextOptions;
   /** What a person does before the picture is taken. */
@@ -103,7 +153,7 @@ interface Scene {
 }
 
 const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 };
-const scenes: Readonly<Record<string, Scene>> = {
+export const scenes: Readonly<Record<string, Scene>> = {
   light: { state, isWhole: true },
   dark: { state, isWhole: true, options: { colorScheme: "dark" } },
   phone: { state, options: phone },
@@ -138,6 +188,33 @@ const scenes: Readonly<Record<string, Scene>> = {
       await page.locator("#sheet-raise").waitFor();
     },
   },
+  plan: {
+    state: {
+      ...sceneOf({ exposure }),
+      page: { ...state.page, locale: "id-ID" },
+      ...{ zone: "Asia/Jakarta", told: { checkout: { guard: healthy, history, plan } } },
+    },
+    async act(page) {
+      await page.locator("#plan").evaluate((heading) => heading.scrollIntoView());
+      await page.locator(".steps").waitFor();
+    },
+  },
+  "plan-phone": {
+    state: { ...sceneOf({ exposure }), told: { checkout: { guard: healthy, history, plan } } },
+    options: phone,
+    async act(page) {
+      await page.locator("#plan").evaluate((heading) => heading.scrollIntoView());
+    },
+  },
+  "rolled-back-sheet": {
+    state: sceneOf({}, worse),
+    options: phone,
+    async act(page) {
+      await page.locator("#roll-back").click();
+      await page.locator("#roll-back-now:not([aria-disabled=true])").click();
+      await page.locator("#sheet-rollback .notice.done").waitFor();
+    },
+  },
   stale: {
     state,
     async act(page, stop) {
@@ -155,7 +232,7 @@ const scenes: Readonly<Record<string, Scene>> = {
 };
 
 /** Half an hour, the same each time. */
-function seriesOf({ cutovers: [first], told }: ConsoleState): SeriesView {
+export function seriesOf({ cutovers: [first], told }: ConsoleState): SeriesView {
   const isWorse = told.checkout?.guard?.verdict === "worse";
   const share = (first?.percent ?? 0) / 100;
   const points = Array.from({ length: 180 }, (_, step) => {
@@ -178,70 +255,3 @@ function seriesOf({ cutovers: [first], told }: ConsoleState): SeriesView {
   });
   return { stepSeconds: 10, points };
 }
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const files = { "/console.js": "console.js", "/charts.js": "charts.js" } as const;
-
-async function serve(scene: ConsoleState) {
-  const style = await readFile(`${root}/dist/console/console.css`, "utf8");
-  let isSilent = false;
-  const timers = new Set<NodeJS.Timeout>();
-  const json = (response: ServerResponse, body: unknown) =>
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
-  const server = createServer(async ({ url = "/" }, response) => {
-    const { pathname } = new URL(url, "http://scene");
-    if (isSilent) return;
-    if (pathname === "/console.js" || pathname === "/charts.js") {
-      const text = await readFile(`${root}/dist/console/${files[pathname]}`, "utf8");
-      response.writeHead(200, { "content-type": "text/javascript" }).end(text);
-    } else if (pathname === "/api/v1/events") {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      const tick = { serverTime: scene.at, store: { up: true, stalenessSeconds: 0 } };
-      const tell = () => isSilent || response.write(`event: tick\ndata: ${JSON.stringify(tick)}\n\n`);
-      tell();
-      timers.add(setInterval(tell, 500));
-    } else if (pathname.endsWith("/series")) json(response, seriesOf(scene));
-    else if (pathname.endsWith("/history")) json(response, scene.told.checkout?.history ?? []);
-    else if (pathname === "/api/v1/instances") json(response, scene.instances);
-    else if (pathname === "/") {
-      response
-        .writeHead(200, { "content-type": "text/html; charset=utf-8" })
-        .end(renderConsole(scene, style));
-    } else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address: string | AddressInfo | null = server.address();
-  if (address === null || typeof address === "string") throw new Error("it listens nowhere");
-  return {
-    url: `http://127.0.0.1:${address.port}/`,
-    stop: () => {
-      isSilent = true;
-    },
-    close() {
-      for (const timer of timers) clearInterval(timer);
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
-const wanted = process.argv.slice(2);
-const folder = `${root}/docs/console`;
-await mkdir(folder, { recursive: true });
-const browser = await launchChromium();
-for (const [name, scene] of Object.entries(scenes)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const site = await serve(scene.state);
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...scene.options });
-  const page = await context.newPage();
-  await page.goto(site.url);
-  await page.locator(".chip.live").waitFor();
-  if (scene.state.chosen !== undefined) await page.locator("#charts canvas").first().waitFor();
-  await scene.act?.(page, site.stop);
-  const animations = "disabled" as const;
-  await page.screenshot({ path: `${folder}/${name}.png`, fullPage: scene.isWhole === true, animations });
-  console.log(`docs/console/${name}.png`);
-  await context.close();
-  site.close();
-}
-await browser.close();
