@@ -5,7 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip, gzipSync } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
 import { systemTimers, within } from "../../base/clock.ts";
@@ -52,13 +53,17 @@ export function pageRoutes(parts: PageParts): SendPage {
 
   const send: SendPage = async (request, reply, asked) => {
     const state = await stateFor(parts, request, reply, asked);
+    const page = renderConsole(state, style);
+    const isPacked = takesPacked(request);
+    if (isPacked) reply.header("content-encoding", "gzip");
     return (
       reply
         .header("content-security-policy", policy)
         // With none at all the forms would come from nowhere: their origin would be `null` (Fetch, "append a request Origin").
         .header("referrer-policy", "same-origin")
+        .header("vary", "accept-encoding")
         .type("text/html; charset=utf-8")
-        .send(renderConsole(state, style))
+        .send(isPacked ? await packPage(page) : page)
     );
   };
 
@@ -77,13 +82,20 @@ export function pageRoutes(parts: PageParts): SendPage {
   return send;
 }
 
+/** Small enough for the first flight of a connection; the CSRF token in it is another each time (BREACH). */
+const packPage = promisify(gzip);
+
+function takesPacked({ headers }: FastifyRequest): boolean {
+  return /\bgzip\b/.test(String(headers["accept-encoding"] ?? ""));
+}
+
 /** Browsers that take it are sent it as small as it gets: it was packed once. */
 function scriptRoute(app: AdminApp, kind: "script" | "charts"): void {
   const text = textOf(kind);
   const packed = gzipSync(text, { level: 9 });
   const toAll = { config: { isPublic: true }, schema: { hide: true } };
-  app.get(`/${consoleFiles[kind]}`, toAll, async ({ headers }, reply) => {
-    const isPacked = /\bgzip\b/.test(String(headers["accept-encoding"] ?? ""));
+  app.get(`/${consoleFiles[kind]}`, toAll, async (request, reply) => {
+    const isPacked = takesPacked(request);
     if (isPacked) reply.header("content-encoding", "gzip");
     reply.header("vary", "accept-encoding").type("text/javascript; charset=utf-8");
     return reply.send(isPacked ? packed : text);

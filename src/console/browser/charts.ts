@@ -62,13 +62,12 @@ const charts: readonly Chart[] = [
   },
   {
     title: "Difference",
-    caption:
-      "New’s error rate less legacy’s over 5 minutes, with its 99% interval; above zero new fails more often.",
+    caption: "New’s error rate less legacy’s over 5 minutes, with its 99% interval.",
     unit: " pts",
     lines: [
-      { label: "new − legacy", side: "both", of: pointsOf("estimate") },
-      { label: "at least", side: "both", width: 0.5, of: pointsOf("least") },
-      { label: "at most", side: "both", width: 0.5, of: pointsOf("most") },
+      { label: "difference", side: "both", of: pointsOf("estimate") },
+      { label: "least", side: "both", width: 0.5, of: pointsOf("least") },
+      { label: "most", side: "both", width: 0.5, of: pointsOf("most") },
     ],
     band: [3, 2],
   },

@@ -37,7 +37,7 @@ function Judgement({ guard, state, figures }: ShownOne & { readonly guard: Guard
         {`: ${sentence}`}
         {action === null ? "" : ` – what follows: ${action}`}
       </p>
-      {evidence !== null && <Tests {...evidence} />}
+      {evidence !== null && <Tests {...evidence} figures={figures} />}
       <p class="note">{`${counts}${when}.`}</p>
       {silent.length > 0 && (
         <p class="note loud">{`▲ Without the counts of ${silent.join(", ")}: blind for them.`}</p>
@@ -60,13 +60,14 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /** A bar by orders of magnitude: full is where the test acts. */
-function Tests({ tests }: Evidence) {
+function Tests({ tests, figures }: Evidence & Pick<ShownOne, "figures">) {
+  const oddsOf = (of: number) => (of < 0.1 ? "below 0.1" : of >= 1e6 ? "over a million" : figures.odds(of));
   return (
     <section class="wide" tabIndex={0} aria-labelledby="guard">
       <table>
         <thead>
           <tr>
-            {["whether", "odds", "acts at", "how far"].map((head) => (
+            {["test", "odds", "acts at", "how far"].map((head) => (
               <th scope="col" key={head}>
                 {head}
               </th>
@@ -77,8 +78,8 @@ function Tests({ tests }: Evidence) {
           {Object.entries(tests).map(([name, { odds, actsAt, hasFired }]) => (
             <tr key={name} class={hasFired ? "odd" : ""}>
               <th scope="row">{names[name] ?? name}</th>
-              <td>{`${oddsText(odds)} to 1`}</td>
-              <td>{`${oddsText(actsAt)} to 1`}</td>
+              <td>{`${oddsOf(odds)} to 1`}</td>
+              <td>{`${oddsOf(actsAt)} to 1`}</td>
               <td>{hasFired ? "▲ found" : <Way part={wayOf(odds, actsAt)} />}</td>
             </tr>
           ))}
@@ -104,9 +105,4 @@ function Way({ part }: { readonly part: number }) {
 function wayOf(odds: number, actsAt: number): number {
   if (odds <= 1 || actsAt <= 1) return 0;
   return Math.min(1, Math.log(odds) / Math.log(actsAt));
-}
-
-function oddsText(odds: number): string {
-  if (odds >= 1e6) return "over a million";
-  return odds >= 10 ? String(Math.round(odds)) : odds.toFixed(1);
 }

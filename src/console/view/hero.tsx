@@ -1,7 +1,7 @@
 /** The first thing one reads: what share of new checkouts goes to new, whether it does, and whether that is safe. */
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { byWhom, isOfAll } from "../../admin/api/rules.ts";
-import { spanText } from "../../admin/api/words/span.ts";
+import { agoText, spanText } from "../../admin/api/words/span.ts";
 import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
@@ -91,9 +91,7 @@ function Facts(shown: ShownOne) {
           <span>
             {"Set "}
             {byWhom(updatedBy)}{" "}
-            <time dateTime={updatedAt}>
-              {`${spanText(Date.parse(state.at) - Date.parse(updatedAt))} ago`}
-            </time>
+            <time dateTime={updatedAt}>{agoText(Date.parse(state.at) - Date.parse(updatedAt))}</time>
             {reason === "" ? ", no reason given" : `: “${reason}”`}
           </span>
         )}

@@ -1,7 +1,7 @@
 /** Several cutovers: a line each, and one grip for all of them. */
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { isOfAll } from "../../admin/api/rules.ts";
-import { spanText } from "../../admin/api/words/span.ts";
+import { agoText } from "../../admin/api/words/span.ts";
 import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { mayDo, toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
@@ -47,7 +47,7 @@ function Row({ view, state, ui, figures }: Shown & { readonly view: CutoverView 
       <span class={`state ${view.state}`}>{words[view.state]}</span>
       <span>{`${figures.percent(effectivePercent)} to ${onNew}`}</span>
       <span class="note">
-        {version === 0 ? "never changed" : `${spanText(Date.parse(state.at) - Date.parse(updatedAt))} ago`}
+        {version === 0 ? "never changed" : agoText(Date.parse(state.at) - Date.parse(updatedAt))}
       </span>
       <span class={`verdict ${tone}`}>
         <span class="sign" aria-hidden="true">

@@ -1,6 +1,6 @@
 /** The plan: what is done, where it stands, what is next and what that waits for, and the finish against the deadline. */
 import type { PlanView } from "../../admin/api/plan/plan-view.ts";
-import { spanText } from "../../admin/api/words/span.ts";
+import { agoText, spanText } from "../../admin/api/words/span.ts";
 import { mayDo, toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
 import type { ShownOne } from "./shown.ts";
@@ -31,7 +31,7 @@ interface ShownPlan extends ShownOne {
 function Planned(shown: ShownPlan) {
   const { plan, figures, state } = shown;
   const { status, because, by, reason, startedAt, waiting, next, evidence, legacy } = plan;
-  const ago = startedAt === null ? "" : ` ${spanText(Date.parse(state.at) - Date.parse(startedAt))} ago`;
+  const ago = startedAt === null ? "" : ` ${agoText(Date.parse(state.at) - Date.parse(startedAt))}`;
   const told = because === "" ? "" : `: ${momentsIn(because, figures, state.at)}`;
   return (
     <>

@@ -10,6 +10,8 @@ export interface Figures {
   rate(share: number | null): string;
   /** A share's difference in points, with its sign: 0.006 → `+0.6`. */
   points(share: number): string;
+  /** Odds against 1: 8200 → `8,200`, small ones to a tenth. */
+  odds(of: number): string;
   /** An amount in minor units of the currency: 123456700 IDR → `Rp 1.234.567`. */
   money(minorUnits: number, currency: string): string;
   /** Seconds as milliseconds; null: `–`. */
@@ -58,6 +60,7 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
       return `${points > 0 && points < 1 ? fine.format(points) : coarse.format(points)}%`;
     },
     points: (share) => signed.format(share * 100),
+    odds: (of) => (of >= 10 ? whole : coarse).format(of),
     money: (minorUnits, currency) => moneyText(locale, minorUnits, currency),
     latency: (of) => (of === null ? "–" : `${whole.format(of * 1000)} ms`),
     moment: (iso, now) => dated(seconds, iso, now),

@@ -15,7 +15,7 @@ const shares = { "2xx": 0.9847, "3xx": 0, "4xx": 0.0144, "5xx": 0.0009 };
 const side = { clientErrors: 62, shares, inFlight: 9, oldestInFlightSeconds: 0.18 };
 const underWay = (open: number, seconds: number) => ({ open, atLeast: false, oldestStartedAt: ago(seconds) });
 
-export const view: CutoverView = {
+const view: CutoverView = {
   ...{ name: "checkout", legacy: "social-shop", new: "marketplace", percent: 10, state: "open", version: 42 },
   ...{ pinEpoch: 0, updatedAt: ago(840), updatedBy: "ops-1", reason: "step 2", scope: "fleet" },
   traffic: {
@@ -93,6 +93,11 @@ const exposure = {
   ...{ openAmount: 141_250_000, maxOpenAmount: 250_000_000, reopensAt: 200_000_000, currency: "IDR" },
   over: false,
 };
+/** Which of the last minute's requests failed goes with what the guard has found. */
+export const worseView: CutoverView = {
+  ...view,
+  traffic: { ...view.traffic, new: { ...view.traffic.new, errors: 13, errorRate: 13 / 422 } },
+};
 const entry = (
   version: number,
   seconds: number,
@@ -165,7 +170,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
       await page.locator("#roll-back-now:not([aria-disabled=true])").waitFor();
     },
   },
-  worse: { state: sceneOf({}, worse) },
+  worse: { state: sceneOf(worseView, worse) },
   hung: {
     state: sceneOf({
       traffic: { ...view.traffic, new: { ...view.traffic.new, ...hung } },
@@ -173,13 +178,16 @@ export const scenes: Readonly<Record<string, Scene>> = {
     }),
   },
   "rolled-back": {
-    state: sceneOf({
-      percent: 0,
-      state: "rolled_back",
-      version: 43,
-      updatedAt: ago(41),
-      reason: "Errors up",
-    }),
+    state: sceneOf(
+      {
+        percent: 0,
+        state: "rolled_back",
+        version: 43,
+        updatedAt: ago(41),
+        reason: "Errors up",
+      },
+      { ...judged, verdict: null, because: [], sentence: "nothing goes to new" },
+    ),
   },
   raise: {
     state: sceneOf({}, unguarded),
@@ -207,7 +215,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
     },
   },
   "rolled-back-sheet": {
-    state: sceneOf({}, worse),
+    state: sceneOf(worseView, worse),
     options: phone,
     async act(page) {
       await page.locator("#roll-back").click();

@@ -10,7 +10,7 @@ import { widthOf } from "../../../src/cli/screen/text.ts";
 import { createBoard } from "../../../src/cli/screen/watch-board.ts";
 import { liveScreen } from "../../../src/cli/screen/watch-screen.ts";
 import { createPaperTerminal } from "../../support/paper-terminal.ts";
-import { now, scenes, seriesOf, view, worse } from "./scenes.ts";
+import { now, scenes, seriesOf, worse, worseView } from "./scenes.ts";
 
 const cell = { width: 8.4, height: 18 };
 const margin = 16;
@@ -33,8 +33,8 @@ export function watchPicture(): string {
   const client = createClient({ url: new URL("http://127.0.0.1:9900") });
   const screen = liveScreen({ terminal, client, now: () => now });
   const board = createBoard(undefined);
-  board.take({ event: "snapshot", data: JSON.stringify([cutoverView.parse(view)]) });
-  const { name, traffic, journeys, unfinished, instances } = view;
+  board.take({ event: "snapshot", data: JSON.stringify([cutoverView.parse(worseView)]) });
+  const { name, traffic, journeys, unfinished, instances } = worseView;
   const figures = { name, traffic, journeys, unfinished, instances, guard: worse };
   board.take({ event: "metrics", data: JSON.stringify([figures]) });
   if (scenes.worse !== undefined) board.takeSeries(name, seriesOf(scenes.worse.state));
@@ -130,9 +130,9 @@ function runPicture(text: string, { strong, alert, quiet }: Style, column: numbe
     : "";
   const names = [strong ? "s" : "", alert ? "a" : quiet ? "q" : ""].filter((name) => name !== "").join(" ");
   // Words that are far apart keep their places by themselves.
-  const words = [...text.matchAll(/\S+(?: \S+)*/g)].map(({ 0: word, index }) => {
+  const words = [...text.matchAll(/[▁-█]+|[^\s▁-█]+(?: [^\s▁-█]+)*/g)].map(({ 0: word, index }) => {
     const at = x + widthOf(text.slice(0, index)) * cell.width;
-    if (/^[▁▂▃▄▅▆▇█]+$/.test(word)) return blocksPicture(word, at, y);
+    if (/^[▁-█]/.test(word)) return blocksPicture(word, at, y);
     const long = (widthOf(word) * cell.width).toFixed(1);
     const styled = names === "" ? "" : ` class="${names}"`;
     return `<text x="${at.toFixed(1)}" y="${y + 13.5}" textLength="${long}" lengthAdjust="spacingAndGlyphs"${styled}>${escaped(word)}</text>`;
@@ -146,7 +146,7 @@ function blocksPicture(word: string, x: number, y: number): string {
     const left = x + index * cell.width;
     return `M${left.toFixed(1)} ${(y + cell.height - 2).toFixed(1)}v${(-high).toFixed(1)}h${(cell.width - 0.8).toFixed(1)}v${high.toFixed(1)}z`;
   });
-  return `<path d="${steps.join("")}" fill="#56b4e9"/>`;
+  return `<path d="${steps.join("")}" fill="#e6edf3"/>`;
 }
 
 function escaped(text: string): string {

@@ -164,8 +164,8 @@ describe("the console, as the server makes it", () => {
     for (const told of [
       "marketplace is worse (difference +2.1 pts, +1.2 to +3.0)",
       "worse : the facts – what follows: rollback",
-      "new fails more often 2000 to 1 1000 to 1 ▲ found",
-      "new is slower 32 to 1 1000 to 1 50%",
+      "new fails more often 2,000 to 1 1,000 to 1 ▲ found",
+      "new is slower 32 to 1 1,000 to 1 50%",
       "By the counts of all instances, judged by shop-1 at 11:59:59 UTC",
       "Without the counts of shop-2: blind for them",
     ]) {

@@ -1,5 +1,10 @@
 /** Spans of time as the page and the terminal say them. PURE. */
 
+/** `14 min ago`; what is not a second old is `just now`. */
+export function agoText(ms: number): string {
+  return ms < 1000 ? "just now" : `${spanText(ms)} ago`;
+}
+
 /** In the largest whole unit: `9 s`, `14 min`, `3 h`, `2 days`. */
 export function spanText(ms: number): string {
   const of = Math.max(0, ms);
