@@ -87,6 +87,17 @@ export function withChange(state: ConsoleState, view: CutoverView): ConsoleState
   return { ...state, cutovers };
 }
 
+/** What stands in a view only while it is so. */
+const comesAndGoes = [
+  ...(["proposal", "exposure", "freeze", "window", "plan", "deadline", "schedule"] as const),
+];
+
+function without<K extends keyof CutoverView>(view: CutoverView, keys: readonly K[]): Omit<CutoverView, K> {
+  const rest = { ...view };
+  for (const key of keys) delete rest[key];
+  return rest;
+}
+
 /** The figures of this second. What they leave out is not there any more. */
 export function withMetrics(state: ConsoleState, figures: MetricsEvent): ConsoleState {
   const byName = new Map(figures.map((each) => [each.name, each]));
@@ -94,8 +105,7 @@ export function withMetrics(state: ConsoleState, figures: MetricsEvent): Console
     const now = byName.get(view.name);
     if (now === undefined) return view;
     const { guard: _, ...own } = now;
-    const { proposal: __, exposure: ___, ...rest } = view;
-    return { ...rest, ...own };
+    return { ...without(view, comesAndGoes), ...own };
   });
   const guards = figures.flatMap(({ name, guard }) =>
     guard === undefined ? [] : [[name, { ...state.told[name], guard }] as const],

@@ -150,7 +150,7 @@ describe("the console, as the server makes it", () => {
         sentence: "the facts",
       },
       ...{ by: "fleet", at: "2025-03-01T11:59:59.000Z", leader: { id: "a", name: "shop-1" } },
-      ...{ silent: ["shop-2"], differing: [] },
+      ...{ silent: ["shop-2"], differing: [], metrics: [] },
       evidence: {
         tests: {
           failures: { odds: 2000, actsAt: 1000, hasFired: true },
