@@ -40,7 +40,9 @@ export function watchPicture(): string {
   if (scenes.worse !== undefined) board.takeSeries(name, seriesOf(scenes.worse.state));
   screen.show({ kind: "metrics" }, board);
   screen.end();
-  return pictureOf([{ lines: lastFrameOf(terminal.stdout()), seconds: 1 }]);
+  return pictureOf("cutover watch: marketplace is worse", [
+    { lines: lastFrameOf(terminal.stdout()), seconds: 1 },
+  ]);
 }
 
 /** The lines that stand on the screen after what was written to it: what a watcher has drawn last. */
@@ -59,7 +61,7 @@ function shownEscapes(text: string): string {
 }
 
 /** All frames in one picture, one after the other, again and again. */
-export function pictureOf(frames: readonly Frame[]): string {
+export function pictureOf(title: string, frames: readonly Frame[]): string {
   const rows = Math.max(...frames.map(({ lines }) => lines.length));
   const width = 2 * margin + columns * cell.width;
   const height = 2 * margin + rows * cell.height;
@@ -79,7 +81,8 @@ export function pictureOf(frames: readonly Frame[]): string {
     const isLast = index === frames.length - 1;
     return `<g class="f${index}"${isLast ? "" : ' visibility="hidden"'}>${lines.map(lineOf).join("")}</g>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
+<title id="title">${escaped(title)}</title>
 <style>
 text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#e6edf3;white-space:pre}
 .s{font-weight:700}.q{fill:#9da7b3}.a{fill:#0d1117}

@@ -21,7 +21,7 @@ export async function recordWalk(): Promise<string> {
   const demo = startCutover(["demo"]);
   await demo.until((stdout) => stdout.includes("http://127.0.0.1:9900"));
   try {
-    return pictureOf(await walk());
+    return pictureOf("a walk through the first five minutes", await walk());
   } finally {
     demo.child.kill("SIGINT");
     await demo.finished;
