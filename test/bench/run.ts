@@ -44,6 +44,8 @@ const warmUpRequestsOver = {
 } as const satisfies Record<Transport, number>;
 /** With large bodies. */
 const warmUpBodies = 5000;
+/** What a process has served that still compiles. */
+const coldRequests = 20_000;
 const mostWarmUps = 12;
 const warmUpSeconds = 10;
 /** The last to be warmed up rests before it is measured, as the others did meanwhile: V8 collects and compacts then. */
@@ -177,8 +179,6 @@ async function runOnce(
     authority.remove();
   }
 }
-
-const coldRequests = 20_000;
 
 /** What a process costs that has not served yet: asked before anything else. */
 async function firstOf(subject: Subject, started: Started, options: MeasureOptions) {
