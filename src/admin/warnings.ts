@@ -119,7 +119,7 @@ function silentWarning(
 ): Warning {
   const { silent } = instances;
   const each = silent.map((one) => {
-    const what = `for ${duration(nowMs - Date.parse(one.since))}, ${meanwhile(one, scope === "local" || one.version < version, nowMs)}`;
+    const what = `for ${duration(nowMs - Date.parse(one.since))}, ${meanwhile(one, { isOlder: one.version < version, isLocal: scope === "local" }, nowMs)}`;
     return { what, who: `${one.name}${one.address === null ? "" : ` at ${one.address}`}${pidOf(one)}` };
   });
   const word = isStoreUp ? "silent" : "not heard of without the store";
@@ -137,11 +137,21 @@ function silentWarning(
   };
 }
 
-/** What an instance does that cannot be asked. @param isOlder it may decide by an older state */
-function meanwhile({ version, until }: SilentInstance, isOlder: boolean, nowMs: number): string {
-  if (until === null) return `goes on by ${isOlder ? `version ${version}` : "this version"}`;
+/**
+ * What an instance does that cannot be asked. @param isLocal what is in force here is not what the store holds as that
+ * version, and what the other one goes by
+ */
+function meanwhile(
+  { version, until }: SilentInstance,
+  { isOlder, isLocal }: { isOlder: boolean; isLocal: boolean },
+  nowMs: number,
+): string {
+  if (until === null) {
+    if (isLocal) return `goes on by version ${version} as it was before the change here`;
+    return `goes on by ${isOlder ? `version ${version}` : "this version"}`;
+  }
   if (Date.parse(until) <= nowMs) return `has started none on new since ${until}`;
-  return isOlder
+  return isOlder || isLocal
     ? `starts new journeys on new until ${until}`
     : `goes on by this version until ${until}, then starts none on new`;
 }

@@ -253,7 +253,7 @@ describe("Redis is gone", () => {
       to: { percent: 0, state: "rolled_back" },
     });
     expect(entry?.reason).toMatch(
-      new RegExp(`^rolled back on instance ${first.served.id} alone at 20.*Z: a test$`),
+      new RegExp(`^rolled back on instance \\S+:\\d+ \\(${first.served.id}\\) alone at 20.*Z: a test$`),
     );
   });
 });

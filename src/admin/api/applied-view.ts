@@ -14,10 +14,11 @@ export function appliedView(completion: Completion, ms: number): AppliedView {
     scope: "fleet",
     complete: isComplete,
     completeBy: timestamp(completeByMs),
-    lagging: lagging.map(({ id, name, address, version, seenAtMs, leaseEndsAtMs }) => ({
+    lagging: lagging.map(({ id, name, address, pid, version, seenAtMs, leaseEndsAtMs }) => ({
       id,
       ...(name === undefined ? {} : { name }),
       ...(address === undefined ? {} : { address }),
+      ...(pid === undefined ? {} : { pid }),
       version,
       seenAt: new Date(seenAtMs).toISOString(),
       leaseEndsAt: timestamp(leaseEndsAtMs),
@@ -26,7 +27,7 @@ export function appliedView(completion: Completion, ms: number): AppliedView {
 }
 
 /** Who else is known, as of when the store was last asked. */
-export type KnownOther = Pick<InstanceRecord, "id" | "name" | "address" | "versions" | "seenAt">;
+export type KnownOther = Pick<InstanceRecord, "id" | "name" | "address" | "pid" | "versions" | "seenAt">;
 
 /**
  * Where that is in force which this instance alone was told. Where nothing had to change, since the fleet stood so when
@@ -44,12 +45,13 @@ export function appliedLocally(
   isInForce: boolean,
 ): AppliedView {
   const known = others.filter(({ versions }) => versions[name] !== undefined);
-  const lagging = known.flatMap(({ id, name: called, address, versions, seenAt }) => {
+  const lagging = known.flatMap(({ id, name: called, address, pid, versions, seenAt }) => {
     const version = versions[name] ?? 0;
     if (settledAt !== undefined && version >= settledAt) return [];
     const found = {
       ...(called === undefined ? {} : { name: called }),
       ...(address === undefined ? {} : { address }),
+      ...(pid === undefined ? {} : { pid }),
     };
     return [{ id, ...found, version, seenAt, leaseEndsAt: null }];
   });
@@ -62,6 +64,11 @@ export function appliedLocally(
     completeBy: null,
     lagging,
   };
+}
+
+/** How many instances are not heard of and decide by an older version: they are not among the answer's `of`. */
+export function silentIn({ scope, instances, of, lagging }: AppliedView): number {
+  return scope === "local" ? 0 : Math.max(0, lagging.length - (of - instances));
 }
 
 function timestamp(ms: number | undefined): string | null {

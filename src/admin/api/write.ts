@@ -85,6 +85,7 @@ const laggingInstance = z.object({
   id: z.string(),
   name: z.string().optional().meta({ description: "`instance.name` of its configuration" }),
   address: z.string().optional().meta({ description: "Its admin listener" }),
+  pid: z.int().optional().meta({ description: "Of its process" }),
   version: z.int().meta({ description: "The version it decided by when it was last heard of" }),
   seenAt: z.string().meta({ description: "RFC 3339, the store's clock" }),
   leaseEndsAt: z.string().nullable().meta({

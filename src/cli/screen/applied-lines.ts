@@ -1,4 +1,5 @@
 /** Where a change is in force, and what is not known of the rest, as a person reads it. PURE. */
+import { silentIn } from "../../admin/api/applied-view.ts";
 import type { LaggingInstance, WriteAnswer } from "../../admin/api/write.ts";
 import { clockTime, count, ofInstances, plural } from "./format.ts";
 import { printable, shellWord } from "./text.ts";
@@ -15,7 +16,9 @@ export function whereLine({ applied }: WriteAnswer): string {
     return `on this one instance alone in ${count(Math.round(applied.ms))} ms: the store does not take it`;
   }
   if (applied.of === 0) return "no instance is live to apply it";
-  return `applied on ${ofInstances(applied.instances, applied.of)} in ${count(Math.round(applied.ms))} ms`;
+  const silent = silentIn(applied);
+  const missing = silent === 0 ? "" : `, ${silent === 1 ? "one" : silent} silent`;
+  return `applied on ${ofInstances(applied.instances, applied.of + silent)} in ${count(Math.round(applied.ms))} ms${missing}`;
 }
 
 /** A line for each instance that may still decide by an older version, and the moment at which that is over. */
@@ -34,8 +37,8 @@ export function laggingLines({ applied }: WriteAnswer): string[] {
 
 /** Of an instance that may decide by an older version. */
 export function laggingLine(instance: LaggingInstance): string {
-  const { id, name, address, version, seenAt, leaseEndsAt } = instance;
-  const where = address === undefined ? "" : ` at ${address}`;
+  const { id, name, address, pid, version, seenAt, leaseEndsAt } = instance;
+  const where = `${address === undefined ? "" : ` at ${address}`}${pid === undefined ? "" : `, pid ${pid}`}`;
   const called = printable(name === undefined ? id : `${name}${where} (${id})`);
   const seen = `instance ${called}: last heard of at ${clockTime(Date.parse(seenAt))}, at version ${version}`;
   return leaseEndsAt === null
@@ -74,13 +77,13 @@ export function adviceLines(answer: WriteAnswer, call: string): string[] {
   if (of === 0 && lagging.length === 0) {
     return ["Do not repeat it: it stands in the store, and an instance that starts goes by it."];
   }
-  const goesOn = lagging.some(({ leaseEndsAt }) => leaseEndsAt === null);
+  const goesOn = lagging.filter(({ leaseEndsAt }) => leaseEndsAt === null);
   return [
     // One that is silent does not hear of it while anybody watches.
     instances < of
       ? `Do not repeat it; see it arrive: cutover watch ${name}`
       : `Do not repeat it: an instance that is cut off hears of it when it is back; one that has ended never does.`,
-    ...(goesOn && instances === of ? goesOnLines(call) : []),
+    ...(goesOn.length > 0 && instances === of ? goesOnLines(call, goesOn) : []),
   ];
 }
 
@@ -92,10 +95,16 @@ function addressesOf({ applied }: WriteAnswer): string {
   return urls.length === 0 || urls.includes("") ? "URL" : shellWord(printable(urls.join(",")));
 }
 
+/** Its process, where it is one and known. */
+export function pidOf(instances: readonly LaggingInstance[]): string {
+  const [only] = instances;
+  return instances.length === 1 && only?.pid !== undefined ? `${only.pid}` : "PID";
+}
+
 /** What helps against an instance that takes traffic and goes by its last version. */
-function goesOnLines(call: string): string[] {
+function goesOnLines(call: string, which: readonly LaggingInstance[]): string[] {
   const first =
     "One that is cut off from the store but still takes traffic decides by its last version: take it out of the";
   if (call !== "rollback" && call !== "hold" && call !== "percent") return [first, "load balancer."];
-  return [first, "load balancer, or roll back all of it on its host: kill -USR1 PID"];
+  return [first, `load balancer, or roll back all of it on its host: kill -USR1 ${pidOf(which)}`];
 }

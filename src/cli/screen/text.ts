@@ -1,6 +1,6 @@
 /** Text on a terminal: what others wrote is made harmless, measured, cut and wrapped. PURE. */
 
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+const unsafe = /(?![\ufe00-\ufe0f])[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}]/u;
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 

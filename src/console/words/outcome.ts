@@ -1,5 +1,6 @@
 /** What has come of a change, line by line, from the answer to it. PURE. */
 
+import { silentIn } from "../../admin/api/applied-view.ts";
 import { spanText } from "../../admin/api/words/span.ts";
 import type { WriteAnswer, WriteOfAll } from "../../admin/api/write.ts";
 import type { PageNotice } from "../state.ts";
@@ -19,7 +20,8 @@ export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): 
   const { applied, version, changed } = answer;
   const head = changed ? `Committed as v${version}` : `It stood so already, as v${version}`;
   const { instances, of, ms, scope, lagging } = applied;
-  const reached = `Applied on ${instances}/${of} ${of === 1 ? "instance" : "instances"} (${spanText(ms)})`;
+  const known = of + silentIn(applied);
+  const reached = `Applied on ${instances}/${known} ${known === 1 ? "instance" : "instances"} (${spanText(ms)})`;
   const late = lagging.map(({ id, name = id, version: at, seenAt, leaseEndsAt }) => {
     const since = `${name} decides by v${at}, silent since ${seenAt}`;
     return momentsIn(
@@ -57,7 +59,7 @@ export function allNotice(answers: readonly WriteOfAll[]): PageNotice {
   const details = answers.map((each) =>
     "refused" in each
       ? `${each.name}: not applied, ${each.refused.detail ?? each.refused.code}`
-      : `${each.name}: v${each.version}, ${each.percent}%, applied on ${each.applied.instances}/${each.applied.of}`,
+      : `${each.name}: v${each.version}, ${each.percent}%, applied on ${each.applied.instances}/${each.applied.of + silentIn(each.applied)}`,
   );
   const isDone = answers.every((each) => !("refused" in each));
   return { kind: isDone ? "done" : "failed", text: isDone ? "Done for all" : "Not done for all", details };

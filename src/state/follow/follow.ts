@@ -183,7 +183,7 @@ function createParts(options: FollowerOptions): Parts {
   const { basis } = inForce;
   const local = createLocalChanges({
     store,
-    ...{ instance: instance.id, starts },
+    ...{ instance: instance.id, called: () => options.profile?.().name, starts },
     clock,
     timers,
     log,

@@ -47,6 +47,8 @@ export interface LocalChanges extends LocalWrites {
 interface LocalChangesOptions {
   readonly store: Pick<Store, "apply">;
   readonly instance: string;
+  /** What a person finds it by. */
+  readonly called: () => string | undefined;
   readonly starts: StartsOf;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -100,7 +102,7 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
 
 /** Judges the change over what is in force here, and has it kept and logged when it is made. */
 function judged(
-  { instance, starts, clock, log, snapshotFile, basis }: LocalChangesOptions,
+  { instance, called, starts, clock, log, snapshotFile, basis }: LocalChangesOptions,
   asked: Omit<LocalRequest, "at">,
 ): Judged {
   const { name, action, actor } = asked;
@@ -108,7 +110,9 @@ function judged(
   const known = withStarts(lastGood.get(name) ?? initialState(), starts(name));
   const pending = local.filter((change) => change.name === name);
   const request = { ...asked, at: new Date(clock.now()).toISOString() };
-  const found = judgeLocally(known, pending, request, { id: randomUUID(), instance });
+  const person = called();
+  const where = person === undefined ? instance : `${person} (${instance})`;
+  const found = judgeLocally(known, pending, request, { id: randomUUID(), instance: where });
   if (found.made !== undefined) {
     snapshotFile?.keepLocal(found.made);
     const kept = snapshotFile === undefined ? "in memory only: there is no snapshot file" : "snapshot file";

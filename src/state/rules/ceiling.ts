@@ -23,7 +23,7 @@ export interface LocalChange {
   readonly name: string;
   readonly action: LocalAction;
   readonly ceiling: Ceiling;
-  /** The instance it was made on. */
+  /** The instance it was made on, by what a person finds it by: `NAME (ID)`, or its id where it has no name. */
   readonly instance: string;
   readonly by: string;
   /** RFC 3339, that instance's clock. */

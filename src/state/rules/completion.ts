@@ -126,7 +126,7 @@ export function reachOf(change: Change, before: number | undefined): Reach {
 }
 
 /** An instance that decides by an older version, as far as the store knows. */
-export interface Lagging extends Pick<InstanceRecord, "name" | "address"> {
+export interface Lagging extends Pick<InstanceRecord, "name" | "address" | "pid"> {
   readonly id: string;
   readonly version: number;
   readonly isLive: boolean;
@@ -174,13 +174,14 @@ export function completionOf(roster: Roster, name: string, version: number, reac
 }
 
 function standingOf(member: RosterMember, name: string, nowMs: number): Lagging | undefined {
-  const { id, name: called, address, versions, seenAtMs } = member;
+  const { id, name: called, address, pid, versions, seenAtMs } = member;
   const version = versions[name];
   if (version === undefined) return undefined;
   return {
     id,
     ...(called === undefined ? {} : { name: called }),
     ...(address === undefined ? {} : { address }),
+    ...(pid === undefined ? {} : { pid }),
     version,
     isLive: nowMs < seenAtMs + leaseMs,
     seenAtMs,

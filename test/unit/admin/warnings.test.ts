@@ -102,6 +102,13 @@ test("an instance that lives and decides by an older version, and one that drain
   ]);
 });
 
+test("one that does not hear of a rollback told here alone does not seem to go by it: both call it version 42", () => {
+  const one = { ...silent, version: 42, since: at(-12), until: null };
+  const view = { scope: "local" as const, instances: { live: 1, applied: 1, silent: [one] } };
+  const text = warningsOf(facts({ isStoreUp: false }, view)).at(-1)?.text;
+  expect(text).toContain("for 12 s, goes on by version 42 as it was before the change here: shop-3:8080");
+});
+
 test("what was changed on this instance alone is said to be that", () => {
   expect(warningsOf(facts({}, { scope: "local" }))).toMatchObject([{ code: "local_only" }]);
 });

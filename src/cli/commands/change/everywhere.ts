@@ -8,7 +8,7 @@ import type { Api } from "../../context.ts";
 import { type ExitCode, exitCodes, type Failed, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
 import { printJson } from "../../frame.ts";
-import { laggingLine, whereLine } from "../../screen/applied-lines.ts";
+import { laggingLine, pidOf, whereLine } from "../../screen/applied-lines.ts";
 import { linesFor } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 
@@ -69,7 +69,7 @@ export function shortOf(all: readonly At[], typed: string): Failed | undefined {
     exitCodes.notAppliedEverywhere,
     message,
     ...missing.map(laggingLine),
-    `Those that did not: their addresses in --admin-url, or on each host: kill -USR1 PID (${typed})`,
+    `Those that did not: their addresses in --admin-url, or on each host: kill -USR1 ${pidOf(missing)} (${typed})`,
   );
 }
 

@@ -97,7 +97,7 @@ const actionWords: Readonly<Partial<Record<string, string>>> = {
 
 /** An entry is a line, its reason wrapped under it. PURE. */
 export function historyView(entries: readonly AnyHistoryEntry[], columns: number, isSince = false): string[] {
-  if (entries.length === 0) return [isSince ? "not changed since" : "never changed"];
+  if (entries.length === 0) return [isSince ? "not changed since" : "no change on record"];
   const widest = Math.max(...entries.map(({ version }) => widthOf(`v${version}`)));
   const indent = " ".repeat(widest + 2);
   return entries.flatMap((entry) => {

@@ -42,11 +42,23 @@ test("one that goes on by its last state makes the moment unknown, and what help
   expect(adviceLines(found, "rollback").join(" ")).toContain("kill -USR1 PID");
 });
 
+test("a rollback that a frozen instance did not hear of said on 1 of 1 on its first line, and PID for a process it knew", () => {
+  const frozen = { ...silent, name: "shop-3:8080", address: "shop-3:9900", pid: 7003, leaseEndsAt: null };
+  const found = answer({ instances: 1, of: 1, lagging: [frozen] });
+  expect(whereLine(found)).toBe("applied on 1 of 2 instances in 41 ms, one silent");
+  expect(laggingLines(found)[0]).toContain(
+    "instance shop-3:8080 at shop-3:9900, pid 7003 (1f0c77ab): last heard",
+  );
+  expect(adviceLines(found, "rollback").at(-1)).toMatch(/kill -USR1 7003$/);
+  const late = answer({ instances: 1, of: 2, lagging: [frozen] });
+  expect(whereLine(late)).toBe("applied on 1 of 2 instances in 41 ms");
+});
+
 test("a change that is complete by the end of a lease is told as complete, with the instances nothing was heard of", () => {
   const found = answer({ complete: true, completeBy: at(39), lagging: [silent] });
   expect(shortfall(found)).toBeUndefined();
   expect(describeWrite(found, { standing: () => "rolled back", consequences: ["Then this."] })).toEqual([
-    "checkout: rolled back → legacy 100% / new 0%, version 43, applied on 2 of 2 instances in 41 ms",
+    "checkout: rolled back → legacy 100% / new 0%, version 43, applied on 2 of 3 instances in 41 ms, one silent",
     "instance 1f0c77ab: last heard of at 02:14:09, at version 42; starts nothing on new after 02:14:39",
     "Then this.",
   ]);

@@ -15,7 +15,7 @@ import { createTroubledStore } from "../../../support/troubled-store.ts";
 
 const ops = { name: "ops", role: "responder" } as const;
 
-async function setUp(snapshotFile?: SnapshotFile) {
+async function setUp(snapshotFile?: SnapshotFile, name?: string) {
   const time = createManualTime();
   const truth = createMemoryStore({ clock: time });
   const store = createTroubledStore(truth);
@@ -24,6 +24,7 @@ async function setUp(snapshotFile?: SnapshotFile) {
     store,
     names: ["checkout", "returns"],
     instance: { id: "i1", startedAt: "" },
+    profile: () => ({ name }),
     traffic: () => ({}),
     clock: time,
     timers: time,
@@ -43,6 +44,16 @@ async function setUp(snapshotFile?: SnapshotFile) {
 }
 
 describe("a rollback without the store", () => {
+  test("stands in the history with the instance by the name a person finds it by, not by its id alone", async () => {
+    const { store, truth, make, time } = await setUp(undefined, "shop-1:8080");
+    store.mood("fail");
+    make("rollback");
+    store.mood("well");
+    await time.advance(700);
+    const [entry] = await truth.history("checkout", 1);
+    expect(entry?.reason).toMatch(/^rolled back on instance shop-1:8080 \(i1\) alone at .*: errors$/);
+  });
+
   test("is in force when it returns, at the store's version, and named as local", async () => {
     const { store, make, checkout, follower, time } = await setUp();
     store.mood("fail");

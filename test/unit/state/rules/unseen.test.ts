@@ -7,6 +7,9 @@ test.each([
   ["\u2066x\u2069\u200b\u200d\ufeff\u00ad", "\\u{2066}x\\u{2069}\\u{200b}\\u{200d}\\u{feff}\\u{ad}"],
   ["\u2028\ue000\ud800\u0007\u009b", "\\u{2028}\\u{e000}\\u{d800}\\u{7}\\u{9b}"],
   ["\u{e0041}", "\\u{e0041}"],
+  // Letters by their class, and nothing to see: a reason of these alone looked like none.
+  ["\u3164\u115f\u034f\uffa0", "\\u{3164}\\u{115f}\\u{34f}\\u{ffa0}"],
+  ["❤\ufe0f", "❤\ufe0f"],
   ["two\nlines\tof Größe, 支払い, 🛒 and é", "two\nlines\tof Größe, 支払い, 🛒 and é"],
 ])("what nobody sees in %j is shown", (text, shown) => {
   expect(escapeUnseen(text)).toBe(shown);

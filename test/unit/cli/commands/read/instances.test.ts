@@ -39,3 +39,16 @@ test("configurations that differ and a reload that was refused stand out", () =>
   expect(lines.join("\n")).toMatch(/! reload refused at \d\d:\d\d:\d\d/);
   expect(lines.at(-1)).toBe("2 instances heard of, by 2 different configurations");
 });
+
+test("a frozen instance was on no line of the list at night, only counted nowhere", () => {
+  const frozen = {
+    ...{ id: "c3", name: "shop-3:8080", address: "shop-3:9900", pid: 7003 },
+    since: "2025-03-01T11:59:48.000Z",
+    versions: { checkout: 42 },
+  };
+  const lines = instancesView([one], 120, now, [frozen]);
+  expect(lines.join("\n")).toMatch(
+    /^! shop-3:8080 {2}id c3 {2}admin shop-3:9900 {2}pid 7003 {2}silent since \d\d:\d\d:\d\d {2}checkout v42$/m,
+  );
+  expect(lines.at(-1)).toBe("1 instance heard of, 1 silent");
+});
