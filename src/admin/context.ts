@@ -203,6 +203,14 @@ const noPlans: PlansDesk = {
     freeze: async () => Promise.reject(new Error("there are no plans")),
     lift: async () => Promise.reject(new Error("there are no plans")),
   },
+  returns: {
+    steps: 0,
+    over: () => undefined,
+    known: () => undefined,
+    first: ({ to }) => to,
+    begin: async () => undefined,
+    end: async () => {},
+  },
   show: async () => {
     throw new Refused("not_found", "there are no plans");
   },

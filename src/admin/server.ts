@@ -10,6 +10,7 @@ import { registerOpenApi } from "./openapi.ts";
 import { formRoutes } from "./page/forms.ts";
 import { pageRoutes } from "./page/page.ts";
 import { createProposals } from "./proposals.ts";
+import { gradually } from "./returns/gradually.ts";
 import { closeRoute } from "./routes/closing.ts";
 import { everyCutoverRoutes } from "./routes/every-cutover.ts";
 import { historyRoutes } from "./routes/history.ts";
@@ -55,7 +56,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const fleet = createFleet(context, async () => void (await Promise.all([proposals.read(), raises.read()])));
   const views = createViews(context, fleet, proposals);
   const streams = createEventStreams(context, views, fleet);
-  const write = createWriter(context, views, fleet);
+  const { write, rollBack } = gradually(context, views, createWriter(context, views, fleet));
   const series = openFleetSeries(context, views, fleet);
 
   const { app, door } = await createApp(context, gate, views);
@@ -65,7 +66,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   readRoutes(app, context, views, fleet);
   seriesRoute(app, context, views, series);
   historyRoutes(app, context, views);
-  writeRoutes(app, context, write, views, proposals);
+  writeRoutes(app, context, { write, rollBack }, views, proposals);
   closeRoute(app, context, write, views, proposals);
   const writeAll = everyCutoverRoutes(app, write, views);
   proposalRoutes(app, context, write, views, proposals);

@@ -12,6 +12,7 @@ import type { CutoverView, Remainder, SideUnderWay, SilentInstance } from "./api
 import { type GuardView, guardBriefly, guardViewOf } from "./api/guard/guard-view.ts";
 import type { ContactView } from "./api/instance-view.ts";
 import { nearest } from "./api/nearest.ts";
+import { returningIn } from "./api/plan/return-view.ts";
 import { restOf } from "./api/rules.ts";
 import { exposureText, exposureViewOf } from "./api/sides/exposure.ts";
 import { maintenanceView } from "./api/sides/maintenance.ts";
@@ -111,6 +112,7 @@ export function createViews(
       ...(atRisk && { exposure: exposureViewOf(atRisk, declared.exposure?.currency ?? "") }),
       ...guardBriefly(guardViewOf(name, context.guard(name), records)),
       ...context.plans.raises.known(name),
+      ...returningIn(context.plans.returns, name),
       instances: { live: count.of, applied: count.instances, silent },
       store: storeView(follower.contact(), clock.now()),
       ...(ofOwners === undefined ? {} : { ownerStore: storeView(ofOwners, clock.now()) }),

@@ -6,6 +6,7 @@ import type { ConfigInForce, InstanceRecord } from "../state/rules/completion.ts
 import type { Rejection } from "../state/store/port.ts";
 import type { CutoverView, SilentInstance } from "./api/cutover-view.ts";
 import { raiseWarnings } from "./api/plan/raise-view.ts";
+import { returningWarnings } from "./api/plan/return-view.ts";
 import { isByHand } from "./api/rules.ts";
 import { exposureWarnings } from "./api/sides/exposure.ts";
 import { maintenanceWarnings } from "./api/sides/maintenance.ts";
@@ -45,6 +46,7 @@ export function warningsOf(facts: WarningFacts): Warning[] {
     ),
     ...maintenanceWarnings(view.maintenance),
     ...raiseWarnings(view),
+    ...returningWarnings(view.returning),
     ...exposureWarnings(view.exposure),
     ...localWarnings(view),
     ...orderWarnings(view),

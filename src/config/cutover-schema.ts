@@ -3,7 +3,7 @@ import * as z from "zod";
 import { block } from "./block.ts";
 import { cohort } from "./cohorts/cohort-schema.ts";
 import { guard } from "./guard/guard-schema.ts";
-import { deadline, plan } from "./plan/plan-schema.ts";
+import { deadline, gradualReturn, plan } from "./plan/plan-schema.ts";
 import { route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
 
@@ -190,6 +190,8 @@ export const cutover = block({
   exposure: exposure.optional(),
   plan: plan.optional(),
   deadline: deadline.optional(),
+  /** Without it, what is lowered is lowered at once. */
+  return: gradualReturn.optional(),
   onStale: z.enum(["hold", "legacy"]).default("hold"),
   /** Whether a request the new side could not be connected to, nothing owned or pinned, may go to legacy. */
   fallback: z.boolean().default(false),

@@ -175,8 +175,8 @@ export function routesOf({ cutovers }: Pick<Config, "cutovers">): CutoverRoutes[
 
 /** The cutovers that something watches over, on one instance of the fleet. */
 export function watchedOver({ cutovers, webhooks }: Pick<Config, "cutovers" | "webhooks">): string[] {
-  return Object.entries(cutovers).flatMap(([name, { guard, plan }]) =>
-    guard === undefined && plan === undefined && webhooks.length === 0 ? [] : name,
+  return Object.entries(cutovers).flatMap(([name, { guard, plan, return: gradual }]) =>
+    (guard ?? plan ?? gradual) === undefined && webhooks.length === 0 ? [] : name,
   );
 }
 

@@ -45,9 +45,17 @@ export function createTestRaises(
     },
     () => state.connection === "up",
   );
+  const noReturns = {
+    steps: 0,
+    over: () => undefined,
+    known: () => undefined,
+    first: ({ to }: { readonly to: number }) => to,
+    begin: async () => undefined,
+    end: async () => {},
+  };
   const none = async () => Promise.reject(new Error("there are no plans"));
   return {
-    plans: { raises, show: none, startable: none, start: none, pause: none },
+    plans: { raises, returns: noReturns, show: none, startable: none, start: none, pause: none },
     windows,
     get connection() {
       return state.connection;

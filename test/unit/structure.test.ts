@@ -112,6 +112,13 @@ const rooms: readonly Room[] = [
   },
   { room: "plan/", knows: ["base/", "config/", "state/rules/", "guard/evidence/"] },
   {
+    room: "plan/returning/",
+    knows: [
+      ...["base/", "config/", "state/rules/", "state/store/port.ts", "state/follow/", "state/leading/"],
+      "plan/",
+    ],
+  },
+  {
     room: "plan/steward/",
     knows: [
       ...["base/", "config/", "state/rules/", "state/store/port.ts", "state/follow/", "state/leading/"],
@@ -203,6 +210,7 @@ const pureRooms = [
   "guard/window/step-history.ts",
   "guard/window/told.ts",
   "plan/plan.ts",
+  "plan/returning/return.ts",
   "plan/steps.ts",
   "plan/windows.ts",
   "plan/deadline.ts",

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { sides, stateNames } from "../../state/rules/model.ts";
 import { guardInBrief, guardView } from "./guard/guard-view.ts";
 import { raiseFields } from "./plan/raise-view.ts";
+import { returningField } from "./plan/return-view.ts";
 import { exposureView } from "./sides/exposure.ts";
 import { approvalView, proposalView, scopes, warning } from "./write.ts";
 
@@ -184,6 +185,7 @@ export const cutoverView = z
       .meta({ description: "The same of the store of its owners, where that is one of its own" }),
     guard: guardInBrief.optional().meta({ description: "What its guard makes of it; absent: it has none" }),
     ...raiseFields,
+    ...returningField,
     stillLegacy: z.array(remainder).default([]).meta({
       description: "What still goes to legacy, and why; empty: nothing that is known of does",
     }),

@@ -8,6 +8,7 @@ import { escapeUnseen } from "../../state/rules/history.ts";
 import { type Applied, stateNames } from "../../state/rules/model.ts";
 import { percentFromNumber, percentToNumber } from "../../state/rules/percent.ts";
 import { standingPercent } from "../../state/rules/routing.ts";
+import { returningField } from "./plan/return-view.ts";
 import { longestReason, longestWaitMs } from "./rules.ts";
 
 const percentSchema = z
@@ -49,12 +50,18 @@ export const setPercentBody = z
   .strictObject({ percent: percentSchema, reason: reasonSchema, override, ...writeOptions })
   .meta({ examples: [{ percent: 25, reason: "step 3", ifVersion: 42 }] });
 
-export const rollbackBody = z
-  .strictObject({
-    reason: optionalReason,
-    hard: z.boolean().default(false).meta({ description: "Void unowned journeys on the new side as well" }),
-    ...writeOptions,
+const rollbackFields = z.strictObject({
+  reason: optionalReason,
+  hard: z.boolean().default(false).meta({ description: "Void unowned journeys on the new side as well" }),
+  ...writeOptions,
+});
+export const rollbackBody = rollbackFields
+  .extend({
+    gradual: z.boolean().default(false).meta({
+      description: "Latch raises at once, and return over the cutover's configured time: done only at 0",
+    }),
   })
+  .refine(({ hard, gradual }) => !(hard && gradual), { path: ["gradual"], error: "expected hard or gradual" })
   .meta({ examples: [{ reason: "errors up" }] });
 export const holdBody = z.strictObject({ reason: optionalReason, ...writeOptions }).meta({ examples: [{}] });
 export const approveBody = z.strictObject({ waitMs: writeOptions.waitMs }).meta({ examples: [{}] });
@@ -73,7 +80,7 @@ export const closeBody = z
   .meta({ examples: [{ reason: "all shoppers on marketplace since June" }] });
 
 /** Of every cutover at once: they have no version in common. */
-export const rollbackAllBody = rollbackBody
+export const rollbackAllBody = rollbackFields
   .omit({ ifVersion: true })
   .meta({ examples: [{ reason: "errors up" }] });
 export const holdAllBody = holdBody.omit({ ifVersion: true }).meta({ examples: [{}] });
@@ -116,6 +123,7 @@ export const writeAnswer = z
     state: z.enum(stateNames),
     version: z.int(),
     changed: z.boolean(),
+    ...returningField,
     warnings: z.array(warning).optional().meta({
       description: "A side that shoppers are sent to and that is in maintenance; absent: none is",
     }),

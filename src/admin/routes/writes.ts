@@ -19,6 +19,7 @@ import type { AdminApp, AdminContext } from "../context.ts";
 import { changeRefusals, refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
 import type { Proposals } from "../proposals.ts";
+import type { gradually } from "../returns/gradually.ts";
 import type { Views } from "../view.ts";
 import type { Write } from "../writer.ts";
 import { propose, versionToProposeOn } from "./proposing.ts";
@@ -28,14 +29,16 @@ const anyWrite = [...changeRefusals, "version_conflict"] as const satisfies read
 export function writeRoutes(
   app: AdminApp,
   context: AdminContext,
-  write: Write,
+  { write, rollBack }: Changing,
   views: Views,
   proposals: Proposals,
 ): void {
   percentRoutes(app, context, write, views, proposals);
-  stateRoutes(app, write, views);
+  stateRoutes(app, { write, rollBack }, views);
   maintenanceRoute(app, context, write, views);
 }
+
+type Changing = ReturnType<typeof gradually>;
 
 function percentRoutes(
   app: AdminApp,
@@ -97,13 +100,14 @@ function percentRoutes(
   });
 }
 
-function stateRoutes(app: AdminApp, write: Write, views: Views): void {
+function stateRoutes(app: AdminApp, { write, rollBack }: Changing, views: Views): void {
   app.route({
     method: "POST",
     url: "/api/v1/cutovers/:name/rollback",
     ...changeOptions(views, rollbackBody, "rollBack", "Percent 0, latched until it is resumed", ["closed"]),
     handler: async (request) => {
       const { body, params } = request;
+      if (body.gradual) return rollBack(request, params.name, body);
       return write(request, params.name, { action: body.hard ? "rollback_hard" : "rollback" }, body);
     },
   });

@@ -82,3 +82,10 @@ export const plan = block({
 
 /** By when everybody has to be on new. */
 export const deadline = block({ at: moment, reason });
+
+/** Over how long a percent is lowered by hand, so that a legacy that has grown cold is filled again little by little. */
+export const gradualReturn = block({
+  over: value.wait.refine((ms) => ms >= 10_000 && ms <= 3_600_000, {
+    error: "expected a duration from 10s to 1h",
+  }),
+});

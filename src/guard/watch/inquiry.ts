@@ -94,10 +94,12 @@ export function createInquiry(
   let hasActed = kept?.hasActed ?? false;
 
   function stepBegins(moved: readonly Moved[]): void {
-    if (moved.some(({ from, to }) => to > from) && weighing.isProven()) hasPassedAStep = true;
+    const isRaised = moved.some(({ from, to }) => to > from);
+    if (isRaised && weighing.isProven()) hasPassedAStep = true;
     if (percentsOf(standing).every(([, percent]) => percent === 0)) hasPassedAStep = false;
     weighing.stepBegins();
-    looks.stepBegins(nowMs());
+    // What is lowered, in however many steps, spends nothing of the weight that lies on the steps of the day.
+    if (isRaised) looks.stepBegins(nowMs());
   }
 
   return {

@@ -5,6 +5,8 @@ import { leadersIn } from "../../admin/order.ts";
 import { systemClock, systemTimers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
+import { stepsOfReturn } from "../../plan/returning/return.ts";
+import { createReturns } from "../../plan/returning/returns.ts";
 import { watchDeadlines } from "../../plan/steward/deadline-watch.ts";
 import { createDeadlineGauge } from "../../plan/steward/metrics.ts";
 import { planActor } from "../../plan/steward/steward.ts";
@@ -74,6 +76,14 @@ export function openPlans(
       if (status !== "running") audit.plan({ event: "became", name, actor: planActor, reason: said, origin });
     },
   });
+  const returns = createReturns(() => around.config, {
+    store,
+    follower,
+    leaderships,
+    clock: systemClock,
+    log,
+  });
+  undo(() => returns.stop());
   guard.onLate(stewards.counted);
   guard.onPaid(stewards.paid);
   undo(() => stewards.stop());
@@ -97,6 +107,7 @@ export function openPlans(
   showRaises(metrics.registry, raises, () => Object.keys(around.config.cutovers));
   return {
     raises,
+    returns: { ...returns, steps: stepsOfReturn },
     show: (name) => stewards.desk(name).show(),
     startable: (name) => stewards.desk(name).startable(),
     start: (name, asked) => stewards.desk(name).start(asked),

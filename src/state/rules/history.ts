@@ -16,7 +16,7 @@ export const byHand = "by hand";
  * `console`: with the page's session. `api`: any other call, the command line's among them. `cli`: what versions before believed
  * of a caller.
  * `by hand`: written into the store past the API. `local`: told to one instance while the store was out of reach, which
- * the store has as `reconciled`. `direct`: written to the store by the command line.
+ * the store has as `reconciled`. `return`: a step of a gradual return. `direct`: written to the store by the command line.
  */
 export const vias = [
   "console",
@@ -24,6 +24,7 @@ export const vias = [
   "api",
   "guard",
   "plan",
+  "return",
   "by hand",
   "local",
   "reconciled",

@@ -2,6 +2,7 @@
 import type { Role } from "../../../state/rules/model.ts";
 import type { PlanDesk } from "./plan-view.ts";
 import type { RaiseView } from "./raise-view.ts";
+import type { ReturnDesk } from "./return-view.ts";
 
 /** What is against a raise now, by a window or a freeze. Moments in ms since the epoch. */
 interface AgainstRaise {
@@ -53,4 +54,5 @@ export interface RaiseDesk {
 /** Plans, and what is against a raise by whoever makes it. */
 export interface PlansDesk extends PlanDesk {
   readonly raises: RaiseDesk;
+  readonly returns: ReturnDesk;
 }

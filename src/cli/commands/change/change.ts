@@ -13,6 +13,7 @@ import { withApi } from "../../frame.ts";
 import { examples, percentWord, readName, readPercent, readTarget } from "../../options.ts";
 import { share } from "../../screen/format.ts";
 import { type ConfirmRule, readConfirmRule } from "../../settings.ts";
+import { gradualOption } from "../return/await-return.ts";
 import { type AllCall, type AllOption, dryRunAll, oneOrAll, runAll, withAll } from "./all.ts";
 import { confirmRaise, isLargeRaise } from "./confirm.ts";
 import { type DirectOptions, runDirect, withDirect } from "./direct.ts";
@@ -29,6 +30,7 @@ import {
 
 interface ChangeOptions extends DirectOptions {
   readonly hard?: true;
+  readonly gradual?: true;
   readonly confirm?: number;
   readonly override?: true;
   /** The second argument of `set`. */
@@ -87,16 +89,16 @@ const changes: readonly ChangeCommand[] = [
     does: "0% at once, and latched there until resume; needs no reason",
     reason: "welcome",
     takes: (command) =>
-      command.option(
-        "--hard",
-        "void the journeys that began on new as well (owned orders stay where they are)",
-      ),
+      command
+        .option("--hard", "void the journeys that began on new as well (owned orders stay where they are)")
+        .addOption(gradualOption()),
     direct: ({ hard }) => (hard === true ? "rollback_hard" : "rollback"),
-    call: ({ hard }, reason, common) => ({
+    call: ({ hard, gradual }, reason, common) => ({
       call: "rollback",
-      body: { ...common, ...told(reason), hard: hard === true },
+      // A server before knows nothing of it.
+      body: { ...common, ...told(reason), hard: hard === true, ...(gradual && { gradual }) },
     }),
-    standing: () => "rolled back",
+    standing: ({ state }) => (state === "rolled_back" ? "rolled back" : "raises are latched"),
     consequences: (name, { hard }) => [
       ...(hard === true
         ? [
@@ -111,6 +113,7 @@ const changes: readonly ChangeCommand[] = [
       ["cutover rollback checkout --hard", "now; journeys on new are void"],
       ['cutover rollback checkout --reason "double charges"', "with the reason for the history"],
       ["cutover rollback checkout --wait 60s", "and wait until silent instances have stopped as well"],
+      ["cutover rollback checkout --gradual", "little by little, for a legacy that has grown cold"],
       ["cutover rollback --all", "every cutover, one answer for each"],
       ["cutover rollback checkout --direct redis://HOST:PORT", "when no admin API answers"],
     ],

@@ -1,5 +1,6 @@
 /** What the commands that change something share: their options, the demand for a reason, the answer in words. */
 import type { Command } from "commander";
+import { returningWarnings } from "../../../admin/api/plan/return-view.ts";
 import type { ProposalView, WriteAnswer } from "../../../admin/api/write.ts";
 import type { WriteCall } from "../../client.ts";
 import type { Api, Context } from "../../context.ts";
@@ -21,6 +22,7 @@ import { age, proposedText, restShare, share } from "../../screen/format.ts";
 import { linesFor, type Terminal } from "../../screen/terminal.ts";
 import { printable, shellWord } from "../../screen/text.ts";
 import type { ApiAnswer } from "../../transport.ts";
+import { awaitReturn } from "../return/await-return.ts";
 import { dryRun } from "./dry-run.ts";
 import { tellEverywhere } from "./everywhere.ts";
 
@@ -86,7 +88,9 @@ export interface AskedWrite {
 
 export async function runWrite(api: Api, write: AskedWrite): Promise<ExitCode> {
   if (write.isDryRun) return dryRun(api, write);
-  return tellWrite(api, write, await api.client.write(write.name, write.call));
+  const { name, call } = write;
+  const begun = await api.client.write(name, call);
+  return tellWrite(api, write, await awaitReturn(api, name, call, begun));
 }
 
 export function tellWrite(
@@ -155,6 +159,7 @@ export function describeWrite(
   const split = `${standing(answer)} → legacy ${restShare(percent)} / new ${share(percent)}`;
   const line = `${name}: ${changed ? "" : "nothing to change, already "}${split}, version ${version}, ${whereLine(answer)}`;
   const silent = answer.applied.complete ? laggingLines(answer) : [];
-  const alerts = (answer.warnings ?? []).map(({ text }) => `! ${printable(text)}`);
-  return [line, ...alerts, ...silent, ...consequences];
+  const returning = returningWarnings(answer.returning);
+  const alerts = [...returning, ...(answer.warnings ?? [])].map(({ text }) => `! ${printable(text)}`);
+  return [line, ...alerts, ...silent, ...(answer.returning === undefined ? consequences : [])];
 }

@@ -6,7 +6,7 @@
  */
 import { assertFence, type Fence } from "./lease.ts";
 
-export type NoteName = "plan" | "freeze" | "schedule";
+export type NoteName = "plan" | "freeze" | "schedule" | "return";
 
 export interface Note {
   /** 0: there is none. */
