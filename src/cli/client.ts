@@ -64,8 +64,9 @@ import { type ApiAnswer, type ApiCall, createTransport, type TransportOptions } 
 /** The API's waiting time on top of what a write is told to wait. */
 const patienceMs = 5000;
 
-/** A part of an import is written in several steps. */
-const listPatienceMs = 60_000;
+/** A part of an import is written in several steps; a change by hand is not, and is not waited for as long. */
+const importPatienceMs = 60_000;
+const mostByHand = 1000;
 
 /** A server that is newer than this client may use ways and actions this one has no words for. */
 const anyAnnotation = annotationView.extend({ via: z.string().nullable() });
@@ -221,7 +222,11 @@ export function createClient(options: TransportOptions): AdminClient {
     isOnList: (name, member) => get(memberAnswer, list(name, "/has"), { member }),
     listHistory: (name) => get(z.array(listHistoryEntry), list(name, "/history")),
     changeList: (name, body) =>
-      ask(z.union([listAnswer, waitingList]), { method: "PUT", path: list(name), body }, listPatienceMs),
+      ask(
+        z.union([listAnswer, waitingList]),
+        { method: "PUT", path: list(name), body },
+        (body.add?.length ?? 0) + (body.remove?.length ?? 0) > mostByHand ? importPatienceMs : patienceMs,
+      ),
     guard: (name) => get(guardView, at(name, "/guard")),
     plan: (name) => get(planView, at(name, "/plan")),
     series: (name, since) => get(seriesView, at(name, "/series"), { since }),
