@@ -198,8 +198,7 @@ function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
       const isInForceHere = () => views.state(name).version >= version;
       const completion = await waitApplied({
         ...change,
-        store,
-        clock,
+        ...{ store, clock, roll: context.roll },
         // Most often it was announced before the store's answer came.
         nudge: async () => {
           if (!isInForceHere()) await follower.refresh();

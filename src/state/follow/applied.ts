@@ -6,10 +6,13 @@ import {
   completionOf,
   type InstanceRecord,
   type Lagging,
+  leaseEndsAtMs,
   type Reach,
   type Roster,
+  type RosterMember,
 } from "../rules/completion.ts";
 import type { Store } from "../store/port.ts";
+import type { Roll } from "./roll.ts";
 
 /** Most instances have it within milliseconds: the first looks are close together, each pause twice the one before. */
 const firstPauseMs = 5;
@@ -33,6 +36,8 @@ interface WaitAppliedOptions {
   readonly timers?: Timers;
   /** Called first: the own follower's `refresh`. */
   readonly nudge?: () => Promise<void>;
+  /** Who is known beyond what the store remembers. */
+  readonly roll?: Pick<Roll, "saw" | "members">;
 }
 
 const unknown: Completion = {
@@ -46,8 +51,8 @@ const unknown: Completion = {
 
 /**
  * Looks at the roster at once, soon again, and then every 20 ms, until the change is complete or `waitMs` have passed: one
- * that is silent may be heard of again. One that the store has forgotten meanwhile, and that goes on by its last state,
- * stays in the answer as what cannot be known; once there is nothing else left to know, there is nothing to wait for. A
+ * that is silent may be heard of again. One that the store has forgotten, now or long before, and that goes on by its last
+ * state, stands in the answer as what cannot be known; once there is nothing else left to know, there is nothing to wait for. A
  * store out of reach is looked at again until then.
  *
  * @returns the last look that was answered; 0 of 0 when none was. Never rejects.
@@ -60,15 +65,21 @@ export async function waitApplied(options: WaitAppliedOptions): Promise<Completi
   if (nudge !== undefined) await within(leftMs(), timers, nudge()).catch(() => undefined);
   let last = unknown;
   const forgotten = new Map<string, Lagging>();
+  let beyond: readonly RosterMember[] = [];
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lookEveryMs)) {
     const look = within(Math.max(leftMs(), shortestLookMs), timers, store.roster());
     const roster = await look.catch(() => undefined);
     if (roster !== undefined) {
       for (const missed of missing(last, roster)) forgotten.set(missed.id, missed);
       for (const { id } of roster.members) forgotten.delete(id);
-      last = withForgotten(completionOf(roster, name, version, reach), [...forgotten.values()]);
+      const { nowMs, members } = roster;
+      beyond = beyondStore(roster, options);
+      const lost = [...forgotten.values()].filter(({ id }) => !beyond.some((member) => member.id === id));
+      const all = { nowMs, members: [...members, ...beyond] };
+      last = withForgotten(completionOf(all, name, version, reach), lost);
     }
-    if (last.isComplete || leftMs() === 0 || isAllKnown(last, forgotten)) return last;
+    const settled = new Set([...forgotten.keys(), ...beyond.map(({ id }) => id)]);
+    if (last.isComplete || leftMs() === 0 || isAllKnown(last, settled)) return last;
     const every = clock.monotonic() - begun < eagerMs ? pauseMs : lookLaterEveryMs;
     await new Promise<void>((resume) => timers.after(Math.min(every, leftMs(), untilComplete(last)), resume));
   }
@@ -86,11 +97,23 @@ function withForgotten(completion: Completion, forgotten: readonly Lagging[]): C
   return { ...completion, lagging, completeByMs: undefined, isComplete: false };
 }
 
-function isAllKnown(
-  { instances, of, lagging }: Completion,
-  forgotten: ReadonlyMap<string, Lagging>,
-): boolean {
-  return forgotten.size > 0 && instances === of && lagging.every(({ id }) => forgotten.has(id));
+/**
+ * Who has fallen silent so long ago that the store has forgotten it, and has not stopped by itself as far as the change
+ * goes: a rollback is not done while one goes on.
+ */
+function beyondStore(roster: Roster, { roll, name, reach }: WaitAppliedOptions): readonly RosterMember[] {
+  if (roll === undefined) return [];
+  roll.saw(roster);
+  const known = new Set(roster.members.map(({ id }) => id));
+  return roll
+    .members()
+    .filter(({ id }) => !known.has(id))
+    .filter((member) => reach === "everything" || leaseEndsAtMs(member, name) === undefined);
+}
+
+/** @param settled who the store has forgotten: nothing more is to be heard of them by waiting */
+function isAllKnown({ instances, of, lagging }: Completion, settled: ReadonlySet<string>): boolean {
+  return settled.size > 0 && instances === of && lagging.every(({ id }) => settled.has(id));
 }
 
 /** The moment itself is looked at, not the next multiple of 100 ms. */

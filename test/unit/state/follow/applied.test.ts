@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { waitApplied } from "../../../../src/state/follow/applied.ts";
+import { createRoll, type Roll } from "../../../../src/state/follow/roll.ts";
+import type { Reach } from "../../../../src/state/rules/completion.ts";
 import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import { createManualTime, epoch } from "../../../support/manual-time.ts";
 import { createTroubledStore } from "../../../support/troubled-store.ts";
@@ -9,17 +11,18 @@ function setUp() {
   const store = createTroubledStore(createMemoryStore({ clock: time }));
   const acknowledge = (id: string, version: number) =>
     store.acknowledge({ id, startedAt: "", seenAt: "", versions: { checkout: version }, traffic: {} });
-  const wait = (waitMs: number, nudge?: () => Promise<void>) => {
+  const wait = (waitMs: number, nudge?: () => Promise<void>, roll?: Roll, reach: Reach = "new_journeys") => {
     let answer: unknown;
     void waitApplied({
       store,
       name: "checkout",
       version: 3,
-      reach: "new_journeys",
+      reach,
       waitMs,
       clock: time,
       timers: time,
       ...(nudge === undefined ? {} : { nudge }),
+      ...(roll === undefined ? {} : { roll }),
     }).then((count) => {
       answer = count;
     });
@@ -27,6 +30,52 @@ function setUp() {
   };
   return { time, store, acknowledge, wait };
 }
+
+describe("an instance that fell silent so long ago that the store has forgotten it", () => {
+  async function forgotten(stale?: { afterMs: number; legacy: string[] }) {
+    const { time, store, acknowledge, wait } = setUp();
+    const roll = createRoll(time);
+    const record = { id: "b", startedAt: "", seenAt: "", versions: { checkout: 2 }, traffic: {} };
+    await store.acknowledge({ ...record, ...(stale === undefined ? {} : { stale }) });
+    roll.saw(await store.roster());
+    await time.advance(44_000);
+    await acknowledge("a", 3);
+    expect((await store.roster()).members.map(({ id }) => id)).toEqual(["a"]);
+    return { time, roll, wait };
+  }
+
+  test("goes on by its last state: a rollback was done on 1 of 1, and status said applied on 1 of 2", async () => {
+    const { time, roll, wait } = await forgotten();
+    const answer = wait(60_000, undefined, roll);
+    await time.advance(0);
+    expect(answer()).toMatchObject({
+      instances: 1,
+      of: 1,
+      isComplete: false,
+      lagging: [{ id: "b", version: 2 }],
+    });
+  });
+
+  test("has stopped by itself where it is stale to legacy, but for journeys: a hard rollback names it", async () => {
+    const { time, roll, wait } = await forgotten({ afterMs: 30_000, legacy: ["checkout"] });
+    const [plain, hard] = [wait(60_000, undefined, roll), wait(60_000, undefined, roll, "everything")];
+    await time.advance(0);
+    expect(plain()).toMatchObject({ isComplete: true, lagging: [] });
+    expect(hard()).toMatchObject({ isComplete: false, lagging: [{ id: "b" }] });
+  });
+
+  test("is not asked for again once it has left", async () => {
+    const { time, store, acknowledge, wait } = setUp();
+    const roll = createRoll(time);
+    await acknowledge("a", 3);
+    await acknowledge("b", 2);
+    roll.saw(await store.roster());
+    await store.leave("b");
+    const answer = wait(60_000, undefined, roll);
+    await time.advance(0);
+    expect(answer()).toMatchObject({ instances: 1, of: 1, isComplete: true, lagging: [] });
+  });
+});
 
 describe("waitApplied", () => {
   test("answers at once when every live instance has the version or a later one", async () => {
