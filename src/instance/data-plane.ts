@@ -55,7 +55,7 @@ export async function openDataPlane(
   let plane = openPlane(config, counting, lasting, options);
   lasting.goBy(plane.table);
   const exposure = options.exposure.follow(exposuresOf(config));
-  await Promise.all([plane.table.documents?.loaded, spool.start(), exposure]);
+  await Promise.all([plane.table.documents?.loaded, spool.start(), past.start(), exposure]);
   return {
     handle: (inbound) => plane.handle(inbound),
     refused: () => plane.refused(),

@@ -44,6 +44,7 @@ import {
   recordDecision,
   recordFinished,
   recordLateAnswer,
+  recordSending,
   recordUpgrade,
   refuse,
   settle,
@@ -161,32 +162,26 @@ function goOn(exchange: Exchange, arrival: Arrival): void {
 }
 
 function bufferFirst(exchange: Exchange, arrival: Arrival, route: CompiledRoute, body: Readable): void {
-  bufferForRoute(exchange, route, body)
-    .then(
-      (buffered) => {
-        exchange.content = buffered.content;
-        decideSide(exchange, arrival, route, buffered);
-      },
-      () => settle(exchange, "client_aborted"),
-    )
-    .catch((error) => fail(exchange, error));
+  whenRead(exchange, bufferForRoute(exchange, route, body), (buffered) => {
+    exchange.content = buffered.content;
+    decideSide(exchange, arrival, route, buffered);
+  });
 }
 
 /** Its body tells which route it is on. */
 function chooseFirst(exchange: Exchange, arrival: Arrival, body: Readable): void {
-  bufferToChoose(exchange, arrival, body)
-    .then(
-      (buffered) => {
-        const chosen = chooseRoute(exchange, arrival, buffered);
-        if (chosen === undefined) return;
-        exchange.arrival = chosen;
-        exchange.on = chosen.match?.value;
-        if (exchange.on === undefined) send(exchange, chosen.elsewhere.destination);
-        else decideSide(exchange, chosen, exchange.on, buffered);
-      },
-      () => settle(exchange, "client_aborted"),
-    )
-    .catch((error) => fail(exchange, error));
+  whenRead(exchange, bufferToChoose(exchange, arrival, body), (buffered) => {
+    const chosen = chooseRoute(exchange, arrival, buffered);
+    if (chosen === undefined) return;
+    exchange.arrival = chosen;
+    exchange.on = chosen.match?.value;
+    if (exchange.on === undefined) send(exchange, chosen.elsewhere.destination);
+    else decideSide(exchange, chosen, exchange.on, buffered);
+  });
+}
+
+function whenRead<Read>(exchange: Exchange, body: Promise<Read>, goOn: (read: Read) => void): void {
+  body.then(goOn, () => settle(exchange, "client_aborted")).catch((error) => fail(exchange, error));
 }
 
 function decideSide(
@@ -217,7 +212,9 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): vo
   if (!mayBeSent(exchange, route, by)) return;
   if (isSentAway(exchange, route, exchange.arrival, by)) return;
   recordDecision(exchange, by);
-  send(exchange, route.destinations[by.decision.side]);
+  recordSending(exchange, () => send(exchange, route.destinations[by.decision.side]))?.catch((error) =>
+    fail(exchange, error),
+  );
 }
 
 function send(exchange: Exchange, destination: Destination): void {

@@ -82,6 +82,22 @@ export function recordDecision(exchange: Recorded, by: Decided): void {
   for (const witness of exchange.witnesses.decided) witness.decided(exchange);
 }
 
+/** It is sent when nobody holds it back any more, if it is not over by then. @returns `undefined`: it is sent */
+export function recordSending(exchange: Recorded, send: () => void): Promise<void> | undefined {
+  let waits: Promise<void> | undefined;
+  for (const witness of exchange.witnesses.sending) waits = witness.sending(exchange) ?? waits;
+  if (waits === undefined) {
+    send();
+    return undefined;
+  }
+  exchange.unsent = true;
+  return waits.then(() => {
+    if (isOver(exchange)) return;
+    exchange.unsent = false;
+    send();
+  });
+}
+
 /** The attempt failed before a byte was sent, and another follows: what it took counts against its side. */
 export function recordFallback(exchange: Recorded, outcome: Outcome, code: string): void {
   exchange.endedAt = exchange.context.clock.monotonic();

@@ -182,6 +182,8 @@ export interface Witness {
   noticed?(record: ExchangeRecord, notice: Notice): void;
   /** Its side is known, and the request goes there now; told again of a request that falls back. */
   decided?(record: ExchangeRecord): void;
+  /** It is about to be sent. @returns resolves when it may be, in a bounded time; never rejects; `undefined`: at once */
+  sending?(record: ExchangeRecord): Promise<void> | undefined;
   /** The attempt on the side failed before a byte was sent, and another follows on legacy. */
   fellBack?(record: ExchangeRecord, outcome: Outcome, code: string): void;
   /** The side answered 404, and the other was asked. @param isFound whether it had what was asked for */
@@ -212,6 +214,7 @@ export function compileWitnesses(list: readonly Witness[]): Witnesses {
     left: attending(list, "left"),
     noticed: attending(list, "noticed"),
     decided: attending(list, "decided"),
+    sending: attending(list, "sending"),
     fellBack: attending(list, "fellBack"),
     soughtElsewhere: attending(list, "soughtElsewhere"),
     journeyed: attending(list, "journeyed"),

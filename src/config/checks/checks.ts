@@ -76,7 +76,7 @@ function lenientUpstreams({ lenient }: Draft): Finding[] {
 function lostOwners({ spooled, cutovers }: Draft): Finding[] {
   if (spooled || cutovers.every(({ owners }) => owners.length === 0)) return [];
   const message =
-    "owners that could not be recorded are lost when this process ends before the store is back";
+    "owners and notes of requests in doubt that could not be recorded are lost when this process ends before the store is back; killed it leaves in no doubt what it has sent within the last second or two";
   return [unwise(["spool"], message)];
 }
 

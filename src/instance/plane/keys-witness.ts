@@ -66,7 +66,11 @@ export function keysWitness(
       const by = record.decided;
       if (by === undefined || by.keys.length === 0) return;
       desk.began(record, record.cutover, by.keys);
-      past.sent(record, sentBy(record, by, clock.now()));
+    },
+    sending(record) {
+      const by = record.decided;
+      if (by === undefined || by.keys.length === 0) return undefined;
+      return past.sent(record, sentBy(record, by, clock.now()));
     },
     answeredLate: (record, status) => end(record, answerOf(status)),
     settled(record, outcome) {

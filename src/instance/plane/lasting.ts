@@ -14,7 +14,8 @@ import { createKeyDesk } from "../../ownership/key-desk.ts";
 import { createOwnershipMetrics, showWaiting } from "../../ownership/metrics.ts";
 import { createOwnerMemory, type OwnerMemory } from "../../ownership/owner-memory.ts";
 import { createOwnership } from "../../ownership/ownership.ts";
-import { createPastBooks, type PastBook } from "../../ownership/past/book.ts";
+import { createPastBooks, type PastBooks } from "../../ownership/past/book.ts";
+import { openKept } from "../../ownership/past/kept/kept.ts";
 import { createPastCounts } from "../../ownership/past/metrics.ts";
 import { createPinFilter } from "../../ownership/pin-filter.ts";
 import { createPins } from "../../ownership/pins.ts";
@@ -104,7 +105,7 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
   const upgrades = createUpgradeCounts(registry, names);
   const orElse = createOrElseCounts(registry, config);
   const desk = createKeyDesk({ memory, spool, clock });
-  const past = openPast(options, memory);
+  const past = openPast(config, options, memory);
   return {
     desk,
     past,
@@ -185,10 +186,12 @@ function openSpool(
 
 /** What is seen of requests with keys, for the fleet's past. */
 function openPast(
-  { ownershipStores: { past: store, placeOf }, registry, clock }: DataPlaneOptions,
+  { spool: folder }: Pick<Config, "spool">,
+  { id, ownershipStores: { past: store, placeOf }, registry, clock, log }: DataPlaneOptions,
   { recall }: Pick<OwnerMemory, "recall">,
-): PastBook {
+): PastBooks {
   const isOwned = (cutover: string, key: NamedKey) => recall(cutover, key) !== undefined;
-  const onLost = createPastCounts(registry);
-  return createPastBooks({ store, isOwned, onLost, clock, timers: systemTimers }, placeOf);
+  const { lost: onLost, unwritten: onUnwritten } = createPastCounts(registry);
+  const kept = folder === undefined ? undefined : openKept({ folder, id, log, onUnwritten });
+  return createPastBooks({ store, isOwned, onLost, kept, clock, timers: systemTimers, log }, placeOf);
 }

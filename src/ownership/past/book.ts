@@ -2,14 +2,28 @@
  * What this process sees of requests with a key, noted in memory and handed to the store once a second, off the request's
  * path (port.ts). A store out of reach gets the notes when it is back; where there are more than can be kept meanwhile,
  * those of keys noted first are lost, and counted; what is in doubt has room of its own.
+ *
+ * With a folder (kept/) a killed process loses nothing of what is in doubt: a request that may change something is written
+ * down on this host before it is sent, and notes that the store does not take are. The next process hands them in.
  */
 import type { Clock, Timers } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
 import type { Side } from "../../state/rules/model.ts";
 import type { OwnerKey } from "../port.ts";
 import { perStore } from "../stores/per-store.ts";
 import type { NamedKey } from "../stores/port.ts";
-import { createPages, type NotedDoubt, notesOf } from "./pages.ts";
-import { type DoubtOutcome, mostOthers, type PastDecision, type PastStore } from "./port.ts";
+import { createHandOver } from "./hand-over.ts";
+import { createAdoption, type Kept } from "./kept/kept.ts";
+import type { SentEntry, SentPlace } from "./kept/sent-file.ts";
+import { createPages, type NotedDoubt } from "./pages.ts";
+import {
+  type DoubtOutcome,
+  keyDigest,
+  mostOthers,
+  type PastDecision,
+  type PastNotes,
+  type PastStore,
+} from "./port.ts";
 
 /** A request with a key as it was sent, or that has made one. */
 export interface SentRequest {
@@ -35,14 +49,25 @@ export type PastEnd = "answered" | "put off" | "unsent" | Exclude<DoubtOutcome, 
 
 /** No method of it throws. */
 export interface PastBook {
-  /** It is sent; again, where it fell back. @param request itself: by which its end is told */
-  sent(request: object, sent: SentRequest): void;
+  /**
+   * It is about to be sent; again, where it fell back.
+   *
+   * @param request itself: by which its end is told
+   * @returns resolves when it may be, in a bounded time, and never rejects; `undefined`: at once
+   */
+  sent(request: object, sent: SentRequest): Promise<void> | undefined;
   /** @param sent counts where it is not awaited @param made the keys that its answer has made */
   ended(request: object, sent: SentRequest, end: PastEnd, made: readonly OwnerKey[]): void;
   /** Hands over what is noted. Never rejects. */
   flush(): Promise<void>;
   /** Hands over what is noted and ends. Never rejects. */
   close(): Promise<void>;
+}
+
+/** Those of a process. */
+export interface PastBooks extends PastBook {
+  /** Takes over what processes left that are gone; from then on again and again. Never rejects. */
+  start(): Promise<void>;
 }
 
 interface BookOptions {
@@ -53,6 +78,10 @@ interface BookOptions {
   readonly timers: Timers;
   /** Hears of notes that were lost. */
   readonly onLost: (notes: number) => void;
+  /** Where it is written down for the next process; without it, it is lost with this one. */
+  readonly kept?: Kept | undefined;
+  /** Hears of what was taken over, or why that could not be looked for. */
+  readonly log?: Pick<Log, "info" | "warn"> | undefined;
   /** Most keys noted while the store is out of reach, and most requests in doubt; 50,000 without it. */
   readonly most?: number;
 }
@@ -66,25 +95,40 @@ const leaseMs = 6000;
 
 interface Waiting {
   readonly sent: SentRequest;
+  /** Where it is written down. */
+  readonly place: SentPlace | undefined;
   /** When it was last noted, if it was. */
   notedAtMs: number | undefined;
 }
 
 /** @param placeOf which store the cutover's are in; without it there is one */
-export function createPastBooks(options: BookOptions, placeOf?: (cutover: string) => unknown): PastBook {
+export function createPastBooks(options: BookOptions, placeOf?: (cutover: string) => unknown): PastBooks {
+  const { kept } = options;
   const { of, flush, close } = perStore(() => createPastBook(options), placeOf);
+  const adoption = createAdoption({ ...options, inherit: (cutover, notes) => of(cutover).inherit(notes) });
   return {
     sent: (request, sent) => of(sent.cutover).sent(request, sent),
     ended: (request, sent, ...rest) => of(sent.cutover).ended(request, sent, ...rest),
+    start: adoption.start,
     flush,
-    close,
+    async close() {
+      adoption.stop();
+      await close();
+      await kept?.close();
+    },
   };
 }
 
-function createPastBook(options: BookOptions): PastBook {
-  const { store, isOwned, clock, timers, onLost, most = 50_000 } = options;
+interface InheritingBook extends PastBook {
+  /** Hands in what another process has left. @throws the file system's error: then it is not kept here */
+  inherit(notes: PastNotes): Promise<void>;
+}
+
+function createPastBook(options: BookOptions): InheritingBook {
+  const { store, isOwned, clock, timers, onLost, kept, most = 50_000 } = options;
   const waiting = new Map<object, Waiting>();
   const pages = createPages(most, onLost);
+  const handing = createHandOver({ store, pages, kept, onLost, most });
   let flushing: Promise<void> | undefined;
   let cancel: (() => void) | undefined;
   let closed = false;
@@ -115,50 +159,57 @@ function createPastBook(options: BookOptions): PastBook {
     }
   }
 
-  async function handOver(): Promise<void> {
-    noteWaiting();
-    const taken = pages.take();
-    if (taken.keys.size + taken.doubts.size === 0) return;
-    try {
-      const lost = await store.note(notesOf(taken));
-      if (lost > 0) onLost(lost);
-    } catch {
-      pages.giveBack(taken);
-    }
-  }
-
   function flush(): Promise<void> {
     cancel?.();
     cancel = undefined;
-    flushing ??= handOver().finally(() => {
+    noteWaiting();
+    flushing ??= handing.handOver().finally(() => {
       flushing = undefined;
-      if (pages.count() > 0 || waiting.size > 0) schedule();
+      if (handing.count() > 0 || waiting.size > 0) schedule();
     });
     return flushing;
   }
 
   return {
     sent(request, sent) {
-      waiting.set(request, { sent, notedAtMs: undefined });
+      waiting.get(request)?.place?.giveBack();
+      const place = sent.isSafe ? undefined : kept?.sent.take(entryOf(sent));
+      waiting.set(request, { sent, place, notedAtMs: undefined });
       schedule();
+      return place?.written;
     },
     ended(request, told, end, made) {
-      const { sent = told, notedAtMs } = waiting.get(request) ?? {};
+      const { sent = told, notedAtMs, place } = waiting.get(request) ?? {};
       waiting.delete(request);
       const isDoubtful = end !== "answered" && end !== "put off" && end !== "unsent";
       if (end !== "unsent") noteKeys(sent, end === "answered", made);
-      if (isDoubtful && !sent.isSafe) pages.doubt(doubtOf(sent, clock.now(), end));
-      else if (notedAtMs !== undefined) pages.doubt(doubtOf(sent, 0, null));
-      if (pages.count() > 0) schedule();
+      if (isDoubtful && !sent.isSafe) {
+        pages.doubt(doubtOf(sent, clock.now(), end));
+        if (place !== undefined) handing.untilThen(place);
+      } else {
+        place?.giveBack();
+        if (notedAtMs !== undefined) pages.doubt(doubtOf(sent, 0, null));
+      }
+      if (handing.count() > 0) schedule();
+    },
+    inherit(notes) {
+      const kept = handing.inherit(notes);
+      schedule();
+      return kept;
     },
     flush,
     async close() {
       closed = true;
       await flushing;
-      if (pages.count() > 0) await flush();
+      if (handing.count() > 0) await flush();
       cancel?.();
     },
   };
+}
+
+function entryOf({ cutover, side, route, keys, sentAtMs }: SentRequest): SentEntry {
+  const [digest = "", ...others] = new Set(keys.map(({ key }) => keyDigest(key)));
+  return { cutover, side, route, sentAtMs, digest, others };
 }
 
 function doubtOf(

@@ -3,14 +3,24 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { sides } from "../../state/rules/model.ts";
 import type { DoubtCount, DoubtCounts, PastStore } from "./port.ts";
 
-/** @returns hears of lost notes */
-export function createPastCounts(registry: Registry): (notes: number) => void {
+interface PastCounts {
+  readonly lost: (notes: number) => void;
+  /** A request with a key was sent before that was on the disk of this host. */
+  readonly unwritten: () => void;
+}
+
+export function createPastCounts(registry: Registry): PastCounts {
   const lost = new Counter({
     name: "cutover_past_notes_lost_total",
     help: "Notes of past requests that were lost: too many waited for the store, or it had no room, or refused them. How such a request was decided, or that it is in doubt, is not known.",
     registers: [registry],
   });
-  return (notes) => lost.inc(notes);
+  const unwritten = new Counter({
+    name: "cutover_past_unwritten_total",
+    help: "Requests with a key that were sent without being written down on this host before: its disk was slow, full or refused it, or too many were under way. Should the process be killed within two seconds of that, nobody knows that they are in doubt.",
+    registers: [registry],
+  });
+  return { lost: (notes) => lost.inc(notes), unwritten: () => unwritten.inc() };
 }
 
 interface DoubtGauges {

@@ -42,7 +42,10 @@ function create() {
         ended: (_, isAnswered) => told.push(isAnswered ? "answered" : "in doubt"),
       },
       {
-        sent: (_, { side, isSafe }) => told.push(`sent to ${side}${isSafe ? ", safe" : ""}`),
+        sent(_, { side, isSafe }) {
+          told.push(`sent to ${side}${isSafe ? ", safe" : ""}`);
+          return undefined;
+        },
         ended: (_, { keys }, end, made) =>
           told.push(`${end}: ${[...keys, ...made].map(({ key }) => key).join()}`),
       },

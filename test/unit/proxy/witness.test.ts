@@ -57,6 +57,35 @@ describe("a witness is told", () => {
     ]);
   });
 
+  test("that a request is about to be sent, which waits for what it has to write down", async () => {
+    const told: string[] = [];
+    let written = () => {};
+    const witness: Witness = {
+      sending: () =>
+        new Promise((resolve) => {
+          written = resolve;
+        }),
+      settled: ({ unsent }, outcome) => void told.push(`${outcome}${unsent ? ", unsent" : ""}`),
+    };
+    const fixture = createFixture({ witness, state: onNew });
+    const send = () => fixture.send({ method: "POST", target: "/checkout", fields: shopper }, "{}");
+    send();
+    await turn();
+    expect(fixture.attempts).toHaveLength(0);
+    written();
+    await turn();
+    expect(fixture.attempts).toHaveLength(1);
+    answer(fixture.attempts[0], 201);
+    // Who leaves meanwhile was not sent, and is not.
+    const left = send();
+    await turn();
+    left.leave();
+    written();
+    await turn();
+    expect(fixture.attempts).toHaveLength(1);
+    expect(told).toEqual(["ok", "client_aborted, unsent"]);
+  });
+
   test("of what matches no route", () => {
     const fixture = witnessed();
     fixture.send({ method: "GET", target: "/about", fields: shopper });

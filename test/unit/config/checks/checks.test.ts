@@ -498,7 +498,7 @@ describe("what tells or waits for an owner", () => {
   test("spool: off is a warning where there are owners", () => {
     const owned = withCutover("routes: [{ name: a, path: /a }]", 'owners: [{ key: "header:x" }]');
     expect(warningsOf(`${owned}spool: off\n`)).toEqual([
-      "c.yaml:12:1 spool: owners that could not be recorded are lost when this process ends before the store is back",
+      "c.yaml:12:1 spool: owners and notes of requests in doubt that could not be recorded are lost when this process ends before the store is back; killed it leaves in no doubt what it has sent within the last second or two",
     ]);
     expect(warningsOf(`${withCutover("routes: [{ name: a, path: /a }]")}spool: off\n`)).toEqual([]);
     expect(warningsOf(owned)).toEqual([]);

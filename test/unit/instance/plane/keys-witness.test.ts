@@ -10,12 +10,14 @@ function create() {
   const told: string[] = [];
   const moments: number[] = [];
   const time = createManualTime();
+  const held = Promise.resolve();
   const witness = keysWitness(
     { began: () => undefined, ended: () => undefined },
     {
       sent(_, { keys, sentAtMs }) {
         told.push(`sent ${keys.map(({ key }) => key).join()}`);
         moments.push(sentAtMs - epoch);
+        return held;
       },
       ended(_, { side, isSafe, sentAtMs }, end, made) {
         told.push(`${side}${isSafe ? " safe" : ""} ${end} ${made.map(({ key }) => key).join()}`.trim());
@@ -24,7 +26,7 @@ function create() {
     },
     time,
   );
-  return { told, moments, time, witness };
+  return { told, moments, time, witness, held };
 }
 
 const key = (name: string) => ({ key: name, claimed: true, ttlMs: 1000 });
@@ -65,9 +67,9 @@ describe("an exchange that ends with", () => {
 });
 
 test("an answer that comes when its client has left is told after all", () => {
-  const { told, witness } = create();
+  const { told, witness, held } = create();
   const record = recordOf({ decided, status: undefined });
-  witness.decided?.(record);
+  expect(witness.sending?.(record)).toBe(held);
   witness.settled?.(record, "client_aborted");
   witness.answeredLate?.(record, 201);
   expect(told).toEqual(["sent K", "legacy client_aborted", "legacy answered"]);
@@ -78,7 +80,7 @@ test("what nobody awaits any more was sent when its attempt began, and not when 
   await time.advance(1000);
   const record = recordOf({ decided, attemptAt: 1000, status: undefined });
   await time.advance(40);
-  witness.decided?.(record);
+  witness.sending?.(record);
   await time.advance(8000);
   witness.answeredLate?.(record, 201);
   expect(moments).toEqual([1040, 1000]);
@@ -95,6 +97,7 @@ test("of a request without a key nothing is told, and one that changes nothing i
   const { told, witness } = create();
   const without = recordOf({ decided: { ...decided, keys: [] }, status: 200 });
   witness.decided?.(without);
+  expect(witness.sending?.(without)).toBeUndefined();
   witness.settled?.(without, "ok");
   witness.settled?.(recordOf({ decided: undefined }), "rejected");
   expect(told).toEqual([]);
