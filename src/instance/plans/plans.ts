@@ -1,5 +1,6 @@
 /** The plans of a running instance: its stewards, and what they ask of the rest of it. */
 import { availableParallelism } from "node:os";
+import { guardViewOf } from "../../admin/api/guard/guard-view.ts";
 import type { PlansDesk } from "../../admin/api/plan/raise-desk.ts";
 import { leadersIn } from "../../admin/order.ts";
 import { systemClock, systemTimers } from "../../base/clock.ts";
@@ -18,6 +19,7 @@ import { showRaises } from "./metrics.ts";
 import { createRaiseDesk } from "./raises.ts";
 
 interface Around {
+  readonly instance: { readonly id: string };
   /** In force. */
   readonly config: Config;
   readonly log: Log;
@@ -30,7 +32,7 @@ export function openPlans(
   control: Control,
   workers: { collect(): Promise<void> } | undefined,
 ): PlansDesk {
-  const { log, undo } = around;
+  const { instance, log, undo } = around;
   const { store, follower, leaderships, guard, audit, traffic, metrics } = control;
   const reading = async (metric: string, labels: Readonly<Record<string, string>>) => {
     const found = (await metrics.registry.getSingleMetric(metric)?.get())?.values ?? [];
@@ -43,9 +45,13 @@ export function openPlans(
     leaderships,
     clock: systemClock,
     log,
-    guard(name) {
+    async guard(name) {
       const known = guard.known(name);
-      return known === undefined ? "unguarded" : known.fleet?.verdict;
+      if (known === undefined) return "unguarded";
+      const { fleet, leader } = known;
+      if (fleet !== undefined || leader === undefined || leader === instance.id) return fleet?.verdict;
+      // Who shows the plan and does not lead has it from who does.
+      return guardViewOf(name, known, await store.instances()).verdict ?? undefined;
     },
     limit(name) {
       const { states } = follower.current();

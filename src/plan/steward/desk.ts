@@ -184,7 +184,7 @@ async function circumstancesAt(
       isAsked && spec.evidence !== undefined
         ? createGathering(spec.evidence, gathered).evidence(dweltMs)
         : { kind: "not asked" },
-    guard: guard(),
+    guard: await guard(),
     limit: limit?.(),
     legacy: await legacy(),
     ...(await closed()),

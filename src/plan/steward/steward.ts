@@ -26,7 +26,7 @@ export interface Around {
   readonly configured: () => PlanSpec | undefined;
   /** As it is in force here. */
   readonly state: () => CutoverState;
-  readonly guard: () => Circumstances["guard"];
+  readonly guard: () => Promise<Circumstances["guard"]>;
   readonly limit?: () => Circumstances["limit"];
   readonly legacy: () => Promise<Circumstances["legacy"]>;
   /** What is against a raise now. */
@@ -198,7 +198,7 @@ async function circumstancesOf(
     author: isElsewhere ? await authorOf(store, name, state) : undefined,
     configured: configured(),
     evidence: gathering?.evidence(record.dweltMs) ?? { kind: "not asked" },
-    guard: guard(),
+    guard: await guard(),
     limit: limit?.(),
     legacy: await legacy(),
     ...(await closed()),

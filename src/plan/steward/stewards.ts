@@ -19,7 +19,8 @@ interface StewardsOptions {
   readonly store: Pick<Store, "note" | "writeNote" | "apply" | "history">;
   readonly follower: Pick<Following, "current">;
   readonly leaderships: Pick<Leaderships, "of">;
-  readonly guard: (name: string) => Circumstances["guard"];
+  /** By the leader's own judgement where this instance leads, else by what that tells. */
+  readonly guard: (name: string) => Promise<Circumstances["guard"]>;
   /** How far the cutovers that it goes after let it go. */
   readonly limit?: (name: string) => Circumstances["limit"];
   /** Whether everybody could go back to legacy. */

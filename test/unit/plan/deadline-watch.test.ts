@@ -25,7 +25,7 @@ function create(deadlineMs: number) {
     windows: () => createWindows([], occurrences),
     deadline: () => ({ at: epoch + deadlineMs, reason: "the law" }),
     state: initialState,
-    guard: () => "unguarded",
+    guard: async () => "unguarded",
     legacy: async () => undefined,
     closed: async () => ({ window: undefined, freeze: undefined }),
   });

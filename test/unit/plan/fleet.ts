@@ -93,7 +93,7 @@ export function createPlanFleet({
       log: createRecordedLog(),
       configured: () => around.configured,
       state: () => state,
-      guard: () => around.guard,
+      guard: async () => around.guard,
       legacy: async () => around.legacy,
       closed: async () => ({ window: windows.against(time.wallMs), freeze: around.freeze }),
     });
