@@ -211,6 +211,7 @@ const noPlans: PlansDesk = {
     begin: async () => undefined,
     end: async () => {},
   },
+  schedule: { list: async () => [], add: async () => undefined, cancel: async () => undefined },
   show: async () => {
     throw new Refused("not_found", "there are no plans");
   },

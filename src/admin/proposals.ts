@@ -26,7 +26,7 @@ export type AskedProposal = Pick<
   ProposalView,
   "action" | "plan" | "cohort" | "percent" | "version" | "reason"
 > &
-  Partial<Pick<ProposalView, "force" | "override">>;
+  Partial<Pick<ProposalView, "force" | "override" | "dueAt">>;
 
 export interface Proposals {
   /** Goes by these limits from now on. */
@@ -98,7 +98,7 @@ export function createProposals(context: AdminContext): Proposals {
 
     async propose(
       name,
-      { action, plan, cohort, force, override, percent, version, reason },
+      { action, plan, cohort, force, override, dueAt, percent, version, reason },
       { actor, origin },
     ) {
       const ttl = limits.get(name)?.ttl ?? 0;
@@ -108,9 +108,10 @@ export function createProposals(context: AdminContext): Proposals {
         ...(action === "set" ? {} : { action }),
         ...(plan === undefined ? {} : { plan }),
         // Programs that know of no cohorts must not take it for the cutover's own.
-        ...(cohort === undefined ? {} : { action: "set_cohort", cohort }),
+        ...(cohort === undefined ? {} : { ...(action === "set" ? { action: "set_cohort" } : {}), cohort }),
         ...(force ? { force } : {}),
         ...(override ? { override } : {}),
+        ...(dueAt === undefined ? {} : { dueAt }),
         percentThousandths: percentFromNumber(percent) ?? 0,
         version,
         by: actor.name,
@@ -187,6 +188,7 @@ function viewOf(name: string, { percentThousandths, ...rest }: Proposal): Propos
     cohort,
     force = false,
     override = false,
+    dueAt,
     version,
     by,
     reason,
@@ -205,6 +207,7 @@ function viewOf(name: string, { percentThousandths, ...rest }: Proposal): Propos
     ...what,
     force,
     ...(override ? { override } : {}),
+    ...(dueAt === undefined ? {} : { dueAt }),
     percent,
     version,
     by,

@@ -20,6 +20,7 @@ import { ownerRoutes } from "./routes/owners.ts";
 import { doubtRoutes } from "./routes/past/doubt.ts";
 import { freezeRoutes } from "./routes/plan/freeze.ts";
 import { planRoutes } from "./routes/plan/plan.ts";
+import { scheduleRoutes } from "./routes/plan/schedule.ts";
 import { proposalRoutes } from "./routes/proposals.ts";
 import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
@@ -72,6 +73,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   proposalRoutes(app, context, write, views, proposals);
   planRoutes(app, context, write, views, proposals);
   freezeRoutes(app, context, views, fleet);
+  scheduleRoutes(app, context, views, proposals);
   ownerRoutes(app, context, views, proposals);
   doubtRoutes(app, context, views);
   listRoutes(app, context);

@@ -13,9 +13,8 @@ import { StoreUnavailable } from "../base/errors.ts";
 import { errorText, type Log } from "../base/log.ts";
 import type { HistoryEntry } from "../state/rules/history.ts";
 import type { Store } from "../state/store/port.ts";
+import { type AuditFile, type AuditFileOptions, openAuditFile } from "./file.ts";
 import {
-  type AuditFile,
-  type AuditFileOptions,
   type AuditLine,
   annotationLine,
   changeLine,
@@ -24,13 +23,13 @@ import {
   gapLine,
   listLine,
   localLine,
-  openAuditFile,
   ownerLine,
   planLine,
   proposalLine,
   refusedLine,
+  scheduleLine,
   turnedAwayLine,
-} from "./file.ts";
+} from "./lines.ts";
 import type { Audit } from "./port.ts";
 
 export interface JournalOptions extends Pick<AuditFileOptions, "rotateBytes" | "keepFiles"> {
@@ -124,6 +123,7 @@ export function createJournal(options: JournalOptions): Journal {
     list: (event) => add(listLine(now(), instance, event)),
     plan: (event) => add(planLine(now(), instance, event)),
     freeze: (event) => add(freezeLine(now(), instance, event)),
+    schedule: (event) => add(scheduleLine(now(), instance, event)),
     madeLocally: (made) => add(localLine(now(), instance, made)),
     annotated: (name, version, annotation) => add(annotationLine(name, version, annotation)),
     async close() {

@@ -63,6 +63,7 @@ export interface ProposalEvent {
     | "cohort"
     | "force"
     | "override"
+    | "dueAt"
     | "percentThousandths"
     | "version"
     | "by"
@@ -138,6 +139,22 @@ export interface FreezeEvent {
   readonly origin: Origin;
 }
 
+/** A percent is to be set at a time, or is not any more, or that has become of it. */
+export interface ScheduleEvent {
+  readonly event: "scheduled" | "cancelled" | "made" | "refused" | "missed";
+  /** The cutover's name. */
+  readonly name: string;
+  readonly id: string;
+  readonly percent: number;
+  readonly cohort: string | undefined;
+  /** RFC 3339. */
+  readonly due: string;
+  readonly scheduledBy: string;
+  readonly actor: Actor;
+  readonly reason: string;
+  readonly origin: Origin;
+}
+
 /** Each call returns at once and never throws: what is written when, is the file's to see to. */
 export interface Audit {
   refused(refused: RefusedChange): void;
@@ -151,6 +168,7 @@ export interface Audit {
   list(event: ListEvent): void;
   plan(event: PlanEvent): void;
   freeze(event: FreezeEvent): void;
+  schedule(event: ScheduleEvent): void;
 }
 
 export const noAudit: Audit = {
@@ -164,4 +182,5 @@ export const noAudit: Audit = {
   list: () => {},
   plan: () => {},
   freeze: () => {},
+  schedule: () => {},
 };

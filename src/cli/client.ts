@@ -42,6 +42,8 @@ import {
   freezeView,
 } from "../admin/api/plan/freeze-view.ts";
 import { type PlanView, type pausePlanBody, planView } from "../admin/api/plan/plan-view.ts";
+import { type ScheduledView, scheduledView } from "../admin/api/plan/raise-view.ts";
+import type { scheduleBody } from "../admin/api/plan/schedule-view.ts";
 import { type SeriesView, seriesView } from "../admin/api/series/series-view.ts";
 import type { maintenanceBody } from "../admin/api/sides/maintenance.ts";
 import { type SignInWays, signInWays } from "../admin/api/sign-in.ts";
@@ -151,6 +153,10 @@ export interface AdminClient {
     to: "start" | "pause",
     body: z.input<typeof pausePlanBody>,
   ): Promise<ApiAnswer<WriteAnswer | ProposalView>>;
+  /** What is to be set at a time: what waits, then what is over. */
+  schedule(name: string): Promise<ApiAnswer<ScheduledView[]>>;
+  setAt(name: string, body: z.input<typeof scheduleBody>): Promise<ApiAnswer<ScheduledView | ProposalView>>;
+  cancelScheduled(name: string, id: string): Promise<ApiAnswer<null>>;
   /** What is frozen. */
   frozen(): Promise<ApiAnswer<FreezeView>>;
   freeze(body: z.input<typeof freezeBody>): Promise<ApiAnswer<FreezeAnswer>>;
@@ -232,6 +238,15 @@ export function createClient(options: TransportOptions): AdminClient {
     series: (name, since) => get(seriesView, at(name, "/series"), { since }),
     changePlan: (name, to, body) =>
       ask(written, { method: "POST", path: at(name, `/plan/${to}`), body }, (body.waitMs ?? 0) + patienceMs),
+    schedule: (name) => get(z.array(scheduledView), at(name, "/schedule")),
+    setAt: (name, body) =>
+      ask(
+        z.union([proposalView, scheduledView]),
+        { method: "POST", path: at(name, "/schedule"), body },
+        patienceMs,
+      ),
+    cancelScheduled: (name, id) =>
+      ask(nothing, { method: "DELETE", path: at(name, `/schedule/${encodeURIComponent(id)}`) }, patienceMs),
     frozen: () => get(freezeView, "freeze"),
     freeze: (body) => ask(freezeAnswer, { method: "POST", path: "freeze", body }, patienceMs),
     unfreeze: (reason) =>

@@ -16,6 +16,7 @@ import { addSimulate } from "./commands/local/simulate.ts";
 import { addToken } from "./commands/local/token.ts";
 import { addFreeze } from "./commands/plan/freeze.ts";
 import { addPlan } from "./commands/plan/plan.ts";
+import { addSchedule } from "./commands/plan/schedule.ts";
 import { addDoubt } from "./commands/read/doubt.ts";
 import { addExplain } from "./commands/read/explain.ts";
 import { addGate, addGuard } from "./commands/read/guard.ts";
@@ -97,6 +98,7 @@ export async function runCli(
     addMaintenance,
     addPlan,
     addFreeze,
+    addSchedule,
     addApprove,
     addWithdraw,
     addOwner,

@@ -74,7 +74,7 @@ export const gates = [
 ] as const;
 
 /** What stands between the plan and its next step. */
-interface Wait {
+export interface Wait {
   readonly gate: (typeof gates)[number];
   readonly text: string;
   /** Where it is known, ms from now on. */
@@ -89,8 +89,8 @@ export type Next =
   /** Nothing is to be done before somebody starts it. */
   | { readonly kind: "rest" };
 
-/** Ways by which a person who has signed in makes a change. */
-const signedIn: ReadonlySet<string | undefined> = new Set(["console", "api", "cli"]);
+/** Ways by which a person who has signed in makes a change, or has asked for it. */
+const signedIn: ReadonlySet<string | undefined> = new Set(["console", "api", "cli", "schedule"]);
 
 /** @param nowMs since the epoch, for windows and freezes */
 export function nextOf(record: PlanRecord, situation: Circumstances, nowMs: number): Next {
@@ -150,12 +150,9 @@ function landed(record: PlanRecord, step: MadeStep): Next {
 const mostMade = 200;
 
 /** In the order of the gates; empty: the next step may be made. */
-export function waitingOf(
-  record: PlanRecord,
-  { state, evidence, guard, window, freeze, limit, legacy }: Circumstances,
-  nowMs: number,
-): readonly Wait[] {
+export function waitingOf(record: PlanRecord, situation: Circumstances, nowMs: number): readonly Wait[] {
   const { spec, standsThousandths, dweltMs } = record;
+  const { state, evidence } = situation;
   const found: Wait[] = [];
   if (state.state === "held") found.push({ gate: "hold", text: `held by ${state.updatedBy}: resume it` });
   // At 0 there is nothing that could stand, and nothing to compare.
@@ -165,20 +162,45 @@ export function waitingOf(
     if (evidence.kind === "insufficient") {
       found.push({ gate: "evidence", text: evidence.text, leftMs: evidence.leftMs });
     }
-    if (!isWell(guard)) found.push({ gate: "guard", text: `the guard says: ${guard ?? "nothing yet"}` });
+  }
+  const raise = { fromThousandths: standsThousandths, toThousandths: stepAbove(record) ?? 0 };
+  found.push(...againstRaise(situation, raise, nowMs));
+  if (found.length === 0 && spec.advance === "manual") {
+    found.push({ gate: "person", text: "nothing is against it: a person makes each step of this plan" });
+  }
+  return found;
+}
+
+interface Raise {
+  readonly fromThousandths: number;
+  readonly toThousandths: number;
+}
+
+/** What is against any raise that nobody makes by hand, in the order of the gates. */
+export function againstRaise(
+  {
+    guard,
+    window,
+    freeze,
+    limit,
+    legacy,
+  }: Pick<Circumstances, "guard" | "window" | "freeze" | "limit" | "legacy">,
+  { fromThousandths, toThousandths }: Raise,
+  nowMs: number,
+): readonly Wait[] {
+  const found: Wait[] = [];
+  if (fromThousandths > 0 && !isWell(guard)) {
+    found.push({ gate: "guard", text: `the guard says: ${guard ?? "nothing yet"}` });
   }
   for (const [gate, closed] of [["window", window] as const, ["freeze", freeze] as const]) {
     if (closed !== undefined) found.push({ gate, text: closed.reason, leftMs: closed.untilMs - nowMs });
   }
   // It would be in vain (state/rules/order/after.ts), and what it is to prove would be proven of another share.
-  if (limit?.by !== undefined && (stepAbove(record) ?? 0) > limit.thousandths) {
+  if (limit?.by !== undefined && toThousandths > limit.thousandths) {
     const text = `${limit.by} lets it go no further than ${formatPercent(limit.thousandths)}%: raise ${limit.by} first`;
     found.push({ gate: "after", text });
   }
   if (legacy?.isReady === false) found.push({ gate: "legacy", text: legacy.text });
-  if (found.length === 0 && spec.advance === "manual") {
-    found.push({ gate: "person", text: "nothing is against it: a person makes each step of this plan" });
-  }
   return found;
 }
 

@@ -4,9 +4,12 @@ import { systemClock } from "../../src/base/clock.ts";
 import { StoreUnavailable } from "../../src/base/errors.ts";
 import { occurrences } from "../../src/config/plan/cron.ts";
 import { createRaiseDesk } from "../../src/instance/plans/raises.ts";
+import { createScheduleDesk } from "../../src/instance/plans/schedule.ts";
 import type { WindowSpec } from "../../src/plan/plan.ts";
 import { createFreezes } from "../../src/plan/steward/freezes.ts";
+import { createSchedules } from "../../src/plan/steward/schedules.ts";
 import { createWindows } from "../../src/plan/windows.ts";
+import { type CutoverState, initialState } from "../../src/state/rules/model.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { createRecordedLog } from "./recorded-log.ts";
 
@@ -22,23 +25,38 @@ export function createTestRaises(
   store: () => Pick<Store, "note" | "writeNote">,
   windows: WindowSpec[],
 ): TestRaises {
-  const state: { connection: TestRaises["connection"] } = { connection: "up" };
+  const state: { connection: TestRaises["connection"]; cutover: CutoverState } = {
+    connection: "up",
+    cutover: initialState(),
+  };
   const reach = <T>(work: () => Promise<T>) =>
     state.connection === "up" ? work() : Promise.reject(new StoreUnavailable("cut off by the test"));
+  const notes: Pick<Store, "note" | "writeNote"> = {
+    note: (...asked) => reach(() => store().note(...asked)),
+    writeNote: (...asked) => reach(() => store().writeNote(...asked)),
+  };
   const freezes = createFreezes({
-    store: {
-      note: (...asked) => reach(() => store().note(...asked)),
-      writeNote: (...asked) => reach(() => store().writeNote(...asked)),
-    },
+    store: notes,
     clock: systemClock,
     log: createRecordedLog(),
   });
+  const schedules = {
+    schedule: (name: string) =>
+      createSchedules({
+        name,
+        store: notes,
+        state: () => state.cutover,
+        clock: systemClock,
+      }),
+  };
   const raises = createRaiseDesk(
     {
+      ...schedules,
       freezes,
+      names: () => ["checkout"],
       planned: () => [],
       deadline: () => undefined,
-      window: () => createWindows(windows, occurrences).against(Date.now()),
+      window: (_, atMs = Date.now()) => createWindows(windows, occurrences).against(atMs),
       desk: () => {
         throw new Error("there are no plans");
       },
@@ -55,7 +73,15 @@ export function createTestRaises(
   };
   const none = async () => Promise.reject(new Error("there are no plans"));
   return {
-    plans: { raises, returns: noReturns, show: none, startable: none, start: none, pause: none },
+    plans: {
+      raises,
+      returns: noReturns,
+      schedule: createScheduleDesk(schedules),
+      show: none,
+      startable: none,
+      start: none,
+      pause: none,
+    },
     windows,
     get connection() {
       return state.connection;

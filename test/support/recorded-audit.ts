@@ -4,8 +4,9 @@ import {
   freezeLine,
   proposalLine,
   refusedLine,
+  scheduleLine,
   turnedAwayLine,
-} from "../../src/audit/file.ts";
+} from "../../src/audit/lines.ts";
 import { type Audit, noAudit } from "../../src/audit/port.ts";
 
 export interface RecordedAudit extends Audit {
@@ -23,6 +24,7 @@ export function createRecordedAudit(): RecordedAudit {
     of: (kind) => lines.filter((line) => line.kind === kind),
     refused: (refused) => void lines.push(refusedLine(at, instance, refused)),
     turnedAway: (turned) => void lines.push(turnedAwayLine(at, instance, turned)),
+    schedule: (told) => void lines.push(scheduleLine(at, instance, told)),
     freeze: (told) => void lines.push(freezeLine(at, instance, told)),
     proposal: (told) => void lines.push(proposalLine(at, instance, told)),
   };

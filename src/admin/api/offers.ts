@@ -37,7 +37,8 @@ export function offerOf(view: CutoverView, to: number, role: Role, raisedPoints 
 /** @returns why what waits for another person would be refused to who has the role; `undefined`: it would not */
 export function whyNotApproved(view: CutoverView, role: Role): string | undefined {
   const { approval: _, proposal, ...alone } = view;
-  if (proposal === undefined) return undefined;
+  // Of what is to be made at a time it is judged then.
+  if (proposal === undefined || proposal.action === "schedule") return undefined;
   const { action, percent, cohort, force, override } = proposal;
   const isClose = action === "close";
   // A plan makes each step by itself, and waits where it may not be made.

@@ -233,10 +233,10 @@ export const proposalView = z
   .object({
     id: z.string(),
     name: z.string().meta({ description: "The cutover's" }),
-    action: z
-      .enum(["set", "close", "plan"])
-      .default("set")
-      .meta({ description: "`set`: a raise; `plan`: the start of the plan" }),
+    action: z.enum(["set", "close", "plan", "schedule"]).default("set").meta({
+      description: "`set`: a raise; `plan`: the start of the plan; `schedule`: a raise at a time",
+    }),
+    dueAt: z.string().optional().meta({ description: "Of a raise at a time: when, RFC 3339" }),
     plan: z.string().optional().meta({ description: "Of a plan: tells its steps from others" }),
     cohort: z.string().optional().meta({ description: "Of a raise: whose, where it is a cohort's" }),
     force: z.boolean().default(false).meta({

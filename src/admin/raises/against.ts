@@ -4,7 +4,7 @@
  * overriding one does whatever its size. What lowers, holds or rolls back is never asked.
  */
 import { errorText } from "../../base/log.ts";
-import { transition } from "../../state/rules/model.ts";
+import { type CutoverState, transition } from "../../state/rules/model.ts";
 import type { Command } from "../../state/store/port.ts";
 import { frozenText } from "../api/plan/raise-view.ts";
 import type { AgainstCode } from "../api/rules.ts";
@@ -41,26 +41,30 @@ export function createAgainst({ plans, follower }: Pick<AdminContext, "plans" | 
     if (!judged.accepted || !judged.changed) return undefined;
     // What a responder may do is no raise.
     if (action === "set" && judge("responder").accepted) return undefined;
-    const { window, freeze } = await plans.raises.against(name);
-    const extras = (untilMs: number) => ({ current: currentOf(stands), until: isoOf(untilMs) });
-    if (freeze !== undefined) {
-      const text = frozenText({ ...freeze, until: isoOf(freeze.untilMs) });
-      const detail = `${text}: wait, lift it, or override it`;
-      return {
-        code: "frozen",
-        text,
-        refused: new Refused("frozen", detail, { extras: extras(freeze.untilMs) }),
-      };
-    }
-    if (window === undefined || action === "close") return undefined;
-    const text = `in a window until ${isoOf(window.untilMs)}: ${window.reason}`;
-    const detail = `nothing is raised ${text}; wait, or override it`;
-    return {
-      code: "in_window",
-      text,
-      refused: new Refused("in_window", detail, { extras: extras(window.untilMs) }),
-    };
+    const found = await plans.raises.against(name);
+    return againstOf(action === "close" ? { ...found, window: undefined } : found, stands);
   };
+}
+
+/** @returns why a raise at a moment to come is refused now already */
+export function refusedThen(found: Found, stands: CutoverState): Refused | undefined {
+  return againstOf(found, stands)?.refused;
+}
+
+type Found = Awaited<ReturnType<AdminContext["plans"]["raises"]["against"]>>;
+
+function againstOf({ window, freeze }: Found, stands: CutoverState): Against | undefined {
+  const told = (code: AgainstCode, text: string, detail: string, untilMs: number): Against => {
+    const extras = { current: currentOf(stands), until: isoOf(untilMs) };
+    return { code, text, refused: new Refused(code, detail, { extras }) };
+  };
+  if (freeze !== undefined) {
+    const text = frozenText({ ...freeze, until: isoOf(freeze.untilMs) });
+    return told("frozen", text, `${text}: wait, lift it, or override it`, freeze.untilMs);
+  }
+  if (window === undefined) return undefined;
+  const text = `in a window until ${isoOf(window.untilMs)}: ${window.reason}`;
+  return told("in_window", text, `nothing is raised ${text}; wait, or override it`, window.untilMs);
 }
 
 /** Says in the history and the audit file what was overridden. Never rejects. */

@@ -14,6 +14,7 @@ import type { Views } from "../view.ts";
 import { actorOf, requestOrigin, type Write } from "../writer.ts";
 import { createClosing } from "./closing.ts";
 import { createStarting } from "./plan/plan.ts";
+import { createScheduling, scheduleOf } from "./plan/schedule.ts";
 import { wordOf } from "./proposing.ts";
 
 const proposalPath = cutoverName.extend({ id: z.string().meta({ description: "The proposal's id" }) });
@@ -63,6 +64,7 @@ function approveRoute(
   const { follower, log, audit } = context;
   const close = createClosing(context, write, views);
   const starting = createStarting(context, write, views);
+  const scheduling = createScheduling(context, views);
   app.route({
     method: "POST",
     url: "/api/v1/cutovers/:name/proposals/:id/approve",
@@ -119,6 +121,13 @@ function approveRoute(
         if (!isMeant) throw new Refused("version_conflict", "another plan was proposed, or it was withdrawn");
         tell(audit, "approved", request, found);
         return await starting.start(request, name, body, `${by}, approved by ${actor.name}`);
+      }
+      if (action === "schedule") {
+        await scheduling.judged(request, name, scheduleOf(found));
+        if (!(await context.store.withdraw(name, id))) throw new Refused("not_found", "it was withdrawn");
+        tell(audit, "approved", request, found);
+        await scheduling.add(request, name, scheduleOf(found), `${by}, approved by ${actor.name}`);
+        return await starting.answer(request, name, body, true);
       }
       const answer =
         action === "close"

@@ -38,6 +38,7 @@ export async function propose(
 }
 
 /** How a proposed change is called. */
-export function wordOf(action: ProposalView["action"]): "raise" | "close" | "plan" {
+export function wordOf(action: ProposalView["action"]): "raise" | "raise at a time" | "close" | "plan" {
+  if (action === "schedule") return "raise at a time";
   return action === "set" ? "raise" : action;
 }

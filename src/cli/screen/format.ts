@@ -19,10 +19,12 @@ export function proposedText({
   action,
   cohort,
   percent,
-}: Pick<ProposalView, "action" | "cohort" | "percent">): string {
+  dueAt,
+}: Pick<ProposalView, "action" | "cohort" | "percent" | "dueAt">): string {
   if (action === "close") return "closing legacy for good";
   if (action === "plan") return `the plan to ${share(percent)}`;
-  return cohort === undefined ? share(percent) : `${printable(cohort)} ${share(percent)}`;
+  const what = cohort === undefined ? share(percent) : `${printable(cohort)} ${share(percent)}`;
+  return dueAt === undefined ? what : `${what} at ${localTime(Date.parse(dueAt))}`;
 }
 
 /** The rest of it: 12.5 → `87.5%`. */

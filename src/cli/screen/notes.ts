@@ -2,7 +2,7 @@
 
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { nextRaise, whyNotApproved } from "../../admin/api/offers.ts";
-import { age, count, oldestPart, onThisClock, plural, proposedText } from "./format.ts";
+import { age, count, oldestPart, onThisClock, plural, proposedText, share } from "./format.ts";
 import { printable, shellWord } from "./text.ts";
 
 /** @param now ms since the epoch */
@@ -36,12 +36,16 @@ function guardNote({ guard }: CutoverView): string[] {
   return guard?.guarded !== true ? [] : [`guard: ${printable(guard.sentence)}`];
 }
 
-/** Where its plan stands, and its date. */
-function raiseNotes({ plan, deadline }: CutoverView, now: number): string[] {
+/** Where its plan stands, its date, and what is to be set at a time. */
+function raiseNotes({ plan, deadline, schedule = [] }: CutoverView, now: number): string[] {
   const said = (text: string) => printable(onThisClock(text, now));
   return [
     ...(plan === undefined ? [] : [`plan: ${said(plan.sentence)}`]),
     ...(deadline === undefined ? [] : [`deadline: ${said(deadline.at)}, ${said(deadline.reason)}`]),
+    ...schedule.map(({ percent, cohort, at, by }) => {
+      const whose = cohort === undefined ? "" : `${printable(cohort)} `;
+      return `scheduled: ${whose}${share(percent)} at ${said(at)}, by ${printable(by)}`;
+    }),
   ];
 }
 

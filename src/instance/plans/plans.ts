@@ -17,6 +17,7 @@ import { limitOf } from "../../state/rules/order/after.ts";
 import type { Control } from "../control.ts";
 import { showRaises } from "./metrics.ts";
 import { createRaiseDesk } from "./raises.ts";
+import { createScheduleDesk, scheduledViewOf } from "./schedule.ts";
 
 interface Around {
   readonly instance: { readonly id: string };
@@ -81,6 +82,12 @@ export function openPlans(
       const origin = { via: "plan" } as const;
       if (status !== "running") audit.plan({ event: "became", name, actor: planActor, reason: said, origin });
     },
+    onOver(name, entry, { kind, because }) {
+      if (kind === "cancelled") return;
+      const { id, percent, cohort, at: due, by: scheduledBy } = scheduledViewOf(entry);
+      const what = { event: kind, name, id, percent, cohort, due, scheduledBy } as const;
+      audit.schedule({ ...what, actor: planActor, reason: because, origin: { via: "schedule" } });
+    },
   });
   const returns = createReturns(() => around.config, {
     store,
@@ -114,6 +121,7 @@ export function openPlans(
   return {
     raises,
     returns: { ...returns, steps: stepsOfReturn },
+    schedule: createScheduleDesk(stewards),
     show: (name) => stewards.desk(name).show(),
     startable: (name) => stewards.desk(name).startable(),
     start: (name, asked) => stewards.desk(name).start(asked),

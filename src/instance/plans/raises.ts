@@ -1,30 +1,48 @@
 /** What is against a raise, and how the plans stand, as the API shows it of this instance. */
 import type { PlanView } from "../../admin/api/plan/plan-view.ts";
 import type { RaiseDesk } from "../../admin/api/plan/raise-desk.ts";
-import { planBriefly, type RaiseView } from "../../admin/api/plan/raise-view.ts";
+import { planBriefly, type RaiseView, type ScheduledView } from "../../admin/api/plan/raise-view.ts";
 import { systemTimers, within } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
+import { waitingIn } from "../../plan/schedule.ts";
 import type { Freezes } from "../../plan/steward/freezes.ts";
 import type { Stewards } from "../../plan/steward/stewards.ts";
+import { scheduledViewOf } from "./schedule.ts";
+
+/** What was last read of a cutover. */
+interface Found {
+  readonly plan?: PlanView | undefined;
+  /** What waits. */
+  readonly schedule?: readonly ScheduledView[];
+}
 
 /** A page or a status call does not wait longer than this for the store. */
 const patienceMs = 1000;
 
 /** @param isStoreUp whether the store answers, as far as is known */
 export function createRaiseDesk(
-  stewards: Pick<Stewards, "desk" | "window" | "planned" | "deadline" | "freezes">,
+  stewards: Pick<Stewards, "desk" | "schedule" | "window" | "names" | "planned" | "deadline" | "freezes">,
   isStoreUp: () => boolean,
 ): RaiseDesk {
   const { freezes } = stewards;
-  let plans: ReadonlyMap<string, PlanView> = new Map();
+  let found: ReadonlyMap<string, Found> = new Map();
+
+  async function readOne(name: string): Promise<readonly [string, Found]> {
+    const isPlanned = stewards.planned().includes(name);
+    const [plan, schedule] = await Promise.all([
+      isPlanned ? stewards.desk(name).show() : undefined,
+      stewards.schedule(name).read(),
+    ]);
+    return [name, { plan, schedule: waitingIn(schedule).map(scheduledViewOf) }];
+  }
 
   /** What was known of a freeze stays in force without the store; a plan is not told as it may have been. */
-  async function readPlans(): Promise<ReadonlyMap<string, PlanView>> {
+  async function readAll(): Promise<ReadonlyMap<string, Found>> {
     if (!isStoreUp()) return new Map();
-    const each = stewards.planned().map(async (name) => [name, await stewards.desk(name).show()] as const);
+    const each = Promise.all(stewards.names().map(readOne));
     try {
-      const [found] = await within(patienceMs, systemTimers, Promise.all([Promise.all(each), freezes.now()]));
-      return new Map(found);
+      const [read] = await within(patienceMs, systemTimers, Promise.all([each, freezes.now()]));
+      return new Map(read);
     } catch (error) {
       if (error instanceof StoreUnavailable) return new Map();
       throw error;
@@ -33,11 +51,11 @@ export function createRaiseDesk(
 
   return {
     async read() {
-      plans = await readPlans();
+      found = await readAll();
     },
     known(name) {
       const isPlanned = stewards.planned().includes(name);
-      const plan = plans.get(name);
+      const { plan, schedule = [] } = found.get(name) ?? {};
       const due = stewards.deadline(name);
       const window = stewards.window(name);
       const freeze = freezes.known();
@@ -45,6 +63,7 @@ export function createRaiseDesk(
         ...(freeze === undefined ? {} : { freeze: freezeBriefly(freeze) }),
         ...(window === undefined ? {} : { window: { until: isoOf(window.untilMs), reason: window.reason } }),
         ...(isPlanned ? { plan: planBriefly(plan) } : {}),
+        ...(schedule.length === 0 ? {} : { schedule: [...schedule] }),
         ...(due === undefined
           ? {}
           : {
@@ -56,7 +75,11 @@ export function createRaiseDesk(
             }),
       };
     },
-    against: async (name) => ({ window: stewards.window(name), freeze: await freezes.now() }),
+    async against(name, atMs) {
+      const freeze = await freezes.now();
+      const isFrozen = freeze !== undefined && (atMs === undefined || atMs < freeze.untilMs);
+      return { window: stewards.window(name, atMs), freeze: isFrozen ? freeze : undefined };
+    },
     async frozen() {
       const { events } = await freezes.record();
       return { freeze: freezes.known(), events };

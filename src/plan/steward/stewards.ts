@@ -9,16 +9,19 @@ import type { Leaderships } from "../../state/leading/leaderships.ts";
 import { initialState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
 import { type PlanRecord, type PlanSpec, specOf } from "../plan.ts";
+import type { Scheduled, ScheduleOutcome } from "../schedule.ts";
 import type { Circumstances } from "../steps.ts";
 import { createWindows, type Windows } from "../windows.ts";
 import { createDesk } from "./desk.ts";
 import { createFreezes, type Freezes } from "./freezes.ts";
+import { createSchedules } from "./schedules.ts";
 import { createSteward, type Steward } from "./steward.ts";
+import { createTimekeeper, type Timekeeper } from "./timekeeper.ts";
 
 interface StewardsOptions {
   readonly store: Pick<Store, "note" | "writeNote" | "apply" | "history">;
   readonly follower: Pick<Following, "current">;
-  readonly leaderships: Pick<Leaderships, "of">;
+  readonly leaderships: Pick<Leaderships, "of" | "also">;
   /** By the leader's own judgement where this instance leads, else by what that tells. */
   readonly guard: (name: string) => Promise<Circumstances["guard"]>;
   /** How far the cutovers that it goes after let it go. */
@@ -29,6 +32,8 @@ interface StewardsOptions {
   readonly timers?: Timers;
   readonly log: Log;
   readonly onBecame?: (name: string, record: PlanRecord, said: string) => void;
+  /** What was scheduled was made, or is not made any more. */
+  readonly onOver?: (name: string, entry: Scheduled, outcome: ScheduleOutcome) => void;
 }
 
 type Desk = ReturnType<typeof createDesk>;
@@ -36,13 +41,17 @@ type Desk = ReturnType<typeof createDesk>;
 export interface Stewards {
   /** The plan of each cutover, for people. */
   desk(name: string): Desk;
-  /** What is against a raise by the cutover's windows now. */
-  window(name: string): ReturnType<Windows["against"]>;
+  /** What is scheduled of the cutover, for people. */
+  schedule(name: string): ReturnType<typeof createSchedules>;
+  /** What is against a raise by the cutover's windows. @param atMs since the epoch; now, without it */
+  window(name: string, atMs?: number): ReturnType<Windows["against"]>;
   /** What is frozen in the fleet. */
   readonly freezes: Freezes;
   /** By when everybody has to be on new; `undefined`: there is no such date. */
   deadline(name: string): Deadline | undefined;
-  /** The cutovers whose configuration has a plan. */
+  /** The configured cutovers. */
+  names(): readonly string[];
+  /** Those whose configuration has a plan. */
   planned(): readonly string[];
   /** A block of attempts of the cutover that are over, of the step that stands. */
   counted(name: string, strata: readonly BlockCounts[]): void;
@@ -50,6 +59,13 @@ export interface Stewards {
   paid(name: string, strata: readonly BlockCounts[]): void;
   /** Looks no more. */
   stop(): void;
+}
+
+interface Parts {
+  readonly desk: Desk;
+  readonly schedule: ReturnType<typeof createSchedules>;
+  readonly steward: Steward;
+  readonly timekeeper: Timekeeper;
 }
 
 const lookEachMs = 1000;
@@ -73,7 +89,7 @@ const nothing: Configured = { spec: undefined, deadline: undefined, windows: cre
 export function createStewards(config: () => InForce, options: StewardsOptions): Stewards {
   const { timers = systemTimers } = options;
   const freezes = createFreezes(options);
-  const parts = new Map<string, { readonly desk: Desk; readonly steward: Steward }>();
+  const parts = new Map<string, Parts>();
   let inForce = config();
   let read = readConfigured(inForce);
   let isStopped = false;
@@ -95,17 +111,25 @@ export function createStewards(config: () => InForce, options: StewardsOptions):
   }
 
   async function look(): Promise<void> {
-    await Promise.all([...configured().keys()].map((name) => partsOf(name).steward.look()));
+    const each = [...configured().keys()].map(async (name) => {
+      const { steward, timekeeper } = partsOf(name);
+      // One after the other: the plan follows what a person has asked to be set.
+      await timekeeper.look();
+      await steward.look();
+    });
+    await Promise.all(each);
     if (!isStopped) cancel = timers.after(lookEachMs, () => void look());
   }
 
   cancel = timers.after(lookEachMs, () => void look());
   return {
     desk: (name) => partsOf(name).desk,
+    schedule: (name) => partsOf(name).schedule,
     freezes,
     deadline: (name) => configured().get(name)?.deadline,
+    names: () => [...configured().keys()],
     planned: () => [...configured()].flatMap(([name, { spec }]) => (spec === undefined ? [] : [name])),
-    window: (name) => (configured().get(name) ?? nothing).windows.against(options.clock.now()),
+    window: (name, atMs = options.clock.now()) => (configured().get(name) ?? nothing).windows.against(atMs),
     counted: (name, strata) => partsOf(name).steward.counted(strata),
     paid: (name, strata) => partsOf(name).steward.paid(strata),
     stop() {
@@ -131,8 +155,8 @@ function createParts(
   name: string,
   configured: () => Configured,
   options: StewardsOptions & { readonly freezes: Freezes },
-) {
-  const { freezes, store, follower, leaderships, guard, limit, legacy, clock, log, onBecame } = options;
+): Parts {
+  const { freezes, store, follower, leaderships, guard, limit, legacy, clock, log } = options;
   const around = {
     name,
     store,
@@ -147,16 +171,20 @@ function createParts(
       freeze: await freezes.now(),
     }),
   };
+  const leading = { ...around, log, leadership: () => leaderships.of(name) };
   const steward = createSteward({
-    ...around,
-    log,
-    leadership: () => leaderships.of(name),
-    onBecame: (record, said) => onBecame?.(name, record, said),
+    ...leading,
+    onBecame: (record, said) => options.onBecame?.(name, record, said),
+  });
+  const timekeeper = createTimekeeper({
+    ...leading,
+    onWaiting: (isWaiting) => leaderships.also(name, isWaiting),
+    onOver: (entry, outcome) => options.onOver?.(name, entry, outcome),
   });
   const desk = createDesk({
     ...around,
     windows: () => configured().windows,
     deadline: () => configured().deadline,
   });
-  return { steward, desk };
+  return { steward, timekeeper, desk, schedule: createSchedules(around) };
 }

@@ -18,6 +18,8 @@ export interface Leaderships {
   leader(cutover: string): string | undefined;
   /** These cutovers are watched over from now on; the leases of others are given back. */
   configure(cutovers: readonly string[]): void;
+  /** This one, too, as long as it is wanted. */
+  also(cutover: string, isWanted: boolean): void;
   /** Gives back all leases. Never rejects. */
   stop(): Promise<void>;
 }
@@ -38,6 +40,20 @@ interface LeadershipsOptions {
 export function createLeaderships(options: LeadershipsOptions): Leaderships {
   const { instance, roll, onChange } = options;
   const known = new Map<string, Leadership>();
+  const wanted = new Set<string>();
+  let configured: readonly string[] = [];
+
+  function follow(): void {
+    const watched = new Set([...configured, ...wanted]);
+    for (const [cutover, leadership] of known) {
+      if (watched.has(cutover)) continue;
+      known.delete(cutover);
+      void leadership.stop();
+    }
+    for (const cutover of watched) {
+      if (!known.has(cutover)) known.set(cutover, begin(cutover));
+    }
+  }
 
   function leaderElsewhere(cutover: string): string | undefined {
     const lease = leaseOf(cutover);
@@ -65,14 +81,14 @@ export function createLeaderships(options: LeadershipsOptions): Leaderships {
     },
     leader: (cutover) => (known.get(cutover)?.fence() === undefined ? leaderElsewhere(cutover) : instance),
     configure(cutovers) {
-      for (const [cutover, leadership] of known) {
-        if (cutovers.includes(cutover)) continue;
-        known.delete(cutover);
-        void leadership.stop();
-      }
-      for (const cutover of cutovers) {
-        if (!known.has(cutover)) known.set(cutover, begin(cutover));
-      }
+      configured = cutovers;
+      follow();
+    },
+    also(cutover, isWanted) {
+      if (wanted.has(cutover) === isWanted) return;
+      if (isWanted) wanted.add(cutover);
+      else wanted.delete(cutover);
+      follow();
     },
     async stop() {
       const all = [...known.values()];

@@ -17,7 +17,7 @@ import { standingPercent } from "./routing.ts";
 export interface Proposal {
   readonly id: string;
   /** Without it, a raise. */
-  readonly action?: "set" | "set_cohort" | "close" | "plan" | undefined;
+  readonly action?: "set" | "set_cohort" | "close" | "plan" | "schedule" | undefined;
   /** Whose percent it is, of `set_cohort`. */
   readonly cohort?: string | undefined;
   /** Of a close: although legacy has something under way. */
@@ -26,6 +26,8 @@ export interface Proposal {
   readonly override?: boolean | undefined;
   /** Of the start of a plan: which. */
   readonly plan?: string | undefined;
+  /** Of what is to be set at a time: when, RFC 3339. */
+  readonly dueAt?: string | undefined;
   /** The percent after it; of a plan, after its last step. */
   readonly percentThousandths: number;
   /** The version of the state it was made on: on another it is worth nothing. */
@@ -81,6 +83,7 @@ export function approvalOf(
     proposal.by !== actor.name &&
     (proposal.action === "close") === isClose &&
     proposal.action !== "plan" &&
+    proposal.action !== "schedule" &&
     proposal.cohort === cohort &&
     proposal.percentThousandths === to &&
     proposal.version === current.version;

@@ -16,7 +16,8 @@ export const byHand = "by hand";
  * `console`: with the page's session. `api`: any other call, the command line's among them. `cli`: what versions before believed
  * of a caller.
  * `by hand`: written into the store past the API. `local`: told to one instance while the store was out of reach, which
- * the store has as `reconciled`. `return`: a step of a gradual return. `direct`: written to the store by the command line.
+ * the store has as `reconciled`. `schedule`: asked for before its time, and made then by who leads. `return`: a step of a
+ * gradual return. `direct`: written to the store by the command line.
  */
 export const vias = [
   "console",
@@ -25,6 +26,7 @@ export const vias = [
   "guard",
   "plan",
   "return",
+  "schedule",
   "by hand",
   "local",
   "reconciled",

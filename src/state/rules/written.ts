@@ -106,11 +106,12 @@ export const instanceRecordSchema = z.object({
 
 export const proposalSchema = z.object({
   id: z.string().min(1),
-  action: z.enum(["set", "set_cohort", "close", "plan"]).optional(),
+  action: z.enum(["set", "set_cohort", "close", "plan", "schedule"]).optional(),
   plan: z.string().optional(),
   cohort: z.string().optional(),
   force: z.boolean().optional(),
   override: z.boolean().optional(),
+  dueAt: z.string().optional(),
   percentThousandths,
   version: z.int().min(0),
   by: told,

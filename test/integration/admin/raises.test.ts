@@ -1,7 +1,9 @@
 /** Windows and freezes hold people: what is refused, what is not, who overrides it, and where it is shown. */
 import { afterEach, describe, expect, test } from "vitest";
+import * as z from "zod";
 import { cutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { freezeAnswer, freezeView } from "../../../src/admin/api/plan/freeze-view.ts";
+import { scheduledView } from "../../../src/admin/api/plan/raise-view.ts";
 import { proposalView } from "../../../src/admin/api/write.ts";
 import type { AdminOptions } from "../../../src/admin/context.ts";
 import { createTestRaises, type TestRaises } from "../../support/raises.ts";
@@ -170,5 +172,72 @@ describe("a freeze", () => {
     expect((await rig.call("POST", `${path}/rollback`, {}, responder)).json).toMatchObject({
       applied: { scope: "local" },
     });
+  });
+});
+
+describe("a percent at a time", () => {
+  const plan = (percent: number, more: object = {}, who: object = operator ?? {}) =>
+    rig.call("POST", `${path}/schedule`, { percent, at: at(hourMs), reason: "step", ...more }, who);
+  const listed = async () =>
+    z.array(scheduledView).parse((await rig.call("GET", `${path}/schedule`, undefined, viewer)).json);
+
+  test("waits for it, is listed, shown and cancelled", async () => {
+    const audit = createRecordedAudit();
+    await start([], { audit });
+    const due = at(hourMs);
+    const reply = await plan(20, { at: due });
+    expect(reply.status, reply.text).toBe(201);
+    const entry = scheduledView.parse(reply.json);
+    expect(entry).toMatchObject({ percent: 20, at: due, by: "ops-operator", reason: "step" });
+    expect(await listed()).toEqual([entry]);
+    expect(await view()).toMatchObject({ percent: 0, schedule: [entry] });
+    const cancel = (who: object) => rig.call("DELETE", `${path}/schedule/${entry.id}`, undefined, who);
+    expect((await cancel(viewer ?? {})).status).toBe(403);
+    expect((await cancel(responder ?? {})).status).toBe(204);
+    expect((await cancel(responder ?? {})).status).toBe(404);
+    expect((await view()).schedule).toBeUndefined();
+    expect((await listed()).map(({ outcome }) => outcome?.kind)).toEqual(["cancelled"]);
+    expect(audit.of("schedule").map(({ event, by }) => `${event} by ${by}`)).toEqual([
+      "scheduled by ops-operator",
+      "cancelled by ops-responder",
+    ]);
+  });
+
+  test("takes the role that the change takes, and a moment to come that nothing is against", async () => {
+    const window = { ...openWindow(), from: Date.now() + 0.5 * hourMs, to: Date.now() + 1.5 * hourMs };
+    await start([window]);
+    expect((await plan(20, {}, responder)).status).toBe(403);
+    expect((await plan(20)).json).toMatchObject({
+      code: "in_window",
+      until: new Date(window.to).toISOString(),
+    });
+    expect((await plan(20, { override: true })).status).toBe(201);
+    expect((await plan(20, { at: at(2 * hourMs) })).status).toBe(201);
+    expect((await plan(20, { at: at(-1) })).json).toMatchObject({ code: "invalid" });
+    expect((await plan(20, { cohort: "nobody" })).status).toBe(404);
+    await set(30, { override: true });
+    // A lower: a responder may, and no window is against it.
+    expect((await plan(10, {}, responder)).status).toBe(201);
+  });
+
+  test("where four eyes are on, each raise at a time waits for another person first", async () => {
+    const checkout = { ...cutovers.checkout, approval: { over: 50, ttl: 60_000 } };
+    await start([], { cutovers: { ...cutovers, checkout } });
+    const proposed = await plan(1);
+    expect(proposed.status, proposed.text).toBe(202);
+    const { id, action, dueAt } = proposalView.parse(proposed.json);
+    expect(action).toBe("schedule");
+    expect(await listed()).toEqual([]);
+    const approve = (who: object | undefined) =>
+      rig.call("POST", `${path}/proposals/${id}/approve`, {}, { ...who });
+    expect((await approve(operator)).status).toBe(403);
+    const approved = await approve(admin);
+    expect(approved.json, approved.text).toMatchObject({ percent: 0, changed: true });
+    expect(await listed()).toMatchObject([
+      { percent: 1, at: dueAt, by: "ops-operator, approved by ops-admin" },
+    ]);
+    // Once used it approves nothing more, at once or at a time.
+    expect((await approve(admin)).status).toBe(404);
+    expect((await view()).percent).toBe(0);
   });
 });

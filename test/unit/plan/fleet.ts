@@ -3,6 +3,7 @@ import { occurrences } from "../../../src/config/plan/cron.ts";
 import { type PlanRecord, type PlanSpec, planText, readPlan, startedPlan } from "../../../src/plan/plan.ts";
 import type { Circumstances } from "../../../src/plan/steps.ts";
 import { createSteward, type Steward } from "../../../src/plan/steward/steward.ts";
+import { createTimekeeper } from "../../../src/plan/steward/timekeeper.ts";
 import { createWindows } from "../../../src/plan/windows.ts";
 import type { Fence } from "../../../src/state/rules/leases/lease.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
@@ -75,7 +76,7 @@ export function createPlanFleet({
     };
     let fence: Fence | undefined;
     let state = await stateOf(store, name);
-    const steward = createSteward({
+    const parts = {
       name,
       store: {
         note: mortal(store.note),
@@ -96,7 +97,9 @@ export function createPlanFleet({
       guard: async () => around.guard,
       legacy: async () => around.legacy,
       closed: async () => ({ window: windows.against(time.wallMs), freeze: around.freeze }),
-    });
+    };
+    const steward = createSteward(parts);
+    const timekeeper = createTimekeeper({ ...parts, onWaiting: () => {} });
     return {
       steward,
       async turn() {
@@ -104,7 +107,7 @@ export function createPlanFleet({
         state = await stateOf(store, name);
         const leased = await store.lease(`${name}/watch`, holder, leadsForMs);
         fence = leased.granted ? { lease: `${name}/watch`, token: leased.token } : undefined;
-        await Promise.race([steward.look(), dying]);
+        await Promise.race([timekeeper.look().then(() => steward.look()), dying]);
       },
       killAt(next) {
         death = { ...next, atCall: calls + next.atCall };

@@ -1,7 +1,7 @@
 /** What the API asks of whoever knows the windows, the freeze and the plans of this instance. */
 import type { Role } from "../../../state/rules/model.ts";
 import type { PlanDesk } from "./plan-view.ts";
-import type { RaiseView } from "./raise-view.ts";
+import type { RaiseView, ScheduledView } from "./raise-view.ts";
 import type { ReturnDesk } from "./return-view.ts";
 
 /** What is against a raise now, by a window or a freeze. Moments in ms since the epoch. */
@@ -41,8 +41,8 @@ export interface RaiseDesk {
   read(): Promise<void>;
   /** As of the last reading. */
   known(name: string): RaiseView;
-  /** @throws StoreUnavailable */
-  against(name: string): Promise<AgainstRaise>;
+  /** @param atMs since the epoch; now, without it @throws StoreUnavailable */
+  against(name: string, atMs?: number): Promise<AgainstRaise>;
   /** The freeze in force, and what has happened of freezes, newest first. @throws StoreUnavailable */
   frozen(): Promise<{ readonly freeze: FreezeInForce | undefined; readonly events: readonly FreezeEvent[] }>;
   /** @throws StoreUnavailable */
@@ -51,8 +51,31 @@ export interface RaiseDesk {
   lift(asked: FreezeAsked): Promise<Frozen>;
 }
 
+/** What is to be set at a time. Each call throws StoreUnavailable. */
+interface ScheduleDesk {
+  /** What waits by its time, then what is over, newest first. */
+  list(name: string): Promise<readonly ScheduledView[]>;
+  /** @returns `undefined`: as many wait as may */
+  add(name: string, asked: ScheduleAsked): Promise<ScheduledView | undefined>;
+  /** @returns what was cancelled; `undefined`: it waits no more, or never did */
+  cancel(name: string, id: string, by: string): Promise<ScheduledView | undefined>;
+}
+
+interface ScheduleAsked {
+  readonly percentThousandths: number;
+  readonly cohort?: string | undefined;
+  /** ms since the epoch. */
+  readonly dueMs: number;
+  /** Who asks for it, and who approved that. */
+  readonly by: string;
+  readonly reason: string;
+  readonly requestId: string;
+  readonly override?: boolean | undefined;
+}
+
 /** Plans, and what is against a raise by whoever makes it. */
 export interface PlansDesk extends PlanDesk {
   readonly raises: RaiseDesk;
   readonly returns: ReturnDesk;
+  readonly schedule: ScheduleDesk;
 }

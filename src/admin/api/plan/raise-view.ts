@@ -33,14 +33,24 @@ const deadlineView = z.object({
   against: against.meta({ description: "Where the plan's finish stands to it; null: not known" }),
 });
 
-const scheduledView = z.object({
+export const scheduledView = z.object({
   id: z.string(),
   percent: z.number(),
   cohort: z.string().optional().meta({ description: "Whose; absent: the cutover's own" }),
   at: moment("when it is to be made"),
   by: z.string().meta({ description: "Who asked for it, and who approved that" }),
   reason: z.string(),
+  override: z.boolean().optional().meta({ description: "Although a window or a freeze is against it" }),
+  outcome: z
+    .object({
+      kind: z.enum(["made", "refused", "missed", "cancelled"]),
+      at: z.string(),
+      because: z.string(),
+    })
+    .optional()
+    .meta({ description: "Absent: it waits" }),
 });
+export type ScheduledView = z.output<typeof scheduledView>;
 
 export const raiseFields = {
   freeze: freezeInBrief.optional().meta({

@@ -131,7 +131,8 @@ async function withdraw(api: Api, name: string, id: string | undefined): Promise
   });
   if (!result.ok) return report(terminal, result);
   const { by, percent, action } = found.value;
-  const what = { close: "the close", plan: "the plan", set: `the raise to ${share(percent)}` }[action];
+  const raise = `the raise to ${share(percent)}`;
+  const what = { close: "the close", plan: "the plan", set: raise, schedule: `${raise} at its time` }[action];
   terminal.out(`${printable(name)}: withdrawn, ${what} that ${printable(by)} proposed\n`);
   return exitCodes.done;
 }

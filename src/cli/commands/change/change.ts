@@ -10,9 +10,10 @@ import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
 import { withApi } from "../../frame.ts";
-import { examples, percentWord, readName, readPercent, readTarget } from "../../options.ts";
+import { examples, percentWord, readMoment, readName, readPercent, readTarget } from "../../options.ts";
 import { share } from "../../screen/format.ts";
 import { type ConfirmRule, readConfirmRule } from "../../settings.ts";
+import { setAt } from "../plan/schedule.ts";
 import { gradualOption } from "../return/await-return.ts";
 import { type AllCall, type AllOption, dryRunAll, oneOrAll, runAll, withAll } from "./all.ts";
 import { confirmRaise, isLargeRaise } from "./confirm.ts";
@@ -24,6 +25,7 @@ import {
   overriding,
   runWrite,
   tellWrite,
+  told,
   withWriteOptions,
   writeBody,
 } from "./write.ts";
@@ -33,6 +35,8 @@ interface ChangeOptions extends DirectOptions {
   readonly gradual?: true;
   readonly confirm?: number;
   readonly override?: true;
+  /** When, in ms since the epoch; absent: now. */
+  readonly at?: number;
   /** The second argument of `set`. */
   readonly percent?: number;
   /** Behind the name: `checkout/jakarta`. */
@@ -68,6 +72,7 @@ const changes: readonly ChangeCommand[] = [
           "the same again: a raise by more than 25 points then asks nothing; a script has to give it where CUTOVER_CONFIRM=always",
           readPercent,
         )
+        .option("--at <TIME>", "then, and not now: 8h, or 2025-03-01T14:00:00Z", readMoment(Date.now))
         .option("--override", "raise although a window or a freeze is against it: the history says so"),
     call: ({ percent = 0, cohort, override }, reason, common) => ({
       call: "percent",
@@ -186,7 +191,7 @@ async function make(
   options: ChangeOptions,
 ): Promise<void> {
   const { verb, standing, direct } = change;
-  const { reason = "", percent, cohort, json, dryRun } = options;
+  const { reason = "", percent, cohort, at, json, dryRun } = options;
   if (change.reason === "required" && reason === "") {
     const target = cohort === undefined ? name : `${name}/${cohort}`;
     const typed = percent === undefined ? [verb, name] : [verb, target, percentWord(percent)];
@@ -208,7 +213,9 @@ async function make(
     consequences,
   });
   if (percent === undefined) await withApi(context, options, (api) => runWrite(api, write()));
-  else await setPercent(context, options, percent, write);
+  else if (at !== undefined) {
+    await withApi(context, options, (api) => setAt(api, name, { ...options, percent, cohort, reason, at }));
+  } else await setPercent(context, options, percent, write);
 }
 
 async function makeAll(
@@ -231,11 +238,6 @@ async function makeAll(
   await withApi(context, options, (api) => (dryRun === true ? dryRunAll(api, write) : runAll(api, write)));
 }
 
-/** A reason that may be missing, as part of the body. */
-function told(reason: string): { reason?: string } {
-  return reason === "" ? {} : { reason };
-}
-
 async function setPercent(
   context: Context,
   options: ChangeOptions,
@@ -246,14 +248,11 @@ async function setPercent(
   const { confirm, dryRun } = options;
   if (confirm !== undefined && confirm !== percent) {
     const message = `--confirm says ${share(confirm)}, and what is asked for is ${share(percent)}`;
-    finish(report(terminal, fail(exitCodes.usage, message, "Nothing was sent. Give both the same percent.")));
-    return;
+    const next = "Nothing was sent. Give both the same percent.";
+    return finish(report(terminal, fail(exitCodes.usage, message, next)));
   }
   const rule = await readConfirmRule(env);
-  if (!rule.ok) {
-    finish(report(terminal, rule));
-    return;
-  }
+  if (!rule.ok) return finish(report(terminal, rule));
   await withApi(context, options, (api) =>
     dryRun === true || confirm !== undefined
       ? runWrite(api, write())

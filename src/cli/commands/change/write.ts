@@ -70,6 +70,11 @@ export function writeBody(options: {
   return { waitMs: wait, ...(ifVersion === undefined ? {} : { ifVersion }) };
 }
 
+/** A reason that may be missing, as part of the body. */
+export function told(reason: string): { reason?: string } {
+  return reason === "" ? {} : { reason };
+}
+
 /** Said only where it is asked for: a server that is older than this client knows nothing of it. */
 export function overriding(override: true | undefined): { override?: true } {
   return override === true ? { override } : {};
@@ -131,7 +136,12 @@ export function tellProposal({ terminal, now }: Api, proposal: ProposalView, isJ
   return report(terminal, waiting);
 }
 
-const waitingWords = { set: "a raise by so much", close: "closing", plan: "a plan" } as const;
+const waitingWords = {
+  set: "a raise by so much",
+  close: "closing",
+  plan: "a plan",
+  schedule: "a raise at a time",
+} as const;
 
 /** What is said of a write that was accepted. */
 interface Telling extends Pick<AskedWrite, "isJson" | "standing" | "consequences"> {

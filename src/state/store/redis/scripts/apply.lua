@@ -60,6 +60,7 @@ local function approvedBy(current, move)
   local to = move == 'close' and current.percentThousandths or change.percentThousandths
   local fits = found.id == asked and found.percentThousandths == to and found.version == current.version
     and found.cohort == change.cohort and (found.action == 'close') == (move == 'close') and found.action ~= 'plan'
+    and found.action ~= 'schedule'
   return fits and found or nil
 end
 
