@@ -103,13 +103,24 @@ export async function renderPage(
   const parts: string[] = [];
   const breathe = createBreathing();
   for (const family of families) await renderFamily(family, format, parts, breathe);
-  for (const { name } of registry.getMetricsAsArray()) {
-    const text = await registry.getSingleMetricAsString(name);
+  for (const text of await renderRegistry(registry, breathe)) {
     parts.push(`${format === "text" ? text : openMetricsOf(text)}\n`);
-    await breathe();
   }
   if (format === "openMetrics") parts.push(openMetricsEnd);
   return parts.join("");
+}
+
+/** Metrics that ask a store ask it at the same time: several of one subject share an answer. */
+async function renderRegistry(registry: Registry, breathe: Breathe): Promise<string[]> {
+  const texts: Promise<string>[] = [];
+  for (const { name } of registry.getMetricsAsArray()) {
+    const text = registry.getSingleMetricAsString(name);
+    // Of one that fails it is told below.
+    text.catch(() => undefined);
+    texts.push(text);
+    await breathe();
+  }
+  return await Promise.all(texts);
 }
 
 async function renderFamily(

@@ -35,6 +35,26 @@ export function rulesOf(path: string): readonly Rule[] {
   return ruleFile.parse(parse(read(path))).groups.flatMap(({ rules }) => rules);
 }
 
+const ruleTests = z.object({
+  tests: z.array(
+    z.object({
+      input_series: z.array(z.object({ series: z.string() })),
+      alert_rule_test: z
+        .array(z.object({ alertname: z.string(), exp_alerts: z.array(z.unknown()) }))
+        .default([]),
+    }),
+  ),
+});
+
+/** What is expected of alerts, each with how many series there were. @param path below config/ */
+export function casesOf(path: string) {
+  return ruleTests
+    .parse(parse(read(path)))
+    .tests.flatMap(({ input_series, alert_rule_test }) =>
+      alert_rule_test.map((expected) => ({ ...expected, series: input_series.length })),
+    );
+}
+
 const override = z.object({
   matcher: z.object({ id: z.string(), options: z.string() }),
   properties: z.array(z.object({ id: z.string(), value: z.unknown() })),
@@ -69,8 +89,11 @@ const dashboard = z.object({
 
 export type Dashboard = z.output<typeof dashboard>;
 
-export function readDashboard(): Dashboard {
-  return dashboard.parse(JSON.parse(read("grafana/dashboards/cutover.json")));
+/** All of them: everything of a cutover, a responder's screen, an SRE's. */
+export const dashboardNames = ["cutover", "responder", "sre"] as const;
+
+export function readDashboard(name: (typeof dashboardNames)[number]): Dashboard {
+  return dashboard.parse(JSON.parse(read(`grafana/dashboards/${name}.json`)));
 }
 
 export interface DashboardQuery {
@@ -79,8 +102,10 @@ export interface DashboardQuery {
 }
 
 export function dashboardQueries(): readonly DashboardQuery[] {
-  return readDashboard().panels.flatMap(({ title, targets }) =>
-    targets.map(({ expr }) => ({ panel: title, expr })),
+  return dashboardNames.flatMap((name) =>
+    readDashboard(name).panels.flatMap(({ title, targets }) =>
+      targets.map(({ expr }) => ({ panel: title, expr })),
+    ),
   );
 }
 

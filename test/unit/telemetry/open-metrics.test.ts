@@ -1,5 +1,5 @@
 /** The page as OpenMetrics 1.0 has it, and the traces on it. */
-import { Counter } from "prom-client";
+import { Counter, Gauge } from "prom-client";
 import { describe, expect, test } from "vitest";
 import { formatFor } from "../../../src/telemetry/exposition.ts";
 import { createMetrics, type Metrics } from "../../../src/telemetry/metrics.ts";
@@ -43,6 +43,36 @@ test("says the same as the text, with a counter's family named without _total, a
   expect(open).not.toMatch(/\n\n/);
   expect(open.match(/^# TYPE \w+_total /gm)).toBeNull();
   expect(samplesOf(open)).toEqual(samplesOf(text));
+});
+
+test("what asks a store asks it together, and one that fails is the page's failure", async () => {
+  const metrics = oneCutover();
+  let asked = 0;
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  for (const name of ["one", "other"]) {
+    new Gauge({
+      name,
+      help: name,
+      registers: [metrics.registry],
+      async collect() {
+        asked += 1;
+        if (asked === 2) answer();
+        await answered;
+        this.set(asked);
+      },
+    });
+  }
+  expect(samplesOf(await metrics.render()).get("other")).toBe(2);
+  new Gauge({
+    name: "failing",
+    help: "fails",
+    registers: [metrics.registry],
+    collect: () => Promise.reject(new Error("no answer")),
+  });
+  await expect(metrics.render()).rejects.toThrow("no answer");
 });
 
 describe("the bucket of a duration", () => {
