@@ -13,6 +13,7 @@ import { systemTimers, within } from "../../base/clock.ts";
 import { consoleFiles, renderConsole } from "../../console/port.tsx";
 import type { ConsoleState, Locale, PageNotice } from "../../console/state.ts";
 import type { Gate } from "../access/gate.ts";
+import type { CutoverView } from "../api/cutover-view.ts";
 import type { HistoryEntryView } from "../api/history-view.ts";
 import type { PlanView } from "../api/plan/plan-view.ts";
 import { signInFailureText } from "../api/sign-in.ts";
@@ -133,7 +134,11 @@ async function historyAtOnce(context: AdminContext, name: string): Promise<Histo
 }
 
 /** As far as the store tells it at once: the script asks again. */
-async function planAtOnce({ plans }: AdminContext, name: string): Promise<PlanView | undefined> {
+async function planAtOnce(
+  { plans }: AdminContext,
+  { name, plan }: CutoverView,
+): Promise<PlanView | undefined> {
+  if (plan === undefined) return undefined;
   return within(patienceMs, systemTimers, plans.show(name)).catch(() => undefined);
 }
 
@@ -168,16 +173,18 @@ async function stateFor(
   const [only] = names;
   const chosen = names.find((name) => name === cutover) ?? (names.length === 1 ? only : undefined);
   const told = names.map((name) => [name, { guard: views.guard(name, records) }] as const);
+  const cutovers = views.all(records);
+  const view = cutovers.find(({ name }) => name === chosen);
   const beside =
-    chosen === undefined
+    view === undefined
       ? []
-      : await Promise.all([historyAtOnce(context, chosen), planAtOnce(context, chosen)]);
+      : await Promise.all([historyAtOnce(context, view.name), planAtOnce(context, view)]);
   const [history, plan] = beside;
   return {
     ...shown,
     who: actor,
     csrf: signedIn === null ? undefined : reply.generateCsrf(),
-    cutovers: views.all(records),
+    cutovers,
     chosen,
     told: {
       ...Object.fromEntries(told),

@@ -1,5 +1,6 @@
 /** Figures of the last minutes as a line of blocks, both sides on one scale, so that they compare. PURE. */
 import type { SeriesView } from "../../admin/api/series/series-view.ts";
+import { spanText } from "../../admin/api/words/span.ts";
 import { latency, rate } from "./format.ts";
 import type { Style } from "./terminal.ts";
 import { padEnd, padStart } from "./text.ts";
@@ -14,8 +15,9 @@ interface SparkOptions {
   readonly now: number;
 }
 
-/** How far back they go. */
+/** How far back they go at most, and how far where no more is known. */
 export const sparkSpanMs = 1_800_000;
+const spansMs = [300_000, 600_000, sparkSpanMs];
 
 /** One column's points of a side. @returns `undefined`: nothing was counted */
 type Figure = (points: readonly SidePoint[]) => number | undefined;
@@ -43,15 +45,19 @@ const mostColumns = 60;
 
 /** Lines without line ends; none before anything was counted. */
 export function sparkLines(series: SeriesView | undefined, { columns, style, now }: SparkOptions): string[] {
+  const { stepSeconds = 10 } = series ?? {};
   const points = (series?.points ?? []).filter(({ at }) => now - Date.parse(at) < sparkSpanMs);
   if (points.length === 0) return [];
   const room = columns - 2 - titleWidth - sideWidth - valueWidth;
   const width = Math.max(1, Math.min(mostColumns, room));
-  const caption = padEnd("", 2 + titleWidth + sideWidth) + captionOf(width);
+  const ages = points.map(({ at }) => now - Date.parse(at));
+  const spanMs = spansMs.find((span) => ages.every((age) => age < span)) ?? sparkSpanMs;
+  const span = { now, spanMs, stepMs: stepSeconds * 1000 };
+  const caption = padEnd("", 2 + titleWidth + sideWidth) + captionOf(width, spanMs);
   const lines = figures.flatMap(({ title, of, text, least }) => {
     const rows = (["legacy", "new"] as const).map((side) => ({
       side,
-      values: binned(points, width, now).map((bin) => of(bin.map((point) => point[side]))),
+      values: binned(points, width, span).map((bin) => of(bin.map((point) => point[side]))),
     }));
     const most = Math.max(least, ...rows.flatMap(({ values }) => values.map((value) => value ?? 0)));
     return rows.map(({ side, values }, index) => {
@@ -65,19 +71,29 @@ export function sparkLines(series: SeriesView | undefined, { columns, style, now
 }
 
 /** `30 min ago … now`, as long as the lines. */
-function captionOf(width: number): string {
-  const [from, to] = width < 18 ? ["30 min", ""] : ["30 min ago", "now"];
+function captionOf(width: number, spanMs: number): string {
+  const span = spanText(spanMs);
+  const [from, to] = width < 18 ? [span, ""] : [`${span} ago`, "now"];
   return padEnd(from, width - to.length) + to;
 }
 
-/** The points of each column of time, the last one ending now. */
-function binned(points: readonly Point[], width: number, now: number): Point[][] {
-  const bins = Array.from({ length: width }, (): Point[] => []);
-  for (const point of points) {
-    const ago = Math.max(0, now - Date.parse(point.at));
-    bins[width - 1 - Math.floor((ago / sparkSpanMs) * width)]?.push(point);
-  }
-  return bins;
+interface Span {
+  readonly now: number;
+  readonly spanMs: number;
+  /** How long a point lasts. */
+  readonly stepMs: number;
+}
+
+/** The points that last into each column of time, the last one ending now. */
+function binned(points: readonly Point[], width: number, { now, spanMs, stepMs }: Span): Point[][] {
+  const columnMs = spanMs / width;
+  return Array.from({ length: width }, (_, column) => {
+    const untilMs = now - (width - 1 - column) * columnMs;
+    return points.filter(({ at }) => {
+      const began = Date.parse(at);
+      return began < untilMs && began + stepMs > untilMs - columnMs;
+    });
+  });
 }
 
 const blocks = "▁▂▃▄▅▆▇█";

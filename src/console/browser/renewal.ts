@@ -3,10 +3,11 @@
  * change, and as more instances have come to apply it; instances and plan each 10 s, the history each minute, for remarks
  * that were made later.
  */
+import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import type { HistoryEntryView } from "../../admin/api/history-view.ts";
 import type { InstanceView } from "../../admin/api/instance-view.ts";
 import type { PlanView } from "../../admin/api/plan/plan-view.ts";
-import { chosenOf, toldOf, withTold } from "../state.ts";
+import { chosenOf, withTold } from "../state.ts";
 import type { ApiCalls } from "./calls.ts";
 import type { Stage } from "./deeds.ts";
 import type { EvidenceKeeper } from "./evidence.ts";
@@ -21,6 +22,11 @@ export interface Renewal {
 const oftenMs = 10_000;
 const seldomMs = 60_000;
 
+/** What a plan is known again by. */
+function standOf(plan: CutoverView["plan"]): string {
+  return `${plan?.status} ${plan?.percent} ${plan?.next}`;
+}
+
 export function createRenewal(
   { state, ui, show, setState }: Omit<Stage, "renew">,
   calls: ApiCalls,
@@ -31,6 +37,8 @@ export function createRenewal(
   let often = performance.now();
   let seldom = often;
   let applied = chosenOf(state())?.instances.applied;
+  const planOf = () => chosenOf(state())?.plan;
+  let stands = standOf(planOf());
 
   async function fleet(): Promise<void> {
     const instances = await calls.get<readonly InstanceView[]>("api/v1/instances");
@@ -53,12 +61,11 @@ export function createRenewal(
     often = performance.now();
     const { chosen: name, who } = state();
     if (who === undefined) return;
-    const hasPlan = name !== undefined && toldOf(state(), name).plan?.status !== "none";
     const isDue = isWhole || performance.now() - seldom >= seldomMs;
     await Promise.all([
       name === undefined ? undefined : fleet(),
       name !== undefined && isDue ? history(name) : undefined,
-      name !== undefined && (isWhole || hasPlan) ? plan(name) : undefined,
+      name === undefined || planOf() === undefined ? undefined : plan(name),
       evidence.renew(state(), ui()).then((series) => show({ series })),
     ]);
   }
@@ -79,7 +86,11 @@ export function createRenewal(
       const now = chosenOf(state())?.instances.applied;
       const isMore = now !== applied;
       applied = now;
-      if (isMore) void fleet();
+      const told = standOf(planOf());
+      const isOther = told !== stands;
+      stands = told;
+      if (isOther) all();
+      else if (isMore) void fleet();
       else if (performance.now() - often >= oftenMs) void renew(false);
     },
   };

@@ -1,6 +1,7 @@
 /** What a person may do now: rolling back first, and always; on a phone fixed at the bottom. */
 import { whyNotApproved } from "../../admin/api/offers.ts";
 import { mayDo } from "../state.ts";
+import { momentsIn } from "../words/figures.ts";
 import { nextOffered } from "../words/friction.ts";
 import { instead, type ShownOne } from "./shown.ts";
 
@@ -87,7 +88,7 @@ function RaiseButton({ state, view, deeds, ui, figures }: ShownOne) {
       }}
     >
       {why !== undefined || next.kind === "none"
-        ? `No raise: ${why}`
+        ? `No raise: ${momentsIn(why ?? "", figures, state.at)}`
         : `${next.kind === "proposed" ? "Propose" : "Next step:"} ${figures.percent(next.to)}…`}
     </button>
   );
@@ -118,7 +119,9 @@ function Waiting({ state, view, deeds, ui, figures }: ShownOne) {
         <strong>{what}</strong>
         {` is proposed by ${by}, “${reason}”, until ${figures.moment(expiresAt, state.at)}.`}
       </p>
-      {vain !== undefined && <p class="note">{`Approved now it would be refused: ${vain}.`}</p>}
+      {vain !== undefined && (
+        <p class="note">{`Approved now it would be refused: ${momentsIn(vain, figures, state.at)}.`}</p>
+      )}
       {isOwn && <p class="note">Another person has to approve it.</p>}
       {ui.isLive && (
         <div class="pair">

@@ -21,8 +21,8 @@ export function GuardSection(shown: ShownOne) {
   );
 }
 
-function Judgement({ guard, state, figures }: ShownOne & { readonly guard: GuardView }) {
-  const { sentence, verdict, action, by, at, leader, silent, differing, evidence } = guard;
+function Judgement({ guard, state, figures, view }: ShownOne & { readonly guard: GuardView }) {
+  const { sentence, verdict, action, by, at, leader, silent, differing, metrics, evidence } = guard;
   const counts =
     by === null
       ? "Judged by nobody just now"
@@ -38,6 +38,17 @@ function Judgement({ guard, state, figures }: ShownOne & { readonly guard: Guard
         {action === null ? "" : ` – what follows: ${action}`}
       </p>
       {evidence !== null && <Tests {...evidence} figures={figures} />}
+      {evidence?.payments && <Payments {...evidence.payments} {...{ view, figures }} />}
+      {metrics.length > 0 && (
+        <ul>
+          {metrics.map((metric) => (
+            <li key={metric.name} class={metric.state === "worse" ? "note loud" : "note"}>
+              <strong>{metric.name}</strong>
+              {` ${metric.state}: ${metric.sentence}`}
+            </li>
+          ))}
+        </ul>
+      )}
       <p class="note">{`${counts}${when}.`}</p>
       {silent.length > 0 && (
         <p class="note loud">{`▲ Without the counts of ${silent.join(", ")}: blind for them.`}</p>
@@ -58,6 +69,18 @@ const names: Readonly<Record<string, string>> = {
   paid: "new is paid less often",
   slow: "new is slower",
 };
+
+type PaymentsProps = NonNullable<Evidence["payments"]> & Pick<ShownOne, "view" | "figures">;
+
+function Payments({ legacy, new: onNew, wouldBePaid, view, figures }: PaymentsProps) {
+  const side = (name: string, { begun, paid, of100 }: PaymentsProps["new"]) =>
+    `${name} ${of100 === null ? "–" : figures.rate(of100 / 100)} (${figures.count(paid)} of ${figures.count(begun)})`;
+  return (
+    <p>
+      {`Journeys paid: ${side(view.legacy, legacy)}, ${side(view.new, onNew)}; at ${view.legacy}’s pace ${figures.count(Math.round(wouldBePaid))} would be.`}
+    </p>
+  );
+}
 
 /** A bar by orders of magnitude: full is where the test acts. */
 function Tests({ tests, figures }: Evidence & Pick<ShownOne, "figures">) {

@@ -8,19 +8,51 @@ import type { ShownOne } from "./shown.ts";
 export function PlanSection(shown: ShownOne) {
   const { state, view } = shown;
   const { plan } = toldOf(state, view.name);
-  if (plan === undefined) return null;
+  const isPlanned = plan !== undefined && plan.status !== "none";
   return (
     <section aria-labelledby="plan">
       <div class="heading">
         <h2 id="plan">Plan</h2>
-        <PlanButton {...shown} plan={plan} />
+        {isPlanned && <PlanButton {...shown} plan={plan} />}
       </div>
-      {plan.status === "none" ? (
-        <p class="note">No plan is configured: each step is made by a person.</p>
-      ) : (
+      {isPlanned ? (
         <Planned {...shown} plan={plan} />
+      ) : (
+        <p class="note">
+          {view.plan === undefined
+            ? "No plan is configured: each step is made by a person."
+            : `Its plan: ${momentsIn(view.plan.sentence, shown.figures, state.at)}`}
+        </p>
       )}
+      <Dates {...shown} />
     </section>
+  );
+}
+
+/** What holds everybody back just now, what is to be set at a time, and a date that no plan is held against. */
+function Dates({ view, state, figures }: ShownOne) {
+  const { freeze, window, deadline, schedule = [] } = view;
+  const until = (iso: string) => `until ${figures.day(iso, state.at)}`;
+  const isOwn = deadline !== undefined && toldOf(state, view.name).plan?.deadline == null;
+  if (freeze === undefined && window === undefined && schedule.length === 0 && !isOwn) return null;
+  return (
+    <dl class="facts-list">
+      {freeze && (
+        <Fact term="freeze">
+          <strong class="badge">▲ everything is frozen</strong>
+          {` ${until(freeze.until)}, by ${freeze.by}${freeze.reason === "" ? "" : `: “${freeze.reason}”`}`}
+        </Fact>
+      )}
+      {window && <Fact term="window">{`no raise ${until(window.until)}: ${window.reason}`}</Fact>}
+      {deadline && isOwn && (
+        <Fact term="deadline">{`${figures.day(deadline.at, state.at)}, ${deadline.reason}`}</Fact>
+      )}
+      {schedule.map(({ id, percent, cohort, at, by, reason }) => (
+        <Fact term={figures.day(at, state.at)} key={id}>
+          {`${cohort === undefined ? "" : `${cohort} `}${figures.percent(percent)}, by ${by}: “${reason}”`}
+        </Fact>
+      ))}
+    </dl>
   );
 }
 

@@ -81,13 +81,14 @@ export function pictureOf(title: string, frames: readonly Frame[]): string {
     const isLast = index === frames.length - 1;
     return `<g class="f${index}"${isLast ? "" : ' visibility="hidden"'}>${lines.map(lineOf).join("")}</g>`;
   });
+  const motion =
+    moves.length === 0 ? "" : `@media (prefers-reduced-motion:no-preference){${moves.join("")}}\n`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
 <title id="title">${escaped(title)}</title>
 <style>
 text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#e6edf3;white-space:pre}
 .s{font-weight:700}.q{fill:#9da7b3}.a{fill:#0d1117}
-@media (prefers-reduced-motion:no-preference){${moves.join("")}}
-</style>
+${motion}</style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${groups.join("\n")}
 </svg>

@@ -210,8 +210,30 @@ describe("the console, as the server makes it", () => {
     }
     const held = textOf({ ...state, cutovers: [{ ...view, state: "held" }], told: { checkout: { plan } } });
     expect(held).not.toContain("Plan 25% by");
-    const none = { ...plan, status: "none" as const };
-    expect(textOf({ ...state, told: { checkout: { plan: none } } })).toContain("No plan is configured");
+    expect(textOf(state)).toContain("No plan is configured");
+    const brief = { status: "running" as const, percent: 5, next: 25, waiting: [], finish: null };
+    const sentence = "at 5%, next 25%; finish 2025-03-02T01:00:00.000Z";
+    expect(shown({ plan: { ...brief, sentence } })).toContain(
+      "Its plan: at 5%, next 25%; finish 2 Mar, 01:00:00 UTC",
+    );
+  });
+
+  test("tells what holds everybody back, what is set at a time, and a date", () => {
+    const until = "2025-03-01T18:00:00.000Z";
+    const text = shown({
+      freeze: { until, since: "2025-03-01T10:00:00.000Z", by: "ana", reason: "Lebaran" },
+      window: { until, reason: "weekend" },
+      deadline: { at: "2025-04-12T00:00:00.000Z", reason: "the law", against: null },
+      schedule: [{ id: "a", percent: 25, at: "2025-03-02T02:00:00.000Z", by: "ben", reason: "Sunday" }],
+    });
+    for (const told of [
+      "freeze ▲ everything is frozen until 18:00 UTC, by ana: “Lebaran”",
+      "window no raise until 18:00 UTC: weekend",
+      "deadline 12 Apr, 00:00 UTC, the law",
+      "2 Mar, 02:00 UTC 25%, by ben: “Sunday”",
+    ]) {
+      expect(text).toContain(told);
+    }
   });
 
   test("tells the money at risk", () => {

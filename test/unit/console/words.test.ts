@@ -57,6 +57,18 @@ describe("the verdict", () => {
     },
   );
 
+  test("tells of payments what legacy's pace would be", () => {
+    const payments = {
+      legacy: { begun: 900, paid: 540, of100: 60 },
+      new: { begun: 420, paid: 81, of100: 19.3 },
+      wouldBePaid: 249.7,
+    };
+    const guard = { ...judged("worse"), because: ["paid"], evidence: { ...evidence, payments } };
+    expect(verdictOf(view, guard, 0, figures).text).toBe(
+      "marketplace is worse: 81 of 420 journeys were paid, social-shop’s pace would be 250",
+    );
+  });
+
   test("is none without a guard, without its answer, and with old data, whatever it was", () => {
     expect(verdictOf(view, unguarded, 0, figures)).toMatchObject({ mark: "○", tone: "unguarded" });
     expect(verdictOf(view, undefined, 0, figures)).toMatchObject({ mark: "?", tone: "unknown" });

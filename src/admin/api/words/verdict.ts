@@ -74,7 +74,10 @@ function byGuard(guard: Guard, legacy: string, onNew: string, figures: VerdictFi
     case "insufficient evidence":
       return verdict("unproven", `Not enough to tell yet: ${shortOf(guard, onNew, figures) ?? sentence}`);
     case "worse":
-      return verdict("worse", `${onNew} is worse${told ?? `: ${sentence}`}`);
+      return verdict(
+        "worse",
+        `${onNew} is worse${told ?? paidOf(guard, legacy, figures) ?? `: ${sentence}`}`,
+      );
     case "legacy sick":
       return verdict("worse", `${legacy} fails: ${sentence}`);
     case "both sick":
@@ -94,6 +97,19 @@ function spanOf({ because = [], evidence }: Guard, { points }: VerdictFigures): 
   if (!isOfFailures || evidence == null) return undefined;
   const { estimate, least, most } = evidence.difference;
   return ` (difference ${points(estimate)} pts, ${points(least)} to ${points(most)})`;
+}
+
+/** `: 81 of 420 journeys were paid, social-shop's pace would be 250`; `undefined` where that has not decided. */
+function paidOf(
+  { because = [], evidence }: Guard,
+  legacy: string,
+  { count }: VerdictFigures,
+): string | undefined {
+  const payments = evidence?.payments;
+  if (because[0] !== "paid" || payments === undefined) return undefined;
+  const { begun, paid } = payments.new;
+  const pace = count(Math.round(payments.wouldBePaid));
+  return `: ${count(paid)} of ${count(begun)} journeys were paid, ${legacy}’s pace would be ${pace}`;
 }
 
 function shortOf({ evidence }: Guard, onNew: string, { count }: VerdictFigures): string | undefined {

@@ -2,6 +2,7 @@
 import { percentOf } from "../../../admin/api/rules.ts";
 import { verdictOf } from "../../../admin/api/words/verdict.ts";
 import { toldOf } from "../../state.ts";
+import { momentsIn } from "../../words/figures.ts";
 import { moreAnHour, raiseOffered, typedFor } from "../../words/friction.ts";
 import { SplitBar } from "../hero.tsx";
 import { fieldOf, instead, type Shown, type ShownOne } from "../shown.ts";
@@ -70,7 +71,9 @@ function RaiseForm({ isChanged, ...shown }: ShownOne & { readonly isChanged: boo
       {!isRaise && (
         <p class="note">{`A raise is above ${figures.percent(view.percent)}, to 100% at most.`}</p>
       )}
-      {vain !== undefined && <p class="note">{`It would be refused: ${vain}.`}</p>}
+      {vain !== undefined && (
+        <p class="note">{`It would be refused: ${momentsIn(vain, figures, state.at)}.`}</p>
+      )}
       {offer?.kind === "proposed" && <p class="note">It waits for another person then.</p>}
       <label>
         Reason

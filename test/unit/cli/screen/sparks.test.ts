@@ -48,6 +48,15 @@ test("what is not known is a gap, a side without requests has no figure, and not
   expect(sparkLines(undefined, { columns: 80, style: plainStyle, now })).toEqual([]);
 });
 
+test("a run of minutes is drawn over five, or ten, and not over half an hour", () => {
+  const { points } = series;
+  const of = (steps: number) => linesAt(80, { stepSeconds: 10, points: points.slice(-steps) });
+  expect(of(20)[0]).toMatch(/^ +5 min ago +now$/);
+  expect(of(20)[1]).toMatch(/legacy {18,19}▁{35,37} +1/);
+  expect(of(40)[0]).toMatch(/^ +10 min ago +now$/);
+  expect(of(90)[0]).toMatch(/^ +30 min ago +now$/);
+});
+
 test("a side that has never failed and is quick stands on the ground, whatever the scale", () => {
   const points = series.points.map((point) => ({
     ...point,

@@ -83,7 +83,7 @@ test.each([80, 60, 40])(
     const said = frame().join(" ").replaceAll(/\s+/g, " ");
     expect(said).toContain("⬢ marketplace is worse (difference +2.1 pts, +1.2 to +3.0)");
     expect(said).not.toContain("guard: ");
-    expect(said).toMatch(/errors legacy ▄ 2\.00% new ▄ 2\.00% p99 legacy █ 100 ms new █ 100 ms/);
+    expect(said).toMatch(/errors legacy ▄+ 2\.00% new ▄+ 2\.00% p99 legacy █+ 100 ms new █+ 100 ms/);
     expect(Math.max(...frame().map(widthOf))).toBeLessThanOrEqual(columns);
     board.take({
       event: "metrics",
