@@ -53,9 +53,9 @@ export interface ConsoleState {
   readonly intent?: "rollback" | undefined;
 }
 
-/** `details`: a sentence each. */
+/** `partial`: made, and not certain of every instance. `details`: a sentence each. */
 export interface PageNotice {
-  readonly kind: "done" | "failed";
+  readonly kind: "done" | "partial" | "failed";
   readonly text: string;
   readonly details: readonly string[];
 }

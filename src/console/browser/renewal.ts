@@ -7,7 +7,7 @@ import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import type { HistoryEntryView } from "../../admin/api/history-view.ts";
 import type { InstanceView } from "../../admin/api/instance-view.ts";
 import type { PlanView } from "../../admin/api/plan/plan-view.ts";
-import { chosenOf, withTold } from "../state.ts";
+import { chosenOf, withChange, withTold } from "../state.ts";
 import type { ApiCalls } from "./calls.ts";
 import type { Stage } from "./deeds.ts";
 import type { EvidenceKeeper } from "./evidence.ts";
@@ -52,6 +52,12 @@ export function createRenewal(
     if (entries !== undefined) setState((now) => withTold(now, name, { history: entries }));
   }
 
+  /** What a stream has missed, and a call was refused for. */
+  async function view(name: string): Promise<void> {
+    const told = await calls.get<CutoverView>(`api/v1/cutovers/${encodeURIComponent(name)}`);
+    if (told !== undefined) setState((now) => withChange(now, told));
+  }
+
   async function plan(name: string): Promise<void> {
     const told = await calls.get<PlanView>(`api/v1/cutovers/${encodeURIComponent(name)}/plan`);
     if (told !== undefined) setState((now) => withTold(now, name, { plan: told }));
@@ -64,6 +70,7 @@ export function createRenewal(
     const isDue = isWhole || performance.now() - seldom >= seldomMs;
     await Promise.all([
       name === undefined ? undefined : fleet(),
+      name !== undefined && isWhole ? view(name) : undefined,
       name !== undefined && isDue ? history(name) : undefined,
       name === undefined || planOf() === undefined ? undefined : plan(name),
       evidence.renew(state(), ui()).then((series) => show({ series })),

@@ -18,8 +18,9 @@ export interface RefusedCall {
 /** @param now RFC 3339 */
 export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): PageNotice {
   const { applied, version, changed } = answer;
-  const head = changed ? `Committed as v${version}` : `It stood so already, as v${version}`;
-  const { instances, of, ms, scope, lagging } = applied;
+  const { instances, of, ms, scope, lagging, complete, completeBy } = applied;
+  const made = changed ? `Committed as v${version}` : `It stood so already, as v${version}`;
+  const head = complete ? made : `${made}: not certain on every instance yet`;
   const known = of + silentIn(applied);
   const reached = `Applied on ${instances}/${known} ${known === 1 ? "instance" : "instances"} (${spanText(ms)})`;
   const late = lagging.map(({ id, name = id, version: at, seenAt, leaseEndsAt }) => {
@@ -37,7 +38,12 @@ export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): 
       ? ["The store is out of reach: this instance alone does as it was told, and offers it to the store"]
       : [];
   const more = (answer.warnings ?? []).map(({ text }) => momentsIn(text, figures, now));
-  return { kind: "done", text: head, details: [reached, ...alone, ...late, ...more] };
+  const latest =
+    complete || completeBy === null
+      ? []
+      : [`Certain everywhere by ${figures.moment(completeBy, now)} at the latest`];
+  const details = [reached, ...alone, ...late, ...latest, ...more];
+  return { kind: complete ? "done" : "partial", text: head, details };
 }
 
 export function refusedNotice({ code, detail, current }: RefusedCall): PageNotice {
@@ -61,6 +67,9 @@ export function allNotice(answers: readonly WriteOfAll[]): PageNotice {
       ? `${each.name}: not applied, ${each.refused.detail ?? each.refused.code}`
       : `${each.name}: v${each.version}, ${each.percent}%, applied on ${each.applied.instances}/${each.applied.of + silentIn(each.applied)}`,
   );
-  const isDone = answers.every((each) => !("refused" in each));
-  return { kind: isDone ? "done" : "failed", text: isDone ? "Done for all" : "Not done for all", details };
+  if (answers.some((each) => "refused" in each)) return { kind: "failed", text: "Not done for all", details };
+  const isWhole = answers.every((each) => "refused" in each || each.applied.complete);
+  return isWhole
+    ? { kind: "done", text: "Done for all", details }
+    : { kind: "partial", text: "Made for all: not certain on every instance yet", details };
 }

@@ -11,7 +11,7 @@ export const root = fileURLToPath(new URL("../../..", import.meta.url));
 /** What the API answers to a rollback that is applied everywhere. */
 const rolledBack = {
   ...{ name: "checkout", percent: 0, state: "rolled_back", version: 43, changed: true },
-  applied: { instances: 6, of: 6, ms: 312, scope: "fleet", lagging: [] },
+  applied: { instances: 6, of: 6, ms: 312, scope: "fleet", complete: true, completeBy: null, lagging: [] },
 };
 const files = { "/console.js": "console.js", "/charts.js": "charts.js" } as const;
 

@@ -3,9 +3,11 @@ import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
 import { spanText } from "../../../src/admin/api/words/span.ts";
 import { verdictOf } from "../../../src/admin/api/words/verdict.ts";
+import type { WriteAnswer } from "../../../src/admin/api/write.ts";
 import { createFigures } from "../../../src/console/words/figures.ts";
 import { moreAnHour, typedFor } from "../../../src/console/words/friction.ts";
 import { livenessOf, retryAfterMs } from "../../../src/console/words/liveness.ts";
+import { allNotice, doneNotice } from "../../../src/console/words/outcome.ts";
 import { differences, joined, lastAt, newcombe } from "../../../src/console/words/series.ts";
 
 const figures = createFigures("en", "UTC");
@@ -197,4 +199,43 @@ test("spans are told in the largest whole unit", () => {
   expect([400, 9200, 119_000, 840_000, 10_800_000, 200_000_000].map(spanText)).toEqual([
     ...["0.4 s", "9 s", "119 s", "14 min", "3 h", "2 days"],
   ]);
+});
+
+describe("what has come of a change", () => {
+  const now = "2025-03-01T02:14:12.000Z";
+  const answer: WriteAnswer = {
+    ...{ name: "checkout", percent: 0, state: "rolled_back", version: 43, changed: true },
+    applied: {
+      ...{ instances: 3, of: 3, ms: 312, scope: "fleet", complete: true, completeBy: null, lagging: [] },
+    },
+  };
+  const late = { id: "c", name: "shop-3", version: 42, seenAt: "2025-03-01T02:14:00.000Z" };
+
+  test("is done only where it is certain of every instance", () => {
+    expect(doneNotice(answer, figures, now)).toEqual({
+      kind: "done",
+      text: "Committed as v43",
+      details: ["Applied on 3/3 instances (0.3 s)"],
+    });
+    const completeBy = "2025-03-01T02:14:30.000Z";
+    const lagging = [{ ...late, leaseEndsAt: completeBy }];
+    const applied = { ...answer.applied, instances: 2, of: 2, complete: false, completeBy, lagging };
+    expect(doneNotice({ ...answer, applied }, figures, now)).toEqual({
+      kind: "partial",
+      text: "Committed as v43: not certain on every instance yet",
+      details: [
+        "Applied on 2/3 instances (0.3 s)",
+        "shop-3 decides by v42, silent since 02:14:00 UTC: its lease ends 02:14:30 UTC",
+        "Certain everywhere by 02:14:30 UTC at the latest",
+      ],
+    });
+  });
+
+  test("of all is failed with one that is refused, and partial with one that is not certain", () => {
+    const partial = { ...answer, applied: { ...answer.applied, complete: false } };
+    expect(allNotice([answer, answer]).kind).toBe("done");
+    expect(allNotice([answer, partial]).kind).toBe("partial");
+    const refused = { name: "returns", refused: { code: "closed", status: 409, title: "", type: "" } };
+    expect(allNotice([partial, refused] as const).kind).toBe("failed");
+  });
 });

@@ -6,7 +6,7 @@ import { momentsIn } from "../../words/figures.ts";
 import { moreAnHour, raiseOffered, typedFor } from "../../words/friction.ts";
 import { SplitBar } from "../hero.tsx";
 import { fieldOf, instead, type Shown, type ShownOne } from "../shown.ts";
-import { CloseButton, NoticeText, SheetDialog } from "./rollback.tsx";
+import { CloseButton, isMade, NoticeText, SheetDialog } from "./rollback.tsx";
 
 export function RaiseSheet(shown: ShownOne) {
   const { view, ui, state, figures } = shown;
@@ -36,7 +36,7 @@ export function RaiseSheet(shown: ShownOne) {
         </span>
         <span>{verdict.text}</span>
       </p>
-      {ui.outcome?.kind !== "done" && <RaiseForm {...shown} isChanged={isChanged} />}
+      {!isMade(ui.outcome) && <RaiseForm {...shown} isChanged={isChanged} />}
       {ui.outcome && <NoticeText notice={ui.outcome} />}
       <CloseButton {...shown} />
     </SheetDialog>

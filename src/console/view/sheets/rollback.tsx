@@ -35,7 +35,7 @@ const reasons = ["Errors up", "Slow", "Customers report", "Other"];
 
 export function RollBackSheet(shown: ShownOne) {
   const { state, view, ui, deeds } = shown;
-  const isDone = ui.outcome?.kind === "done";
+  const isDone = isMade(ui.outcome);
   return (
     <SheetDialog {...shown} id="rollback" title={`Roll ${view.name} back to 0%`}>
       {!isDone && (
@@ -92,19 +92,28 @@ function Progress({ view, ui }: ShownOne) {
 }
 
 /** What goes on on new after a rollback: what is under way there. */
-function StillThere({ view, figures }: ShownOne) {
+function StillThere({ view, ui, figures }: ShownOne) {
+  const { live, applied, silent } = view.instances;
   const { inFlight } = view.traffic.new;
   const journeys = view.journeys?.new.open;
   const parts = [
     ...(journeys === undefined ? [] : [`${figures.count(journeys)} journeys`]),
     `${figures.count(inFlight)} requests`,
   ];
-  return <p class="note">{`Still under way on ${view.new}, where they finish: ${parts.join(", ")}.`}</p>;
+  const isPartial = ui.outcome?.kind === "partial";
+  return (
+    <>
+      {isPartial && (
+        <p class="note loud">{`Now v${view.version} on ${applied}/${live + silent.length} instances.`}</p>
+      )}
+      <p class="note">{`Still under way on ${view.new}, where they finish: ${parts.join(", ")}.`}</p>
+    </>
+  );
 }
 
 export function RollBackAllSheet(shown: Shown) {
   const { state, ui, deeds } = shown;
-  const isDone = ui.outcome?.kind === "done";
+  const isDone = isMade(ui.outcome);
   return (
     <SheetDialog {...shown} id="rollback_all" title={`Roll all ${state.cutovers.length} cutovers back to 0%`}>
       {!isDone && (
@@ -130,7 +139,7 @@ export function RollBackAllSheet(shown: Shown) {
 
 /** Without the script it leads back to the page without the sheet. */
 export function CloseButton({ state, ui, deeds }: Shown) {
-  const words = ui.outcome?.kind === "done" ? "Close" : "Cancel";
+  const words = isMade(ui.outcome) ? "Close" : "Cancel";
   if (!ui.isLive) {
     const { chosen } = state;
     return (
@@ -152,12 +161,19 @@ export function CloseButton({ state, ui, deeds }: Shown) {
   );
 }
 
+/** Whether it is made, be it certain everywhere or not yet. */
+export function isMade(outcome: PageNotice | undefined): boolean {
+  return outcome !== undefined && outcome.kind !== "failed";
+}
+
+const marks = { done: "✓", partial: "▲", failed: "⬢" } as const satisfies Record<PageNotice["kind"], string>;
+
 export function NoticeText({ notice: { kind, text, details } }: { readonly notice: PageNotice }) {
   return (
     <div class={`notice ${kind}`} role={kind === "failed" ? "alert" : "status"}>
       <p>
         <strong>
-          <span aria-hidden="true">{kind === "failed" ? "⬢" : "✓"}</span> {text}
+          <span aria-hidden="true">{marks[kind]}</span> {text}
         </strong>
       </p>
       {details.map((each) => (

@@ -2,7 +2,7 @@
 import { toldOf } from "../../state.ts";
 import type { Sheet } from "../../ui.ts";
 import { fieldOf, instead, type ShownOne } from "../shown.ts";
-import { CloseButton, NoticeText, SheetDialog } from "./rollback.tsx";
+import { CloseButton, isMade, NoticeText, SheetDialog } from "./rollback.tsx";
 
 export function ResumeSheet(shown: ShownOne) {
   const { view, deeds, figures } = shown;
@@ -45,7 +45,7 @@ function ReasonSheet({ id, title, means, verb, send, ...shown }: ReasonSheetProp
   const { ui } = shown;
   return (
     <SheetDialog {...shown} id={id} title={title}>
-      {ui.outcome?.kind !== "done" && (
+      {!isMade(ui.outcome) && (
         <form onSubmit={instead((event) => send(fieldOf(event, "reason")))}>
           <p>{means}</p>
           <label>
