@@ -213,7 +213,7 @@ describe.runIf(isFull)("while a console is open", () => {
     expect(visits.troubles()).toEqual([]);
   });
 
-  test("two people agree: a raise is proposed, seen by the other within a second, approved there; the next one is withdrawn", async () => {
+  test("two people agree: a raise is proposed, seen by the other within two seconds, approved there; the next one is withdrawn", async () => {
     const admin = await startAdmin({ auth: tokens, approvalOver: 10 });
     try {
       const [ana, ben] = [await signedIn(admin.url, "operator"), await signedIn(admin.url, "admin")];

@@ -2,27 +2,19 @@
  * The console in a real browser, before three real instances on one Redis under load: a person with a phone rolls back in
  * two taps, and requests prove it; without the script, with calls that fail, and with a stream that falls silent.
  */
-import { readFile } from "node:fs/promises";
-import type axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { seriesView } from "../../src/admin/api/series/series-view.ts";
 import { accepted } from "../support/admin-api.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { launchChromium } from "../support/chromium.ts";
+import { changesOf, overflowOf, phone, seriousOf, smallPhone, visitsOf } from "../support/console-page.ts";
 import { type Fleet, startFleet } from "../support/fleet.ts";
 import { type Load, startLoad } from "../support/kept-load.ts";
 import { visitAll } from "../support/traffic.ts";
 import { eventually } from "../support/until.ts";
 
 const isFull = process.env.CUTOVER_BARS === "full";
-const phone: BrowserContextOptions = {
-  viewport: { width: 390, height: 844 },
-  hasTouch: true,
-  isMobile: true,
-};
-const smallPhone: BrowserContextOptions = { ...phone, viewport: { width: 320, height: 568 } };
-
 const shoppers = Array.from({ length: 60 }, (_, number) => `shopper-${number}`);
 
 const isWhole = ({ instances }: { readonly instances: number }) => instances === 3;
@@ -30,7 +22,7 @@ const isWhole = ({ instances }: { readonly instances: number }) => instances ===
 let browser: Browser;
 let fleet: Fleet;
 let load: Load;
-const troubles: string[] = [];
+const visits = visitsOf(() => browser);
 
 beforeAll(async () => {
   [browser, fleet] = await Promise.all([launchChromium(), startFleet()]);
@@ -40,48 +32,21 @@ beforeEach(async () => {
   const [{ api }] = fleet.members;
   await api.call("resume");
   accepted(await api.set(10));
-  troubles.length = 0;
 });
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
+afterEach(() => visits.leave());
 afterAll(async () => {
   await load?.stop();
   await browser?.close();
   await fleet?.stop();
 });
 
-/** A window of a browser that has never been here, on the first instance's console unless told otherwise. */
-async function open(
+/** On the first instance's console, unless told otherwise. */
+function open(
   options: BrowserContextOptions = {},
   query = "",
   url = fleet.members[0].served.admin,
 ): Promise<Page> {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => troubles.push(error.message));
-  page.on("console", (line) => {
-    if (line.type() === "error" || line.type() === "warning") troubles.push(line.text());
-  });
-  await page.goto(`${url}/${query}`);
-  if (options.javaScriptEnabled !== false) await page.locator("#live, #sign-in").first().waitFor();
-  return page;
-}
-
-/** By axe-core, which is evaluated as a person's own tools are: the page's policy lets no script in. */
-async function judge(page: Page): Promise<axe.AxeResults> {
-  const source = await readFile(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-  await page.evaluate(source);
-  return page.evaluate('axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] })');
-}
-
-/** Calls that change something, by their paths. */
-function changesOf(page: Page): string[] {
-  const found: string[] = [];
-  page.on("request", (request) => {
-    if (request.method() !== "GET") found.push(new URL(request.url()).pathname);
-  });
-  return found;
+  return visits.open(`${url}/${query}`, options);
 }
 
 /** Whom real requests reach now, through every instance. */
@@ -111,7 +76,7 @@ describe("a rollback", () => {
     expect(await sidesOfAll()).toEqual(new Set(["legacy"]));
     await page.locator("#sheet-rollback .close").tap();
     await page.locator(".state.rolled_back").waitFor();
-    expect(troubles).toEqual([]);
+    expect(visits.troubles()).toEqual([]);
   });
 
   test("works without JavaScript: the form posts, and the answer is a page", async () => {
@@ -328,7 +293,7 @@ test.runIf(isFull)("the figures of the fleet are the same on every instance, and
   await page.locator("#charts canvas").first().waitFor();
   await page.getByRole("button", { name: "Show as table" }).click();
   expect(await page.locator("table.numbers tbody tr").count()).toBeGreaterThan(0);
-  expect(troubles).toEqual([]);
+  expect(visits.troubles()).toEqual([]);
 });
 
 describe("for everybody", () => {
@@ -356,11 +321,11 @@ describe("for everybody", () => {
         });
         expect({ top, isOnTop }).toEqual({ top, isOnTop: true });
       }
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(overflow).toBeLessThanOrEqual(0);
+      expect(await overflowOf(page)).toBeLessThanOrEqual(0);
     },
   );
 
+  const sheets = [undefined, "rollback", "raise"] as const;
   const looks = [["light", { colorScheme: "light" }]] as const;
   const others = [
     ["dark", { colorScheme: "dark" }],
@@ -372,18 +337,13 @@ describe("for everybody", () => {
     "axe finds nothing serious, %s",
     async (_, options) => {
       const page = await open(options);
-      for (const sheet of [undefined, "rollback", "raise"] as const) {
+      for (const sheet of isFull ? sheets : sheets.slice(0, 2)) {
         if (sheet === "rollback") await page.locator("#roll-back").click();
         if (sheet === "raise") await page.locator("#raise").click();
-        const { violations } = await judge(page);
-        const serious = violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-        expect(serious, sheet).toEqual([]);
+        expect(await seriousOf(page), sheet).toEqual([]);
         if (sheet !== undefined) await page.keyboard.press("Escape");
       }
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(overflow).toBeLessThanOrEqual(0);
+      expect(await overflowOf(page)).toBeLessThanOrEqual(0);
     },
   );
 });
