@@ -69,7 +69,7 @@ function guardTiming(): Timing {
     ...{ blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 },
     ...{ sloMs: 2000, followsJourneys: true },
   };
-  const on = { attempts: true, starts: true, ends: true };
+  const on = { attempts: true, starts: true, ends: true, assigns: true };
   const witness = createGuardCounting(systemClock).witness("checkout", times, on);
   const state = { ...initialState(), version: 1, percentThousandths: 25_000 };
   const records = Array.from({ length: inputs }, (_, i) => {

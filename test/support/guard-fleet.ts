@@ -165,7 +165,7 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
   const reports = () => {
     const now = hostMs();
     const told = [window.report(now), slow?.report(now) ?? [], journeys.report(now)] as const;
-    return { checkout: toldOfStratum(undefined, ...told) };
+    return { checkout: toldOfStratum(undefined, ...told, []) };
   };
   const roll = createRoll(time);
   const tellings = createTellings(config, { counting: { nowMs: hostMs, reports }, storeMs: roll.nowMs });
@@ -215,7 +215,7 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
         return { accepted: true, changed: true, state };
       },
     },
-    metrics: { judged: () => {}, acted: () => {}, found: () => {}, configure: () => {} },
+    metrics: { judged: () => {}, split: () => {}, acted: () => {}, found: () => {}, configure: () => {} },
     audit: { madeLocally: () => {} },
     announce: () => void beat(),
     timers,

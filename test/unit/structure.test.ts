@@ -202,6 +202,7 @@ const pureRooms = [
   "guard/verdict/",
   "guard/simulate/",
   "guard/metrics/rule.ts",
+  "guard/window/assignments.ts",
   "guard/window/attempts.ts",
   "guard/window/buckets.ts",
   "guard/window/journeys.ts",

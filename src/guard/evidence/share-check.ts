@@ -28,6 +28,83 @@ export function logShareEvidence(share: number, assigned: number, onNew: number)
   return logBeta(c + k, d + rest) - logBeta(c, d) - k * Math.log(share) - rest * Math.log1p(-share);
 }
 
+/** Percent that buckets were held against, in thousandths, and how many new shoppers came to legacy and to new. */
+export type AssignedRow = readonly [percent: number, legacy: number, onNew: number];
+
+/** What was counted in a block of the assignments of one stratum. */
+export interface StratumAssigned {
+  readonly of: string;
+  readonly rows: readonly AssignedRow[];
+}
+
+/** Of which stratum, by which percent, assigned to legacy and to new so far, and the highest evidence there was. */
+type KeptShare = readonly [of: string, ...row: AssignedRow, highest: number];
+
+export interface SharesState {
+  readonly shares: readonly KeptShare[];
+}
+
+/** The configured share that the most speaks against. */
+export interface ShareFinding {
+  /** The cohort's name; empty: of all who are of none. */
+  readonly of: string;
+  /** Of new, 0–1. */
+  readonly configured: number;
+  /** New shoppers of this step, and those of them who came to new. */
+  readonly assigned: number;
+  readonly onNew: number;
+  /** The highest so far against that the configured share is the actual one. */
+  readonly odds: number;
+  readonly isOff: boolean;
+}
+
+interface ShareCheck {
+  block(assigned: readonly StratumAssigned[], stepBegins: boolean): void;
+  /** `undefined`: nobody was assigned in this step. */
+  finding(): ShareFinding | undefined;
+  state(): SharesState;
+}
+
+/** Shares that are checked at the same time: more than there are percents. */
+const mostShares = 128;
+
+/** A process for each stratum and percent; a step begins them anew. */
+export function createShareCheck(from?: SharesState): ShareCheck {
+  let shares = new Map<string, KeptShare>(
+    (from?.shares ?? []).map((kept) => [`${kept[1]} ${kept[0]}`, kept]),
+  );
+  return {
+    block(assigned, stepBegins) {
+      if (stepBegins) shares = new Map();
+      for (const { of, rows } of assigned) {
+        for (const [percent, moreLegacy, moreOnNew] of rows) {
+          const key = `${percent} ${of}`;
+          const [, , legacy, onNew, highest] = shares.get(key) ?? [of, percent, 0, 0, 0];
+          if (!shares.has(key) && shares.size >= mostShares) continue;
+          const now = [legacy + moreLegacy, onNew + moreOnNew] as const;
+          const evidence = logShareEvidence(percent / maxThousandths, now[0] + now[1], now[1]);
+          shares.set(key, [of, percent, ...now, Math.max(highest, Math.min(evidence, mostEvidence))]);
+        }
+      }
+    },
+    finding() {
+      const [first, ...rest] = shares.values();
+      if (first === undefined) return undefined;
+      const [of, percent, legacy, onNew, highest] = rest.reduce(
+        (most, each) => (each[4] > most[4] ? each : most),
+        first,
+      );
+      const counts = { configured: percent / maxThousandths, assigned: legacy + onNew, onNew };
+      return { of, ...counts, odds: Math.exp(highest), isOff: highest >= Math.log(shareAlertOdds) };
+    },
+    state: () => ({ shares: [...shares.values()] }),
+  };
+}
+
+const maxThousandths = 100_000;
+/** So that its odds are a number. */
+const mostEvidence = 500;
+
 function logBeta(a: number, b: number): number {
   return logGamma(a) + logGamma(b) - logGamma(a + b);
 }

@@ -2,6 +2,7 @@
 import type { Payments } from "../evidence/cohorts.ts";
 import { type Difference, type SideTally, shareOf } from "../evidence/difference.ts";
 import type { Findings, Sides, TestFinding } from "../evidence/evidence.ts";
+import type { ShareFinding } from "../evidence/share-check.ts";
 import type { TestName } from "../evidence/tests.ts";
 
 /** What a sentence tells. */
@@ -12,6 +13,8 @@ export interface Said {
   readonly sides: Sides;
   readonly difference: Difference;
   readonly payments?: Payments;
+  /** Where new shoppers are not split as configured. */
+  readonly share?: ShareFinding;
   readonly action?: "rollback" | "hold" | "alert";
   readonly silent: readonly string[];
   readonly isLegacyMaintained: boolean;
@@ -28,6 +31,7 @@ export function verdictSentence(said: Said): string {
       since === undefined ? acted[action] : `${acted[action]} ${timeText(since)} after the first failure`,
     );
   }
+  if (said.share !== undefined) parts.push(shareOffText(said.share));
   if (silent.length > 0 && verdict !== "blind") parts.push(`without counts of ${silent.join(", ")}`);
   return parts.join(", ");
 }
@@ -57,6 +61,12 @@ function paymentsText(payments: Payments): string {
   return `${told}, of legacy's as many would be ${count(Math.round(wouldBePaid))} (${shares})`;
 }
 
+function shareOffText({ of, configured, assigned, onNew, odds }: ShareFinding): string {
+  const whose = of === "" ? "new shoppers" : `new shoppers of ${of}`;
+  const told = `${percentText(onNew / assigned)} of ${count(assigned)} ${whose} came to new where ${percentText(configured)} should`;
+  return `${told} (${oddsText({ odds })})`;
+}
+
 const reasons: Readonly<Record<TestName, string>> = {
   failures: "",
   tooMany: " (too many failures at all)",
@@ -82,7 +92,7 @@ function conclusionOf({ verdict, because, findings, silent, isLegacyMaintained }
 
 const mostOdds = 1e6;
 
-function oddsText({ odds }: TestFinding): string {
+function oddsText({ odds }: Pick<TestFinding, "odds">): string {
   return odds >= mostOdds ? "odds above a million to 1" : `odds ${count(Math.floor(odds))} to 1`;
 }
 

@@ -6,13 +6,15 @@
  *   legacy sick            legacy alone fails too much: held
  *                          A legacy in maintenance is sick, whatever it answers: nothing is sent to it.
  *   blind                  counts are missing: said, and never a reason not to roll back by the rest
- *   watching               a test is half of its way
+ *   watching               a test is half of its way; or new shoppers are not split as configured, so that who is compared
+ *                          is not who should be: an alert
  *   insufficient evidence  nothing against new, and nothing proven for it
  *   healthy                proven to be not worse than the gate of the step asks
  */
 import type { Payments } from "../evidence/cohorts.ts";
 import { differenceOf } from "../evidence/difference.ts";
 import { type Findings, firedOf, type Sides, type TestFinding } from "../evidence/evidence.ts";
+import type { ShareFinding } from "../evidence/share-check.ts";
 import { type TestName, testNames } from "../evidence/tests.ts";
 import { type Said, verdictSentence } from "./sentence.ts";
 
@@ -35,6 +37,8 @@ export interface Situation {
   readonly sides: Sides;
   /** Absent where no journey is followed. */
   readonly payments?: Payments;
+  /** Absent before somebody was assigned. */
+  readonly share?: ShareFinding;
   /** As configured; absent: hold until a step has passed by evidence, roll back from then on. */
   readonly action?: GuardAction;
   readonly hasPassedAStep: boolean;
@@ -61,7 +65,15 @@ export interface Judgement {
 const confidence = 0.95;
 
 export function judgeSides(situation: Situation): Judgement {
-  const { findings, sides, payments, silent, sinceFirstFailureMs, isLegacyMaintained = false } = situation;
+  const {
+    findings,
+    sides,
+    payments,
+    share,
+    silent,
+    sinceFirstFailureMs,
+    isLegacyMaintained = false,
+  } = situation;
   const because = firedOf(findings);
   const verdict = verdictOf(situation, because);
   const action = actionOf(verdict, situation, because);
@@ -74,6 +86,7 @@ export function judgeSides(situation: Situation): Judgement {
     silent,
     isLegacyMaintained,
     ...(payments === undefined ? {} : { payments }),
+    ...(share?.isOff ? { share } : {}),
     ...(action === undefined ? {} : { action }),
     ...(sinceFirstFailureMs === undefined ? {} : { sinceFirstFailureMs }),
   };
@@ -81,14 +94,14 @@ export function judgeSides(situation: Situation): Judgement {
 }
 
 function verdictOf(
-  { findings, isProven, silent, isLegacyMaintained = false }: Situation,
+  { findings, share, isProven, silent, isLegacyMaintained = false }: Situation,
   because: readonly TestName[],
 ): GuardVerdict {
   const isWorse = because.length > 0;
   if (isWorse) return isLegacyMaintained || isSuspect(findings.tooManyOnLegacy) ? "both sick" : "worse";
   if (isLegacyMaintained || findings.tooManyOnLegacy.hasFired) return "legacy sick";
   if (silent.length > 0) return "blind";
-  if (testNames.some((test) => isSuspect(findings[test]))) return "watching";
+  if (share?.isOff || testNames.some((test) => isSuspect(findings[test]))) return "watching";
   return isProven ? "healthy" : "insufficient evidence";
 }
 
@@ -102,11 +115,11 @@ export function isSuspect({ hasFired, odds, actsAt }: TestFinding): boolean {
 
 function actionOf(
   verdict: GuardVerdict,
-  { action, hasPassedAStep }: Situation,
+  { share, action, hasPassedAStep }: Situation,
   because: readonly TestName[],
 ): GuardAction | undefined {
   if (verdict === "both sick" || verdict === "legacy sick") return action === "alert" ? "alert" : "hold";
-  if (verdict !== "worse") return undefined;
+  if (verdict !== "worse") return share?.isOff ? "alert" : undefined;
   const isSlowAlone = because.every((test) => test === "slow");
   if (isSlowAlone) return action === "alert" ? "alert" : "hold";
   const untilProven = because.includes("tooMany") || hasPassedAStep ? "rollback" : "hold";

@@ -55,6 +55,7 @@ const inquirySchema = z.object({
     cohorts: z.array(z.tuple([z.string(), z.boolean(), number, number, number, number, number, number])),
     dropped: payments,
   }),
+  shares: z.object({ shares: z.array(z.tuple([z.string(), number, number, number, number])) }),
   looks: z.object({ quick: look, late: look, slow: look.optional(), paid: look.optional() }),
   hasPassedAStep: z.boolean(),
   hasActed: z.boolean(),

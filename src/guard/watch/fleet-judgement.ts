@@ -3,6 +3,7 @@
 import type { Payments } from "../evidence/cohorts.ts";
 import type { SideTally } from "../evidence/difference.ts";
 import type { TestFinding } from "../evidence/evidence.ts";
+import type { ShareFinding } from "../evidence/share-check.ts";
 import type { MetricFinding } from "../verdict/metrics.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { Exhibits } from "./inquiry.ts";
@@ -32,6 +33,8 @@ export interface FleetJudgement extends Judgement {
     /** As many of legacy's of the same minutes as would make so many of new's. */
     readonly wouldBePaid: number;
   };
+  /** Of new shoppers, how many came to new and how many should; absent before somebody has come. */
+  readonly share?: ShareFinding;
   /** Names of instances without counts. */
   readonly silent: readonly string[];
   /** Names of instances whose guard is configured otherwise than the one that judges. */
@@ -40,7 +43,7 @@ export interface FleetJudgement extends Judgement {
 
 export function fleetJudgement(
   judgement: Judgement,
-  { findings, sides, difference, payments }: Exhibits,
+  { findings, sides, difference, payments, share }: Exhibits,
   rest: Pick<FleetJudgement, "at" | "metrics" | "silent" | "differing">,
 ): FleetJudgement {
   return {
@@ -50,6 +53,7 @@ export function fleetJudgement(
     sides: { legacy: sides.legacy, new: sides.onNew },
     difference,
     ...(payments === undefined ? {} : { payments: told(payments) }),
+    ...(share === undefined ? {} : { share }),
   };
 }
 

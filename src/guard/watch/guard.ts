@@ -38,12 +38,15 @@ export function guardWitnesses(
     const times = timesOf({ guard: of.guard, routes: of.routes });
     // One name may be that of several routes.
     const journeys = of.routes.flatMap(({ name, journey }) => (name === route && journey) || []);
+    const begins = of.routes.some(({ journey }) => journey?.start !== undefined) && of.visit === undefined;
     const on = {
+      // Who begins is who is assigned; without journeys, and where visits are kept, whoever comes.
+      assigns: !begins || journeys.some(({ start }) => start !== undefined),
       attempts: of.guard.routes?.includes(route) !== false,
       starts: times.followsJourneys === true && journeys.some(({ start }) => start !== undefined),
       ends: times.followsJourneys === true && journeys.some(({ end }) => end !== undefined),
     };
-    return on.attempts || on.starts || on.ends ? [counting.witness(cutover, times, on)] : [];
+    return on.attempts || on.starts || on.ends || on.assigns ? [counting.witness(cutover, times, on)] : [];
   };
 }
 
@@ -201,6 +204,7 @@ function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<
     metrics: readerOf(name, guard, options),
     onJudged(judged, isNews) {
       metrics.judged(name, judged?.verdict);
+      metrics.split(name, judged?.share?.isOff === true);
       tellings.judge(name, judged);
       if (!isNews) return;
       if (judged !== undefined) {

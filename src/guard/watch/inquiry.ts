@@ -10,6 +10,7 @@ import type { CutoverState } from "../../state/rules/model.ts";
 import type { Payments } from "../evidence/cohorts.ts";
 import { type Difference, differenceOf } from "../evidence/difference.ts";
 import type { Findings, Sides } from "../evidence/evidence.ts";
+import type { ShareFinding } from "../evidence/share-check.ts";
 import { type GuardAction, type Judgement, judgeSides } from "../verdict/verdict.ts";
 import type { WindowTimes } from "../window/attempts.ts";
 import { createLooks, type LooksState } from "../window/looks.ts";
@@ -55,6 +56,8 @@ export interface Exhibits {
   readonly difference: Difference;
   /** Absent where no payments are followed. */
   readonly payments?: Payments;
+  /** Absent before somebody was assigned. */
+  readonly share?: ShareFinding;
 }
 
 export interface Inquiry {

@@ -7,7 +7,7 @@
  *              brought together before it is evidence. An instance that is silent counts as it last told, and is named
  *   judge      after each look, while the cutover is open or held and new has a share; the owner's own metrics beside it
  *   act        through the store, under the lease's fence, only on the version that was judged
- *   keep       after each look: the evidence, under the same fence
+ *   keep       after each look: the evidence, under the same fence; each minute while there is nothing to judge
  */
 import type { Clock, Timers } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
@@ -64,12 +64,16 @@ const patienceMs = 1600;
 /** Between two readings of the records. */
 const readEachMs = 1000;
 
+/** Between two writings of the evidence while nothing goes to new, or nothing may be done. */
+const keepIdleEachMs = 60_000;
+
 /** Of one grant of the lease. */
 interface Leading {
   readonly fence: Fence;
   readonly inquiry: Inquiry;
   readonly heard: FleetCounts;
   readMs: number;
+  keptMs: number;
 }
 
 export function createLead(options: LeadOptions): Lead {
@@ -80,7 +84,7 @@ export function createLead(options: LeadOptions): Lead {
   let cancel = () => {};
 
   function show(next: FleetJudgement | undefined): void {
-    const isNews = next?.verdict !== judged?.verdict;
+    const isNews = next?.verdict !== judged?.verdict || next?.share?.isOff !== judged?.share?.isOff;
     if (next === undefined && judged === undefined) return;
     judged = next;
     options.onJudged(next, isNews);
@@ -113,7 +117,10 @@ export function createLead(options: LeadOptions): Lead {
         if (outcome === "fenced") return leadership.refused(fence);
       }
     }
-    if (isDue && !(await keep(options, leading, own))) leadership.refused(fence);
+    const nowMs = options.clock.monotonic();
+    if (!isDue || (!isJudged(state) && nowMs - leading.keptMs < keepIdleEachMs)) return;
+    leading.keptMs = nowMs;
+    if (!(await keep(options, leading, own))) leadership.refused(fence);
   }
 
   function again(): void {
@@ -159,7 +166,7 @@ async function takeOver(options: LeadOptions, fence: Fence): Promise<Leading> {
     isOfOtherSettings ? {} : (kept?.heard ?? {}),
   );
   const inquiry = createInquiry(settings, () => tellings.nowMs(name), options.state(), from.from);
-  return { fence, inquiry, heard, readMs: Number.NEGATIVE_INFINITY };
+  return { fence, inquiry, heard, readMs: Number.NEGATIVE_INFINITY, keptMs: Number.NEGATIVE_INFINITY };
 }
 
 /** What is not answered is heard the next time; until then everybody counts as they told last. */

@@ -5,6 +5,8 @@ import { verdicts } from "../verdict/verdict.ts";
 export interface GuardMetrics {
   /** @param verdict absent: it is not judged now */
   judged(cutover: string, verdict: (typeof verdicts)[number] | undefined): void;
+  /** @param isOff new shoppers are not split as configured */
+  split(cutover: string, isOff: boolean): void;
   acted(cutover: string, action: string): void;
   /** What the owner's own metrics say; none: they are not asked for here now. */
   found(cutover: string, findings: readonly MetricFinding[]): void;
@@ -32,6 +34,13 @@ export function createGuardMetrics(registry: Registry): GuardMetrics {
     labelNames: ["cutover", "metric", "state"],
     registers,
   });
+  const shareOff = new Gauge({
+    name: "cutover_guard_share_off",
+    help: "1 where the instance that leads finds that new shoppers are not split as configured.",
+    labelNames: ["cutover"],
+    registers,
+  });
+  const split = (cutover: string, isOff: boolean) => shareOff.set({ cutover }, isOff ? 1 : 0);
   const known = new Map<string, readonly string[]>();
   const found = (cutover: string, findings: readonly Pick<MetricFinding, "name" | "state">[]) => {
     for (const metric of known.get(cutover) ?? []) {
@@ -44,16 +53,19 @@ export function createGuardMetrics(registry: Registry): GuardMetrics {
   };
   return {
     judged,
+    split,
     acted: (cutover, action) => actions.inc({ cutover, action }),
     found,
     configure(cutovers) {
       verdict.reset();
       own.reset();
+      shareOff.reset();
       known.clear();
       for (const { name: cutover, metrics } of cutovers) {
         known.set(cutover, metrics);
         found(cutover, []);
         judged(cutover, undefined);
+        split(cutover, false);
         for (const action of ["rollback", "hold"]) actions.inc({ cutover, action }, 0);
       }
     },

@@ -14,6 +14,7 @@ import {
 } from "../evidence/evidence.ts";
 import { type GateState, notWorseGate } from "../evidence/gate.ts";
 import type { BlockCounts } from "../evidence/likelihood.ts";
+import { createShareCheck, type ShareFinding, type SharesState } from "../evidence/share-check.ts";
 import type { WindowTimes } from "../window/attempts.ts";
 import type { LookedBlock } from "../window/looks.ts";
 
@@ -37,6 +38,7 @@ export interface WeighingState {
   readonly evidence: EvidenceState;
   readonly gate: GateState;
   readonly cohorts: CohortsState;
+  readonly shares: SharesState;
   /** When the block with it began, by the clock of the blocks. */
   readonly firstFailureMs?: number | undefined;
 }
@@ -55,6 +57,8 @@ interface Weighing {
     readonly sides: Sides;
     /** Absent where no payments are followed. */
     readonly payments?: Payments;
+    /** Absent before somebody was assigned. */
+    readonly share?: ShareFinding;
   };
   /** When the block began with which new's failures did; `undefined`: it does not fail. */
   firstFailureMs(): number | undefined;
@@ -74,6 +78,7 @@ export function createWeighing(
   const evidence = createEvidence(settings, kept?.evidence);
   let gate = notWorseGate(gateTimes, isOfOtherSettings ? undefined : kept?.gate);
   const cohorts = createPaidCohorts(longestJourneyMs, kept?.cohorts);
+  const shares = createShareCheck(kept?.shares);
   let firstFailureMs = kept?.firstFailureMs;
   if (isOfOtherSettings) evidence.resume();
 
@@ -95,6 +100,7 @@ export function createWeighing(
       } else if (looked.look === "slow") evidence.slow(looked.strata, stepBegins);
       else {
         takeAttempts(looked.look, block, looked.strata, stepBegins);
+        if (looked.look === "quick") shares.block(looked.assigned, stepBegins);
         if (looked.look === "quick") return;
         const counts = looked.strata.map(pairOf);
         gate.block(counts);
@@ -110,13 +116,19 @@ export function createWeighing(
       findings: evidence.findings(part),
       sides: evidence.sides(),
       ...(times.followsJourneys ? { payments: cohorts.payments() } : {}),
+      ...shareIn(shares.finding()),
     }),
     firstFailureMs: () => firstFailureMs,
     state: () => ({
       evidence: evidence.state(),
       gate: gate.state(),
       cohorts: cohorts.state(),
+      shares: shares.state(),
       ...(firstFailureMs === undefined ? {} : { firstFailureMs }),
     }),
   };
+}
+
+function shareIn(share: ShareFinding | undefined) {
+  return share === undefined ? {} : { share };
 }

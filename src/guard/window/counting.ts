@@ -3,7 +3,7 @@
  * keep it, of each stratum its own (stratum.ts). A cohort that has a side is not split, and compares with nobody.
  */
 import type { Clock } from "../../base/clock.ts";
-import { ownPercentFor } from "../../decide/decide.ts";
+import { ownPercentFor, percentFor } from "../../decide/decide.ts";
 import { countsAsError, type Outcome } from "../../proxy/outcome.ts";
 import type { Decided, ExchangeRecord, Witness } from "../../proxy/witness.ts";
 import type { CountedSide, WindowTimes } from "./attempts.ts";
@@ -20,6 +20,8 @@ interface GuardedRoute {
   /** Journeys begin on it, or end. */
   readonly starts: boolean;
   readonly ends: boolean;
+  /** Shoppers are assigned on it by their buckets. */
+  readonly assigns: boolean;
 }
 
 export interface GuardCounting {
@@ -88,7 +90,7 @@ function createCounted(times: WindowTimes): Counted {
 
 function createWitness(
   counted: Counted,
-  { attempts: countsAttempts, starts, ends }: GuardedRoute,
+  { attempts: countsAttempts, starts, ends, assigns }: GuardedRoute,
   aheadMs: number,
   clock: Clock,
 ): Witness {
@@ -115,6 +117,10 @@ function createWitness(
     const nowSeconds = clock.now() / 1000;
     stratum.follow(by.state, percent, nowSeconds);
     if (by.decision.reason === "exposure") stratum.isExposed(nowSeconds);
+    // Whether it is the side that his bucket is for is what is to be found out.
+    if (assigns && by.decision.reason === "bucket" && by.bucket !== undefined) {
+      stratum.assignments.assigned(nowMs(), sideOf(record), by.bucket, percentFor(by.state, by));
+    }
     const bucket = stratum.bucketOf(record, by, percent);
     if (bucket < 0) return;
     const side = sideOf(record);

@@ -9,6 +9,7 @@
  */
 import type { StratumJourneys } from "../evidence/cohorts.ts";
 import type { Look, Sides } from "../evidence/evidence.ts";
+import type { StratumAssigned } from "../evidence/share-check.ts";
 import {
   type CountedSide,
   type ReportedSides,
@@ -17,7 +18,7 @@ import {
   type WindowTimes,
 } from "./attempts.ts";
 import { bucketsFrom, type KeptBuckets, keptBuckets } from "./buckets.ts";
-import { mergedJourneys, type ToldBlock, type ToldBlocks } from "./told.ts";
+import { mergedAssigned, mergedJourneys, type ToldBlock, type ToldBlocks } from "./told.ts";
 
 /** Of failures the quick and the late one, of slow answers and of payments one each. */
 type LookName = Look | "slow" | "paid";
@@ -30,7 +31,12 @@ interface Looked {
 }
 
 export type LookedBlock =
-  | (Looked & { readonly look: Look | "slow"; readonly strata: readonly Sides[] })
+  | (Looked & { readonly look: "late" | "slow"; readonly strata: readonly Sides[] })
+  | (Looked & {
+      readonly look: "quick";
+      readonly strata: readonly Sides[];
+      readonly assigned: readonly StratumAssigned[];
+    })
   | (Looked & { readonly look: "paid"; readonly journeys: readonly StratumJourneys[] });
 
 /** All that is to be kept of a look. */
@@ -152,7 +158,13 @@ function lookAt(one: Looking, told: readonly ToldBlocks[]): LookedBlock {
     }));
     return { ...looked, look: one.look, journeys };
   }
-  return { ...looked, look: one.look, strata: strata.map(([, found]) => sidesOf(one, found)) };
+  const sides = strata.map(([, found]) => sidesOf(one, found));
+  if (one.look !== "quick") return { ...looked, look: one.look, strata: sides };
+  const assigned = strata.map(([of, found]) => ({
+    of,
+    rows: mergedAssigned(found.flatMap((each) => each.assigned ?? [])),
+  }));
+  return { ...looked, look: one.look, strata: sides, assigned };
 }
 
 /** By stratum, in an order that does not hang on who told first. */

@@ -8,6 +8,7 @@
 import type { JourneyPin } from "../../decide/pin.ts";
 import type { Decided, ExchangeRecord } from "../../proxy/witness.ts";
 import type { CutoverState } from "../../state/rules/model.ts";
+import { type AssignmentsWindow, createAssignmentsWindow } from "./assignments.ts";
 import {
   type AttemptsWindow,
   type CountedSide,
@@ -26,6 +27,7 @@ export interface Stratum {
   readonly slow: SlowWindow | undefined;
   /** Absent where no payments are followed. */
   readonly journeys: JourneysWindow | undefined;
+  readonly assignments: AssignmentsWindow;
   /** Takes note of the state that a request was decided by. @param percent of the stratum by it */
   follow(state: Pick<CutoverState, "version">, percent: number, nowSeconds: number): void;
   /** @param percent of the stratum by the state that it was decided by @returns its bucket; -1: it does not count */
@@ -44,6 +46,7 @@ export function createStratum(name: string | undefined, times: WindowTimes): Str
   const slowAfterMs = slowAfter(times);
   const slow = sloMs === undefined ? undefined : createSlowWindow({ blockMs, sloMs, slowAfterMs });
   const journeys = followsJourneys ? createJourneysWindow({ blockMs, paidAfterMs: quickAfterMs }) : undefined;
+  const assignments = createAssignmentsWindow(blockMs);
   const steps = createStepHistory();
   let version = -1;
 
@@ -51,6 +54,7 @@ export function createStratum(name: string | undefined, times: WindowTimes): Str
     attempts,
     slow,
     journeys,
+    assignments,
     follow(state, percent, nowSeconds) {
       if (state.version <= version) return;
       version = state.version;
@@ -58,6 +62,7 @@ export function createStratum(name: string | undefined, times: WindowTimes): Str
       attempts.renew();
       slow?.renew();
       journeys?.renew();
+      assignments.renew();
     },
     bucketOf({ side }, { bucket, decision, pin, visit }, percent) {
       if (bucket === undefined || side === "none" || percent !== steps.percent()) return -1;
@@ -83,6 +88,12 @@ export function createStratum(name: string | undefined, times: WindowTimes): Str
       journeys?.paid(atMs, side === "new" ? "onNew" : "legacy", bucket, minute, span.percent);
     },
     report: (atMs) =>
-      toldOfStratum(name, attempts.report(atMs), slow?.report(atMs) ?? [], journeys?.report(atMs) ?? []),
+      toldOfStratum(
+        name,
+        attempts.report(atMs),
+        slow?.report(atMs) ?? [],
+        journeys?.report(atMs) ?? [],
+        assignments.report(atMs),
+      ),
   };
 }

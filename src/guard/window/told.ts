@@ -5,6 +5,8 @@
  */
 import * as z from "zod";
 import type { JourneyRow } from "../evidence/cohorts.ts";
+import type { AssignedRow } from "../evidence/share-check.ts";
+import type { AssignedBlock } from "./assignments.ts";
 import type { BlockReport, CountedSide, ReportedSides, SideReport } from "./attempts.ts";
 import { type JourneyBlock, youngest } from "./journeys.ts";
 
@@ -22,6 +24,8 @@ export interface ToldBlock extends BlockReport {
   readonly slow?: ReportedSides;
   /** By cohort of journeys. */
   readonly journeys?: readonly JourneyRow[];
+  /** By percent, new shoppers. */
+  readonly assigned?: readonly AssignedRow[];
 }
 
 export interface ToldBlocks {
@@ -39,6 +43,7 @@ export function toldOfStratum(
   attempts: readonly BlockReport[],
   slow: readonly BlockReport[],
   journeys: readonly JourneyBlock[],
+  assigned: readonly AssignedBlock[],
 ): ToldBlock[] {
   const found = new Map<number, ToldBlock>();
   const whose = of === undefined ? {} : { of };
@@ -48,6 +53,7 @@ export function toldOfStratum(
   for (const { block, rows } of journeys) {
     if (rows.length > 0) found.set(block, { ...at(block), journeys: rows });
   }
+  for (const { block, rows } of assigned) found.set(block, { ...at(block), assigned: rows });
   return [...found.values()].sort(byBlock);
 }
 
@@ -74,10 +80,12 @@ function merged(same: readonly ToldBlock[]): ToldBlock {
   if (same.length === 1) return first;
   const slow = same.flatMap((each) => each.slow ?? []);
   const journeys = mergedJourneys(same.flatMap((each) => each.journeys ?? []));
+  const assigned = mergedAssigned(same.flatMap((each) => each.assigned ?? []));
   return {
     ...{ block: first.block, ...(first.of === undefined ? {} : { of: first.of }), ...mergedSides(same) },
     ...(slow.length === 0 ? {} : { slow: mergedSides(slow) }),
     ...(journeys.length === 0 ? {} : { journeys }),
+    ...(assigned.length === 0 ? {} : { assigned }),
   };
 }
 
@@ -115,16 +123,29 @@ export function mergedJourneys(rows: readonly JourneyRow[]): readonly JourneyRow
   return youngest([...found.values()]);
 }
 
+/** @returns one row of each percent */
+export function mergedAssigned(rows: readonly AssignedRow[]): readonly AssignedRow[] {
+  const found = new Map<number, AssignedRow>();
+  for (const [percent, legacy, onNew] of rows) {
+    const [, before, beforeOnNew] = found.get(percent) ?? [percent, 0, 0];
+    found.set(percent, [percent, before + legacy, beforeOnNew + onNew]);
+  }
+  return [...found.values()].sort((one, other) => one[0] - other[0]);
+}
+
 const count = z.int().min(0);
 const buckets = z.array(z.int().min(0).max(99_999)).max(mostNamed);
 /** Units, those that failed by the quick look, those that failed by the late one only, and how many more of each. */
 const writtenSide = z.union([count, z.tuple([count, buckets, buckets, count, count])]);
 /** Minute, percent in thousandths, begun on legacy and on new, paid on legacy and on new. */
 export const journeyRow = z.tuple([count, count, count, count, count, count]);
+/** Percent in thousandths, assigned to legacy and to new. */
+export const assignedRow = z.tuple([count, count, count]);
 const writtenMore = z.object({
   of: z.string().optional(),
   slow: z.tuple([writtenSide, writtenSide]).optional(),
   journeys: z.array(journeyRow).max(200).optional(),
+  assigned: z.array(assignedRow).max(200).optional(),
 });
 const writtenBlock = z.union([
   z.tuple([count, writtenSide, writtenSide]),
@@ -137,11 +158,12 @@ export const writtenBlocks = z.array(writtenBlock);
 type WrittenBlocks = z.output<typeof writtenBlocks>;
 
 export function written(blocks: readonly ToldBlock[]): WrittenBlocks {
-  return blocks.map(({ block, of, legacy, onNew, slow, journeys }) => {
+  return blocks.map(({ block, of, legacy, onNew, slow, journeys, assigned }) => {
     const more: WrittenMore = {
       ...(of === undefined ? {} : { of }),
       ...(slow === undefined ? {} : { slow: [writtenSideOf(slow.legacy), writtenSideOf(slow.onNew)] }),
       ...(journeys === undefined ? {} : { journeys: journeys.map((row) => [...row]) }),
+      ...(assigned === undefined ? {} : { assigned: assigned.map((row) => [...row]) }),
     };
     const sides = [block, writtenSideOf(legacy), writtenSideOf(onNew)] as const;
     return Object.keys(more).length === 0 ? [...sides] : [...sides, more];
@@ -156,6 +178,7 @@ export function blocksFrom(blocks: WrittenBlocks): ToldBlock[] {
       ? {}
       : { slow: { legacy: sideFrom(more.slow[0]), onNew: sideFrom(more.slow[1]) } }),
     ...(more?.journeys === undefined ? {} : { journeys: more.journeys }),
+    ...(more?.assigned === undefined ? {} : { assigned: more.assigned }),
   }));
 }
 

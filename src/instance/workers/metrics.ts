@@ -14,7 +14,7 @@ import * as z from "zod";
 import { systemClock } from "../../base/clock.ts";
 import type { Tellings } from "../../guard/watch/tellings.ts";
 import type { GuardCounting } from "../../guard/window/counting.ts";
-import { journeyRow } from "../../guard/window/told.ts";
+import { assignedRow, journeyRow } from "../../guard/window/told.ts";
 import type { LogFile } from "../../telemetry/log-file.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { createRequestCounts, type Joined, type RequestCounts } from "../../telemetry/requests/counting.ts";
@@ -38,6 +38,7 @@ const guardBlock = z.object({
   of: z.string().exactOptional(),
   slow: z.object(guardSides).readonly().exactOptional(),
   journeys: z.array(journeyRow.readonly()).readonly().exactOptional(),
+  assigned: z.array(assignedRow.readonly()).readonly().exactOptional(),
 });
 const guardBlocks = z.array(guardBlock.readonly());
 

@@ -10,6 +10,15 @@ const journeys = z.object({
   of100: z.number().nullable().meta({ description: "Payments per 100 journeys; null: none has begun" }),
 });
 
+const shareView = z.object({
+  of: z.string().meta({ description: "The cohort; empty: of all who are of none" }),
+  configured: z.number().meta({ description: "Of new, 0 to 1" }),
+  assigned: z.int().meta({ description: "New shoppers of this step" }),
+  onNew: z.int().meta({ description: "Those of them who came to new" }),
+  odds: z.number().meta({ description: "The highest so far against that they are split as configured" }),
+  isOff: z.boolean().meta({ description: "Whether that is 1000 or more" }),
+});
+
 const evidenceView = z.object({
   tests: z
     .record(z.string(), z.object({ odds: z.number(), actsAt: z.number(), hasFired: z.boolean() }))
@@ -33,6 +42,10 @@ const evidenceView = z.object({
     })
     .optional()
     .meta({ description: "Journeys of this step; absent where no payments are followed" }),
+  share: shareView.optional().meta({
+    description:
+      "Whether new shoppers are split as configured; of several percents the one that is the least so",
+  }),
 });
 
 const metricView = z.object({
@@ -174,12 +187,15 @@ export const guardInBrief = guardView.pick({
   silent: true,
 });
 
-/** Its part of a cutover's view; none where it has no guard. */
+/** Its part of a cutover's view. */
 export function guardBriefly({ guarded, verdict, sentence, leader, silent }: GuardView): {
-  readonly guard?: z.output<typeof guardInBrief>;
+  readonly guard: z.output<typeof guardInBrief>;
 } {
-  return guarded ? { guard: { guarded, verdict, sentence, leader, silent } } : {};
+  return { guard: { guarded, verdict, sentence, leader, silent } };
 }
+
+/** Of a cutover whose configuration says so. */
+const guardOff = "the guard is off: nobody watches the sides";
 
 const nobody = {
   verdict: null,
@@ -203,7 +219,7 @@ export function guardViewOf(
   here: GuardKnownHere | undefined,
   records: readonly InstanceRecord[],
 ): GuardView {
-  if (here === undefined) return { guarded: false, ...nobody, sentence: "it has no guard" };
+  if (here === undefined) return { guarded: false, ...nobody, sentence: guardOff };
   if (here.isAlone) return ownView(here);
   const record = records.find(({ id }) => id === here.leader);
   const told = here.fleet ?? toldByLeader.safeParse(record?.guard?.[name]).data?.judged;
@@ -213,8 +229,9 @@ export function guardViewOf(
     return { guarded: true, ...nobody, leader, sentence };
   }
   const { verdict, because, action = null, sentence, at, silent, differing, metrics } = told;
-  const { tests, sides, difference, payments } = told;
-  const evidence = { tests, sides, difference, ...(payments === undefined ? {} : { payments }) };
+  const { tests, sides, difference, payments, share } = told;
+  const paid = payments === undefined ? {} : { payments };
+  const evidence = { tests, sides, difference, ...paid, ...(share === undefined ? {} : { share }) };
   return {
     guarded: true,
     verdict,

@@ -97,6 +97,18 @@ describe("the sentence", () => {
     );
   });
 
+  test("tells that new shoppers are not split as configured, which makes watching of it and alerts", () => {
+    const share = { of: "", configured: 0.1, assigned: 3120, onNew: 131, odds: 3e7, isOff: true };
+    const judged = judgeSides(situation({}, { share, isProven: true }));
+    expect(judged).toMatchObject({ verdict: "watching", action: "alert" });
+    expect(judged.sentence).toMatch(
+      /: watching, alerted, 4\.2% of 3,120 new shoppers came to new where 10\.0% should \(odds above a million to 1\)$/,
+    );
+    expect(judgeSides(situation({ failures: fired() }, { share })).action).toBe("rollback");
+    const fine = judgeSides(situation({}, { share: { ...share, isOff: false }, isProven: true }));
+    expect(fine).toMatchObject({ verdict: "healthy" });
+  });
+
   test("tells a sick legacy, silence, and that nothing came", () => {
     expect(judgeSides(situation({}, { isLegacyMaintained: true })).sentence).toContain(
       "legacy sick, since legacy is in maintenance",

@@ -76,7 +76,10 @@ test("blocks of several processes are brought together, each once, when their lo
   expect(looks.due(at + 3200, told(at + 2999), 300)).toEqual([]);
   const sides = { legacy: { units: 1, failed: 0 }, onNew: { units: 2, failed: 1 } };
   expect(looks.due(at + 3300, told(at + 2999), 300)).toEqual([
-    { look: "quick", block: at / 2000, strata: [sides], stepBegins: true },
+    {
+      ...{ look: "quick", block: at / 2000, strata: [sides], stepBegins: true },
+      assigned: [{ of: "", rows: [] }],
+    },
   ]);
   expect(looks.due(at + 3400, told(at + 3400), 300)).toEqual([]);
   const late = looks.due(at + 12_000, told(at + 12_000), 300).filter(({ look }) => look === "late");

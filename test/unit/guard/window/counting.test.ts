@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { bucketOf } from "../../../../src/decide/bucket.ts";
+import { createShareCheck } from "../../../../src/guard/evidence/share-check.ts";
+import { createChance } from "../../../../src/guard/simulate/chance.ts";
 import { createGuardCounting } from "../../../../src/guard/window/counting.ts";
 import type { Decided, ExchangeRecord } from "../../../../src/proxy/witness.ts";
 import { initialState } from "../../../../src/state/rules/model.ts";
@@ -7,7 +10,7 @@ import { createManualTime, epoch } from "../../../support/manual-time.ts";
 
 const times = { blockMs: 2000, quickAfterMs: 1000, lateAfterMs: 10_000 };
 
-const attempts = { attempts: true, starts: false, ends: false };
+const attempts = { attempts: true, starts: false, ends: false, assigns: false };
 
 function create() {
   const time = createManualTime();
@@ -149,4 +152,55 @@ test("a journey that began while too much was unpaid on new counts on neither si
   expect(unitsOf(created)).toEqual([0, 0]);
   witness.decided?.(attempt({ ...legacy, reason: "journey", pin: pin("legacy", epoch / 1000) }));
   expect(unitsOf(created)).toEqual([1, 0]);
+});
+
+describe("the share of new shoppers", () => {
+  /** So many shoppers of a splitter that sends this share of them to new, whatever their buckets say. */
+  function assigned(shoppers: number, share: number | "as configured", percent = 10) {
+    const time = createManualTime();
+    const counting = createGuardCounting(time, time.monotonic);
+    const on = { attempts: false, starts: false, ends: false, assigns: true };
+    const witness = counting.witness("checkout", times, on);
+    const chance = createChance(7);
+    const check = createShareCheck();
+    for (let n = 0; n < shoppers; n += 1) {
+      const bucket = bucketOf("checkout:", `shopper-${n}`);
+      const isNew = share === "as configured" ? bucket < percent * 1000 : chance.uniform() < share;
+      const side = isNew ? "new" : "legacy";
+      // Whoever comes again is no new shopper.
+      for (let again = 0; again < 3; again += 1) {
+        witness.decided?.(attempt({ bucket, side, percent: percent * 1000 }));
+      }
+    }
+    for (const { of = "", assigned: rows = [] } of counting.reports().checkout ?? []) {
+      check.block([{ of, rows }], false);
+    }
+    return check.finding();
+  }
+
+  test("is as configured where buckets say so, at each percent", () => {
+    for (const percent of [1, 10, 50, 99]) {
+      const found = assigned(20_000, "as configured", percent);
+      expect(found).toMatchObject({ configured: percent / 100, isOff: false });
+      expect(found?.assigned).toBeGreaterThan(15_000);
+    }
+  });
+
+  test("is off where a splitter is biased, told after some hundreds of shoppers", () => {
+    expect(assigned(2000, 0.15)).toMatchObject({ configured: 0.1, isOff: true });
+    expect(assigned(2000, 0.013)).toMatchObject({ isOff: true });
+    expect(assigned(20_000, 0.365, 50)).toMatchObject({ isOff: true });
+  });
+
+  test("is checked anew in each step, and of each percent by itself; once off it stays so until the next", () => {
+    const check = createShareCheck();
+    check.block([{ of: "", rows: [[10_000, 50, 50]] }], true);
+    expect(check.finding()).toMatchObject({ assigned: 100, onNew: 50, isOff: true });
+    check.block([{ of: "jakarta", rows: [[40_000, 600, 400]] }], false);
+    check.block([{ of: "", rows: [[10_000, 5000, 500]] }], false);
+    const kept = createShareCheck(JSON.parse(JSON.stringify(check.state())));
+    for (const each of [check, kept]) expect(each.finding()).toMatchObject({ of: "", isOff: true });
+    check.block([{ of: "", rows: [[20_000, 80, 20]] }], true);
+    expect(check.finding()).toMatchObject({ configured: 0.2, assigned: 100, isOff: false });
+  });
 });

@@ -102,7 +102,12 @@ describe("journeys as requests tell of them", () => {
   async function create() {
     const time = createManualTime();
     const counting = createGuardCounting(time, time.monotonic);
-    const witness = counting.witness("checkout", times, { attempts: true, starts: true, ends: true });
+    const witness = counting.witness("checkout", times, {
+      attempts: true,
+      starts: true,
+      ends: true,
+      assigns: true,
+    });
     witness.decided?.(recordOf({ side: "new", decided: decided({}) }));
     await time.advance(60_000);
     const rows = () =>
