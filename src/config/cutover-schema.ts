@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { block } from "./block.ts";
 import { cohort } from "./cohorts/cohort-schema.ts";
-import { guard } from "./guard/guard-schema.ts";
+import { guardOrOff } from "./guard/guard-schema.ts";
 import { deadline, gradualReturn, plan } from "./plan/plan-schema.ts";
 import { route } from "./route-schema.ts";
 import * as value from "./single-values.ts";
@@ -186,7 +186,8 @@ export const cutover = block({
   onVoid: block({ redirect: value.shopPage }).optional(),
   /** What a person's browser is shown that asks for a page of a side in maintenance. */
   maintenance: block({ page: value.file }).optional(),
-  guard: guard.optional(),
+  /** Off: nobody watches. */
+  guard: guardOrOff.prefault({}),
   exposure: exposure.optional(),
   plan: plan.optional(),
   deadline: deadline.optional(),
@@ -202,7 +203,7 @@ export const cutover = block({
 })
   .refine(({ plan: planned, guard: guarded }) => planned?.evidence === undefined || guarded !== undefined, {
     path: ["plan", "evidence"],
-    error: "expected a guard: evidence is what it counts",
+    error: "expected a guard that is not off: evidence is what it counts",
   })
   .refine(({ guard: guarded, routes }) => guarded?.paid !== true || followsJourneys(routes), {
     path: ["guard", "paid"],

@@ -183,7 +183,7 @@ export const cutoverView = z
     ownerStore: storeView
       .optional()
       .meta({ description: "The same of the store of its owners, where that is one of its own" }),
-    guard: guardInBrief.optional().meta({ description: "What its guard makes of it; absent: it has none" }),
+    guard: guardInBrief.optional().meta({ description: "What its guard makes of it, or that it is off" }),
     ...raiseFields,
     ...returningField,
     stillLegacy: z.array(remainder).default([]).meta({

@@ -33,7 +33,8 @@ function proposalNote(view: CutoverView, now: number): string[] {
 }
 
 function guardNote({ guard }: CutoverView): string[] {
-  return guard?.guarded !== true ? [] : [`guard: ${printable(guard.sentence)}`];
+  if (guard === undefined) return [];
+  return [guard.guarded ? `guard: ${printable(guard.sentence)}` : printable(guard.sentence)];
 }
 
 /** Where its plan stands, its date, and what is to be set at a time. */

@@ -43,7 +43,7 @@ const metrics = z
 const blockMs = { least: 1000, most: 10_000 } as const;
 
 /** Who watches the two sides and rolls back (src/guard/). */
-export const guard = block({
+const guard = block({
   /** Without it: hold until a step has passed by evidence, roll back from then on. */
   action: z.enum(["rollback", "hold", "alert"]).optional(),
   /** False alarms a day. */
@@ -81,3 +81,7 @@ export const guard = block({
   path: ["latency", "slo"],
   error: "expected a time of at most sloTimeout",
 });
+
+export const guardOrOff = z
+  .union([guard, z.literal("off"), z.literal(false)], { error: "expected a mapping, or off" })
+  .transform((given) => (typeof given === "object" ? given : undefined));

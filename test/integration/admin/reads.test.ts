@@ -36,6 +36,10 @@ describe("reading cutovers", () => {
         unfinished: null,
         instances: { live: 1, applied: 1, silent: [] },
         store: { reachable: true, writable: true, since: null, word: null },
+        guard: {
+          ...{ guarded: false, verdict: null, leader: null, silent: [] },
+          sentence: "the guard is off: nobody watches the sides",
+        },
         stillLegacy: [
           { reason: "anonymous", text: `${nameless}: anonymous is legacy` },
           { reason: "bucket", text: "100% of shoppers, by their bucket" },

@@ -23,8 +23,12 @@ const record = (id: string, told: unknown): InstanceRecord => ({
 const view = (known: GuardKnownHere | undefined, told: unknown = { judged }) =>
   guardViewOf("checkout", known, [record("a", {}), record("b", told)]);
 
-test("a cutover without a guard is said to have none", () => {
-  expect(view(undefined)).toMatchObject({ guarded: false, verdict: null, sentence: "it has no guard" });
+test("a cutover without a guard is said to have it off", () => {
+  expect(view(undefined)).toMatchObject({
+    guarded: false,
+    verdict: null,
+    sentence: "the guard is off: nobody watches the sides",
+  });
 });
 
 test("whoever is asked tells what the leader's record says, and who leads", () => {

@@ -3,7 +3,7 @@ import { configOf, problemsOf, withCutover } from "../support.ts";
 
 const routes = 'routes: [{ name: cart, path: "/cart/*" }]';
 
-test("a guard may say nothing at all, and is as it is shipped", () => {
+test("a cutover is guarded as it is shipped when nothing is said, and not when that says off", () => {
   expect(configOf(withCutover(routes, "guard: {}")).cutovers.shop?.guard).toEqual({
     budget: 0.01,
     tolerance: 1,
@@ -12,10 +12,16 @@ test("a guard may say nothing at all, and is as it is shipped", () => {
     block: 2000,
     sloTimeout: 10_000,
   });
-  expect(configOf(withCutover(routes)).cutovers.shop?.guard).toBeUndefined();
+  expect(configOf(withCutover(routes)).cutovers.shop?.guard).toEqual(
+    configOf(withCutover(routes, "guard: {}")).cutovers.shop?.guard,
+  );
+  for (const off of ["off", "false"]) {
+    expect(configOf(withCutover(routes, `guard: ${off}`)).cutovers.shop?.guard).toBeUndefined();
+  }
 });
 
 test.each([
+  ["on", "cutovers.shop.guard: expected a mapping, or off"],
   ["{ action: page }", "11:22 cutovers.shop.guard.action:"],
   ["{ budget: 0.01 }", "11:22 cutovers.shop.guard.budget:"],
   ["{ budget: 0% }", "expected a percent above 0 and below 100, such as 1% or 0.5%"],

@@ -72,7 +72,7 @@ test.each([
 });
 
 test("evidence needs a guard, which counts it", () => {
-  const problems = problemsOf(withCutover(routes, "plan: { evidence: {} }"));
+  const problems = problemsOf(withCutover(routes, "guard: off", "plan: { evidence: {} }"));
   expect(problems).toEqual([expect.stringContaining("cutovers.shop.plan.evidence: expected a guard")]);
 });
 

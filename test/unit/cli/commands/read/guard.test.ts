@@ -7,12 +7,12 @@ test("the guard's sentence stands in one line behind the name, and nothing in it
   expect(guardLine("checkout", { sentence: "new fails\u001b[2J" })).toBe("checkout: new fails\\u{1b}[2J");
 });
 
-test("a cutover without a guard is said to have none, and one that is not there is refused", async () => {
+test("a cutover without a guard is said to have it off, and one that is not there is refused", async () => {
   const admin = await startAdmin();
   const env = { CUTOVER_ADMIN_URL: admin.url };
   try {
     const told = await runOnPaper(["guard", "checkout"], { env });
-    expect(told).toMatchObject({ code: 0, stdout: "checkout: it has no guard\n" });
+    expect(told).toMatchObject({ code: 0, stdout: "checkout: the guard is off: nobody watches the sides\n" });
     const { stdout } = await runOnPaper(["guard", "checkout", "--json"], { env });
     expect(JSON.parse(stdout)).toMatchObject({ guarded: false, verdict: null });
     expect((await runOnPaper(["guard", "nowhere"], { env })).code).toBe(1);
