@@ -76,7 +76,8 @@ const none: Payments = {
 export function createPaidCohorts(longestMs: number, from?: CohortsState): PaidCohorts {
   const minutes = Math.min(mostMinutes, Math.ceil(longestMs / 60_000) + 1);
   const cohorts = new Map<string, Cohort>();
-  let dropped = from?.dropped ?? none;
+  let dropped: Sum = from?.dropped ?? none;
+  let youngest = 0;
   for (const [of, isOfStep, minute, percent, ...counts] of from?.cohorts ?? []) {
     const cohort = cohortOf(of, minute, percent);
     cohort.isOfStep = isOfStep;
@@ -94,11 +95,13 @@ export function createPaidCohorts(longestMs: number, from?: CohortsState): PaidC
   }
 
   function drop(): void {
-    const youngest = Math.max(...[...cohorts.values()].map(({ minute }) => minute));
+    for (const { minute } of cohorts.values()) youngest = Math.max(youngest, minute);
     for (const [key, cohort] of cohorts) {
       if (cohort.minute > youngest - minutes) continue;
       cohorts.delete(key);
-      if (cohort.isOfStep) dropped = plus(dropped, paymentsOf(cohort));
+      if (!cohort.isOfStep) continue;
+      dropped = { ...dropped };
+      add(dropped, cohort);
     }
   }
 
@@ -114,10 +117,11 @@ export function createPaidCohorts(longestMs: number, from?: CohortsState): PaidC
       drop();
       return strata;
     },
-    payments: () =>
-      [...cohorts.values()].reduce((sum, cohort) => {
-        return cohort.isOfStep ? plus(sum, paymentsOf(cohort)) : sum;
-      }, dropped),
+    payments() {
+      const sum = { ...dropped };
+      for (const cohort of cohorts.values()) if (cohort.isOfStep) add(sum, cohort);
+      return sum;
+    },
     state: () => ({
       cohorts: [...cohorts.values()].map(({ of, isOfStep, minute, percent, begun, paid }) => {
         return [of, isOfStep, minute, percent, begun.legacy, begun.onNew, paid.legacy, paid.onNew] as const;
@@ -143,20 +147,12 @@ function take(
   return { legacy, onNew, events: eventsOnLegacy + eventsOnNew, eventsOnNew };
 }
 
-function paymentsOf({ begun, paid }: Cohort): Payments {
-  return {
-    ...{ begunOnLegacy: begun.legacy, paidOnLegacy: paid.legacy },
-    ...{ begunOnNew: begun.onNew, paidOnNew: paid.onNew },
-    wouldBePaid: begun.legacy === 0 ? 0 : (begun.onNew * paid.legacy) / begun.legacy,
-  };
-}
+type Sum = { -readonly [Key in keyof Payments]: Payments[Key] };
 
-function plus(a: Payments, b: Payments): Payments {
-  return {
-    begunOnLegacy: a.begunOnLegacy + b.begunOnLegacy,
-    paidOnLegacy: a.paidOnLegacy + b.paidOnLegacy,
-    begunOnNew: a.begunOnNew + b.begunOnNew,
-    paidOnNew: a.paidOnNew + b.paidOnNew,
-    wouldBePaid: a.wouldBePaid + b.wouldBePaid,
-  };
+function add(sum: Sum, { begun, paid }: Cohort): void {
+  sum.begunOnLegacy += begun.legacy;
+  sum.paidOnLegacy += paid.legacy;
+  sum.begunOnNew += begun.onNew;
+  sum.paidOnNew += paid.onNew;
+  if (begun.legacy > 0) sum.wouldBePaid += (begun.onNew * paid.legacy) / begun.legacy;
 }
