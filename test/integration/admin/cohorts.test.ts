@@ -51,6 +51,14 @@ test("roles, versions and a rollback hold for a cohort as for the cutover", asyn
   expect((await set(1)).json).toMatchObject({ code: "rolled_back" });
 });
 
+test("a hold of the cutover holds its cohorts: none is raised before it is resumed, and each is lowered", async () => {
+  await rig.call("POST", `${path}/hold`, {}, operator);
+  expect((await set(41)).json).toMatchObject({ code: "held" });
+  expect((await set(30)).json).toMatchObject({ state: "held", cohort: { name: "jakarta", percent: 30 } });
+  await rig.call("POST", `${path}/resume`, { reason: "x" }, operator);
+  expect((await set(41)).json).toMatchObject({ state: "open", cohort: { percent: 41 } });
+});
+
 test("a large raise of a cohort waits for another person, who makes that of the cohort and no other", async () => {
   const reply = await set(80);
   expect(reply.status, reply.text).toBe(202);

@@ -236,6 +236,20 @@ describe("an explanation", () => {
     expect(await why({ shopper })).toContain("is below 50000, which is 50% of 100000; version 4 at 50%.");
   });
 
+  test("goes by the bucket that an account was linked to in another cutover of the group", async () => {
+    const of = { shopper: ["cookie:account", "visitor"], identity: { link: { cookie: "cart_link" } } };
+    const both = createBrowsers({ cutover: { group: "shop" }, others: { cart: { ...cart, ...of } } });
+    const browser = both.open();
+    await both.browse(browser, "GET", "/cart/1");
+    const bucket = bucketOf(saltPrefix("shop"), browser.jar.get("cutover_visitor") ?? "");
+    browser.account = "ana";
+    await both.browse(browser, "GET", "/cart/1");
+    for (const name of ["checkout", "cart"]) {
+      const found = await explain(both.fixture.context, name, { shopper: "ana" });
+      expect([name, found?.bucket]).toEqual([name, bucket]);
+    }
+  });
+
   test("says whose rollback it is, and why cart has the request on legacy", async () => {
     const { fixture, why } = ask({ cohorts: [{ name: "my", when: { host: "*.my" }, side: "legacy" }] });
     fixture.set({ ...percent(0), state: "rolled_back", version: 9 }, "cart");
