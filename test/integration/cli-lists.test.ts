@@ -8,7 +8,7 @@ import { createListDesk } from "../../src/lists/desk.ts";
 import { openLists } from "../../src/lists/open.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { applyAll, setTo } from "../support/commands.ts";
-import { runOnPaper } from "../support/paper-terminal.ts";
+import { createPaperTerminal, runOnPaper } from "../support/paper-terminal.ts";
 import { createRecordedLog } from "../support/recorded-log.ts";
 
 const endings: (() => unknown)[] = [];
@@ -118,7 +118,8 @@ describe("cutover list", () => {
   });
 
   test("imports a file of 20,500 lines in parts, and the same again changes nothing", async () => {
-    const { run, folder, has } = await fixture();
+    const { run, folder, has, admin } = await fixture();
+    const env = { CUTOVER_ADMIN_URL: admin.url, CUTOVER_TOKEN: secrets.operator };
     const file = join(folder, "members.txt");
     const members = Array.from({ length: 20_500 }, (_, n) => `seller-${n}`);
     await writeFile(file, `${members.join("\r\n")}\n\nseller-1\n`);
@@ -127,6 +128,15 @@ describe("cutover list", () => {
     expect(imported.stdout).toContain("20,500 members read; staff: 20,500 on it, version 2");
     expect(members.filter((member) => !has(member))).toEqual([]);
     expect((await run("viewer", "staff", "--history")).stdout).toContain("first wave (part 2 of 2)");
+    const terminal = { ...createPaperTerminal(), isTty: true };
+    const watched = await runOnPaper(["list", "staff", "--import", file, "--reason", "seen"], {
+      env,
+      terminal,
+    });
+    expect(watched.stderr.split("\r").slice(1)).toEqual([
+      `[${"#".repeat(29)}-] 20,000 of 20,500`,
+      `[${"#".repeat(30)}] 20,500 of 20,500\n`,
+    ]);
     const again = await run("operator", "staff", "--import", file, "--reason", "once more");
     expect(again.stdout).toContain("nothing to change, 20,500 on it, version 2");
     const removed = await run("operator", "staff", "--import-remove", file, "--reason", "back");
