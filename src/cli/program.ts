@@ -1,6 +1,7 @@
 /** The command line as a whole: argv in, exit code out. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addApply } from "./commands/apply/apply.ts";
 import { addApprove, addWithdraw } from "./commands/change/approve.ts";
 import { addChanges } from "./commands/change/change.ts";
 import { addClose } from "./commands/change/close.ts";
@@ -99,6 +100,7 @@ export async function runCli(
     addPlan,
     addFreeze,
     addSchedule,
+    addApply,
     addApprove,
     addWithdraw,
     addOwner,

@@ -56,7 +56,9 @@ test("a rollback that is gradual latches raises at once, falls step by step, and
     const { percent, state, warnings } = await second.api.view();
     if (percent !== percents.at(-1)) percents.push(percent);
     if (state === "held" && percents.length === 3) {
-      expect(warnings.map(({ text }) => text).join()).toMatch(/returning from [\d.]+% to 0% over 10 s, to be/);
+      expect(warnings.map(({ text }) => text).join()).toMatch(
+        /returning from [\d.]+% to 0% over 10 s, to be/,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

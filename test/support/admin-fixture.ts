@@ -44,6 +44,7 @@ export interface AdminFixtureOptions {
   readonly id?: string;
   readonly underWay?: AdminOptions["underWay"];
   readonly traffic?: () => Readonly<Record<string, unknown>>;
+  readonly plans?: AdminOptions["plans"];
   readonly lists?: AdminOptions["lists"];
   readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
 }
@@ -72,6 +73,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
     health: () => "ready",
     ...(options.underWay === undefined ? {} : { underWay: options.underWay }),
     ...(options.lists === undefined ? {} : { lists: options.lists }),
+    ...(options.plans === undefined ? {} : { plans: options.plans }),
     clock,
     log,
     version: "0.0.0",
