@@ -68,7 +68,7 @@ const engine: Engine = {
     return writeDirectly(write);
   },
 
-  async demo(print, shops, store) {
+  async demo(print, { shops, plan, store }) {
     const { apart } = await import("./demo/apart.ts");
     const { demoOf } = await import("./demo/kinds.ts");
     const { loadConfig } = await import("./config/load/load.ts");
@@ -85,6 +85,7 @@ const engine: Engine = {
           file: { source: loaded.source, read: () => loadConfig(path, process.env) },
         }),
       print,
+      ...(plan === undefined ? {} : { plan: { kind: plan } }),
     });
     return { ok: true, warnings: loaded.warnings, close: () => demo.stop() };
   },

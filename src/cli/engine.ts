@@ -104,7 +104,17 @@ interface Simulation {
 
 /** What stands behind the demonstration. */
 export const demoShops = ["sample", "forms", "graphql"] as const;
-export type DemoShops = (typeof demoShops)[number];
+
+/** How the demonstration's plan stands against its date. */
+export const demoPlans = ["on-time", "too-late"] as const;
+
+interface DemoAsked {
+  readonly shops: (typeof demoShops)[number];
+  /** Without it nothing is raised by itself. */
+  readonly plan?: (typeof demoPlans)[number] | undefined;
+  /** Of Redis, or `memory:`; without it, a file of the demonstration's own. */
+  readonly store?: string | undefined;
+}
 
 export interface Engine {
   /** Reads and checks a configuration file. */
@@ -117,10 +127,8 @@ export interface Engine {
   direct(write: DirectWrite): Promise<DirectAnswer>;
   /**
    * Starts the demonstration, which says what it offers through `print`. Rejects when it cannot start.
-   *
-   * @param store of Redis, or `memory:`; without it, a file of the demonstration's own
    */
-  demo(print: (text: string) => void, shops: DemoShops, store?: string): Promise<Problems | Running>;
+  demo(print: (text: string) => void, asked: DemoAsked): Promise<Problems | Running>;
   /** @param told of the part that is done, 0–1 */
   simulate(question: SimulationQuestion, told: (done: number) => void): Promise<Simulation>;
 }

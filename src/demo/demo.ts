@@ -12,6 +12,7 @@ import type { Config } from "../config/schema.ts";
 import { stateNames } from "../state/rules/model.ts";
 import { withoutCredentials } from "./apart.ts";
 import { greeting, type LeftOver, summaryLine } from "./demo-text.ts";
+import { type DemoPlan, followPlan, planned } from "./plan.ts";
 import { createShoppers, type Shoppers, type ShoppersOptions } from "./shoppers/shoppers.ts";
 import type { OrderFormat } from "./shops/order-numbers.ts";
 import { createShop, type Shop, type ShopOptions } from "./shops/shop.ts";
@@ -37,6 +38,8 @@ export interface DemoOptions {
   readonly shops?: { readonly callbackDelayMs?: number; readonly controlPorts?: "plus_100" | "any" };
   /** Default 10,000. */
   readonly summaryEveryMs?: number;
+  /** Without it nothing is raised by itself. */
+  readonly plan?: DemoPlan;
 }
 
 export interface Demo {
@@ -56,7 +59,8 @@ class DemoError extends Error {
 
 /** Rejects with `DemoError`, or as `startInstance` does; what was started is closed again. */
 export async function runDemo(options: DemoOptions): Promise<Demo> {
-  const { config, print, logPath = "var/demo/demo.log", summaryEveryMs = 10_000 } = options;
+  const { print, plan, logPath = "var/demo/demo.log", summaryEveryMs = 10_000 } = options;
+  const config = plan === undefined ? options.config : planned(options.config, plan, Date.now());
   const [named] = Object.entries(config.cutovers);
   if (named === undefined) throw new DemoError("the configuration has no cutover to demonstrate");
   const [cutoverName, cutover] = named;
@@ -103,6 +107,7 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
       before = tally;
     }, summaryEveryMs);
     running.push(async () => clearInterval(summaries));
+    if (plan !== undefined) running.push(followPlan({ adminUrl, name: cutoverName, print }));
 
     return { proxyUrl, adminUrl, legacy, new: next, shoppers, stop };
   } catch (error) {

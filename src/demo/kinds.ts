@@ -7,7 +7,9 @@ interface DemoKind {
   /** The package's own configuration, wherever the command is run. */
   readonly path: string;
   /** Rejects when it cannot start; what was started is closed again then. */
-  begin(options: Pick<DemoOptions, "config" | "startInstance" | "print">): Promise<Pick<Demo, "stop">>;
+  begin(
+    options: Pick<DemoOptions, "config" | "startInstance" | "print" | "plan">,
+  ): Promise<Pick<Demo, "stop">>;
 }
 
 export function demoOf(shops: "sample" | "forms" | "graphql"): DemoKind {

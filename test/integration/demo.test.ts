@@ -6,7 +6,7 @@ import { z } from "zod";
 import { loadConfig } from "../../src/config/load/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import { apart } from "../../src/demo/apart.ts";
-import { type Demo, runDemo } from "../../src/demo/demo.ts";
+import { type Demo, type DemoOptions, runDemo } from "../../src/demo/demo.ts";
 import { demoOf } from "../../src/demo/kinds.ts";
 import { anomaliesOf } from "../../src/demo/shoppers/tally.ts";
 import { composeInstance } from "../../src/instance/instance.ts";
@@ -27,6 +27,7 @@ async function demo(
     snapshot: undefined,
     audit: undefined,
   }),
+  more: Partial<DemoOptions> = {},
 ): Promise<{ running: Demo; printed: string[]; logPath: string }> {
   const loaded = await loadConfig(demoOf("sample").path, {});
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
@@ -56,6 +57,7 @@ async function demo(
     shoppers: { rate: 40, habits: { thinkMs: [0, 200], payAgain: 0.3 }, retryDelaysMs: [50, 50] },
     shops: { callbackDelayMs: 100, controlPorts: "any" },
     summaryEveryMs: 1000,
+    ...more,
   });
   closers.push(running.stop);
   return { running, printed, logPath };
@@ -182,4 +184,22 @@ test("a demonstration on the Redis of a running checkout changed its percent: no
   expect(await redis.cli("HGETALL", "cutover:{checkout}")).toEqual(before);
   const keys = z.array(z.string()).parse(await redis.cli("KEYS", "*"));
   expect(keys.filter((key) => !key.startsWith("cutover-demo:"))).toEqual(["cutover:{checkout}"]);
+});
+
+test("a plan takes healthy shops from 1 to 100% by itself; against too near a date it says so before the first step", async () => {
+  // In full by the bars: as it is typed.
+  const isFull = process.env.CUTOVER_BARS === "full";
+  const sped = isFull ? {} : { steps: [1, 50, 100], dwellMs: 100 };
+  const { running, printed } = await demo("memory:", undefined, { plan: { kind: "too-late", ...sped } });
+  const told = () => printed.filter((line) => line.startsWith("plan: "));
+  await vi.waitFor(() => expect(told().at(-1)).toMatch(/^plan: done: /), { timeout: 120_000, interval: 100 });
+  expect(told()[0]).toMatch(/the law says .*: cannot be met$/);
+  if (isFull) expect(told()[1]).toBe("plan: it waits for window: the bank has maintenance");
+  const steps = isFull ? [1, 5, 10, 25, 50, 99, 100] : [1, 50, 100];
+  const made = told().flatMap((line) => /^plan: (\d+)% by plan: ./.exec(line)?.[1] ?? []);
+  expect(made.map(Number)).toEqual(steps);
+  const history = await fetch(new URL("/api/v1/cutovers/checkout/history", running.adminUrl));
+  const entries = z.array(z.object({ action: z.string() })).parse(await history.json());
+  expect(entries.map(({ action }) => action)).toEqual(steps.map(() => "plan_step"));
+  expect(anomaliesOf(running.shoppers.tally())).toBe(0);
 });

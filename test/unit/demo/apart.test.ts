@@ -32,7 +32,7 @@ test("each store has a folder of its own, named by no secret", async () => {
 
 test("a file is not taken for its store: it may be another instance's", async () => {
   let asked: string | undefined;
-  const demo = async (_print: unknown, _shops: unknown, store?: string) => {
+  const demo = async (_print: unknown, { store }: { readonly store?: string | undefined }) => {
     asked = store;
     throw new Error("not here");
   };

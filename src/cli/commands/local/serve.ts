@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { codeOf } from "../../../base/errors.ts";
 import type { Context } from "../../context.ts";
-import { type DemoShops, demoShops, type Problems, type Running } from "../../engine.ts";
+import { demoPlans, demoShops, type Problems, type Running } from "../../engine.ts";
 import {
   type ExitCode,
   exitCodes,
@@ -52,13 +52,28 @@ export function addDemo(program: Command, context: Context): void {
         .choices(demoShops)
         .default("sample"),
     );
-  command.action(async ({ store, shops }: { readonly store?: string; readonly shops: DemoShops }) => {
-    const print = (text: string) => context.terminal.out(`${text}\n`);
-    context.finish(await runUntilStopped(context, () => context.engine.demo(print, shops, store)));
+  command.addOption(
+    new Option(
+      "--plan [KIND]",
+      "raise it from 1 to 100% by a plan, in seconds for days; or against too near a date",
+    )
+      .choices(demoPlans)
+      .preset("on-time"),
+  );
+  command.action(async (asked: Parameters<Context["engine"]["demo"]>[1]) => {
+    const { terminal, engine, finish } = context;
+    if (asked.plan !== undefined && asked.shops !== "sample") {
+      const message = "--plan goes with the sample shops alone";
+      return finish(report(terminal, fail(exitCodes.usage, message, "Give the one or the other.")));
+    }
+    const print = (text: string) => terminal.out(`${text}\n`);
+    finish(await runUntilStopped(context, () => engine.demo(print, asked)));
   });
   examples(
     command,
     ["cutover demo", "Ctrl-C ends all of it"],
+    ["cutover demo --store memory: --plan", "from 1 to 100% by itself"],
+    ["cutover demo --store memory: --plan too-late", "says beforehand that its date cannot be met"],
     ["cutover demo --store redis://127.0.0.1:6379", "its state in Redis, under keys of its own"],
     ["cutover demo --shops forms", "a shop of pages and forms; graphql: a page whose script asks"],
   );
