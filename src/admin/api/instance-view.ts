@@ -11,6 +11,10 @@ export const instanceView = z
     startedAt: z.string(),
     seenAt: z.string(),
     versions: z.record(z.string(), z.int()),
+    inFlight: z
+      .record(z.string(), z.object({ legacy: z.int(), new: z.int() }))
+      .default({})
+      .meta({ description: "By cutover, the requests of each side that are not over, as it last said" }),
     config: z
       .object({
         hash: z
@@ -34,6 +38,7 @@ export const instanceView = z
         startedAt: "2025-03-01T08:00:00.000Z",
         seenAt: "2025-03-01T12:00:00.004Z",
         versions: { checkout: 43 },
+        inFlight: { checkout: { legacy: 8, new: 1 } },
         config: { hash: "9f86d081884c", loadedAt: "2025-03-01T08:00:00.000Z", refusedAt: null },
       },
     ],

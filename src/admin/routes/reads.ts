@@ -1,6 +1,7 @@
 /** Reading cutovers, a decision, and the instances. */
 import * as z from "zod";
 import type { InstanceRecord } from "../../state/rules/completion.ts";
+import { trafficForm } from "../../telemetry/traffic/traffic.ts";
 import { cutoverName, cutoverView } from "../api/cutover-view.ts";
 import { explainQuery, explanation } from "../api/explanation.ts";
 import { guardView } from "../api/guard/guard-view.ts";
@@ -107,8 +108,15 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
   });
 }
 
+/** A release of before, or after, may say it otherwise. */
+function inFlightOf([name, form]: [string, unknown]): [string, InstanceView["inFlight"][string]][] {
+  const { data } = trafficForm.safeParse(form);
+  if (data === undefined) return [];
+  return [[name, { legacy: data.legacy.flight.inFlight, new: data.new.flight.inFlight }]];
+}
+
 export function instanceOf(record: InstanceRecord): InstanceView {
-  const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, config } = record;
+  const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, traffic, config } = record;
   return {
     id,
     name,
@@ -117,6 +125,7 @@ export function instanceOf(record: InstanceRecord): InstanceView {
     startedAt,
     seenAt,
     versions: { ...versions },
+    inFlight: Object.fromEntries(Object.entries(traffic).flatMap(inFlightOf)),
     config: config === undefined ? null : { ...config, refusedAt: config.refusedAt ?? null },
   };
 }

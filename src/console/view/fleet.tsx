@@ -18,6 +18,7 @@ export function FleetTable(shown: ShownOne) {
               <th scope="col">instance</th>
               <th scope="col">version</th>
               <th scope="col">applied</th>
+              <th scope="col">in flight</th>
               <th scope="col">admin</th>
               <th scope="col">configuration</th>
             </tr>
@@ -34,6 +35,7 @@ export function FleetTable(shown: ShownOne) {
                   {`▲ silent since ${figures.moment(silent.since, state.at)}`}
                   {silent.until === null ? "" : `, its lease ends ${figures.moment(silent.until, state.at)}`}
                 </td>
+                <td>–</td>
                 <td>{silent.address ?? "–"}</td>
                 <td>–</td>
               </tr>
@@ -48,8 +50,9 @@ export function FleetTable(shown: ShownOne) {
   );
 }
 
-function Row({ instance, view, state }: ShownOne & { readonly instance: InstanceView }) {
-  const { name, versions, address, config, seenAt } = instance;
+function Row({ instance, view, state, figures }: ShownOne & { readonly instance: InstanceView }) {
+  const { name, versions, inFlight, address, config, seenAt } = instance;
+  const flights = inFlight[view.name];
   const version = versions[view.name] ?? 0;
   const behind = view.version - version;
   const ago = spanText(Date.parse(state.at) - Date.parse(view.updatedAt));
@@ -58,6 +61,11 @@ function Row({ instance, view, state }: ShownOne & { readonly instance: Instance
       <th scope="row">{name}</th>
       <td>{`v${version}`}</td>
       <td>{behind > 0 ? `▲ v${version}, ${behind} behind for ${ago}` : "✓ applied"}</td>
+      <td>
+        {flights === undefined
+          ? "–"
+          : `${figures.count(flights.legacy)} legacy, ${figures.count(flights.new)} new`}
+      </td>
       <td>{address ?? "–"}</td>
       <td title={`seen ${seenAt}`}>{config?.hash.slice(0, 7) ?? "–"}</td>
     </tr>

@@ -118,6 +118,7 @@ const history = [
 const instances = Array.from({ length: 6 }, (_, number) => ({
   ...{ id: `id-${number}`, name: `shop-${number + 1}:8080`, address: `shop-${number + 1}:9900`, pid: 7000 },
   ...{ startedAt: ago(90_000), seenAt: ago(0), versions: { checkout: 42 } },
+  inFlight: { checkout: { legacy: 1 + (number % 2), new: number === 3 ? 2 : 0 } },
   config: { hash: "9f86d081884c", loadedAt: ago(90_000), refusedAt: null },
 }));
 const state: ConsoleState = {

@@ -150,6 +150,7 @@ describe("reading cutovers", () => {
         startedAt: expect.any(String),
         seenAt: expect.any(String),
         versions: { checkout: 1, search: 0 },
+        inFlight: { checkout: { legacy: 0, new: 0 }, search: { legacy: 0, new: 0 } },
       },
     ]);
   });

@@ -6,6 +6,7 @@ const one = {
   ...{ id: "1f0c77ab", name: "shop-1:8080", address: "shop-1:9900", pid: 4711 },
   startedAt: "2025-03-01T08:00:00.000Z",
   seenAt: "2025-03-01T12:00:00.004Z",
+  inFlight: {},
   versions: { checkout: 43, returns: 0 },
   config: { hash: "9f86d081884c", loadedAt: "2024-01-01T00:00:00.000Z", refusedAt: null },
 };
