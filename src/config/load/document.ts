@@ -60,7 +60,7 @@ export function readDocument(
   const start: Position = { line: 1, column: 1 };
   if (document === undefined)
     return [{ file, ...start, path: "", message: syntaxMessage("RESOURCE_EXHAUSTION") }];
-  const faults: readonly YAMLError[] = [...document.errors, ...document.warnings];
+  const faults = withoutConsequences([...document.errors, ...document.warnings]);
   if (faults.length > 0) {
     return faults.map((fault) => {
       const message = quotesMessage(text.slice(fault.pos[0])) ?? syntaxMessage(fault.code);
@@ -217,6 +217,14 @@ const syntaxMessages = {
   UNEXPECTED_TOKEN:
     "expected something else here: are quotes missing around a value with special characters?",
 } as const satisfies Record<ErrorCode, string>;
+
+/**
+ * Once the parser has lost its way every piece of the rest is unexpected to it: one missing pair of quotes was 190 problems.
+ */
+function withoutConsequences(faults: readonly YAMLError[]): readonly YAMLError[] {
+  const lost = faults.findIndex(({ code }) => code === "UNEXPECTED_TOKEN");
+  return faults.filter(({ code }, index) => index <= lost || code !== "UNEXPECTED_TOKEN");
+}
 
 function syntaxMessage(code: ErrorCode): string {
   return `not valid YAML: ${syntaxMessages[code]}`;

@@ -132,6 +132,12 @@ describe("the file as a whole", () => {
     expect(problems.join("\n")).not.toContain("hunter2");
   });
 
+  test("a variable without quotes in a flow mapping was 190 problems, all but the first of them consequences", () => {
+    const problems = problemsOf(`auth: { none: ${"$"}{X:-1} }\n${least}`);
+    expect(problems.filter((each) => each.includes("expected something else here"))).toHaveLength(1);
+    expect(problems.length).toBeLessThan(4);
+  });
+
   test("store: memory: without its quotes was a riddle about a missing colon: the quotes are named", () => {
     const problem = 'c.yaml:5:8 expected quotes around a value that ends in a colon: "memory:"';
     expect(problemsOf(`${least}store: memory:\n`)).toContain(problem);
