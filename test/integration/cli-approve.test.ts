@@ -1,4 +1,5 @@
 /** Four eyes at the command line, and the start of an instance that nobody would have to sign in to. */
+import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,8 +16,12 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
+const secondAdmin = "cutover_second_admin";
+
 async function limited() {
-  const auth: AuthConfig = tokens;
+  const sha256 = createHash("sha256").update(secondAdmin).digest("hex");
+  const second = { name: "second-admin", role: "admin", sha256 } as const;
+  const auth: AuthConfig = { tokens: [...(tokens === "none" ? [] : (tokens.tokens ?? [])), second] };
   const fixture = await startAdmin({ auth, approvalOver: 10 });
   endings.push(() => fixture.close());
   const as = (role: keyof typeof secrets) => ({
@@ -57,6 +62,33 @@ test("a large raise is proposed: exit 4 and the words for the other person, who 
     code: 1,
     stderr: expect.stringContaining("no such proposal is open"),
   });
+});
+
+test("whoever approved a close by force was not told of the force, and by its dry run was to be asked to confirm it", async () => {
+  const { fixture, as } = await limited();
+  const actor = { name: "admin-2", role: "admin" } as const;
+  const change = { action: "set", percentThousandths: 100_000 } as const;
+  await fixture.store.apply({ name: "checkout", change, actor, reason: "" });
+  const body = JSON.stringify({ reason: "gone", force: true });
+  const headers = { authorization: `Bearer ${secrets.admin}`, "content-type": "application/json" };
+  const closed = await fetch(`${fixture.url}/api/v1/cutovers/checkout/close`, {
+    method: "POST",
+    headers,
+    body,
+  });
+  expect(closed.status).toBe(202);
+  const { stdout } = await runOnPaper(["status", "checkout"], as("viewer"));
+  expect(stdout.replace(/\s+/g, " ")).toContain(
+    "closing legacy for good, which gives up what is under way there, is proposed by admin-token",
+  );
+  const id = z.object({ id: z.string() }).parse(await closed.json()).id;
+  const env = { CUTOVER_ADMIN_URL: fixture.url, CUTOVER_TOKEN: secondAdmin };
+  const dry = await runOnPaper(["approve", "checkout", id, "--dry-run"], { env });
+  expect(dry).toMatchObject({ code: 0, stderr: "" });
+  expect(dry.stdout).toMatch(
+    /what legacy has under way is given up\nthere is no way back from it\nnothing was changed\n$/,
+  );
+  expect(dry.stdout).not.toContain("--confirm");
 });
 
 test("--dry-run says that a raise would be a proposal, by the exit code too, and whose it would replace", async () => {

@@ -18,10 +18,13 @@ export function share(percent: number): string {
 export function proposedText({
   action,
   cohort,
+  force,
   percent,
   dueAt,
-}: Pick<ProposalView, "action" | "cohort" | "percent" | "dueAt">): string {
-  if (action === "close") return "closing legacy for good";
+}: Pick<ProposalView, "action" | "cohort" | "force" | "percent" | "dueAt">): string {
+  if (action === "close") {
+    return `closing legacy for good${force === true ? ", which gives up what is under way there," : ""}`;
+  }
   if (action === "plan") return `the plan to ${share(percent)}`;
   const what = cohort === undefined ? share(percent) : `${printable(cohort)} ${share(percent)}`;
   return dueAt === undefined ? what : `${what} at ${localTime(Date.parse(dueAt))}`;

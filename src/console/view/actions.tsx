@@ -105,10 +105,10 @@ function whyNoRaise({ view, ui }: Pick<ShownOne, "view" | "ui">): string | undef
 function Waiting({ state, view, deeds, ui, figures }: ShownOne) {
   const { proposal, new: onNew } = view;
   if (proposal === undefined) return null;
-  const { action, percent, by, reason, expiresAt, id } = proposal;
+  const { action, force, percent, by, reason, expiresAt, id } = proposal;
   const what =
     action === "close"
-      ? `Close ${view.legacy} for good`
+      ? `Close ${view.legacy} for good${force === true ? ", which gives up what is under way there," : ""}`
       : `${action === "plan" ? "Raise by the plan, step by step," : "Raise"} to ${figures.percent(percent)} on ${onNew}`;
   const isOwn = state.who?.name === by;
   const mayApprove = mayDo(state, action === "close" ? "admin" : "operator") && !isOwn;

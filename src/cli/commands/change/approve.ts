@@ -150,6 +150,6 @@ async function find({ client }: Api, name: string, { id, percent }: Named): Prom
     exitCodes.refused,
     `no ${isNamed ? "such proposal" : "proposal"} is open: used, withdrawn, expired, or of another version`,
     ...result.value.map((open) => `Open is ${proposedText(open)} by ${printable(open.by)}: ${open.id}`),
-    "It is proposed anew by: cutover set NAME PERCENT --reason TEXT",
+    "It is proposed anew by cutover set, or cutover close.",
   );
 }

@@ -62,10 +62,11 @@ export async function dryRun(
   const asks = call === "percent" && !isApproval && isLargeRaise(from, to.percent);
   const closing = call === "close" ? { journeys: view.journeys, unfinished: view.unfinished } : {};
   if (isJson) {
-    const asksToConfirm = asks || call === "close";
+    const asksToConfirm = asks || (call === "close" && !isApproval);
     tell({ dryRun: true, name, from, to, changed, asksToConfirm, isProposed, ...closing });
   } else {
-    const told = { changed, asks, call, isProposed, now: api.now() };
+    const isForced = asked.call === "close" && asked.body.force === true;
+    const told = { changed, asks, call, isApproval, isForced, isProposed, now: api.now() };
     const label = cohort === undefined ? name : `${name}/${cohort}`;
     terminal.out(linesFor(terminal, describe({ ...view, ...from, name: label }, to, told)));
   }
@@ -76,6 +77,10 @@ interface Told {
   readonly changed: boolean;
   readonly asks: boolean;
   readonly call: WriteCall["call"];
+  /** Whether another person's proposal would be approved: that names it, and is asked for nothing more. */
+  readonly isApproval: boolean;
+  /** Whether what is under way on legacy is given up. */
+  readonly isForced: boolean;
   /** Whether it would wait for another person. */
   readonly isProposed: boolean;
   /** Milliseconds since the epoch. */
@@ -100,7 +105,7 @@ async function raisedLately(
 function describe(
   from: CutoverView,
   to: Pick<CutoverView, "percent" | "state" | "version">,
-  { changed, asks, call, isProposed, now }: Told,
+  { changed, asks, call, isApproval, isForced, isProposed, now }: Told,
 ): string[] {
   const name = printable(from.name);
   if (call === "maintenance") {
@@ -120,14 +125,13 @@ function describe(
       ? [`! legacy is in maintenance until ${from.maintenance.legacy}: what would go there is answered 503`]
       : []),
     ...(call === "close" ? leftOnLegacy(from, now) : []),
+    ...(isForced ? ["--force: what legacy has under way is given up"] : []),
     ...(isProposed ? proposed(from, call) : []),
     ...(asks ? [`it asks to be confirmed: --confirm=${percentWord(to.percent)}`] : []),
-    ...(call === "close"
-      ? [
-          `it asks to be confirmed: --confirm ${shellWord(printable(from.name))}`,
-          "there is no way back from it",
-        ]
+    ...(call === "close" && !isApproval
+      ? [`it asks to be confirmed: --confirm ${shellWord(printable(from.name))}`]
       : []),
+    ...(call === "close" ? ["there is no way back from it"] : []),
     "nothing was changed",
   ];
 }
