@@ -17,6 +17,8 @@ export interface Asked {
   readonly isOfPath?: boolean;
   /** Whether a version of the history was asked about, which may not be in it. */
   readonly isOfVersion?: boolean;
+  /** A list was asked for, and no cutover. */
+  readonly isOfList?: boolean;
 }
 
 export function resultOf<T>(answer: ApiAnswer<T>, asked: Asked): Result<T> {
@@ -84,8 +86,10 @@ const next: Readonly<Partial<Record<string, Next>>> = {
       ? "Whoever has the role operator and another name approves it by the same command."
       : "A responder lowers, holds and rolls back; an operator also raises, resumes and maintains; an admin also closes.",
   ],
-  not_found: ({ isOfPath, isOfVersion, ...asked }) => [
-    "The names there are: cutover status",
+  not_found: ({ isOfPath, isOfVersion, isOfList, ...asked }) => [
+    isOfList === true
+      ? "The names there are: lists, in the configuration"
+      : "The names there are: cutover status",
     ...(isOfVersion === true ? [`And the versions there are: ${command("history", asked)}`] : []),
     ...(isOfPath === true
       ? ["Or no route of it has this path and method, or is for this host: see its routes."]

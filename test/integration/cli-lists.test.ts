@@ -185,7 +185,7 @@ describe("cutover list", () => {
     expect(await run("operator", "staff", "--add", "u-1")).toMatchObject({ code: 2 });
     expect(await run("operator", "staf", ...add)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("no such list"),
+      stderr: expect.stringMatching(/no such list: did you mean staff\?\n.*lists, in the configuration/),
     });
     const missing = join(folder, "nobody.txt");
     expect(await run("operator", "staff", "--import", missing, "--reason", "r")).toMatchObject({ code: 1 });

@@ -14,6 +14,7 @@ import {
   memberQuery,
   waitingList,
 } from "../api/lists/list-view.ts";
+import { nearest } from "../api/nearest.ts";
 import type { AdminApp, AdminContext } from "../context.ts";
 import { changeRefusals, refusalAnswers } from "../openapi.ts";
 import { Refused } from "../problem.ts";
@@ -28,8 +29,11 @@ export function listRoutes(app: AdminApp, context: AdminContext): void {
   const { lists } = context;
 
   function known(name: string): void {
-    if (!lists.names().includes(name))
-      throw new Refused("not_found", "no such list: add it to the configuration");
+    const names = lists.names();
+    if (names.includes(name)) return;
+    const meant = nearest(name, names);
+    const hint = meant === undefined ? "add it to the configuration" : `did you mean ${meant}?`;
+    throw new Refused("not_found", `no such list: ${hint}`);
   }
 
   app.route({

@@ -68,7 +68,7 @@ export function addList(program: Command, context: Context): void {
 async function look(api: Api, name: string, options: ListOptions): Promise<ExitCode> {
   const { client, terminal } = api;
   const { has, history } = options;
-  const asked = { url: client.url };
+  const asked = { url: client.url, isOfList: true };
   if (has !== undefined) {
     return show(terminal, await client.isOnList(name, has), asked, options, (answer) => [
       `${printable(has)} is ${answer.has ? "" : "not "}on ${printable(name)}`,
@@ -77,7 +77,7 @@ async function look(api: Api, name: string, options: ListOptions): Promise<ExitC
   if (history !== true) return show(terminal, await client.list(name), asked, options, listLines);
   return show(terminal, await client.listHistory(name), asked, options, (entries) =>
     entries.length === 0
-      ? ["never changed"]
+      ? ["no change on record"]
       : entries.map(({ version, at, by, added, removed, reason }) =>
           [
             `v${version}`,
@@ -110,7 +110,7 @@ async function change(
   const { client, terminal } = api;
   const form = digests === true ? { form: "digests" as const } : {};
   const answer = await client.changeList(name, { add: [...add], remove: [...remove], ...form, reason });
-  const result = resultOf(answer, { url: client.url, isWrite: true });
+  const result = resultOf(answer, { url: client.url, isOfList: true, isWrite: true });
   if (!result.ok) return report(terminal, result);
   if (json === true) printJson(terminal, result.value);
   if (!("changed" in result.value)) return tellWaiting(api, 1, 1);
@@ -159,7 +159,7 @@ async function importFile(
     const what = importRemove === undefined ? { add: members } : { remove: members };
     const of = parts === 1 ? "" : ` (part ${part + 1} of ${parts})`;
     const answer = await client.changeList(name, { ...what, form: "digests", reason: `${reason}${of}` });
-    const result = resultOf(answer, { url: client.url, isWrite: true });
+    const result = resultOf(answer, { url: client.url, isOfList: true, isWrite: true });
     if (!result.ok) {
       if (terminal.isTty && part > 0) terminal.err("\n");
       const done = part * mostMembers;
