@@ -60,6 +60,8 @@ const shapes: readonly Shape[] = [
     : []),
 ];
 
+const nameOf = ({ store, workers }: Shape) => `${store}-${workers}`;
+
 const storeOf = ({ store, workers }: Shape) =>
   store === "redis" ? redis.url : store === "file" ? `file:state-${workers}.json` : "memory:";
 
@@ -70,7 +72,7 @@ engine: ${shape.engine}
 store: '${storeOf(shape)}'
 prefix: '${shape.store}-${shape.workers}'
 snapshot: off
-spool: spool-${shape.store}-${shape.workers}
+spool: spool-${nameOf(shape)}
 audit: audit-${shape.store}-${shape.workers}.ndjson
 upstreams:
   social-shop: { url: 'http://127.0.0.1:${(shop.address() as AddressInfo).port}' }
@@ -193,7 +195,7 @@ describe.each(shapes)("requests in doubt: $store, $workers workers, $engine", (s
   };
 
   test("are known of a process that was killed as it had sent them, as soon as another takes its place", async () => {
-    const key = `K-hang-${shape.store}`;
+    const key = `K-hang-${nameOf(shape)}`;
     expect(await pay("K-kept", "reset", "O6")).toBe(502);
     await expect.poll(digests, patiently).toEqual([keyDigest("K-kept")]);
     await underWay(key, "O5");
@@ -217,17 +219,18 @@ describe.each(shapes)("requests in doubt: $store, $workers workers, $engine", (s
     "as it was killed while the store was away they were lost: the next process hands them in",
     async () => {
       redis.freeze();
+      const late = `K-late-${nameOf(shape)}`;
       expect(await pay("K-away", "reset", "O7")).toBe(502);
-      await underWay("K-under-way", "O8");
+      await underWay(late, "O8");
       // A note that waits for the store for so long is on the disk by then, and one that does not in its place.
       await serve.kill();
       redis.thaw();
       serve = await start();
       await expect.poll(outcomes, patiently).toHaveLength(2);
-      expect(await digests()).toEqual(expect.arrayContaining(["K-away", "K-under-way"].map(keyDigest)));
+      expect(await digests()).toEqual(expect.arrayContaining(["K-away", late].map(keyDigest)));
       await settled([
         ["K-away", "O7"],
-        ["K-under-way", "O8"],
+        [late, "O8"],
       ]);
     },
   );
