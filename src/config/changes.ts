@@ -15,10 +15,11 @@ export function changedKeys(now: Config, next: Config): string[] {
 
 /** What a reload takes no notice of: it is for the next start. @returns the keys that differ */
 export function keysForNextStart(now: Config, next: Config): string[] {
-  const lasting = ({ listeners: { wait }, instance, console }: Config) => ({
+  const lasting = ({ listeners: { wait }, instance, console, otlp }: Config) => ({
     listeners: { wait },
     instance,
     console,
+    otlp,
   });
   return differencesIn(lasting(now), lasting(next), []);
 }

@@ -40,6 +40,16 @@ const listenerTls = block({ cert: value.file, key: value.file });
 /** What a page leads to: a browser goes there, and runs nothing of it here. */
 const link = z.string().regex(/^https?:\/\/\S+$/, "expected an address, https://…");
 
+/** An OpenTelemetry collector, by OTLP over HTTP. */
+const otlp = block({
+  /** Without the path of a signal. */
+  url: z.url({ protocol: /^https?$/, error: "expected the URL of a collector, http://HOST:4318" }),
+  /** The share that is kept of the traces that begin here. */
+  sample: z.union([z.literal("100%").transform(() => 1), value.part]).prefault("100%"),
+  /** Sent with each delivery, as to sign in. */
+  headers: z.record(value.headerName, z.string()).default({}),
+});
+
 export const configSchema = block({
   listeners: block({
     proxy: block({
@@ -141,6 +151,8 @@ export const configSchema = block({
   webhooks: z.array(webhook).max(16).default([]),
   /** Who answers for the guards' own metrics. */
   prometheus: z.url({ protocol: /^https?$/, error: "expected the URL of a Prometheus" }).optional(),
+  /** The OpenTelemetry collector that spans go to; without it there are none. */
+  otlp: z.preprocess((given) => (typeof given === "string" ? { url: given } : given), otlp).optional(),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */
   decisionHeader: z
     .string()

@@ -14,6 +14,7 @@ import { createHandle, type Handle } from "../proxy/exchange.ts";
 import { type ConnectionCounts, createConnectionCounts } from "../proxy/listen/metrics.ts";
 import { compileTable, type Table } from "../proxy/routes.ts";
 import type { Counting } from "../telemetry/requests/counting.ts";
+import type { Tracing } from "../telemetry/tracing/port.ts";
 import { type DataPlaneOptions, type Lasting, openLasting } from "./plane/lasting.ts";
 import { createUnderWay, exposuresOf, witnessesFor } from "./witnesses.ts";
 
@@ -49,7 +50,8 @@ export async function openDataPlane(
   options: DataPlaneOptions,
 ): Promise<DataPlane> {
   setEngineFlags();
-  const lasting = openLasting(config, options);
+  const tracing = await loadTracing(config, options);
+  const lasting = openLasting(config, options, tracing);
   const { spool, notebook, past, pinFilter, unreadAnswers, upstreams } = lasting;
   const { ownership, pins, budget } = lasting.shared;
   let plane = openPlane(config, counting, lasting, options);
@@ -87,8 +89,19 @@ export async function openDataPlane(
       pinFilter.close();
       await Promise.all([notebook.close(), past.close(), options.exposure.close()]);
       await spool.close();
+      await tracing?.close();
     },
   };
+}
+
+/** Where nothing is traced, what traces is not loaded. */
+async function loadTracing(
+  { otlp }: Config,
+  { id, clock, log }: Pick<DataPlaneOptions, "id" | "clock" | "log">,
+): Promise<Tracing | undefined> {
+  if (otlp === undefined) return undefined;
+  const { openTracing } = await import("../telemetry/tracing/tracing.ts");
+  return openTracing({ otlp, id, clock, log });
 }
 
 /** What serves by one configuration. */

@@ -29,6 +29,8 @@ interface LastingWitnesses {
   readonly carts: Witness;
   readonly keys: Witness;
   readonly orElse: Witness;
+  /** Absent where requests are not traced. */
+  readonly traces?: Witness | undefined;
 }
 
 export function createLastingWitnesses(
@@ -126,9 +128,10 @@ export function witnessesFor(
   guarding: (cutover: string, route: string) => readonly Witness[] = () => [],
 ): WitnessesOf {
   const { accessLog, upgrades, notices, journeys, orders, carts, keys, orElse } = lasting;
+  const traces = lasting.traces === undefined ? [] : [lasting.traces];
   return (route) => {
     if (route?.cutover === undefined)
-      return [countsUnmatched(counting.row("none", route?.name)), upgrades, accessLog, last];
+      return [countsUnmatched(counting.row("none", route?.name)), upgrades, accessLog, ...traces, last];
     const { cutover, name, finishes, pays, orElse: other } = route;
     const row = counting.row(cutover.name, name);
     return [
@@ -143,6 +146,7 @@ export function witnessesFor(
       ...guarding(cutover.name, name),
       upgrades,
       accessLog,
+      ...traces,
       last,
     ];
   };

@@ -91,7 +91,7 @@ function begin(context: ExchangeContext, inbound: Inbound): void {
 function createExchange(
   context: ExchangeContext,
   inbound: Inbound,
-  { requestId, traceparent }: NamedRequest,
+  { requestId, traceparent, parent }: NamedRequest,
   arrivedAt: number,
   arrival: Arrival | undefined,
 ): Exchange {
@@ -101,6 +101,7 @@ function createExchange(
     inbound,
     requestId,
     traceparent,
+    parent,
     method: inbound.head.method,
     cutover: on?.cutover.name ?? "none",
     route: on?.name ?? arrival?.elsewhere.name ?? "none",

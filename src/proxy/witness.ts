@@ -107,6 +107,8 @@ export interface ExchangeRecord {
   readonly requestId: string;
   /** Of its trace (W3C Trace Context), as its upstream is told. */
   readonly traceparent: string;
+  /** The traceparent that it came with, sound or not. */
+  readonly parent: string | undefined;
   readonly method: string;
   /** Cutover and route are `none` where no cutover matched. */
   readonly cutover: string;

@@ -5,6 +5,7 @@ export function recordOf(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
   return {
     requestId: "a-1",
     traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-00`,
+    parent: undefined,
     method: "POST",
     cutover: "checkout",
     route: "pay",

@@ -115,7 +115,7 @@ Every metric that an instance exports, with the labels it has and the words that
 
 - \`GET /metrics\` of the admin listener answers in Prometheus' text format, and in OpenMetrics where \`Accept\` asks for it, as Prometheus does. There a bucket of \`cutover_request_duration_seconds\` carries the \`trace_id\` of the last request that came to it, of those whose \`traceparent\` says that the trace is kept.
 - Labels are names of the configuration and words of fixed lists: never a path, a shopper or an order. What is configured is there from the start, at 0. Requests of no cutover have \`cutover="none"\` and \`side="none"\`; a \`side="none"\` of a cutover appears with the first request that was refused, or given up, before its side was chosen.
-- With [workers](operations.md#workers) their counts are added up in the process that is scraped, what a worker counted stays when it is gone, and no counter goes backwards. A reload keeps them too.
+- With [workers](operations.md#stop-reload-restart) their counts are added up in the process that is scraped, what a worker counted stays when it is gone, and no counter goes backwards. A reload keeps them too.
 - Some figures are of the whole fleet and the same on every instance, as their text says: take their \`max\`, not their \`sum\`.
 - The rules and alerts that are shipped (\`config/prometheus\`) ask for these alone, and so do the dashboards (\`config/grafana\`); each alert has [its page](runbooks/README.md).
 

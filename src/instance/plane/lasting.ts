@@ -41,6 +41,7 @@ import type { Witness } from "../../proxy/witness.ts";
 import { createRollbacks } from "../../state/follow/rollbacks.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Tracing } from "../../telemetry/tracing/port.ts";
 import { createLastingWitnesses } from "../witnesses.ts";
 import { keysWitness } from "./keys-witness.ts";
 
@@ -66,7 +67,7 @@ export interface DataPlaneOptions {
 export type Lasting = ReturnType<typeof openLasting>;
 
 /** What every plane of the process shares, and what remembers. */
-export function openLasting(config: Config, options: DataPlaneOptions) {
+export function openLasting(config: Config, options: DataPlaneOptions, tracing?: Tracing) {
   const { ownershipStores, following, lists, registry, clock, log, onFault } = options;
   const timers = systemTimers;
   const names = Object.keys(config.cutovers);
@@ -117,17 +118,20 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
       orElse.configure(declared);
     },
     upstreams: createUpstreamPool({ metrics: createUpstreamMetrics(registry), clock, timers, log }, onFault),
-    witnesses: createLastingWitnesses(
-      options.accessLog,
-      upgrades,
-      counts,
-      notebook,
-      unreadAnswers.note,
-      keysWitness(desk, past, clock),
-      ownership.release,
-      orElse,
-      options.exposure.closed,
-    ),
+    witnesses: {
+      traces: tracing?.witness,
+      ...createLastingWitnesses(
+        options.accessLog,
+        upgrades,
+        counts,
+        notebook,
+        unreadAnswers.note,
+        keysWitness(desk, past, clock),
+        ownership.release,
+        orElse,
+        options.exposure.closed,
+      ),
+    },
     unreadAnswers,
     /** What an exchange needs of them. */
     shared: {
@@ -143,7 +147,7 @@ export function openLasting(config: Config, options: DataPlaneOptions) {
       droppedCookie: createDroppedCookies(registry),
       clock,
       fieldNames: createFieldNames(),
-      ids: createIds(),
+      ids: tracing === undefined ? createIds() : { ...createIds(), traceparent: tracing.traceparent },
       proxyName: options.proxyName,
       onFault,
     },

@@ -19,6 +19,8 @@ export interface NamedRequest {
   readonly requestId: string;
   /** Of its trace (W3C Trace Context), as its upstream is told. */
   readonly traceparent: string;
+  /** The traceparent that it came with, sound or not. */
+  readonly parent?: string | undefined;
 }
 
 /** @param names those of the head's fields, lower case */
@@ -27,14 +29,21 @@ export function namedBy(
   { fields }: { readonly fields: readonly string[] },
   names: readonly string[],
 ): NamedRequest {
+  const parent = fieldValue(fields, names, "traceparent");
   return {
     requestId: ids.requestId(fieldValue(fields, names, "x-request-id")),
-    traceparent: ids.traceparent(fieldValue(fields, names, "traceparent")),
+    traceparent: ids.traceparent(parent),
+    parent,
   };
 }
 
 const soundId = /^[A-Za-z0-9._-]{1,128}$/;
 const soundTraceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** @returns whether it is of version 00 and well formed, so that its parts stand at their places */
+export function isSoundTraceparent(text: string): boolean {
+  return soundTraceparent.test(text);
+}
+
 const poolSize = 24 * 256;
 
 /** Ids are unique, not secret: a request id is a random prefix and a count. */
