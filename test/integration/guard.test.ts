@@ -126,7 +126,8 @@ async function paidOnNew(adminUrl: string): Promise<number> {
 }
 
 test("a new side that declines every payment with a 200 is rolled back, though no answer of it fails", async () => {
-  const { fresh, admin, serve, stop } = await create(paying("guard: { action: rollback, block: 1s }"));
+  const guard = "guard: { action: rollback, block: 1s }";
+  const { fresh, admin, serve, stop } = await create({ workers: 2, ...paying(guard) });
   await eventually("payments of new counted", async () => (await paidOnNew(serve.admin)) >= 20, 40_000);
   fresh.answer = "declining";
   const began = performance.now();
