@@ -47,6 +47,8 @@ interface PaidCohorts {
   block(journeys: readonly StratumJourneys[], stepBegins: boolean): BlockCounts[];
   /** Of the step that stands. */
   payments(): Payments;
+  /** What has begun so far has been acted on. */
+  resume(): void;
   state(): CohortsState;
 }
 
@@ -66,6 +68,8 @@ interface Writable {
 
 /** However long a journey may last. */
 const mostMinutes = 1440;
+/** However many strata and percents there are: all of them are written down. */
+const mostCohorts = 1200;
 
 const none: Payments = {
   ...{ begunOnLegacy: 0, paidOnLegacy: 0 },
@@ -97,7 +101,8 @@ export function createPaidCohorts(longestMs: number, from?: CohortsState): PaidC
   function drop(): void {
     for (const { minute } of cohorts.values()) youngest = Math.max(youngest, minute);
     for (const [key, cohort] of cohorts) {
-      if (cohort.minute > youngest - minutes) continue;
+      // They lie in the order in which they began.
+      if (cohort.minute > youngest - minutes && cohorts.size <= mostCohorts) continue;
       cohorts.delete(key);
       if (!cohort.isOfStep) continue;
       dropped = { ...dropped };
@@ -121,6 +126,10 @@ export function createPaidCohorts(longestMs: number, from?: CohortsState): PaidC
       const sum = { ...dropped };
       for (const cohort of cohorts.values()) if (cohort.isOfStep) add(sum, cohort);
       return sum;
+    },
+    resume() {
+      cohorts.clear();
+      dropped = none;
     },
     state: () => ({
       cohorts: [...cohorts.values()].map(({ of, isOfStep, minute, percent, begun, paid }) => {

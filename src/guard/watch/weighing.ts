@@ -80,7 +80,10 @@ export function createWeighing(
   const cohorts = createPaidCohorts(longestJourneyMs, kept?.cohorts);
   const shares = createShareCheck(kept?.shares);
   let firstFailureMs = kept?.firstFailureMs;
-  if (isOfOtherSettings) evidence.resume();
+  if (isOfOtherSettings) {
+    evidence.resume();
+    cohorts.resume();
+  }
 
   function takeAttempts(look: Look, block: number, strata: readonly Sides[], stepBegins: boolean): void {
     evidence.attempts(look, strata, stepBegins);
@@ -111,7 +114,10 @@ export function createWeighing(
       gate = notWorseGate(gateTimes);
     },
     isProven: () => gate.evidence() >= gateOdds,
-    resume: () => evidence.resume(),
+    resume() {
+      evidence.resume();
+      cohorts.resume();
+    },
     found: (part) => ({
       findings: evidence.findings(part),
       sides: evidence.sides(),

@@ -12,7 +12,7 @@ const mostSpans = 64;
 const none = -1;
 
 interface Span {
-  /** Seconds since the epoch. */
+  /** From when on what begins counts. Seconds since the epoch. */
   readonly from: number;
   /** Of new, in thousandths; `none` while journeys begin on legacy alone. */
   readonly percent: number;
@@ -38,8 +38,13 @@ export function createStepHistory(): StepHistory {
   let percent = none;
   let since = 0;
 
-  function begin(from: number, next: number): void {
-    spans.push({ from, percent: next });
+  /** A minute's journeys by one percent are one cohort: those of an earlier step of it are none of this one's. */
+  function begin(nowSeconds: number, next: number): void {
+    const minute = Math.floor(nowSeconds / 60);
+    const isAgain = spans.some(({ percent: other }, at) => {
+      return other === next && (spans[at + 1]?.from ?? nowSeconds) >= minute * 60;
+    });
+    spans.push({ from: isAgain ? (minute + 1) * 60 : nowSeconds, percent: next });
     if (spans.length > mostSpans) spans.shift();
   }
 

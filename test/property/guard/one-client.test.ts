@@ -84,7 +84,9 @@ function run(seed: number) {
   return { failed: sides.onNew.failed, begunOnNew, paid: paidOnNew / begunOnNew };
 }
 
-test(`one client that fails each minute for ${hours} h makes the guard do nothing, ${runs} of ${runs}`, () => {
+test(`one client that fails each minute for ${hours} h makes the guard do nothing, ${runs} of ${runs}`, {
+  timeout: 3_600_000,
+}, () => {
   for (let seed = 1; seed <= runs; seed += 1) {
     const found = run(seed);
     expect(found, `seed ${seed}`).toMatchObject({ failed: 1 });

@@ -21,6 +21,19 @@ describe("payments that do not happen", () => {
     );
   });
 
+  test("after a rollback and its resume are forgotten with the journeys that began before", async () => {
+    const { time, shop, ask, first } = await createGuardFleet(1, { action: "rollback", percent: 25 }, 5);
+    await shop(20, paying);
+    for (let n = 0; n < 60 && first.state().state === "open"; n += 1) await shop(1, { ...paying, onNew: 0 });
+    expect(first.state().state).toBe("rolled_back");
+    await time.advance(60_000);
+    await ask({ action: "resume" });
+    await ask({ action: "set", percentThousandths: 25_000 });
+    await shop(90, paying);
+    expect(first.state().state).toBe("open");
+    expect(first.known()?.fleet?.payments?.new.of100).toBeGreaterThan(40);
+  });
+
   test("that happen as often on both sides are told of 100, to whoever proves by them as well, and change nothing", async () => {
     const { shop, history, leader, first } = await createGuardFleet(
       2,

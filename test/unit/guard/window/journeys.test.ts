@@ -73,6 +73,17 @@ describe("by which percent a journey was decided", () => {
     expect([202, 203].map(steps.begins)).toEqual([-1, 10_000]);
   });
 
+  test("a percent that comes back within a minute counts from the next one on", () => {
+    const steps = createStepHistory();
+    steps.follow(5000, 20);
+    steps.follow(0, 130);
+    steps.follow(5000, 140);
+    expect([144, 179, 183].map(steps.begins)).toEqual([-1, -1, 5000]);
+    expect([125, 150, 185].map((seconds) => steps.at(seconds)?.percent)).toEqual([5000, 0, 5000]);
+    // As it stands at once, for attempts.
+    expect([steps.percent(), steps.since()]).toEqual([5000, 140]);
+  });
+
   test("those that began while all began on legacy count on neither side", () => {
     const steps = createStepHistory();
     steps.follow(5000, 100);
@@ -180,6 +191,17 @@ describe("cohorts of everybody's counts", () => {
     expect(cohorts.state().cohorts).toHaveLength(1);
     expect(cohorts.payments()).toMatchObject({ begunOnNew: 5, wouldBePaid: 1 });
     expect(cohorts.block([{ of, rows: [[100, 5000, 0, 0, 1, 0]] }], false)[0]?.events).toBe(0);
+  });
+
+  test("at most 1200 are kept, the youngest, whatever is told", () => {
+    const cohorts = createPaidCohorts(30 * 24 * 3_600_000);
+    for (let minute = 0; minute < 900; minute += 1) {
+      for (const name of [of, "jakarta"])
+        cohorts.block([{ of: name, rows: [[minute, 5000, 9, 1, 0, 0]] }], false);
+    }
+    const { cohorts: kept } = cohorts.state();
+    expect([kept.length, kept[0]?.[2], kept.at(-1)?.[2]]).toEqual([1200, 300, 899]);
+    expect(cohorts.payments().begunOnNew).toBe(1800);
   });
 
   test("they go on through a step, whose payments are told anew; strata are kept apart", () => {
