@@ -2,6 +2,7 @@
  * The demonstration's plan: from 1 to 100% by itself, each step for seconds in place of days, or against a date that is too
  * near, which is said before the first step. Started and followed by the same calls that anybody makes.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import * as z from "zod";
 import type { Config } from "../config/schema.ts";
@@ -104,7 +105,7 @@ export function followPlan({ adminUrl, name, print }: Followed): () => Promise<v
       if (waits.join() !== waited && waits.length > 0) print(`plan: it waits for ${waits.join(", ")}`);
       waited = waits.join();
       if (plan.status !== "running") return print(`plan: ${plan.status}: ${plan.because}`);
-      await pause(lookEachMs, stop.signal);
+      await sleep(lookEachMs, undefined, { signal: stop.signal });
     }
   }
 
@@ -129,15 +130,4 @@ function outlook({ steps, dwellSeconds, deadline, projection }: Shown): string {
       : [`${deadline.reason} says ${deadline.at}: ${projection?.against ?? "not known"}`]),
   ];
   return told.join("; ");
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    const end = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    signal.addEventListener("abort", end, { once: true });
-  });
 }

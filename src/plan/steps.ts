@@ -8,6 +8,8 @@
  *   rollback        paused, whoever rolled back
  *   reconciled      what one instance was told alone: as a rollback, or as a hold
  *   close           ended
+ *   set at a time   as set by hand through the API
+ *   window, freeze  waits; what has stood and was proven counts
  *   edit            of the configuration's plan: paused, until what stands there is approved
  *   takeover        goes on with the record: dwell and evidence as far as they were written down
  *   clock step      dwell is counted by clocks that never step; windows and the deadline go by the wall clock

@@ -13,9 +13,12 @@ import { createRecordedLog } from "../../support/recorded-log.ts";
 
 export const name = "checkout";
 
+type Call = "note" | "writeNote" | "apply" | "history";
+
 interface Death {
-  /** Of the calls to the store from then on. */
+  /** Of the calls to the store from then on; the first of its kind from that one on. */
   readonly atCall: number;
+  readonly on?: Call | undefined;
   /** Whether that call is made still, and its answer lost. */
   readonly isMade: boolean;
 }
@@ -26,6 +29,8 @@ interface Process {
   turn(): Promise<void>;
   killAt(death: Death): void;
   isDead(): boolean;
+  /** At which call it died; `undefined`: it lives. */
+  diedAt(): Call | undefined;
 }
 
 export function createPlanFleet({
@@ -60,15 +65,20 @@ export function createPlanFleet({
     let death: Death | undefined;
     let calls = 0;
     let isDead = false;
+    let diedAt: Call | undefined;
     let die = () => {};
     const dying = new Promise<void>((resolve) => {
       die = resolve;
     });
-    const mortal = <Arguments extends readonly unknown[], T>(work: (...asked: Arguments) => Promise<T>) => {
+    const mortal = <Arguments extends readonly unknown[], T>(
+      call: Call,
+      work: (...asked: Arguments) => Promise<T>,
+    ) => {
       return async (...asked: Arguments): Promise<T> => {
         calls += 1;
-        const dies = death !== undefined && calls >= death.atCall;
-        if (dies) isDead = true;
+        const isMeant = death !== undefined && calls >= death.atCall && (death.on ?? call) === call;
+        const dies = isMeant && !isDead;
+        if (dies) [isDead, diedAt] = [true, call];
         if (dies && death?.isMade === true) await work(...asked);
         if (isDead) die();
         return isDead ? new Promise<never>(() => {}) : work(...asked);
@@ -79,10 +89,10 @@ export function createPlanFleet({
     const parts = {
       name,
       store: {
-        note: mortal(store.note),
-        writeNote: mortal(store.writeNote),
-        apply: mortal(store.apply),
-        history: mortal(store.history),
+        note: mortal("note", store.note),
+        writeNote: mortal("writeNote", store.writeNote),
+        apply: mortal("apply", store.apply),
+        history: mortal("history", store.history),
       } satisfies Pick<Store, "note" | "writeNote" | "apply" | "history">,
       leadership: () => ({
         fence: () => fence,
@@ -113,6 +123,7 @@ export function createPlanFleet({
         death = { ...next, atCall: calls + next.atCall };
       },
       isDead: () => isDead,
+      diedAt: () => diedAt,
     };
   }
 

@@ -92,6 +92,35 @@ describe("what becomes of a plan", () => {
     expect(next).toMatchObject({ kind: "wait", waiting: [{ gate: "dwell", leftMs: 1 }] });
   });
 
+  test("reconciled as a hold at this percent: it waits", () => {
+    const author = by("reconciled", { action: "reconciled" });
+    const held = well(stateAt(1000, { state: "held" }), { author });
+    const plan = becameIn(at1, held);
+    expect(plan).toEqual({ ...at1, dweltMs: 0 });
+    expect(nextOf(plan, held, 0)).toMatchObject({ waiting: [{ gate: "hold" }, { gate: "dwell" }] });
+  });
+
+  test("set at a time to the next step: that person has made it; to anything else: paused", () => {
+    const author = by("schedule");
+    expect(becameIn(at1, well(stateAt(5000), { author }))).toMatchObject({
+      ...{ status: "running", standsThousandths: 5000 },
+      made: [{ by: "budi" }],
+    });
+    expect(becameIn(at1, well(stateAt(7000), { author }))).toMatchObject({ status: "paused" });
+  });
+
+  test("lowered little by little: paused", () => {
+    const plan = becameIn(at1, well(stateAt(500), { author: by("return") }));
+    expect(plan).toMatchObject({ status: "paused" });
+  });
+
+  test.each(["window", "freeze"] as const)("a %s: it waits, and goes on with what has stood", (gate) => {
+    const closed = { untilMs: 60_000, reason: "weekend" };
+    const waits = { waiting: [{ gate, text: "weekend", leftMs: 60_000 }] };
+    expect(nextOf(at1, well(stateAt(1000), { [gate]: closed }), 0)).toMatchObject(waits);
+    expect(nextOf(at1, well(stateAt(1000)), 60_000)).toMatchObject({ kind: "raise", toThousandths: 5000 });
+  });
+
   test("the last step: done", () => {
     const plan = becameIn(planAt(100_000), well(stateAt(100_000)));
     expect(plan).toMatchObject({ status: "done" });
