@@ -5,7 +5,8 @@
  *   both sick              legacy fails too much as well: held, never rolled back onto a sick legacy
  *   legacy sick            legacy alone fails too much: held
  *                          A legacy in maintenance is sick, whatever it answers: nothing is sent to it.
- *   blind                  counts are missing: said, and never a reason not to roll back by the rest
+ *   blind                  counts are missing: said, and never a reason not to roll back by the rest. Once whoever lacks has
+ *                          been silent for so long that the store has forgotten it, the rest is all there is to go by
  *   watching               a test is half of its way; or new shoppers are not split as configured, so that who is compared
  *                          is not who should be: an alert
  *   insufficient evidence  nothing against new, and nothing proven for it
@@ -48,6 +49,8 @@ export interface Situation {
   readonly isLegacyMaintained?: boolean;
   /** Names of instances whose counts are missing. */
   readonly silent: readonly string[];
+  /** Whether nothing may be concluded without them, but that new is worse; without it, wherever counts are missing. */
+  readonly isBlind?: boolean;
   /** Since the first failure that the evidence counts; absent before there is one. */
   readonly sinceFirstFailureMs?: number;
 }
@@ -94,13 +97,13 @@ export function judgeSides(situation: Situation): Judgement {
 }
 
 function verdictOf(
-  { findings, share, isProven, silent, isLegacyMaintained = false }: Situation,
+  { findings, share, isProven, silent, isBlind = silent.length > 0, isLegacyMaintained = false }: Situation,
   because: readonly TestName[],
 ): GuardVerdict {
   const isWorse = because.length > 0;
   if (isWorse) return isLegacyMaintained || isSuspect(findings.tooManyOnLegacy) ? "both sick" : "worse";
   if (isLegacyMaintained || findings.tooManyOnLegacy.hasFired) return "legacy sick";
-  if (silent.length > 0) return "blind";
+  if (isBlind) return "blind";
   if (share?.isOff || testNames.some((test) => isSuspect(findings[test]))) return "watching";
   return isProven ? "healthy" : "insufficient evidence";
 }

@@ -2,7 +2,13 @@
  * What the leader has heard of everybody's counts: by each record that it reads, and of an instance that has fallen silent
  * what it told last.
  */
-import { byId, type InstanceRecord, leaseEndsAtMs, type RosterMember } from "../../state/rules/completion.ts";
+import {
+  byId,
+  type InstanceRecord,
+  leaseEndsAtMs,
+  type RosterMember,
+  rememberMs,
+} from "../../state/rules/completion.ts";
 import type { WindowTimes } from "../window/attempts.ts";
 import { blocksFrom, type ToldBlocks } from "../window/told.ts";
 import { guardTold } from "./tellings.ts";
@@ -26,8 +32,16 @@ export interface FleetCounts {
   told(own: ToldBlocks): readonly ToldBlocks[];
   /** Whether somebody tells of failures on new in a block from this one on. */
   isFailing(own: ToldBlocks, fromBlock: number): boolean;
-  /** Names of those whose counts are missing. @param nowMs the store's clock */
-  silent(members: readonly Member[], nowMs: number): readonly string[];
+  /**
+   * Names of those whose counts are missing, and whether one of them is there, or was so lately that the store knows it: of
+   * one that has died for good the store forgets the record, and nothing waits for it any more.
+   *
+   * @param nowMs the store's clock
+   */
+  silent(
+    members: readonly Member[],
+    nowMs: number,
+  ): { readonly names: readonly string[]; readonly isBlind: boolean };
   /** Names of those whose guard is configured otherwise. */
   differing(): readonly string[];
   /** What nobody will tell again, from this block on: the own counts, and those of who has gone. */
@@ -97,7 +111,11 @@ export function createFleetCounts(
         const endsAtMs = leaseEndsAtMs(member, cutover);
         return endsAtMs === undefined || nowMs < endsAtMs;
       });
-      return [...mute, ...away.map(({ id, name = id }) => name)];
+      const isAwaited = away.some((member) => nowMs < member.seenAtMs + rememberMs(member));
+      return {
+        names: [...mute, ...away.map(({ id, name = id }) => name)],
+        isBlind: mute.length > 0 || isAwaited,
+      };
     },
     differing: () => differing,
     toKeep(own, fromBlock) {

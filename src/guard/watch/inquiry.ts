@@ -44,6 +44,8 @@ interface Surroundings {
   readonly part: number;
   /** Names of instances whose counts are missing. */
   readonly silent: readonly string[];
+  /** Whether some of them may be heard of any moment. */
+  readonly isBlind?: boolean;
   readonly isLegacyMaintained: boolean;
 }
 

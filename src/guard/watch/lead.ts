@@ -189,11 +189,11 @@ function judge(
   state: CutoverState,
 ): FleetJudgement {
   const part = 1;
-  const silent = heard.silent(roll.members(), roll.nowMs());
+  const { names: silent, isBlind } = heard.silent(roll.members(), roll.nowMs());
   const isLegacyMaintained = maintainedUntil(state.maintenance, "legacy", clock.now()) !== undefined;
   const exhibits = inquiry.exhibits(part);
   const metrics = reader?.look(state) ?? [];
-  const byCounts = inquiry.judge({ part, silent, isLegacyMaintained });
+  const byCounts = inquiry.judge({ part, silent, isBlind, isLegacyMaintained });
   const judgement = besideMetrics(byCounts, metrics, isSuspect(exhibits.findings.tooManyOnLegacy));
   return fleetJudgement(judgement, exhibits, {
     at: new Date(clock.now()).toISOString(),

@@ -125,7 +125,10 @@ export const guardView = z
     silent: z
       .array(z.string())
       .default([])
-      .meta({ description: "Names of instances of which there are no counts: blind for them" }),
+      .meta({
+        description:
+          "Names of instances of which there are no counts; blind for them until the store forgets them",
+      }),
     differing: z
       .array(z.string())
       .default([])

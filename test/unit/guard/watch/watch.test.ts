@@ -171,6 +171,21 @@ describe("a fleet that counts together", () => {
     expect(gone.state().state).toBe("rolled_back");
   });
 
+  test("one that has died for good makes it blind while the store knows it, not for an hour; then the rest is told without it", async () => {
+    const { serve, instances, leader, first } = await createGuardFleet(3);
+    await serve(20, well);
+    const gone = instances.find((each) => !each.leads()) ?? first;
+    gone.of.isDead = true;
+    const rest = instances.filter((each) => each !== gone);
+    await serve(30, well, rest);
+    expect(leader()?.known()?.fleet).toMatchObject({ verdict: "blind", silent: [gone.id] });
+    await serve(8, well, rest);
+    const judged = leader()?.known()?.fleet;
+    expect(["insufficient evidence", "healthy", "watching"]).toContain(judged?.verdict);
+    expect(judged?.silent).toEqual([gone.id]);
+    expect(judged?.sentence).toMatch(new RegExp(`, without counts of ${gone.id}$`));
+  });
+
   test("one that leaves is not missed", async () => {
     const { serve, instances, leader, first } = await createGuardFleet(3);
     await serve(10, well);
