@@ -122,13 +122,10 @@ export const guardView = z
       .nullable()
       .default(null)
       .meta({ description: "The instance that judges by everybody's counts; null: none is known just now" }),
-    silent: z
-      .array(z.string())
-      .default([])
-      .meta({
-        description:
-          "Names of instances of which there are no counts; blind for them until the store forgets them",
-      }),
+    silent: z.array(z.string()).default([]).meta({
+      description:
+        "Names of instances of which there are no counts; blind for them until the store forgets them",
+    }),
     differing: z
       .array(z.string())
       .default([])
