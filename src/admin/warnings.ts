@@ -115,7 +115,7 @@ function fleetWarnings({ view, records, storeNowMs, isStoreUp }: WarningFacts): 
 }
 
 function silentWarning(
-  { instances, version, scope }: WarningFacts["view"],
+  { instances, version, scope, store }: WarningFacts["view"],
   isStoreUp: boolean,
   nowMs: number,
 ): Warning {
@@ -124,7 +124,9 @@ function silentWarning(
     const what = `for ${duration(nowMs - Date.parse(one.since))}, ${meanwhile(one, { isOlder: one.version < version, isLocal: scope === "local" }, nowMs)}`;
     return { what, who: `${one.name}${one.address === null ? "" : ` at ${one.address}`}${pidOf(one)}` };
   });
-  const word = isStoreUp ? "silent" : "not heard of without the store";
+  const isTold = isStoreUp && store?.writable !== false;
+  const without = isStoreUp ? "while the store takes no writes" : "without the store";
+  const word = isTold ? "silent" : `not heard of ${without}`;
   const [first] = each;
   const said =
     each.length === 1 && first !== undefined
@@ -134,7 +136,7 @@ function silentWarning(
           "; ",
         )}`;
   return {
-    code: isStoreUp ? "instances_silent" : "instances_unheard",
+    code: isTold ? "instances_silent" : "instances_unheard",
     text: `applied on ${instances.applied} of ${instances.live + silent.length}, ${said}`,
   };
 }

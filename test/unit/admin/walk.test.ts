@@ -48,8 +48,8 @@ const stores: Readonly<Record<string, { readonly contact: Contact; readonly says
     says: /the store answers READONLY for 9 s/,
   },
   "out of memory": {
-    contact: { up: true, stalenessMs: 10, word: "OOM", refusedForMs: 70_000 },
-    says: /the store answers OOM for 1 min/,
+    contact: { up: true, stalenessMs: 10, word: "OOM", refusedForMs: 20_000 },
+    says: /the store answers OOM for 20 s/,
   },
   "wrong password": {
     contact: { up: false, stalenessMs: 5000, word: "WRONGPASS" },
@@ -64,8 +64,11 @@ const instances: Readonly<Record<string, { readonly says: RegExp }>> = {
   draining: { says: /shop-3:8080 drains/ },
   "old version": { says: /applied on 2 of 3 that are heard of: shop-3:8080 at version 42/ },
 };
-/** Whatever the third one does, without the store it is not heard of. */
-const unheard = /applied on 1 of 3, 2 not heard of without the store/;
+/** Whatever the third one does, without a store that takes its record it is not heard of. */
+const unheard = {
+  away: /applied on 1 of 3, 2 not heard of without the store/,
+  refusing: /applied on 1 of 3, 2 not heard of while the store takes no writes/,
+};
 
 const sides: Readonly<Record<string, { readonly says: RegExp }>> = {
   well: { says: /(?:)/ },
@@ -144,7 +147,9 @@ async function viewIn({ store: storeState, instance: third, side }: World): Prom
   // The third one is last heard of 72, 12 or 0 s ago, at the version before.
   const lastHeardMs = third === "killed" ? -12_000 : third === "silent" ? 48_000 : 60_000;
   const contact = stores[storeState]?.contact ?? { up: true, stalenessMs: 0 };
-  const lookedMs = contact.up ? 60_000 : 60_000 - contact.stalenessMs;
+  // What takes no writes takes no records either: the others are not heard of from then on.
+  const lookedMs = 60_000 - (contact.up ? Math.min(contact.refusedForMs ?? 0, 60_000) : contact.stalenessMs);
+  const isTold = contact.up && contact.refusedForMs === undefined;
   const heard = Math.min(lastHeardMs, lookedMs);
   roll.saw({ nowMs: start + heard, members: [member(2, 43, start + heard), member(3, 42, start + heard)] });
   await time.advance(lookedMs);
@@ -176,9 +181,9 @@ async function viewIn({ store: storeState, instance: third, side }: World): Prom
       checkout: side === "hung" ? { ...figures, new: { ...figures?.new, flight: hung } } : figures,
     },
   };
-  const isHeard = contact.up && third !== "silent" && third !== "killed";
+  const isHeard = isTold && third !== "silent" && third !== "killed";
   const others = [
-    ...(contact.up ? [record(2, 43)] : []),
+    ...(isTold ? [record(2, 43)] : []),
     ...(isHeard
       ? [
           {
@@ -297,12 +302,13 @@ const nameOf = (world: World) =>
 
 /** What must be said in that world. */
 function demanded({ store, instance, side, admin }: World): RegExp[] {
-  const isAway = stores[store]?.contact.up === false;
+  const { up = true, refusedForMs } = stores[store]?.contact ?? {};
+  const isHeard = up && refusedForMs === undefined;
   const ofAdmin = admins[admin]?.says ?? /(?:)/;
   if (admin !== "well") return [ofAdmin];
   return [
     stores[store]?.says ?? /(?:)/,
-    isAway ? unheard : (instances[instance]?.says ?? /(?:)/),
+    isHeard ? (instances[instance]?.says ?? /(?:)/) : up ? unheard.refusing : unheard.away,
     sides[side]?.says ?? /(?:)/,
   ];
 }

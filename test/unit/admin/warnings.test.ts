@@ -109,6 +109,16 @@ test("one that does not hear of a rollback told here alone does not seem to go b
   expect(text).toContain("for 12 s, goes on by version 42 as it was before the change here: shop-3:8080");
 });
 
+test("on a read-only store every other instance was called silent, as if it were frozen: none can tell of itself", () => {
+  const store = { reachable: true, writable: false, since: at(-9), word: "READONLY" };
+  const one = { ...silent, version: 42, since: at(-9), until: null };
+  const found = warningsOf(facts({}, { store, instances: { live: 1, applied: 1, silent: [one] } }));
+  expect(found).toMatchObject([{ code: "store_refuses" }, { code: "instances_unheard" }]);
+  expect(found[1]?.text).toContain(
+    "one not heard of while the store takes no writes for 9 s, goes on by this version",
+  );
+});
+
 test("what was changed on this instance alone is said to be that", () => {
   expect(warningsOf(facts({}, { scope: "local" }))).toMatchObject([{ code: "local_only" }]);
 });
