@@ -51,10 +51,20 @@ test("a rollback that is gradual latches raises at once, falls step by step, and
   expect((await second.api.set(60)).code).toBe("held");
 
   const percents: number[] = [];
+  let again: { readonly returning: { readonly step: number } } | undefined;
   const until = performance.now() + 60_000;
   while (!isOver && performance.now() < until) {
     const { percent, state, warnings } = await second.api.view();
     if (percent !== percents.at(-1)) percents.push(percent);
+    if (state === "held" && percents.length === 6 && again === undefined) {
+      again = await (
+        await fetch(`${second.serve.admin}/api/v1/cutovers/checkout/rollback`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: '{"gradual":true,"waitMs":0}',
+        })
+      ).json();
+    }
     if (state === "held" && percents.length === 3) {
       expect(warnings.map(({ text }) => text).join()).toMatch(
         /returning from [\d.]+% to 0% over 10 s, to be/,
@@ -67,6 +77,8 @@ test("a rollback that is gradual latches raises at once, falls step by step, and
   expect(stdout).toMatch(/^checkout: .*rolled back → legacy 100% \/ new 0%.* on 2 of 2 instances/m);
   expect(stderr).toContain("raises are latched");
   expect(percents.at(-1)).toBe(0);
+  // Asked for a second time it did not begin anew.
+  expect(again?.returning.step).toBeGreaterThanOrEqual(3);
   expect(percents.length).toBeGreaterThanOrEqual(10);
   for (const [step, percent] of percents.slice(1).entries()) {
     expect((percents[step] ?? 0) - percent).toBeGreaterThan(0);

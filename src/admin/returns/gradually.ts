@@ -104,7 +104,12 @@ export function gradually(
         parts,
         made: 0,
       } as const;
-      const answer = await begin(name, held, asked);
+      const running = returns.known(name);
+      // Asked for again it goes on as it does, and takes no longer.
+      const answer =
+        running?.kind === "rollback"
+          ? { ...held, returning: returningViewOf(running, returns.steps) }
+          : await begin(name, held, asked);
       while (performance.now() - startedMs < body.waitMs) {
         if (views.state(name).state === "rolled_back") {
           const { ifVersion: _, ...rest } = body;

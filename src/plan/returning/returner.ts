@@ -3,6 +3,7 @@
  * knows what is returning: it reads the record after each change of the cutover, and while one runs every few seconds.
  */
 import type { Clock } from "../../base/clock.ts";
+import { StoreUnavailable } from "../../base/errors.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { Leadership } from "../../state/leading/leadership.ts";
 import type { Fence } from "../../state/rules/leases/lease.ts";
@@ -130,6 +131,8 @@ export function createReturner(options: ReturnerOptions): Returner {
       } catch (error) {
         // What was sent may have been made: the store says at the next look.
         last = undefined;
+        // The follower says that the store is away.
+        if (error instanceof StoreUnavailable) return;
         log.warn({ cutover: name, error: errorText(error) }, "the return could not be looked at");
       }
     },
