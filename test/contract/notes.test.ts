@@ -1,5 +1,6 @@
 /** Notes, which every store keeps alike. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { everyCutover } from "../../src/plan/freeze.ts";
 import type { Store } from "../../src/state/store/port.ts";
 import { fileHarness, type Harness, memoryHarness, redisHarness } from "./harness.ts";
 
@@ -43,6 +44,13 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
     await store.release("checkout/plan", leased.token);
     expect(await store.writeNote("checkout", "plan", { text: "b", ifRevision: 1, fence })).toBe("fenced");
     expect(await store.note("checkout", "plan")).toEqual({ revision: 1, text: "a" });
+  });
+
+  test("keeps what is of the whole fleet under a name that is no cutover's", async () => {
+    expect(await store.writeNote(everyCutover, "freeze", { text: "a", ifRevision: 0 })).toBe("written");
+    expect(await store.writeNote(everyCutover, "freeze", { text: "b", ifRevision: 0 })).toBe("moved");
+    expect(await store.note(everyCutover, "freeze")).toEqual({ revision: 1, text: "a" });
+    expect(await store.note("checkout", "freeze")).toEqual({ revision: 0, text: "" });
   });
 
   test("refuses what is no note", async () => {

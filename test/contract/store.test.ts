@@ -251,6 +251,17 @@ describe.each(["memory", "file", "redis"] as const)("the %s store", (kind) => {
       expect(await within(1, "ann", 1)).toMatchObject({ changed: true });
     });
 
+    test("is not approved by a proposal to raise at a time, or to start a plan", async () => {
+      await applyAll(store, "checkout", [setTo(20)]);
+      for (const action of ["schedule", "plan"] as const) {
+        const dueAt = "2026-01-02T00:00:00.000Z";
+        const other: Proposal = { ...proposal("p1", 50, 1), action, ...(action === "plan" ? {} : { dueAt }) };
+        await store.propose("checkout", other, 60_000);
+        expect(await store.proposal("checkout")).toEqual(other);
+        expect(await raise(50, "bob", "p1")).toMatchObject({ code: "approval_required" });
+      }
+    });
+
     test("a close needs one too, however far one may raise alone, and it is a proposal to close", async () => {
       await applyAll(store, "checkout", [setTo(100)]);
       const close = (actor: string, proposalId?: string) =>
