@@ -80,7 +80,7 @@ async function broken(): Promise<Frame[]> {
     async () => {
       const [view] = cutovers.parse(await (await fetch("http://127.0.0.1:9900/api/v1/cutovers")).json());
       const { requests = 0, errors = 0 } = view?.traffic.new ?? {};
-      return errors > requests / 5;
+      return errors >= 5 && errors > requests / 20;
     },
     60_000,
   );
