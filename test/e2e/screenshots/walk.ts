@@ -2,12 +2,16 @@
  * A walk through the first minutes, as README has them: the demonstration runs, each command is a real one, and what it
  * printed is what the picture shows.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { colourStyle } from "../../../src/cli/screen/terminal.ts";
 import { startCutover } from "../../support/cutover.ts";
 import { createPaperTerminal, runOnPaper } from "../../support/paper-terminal.ts";
 import { eventually } from "../../support/until.ts";
+import { root } from "./site.ts";
 import { type Frame, lastFrameOf, pictureOf } from "./terminal.ts";
 
 const control = "http://127.0.0.1:7102/faults";
@@ -18,13 +22,16 @@ const rows = 30;
 
 /** Takes about a minute and a half. */
 export async function recordWalk(): Promise<string> {
-  const demo = startCutover(["demo"]);
+  // What an earlier one has left is not its own.
+  const cwd = await mkdtemp(join(tmpdir(), "cutover-walk-"));
+  const demo = startCutover(["demo", "--config", join(root, "config/cutover.yaml")], { cwd });
   await demo.until((stdout) => stdout.includes("http://127.0.0.1:9900"));
   try {
     return pictureOf("a walk through the first five minutes", await walk());
   } finally {
     demo.child.kill("SIGINT");
     await demo.finished;
+    await rm(cwd, { recursive: true, force: true });
   }
 }
 
