@@ -11,7 +11,6 @@ import { colourStyle } from "../../../src/cli/screen/terminal.ts";
 import { startCutover } from "../../support/cutover.ts";
 import { createPaperTerminal, runOnPaper } from "../../support/paper-terminal.ts";
 import { eventually } from "../../support/until.ts";
-import { root } from "./site.ts";
 import { type Frame, lastFrameOf, pictureOf } from "./terminal.ts";
 
 const control = "http://127.0.0.1:7102/faults";
@@ -24,7 +23,7 @@ const rows = 30;
 export async function recordWalk(): Promise<string> {
   // What an earlier one has left is not its own.
   const cwd = await mkdtemp(join(tmpdir(), "cutover-walk-"));
-  const demo = startCutover(["demo", "--config", join(root, "config/cutover.yaml")], { cwd });
+  const demo = startCutover(["demo"], { cwd });
   await demo.until((stdout) => stdout.includes("http://127.0.0.1:9900"));
   try {
     return pictureOf("a walk through the first five minutes", await walk());
