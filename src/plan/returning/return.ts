@@ -102,6 +102,16 @@ export function nextOfReturn(record: ReturnRecord, state: CutoverState, isDue: b
     : { kind: "step", lower, record: done };
 }
 
+/** Whether something is still to come of it, by how the cutover stands: its last record may not have been read yet. */
+export function isReturning(record: ReturnRecord, state: CutoverState): boolean {
+  if (record.status !== "running") return false;
+  if (state.version < record.version) return true;
+  if (endOf(record, state) !== undefined) return false;
+  return (
+    record.kind === "rollback" || record.parts.some(({ cohort, to }) => standingPercent(state, cohort) > to)
+  );
+}
+
 function endOf(
   record: ReturnRecord,
   state: CutoverState,

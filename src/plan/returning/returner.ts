@@ -9,7 +9,14 @@ import type { Leadership } from "../../state/leading/leadership.ts";
 import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { CutoverState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
-import { nextOfReturn, type ReturnRecord, readReturn, reasonOfReturn, stepMsOf } from "./return.ts";
+import {
+  isReturning,
+  nextOfReturn,
+  type ReturnRecord,
+  readReturn,
+  reasonOfReturn,
+  stepMsOf,
+} from "./return.ts";
 
 interface ReturnerOptions {
   /** The cutover's. */
@@ -120,7 +127,10 @@ export function createReturner(options: ReturnerOptions): Returner {
   }
 
   return {
-    known: () => (last?.record?.status === "running" ? last.record : undefined),
+    known() {
+      const record = last?.record;
+      return record !== undefined && isReturning(record, options.state()) ? record : undefined;
+    },
     read,
     write: (record, ifRevision) => write(record, ifRevision),
     async look() {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   begunReturn,
+  isReturning,
   nextOfReturn,
   partAt,
   type ReturnRecord,
@@ -71,6 +72,15 @@ describe("what is next", () => {
   test("a hold lets it go on: what is held may be lowered", () => {
     expect(nextOfReturn(record(), at(3, { state: "held" }), true)).toMatchObject({ kind: "step" });
   });
+});
+
+test("what stands where it was going, or was rolled back, is under way no more, though its record says so still", () => {
+  expect(isReturning(record(), at(3))).toBe(true);
+  expect(isReturning(record({ made: 11 }), stateAt(10_000))).toBe(false);
+  const gradual = record({ kind: "rollback", parts: [{ from: 50_000, to: 0 }] });
+  expect(isReturning(gradual, stateAt(0, { state: "held" }))).toBe(true);
+  expect(isReturning(gradual, stateAt(0, { state: "rolled_back" }))).toBe(false);
+  expect(isReturning(record({ version: 9 }), stateAt(50_000))).toBe(true);
 });
 
 test("what was returning goes on beside what is lowered now, from where it stands and never above it", () => {
