@@ -55,7 +55,9 @@ export function shortfall({ version, applied }: WriteAnswer): string | undefined
   if (scope === "local") return "the store does not take it: only this one instance does as it was told";
   const stands = `version ${version} stands in the store, but`;
   if (instances < of) {
-    return `${stands} ${plural(of - instances, "instance")} of ${of} had not applied it after ${count(Math.round(ms))} ms`;
+    const silent = silentIn(applied);
+    const missing = silent === 0 ? "" : `, and ${silent} cannot be asked`;
+    return `${stands} ${plural(of - instances, "instance")} of ${of + silent} had not applied it after ${count(Math.round(ms))} ms${missing}`;
   }
   if (lagging.length === 0) return `${stands} no instance is live to apply it`;
   return `${stands} ${plural(lagging.length, "instance")} cannot be asked: cut off, or ended without saying so`;

@@ -100,11 +100,13 @@ export function UnderWayTable({ state, view, figures }: ShownOne) {
         <table>
           <thead>
             <tr>
-              {["side", "requests", "errors", "p50", "p99", "4xx", "in flight", "oldest"].map((head) => (
-                <th scope="col" key={head}>
-                  {head}
-                </th>
-              ))}
+              {["side", "requests", "errors", "p50", "p99", "2xx", "4xx", "5xx", "in flight", "oldest"].map(
+                (head) => (
+                  <th scope="col" key={head}>
+                    {head}
+                  </th>
+                ),
+              )}
               {journeys !== null && [
                 <th scope="col" key="j">
                   journeys
@@ -143,7 +145,9 @@ export function UnderWayTable({ state, view, figures }: ShownOne) {
                   <td>{figures.rate(errorRate)}</td>
                   <td>{figures.latency(p50)}</td>
                   <td>{figures.latency(p99)}</td>
-                  <td>{figures.rate(shares === null ? null : shares["4xx"])}</td>
+                  {(["2xx", "4xx", "5xx"] as const).map((status) => (
+                    <td key={status}>{figures.rate(shares === null ? null : shares[status])}</td>
+                  ))}
                   <td>{figures.count(inFlight)}</td>
                   <td>{oldest === null ? "–" : spanText(oldest * 1000)}</td>
                   {cells(journeys, side)}

@@ -76,8 +76,8 @@ describe("the console, as the server makes it", () => {
       "v42 on 6/6 instances",
       "Set by ops-1 55 min ago : “step 2”",
       "as of 12:00:00 UTC",
-      "new: marketplace 4,312 0.09% 18 ms 210 ms 1.9% 138 9 s",
-      "legacy: social-shop 0 – – – – 0 –",
+      "new: marketplace 4,312 0.09% 18 ms 210 ms 98.0% 1.9% 0.10% 138 9 s",
+      "legacy: social-shop 0 – – – – – – 0 –",
     ]) {
       expect(text).toContain(told);
     }
@@ -114,7 +114,7 @@ describe("the console, as the server makes it", () => {
       oldestStartedAt,
     });
     const journeys = { legacy: open(12, "2025-03-01T11:46:00Z"), new: open(0, null) };
-    expect(shown({ journeys })).toContain("legacy: social-shop 0 – – – – 0 – 12 14 min");
+    expect(shown({ journeys })).toContain("legacy: social-shop 0 – – – – – – 0 – 12 14 min");
     const unfinished = { legacy: { ...open(7, null), atLeast: true }, new: open(1, null) };
     expect(shown({ journeys, unfinished })).toContain("12 14 min at least 7 –");
     expect(shown({})).not.toContain("journeys oldest");
