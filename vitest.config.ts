@@ -55,7 +55,7 @@ export default defineConfig({
       project("property", { group: 1, workers: 2, testTimeout: 120_000 }),
       project("contract", { group: 2, workers: waiters }),
       project("integration", { group: 2, workers: waiters, exclude: timed, testTimeout: 120_000 }),
-      project("wire", { group: 3, workers: 3 }),
+      project("wire", { group: 3, workers: 4 }),
       // A browser computes on its own, on both cores.
       project("e2e", { group: 4, workers: 1 }),
       project("timed", { group: 5, workers: 1, isolate: true, include: timed, testTimeout: 120_000 }),

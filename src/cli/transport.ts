@@ -85,8 +85,11 @@ export function createTransport({ url, token, certificate }: TransportOptions): 
       try {
         const response = await send(request, "application/json", exchange);
         const status = response.statusCode ?? 0;
-        const body = jsonOf(await textOf(response));
+        const text = await textOf(response);
+        const body = jsonOf(text);
         if (!isOk(status)) return refusal(status, body);
+        // Where nothing is to be told, a page of somebody else's is not that.
+        if (body === undefined && text !== "") return { kind: "foreign", status, sent: true };
         const read = schema.safeParse(body);
         return read.success
           ? { kind: "ok", value: read.data, from }

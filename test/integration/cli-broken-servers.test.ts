@@ -1,4 +1,7 @@
 /** No command ends without a word, whatever answers in the place of the admin API. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startBrokenServers } from "../support/broken-servers.ts";
 import { runCutover } from "../support/cutover.ts";
@@ -6,6 +9,9 @@ import { createPaperTerminal, runOnPaper } from "../support/paper-terminal.ts";
 import { until } from "../support/until.ts";
 
 const because = ["--reason", "x", "--wait", "0"];
+const folder = mkdtempSync(join(tmpdir(), "cutover-broken-servers-"));
+const target = join(folder, "target.yaml");
+writeFileSync(target, "reason: x\ncutovers:\n  checkout: { percent: 5 }\n");
 /** Every command that asks the API, as it is typed. */
 const asked: Readonly<Record<string, readonly (readonly string[])[]>> = {
   status: [["status"], ["status", "checkout"], ["status", "--json"]],
@@ -27,7 +33,10 @@ const asked: Readonly<Record<string, readonly (readonly string[])[]>> = {
   resume: [["resume", "checkout", ...because]],
   close: [["close", "checkout", ...because, "--confirm", "checkout"]],
   approve: [["approve", "checkout", "f3a1c09b"]],
-  withdraw: [["withdraw", "checkout"]],
+  withdraw: [
+    ["withdraw", "checkout"],
+    ["withdraw", "checkout", "0f3a9c1e"],
+  ],
   owner: [
     ["owner", "checkout", "INV-7"],
     ["owner", "checkout", "INV-7", "--set", "new", "--reason", "x"],
@@ -50,6 +59,14 @@ const asked: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["list", "staff", "--history"],
   ],
   freeze: [["freeze"], ["freeze", "--until", "2h", "--reason", "x"]],
+  schedule: [
+    ["schedule", "checkout"],
+    ["schedule", "checkout", "cancel", "0f3a9c1e"],
+  ],
+  apply: [
+    ["apply", "--file", target, "--dry-run"],
+    ["apply", "--file", target, "--reason", "x"],
+  ],
   unfreeze: [["unfreeze", "--reason", "x"]],
   login: [["login"]],
 };
@@ -60,7 +77,10 @@ let broken: Awaited<ReturnType<typeof startBrokenServers>>;
 beforeAll(async () => {
   broken = await startBrokenServers();
 });
-afterAll(() => broken.close());
+afterAll(async () => {
+  await broken.close();
+  rmSync(folder, { recursive: true });
+});
 
 test("every command is walked", async () => {
   const { stdout } = await runOnPaper(["--help"]);

@@ -14,12 +14,14 @@ import { scrape, sumOf } from "../support/scrape.ts";
 import { serveYaml } from "../support/serve-yaml.ts";
 import { startSides } from "../support/sides.ts";
 
+const isFull = process.env.CUTOVER_BARS === "full";
+
 const cleanups: (() => Promise<unknown>)[] = [];
 afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-test.concurrent.each([false, true])(
+test.concurrent.each(isFull ? [false, true] : [true])(
   "clients refused for want of descriptors are counted, every one, TLS %s",
   async (isSecure) => {
     const folder = await mkdtemp(join(tmpdir(), "cutover-descriptors-"));

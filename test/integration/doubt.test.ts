@@ -16,6 +16,8 @@ import { runOnPaper } from "../support/paper-terminal.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { scrape, sumOf } from "../support/scrape.ts";
 
+const isFull = process.env.CUTOVER_BARS === "full";
+
 let folder: string;
 let redis: RedisServer;
 let shop: Server;
@@ -50,10 +52,10 @@ interface Shape {
 }
 
 const shapes: readonly Shape[] = [
-  { store: "file", workers: 1, engine: "http-proxy" },
   { store: "redis", workers: 2, engine: "undici" },
-  ...(process.env.CUTOVER_BARS === "full"
+  ...(isFull
     ? ([
+        { store: "file", workers: 1, engine: "http-proxy" },
         { store: "memory", workers: 2, engine: "http-proxy" },
         { store: "redis", workers: 1, engine: "http-proxy" },
       ] as const)

@@ -14,6 +14,8 @@ import { type Authority, createAuthority, type IssuedPair } from "../support/cer
 import { type Served, startServe } from "../support/cutover.ts";
 import { until } from "../support/until.ts";
 
+const isFull = process.env.CUTOVER_BARS === "full";
+
 const run = promisify(execFile);
 
 let folder: string;
@@ -41,7 +43,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe.each([1, 2])("with workers %d", (workers) => {
+describe.each(isFull ? [1, 2] : [2])("with workers %d", (workers) => {
   let serve: Served;
   let port: number;
 

@@ -37,11 +37,11 @@ const askingAt = (server: string): Runner => ({
 });
 
 const forms = [
-  { engine: "undici", workers: 1 },
-  { engine: "http-proxy", workers: 2 },
+  { engine: "undici", workers: 2 },
   ...(isFull
     ? [
-        { engine: "undici", workers: 2 },
+        { engine: "undici", workers: 1 },
+        { engine: "http-proxy", workers: 2 },
         { engine: "http-proxy", workers: 1 },
       ]
     : []),

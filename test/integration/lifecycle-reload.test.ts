@@ -12,6 +12,8 @@ import { cartsByShopper, type Shape, serveYaml } from "../support/serve-yaml.ts"
 import { type Sides, startSides } from "../support/sides.ts";
 import { until } from "../support/until.ts";
 
+const isFull = process.env.CUTOVER_BARS === "full";
+
 let folder: string;
 let sides: Sides;
 
@@ -27,7 +29,7 @@ afterAll(async () => {
 const kept = "the configuration was not changed: the one in force stays";
 const names = z.array(z.looseObject({ name: z.string() }));
 
-describe.each([1, 2])("with workers %d", (workers) => {
+describe.each(isFull ? [1, 2] : [2])("with workers %d", (workers) => {
   let serve: Served;
   let admin: AdminApi;
   let load: Load;

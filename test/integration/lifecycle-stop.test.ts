@@ -20,6 +20,8 @@ import { type Sides, startSides } from "../support/sides.ts";
 import { type Holder, startHolder } from "../support/socket-holder.ts";
 import { until } from "../support/until.ts";
 
+const isFull = process.env.CUTOVER_BARS === "full";
+
 const rounds = process.env.CUTOVER_BARS === "full" ? 3 : 2;
 const perSecond = 300;
 const health = z.object({ status: z.string() });
@@ -50,7 +52,7 @@ async function readiness(admin: string): Promise<{ status: number; phase: string
   return { status: answer.status, phase: health.parse(await answer.json()).status };
 }
 
-describe.concurrent.each([1, 2])("with workers %d", (workers) => {
+describe.concurrent.each(isFull ? [1, 2] : [2])("with workers %d", (workers) => {
   test.sequential("SIGTERM: readiness goes first, and who leaves when it does has no request fail", async () => {
     const serve = await start(`drain-${workers}`, {
       workers,

@@ -129,7 +129,7 @@ test("a side that hangs at full concurrency adds at most 1 ms to the other side'
   // What begins to hang together outlives two collections of new space, which take 5 and 20 ms, once, within a second or
   // two of this load. They would be the p99 of a window that they fall into: it begins behind them.
   const settledMs = 2000;
-  const rounds = isFull ? 11 : 3;
+  const rounds = isFull ? 11 : 1;
 
   /** The p99 of both, in the same window. */
   async function p99s(ms = windowMs): Promise<readonly number[]> {

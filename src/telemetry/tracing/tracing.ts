@@ -126,6 +126,19 @@ interface MadeSpan {
   readonly hasFailed: boolean;
 }
 
+/**
+ * How far the wall clock is ahead of the monotonic one. The wall clock tells whole milliseconds: spans of one request that
+ * are each placed by it may not lie within each other. So it is asked, and followed only where it was set or has drifted.
+ */
+function createAhead(clock: Clock): () => number {
+  let aheadMs = clock.now() - clock.monotonic();
+  return () => {
+    const toldMs = clock.now() - clock.monotonic();
+    if (Math.abs(toldMs - aheadMs) > 2) aheadMs = toldMs;
+    return aheadMs;
+  };
+}
+
 /** Makes spans of what is over, with the ids that are given. */
 function openSpans({ otlp, id, clock, log }: TracingOptions) {
   let next = { traceId: "", spanId: "" };
@@ -139,10 +152,11 @@ function openSpans({ otlp, id, clock, log }: TracingOptions) {
     spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: gatheredMs })],
   });
   const tracer = provider.getTracer("cutover");
+  const ahead = createAhead(clock);
 
   return {
     make({ name, kind, traceId, parentId, id: spanId, from, to, attributes, hasFailed }: MadeSpan): void {
-      const aheadMs = clock.now() - clock.monotonic();
+      const aheadMs = ahead();
       const parent = { traceId, spanId: parentId ?? "", traceFlags: TraceFlags.SAMPLED };
       const context = parentId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
       next = { traceId, spanId };

@@ -99,9 +99,12 @@ async function cancel({ client, terminal }: Api, name: string, id: string | unde
     const next = `What waits: cutover schedule ${shellWord(name)}`;
     return report(terminal, fail(exitCodes.usage, "cancel names what it cancels: nothing was sent", next));
   }
+  const listed = resultOf(await client.schedule(name), { url: client.url, name });
+  if (!listed.ok) return report(terminal, listed);
   const result = resultOf(await client.cancelScheduled(name, id), { url: client.url, name, isWrite: true });
   if (!result.ok) return report(terminal, result);
-  terminal.out(`${printable(name)}: cancelled\n`);
+  const entry = listed.value.find((each) => each.id === id);
+  terminal.out(`${printable(name)}: cancelled${entry === undefined ? "" : `, ${scheduledText(entry)}`}\n`);
   return exitCodes.done;
 }
 

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { checkout } from "../../support/cutover.ts";
-import { casesOf, configFile, dashboardQueries, rulesOf } from "../../support/monitoring-files.ts";
+import { checkout } from "../support/cutover.ts";
+import { casesOf, configFile, dashboardQueries, rulesOf } from "../support/monitoring-files.ts";
 
 function promtool(...words: readonly string[]): string {
   return execFileSync("promtool", words, { encoding: "utf8", stdio: "pipe" });
