@@ -179,7 +179,9 @@ test("a side that hangs at full concurrency adds at most 1 ms to the other side'
       `${rounded(added)}; between two quiet proxies: median ${noise.toFixed(2)} of ${rounded(differed)}; bar ${bar.toFixed(2)}`,
   );
   expect(median).toBeLessThanOrEqual(bar);
-  for (const { admin } of proxies) expect(await admin.metric(requests("new", "shed"))).toBeGreaterThan(0);
+  for (const { admin } of proxies.slice(0, rounds)) {
+    expect(await admin.metric(requests("new", "shed"))).toBeGreaterThan(0);
+  }
 }, 600_000);
 
 test("a side overloaded by 64 connections is shed with 503, the other has no failure, and memory stays bounded", async () => {
