@@ -17,8 +17,8 @@ export interface Expression {
 }
 
 const largest = 2000;
-/** Of one search: between 1 and 2 ms of a core. */
-const mostSteps = 50_000;
+/** Of one search: about half a millisecond of a core once it is compiled. */
+const mostSteps = 30_000;
 
 /** What a search says that was given up, because it took too many steps. */
 export const unfinished = Symbol("unfinished");
