@@ -208,7 +208,16 @@ export const cutover = block({
   .refine(({ guard: guarded, routes }) => guarded?.paid !== true || followsJourneys(routes), {
     path: ["guard", "paid"],
     error: "expected a route with journey: start and one with journey: end: else no payment is seen",
-  });
+  })
+  .refine(
+    ({ plan: planned, guard: guarded, routes }) =>
+      planned?.evidence?.paid === undefined || (guarded?.paid !== false && followsJourneys(routes)),
+    {
+      path: ["plan", "evidence", "paid"],
+      error:
+        "expected a guard that sees payments: guard.paid, and routes with journey: start and journey: end",
+    },
+  );
 
 /** Whether it shows in answers that journeys begin, and that they are paid. */
 export function followsJourneys(routes: readonly Pick<z.output<typeof route>, "journey">[]): boolean {

@@ -76,6 +76,13 @@ test("evidence needs a guard, which counts it", () => {
   expect(problems).toEqual([expect.stringContaining("cutovers.shop.plan.evidence: expected a guard")]);
 });
 
+test("evidence of payments needs a guard that sees them: such a plan would never have left its first step", () => {
+  const problems = problemsOf(withCutover(routes, "plan: { evidence: { paid: 1.5 } }"));
+  expect(problems).toEqual([
+    expect.stringContaining("cutovers.shop.plan.evidence.paid: expected a guard that sees payments"),
+  ]);
+});
+
 test("a deadline names a moment and why", () => {
   const problems = problemsOf(withCutover(routes, "deadline: { at: 2024-02-30T00:00:00Z, reason: law }"));
   expect(problems).toEqual([expect.stringContaining("cutovers.shop.deadline.at: expected a moment")]);
