@@ -44,7 +44,7 @@ export async function readSettings(env: Context["env"]): Promise<Result<CliSetti
 
 /** @returns what the YAML says; `undefined` when it is none. The parser is loaded only where there is such a file. */
 async function parsed(text: string): Promise<unknown> {
-  const { parse } = await import("yaml");
+  const { parse } = await import("./commands/apply/yaml.ts");
   try {
     return parse(text, { logLevel: "error" });
   } catch {

@@ -178,7 +178,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["redis/"],
   undici: ["proxy/upstream/", "demo/"],
   "http-proxy": ["proxy/upstream/http-proxy/"],
-  yaml: ["config/", "cli/settings.ts", "cli/commands/apply/target.ts"],
+  yaml: ["config/", "cli/commands/apply/yaml.ts"],
   croner: ["config/plan/"],
   pino: ["telemetry/"],
   commander: ["cli/"],

@@ -31,3 +31,16 @@ test("what traces stands in a chunk that only a configuration with a collector l
     ).toEqual([]);
   }
 });
+
+test("what is loaded as it is needed has its names: built, apply said that LineCounter is not a constructor", () => {
+  const files = readdirSync(dist).filter((file) => file.endsWith(".js"));
+  // A package in CommonJS, as the bundler makes a file of it, exports it whole and nothing by name.
+  const nameless = files.filter((file) => /^export default require_\w+\(\);$/m.test(textOf(file)));
+  const asked = files.flatMap((file) =>
+    [...textOf(file).matchAll(/const \{[^}]*\} = await import\("\.\/([\w.-]+\.js)"\)/g)].map(
+      ([, name = ""]) => name,
+    ),
+  );
+  expect(asked.length).toBeGreaterThan(0);
+  expect(asked.filter((name) => nameless.includes(name))).toEqual([]);
+});

@@ -55,7 +55,7 @@ export async function readTargetFile(path: string): Promise<Result<ApplyTarget>>
 /** @param name what stands before each problem */
 export async function targetIn(text: string, name: string): Promise<Result<ApplyTarget>> {
   // Loaded here alone: no other command reads a file of this kind.
-  const { isNode, LineCounter, parseDocument } = await import("yaml");
+  const { isNode, LineCounter, parseDocument } = await import("./yaml.ts");
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const at = (offset: number) => {

@@ -99,7 +99,8 @@ function headLines(
   const as = changed ? "" : ", as it was";
   if (until === null) return [`nothing is frozen${as}`];
   const why = reason === null || reason === "" ? "" : `: ${printable(reason)}`;
-  const left = age(Date.parse(until) - nowMs);
+  // Two hours that were asked for just now are two.
+  const left = age(1000 * Math.ceil((Date.parse(until) - nowMs) / 1000));
   return [
     `everything is frozen until ${localTime(Date.parse(until))} (${left}), by ${printable(by ?? "?")}${why}${as}`,
   ];
