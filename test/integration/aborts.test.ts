@@ -96,8 +96,8 @@ async function settled({ serve, upstream }: { serve: Inspected; upstream: LeftUp
   }
 }
 
-/** Per cent. */
-const mostGrowth = 5;
+/** Per cent. What the short form's few clients might leave is told from what compiled code takes meanwhile less well. */
+const mostGrowth = isFull ? 5 : 8;
 /** Compiled code of ways that are gone no more, and what waited for timers, is let go only after a while. */
 const letGoMs = 60_000;
 
