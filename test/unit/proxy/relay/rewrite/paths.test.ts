@@ -151,6 +151,8 @@ describe("property: what check lets pass is inverse on every path that it maps",
   const segment = fc.oneof(literal, fc.constantFrom("7", "%2A", "a;v=1", "", "pay"));
   const paths = fc.array(segment, { maxLength: 6 }).map((segments) => `/${segments.join("/")}`);
 
+  const bare = (path: string) => trimmedPath(path).replace(/\/+$/, "");
+
   test("there and back again", () => {
     let mapped = 0;
     fc.assert(
@@ -166,10 +168,11 @@ describe("property: what check lets pass is inverse on every path that it maps",
         }
         mapped += 1;
         expect(map.there(from)).toBe(to);
-        // A slash or `;params` that no rule has may get lost, and nothing else.
-        expect(trimmedPath(from)).toBe(trimmedPath(path));
+        // Slashes at the end or `;params` that no rule has may get lost, and nothing else.
+        expect(bare(from)).toBe(bare(path));
       }),
-      { numRuns: 4000 },
+      // Found by seed -162827310: of two slashes behind `;params` none is left.
+      { numRuns: 4000, examples: [[[{ from: pattern("/a/*"), to: pattern("/*") }], "/a;v=1//"]] },
     );
     expect(mapped).toBeGreaterThan(200);
   });
