@@ -49,6 +49,9 @@ interface SentFileOptions {
 export const sentEnding = ".sent";
 
 const placeBytes = 512;
+/** Places that one write has at most: 128 KiB. */
+const blockPlaces = 256;
+const lineFeed = 0x0a;
 const blankAfterMs = 20;
 /** A file that could not be opened is not tried again for so long. */
 const patienceMs = 10_000;
@@ -179,9 +182,34 @@ interface OpenFile {
   readonly lock: FileLock;
 }
 
-/** Writes places, one write at a time; those that are next to each other in one. Opens the file with the first. */
+/** The file as it is to be. */
+function createImage() {
+  let bytes = Buffer.alloc(0);
+  return {
+    put({ at, line }: Writing): void {
+      const to = (at + 1) * placeBytes;
+      if (to > bytes.length) bytes = Buffer.concat([bytes, Buffer.alloc(Math.max(bytes.length, to), " ")]);
+      bytes.fill(" ", at * placeBytes, to);
+      bytes.write(line, at * placeBytes);
+      bytes[to - 1] = lineFeed;
+    },
+    /** @returns a copy of the places and of what stands between them, and at which byte it begins: the image changes meanwhile */
+    around(run: readonly Writing[]): { readonly part: Buffer; readonly from: number } {
+      const places = run.map(({ at }) => at);
+      const from = Math.min(...places) * placeBytes;
+      return { part: Buffer.from(bytes.subarray(from, (Math.max(...places) + 1) * placeBytes)), from };
+    },
+  };
+}
+
+/**
+ * Writes places, one write at a time: all that wait in a block of the file, and what stands between them, in one. So under
+ * load, where a write is heard of once a turn of the event loop, a place waits for a turn or two and not for all before it.
+ * Opens the file with the first.
+ */
 function createWriter({ path, log }: Pick<SentFileOptions, "path" | "log">) {
   let file: OpenFile | undefined;
+  const image = createImage();
   let waiting: Writing[] = [];
   let isBusy = false;
   let isFailing = false;
@@ -212,10 +240,9 @@ function createWriter({ path, log }: Pick<SentFileOptions, "path" | "log">) {
 
   function writeNext(): void {
     const run = takeRun();
-    const bytes = bytesOf(run);
-    const from = (run[0]?.at ?? 0) * placeBytes;
-    write(file?.handle.fd ?? -1, bytes, 0, bytes.length, from, (error, count) => {
-      end(run, error ?? (count < bytes.length ? new Error("there was no room for all of it") : undefined));
+    const { part, from } = image.around(run);
+    write(file?.handle.fd ?? -1, part, 0, part.length, from, (error, count) => {
+      end(run, error ?? (count < part.length ? new Error("there was no room for all of it") : undefined));
     });
   }
 
@@ -235,13 +262,14 @@ function createWriter({ path, log }: Pick<SentFileOptions, "path" | "log">) {
     return all;
   }
 
-  /** The first of them, and those that are next to it. */
+  /** Whoever has waited longest, and those in its block. */
   function takeRun(): Writing[] {
-    if (waiting.length === 1) return takeAll();
-    waiting.sort((one, other) => one.at - other.at);
-    let length = 1;
-    while (length < mostInRun && waiting[length]?.at === (waiting[length - 1]?.at ?? 0) + 1) length += 1;
-    return waiting.splice(0, length);
+    const blockOf = ({ at }: Writing) => Math.floor(at / blockPlaces);
+    const [first] = waiting;
+    const isNext = (each: Writing) => first !== undefined && blockOf(each) === blockOf(first);
+    const run = waiting.filter(isNext);
+    waiting = waiting.filter((each) => !isNext(each));
+    return run;
   }
 
   const idle = () =>
@@ -252,6 +280,7 @@ function createWriter({ path, log }: Pick<SentFileOptions, "path" | "log">) {
 
   return {
     write(writing: Writing): void {
+      image.put(writing);
       waiting.push(writing);
       pump();
     },
@@ -267,15 +296,4 @@ function createWriter({ path, log }: Pick<SentFileOptions, "path" | "log">) {
       await lock?.release().catch(() => undefined);
     },
   };
-}
-
-const mostInRun = 256;
-
-function bytesOf(run: readonly Writing[]): Buffer {
-  const bytes = Buffer.alloc(run.length * placeBytes, " ");
-  for (const [i, { line }] of run.entries()) {
-    bytes.write(line, i * placeBytes);
-    bytes[(i + 1) * placeBytes - 1] = 0x0a;
-  }
-  return bytes;
 }

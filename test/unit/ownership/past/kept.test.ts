@@ -21,7 +21,7 @@ import { keyDigest, type PastNotes } from "../../../../src/ownership/past/port.t
 import { createRecords } from "../../../../src/ownership/stores/records.ts";
 import { createManualTime, epoch } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
-import { eventually } from "../../../support/until.ts";
+import { eventually, turn } from "../../../support/until.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 let folder: string;
@@ -140,6 +140,25 @@ describe("the file of what is sent", () => {
     expect(unwritten()).toBe(2);
     for (const place of [first, second]) place.giveBack();
     await promisify(execFile)("timeout", ["2", "cat", path]).catch(() => undefined);
+  });
+
+  test("as the process was busy each payment waited for those before it to be written: a turn or two are enough for all", async () => {
+    const { file } = open({ waitMs: 10_000 });
+    const before = Array.from({ length: 128 }, (_, i) => file.take(entry(`A${i}`)));
+    await Promise.all(before.map(({ written }) => written));
+    // Those that are free do not stand next to each other.
+    for (let i = 0; i < before.length; i += 2) before[i]?.giveBack();
+    const now = Array.from({ length: 64 }, (_, i) => file.take(entry(`B${i}`)));
+    let isWritten = false;
+    void Promise.all(now.map(({ written }) => written)).then(() => {
+      isWritten = true;
+    });
+    let turns = 0;
+    for (; !isWritten; turns += 1) {
+      for (const until = performance.now() + 2; performance.now() < until; );
+      await turn();
+    }
+    expect(turns).toBeLessThan(10);
   });
 
   test(`holds what waits, whatever comes and goes (SEED=${seed})`, async () => {
@@ -307,6 +326,19 @@ describe("a process that is killed", () => {
     expect(["timeout", "instance_gone"]).toContain(all.get(keyDigest("late")));
     expect(all.size).toBe(2);
     expect((await store.of("checkout", keyDigest("paid")))?.answered).toEqual({ new: expect.any(Number) });
+  });
+
+  test("has all its notes on the disk: a file written anew, as it had grown, was without those that it had grown by", async () => {
+    const { time, start, setAway } = host();
+    setAway(true);
+    const process = await start();
+    const doubts = 26_000;
+    for (let i = 0; i < doubts; i += 1) process.ended({}, sentWith(`K${i}`), "reset", []);
+    await time.advance(1000);
+    // Resolves when the store has refused them, and they are written down.
+    await process.flush();
+    const [name = ""] = (await readdir(folder)).filter((each) => each.endsWith(".notes"));
+    expect(readSpilled(await readFile(join(folder, name), "utf8")).doubts).toHaveLength(doubts);
   });
 
   test("leaves nothing behind that the store has taken, nor one that ends as it should", async () => {
