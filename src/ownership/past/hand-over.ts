@@ -33,8 +33,10 @@ export function createHandOver({ store, pages, kept, onLost, most }: HandOverOpt
   /** What its notes are told by on the disk. */
   const whose = {};
   let inherited = nothing;
+  /** Handed over just now: whether the store takes them is not known. */
+  let underWay = nothing;
   let places: SentPlace[] = [];
-  const all = () => joined(inherited, pages.all());
+  const all = () => joined(underWay, joined(inherited, pages.all()));
 
   /** @returns whether they are on this host's disk, or nowhere but here as ever */
   async function spill(notes: PastNotes): Promise<boolean> {
@@ -58,19 +60,21 @@ export function createHandOver({ store, pages, kept, onLost, most }: HandOverOpt
     async handOver() {
       const [taken, left, ended] = [pages.take(), inherited, places];
       [inherited, places] = [nothing, []];
-      const notes = joined(left, notesOf(taken));
+      underWay = joined(left, notesOf(taken));
       try {
-        const lost = sizeOf(notes) === 0 ? 0 : await store.note(notes);
+        const lost = sizeOf(underWay) === 0 ? 0 : await store.note(underWay);
         if (lost > 0) onLost(lost);
       } catch {
-        inherited = joined(left, inherited);
         const isKept = await spill(freshIn(taken));
+        underWay = nothing;
+        inherited = joined(left, inherited);
         pages.giveBack(taken, isKept);
         // What is not on the disk here stands in its place yet.
         if (isKept) giveBack(ended);
         else places = [...ended, ...places];
         return;
       }
+      underWay = nothing;
       giveBack(ended);
       // All that was on the disk of this book's is in the store by now.
       if (sizeOf(inherited) === 0) await kept?.spill.done(whose);
