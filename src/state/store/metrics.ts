@@ -1,7 +1,7 @@
 /** A store whose calls are counted: each by what came of it, and each change by who asked for it and by what way. */
 import { Counter, type Registry } from "prom-client";
 import { StoreUnavailable } from "../../base/errors.ts";
-import type { vias } from "../rules/history.ts";
+import { type Via, vias } from "../rules/history.ts";
 import { changeActions } from "../rules/model.ts";
 import type { Command, Store } from "./port.ts";
 
@@ -36,14 +36,9 @@ type OperationResult = (typeof operationResults)[number];
 /** `unchanged`: all was so already. `refused`: by the rules. */
 const changeResults = ["accepted", "unchanged", "refused", "unavailable", "failed"] as const;
 
-/** The ways by which an instance makes changes; others stand in the history alone. */
-const countedVias = [
-  "console",
-  "api",
-  "guard",
-  "plan",
-  "reconciled",
-] as const satisfies readonly (typeof vias)[number][];
+/** Ways past an instance's calls of the store, and one that earlier versions knew. */
+const uncounted: ReadonlySet<Via> = new Set(["cli", "by hand", "local", "direct"]);
+const countedVias = vias.filter((via) => !uncounted.has(via));
 
 export interface StoreCounts {
   /** @returns the same store, whose calls are counted from now on */

@@ -1,6 +1,7 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { StoreUnavailable } from "../../../../src/base/errors.ts";
+import type { Via } from "../../../../src/state/rules/history.ts";
 import { createMemoryStore } from "../../../../src/state/store/in-process.ts";
 import { createStoreCounts } from "../../../../src/state/store/metrics.ts";
 import type { Store } from "../../../../src/state/store/port.ts";
@@ -24,7 +25,7 @@ function opened(change: (store: Store) => Partial<Store> = () => ({})) {
 }
 
 const operator = { name: "anna", role: "operator" } as const;
-const set = (percent: number, via: "api" | "console" | "plan" = "api") =>
+const set = (percent: number, via: Via = "api") =>
   ({
     name: "checkout",
     change: { action: "set", percentThousandths: percent * 1000 },
@@ -49,6 +50,16 @@ test("a change is counted by what it was to do, by its way and by what came of i
     '{action="set",via="plan",result="refused"} 1',
   ]);
   expect(await counted("cutover_store_operations_total")).toEqual(['{operation="apply",result="ok"} 4']);
+});
+
+test("steps of a return and changes at a time were counted as calls of the API: each way an instance has is told", async () => {
+  const { store, counted } = opened();
+  await store.apply(set(9, "schedule"));
+  await store.apply(set(8, "return"));
+  expect(await counted("cutover_changes_total")).toEqual([
+    '{action="set",via="return",result="accepted"} 1',
+    '{action="set",via="schedule",result="accepted"} 1',
+  ]);
 });
 
 test("a call is counted by whether the store answered, refused or did not answer, and its error is the caller's", async () => {
