@@ -213,15 +213,16 @@ function go(exchange: Exchange, route: CompiledRoute, by: Decided | Refusal): vo
   if (!mayBeSent(exchange, route, by)) return;
   if (isSentAway(exchange, route, exchange.arrival, by)) return;
   recordDecision(exchange, by);
-  recordSending(exchange, () => send(exchange, route.destinations[by.decision.side]))?.catch((error) =>
-    fail(exchange, error),
-  );
+  const destination = route.destinations[by.decision.side];
+  const waits = recordSending(exchange);
+  if (waits === undefined) send(exchange, destination);
+  else waits.then(() => send(exchange, destination)).catch((error) => fail(exchange, error));
 }
 
 function send(exchange: Exchange, destination: Destination): void {
   const { context, inbound, arrival, on: route, decided: by, content } = exchange;
-  // Its head was refused: nothing of it is sent.
-  if (arrival === undefined) return;
+  // Its head was refused, or it has ended since it was decided: nothing of it is sent.
+  if (arrival === undefined || isOver(exchange)) return;
   limit(exchange, destination.total);
   exchange.lifetime = destination.lifetime;
   const { method, framing } = inbound.head;

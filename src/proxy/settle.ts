@@ -82,19 +82,14 @@ export function recordDecision(exchange: Recorded, by: Decided): void {
   for (const witness of exchange.witnesses.decided) witness.decided(exchange);
 }
 
-/** It is sent when nobody holds it back any more, if it is not over by then. @returns `undefined`: it is sent */
-export function recordSending(exchange: Recorded, send: () => void): Promise<void> | undefined {
+/** @returns resolves when nobody holds it back any more, which is in a bounded time; `undefined`: nobody does */
+export function recordSending(exchange: Recorded): Promise<void> | undefined {
   let waits: Promise<void> | undefined;
   for (const witness of exchange.witnesses.sending) waits = witness.sending(exchange) ?? waits;
-  if (waits === undefined) {
-    send();
-    return undefined;
-  }
+  if (waits === undefined) return undefined;
   exchange.unsent = true;
   return waits.then(() => {
-    if (isOver(exchange)) return;
-    exchange.unsent = false;
-    send();
+    if (!isOver(exchange)) exchange.unsent = false;
   });
 }
 

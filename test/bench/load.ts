@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { startH2load } from "./secure/h2load.ts";
 
-const scriptOf = (name: string) => fileURLToPath(new URL(`./${name}.lua`, import.meta.url));
+const scriptOf = (name: string) => fileURLToPath(new URL(`./wrk/${name}.lua`, import.meta.url));
 const connectingScript = fileURLToPath(new URL("./secure/connecting.js", import.meta.url));
 const sendingScript = fileURLToPath(new URL("./messages/sending.js", import.meta.url));
 export const connections = 64;

@@ -1,5 +1,4 @@
 /** A console that is open for days: a million seconds' worth of figures, as fast as it takes them, and a heap that stays flat. */
-
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AdminFixture, startAdmin } from "../support/admin-fixture.ts";

@@ -3,7 +3,6 @@
  * book, and the others by the instance that leads. A rollback is at once, unless it is asked to be gradual; then a hold
  * latches raises until it is made.
  */
-
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyRequest } from "fastify";
 import { errorText } from "../../base/log.ts";

@@ -1,5 +1,4 @@
 /** What is said of a cutover below its head, a sentence each: what its state, guard, plan and proposal mean now. PURE. */
-
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import { nextRaise, whyNotApproved } from "../../admin/api/offers.ts";
 import { age, count, oldestPart, onThisClock, plural, proposedText, share } from "./format.ts";

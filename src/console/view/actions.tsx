@@ -3,7 +3,7 @@ import { whyNotApproved } from "../../admin/api/offers.ts";
 import { mayDo } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
 import { nextOffered } from "../words/friction.ts";
-import { instead, type ShownOne } from "./shown.ts";
+import { instead, type ShownOne } from "./shown.tsx";
 
 export function ActionBar(shown: ShownOne) {
   const { state, view } = shown;

@@ -17,7 +17,7 @@ import { PlanSection } from "./plan.tsx";
 import { HelpSheet, RaiseSheet } from "./sheets/raise.tsx";
 import { NoticeText, RollBackSheet } from "./sheets/rollback.tsx";
 import { PausePlanSheet, ResumeSheet, StartPlanSheet } from "./sheets/with-reason.tsx";
-import { type Shown, shownOf } from "./shown.ts";
+import { type Shown, shownOf } from "./shown.tsx";
 
 interface AppProps {
   readonly state: ConsoleState;

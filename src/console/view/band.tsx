@@ -1,6 +1,6 @@
 /** The band at the top: where one is, which cutover, how live it is, who is signed in; and how one signs in. */
 import { livenessOf } from "../words/liveness.ts";
-import { fieldOf, instead, type Shown } from "./shown.ts";
+import { fieldOf, instead, type Shown } from "./shown.tsx";
 
 export function Band(shown: Shown) {
   const { state, ui, deeds } = shown;

@@ -2,7 +2,7 @@
 import type { SeriesView } from "../../admin/api/series/series-view.ts";
 import { spanText } from "../../admin/api/words/span.ts";
 import type { Range } from "../ui.ts";
-import type { ShownOne } from "./shown.ts";
+import { Heads, type ShownOne } from "./shown.tsx";
 
 const ranges: readonly (readonly [Range, string])[] = [
   ["30m", "30 min"],
@@ -67,11 +67,7 @@ function SeriesTable({ series, figures, state }: ShownOne & { readonly series: S
       <table class="numbers">
         <thead>
           <tr>
-            {["from", "side", "requests", "errors", "p50", "p95", "p99", "in flight"].map((head) => (
-              <th scope="col" key={head}>
-                {head}
-              </th>
-            ))}
+            <Heads names={["from", "side", "requests", "errors", "p50", "p95", "p99", "in flight"]} />
           </tr>
         </thead>
         <tbody>

@@ -2,7 +2,7 @@
 import type { SidesUnderWay } from "../../admin/api/cutover-view.ts";
 import type { InstanceView } from "../../admin/api/instance-view.ts";
 import { spanText } from "../../admin/api/words/span.ts";
-import type { ShownOne } from "./shown.ts";
+import { Heads, type ShownOne } from "./shown.tsx";
 
 export function FleetTable(shown: ShownOne) {
   const { state, view, figures } = shown;
@@ -100,13 +100,20 @@ export function UnderWayTable({ state, view, figures }: ShownOne) {
         <table>
           <thead>
             <tr>
-              {["side", "requests", "errors", "p50", "p99", "2xx", "4xx", "5xx", "in flight", "oldest"].map(
-                (head) => (
-                  <th scope="col" key={head}>
-                    {head}
-                  </th>
-                ),
-              )}
+              <Heads
+                names={[
+                  "side",
+                  "requests",
+                  "errors",
+                  "p50",
+                  "p99",
+                  "2xx",
+                  "4xx",
+                  "5xx",
+                  "in flight",
+                  "oldest",
+                ]}
+              />
               {journeys !== null && [
                 <th scope="col" key="j">
                   journeys

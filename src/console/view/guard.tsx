@@ -1,7 +1,7 @@
 /** What the guard rests its verdict on: its tests, whose counts they are, and what is missing of them. */
 import type { GuardView } from "../../admin/api/guard/guard-view.ts";
 import { toldOf } from "../state.ts";
-import type { ShownOne } from "./shown.ts";
+import { Heads, type ShownOne } from "./shown.tsx";
 
 export function GuardSection(shown: ShownOne) {
   const { state, view } = shown;
@@ -90,11 +90,7 @@ function Tests({ tests, figures }: Evidence & Pick<ShownOne, "figures">) {
       <table>
         <thead>
           <tr>
-            {["test", "odds", "acts at", "how far"].map((head) => (
-              <th scope="col" key={head}>
-                {head}
-              </th>
-            ))}
+            <Heads names={["test", "odds", "acts at", "how far"]} />
           </tr>
         </thead>
         <tbody>

@@ -6,7 +6,7 @@ import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
 import { actualPercent, partsOf } from "../words/friction.ts";
-import type { ShownOne } from "./shown.ts";
+import type { ShownOne } from "./shown.tsx";
 
 export function Hero(shown: ShownOne) {
   const { view, state, figures } = shown;

@@ -1,7 +1,7 @@
 /** What was changed, by whom and why, newest first; a row has a link. */
 import type { HistoryEntryView } from "../../admin/api/history-view.ts";
 import { toldOf } from "../state.ts";
-import type { ShownOne } from "./shown.ts";
+import type { ShownOne } from "./shown.tsx";
 
 const names: Readonly<Record<string, string>> = {
   set: "set",

@@ -6,7 +6,7 @@ import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { mayDo, toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
 import { RollBackAllSheet } from "./sheets/rollback.tsx";
-import { instead, type Shown } from "./shown.ts";
+import { instead, type Shown } from "./shown.tsx";
 
 export function Overview(shown: Shown) {
   const { state, figures } = shown;

@@ -3,7 +3,7 @@ import type { PlanView } from "../../admin/api/plan/plan-view.ts";
 import { agoText, spanText } from "../../admin/api/words/span.ts";
 import { mayDo, toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
-import type { ShownOne } from "./shown.ts";
+import type { ShownOne } from "./shown.tsx";
 
 export function PlanSection(shown: ShownOne) {
   const { state, view } = shown;

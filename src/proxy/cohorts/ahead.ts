@@ -2,7 +2,6 @@
  * What a request tells of the cutovers that its own goes after: by their rules, by their cookies, which come along with it,
  * and by the journeys that the store has of its shopper. Whom they have on legacy goes to legacy here.
  */
-
 import type { ShopperVisit } from "../../decide/browsing/visit.ts";
 import { cookieValues } from "../../decide/cookie.ts";
 import { type Ahead, type Cohort, decide } from "../../decide/decide.ts";
@@ -88,8 +87,8 @@ export function aheadOf(
   return told.reduceRight<Ahead | undefined>((after, { cutover, cohort, pin, visit, isOverCap }) => {
     const { name, staleAfterMs, anonymousMoves } = cutover;
     const stale = staleAfterMs !== undefined && following.isStale(staleAfterMs);
-    const told = { journey: pin, cohort, bucket, stale, visit: visit?.side };
-    const facts = { owner: undefined, forced: undefined, ...told };
+    const known = { journey: pin, cohort, bucket, stale, visit: visit?.side };
+    const facts = { owner: undefined, forced: undefined, ...known };
     const state = states.get(name) ?? initialState();
     const exposed = isOverCap && visit === undefined;
     return { name, state, facts: { ...facts, exposed, anonymousMoves, after } };

@@ -1,5 +1,4 @@
 /** `rollback --gradual`: raises are latched at once, and it is done when it is rolled back, at 0 and on every instance. */
-
 import { setTimeout as sleep } from "node:timers/promises";
 import { Option } from "commander";
 import type { CutoverView } from "../../../admin/api/cutover-view.ts";

@@ -5,7 +5,7 @@ import { toldOf } from "../../state.ts";
 import { momentsIn } from "../../words/figures.ts";
 import { moreAnHour, raiseOffered, typedFor } from "../../words/friction.ts";
 import { SplitBar } from "../hero.tsx";
-import { fieldOf, instead, type Shown, type ShownOne } from "../shown.ts";
+import { fieldOf, instead, type Shown, type ShownOne } from "../shown.tsx";
 import { CloseButton, isMade, NoticeText, SheetDialog } from "./rollback.tsx";
 
 export function RaiseSheet(shown: ShownOne) {

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import type { PageNotice } from "../../state.ts";
 import type { Sheet } from "../../ui.ts";
-import { fieldOf, instead, type Shown, type ShownOne } from "../shown.ts";
+import { fieldOf, instead, type Shown, type ShownOne } from "../shown.tsx";
 
 interface DialogProps extends Pick<Shown, "ui" | "deeds"> {
   readonly id: Sheet;

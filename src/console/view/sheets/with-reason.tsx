@@ -1,7 +1,7 @@
 /** What takes a reason and nothing else: resuming, and starting and pausing the plan. */
 import { toldOf } from "../../state.ts";
 import type { Sheet } from "../../ui.ts";
-import { fieldOf, instead, type ShownOne } from "../shown.ts";
+import { fieldOf, instead, type ShownOne } from "../shown.tsx";
 import { CloseButton, isMade, NoticeText, SheetDialog } from "./rollback.tsx";
 
 export function ResumeSheet(shown: ShownOne) {

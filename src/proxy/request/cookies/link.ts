@@ -119,7 +119,8 @@ export function bucketThrough(
 
 /** The cutover whose links count for its shoppers. */
 export function linkingOf({ cutovers }: Pick<Table, "cutovers">, cutover: CompiledCutover): CompiledCutover {
-  return cutovers.get(cutover.linking) ?? cutover;
+  const { name, linking } = cutover;
+  return linking === name ? cutover : (cutovers.get(linking) ?? cutover);
 }
 
 /** Whether a cutover has the links of another that it does not go after. */

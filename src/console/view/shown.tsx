@@ -41,3 +41,12 @@ export function instead(does: (event: Event) => void): (event: Event) => void {
     does(event);
   };
 }
+
+/** Cells of a table's first line. */
+export function Heads({ names }: { readonly names: readonly string[] }) {
+  return names.map((name) => (
+    <th scope="col" key={name}>
+      {name}
+    </th>
+  ));
+}

@@ -1,5 +1,6 @@
--- Buyers as they are: a page, an order, its payment, in turn; at the end one line of JSON, as load.lua prints it.
--- Words: as load.lua takes them; the path is the page's.
+-- Buyers as they are: a page, an order, its payment, in turn.
+-- Words: those of told.lua; the path of the page.
+dofile(debug.getinfo(1, "S").source:match("@(.*/)") .. "told.lua")
 local agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 local unpaid = {}
 local page
@@ -19,12 +20,7 @@ end
 
 function init(words)
   page = words[3]
-  if tonumber(words[1]) > 0 then
-    local mean = 1000 * tonumber(words[2]) / tonumber(words[1])
-    delay = function()
-      return math.floor(-mean * math.log(1 - math.random()) + math.random())
-    end
-  end
+  pace(words)
 end
 
 function request()
@@ -52,13 +48,4 @@ function response(status, headers, body)
   local cookie = headers["set-cookie"] or headers["Set-Cookie"]
   madeLast = madeLast + 1
   unpaid[madeLast] = { id = id, shopper = shopper, journey = cookie and cookie:match("^[^;]+") }
-end
-
-function done(summary, latency)
-  local e = summary.errors
-  print(string.format(
-    '{"requests":%d,"seconds":%.6f,"p50Ms":%.4f,"p99Ms":%.4f,"errors":%d}',
-    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
-    e.connect + e.read + e.write + e.status + e.timeout
-  ))
 end
