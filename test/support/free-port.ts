@@ -1,7 +1,27 @@
 /** Ports for programs that cannot be told to take any and say which. */
+import { randomInt } from "node:crypto";
 import { findPort } from "../../src/instance/sockets.ts";
 
-/** @returns a port of 127.0.0.1 that nobody listens on just now */
-export function freePort(): Promise<number> {
-  return findPort({ host: "127.0.0.1", port: 0 });
+/**
+ * Between the moment a port is found free and the moment its program listens there, nobody else may be given it: not by the
+ * system or by an instance (both take theirs from 15,000 on), not by a test file that runs beside this one (each of vitest's
+ * workers has ports of its own), and not twice by this one.
+ */
+const lowest = 10_000;
+const ofEach = 250;
+const first = lowest + (Number(process.env.VITEST_POOL_ID ?? 0) % 20) * ofEach;
+let given = randomInt(ofEach);
+
+/** @returns a port of 127.0.0.1 that nobody listens on just now @throws Error when none is free */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < ofEach; attempt += 1) {
+    given += 1;
+    const port = first + (given % ofEach);
+    try {
+      return await findPort({ host: "127.0.0.1", port });
+    } catch {
+      // Somebody listens there: the next one.
+    }
+  }
+  throw new Error(`no port from ${first} to ${first + ofEach - 1} is free`);
 }
