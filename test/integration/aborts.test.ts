@@ -72,8 +72,10 @@ async function visitAll(
   return sent;
 }
 
-/** The silence after which a client of HTTP/2 is taken for gone, a quarter more, and a while. */
-const settledMs = 95_000;
+/** The silence after which a client of HTTP/2 is taken for gone: in the full form as long as it is by default. */
+const idleMs = isFull ? 65_000 : 8000;
+/** A quarter more, and a while. */
+const settledMs = 1.25 * idleMs + 15_000;
 
 /** Waits until all is counted and nothing is open, and expects it. */
 async function settled({ serve, upstream }: { serve: Inspected; upstream: LeftUpstream }, sent: number) {
@@ -143,7 +145,7 @@ test("clients that leave in a head, an upload, a wait, a download or a WebSocket
 
 test("clients that leave in a TLS handshake, a stream or a session of HTTP/2 leave nothing behind", async () => {
   const { cert, key } = authority.issue("proxy");
-  const tls = `port: 0, tls: { cert: '${cert}', key: '${key}' }`;
+  const tls = `port: 0, idle: ${idleMs}ms, tls: { cert: '${cert}', key: '${key}' }`;
   const serve = await leaveNothing("secure", tls, secureVisits, authority.caPem);
   // Handshakes under way count among the connections there may be: none is taken for one that has long ended.
   const port = Number(new URL(serve.proxy).port);
