@@ -16,7 +16,7 @@ import type { BlockCounts } from "../evidence/likelihood.ts";
 import { createMetricsReader } from "../metrics/reader.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { GuardCounting } from "../window/counting.ts";
-import { type Acting, guardActor } from "./act.ts";
+import { type Acting, guardActor, isJudged } from "./act.ts";
 import type { FleetJudgement } from "./fleet-judgement.ts";
 import type { InquirySettings } from "./inquiry.ts";
 import { createLead, type Lead } from "./lead.ts";
@@ -73,6 +73,8 @@ interface GuardKnown {
   readonly isAlone: boolean;
   /** The id of the instance that leads, as far as is known here. */
   readonly leader: string | undefined;
+  /** Whether any of it goes to new: nothing is judged elsewhere. */
+  readonly isJudged: boolean;
 }
 
 interface GuardOptions {
@@ -145,6 +147,7 @@ export function openGuard(config: Pick<Config, "cutovers" | "prometheus">, optio
         own: found.own.judgement(),
         isAlone: isAlone(options),
         leader: leaderships.leader(cutover),
+        isJudged: isJudged(options.follower.current().states.get(cutover) ?? initialState()),
       };
     },
     onLate: late.hear,

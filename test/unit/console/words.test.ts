@@ -23,7 +23,7 @@ const view: CutoverView = {
   ...{ stillLegacy: [], warnings: [] },
 };
 const unguarded = guardViewOf("checkout", undefined, []);
-const nobodyYet = { fleet: undefined, own: undefined, isAlone: false, leader: "a" };
+const nobodyYet = { fleet: undefined, own: undefined, isAlone: false, leader: "a", isJudged: true };
 const unjudged = guardViewOf("checkout", nobodyYet, []);
 const judged = (verdict: string) => ({ ...unjudged, verdict, sentence: "the facts" });
 

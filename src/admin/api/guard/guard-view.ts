@@ -91,6 +91,8 @@ export interface GuardKnownHere {
   readonly isAlone: boolean;
   /** The id of the instance that leads, as far as is known here. */
   readonly leader: string | undefined;
+  /** Whether any of the cutover goes to new: nothing is judged elsewhere. */
+  readonly isJudged: boolean;
 }
 
 interface Lists {
@@ -225,8 +227,7 @@ export function guardViewOf(
   const told = here.fleet ?? toldByLeader.safeParse(record?.guard?.[name]).data?.judged;
   const leader = here.leader === undefined ? null : { id: here.leader, name: record?.name ?? here.leader };
   if (told === undefined) {
-    const sentence = leader === null ? "it is not judged now: no instance leads" : "it is not judged now";
-    return { guarded: true, ...nobody, leader, sentence };
+    return { guarded: true, ...nobody, leader, sentence: unjudged(here, leader !== null) };
   }
   const { verdict, because, action = null, sentence, at, silent, differing, metrics } = told;
   const { tests, sides, difference, payments, share } = told;
@@ -245,9 +246,21 @@ export function guardViewOf(
   };
 }
 
-function ownView({ own }: GuardKnownHere): GuardView {
+function unjudged({ isJudged }: GuardKnownHere, isLed: boolean): string {
+  if (!isJudged) return "nothing to judge, no new checkout goes to new";
+  return isLed ? "not judged yet" : "it is not judged now: no instance leads";
+}
+
+function ownView(here: GuardKnownHere): GuardView {
+  const { own } = here;
   const why = "without the store, by the counts of this instance alone";
-  if (own === undefined) return { guarded: true, ...nobody, sentence: `it is not judged now: ${why}` };
+  if (own === undefined) {
+    return {
+      guarded: true,
+      ...nobody,
+      sentence: here.isJudged ? `not judged yet: ${why}` : unjudged(here, true),
+    };
+  }
   const { verdict, because, action = null, sentence } = own;
   return {
     guarded: true,

@@ -15,7 +15,13 @@ const judged = {
   sides: { legacy: { units: 90, failed: 1 }, new: { units: 10, failed: 6 } },
   difference: { estimate: 0.59, least: 0.2, most: 0.9 },
 };
-const here = { fleet: undefined, own: undefined, isAlone: false, leader: "b" } satisfies GuardKnownHere;
+const here = {
+  fleet: undefined,
+  own: undefined,
+  isAlone: false,
+  leader: "b",
+  isJudged: true,
+} satisfies GuardKnownHere;
 const record = (id: string, told: unknown): InstanceRecord => ({
   ...{ id, name: `shop-${id}`, startedAt: "", seenAt: "", versions: {}, traffic: {} },
   guard: { checkout: told },
@@ -51,8 +57,16 @@ test("the leader tells what it knows itself, which is newer than its record", ()
 test.each([{}, { judged: { verdict: 1 } }, null])(
   "of a leader that tells %j nothing is judged now",
   (told) => {
-    const said = { verdict: null, by: null, sentence: "it is not judged now" };
+    const said = { verdict: null, by: null, sentence: "not judged yet" };
     expect(view(here, told)).toMatchObject({ guarded: true, ...said, leader: { id: "b" } });
+  },
+);
+
+test.each([{}, { leader: undefined }, { isAlone: true }])(
+  "at 0% and rolled back it is said why nothing is judged, with or without a leader or a store: %j",
+  (known) => {
+    const sentence = "nothing to judge, no new checkout goes to new";
+    expect(view({ ...here, ...known, isJudged: false }, {})).toMatchObject({ verdict: null, sentence });
   },
 );
 
