@@ -87,6 +87,13 @@ function fields(duty: Duty): void {
   );
 
   const latin = "caf\u00e9 \u00c3\u00a9 \u0080\u00a0\u00ff";
+  duty("spaces around a value are none of it, both ways (RFC 9112 §5.1)", async (lab) => {
+    const proxy = await lab.start(answering(ok("ok", ["X-A:  1 2 \t", "X-Empty: \t "])));
+    const { fields: received } = await proxy.answerTo(get("/", ["X-B: \t1 2 \t", "X-None:  \t"]));
+    expect([valuesOf(received, "x-a"), valuesOf(received, "x-empty")]).toEqual([["1 2"], [""]]);
+    const sent = proxy.raw.requests()[0]?.fields ?? [];
+    expect([valuesOf(sent, "x-b"), valuesOf(sent, "x-none")]).toEqual([["1 2"], [""]]);
+  });
   duty("obs-text in a request's value goes on octet for octet (RFC 9110 §5.5)", async (lab) => {
     const proxy = await lab.start(answering(ok()));
     await proxy.answerTo(get("/", [`X-Latin: ${latin}`]));

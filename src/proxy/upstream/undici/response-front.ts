@@ -107,7 +107,8 @@ export function reasonOf(told: string, oddLine: string | undefined): string {
 }
 
 /**
- * The fields of a head as byte strings. A packet is decoded once and cut, at half the cost of decoding each part.
+ * The fields of a head as byte strings. A packet is decoded once and cut, at half the cost of decoding each part. Undici
+ * gives values with the spaces behind them, which are none of theirs (RFC 9112 §5.1).
  *
  * @param raw as undici gives them: parts of the packet they came in, nearly always all of one
  */
@@ -124,7 +125,7 @@ export function decodedFields(raw: readonly (string | Buffer)[]): string[] {
     const part = raw[i];
     if (!(part instanceof Uint8Array) || part.buffer !== buffer) return decodedEach(raw, fields);
     const at = part.byteOffset - start;
-    fields[i] = text.slice(at, at + part.length);
+    fields[i] = text.slice(at, i % 2 === 0 ? at + part.length : endOf(text, at, at + part.length));
   }
   return fields;
 }
@@ -132,7 +133,15 @@ export function decodedFields(raw: readonly (string | Buffer)[]): string[] {
 function decodedEach(raw: readonly (string | Buffer)[], fields: string[]): string[] {
   for (let i = 0; i < raw.length; i++) {
     const part = raw[i];
-    fields[i] = typeof part === "string" ? part : (part?.toString("latin1") ?? "");
+    const text = typeof part === "string" ? part : (part?.toString("latin1") ?? "");
+    fields[i] = i % 2 === 0 ? text : text.slice(0, endOf(text, 0, text.length));
   }
   return fields;
+}
+
+/** @returns the end of a value without the spaces behind it */
+function endOf(text: string, start: number, end: number): number {
+  let at = end;
+  while (at > start && (text[at - 1] === " " || text[at - 1] === "\t")) at -= 1;
+  return at;
 }
