@@ -59,6 +59,8 @@ export function parseTarget(method: string, target: string, mostBytes: number): 
   return { forwarded: origin, path, query, authority };
 }
 
+/** What clients take out of an address, or read in ways of their own. Spaces and bytes above 0x7e they encode. */
+const unclear = /[^ -~\x80-\xff]|^ | $/;
 const reference = /^(?:https?:)?(?:\/\/([^/?#]*))?([^?#]*)/i;
 
 /**
@@ -68,7 +70,7 @@ const reference = /^(?:https?:)?(?:\/\/([^/?#]*))?([^?#]*)/i;
  * @returns the path it leads to; `undefined` when that is on another host, or may be read as another path
  */
 export function pathOfLocation(location: string, hosts: readonly string[], path: string): string | undefined {
-  if (!clean.test(location)) return undefined;
+  if (location === "" || unclear.test(location)) return undefined;
   const [, authority, to = ""] = reference.exec(location) ?? [];
   const isOwn = (to: string) =>
     soundHost.test(to) && hosts.some((host) => authorityName(to) === authorityName(host));

@@ -45,6 +45,9 @@ export function authorityParts(
 /** RFC 3986, appendix B, as far as it matters here; a backslash is one to nobody alike. */
 const form = /^(?:([a-z][a-z\d+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(.*)$/is;
 
+/** What clients take out of an address, or read in ways of their own. Spaces within one they encode. */
+const unclear = /[^ -[\]-~\x80-\xff]|^ | $/;
+
 /** @returns the reference as it goes on */
 export function referenceBack(
   own: OwnAddress,
@@ -52,8 +55,8 @@ export function referenceBack(
   reference: string,
   here: Here,
 ): string {
+  if (unclear.test(reference)) return reference;
   const [, scheme, authority, path = "", rest = ""] = form.exec(reference) ?? [];
-  if (reference.includes("\\") || /[\0-\x20\x7f]/.test(reference)) return reference;
   if (authority !== undefined)
     return originBack(own, paths, { scheme, authority, path, rest }, reference, here);
   if (scheme !== undefined || path === "" || paths === undefined) return reference;

@@ -164,6 +164,9 @@ test.each([
   "http://SHOP.example:8080/orders/77/",
   "//shop.example/orders/77",
   "orders/77",
+  // Shops write what they would tell as it is; browsers encode it.
+  "/orders/77/thanks?told=Thank you",
+  "/orders/77?told=Danke sch\xf6n",
 ])("a Location of the own host that begins like a route's path names the order: %s", async (location) => {
   expect(await taught({}, { location })).toEqual(["77"]);
 });

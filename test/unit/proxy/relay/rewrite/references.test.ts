@@ -43,6 +43,9 @@ describe("an address that leads to the upstream leads to the shopper's origin", 
     ["https://shop.example/o/77", "https://shop.example/orders/77"],
     ["/o/77", "/orders/77"],
     ["/api/v2/checkout/thanks?o=7", "/checkout/thanks?o=7"],
+    // Shops write what they would tell as it is; browsers encode it.
+    ["http://market.internal:7002/o/77?told=Thank you", "https://shop.example/orders/77?told=Thank you"],
+    ["/o/7 7", "/orders/7 7"],
   ])("%s is %s", (reference, expected) => {
     expect(back(reference)).toBe(expected);
   });
@@ -64,7 +67,9 @@ describe("an address that leads to the upstream leads to the shopper's origin", 
     "?step=2",
     "#end",
     "",
-    "/o/7 7",
+    " /o/77",
+    "/o/7\t7",
+    "http://market.internal /o/77",
   ])("%s goes on as it is", (reference) => {
     expect(back(reference)).toBe(reference);
   });
