@@ -30,7 +30,7 @@ export type HandoverFault =
   | "replayed";
 
 export interface VerifyOptions extends HandoverRequest {
-  /** Any of which may have signed it. */
+  /** Any of which may have signed it; of at least 32 characters. */
   readonly secrets: readonly string[];
   readonly audience: string;
   /** Milliseconds since the epoch; without it, now. */

@@ -41,6 +41,8 @@ const lifeSeconds = 60;
 /** By how much the clocks of whoever writes and whoever reads may differ, in seconds. */
 const leewaySeconds = 5;
 const longest = 8192;
+/** Characters of a secret, as the proxy asks for; by a shorter one, as by an empty variable, nobody is believed. */
+const leastSecret = 32;
 
 const head = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
 const form = /^([\w-]+)\.([\w-]+)\.([\w-]{43})$/;
@@ -82,7 +84,7 @@ export type HandoverFault =
   | "replayed";
 
 export interface VerifyOptions extends HandoverRequest {
-  /** Any of which may have signed it. */
+  /** Any of which may have signed it; of at least 32 characters. */
   readonly secrets: readonly string[];
   readonly audience: string;
   /** Milliseconds since the epoch; without it, now. */
@@ -121,9 +123,9 @@ function claimsIn(text: string, secrets: readonly string[]): Claims | HandoverFa
   const [, first, second, signature] = text.length > longest ? [] : (form.exec(text) ?? []);
   if (first !== head || second === undefined || signature === undefined) return "malformed";
   const given = Buffer.from(signature);
-  const isSigned = secrets.some((secret) =>
-    timingSafeEqual(given, Buffer.from(sign(secret, `${first}.${second}`))),
-  );
+  const isSigned = secrets
+    .filter((secret) => typeof secret === "string" && secret.length >= leastSecret)
+    .some((secret) => timingSafeEqual(given, Buffer.from(sign(secret, `${first}.${second}`))));
   if (!isSigned) return "signature";
   try {
     const claims: unknown = JSON.parse(Buffer.from(second, "base64url").toString("utf8"));
@@ -151,7 +153,7 @@ function faultOf(
   { audience, method, host, path, nowMs = Date.now(), isNew }: VerifyOptions,
 ): HandoverFault | undefined {
   if (aud !== audience) return "audience";
-  const isThisHost = claims.host.toLowerCase() === host.toLowerCase();
+  const isThisHost = claims.host.toLowerCase() === `${host}`.toLowerCase();
   if (!isThisHost || claims.method !== method || claims.path !== path) return "request";
   const now = nowMs / 1000;
   const end = Math.min(exp, iat + lifeSeconds);

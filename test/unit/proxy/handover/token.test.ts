@@ -48,6 +48,21 @@ describe("the vectors", () => {
   });
 });
 
+test("a shop whose secret is not set, or short, believes nobody: whoever signs with nothing could be anybody", () => {
+  for (const weak of ["", "s".repeat(31)]) {
+    const forged = signHandover(weak, "m", told, asked);
+    expect(verifyHandover(forged, { ...options, secrets: [weak] })).toEqual({
+      valid: false,
+      fault: "signature",
+    });
+  }
+  // As a shop in JavaScript has it from an environment without the variable, or a request without a Host.
+  const unset: VerifyOptions = JSON.parse(JSON.stringify({ ...options, secrets: [null] }));
+  expect(verifyHandover(field, unset)).toEqual({ valid: false, fault: "signature" });
+  const nameless: VerifyOptions = JSON.parse(JSON.stringify({ ...options, host: undefined }));
+  expect(verifyHandover(field, nameless)).toEqual({ valid: false, fault: "request" });
+});
+
 test("a library of others verifies it, too", async () => {
   const { payload } = await jwtVerify(field, new TextEncoder().encode(secret), {
     algorithms: ["HS256"],
