@@ -21,9 +21,11 @@ import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { LocalWrites } from "../state/follow/local-changes.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
 import type { Contact, Following } from "../state/follow/snapshot.ts";
-import type { InstanceProfile } from "../state/rules/completion.ts";
+import type { InstanceProfile, InstanceRecord } from "../state/rules/completion.ts";
 import type { Side } from "../state/rules/model.ts";
 import type { Rejection, Store } from "../state/store/port.ts";
+import type { OlderSeries } from "../telemetry/older/older.ts";
+import type { PaymentsBook } from "../telemetry/series/payments.ts";
 import { type AccessCounts, noAccessCounts } from "./access/metrics.ts";
 import type { ExplainQuery, Explanation } from "./api/explanation.ts";
 import type { GuardKnownHere } from "./api/guard/guard-view.ts";
@@ -65,7 +67,7 @@ interface CutoverSides {
   readonly force?: object | undefined;
   readonly fallback?: boolean;
   /** Of the money at risk. */
-  readonly exposure?: { readonly currency: string } | undefined;
+  readonly exposure?: { readonly currency: string; readonly decimals?: number | undefined } | undefined;
 }
 
 /** Owners, as people see them and put them right. Calls that change throw StoreUnavailable. */
@@ -131,6 +133,17 @@ export interface AdminOptions {
   ) => Explanation | undefined | Promise<Explanation | undefined>;
   /** What this instance knows of a cutover's guard; `undefined`: it has none. Without it none is guarded. */
   readonly guard?: (name: string) => GuardKnownHere | undefined;
+  /** What each instance tells of journeys begun and paid, by blocks that are over; without it nothing is told. */
+  readonly journeys?: (
+    name: string,
+    records: readonly InstanceRecord[],
+  ) => readonly {
+    /** Its id. */
+    readonly instance: string;
+    readonly blocks: readonly { readonly key: string; readonly rows: Parameters<PaymentsBook["add"]>[2] }[];
+  }[];
+  /** Figures of longer ago than the instances keep; without it there are none. */
+  readonly older?: Pick<OlderSeries, "isThere" | "read">;
   /** The money at risk; `undefined`: the cutover has no cap. Without it none has. */
   readonly exposure?: (name: string) => ExposureStanding | undefined;
   /** Hears of what waits for another person from now on. */
@@ -171,6 +184,8 @@ export interface AdminContext extends AdminOptions {
   readonly counts: AccessCounts;
   readonly plans: PlansDesk;
   readonly guard: (name: string) => GuardKnownHere | undefined;
+  readonly journeys: NonNullable<AdminOptions["journeys"]>;
+  readonly older: NonNullable<AdminOptions["older"]>;
   readonly owners: OwnerDesk;
   readonly past: Pick<PastStore, "inDoubt" | "settle">;
   readonly lists: ListDesk;
@@ -229,6 +244,8 @@ export function contextOf(options: AdminOptions): AdminContext {
     counts: noAccessCounts,
     plans: noPlans,
     guard: () => undefined,
+    journeys: () => [],
+    older: { isThere: () => false, read: async () => ({ kind: "nothing", why: "none is configured" }) },
     owners: noOwners,
     past: { inDoubt: async () => [], settle: async () => 0 },
     lists: noLists,

@@ -26,7 +26,8 @@ import { readRoutes } from "./routes/reads.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { signInRoutes } from "./routes/sign-in.ts";
 import { writeRoutes } from "./routes/writes.ts";
-import { openFleetSeries, seriesRoute } from "./series/fleet-series.ts";
+import { openFleetSeries } from "./series/fleet-series.ts";
+import { seriesRoutes } from "./series/routes.ts";
 import { createViews } from "./view.ts";
 import { createWriter } from "./writer.ts";
 
@@ -65,7 +66,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   await registerOpenApi(app, context.auth, context.version);
   const refuseOtherMethods = watchMethods(app);
   readRoutes(app, context, views, fleet);
-  seriesRoute(app, context, views, series);
+  seriesRoutes(app, context, views, series);
   historyRoutes(app, context, views);
   writeRoutes(app, context, { write, rollBack }, views, proposals);
   closeRoute(app, context, write, views, proposals);

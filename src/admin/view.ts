@@ -109,7 +109,7 @@ export function createViews(
       ...(proposal === undefined ? {} : { proposal }),
       traffic: figures,
       ...fleet.underWay(name),
-      ...(atRisk && { exposure: exposureViewOf(atRisk, declared.exposure?.currency ?? "") }),
+      ...(atRisk && declared.exposure && { exposure: exposureViewOf(atRisk, declared.exposure) }),
       ...guardBriefly(guardViewOf(name, context.guard(name), records)),
       ...context.plans.raises.known(name),
       ...returningIn(context.plans.returns, name),

@@ -21,6 +21,8 @@ interface PageFacts {
   /** Of the program. */
   readonly build: string;
   readonly locale: Locale;
+  /** Whether figures of longer ago than a day can be asked for. */
+  readonly hasOlder?: boolean | undefined;
   /** Whether people sign in here at all, and whether at an issuer. */
   readonly access: { readonly isOpen: boolean; readonly hasIssuer: boolean };
 }

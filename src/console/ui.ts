@@ -1,4 +1,5 @@
 /** What the page itself is doing, beside what it shows: which sheet is open, what is on its way, how old all is. PURE. */
+import type { PaymentsView } from "../admin/api/series/payments-view.ts";
 import type { SeriesView } from "../admin/api/series/series-view.ts";
 import type { WriteAnswer } from "../admin/api/write.ts";
 import type { ConsoleState, PageNotice, Zone } from "./state.ts";
@@ -6,7 +7,7 @@ import type { ConsoleState, PageNotice, Zone } from "./state.ts";
 export type Sheet = "rollback" | "raise" | "resume" | "start_plan" | "pause_plan" | "rollback_all" | "help";
 
 /** How far back the charts go. */
-export type Range = "30m" | "3h" | "24h";
+export type Range = "30m" | "3h" | "24h" | "7d" | "30d";
 
 export interface Ui {
   /** Whether the script has taken the page over; before that, forms and links do all. */
@@ -30,6 +31,8 @@ export interface Ui {
   readonly isTable: boolean;
   /** What the charts show; `undefined`: nothing is told yet. */
   readonly series: SeriesView | undefined;
+  /** What the chart of payments shows; without cohorts there is none. */
+  readonly payments: PaymentsView | undefined;
   readonly hasKeys: boolean;
   /** What tells a person that they are signed out, or why a sign-in came to nothing. */
   readonly signInNote: string | undefined;
@@ -50,6 +53,7 @@ export function firstUi({ intent, chosen }: Pick<ConsoleState, "intent" | "chose
     range: "30m",
     isTable: false,
     series: undefined,
+    payments: undefined,
     hasKeys: true,
     signInNote: undefined,
   };

@@ -21,6 +21,7 @@ import { createFiguresUnderWay, type FiguresUnderWay } from "../ownership/under-
 import { cohortStarts } from "../proxy/cohorts/cohorts.ts";
 import { createJourneySecrets, type JourneySecrets } from "../proxy/secrets.ts";
 import { createFollower, type Follower, type FollowerOptions } from "../state/follow/follow.ts";
+import { createPropagation } from "../state/follow/propagation.ts";
 import { createRoll, type Roll } from "../state/follow/roll.ts";
 import { createSnapshotFile, type SnapshotFile } from "../state/follow/snapshot-file.ts";
 import { createLeaderships, type Leaderships } from "../state/leading/leaderships.ts";
@@ -83,6 +84,8 @@ export interface Control {
   /** The money at risk. */
   readonly exposure: ExposureWatch;
   readonly notifier: Notifier;
+  /** What this instance says of itself. */
+  readonly profile: () => InstanceProfile;
   /** Reads what is under way in the fleet. */
   readonly underWay: () => Promise<FiguresUnderWay>;
 }
@@ -100,12 +103,14 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   const traffic = createTraffic({ cutovers: Object.keys(config.cutovers), clock: systemClock });
   const tellDoubt = () => void main.tellDoubt?.(options.config().staleAfter).catch(() => undefined);
   const roll = createRoll(systemClock);
+  const propagation = createPropagation(roll);
+  const profile = () => ({ ...options.profile(), tookMs: propagation.took() });
   const led = createSignal<[]>();
   const leading = { store, instance: options.instance.id, roll, onChange: led.tell };
   const leaderships = createLeaderships({ ...leading, clock: systemClock, log: options.log });
   const guardCounting = createGuardCounting(systemClock);
   const tellings = createTellings(config, { counting: guardCounting, storeMs: roll.nowMs });
-  const followed = { store, snapshotFile, traffic, tellDoubt, roll, leaderships, tellings };
+  const followed = { store, snapshotFile, traffic, tellDoubt, roll, profile, leaderships, tellings };
   const { follower, metrics } = createFollowing(config, options, followed);
   const isInReach = (cutover: string) => (ownerStores.contacts().get(cutover) ?? follower.contact()).up;
   const expired = createExpiredCounts(metrics.registry);
@@ -121,11 +126,22 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   void exposure.follow(exposuresOf(config));
   options.undo(() => follower.stop());
   await follower.start();
+  follower.onSwap(propagation.saw);
   led.hear(follower.announce);
   options.undo(() => leaderships.stop());
   leaderships.configure(watchedOver(config));
   follower.onSwap(watchRollbacks(metrics));
-  const shown = { store, storeCounts, ownerStores, follower, roll, underWay, isInReach, exposure };
+  const shown = {
+    store,
+    storeCounts,
+    ownerStores,
+    follower,
+    roll,
+    propagation,
+    underWay,
+    isInReach,
+    exposure,
+  };
   showInstance(metrics, options, shown);
   const audit = openAudit(config, options, { store, follower, metrics });
   const { secrets, secretsChanged } = await openSecrets(config, options, { store, snapshotFile });
@@ -145,7 +161,7 @@ export async function openControl(config: Config, options: ControlOptions): Prom
   return {
     ...{ store, ownershipStores, ownerStores, lists, follower, roll, metrics, traffic },
     ...{ secrets, secretsChanged, audit, leaderships, tellings, guard, guardCounting },
-    ...{ exposure, notifier, underWay },
+    ...{ exposure, notifier, underWay, profile },
   };
 }
 
@@ -183,9 +199,7 @@ interface Followed {
   readonly snapshotFile: SnapshotFile | undefined;
 }
 
-interface FollowedWith extends Followed {
-  readonly traffic: Traffic;
-  readonly roll: Roll;
+interface FollowedWith extends Followed, Pick<Control, "traffic" | "roll" | "profile"> {
   readonly leaderships: Pick<Leaderships, "forRecord">;
   readonly tellings: Pick<Tellings, "forRecord">;
   /** Tells every instance that this one cannot record. */
@@ -198,8 +212,8 @@ function createFollowing(
   options: ControlOptions,
   followed: FollowedWith,
 ): Pick<Control, "follower" | "metrics"> {
-  const { store, snapshotFile, traffic, tellDoubt, roll, leaderships, tellings } = followed;
-  const { instance, version, versions, profile, log, logLinesDropped } = options;
+  const { store, snapshotFile, traffic, tellDoubt, roll, profile, leaderships, tellings } = followed;
+  const { instance, version, versions, log, logLinesDropped } = options;
   const rejected = createSignal<[cutover: string]>();
   const regressed = createSignal<[cutover: string]>();
   const follower = createFollower({

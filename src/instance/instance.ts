@@ -15,6 +15,7 @@ import { addListMetrics } from "../lists/metrics.ts";
 import { originOf } from "../proxy/listen/server.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type LogFile, openLogFile } from "../telemetry/log-file.ts";
+import { createOlderSeries } from "../telemetry/older/older.ts";
 import { breakGlass, type Control, openControl } from "./control.ts";
 import { createOwnerDesk } from "./owner-desk.ts";
 import { openPlans } from "./plans/plans.ts";
@@ -190,11 +191,11 @@ async function openAdmin(
   const { config, options, instance, log, undo } = shared;
   const { store, follower, metrics, traffic, audit, ownershipStores } = control;
   const { past } = ownershipStores;
+  const older = createOlderSeries({ url: () => shared.config.prometheus, clock: systemClock });
   const admin = await createAdminServer({
     tls: config.listeners.admin.tls,
-    store,
-    follower,
-    audit,
+    ...{ store, follower, audit, older },
+    journeys: (name, records) => control.tellings.journeys(name, records, instance.id),
     cutovers: config.cutovers,
     auth: config.auth,
     async metrics(accept) {
@@ -205,7 +206,7 @@ async function openAdmin(
     traffic: () => traffic.snapshot(),
     ...{ underWay: control.underWay, ownerStores: control.ownerStores.contacts },
     ...{ instance, past },
-    ...{ profile: shared.profile.read, roll: control.roll, prefix: config.prefix, console: config.console },
+    ...{ profile: control.profile, roll: control.roll, prefix: config.prefix, console: config.console },
     refusedByHand: follower.refusedByHand,
     explain: explainer(serving, follower, { exposure: control.exposure, lists: control.lists.keeper, past }),
     ...{ guard: control.guard.known, exposure: control.exposure.standing },
@@ -214,11 +215,10 @@ async function openAdmin(
     owners: createOwnerDesk({ instance: instance.id, control, serving, clock: systemClock, undo }),
     counts: createAccessCounts(metrics.registry),
     health: () => (shared.phase === "ready" && workers?.serves() === false ? "starting" : shared.phase),
-    clock: systemClock,
-    log,
-    version: options.version,
+    ...{ clock: systemClock, log, version: options.version },
   });
   undo(() => admin.close());
+  undo(older.close);
   const at = config.listeners.admin;
   const socket = options.sockets?.admin;
   if (socket === undefined) await patiently(config.listeners.wait, () => findPort(at));

@@ -1,6 +1,7 @@
 /** The fleet as this instance knows it through the store, and how long changes take to reach it, as metrics. */
 import { Gauge, Histogram, type Registry } from "prom-client";
 import { type Clock, systemTimers, within } from "../base/clock.ts";
+import type { Propagation } from "../state/follow/propagation.ts";
 import type { Roll } from "../state/follow/roll.ts";
 import type { Following } from "../state/follow/snapshot.ts";
 import type { Proposal } from "../state/rules/approval.ts";
@@ -14,6 +15,7 @@ const patienceMs = 1000;
 interface FleetOptions {
   readonly following: Following;
   readonly roll: Roll;
+  readonly propagation: Pick<Propagation, "onTook">;
   /** Names of the cutovers in which something may wait for another person; asked at a scrape. */
   readonly approved: () => readonly string[];
   /** What waits, by the store. */
@@ -21,9 +23,8 @@ interface FleetOptions {
   readonly clock: Pick<Clock, "now">;
 }
 
-/** To be called when the instance follows: what it finds at its start has not just been changed. */
 export function addFleetMetrics(registry: Registry, options: FleetOptions): void {
-  const { following, roll } = options;
+  const { roll } = options;
   const registers = [registry];
   new Gauge({
     name: "cutover_instances",
@@ -43,21 +44,13 @@ export function addFleetMetrics(registry: Registry, options: FleetOptions): void
     buckets: propagationBounds,
     registers,
   });
-  following.onSwap((snapshot, previous) => {
-    for (const [name, { version, updatedAt }] of snapshot.states) {
-      const before = previous.states.get(name);
-      if (before === undefined || before.version >= version || snapshot.local?.has(name) === true) continue;
-      const seconds = (roll.nowMs() - Date.parse(updatedAt)) / 1000;
-      // Two clocks may differ by a little.
-      if (!Number.isNaN(seconds)) propagation.observe(Math.max(0, seconds));
-    }
-  });
+  options.propagation.onTook((ms) => propagation.observe(ms / 1000));
   showProposals(registry, options);
 }
 
 function showProposals(
   registry: Registry,
-  { following, approved, proposal, clock }: Omit<FleetOptions, "roll">,
+  { following, approved, proposal, clock }: Omit<FleetOptions, "roll" | "propagation">,
 ): void {
   async function isWaiting(name: string): Promise<boolean> {
     const found = await within(patienceMs, systemTimers, proposal(name));

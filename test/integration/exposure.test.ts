@@ -125,6 +125,7 @@ test("instances with and without workers, of both engines, stop and reopen by on
     maxOpenAmount: 100_000,
     reopensAt: 80_000,
     currency: "IDR",
+    decimals: 2,
     over: true,
   });
   const text = `unpaid on new are ${openAmount} of at most 100000 minor units of IDR: journeys and visits begin on legacy until it is 80000`;

@@ -46,6 +46,7 @@ export interface AdminFixtureOptions {
   readonly traffic?: () => Readonly<Record<string, unknown>>;
   readonly plans?: AdminOptions["plans"];
   readonly lists?: AdminOptions["lists"];
+  readonly older?: AdminOptions["older"];
   readonly explain?: (name: string, query: ExplainQuery) => Explanation | undefined;
 }
 
@@ -72,6 +73,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
     explain: options.explain ?? (() => undefined),
     health: () => "ready",
     ...(options.underWay === undefined ? {} : { underWay: options.underWay }),
+    ...(options.older === undefined ? {} : { older: options.older }),
     ...(options.lists === undefined ? {} : { lists: options.lists }),
     ...(options.plans === undefined ? {} : { plans: options.plans }),
     clock,

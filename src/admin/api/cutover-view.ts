@@ -127,6 +127,15 @@ const cohortView = z
   })
   .meta({ description: "In the order of the configuration: the first whose rule holds counts" });
 
+const begunView = z
+  .object({
+    windowSeconds: z.number(),
+    legacy: z.int(),
+    new: z.int(),
+    newLately: z.int().meta({ description: "On new, within the last 5 to 10 s" }),
+  })
+  .meta({ description: "Journeys that have begun; absent where none is known to have" });
+
 export const cutoverView = z
   .object({
     name: z.string(),
@@ -165,7 +174,12 @@ export const cutoverView = z
       .optional()
       .meta({ description: "Four eyes; without it, one person may raise to any percent" }),
     proposal: proposalView.optional().meta({ description: "The raise that waits for another person" }),
-    traffic: z.object({ windowSeconds: z.number(), legacy: sideTraffic, new: sideTraffic }),
+    traffic: z.object({
+      windowSeconds: z.number(),
+      legacy: sideTraffic,
+      new: sideTraffic,
+      begun: begunView.optional(),
+    }),
     ...underWayView,
     exposure: exposureView.optional(),
     instances: z.object({

@@ -15,6 +15,16 @@ export const instanceView = z
       .record(z.string(), z.object({ legacy: z.int(), new: z.int() }))
       .default({})
       .meta({ description: "By cutover, the requests of each side that are not over, as it last said" }),
+    begun: z
+      .record(z.string(), z.object({ legacy: z.int(), new: z.int() }))
+      .optional()
+      .meta({
+        description: "By cutover, the journeys that have begun on each side in 5 min, where it tells them",
+      }),
+    tookMs: z.record(z.string(), z.number()).optional().meta({
+      description:
+        "By cutover, how long the change that it decides by took to reach it; absent of what it found at its start",
+    }),
     config: z
       .object({
         hash: z
@@ -39,6 +49,8 @@ export const instanceView = z
         seenAt: "2025-03-01T12:00:00.004Z",
         versions: { checkout: 43 },
         inFlight: { checkout: { legacy: 8, new: 1 } },
+        begun: { checkout: { legacy: 390, new: 43 } },
+        tookMs: { checkout: 12 },
         config: { hash: "9f86d081884c", loadedAt: "2025-03-01T08:00:00.000Z", refusedAt: null },
       },
     ],

@@ -157,6 +157,7 @@ async function stateFor(
       instance: context.profile().name ?? context.instance.id,
       build: context.version,
       locale,
+      hasOlder: context.older.isThere(),
       access: { isOpen: context.auth === "none", hasIssuer: gate.issuer()?.page !== undefined },
     },
     at: new Date(context.clock.now()).toISOString(),

@@ -109,14 +109,23 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
 }
 
 /** A release of before, or after, may say it otherwise. */
-function inFlightOf([name, form]: [string, unknown]): [string, InstanceView["inFlight"][string]][] {
-  const { data } = trafficForm.safeParse(form);
-  if (data === undefined) return [];
-  return [[name, { legacy: data.legacy.flight.inFlight, new: data.new.flight.inFlight }]];
+function sidesOf({ traffic }: InstanceRecord): Pick<InstanceView, "inFlight" | "begun"> {
+  const forms = Object.entries(traffic).flatMap(([name, form]) => {
+    const { data } = trafficForm.safeParse(form);
+    return data === undefined ? [] : [{ name, legacy: data.legacy, onNew: data.new }];
+  });
+  const inFlight = forms.map(({ name, legacy, onNew }) => {
+    return [name, { legacy: legacy.flight.inFlight, new: onNew.flight.inFlight }] as const;
+  });
+  const begun = forms.flatMap(({ name, legacy, onNew }) => {
+    if (legacy.begun === undefined || onNew.begun === undefined) return [];
+    return [[name, { legacy: legacy.begun.all, new: onNew.begun.all }] as const];
+  });
+  return { inFlight: Object.fromEntries(inFlight), begun: Object.fromEntries(begun) };
 }
 
 export function instanceOf(record: InstanceRecord): InstanceView {
-  const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, traffic, config } = record;
+  const { id, name = id, address = null, pid = null, startedAt, seenAt, versions, config, tookMs } = record;
   return {
     id,
     name,
@@ -125,7 +134,8 @@ export function instanceOf(record: InstanceRecord): InstanceView {
     startedAt,
     seenAt,
     versions: { ...versions },
-    inFlight: Object.fromEntries(Object.entries(traffic).flatMap(inFlightOf)),
+    ...sidesOf(record),
+    tookMs: { ...tookMs },
     config: config === undefined ? null : { ...config, refusedAt: config.refusedAt ?? null },
   };
 }

@@ -1,31 +1,37 @@
-/** Draws the series by uPlot: four charts with one cursor; changes are vertical lines. A file of its own, loaded last. */
+/** Draws the series by uPlot: charts with one cursor; changes are vertical lines. A file of its own, loaded last. */
 import uPlot from "uplot";
+import type { PaymentsView } from "../../admin/api/series/payments-view.ts";
 import type { SeriesView } from "../../admin/api/series/series-view.ts";
 import type { Zone } from "../state.ts";
 import { differences } from "../words/series.ts";
+import { type ChangeMark, drawChanges, drawMargin, drawZero } from "./chart-marks.ts";
 
 export interface Drawn {
   readonly series: SeriesView;
+  /** Without any there is no chart of payments. */
+  readonly cohorts: PaymentsView["cohorts"];
+  /** Odds of a failure on new, in legacy's, that are still well. */
+  readonly tolerance: number;
   readonly isStale: boolean;
   readonly zone: Zone;
   readonly spanSeconds: number;
   readonly untilSeconds: number;
-  readonly changes: readonly { readonly at: number; readonly label: string }[];
+  readonly changes: readonly ChangeMark[];
 }
 
 export interface Charts {
   draw(drawn: Drawn): void;
 }
 
-type Points = SeriesView["points"];
-type Point = Points[number];
+type Point = SeriesView["points"][number];
+type Values = (number | null)[];
 
 interface Line {
   readonly label: string;
   readonly side: "legacy" | "new" | "both";
   /** Px; 2 without it. */
   readonly width?: number;
-  readonly of: (points: Points) => (number | null)[];
+  readonly of: (drawn: Drawn) => Values;
 }
 
 interface Chart {
@@ -33,15 +39,21 @@ interface Chart {
   readonly caption: string;
   readonly unit: string;
   readonly lines: readonly Line[];
+  /** When what is drawn began, RFC 3339; without it, the series' steps. */
+  readonly moments?: (drawn: Drawn) => readonly string[];
   /** The lines between which the ground is filled, the upper first; the first line is 1. */
   readonly band?: uPlot.Band.Bounds;
+  /** How far above the line of zero new may lie and still be well. */
+  readonly margin?: (drawn: Drawn) => Values;
 }
 
-const each = (of: (point: Point) => number | null) => (points: Points) => points.map(of);
+const each = (of: (point: Point) => number | null) => (drawn: Drawn) => drawn.series.points.map(of);
 const share = ({ requests, errors }: Point["new"]) => (requests === 0 ? null : (100 * errors) / requests);
 const ms = (seconds: number | null) => (seconds === null ? null : seconds * 1000);
-const pointsOf = (of: "estimate" | "least" | "most") => (points: Points) =>
-  differences(points).map((found) => (found === null ? null : 100 * found[of]));
+const pointsOf = (of: "estimate" | "least" | "most" | "margin") => (drawn: Drawn) =>
+  differences(drawn.series.points, drawn.tolerance).map((found) => (found === null ? null : 100 * found[of]));
+const paidOf100 = (side: "legacy" | "new") => (drawn: Drawn) =>
+  drawn.cohorts.map(({ [side]: { begun, paid } }) => (begun === 0 ? null : (100 * paid) / begun));
 
 /** The three of a side in one colour and three strengths. */
 const quantiles = (["legacy", "new"] as const).flatMap((side): Line[] => [
@@ -62,7 +74,7 @@ const charts: readonly Chart[] = [
   },
   {
     title: "Difference",
-    caption: "New’s error rate less legacy’s over 5 minutes, with its 99% interval.",
+    caption: "New’s error rate less legacy’s of 5 min, with its 99% interval.",
     unit: " pts",
     lines: [
       { label: "difference", side: "both", of: pointsOf("estimate") },
@@ -70,6 +82,7 @@ const charts: readonly Chart[] = [
       { label: "most", side: "both", width: 0.5, of: pointsOf("most") },
     ],
     band: [3, 2],
+    margin: pointsOf("margin"),
   },
   {
     title: "Latency",
@@ -85,6 +98,16 @@ const charts: readonly Chart[] = [
       { label: "legacy", side: "legacy", of: each(({ legacy }) => legacy.inFlight) },
       { label: "new", side: "new", of: each(({ new: onNew }) => onNew.inFlight) },
     ],
+  },
+  {
+    title: "Paid",
+    caption: "Of 100 journeys that began then, those paid by now. Young ones are still under way.",
+    unit: "",
+    lines: [
+      { label: "legacy", side: "legacy", of: paidOf100("legacy") },
+      { label: "new", side: "new", of: paidOf100("new") },
+    ],
+    moments: ({ cohorts }) => cohorts.map(({ at }) => at),
   },
 ];
 
@@ -106,12 +129,16 @@ export function createCharts(at: HTMLElement): Charts {
       [[], ...chart.lines.map(() => [])],
       place,
     );
-    return { chart, plot, place };
+    return { chart, plot, place, figure };
   });
-  const fit = () => {
-    for (const { plot, place } of plots) plot.setSize({ width: place.clientWidth, height });
+  const widen = () => {
+    for (const { plot, place } of plots) {
+      // One that is hidden has no width.
+      if (place.clientWidth > 0 && place.clientWidth !== plot.width)
+        plot.setSize({ width: place.clientWidth, height });
+    }
   };
-  new ResizeObserver(fit).observe(at);
+  new ResizeObserver(widen).observe(at);
   // Colours are those of the page, which a person may change meanwhile.
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const { plot } of plots) plot.redraw();
@@ -122,11 +149,14 @@ export function createCharts(at: HTMLElement): Charts {
       if (next === drawn || (drawn !== undefined && isSame(drawn, next))) return;
       drawn = next;
       at.classList.toggle("stale", next.isStale);
-      const { points } = next.series;
-      const times = points.map((point) => Date.parse(point.at) / 1000);
-      for (const { chart, plot } of plots) {
-        plot.setData([times, ...chart.lines.map(({ of }) => of(points))]);
+      const steps = next.series.points.map(({ at }) => at);
+      for (const { chart, plot, figure } of plots) {
+        const moments = chart.moments?.(next) ?? steps;
+        figure.hidden = chart.moments !== undefined && moments.length === 0;
+        const times = moments.map((at) => Date.parse(at) / 1000);
+        plot.setData([times, ...chart.lines.map(({ of }) => of(next))]);
       }
+      widen();
     },
   };
 }
@@ -134,6 +164,8 @@ export function createCharts(at: HTMLElement): Charts {
 function isSame(one: Drawn, other: Drawn): boolean {
   return (
     one.series === other.series &&
+    one.cohorts === other.cohorts &&
+    one.tolerance === other.tolerance &&
     one.isStale === other.isStale &&
     one.zone === other.zone &&
     one.changes.length === other.changes.length
@@ -142,7 +174,11 @@ function isSame(one: Drawn, other: Drawn): boolean {
 
 const height = 160;
 
-function optionsOf({ lines, unit, band }: Chart, drawn: () => Drawn | undefined, key: string): uPlot.Options {
+function optionsOf(
+  { lines, unit, band, margin }: Chart,
+  drawn: () => Drawn | undefined,
+  key: string,
+): uPlot.Options {
   const colour = (name: string) => () =>
     getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
   const axis = {
@@ -164,7 +200,12 @@ function optionsOf({ lines, unit, band }: Chart, drawn: () => Drawn | undefined,
           return [untilSeconds - spanSeconds, untilSeconds];
         },
       },
-      y: { range: (_, min, max) => [Math.min(0, (min ?? 0) * 1.2), Math.max(1, (max ?? 1) * 1.1)] },
+      y: {
+        range: (_, min, max) => {
+          const most = Math.max(max ?? 1, ...marginIn(margin, drawn()).flatMap((value) => value ?? []));
+          return [Math.min(0, (min ?? 0) * 1.2), Math.max(1, most * 1.1)];
+        },
+      },
     },
     ...(band === undefined ? {} : { bands: [{ series: band, fill: colour("band") }] }),
     axes: [
@@ -172,7 +213,7 @@ function optionsOf({ lines, unit, band }: Chart, drawn: () => Drawn | undefined,
         ...axis,
         size: 30,
         space: 70,
-        values: (_, marks) => marks.map((mark) => clock(mark, drawn()?.zone).slice(0, 5)),
+        values: (_, marks) => marks.map((mark) => momentAt(mark, drawn())),
       },
       { ...axis, size: 56, values: (_, marks) => marks.map((mark) => `${+mark.toFixed(2)}${unit}`) },
     ],
@@ -193,6 +234,7 @@ function optionsOf({ lines, unit, band }: Chart, drawn: () => Drawn | undefined,
       draw: [
         (plot) => {
           if (band !== undefined) drawZero(plot, colour("ink")());
+          drawMargin(plot, marginIn(margin, drawn()), colour("danger")());
           drawChanges(plot, drawn()?.changes ?? [], colour("quiet")());
         },
       ],
@@ -200,43 +242,20 @@ function optionsOf({ lines, unit, band }: Chart, drawn: () => Drawn | undefined,
   };
 }
 
+/** `02:14`, or of more than two days `1 May`. */
+function momentAt(seconds: number, drawn: Drawn | undefined): string {
+  const { zone = "UTC", spanSeconds = 0 } = drawn ?? {};
+  if (spanSeconds <= 172_800) return clock(seconds, zone).slice(0, 5);
+  const day = { day: "numeric", month: "short", timeZone: zone } as const;
+  return new Date(seconds * 1000).toLocaleDateString("en-GB", day);
+}
+
 /** `02:14:09`, by the page's clock. */
 function clock(seconds: number, zone: Zone = "UTC"): string {
   return new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone });
 }
 
-/** Where neither side fails more often. */
-function drawZero(plot: uPlot, colour: string): void {
-  const { ctx, bbox } = plot;
-  const y = Math.round(plot.valToPos(0, "y", true));
-  ctx.save();
-  ctx.strokeStyle = colour;
-  ctx.lineWidth = devicePixelRatio;
-  ctx.beginPath();
-  ctx.moveTo(bbox.left, y);
-  ctx.lineTo(bbox.left + bbox.width, y);
-  ctx.stroke();
-  ctx.restore();
-}
-
-/** A vertical line where the cutover was changed. */
-function drawChanges(plot: uPlot, changes: Drawn["changes"], colour: string): void {
-  const { ctx, bbox } = plot;
-  const { min = 0, max = 0 } = plot.scales.x ?? {};
-  ctx.save();
-  ctx.strokeStyle = colour;
-  ctx.textAlign = "left";
-  ctx.fillStyle = colour;
-  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
-  for (const { at, label } of changes) {
-    if (at < (min ?? 0) || at > (max ?? 0)) continue;
-    const x = Math.round(plot.valToPos(at, "x", true));
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.fillText(label, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
-  }
-  ctx.restore();
+/** Nothing where new may not fail more often at all: that is the line of zero. */
+function marginIn(margin: Chart["margin"], drawn: Drawn | undefined): Values {
+  return margin === undefined || drawn === undefined || drawn.tolerance === 1 ? [] : margin(drawn);
 }

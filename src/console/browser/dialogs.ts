@@ -28,9 +28,10 @@ export function onKey(event: KeyboardEvent, state: ConsoleState, ui: Ui, deeds: 
   else if (key === "Shift+R") press(isAll ? "roll-back-all" : "roll-back");
   else if (key === "Shift+H") press(isAll ? "hold-all" : "hold");
   else if (key === "1" || key === "2" || key === "3") deeds.choose(ranges[key]);
+  else if ((key === "4" || key === "5") && state.page.hasOlder === true) deeds.choose(ranges[key]);
 }
 
-const ranges = { "1": "30m", "2": "3h", "3": "24h" } as const;
+const ranges = { "1": "30m", "2": "3h", "3": "24h", "4": "7d", "5": "30d" } as const;
 
 /** What is not there, is not for this person. */
 function press(id: string): void {

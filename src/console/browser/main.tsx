@@ -63,7 +63,7 @@ function start(at: HTMLElement, first: ConsoleState): void {
 
   function choose(range: Ui["range"]): void {
     show({ range });
-    void evidence.renew(state, ui).then((series) => show({ series }));
+    void evidence.renew(state, ui).then(show);
   }
 
   hydrate(<App state={state} ui={ui} deeds={deeds} />, at);

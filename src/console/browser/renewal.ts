@@ -73,7 +73,7 @@ export function createRenewal(
       name !== undefined && isWhole ? view(name) : undefined,
       name !== undefined && isDue ? history(name) : undefined,
       name === undefined || planOf() === undefined ? undefined : plan(name),
-      evidence.renew(state(), ui()).then((series) => show({ series })),
+      evidence.renew(state(), ui()).then(show),
     ]);
   }
 

@@ -12,15 +12,11 @@ export function FleetTable(shown: ShownOne) {
     <section aria-labelledby="fleet">
       <h2 id="fleet">Fleet</h2>
       <section class="wide" tabIndex={0} aria-labelledby="fleet">
-        <table>
+        <table class="dense">
           <thead>
             <tr>
-              <th scope="col">instance</th>
-              <th scope="col">version</th>
-              <th scope="col">applied</th>
-              <th scope="col">in flight</th>
-              <th scope="col">admin</th>
-              <th scope="col">configuration</th>
+              <Heads names={["instance", "version", "applied", "store", "in flight", "journeys, 5 min"]} />
+              <Heads names={["admin", "configuration"]} />
             </tr>
           </thead>
           <tbody>
@@ -35,6 +31,8 @@ export function FleetTable(shown: ShownOne) {
                   {`▲ silent since ${figures.moment(silent.since, state.at)}`}
                   {silent.until === null ? "" : `, its lease ends ${figures.moment(silent.until, state.at)}`}
                 </td>
+                <td>–</td>
+                <td>–</td>
                 <td>–</td>
                 <td>{silent.address ?? "–"}</td>
                 <td>–</td>
@@ -51,8 +49,8 @@ export function FleetTable(shown: ShownOne) {
 }
 
 function Row({ instance, view, state, figures }: ShownOne & { readonly instance: InstanceView }) {
-  const { name, versions, inFlight, address, config, seenAt } = instance;
-  const flights = inFlight[view.name];
+  const { name, versions, inFlight, begun, tookMs, address, config, seenAt } = instance;
+  const took = tookMs?.[view.name];
   const version = versions[view.name] ?? 0;
   const behind = view.version - version;
   const ago = spanText(Date.parse(state.at) - Date.parse(view.updatedAt));
@@ -60,15 +58,37 @@ function Row({ instance, view, state, figures }: ShownOne & { readonly instance:
     <tr class={behind > 0 ? "odd" : ""}>
       <th scope="row">{name}</th>
       <td>{`v${version}`}</td>
-      <td>{behind > 0 ? `▲ v${version}, ${behind} behind for ${ago}` : "✓ applied"}</td>
       <td>
-        {flights === undefined
-          ? "–"
-          : `${figures.count(flights.legacy)} legacy, ${figures.count(flights.new)} new`}
+        {behind > 0
+          ? `▲ v${version}, ${behind} behind for ${ago}`
+          : `✓ ${took === undefined ? "applied" : `in ${took < 1000 ? figures.latency(took / 1000) : spanText(took)}`}`}
       </td>
+      <td>{`written ${figures.moment(seenAt, state.at)}`}</td>
+      <BothSides of={inFlight[view.name]} figures={figures} />
+      <BothSides of={begun?.[view.name]} figures={figures} />
       <td>{address ?? "–"}</td>
-      <td title={`seen ${seenAt}`}>{config?.hash.slice(0, 7) ?? "–"}</td>
+      <td>{config?.hash.slice(0, 7) ?? "–"}</td>
     </tr>
+  );
+}
+
+/** Legacy's and new's, each by its mark. */
+function BothSides({
+  of,
+  figures,
+}: Pick<ShownOne, "figures"> & {
+  readonly of: { readonly legacy: number; readonly new: number } | undefined;
+}) {
+  if (of === undefined) return <td>–</td>;
+  return (
+    <td class="both">
+      {(["legacy", "new"] as const).map((side) => (
+        <span class={side} key={side}>
+          <span aria-hidden="true">{side === "legacy" ? "●" : "■"}</span>
+          <span class="unseen">{side}</span> {figures.count(of[side])}
+        </span>
+      ))}
+    </td>
   );
 }
 
@@ -85,11 +105,15 @@ function storeText(
 
 export function UnderWayTable({ state, view, figures }: ShownOne) {
   const { traffic, journeys, unfinished } = view;
+  // Where nothing more begins, what is under way drains.
+  const share = view.effectivePercent ?? view.percent;
+  const drained = view.state === "rolled_back" || share === 0 ? "new" : share === 100 ? "legacy" : undefined;
   const cells = (of: SidesUnderWay, side: "legacy" | "new") => {
     if (of === null) return null;
     const { open, atLeast, oldestStartedAt: since } = of[side];
+    const drains = side === drained && open > 0 ? ", draining" : "";
     return [
-      <td key="open">{`${atLeast ? "at least " : ""}${figures.count(open)}`}</td>,
+      <td key="open">{`${atLeast ? "at least " : ""}${figures.count(open)}${drains}`}</td>,
       <td key="oldest">{since === null ? "–" : spanText(Date.parse(state.at) - Date.parse(since))}</td>,
     ];
   };
@@ -97,7 +121,7 @@ export function UnderWayTable({ state, view, figures }: ShownOne) {
     <section aria-labelledby="sides">
       <h2 id="sides">{`Sides, last ${spanText(traffic.windowSeconds * 1000)}`}</h2>
       <section class="wide" tabIndex={0} aria-labelledby="sides">
-        <table>
+        <table class="dense">
           <thead>
             <tr>
               <Heads

@@ -5,7 +5,7 @@ import { agoText, spanText } from "../../admin/api/words/span.ts";
 import { verdictOf } from "../../admin/api/words/verdict.ts";
 import { toldOf } from "../state.ts";
 import { momentsIn } from "../words/figures.ts";
-import { actualPercent, partsOf } from "../words/friction.ts";
+import { actualOf, partsOf } from "../words/friction.ts";
 import type { ShownOne } from "./shown.tsx";
 
 export function Hero(shown: ShownOne) {
@@ -57,16 +57,14 @@ function Facts(shown: ShownOne) {
   const { view, state, figures } = shown;
   const { traffic, instances, version, updatedAt, updatedBy, reason, exposure } = view;
   const planned = plannedNext(shown);
-  const actual = actualPercent(view);
-  const requests = traffic.legacy.requests + traffic.new.requests;
+  const actual = actualOf(view);
   const of = instances.live + instances.silent.length;
-  const window = spanText(traffic.windowSeconds * 1000);
   return (
     <ul class="facts">
       <li>
         {actual === undefined
-          ? `No requests in the last ${window}`
-          : `Actual ${figures.rate(actual / 100)} of requests (last ${window}, ${figures.count(requests)} of them)`}
+          ? `No requests in the last ${spanText(traffic.windowSeconds * 1000)}`
+          : `Actual ${figures.rate(actual.share)} of ${actual.what} (last ${spanText(actual.windowSeconds * 1000)}, ${figures.count(actual.all)} of them)`}
       </li>
       <li class={instances.applied < of ? "odd" : ""}>
         {`v${version} on ${instances.applied}/${of} ${of === 1 ? "instance" : "instances"}`}
@@ -81,7 +79,7 @@ function Facts(shown: ShownOne) {
       )}
       {exposure && (
         <li class={exposure.over ? "odd" : ""}>
-          {`Unpaid on ${view.new} ${figures.money(exposure.openAmount, exposure.currency)} of at most ${figures.money(exposure.maxOpenAmount, exposure.currency)}`}
+          {`Unpaid on ${view.new} ${amountText(exposure.openAmount, shown)} of at most ${amountText(exposure.maxOpenAmount, shown)}`}
         </li>
       )}
       <li>
@@ -98,6 +96,11 @@ function Facts(shown: ShownOne) {
       </li>
     </ul>
   );
+}
+
+function amountText(amount: number, { view, figures }: ShownOne): string {
+  const { currency = "", decimals } = view.exposure ?? {};
+  return figures.money(amount, currency, decimals);
 }
 
 /** What a plan that runs makes of it next, and when at the soonest. */
@@ -163,14 +166,16 @@ function edgeOf(percent: number): string {
 }
 
 function VerdictLine({ view, state, ui, figures }: ShownOne) {
-  const { guard } = toldOf(state, view.name);
+  const { guard, plan } = toldOf(state, view.name);
   const { tone, mark, text } = verdictOf(view, guard, ui.ageMs, figures);
+  const secondsLeft = plan?.waiting.find(({ gate }) => gate === "evidence")?.secondsLeft ?? null;
+  const isToCome = tone === "unproven" && secondsLeft !== null && secondsLeft > 0;
   return (
     <p class={`verdict ${tone}`} id="verdict">
       <span class="sign" aria-hidden="true">
         {mark}
       </span>
-      <span>{text}</span>
+      <span>{isToCome ? `${text}; about ${spanText(secondsLeft * 1000)} to go` : text}</span>
     </p>
   );
 }

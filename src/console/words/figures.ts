@@ -12,8 +12,12 @@ export interface Figures {
   points(share: number): string;
   /** Odds against 1: 8200 → `8,200`, small ones to a tenth. */
   odds(of: number): string;
-  /** An amount in minor units of the currency: 123456700 IDR → `Rp 1.234.567`. */
-  money(minorUnits: number, currency: string): string;
+  /**
+   * An amount in minor units of the currency: 1990 USD → `$19.90`, 1234567 IDR without decimals → `Rp 1.234.567`.
+   *
+   * @param decimals that the minor units are; without it, those that the currency usually has
+   */
+  money(minorUnits: number, currency: string, decimals?: number): string;
   /** Seconds as milliseconds; null: `–`. */
   latency(seconds: number | null): string;
   /** `02:14:09 UTC`, with the day where that is not the day of `now`. */
@@ -59,9 +63,9 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
       const points = share * 100;
       return `${points > 0 && points < 1 ? fine.format(points) : coarse.format(points)}%`;
     },
-    points: (share) => signed.format(share * 100),
+    points: (share) => signed.format(share * 100).replace("-", "−"),
     odds: (of) => (of >= 10 ? whole : coarse).format(of),
-    money: (minorUnits, currency) => moneyText(locale, minorUnits, currency),
+    money: (minorUnits, currency, decimals) => moneyText(locale, minorUnits, currency, decimals),
     latency: (of) => (of === null ? "–" : `${whole.format(of * 1000)} ms`),
     moment: (iso, now) => dated(seconds, iso, now),
     day: (iso, now) => dated(minutes, iso, now),
@@ -70,15 +74,16 @@ export function createFigures(locale: Locale, zone: Zone): Figures {
 }
 
 /** Cents only where there are any. A code that is no currency's is written as it is. */
-function moneyText(locale: Locale, minorUnits: number, currency: string): string {
+function moneyText(locale: Locale, minorUnits: number, currency: string, decimals?: number): string {
   try {
-    const format = new Intl.NumberFormat(locale, { style: "currency", currency });
-    const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-    const amount = minorUnits / 10 ** digits;
-    if (!Number.isInteger(amount)) return format.format(amount);
-    return new Intl.NumberFormat(locale, { style: "currency", currency, maximumFractionDigits: 0 }).format(
-      amount,
-    );
+    const style = { style: "currency", currency } as const;
+    const usual = new Intl.NumberFormat(locale, style).resolvedOptions().maximumFractionDigits ?? 2;
+    const amount = minorUnits / 10 ** (decimals ?? usual);
+    const digits = Number.isInteger(amount) ? 0 : (decimals ?? usual);
+    return new Intl.NumberFormat(locale, {
+      ...style,
+      ...{ minimumFractionDigits: digits, maximumFractionDigits: digits },
+    }).format(amount);
   } catch {
     return `${currency} ${minorUnits}`;
   }

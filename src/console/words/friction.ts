@@ -33,18 +33,35 @@ export function typedFor(from: number, to: number, { tone }: Pick<VerdictWords, 
   return isFar || tone !== "well" ? percentText(to) : undefined;
 }
 
-/** @returns about how many more requests an hour would go to new, by what goes on now; `undefined`: nothing does */
-export function moreAnHour({ percent, traffic }: CutoverView, to: number): number | undefined {
-  const requests = traffic.legacy.requests + traffic.new.requests;
-  if (requests === 0) return undefined;
-  const more = (requests / traffic.windowSeconds) * 3600 * ((to - percent) / 100);
-  return Number(more.toPrecision(2));
+interface Actual {
+  /** Of all of them, new's, 0–1. */
+  readonly share: number;
+  readonly all: number;
+  readonly what: "new checkouts" | "requests";
+  readonly windowSeconds: number;
 }
 
-/** The share of requests that new was sent, 0–100; `undefined`: there were none. */
-export function actualPercent({ traffic }: CutoverView): number | undefined {
-  const requests = traffic.legacy.requests + traffic.new.requests;
-  return requests === 0 ? undefined : (traffic.new.requests / requests) * 100;
+/** What really went to new of late: of the journeys that began, where they are known, else of all requests; none: no share. */
+export function actualOf({ traffic }: Pick<CutoverView, "traffic">): Actual | undefined {
+  const { begun, legacy, new: onNew, windowSeconds } = traffic;
+  const journeys = begun === undefined ? 0 : begun.legacy + begun.new;
+  if (begun !== undefined && journeys > 0) {
+    const { windowSeconds: span } = begun;
+    return { share: begun.new / journeys, all: journeys, what: "new checkouts", windowSeconds: span };
+  }
+  const all = legacy.requests + onNew.requests;
+  return all === 0 ? undefined : { share: onNew.requests / all, all, what: "requests", windowSeconds };
+}
+
+/** @returns about how many more an hour would go to new, by what goes on now; `undefined`: nothing does */
+export function moreAnHour(
+  view: Pick<CutoverView, "traffic" | "percent">,
+  to: number,
+): { readonly anHour: number; readonly what: string } | undefined {
+  const actual = actualOf(view);
+  if (actual === undefined) return undefined;
+  const more = (actual.all / actual.windowSeconds) * 3600 * ((to - view.percent) / 100);
+  return { anHour: Number(more.toPrecision(2)), what: actual.what.replace("new ", "") };
 }
 
 /** What the two parts of the bar say. */

@@ -60,8 +60,22 @@ function wilson({ requests: n, errors }: Tally, z: number) {
 /** So much before each step counts with it: one step alone has too few requests to tell anything. */
 const windowMs = 300_000;
 
+/**
+ * How much more often new may fail and still be well, in shares of 1: where its odds of a failure are that many times
+ * legacy's.
+ */
+function marginOf(legacy: Tally, tolerance: number): number {
+  if (legacy.requests === 0) return 0;
+  const share = legacy.errors / legacy.requests;
+  return (tolerance * share) / (1 - share + tolerance * share) - share;
+}
+
+interface Compared extends Difference {
+  readonly margin: number;
+}
+
 /** The difference over the five minutes that end with each step; null where one side had none. */
-export function differences(points: readonly Point[]): (Difference | null)[] {
+export function differences(points: readonly Point[], tolerance = 1): (Compared | null)[] {
   const sums = { legacy: { requests: 0, errors: 0 }, new: { requests: 0, errors: 0 } };
   const count = (point: Point, sign: 1 | -1) => {
     for (const side of ["legacy", "new"] as const) {
@@ -76,7 +90,8 @@ export function differences(points: readonly Point[]): (Difference | null)[] {
       count(old, -1);
       first += 1;
     }
-    return newcombe(sums.legacy, sums.new) ?? null;
+    const found = newcombe(sums.legacy, sums.new);
+    return found === undefined ? null : { ...found, margin: marginOf(sums.legacy, tolerance) };
   });
 }
 

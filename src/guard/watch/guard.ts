@@ -75,6 +75,8 @@ interface GuardKnown {
   readonly leader: string | undefined;
   /** Whether any of it goes to new: nothing is judged elsewhere. */
   readonly isJudged: boolean;
+  /** Odds of a failure on new, in legacy's, that are still well. */
+  readonly tolerance: number;
 }
 
 interface GuardOptions {
@@ -96,6 +98,7 @@ interface GuardOptions {
 
 interface Watched {
   readonly config: string;
+  readonly tolerance: number;
   readonly own: Watch;
   readonly lead: Lead;
 }
@@ -133,7 +136,8 @@ export function openGuard(config: Pick<Config, "cutovers" | "prometheus">, optio
         onPaid: (strata) => paid.tell(name, strata),
       };
       const parts = { ...options, settings, config, sense, listeners, prometheus: () => prometheus };
-      watched.set(name, { config, ...watchesOf(name, guard, parts) });
+      const { tolerance } = guard;
+      watched.set(name, { config, tolerance, ...watchesOf(name, guard, parts) });
     }
   }
 
@@ -148,6 +152,7 @@ export function openGuard(config: Pick<Config, "cutovers" | "prometheus">, optio
         isAlone: isAlone(options),
         leader: leaderships.leader(cutover),
         isJudged: isJudged(options.follower.current().states.get(cutover) ?? initialState()),
+        tolerance: found.tolerance,
       };
     },
     onLate: late.hear,
@@ -179,7 +184,7 @@ interface WatchParts extends GuardOptions {
   readonly prometheus: () => string | undefined;
 }
 
-function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Omit<Watched, "config"> {
+function watchesOf(name: string, guard: GuardConfig, options: WatchParts): Pick<Watched, "own" | "lead"> {
   const { settings, store, follower, leaderships, tellings, metrics, log, announce } = options;
   const shared = {
     ...actingOf(name, options),

@@ -12,6 +12,7 @@ import type { GuardCounting, GuardReports } from "../window/counting.ts";
 import { createFleetBlocks } from "../window/fleet-blocks.ts";
 import { mergedBlocks, type ToldBlocks, written, writtenBlocks } from "../window/told.ts";
 import type { FleetJudgement } from "./fleet-judgement.ts";
+import { toldJourneys } from "./told-journeys.ts";
 
 export type GuardConfig = NonNullable<CutoverConfig["guard"]>;
 
@@ -21,6 +22,12 @@ export interface Tellings {
   gone(worker: number): void;
   /** What all processes of this instance have counted. */
   told(cutover: string): ToldBlocks;
+  /** What every instance tells of journeys begun and paid. @param self this instance's id */
+  journeys(
+    cutover: string,
+    records: readonly InstanceRecord[],
+    self: string,
+  ): ReturnType<typeof toldJourneys>;
   /** The clock by which the fleet tells the cutover's blocks apart, in ms. */
   nowMs(cutover: string): number;
   /** As the leader; `undefined`: it does not lead, or nothing is judged. */
@@ -115,6 +122,12 @@ export function createTellings(
     told(cutover) {
       const telling = known.get(cutover);
       return telling === undefined ? { throughMs: storeMs(), blocks: [] } : toldOf(cutover, telling);
+    },
+    journeys(cutover, records, self) {
+      const telling = known.get(cutover);
+      if (telling?.times.followsJourneys !== true) return [];
+      const own = { ...toldOf(cutover, telling), blockMs: telling.times.blockMs };
+      return toldJourneys(cutover, records, self, own);
     },
     nowMs: (cutover) => known.get(cutover)?.blocks.nowMs() ?? storeMs(),
     judge(cutover, judged) {

@@ -7,6 +7,7 @@ import { createUnderWayGauges, showOwnerStores } from "../../ownership/metrics.t
 import { createDoubtGauges } from "../../ownership/past/metrics.ts";
 import type { FiguresUnderWay } from "../../ownership/under-way/figures.ts";
 import { cohortStarts } from "../../proxy/cohorts/cohorts.ts";
+import type { Propagation } from "../../state/follow/propagation.ts";
 import type { Roll } from "../../state/follow/roll.ts";
 import type { Following } from "../../state/follow/snapshot.ts";
 import type { InstanceProfile } from "../../state/rules/completion.ts";
@@ -35,6 +36,7 @@ interface Shown {
   readonly ownerStores: OwnerStores;
   readonly follower: Following;
   readonly roll: Roll;
+  readonly propagation: Pick<Propagation, "onTook">;
   readonly underWay: () => Promise<FiguresUnderWay>;
   /** Whether the store of the cutover's owners is asked now. */
   readonly isInReach: (cutover: string) => boolean;
@@ -48,7 +50,7 @@ export function showInstance(
   shown: Shown,
 ): void {
   const { instance, config, profile } = options;
-  const { store, storeCounts, ownerStores, follower: following, roll, isInReach } = shown;
+  const { store, storeCounts, ownerStores, follower: following, roll, propagation, isInReach } = shown;
   addProcessMetrics(registry);
   addProfileMetrics(registry, instance.id, profile);
   addCertificateMetrics(registry, () => certificatesOf(config()));
@@ -60,7 +62,7 @@ export function showInstance(
     clock: systemClock,
   });
   addFleetMetrics(registry, {
-    ...{ following, roll, clock: systemClock },
+    ...{ following, roll, propagation, clock: systemClock },
     approved: () => approvedIn(config()),
     proposal: (name) => store.proposal(name),
   });

@@ -44,6 +44,8 @@ export interface InstanceRecord {
   readonly address?: string | undefined;
   readonly pid?: number | undefined;
   readonly config?: ConfigInForce | undefined;
+  /** How long each cutover's change that it decides by took to reach it, in ms; of what it found at its start, nothing. */
+  readonly tookMs?: Readonly<Record<string, number>> | undefined;
   /** Where it is in its life; absent: it serves. */
   readonly phase?: "starting" | "draining" | undefined;
   /** The leases that it holds (state/leading); absent: none. */
@@ -64,7 +66,7 @@ export interface ConfigInForce {
 /** What an instance says of itself that is the same in every record. */
 export type InstanceProfile = Pick<
   InstanceRecord,
-  "name" | "address" | "pid" | "config" | "phase" | "leads" | "guard"
+  "name" | "address" | "pid" | "config" | "tookMs" | "phase" | "leads" | "guard"
 >;
 
 /** What an instance does when it is cut off from the store. Without it: 30 s, and the last state stays in force. */

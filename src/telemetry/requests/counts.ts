@@ -165,6 +165,7 @@ export function createCounts(table: readonly CutoverRoutes[]): Counts {
       journeyed(step: JourneyStep, side: Side, reason: Reason): void {
         const place = (journeySteps.indexOf(step) * sides.length + sideIndex(side)) * reasons.length;
         add(journeys, firstJourney + place + reasons.indexOf(reason), 1);
+        if (step === "started") traffic?.begins(side);
       },
     };
   }

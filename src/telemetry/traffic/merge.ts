@@ -1,10 +1,12 @@
 /** What all instances say of a cutover's traffic, as one: the figures that people read, and what these warn of. */
 import { type Side, sides } from "../../state/rules/model.ts";
+import { begunWindowSeconds } from "./begun.ts";
 import { agedFlight, type FlightForm, mergeFlights, oldestOf } from "./flights.ts";
 import { latencyBuckets, latencyQuantile } from "./latency.ts";
 import { addForm, type StatusClass, statusClasses } from "./side-counts.ts";
-import { type SideForm, trafficForm, trafficWindowSeconds } from "./traffic.ts";
+import { type SideForm, trafficForm } from "./traffic.ts";
 import { type SideWarning, sideWarnings } from "./warnings.ts";
+import { trafficWindowSeconds } from "./window.ts";
 
 /** The figures of one side; rate, quantiles (seconds) and shares are `null` without a request. */
 interface SideTraffic {
@@ -22,8 +24,18 @@ interface SideTraffic {
   readonly oldestInFlightSeconds: number | null;
 }
 
+/** Journeys that have begun: within the window, and within the last 5 to 10 s. */
+interface MergedJourneys {
+  readonly windowSeconds: number;
+  readonly legacy: number;
+  readonly new: number;
+  readonly newLately: number;
+}
+
 interface MergedTraffic {
   readonly windowSeconds: number;
+  /** Absent where none is known to have begun since the start. */
+  readonly begun?: MergedJourneys;
   readonly legacy: SideTraffic;
   readonly new: SideTraffic;
 }
@@ -53,9 +65,20 @@ export function mergeTraffic(
   const [legacy, onNew] = sides.map((name) => figuresOf(merged[name]));
   if (legacy === undefined || onNew === undefined) throw new Error("a cutover has two sides");
   return {
-    figures: { windowSeconds: trafficWindowSeconds, legacy, new: onNew },
+    figures: { windowSeconds: trafficWindowSeconds, legacy, new: onNew, ...begunIn(valid) },
     warnings: sideWarnings(merged),
   };
+}
+
+function begunIn(
+  told: readonly { readonly form: Readonly<Record<Side, SideForm>> }[],
+): Pick<MergedTraffic, "begun"> {
+  if (told.every(({ form }) => form.legacy.begun === undefined)) return {};
+  const sum = (of: (form: Readonly<Record<Side, SideForm>>) => number | undefined) =>
+    told.reduce((all, { form }) => all + (of(form) ?? 0), 0);
+  const [legacy, onNew] = [sum((form) => form.legacy.begun?.all), sum((form) => form.new.begun?.all)];
+  const newLately = sum((form) => form.new.begun?.lately);
+  return { begun: { windowSeconds: begunWindowSeconds, legacy, new: onNew, newLately } };
 }
 
 interface MergedSide {

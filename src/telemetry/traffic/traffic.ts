@@ -15,6 +15,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Outcome } from "../../proxy/outcome.ts";
 import type { ExchangeRecord } from "../../proxy/witness.ts";
 import { type Side, sides } from "../../state/rules/model.ts";
+import { begunForm, createBegunCounts } from "./begun.ts";
 import {
   createFlights,
   type FlightForm,
@@ -24,24 +25,10 @@ import {
   noFlight,
 } from "./flights.ts";
 import { latencyBucket } from "./latency.ts";
-import {
-  addForm,
-  type CountsForm,
-  clear,
-  countRequest,
-  countsForm,
-  formOf,
-  isAnswered,
-  noRequests,
-  type SideCounts,
-  sparseOf,
-} from "./side-counts.ts";
+import { clear, countRequest, countsForm, formOf, isAnswered, noRequests, sparseOf } from "./side-counts.ts";
 import { createStepCounts, stepForm } from "./step.ts";
 import { coarse, createUsual, noAnswers, type Usual } from "./usual.ts";
-
-const slotMs = 5000;
-const slots = 12;
-export const trafficWindowSeconds = (slotMs * slots) / 1000;
+import { createTrafficWindow, trafficWindowSeconds } from "./window.ts";
 
 /** Is told of the requests of one route. */
 export interface TrafficRecorder {
@@ -50,6 +37,8 @@ export interface TrafficRecorder {
   ended(side: Side, exchange: ExchangeRecord): void;
   /** A request is over. Allocates nothing. @param status of its answer, where there is one */
   record(side: Side, outcome: Outcome, seconds: number, status?: number): void;
+  /** A journey has begun. */
+  begins(side: Side): void;
 }
 
 export interface Traffic {
@@ -69,6 +58,8 @@ export interface Traffic {
 
 const sideForm = countsForm.extend({
   flight: flightForm.default(noFlight),
+  /** Journeys; a release of before says nothing of them. */
+  begun: begunForm.optional(),
   /** Of each route with enough answers in the last hour: the seconds that 99 of 100 took at most. */
   usual: z.array(z.tuple([z.string(), z.number().min(0)])).default([]),
 });
@@ -84,10 +75,13 @@ export const trafficForm = z
 export type SideForm = z.output<typeof sideForm>;
 type TrafficForm = z.output<typeof trafficForm>;
 
+const handedCounts = countsForm.extend({ begun: z.int().min(0).default(0) });
+type HandedCounts = z.output<typeof handedCounts>;
+
 /** What a process hands to another. */
 export const handedFigures = z.object({
   /** What was counted since the last time: cutover, route, side, and the answers by coarse bucket, sparse as `latency`. */
-  counts: z.array(z.tuple([z.string(), z.string(), z.enum(sides), countsForm, z.array(z.int().min(0))])),
+  counts: z.array(z.tuple([z.string(), z.string(), z.enum(sides), handedCounts, z.array(z.int().min(0))])),
   /** How things stand. */
   flights: z.array(z.tuple([z.string(), z.enum(sides), flightForm])),
 });
@@ -169,8 +163,8 @@ export function createHandedTraffic(clock: Pick<Clock, "monotonic">): HandedTraf
 
 function createHandedRoute(cutover: string, route: string, flights: Record<Side, Flights>) {
   const made = {
-    legacy: { ...noRequests(), answers: noAnswers() },
-    new: { ...noRequests(), answers: noAnswers() },
+    legacy: { ...noRequests(), answers: noAnswers(), begun: 0 },
+    new: { ...noRequests(), answers: noAnswers(), begun: 0 },
   };
   const recorder: TrafficRecorder = {
     ...flightRecorder(flights),
@@ -181,23 +175,28 @@ function createHandedRoute(cutover: string, route: string, flights: Record<Side,
       const bucket = coarse(latencyBucket(seconds));
       counts.answers[bucket] = (counts.answers[bucket] ?? 0) + 1;
     },
+    begins(side) {
+      made[side].begun += 1;
+    },
   };
   return {
     recorder,
     take: () =>
       sides.flatMap((side): HandedFigures["counts"] => {
         const counts = made[side];
-        if (counts.requests === 0) return [];
-        const form = formOf([counts]);
+        const { requests, begun } = counts;
+        if (requests + begun === 0) return [];
+        const form = { ...formOf([counts]), begun };
         const answers = sparseOf(counts.answers);
         clear(counts);
         counts.answers.fill(0);
+        counts.begun = 0;
         return [[cutover, route, side, form, answers]];
       }),
   };
 }
 
-function flightRecorder(flights: Record<Side, Flights>): Omit<TrafficRecorder, "record"> {
+function flightRecorder(flights: Record<Side, Flights>): Omit<TrafficRecorder, "record" | "begins"> {
   return {
     began: (side, exchange) => flights[side].began(exchange),
     answered: (side, exchange) => flights[side].answered(exchange),
@@ -208,12 +207,13 @@ function flightRecorder(flights: Record<Side, Flights>): Omit<TrafficRecorder, "
 interface CutoverTraffic {
   readonly flights: Record<Side, Flights>;
   recorder(route: string): TrafficRecorder;
-  add(route: string, side: Side, form: CountsForm, answers: readonly number[]): void;
+  add(route: string, side: Side, form: HandedCounts, answers: readonly number[]): void;
   form(flight: (side: Side) => FlightForm): TrafficForm;
 }
 
 function createCutoverTraffic(clock: Clock): CutoverTraffic {
-  const window = createWindow(clock);
+  const window = createTrafficWindow(clock);
+  const begun = createBegunCounts(clock);
   const step = createStepCounts(clock);
   const flights = { legacy: createFlights(clock), new: createFlights(clock) };
   const routes = new Map<string, Record<Side, Usual>>();
@@ -229,7 +229,7 @@ function createCutoverTraffic(clock: Clock): CutoverTraffic {
       const seconds = of[side].p99();
       return seconds === null ? [] : [[route, seconds]];
     });
-    return { ...window.form(side), flight, usual };
+    return { ...window.form(side), flight, begun: begun.form(side), usual };
   }
 
   return {
@@ -244,12 +244,14 @@ function createCutoverTraffic(clock: Clock): CutoverTraffic {
           step.record(nowMs, side, outcome, seconds, status);
           if (isAnswered(outcome)) usual[side].add(nowMs, coarse(latencyBucket(seconds)), 1);
         },
+        begins: (side) => begun.add(clock.monotonic(), side, 1),
       };
     },
     add(route, side, form, answers) {
       const nowMs = clock.monotonic();
       window.add(nowMs, side, form);
       step.add(nowMs, side, form);
+      begun.add(nowMs, side, form.begun);
       const usual = usualOf(route)[side];
       for (let i = 0; i < answers.length; i += 2) usual.add(nowMs, answers[i] ?? 0, answers[i + 1] ?? 0);
     },
@@ -259,41 +261,5 @@ function createCutoverTraffic(clock: Clock): CutoverTraffic {
       new: sideFormOf("new", flight("new")),
       step: step.last(),
     }),
-  };
-}
-
-function createWindow(clock: Pick<Clock, "monotonic">) {
-  const ring = Array.from({ length: slots }, () => ({
-    /** Which turn of the clock it has the requests of; -1: none yet. */
-    turn: -1,
-    legacy: noRequests(),
-    new: noRequests(),
-  }));
-
-  /** The side in the slot of now, which is cleared if it still has those of an earlier turn. */
-  function current(nowMs: number, side: Side): SideCounts | undefined {
-    const turn = Math.floor(nowMs / slotMs);
-    const slot = ring[turn % slots];
-    if (slot !== undefined && slot.turn !== turn) {
-      slot.turn = turn;
-      clear(slot.legacy);
-      clear(slot.new);
-    }
-    return slot?.[side];
-  }
-
-  return {
-    record(nowMs: number, side: Side, outcome: Outcome, seconds: number, status: number | undefined): void {
-      const counts = current(nowMs, side);
-      if (counts !== undefined) countRequest(counts, outcome, seconds, status);
-    },
-    add(nowMs: number, side: Side, form: CountsForm): void {
-      const counts = current(nowMs, side);
-      if (counts !== undefined) addForm(counts, form);
-    },
-    form(side: Side): CountsForm {
-      const oldest = Math.max(Math.floor(clock.monotonic() / slotMs) - slots + 1, 0);
-      return formOf(ring.filter(({ turn }) => turn >= oldest).map((slot) => slot[side]));
-    },
   };
 }

@@ -6,6 +6,7 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import type { CutoverView } from "../../../src/admin/api/cutover-view.ts";
 import { type GuardView, guardViewOf } from "../../../src/admin/api/guard/guard-view.ts";
 import type { PlanView } from "../../../src/admin/api/plan/plan-view.ts";
+import type { PaymentsView } from "../../../src/admin/api/series/payments-view.ts";
 import type { SeriesView } from "../../../src/admin/api/series/series-view.ts";
 import type { ConsoleState } from "../../../src/console/state.ts";
 
@@ -20,6 +21,7 @@ const view: CutoverView = {
   ...{ pinEpoch: 0, updatedAt: ago(840), updatedBy: "ops-1", reason: "step 2", scope: "fleet" },
   traffic: {
     windowSeconds: 60,
+    begun: { windowSeconds: 300, legacy: 3890, new: 422, newLately: 9 },
     legacy: { requests: 3890, errors: 27, errorRate: 27 / 3890, p50: 0.021, p99: 0.24, ...side },
     new: { requests: 422, errors: 2, errorRate: 2 / 422, p50: 0.018, p99: 0.19, ...side, inFlight: 2 },
   },
@@ -119,6 +121,8 @@ const instances = Array.from({ length: 6 }, (_, number) => ({
   ...{ id: `id-${number}`, name: `shop-${number + 1}:8080`, address: `shop-${number + 1}:9900`, pid: 7000 },
   ...{ startedAt: ago(90_000), seenAt: ago(0), versions: { checkout: 42 } },
   inFlight: { checkout: { legacy: 1 + (number % 2), new: number === 3 ? 2 : 0 } },
+  begun: { checkout: { legacy: 640 + 5 * number, new: 66 + 3 * number } },
+  tookMs: { checkout: 8 + 31 * number },
   config: { hash: "9f86d081884c", loadedAt: ago(90_000), refusedAt: null },
 }));
 const state: ConsoleState = {
@@ -239,6 +243,21 @@ export const scenes: Readonly<Record<string, Scene>> = {
     },
   },
 };
+
+/** Of half an hour, the same each time: what began lately is not paid yet. */
+export function paymentsOf({ told }: ConsoleState): PaymentsView {
+  const isWorse = told.checkout?.guard?.verdict === "worse";
+  const cohorts = Array.from({ length: 30 }, (_, minute) => {
+    const age = 30 - minute;
+    const of = (begun: number, most: number) => {
+      const wave = 1 + 0.04 * Math.sin(minute * 1.7);
+      return { begun, paid: Math.round(begun * most * wave * (1 - Math.exp(-age / 6))) };
+    };
+    const isLate = isWorse && age < 8;
+    return { at: ago(age * 60), legacy: of(778, 0.62), new: of(84, isLate ? 0.2 : 0.63) };
+  });
+  return { stepSeconds: 60, cohorts };
+}
 
 /** Half an hour, the same each time. */
 export function seriesOf({ cutovers: [first], told }: ConsoleState): SeriesView {

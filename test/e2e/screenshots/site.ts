@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { renderConsole } from "../../../src/console/port.tsx";
 import type { ConsoleState } from "../../../src/console/state.ts";
-import { seriesOf } from "./scenes.ts";
+import { paymentsOf, seriesOf } from "./scenes.ts";
 
 export const root = fileURLToPath(new URL("../../..", import.meta.url));
 /** What the API answers to a rollback that is applied everywhere. */
@@ -39,12 +39,14 @@ export async function serve(scene: ConsoleState) {
       tellAll("tick", tick);
       timers.add(setInterval(() => tellAll("tick", tick), 500));
     } else if (pathname.endsWith("/series")) json(response, seriesOf(scene));
+    else if (pathname.endsWith("/payments")) json(response, paymentsOf(scene));
     else if (pathname.endsWith("/history")) json(response, scene.told.checkout?.history ?? []);
     else if (pathname.endsWith("/plan")) json(response, scene.told.checkout?.plan);
     else if (pathname.endsWith("/rollback")) {
       const [view] = scene.cutovers;
       const { percent, state, version } = rolledBack;
-      tellAll("change", { ...view, percent, state, version, updatedAt: scene.at, reason: "" });
+      const traffic = { ...view?.traffic, begun: { ...view?.traffic.begun, newLately: 0 } };
+      tellAll("change", { ...view, percent, state, version, traffic, updatedAt: scene.at, reason: "" });
       json(response, rolledBack);
     } else if (pathname === "/api/v1/instances") json(response, scene.instances);
     else if (pathname === "/") {

@@ -63,6 +63,7 @@ describe("openapi.json", () => {
       "get /api/v1/export/flagd.json",
       "get /api/v1/instances",
       "get /api/v1/cutovers/{name}/series",
+      "get /api/v1/cutovers/{name}/payments",
       "get /api/v1/cutovers/{name}/history",
       "post /api/v1/cutovers/{name}/history/{version}/annotate",
       "put /api/v1/cutovers/{name}/percent",

@@ -66,6 +66,12 @@ function textOf(of: ConsoleState): string {
 }
 const shown = (change: Partial<CutoverView>) => textOf({ ...state, cutovers: [{ ...view, ...change }] });
 
+const idlePlan: PlanView = {
+  ...{ name: "checkout", status: "none", because: "", by: null, reason: null, startedAt: null },
+  ...{ percent: 10, next: 25, advance: "auto", steps: [], done: [], dwellSeconds: 0, stoodSeconds: 0 },
+  ...{ waiting: [], evidence: null, legacy: null, deadline: null, projection: null },
+};
+
 describe("the console, as the server makes it", () => {
   test("tells percent, state, version, both sides' figures and the last change", () => {
     const text = shown({});
@@ -81,6 +87,74 @@ describe("the console, as the server makes it", () => {
     ]) {
       expect(text).toContain(told);
     }
+  });
+
+  test("tells by the journeys that began what new really gets, where they are known", () => {
+    const begun = { windowSeconds: 300, legacy: 3890, new: 422, newLately: 9 };
+    const traffic = { ...view.traffic, begun };
+    expect(shown({ traffic })).toContain("Actual 9.8% of new checkouts (last 5 min, 4,312 of them)");
+    const none = { ...begun, legacy: 0, new: 0 };
+    expect(shown({ traffic: { ...traffic, begun: none } })).toContain("Actual 100.0% of requests (last 60 s");
+  });
+
+  test("tells how long the evidence for the next step is still to come, where new is not proven", () => {
+    const waiting = [{ gate: "evidence", text: "not proven yet", secondsLeft: 2400 }];
+    const withPlan = (verdict: string, secondsLeft: number | null) => {
+      const guard = {
+        ...guardViewOf("checkout", undefined, []),
+        guarded: true,
+        verdict,
+        sentence: "the facts",
+      };
+      const plan: PlanView = { ...idlePlan, waiting: waiting.map((each) => ({ ...each, secondsLeft })) };
+      return textOf({ ...state, told: { checkout: { guard, plan } } });
+    };
+    expect(withPlan("insufficient evidence", 2400)).toContain("the facts; about 40 min to go");
+    expect(withPlan("insufficient evidence", null)).not.toContain("about");
+    expect(withPlan("worse", 2400)).not.toContain("about 40 min");
+  });
+
+  test("tells of each instance how fast it had the change, when it wrote last, and what begins on it", () => {
+    const instance = {
+      ...{ id: "a", name: "shop-1", address: "shop-1:9900", pid: 7, startedAt: state.at },
+      ...{ seenAt: state.at, versions: { checkout: 42 }, config: null },
+      inFlight: { checkout: { legacy: 8, new: 1 } },
+      begun: { checkout: { legacy: 1390, new: 43 } },
+      tookMs: { checkout: 31 },
+    };
+    const { begun, tookMs, ...old } = instance;
+    const told = (one: ConsoleState["instances"][number]) => textOf({ ...state, instances: [one] });
+    expect(told(instance)).toContain(
+      "shop-1 v42 ✓ in 31 ms written 12:00:00 UTC ● legacy 8 ■ new 1 ● legacy 1,390 ■ new 43 shop-1:9900",
+    );
+    expect(told(old)).toContain("shop-1 v42 ✓ applied written 12:00:00 UTC ● legacy 8 ■ new 1 – shop-1:9900");
+    const slow = { ...instance, tookMs: { checkout: 61_000 } };
+    expect(told(slow)).toContain("✓ in 61 s");
+    expect(told({ ...instance, versions: { checkout: 41 } })).toContain("▲ v41, 1 behind");
+  });
+
+  test("says of journeys on a side on which none begin any more that they drain", () => {
+    const open = (count: number) => ({ open: count, atLeast: false, oldestStartedAt: null });
+    const journeys = { legacy: open(12), new: open(3) };
+    const text = (percent: number, more: Partial<CutoverView> = {}) => shown({ journeys, percent, ...more });
+    expect(text(10)).not.toContain("draining");
+    expect(text(0, { state: "rolled_back" })).toContain("3, draining –");
+    expect(text(100)).toContain("12, draining –");
+    expect(text(100)).not.toContain("3, draining –");
+  });
+
+  test.each([
+    ["en", 0, "Unpaid on marketplace IDR 141,250,000 of at most IDR 250,000,050"],
+    ["id-ID", 0, "Unpaid on marketplace Rp 141.250.000 of at most Rp 250.000.050"],
+    ["en", 2, "Unpaid on marketplace IDR 1,412,500 of at most IDR 2,500,000.50"],
+    ["id-ID", 2, "Unpaid on marketplace Rp 1.412.500 of at most Rp 2.500.000,50"],
+  ] as const)("writes amounts in minor units as %s has them, of %d decimals", (locale, decimals, text) => {
+    const exposure = {
+      ...{ openAmount: 141_250_000, maxOpenAmount: 250_000_050, reopensAt: 200_000_000, currency: "IDR" },
+      ...{ decimals, over: false },
+    };
+    const of = { ...state, cutovers: [{ ...view, exposure }], page: { ...state.page, locale } };
+    expect(textOf(of)).toContain(text);
   });
 
   test("writes numbers and moments as Indonesians do, and what programs read as ever", () => {

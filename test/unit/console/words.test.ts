@@ -47,9 +47,9 @@ describe("the verdict", () => {
     difference: { estimate: 0.0213, least: -0.001, most: 0.03 },
   };
   test.each([
-    ["healthy", [], "marketplace is no worse than social-shop (difference +2.1 pts, -0.1 to +3.0)"],
-    ["watching", [], "marketplace may be worse (difference +2.1 pts, -0.1 to +3.0)"],
-    ["worse", ["failures"], "marketplace is worse (difference +2.1 pts, -0.1 to +3.0)"],
+    ["healthy", [], "marketplace is no worse than social-shop (difference +2.1 pts, −0.1 to +3.0)"],
+    ["watching", [], "marketplace may be worse (difference +2.1 pts, −0.1 to +3.0)"],
+    ["worse", ["failures"], "marketplace is worse (difference +2.1 pts, −0.1 to +3.0)"],
     ["worse", ["paid"], "marketplace is worse: the facts"],
     ["insufficient evidence", [], "Not enough to tell yet: 1 shopper on marketplace in this step, 0 failed"],
   ])(
@@ -102,7 +102,11 @@ describe("friction", () => {
   });
 
   test("tells what the next step would send to new besides", () => {
-    expect(moreAnHour(view, 20)).toBe(360);
+    expect(moreAnHour(view, 20)).toEqual({ anHour: 360, what: "requests" });
+    const begun = { windowSeconds: 300, legacy: 90, new: 10, newLately: 0 };
+    expect(moreAnHour({ ...view, traffic: { ...view.traffic, begun } }, 20)).toEqual({
+      ...{ anHour: 120, what: "checkouts" },
+    });
     const quiet = { ...view.traffic, legacy: { ...side, requests: 0 }, new: { ...side, requests: 0 } };
     expect(moreAnHour({ ...view, traffic: quiet }, 20)).toBeUndefined();
   });

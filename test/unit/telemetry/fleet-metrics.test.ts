@@ -1,6 +1,7 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { createSignal } from "../../../src/base/signal.ts";
+import { createPropagation } from "../../../src/state/follow/propagation.ts";
 import type { Roll } from "../../../src/state/follow/roll.ts";
 import type { Snapshot } from "../../../src/state/follow/snapshot.ts";
 import { type CutoverState, initialState } from "../../../src/state/rules/model.ts";
@@ -16,7 +17,10 @@ function shown() {
   let states = new Map<string, CutoverState>();
   let members: ReturnType<Roll["members"]> = [];
   const proposals = new Map<string, { version: number; expiresAt: string }>();
+  const propagation = createPropagation({ nowMs: () => nowMs });
+  swapped.hear(propagation.saw);
   addFleetMetrics(registry, {
+    propagation,
     following: {
       current: () => ({ states }),
       onSwap(listener) {

@@ -93,6 +93,8 @@ export interface GuardKnownHere {
   readonly leader: string | undefined;
   /** Whether any of the cutover goes to new: nothing is judged elsewhere. */
   readonly isJudged: boolean;
+  /** As it is configured here. */
+  readonly tolerance?: number;
 }
 
 interface Lists {
@@ -136,6 +138,9 @@ export const guardView = z
       description: "What the owner's own metrics say: ratios and thresholds, outside the odds and the budget",
     }),
     evidence: evidenceView.nullable().default(null),
+    tolerance: z.number().optional().meta({
+      description: "Odds of a failure on new, in legacy's, that are still well; absent where none is known",
+    }),
   })
   .meta({
     examples: [
@@ -222,6 +227,11 @@ export function guardViewOf(
   records: readonly InstanceRecord[],
 ): GuardView {
   if (here === undefined) return { guarded: false, ...nobody, sentence: guardOff };
+  const { tolerance } = here;
+  return { ...judgedView(name, here, records), ...(tolerance === undefined ? {} : { tolerance }) };
+}
+
+function judgedView(name: string, here: GuardKnownHere, records: readonly InstanceRecord[]): GuardView {
   if (here.isAlone) return ownView(here);
   const record = records.find(({ id }) => id === here.leader);
   const told = here.fleet ?? toldByLeader.safeParse(record?.guard?.[name]).data?.judged;

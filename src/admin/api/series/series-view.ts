@@ -1,4 +1,4 @@
-/** The figures of the last 24 h, merged of all instances, as the API tells them (zod). */
+/** The figures of the last 24 h, merged of all instances, and older ones, as the API tells them (zod). */
 import * as z from "zod";
 
 const side = z.object({
@@ -12,7 +12,17 @@ const side = z.object({
 
 export const seriesView = z
   .object({
-    stepSeconds: z.int().meta({ description: "10 within the last 3 h, else 60" }),
+    stepSeconds: z.int().meta({
+      description: "Of the instances 10 within the last 3 h, else 60; of Prometheus 300, 1200 or 3600",
+    }),
+    from: z
+      .enum(["instances", "prometheus"])
+      .optional()
+      .meta({ description: "Whose figures these are; absent: the instances'" }),
+    missing: z
+      .string()
+      .optional()
+      .meta({ description: "Why older ones, which Prometheus was asked for, are missing; absent: none are" }),
     points: z.array(
       z.object({
         at: z.string().meta({ description: "RFC 3339: when the step began" }),
@@ -29,5 +39,8 @@ export const seriesQuery = z.strictObject({
   since: z.iso
     .datetime({ offset: true, error: "expected a time such as 2025-03-01T12:00:00Z" })
     .optional()
-    .meta({ description: "RFC 3339; without it, 24 h ago" }),
+    .meta({
+      description:
+        "RFC 3339; without it, 24 h ago. What is longer ago is asked of Prometheus, where one is configured",
+    }),
 });

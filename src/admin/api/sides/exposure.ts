@@ -12,16 +12,29 @@ export const exposureView = z
     maxOpenAmount: minorUnits.meta({ description: "The cap of that" }),
     reopensAt: minorUnits.meta({ description: "From this amount down journeys begin on new again" }),
     currency: z.string().meta({ description: "ISO 4217" }),
+    decimals: z
+      .int()
+      .optional()
+      .meta({ description: "How many of the currency's decimals its minor units are: 2 of USD, 0 of JPY" }),
     over: z.boolean().meta({ description: "New journeys go to legacy for it" }),
   })
   .meta({ description: "Absent: there is no cap on what is unpaid" });
 type ExposureView = z.output<typeof exposureView>;
 
 export function exposureViewOf(
-  { isOver: over, ...amounts }: Omit<ExposureView, "currency" | "over"> & { readonly isOver: boolean },
-  currency: string,
+  {
+    isOver: over,
+    ...amounts
+  }: Omit<ExposureView, "currency" | "decimals" | "over"> & { readonly isOver: boolean },
+  { currency, decimals = 0 }: { readonly currency: string; readonly decimals?: number | undefined },
 ): ExposureView {
-  return { ...amounts, currency, over };
+  return { ...amounts, currency, decimals: decimals > 0 ? decimals : usualDecimals(currency), over };
+}
+
+/** Told by the server: browsers do not agree, and one that took rupiah for a hundredth of them would be wrong by a hundred. */
+function usualDecimals(currency: string): number {
+  const format = new Intl.NumberFormat("en", { style: "currency", currency });
+  return format.resolvedOptions().maximumFractionDigits ?? 2;
 }
 
 /** `251000000 of at most 250000000 minor units of IDR`. */

@@ -28,7 +28,7 @@ export function RaiseSheet(shown: ShownOne) {
       {isRaise && <p class="label">{`After, at ${figures.percent(to)}`}</p>}
       {isRaise && <SplitBar view={view} to={to} />}
       {more !== undefined && to !== undefined && (
-        <p>{`≈ ${figures.count(more)} more requests an hour go to ${view.new}.`}</p>
+        <p>{`≈ ${figures.count(more.anHour)} more ${more.what} an hour go to ${view.new}.`}</p>
       )}
       <p class={`verdict ${verdict.tone}`}>
         <span class="sign" aria-hidden="true">
@@ -109,7 +109,7 @@ const keys = [
   ["?", "this list"],
   ["Shift+R", "opens the sheet that rolls back; it never rolls back by itself"],
   ["Shift+H", "holds"],
-  ["1 2 3", "30 minutes, 3 hours, 24 hours"],
+  ["1 2 3", "30 minutes, 3 hours, 24 hours; with a Prometheus 4 and 5, 7 and 30 days"],
   ["Esc", "closes what is open"],
 ] as const;
 

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import type { PageNotice } from "../../state.ts";
 import type { Sheet } from "../../ui.ts";
+import { liveForMs } from "../../words/liveness.ts";
 import { fieldOf, instead, type Shown, type ShownOne } from "../shown.tsx";
 
 interface DialogProps extends Pick<Shown, "ui" | "deeds"> {
@@ -106,9 +107,24 @@ function StillThere({ view, ui, figures }: ShownOne) {
       {isPartial && (
         <p class="note loud">{`Now v${view.version} on ${applied}/${live + silent.length} instances.`}</p>
       )}
+      {view.traffic.begun && <p class="note">{newlyBegun(view, view.traffic.begun, ui, figures)}</p>}
       <p class="note">{`Still under way on ${view.new}, where they finish: ${parts.join(", ")}.`}</p>
     </>
   );
+}
+
+/** A tick only where everybody is heard of, and of now. */
+function newlyBegun(
+  { instances, new: onNew }: ShownOne["view"],
+  begun: NonNullable<ShownOne["view"]["traffic"]["begun"]>,
+  ui: Shown["ui"],
+  figures: Shown["figures"],
+): string {
+  const { live, applied, silent } = instances;
+  const isKnown = silent.length === 0 && applied === live && ui.ageMs <= liveForMs;
+  if (begun.newLately > 0)
+    return `${figures.count(begun.newLately)} new journeys on ${onNew} in the last 10 s`;
+  return `0 new journeys on ${onNew} in the last 5 s${isKnown ? " ✓" : ", of those that are heard of"}`;
 }
 
 export function RollBackAllSheet(shown: Shown) {

@@ -103,6 +103,40 @@ describe("traffic figures", () => {
   });
 });
 
+describe("journeys that begin", () => {
+  test("are told of five minutes and of the last seconds, of workers and other instances too", () => {
+    const { traffic, advance } = trafficAt(7000);
+    const begun = () => figuresOf(traffic).begun;
+    expect(begun()).toBeUndefined();
+    const metrics = createMetrics({
+      cutovers: [{ name: "checkout", routes: ["pay"], journeys: true }],
+      version: "1",
+      contact: () => ({ up: true, stalenessMs: 0 }),
+      traffic,
+    });
+    const row = metrics.counting.row("checkout", "pay");
+    row.journeyed("started", "new", "bucket");
+    row.journeyed("ended", "new", "bucket");
+    row.journeyed("paid", "new", "bucket");
+    const handed = createHandedTraffic({ monotonic: () => 0 });
+    handed.recorder("checkout", "pay").begins("legacy");
+    handed.recorder("checkout", "pay").begins("new");
+    for (let told = 0; told < 2; told += 1) traffic.hear(7, JSON.parse(JSON.stringify(handed.take())));
+    expect(begun()).toEqual({ windowSeconds: 300, legacy: 1, new: 2, newLately: 2 });
+    advance(7999);
+    expect(begun()).toMatchObject({ new: 2, newLately: 2 });
+    advance(1);
+    expect(begun()).toMatchObject({ new: 2, newLately: 0 });
+    row.journeyed("started", "new", "bucket");
+    advance(290_000);
+    expect(begun()).toEqual({ windowSeconds: 300, legacy: 0, new: 1, newLately: 0 });
+    const form = traffic.snapshot().checkout;
+    expect(mergeTraffic([form, form]).figures.begun).toMatchObject({ new: 2 });
+    advance(10_000);
+    expect(begun()).toMatchObject({ legacy: 0, new: 0 });
+  });
+});
+
 describe("traffic of workers", () => {
   test("what waits in one shows beside what waits here, and goes with its process", () => {
     const clock = { now: () => 10_000, monotonic: () => 10_000 };
