@@ -143,6 +143,23 @@ describe("cutover list", () => {
     expect(removed.stdout).toContain("staff: 0 on it");
   }, 30_000);
 
+  test("who stands in a file of a spreadsheet is on the list: behind its BOM, and between spaces", async () => {
+    const { run, folder, has } = await fixture();
+    const file = join(folder, "sheet.txt");
+    await writeFile(file, "\ufeffu-1\r\nu-2 \t\r\n u-3\r\n   \r\nJosé\r\n");
+    const imported = await run("operator", "staff", "--import", file, "--reason", "first wave");
+    expect(imported.stdout).toContain("4 members read; staff: 4 on it");
+    const bytes = Buffer.from("José").toString("latin1");
+    expect(["u-1", "u-2", "u-3", bytes].map((member) => has(member))).toEqual([true, true, true, true]);
+    // Such names would be others than requests have.
+    await writeFile(file, Buffer.from("u-4\nJos\xe9\n", "latin1"));
+    expect(await run("operator", "staff", "--import", file, "--reason", "second")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("line 2 is no UTF-8"),
+    });
+    expect(has("u-4")).toBe(false);
+  });
+
   test("with four eyes the second person makes it by the same command, whichever way they are named", async () => {
     const { run, folder, has } = await fixture("plain", 1);
     expect(await run("operator", "staff", "--add", "u-0", "--reason", "one")).toMatchObject({ code: 0 });

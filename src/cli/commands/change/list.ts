@@ -144,7 +144,7 @@ async function importFile(
   { digests: areDigests, importRemove, json }: ListOptions,
 ): Promise<ExitCode> {
   const { client, terminal } = api;
-  const read = await readDigests(file, areDigests === true).catch((error: unknown) =>
+  const read = await readDigests(api, file, areDigests === true).catch((error: unknown) =>
     error instanceof Error ? error.message : "it cannot be read",
   );
   if (typeof read === "string") return report(terminal, fail(exitCodes.refused, `${file}: ${read}`));
@@ -189,17 +189,24 @@ function tellProgress({ terminal }: Api, done: number, of: number): void {
   terminal.err(`\r[${bar}] ${done.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}${end}`);
 }
 
+const linesATick = 250_000;
+
 /** @returns each digest once, in order: what lies side by side in the list is changed by one call */
-async function readDigests(file: string, areDigests: boolean): Promise<BigUint64Array> {
+async function readDigests({ terminal }: Api, file: string, areDigests: boolean): Promise<BigUint64Array> {
   let found = new BigUint64Array(1024);
   let count = 0;
   let number = 0;
-  for await (const line of createInterface({
+  for await (const text of createInterface({
     input: createReadStream(file),
     crlfDelay: Number.POSITIVE_INFINITY,
   })) {
     number += 1;
+    if (terminal.isTty && number % linesATick === 0)
+      terminal.err(`\rread ${number.toLocaleString("en-US")} lines`);
+    // Spaces are around no value that a request has; a spreadsheet's file begins with a BOM, which goes with them.
+    const line = text.trim();
     if (line === "") continue;
+    if (line.includes("\ufffd")) throw new Error(`line ${number} is no UTF-8`);
     if (count === found.length) {
       const larger = new BigUint64Array(found.length * 2);
       larger.set(found);
