@@ -2,7 +2,7 @@
 import { createJournal } from "../audit/journal.ts";
 import { createAuditMetrics } from "../audit/metrics.ts";
 import { type Audit, noAudit } from "../audit/port.ts";
-import { systemClock, systemTimers, within } from "../base/clock.ts";
+import { systemClock, systemTimers } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createSignal, type Signal } from "../base/signal.ts";
 import type { Config } from "../config/schema.ts";
@@ -11,6 +11,7 @@ import { createGuardMetrics } from "../guard/watch/metrics.ts";
 import { createTellings, type Tellings } from "../guard/watch/tellings.ts";
 import { createGuardCounting, type GuardCounting } from "../guard/window/counting.ts";
 import { type OpenedLists, openLists } from "../lists/open.ts";
+import { waitForLists } from "../lists/wait.ts";
 import { createWebhookCounts } from "../notify/metrics.ts";
 import { type Notifier, openNotifier } from "../notify/notifier.ts";
 import { createExposure, type ExposureWatch } from "../ownership/exposure/exposure.ts";
@@ -186,13 +187,9 @@ async function openStores(config: Config, { config: inForce, log, undo }: Contro
   });
   undo(() => lists.keeper.stop());
   lists.keeper.follow(Object.keys(config.lists));
-  // Who serves before they are loaded would send its first shoppers elsewhere.
-  await within(listsMs, systemTimers, lists.keeper.refresh()).catch(() => undefined);
+  await waitForLists(lists.keeper, systemTimers, false);
   return { store, storeCounts, main, snapshotFile, lists };
 }
-
-/** How long a start waits for its lists. */
-const listsMs = 10_000;
 
 interface Followed {
   readonly store: Store;

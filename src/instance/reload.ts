@@ -4,12 +4,13 @@
  */
 import { loadIssuers } from "../admin/access/gate.ts";
 import type { AdminServer } from "../admin/server.ts";
-import { systemTimers, within } from "../base/clock.ts";
+import { systemTimers } from "../base/clock.ts";
 import { coalesce } from "../base/coalesce.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { changedKeys, keysForNextStart, lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
+import { waitForLists } from "../lists/wait.ts";
 import { asksForDocuments } from "../proxy/request/choice/documents.ts";
 import { loadParser } from "../proxy/request/choice/parser.ts";
 import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
@@ -86,7 +87,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       await secrets.reconfigure(journeySecretsOf(next));
       ownerStores.goBy(next);
       lists.keeper.follow([...new Set([...Object.keys(before.config.lists), ...Object.keys(next.lists)])]);
-      await within(listsMs, systemTimers, lists.keeper.refresh()).catch(() => undefined);
+      await waitForLists(lists.keeper, systemTimers, false);
       const prepared = await prepare(loaded, nextCounting);
       prepared.commit();
       goBy(next, nextCounting);
@@ -115,9 +116,6 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
     admin.reconfigure(now);
   }
 }
-
-/** How long a configuration waits for lists that it is the first to name. */
-const listsMs = 10_000;
 
 const mostKeysTold = 50;
 

@@ -23,9 +23,12 @@ interface KeptList {
   readonly parts: KeptPart[];
 }
 
+/** `unfinished`: the source answered, and not all of it could be loaded. */
+type Refreshed = "loaded" | "unfinished" | "silent";
+
 export interface ListKeeper extends Lists, ListSource {
   /** Loads what is new now; resolves when that is in force, or the source does not answer. Never rejects. */
-  refresh(): Promise<void>;
+  refresh(): Promise<Refreshed>;
   /** The lists of a configuration that came into force. */
   follow(names: readonly string[]): void;
   /** How many are on the list here; `undefined`: nobody follows it. */
@@ -76,12 +79,17 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
   let cancel = () => {};
   let leave: (() => void) | undefined;
   let loading: Promise<void> = Promise.resolve();
+  let standing: Refreshed = "silent";
 
   const refreshed = coalesce(async () => {
+    standing = "silent";
     try {
       if (isFirst && cache !== undefined) await load(cache, true).catch(() => undefined);
       isFirst = false;
-      await load(source, false);
+      await load(source, false, () => {
+        standing = "unfinished";
+      });
+      standing = "loaded";
       if (!isUp) log.info({}, "lists are loaded again");
       isUp = true;
     } catch (error) {
@@ -90,9 +98,10 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
     }
   });
 
-  function refresh(): Promise<void> {
+  async function refresh(): Promise<Refreshed> {
     loading = isStopped ? loading : refreshed();
-    return loading;
+    await loading;
+    return standing;
   }
 
   function poll(): void {
@@ -159,7 +168,7 @@ function membersOf({ parts }: KeptList): number {
 function createLoading(
   lists: () => ReadonlyMap<string, KeptList>,
   { cache, clock, log }: KeeperOptions,
-): (from: ListSource, isCached: boolean) => Promise<void> {
+): (from: ListSource, isCached: boolean, onAnswer?: () => void) => Promise<void> {
   const lost = createLost(log);
 
   async function loadList(from: ListSource, name: string, list: KeptList, stamp: number): Promise<void> {
@@ -192,13 +201,14 @@ function createLoading(
     if (!isCached) list.failures += 1;
   };
 
-  return async (from, isCached) => {
+  return async (from, isCached, onAnswer) => {
     const names = [...lists().keys()];
     if (names.length === 0) return;
     const stamps = await from.stamps(names).catch((error: unknown) => {
       for (const list of lists().values()) failed(list, isCached);
       throw error;
     });
+    onAnswer?.();
     const failures: unknown[] = [];
     for (const [at, name] of names.entries()) {
       const list = lists().get(name);

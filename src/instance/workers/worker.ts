@@ -9,7 +9,8 @@ import { errorText, type Log } from "../../base/log.ts";
 import { type ConfigSource, type LoadedConfig, readConfig } from "../../config/load/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { createGuardCounting } from "../../guard/window/counting.ts";
-import { createListKeeper } from "../../lists/keeper.ts";
+import { createListKeeper, type ListKeeper } from "../../lists/keeper.ts";
+import { waitForLists } from "../../lists/wait.ts";
 import { createExposure } from "../../ownership/exposure/exposure.ts";
 import { isEmbedded, openOwnershipStores } from "../../ownership/stores/open.ts";
 import type { OwnershipStores } from "../../ownership/stores/port.ts";
@@ -61,7 +62,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     log,
   });
   lists.follow(Object.keys(config.lists));
-  await lists.refresh();
+  await waitForLists(lists, systemTimers, true);
   const guardCounting = createGuardCounting(systemClock);
   const counts = createWorkerCounts(lines, guardCounting);
   const serving = await openServing(config, counts.requests.count(routesOf(config), fixedNamesOf(config)), {
@@ -98,10 +99,7 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     await report();
     end();
   }
-  const change = createChanges(link, serving, counts.requests, (next) => {
-    goBy(next);
-    lists.follow(Object.keys(next.lists));
-  });
+  const change = createChanges(link, serving, counts.requests, { config, goBy, lists });
   void link.send({ type: "following", ...decidesBy() });
   void link.send({ type: "listening", port });
   obey((message) => {
@@ -145,33 +143,52 @@ function hearPrimary(link: Link, start: Start) {
   };
 }
 
-/** What the primary says of another configuration. */
-function createChanges(
-  link: Link,
-  serving: Serving,
-  requests: RequestCounts,
-  goBy: (config: Config) => void,
+/** What goes by a configuration beside what serves. */
+interface GoneBy {
+  /** The one in force. */
+  config: Config;
+  readonly goBy: (config: Config) => void;
+  readonly lists: Pick<ListKeeper, "follow" | "refresh">;
+}
+
+/** What the primary says of another configuration. Until it is in force, and where it never comes to be, the one before holds. */
+export function createChanges(
+  link: Pick<Link, "send">,
+  serving: Pick<Serving, "prepare">,
+  requests: Pick<RequestCounts, "count">,
+  goneBy: GoneBy,
 ): (message: ToWorker) => void {
-  let prepared: Prepared | undefined;
+  const { goBy, lists } = goneBy;
+  let prepared: { readonly config: Config; readonly plane: Prepared } | undefined;
+
+  async function prepare(source: ConfigSource): Promise<void> {
+    const loaded = loadedFrom(source);
+    const { config } = loaded;
+    goBy(config);
+    lists.follow([...new Set([goneBy.config, config].flatMap((each) => Object.keys(each.lists)))]);
+    await waitForLists(lists, systemTimers, true);
+    const plane = serving.prepare(loaded, requests.count(routesOf(config), fixedNamesOf(config)));
+    prepared = { config, plane };
+    void link.send({ type: "prepared" });
+  }
+  function settle(inForce: Config): void {
+    goneBy.config = inForce;
+    goBy(inForce);
+    lists.follow(Object.keys(inForce.lists));
+    prepared = undefined;
+  }
+
   return (message) => {
     if (message.type === "prepare") {
-      try {
-        const loaded = loadedFrom(message.source);
-        goBy(loaded.config);
-        prepared = serving.prepare(
-          loaded,
-          requests.count(routesOf(loaded.config), fixedNamesOf(loaded.config)),
-        );
-        void link.send({ type: "prepared" });
-      } catch (error) {
+      prepare(message.source).catch((error: unknown) => {
         void link.send({ type: "prepared", problem: errorText(error) });
-      }
-    } else if (message.type === "commit") {
-      prepared?.commit();
-      prepared = undefined;
+      });
+    } else if (message.type === "commit" && prepared !== undefined) {
+      prepared.plane.commit();
+      settle(prepared.config);
     } else if (message.type === "discard") {
-      prepared?.discard();
-      prepared = undefined;
+      prepared?.plane.discard();
+      settle(goneBy.config);
     }
   };
 }
