@@ -11,7 +11,7 @@ import { createGuardMetrics } from "../guard/watch/metrics.ts";
 import { createTellings, type Tellings } from "../guard/watch/tellings.ts";
 import { createGuardCounting, type GuardCounting } from "../guard/window/counting.ts";
 import { type OpenedLists, openLists } from "../lists/open.ts";
-import { waitForLists } from "../lists/wait.ts";
+import { storePatience, waitForLists } from "../lists/wait.ts";
 import { createWebhookCounts } from "../notify/metrics.ts";
 import { type Notifier, openNotifier } from "../notify/notifier.ts";
 import { createExposure, type ExposureWatch } from "../ownership/exposure/exposure.ts";
@@ -187,7 +187,7 @@ async function openStores(config: Config, { config: inForce, log, undo }: Contro
   });
   undo(() => lists.keeper.stop());
   lists.keeper.follow(Object.keys(config.lists));
-  await waitForLists(lists.keeper, systemTimers, false);
+  await waitForLists(lists.keeper, systemTimers, storePatience);
   return { store, storeCounts, main, snapshotFile, lists };
 }
 

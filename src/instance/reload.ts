@@ -10,7 +10,7 @@ import { errorText, type Log } from "../base/log.ts";
 import { changedKeys, keysForNextStart, lastingDifferences } from "../config/changes.ts";
 import type { LoadedConfig, LoadResult } from "../config/load/load.ts";
 import type { Config } from "../config/schema.ts";
-import { waitForLists } from "../lists/wait.ts";
+import { storePatience, waitForLists } from "../lists/wait.ts";
 import { asksForDocuments } from "../proxy/request/choice/documents.ts";
 import { loadParser } from "../proxy/request/choice/parser.ts";
 import { loadHttpProxy } from "../proxy/upstream/http-proxy/engine.ts";
@@ -87,7 +87,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       await secrets.reconfigure(journeySecretsOf(next));
       ownerStores.goBy(next);
       lists.keeper.follow([...new Set([...Object.keys(before.config.lists), ...Object.keys(next.lists)])]);
-      await waitForLists(lists.keeper, systemTimers, false);
+      await waitForLists(lists.keeper, systemTimers, storePatience);
       const prepared = await prepare(loaded, nextCounting);
       prepared.commit();
       goBy(next, nextCounting);

@@ -2,20 +2,26 @@
 import { type Timers, within } from "../base/clock.ts";
 import type { ListKeeper } from "./keeper.ts";
 
-/** How long a start, or a configuration, waits for its lists: a worker starts within 30 seconds, or not at all. */
-const firstMs = { near: 20_000, far: 10_000 };
 const pauseMs = 50;
+
+/** What is waited for them. */
+interface Patience {
+  readonly forMs: number;
+  /** Whether the source is there for sure, though it be silent; another is not waited for then. */
+  readonly isNear: boolean;
+}
+
+/** A store, at a start and for a configuration that is the first to name a list. */
+export const storePatience: Patience = { forMs: 10_000, isNear: false };
 
 /**
  * Who serves before its lists are loaded sends its first shoppers elsewhere: waits for them, for so long at most. What
  * comes late in a busy hour is asked for again.
- *
- * @param isNear whether the source is there for sure, though it be silent; another is not waited for then
  */
 export async function waitForLists(
   { refresh }: Pick<ListKeeper, "refresh">,
   timers: Timers,
-  isNear: boolean,
+  { forMs, isNear }: Patience,
 ): Promise<void> {
   let isOver = false;
   const attempts = async () => {
@@ -25,6 +31,6 @@ export async function waitForLists(
       await new Promise<void>((resolve) => void timers.after(pauseMs, resolve));
     }
   };
-  await within(isNear ? firstMs.near : firstMs.far, timers, attempts()).catch(() => undefined);
+  await within(forMs, timers, attempts()).catch(() => undefined);
   isOver = true;
 }

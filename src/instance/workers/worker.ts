@@ -30,6 +30,9 @@ import { createWorkerCounts } from "./metrics.ts";
 import { askingStores } from "./ownership.ts";
 import { sharingStores } from "./sharing.ts";
 
+/** How long a worker waits for its lists: it is waited for 30 seconds, to listen as to prepare. */
+const listsMs = 20_000;
+
 /** Waits for the primary's word, then serves until it is told to drain. @param end ends the process */
 export function runWorker(link: Link, end: () => void): void {
   void link.send({ type: "booted" });
@@ -62,7 +65,9 @@ async function serve(link: Link, start: Start, end: () => void): Promise<void> {
     log,
   });
   lists.follow(Object.keys(config.lists));
-  await waitForLists(lists, systemTimers, true);
+  // Since the process began: so that it listens before its primary gives it up.
+  const forMs = Math.max(1000, listsMs - performance.now());
+  await waitForLists(lists, systemTimers, { forMs, isNear: true });
   const guardCounting = createGuardCounting(systemClock);
   const counts = createWorkerCounts(lines, guardCounting);
   const serving = await openServing(config, counts.requests.count(routesOf(config), fixedNamesOf(config)), {
@@ -166,7 +171,7 @@ export function createChanges(
     const { config } = loaded;
     goBy(config);
     lists.follow([...new Set([goneBy.config, config].flatMap((each) => Object.keys(each.lists)))]);
-    await waitForLists(lists, systemTimers, true);
+    await waitForLists(lists, systemTimers, { forMs: listsMs, isNear: true });
     const plane = serving.prepare(loaded, requests.count(routesOf(config), fixedNamesOf(config)));
     prepared = { config, plane };
     void link.send({ type: "prepared" });

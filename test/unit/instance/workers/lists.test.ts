@@ -10,7 +10,7 @@ import { digestOf } from "../../../../src/lists/digest.ts";
 import { createListKeeper } from "../../../../src/lists/keeper.ts";
 import { createMemoryLists } from "../../../../src/lists/places/memory.ts";
 import type { ListSource } from "../../../../src/lists/port.ts";
-import { waitForLists } from "../../../../src/lists/wait.ts";
+import { storePatience, waitForLists } from "../../../../src/lists/wait.ts";
 import { createRequestCounts } from "../../../../src/telemetry/requests/counting.ts";
 import { createManualTime } from "../../../support/manual-time.ts";
 import { createRecordedLog } from "../../../support/recorded-log.ts";
@@ -90,7 +90,7 @@ test("a worker that starts while its primary is busy has its lists before it ser
   });
   const worker = createListKeeper({ source, timers: time, clock: time, log });
   worker.follow(["staff"]);
-  await waitForLists(worker, systemTimers, true);
+  await waitForLists(worker, systemTimers, { forMs: 10_000, isNear: true });
   expect(worker.loaded("staff")).toBe(300);
   await worker.stop();
 });
@@ -112,10 +112,10 @@ test("a store that is away is not waited for, and one that answers is, for some 
   };
   const keeper = createListKeeper({ source, timers: time, clock: time, log });
   keeper.follow(["staff"]);
-  await waitForLists(keeper, time, false);
+  await waitForLists(keeper, time, storePatience);
   isAway = false;
   let isOver = false;
-  void waitForLists(keeper, time, false).then(() => {
+  void waitForLists(keeper, time, storePatience).then(() => {
     isOver = true;
   });
   await time.advance(9000);
