@@ -7,8 +7,11 @@ export interface Link {
   send(message: FromWorker): Promise<void>;
   /** Hears messages in the order they were sent; one that is not of this protocol is dropped. */
   onMessage(listener: (message: ToWorker) => void): void;
-  /** @throws StoreUnavailable when no reply comes in time */
-  ask(question: StoreQuestion): Promise<StoreReply>;
+  /**
+   * @param withinMs of what no request waits for
+   * @throws StoreUnavailable when no reply comes in time
+   */
+  ask(question: StoreQuestion, withinMs?: number): Promise<StoreReply>;
 }
 
 /** How long a request may wait for a reply. */
@@ -40,12 +43,12 @@ export function createLink(): Link {
   return {
     send,
     onMessage: (listener) => void listeners.add(listener),
-    async ask(question) {
+    async ask(question, withinMs = replyWithinMs) {
       const seq = ++last;
       const reply = new Promise<StoreReply>((resolve) => waiting.set(seq, resolve));
       void send({ type: "ask", seq, question });
       try {
-        return await within(replyWithinMs, systemTimers, reply);
+        return await within(withinMs, systemTimers, reply);
       } finally {
         waiting.delete(seq);
       }

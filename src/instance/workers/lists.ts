@@ -6,10 +6,13 @@ import type { StoreQuestion, StoreReply } from "./messages.ts";
 
 type ListQuestion = Extract<StoreQuestion, { call: "list_stamps" | "list_parts" | "list_part" }>;
 
+/** No request waits for a list: on a host that has much to do, what comes late is what was asked for all the same. */
+const replyWithinMs = 5000;
+
 /** @param send rejects with StoreUnavailable when no reply comes in time */
 export function askingLists(send: Link["ask"]): ListSource {
   async function numbers(question: ListQuestion): Promise<readonly number[]> {
-    const reply = await send(question);
+    const reply = await send(question, replyWithinMs);
     if (reply.kind !== "numbers") throw new StoreUnavailable("the primary does not tell of lists");
     return reply.numbers;
   }
@@ -17,7 +20,7 @@ export function askingLists(send: Link["ask"]): ListSource {
     stamps: (names) => numbers({ call: "list_stamps", names: [...names] }),
     parts: (name) => numbers({ call: "list_parts", name }),
     async part(name, at) {
-      const reply = await send({ call: "list_part", name, at });
+      const reply = await send({ call: "list_part", name, at }, replyWithinMs);
       if (reply.kind !== "list_part") throw new StoreUnavailable("the primary does not tell of lists");
       return { stamp: reply.stamp, bytes: Buffer.from(reply.text, "base64") };
     },

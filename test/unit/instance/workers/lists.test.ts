@@ -82,8 +82,10 @@ test("a worker that starts while its primary is busy has its lists before it ser
   const members = Array.from({ length: 300 }, (_, n) => digestOf(`u-${n}`));
   await changeList(place, "staff", { add: members, remove: [], by: "ana", reason: "r" });
   let asked = 0;
-  const source = askingLists(async (question) => {
+  const source = askingLists(async (question, withinMs) => {
     asked += 1;
+    // No request waits for it.
+    expect(withinMs).toBeGreaterThan(1000);
     // Silent at first, and then late with every hundredth part.
     if (asked < 3 || asked % 100 === 0) throw new StoreUnavailable("no answer within 250 ms");
     return isListQuestion(question) ? answerOfLists(place, question) : { kind: "unavailable" };
