@@ -1,17 +1,22 @@
 /** Cookie request fields (RFC 6265 §4.2), read and cut byte for byte. PURE. */
 
-/** @returns the first cookie of that name, its surrounding double quotes dropped */
+/** @returns the first cookie of that name that counts, its surrounding double quotes dropped */
 export function cookieValue(
   fields: readonly string[],
   fieldNames: readonly string[],
   name: string,
+  counts: (value: string) => boolean = isAny,
 ): string | undefined {
   for (let i = fieldNames.indexOf("cookie"); i !== -1; i = fieldNames.indexOf("cookie", i + 1)) {
-    const found = cookieFrom(fields[2 * i + 1] ?? "", name, 0);
-    if (found !== undefined) return found.value;
+    const header = fields[2 * i + 1] ?? "";
+    for (let found = cookieFrom(header, name, 0); found; found = cookieFrom(header, name, found.end)) {
+      if (counts(found.value)) return found.value;
+    }
   }
   return undefined;
 }
+
+const isAny = () => true;
 
 /** @returns every cookie of that name, over all fields, in their order: other hosts and paths may have set namesakes */
 export function cookieValues(
@@ -35,17 +40,30 @@ function cookieFrom(
   name: string,
   at: number,
 ): { readonly value: string; readonly end: number } | undefined {
-  for (let start = at; start < header.length; ) {
-    const semicolon = header.indexOf(";", start);
-    const end = semicolon === -1 ? header.length : semicolon;
-    const from = skipSpace(header, start, end);
-    if (header.startsWith(name, from) && header[from + name.length] === "=") {
-      return { value: unquoted(header.slice(from + name.length + 1, end).trimEnd()), end: end + 1 };
-    }
-    start = end + 1;
+  for (let from = header.indexOf(name, at); from !== -1; from = header.indexOf(name, from + 1)) {
+    const equals = from + name.length;
+    if (header[equals] !== "=" || pairBefore(header, from, isBlank) === -1) continue;
+    const end = endOfPair(header, equals);
+    return { value: unquoted(header.slice(equals + 1, end).trimEnd()), end: end + 1 };
   }
   return undefined;
 }
+
+/** @returns where the pair begins whose name stands there, behind nothing but spaces; -1: none does */
+function pairBefore(header: string, name: number, isSpace: (code: number) => boolean): number {
+  let start = name;
+  while (start > 0 && isSpace(header.charCodeAt(start - 1))) start -= 1;
+  return start === 0 || header[start - 1] === ";" ? start : -1;
+}
+
+function endOfPair(header: string, at: number): number {
+  const semicolon = header.indexOf(";", at);
+  return semicolon === -1 ? header.length : semicolon;
+}
+
+const isBlank = (code: number) => code === 0x20 || code === 0x09;
+/** As `trim` has it, of a byte string: some shops read a name behind these, too. */
+const isTrimmed = (code: number) => code === 0x20 || (code >= 0x09 && code <= 0x0d) || code === 0xa0;
 
 function unquoted(value: string): string {
   return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
@@ -53,7 +71,7 @@ function unquoted(value: string): string {
 
 /** Whether it is a name as visitors are given: 128 random bits, base64url. */
 export function isVisitor(value: string): boolean {
-  return /^[\w-]{22}$/.test(value);
+  return value.length === 22 && /^[\w-]+$/.test(value);
 }
 
 /** A cookie by its name, and by its value where others may bear the name too. */
@@ -68,22 +86,24 @@ export interface OwnCookie {
  * @returns the same string when none of them is in it; empty when nothing is left
  */
 export function withoutCookies(header: string, own: readonly OwnCookie[]): string {
-  if (!own.some(({ name }) => header.includes(name))) return header;
-  const pairs = header.split(";");
-  const kept = pairs.filter((pair) => {
-    const trimmed = pair.trim();
-    return !own.some(
-      ({ name, isOwn }) =>
-        trimmed.startsWith(name) &&
-        trimmed[name.length] === "=" &&
-        isOwn(unquoted(trimmed.slice(name.length + 1))),
-    );
-  });
-  return kept.length === pairs.length ? header : kept.join(";").trimStart();
+  let kept = header;
+  for (const cookie of own) if (kept.includes(cookie.name)) kept = withoutCookie(kept, cookie);
+  return kept.length === header.length ? header : kept.trimStart();
 }
 
-function skipSpace(text: string, start: number, end: number): number {
-  let at = start;
-  while (at < end && (text[at] === " " || text[at] === "\t")) at += 1;
-  return at;
+function withoutCookie(header: string, { name, isOwn }: OwnCookie): string {
+  let kept = header;
+  for (let from = kept.indexOf(name); from !== -1; ) {
+    const equals = from + name.length;
+    const start = kept[equals] === "=" ? pairBefore(kept, from, isTrimmed) : -1;
+    const end = start === -1 ? equals : endOfPair(kept, equals);
+    const isCut = start !== -1 && isOwn(unquoted(kept.slice(equals + 1, end).trimEnd()));
+    if (isCut)
+      kept =
+        end < kept.length
+          ? kept.slice(0, start) + kept.slice(end + 1)
+          : kept.slice(0, Math.max(0, start - 1));
+    from = kept.indexOf(name, isCut ? start : end);
+  }
+  return kept;
 }

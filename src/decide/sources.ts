@@ -6,7 +6,7 @@
 import { firstGroup, unfinished } from "../config/values/expression.ts";
 import type { Source } from "../config/values/source.ts";
 import { type BodyValues, type FormBody, formField, formValue, jsonValue, percentDecoded } from "./body.ts";
-import { cookieValue, cookieValues, isVisitor } from "./cookie.ts";
+import { cookieValue, isVisitor } from "./cookie.ts";
 import { argumentIn, type ReadOperations } from "./when/operations.ts";
 
 /** Its body is what was buffered of it and could be read. */
@@ -97,7 +97,7 @@ function find(source: Source, request: RequestView): string | undefined {
     case "cookie":
       return cookieValue(request.fields, request.fieldNames, source.name);
     case "visitor":
-      return cookieValues(request.fields, request.fieldNames, source.name).find(isVisitor);
+      return cookieValue(request.fields, request.fieldNames, source.name, isVisitor);
     case "query":
       return queryValue(request.query, source.name);
     case "param":

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exceptFrom, parseSource } from "../../../src/config/values/source.ts";
 import { readJson } from "../../../src/decide/body.ts";
-import { withoutCookies } from "../../../src/decide/cookie.ts";
 import { type RequestView, readFirst, readKey, readSource } from "../../../src/decide/sources.ts";
 
 function source(text: string) {
@@ -305,21 +304,5 @@ describe("keys of owners", () => {
   test("keep their bytes in a header, and shoppers do everywhere", () => {
     expect(readKey(source("header:x-order"), view({}))).toBe("a%20b");
     expect(readSource(source("query:id"), view({ query: "id=a%20b" }))).toBe("a%20b");
-  });
-});
-
-describe("withoutCookies", () => {
-  test("cuts the named cookies and leaves the other bytes as they were", () => {
-    const own = [{ name: "j", isOwn: () => true }];
-    expect(withoutCookies('a=1;  j=x; b="2"', own)).toBe('a=1; b="2"');
-    expect(withoutCookies("j=x", own)).toBe("");
-    expect(withoutCookies("j=x; a=1; j=y", own)).toBe("a=1");
-    expect(withoutCookies("jj=1; xj=2", own)).toBe("jj=1; xj=2");
-  });
-
-  test("leaves a namesake that is somebody else's", () => {
-    const own = [{ name: "j", isOwn: (value: string) => value === "mine" }];
-    expect(withoutCookies('j=theirs;  a=1; j=mine; j="mine" ; j=', own)).toBe("j=theirs;  a=1; j=");
-    expect(withoutCookies(" j=theirs", own)).toBe(" j=theirs");
   });
 });

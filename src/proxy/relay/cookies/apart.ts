@@ -84,25 +84,36 @@ function apartCookies(
   return {
     toUpstream(field) {
       if (patterns.length === 0 && !suffixes.some((suffix) => field.includes(suffix))) return field;
-      const pairs = field.split(";");
-      const kept = pairs.flatMap((pair) => {
-        const { start, end } = nameIn(pair, 0);
-        const name = pair.slice(start, end);
+      let kept = "";
+      let isCut = false;
+      let isFirst = true;
+      for (let at = 0; at <= field.length; ) {
+        const semicolon = field.indexOf(";", at);
+        const pairEnd = semicolon === -1 ? field.length : semicolon;
+        const { start, end } = nameIn(field, at, pairEnd);
+        const name = field.slice(start, end);
         const plain = plainName(name);
-        if (plain === undefined) return [];
-        return plain === name ? pair : pair.slice(0, start) + plain + pair.slice(end);
-      });
-      const joined = kept.join(";");
-      return kept.length === pairs.length ? joined : joined.trimStart();
+        if (plain === undefined) isCut = true;
+        else {
+          if (!isFirst) kept += ";";
+          kept +=
+            plain === name
+              ? field.slice(at, pairEnd)
+              : field.slice(at, start) + plain + field.slice(end, pairEnd);
+          isFirst = false;
+        }
+        at = pairEnd + 1;
+      }
+      return isCut ? kept.trimStart() : kept;
     },
 
     toClient(fields, against) {
       let given: Given | undefined;
-      let kept = 0;
-      for (let i = 0; i + 1 < fields.length; i += 2) {
+      let kept = firstSet(fields);
+      for (let i = kept; i + 1 < fields.length; i += 2) {
         const field = fields[i] ?? "";
         let value: string | undefined = fields[i + 1] ?? "";
-        if (field.length === 10 && field.toLowerCase() === "set-cookie") {
+        if (setsCookie(field)) {
           const { start, end } = nameInSet(value);
           const name = value.slice(start, end);
           if (isNamed(name)) {
@@ -121,6 +132,16 @@ function apartCookies(
       fields.length = kept;
     },
   };
+}
+
+/** @returns where the first cookie is set; the end of the list where none is */
+function firstSet(fields: readonly string[]): number {
+  for (let i = 0; i < fields.length; i += 2) if (setsCookie(fields[i] ?? "")) return i;
+  return fields.length;
+}
+
+function setsCookie(field: string): boolean {
+  return field.length === 10 && field.toLowerCase() === "set-cookie";
 }
 
 /** What a client is given by one answer. */
@@ -178,7 +199,7 @@ function attribute(value: string, form: RegExp): string | undefined {
 }
 
 function nameOf(pair: string): string {
-  const { start, end } = nameIn(pair, 0);
+  const { start, end } = nameIn(pair, 0, pair.length);
   return pair.slice(start, end);
 }
 
@@ -190,16 +211,16 @@ function nameInSet(value: string): { readonly start: number; readonly end: numbe
   const semicolon = value.indexOf(";");
   const pair = semicolon === -1 ? value : value.slice(0, semicolon);
   const [nothing = ""] = /^[\t ]*=/.exec(pair) ?? [];
-  return nameIn(pair, nothing.length);
+  return nameIn(pair, nothing.length, pair.length);
 }
 
-/** Without the spaces around it. A pair with no `=` is all name. */
-function nameIn(pair: string, from: number): { readonly start: number; readonly end: number } {
-  const equals = pair.indexOf("=", from);
-  let end = equals === -1 ? pair.length : equals;
+/** Without the spaces around it. A pair with no `=` is all name. @param to where the pair ends */
+function nameIn(text: string, from: number, to: number): { readonly start: number; readonly end: number } {
+  let end = from;
+  while (end < to && text[end] !== "=") end += 1;
   let start = from;
-  while (start < end && isSpace(pair[start])) start += 1;
-  while (end > start && isSpace(pair[end - 1])) end -= 1;
+  while (start < end && isSpace(text[start])) start += 1;
+  while (end > start && isSpace(text[end - 1])) end -= 1;
   return { start, end };
 }
 
