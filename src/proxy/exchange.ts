@@ -228,9 +228,9 @@ function send(exchange: Exchange, destination: Destination): void {
   const { method, framing } = inbound.head;
   const looks = route === undefined ? "status" : lookedAt(route, method);
   const isRead = looks === "body" || route?.failure?.looks.rules === "body";
-  const plain = forwardRequest(context, arrival, destination, exchange, content, isRead);
-  const sent = rewriteExchange(destination.rewriting, exchange, arrival, plain);
-  const request = withHandover(exchange, route, by, sent);
+  const made = forwardRequest(context, arrival, destination, exchange, content, isRead);
+  rewriteExchange(destination.rewriting, exchange, arrival, made);
+  const request = withHandover(exchange, route, by, made);
   const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;
   if (route !== undefined && looks !== "status") {
     // A body that is still under way breaks off with the client.

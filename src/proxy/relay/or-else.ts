@@ -112,7 +112,8 @@ function requestFor(
     side,
     wayBack: undefined,
   };
-  const request = rewriteExchange(rewriting, asked, arrival, withoutClient(plain));
+  const request = withoutClient(plain);
+  rewriteExchange(rewriting, asked, arrival, request);
   return { request, wayBack: asked.wayBack };
 }
 

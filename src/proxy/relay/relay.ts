@@ -267,8 +267,8 @@ function passHead(relayed: Relay, received: ResponseHead): void {
 /** What goes on of a head of the upstream's. */
 function passedHead(relayed: Relay, received: readonly string[], kind: "interim" | "final"): PassedHead {
   const { marking, context, events } = relayed;
-  const plain = responseHead(received, marking.onAnswer ? context.proxyName : undefined);
-  const passed = events.wayBack?.pass(plain, kind) ?? plain;
+  const passed = responseHead(received, marking.onAnswer ? context.proxyName : undefined);
+  events.wayBack?.pass(passed.fields, kind);
   marking.cookies?.toClient(passed.fields, () => setAgainst(relayed));
   return passed;
 }

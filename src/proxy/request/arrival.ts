@@ -6,6 +6,7 @@ import { isAmbiguousPath, trimmedPath } from "../../decide/spelling.ts";
 import { holdsByHead } from "../../decide/when/when.ts";
 import type { RequestHead } from "../inbound.ts";
 import { type Refusal, refusals } from "../refusal.ts";
+import { mayBeUnclear } from "../relay/rewrite/paths.ts";
 import type { CompiledRoute, Table } from "../routes.ts";
 import { type FixedRoute, type HostRouting, isMoving, routingFor } from "./routing.ts";
 import { isRefusal, parseTarget, soundHost, type Target } from "./target.ts";
@@ -49,7 +50,11 @@ export function readArrival(
   const routed = routeOf(table, host, head.method, target.path, requestedMethod(head, names), asks);
   if (routed === "ambiguous") return refusals.ambiguousPath;
   const { match, choices, elsewhere, near } = routed;
-  if (table.mapsPaths && [...(choices ?? []), match].some((one) => isUnclear(one, elsewhere, target.path)))
+  if (
+    table.mapsPaths &&
+    mayBeUnclear(target.path) &&
+    [...(choices ?? []), match].some((one) => isUnclear(one, elsewhere, target.path))
+  )
     return refusals.ambiguousPath;
   return { head, names, target, host, force, match, choices, elsewhere, near };
 }

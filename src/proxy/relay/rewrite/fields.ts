@@ -1,6 +1,7 @@
 /** Fields that an upstream's rewriting sets, adds and takes away. */
 import type { RewriteConfig } from "../../../config/rewrite-schema.ts";
 import type { TemplatePart } from "../../../config/values/template.ts";
+import type { Match } from "../../../decide/route.ts";
 
 /** What names in braces stand for. */
 export interface FieldValues {
@@ -9,8 +10,8 @@ export interface FieldValues {
   readonly requestId: string;
   /** Absent of what is on no cutover's route. */
   readonly side: string | undefined;
-  /** @returns a parameter of the route's path, as it was received */
-  param(name: string): string | undefined;
+  /** The parameters of the route's path, as they were received. */
+  readonly params: Pick<Match<unknown>, "names" | "values"> | undefined;
 }
 
 export interface FieldChanges {
@@ -18,7 +19,13 @@ export interface FieldChanges {
   readonly dropped: ReadonlySet<string>;
   /** Their lengths, so that all others need not be lower-cased. */
   readonly lengths: readonly boolean[];
-  readonly given: readonly { readonly name: string; readonly parts: readonly TemplatePart[] }[];
+  readonly given: readonly GivenField[];
+}
+
+interface GivenField {
+  readonly name: string;
+  /** A text where it is the same for every request. */
+  readonly value: string | readonly TemplatePart[];
 }
 
 /** @returns `undefined` where nothing is changed */
@@ -31,37 +38,41 @@ export function compileChanges({ set, add, remove }: RewriteConfig["request"]): 
   return {
     dropped: new Set(names),
     lengths,
-    given: given.map(([name, { parts }]) => ({ name, parts })),
+    given: given.map(([name, { parts }]) => ({ name, value: textOf(parts) ?? parts })),
   };
 }
 
-/** @returns the flat list without the fields that do not go on; `-` and `_` are one: gateways make one name of both */
-export function withoutDropped(fields: readonly string[], { dropped, lengths }: FieldChanges): string[] {
-  const kept: string[] = [];
+function textOf(parts: readonly TemplatePart[]): string | undefined {
+  const texts = parts.flatMap((part) => (part.kind === "text" ? part.text : []));
+  return texts.length === parts.length ? texts.join("") : undefined;
+}
+
+/** @param fields flat; changed in place: without those that do not go on. `-` and `_` are one: gateways make one name of both */
+export function dropFields(fields: string[], { dropped, lengths }: FieldChanges): void {
+  let kept = 0;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? "";
-    if (lengths[name.length] !== true || !dropped.has(dashed(name.toLowerCase())))
-      kept.push(name, fields[i + 1] ?? "");
+    if (lengths[name.length] === true && dropped.has(dashed(name.toLowerCase()))) continue;
+    if (kept !== i) {
+      fields[kept] = name;
+      fields[kept + 1] = fields[i + 1] ?? "";
+    }
+    kept += 2;
   }
-  return kept;
+  if (kept !== fields.length) fields.length = kept;
 }
 
 function dashed(name: string): string {
   return name.includes("_") ? name.replaceAll("_", "-") : name;
 }
 
-/** @returns the flat list changed; a field is not given where a value that it stands on is missing */
-export function changeFields(
-  fields: readonly string[],
-  changes: FieldChanges,
-  values: FieldValues,
-): string[] {
-  const out = withoutDropped(fields, changes);
-  for (const { name, parts } of changes.given) {
-    const value = fill(parts, values);
-    if (value !== undefined) out.push(name, value);
+/** @param fields flat; changed in place. A field is not given where a value that it stands on is missing */
+export function changeFields(fields: string[], changes: FieldChanges, values: FieldValues): void {
+  dropFields(fields, changes);
+  for (const { name, value } of changes.given) {
+    const text = typeof value === "string" ? value : fill(value, values);
+    if (text !== undefined) fields.push(name, text);
   }
-  return out;
 }
 
 function fill(parts: readonly TemplatePart[], values: FieldValues): string | undefined {
@@ -79,7 +90,7 @@ function filledIn(part: Exclude<TemplatePart, { kind: "text" }>, values: FieldVa
     case "shopper":
       return values.shopper && percentEncoded(values.shopper);
     case "param":
-      return values.param(part.name);
+      return values.params?.values[values.params.names.indexOf(part.name)];
     default:
       return values[part.kind];
   }

@@ -24,8 +24,8 @@ export interface PathMap {
 
 /** How one pattern is written out from what another has matched. */
 interface Writing {
-  /** Segments: as they are, or by the place of a parameter among those that were matched. */
-  readonly segments: readonly (string | number)[];
+  /** Texts with their slashes, and between them parameters, by their places among those that were matched. */
+  readonly pieces: readonly (string | number)[];
   /** How many segments come before the rest that goes along; absent without one. */
   readonly depth: number | undefined;
 }
@@ -77,11 +77,16 @@ export function compilePaths(rules: readonly PathRule[]): PathMap {
       return found;
     },
     isUnclear(path) {
-      if (!isAmbiguousPath(path) && !path.includes("//")) return false;
+      if (!mayBeUnclear(path)) return false;
       const to = there(path);
       return to !== undefined && (isAmbiguousPath(path) || isHostLike(to));
     },
   };
+}
+
+/** Whether a path may be unclear to any map of paths. */
+export function mayBeUnclear(path: string): boolean {
+  return path.includes("//") || isAmbiguousPath(path);
 }
 
 function routerOf(rules: readonly PathRule[]): Router<Writing> {
@@ -92,12 +97,20 @@ function routerOf(rules: readonly PathRule[]): Router<Writing> {
 
 function writingOf(from: PathPattern, to: PathPattern): Writing {
   const names = from.segments.flatMap((segment) => (segment.kind === "param" ? segment.name : []));
-  return {
-    segments: to.segments.map((segment) =>
-      segment.kind === "param" ? names.indexOf(segment.name) : segment.text,
-    ),
-    depth: from.prefix ? from.segments.length : undefined,
-  };
+  const pieces = to.segments.flatMap((segment) =>
+    segment.kind === "param" ? ["/", names.indexOf(segment.name)] : `/${segment.text}`,
+  );
+  return { pieces: joinedTexts(pieces), depth: from.prefix ? from.segments.length : undefined };
+}
+
+function joinedTexts(pieces: readonly (string | number)[]): (string | number)[] {
+  const joined: (string | number)[] = [];
+  for (const piece of pieces) {
+    const last = joined.at(-1);
+    if (typeof piece === "string" && typeof last === "string") joined.splice(-1, 1, last + piece);
+    else joined.push(piece);
+  }
+  return joined;
 }
 
 /** What a path is written as; the end that it has beside what was matched is apart. */
@@ -112,10 +125,9 @@ function written(
   return match && { text: write(match, trimmed), end: endOf(path) };
 }
 
-function write({ value: { segments, depth }, values }: Match<Writing>, path: string): string {
+function write({ value: { pieces, depth }, values }: Match<Writing>, path: string): string {
   let text = "";
-  for (const segment of segments)
-    text += `/${typeof segment === "string" ? segment : (values[segment] ?? "")}`;
+  for (const piece of pieces) text += typeof piece === "string" ? piece : (values[piece] ?? "");
   if (depth === undefined) return text;
   let rest = 0;
   for (let i = 0; i < depth; i += 1) rest = path.indexOf("/", rest + 1);

@@ -11,9 +11,8 @@ import { isEncrypted } from "../../request/cookies/own-cookie.ts";
 import type { Recorded } from "../../settle.ts";
 import type { ForwardRequest, ResponseHead } from "../../upstream/port.ts";
 import type { Decided } from "../../witness.ts";
-import type { PassedHead } from "../headers.ts";
 import type { Rewriting } from "./compiled.ts";
-import { changeFields, type FieldValues, withoutDropped } from "./fields.ts";
+import { changeFields, dropFields, type FieldValues } from "./fields.ts";
 import { type Here, linkBack, referenceBack, refreshBack } from "./references.ts";
 import { cookieBack } from "./set-cookie.ts";
 
@@ -23,65 +22,70 @@ interface Rewritten extends Pick<Recorded, "requestId" | "side"> {
   readonly context: Pick<ExchangeContext, "table" | "fieldNames">;
 }
 
-/** @returns the request as the upstream gets it */
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+/** Makes the request, in place, what the upstream gets. */
 export function rewriteRequest(
   { paths, request: changes }: Rewriting,
   exchange: Rewritten,
   arrival: Arrival,
-  request: ForwardRequest,
-): ForwardRequest {
+  request: Writable<ForwardRequest>,
+): void {
   const { path } = arrival.target;
   const to = path === "*" ? undefined : paths?.there(path);
-  const target = to === undefined ? request.target : `${to}${request.target.slice(path.length)}`;
-  const fields =
-    changes === undefined
-      ? request.fields
-      : changeFields(request.fields, changes, valuesOf(exchange, arrival));
-  return { ...request, target, fields };
+  if (to !== undefined) request.target = to + request.target.slice(path.length);
+  if (changes !== undefined) changeFields(request.fields, changes, valuesOf(exchange, arrival));
 }
 
 /**
  * An exchange goes by the rewriting of where it is sent, if that has any, both ways.
  *
- * @returns the request as the upstream gets it
+ * @param request changed in place
  */
 export function rewriteExchange(
   rewriting: Rewriting | undefined,
   exchange: Rewritten & { wayBack: WayBack | undefined },
   arrival: Arrival,
-  request: ForwardRequest,
-): ForwardRequest {
+  request: Writable<ForwardRequest>,
+): void {
   exchange.wayBack = rewriting && wayBack(rewriting, exchange, arrival);
-  return rewriting === undefined ? request : rewriteRequest(rewriting, exchange, arrival, request);
+  if (rewriting !== undefined) rewriteRequest(rewriting, exchange, arrival, request);
 }
 
 /** What becomes of what an upstream answers. */
 export interface WayBack {
   /** Addresses and cookies as shoppers see them: before anybody reads the answer. */
   back(head: ResponseHead): ResponseHead;
-  /** What goes on of a head, with the fields of the rules: when everybody has. One in between is given none. */
-  pass(head: PassedHead, kind: "interim" | "final"): PassedHead;
+  /** What goes on of a head, with the fields of the rules: when everybody has. One in between is given none. Changed in place. */
+  pass(fields: string[], kind: "interim" | "final"): void;
   /** The trailers that go on. */
   drop(trailers: readonly string[]): readonly string[];
 }
 
-function wayBack(rewriting: Rewriting, exchange: Rewritten, arrival: Arrival): WayBack {
-  const { response } = rewriting;
-  return {
-    back: (head) => headBack(rewriting, exchange, arrival, head),
-    pass(passed, kind) {
-      if (response === undefined) return passed;
-      const { fields } = passed;
-      const isFinal = kind === "final";
-      return {
-        ...passed,
-        fields: isFinal
-          ? changeFields(fields, response, valuesOf(exchange, arrival))
-          : withoutDropped(fields, response),
-      };
-    },
-    drop: (fields) => (response === undefined ? fields : withoutDropped(fields, response)),
-  };
+/** One object an exchange, its functions are shared. */
+interface OwnWayBack extends WayBack {
+  readonly rewriting: Rewriting;
+  readonly exchange: Rewritten;
+  readonly arrival: Arrival;
+}
+
+function wayBack(rewriting: Rewriting, exchange: Rewritten, arrival: Arrival): OwnWayBack {
+  return { rewriting, exchange, arrival, back, pass, drop };
+}
+
+function pass(this: OwnWayBack, fields: string[], kind: "interim" | "final"): void {
+  const { response } = this.rewriting;
+  if (response === undefined) return;
+  if (kind === "final") changeFields(fields, response, valuesOf(this.exchange, this.arrival));
+  else dropFields(fields, response);
+}
+
+function drop(this: OwnWayBack, trailers: readonly string[]): readonly string[] {
+  const { response } = this.rewriting;
+  if (response === undefined || trailers.length === 0) return trailers;
+  const kept = [...trailers];
+  dropFields(kept, response);
+  return kept;
 }
 
 function valuesOf({ requestId, side, decided }: Rewritten, { match }: Arrival): FieldValues {
@@ -89,38 +93,41 @@ function valuesOf({ requestId, side, decided }: Rewritten, { match }: Arrival): 
     shopper: decided?.identity,
     requestId,
     side: side === "none" ? undefined : side,
-    param: (name) => match?.values[match.names.indexOf(name)],
+    params: match,
   };
 }
 
-const addressed: ReadonlySet<string> = new Set([
+/** Fields that hold addresses, by their lengths: no two have the same. */
+const addressed: readonly (string | undefined)[] = [
   "location",
   "content-location",
   "link",
   "refresh",
   "set-cookie",
-]);
-const lengths: ReadonlySet<number> = new Set([...addressed].map(({ length }) => length));
+].reduce<string[]>((names, name) => {
+  names[name.length] = name;
+  return names;
+}, []);
 
-function headBack(
-  { own, paths }: Rewriting,
-  exchange: Rewritten,
-  arrival: Arrival,
-  head: ResponseHead,
-): ResponseHead {
+/** @returns the field's name in lower case, where it holds an address; `undefined` else */
+function addressedName(field: string): string | undefined {
+  const name = addressed[field.length];
+  // Mostly the first letter tells that it is another.
+  if (name === undefined || (field.charCodeAt(0) | 0x20) !== name.charCodeAt(0)) return undefined;
+  return field.toLowerCase() === name ? name : undefined;
+}
+
+function back(this: OwnWayBack, head: ResponseHead): ResponseHead {
+  const { rewriting, exchange, arrival } = this;
+  const { paths } = rewriting;
   let here: Here | undefined;
   let fields: string[] | undefined;
   for (let i = 0; i < head.fields.length; i += 2) {
-    const field = head.fields[i] ?? "";
-    const name = lengths.has(field.length) ? field.toLowerCase() : "";
-    if (!addressed.has(name)) continue;
+    const name = addressedName(head.fields[i] ?? "");
+    if (name === undefined) continue;
     here ??= hereOf(exchange, arrival, paths);
-    const to = here;
     const value = head.fields[i + 1] ?? "";
-    const back = (reference: string) => referenceBack(own, paths, reference, to);
-    const mapped = mappedValue(name, value, back, () =>
-      cookieBack(own, paths, value, to, () => mayBeSecure(arrival, to)),
-    );
+    const mapped = mappedValue(rewriting, arrival, here, name, value);
     if (mapped === value) continue;
     fields ??= [...head.fields];
     fields[i + 1] = mapped;
@@ -129,14 +136,16 @@ function headBack(
 }
 
 function mappedValue(
+  { own, paths }: Rewriting,
+  arrival: Arrival,
+  here: Here,
   name: string,
   value: string,
-  back: (reference: string) => string,
-  cookie: () => string,
 ): string {
-  if (name === "set-cookie") return cookie();
-  if (name === "link") return linkBack(value, back);
-  return name === "refresh" ? refreshBack(value, back) : back(value);
+  if (name === "set-cookie") return cookieBack(own, paths, value, here, () => mayBeSecure(arrival, here));
+  const referred = (reference: string) => referenceBack(own, paths, reference, here);
+  if (name === "link") return linkBack(value, referred);
+  return name === "refresh" ? refreshBack(value, referred) : referred(value);
 }
 
 /** The shopper's origin is what a trusted proxy says of it, else what the request was for. */

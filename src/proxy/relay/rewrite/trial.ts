@@ -90,12 +90,12 @@ function linesOf(
 ): string[] {
   const requestId = "{requestId}";
   const named = { requestId, traceparent: "{traceparent}" };
-  const plain = forwardRequest(context, arrival, destination, named, Buffer.alloc(0), false);
+  const request = forwardRequest(context, arrival, destination, named, Buffer.alloc(0), false);
   const { rewriting } = destination;
   // Who is on no cutover's route is nobody's shopper.
   const decided = side === "none" ? undefined : { identity: shopper };
   const exchange = { context, requestId, side, decided };
-  const request = rewriting === undefined ? plain : rewriteRequest(rewriting, exchange, arrival, plain);
+  if (rewriting !== undefined) rewriteRequest(rewriting, exchange, arrival, request);
   const fields: string[] = [];
   for (let i = 0; i < request.fields.length; i += 2) {
     fields.push(
