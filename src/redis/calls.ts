@@ -33,7 +33,7 @@ export interface Call {
   readonly keys: readonly (string | Buffer)[];
   /** By name; neither `null` nor NaN. Without it, the script takes none. */
   readonly args?: Readonly<Record<string, unknown>>;
-  readonly bytes?: readonly Buffer[];
+  readonly bytes?: readonly (string | Buffer)[];
 }
 
 export interface Caller {
@@ -144,11 +144,14 @@ const lasting: ReadonlySet<string> = new Set(["ERR", "ERROR", "WRONGTYPE", "CROS
 
 /** @throws StoreUnavailable for an error reply; but `null` stands for a key of another kind */
 export function valuesOf(replies: readonly RedisReply[]): readonly unknown[] {
-  return replies.map((reply) => {
-    if (reply.ok) return reply.value;
-    if (reply.code === "WRONGTYPE") return null;
-    throw new StoreUnavailable(`Redis answered ${reply.code}`, { word: reply.code });
-  });
+  return replies.map(valueIn);
+}
+
+/** As `valuesOf`. */
+export function valueIn(reply: RedisReply): unknown {
+  if (reply.ok) return reply.value;
+  if (reply.code === "WRONGTYPE") return null;
+  throw new StoreUnavailable(`Redis answered ${reply.code}`, { word: reply.code });
 }
 
 /** What stands for no answer; a server that has answered and lets nobody in is heard, in its own word. */
@@ -222,8 +225,15 @@ function bySource(call: Call | RedisCommand): RedisCommand {
   return "script" in call ? ["eval", call.script.source, ...argumentsOf(call)] : call;
 }
 
-function argumentsOf({ keys, args = {}, bytes = [] }: Call): (string | number | Buffer)[] {
-  return [keys.length, ...keys, JSON.stringify(args, wellFormed), ...bytes];
+function argumentsOf(call: Call): (string | number | Buffer)[] {
+  return [call.keys.length, ...call.keys, ...valuesFor(call)];
+}
+
+/** What a script finds in ARGV. */
+export function valuesFor({ args = {}, bytes = [] }: Call): (string | Buffer)[] {
+  const json = JSON.stringify(args);
+  // JSON.stringify says half a surrogate pair in six characters. It is looked at twice only where it may have.
+  return [json.includes("\\ud") ? JSON.stringify(args, wellFormed) : json, ...bytes];
 }
 
 /** Half a surrogate pair, which cjson refuses, becomes U+FFFD, as everywhere that text becomes UTF-8. */

@@ -45,6 +45,8 @@ export interface RedisClient {
   isClosed(): boolean;
   /** The word of a server that answers and lets this client not in: WRONGPASS, NOAUTH; `undefined`: there is none. */
   refusal(): string | undefined;
+  /** The server has refused something in this error's words, within an answer. */
+  refusedWithin(error: Error): void;
   /** When the connection for commands was last ready again after a failure (of `monotonicMs`); -Infinity: never. */
   backSinceMs(): number;
   close(): Promise<void>;
@@ -105,6 +107,7 @@ export function createRedisClient(url: string, log?: Log, lookup?: LookupFunctio
     isAway: presence.isAway,
     isClosed: presence.isClosed,
     refusal: connection.refusal,
+    refusedWithin: connection.refusedWithin,
     backSinceMs: presence.backSinceMs,
 
     async close(): Promise<void> {

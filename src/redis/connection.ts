@@ -11,7 +11,7 @@ import { createNames } from "../base/dial/names.ts";
 import type { Log } from "../base/log.ts";
 import { createWays, type Ways } from "./connectors.ts";
 import type { Endpoint, RedisUrl } from "./url.ts";
-import { createComplaints, createReplicaWatch } from "./words.ts";
+import { createComplaints, createReplicaWatch, isAsideWord } from "./words.ts";
 
 export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
 export type Results = readonly (readonly [error: Error | null, result: unknown])[];
@@ -31,6 +31,8 @@ export interface RedisConnection {
   onMended(listener: () => void): void;
   /** Gives the connection up for another one. */
   renew(): void;
+  /** A server has refused something within an answer: where it is no primary any more, another one is looked for. */
+  refusedWithin(error: Error): void;
   /** A connection of its own for a subscription. */
   subscriber(): Redis;
   /** Whether that connection goes to the server that the commands go to now. Never of a Cluster, which has several. */
@@ -83,10 +85,11 @@ function serverConnection(
   log?: Log,
 ): RedisConnection {
   const open = (role: "commands" | "subscriber") => {
+    const isReplica = createReplicaWatch(() => complaints.refused("READONLY"));
     const options = {
       ...common(url, role),
       Connector: url.kind === "single" ? ToServer : ToPrimary,
-      reconnectOnError: createReplicaWatch(() => complaints.refused("READONLY")),
+      reconnectOnError: isReplica,
       ...(tls === undefined ? {} : { tls }),
       enableOfflineQueue: false,
       retryStrategy: retryMs,
@@ -107,9 +110,9 @@ function serverConnection(
     } satisfies RedisOptions;
     const opened = new Redis(options);
     const complaints = createComplaints(opened, role, log);
-    return { opened, complaints };
+    return { opened, complaints, isReplica };
   };
-  const { opened: redis, complaints } = open("commands");
+  const { opened: redis, complaints, isReplica } = open("commands");
   let isEnding = false;
   // ioredis gives up for good when the Sentinels tell of a failover while it is asking them for the primary.
   redis.on("end", () => {
@@ -138,6 +141,9 @@ function serverConnection(
     onClosed: (listener) => redis.on("close", listener),
     onMended: () => undefined,
     renew: () => redis.disconnect(true),
+    refusedWithin: (error) => {
+      if (isReplica(error)) redis.disconnect(true);
+    },
     subscriber: () => open("subscriber").opened,
     isFromServer: (subscriber) => {
       const server = serverOf(redis);
@@ -225,6 +231,11 @@ function clusterConnection(url: RedisUrl & { kind: "cluster" }, ways: Ways, log?
       mended = listener;
     },
     renew: () => cluster.disconnect(true),
+    refusedWithin(error) {
+      if (!isAsideWord(error)) return;
+      isBroken = true;
+      refresh();
+    },
     subscriber() {
       const all = endpoints();
       const at = all[Math.floor(Math.random() * all.length)];
@@ -272,7 +283,7 @@ async function replyOf(answer: Promise<unknown>): Promise<unknown> {
 }
 
 function isCurrent(error: Error): boolean {
-  return error.name === "ReplyError" && !/^(?:CLUSTERDOWN|READONLY|MASTERDOWN)/.test(error.message);
+  return error.name === "ReplyError" && !isAsideWord(error);
 }
 
 /** Ends the connection for good. */

@@ -17,6 +17,11 @@ export function replyCodeOf(error: Error): string {
   return /^[A-Z]{2,20}$/.test(word) ? word : "ERROR";
 }
 
+/** Whether it is of a node that is not, or not now, the one to ask. Redis 6 says it of a script within an error of its own. */
+export function isAsideWord({ message }: Error): boolean {
+  return /^(?:ERR .*?-)?(?:CLUSTERDOWN|READONLY|MASTERDOWN)\b/s.test(message);
+}
+
 /** A server's own, where Sentinels or a Cluster had to be asked first. */
 function causeOf(error: Error): Error {
   return "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;

@@ -19,7 +19,7 @@ interface ByHandOptions {
   readonly caller: Caller;
   readonly prefix: string;
   readonly channel: string;
-  /** Hears what the channel says; `undefined`: whatever it says from now on. @returns the way out */
+  /** Hears what the channel says of this kind; `undefined`: whatever it says from now on. @returns the way out */
   readonly listen: (hear: (message: Buffer | undefined) => void) => () => void;
 }
 
@@ -28,7 +28,8 @@ const patienceMs = 1500;
 /** How long the instances have to say what they know. */
 const answerMs = 1000;
 
-const mark = "key:";
+/** What messages of this kind begin with. */
+export const questionMark = "key:";
 const said = z.union([
   z.object({ ask: z.string(), cutover: z.string(), key: z.string(), forget: z.boolean() }),
   z.object({ to: z.string(), instance: z.string(), known: knownOfKey }),
@@ -97,12 +98,11 @@ function asking({
   listen,
 }: ByHandOptions): Required<Pick<OwnersByHand, "ask" | "answer">> {
   const publish = (message: Said) =>
-    caller.run([["publish", channel, `${mark}${JSON.stringify(message)}`]], monotonicMs() + answerMs);
+    caller.run([["publish", channel, `${questionMark}${JSON.stringify(message)}`]], monotonicMs() + answerMs);
   const hear = (take: (message: Said) => void, onHearing?: () => void) =>
     listen((message) => {
       if (message === undefined) return onHearing?.();
-      if (message.toString("latin1", 0, mark.length) !== mark) return;
-      const read = said.safeParse(jsonOf(message.toString("utf8", mark.length)));
+      const read = said.safeParse(jsonOf(message.toString("utf8", questionMark.length)));
       if (read.success) take(read.data);
     });
   return {

@@ -1,5 +1,6 @@
 /**
- * Owners and pins in Redis, each a key with a TTL; every method is one round trip.
+ * Owners and pins in Redis, each a key with a TTL; every method is one round trip, which it shares with all that is asked
+ * for the cutover in the same turn of the event loop (redis/turn.ts).
  *
  *   cutover:{NAME}:owner:KEY    the side, a fact or a claim; KEY is the key's bytes as received
  *   cutover:{NAME}:claim:KEY    the side that a client has claimed. While it is the same as what stands under `owner`,
@@ -10,14 +11,15 @@
  *                               released:SIDE:NAME:KEY, when a fact has ended
  *                               pins (pins/redis.ts)
  */
-import { createCaller, readScript, sendCalls, unavailable, valuesOf } from "../../redis/calls.ts";
+import { createCaller, readScript } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
+import { createTurn, type Turn } from "../../redis/turn.ts";
 import { createExposureInRedis } from "../exposure/redis.ts";
 import { createPastInRedis } from "../past/redis.ts";
 import { createUnderWayInRedis } from "../under-way/redis.ts";
-import { type Ask, listPinsIn, pinIn, pinsIn } from "./pins/redis.ts";
+import { type Ask, type KeptAt, listPinsIn, pinIn, pinScripts, pinsIn } from "./pins/redis.ts";
 import { claimIn, type OwnerStore, type OwnershipStores, sideOf } from "./port.ts";
-import { createOwnersByHandInRedis } from "./redis-by-hand.ts";
+import { createOwnersByHandInRedis, questionMark } from "./redis-by-hand.ts";
 
 interface RedisStoresOptions {
   readonly client: RedisClient;
@@ -33,7 +35,8 @@ const listMs = 2000;
 
 /** The client is its maker's to close. */
 export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisStoresOptions): OwnershipStores {
-  const ask = asking(client, deadlineMs);
+  const scripts = { ...ownerScripts(), ...pinScripts() };
+  const turn = createTurn({ client, scripts: Object.values(scripts), deadlineMs });
   // After READONLY there is another connection first (redis/connection.ts).
   const caller = createCaller(client);
   const tell: Ask = (...calls) => caller.run(calls, monotonicMs() + deadlineMs + reconnectMs);
@@ -41,8 +44,8 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
   const channel = `${prefix}:owners`;
   const hear = hearing(client, channel);
   return {
-    owners: ownersIn(ask, tell, prefix, channel),
-    pins: pinsIn(ask, { prefix, channel }),
+    owners: ownersIn(turn, scripts, tell, { prefix, channel }),
+    pins: pinsIn(turn, scripts, { prefix, channel }),
     pinNews: {
       list: listPinsIn(list, prefix),
       watch: (onPin, onHearing) =>
@@ -62,7 +65,9 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
       channel,
       listen: (heard) =>
         hear(
-          (text) => heard(Buffer.from(text, "latin1")),
+          (text) => {
+            if (text.startsWith(questionMark)) heard(Buffer.from(text, "latin1"));
+          },
           (isHearing) => isHearing && heard(undefined),
         ),
     }),
@@ -70,7 +75,7 @@ export function createRedisStores({ client, prefix, deadlineMs = 250 }: RedisSto
     async tellDoubt(forMs) {
       await tell(["publish", channel, `doubt:${Math.ceil(forMs)}`]);
     },
-    async close() {},
+    close: turn.idle,
   };
 }
 
@@ -80,16 +85,32 @@ function watching(hear: Hear): NonNullable<OwnershipStores["watch"]> {
   return (onOwner, news) =>
     hear(
       (text) => {
-        const [, claim, side, cutover, key] = newOwner.exec(text) ?? [];
-        if (cutover !== undefined && key !== undefined)
-          onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
-        const [, forMs] = newDoubt.exec(text) ?? [];
-        if (forMs !== undefined) news?.doubt?.(Number(forMs));
-        const [, of, journey] = newOver.exec(text) ?? [];
-        if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
-        const [, from, where, ended] = newRelease.exec(text) ?? [];
-        if (where !== undefined && ended !== undefined)
-          news?.released?.(where, ended, from === "new" ? "new" : "legacy");
+        // An instance hears of each order that any instance is told of, its own too: it looks at each for what it is alone.
+        switch (text.slice(0, text.indexOf(":"))) {
+          case "claim":
+          case "legacy":
+          case "new": {
+            const [, claim, side, cutover, key] = newOwner.exec(text) ?? [];
+            if (cutover !== undefined && key !== undefined)
+              onOwner(cutover, { key, claimed: claim !== undefined }, side === "new" ? "new" : "legacy");
+            return;
+          }
+          case "over": {
+            const [, of, journey] = newOver.exec(text) ?? [];
+            if (of !== undefined && journey !== undefined) news?.over?.(of, journey);
+            return;
+          }
+          case "doubt": {
+            const [, forMs] = newDoubt.exec(text) ?? [];
+            if (forMs !== undefined) news?.doubt?.(Number(forMs));
+            return;
+          }
+          case "released": {
+            const [, from, where, ended] = newRelease.exec(text) ?? [];
+            if (where !== undefined && ended !== undefined)
+              news?.released?.(where, ended, from === "new" ? "new" : "legacy");
+          }
+        }
       },
       // What was said in between is missed.
       (isHearing) => isHearing && news?.missed?.(),
@@ -131,30 +152,26 @@ function hearing(client: Pick<RedisClient, "subscribe">, channel: string) {
   };
 }
 
-/** @throws StoreUnavailable: none of the calls may run twice, so they are sent once */
-function asking(client: RedisClient, deadlineMs: number): Ask {
-  let isFailing = false;
-  return async (...calls) => {
-    // Once a call has waited in vain for a connection, the next do not: an outage costs one deadline, not one each.
-    if (isFailing && !client.isReady()) throw unavailable(client, "Redis is out of reach");
-    const sent = await sendCalls(client, calls, monotonicMs() + deadlineMs);
-    isFailing = sent.kind !== "answered";
-    if (sent.kind !== "answered") throw unavailable(client, "Redis did not answer in time");
-    return valuesOf(sent.replies);
-  };
-}
+const ownerScripts = () => ({
+  claimOwner: readScript(new URL("./claim-owner.lua", import.meta.url)),
+  learnOwner: readScript(new URL("./learn-owner.lua", import.meta.url)),
+});
 
-function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerStore {
-  const claimOwner = readScript(new URL("./claim-owner.lua", import.meta.url));
-  const learnOwner = readScript(new URL("./learn-owner.lua", import.meta.url));
+function ownersIn(
+  turn: Turn,
+  { claimOwner, learnOwner }: ReturnType<typeof ownerScripts>,
+  tell: Ask,
+  { prefix, channel }: KeptAt,
+): OwnerStore {
   const memoryInUse = readScript(new URL("./memory-in-use.lua", import.meta.url));
   const keysOf = (cutover: string, key: string) =>
     ["owner", "claim"].map((record) => Buffer.from(`${prefix}:{${cutover}}:${record}:${key}`, "latin1"));
   return {
     async lookup(cutover, keys) {
-      const [found] = await ask(["mget", ...keys.flatMap(({ key }) => keysOf(cutover, key))]);
+      const records = keys.flatMap(({ key }) => keysOf(cutover, key));
+      const found = await turn.read(cutover, records);
       return keys.map(({ claimed }, i) => {
-        const [owner, claim]: unknown[] = Array.isArray(found) ? found.slice(2 * i, 2 * i + 2) : [];
+        const [owner, claim] = found.slice(2 * i, 2 * i + 2);
         const kept = claimIn(claim);
         const isClaim = kept !== undefined && !kept.isApart && owner === kept.side;
         const fact = isClaim ? undefined : sideOf(owner);
@@ -164,7 +181,7 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
     },
     async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
       const message = Buffer.from(claimed ? `${cutover}:${key}` : `${side}:${cutover}:${key}`, "latin1");
-      const [before] = await ask({
+      const before = await turn.run(cutover, {
         script: claimed ? claimOwner : learnOwner,
         keys: keysOf(cutover, key),
         args: { side, ttlMs, channel, late, token },
@@ -173,7 +190,7 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
       return sideOf(before);
     },
     async settle(cutover, { key }, token, isKept) {
-      await ask({
+      await turn.run(cutover, {
         script: claimOwner,
         keys: keysOf(cutover, key),
         args: { settle: isKept ? "kept" : "given back", token, channel },
@@ -181,7 +198,7 @@ function ownersIn(ask: Ask, tell: Ask, prefix: string, channel: string): OwnerSt
       });
     },
     async release(cutover, key, side) {
-      const [before] = await ask({
+      const before = await turn.run(cutover, {
         script: learnOwner,
         keys: keysOf(cutover, key),
         args: { side, channel, ends: true },

@@ -22,6 +22,7 @@ function answering(...answers: readonly Sent[]) {
     isAway: () => false,
     isClosed: () => false,
     refusal: () => undefined,
+    refusedWithin: () => {},
     backSinceMs: () => Number.NEGATIVE_INFINITY,
     async close() {},
   };

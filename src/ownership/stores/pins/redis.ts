@@ -10,31 +10,39 @@
 import { type JourneyPin, readStoredPin, writeStoredPin } from "../../../decide/pin.ts";
 import { type Call, readScript } from "../../../redis/calls.ts";
 import type { RedisCommand } from "../../../redis/connection.ts";
+import type { Turn } from "../../../redis/turn.ts";
 import { type PinNews, type PinStore, pinDigest } from "../port.ts";
 
 /** @throws StoreUnavailable */
 export type Ask = (...calls: readonly (Call | RedisCommand)[]) => Promise<readonly unknown[]>;
 
-/** Where pins are kept: the prefix of all keys, and the channel that tells of them. */
-interface Place {
+/** Where it is kept: the prefix of all keys, and the channel that tells of it. */
+export interface KeptAt {
   readonly prefix: string;
   readonly channel: string;
 }
 
-export function pinsIn(ask: Ask, { prefix, channel }: Place): PinStore {
-  const changePin = readScript(new URL("./change-pin.lua", import.meta.url));
+export const pinScripts = () => ({
+  changePin: readScript(new URL("./change-pin.lua", import.meta.url)),
+  tieOrders: readScript(new URL("./tie-orders.lua", import.meta.url)),
+});
+
+export function pinsIn(
+  turn: Turn,
+  { changePin, tieOrders }: ReturnType<typeof pinScripts>,
+  { prefix, channel }: KeptAt,
+): PinStore {
   const pinKey = (cutover: string, digest: string) => `${prefix}:{${cutover}}:pin:${digest}`;
   const tiedKey = (cutover: string, key: string) => `${prefix}:{${cutover}}:tied:${pinDigest(key)}`;
-  const change = async (
+  const change = (
     cutover: string,
-    shopper: string,
+    digest: string,
     args: Readonly<Record<string, unknown>>,
     more: readonly string[] = [],
   ) => {
-    const keys = [pinKey(cutover, pinDigest(shopper)), ...more];
+    const keys = [pinKey(cutover, digest), ...more];
     const told = { ...args, channel, over: `over:${cutover}:` };
-    const [pin] = await ask({ script: changePin, keys, args: told });
-    return pin;
+    return turn.run(cutover, { script: changePin, keys, args: told });
   };
   const offering = async (
     name: "start" | "reserve",
@@ -45,32 +53,33 @@ export function pinsIn(ask: Ask, { prefix, channel }: Place): PinStore {
     const digest = pinDigest(shopper);
     const told = { digest, message: `pin:${cutover}:${digest}` };
     const args = { change: name, side, epoch, startedAt, id, maxTtl, ...more, ...told };
-    const pin = await change(cutover, shopper, args, [allKey(prefix, cutover)]);
+    const pin = await change(cutover, digest, args, [allKey(prefix, cutover)]);
     return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
   };
   return {
     async find(cutover, shopper, maxTtl) {
-      const [found] = await ask(["get", pinKey(cutover, pinDigest(shopper))]);
+      const [found] = await turn.read(cutover, [pinKey(cutover, pinDigest(shopper))]);
       return pinOf(found, maxTtl);
     },
     reserve: (cutover, shopper, offer, maxTtl, reserveTtl) =>
       offering("reserve", [cutover, shopper, offer, maxTtl], { reserveTtl }),
     async release(cutover, shopper, id) {
-      await change(cutover, shopper, { change: "release", id });
+      await change(cutover, pinDigest(shopper), { change: "release", id });
     },
     start: (...offered) => offering("start", offered, {}),
     async keep(cutover, shopper, { side, epoch, startedAt, id }, ttl) {
-      await change(cutover, shopper, { change: "keep", side, epoch, startedAt, id, ttl });
+      await change(cutover, pinDigest(shopper), { change: "keep", side, epoch, startedAt, id, ttl });
     },
     async tie(cutover, keys, id, ttl) {
-      await ask(...keys.map((key): RedisCommand => ["set", tiedKey(cutover, key), id, "EX", ttl]));
+      const tied = keys.map((key) => tiedKey(cutover, key));
+      await turn.run(cutover, { script: tieOrders, keys: tied, args: { id, ttl } });
     },
     async end(cutover, shopper, grace, maxTtl, by) {
       const orders = by !== undefined && "orders" in by ? by.orders : [];
       const id = by !== undefined && "id" in by ? by.id : undefined;
       const args = { change: "end", grace, by: by !== undefined, id };
       const tied = orders.map((key) => tiedKey(cutover, key));
-      return pinOf(await change(cutover, shopper, args, tied), maxTtl);
+      return pinOf(await change(cutover, pinDigest(shopper), args, tied), maxTtl);
     },
   };
 }
