@@ -5,8 +5,9 @@
  * kept secret, or one of this instance's own.
  */
 import { randomBytes } from "node:crypto";
+import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Timers } from "../base/clock.ts";
-import { type PinReading, readPin } from "../decide/pin.ts";
+import { type JourneyPin, type PinReading, readPin, signPin } from "../decide/pin.ts";
 
 export interface JourneySecrets {
   /** @returns what a cutover's pins may be signed with; the first signs */
@@ -40,29 +41,43 @@ interface JourneySecretsOptions {
   readonly onChange?: () => void;
 }
 
-/** Reads the pins of one cutover. */
+/** Reads the pins of one cutover, and makes them. */
 export interface PinReader {
   /** @param nowSeconds seconds since the epoch */
   read(text: string, nowSeconds: number): PinReading;
   /** Whether it was signed for this cutover, whenever that was. */
   isOwn(text: string): boolean;
+  /** @returns the pin as its cookie has it; `undefined`: there is nothing to sign it with */
+  sign(pin: JourneyPin): string | undefined;
 }
 
+/** Most pins that are known by their text. */
+const mostKnown = 10_000;
+
 /**
- * The text read last is remembered with its signature's verdict: a request's cookie is read, and then taken out of what
- * goes on.
+ * A signature is reckoned once: a request's cookie is read, and then taken out of what goes on, others come in between, and
+ * many a cookie was made here. Only texts that are signed are remembered: no stranger has them forgotten.
  *
  * @param secrets asked at each use
  */
 export function createPinReader(secrets: () => readonly string[], cutover: string): PinReader {
-  let last:
-    | { readonly text: string; readonly by: readonly string[]; readonly reading: PinReading }
-    | undefined;
-  const verify = (text: string): PinReading => {
-    const by = secrets();
-    if (last?.text !== text || last.by !== by) last = { text, by, reading: readPin(by, cutover, text, 0) };
-    return last.reading;
-  };
+  let by: readonly string[] = [];
+  let known = createBoundedMap<PinReading>(mostKnown);
+
+  function inForce(): readonly string[] {
+    const now = secrets();
+    if (now !== by) known = createBoundedMap<PinReading>(mostKnown);
+    by = now;
+    return now;
+  }
+  function verify(text: string): PinReading {
+    const signers = inForce();
+    const remembered = known.get(text);
+    if (remembered !== undefined) return remembered;
+    const reading = readPin(signers, cutover, text, 0);
+    if (reading.valid) known.set(text, reading);
+    return reading;
+  }
   return {
     read(text, nowSeconds) {
       const reading = verify(text);
@@ -70,6 +85,15 @@ export function createPinReader(secrets: () => readonly string[], cutover: strin
       return isLate ? { valid: false, fault: "expired" } : reading;
     },
     isOwn: (text) => verify(text).valid,
+    sign(pin) {
+      const [secret] = inForce();
+      if (secret === undefined) return undefined;
+      const text = signPin(secret, cutover, pin);
+      const { id, side, epoch, startedAt, expiresAt } = pin;
+      const told = { id, side, epoch, startedAt, expiresAt, ...(startedAt === 0 && { ended: true }) };
+      known.set(text, { valid: true, pin: told });
+      return text;
+    },
   };
 }
 

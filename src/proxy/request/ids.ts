@@ -44,12 +44,23 @@ export function isSoundTraceparent(text: string): boolean {
   return soundTraceparent.test(text);
 }
 
+/** Bytes that are asked for at once: for a few of them it costs as much. */
 const poolSize = 24 * 256;
 
 /** Ids are unique, not secret: a request id is a random prefix and a count. */
 export function createIds(): Ids {
   const prefix = randomBytes(9).toString("base64url");
   let count = 0;
+  let bytes = Buffer.alloc(0);
+  let taken = 0;
+  const text = (size: number): string => {
+    if (taken + size > bytes.length) {
+      bytes = randomBytes(poolSize);
+      taken = 0;
+    }
+    taken += size;
+    return bytes.toString("base64url", taken - size, taken);
+  };
   let pool = "";
   let at = 0;
   const hex = (digits: number): string => {
@@ -70,7 +81,7 @@ export function createIds(): Ids {
       if (inbound !== undefined && soundTraceparent.test(inbound)) return inbound;
       return `00-${hex(32)}-${hex(16)}-00`;
     },
-    journeyId: () => randomBytes(pinIdBytes).toString("base64url"),
-    visitorId: () => randomBytes(16).toString("base64url"),
+    journeyId: () => text(pinIdBytes),
+    visitorId: () => text(16),
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { StoreUnavailable } from "../../../src/base/errors.ts";
-import { createJourneySecrets, secretName } from "../../../src/proxy/secrets.ts";
+import { readPin } from "../../../src/decide/pin.ts";
+import { createJourneySecrets, createPinReader, secretName } from "../../../src/proxy/secrets.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
@@ -82,5 +83,32 @@ describe("journey secrets", () => {
     await time.advance(5000);
     expect(state.asked).toBe(1);
     expect(time.pending()).toBe(0);
+  });
+});
+
+describe("pins that were made here", () => {
+  const pin = { id: "abcdefghijkl", side: "new", epoch: 3, startedAt: 100, expiresAt: 200 } as const;
+
+  test("read as any other reads them, ended ones too, and are too old when they are", () => {
+    const pins = createPinReader(() => ["secret"], "checkout");
+    for (const made of [pin, { ...pin, startedAt: 0, ended: true }]) {
+      const text = pins.sign(made) ?? "";
+      expect(pins.read(text, 150)).toEqual(readPin(["secret"], "checkout", text, 150));
+      expect(pins.read(text, 150)).toEqual({ valid: true, pin: made });
+      expect(pins.read(text, 200)).toEqual({ valid: false, fault: "expired" });
+      expect(pins.isOwn(`${text.slice(0, -1)}_`)).toBe(false);
+    }
+  });
+
+  test("count no more when their secret does not, and again when it does", () => {
+    let secrets: readonly string[] = ["old"];
+    const pins = createPinReader(() => secrets, "checkout");
+    const text = pins.sign(pin) ?? "";
+    secrets = ["new"];
+    expect(pins.isOwn(text)).toBe(false);
+    secrets = ["new", "old"];
+    expect(pins.isOwn(text)).toBe(true);
+    secrets = [];
+    expect([pins.isOwn(text), pins.sign(pin)]).toEqual([false, undefined]);
   });
 });

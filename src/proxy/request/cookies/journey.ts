@@ -6,7 +6,6 @@ import {
   type JourneyPin,
   type PinFault,
   type PinLife,
-  signPin,
   slidePin,
   startPin,
 } from "../../../decide/pin.ts";
@@ -183,16 +182,11 @@ function noticeMissingCookie(
 /** @returns the field that gives the client the pin, flat; none where nothing can sign it */
 function pinFields(
   exchange: Recorded,
-  { name, journey }: CompiledCutover,
+  { journey }: CompiledCutover,
   pin: JourneyPin,
   nowSeconds: number,
 ): string[] {
-  const [secret] = journey?.secrets() ?? [];
-  if (journey === undefined || secret === undefined) return [];
-  return setCookie(
-    exchange,
-    journey.cookie,
-    signPin(secret, name, pin),
-    Math.max(0, pin.expiresAt - nowSeconds),
-  );
+  const text = journey?.pins.sign(pin);
+  if (journey === undefined || text === undefined) return [];
+  return setCookie(exchange, journey.cookie, text, Math.max(0, pin.expiresAt - nowSeconds));
 }
