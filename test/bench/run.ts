@@ -15,6 +15,8 @@
  *   npm run bench -- --cold                                      what the first 20,000 requests of a process cost beside
  *                                                                the steady state
  *   npm run bench -- --node PATH                                 the Node processes by another Node
+ *   npm run bench -- --warm-up 20000                             so many requests a subject that do not count, on a machine
+ *                                                                that is slow
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -28,7 +30,7 @@ import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts
 import { microTable } from "./micro.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
 import { startTable } from "./start.ts";
-import { cutoverOf, isInstalled, type Place, type Started, type Subject, subjects } from "./subjects.ts";
+import { againstOf, isInstalled, type Place, type Started, type Subject, subjects } from "./subjects.ts";
 import { startUpstreams } from "./upstreams.ts";
 
 /** The subjects share the first core, load and upstreams the second. */
@@ -50,7 +52,7 @@ const mostWarmUps = 12;
 const warmUpSeconds = 10;
 /** The last to be warmed up rests before it is measured, as the others did meanwhile: V8 collects and compacts then. */
 const restMs = 10_000;
-const references = ["bare-engine", "bare-http-proxy", "bare-relay", "haproxy", "against"];
+const references = ["bare-engine", "bare-http-proxy", "bare-relay", "bare-checkout", "haproxy", "against"];
 
 const { values } = parseArgs({
   options: {
@@ -68,6 +70,7 @@ const { values } = parseArgs({
     ask: { type: "string", default: "small" },
     cold: { type: "boolean", default: false },
     node: { type: "string", default: process.execPath },
+    "warm-up": { type: "string" },
   },
 });
 const count = z.coerce.number().int().min(1).max(600);
@@ -82,7 +85,9 @@ const ask = z.enum(asks).parse(values.ask);
 const isByWrk = over === "http" || over === "https";
 if (!isByWrk && (load !== undefined || ask === "checkout" || ask === "messages"))
   throw new Error("--load, checkouts and messages are for HTTP/1.1");
-const warmUpRequests = ask === "small" ? warmUpRequestsOver[over] : warmUpBodies;
+const warmUpRequests =
+  z.coerce.number().int().optional().parse(values["warm-up"]) ??
+  (ask === "small" ? warmUpRequestsOver[over] : warmUpBodies);
 
 if (values.micro) process.stdout.write(`${await microTable()}\n`);
 else if (values.start)
@@ -99,7 +104,7 @@ function chosen(only: string | undefined): readonly Subject[] {
       throw new Error(`no subject ${name}: ${can.map((each) => each.name).join(", ")}`);
     return subject;
   });
-  return values.against === undefined ? wanted : [...wanted, cutoverOf("against", resolve(values.against))];
+  return values.against === undefined ? wanted : [...wanted, againstOf(wanted, resolve(values.against))];
 }
 
 /** What is special is beside the usual one. */

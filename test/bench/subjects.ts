@@ -83,15 +83,15 @@ export const subjects: readonly Subject[] = [
     over: ["http", "https"],
     start: (place) => startCutover(place, "cutover-real-shop", { isRealShop: true }),
   },
+  checkoutOf("cutover-checkout", root),
   {
-    // What buyers do, and what is recorded of it: orders learned from answers, on a Redis.
-    name: "cutover-checkout",
-    program: "redis-server",
+    // What a checkout costs where nothing is decided, recorded or counted.
+    name: "bare-checkout",
     isSpecial: true,
-    splits: true,
-    over: ["http", "https"],
+    splits: false,
+    over: ["http"],
     ask: "checkout",
-    start: (place) => startCutover(place, "cutover-checkout", { isOnRedis: true }),
+    start: (place) => startBare(place, "bare-engine"),
   },
   {
     name: "cutover-2-workers",
@@ -102,8 +102,27 @@ export const subjects: readonly Subject[] = [
 ];
 
 /** @param checkout in which it is built */
-export function cutoverOf(name: string, checkout: string): Subject {
+function cutoverOf(name: string, checkout: string): Subject {
   return { name, splits: true, start: (place) => startCutover(place, name, { checkout }) };
+}
+
+/** What buyers do, and what is recorded of it: orders learned from answers, on a Redis. */
+function checkoutOf(name: string, checkout: string): Subject {
+  return {
+    name,
+    program: "redis-server",
+    isSpecial: true,
+    splits: true,
+    over: ["http", "https"],
+    ask: "checkout",
+    start: (place) => startCutover(place, name, { checkout, isOnRedis: true }),
+  };
+}
+
+/** The cutover built in another checkout, asked for what these are. */
+export function againstOf(wanted: readonly Subject[], checkout: string): Subject {
+  const asksForCheckouts = wanted.every(({ ask }) => ask === "checkout");
+  return asksForCheckouts ? checkoutOf("against", checkout) : cutoverOf("against", checkout);
 }
 
 /** Whether the subject's program is there. */
