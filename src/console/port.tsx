@@ -3,6 +3,7 @@ import { renderToString } from "preact-render-to-string";
 import type { ConsoleState } from "./state.ts";
 import { firstUi } from "./ui.ts";
 import { App } from "./view/app.tsx";
+import { createFigures } from "./words/figures.ts";
 
 /** The files beside the page, by their names; they stand in dist/console. */
 export const consoleFiles = {
@@ -18,6 +19,7 @@ export const consoleFiles = {
  */
 export function renderConsole(state: ConsoleState, style: string): string {
   const { environment, locale } = state.page;
+  const figures = createFigures(locale, state.zone);
   const name = [state.chosen, environment].filter((part) => part !== undefined).join(" · ");
   const title = name === "" ? "cutover" : `${escapeText(name)} · cutover`;
   return `<!doctype html>
@@ -32,7 +34,7 @@ export function renderConsole(state: ConsoleState, style: string): string {
 <script src="${consoleFiles.script}" type="module"></script>
 </head>
 <body>
-<div id="console">${renderToString(<App state={state} ui={firstUi(state)} />)}</div>
+<div id="console">${renderToString(<App state={state} ui={firstUi(state)} figures={figures} />)}</div>
 <script type="application/json" id="state">${inScript(state)}</script>
 </body>
 </html>

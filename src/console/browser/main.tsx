@@ -3,6 +3,7 @@ import { hydrate, render } from "preact";
 import { type ConsoleState, withChange, withMetrics, withSnapshot, type Zone } from "../state.ts";
 import { type Deeds, firstUi, type Ui } from "../ui.ts";
 import { App } from "../view/app.tsx";
+import { createFigures } from "../words/figures.ts";
 import { createApiCalls } from "./calls.ts";
 import { createDeeds, type Stage } from "./deeds.ts";
 import { keep, kept, onKey, settleDialogs } from "./dialogs.ts";
@@ -15,6 +16,7 @@ function start(at: HTMLElement, first: ConsoleState): void {
   const root = rootOf(location.pathname);
   let state = first;
   let ui: Ui = firstUi(first);
+  let figures = createFigures(first.page.locale, first.zone);
   let isTouched = false;
   const touch = () => {
     const fields = isTouched ? { "x-cutover-touched": "yes" } : {};
@@ -28,7 +30,7 @@ function start(at: HTMLElement, first: ConsoleState): void {
   const evidence = openEvidence(calls);
 
   function draw(): void {
-    render(<App state={state} ui={ui} deeds={deeds} />, at);
+    render(<App state={state} ui={ui} deeds={deeds} figures={figures} />, at);
     settleDialogs();
     evidence.draw(state, ui);
   }
@@ -48,6 +50,7 @@ function start(at: HTMLElement, first: ConsoleState): void {
     ...{ choose, showTable: (isTable) => show({ isTable }) },
     setZone: (zone) => {
       keep("cutover-zone", zone);
+      figures = createFigures(state.page.locale, zone);
       setState((now) => ({ ...now, zone }));
     },
     setKeys: (hasKeys) => {
@@ -66,10 +69,13 @@ function start(at: HTMLElement, first: ConsoleState): void {
     void evidence.renew(state, ui).then(show);
   }
 
-  hydrate(<App state={state} ui={ui} deeds={deeds} />, at);
+  hydrate(<App state={state} ui={ui} deeds={deeds} figures={figures} />, at);
   settlePath(root, state.who !== undefined, !state.page.access.isOpen);
   const zone = kept("cutover-zone");
-  if (zone === "UTC" || zone === "Asia/Jakarta") state = { ...state, zone: zone satisfies Zone };
+  if (zone === "UTC" || zone === "Asia/Jakarta") {
+    state = { ...state, zone: zone satisfies Zone };
+    figures = createFigures(state.page.locale, zone);
+  }
   ui = { ...ui, isLive: true, hasKeys: kept("cutover-keys") !== "off" };
   draw();
   addEventListener("keydown", (event) => {

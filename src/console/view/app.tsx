@@ -4,6 +4,7 @@ import { staleAfterMs } from "../../admin/api/words/verdict.ts";
 import type { ConsoleState } from "../state.ts";
 import { chosenOf } from "../state.ts";
 import { type Deeds, noDeeds, type Ui } from "../ui.ts";
+import type { Figures } from "../words/figures.ts";
 import { staleWords } from "../words/liveness.ts";
 import { ActionBar } from "./actions.tsx";
 import { Band, SignInForm } from "./band.tsx";
@@ -17,16 +18,18 @@ import { PlanSection } from "./plan.tsx";
 import { HelpSheet, RaiseSheet } from "./sheets/raise.tsx";
 import { NoticeText, RollBackSheet } from "./sheets/rollback.tsx";
 import { PausePlanSheet, ResumeSheet, StartPlanSheet } from "./sheets/with-reason.tsx";
-import { type Shown, shownOf } from "./shown.tsx";
+import type { Shown } from "./shown.tsx";
 
 interface AppProps {
   readonly state: ConsoleState;
   readonly ui: Ui;
   readonly deeds?: Deeds;
+  /** As the state's locale and zone have them: made once, for they are what costs most of a render. */
+  readonly figures: Figures;
 }
 
-export function App({ state, ui, deeds = noDeeds }: AppProps) {
-  const shown = shownOf(state, ui, deeds);
+export function App({ state, ui, deeds = noDeeds, figures }: AppProps) {
+  const shown: Shown = { state, ui, deeds, figures };
   const isStale = ui.ageMs > staleAfterMs;
   return (
     <div

@@ -59,8 +59,8 @@ function sentenceOf({ points, stepSeconds, from }: SeriesView, { view, figures }
   const sum = (side: "legacy" | "new") => {
     const requests = points.reduce((all, point) => all + point[side].requests, 0);
     const errors = points.reduce((all, point) => all + point[side].errors, 0);
-    const rate = figures.rate(requests === 0 ? null : errors / requests);
-    return `${view[side]} failed ${rate} of ${figures.count(requests)} requests`;
+    if (requests === 0) return `${view[side]} had no requests`;
+    return `${view[side]} failed ${figures.rate(errors / requests)} of ${figures.count(requests)} requests`;
   };
   const span = spanText(points.length * stepSeconds * 1000);
   const whose = from === "prometheus" ? " that Prometheus has" : "";
@@ -76,9 +76,11 @@ function paidSentence(payments: PaymentsView | undefined, { view, figures }: Sho
   const of = (side: "legacy" | "new") => {
     const begun = cohorts.reduce((all, cohort) => all + cohort[side].begun, 0);
     const paid = cohorts.reduce((all, cohort) => all + cohort[side].paid, 0);
-    return `${figures.count(paid)} of ${figures.count(begun)} on ${view[side]}`;
+    return begun === 0
+      ? `none began on ${view[side]}`
+      : `${figures.count(paid)} of ${figures.count(begun)} on ${view[side]}`;
   };
-  return [`Of the journeys that began then are paid by now ${of("legacy")}, ${of("new")}.`];
+  return [`Paid of the journeys begun then: ${of("legacy")}, ${of("new")}.`];
 }
 
 function PaymentsTable({ cohorts, figures, state }: ShownOne & { readonly cohorts: Cohorts }) {

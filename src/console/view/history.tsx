@@ -17,12 +17,12 @@ const names: Readonly<Record<string, string>> = {
 };
 
 export function HistoryTable({ state, view, figures }: ShownOne) {
-  const { history = [] } = toldOf(state, view.name);
+  const { history } = toldOf(state, view.name);
   return (
     <section aria-labelledby="history">
       <h2 id="history">History</h2>
-      {history.length === 0 ? (
-        <p class="note">Nothing was changed yet.</p>
+      {history === undefined || history.length === 0 ? (
+        <p class="note">{noneText(view.version, history !== undefined)}</p>
       ) : (
         <section class="wide" tabIndex={0} aria-labelledby="history">
           <table>
@@ -57,6 +57,11 @@ export function HistoryTable({ state, view, figures }: ShownOne) {
       )}
     </section>
   );
+}
+
+function noneText(version: number, isTold: boolean): string {
+  if (version === 0) return "Nothing was changed yet.";
+  return isTold ? "The store has kept no record of the changes." : "The store has not told it yet.";
 }
 
 function changeText({ action, from, to }: HistoryEntryView, figures: ShownOne["figures"]): string {

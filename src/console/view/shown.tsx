@@ -2,7 +2,7 @@
 import type { CutoverView } from "../../admin/api/cutover-view.ts";
 import type { ConsoleState } from "../state.ts";
 import type { Deeds, Ui } from "../ui.ts";
-import { createFigures, type Figures } from "../words/figures.ts";
+import type { Figures } from "../words/figures.ts";
 
 export interface Shown {
   readonly state: ConsoleState;
@@ -14,10 +14,6 @@ export interface Shown {
 /** Of the cutover that is chosen. */
 export interface ShownOne extends Shown {
   readonly view: CutoverView;
-}
-
-export function shownOf(state: ConsoleState, ui: Ui, deeds: Deeds): Shown {
-  return { state, ui, deeds, figures: createFigures(state.page.locale, state.zone) };
 }
 
 /** What a form's field or a button of it holds, by its name. */

@@ -10,7 +10,7 @@ import { watchPicture } from "./terminal.ts";
 import { recordWalk } from "./walk.ts";
 
 const wanted = process.argv.slice(2);
-const folder = process.env.PICTURES ?? `${root}/docs/console`;
+const folder = `${root}/docs/console`;
 await mkdir(folder, { recursive: true });
 const browser = await launchChromium();
 for (const [name, scene] of Object.entries(scenes)) {
