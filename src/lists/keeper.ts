@@ -29,6 +29,8 @@ type Refreshed = "loaded" | "unfinished" | "silent";
 export interface ListKeeper extends Lists, ListSource {
   /** Loads what is new now; resolves when that is in force, or the source does not answer. Never rejects. */
   refresh(): Promise<Refreshed>;
+  /** Whether it has tried to load them: before that it cannot tell what is on them. */
+  hasTried(): boolean;
   /** The lists of a configuration that came into force. */
   follow(names: readonly string[]): void;
   /** How many are on the list here; `undefined`: nobody follows it. */
@@ -80,6 +82,7 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
   let leave: (() => void) | undefined;
   let loading: Promise<void> = Promise.resolve();
   let standing: Refreshed = "silent";
+  let hasTried = false;
 
   const refreshed = coalesce(async () => {
     standing = "silent";
@@ -96,6 +99,7 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
       if (isUp) log.warn({ error: errorText(error) }, "lists cannot be loaded: those loaded stay in force");
       isUp = false;
     }
+    hasTried = true;
   });
 
   async function refresh(): Promise<Refreshed> {
@@ -114,6 +118,7 @@ export function createListKeeper(options: KeeperOptions): ListKeeper {
 
   return {
     refresh,
+    hasTried: () => hasTried,
     has(name, member) {
       const list = lists.get(name);
       if (list === undefined) return false;

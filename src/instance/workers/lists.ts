@@ -1,5 +1,6 @@
 /** Lists, which a worker loads from its primary: of every store alike, and also while the store is away. */
 import { StoreUnavailable } from "../../base/errors.ts";
+import type { ListKeeper } from "../../lists/keeper.ts";
 import type { ListSource } from "../../lists/port.ts";
 import type { Link } from "./link.ts";
 import type { StoreQuestion, StoreReply } from "./messages.ts";
@@ -31,8 +32,12 @@ export function isListQuestion(question: StoreQuestion): question is ListQuestio
   return question.call === "list_stamps" || question.call === "list_parts" || question.call === "list_part";
 }
 
-/** @param lists what the primary has loaded */
-export async function answerOfLists(lists: ListSource, question: ListQuestion): Promise<StoreReply> {
+/** @param lists what the primary has loaded; while it has not, that nobody is on them would be no answer */
+export async function answerOfLists(
+  lists: ListSource & Pick<ListKeeper, "hasTried">,
+  question: ListQuestion,
+): Promise<StoreReply> {
+  if (!lists.hasTried()) return { kind: "unavailable" };
   switch (question.call) {
     case "list_stamps":
       return { kind: "numbers", numbers: [...(await lists.stamps(question.names))] };

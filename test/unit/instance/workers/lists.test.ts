@@ -17,7 +17,7 @@ import { createRecordedLog } from "../../../support/recorded-log.ts";
 import { until } from "../../../support/until.ts";
 
 /** What a worker asks, as both sides check it on the channel. */
-function overTheChannel(lists: ListSource): ListSource {
+function overTheChannel(lists: Parameters<typeof answerOfLists>[0]): ListSource {
   return askingLists(async (question) => {
     const asked = fromWorker.parse(JSON.parse(JSON.stringify({ type: "ask", seq: 1, question })));
     if (asked.type !== "ask" || !isListQuestion(asked.question)) throw new Error("no question of lists");
@@ -27,6 +27,8 @@ function overTheChannel(lists: ListSource): ListSource {
     return told.reply;
   });
 }
+
+const here = (place: ListSource) => ({ ...place, hasTried: () => true });
 
 test("a worker has the lists that its primary has loaded, and follows what is changed", async () => {
   const [time, log] = [createManualTime(), createRecordedLog()];
@@ -60,7 +62,7 @@ test("a primary that does not answer takes nobody off a worker's lists", async (
   let answers = true;
   const source = askingLists(async (question) => {
     if (!answers) throw new StoreUnavailable("no reply");
-    return isListQuestion(question) ? answerOfLists(place, question) : { kind: "unavailable" };
+    return isListQuestion(question) ? answerOfLists(here(place), question) : { kind: "unavailable" };
   });
   const worker = createListKeeper({ source, timers: time, clock: time, log });
   worker.follow(["staff"]);
@@ -88,13 +90,30 @@ test("a worker that starts while its primary is busy has its lists before it ser
     expect(withinMs).toBeGreaterThan(1000);
     // Silent at first, and then late with every hundredth part.
     if (asked < 3 || asked % 100 === 0) throw new StoreUnavailable("no answer within 250 ms");
-    return isListQuestion(question) ? answerOfLists(place, question) : { kind: "unavailable" };
+    return isListQuestion(question) ? answerOfLists(here(place), question) : { kind: "unavailable" };
   });
   const worker = createListKeeper({ source, timers: time, clock: time, log });
   worker.follow(["staff"]);
   await waitForLists(worker, systemTimers, { forMs: 10_000, isNear: true });
   expect(worker.loaded("staff")).toBe(300);
   await worker.stop();
+});
+
+test("a primary that has not loaded its lists itself does not tell that nobody is on them", async () => {
+  const [time, log] = [createManualTime(), createRecordedLog()];
+  const place = createMemoryLists(time);
+  await changeList(place, "staff", { add: [digestOf("u-1")], remove: [], by: "ana", reason: "r" });
+  const primary = createListKeeper({ source: place, timers: time, clock: time, log });
+  const worker = createListKeeper({ source: overTheChannel(primary), timers: time, clock: time, log });
+  for (const keeper of [primary, worker]) keeper.follow(["staff"]);
+  const served = waitForLists(worker, time, { forMs: 10_000, isNear: true }).then(() =>
+    worker.loaded("staff"),
+  );
+  await time.advance(100);
+  await primary.refresh();
+  await time.advance(100);
+  expect(await served).toBe(1);
+  await Promise.all([primary.stop(), worker.stop()]);
 });
 
 test("a store that is away is not waited for, and one that answers is, for some seconds", async () => {
