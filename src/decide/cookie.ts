@@ -92,18 +92,19 @@ export function withoutCookies(header: string, own: readonly OwnCookie[]): strin
 }
 
 function withoutCookie(header: string, { name, isOwn }: OwnCookie): string {
-  let kept = header;
-  for (let from = kept.indexOf(name); from !== -1; ) {
-    const equals = from + name.length;
-    const start = kept[equals] === "=" ? pairBefore(kept, from, isTrimmed) : -1;
-    const end = start === -1 ? equals : endOfPair(kept, equals);
-    const isCut = start !== -1 && isOwn(unquoted(kept.slice(equals + 1, end).trimEnd()));
-    if (isCut)
-      kept =
-        end < kept.length
-          ? kept.slice(0, start) + kept.slice(end + 1)
-          : kept.slice(0, Math.max(0, start - 1));
-    from = kept.indexOf(name, isCut ? start : end);
+  let kept = "";
+  let from = 0;
+  for (let at = header.indexOf(name); at !== -1; ) {
+    const equals = at + name.length;
+    const start = header[equals] === "=" ? pairBefore(header, at, isTrimmed) : -1;
+    const end = start === -1 ? equals : endOfPair(header, equals);
+    if (start !== -1 && isOwn(unquoted(header.slice(equals + 1, end).trimEnd()))) {
+      kept += header.slice(from, start);
+      from = end + 1;
+    }
+    at = header.indexOf(name, end);
   }
-  return kept;
+  if (from === 0) return header;
+  // Of the last pair the semicolon before it goes.
+  return from > header.length ? kept.slice(0, -1) : kept + header.slice(from);
 }
