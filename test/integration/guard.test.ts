@@ -66,7 +66,8 @@ test.each(isFull ? [1, 2] : [2])(
     await counted(100);
     expect((await admin.view()).state).toBe("open");
     const told = await runCutover(["guard", "checkout"], { env: { CUTOVER_ADMIN_URL: serve.admin } });
-    expect(told.stdout).toMatch(/^checkout: new fails 0\.0% .*: insufficient evidence\n$/);
+    expect(told.stdout).toMatch(/^checkout: new fails 0\.0% .*: insufficient evidence\n/);
+    expect(told.stdout).toMatch(/\n {2}new fails more: odds .* to 1, acts at 1,000\n/);
     fresh.answer = "failing";
     const began = performance.now();
     await eventually("rolled back", async () => (await admin.view()).state === "rolled_back", 20_000);
@@ -80,6 +81,9 @@ test.each(isFull ? [1, 2] : [2])(
     const [entry] = (await response.json()) as { by: string; via: string; reason: string }[];
     expect(entry).toMatchObject({ by: "guard", via: "guard" });
     expect(entry?.reason).toMatch(/^new fails \d.*: worse with .*rolled back .* after the first failure$/);
+    // A pipeline that asks now, and no earlier, has to stop.
+    const gate = await runCutover(["gate", "checkout"], { env: { CUTOVER_ADMIN_URL: serve.admin } });
+    expect(gate).toMatchObject({ code: 6, stdout: expect.stringContaining("rolled back") });
     const metrics = await (await fetch(`${serve.admin}/metrics`)).text();
     expect(metrics).toContain('cutover_guard_actions_total{cutover="checkout",action="rollback"} 1');
   },

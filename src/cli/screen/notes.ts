@@ -31,8 +31,9 @@ function proposalNote(view: CutoverView, now: number): string[] {
   ];
 }
 
-function guardNote({ guard }: CutoverView): string[] {
-  if (guard === undefined) return [];
+/** Once it has rolled back, its sentence is the reason of the change, which is told anyway. */
+function guardNote({ guard, reason }: CutoverView): string[] {
+  if (guard === undefined || (guard.sentence !== "" && guard.sentence === reason)) return [];
   return [guard.guarded ? `guard: ${printable(guard.sentence)}` : printable(guard.sentence)];
 }
 

@@ -91,7 +91,7 @@ export function createShareCheck(from?: SharesState): ShareCheck {
       const [first, ...rest] = shares.values();
       if (first === undefined) return undefined;
       const [of, percent, legacy, onNew, highest] = rest.reduce(
-        (most, each) => (each[4] > most[4] ? each : most),
+        (most, each) => (isToldBefore(each, most) ? each : most),
         first,
       );
       const counts = { configured: percent / maxThousandths, assigned: legacy + onNew, onNew };
@@ -99,6 +99,11 @@ export function createShareCheck(from?: SharesState): ShareCheck {
     },
     state: () => ({ shares: [...shares.values()] }),
   };
+}
+
+/** Where nothing speaks against several, the one that is known by the most: an instance may count by the step before. */
+function isToldBefore([, , legacy, onNew, highest]: KeptShare, most: KeptShare): boolean {
+  return highest === most[4] ? legacy + onNew > most[2] + most[3] : highest > most[4];
 }
 
 const maxThousandths = 100_000;

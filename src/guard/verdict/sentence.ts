@@ -24,7 +24,8 @@ export interface Said {
 const acted = { rollback: "rolled back", hold: "held", alert: "alerted" } as const;
 
 export function verdictSentence(said: Said): string {
-  const { verdict, action, silent, sinceFirstFailureMs: since } = said;
+  const { verdict, action, silent } = said;
+  const since = isOfFailures(said) ? said.sinceFirstFailureMs : undefined;
   const parts = [`${factsOf(said)}: ${conclusionOf(said)}`];
   if (action !== undefined) {
     parts.push(
@@ -34,6 +35,11 @@ export function verdictSentence(said: Said): string {
   if (said.share !== undefined) parts.push(shareOffText(said.share));
   if (silent.length > 0 && verdict !== "blind") parts.push(`without counts of ${silent.join(", ")}`);
   return parts.join(", ");
+}
+
+/** Whether new's failures are what decided; of payments, slow answers and a sick legacy the first of them says nothing. */
+function isOfFailures({ because: [first], verdict }: Said): boolean {
+  return verdict === "worse" && (first === "failures" || first === "tooMany");
 }
 
 /** What was counted, of the test that decided. */

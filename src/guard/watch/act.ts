@@ -28,6 +28,17 @@ export function isJudged({ state, percentThousandths, cohorts = {} }: CutoverSta
   return (state === "open" || state === "held") && isOnNew;
 }
 
+/** What the guard has rolled back stays judged as it was then, until somebody resumes it; `undefined`: it has not. */
+export function latchedJudgement({ state, updatedBy, reason }: CutoverState): Judgement | undefined {
+  if (state !== "rolled_back" || updatedBy !== guardActor.name) return undefined;
+  return { verdict: "worse", action: "rollback", because: [], sentence: reason };
+}
+
+/** Whether what was judged is what was rolled back for. */
+export function isRolledBack(judged: Pick<Judgement, "verdict" | "action"> | undefined): boolean {
+  return judged?.verdict === "worse" && judged.action === "rollback";
+}
+
 /** A hold is asked for once, a rollback also of what is held. An alert is said by the verdict's own line. */
 export function isToBeDone(
   action: GuardAction | undefined,

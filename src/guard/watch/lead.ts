@@ -22,7 +22,7 @@ import type { MetricsReader } from "../metrics/reader.ts";
 import { besideMetrics } from "../verdict/metrics.ts";
 import { isSuspect } from "../verdict/verdict.ts";
 import type { ToldBlocks } from "../window/told.ts";
-import { type Acting, actInStore, isJudged, isToBeDone } from "./act.ts";
+import { type Acting, actInStore, isJudged, isRolledBack, isToBeDone, latchedJudgement } from "./act.ts";
 import { courseFrom, courseText } from "./course.ts";
 import { createFleetCounts, type FleetCounts } from "./fleet-counts.ts";
 import { type FleetJudgement, fleetJudgement } from "./fleet-judgement.ts";
@@ -107,7 +107,7 @@ export function createLead(options: LeadOptions): Lead {
     const isDue = inquiry.hear(heard.told(own), patienceMs, options.listeners);
     if (!isJudged(state)) {
       options.metrics?.rest();
-      show(undefined);
+      show(latched(leading, state, judged));
     } else if (isDue) {
       const next = judge(options, leading, state);
       show(next);
@@ -144,6 +144,18 @@ export function createLead(options: LeadOptions): Lead {
       options.metrics?.rest();
     },
   };
+}
+
+/** Whoever asks after the guard has rolled back hears why, and not that nothing is judged. */
+function latched(
+  { inquiry }: Leading,
+  state: CutoverState,
+  judged: FleetJudgement | undefined,
+): FleetJudgement | undefined {
+  const judgement = latchedJudgement(state);
+  if (judgement === undefined || isRolledBack(judged)) return judgement && judged;
+  const rest = { at: state.updatedAt, metrics: [], silent: [], differing: [] };
+  return fleetJudgement(judgement, inquiry.exhibits(1), rest);
 }
 
 async function takeOver(options: LeadOptions, fence: Fence): Promise<Leading> {

@@ -18,7 +18,7 @@ export function createGuardMetrics(registry: Registry): GuardMetrics {
   const registers = [registry];
   const verdict = new Gauge({
     name: "cutover_guard_verdict",
-    help: "1 for what the guard makes of the cutover now, by this instance's counts.",
+    help: "1, on the instance that leads, for what the guard makes of the cutover now; on each while there is no store.",
     labelNames: ["cutover", "verdict"],
     registers,
   });

@@ -12,7 +12,7 @@ import type { CutoverState } from "../../state/rules/model.ts";
 import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Judgement } from "../verdict/verdict.ts";
 import type { ToldBlocks } from "../window/told.ts";
-import { type Acting, actHere, isJudged, isToBeDone } from "./act.ts";
+import { type Acting, actHere, isJudged, isRolledBack, isToBeDone, latchedJudgement } from "./act.ts";
 import { createInquiry, type InquirySettings } from "./inquiry.ts";
 
 interface WatchOptions extends Omit<Acting, "store"> {
@@ -60,8 +60,10 @@ export function createWatch(options: WatchOptions): Watch {
     inquiry.follow(state);
     const isDue = inquiry.hear([options.told()], patienceMs);
     if (!isJudged(state)) {
-      if (judged !== undefined) onJudged(undefined);
-      judged = undefined;
+      const latched = latchedJudgement(state);
+      const next = latched !== undefined && isRolledBack(judged) ? judged : latched;
+      if (next?.verdict !== judged?.verdict) onJudged(next);
+      judged = next;
       return;
     }
     if (!isDue) return;

@@ -117,6 +117,7 @@ export function createWeighing(
     resume() {
       evidence.resume();
       cohorts.resume();
+      firstFailureMs = undefined;
     },
     found: (part) => ({
       findings: evidence.findings(part),

@@ -11,6 +11,7 @@ import {
   withApiOptions,
   withJson,
 } from "../../options.ts";
+import { count } from "../../screen/format.ts";
 import { printable } from "../../screen/text.ts";
 
 export function addGuard(program: Command, context: Context): void {
@@ -22,7 +23,13 @@ export function addGuard(program: Command, context: Context): void {
     withApi(context, options, async ({ client, terminal }) => {
       const answer = await client.guard(name);
       const asked = { url: client.url, name };
-      const lines = (view: GuardView) => [guardLine(name, view), ...paymentLines(view), ...metricLines(view)];
+      const lines = (view: GuardView) => [
+        guardLine(name, view),
+        ...paymentLines(view),
+        ...testLines(view),
+        ...metricLines(view),
+        ...leaderLines(view),
+      ];
       return show(terminal, answer, asked, options, lines);
     }),
   );
@@ -60,6 +67,38 @@ function paymentLines({ evidence }: Pick<GuardView, "evidence">): string[] {
     return of100 === null ? `${side} has none` : `${side} ${of100.toFixed(1)} (${paid} of ${begun})`;
   };
   return [`payments per 100 journeys: ${said("new")}, ${said("legacy")}`];
+}
+
+const testWords: Readonly<Record<string, string>> = {
+  failures: "new fails more",
+  tooMany: "new fails too often at all",
+  tooManyOnLegacy: "legacy fails too often at all",
+  paid: "new is paid less",
+  slow: "new is slower",
+};
+
+/** By test the odds that it has, and at which it acts. PURE. */
+export function testLines({ evidence }: Pick<GuardView, "evidence">): string[] {
+  return Object.entries(evidence?.tests ?? {}).map(([test, { odds, actsAt }]) => {
+    const what = testWords[test] ?? printable(test);
+    return `  ${what}: odds ${oddsWord(odds)} to 1, acts at ${count(Math.round(actsAt))}`;
+  });
+}
+
+const mostOdds = 1e6;
+
+function oddsWord(odds: number): string {
+  if (odds >= mostOdds) return "above a million";
+  return odds < 10 ? odds.toFixed(1) : count(Math.floor(odds));
+}
+
+/** Who judges, by whose counts. PURE. */
+function leaderLines({ leader, silent, differing }: GuardView): string[] {
+  return [
+    ...(leader === null ? [] : [`  judged by ${printable(leader.name)}`]),
+    ...(silent.length === 0 ? [] : [`  ! no counts from ${printable(silent.join(", "))}`]),
+    ...(differing.length === 0 ? [] : [`  ! configured otherwise: ${printable(differing.join(", "))}`]),
+  ];
 }
 
 const refusing: readonly (string | null)[] = ["worse", "both sick", "legacy sick"];

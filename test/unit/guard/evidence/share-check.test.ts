@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
 import { logGamma } from "../../../../src/guard/evidence/log-gamma.ts";
-import { logShareEvidence, shareAlertOdds } from "../../../../src/guard/evidence/share-check.ts";
+import {
+  createShareCheck,
+  logShareEvidence,
+  shareAlertOdds,
+} from "../../../../src/guard/evidence/share-check.ts";
 import { createChance } from "../../../../src/guard/simulate/chance.ts";
 
 /** The highest odds against the share within so many assignments by a splitter. */
@@ -16,6 +20,16 @@ function highest(seed: number, configured: number, actual: number, assignments: 
 }
 
 const alert = Math.log(shareAlertOdds);
+
+test("of shares that nothing speaks against, the one that most were counted by is told", () => {
+  const check = createShareCheck();
+  const rows = [
+    [0, 29, 0],
+    [50_000, 211, 205],
+  ] as const;
+  check.block([{ of: "", rows }], true);
+  expect(check.finding()).toMatchObject({ configured: 0.5, assigned: 416, isOff: false });
+});
 
 test("Γ is that of whole numbers and of a half", () => {
   expect(logGamma(1)).toBeCloseTo(0, 12);

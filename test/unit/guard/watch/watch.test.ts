@@ -90,6 +90,37 @@ describe("what the guard does", () => {
     expect(state().state).toBe("rolled_back");
   });
 
+  test("an incident after a resume is told from its own first failure, not from that of the one before", async () => {
+    const { time, serve, ask, history, state } = await create();
+    await serve(5, outage);
+    await time.advance(300_000);
+    await ask({ action: "resume" });
+    await ask({ action: "set", percentThousandths: 50_000 });
+    await serve(40, well);
+    await serve(6, outage);
+    expect(state().state).toBe("rolled_back");
+    const seconds = Number(
+      /rolled back ([\d.]+) s after the first failure/.exec((await history())[0]?.reason ?? "")?.[1],
+    );
+    expect(seconds).toBeLessThan(60);
+  });
+
+  test("who asks after a rollback of the guard hears that new is worse and why, until somebody resumes it", async () => {
+    const { time, serve, ask, history, state, judgement } = await create();
+    await serve(6, outage);
+    await time.advance(120_000);
+    expect(state().state).toBe("rolled_back");
+    const [entry] = await history();
+    expect(judgement()).toMatchObject({ verdict: "worse", action: "rollback", sentence: entry?.reason });
+    await ask({ action: "resume" });
+    await time.advance(2000);
+    expect(judgement()).toBeUndefined();
+    await ask({ action: "set", percentThousandths: 50_000 });
+    await ask({ action: "rollback" });
+    await time.advance(2000);
+    expect(judgement()).toBeUndefined();
+  });
+
   test("after another instance's guard has acted, this one's evidence begins anew with the resume, too", async () => {
     const { serve, ask, judgement } = await create({ action: "alert" });
     await serve(5, outage);

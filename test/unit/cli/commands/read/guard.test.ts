@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gateCode, guardLine } from "../../../../../src/cli/commands/read/guard.ts";
+import { gateCode, guardLine, testLines } from "../../../../../src/cli/commands/read/guard.ts";
 import { startAdmin } from "../../../../support/admin-fixture.ts";
 import { runOnPaper } from "../../../../support/paper-terminal.ts";
 
@@ -21,6 +21,26 @@ test("a cutover without a guard is said to have it off, and one that is not ther
   } finally {
     await admin.close();
   }
+});
+
+test("the evidence is told by test: its odds, and those at which it acts", () => {
+  const tests = {
+    failures: { odds: 212.9, actsAt: 1000, hasFired: false },
+    tooMany: { odds: 3e9, actsAt: 2000, hasFired: true },
+    paid: { odds: 0.64, actsAt: 666.7, hasFired: false },
+  };
+  const tally = { units: 1, failed: 0 };
+  const evidence = {
+    tests,
+    sides: { legacy: tally, new: tally },
+    difference: { estimate: 0, least: 0, most: 0 },
+  };
+  expect(testLines({ evidence })).toEqual([
+    "  new fails more: odds 212 to 1, acts at 1,000",
+    "  new fails too often at all: odds above a million to 1, acts at 2,000",
+    "  new is paid less: odds 0.6 to 1, acts at 667",
+  ]);
+  expect(testLines({ evidence: null })).toEqual([]);
 });
 
 test.each([
