@@ -44,8 +44,17 @@ export interface Author {
   readonly at: string;
 }
 
+/** A change that came after what the plan has followed. */
+export interface Passed {
+  readonly by: string;
+  readonly from: { readonly percentThousandths: number };
+  readonly to: { readonly percentThousandths: number; readonly state: string };
+}
+
 export interface Circumstances {
   readonly state: CutoverState;
+  /** What came since the version that the plan has followed, by the cutover's history, newest first; absent: nothing. */
+  readonly passed?: readonly Passed[] | undefined;
   /** Absent: the history does not say, or it was not asked. */
   readonly author?: Author | undefined;
   /** The plan of the configuration; absent: it has none any more. */
@@ -106,10 +115,13 @@ export function nextOf(record: PlanRecord, situation: Circumstances, nowMs: numb
 }
 
 function becameOf(record: PlanRecord, situation: Circumstances): Next | undefined {
-  const { state, author, configured } = situation;
+  const { state, author, configured, passed = [] } = situation;
   const stands = state.percentThousandths;
   if (state.state === "closed") return turned(record, "ended", "legacy is closed");
   if (state.state === "rolled_back") return turned(record, "paused", `rolled back by ${state.updatedBy}`);
+  // What came and went between two looks, or while nobody led, has been all the same.
+  const cameBack = passed.find(({ to }) => to.state === "rolled_back");
+  if (cameBack !== undefined) return turned(record, "paused", `rolled back by ${cameBack.by}`);
   if (stands !== record.standsThousandths) {
     const isMade = author?.action === "set" && (author.via === "plan" || signedIn.has(author.via));
     if (!isMade || stands !== stepAbove(record)) {
@@ -117,6 +129,11 @@ function becameOf(record: PlanRecord, situation: Circumstances): Next | undefine
     }
     const { at, by, reason: because } = author;
     return landed({ ...record, version: state.version }, { percentThousandths: stands, at, by, because });
+  }
+  const moved = passed.findLast(({ from, to }) => from.percentThousandths !== to.percentThousandths);
+  if (moved !== undefined) {
+    const to = formatPercent(moved.to.percentThousandths);
+    return turned(record, "paused", `set to ${to}% by ${moved.by}, and back`);
   }
   if (stepAbove(record) === undefined) {
     return turned(record, "done", `it stands at its last step, ${formatPercent(stands)}%`);
@@ -126,9 +143,11 @@ function becameOf(record: PlanRecord, situation: Circumstances): Next | undefine
     return turned(record, "paused", "the configuration's plan is another than the one that was approved");
   }
   // What stood before a hold has to stand anew.
-  if (state.state === "held" && (record.dweltMs > 0 || record.gathered !== undefined)) {
+  const heldBy = state.state === "held" ? state.updatedBy : passed.find(({ to }) => to.state === "held")?.by;
+  if (heldBy !== undefined && (record.dweltMs > 0 || record.gathered !== undefined)) {
     const { gathered: _, ...rest } = record;
-    return { kind: "became", record: { ...rest, dweltMs: 0 }, said: `held by ${state.updatedBy}` };
+    const anew = { ...rest, dweltMs: 0, version: state.version };
+    return { kind: "became", record: anew, said: `held by ${heldBy}` };
   }
   return undefined;
 }

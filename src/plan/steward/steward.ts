@@ -13,6 +13,7 @@ import type { Clock } from "../../base/clock.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import type { BlockCounts } from "../../guard/evidence/likelihood.ts";
 import type { Leadership } from "../../state/leading/leadership.ts";
+import type { HistoryEntry } from "../../state/rules/history.ts";
 import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { Actor, CutoverState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
@@ -97,6 +98,7 @@ export function createSteward(options: StewardOptions): Steward {
       if (await write(now, next.record, fence)) tell(next);
       return;
     }
+    if (state.version > now.record.version) now.record = { ...now.record, version: state.version };
     if (next.kind === "raise") return await raise(now, state, next, fence);
     if (clock.monotonic() - now.writtenAtMs >= writeEachMs) await write(now, now.record, fence);
   }
@@ -192,10 +194,11 @@ async function circumstancesOf(
   { record, gathering }: Watched,
   state: CutoverState,
 ): Promise<Circumstances> {
-  const isElsewhere = state.percentThousandths !== record.standsThousandths;
+  const history = state.version > record.version ? await store.history(name, lookBack) : [];
   return {
     state,
-    author: isElsewhere ? await authorOf(store, name, state) : undefined,
+    author: authorIn(history, state),
+    passed: history.filter(({ version }) => version > record.version && version <= state.version),
     configured: configured(),
     evidence: gathering?.evidence(record.dweltMs) ?? { kind: "not asked" },
     guard: await guard(),
@@ -205,15 +208,13 @@ async function circumstancesOf(
   };
 }
 
-const lookBack = 20;
+const lookBack = 100;
 
 /** Who brought the percent to where it stands. */
-async function authorOf(
-  store: Pick<Store, "history">,
-  name: string,
+function authorIn(
+  history: readonly HistoryEntry[],
   { percentThousandths, version }: CutoverState,
-): Promise<Author | undefined> {
-  const history = await store.history(name, lookBack);
+): Author | undefined {
   return history.find((entry) => {
     const isOfThis = entry.version <= version && entry.to.percentThousandths === percentThousandths;
     return isOfThis && entry.from.percentThousandths !== percentThousandths;

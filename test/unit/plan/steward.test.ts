@@ -58,6 +58,49 @@ test("a person who makes the next step is followed, one who makes another is tol
   expect(await fleet.record()).toMatchObject({ status: "paused", because: "set to 50% by budi" });
 });
 
+test.each([
+  ["a hold and its resume", ["hold", "resume"], { status: "running", dweltMs: 0, standsThousandths: 1000 }],
+  [
+    "a rollback, its resume, and the percent set again",
+    ["rollback", "resume", 1],
+    { status: "paused", because: "rolled back by budi" },
+  ],
+  [
+    "a rollback, its resume, and the next step set",
+    ["rollback", "resume", 5],
+    { status: "paused", because: "rolled back by budi" },
+  ],
+  [
+    "a percent that is set and set back",
+    [40, 1],
+    { status: "paused", because: "set to 40% by budi, and back" },
+  ],
+  ["a cohort's own percent", ["cohort"], { status: "running", dweltMs: 40_000 }],
+] as const)("%s between two looks have been all the same", async (_, changes, became) => {
+  const fleet = createPlanFleet({ spec: spec({ dwellMs: minuteMs }) });
+  await fleet.start();
+  const process = await fleet.open("a");
+  for (let turn = 0; turn < 40; turn += 1) {
+    await process.turn();
+    if (turn > 0) fleet.pass(secondMs);
+  }
+  const actor = { name: "budi", role: "operator" } as const;
+  for (const each of changes) {
+    const change =
+      typeof each === "number"
+        ? setTo(each)
+        : each === "cohort"
+          ? ({ ...setTo(40), cohort: "jakarta" } as const)
+          : ({ action: each } as const);
+    const asked = command(name, change, { actor, reason: "test", origin: { via: "api" } });
+    expect(await fleet.store.apply(asked)).toMatchObject({ accepted: true });
+  }
+  fleet.pass(secondMs);
+  await process.turn();
+  for (let turn = 0; turn < 10; turn += 1) await process.turn();
+  expect(await fleet.record()).toMatchObject(became);
+});
+
 test("a clock that is set neither shortens a dwell nor starts it anew", async () => {
   const fleet = createPlanFleet({ spec: spec() });
   await fleet.start();
