@@ -1,6 +1,7 @@
 /**
  * Makes the steps of one cutover's gradual return, on the instance that leads it: the loop around return.ts. Every instance
- * knows what is returning: it reads the record after each change of the cutover, and while one runs every few seconds.
+ * knows what is returning: it reads the record after each change of the cutover, and while one runs every few seconds. Who
+ * leads reads it again and again: it may be written down some time after the change that begins it.
  */
 import type { Clock } from "../../base/clock.ts";
 import { StoreUnavailable } from "../../base/errors.ts";
@@ -41,6 +42,8 @@ export interface Returner {
 }
 
 const readEachMs = 5000;
+/** Of the one who leads: whoever lowers writes the return down once everybody has applied the first step, and not with it. */
+const leaderReadsEachMs = 1500;
 
 /** What this process knows beyond the record. */
 interface Read {
@@ -74,7 +77,9 @@ export function createReturner(options: ReturnerOptions): Returner {
 
   function isFresh(known: Read | undefined): known is Read {
     if (known === undefined || known.version < options.state().version) return false;
-    return known.record?.status !== "running" || clock.monotonic() - known.atMs < readEachMs;
+    const ageMs = clock.monotonic() - known.atMs;
+    if (known.record?.status === "running") return ageMs < readEachMs;
+    return leadership()?.fence() === undefined || ageMs < leaderReadsEachMs;
   }
 
   async function step(fence: Fence, { revision, record }: Read): Promise<void> {
