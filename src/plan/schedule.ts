@@ -4,7 +4,8 @@
  *
  *   a raise   is made when nothing is against it: the state is open, the guard is well, no window and no freeze (unless it
  *             overrides them), what it goes after lets it, legacy is ready where the plan asks for that. And only from the
- *             percent that it was scheduled at: who lowers the cutover or rolls it back meanwhile has changed its mind for it
+ *             percent that it was scheduled at, or that what waited before it was to set: who lowers the cutover or rolls it
+ *             back meanwhile has changed its mind for it
  *   a lower   is made whatever is against a raise, as long as it still lowers
  *   late      within a minute of its time, or not at all: nobody expects it hours later. If nobody led then, it is missed
  *
@@ -32,7 +33,7 @@ const scheduled = z.object({
   askedAt: z.string(),
   /** Of the request that asked for it. */
   requestId: z.string(),
-  /** Where what is to be set stood then. */
+  /** Where what is to be set stood then, or is to stand by what waited before it. */
   fromThousandths: z.int(),
   override: z.boolean().optional(),
   /** Absent: it waits. */
@@ -68,6 +69,13 @@ export function waitingIn({ entries }: Schedule): readonly Scheduled[] {
 
 export function withScheduled(record: Schedule, entry: Scheduled): Schedule {
   return sorted([...record.entries, entry]);
+}
+
+/** What the store has, with what it had. @returns the same where that adds nothing */
+export function withLost(stands: Schedule, known: Schedule): Schedule {
+  const lost = known.entries.filter(({ id }) => stands.entries.every((entry) => entry.id !== id));
+  const waiting = [...waitingIn(stands), ...waitingIn({ entries: lost })].length;
+  return lost.length === 0 || waiting > mostWaiting ? stands : sorted([...stands.entries, ...lost]);
 }
 
 /** @returns `undefined`: it waits no more */
@@ -118,7 +126,7 @@ export function dueOf(
   if (isRaise && stands !== fromThousandths) {
     return over(
       "refused",
-      `it stood at ${formatPercent(fromThousandths)}% then, and stands at ${formatPercent(stands)}%`,
+      `it was to be raised from ${formatPercent(fromThousandths)}%, and stands at ${formatPercent(stands)}%`,
     );
   }
   if (state.state === "closed") return over("refused", "legacy is closed");

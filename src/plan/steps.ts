@@ -45,7 +45,7 @@ export interface Author {
 }
 
 /** A change that came after what the plan has followed. */
-export interface Passed {
+interface Passed {
   readonly by: string;
   readonly from: { readonly percentThousandths: number };
   readonly to: { readonly percentThousandths: number; readonly state: string };

@@ -60,7 +60,10 @@ export function createSchedules({ name, store, state, clock }: SchedulesOptions)
     add: (asked) =>
       write((record) => {
         if (waitingIn(record).length >= mostWaiting) return undefined;
-        const fromThousandths = standingPercent(state(), asked.cohort);
+        const before = waitingIn(record).findLast(
+          ({ cohort, dueMs }) => cohort === asked.cohort && dueMs < asked.dueMs,
+        );
+        const fromThousandths = before?.percentThousandths ?? standingPercent(state(), asked.cohort);
         const entry = { ...asked, id: randomBytes(4).toString("hex"), askedAt: at(), fromThousandths };
         return { next: withScheduled(record, entry), answer: entry };
       }),

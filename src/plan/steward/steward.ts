@@ -74,10 +74,17 @@ interface Watched {
 export function createSteward(options: StewardOptions): Steward {
   const { name, store, clock, log } = options;
   let watched: Watched | undefined;
+  /** What the store had last, as far as this process has seen. */
+  let last: { readonly revision: number; readonly record: PlanRecord } | undefined;
 
   async function look(fence: Fence): Promise<void> {
     const { revision, text } = await store.note(name, "plan");
     const record = readPlan(text);
+    if (record !== undefined) last = { revision, record };
+    else if (text === "" && last !== undefined && revision < last.revision) {
+      watched = undefined;
+      return await giveBack(options, last.record, revision, fence);
+    }
     if (record === undefined || record.status !== "running") {
       watched = undefined;
       return;
@@ -103,23 +110,10 @@ export function createSteward(options: StewardOptions): Steward {
     if (clock.monotonic() - now.writtenAtMs >= writeEachMs) await write(now, now.record, fence);
   }
 
-  async function raise(
-    now: Watched,
-    state: CutoverState,
-    { toThousandths: percentThousandths, because }: Extract<Next, { kind: "raise" }>,
-    fence: Fence,
-  ): Promise<void> {
-    const reason = because.slice(0, longestReason);
-    const made = { name, reason, fence, ifVersion: state.version };
-    const applied = await store.apply({ ...made, ...byPlan, change: { action: "set", percentThousandths } });
-    if (!applied.accepted) {
-      log.info({ cutover: name, code: applied.code }, "a step of the plan was refused");
-      if (applied.code === "fenced") options.leadership()?.refused(fence);
-      return;
-    }
-    const { updatedAt: at } = applied.state;
-    const author: Author = { action: "set", via: "plan", by: planActor.name, reason, at };
-    const circumstances = { ...(await circumstancesOf(options, now, applied.state)), author };
+  async function raise(now: Watched, state: CutoverState, to: Raise, fence: Fence): Promise<void> {
+    const made = await makeStep(options, state, to, fence);
+    if (made === undefined) return;
+    const circumstances = { ...(await circumstancesOf(options, now, made.state)), author: made.author };
     const next = nextOf(now.record, circumstances, clock.now());
     if (next.kind === "became" && (await write(now, next.record, fence))) tell(next);
   }
@@ -169,6 +163,44 @@ export function createSteward(options: StewardOptions): Steward {
       if (options.state().state === "open") watched?.gathering?.paid(strata);
     },
   };
+}
+
+type Raise = Extract<Next, { kind: "raise" }>;
+
+/** @returns `undefined`: it was refused */
+async function makeStep(
+  { name, store, leadership, log }: StewardOptions,
+  { version: ifVersion }: CutoverState,
+  { toThousandths: percentThousandths, because }: Raise,
+  fence: Fence,
+): Promise<{ readonly state: CutoverState; readonly author: Author } | undefined> {
+  const reason = because.slice(0, longestReason);
+  const made = { name, reason, fence, ifVersion };
+  const applied = await store.apply({ ...made, ...byPlan, change: { action: "set", percentThousandths } });
+  if (applied.accepted) {
+    const { state } = applied;
+    const author = { action: "set", via: "plan", by: planActor.name, reason, at: state.updatedAt };
+    return { state, author };
+  }
+  log.info({ cutover: name, code: applied.code }, "a step of the plan was refused");
+  if (applied.code === "fenced") leadership()?.refused(fence);
+  return undefined;
+}
+
+/** What was approved is not lost with the store; what happened meanwhile nobody knows, so a person starts it again. */
+async function giveBack(
+  { name, store, log, onBecame }: StewardOptions,
+  record: PlanRecord,
+  ifRevision: number,
+  fence: Fence,
+): Promise<void> {
+  const isRunning = record.status === "running";
+  const because = "the store had lost the plan";
+  const back = isRunning ? ({ ...record, status: "paused", because } as const) : record;
+  const given = await store.writeNote(name, "plan", { text: planText(back), ifRevision, fence });
+  if (given !== "written") return;
+  log.warn({ cutover: name, plan: record.id }, `${because}: it is given back`);
+  if (isRunning) onBecame?.(back, because);
 }
 
 function begun({ token }: Fence, revision: number, record: PlanRecord, nowMs: number): Watched {

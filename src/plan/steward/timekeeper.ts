@@ -14,14 +14,12 @@ import {
   type Due,
   dueOf,
   isDue,
-  readSchedule,
-  type Schedule,
   type Scheduled,
   type ScheduleOutcome,
-  scheduleText,
   waitingIn,
   withOutcome,
 } from "../schedule.ts";
+import { createScheduleNote } from "./schedule-note.ts";
 import type { Around } from "./steward.ts";
 
 interface TimekeeperOptions extends Pick<Around, "state" | "guard" | "limit" | "legacy" | "closed"> {
@@ -50,16 +48,15 @@ const mostSkewMs = 60_000;
 
 export function createTimekeeper(options: TimekeeperOptions): Timekeeper {
   const { name, store, clock, log } = options;
-  let known: Schedule = { entries: [] };
+  const note = createScheduleNote(options);
   let readAtMs = Number.NEGATIVE_INFINITY;
   /** What has kept each that is due, by its id. */
   const kept = new Map<string, string>();
 
   async function read(): Promise<number> {
-    const { revision, text } = await store.note(name, "schedule");
     readAtMs = clock.monotonic();
-    known = readSchedule(text);
-    options.onWaiting(waitingIn(known).length > 0);
+    const revision = await note.read();
+    options.onWaiting(waitingIn(note.known()).length > 0);
     return revision;
   }
 
@@ -71,14 +68,13 @@ export function createTimekeeper(options: TimekeeperOptions): Timekeeper {
     kept.delete(entry.id);
     const ifRevision = await read();
     const told = { ...outcome, at: new Date(clock.now()).toISOString() };
-    const next = withOutcome(known, entry.id, told);
+    const next = withOutcome(note.known(), entry.id, told);
     // Somebody has cancelled it in this very moment.
     if (next === undefined) return;
-    const written = await store.writeNote(name, "schedule", { text: scheduleText(next), ifRevision, fence });
+    const written = await note.write(next, ifRevision, fence);
     if (written === "fenced") options.leadership()?.refused(fence);
     // The next look finds it due still, and what was made in the history.
     if (written !== "written") return;
-    known = next;
     const said = { cutover: name, id: entry.id, outcome: told.kind, because: told.because };
     if (told.kind === "made") log.info(said, "what was scheduled was made");
     else log.warn(said, "what was scheduled was not made");
@@ -126,12 +122,12 @@ export function createTimekeeper(options: TimekeeperOptions): Timekeeper {
       // Whoever leads it reads it.
       if (leadership !== undefined && fence === undefined) return;
       const eachMs = fence === undefined ? othersReadEachMs : leaderReadsEachMs;
-      const isNear = known.entries.some((entry) => isDue(entry, clock.now()));
+      const isNear = note.known().entries.some((entry) => isDue(entry, clock.now()));
       if (!isNear && clock.monotonic() - readAtMs < eachMs) return;
       try {
         await read();
         if (fence === undefined) return;
-        for (const entry of waitingIn(known)) {
+        for (const entry of waitingIn(note.known())) {
           if (isDue(entry, clock.now())) await keep(entry, fence);
         }
       } catch (error) {

@@ -6,6 +6,7 @@ import { createSteward, type Steward } from "../../../src/plan/steward/steward.t
 import { createTimekeeper } from "../../../src/plan/steward/timekeeper.ts";
 import { createWindows } from "../../../src/plan/windows.ts";
 import type { Fence } from "../../../src/state/rules/leases/lease.ts";
+import type { NoteName } from "../../../src/state/rules/leases/note.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
 import type { Store } from "../../../src/state/store/port.ts";
 import { stateOf } from "../../support/commands.ts";
@@ -42,7 +43,19 @@ export function createPlanFleet({
 }) {
   const time = { wallMs: startMs, monotonicMs: 0 };
   const clock = { now: () => time.wallMs, monotonic: () => time.monotonicMs };
-  const store = createMemoryStore({ clock });
+  const memory = createMemoryStore({ clock });
+  /** By the name of a note: the revision up to which the store has lost what was written. */
+  const lost = new Map<string, number>();
+  const store: Store = {
+    ...memory,
+    async note(of, what) {
+      const base = lost.get(what) ?? 0;
+      const { revision, text } = await memory.note(of, what);
+      return revision === base && base > 0 ? { revision: 0, text: "" } : { revision: revision - base, text };
+    },
+    writeNote: (of, what, writing) =>
+      memory.writeNote(of, what, { ...writing, ifRevision: writing.ifRevision + (lost.get(what) ?? 0) }),
+  };
   const windows = createWindows(spec.windows, occurrences);
   const around = {
     configured: spec as PlanSpec | undefined,
@@ -133,6 +146,10 @@ export function createPlanFleet({
     around,
     start,
     open,
+    /** As a store that was emptied. */
+    async loses(what: NoteName) {
+      lost.set(what, (await memory.note(name, what)).revision);
+    },
     pass(ms: number) {
       time.wallMs += ms;
       time.monotonicMs += ms;

@@ -114,6 +114,39 @@ describe("a schedule on a fleet", () => {
     expect(await outcomes(fleet)).toEqual(["made"]);
   });
 
+  test("of two raises the second is made from where the first was to bring it, and not without that", async () => {
+    for (const isFirstCancelled of [false, true]) {
+      const fleet = createPlanFleet({ spec: spec() });
+      const schedules = schedulesOf(fleet);
+      const first = await schedules.add(asked(20 * secondMs));
+      const second = { ...asked(30 * secondMs), percentThousandths: 25_000, requestId: "r2" };
+      expect(await schedules.add(second)).toMatchObject({ fromThousandths: 5000 });
+      if (isFirstCancelled) await schedules.cancel(first?.id ?? "", "budi");
+      await run(fleet, await fleet.open("a"), 40);
+      expect((await fleet.state()).percentThousandths).toBe(isFirstCancelled ? 0 : 25_000);
+      const kinds = (await outcomes(fleet)).sort();
+      expect(kinds).toEqual(isFirstCancelled ? ["cancelled", "refused"] : ["made", "made"]);
+    }
+  });
+
+  test("a store that has lost it is given it back by the leader, beside what was scheduled since", async () => {
+    const fleet = createPlanFleet({ spec: spec() });
+    await schedulesOf(fleet).add({ ...asked(30 * secondMs), reason: "one" });
+    await schedulesOf(fleet).add({ ...asked(90 * secondMs), reason: "two" });
+    const leader = await fleet.open("a");
+    await run(fleet, leader, 10);
+    await fleet.loses("schedule");
+    await schedulesOf(fleet).add({ ...asked(60 * minuteMs), reason: "three" });
+    await run(fleet, leader, 30);
+    expect((await fleet.state()).percentThousandths).toBe(5000);
+    const { entries } = await schedulesOf(fleet).read();
+    expect(entries.map(({ reason, outcome }) => [reason, outcome?.kind])).toEqual([
+      ["two", undefined],
+      ["three", undefined],
+      ["one", "made"],
+    ]);
+  });
+
   test("what was cancelled is not made", async () => {
     const fleet = createPlanFleet({ spec: spec() });
     const schedules = schedulesOf(fleet);

@@ -176,6 +176,23 @@ test("a plan that asks for payments leaves its first step once they are proven, 
   expect((await fleet.record()).made[1]?.because).toContain("1/1.5 of legacy's pace: proven");
 });
 
+test("a plan that the store has lost is given back and paused, since nobody knows what it has missed", async () => {
+  const fleet = createPlanFleet({ spec: spec() });
+  await fleet.start();
+  const process = await fleet.open("a");
+  for (let turn = 0; turn < 20; turn += 1) {
+    await process.turn();
+    fleet.pass(secondMs);
+  }
+  const before = await fleet.record();
+  await fleet.loses("plan");
+  await process.turn();
+  expect(await fleet.record()).toMatchObject({
+    ...{ id: before.id, spec: before.spec, made: before.made },
+    ...{ status: "paused", because: "the store had lost the plan" },
+  });
+});
+
 test("a freeze holds the next step, and what has stood by then counts when it ends", async () => {
   const fleet = createPlanFleet({ spec: spec({ dwellMs: minuteMs }) });
   await fleet.start();

@@ -9,12 +9,12 @@ import { printJson } from "../../frame.ts";
 import { examples, type JsonOption, withJson } from "../../options.ts";
 
 interface SimulateOptions extends JsonOption {
-  readonly rate: number;
-  readonly error: number;
+  readonly rate?: number;
+  readonly error?: number;
   readonly pay?: NonNullable<SimulationQuestion["paying"]>;
-  readonly plan: readonly number[];
-  readonly dwell: number;
-  readonly budget: number;
+  readonly plan?: readonly number[];
+  readonly dwell?: number;
+  readonly budget?: number;
   readonly days?: number;
   readonly seed: number;
   readonly svg?: string;
@@ -30,12 +30,16 @@ export function addSimulate(program: Command, context: Context): void {
   const command = program
     .command("simulate")
     .description("foretell what guard and plan do for a shop of this traffic, by seeded simulation")
-    .option("--rate <RATE>", "attempts of both sides together, such as 10/s or 90/m", readRate, 10)
-    .option("--error <PERCENT>", "of them that fail where nothing is wrong", readShare, 0.01)
+    .option(
+      "--rate <RATE>",
+      "attempts of both sides together, such as 10/s or 90/m (default: 10/s)",
+      readRate,
+    )
+    .option("--error <PERCENT>", "of them that fail where nothing is wrong (default: 1%)", readShare)
     .option("--pay <SHARE/TIME>", "journeys that are paid, and the time by which half are: 60%/3m", readPay)
-    .option("--plan <PERCENTS>", "the steps, with commas", readPlan, [1, 5, 10, 25, 50, 99])
-    .option("--dwell <TIME>", "the shortest stay on a step", readTime, 600_000)
-    .option("--budget <PERCENT>", "false alarms a day", readShare, 0.01)
+    .option("--plan <PERCENTS>", "the steps, with commas (default: 1,5,10,25,50,99)", readPlan)
+    .option("--dwell <TIME>", "the shortest stay on a step (default: 10m)", readTime)
+    .option("--budget <PERCENT>", "false alarms a day (default: 1%)", readShare)
     .option("--days <N>", "days with equal sides (else 1000, or 100 with --pay)", readWhole)
     .option("--seed <N>", "another seed, another simulation", readWhole, 1)
     .option("--svg <FILE>", "also write the picture of it");
@@ -49,7 +53,8 @@ export function addSimulate(program: Command, context: Context): void {
 
 async function simulate(context: Context, options: SimulateOptions): Promise<void> {
   const { terminal, engine, finish } = context;
-  const { rate, error, pay, plan, dwell, budget, seed } = options;
+  const { rate = 10, error = 0.01, pay, plan = [1, 5, 10, 25, 50, 99] } = options;
+  const { dwell = 600_000, budget = 0.01, seed } = options;
   const question: SimulationQuestion = {
     ...gates,
     seed,
@@ -130,9 +135,12 @@ function readTime(text: string): number {
   throw new InvalidArgumentError("Expected a duration such as 10m.");
 }
 
+/** A last step of 100, as a plan has it, is left out: from there on there is no legacy to compare with. */
 function readPlan(text: string): number[] {
   const steps = text
+    .replace(/,\s*100%?$/, "")
     .split(",")
+    .map((each) => each.trim())
     .map((each) => (/^\d{1,2}(?:\.\d{1,3})?%?$/.test(each) ? Number.parseFloat(each) : 0));
   const isRising = steps.every((step, at) => step > (steps[at - 1] ?? 0));
   if (isRising) return steps;

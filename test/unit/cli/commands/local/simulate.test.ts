@@ -40,6 +40,13 @@ test("what is typed is what is simulated", async () => {
   ]);
 });
 
+test("a plan's own steps are taken as they stand there, with the last of 100", async () => {
+  const { asked, engine } = recorded();
+  const { code } = await runOnPaper(["simulate", "--plan", "1, 5, 99, 100"], { engine });
+  expect({ code, steps: asked[0]?.steps }).toEqual({ code: 0, steps: [1, 5, 99] });
+  expect((await runOnPaper(["simulate", "--plan", "100"], { engine })).code).toBe(2);
+});
+
 test("at a terminal a bar is drawn once a percent, and taken away", async () => {
   const terminal = { ...createPaperTerminal(), isTty: true };
   const { stderr } = await runOnPaper(["simulate", "--days", "5"], { ...recorded(), terminal });
@@ -65,7 +72,7 @@ test.each([
   [["--pay", "60%"], "such as 10m"],
   [["--pay", "60%/3m/2"], "such as 60%/3m"],
   [["--plan", "5,1"], "rising percents"],
-  [["--plan", "1,100"], "below 100"],
+  [["--plan", "1,100,5"], "below 100"],
   [["--days", "0"], "whole number from 1"],
 ])("%j is bad usage", async (argv, said) => {
   const { code, stderr } = await runOnPaper(["simulate", ...argv], recorded());
