@@ -7,8 +7,10 @@ import { systemClock } from "../../src/base/clock.ts";
 import { createMemoryStore } from "../../src/state/store/in-process.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { stateOf } from "../support/commands.ts";
+import { startServe } from "../support/cutover.ts";
 import { runOnPaper } from "../support/paper-terminal.ts";
 import { createTestRaises } from "../support/raises.ts";
+import { cartsByShopper, serveYaml } from "../support/serve-yaml.ts";
 
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
@@ -82,6 +84,11 @@ test("what the rules refuse is refused and told, and the rest is done", async ()
   await run("operator", "set", "checkout", "20", "--reason", "before");
   await run("responder", "hold", "checkout");
   const target = "reason: r\ncutovers: { checkout: { percent: 40 }, cart: { percent: 10 } }";
+  const dry = await apply(target, "operator", "--dry-run");
+  expect(dry).toMatchObject({
+    code: 1,
+    stdout: "checkout: 20% → 40% (would be refused: held)\ncart: 0% → 10%\n",
+  });
   const held = await apply(target, "operator");
   expect(held.code).toBe(1);
   expect(held.stderr).toMatch(/^cutover: checkout: 20% → 40%: .*held/);
@@ -167,4 +174,21 @@ test("an API out of reach is exit 3, and a file that is not there exit 2", async
   endings.push(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, "t.yaml"), "reason: r\ncutovers: { cart: { percent: 5 } }");
   expect((await runOnPaper(["apply", "-f", join(folder, "t.yaml")], { env })).code).toBe(3);
+});
+
+test("a cutover's percent and that of its cohort are set by one target, each over what the other has made", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cutover-apply-"));
+  endings.push(() => rm(folder, { recursive: true }));
+  const yaml = serveYaml({
+    sides: { legacy: "http://127.0.0.1:9", new: "http://127.0.0.1:9" },
+    cutover: [...cartsByShopper, "cohorts: [{ name: jakarta, when: { list: jakarta }, percent: 0 }]"],
+    more: ["lists: { jakarta: {} }", "audit: off"],
+  });
+  const serve = await startServe({ folder, name: "apply", yaml });
+  endings.push(() => serve.kill());
+  const file = join(folder, "target.yaml");
+  await writeFile(file, "reason: r\ncutovers: { checkout: { percent: 10, cohorts: { jakarta: 20 } } }");
+  const env = { CUTOVER_ADMIN_URL: serve.admin };
+  expect(await runOnPaper(["apply", "-f", file], { env })).toMatchObject({ code: 0, stderr: "" });
+  expect(await runOnPaper(["apply", "-f", file], { env })).toMatchObject({ stdout: "nothing differs\n" });
 });

@@ -3,6 +3,7 @@
  * what is changed goes the way of every change, with its roles, states, windows and four eyes.
  */
 import type { Command } from "commander";
+import type { CutoverView } from "../../../admin/api/cutover-view.ts";
 import type { Api, Context } from "../../context.ts";
 import { type ExitCode, exitCodes, type Failed, fail, report } from "../../exit.ts";
 import { resultOf } from "../../failure.ts";
@@ -24,6 +25,7 @@ import { readConfirmRule } from "../../settings.ts";
 import { confirmRaise, isLargeRaise } from "../change/confirm.ts";
 import { describeWrite, writeBody } from "../change/write.ts";
 import { type Drift, driftLine, driftOf } from "./drift.ts";
+import { foreseeDrift, foreseenText } from "./foresight.ts";
 import { type ApplyTarget, readTargetFile } from "./target.ts";
 
 interface ApplyOptions extends ApiOptions, JsonOption {
@@ -44,7 +46,10 @@ export function addApply(program: Command, context: Context): void {
       "how long to wait for all instances, for each change (default: 2s)",
       readWait,
     )
-    .option("--dry-run", "only show what differs; exit 4 where something does");
+    .option(
+      "--dry-run",
+      "only show what differs, and what would be refused; exit 4 where something does, 1 where it would be",
+    );
   withApiOptions(withJson(command)).action((options: ApplyOptions) => apply(context, options));
   examples(
     command,
@@ -67,7 +72,7 @@ async function apply(context: Context, options: ApplyOptions): Promise<void> {
       const next = "Give the target a reason: TEXT, or give --reason TEXT. Nothing was changed.";
       return report(api.terminal, fail(exitCodes.usage, `no reason for ${driftLine(unreasoned)}`, next));
     }
-    if (options.dryRun === true || found.drift.length === 0) return tellDrift(api, found.drift, options);
+    if (options.dryRun === true || found.drift.length === 0) return await tellDrift(api, found, options);
     return await make(context, api, found.drift, options);
   });
 }
@@ -83,17 +88,19 @@ function withReason({ cutovers, freeze, ...target }: ApplyTarget, reason: string
   };
 }
 
-async function lookAt(
-  { client, now }: Api,
-  target: ApplyTarget,
-): Promise<{ readonly drift: readonly Drift[] } | Failed> {
+interface Looked {
+  readonly drift: readonly Drift[];
+  readonly views: readonly CutoverView[];
+}
+
+async function lookAt({ client, now }: Api, target: ApplyTarget): Promise<Looked | Failed> {
   const views = resultOf(await client.cutovers(), { url: client.url });
   if (!views.ok) return views;
   const nothing = { ok: true, value: { frozen: false, until: null } } as const;
   const frozen = target.freeze === undefined ? nothing : resultOf(await client.frozen(), { url: client.url });
   if (!frozen.ok) return frozen;
   const { drift, unknown } = driftOf(target, views.value, frozen.value, now());
-  if (unknown.length === 0) return { drift };
+  if (unknown.length === 0) return { drift, views: views.value };
   const names = unknown.map(({ name, cohort }) => (cohort === undefined ? name : `${name}/${cohort}`));
   const known = views.value.map(({ name }) => name).join(", ");
   return fail(
@@ -103,11 +110,30 @@ async function lookAt(
   );
 }
 
-function tellDrift({ terminal }: Api, drift: readonly Drift[], { json }: JsonOption): ExitCode {
-  if (json === true) printJson(terminal, { drift });
-  else if (drift.length === 0) terminal.out("nothing differs\n");
-  else terminal.out(linesFor(terminal, drift.map(driftLine).map(printable)));
-  return drift.length === 0 ? exitCodes.done : exitCodes.notAppliedEverywhere;
+/** With what the rule book would say of each, as far as that can be told beforehand. */
+async function tellDrift(
+  { client, terminal }: Api,
+  { drift, views }: Looked,
+  { json }: JsonOption,
+): Promise<ExitCode> {
+  const who = drift.length === 0 ? undefined : await client.whoAmI();
+  const foreseen = foreseeDrift(drift, views, who?.kind === "ok" ? who.value.role : "admin");
+  const isRefused = foreseen.some((each) => typeof each === "object");
+  if (json === true) {
+    printJson(terminal, {
+      drift: drift.map((step, at) => {
+        const each = foreseen[at];
+        if (each === undefined) return step;
+        return { ...step, foreseen: each === "proposed" ? { proposed: true } : each };
+      }),
+    });
+  } else if (drift.length === 0) terminal.out("nothing differs\n");
+  else {
+    const lines = drift.map((step, at) => `${driftLine(step)}${foreseenText(foreseen[at])}`);
+    terminal.out(linesFor(terminal, lines.map(printable)));
+  }
+  if (drift.length === 0) return exitCodes.done;
+  return isRefused ? exitCodes.refused : exitCodes.notAppliedEverywhere;
 }
 
 /** What became of one step. */
@@ -116,6 +142,8 @@ type Made =
       readonly code: ExitCode;
       readonly outcome: "done" | "incomplete" | "proposed";
       readonly lines: readonly string[];
+      /** The cutover's then. */
+      readonly version?: number;
     }
   | { readonly code: ExitCode; readonly outcome: "failed"; readonly failed: Failed };
 
@@ -137,8 +165,14 @@ async function make(
   const { terminal } = api;
   const told: object[] = [];
   const codes = new Set<ExitCode>();
-  for (const step of drift) {
+  /** By the cutover's name: what this very command has made of its version. */
+  const versions = new Map<string, number>();
+  for (const asked of drift) {
+    const version = "name" in asked ? versions.get(asked.name) : undefined;
+    const step = asked.kind === "percent" && version !== undefined ? { ...asked, version } : asked;
     const made = await makeStep(context, api, step, options);
+    if ("name" in step && "version" in made && made.version !== undefined)
+      versions.set(step.name, made.version);
     codes.add(made.code);
     if (options.json === true) {
       const why = made.outcome === "failed" ? { why: made.failed.failure.message } : {};
@@ -217,10 +251,16 @@ function written(answer: Written, url: string, step: Drift & { readonly name: st
   }
   const standing = () => driftLine(step).replace(/^[^:]*: /, "");
   const lines = describeWrite(value, { standing });
+  const { version } = value;
   const missing = shortfall(value);
   return missing === undefined
-    ? { code: exitCodes.done, outcome: "done", lines }
-    : { code: exitCodes.notAppliedEverywhere, outcome: "incomplete", lines: [...lines, `! ${missing}`] };
+    ? { code: exitCodes.done, outcome: "done", lines, version }
+    : {
+        code: exitCodes.notAppliedEverywhere,
+        outcome: "incomplete",
+        lines: [...lines, `! ${missing}`],
+        version,
+      };
 }
 
 function frozen(answer: Awaited<ReturnType<Api["client"]["freeze"]>>, url: string, step: Drift): Made {
