@@ -121,7 +121,8 @@ function sidesOf({ traffic }: InstanceRecord): Pick<InstanceView, "inFlight" | "
     if (legacy.begun === undefined || onNew.begun === undefined) return [];
     return [[name, { legacy: legacy.begun.all, new: onNew.begun.all }] as const];
   });
-  return { inFlight: Object.fromEntries(inFlight), begun: Object.fromEntries(begun) };
+  const told = begun.length === 0 ? {} : { begun: Object.fromEntries(begun) };
+  return { inFlight: Object.fromEntries(inFlight), ...told };
 }
 
 export function instanceOf(record: InstanceRecord): InstanceView {
@@ -135,7 +136,7 @@ export function instanceOf(record: InstanceRecord): InstanceView {
     seenAt,
     versions: { ...versions },
     ...sidesOf(record),
-    tookMs: { ...tookMs },
+    ...(tookMs === undefined ? {} : { tookMs: { ...tookMs } }),
     config: config === undefined ? null : { ...config, refusedAt: config.refusedAt ?? null },
   };
 }
