@@ -11,12 +11,15 @@ const lowest = 10_000;
 const ofEach = 250;
 const first = lowest + (Number(process.env.VITEST_POOL_ID ?? 0) % 20) * ofEach;
 let given = randomInt(ofEach);
+/** The only one of them that an instance refuses to listen on for its administration. */
+const refusedByBrowsers = 10_080;
 
 /** @returns a port of 127.0.0.1 that nobody listens on just now @throws Error when none is free */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ofEach; attempt += 1) {
     given += 1;
     const port = first + (given % ofEach);
+    if (port === refusedByBrowsers) continue;
     try {
       return await findPort({ host: "127.0.0.1", port });
     } catch {

@@ -45,11 +45,9 @@ function relayStream(stream, headers) {
 }
 
 if (over === "h2") {
-  createSecureServer({ ...secure, allowHTTP1: true }, (request, response) => {
-    if (request.httpVersionMajor === 1) relayHttp1(request, response);
-  })
-    .on("stream", relayStream)
-    .listen(Number(port), "127.0.0.1");
+  const server = createSecureServer({ ...secure, allowHTTP1: true }, relayHttp1);
+  // With a listener for requests node:http2 makes those of its compatibility API of each stream, beside the core API.
+  server.removeAllListeners("stream").on("stream", relayStream).listen(Number(port), "127.0.0.1");
 } else createServer(secure, relayHttp1).listen(Number(port), "127.0.0.1");
 
 // A clean end, so that --profile writes what it saw.
