@@ -15,6 +15,7 @@
  *   npm run bench -- --cold                                      what the first 20,000 requests of a process cost beside
  *                                                                the steady state
  *   npm run bench -- --node PATH                                 the Node processes by another Node
+ *   npm run bench -- --only cutover --beside PATH                the same cutover by another Node, in the same run
  *   npm run bench -- --warm-up 20000                             so many requests a subject that do not count, on a machine
  *                                                                that is slow
  */
@@ -30,7 +31,15 @@ import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts
 import { microTable } from "./micro.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
 import { startTable } from "./start.ts";
-import { againstOf, isInstalled, type Place, type Started, type Subject, subjects } from "./subjects.ts";
+import {
+  againstOf,
+  byNode,
+  isInstalled,
+  type Place,
+  type Started,
+  type Subject,
+  subjects,
+} from "./subjects.ts";
 import { startUpstreams } from "./upstreams.ts";
 
 /** The subjects share the first core, load and upstreams the second. */
@@ -52,7 +61,15 @@ const mostWarmUps = 12;
 const warmUpSeconds = 10;
 /** The last to be warmed up rests before it is measured, as the others did meanwhile: V8 collects and compacts then. */
 const restMs = 10_000;
-const references = ["bare-engine", "bare-http-proxy", "bare-relay", "bare-checkout", "haproxy", "against"];
+const references = [
+  "bare-engine",
+  "bare-http-proxy",
+  "bare-relay",
+  "bare-checkout",
+  "haproxy",
+  "against",
+  "beside",
+];
 
 const { values } = parseArgs({
   options: {
@@ -70,6 +87,7 @@ const { values } = parseArgs({
     ask: { type: "string", default: "small" },
     cold: { type: "boolean", default: false },
     node: { type: "string", default: process.execPath },
+    beside: { type: "string" },
     "warm-up": { type: "string" },
   },
 });
@@ -104,7 +122,9 @@ function chosen(only: string | undefined): readonly Subject[] {
       throw new Error(`no subject ${name}: ${can.map((each) => each.name).join(", ")}`);
     return subject;
   });
-  return values.against === undefined ? wanted : [...wanted, againstOf(wanted, resolve(values.against))];
+  const more: Subject[] = values.against === undefined ? [] : [againstOf(wanted, resolve(values.against))];
+  if (values.beside !== undefined) more.push(byNode("beside", resolve(values.beside)));
+  return [...wanted, ...more];
 }
 
 /** What is special is beside the usual one. */

@@ -125,6 +125,11 @@ export function againstOf(wanted: readonly Subject[], checkout: string): Subject
   return asksForCheckouts ? checkoutOf("against", checkout) : cutoverOf("against", checkout);
 }
 
+/** @param node which runs it, whichever runs the others */
+export function byNode(name: string, node: string): Subject {
+  return { name, splits: true, start: (place) => startCutover({ ...place, node }, name, {}) };
+}
+
 /** Whether the subject's program is there. */
 export function isInstalled({ program }: Subject): boolean {
   return program === undefined || spawnSync(program, ["-v"], { stdio: "ignore" }).status === 0;
