@@ -88,7 +88,8 @@ type WaitingOwner = NonNullable<OwnerView["waiting"]>;
 
 interface MetricsPage {
   readonly contentType: string;
-  readonly page: string;
+  /** One after another. */
+  readonly parts: readonly string[];
 }
 
 /** As configured. */

@@ -60,10 +60,12 @@ export interface Metrics {
   regressed(cutover: string): void;
   /** For the metrics of the process (process-metrics.ts) and small ones of other rooms; rendered last. */
   readonly registry: Registry;
-  /** The page of a scrape, in the text format unless another is asked for. The event loop turns now and then. */
-  render(format?: Format): Promise<string>;
+  /** The page of a scrape, in parts, in the text format unless another is asked for. The event loop turns now and then. */
+  render(format?: Format): Promise<readonly string[]>;
   /** The same in the format that the field Accept of a request asks for. */
-  page(accept: string | undefined): Promise<{ readonly contentType: string; readonly page: string }>;
+  page(
+    accept: string | undefined,
+  ): Promise<{ readonly contentType: string; readonly parts: readonly string[] }>;
 }
 
 interface MetricsOptions {
@@ -112,7 +114,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ];
   }
 
-  async function render(format: Format = "text"): Promise<string> {
+  async function render(format: Format = "text"): Promise<readonly string[]> {
     requests.gather();
     return renderPage(families, registry, format);
   }
@@ -141,7 +143,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     render,
     async page(accept) {
       const format = formatFor(accept);
-      return { contentType: formats[format], page: await render(format) };
+      return { contentType: formats[format], parts: await render(format) };
     },
   };
 }

@@ -12,7 +12,7 @@ export function adminContext(given: Given & Partial<Omit<AdminOptions, "follower
   return contextOf({
     cutovers: {},
     auth: "none",
-    metrics: async () => ({ contentType: "text/plain", page: "" }),
+    metrics: async () => ({ contentType: "text/plain", parts: [] }),
     explain: () => undefined,
     health: () => "ready",
     log: { info: () => {}, warn: () => {}, error: () => {} },

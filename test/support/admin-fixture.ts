@@ -67,7 +67,7 @@ export async function startAdmin(options: AdminFixtureOptions = {}): Promise<Adm
       names.map((name) => [name, { legacy: "social-shop", new: "marketplace", approval }]),
     ),
     auth: options.auth ?? "none",
-    metrics: async () => ({ contentType: "text/plain", page: "" }),
+    metrics: async () => ({ contentType: "text/plain", parts: [] }),
     traffic,
     instance,
     explain: options.explain ?? (() => undefined),

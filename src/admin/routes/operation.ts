@@ -1,4 +1,6 @@
 /** What programs ask: health, metrics, events and the API's own description. */
+import { Readable } from "node:stream";
+import type { FastifyReply } from "fastify";
 import * as z from "zod";
 import { healthView } from "../api/instance-view.ts";
 import { type AdminApp, type AdminContext, versionsIn } from "../context.ts";
@@ -91,8 +93,10 @@ function metricsRoute(app: AdminApp, { metrics }: AdminContext): void {
       },
     },
     handler: async ({ headers }, reply) => {
-      const { contentType, page } = await metrics(headers.accept);
-      return reply.header("vary", "accept").type(contentType).send(page);
+      const { contentType, parts } = await metrics(headers.accept);
+      // Its schema says what is sent, not that it comes in parts.
+      const answer: FastifyReply = reply;
+      return answer.header("vary", "accept").type(contentType).send(Readable.from(parts));
     },
   });
 }

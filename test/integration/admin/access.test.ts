@@ -283,7 +283,7 @@ async function optionsOf() {
     store: rig.store,
     follower,
     cutovers: {},
-    metrics: async () => ({ contentType: "text/plain", page: "" }),
+    metrics: async () => ({ contentType: "text/plain", parts: [] }),
     traffic: () => ({}),
     instance: { id: "two", startedAt: "" },
     explain: () => undefined,

@@ -124,7 +124,7 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
     auth: "none",
     metrics: async () => ({
       contentType: "text/plain; version=0.0.4; charset=utf-8",
-      page: "cutover_store_up 1\n",
+      parts: ["cutover_store_up 1\n"],
     }),
     traffic: () => traffic.snapshot(),
     instance,

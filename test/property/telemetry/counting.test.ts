@@ -130,7 +130,7 @@ test(`the counters equal a tally kept apart, and none goes back, over reloads an
       };
       const scrape = async () => {
         know(instance.tell());
-        const now = samplesOf(await metrics.render());
+        const now = samplesOf((await metrics.render()).join(""));
         const inflight = [instance, ...workers.map(({ serving }) => serving)].flatMap((one) =>
           one.inflight(),
         );

@@ -75,7 +75,7 @@ describe("the counters", () => {
           count(`cutover_inflight_requests{${labels}}`, -1);
         };
         const check = async () => {
-          const now = samplesOf(await metrics.render());
+          const now = samplesOf((await metrics.render()).join(""));
           for (const [series, value] of tally)
             expect([series, now.get(series) ?? 0]).toEqual([series, value]);
           for (const [series, value] of now) {

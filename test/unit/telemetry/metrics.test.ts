@@ -26,7 +26,7 @@ function twoCutovers(): Metrics {
 }
 
 async function scrape(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
-  return samplesOf(await metrics.render());
+  return samplesOf((await metrics.render()).join(""));
 }
 
 describe("the series of a configured cutover", () => {
@@ -244,7 +244,7 @@ describe("what is set", () => {
     expect((await scrape(metrics)).get('cutover_store_refusal{word="OOM"}')).toBe(1);
     expect((await scrape(metrics)).get("cutover_store_writable")).toBe(0);
     word = undefined;
-    expect(await metrics.render()).not.toContain("cutover_store_refusal{");
+    expect((await metrics.render()).join("")).not.toContain("cutover_store_refusal{");
     expect((await scrape(metrics)).get("cutover_store_writable")).toBe(1);
   });
 
@@ -254,7 +254,7 @@ describe("what is set", () => {
       version: "1",
       contact: () => ({ up: false, stalenessMs: Number.POSITIVE_INFINITY }),
     });
-    expect(await metrics.render()).toContain("\ncutover_store_staleness_seconds +Inf\n");
+    expect((await metrics.render()).join("")).toContain("\ncutover_store_staleness_seconds +Inf\n");
   });
 });
 
@@ -284,7 +284,7 @@ describe("names", () => {
 
   test("escapes a label value", async () => {
     const metrics = createMetrics({ cutovers: [], version: 'a"b\\c\nd', contact: contactOf });
-    expect(await metrics.render()).toContain('cutover_build_info{version="a\\"b\\\\c\\nd"} 1\n');
+    expect((await metrics.render()).join("")).toContain('cutover_build_info{version="a\\"b\\\\c\\nd"} 1\n');
   });
 });
 
@@ -302,7 +302,7 @@ describe("a scrape", () => {
     none.began("none");
     none.settled("none", "ok", 0.01);
     metrics.rollback("checkout", "operator");
-    const page = await metrics.render();
+    const page = (await metrics.render()).join("");
     const checked = spawnSync("promtool", ["check", "metrics"], { input: page, encoding: "utf8" });
     expect(checked.error).toBeUndefined();
     expect({ status: checked.status, output: checked.stdout + checked.stderr }).toEqual({

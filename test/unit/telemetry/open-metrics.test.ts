@@ -32,8 +32,8 @@ test("says the same as the text, with a counter's family named without _total, a
     registers: [metrics.registry],
   }).inc(3);
   settle(metrics, 0.3, "00");
-  const text = await metrics.render("text");
-  const open = await metrics.render("openMetrics");
+  const text = (await metrics.render("text")).join("");
+  const open = (await metrics.render("openMetrics")).join("");
   expect(open).toContain(
     '# HELP room_things What \\"a room\\" counts.\n# TYPE room_things counter\nroom_things_total 3\n',
   );
@@ -65,7 +65,7 @@ test("what asks a store asks it together, and one that fails is the page's failu
       },
     });
   }
-  expect(samplesOf(await metrics.render()).get("other")).toBe(2);
+  expect(samplesOf((await metrics.render()).join("")).get("other")).toBe(2);
   new Gauge({
     name: "failing",
     help: "fails",
@@ -84,7 +84,7 @@ describe("the bucket of a duration", () => {
     settle(metrics, 1.7, "01", "a".repeat(32));
     settle(metrics, 1.8, "01");
     settle(metrics, 0.02, "00");
-    const [line, ...more] = exemplars(await metrics.render("openMetrics"));
+    const [line, ...more] = exemplars((await metrics.render("openMetrics")).join(""));
     expect(more).toEqual([]);
     const [, sample, labels, value, at] = /^(.+) # (\{.+\}) (\S+) (\S+)$/.exec(line ?? "") ?? [];
     expect({ sample, labels, value }).toEqual({
@@ -99,7 +99,7 @@ describe("the bucket of a duration", () => {
   test("carries none in the text format, which knows no such thing", async () => {
     const metrics = oneCutover();
     settle(metrics, 1.8, "01");
-    expect(exemplars(await metrics.render())).toEqual([]);
+    expect(exemplars((await metrics.render()).join(""))).toEqual([]);
   });
 
   test("carries what a worker has told, unless there is a later one", async () => {
@@ -109,12 +109,14 @@ describe("the bucket of a duration", () => {
     expect(worker.exemplars.take()).toEqual([]);
     const primary = oneCutover();
     primary.exemplars.add(told);
-    expect(exemplars(await primary.render("openMetrics"))).toEqual([
+    expect(exemplars((await primary.render("openMetrics")).join(""))).toEqual([
       expect.stringContaining(`{trace_id="${traceId}"} 1.8 `),
     ]);
     settle(primary, 1.9, "01", "b".repeat(32));
     primary.exemplars.add(told.map(([...one]) => one.with(5, 1)) as typeof told);
-    expect(exemplars(await primary.render("openMetrics"))).toEqual([expect.stringContaining("b".repeat(32))]);
+    expect(exemplars((await primary.render("openMetrics")).join(""))).toEqual([
+      expect.stringContaining("b".repeat(32)),
+    ]);
   });
 });
 
