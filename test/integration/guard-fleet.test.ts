@@ -138,7 +138,9 @@ test("a new side that fails on three instances is rolled back on all, and only t
   const entries = await members[0]?.api.history();
   expect(entries?.filter(({ by }) => by === "guard")).toHaveLength(1);
   const told = await runCutover(["status"], { env: { CUTOVER_ADMIN_URL: members[1]?.serve.admin ?? "" } });
-  expect(told.stdout).toContain("guard: ");
+  // Its sentence is the reason of the change.
+  expect(told.stdout).toContain("by guard:");
+  expect(told.stdout.match(/worse with odds/g)).toHaveLength(1);
 });
 
 test.runIf(isFull)("its leader killed in mid-incident, another one takes over and rolls back", async () => {

@@ -24,7 +24,7 @@ test.each(["alerts", "standing"])(
   (file) => {
     promtool("test", "rules", configFile(`prometheus/${file}.test.yml`));
   },
-  120_000,
+  300_000,
 );
 
 test("every alert is seen to fire, and not to fire", () => {

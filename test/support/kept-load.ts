@@ -35,7 +35,7 @@ export interface LoadOptions {
  */
 export function startLoad(proxy: string, options: LoadOptions): Load {
   const { perSecond, path = () => "/cart/1", connections = 32, fresh = false } = options;
-  const pool = new Pool(proxy, { connections, pipelining: 1, headersTimeout: 20_000, bodyTimeout: 20_000 });
+  const pool = new Pool(proxy, { connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 });
   const sent: Sent[] = [];
   const open = new Set<Promise<void>>();
   const begun = performance.now();

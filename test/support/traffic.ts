@@ -25,7 +25,7 @@ const decided = /^checkout; side=(legacy|new); reason=([a-z_]+); version=(\d+)$/
 
 /** @param proxy `http://127.0.0.1:PORT` of a proxy as startServe makes it */
 export function createShop(proxy: string, connections: number): Shop {
-  const pool = new Pool(proxy, { connections, pipelining: 1, headersTimeout: 20_000, bodyTimeout: 20_000 });
+  const pool = new Pool(proxy, { connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 });
   return {
     async visit(shopper) {
       const begunAt = performance.now();
