@@ -45,8 +45,12 @@ async function knowScripts(): Promise<void> {
   await owners.record("another", { key: "a", claimed: true }, "new", 1000);
 }
 
+/** What is asked of Redis and not waited for has its answer, too. */
+let settled: () => Promise<void> = async () => undefined;
+
 /** The commands for this cutover since the last time, by name; those of scripts are no round trips. */
 async function asked(): Promise<string[]> {
+  await settled();
   const mark = `mark-${marks++}`;
   await redis.cli("ECHO", mark);
   await until("all is told", () => monitored.includes(mark));
@@ -62,7 +66,8 @@ async function asked(): Promise<string[]> {
 
 /** An instance, which has loaded its filter of pins. */
 async function open(changedAgoMs: number) {
-  const { owners, pins, pinNews } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  const { owners, pins, pinNews, close } = createRedisStores({ client, prefix: "cutover", deadlineMs: 5000 });
+  settled = close;
   const updatedAt = new Date(1_700_000_000_000 - changedAgoMs).toISOString();
   let isLoaded = false;
   const news: PinNews = {
