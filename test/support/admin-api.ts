@@ -39,7 +39,12 @@ export function accepted({ answer, status, code }: Written): WriteAnswer {
 
 /** Speaks of the cutover `checkout`. */
 export function createAdminApi(url: string): AdminApi {
-  const dispatcher = new Agent({ connections: 16, headersTimeout: 20_000 });
+  const dispatcher = new Agent({
+    connections: 16,
+    headersTimeout: 20_000,
+    keepAliveTimeout: 1000,
+    keepAliveMaxTimeout: 1000,
+  });
   const root = new URL("/api/v1/cutovers/checkout", url).href;
 
   async function write(method: "PUT" | "POST", path: string, body: object): Promise<Written> {
