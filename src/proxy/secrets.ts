@@ -54,6 +54,9 @@ export interface PinReader {
 /** Most pins that are known by their text. */
 const mostKnown = 10_000;
 
+/** A part of a string keeps all of it in memory: a cookie the whole field that it came in. */
+const copied = (text: string) => Buffer.from(text, "latin1").toString("latin1");
+
 /**
  * A signature is reckoned once: a request's cookie is read, and then taken out of what goes on, others come in between, and
  * many a cookie was made here. Only texts that are signed are remembered: no stranger has them forgotten.
@@ -75,7 +78,7 @@ export function createPinReader(secrets: () => readonly string[], cutover: strin
     const remembered = known.get(text);
     if (remembered !== undefined) return remembered;
     const reading = readPin(signers, cutover, text, 0);
-    if (reading.valid) known.set(text, reading);
+    if (reading.valid) known.set(copied(text), reading);
     return reading;
   }
   return {

@@ -3,6 +3,7 @@ import { StoreUnavailable } from "../../../src/base/errors.ts";
 import { readPin } from "../../../src/decide/pin.ts";
 import { createJourneySecrets, createPinReader, secretName } from "../../../src/proxy/secrets.ts";
 import { createMemoryStore } from "../../../src/state/store/in-process.ts";
+import { collector } from "../../support/collector.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
 function rig() {
@@ -111,4 +112,23 @@ describe("pins that were made here", () => {
     secrets = [];
     expect([pins.isOwn(text), pins.sign(pin)]).toEqual([false, undefined]);
   });
+});
+
+test("a pin that is remembered does not keep the field it came in", () => {
+  const pin = { side: "new", epoch: 3, startedAt: 100, expiresAt: 200 } as const;
+  const secrets: readonly string[] = ["secret"];
+  const made = createPinReader(() => secrets, "checkout");
+  const read = createPinReader(() => secrets, "checkout");
+  const collect = collector();
+  const heapBytes = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = heapBytes();
+  for (let i = 0; i < 2000; i += 1) {
+    const text = made.sign({ ...pin, id: String(i).padStart(12, "0") }) ?? "";
+    const field = Buffer.from(`sid=1; journey=${text}; rest=${"x".repeat(16_000)}`).toString("latin1");
+    expect(read.isOwn(field.slice(15, 15 + text.length))).toBe(true);
+  }
+  expect(heapBytes() - before).toBeLessThan(8 * 2 ** 20);
 });
