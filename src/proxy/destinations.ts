@@ -1,5 +1,5 @@
 /** Where requests are sent: the way to an upstream, the time it may take, and what is said there of this proxy. */
-import { createDeadlines, type Deadlines } from "../base/deadlines.ts";
+import { createDeadlines, type Deadlines } from "../base/waiting/deadlines.ts";
 import { maintenancePageOf } from "../config/checks/named-files.ts";
 import type { Config, CutoverConfig, RouteConfig, UpstreamConfig } from "../config/schema.ts";
 import { type ApartCookies, apartCookiesOf } from "./relay/cookies/apart.ts";

@@ -2,7 +2,7 @@
  * The configuration as the exchange needs it: upstreams, witnesses, salts and sources resolved once, so that a request
  * only looks up.
  */
-import type { Deadlines } from "../base/deadlines.ts";
+import type { Deadlines } from "../base/waiting/deadlines.ts";
 import type { Config, CutoverConfig, RouteConfig } from "../config/schema.ts";
 import { pageCookieNames } from "../config/values/page-cookies.ts";
 import { isInBody, type Source } from "../config/values/source.ts";

@@ -3,7 +3,7 @@
  * told of each phase, and here alone it is known whether it is over.
  */
 import type { Readable } from "node:stream";
-import type { Deadlines, Waiting } from "../base/deadlines.ts";
+import type { Deadlines, Waiting } from "../base/waiting/deadlines.ts";
 import type { JourneyPin } from "../decide/pin.ts";
 import type { JourneyEvent, OwnerKey } from "../ownership/port.ts";
 import type { Side } from "../state/rules/model.ts";

@@ -5,7 +5,7 @@
  * twice or out of place, a body of another length than declared. What is left of HTTP/1.1's duties is done here.
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import type { Answer, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../inbound.ts";
+import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../inbound.ts";
 import { awaitReader } from "./lost-peer.ts";
 
 /** What an answer of HTTP/1.1 may carry and one of HTTP/2 must not (RFC 9113 §8.2.2). */
@@ -53,6 +53,9 @@ const singleFields: ReadonlySet<string> = new Set([
   "user-agent",
   "x-content-type-options",
 ]);
+
+/** The prototype of fields by name: without one V8 makes a hash table of an object, which costs twice as much. */
+const nothingNamed: object = Object.freeze(Object.create(null));
 
 /** RFC 9110 §5.5: HTAB, SP, VCHAR, obs-text; nghttp2 writes anything. */
 const uncleanValue = /[^\t\x20-\x7e\x80-\xff]/;
@@ -148,75 +151,124 @@ function framingOf(length: string | undefined, isWhole: boolean): RequestFraming
   return isWhole ? { kind: "none" } : { kind: "chunked" };
 }
 
-function answerOf(stream: ServerHttp2Stream, isHead: boolean, onClosed: StreamOptions["onClosed"]): Answer {
+/** An Answer over a stream. Its functions are shared; it belongs to no other object. */
+interface StreamAnswer extends Answer {
+  readonly stream: ServerHttp2Stream;
+  readonly isHead: boolean;
   /** Whether all of the answer was given, or this side broke it off. */
-  let ended = false;
-  let bodiless = false;
-  let awaitsTrailers = false;
-  let gone: ((why: Gone) => void) | undefined;
-  let left = false;
-  const leave = () => {
-    if (ended) return;
-    ended = true;
-    left = true;
-    gone?.("left");
+  ended: boolean;
+  bodiless: boolean;
+  awaitsTrailers: boolean;
+  trailers: readonly string[];
+  drained: (() => void) | undefined;
+  gone: ((why: Gone) => void) | undefined;
+  left: boolean;
+}
+
+function answerOf(stream: ServerHttp2Stream, isHead: boolean, onClosed: StreamOptions["onClosed"]): Answer {
+  const answer: StreamAnswer = {
+    stream,
+    isHead,
+    ended: false,
+    bodiless: false,
+    awaitsTrailers: false,
+    trailers: [],
+    drained: undefined,
+    gone: undefined,
+    left: false,
+    headSent,
+    interim,
+    head,
+    write,
+    end,
+    abort,
+    onDrain,
+    onGone,
   };
   stream.on("aborted", () => {
-    leave();
+    leave(answer);
     // Reset with NO_ERROR it would stay until its body is read, which nobody does any more.
     stream.destroy();
   });
   stream.on("close", () => {
-    leave();
-    onClosed(left);
+    leave(answer);
+    onClosed(answer.left);
   });
-  const dead = () => stream.destroyed || stream.closed;
+  return answer;
+}
 
-  return {
-    headSent: () => stream.headersSent,
-    interim(status, _reason, fields) {
-      if (dead() || stream.headersSent) return;
-      stream.additionalHeaders(headersOf(status, fields));
-    },
-    head({ status, fields, length }) {
-      if (dead()) return;
-      const headers = headersOf(status, fields);
-      if (length !== undefined && status !== 204) headers["content-length"] = length;
-      bodiless = isHead || status === 204 || status === 205 || status === 304 || length === 0;
-      // Trailers can only follow a body of a length nobody declared.
-      awaitsTrailers = !bodiless && length === undefined;
-      stream.respond(headers, { endStream: bodiless, waitForTrailers: awaitsTrailers });
-    },
-    write(chunk) {
-      // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
-      if (bodiless || dead() || stream.write(chunk)) return true;
-      awaitReader(stream);
-      return false;
-    },
-    end(trailers) {
-      ended = true;
-      if (dead()) return;
-      // Answered before the request was whole: the rest is not wanted (RFC 9113 §8.1).
-      const isEarly = !stream.endAfterHeaders && !stream.readableEnded;
-      if (!bodiless) {
-        stream.once("wantTrailers", () => {
-          stream.sendTrailers(trailersOf(trailers));
-          if (isEarly) setImmediate(cutRequest, stream);
-        });
-        stream.end();
-      }
-      if (isEarly && !awaitsTrailers) stream.once("finish", () => cutRequest(stream));
-    },
-    abort() {
-      ended = true;
-      // Not `close`: it would end the answer first, as if it were whole.
-      stream.destroy(new Error("the answer was broken off"));
-    },
-    onDrain: (listener) => stream.on("drain", listener),
-    onGone(listener) {
-      gone = listener;
-    },
-  };
+function leave(answer: StreamAnswer): void {
+  if (answer.ended) return;
+  answer.ended = true;
+  answer.left = true;
+  answer.gone?.("left");
+}
+
+const isDead = (stream: ServerHttp2Stream) => stream.destroyed || stream.closed;
+
+function headSent(this: StreamAnswer): boolean {
+  return this.stream.headersSent;
+}
+
+function interim(this: StreamAnswer, status: number, _reason: string, fields: readonly string[]): void {
+  const { stream } = this;
+  if (!isDead(stream) && !stream.headersSent) stream.additionalHeaders(headersOf(status, fields));
+}
+
+function head(this: StreamAnswer, { status, fields, length }: AnswerHead): void {
+  const { stream } = this;
+  if (isDead(stream)) return;
+  const headers = headersOf(status, fields);
+  if (length !== undefined && status !== 204) headers["content-length"] = length;
+  this.bodiless = this.isHead || status === 204 || status === 205 || status === 304 || length === 0;
+  // Trailers can only follow a body of a length nobody declared.
+  this.awaitsTrailers = !this.bodiless && length === undefined;
+  if (this.awaitsTrailers) stream.once("wantTrailers", () => sendTrailers(this));
+  stream.respond(headers, { endStream: this.bodiless, waitForTrailers: this.awaitsTrailers });
+}
+
+function write(this: StreamAnswer, chunk: Buffer): boolean {
+  const { stream } = this;
+  // A chunk for a client that is gone counts as taken: nobody would ever ask for the next.
+  if (this.bodiless || isDead(stream) || stream.write(chunk)) return true;
+  if (this.drained !== undefined) stream.on("drain", this.drained);
+  this.drained = undefined;
+  awaitReader(stream);
+  return false;
+}
+
+function end(this: StreamAnswer, trailers: readonly string[]): void {
+  const { stream } = this;
+  this.ended = true;
+  if (isDead(stream)) return;
+  this.trailers = trailers;
+  if (!this.bodiless) stream.end();
+  if (isEarly(stream) && !this.awaitsTrailers) stream.once("finish", () => cutRequest(stream));
+}
+
+function sendTrailers({ stream, trailers }: StreamAnswer): void {
+  stream.sendTrailers(addFields(Object.create(nothingNamed), trailers));
+  if (isEarly(stream)) setImmediate(cutRequest, stream);
+}
+
+function abort(this: StreamAnswer): void {
+  this.ended = true;
+  // Not `close`: it would end the answer first, as if it were whole.
+  this.stream.destroy(new Error("the answer was broken off"));
+}
+
+/** Heard of from the first write on that was too much: few answers have one. */
+function onDrain(this: StreamAnswer, listener: () => void): void {
+  this.drained = listener;
+}
+
+function onGone(this: StreamAnswer, listener: (why: Gone) => void): void {
+  this.gone = listener;
+}
+
+/** Answered before the request was whole: the rest is not wanted (RFC 9113 §8.1). */
+function isEarly(stream: ServerHttp2Stream): boolean {
+  return !stream.endAfterHeaders && !stream.readableEnded;
 }
 
 function cutRequest(stream: ServerHttp2Stream): void {
@@ -225,19 +277,12 @@ function cutRequest(stream: ServerHttp2Stream): void {
 
 /** @throws TypeError where a value cannot stand in a field */
 function headersOf(status: number, fields: readonly string[]): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = Object.create(null);
+  const headers: OutgoingHttpHeaders = Object.create(nothingNamed);
   headers[":status"] = status;
-  addFields(headers, fields);
-  return headers;
+  return addFields(headers, fields);
 }
 
-function trailersOf(fields: readonly string[]): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = Object.create(null);
-  addFields(headers, fields);
-  return headers;
-}
-
-function addFields(headers: OutgoingHttpHeaders, fields: readonly string[]): void {
+function addFields(headers: OutgoingHttpHeaders, fields: readonly string[]): OutgoingHttpHeaders {
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = (fields[i] ?? "").toLowerCase();
     const value = fields[i + 1] ?? "";
@@ -248,4 +293,5 @@ function addFields(headers: OutgoingHttpHeaders, fields: readonly string[]): voi
     else if (singleFields.has(name)) headers[name] = `${before}, ${value}`;
     else headers[name] = [before, value].flat().map(String);
   }
+  return headers;
 }

@@ -6,7 +6,7 @@
  * The 404 is kept back meanwhile, its body no further read than it has come. Whatever the other side answers, and how long
  * that takes, counts for no side.
  */
-import type { Deadlines, Waiting } from "../../base/deadlines.ts";
+import type { Deadlines, Waiting } from "../../base/waiting/deadlines.ts";
 import type { Side } from "../../state/rules/model.ts";
 import { maintainedUntil } from "../../state/rules/sides/maintenance.ts";
 import type { Destination } from "../destinations.ts";

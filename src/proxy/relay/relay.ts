@@ -46,7 +46,6 @@ export interface RelayEvents {
  */
 export type Tap = (next: ResponseSink, resume: () => void) => ResponseSink;
 
-/** What of the exchange's context is needed here. */
 type RelayContext = Pick<ExchangeContext, "proxyName" | "clock" | "droppedCookie">;
 
 /** The taps of an answer that nothing else wants to see. */
@@ -98,6 +97,7 @@ export function relay(
     stage: "waiting",
     pass: undefined,
     forwarding: undefined,
+    place: undefined,
     granted,
     expired,
     interim,

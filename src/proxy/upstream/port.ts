@@ -8,7 +8,7 @@
  */
 import type { LookupFunction } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import type { Deadlines } from "../../base/deadlines.ts";
+import type { Deadlines } from "../../base/waiting/deadlines.ts";
 import type { ForwardFailure } from "../outcome.ts";
 
 export interface ForwardRequest {

@@ -5,13 +5,20 @@
  * comes then is turned away at once. So what a hung upstream can take of this process is bounded, in sockets and in
  * memory, and a request is answered within `waitMs` or is with the upstream.
  */
-import { createDeadlines, type Waiting } from "../../base/deadlines.ts";
+import { createDeadlines, type Waiting } from "../../base/waiting/deadlines.ts";
+import { createFifo, type FifoEntry } from "../../base/waiting/fifo.ts";
 
 export interface Waiter {
+  /** Where it is queued; what is here is the slots'. */
+  place: FifoEntry<Queued> | undefined;
   /** It has a slot now. */
   granted(): void;
   /** It waited as long as one may; it is out of the queue. */
   expired(): void;
+}
+
+interface Queued extends Waiting {
+  readonly waiter: Waiter;
 }
 
 export interface Slots {
@@ -35,16 +42,14 @@ interface SlotsOptions {
 
 export function createSlots({ max, queue, waitMs }: SlotsOptions): Slots {
   const deadlines = createDeadlines(waitMs);
-  /** In the order they came. */
-  const waiting = new Map<Waiter, Waiting>();
+  const waiting = createFifo<Queued>();
   let taken = 0;
   const onUnqueued: (() => void)[] = [];
 
   function leave(waiter: Waiter): boolean {
-    const wait = waiting.get(waiter);
-    if (wait === undefined) return false;
-    deadlines.end(wait);
-    waiting.delete(waiter);
+    const { place } = waiter;
+    if (place === undefined || !waiting.remove(place)) return false;
+    deadlines.end(place.value);
     if (waiting.size === 0) for (const resolve of onUnqueued.splice(0)) resolve();
     return true;
   }
@@ -65,20 +70,21 @@ export function createSlots({ max, queue, waitMs }: SlotsOptions): Slots {
       const expired = () => {
         if (leave(waiter)) waiter.expired();
       };
-      const wait: Waiting = { dueAt: 0, before: undefined, behind: undefined, expired };
-      waiting.set(waiter, wait);
+      const wait: Queued = { waiter, dueAt: 0, before: undefined, behind: undefined, expired };
+      waiter.place = waiting.push(wait);
       deadlines.wait(wait);
       return "queued";
     },
     leave,
     free() {
-      for (const waiter of waiting.keys()) {
-        // The slot goes from hand to hand: nobody who comes meanwhile can have it.
-        leave(waiter);
-        waiter.granted();
+      const next = waiting.first()?.waiter;
+      if (next === undefined) {
+        taken -= 1;
         return;
       }
-      taken -= 1;
+      // The slot goes from hand to hand: nobody who comes meanwhile can have it.
+      leave(next);
+      next.granted();
     },
     unqueued() {
       if (waiting.size === 0) return Promise.resolve();

@@ -9,7 +9,7 @@
  *
  * No Node timer of its own, and no closure: the attempt itself is what waits (deadlines.ts).
  */
-import { createDeadlines, type Waiting } from "../../base/deadlines.ts";
+import { createDeadlines, type Waiting } from "../../base/waiting/deadlines.ts";
 import type { UpstreamTimeouts, Waits } from "./port.ts";
 
 export type TimeoutCode = "ERR_HEADERS_TIMEOUT" | "ERR_IDLE_TIMEOUT";

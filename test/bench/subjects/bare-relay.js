@@ -7,7 +7,7 @@ import { Pool } from "undici";
 import { ofTheConnection, relayBy } from "./relay-http1.js";
 
 const [port, upstreamPort, over, cert, key] = process.argv.slice(2);
-const pool = new Pool(`http://127.0.0.1:${upstreamPort}`, { connections: 64, pipelining: 1 });
+const pool = new Pool(`http://127.0.0.1:${upstreamPort}`);
 const secure = { cert: readFileSync(cert), key: readFileSync(key) };
 const relayHttp1 = relayBy(pool);
 

@@ -14,10 +14,10 @@ import { write } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as z from "zod";
-import { createDeadlines, type Waiting } from "../../../base/deadlines.ts";
 import { type FileLock, lockFile } from "../../../base/file-lock.ts";
 import { jsonOf } from "../../../base/json.ts";
 import { errorText, type Log } from "../../../base/log.ts";
+import { createDeadlines, type Waiting } from "../../../base/waiting/deadlines.ts";
 import { sides } from "../../../state/rules/model.ts";
 import type { DoubtNote } from "../port.ts";
 

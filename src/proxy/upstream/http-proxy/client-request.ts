@@ -5,6 +5,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
+import type { FifoEntry } from "../../../base/waiting/fifo.ts";
 import { codes, failureOf, faultOfHead, soundReason } from "../failure.ts";
 import { bearPaddedSizes } from "../old-habits.ts";
 import type {
@@ -40,6 +41,8 @@ export interface Attempt extends Timed, Forwarding {
   readonly limits: UpgradeLimits | undefined;
   readonly told: Told;
   made: ClientRequest | undefined;
+  /** Where what sends it is queued. */
+  place: FifoEntry<() => void> | undefined;
   /** Ends the making of its connection. */
   giveUp: (() => void) | undefined;
   response: IncomingMessage | undefined;
@@ -70,6 +73,7 @@ export function createAttempt(
     behind: undefined,
     awaited: undefined,
     made: undefined,
+    place: undefined,
     giveUp: undefined,
     response: undefined,
     upload: undefined,

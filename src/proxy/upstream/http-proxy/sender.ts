@@ -2,6 +2,7 @@
 import type { ClientRequest, ClientRequestArgs } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createFifo } from "../../../base/waiting/fifo.ts";
 import type { Dial } from "../dial/dial.ts";
 import { codes } from "../failure.ts";
 import { type MendedSocket, mendHeads } from "../old-habits.ts";
@@ -41,7 +42,7 @@ export function createSender(
 ): Sender {
   const mended = new WeakMap<Socket, MendedSocket>();
   const waits = createWaits(timeouts);
-  const waiting = new Map<Attempt, () => void>();
+  const waiting = createFifo<() => void>();
   let running = 0;
   /** Whose request is being made: Node asks for its connection before it hands the request over. */
   let current: Attempt | undefined;
@@ -49,7 +50,8 @@ export function createSender(
   let onIdle = () => {};
 
   function onOver(attempt: Attempt): void {
-    if (!waiting.delete(attempt)) {
+    const { place } = attempt;
+    if (place === undefined || !waiting.remove(place)) {
       running -= 1;
       // Node gives the connection back only now.
       if (waiting.size > 0) setImmediate(beginNext);
@@ -62,9 +64,9 @@ export function createSender(
   }
 
   function beginNext(): void {
-    for (const [attempt, start] of waiting) {
-      if (running >= most) return;
-      waiting.delete(attempt);
+    while (running < most) {
+      const start = waiting.shift();
+      if (start === undefined) return;
       running += 1;
       start();
     }
@@ -97,7 +99,7 @@ export function createSender(
         running += 1;
         if (closed) fail(Object.assign(new Error("closed"), { code: codes.closed }));
         else start();
-      } else waiting.set(attempt, start);
+      } else attempt.place = waiting.push(start);
       return attempt;
     },
     connect(_options, connected) {

@@ -6,6 +6,7 @@
 import { maxHeaderSize } from "node:http";
 import { connect, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
 import { Client } from "undici";
+import { createFifo, type FifoEntry } from "../../../base/waiting/fifo.ts";
 import { createDial, type Dial } from "../dial/dial.ts";
 import { bearPaddedSizesOfUndici, type MendedSocket, mendHeads } from "../old-habits.ts";
 import type { UpstreamTls, Waits } from "../port.ts";
@@ -40,6 +41,8 @@ export interface Passenger {
   /** Called once, when a connection is there for it, which need not be made yet. */
   board(connection: Connection): void;
   resumeParser: (() => void) | undefined;
+  /** In the queue for a connection. */
+  place: FifoEntry<Passenger> | undefined;
   /** Whether a kept connection will not do. */
   readonly fresh: boolean;
   /** How long a connection that is made for it may take. */
@@ -82,7 +85,7 @@ export function createConnections({
   const dial = createDial(url, tls, { connectPlain: lenient ? undefined : connectDirect, lookup });
   /** The most recently used last: those not needed grow old and close. */
   const free: Connection[] = [];
-  const waiting = new Set<Passenger>();
+  const waiting = createFifo<Passenger>();
   let count = 0;
   let closing: Promise<void> | undefined;
   let onEmpty = () => {};
@@ -130,11 +133,11 @@ export function createConnections({
       }
       const kept = passenger.fresh ? undefined : takeFree();
       const connection = kept ?? (count < limit ? openFor(passenger) : undefined);
-      if (connection === undefined) waiting.add(passenger);
+      if (connection === undefined) passenger.place = waiting.push(passenger);
       else board(passenger, connection);
     },
     leave(passenger) {
-      waiting.delete(passenger);
+      if (passenger.place !== undefined) waiting.remove(passenger.place);
     },
     release(connection) {
       // One that nobody waits for is looked at when it is taken.
@@ -144,14 +147,14 @@ export function createConnections({
       }
       connection.passenger = undefined;
       connection.kept = true;
-      const next = takeFirst(waiting);
+      const next = waiting.shift();
       if (next !== undefined) board(next, connection);
       else if (closing !== undefined) drop(connection);
       else free.push(connection);
     },
     discard(connection) {
       connection.passenger = undefined;
-      const next = takeFirst(waiting);
+      const next = waiting.shift();
       if (next !== undefined) board(next, openFor(next));
       drop(connection);
     },
@@ -169,15 +172,6 @@ export function createConnections({
 function board(passenger: Passenger, connection: Connection): void {
   connection.passenger = passenger;
   passenger.board(connection);
-}
-
-function takeFirst(waiting: Set<Passenger>): Passenger | undefined {
-  if (waiting.size === 0) return undefined;
-  for (const passenger of waiting) {
-    waiting.delete(passenger);
-    return passenger;
-  }
-  return undefined;
 }
 
 /** A connection that undici makes with its first request. */

@@ -111,6 +111,7 @@ function createAttempt(
     upload: undefined,
     body: undefined,
     resumeParser: undefined,
+    place: undefined,
     fresh,
     sent: false,
     receivedBefore: undefined,

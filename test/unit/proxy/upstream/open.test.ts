@@ -63,9 +63,10 @@ test("an upstream that is given back is closed once nobody waits for it and its 
   const { admission, engine } = wayOf(lease.ways);
   const sink = recordingSink();
   const waiting = recordingSink();
-  admission.enter({ granted: () => {}, expired: () => {} });
+  admission.enter({ place: undefined, granted: () => {}, expired: () => {} });
   engine.forward({ ...request, fields: [...request.fields] }, sink);
   admission.enter({
+    place: undefined,
     granted: () => void engine.forward({ ...request, fields: [...request.fields] }, waiting),
     expired: () => {},
   });
@@ -91,7 +92,7 @@ test("an upstream that is given back is closed once nobody waits for it and its 
 test("ways that lead nowhere let no request in", () => {
   const config = configSchema.parse({ upstreams: { shop: { url: "http://127.0.0.1:1" } }, default: "shop" });
   const { admission } = wayOf(unreachableWays(config));
-  expect(() => admission.enter({ granted: () => {}, expired: () => {} })).toThrow(
+  expect(() => admission.enter({ place: undefined, granted: () => {}, expired: () => {} })).toThrow(
     "no request goes to shop from here",
   );
 });

@@ -5,6 +5,7 @@ function createFixture(max: number, queue: number, waitMs = 1000) {
   const slots = createSlots({ max, queue, waitMs });
   const heard: string[] = [];
   const waiter = (name: string): Waiter => ({
+    place: undefined,
     granted: () => heard.push(`${name} granted`),
     expired: () => heard.push(`${name} expired`),
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createDeadlines, type Waiting } from "../../../src/base/deadlines.ts";
+import { createDeadlines, type Waiting } from "../../../../src/base/waiting/deadlines.ts";
 
 function waiting(expired: () => void): Waiting {
   return { dueAt: 0, before: undefined, behind: undefined, expired };
