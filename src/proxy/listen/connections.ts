@@ -13,6 +13,7 @@ import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Peer } from "../inbound.ts";
 import type { ConnectionCounts } from "./metrics.ts";
+import type { InTurn } from "./pipelining.ts";
 import type { Introduced } from "./proxy-protocol.ts";
 
 /** How long a request that comes when it is too late is still refused instead of cut. */
@@ -20,7 +21,7 @@ const lastCallMs = 500;
 
 type Phase = "serving" | "draining" | "overdue";
 
-export interface ClientConnection {
+export interface ClientConnection extends InTurn {
   readonly socket: Socket;
   readonly peer: Peer;
   /** Octets on it that were no request's. */
@@ -131,10 +132,13 @@ function connectionOf(
   introduced: Introduced | undefined,
 ): ClientConnection {
   const encrypted = "encrypted" in socket;
-  const { peer = { address: socket.remoteAddress ?? "" }, bytes = 0 } = introduced ?? {};
+  const peer =
+    introduced === undefined
+      ? { address: socket.remoteAddress ?? "", encrypted }
+      : { ...introduced.peer, encrypted };
   // Of TLS only what was in it is counted as read.
-  const prefaceBytes = encrypted ? 0 : bytes;
-  return { socket, peer: { ...peer, encrypted }, prefaceBytes, answering, isRefused: false };
+  const prefaceBytes = encrypted ? 0 : (introduced?.bytes ?? 0);
+  return { socket, peer, prefaceBytes, answering, isRefused: false, latest: undefined };
 }
 
 /**

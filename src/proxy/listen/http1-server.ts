@@ -9,7 +9,7 @@ import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
 import { type HeadLimits, hasLongTarget } from "../request/target.ts";
 import type { ClientConnection, ClientConnections } from "./connections.ts";
 import { createUncorking, inboundOf } from "./http1.ts";
-import { createPipelining, type Pipelined, type Pipelining } from "./pipelining.ts";
+import { forgetAnswered, giveUp, type Pipelined, takeInTurn } from "./pipelining.ts";
 import type { Introduced } from "./proxy-protocol.ts";
 import { createUpgrades, isHandshake } from "./websocket.ts";
 
@@ -66,7 +66,6 @@ export function createHttp1Server(options: Http1ServerOptions): Server {
 
 function takeRequests(server: Server, options: Http1ServerOptions): void {
   const { handle, connections } = options;
-  const pipelining = createPipelining();
   const answerOptions = {
     draining: () => connections.phase !== "serving",
     uncorkSoon: createUncorking(),
@@ -86,7 +85,7 @@ function takeRequests(server: Server, options: Http1ServerOptions): void {
   });
   function answered(connection: ClientConnection): void {
     if (!connections.answered(connection)) return;
-    pipelining.answered(connection.socket);
+    forgetAnswered(connection);
     upgrades.answered(connection.socket);
   }
   const taking = (expectsContinue: boolean) => {
@@ -102,7 +101,7 @@ function takeRequests(server: Server, options: Http1ServerOptions): void {
     return (request: IncomingMessage, response: ServerResponse) => {
       const connection = connections.of(request.socket);
       connection.answering += 1;
-      const pipelined = pipelining.take(request, response, begin);
+      const pipelined = takeInTurn(connection, request, response, begin);
       response.on("close", () => {
         answered(connection);
         pipelined.answer?.closed();
@@ -112,24 +111,29 @@ function takeRequests(server: Server, options: Http1ServerOptions): void {
   server.on("request", taking(false));
   server.on("checkContinue", taking(true));
   server.on("upgrade", upgrades.onUpgrade);
-  refuseUnreadable(server, pipelining, options);
+  refuseUnreadable(server, options);
 }
 
 /** What is no request that could be forwarded is refused behind the answers before it. */
-function refuseUnreadable(server: Server, pipelining: Pipelining, options: Http1ServerOptions): void {
+function refuseUnreadable(server: Server, options: Http1ServerOptions): void {
+  const { connections } = options;
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-    pipelining.take(request, response, () => refuse(request.socket, refusals.expectation, options));
+    const { socket } = request;
+    takeInTurn(connections.of(socket), request, response, () =>
+      refuse(socket, refusals.expectation, options),
+    );
   });
   server.on("connect", ({ socket }) => {
     // The server's own wiring has gone with the parser.
     socket.on("error", () => socket.destroy());
-    pipelining.giveUp(socket, false, () => refuse(socket, { ...refusals.method, close: true }, options));
+    giveUp(connections.of(socket), false, () => refuse(socket, { ...refusals.method, close: true }, options));
   });
   server.on("clientError", (error: ParserError, socket: Socket) => {
     // A connection made in advance and never used is no request, and nobody waits for an answer on it.
-    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnread(options.connections.of(socket));
+    const connection = connections.of(socket);
+    const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && isUnread(connection);
     if (isUnused || error.code === "ECONNRESET" || error.code === "EPIPE") return void socket.destroy();
-    pipelining.giveUp(socket, error.code === "HPE_INVALID_EOF_STATE", () => {
+    giveUp(connection, error.code === "HPE_INVALID_EOF_STATE", () => {
       refuse(socket, parserRefusal(error, options.limits()), options);
     });
   });

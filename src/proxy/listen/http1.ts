@@ -190,9 +190,10 @@ function end(this: HttpAnswer, trailers: readonly string[]): void {
 }
 
 function finish({ response }: HttpAnswer): void {
-  // Node's `end` would add an empty piece to what waits in the cork, and make a vector of the two.
-  if (!response.chunkedEncoding) response.socket?.uncork();
-  const { req: request } = response;
+  const { req: request, socket } = response;
+  // Node's `end` adds an empty piece to what is corked, and makes a vector of the two. Over TLS, where a write is under way
+  // until the next turn, that piece alone would be another write: the vector is less.
+  if (!response.chunkedEncoding && socket !== null && !("encrypted" in socket)) socket.uncork();
   if (!request.complete || request.readableLength > 0) dropRest(response);
   response.end();
 }

@@ -4,7 +4,6 @@
  * connection (§9.6), nor behind what cannot be read.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 
 /** The answer to a request that has begun. */
 interface Begun {
@@ -23,62 +22,58 @@ export interface Pipelined {
   refuse: (() => void) | undefined;
 }
 
-export interface Pipelining {
-  /** Calls `begin` when all before it is answered; never, when the connection ends first. */
-  take(request: IncomingMessage, response: ServerResponse, begin: (pipelined: Pipelined) => void): Pipelined;
-  /**
-   * The parser gives the connection up: inside the body of the latest request, or at the head of another.
-   *
-   * @param peerEnded whether it is only that no more will come
-   * @param refuse called when a refusal is next to be written on the connection
-   */
-  giveUp(socket: Socket, peerEnded: boolean, refuse: () => void): void;
-  /**
-   * All that was asked on the connection is answered. One that is kept may stay idle for long, and keeps nothing of what
-   * went before.
-   */
-  answered(socket: Socket): void;
+/** What a connection knows of its requests: on itself, since of a WeakMap each collection of new space keeps all. */
+export interface InTurn {
+  /** The latest, unless that is over and what comes next need not know of it. */
+  latest: Pipelined | undefined;
 }
 
-export function createPipelining(): Pipelining {
-  /** The latest of each connection, unless that is over and what comes next need not know of it. */
-  const latest = new WeakMap<Socket, { pipelined: Pipelined | undefined }>();
-  return {
-    take(request, response, begin) {
-      const { socket } = request;
-      const pipelined: Pipelined = { request, response, answer: undefined, refuse: undefined };
-      const known = latest.get(socket);
-      const before = known?.pipelined?.response;
-      if (known === undefined) latest.set(socket, { pipelined });
-      else known.pipelined = pipelined;
-      if (before === undefined || before.writableFinished) next(pipelined, before, begin);
-      else before.once("close", () => next(pipelined, before, begin));
-      return pipelined;
-    },
-    giveUp(socket, peerEnded, refuse) {
-      const pipelined = latest.get(socket)?.pipelined;
-      if (pipelined === undefined) refuse();
-      else if (pipelined.request.complete) {
-        const { response } = pipelined;
-        if (!response.shouldKeepAlive) return;
-        if (response.writableFinished) refuse();
-        else if (pipelined.refuse === undefined) {
-          // Said again with each packet that still comes.
-          pipelined.refuse = refuse;
-          response.once("close", refuse);
-        }
-      } else if (peerEnded) socket.destroy();
-      else if (pipelined.answer === undefined) pipelined.refuse = refuse;
-      else pipelined.answer.breakOff();
-    },
-    answered(socket) {
-      const known = latest.get(socket);
-      if (known?.pipelined === undefined) return;
-      const { request, response } = known.pipelined;
-      if (request.complete && response.shouldKeepAlive && response.writableFinished)
-        known.pipelined = undefined;
-    },
-  };
+/** Calls `begin` when all before it is answered; never, when the connection ends first. */
+export function takeInTurn(
+  connection: InTurn,
+  request: IncomingMessage,
+  response: ServerResponse,
+  begin: (pipelined: Pipelined) => void,
+): Pipelined {
+  const pipelined: Pipelined = { request, response, answer: undefined, refuse: undefined };
+  const before = connection.latest?.response;
+  connection.latest = pipelined;
+  if (before === undefined || before.writableFinished) next(pipelined, before, begin);
+  else before.once("close", () => next(pipelined, before, begin));
+  return pipelined;
+}
+
+/**
+ * The parser gives the connection up: inside the body of the latest request, or at the head of another.
+ *
+ * @param peerEnded whether it is only that no more will come
+ * @param refuse called when a refusal is next to be written on the connection
+ */
+export function giveUp({ latest }: InTurn, peerEnded: boolean, refuse: () => void): void {
+  if (latest === undefined) refuse();
+  else if (latest.request.complete) {
+    const { response } = latest;
+    if (!response.shouldKeepAlive) return;
+    if (response.writableFinished) refuse();
+    else if (latest.refuse === undefined) {
+      // Said again with each packet that still comes.
+      latest.refuse = refuse;
+      response.once("close", refuse);
+    }
+  } else if (peerEnded) latest.request.socket.destroy();
+  else if (latest.answer === undefined) latest.refuse = refuse;
+  else latest.answer.breakOff();
+}
+
+/**
+ * All that was asked on the connection is answered. One that is kept may stay idle for long, and keeps nothing of what
+ * went before.
+ */
+export function forgetAnswered(connection: InTurn): void {
+  if (connection.latest === undefined) return;
+  const { request, response } = connection.latest;
+  if (request.complete && response.shouldKeepAlive && response.writableFinished)
+    connection.latest = undefined;
 }
 
 function next(

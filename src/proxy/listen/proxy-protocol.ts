@@ -133,10 +133,11 @@ export function createIntroductions({ owes, withinMs, onRefused }: IntroductionO
       if (introduced !== undefined) known.set(socket, introduced);
     },
     take(socket, next) {
+      if (owes === undefined) return void next(socket);
       const from = socket.remoteAddress;
       // It has gone already.
       if (from === undefined) return void socket.destroy();
-      if (owes?.(from) !== true) return void next(socket);
+      if (!owes(from)) return void next(socket);
       let come: Buffer = Buffer.alloc(0);
       const timer = setTimeout(() => give("late"), withinMs);
       const leave = () => give(undefined);

@@ -110,13 +110,19 @@ export function createProxyServer(options: ProxyServerOptions): ProxyServer {
       const unmade = introductions.awaited + (secure?.handshakes ?? 0);
       if (!connections.admits(socket, unmade)) return void socket.destroy();
       open.add(socket);
-      socket.once("close", () => open.delete(socket));
-      introductions.take(socket, (made) => {
-        if (secure !== undefined) return secure.take(made);
-        open.delete(made);
-        http1.emit("connection", made);
-      });
+      socket.on("close", forget);
+      introductions.take(socket, goOn);
     });
+  function forget(this: Socket): void {
+    open.delete(this);
+  }
+  function goOn(made: Socket): void {
+    if (secure !== undefined) secure.take(made);
+    else {
+      open.delete(made);
+      http1.emit("connection", made);
+    }
+  }
   const isGated = secure !== undefined || options.owesHeader !== undefined;
   const front: NetServer = isGated ? gate() : http1;
   // Where node:http does not listen itself it is told to begin to look for slow heads.

@@ -1,7 +1,7 @@
 /** A kept connection may stay idle for a minute, and there are thousands: it holds nothing of what it was used for. */
 import { createServer } from "node:http";
 import { expect, test } from "vitest";
-import { createPipelining } from "../../../../src/proxy/listen/pipelining.ts";
+import { forgetAnswered, type InTurn, takeInTurn } from "../../../../src/proxy/listen/pipelining.ts";
 import { portOf } from "../../../../src/proxy/listen/server.ts";
 import { collector } from "../../../support/collector.ts";
 import { rawClient } from "../../../support/raw-client.ts";
@@ -11,13 +11,12 @@ const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 
 test("an idle connection holds nothing of the exchanges on it", async () => {
   const collect = collector();
-  const pipelining = createPipelining();
+  const connection: InTurn = { latest: undefined };
   const exchanges: WeakRef<object>[] = [];
   const server = createServer((request, response) => {
-    const { socket } = request;
     exchanges.push(new WeakRef(request), new WeakRef(response));
-    response.on("close", () => pipelining.answered(socket));
-    pipelining.take(request, response, () => response.end("answered"));
+    response.on("close", () => forgetAnswered(connection));
+    takeInTurn(connection, request, response, () => response.end("answered"));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const client = await rawClient(portOf(server.address()));
