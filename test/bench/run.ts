@@ -10,6 +10,7 @@
  *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
  *   npm run bench -- --over h2 --only cutover,bare-relay         over TLS: https, h2 (needs h2load), handshakes (a new
  *                                                                connection a request), resumptions (by ticket)
+ *   npm run bench -- --over handshakes --certificate rsa         by RSA of 2048 bits; ec without it: ECDSA by P-256
  *   npm run bench -- --ask 64k                                   also 1m down; up: 256 KiB of a POST; checkout: a page, an
  *                                                                order, its payment; messages: of open WebSockets
  *   npm run bench -- --cold                                      what the first 20,000 requests of a process cost beside
@@ -84,6 +85,7 @@ const { values } = parseArgs({
     profile: { type: "string" },
     load: { type: "string" },
     over: { type: "string", default: "http" },
+    certificate: { type: "string", default: "ec" },
     ask: { type: "string", default: "small" },
     cold: { type: "boolean", default: false },
     node: { type: "string", default: process.execPath },
@@ -99,6 +101,7 @@ const starts = count.parse(values.starts);
 /** The share of what the first subject can do; more than that is not to be had. */
 const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
 const over = z.enum(transports).parse(values.over);
+const keyKind = z.enum(["ec", "rsa"]).parse(values.certificate);
 const ask = z.enum(asks).parse(values.ask);
 const isByWrk = over === "http" || over === "https";
 if (!isByWrk && (load !== undefined || ask === "checkout" || ask === "messages"))
@@ -172,7 +175,7 @@ async function runOnce(
     values.profile === undefined
       ? (process.env.BENCH_NODE_FLAGS?.split(" ") ?? [])
       : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
-  const authority = createAuthority();
+  const authority = createAuthority(keyKind);
   const certificate = authority.issue("bench");
   const how = { core: subjectCore, otherCore: loadCore, node: resolve(values.node), over, certificate };
   const running: Pair[] = [];

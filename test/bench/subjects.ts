@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort } from "../support/free-port.ts";
-import { type Ask, type Transport, transports } from "./load.ts";
+import type { Ask, Transport } from "./load.ts";
 import { type Running, startOnCore } from "./processes.ts";
 import { root, startCutover } from "./subjects/cutover.ts";
 import { untilAnswering } from "./until-answering.ts";
@@ -59,7 +59,6 @@ export const subjects: readonly Subject[] = [
   {
     name: "bare-relay",
     splits: false,
-    over: transports.filter((each) => each !== "http"),
     start: (place) => startBare(place, "bare-relay"),
   },
   {

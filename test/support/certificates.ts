@@ -20,11 +20,13 @@ export interface Authority {
   remove(): void;
 }
 
-export function createAuthority(): Authority {
+/** @param kind of all keys: ECDSA by P-256, or RSA of 2048 bits */
+export function createAuthority(kind: "ec" | "rsa" = "ec"): Authority {
   const folder = mkdtempSync(join(tmpdir(), "cutover-tls-"));
   const file = (name: string) => join(folder, name);
   const openssl = (...words: string[]) => execFileSync("openssl", words, { stdio: "pipe" });
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const key = kind === "rsa" ? ["rsa:2048"] : ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+  const newKey = ["-newkey", ...key, "-nodes"];
   openssl(
     ...["req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=test authority"],
     ...["-keyout", file("ca.key"), "-out", file("ca.crt")],

@@ -1,6 +1,7 @@
-// A bare relay over TLS: node:http2's core API or node:https, and undici's dispatch. Nothing decided, counted, logged or
-// checked. Usage: bare-relay.js PORT UPSTREAM_PORT h2|https CERT KEY
+// A bare relay: node:http, or over TLS node:https or node:http2's core API, and undici's dispatch. Nothing decided,
+// counted, logged or checked. Usage: bare-relay.js PORT UPSTREAM_PORT [h2|https CERT KEY]
 import { readFileSync } from "node:fs";
+import { createServer as createPlainServer } from "node:http";
 import { createSecureServer } from "node:http2";
 import { createServer } from "node:https";
 import { Pool } from "undici";
@@ -8,7 +9,7 @@ import { ofTheConnection, relayBy } from "./relay-http1.js";
 
 const [port, upstreamPort, over, cert, key] = process.argv.slice(2);
 const pool = new Pool(`http://127.0.0.1:${upstreamPort}`);
-const secure = { cert: readFileSync(cert), key: readFileSync(key) };
+const secure = over === undefined ? {} : { cert: readFileSync(cert), key: readFileSync(key) };
 const relayHttp1 = relayBy(pool);
 
 function relayStream(stream, headers) {
@@ -48,7 +49,10 @@ if (over === "h2") {
   const server = createSecureServer({ ...secure, allowHTTP1: true }, relayHttp1);
   // With a listener for requests node:http2 makes those of its compatibility API of each stream, beside the core API.
   server.removeAllListeners("stream").on("stream", relayStream).listen(Number(port), "127.0.0.1");
-} else createServer(secure, relayHttp1).listen(Number(port), "127.0.0.1");
+} else {
+  const server = over === undefined ? createPlainServer(relayHttp1) : createServer(secure, relayHttp1);
+  server.listen(Number(port), "127.0.0.1");
+}
 
 // A clean end, so that --profile writes what it saw.
 process.once("SIGTERM", () => process.exit(0));
