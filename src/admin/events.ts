@@ -6,6 +6,9 @@
  * A stream ends with what opened it: nothing is sent on one whose session or token has ended or gives another role, and
  * it is closed at the next tick.
  *
+ * What is told is put into octets once, and sent to so many streams a turn of the loop: a hundred writes in a row would have
+ * requests of shoppers wait behind them.
+ *
  * Bounded: at most `maxStreams` at once, and one that does not read is ended when 256 KiB wait for it. The timer
  * runs only while somebody listens.
  */
@@ -22,6 +25,8 @@ import { Refused } from "./problem.ts";
 import { contactView, type Views } from "./view.ts";
 
 const maxWaitingBytes = 256 * 1024;
+/** Streams that are written to in one turn. */
+const streamsATurn = 8;
 /** How soon a reader should come back, in milliseconds. */
 const retryMs = 1000;
 
@@ -136,12 +141,14 @@ export function createEventStreams(context: AdminContext, views: Views, fleet: F
 function createReaders(log: Log, onLast: () => void) {
   /** With what tells whether each may go on. */
   const streams = new Map<ServerResponse, () => boolean>();
+  /** In the order in which they were told; the first is being sent. */
+  const told: { readonly message: Buffer; readonly to: ServerResponse[] }[] = [];
 
   function drop(stream: ServerResponse): void {
     if (streams.delete(stream) && streams.size === 0) onLast();
   }
 
-  function send(stream: ServerResponse, message: string): void {
+  function send(stream: ServerResponse, message: Buffer | string): void {
     stream.write(message);
     if (stream.writableLength <= maxWaitingBytes) return;
     log.warn({ waitingBytes: stream.writableLength }, "an event stream that is not read was ended");
@@ -154,6 +161,20 @@ function createReaders(log: Log, onLast: () => void) {
     stream.end();
   }
 
+  /** Some of the first message's; the rest, and the next message, in the turns that follow. */
+  function sendSome(): void {
+    const [first] = told;
+    if (first === undefined) return;
+    for (const stream of first.to.splice(0, streamsATurn)) {
+      const isOver = streams.get(stream);
+      if (isOver === undefined) continue;
+      if (isOver()) end(stream);
+      else send(stream, first.message);
+    }
+    if (first.to.length === 0) told.shift();
+    if (told.length > 0) setImmediate(sendSome);
+  }
+
   return {
     count: () => streams.size,
 
@@ -164,11 +185,8 @@ function createReaders(log: Log, onLast: () => void) {
     },
 
     tell(event: string, data: unknown) {
-      const message = frame(event, data);
-      for (const [stream, isOver] of [...streams]) {
-        if (isOver()) end(stream);
-        else send(stream, message);
-      }
+      told.push({ message: Buffer.from(frame(event, data)), to: [...streams.keys()] });
+      if (told.length === 1) sendSome();
     },
 
     endAll() {

@@ -1,4 +1,5 @@
-import { createServer, type Server } from "node:http";
+import { createServer, get, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEventStreams } from "../../../src/admin/events.ts";
 import { createFleet } from "../../../src/admin/fleet.ts";
@@ -12,7 +13,10 @@ import { adminContext } from "../../support/admin-context.ts";
 
 const opened: Server[] = [];
 afterEach(() => {
-  for (const server of opened.splice(0)) server.closeAllConnections();
+  for (const server of opened.splice(0)) {
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 /** Streams behind a bare server, and what they hold on to. */
@@ -45,7 +49,20 @@ async function start() {
   });
   const fleet = createFleet(context);
   const streams = createEventStreams(context, createViews(context, fleet, { known: () => undefined }), fleet);
-  const server = createServer((_, response) => streams.feed(response, {}, [fleet.own()], () => false));
+  let [writes, most] = [0, 0];
+  const turn = () => {
+    most = Math.max(most, writes);
+    writes = 0;
+    if (server.listening) setImmediate(turn);
+  };
+  const server = createServer((_, response) => {
+    const write = response.write.bind(response);
+    response.write = (chunk: string | Buffer) => {
+      writes += 1;
+      return write(chunk);
+    };
+    streams.feed(response, {}, [fleet.own()], () => false);
+  });
   opened.push(server);
   await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume));
   const address = server.address();
@@ -55,10 +72,42 @@ async function start() {
     await fetch(`http://127.0.0.1:${address.port}`, { signal: abort.signal });
     return () => abort.abort();
   };
-  return { streams, listeners, open, ticks: () => ticks };
+  turn();
+  return { streams, listeners, open, server, mostWrites: () => most, ticks: () => ticks };
 }
 
 describe("event streams", () => {
+  test("a hundred are told the same in the same order, and a request does not wait for all of them", async () => {
+    const { streams, server, mostWrites } = await start();
+    const { port } = server.address() as AddressInfo;
+    const texts = Array.from({ length: 100 }, () => "");
+    for (const reader of texts.keys()) {
+      get({ port, host: "127.0.0.1", agent: false }, (response) => {
+        response.setEncoding("utf8").on("data", (text: string) => {
+          texts[reader] += text;
+        });
+      });
+    }
+    const kinds = (text: string) => [...text.matchAll(/^event: (\w+)$/gm)].map(([, kind]) => kind);
+    await until(() => streams.count() === 100 && texts.every((text) => kinds(text).length >= 9));
+    for (const text of texts) {
+      expect(kinds(text)[0]).toBe("snapshot");
+      const first = text.split("event: snapshot\ndata: ").length;
+      expect(first).toBe(2);
+    }
+    // Whatever one was told first, from there on it was told what all are.
+    const bodies = texts.map((text) => text.split("\n\n").filter((frame) => frame.startsWith("event: tick")));
+    const longest = bodies.reduce((one, other) => (other.length > one.length ? other : one));
+    for (const ticks of bodies) {
+      const from = longest.indexOf(ticks[0] ?? "");
+      expect(from).toBeGreaterThanOrEqual(0);
+      const whole = Math.min(4, ticks.length - 1, longest.length - from - 1);
+      expect(longest.slice(from, from + whole)).toEqual(ticks.slice(0, whole));
+    }
+    expect(mostWrites()).toBeGreaterThan(0);
+    expect(mostWrites()).toBeLessThan(40);
+  });
+
   test("work only while somebody listens", async () => {
     const { streams, listeners, open, ticks } = await start();
     expect(listeners.size).toBe(0);
