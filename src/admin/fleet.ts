@@ -7,7 +7,7 @@ import { systemTimers, within } from "../base/clock.ts";
 import { StoreUnavailable } from "../base/errors.ts";
 import type { FiguresUnderWay } from "../ownership/under-way/figures.ts";
 import type { UnderWayCount, UnderWayCounts } from "../ownership/under-way/port.ts";
-import type { InstanceRecord, RosterMember } from "../state/rules/completion.ts";
+import { byId, type InstanceRecord, type RosterMember } from "../state/rules/completion.ts";
 import type { KnownOther } from "./api/applied-view.ts";
 import type { CutoverView, SidesUnderWay } from "./api/cutover-view.ts";
 import type { AdminContext } from "./context.ts";
@@ -18,8 +18,10 @@ const patienceMs = 1000;
 const freshForMs = 2500;
 
 export interface Fleet {
-  /** The records of all known instances by id. Never rejects for want of the store. */
+  /** The records of all known instances by id, and what is told beside them is as of then. Never rejects for want of the store. */
   read(): Promise<readonly InstanceRecord[]>;
+  /** The same records, and nothing beside. */
+  records(): Promise<readonly InstanceRecord[]>;
   /** The other instances, as they were when the store was last heard of. */
   lastOthers(): readonly KnownOther[];
   /** Who is known and not among the records of `read`: fallen silent; all others while the store is out of reach. */
@@ -39,7 +41,6 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
   let known: readonly InstanceRecord[] = [];
   let figures: FiguresUnderWay = new Map();
   let figuresAtMs = Number.NEGATIVE_INFINITY;
-  let reading: Promise<readonly InstanceRecord[]> | undefined;
 
   function own(): InstanceRecord {
     return {
@@ -51,7 +52,11 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
     };
   }
 
-  async function others(): Promise<readonly InstanceRecord[]> {
+  // Calls that come while one is under way share its answer.
+  const others = shared(readOthers);
+  const read = shared(readOnce);
+
+  async function readOthers(): Promise<readonly InstanceRecord[]> {
     if (!follower.contact().up) return [];
     try {
       const records = await within(patienceMs, systemTimers, store.instances());
@@ -82,13 +87,19 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
     figuresAtMs = clock.monotonic();
   }
 
+  async function records(): Promise<readonly InstanceRecord[]> {
+    return [...(await others()), own()].sort(byId);
+  }
+
   async function readOnce(): Promise<readonly InstanceRecord[]> {
-    const [known] = await Promise.all([others(), readBeside(), readFigures(), also()]);
-    return [...known, own()].sort((one, other) => (one.id < other.id ? -1 : 1));
+    const [found] = await Promise.all([records(), readBeside(), readFigures(), also()]);
+    return found;
   }
 
   return {
     own,
+    read,
+    records,
     lastOthers() {
       const read = new Map<string, KnownOther>(known.map((record) => [record.id, record]));
       for (const { seenAtMs, ...member } of roll.members()) {
@@ -108,13 +119,16 @@ export function createFleet(context: AdminContext, also: () => Promise<void> = a
       const { journeys, orders } = (isFresh ? figures.get(name) : undefined) ?? {};
       return { journeys: sidesView(journeys), unfinished: sidesView(orders) };
     },
-    read() {
-      // Calls that come while one is under way share its answer.
-      reading ??= readOnce().finally(() => {
-        reading = undefined;
-      });
-      return reading;
-    },
+  };
+}
+
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return () => {
+    asked ??= ask().finally(() => {
+      asked = undefined;
+    });
+    return asked;
   };
 }
 

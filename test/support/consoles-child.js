@@ -4,15 +4,12 @@
  * have their first figures, and at its end how many events and answers there were.
  */
 import { Agent, get } from "node:http";
-import { constants, setPriority } from "node:os";
 
 const [, , admin, many] = process.argv;
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 const cutover = `${admin}/api/v1/cutovers/checkout`;
 const oftenMs = 10_000;
 const seldomMs = 60_000;
-// People look from machines of their own: here they take what the others leave.
-setPriority(constants.priority.PRIORITY_LOW);
 let events = 0;
 let answers = 0;
 let wrong = 0;

@@ -102,7 +102,7 @@ export function readRoutes(app: AdminApp, { explain }: AdminContext, views: View
       response: { 200: z.array(instanceView).describe("The instances, by id"), ...refusalAnswers([]) },
     },
     handler: async () => {
-      const records = await fleet.read();
+      const records = await fleet.records();
       return records.map(instanceOf);
     },
   });

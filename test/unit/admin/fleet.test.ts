@@ -10,11 +10,11 @@ import type { Store } from "../../../src/state/store/port.ts";
 import { adminContext } from "../../support/admin-context.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 
-function fleetOn(instances: Store["instances"], up = true) {
+function fleetOn(instances: Store["instances"], up = true, more: Partial<Store> = {}) {
   const states = new Map([["checkout", { ...initialState(), version: 3 }]]);
   return createFleet(
     adminContext({
-      store: { ...createMemoryStore({ clock: systemClock }), instances },
+      store: { ...createMemoryStore({ clock: systemClock }), instances, ...more },
       follower: {
         current: () => ({ states }),
         onSwap: () => () => {},
@@ -79,6 +79,29 @@ describe("the fleet", () => {
     expect(asked).toBe(1);
     await fleet.read();
     expect(asked).toBe(2);
+  });
+
+  // A hundred open pages ask for the instances, each time: with all else it took a millisecond of the loop.
+  test("asks for the records alone where nothing else is to be told", async () => {
+    const asked: string[] = [];
+    const roster = async () => {
+      asked.push("roster");
+      return { nowMs: 0, members: [] };
+    };
+    const fleet = fleetOn(
+      async () => {
+        asked.push("instances");
+        return [record("z")];
+      },
+      true,
+      { roster },
+    );
+    const [one, other] = await Promise.all([fleet.records(), fleet.records()]);
+    expect(one.map(({ id }) => id)).toEqual(["m", "z"]);
+    expect(other).toEqual(one);
+    expect(asked).toEqual(["instances"]);
+    await Promise.all([fleet.read(), fleet.records()]);
+    expect(asked).toEqual(["instances", "instances", "roster"]);
   });
 });
 
