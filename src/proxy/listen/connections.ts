@@ -12,8 +12,8 @@
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Peer } from "../inbound.ts";
+import type { InTurn } from "./http1/pipelining.ts";
 import type { ConnectionCounts } from "./metrics.ts";
-import type { InTurn } from "./pipelining.ts";
 import type { Introduced } from "./proxy-protocol.ts";
 
 /** How long a request that comes when it is too late is still refused instead of cut. */

@@ -123,6 +123,13 @@ interface IntroductionOptions {
 export function createIntroductions({ owes, withinMs, onRefused }: IntroductionOptions): Introductions {
   const known = new WeakMap<Socket, Introduced>();
   let awaited = 0;
+
+  function remember(socket: Socket, introduced: Introduced): void {
+    known.set(socket, introduced);
+    // What is left in it is kept, with the last exchange of its connection, until the next full collection.
+    socket.once("close", () => known.delete(socket));
+  }
+
   return {
     get awaited() {
       return awaited;
@@ -130,7 +137,7 @@ export function createIntroductions({ owes, withinMs, onRefused }: IntroductionO
     of: (socket) => known.get(socket),
     handOn(under, socket) {
       const introduced = known.get(under);
-      if (introduced !== undefined) known.set(socket, introduced);
+      if (introduced !== undefined) remember(socket, introduced);
     },
     take(socket, next) {
       if (owes === undefined) return void next(socket);
@@ -168,7 +175,7 @@ export function createIntroductions({ owes, withinMs, onRefused }: IntroductionO
         stop();
         const { kind, bytes } = header;
         const address = kind === "told" ? header.address : (from ?? "");
-        known.set(socket, { peer: { address, isUntold: kind === "untold" }, bytes });
+        remember(socket, { peer: { address, isUntold: kind === "untold" }, bytes });
         // As if nobody had read from it; node:http does the same where it gives a connection away.
         socket.pause();
         Reflect.set(socket, "readableFlowing", null);

@@ -7,7 +7,7 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Inbound, Peer } from "../inbound.ts";
-import { answerOf, createUncorking, headOf } from "./http1.ts";
+import { answerOf, createUncorking, headOf } from "./http1/http1.ts";
 
 /** The one protocol that is relayed (RFC 6455). */
 const protocol = "websocket";

@@ -91,6 +91,8 @@ export function openTracing(options: TracingOptions): Tracing {
         const { traceparent, parent, status = 0 } = record;
         if (!isSampled(traceparent)) return;
         const known = underWay.get(record);
+        // What is left in it is kept, with all of its exchange, until the next full collection.
+        underWay.delete(record);
         const serverId = known?.serverId ?? newSpanId();
         make({
           name: `${methodOf(record)} ${record.cutover}/${record.route}`,

@@ -2,6 +2,7 @@
  * An upstream that answers before it has the whole request, as one that refuses an upload does (RFC 9112 §9.3): its
  * answer reaches the client, and the client's connection is either good for the next request or closed, and said so.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { type Script, valuesOf } from "../../support/raw-upstream.ts";
 import { until } from "../../support/until.ts";
@@ -160,6 +161,25 @@ function closed(duty: Duty): void {
       },
     );
   }
+  duty(
+    "an early answer to a client that uploads for two seconds more and then reads is there",
+    async (lab) => {
+      const proxy = await lab.start(refusing(big));
+      const client = await proxy.client();
+      client.socket.pause();
+      client.write(sized(32 * mebibyte, ""));
+      const part = Buffer.alloc(256 * 1024, "x");
+      const began = performance.now();
+      while (performance.now() - began < 2200) {
+        client.write(part);
+        await until("it is taken", () => client.socket.writableLength === 0, 900);
+        await sleep(100);
+      }
+      client.socket.resume();
+      const received = await client.response();
+      expect([received.status, ...valuesOf(received.fields, "connection")]).toEqual([413, "close"]);
+    },
+  );
   duty("an early answer to HTTP/1.0 is whole, and its end a close", async (lab) => {
     const proxy = await lab.start(refusing(bigInChunks));
     const client = await proxy.client();

@@ -4,14 +4,14 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Inbound } from "../inbound.ts";
-import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
-import { type HeadLimits, hasLongTarget } from "../request/target.ts";
-import type { ClientConnection, ClientConnections } from "./connections.ts";
+import type { Inbound } from "../../inbound.ts";
+import { type Refusal, refusals, renderRefusal } from "../../refusal.ts";
+import { type HeadLimits, hasLongTarget } from "../../request/target.ts";
+import type { ClientConnection, ClientConnections } from "../connections.ts";
+import type { Introduced } from "../proxy-protocol.ts";
+import { createUpgrades, isHandshake } from "../websocket.ts";
 import { createUncorking, inboundOf } from "./http1.ts";
 import { forgetAnswered, giveUp, type Pipelined, takeInTurn } from "./pipelining.ts";
-import type { Introduced } from "./proxy-protocol.ts";
-import { createUpgrades, isHandshake } from "./websocket.ts";
 
 /** How long a refused connection is still read. */
 const lingerMs = 1000;

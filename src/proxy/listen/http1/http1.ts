@@ -1,11 +1,10 @@
 /** node:http as a transport: a request and its response as the exchange's Inbound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../inbound.ts";
-import { awaitReader, isReset } from "./lost-peer.ts";
+import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../../inbound.ts";
+import { awaitReader, isReset } from "../lost-peer.ts";
+import { dropRest } from "./drop-rest.ts";
 
-/** How long a client may go on to send what is dropped, and has to read an answer that ends its connection. */
-const dropMs = 1000;
 /** The most of a request that may be left when its answer begins, for the connection to be kept. */
 const mostLeftBytes = 1 << 20;
 /** Node joins text with the head before it into one piece; bytes go beside it in a vector, which costs far more. */
@@ -266,31 +265,6 @@ function hasMuchLeft({ response, bodyBytes }: HttpAnswer): boolean {
   if (framing.kind === "none") return false;
   if (request.headers.expect !== undefined && request.readableFlowing === null) return true;
   return framing.kind === "chunked" || framing.length - bodyBytes > mostLeftBytes;
-}
-
-/**
- * The answer is given before the request was read: what is left of that is thrown away, and only behind it the next
- * request is read. Where the connection ends with the answer, only this side's end is sent: to close at once would reset
- * the connection, and a reset can overtake the answer (RFC 9112 §9.6). It closes when no more comes, or the client has
- * had its time.
- */
-function dropRest({ req: request, socket, shouldKeepAlive }: ServerResponse): void {
-  if (socket === null) return;
-  const close = socket.destroySoon.bind(socket);
-  const timer = setTimeout(close, dropMs);
-  // What node:http calls when the last answer of a connection is written.
-  if (!shouldKeepAlive) socket.destroySoon = () => void socket.end();
-  socket.once("close", stop);
-  request.removeAllListeners("data").once("end", dropped).resume();
-
-  function dropped(): void {
-    stop();
-    if (!shouldKeepAlive) close();
-  }
-  function stop(): void {
-    clearTimeout(timer);
-    socket?.off("close", stop);
-  }
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

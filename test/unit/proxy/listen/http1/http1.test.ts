@@ -1,10 +1,10 @@
 /** When an answer goes out: at the end of the turn of the event loop in which it begins, all of such together. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createUncorking, type HttpAnswer, inboundOf } from "../../../../src/proxy/listen/http1.ts";
-import { portOf } from "../../../../src/proxy/listen/server.ts";
-import { type RawClient, rawClient } from "../../../support/raw-client.ts";
-import { turn, until } from "../../../support/until.ts";
+import { createUncorking, type HttpAnswer, inboundOf } from "../../../../../src/proxy/listen/http1/http1.ts";
+import { portOf } from "../../../../../src/proxy/listen/server.ts";
+import { type RawClient, rawClient } from "../../../../support/raw-client.ts";
+import { turn, until } from "../../../../support/until.ts";
 
 const peer = { address: "192.0.2.7", encrypted: false };
 const options = { draining: () => false, uncorkSoon: createUncorking() };

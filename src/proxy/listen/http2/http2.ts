@@ -5,8 +5,8 @@
  * twice or out of place, a body of another length than declared. What is left of HTTP/1.1's duties is done here.
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../inbound.ts";
-import { awaitReader } from "./lost-peer.ts";
+import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../../inbound.ts";
+import { awaitReader } from "../lost-peer.ts";
 
 /** What an answer of HTTP/1.1 may carry and one of HTTP/2 must not (RFC 9113 §8.2.2). */
 const connectionFields: ReadonlySet<string> = new Set([

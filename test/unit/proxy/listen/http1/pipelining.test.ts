@@ -1,11 +1,11 @@
 /** A kept connection may stay idle for a minute, and there are thousands: it holds nothing of what it was used for. */
 import { createServer } from "node:http";
 import { expect, test } from "vitest";
-import { forgetAnswered, type InTurn, takeInTurn } from "../../../../src/proxy/listen/pipelining.ts";
-import { portOf } from "../../../../src/proxy/listen/server.ts";
-import { collector } from "../../../support/collector.ts";
-import { rawClient } from "../../../support/raw-client.ts";
-import { turn, until } from "../../../support/until.ts";
+import { forgetAnswered, type InTurn, takeInTurn } from "../../../../../src/proxy/listen/http1/pipelining.ts";
+import { portOf } from "../../../../../src/proxy/listen/server.ts";
+import { collector } from "../../../../support/collector.ts";
+import { rawClient } from "../../../../support/raw-client.ts";
+import { turn, until } from "../../../../support/until.ts";
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 

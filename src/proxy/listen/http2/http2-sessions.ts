@@ -23,9 +23,9 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Inbound, Peer } from "../inbound.ts";
-import { type Refusal, refusals, renderRefusal } from "../refusal.ts";
-import type { HeadLimits } from "../request/target.ts";
+import type { Inbound, Peer } from "../../inbound.ts";
+import { type Refusal, refusals, renderRefusal } from "../../refusal.ts";
+import type { HeadLimits } from "../../request/target.ts";
 import { inboundOfStream } from "./http2.ts";
 
 /** Streams of a session at once. */
