@@ -4,61 +4,10 @@
  * nghttp2 has refused what is malformed there: fields of a connection, upper-case names, pseudo-fields missing, unknown,
  * twice or out of place, a body of another length than declared. What is left of HTTP/1.1's duties is done here.
  */
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Answer, AnswerHead, Gone, Inbound, Peer, RequestFraming, RequestHead } from "../../inbound.ts";
 import { awaitReader } from "../lost-peer.ts";
-
-/** What an answer of HTTP/1.1 may carry and one of HTTP/2 must not (RFC 9113 §8.2.2). */
-const connectionFields: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-/** Fields node:http2 refuses to send twice: their values go as one list, which means the same (RFC 9110 §5.2). */
-const singleFields: ReadonlySet<string> = new Set([
-  "access-control-allow-credentials",
-  "access-control-max-age",
-  "access-control-request-method",
-  "age",
-  "authorization",
-  "content-encoding",
-  "content-language",
-  "content-location",
-  "content-md5",
-  "content-range",
-  "content-type",
-  "date",
-  "dnt",
-  "etag",
-  "expires",
-  "from",
-  "host",
-  "if-match",
-  "if-modified-since",
-  "if-none-match",
-  "if-range",
-  "if-unmodified-since",
-  "last-modified",
-  "location",
-  "max-forwards",
-  "proxy-authorization",
-  "range",
-  "referer",
-  "retry-after",
-  "tk",
-  "upgrade-insecure-requests",
-  "user-agent",
-  "x-content-type-options",
-]);
-
-/** The prototype of fields by name: without one V8 makes a hash table of an object, which costs twice as much. */
-const nothingNamed: object = Object.freeze(Object.create(null));
-
-/** RFC 9110 §5.5: HTAB, SP, VCHAR, obs-text; nghttp2 writes anything. */
-const uncleanValue = /[^\t\x20-\x7e\x80-\xff]/;
+import { headersOf, trailersOf } from "./fields.ts";
 
 interface StreamOptions {
   readonly peer: Peer;
@@ -74,7 +23,7 @@ export function inboundOfStream(
 ): Inbound {
   const { head, expectation } = headOf(raw, stream.endAfterHeaders, peer);
   // Node reports a reset as an error; what it means for the exchange is told by `onGone`.
-  stream.on("error", () => {});
+  stream.on("error", ignore);
   if (expectation && head.framing.kind !== "none") {
     // Asked for when the body begins to be read (RFC 9110 §10.1.1).
     stream.once("resume", () => {
@@ -84,8 +33,11 @@ export function inboundOfStream(
   return { head, body: stream, answer: answerOf(stream, head.method === "HEAD", onClosed) };
 }
 
+function ignore(): void {}
+
 function headOf(raw: readonly string[], isWhole: boolean, peer: Peer) {
-  const fields: string[] = [];
+  // The first place is for what is named below.
+  const fields = ["host", ""];
   let method = "";
   let path: string | undefined;
   let authority: string | undefined;
@@ -134,11 +86,13 @@ function headOf(raw: readonly string[], isWhole: boolean, peer: Peer) {
   if (cookie !== "") fields.push("cookie", cookie);
   if (authority !== undefined && host !== undefined && authority !== host) fields.push("host", host);
   const named = authority ?? host;
+  if (named === undefined) fields.splice(0, 2);
+  else fields[1] = named;
   const head: RequestHead = {
     method,
     // CONNECT has no path; it is refused by its method.
     target: path ?? "/",
-    fields: named === undefined ? fields : ["host", named, ...fields],
+    fields,
     version: "2",
     framing: framingOf(length, isWhole),
     peer,
@@ -247,7 +201,7 @@ function end(this: StreamAnswer, trailers: readonly string[]): void {
 }
 
 function sendTrailers({ stream, trailers }: StreamAnswer): void {
-  stream.sendTrailers(addFields(Object.create(nothingNamed), trailers));
+  stream.sendTrailers(trailersOf(trailers));
   if (isEarly(stream)) setImmediate(cutRequest, stream);
 }
 
@@ -273,25 +227,4 @@ function isEarly(stream: ServerHttp2Stream): boolean {
 
 function cutRequest(stream: ServerHttp2Stream): void {
   if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
-}
-
-/** @throws TypeError where a value cannot stand in a field */
-function headersOf(status: number, fields: readonly string[]): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = Object.create(nothingNamed);
-  headers[":status"] = status;
-  return addFields(headers, fields);
-}
-
-function addFields(headers: OutgoingHttpHeaders, fields: readonly string[]): OutgoingHttpHeaders {
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = (fields[i] ?? "").toLowerCase();
-    const value = fields[i + 1] ?? "";
-    if (connectionFields.has(name) || name.startsWith(":")) continue;
-    if (uncleanValue.test(value)) throw new TypeError("a control character in a field");
-    const before = headers[name];
-    if (before === undefined) headers[name] = value;
-    else if (singleFields.has(name)) headers[name] = `${before}, ${value}`;
-    else headers[name] = [before, value].flat().map(String);
-  }
-  return headers;
 }
