@@ -39,7 +39,7 @@ const asked = {
   small: { path: "/cart/items?page=2", bodyBytes: 0 },
   "64k": { path: "/cart/64k?page=2", bodyBytes: 0 },
   "1m": { path: "/cart/1m?page=2", bodyBytes: 0 },
-  up: { path: "/cart/items?page=2", bodyBytes: 262_144 },
+  up: { path: "/cart/upload?page=2", bodyBytes: 262_144 },
   checkout: { path: "/cart/page", bodyBytes: 0 },
   messages: { path: "/cart/live", bodyBytes: 0 },
 } as const;
