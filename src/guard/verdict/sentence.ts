@@ -60,7 +60,8 @@ function factsOf({ because, sides, difference, payments, verdict }: Said): strin
 
 function paymentsText(payments: Payments): string {
   const { begunOnNew, paidOnNew, wouldBePaid, begunOnLegacy, paidOnLegacy } = payments;
-  const told = `of ${count(begunOnNew)} journeys on new ${count(paidOnNew)} were paid`;
+  const journeys = begunOnNew === 1 ? "journey" : "journeys";
+  const told = `of ${count(begunOnNew)} ${journeys} on new ${count(paidOnNew)} ${paidOnNew === 1 ? "was" : "were"} paid`;
   if (begunOnLegacy === 0) return told;
   const of100 = (paid: number, begun: number) => ((100 * paid) / begun).toFixed(1);
   const shares = `${of100(paidOnNew, begunOnNew)} and ${of100(paidOnLegacy, begunOnLegacy)} of 100`;

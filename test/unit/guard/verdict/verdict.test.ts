@@ -97,6 +97,13 @@ describe("the sentence", () => {
     );
   });
 
+  test("tells one journey as one", () => {
+    const payments = { begunOnLegacy: 10, paidOnLegacy: 5, begunOnNew: 1, paidOnNew: 1, wouldBePaid: 0.5 };
+    expect(judgeSides(situation({ paid: fired(1500) }, { payments })).sentence).toMatch(
+      /^of 1 journey on new 1 was paid, /,
+    );
+  });
+
   test("tells that new shoppers are not split as configured, which makes watching of it and alerts", () => {
     const share = { of: "", configured: 0.1, assigned: 3120, onNew: 131, odds: 3e7, isOff: true };
     const judged = judgeSides(situation({}, { share, isProven: true }));
