@@ -162,13 +162,13 @@ async function join({ store, time, id, phaseMs, wishes }: Joining) {
   const slow =
     sloMs === undefined ? undefined : createSlowWindow({ blockMs, sloMs, slowAfterMs: sloMs + quickAfterMs });
   const hostMs = () => time.monotonic() + 1_000_000 + 2000 * phaseMs;
-  const reports = () => {
+  const report = () => {
     const now = hostMs();
     const told = [window.report(now), slow?.report(now) ?? [], journeys.report(now)] as const;
-    return { checkout: toldOfStratum(undefined, ...told, []) };
+    return toldOfStratum(undefined, ...told, []);
   };
   const roll = createRoll(time);
-  const tellings = createTellings(config, { counting: { nowMs: hostMs, reports }, storeMs: roll.nowMs });
+  const tellings = createTellings(config, { counting: { nowMs: hostMs, report }, storeMs: roll.nowMs });
   const leaderships = createLeaderships({
     ...{ store: reached, instance: id, roll, clock: time, timers, log },
     onChange: () => void beat(),

@@ -75,7 +75,7 @@ export function guardDigest(of: GuardedCutover): string {
 
 interface TellingsOptions {
   /** Of this process. */
-  readonly counting: Pick<GuardCounting, "reports" | "nowMs">;
+  readonly counting: Pick<GuardCounting, "report" | "nowMs">;
   /** The store's clock, since the epoch. */
   readonly storeMs: () => number;
 }
@@ -110,9 +110,9 @@ export function createTellings(
   }
 
   function toldOf(name: string, { blocks }: Telling): ToldBlocks {
-    const reports = [counting.reports(), ...workers.values()].map((each) => each[name] ?? []);
+    const others = [...workers.values()].map((each) => each[name] ?? []);
     const throughMs = blocks.nowMs() - (workers.size === 0 ? 0 : behindMs);
-    return { throughMs, blocks: blocks.numbered(mergedBlocks(reports)) };
+    return { throughMs, blocks: blocks.numbered(mergedBlocks([counting.report(name), ...others])) };
   }
 
   configure(config);

@@ -27,7 +27,9 @@ interface GuardedRoute {
 export interface GuardCounting {
   /** The witness of a cutover's route; the same windows for all of them. */
   witness(cutover: string, times: WindowTimes, route: GuardedRoute): Witness;
-  /** What this process has counted of late. */
+  /** What this process has counted of late of one cutover. */
+  report(cutover: string): readonly ToldBlock[];
+  /** The same of all of them. */
   reports(): GuardReports;
   /** The moment by which blocks are told apart, in ms: the same in all processes of a host, and it never steps back. */
   nowMs(): number;
@@ -52,6 +54,7 @@ export function createGuardCounting(clock: Clock, hostMs = systemHostMs): GuardC
       known.set(cutover, counted);
       return createWitness(counted, route, aheadMs, clock);
     },
+    report: (cutover) => known.get(cutover)?.reports(nowMs()) ?? [],
     reports: () =>
       Object.fromEntries([...known].map(([cutover, counted]) => [cutover, counted.reports(nowMs())])),
   };
