@@ -33,24 +33,38 @@ export interface Usual {
 
 export function createUsual({ monotonic }: Pick<Clock, "monotonic">): Usual {
   const ring = Array.from({ length: slots }, () => ({ turn: -1, counts: noAnswers() }));
+  /** Of all slots together: it is asked of each route each second. */
+  const sums = noAnswers();
+  let total = 0;
+
+  function clear(slot: (typeof ring)[number]): void {
+    for (const [bucket, count] of slot.counts.entries()) {
+      sums[bucket] = (sums[bucket] ?? 0) - count;
+      total -= count;
+    }
+    slot.counts.fill(0);
+  }
+
   return {
     add(nowMs, bucket, answers) {
       const turn = Math.floor(nowMs / slotMs);
       const slot = ring[turn % slots];
       if (slot === undefined) return;
       if (slot.turn !== turn) {
+        clear(slot);
         slot.turn = turn;
-        slot.counts.fill(0);
       }
       slot.counts[bucket] = (slot.counts[bucket] ?? 0) + answers;
+      sums[bucket] = (sums[bucket] ?? 0) + answers;
+      total += answers;
     },
     p99() {
       const oldest = Math.floor(monotonic() / slotMs) - slots + 1;
-      const live = ring.filter(({ turn }) => turn >= Math.max(oldest, 0));
-      const sums = Array.from({ length: coarseBuckets }, (_, bucket) =>
-        live.reduce((sum, { counts }) => sum + (counts[bucket] ?? 0), 0),
-      );
-      const total = sums.reduce((sum, count) => sum + count, 0);
+      for (const slot of ring) {
+        if (slot.turn < 0 || slot.turn >= oldest) continue;
+        clear(slot);
+        slot.turn = -1;
+      }
       if (total < fewest) return null;
       let left = total - Math.ceil(0.99 * total);
       let bucket = coarseBuckets - 1;
