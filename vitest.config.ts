@@ -40,7 +40,7 @@ const isFull = process.env.CUTOVER_BARS === "full";
  * itself. With the full bars these are more, and fewer of the others run side by side.
  */
 const timed = [
-  ...["bad-tokens", "fleet", "flips", "overload", "restart-rate"],
+  ...["bad-tokens", "fleet", "flips", "overload", "restart-rate", "scrape"],
   ...(isFull ? ["redis-topologies", "redis-trouble"] : []),
 ].map((name) => `test/integration/${name}.test.ts`);
 const waiters = isFull ? 2 : 3;

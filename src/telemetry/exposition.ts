@@ -6,7 +6,7 @@
  * prom-client keeps the metrics of the process and whatever else is small.
  */
 import { setImmediate } from "node:timers/promises";
-import type { Registry } from "prom-client";
+import type { Metric, Registry } from "prom-client";
 
 export const formats = {
   text: "text/plain; version=0.0.4; charset=utf-8",
@@ -14,9 +14,11 @@ export const formats = {
 } as const;
 export type Format = keyof typeof formats;
 
+const types = ["counter", "gauge", "histogram", "summary"] as const;
+
 export interface Family {
   readonly name: string;
-  readonly type: "counter" | "gauge" | "histogram";
+  readonly type: (typeof types)[number];
   /** An exact sentence: what is counted, and when. */
   readonly help: string;
   /** The samples of now, one a line. What has many gives them as they are asked for. */
@@ -61,9 +63,9 @@ export function formatFor(accept: string | undefined): Format {
 }
 
 /** `name="value",…` without the braces. */
-export function labelPairs(labels: Readonly<Record<string, string>>): string {
+export function labelPairs(labels: Readonly<Record<string, string | number | undefined>>): string {
   return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escapeLabelValue(value)}"`)
+    .map(([name, value]) => `${name}="${escapeLabelValue(`${value}`)}"`)
     .join(",");
 }
 
@@ -108,24 +110,45 @@ export async function renderPage(
   const parts: string[] = [];
   const breathe = createBreathing();
   for (const family of families) await renderFamily(family, format, parts, breathe);
-  for (const text of await renderRegistry(registry, breathe)) {
-    parts.push(`${format === "text" ? text : openMetricsOf(text)}\n`);
-  }
+  for (const family of await collected(registry, breathe)) await renderFamily(family, format, parts, breathe);
   if (format === "openMetrics") parts.push(openMetricsEnd);
   return parts;
 }
 
-/** Metrics that ask a store ask it at the same time: several of one subject share an answer. */
-async function renderRegistry(registry: Registry, breathe: Breathe): Promise<string[]> {
-  const texts: Promise<string>[] = [];
+/**
+ * What prom-client keeps, by the values of now. Metrics that ask a store ask it at the same time: several of one subject share
+ * an answer. Their texts are made after that, one after another: prom-client would make all of them in one turn.
+ */
+async function collected(registry: Registry, breathe: Breathe): Promise<readonly Family[]> {
+  const asked: Promise<Family>[] = [];
   for (const { name } of registry.getMetricsAsArray()) {
-    const text = registry.getSingleMetricAsString(name);
+    const metric = registry.getSingleMetric(name);
+    if (metric === undefined) continue;
+    const family = metric.get().then(familyOf);
     // Of one that fails it is told below.
-    text.catch(() => undefined);
-    texts.push(text);
+    family.catch(() => undefined);
+    asked.push(family);
     await breathe();
   }
-  return await Promise.all(texts);
+  return await Promise.all(asked);
+}
+
+type Collected = Awaited<ReturnType<Metric["get"]>>;
+
+function familyOf({ name, help, type, values }: Collected): Family {
+  return {
+    name,
+    help,
+    // Its declaration says a number of an enumeration that is not there.
+    type: types.find((each) => each === `${type}`) ?? "gauge",
+    *samples() {
+      for (const sample of values) {
+        const own = "metricName" in sample ? sample.metricName : undefined;
+        const labels = labelPairs(sample.labels);
+        yield `${own ?? name}${labels === "" ? "" : `{${labels}}`} ${sampleValue(sample.value)}`;
+      }
+    },
+  };
 }
 
 async function renderFamily(

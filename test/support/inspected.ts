@@ -8,6 +8,8 @@ import { z } from "zod";
 import { type Served, type ServeOptions, startServe } from "./cutover.ts";
 
 export interface Inspected extends Served {
+  /** What an expression comes to in it, as JSON has it. */
+  evaluate(expression: string): Promise<unknown>;
   /** Bytes that are alive: after collections, until they free no more. */
   heapBytes(): Promise<number>;
   residentBytes(): Promise<number>;
@@ -17,6 +19,7 @@ export interface Inspected extends Served {
 }
 
 const usage = z.object({ usedSize: z.number() });
+const evaluated = z.object({ result: z.object({ value: z.unknown().optional() }) });
 const reply = z.object({ id: z.int(), result: z.unknown() });
 
 export async function startInspected(options: Omit<ServeOptions, "nodeFlags">): Promise<Inspected> {
@@ -33,6 +36,10 @@ export async function startInspected(options: Omit<ServeOptions, "nodeFlags">): 
   }
   return {
     ...running,
+    async evaluate(expression) {
+      const told = await session.call("Runtime.evaluate", { expression, returnByValue: true });
+      return evaluated.parse(told).result.value;
+    },
     async heapBytes() {
       for (let last = Number.POSITIVE_INFINITY; ; ) {
         await session.call("HeapProfiler.collectGarbage");
@@ -51,7 +58,7 @@ export async function startInspected(options: Omit<ServeOptions, "nodeFlags">): 
 }
 
 interface Session {
-  call(method: string): Promise<unknown>;
+  call(method: string, params?: Readonly<Record<string, unknown>>): Promise<unknown>;
   close(): void;
 }
 
@@ -67,9 +74,9 @@ async function openSession(address: string): Promise<Session> {
     waiting.delete(read.data.id);
   });
   return {
-    call(method) {
+    call(method, params = {}) {
       calls += 1;
-      socket.send(JSON.stringify({ id: calls, method }));
+      socket.send(JSON.stringify({ id: calls, method, params }));
       return new Promise((resolve) => waiting.set(calls, resolve));
     },
     close: () => socket.terminate(),

@@ -54,7 +54,7 @@ export function createTestRaises(
       ...schedules,
       freezes,
       names: () => ["checkout"],
-      planned: () => [],
+      isPlanned: () => false,
       deadline: () => undefined,
       window: (_, atMs = Date.now()) => createWindows(windows, occurrences).against(atMs),
       desk: () => {

@@ -19,14 +19,21 @@ export function showRaises(
   raises: Pick<RaiseDesk, "read" | "known">,
   cutovers: () => readonly string[],
 ): void {
-  let reading: Promise<void> | undefined;
+  type Known = readonly (readonly [cutover: string, RaiseView])[];
+  let reading: Promise<Known> | undefined;
+
+  async function readAll(): Promise<Known> {
+    await raises.read();
+    return cutovers().map((cutover) => [cutover, raises.known(cutover)]);
+  }
+
   /** Once a scrape, however many gauges are in it. */
-  const read = () => {
-    reading ??= raises.read().finally(() => {
+  function read(): Promise<Known> {
+    reading ??= readAll().finally(() => {
       reading = undefined;
     });
     return reading;
-  };
+  }
 
   function gauge(
     name: string,
@@ -40,10 +47,10 @@ export function showRaises(
       labelNames: ["cutover", ...labels],
       registers: [registry],
       async collect() {
-        await read();
+        const known = await read();
         this.reset();
-        for (const cutover of cutovers()) {
-          show(raises.known(cutover), (more, value) => this.set({ cutover, ...more }, value));
+        for (const [cutover, view] of known) {
+          show(view, (more, value) => this.set({ cutover, ...more }, value));
         }
       },
     });

@@ -21,16 +21,15 @@ const patienceMs = 1000;
 
 /** @param isStoreUp whether the store answers, as far as is known */
 export function createRaiseDesk(
-  stewards: Pick<Stewards, "desk" | "schedule" | "window" | "names" | "planned" | "deadline" | "freezes">,
+  stewards: Pick<Stewards, "desk" | "schedule" | "window" | "names" | "isPlanned" | "deadline" | "freezes">,
   isStoreUp: () => boolean,
 ): RaiseDesk {
   const { freezes } = stewards;
   let found: ReadonlyMap<string, Found> = new Map();
 
   async function readOne(name: string): Promise<readonly [string, Found]> {
-    const isPlanned = stewards.planned().includes(name);
     const [plan, schedule] = await Promise.all([
-      isPlanned ? stewards.desk(name).show() : undefined,
+      stewards.isPlanned(name) ? stewards.desk(name).show() : undefined,
       stewards.schedule(name).read(),
     ]);
     return [name, { plan, schedule: waitingIn(schedule).map(scheduledViewOf) }];
@@ -54,7 +53,6 @@ export function createRaiseDesk(
       found = await readAll();
     },
     known(name) {
-      const isPlanned = stewards.planned().includes(name);
       const { plan, schedule = [] } = found.get(name) ?? {};
       const due = stewards.deadline(name);
       const window = stewards.window(name);
@@ -62,7 +60,7 @@ export function createRaiseDesk(
       return {
         ...(freeze === undefined ? {} : { freeze: freezeBriefly(freeze) }),
         ...(window === undefined ? {} : { window: { until: isoOf(window.untilMs), reason: window.reason } }),
-        ...(isPlanned ? { plan: planBriefly(plan) } : {}),
+        ...(stewards.isPlanned(name) ? { plan: planBriefly(plan) } : {}),
         ...(schedule.length === 0 ? {} : { schedule: [...schedule] }),
         ...(due === undefined
           ? {}

@@ -51,8 +51,8 @@ export interface Stewards {
   deadline(name: string): Deadline | undefined;
   /** The configured cutovers. */
   names(): readonly string[];
-  /** Those whose configuration has a plan. */
-  planned(): readonly string[];
+  /** Whether its configuration has a plan. */
+  isPlanned(name: string): boolean;
   /** A block of attempts of the cutover that are over, of the step that stands. */
   counted(name: string, strata: readonly BlockCounts[]): void;
   /** Journeys of it, as the guard's late look has them. */
@@ -128,7 +128,7 @@ export function createStewards(config: () => InForce, options: StewardsOptions):
     freezes,
     deadline: (name) => configured().get(name)?.deadline,
     names: () => [...configured().keys()],
-    planned: () => [...configured()].flatMap(([name, { spec }]) => (spec === undefined ? [] : [name])),
+    isPlanned: (name) => configured().get(name)?.spec !== undefined,
     window: (name, atMs = options.clock.now()) => (configured().get(name) ?? nothing).windows.against(atMs),
     counted: (name, strata) => partsOf(name).steward.counted(strata),
     paid: (name, strata) => partsOf(name).steward.paid(strata),
