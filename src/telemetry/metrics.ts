@@ -17,7 +17,7 @@
  */
 import { Registry } from "prom-client";
 import type { Contact, Snapshot } from "../state/follow/snapshot.ts";
-import { byHand } from "../state/rules/history.ts";
+import { byGuard, byHand } from "../state/rules/history.ts";
 import type { CutoverState } from "../state/rules/model.ts";
 import {
   type Family,
@@ -210,8 +210,11 @@ export function watchRollbacks(metrics: Pick<Metrics, "rollback">) {
       const before = previous.states.get(name);
       if (state.state !== "rolled_back" || before === undefined) continue;
       if (before.state === "rolled_back" && before.pinEpoch === state.pinEpoch) continue;
-      const isLocal = snapshot.local?.has(name) === true;
-      metrics.rollback(name, isLocal ? "local" : state.updatedBy === byHand ? "out_of_band" : "operator");
+      metrics.rollback(name, snapshot.local?.has(name) === true ? "local" : triggerOf(state.updatedBy));
     }
   };
+}
+
+function triggerOf(by: string): RollbackTrigger {
+  return by === byHand ? "out_of_band" : by === byGuard ? "guard" : "operator";
 }

@@ -4,10 +4,10 @@ import { percentToNumber } from "../state/rules/percent.ts";
 import { type Family, labelPairs } from "./exposition.ts";
 
 /**
- * What can roll a cutover back; `out_of_band`: a hand on the store, past the API; `local`: this instance alone was told,
- * while the store was out of reach.
+ * What can roll a cutover back; `guard`: its guard, by itself; `out_of_band`: a hand on the store, past the API; `local`:
+ * this instance alone was told, while the store was out of reach.
  */
-const rollbackTriggers = ["operator", "out_of_band", "local"] as const;
+const rollbackTriggers = ["operator", "guard", "out_of_band", "local"] as const;
 export type RollbackTrigger = (typeof rollbackTriggers)[number];
 
 /** How a cutover stands: what is known of it beside its counts. */
@@ -24,7 +24,7 @@ export function createStandings() {
   return {
     add(cutover: string): void {
       if (standings.has(cutover)) return;
-      const rollbacks = { operator: 0, out_of_band: 0, local: 0 };
+      const rollbacks = { operator: 0, guard: 0, out_of_band: 0, local: 0 };
       standings.set(cutover, { state: initialState(), rollbacks, rejections: 0, regressions: 0 });
     },
     /** @throws Error when the cutover is not configured, and never was */

@@ -1,12 +1,13 @@
 /** What the guard does about its judgement: a change like any other, in its own name. */
 import { errorText, type Log } from "../../base/log.ts";
 import type { LocalWrites } from "../../state/follow/local-changes.ts";
+import { byGuard } from "../../state/rules/history.ts";
 import type { Fence } from "../../state/rules/leases/lease.ts";
 import type { Actor, CutoverState } from "../../state/rules/model.ts";
 import type { Store } from "../../state/store/port.ts";
 import type { GuardAction, Judgement } from "../verdict/verdict.ts";
 
-export const guardActor = { name: "guard", role: "responder" } as const satisfies Actor;
+export const guardActor = { name: byGuard, role: "responder" } as const satisfies Actor;
 
 export interface Acting {
   /** The cutover's name. */

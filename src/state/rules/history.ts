@@ -12,6 +12,9 @@ type HistoryAction = (typeof historyActions)[number];
 /** The author of an `out_of_band` change: nobody has signed in. */
 export const byHand = "by hand";
 
+/** The author of what the guard changes: nobody else may have this name. */
+export const byGuard = "guard";
+
 /**
  * `console`: with the page's session. `api`: any other call, the command line's among them. `cli`: what versions before believed
  * of a caller.

@@ -5,7 +5,7 @@ import { reasons } from "../../../src/decide/decide.ts";
 import { createOwnershipMetrics } from "../../../src/ownership/metrics.ts";
 import { outcomes } from "../../../src/proxy/outcome.ts";
 import { initialState } from "../../../src/state/rules/model.ts";
-import { createMetrics, type Metrics } from "../../../src/telemetry/metrics.ts";
+import { createMetrics, type Metrics, watchRollbacks } from "../../../src/telemetry/metrics.ts";
 import { addProcessMetrics } from "../../../src/telemetry/process-metrics.ts";
 import { countsJourneys, countsPayments, countsRoute } from "../../../src/telemetry/requests/counts.ts";
 import { recordOf } from "../../support/exchange-record.ts";
@@ -55,7 +55,7 @@ describe("the series of a configured cutover", () => {
         `cutover_inflight_requests{cutover="checkout",side="${side}"}`,
       );
     }
-    for (const trigger of ["operator", "out_of_band", "local"]) {
+    for (const trigger of ["operator", "guard", "out_of_band", "local"]) {
       expected.push(`cutover_rollbacks_total{cutover="checkout",trigger="${trigger}"}`);
     }
     expected.push(
@@ -227,6 +227,20 @@ describe("what is set", () => {
     expect(samples.get('cutover_rollbacks_total{cutover="checkout",trigger="operator"}')).toBe(0);
     expect(samples.get('cutover_state_rejected_total{cutover="checkout"}')).toBe(1);
     expect(samples.get('cutover_state_rejected_total{cutover="returns"}')).toBe(0);
+  });
+
+  // A guard's rollback was counted as an operator's.
+  test("tells by whom the rolled-back state was made what triggered it", () => {
+    const counted: string[] = [];
+    const onSwap = watchRollbacks({ rollback: (name, trigger) => counted.push(`${name} ${trigger}`) });
+    const withState = (updatedBy: string, state: "open" | "rolled_back") => ({
+      states: new Map([["checkout", { ...initialState(), state, updatedBy }]]),
+    });
+    for (const by of ["ann", "guard", "by hand"]) {
+      onSwap(withState(by, "rolled_back"), withState("ann", "open"));
+      onSwap(withState(by, "rolled_back"), withState(by, "rolled_back"));
+    }
+    expect(counted).toEqual(["checkout operator", "checkout guard", "checkout out_of_band"]);
   });
 
   test("asks for the store's contact and the lost log lines at the scrape", async () => {
