@@ -195,6 +195,7 @@ function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
       ms: () => number,
     ): Promise<WriteAnswer["applied"]> {
       const { name, version } = change;
+      const committedMs = ms();
       const isInForceHere = () => views.state(name).version >= version;
       const completion = await waitApplied({
         ...change,
@@ -204,7 +205,7 @@ function createWhereabouts(context: AdminContext, views: Views, fleet: Fleet) {
           if (!isInForceHere()) await follower.refresh();
         },
       });
-      const view = { ...appliedView(completion, ms()), at: at() };
+      const view = { ...appliedView(completion, ms()), committedMs, at: at() };
       if (completion.of > 0) return view;
       // It stands, but the store fell silent: of as many as were live last, only this instance can be told.
       return { ...view, instances: isInForceHere() ? 1 : 0, of: fleet.lastOthers().length + 1 };

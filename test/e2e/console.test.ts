@@ -70,7 +70,9 @@ describe("a rollback", () => {
     const notice = page.locator("#sheet-rollback .notice");
     await notice.waitFor();
     const ms = performance.now() - begunAt;
-    expect(await notice.textContent()).toMatch(/Committed as v\d+.*Applied on 3\/3 instances \(\d/);
+    expect(await notice.textContent()).toMatch(
+      /Committed as v\d+ \(\d\.\d s\).*Applied on 3\/3 instances \(\d/,
+    );
     expect(ms).toBeLessThanOrEqual(3000);
     expect(changes).toEqual(["/api/v1/cutovers/checkout/rollback"]);
     expect(await sidesOfAll()).toEqual(new Set(["legacy"]));

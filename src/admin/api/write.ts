@@ -131,9 +131,9 @@ export const writeAnswer = z
       instances: z.int().meta({ description: "Live instances that decide by this version" }),
       of: z.int().meta({ description: "Live instances" }),
       ms: z.number().meta({ description: "Milliseconds from the request's arrival to this answer" }),
+      committedMs: z.number().optional().meta({ description: "… until it was committed, before `applied`" }),
       scope: z.enum(scopes).meta({
-        description:
-          "`local`: the store does not take it, and this instance alone does as it was told; reconciled when the store is back",
+        description: "`local`: the store does not take it: on this instance alone, reconciled once it does",
       }),
       complete: z.boolean().meta({
         description:

@@ -18,8 +18,9 @@ export interface RefusedCall {
 /** @param now RFC 3339 */
 export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): PageNotice {
   const { applied, version, changed } = answer;
-  const { instances, of, ms, scope, lagging, complete, completeBy } = applied;
-  const made = changed ? `Committed as v${version}` : `It stood so already, as v${version}`;
+  const { instances, of, ms, committedMs, scope, lagging, complete, completeBy } = applied;
+  const took = committedMs === undefined ? "" : ` (${spanText(committedMs)})`;
+  const made = changed ? `Committed as v${version}${took}` : `It stood so already, as v${version}`;
   const head = complete ? made : `${made}: not certain on every instance yet`;
   const known = of + silentIn(applied);
   const reached = `Applied on ${instances}/${known} ${known === 1 ? "instance" : "instances"} (${spanText(ms)})`;

@@ -38,6 +38,7 @@ describe("a write", () => {
         instances: 1,
         of: 1,
         ms: expect.any(Number),
+        committedMs: expect.any(Number),
         scope: "fleet",
         complete: true,
         completeBy: expect.any(String),

@@ -210,7 +210,16 @@ describe("what has come of a change", () => {
   const answer: WriteAnswer = {
     ...{ name: "checkout", percent: 0, state: "rolled_back", version: 43, changed: true },
     applied: {
-      ...{ instances: 3, of: 3, ms: 312, scope: "fleet", complete: true, completeBy: null, lagging: [] },
+      ...{
+        instances: 3,
+        of: 3,
+        ms: 312,
+        committedMs: 204,
+        scope: "fleet",
+        complete: true,
+        completeBy: null,
+        lagging: [],
+      },
     },
   };
   const late = { id: "c", name: "shop-3", version: 42, seenAt: "2025-03-01T02:14:00.000Z" };
@@ -218,7 +227,7 @@ describe("what has come of a change", () => {
   test("is done only where it is certain of every instance", () => {
     expect(doneNotice(answer, figures, now)).toEqual({
       kind: "done",
-      text: "Committed as v43",
+      text: "Committed as v43 (0.2 s)",
       details: ["Applied on 3/3 instances (0.3 s)"],
     });
     const completeBy = "2025-03-01T02:14:30.000Z";
@@ -226,7 +235,7 @@ describe("what has come of a change", () => {
     const applied = { ...answer.applied, instances: 2, of: 2, complete: false, completeBy, lagging };
     expect(doneNotice({ ...answer, applied }, figures, now)).toEqual({
       kind: "partial",
-      text: "Committed as v43: not certain on every instance yet",
+      text: "Committed as v43 (0.2 s): not certain on every instance yet",
       details: [
         "Applied on 2/3 instances (0.3 s)",
         "shop-3 decides by v42, silent since 02:14:00 UTC: its lease ends 02:14:30 UTC",
