@@ -43,7 +43,7 @@ const timed = [
   ...["bad-tokens", "fleet", "flips", "overload", "restart-rate", "scrape"],
   ...(isFull ? ["redis-topologies", "redis-trouble"] : []),
 ].map((name) => `test/integration/${name}.test.ts`);
-const waiters = isFull ? 2 : 3;
+const waiters = isFull ? 2 : 4;
 
 export default defineConfig({
   test: {

@@ -357,6 +357,7 @@ test("a reload moves no owners: another store is refused, a new cutover may have
   await a.said("configuration swapped");
   const keys = { "idempotency-key": "K-second", "x-shopper-id": "ann" };
   expect(await post(a, "/second/cart/1", keys)).toBe("legacy");
-  expect(await own.cli("GET", "cutover:{second}:claim:K-second")).toBe("legacy");
+  // Confirmed behind the answer, which does not wait for it.
+  await expect.poll(() => own.cli("GET", "cutover:{second}:claim:K-second")).toBe("legacy");
   expect(Object.keys((await standing(a)).ownerStores)).toEqual(["checkout", "second"]);
 }, 40_000);
