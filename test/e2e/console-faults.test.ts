@@ -87,7 +87,7 @@ describe.runIf(isFull)("while a console is open", () => {
       const notice = page.locator("#sheet-rollback .notice.partial");
       await notice.waitFor();
       expect(await notice.textContent()).toMatch(
-        /▲ Committed as v\d+ \(\d+\.\d s\): not certain on every instance yetApplied on 2\/3 instances.*decides by v\d+, silent since/,
+        /▲ Committed as v\d+ \(\d[\d.]* s\): not certain on every instance yetApplied on 2\/3 instances.*decides by v\d+, silent since/,
       );
       for (const { shop } of [one, two]) {
         const visited = await visitAll(shop, shoppers, 4);

@@ -131,7 +131,7 @@ export const writeAnswer = z
       instances: z.int().meta({ description: "Live instances that decide by this version" }),
       of: z.int().meta({ description: "Live instances" }),
       ms: z.number().meta({ description: "Milliseconds from the request's arrival to this answer" }),
-      committedMs: z.number().optional().meta({ description: "… until it was committed, before `applied`" }),
+      committedMs: z.number().optional().meta({ description: "Milliseconds from its arrival to its commit" }),
       scope: z.enum(scopes).meta({
         description: "`local`: the store does not take it: on this instance alone, reconciled once it does",
       }),

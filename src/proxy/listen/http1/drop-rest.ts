@@ -21,7 +21,10 @@ export function dropRest({ req: request, socket, shouldKeepAlive }: ServerRespon
     const came = socket.bytesRead - read;
     read += came;
     looks += 1;
-    if (came < leastBytes || looks >= mostLooks) close();
+    if (came >= leastBytes && looks < mostLooks) return;
+    // Where the client reads nothing the end waits for it, and each call would add to those that wait.
+    stop();
+    close();
   }, lookMs);
   // What node:http calls when the last answer of a connection is written.
   if (!shouldKeepAlive) socket.destroySoon = () => void socket.end();

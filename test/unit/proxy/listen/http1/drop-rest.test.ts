@@ -12,14 +12,18 @@ afterEach(() => {
   for (const close of open.splice(0)) close();
 });
 
-/** A client whose upload was answered at its head, with the close of its connection. */
-async function answered(): Promise<{ client: Socket; taken: () => number; isOpen: () => boolean }> {
+/**
+ * A client whose upload was answered at its head, with the close of its connection.
+ *
+ * @param octets of the answer
+ */
+async function answered(octets = 0) {
   let accepted: Socket | undefined;
   const server = createServer((_request, response) => {
     response.shouldKeepAlive = false;
-    response.writeHead(413, { "content-length": 0, connection: "close" });
+    response.writeHead(413, { "content-length": octets, connection: "close" });
     dropRest(response);
-    response.end();
+    response.end(Buffer.alloc(octets));
   });
   server.on("connection", (socket) => {
     accepted = socket;
@@ -41,6 +45,7 @@ async function answered(): Promise<{ client: Socket; taken: () => number; isOpen
     client,
     taken: () => accepted?.bytesRead ?? 0,
     isOpen: () => accepted?.destroyed === false,
+    closings: () => accepted?.listenerCount("finish") ?? 0,
   };
 }
 
@@ -69,4 +74,14 @@ test("who sends too little of an upload after its answer is closed after a secon
   expect(isOpen()).toBe(true);
   vi.advanceTimersByTime(1);
   await until("it is closed", () => !isOpen(), 2000);
+});
+
+test("who reads nothing of its answer has its connection ended once, however long it stays", async () => {
+  const { client, closings } = await answered(32 * 1024 * 1024);
+  client.pause();
+  vi.advanceTimersByTime(1000);
+  const once = closings();
+  expect(once).toBeGreaterThan(0);
+  vi.advanceTimersByTime(100_000);
+  expect(closings()).toBe(once);
 });
