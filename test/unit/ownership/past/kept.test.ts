@@ -349,6 +349,8 @@ describe("a process that is killed", () => {
     await first.sent(request, sentWith("K"));
     first.ended(request, sentWith("K"), "reset", []);
     await time.advance(1000);
+    // What is on the disk may not be known to be yet: the next second is set only then.
+    await first.flush();
     await hasFile(".notes", (bytes) => bytes > 0);
     setAway(false);
     await time.advance(1000);
