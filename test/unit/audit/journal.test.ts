@@ -14,7 +14,7 @@ import type { Store } from "../../../src/state/store/port.ts";
 import { applyAll, command, setTo } from "../../support/commands.ts";
 import { createManualTime } from "../../support/manual-time.ts";
 import { createRecordedLog } from "../../support/recorded-log.ts";
-import { until } from "../../support/until.ts";
+import { settled, until } from "../../support/until.ts";
 
 let folder = "";
 let path = "";
@@ -161,6 +161,9 @@ test("the journal is not set to writing by refusals above its rate: they are tol
   const journal = start({ clock: standing });
   for (let turn = 0; turn < 200; turn++) journal.refused(refused);
   await until("they are in the file", () => linesOf(path).length === 201);
+  // And it is known that they are on the disk, and looked once more whether there are others.
+  await until("it is known", () => journal.status().waiting === 0);
+  await settled(() => linesOf(path).length);
   for (let turn = 0; turn < 50; turn++) journal.refused(refused);
   await sleep(50);
   expect(linesOf(path)).toHaveLength(201);
