@@ -7,6 +7,8 @@ import { processTerminal } from "./cli/screen/terminal.ts";
 import type { PlacedProblem } from "./config/load/problems.ts";
 
 const version = packageVersion();
+/** How long a process may stay that has closed all it has. */
+const lingersMs = 500;
 
 /** The rooms behind serve, demo and check: loaded when they are needed, so that the other commands start fast. */
 const engine: Engine = {
@@ -56,7 +58,11 @@ const engine: Engine = {
     return {
       ok: true,
       warnings: loaded.warnings,
-      close: () => instance.close(),
+      async close() {
+        await instance.close();
+        // What nobody can end, such as a delivery of traces that is to be tried again, keeps the process no longer.
+        setTimeout(() => process.exit(), lingersMs).unref();
+      },
       breakGlass: () => instance.breakGlass(),
       reload: () => instance.reload(),
       restartWorkers: () => instance.restartWorkers(),

@@ -40,10 +40,12 @@ const listenerTls = block({ cert: value.file, key: value.file });
 /** What a page leads to: a browser goes there, and runs nothing of it here. */
 const link = z.string().regex(/^https?:\/\/\S+$/, "expected an address, https://…");
 
+const collector = z.url({ protocol: /^https?$/, error: "expected the URL of a collector, http://HOST:4318" });
+
 /** An OpenTelemetry collector, by OTLP over HTTP. */
 const otlp = block({
   /** Without the path of a signal. */
-  url: z.url({ protocol: /^https?$/, error: "expected the URL of a collector, http://HOST:4318" }),
+  url: collector,
   /** The share that is kept of the traces that begin here. */
   sample: z.union([z.literal("100%").transform(() => 1), value.part]).prefault("100%"),
   /** Sent with each delivery, as to sign in. */
@@ -152,7 +154,18 @@ export const configSchema = block({
   /** Who answers for the guards' own metrics. */
   prometheus: z.url({ protocol: /^https?$/, error: "expected the URL of a Prometheus" }).optional(),
   /** The OpenTelemetry collector that spans go to; without it there are none. */
-  otlp: z.preprocess((given) => (typeof given === "string" ? { url: given } : given), otlp).optional(),
+  otlp: z
+    .union([z.enum(["off"]), z.literal(false), collector, otlp], {
+      error: "expected the URL of a collector, a mapping with it, or off",
+    })
+    .transform((given) =>
+      given === "off" || given === false
+        ? undefined
+        : typeof given === "string"
+          ? otlp.parse({ url: given })
+          : given,
+    )
+    .optional(),
   /** Name of a response field that tells how a request was decided, for tests and debugging. */
   decisionHeader: z
     .string()

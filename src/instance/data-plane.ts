@@ -97,11 +97,11 @@ export async function openDataPlane(
 /** Where nothing is traced, what traces is not loaded. */
 async function loadTracing(
   { otlp }: Config,
-  { id, clock, log }: Pick<DataPlaneOptions, "id" | "clock" | "log">,
+  { id, registry, clock, log }: Pick<DataPlaneOptions, "id" | "registry" | "clock" | "log">,
 ): Promise<Tracing | undefined> {
   if (otlp === undefined) return undefined;
   const { openTracing } = await import("../telemetry/tracing/tracing.ts");
-  return openTracing({ otlp, id, clock, log });
+  return openTracing({ otlp, id, registry, clock, log });
 }
 
 /** What serves by one configuration. */

@@ -54,6 +54,7 @@ function everything() {
     webhooks: [{ url: "https://ops.example/hook", secret: `whsec_${"a".repeat(32)}` }],
     lists: { pilots: {} },
     prometheus: "http://127.0.0.1:1",
+    otlp: "http://127.0.0.1:1",
     upstreams: {
       old: { url: sides.legacy, breaker: {}, health: { path: "/" } },
       fresh: { url: sides.new },

@@ -7,28 +7,23 @@
  * Both are made when an attempt is over, of what its record says: a request under way carries nothing but its traceparent.
  * Whether a trace is kept was decided by whoever began it, else here by chance.
  *
- * Nothing waits for the collector: at most 2048 spans do, and what comes beyond is dropped.
+ * Nothing waits for the collector: at most 2048 spans do, and what comes beyond is lost (losses.ts).
  */
 import { randomBytes } from "node:crypto";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import {
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  type SpanExporter,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { type Clock, systemTimers, within } from "../../base/clock.ts";
-import type { Log } from "../../base/log.ts";
 import { countsAsError, type Outcome } from "../../proxy/outcome.ts";
 import { isSoundTraceparent } from "../../proxy/request/ids.ts";
 import type { ExchangeRecord } from "../../proxy/witness.ts";
 import { isSampled, traceIdOf } from "../requests/exemplars.ts";
 import { attributesOf, decisionOf, methodOf } from "./attributes.ts";
+import { createLosses, type LossOptions, tellWarnings } from "./losses.ts";
 import type { Tracing } from "./port.ts";
 
-interface TracingOptions {
+interface TracingOptions extends LossOptions {
   /** As configured: the collector, the share that is kept of traces that begin here, and fields of each delivery. */
   readonly otlp: {
     readonly url: string;
@@ -37,13 +32,12 @@ interface TracingOptions {
   };
   /** The id of the process. */
   readonly id: string;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** How long spans wait for others to be delivered with. */
 const gatheredMs = 1000;
 const closeMs = 2000;
+const mostWaiting = 2048;
 
 export function openTracing(options: TracingOptions): Tracing {
   const { otlp, clock } = options;
@@ -142,19 +136,26 @@ function createAhead(clock: Clock): () => number {
 }
 
 /** Makes spans of what is over, with the ids that are given. */
-function openSpans({ otlp, id, clock, log }: TracingOptions) {
+function openSpans({ otlp, id, ...options }: TracingOptions) {
   let next = { traceId: "", spanId: "" };
   const url = `${otlp.url.replace(/\/+$/, "")}/v1/traces`;
-  const exporter = toldOf(new OTLPTraceExporter({ url, headers: { ...otlp.headers } }), clock, log);
+  const losses = createLosses(options, mostWaiting);
+  tellWarnings(options);
+  const exporter = losses.heard(new OTLPTraceExporter({ url, headers: { ...otlp.headers } }));
+  const batches = new BatchSpanProcessor({
+    exporter,
+    scheduledDelayMillis: gatheredMs,
+    maxQueueSize: mostWaiting,
+  });
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ "service.name": "cutover", "service.instance.id": id }),
     // Others do not come here.
     sampler: new AlwaysOnSampler(),
     idGenerator: { generateTraceId: () => next.traceId, generateSpanId: () => next.spanId },
-    spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: gatheredMs })],
+    spanProcessors: [losses.bounded(batches)],
   });
   const tracer = provider.getTracer("cutover");
-  const ahead = createAhead(clock);
+  const ahead = createAhead(options.clock);
 
   return {
     make({ name, kind, traceId, parentId, id: spanId, from, to, attributes, hasFailed }: MadeSpan): void {
@@ -170,26 +171,6 @@ function openSpans({ otlp, id, clock, log }: TracingOptions) {
       const flushed = provider.forceFlush({ timeoutMillis: closeMs }).then(() => provider.shutdown());
       await within(closeMs, systemTimers, flushed).catch(() => undefined);
     },
-  };
-}
-
-const seldomMs = 60_000;
-
-/** Says in the log, once a minute at most, that spans were not taken. */
-function toldOf(exporter: SpanExporter, clock: Clock, log: Log): SpanExporter {
-  let toldAt = Number.NEGATIVE_INFINITY;
-  return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
-        if (result.code !== 0 && clock.monotonic() - toldAt >= seldomMs) {
-          toldAt = clock.monotonic();
-          log.warn({ spans: spans.length }, "the collector did not take traces: they are lost");
-        }
-        done(result);
-      });
-    },
-    forceFlush: async () => exporter.forceFlush?.(),
-    shutdown: () => exporter.shutdown(),
   };
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { configJsonSchema, configSchemaText } from "../../../src/config/json-schema.ts";
+import { configSchema } from "../../../src/config/schema.ts";
 
 const shipped = new URL("../../../config/cutover.schema.json", import.meta.url);
 
@@ -39,4 +40,16 @@ test("a reference to the environment may stand in the place of a number", () => 
       { type: "string", pattern: "\\$\\{" },
     ],
   });
+});
+
+test("each form in which a collector of spans may be named is right by it, and read", () => {
+  const root = object.parse(configJsonSchema());
+  const forms = z.object({ anyOf: z.array(z.looseObject({ type: z.string().optional() })) });
+  expect(JSON.stringify(forms.parse(root.properties.otlp))).toMatch(/"type":"string","format":"uri"/);
+  const read = (otlp: unknown) =>
+    configSchema.parse({ upstreams: { a: { url: "http://a" } }, default: "a", otlp }).otlp;
+  const url = "http://127.0.0.1:4318";
+  expect(read(url)).toEqual({ url, sample: 1, headers: {} });
+  expect(read({ url })).toEqual(read(url));
+  expect([read("off"), read(false)]).toEqual([undefined, undefined]);
 });
