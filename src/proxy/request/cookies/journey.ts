@@ -57,7 +57,8 @@ export function journeyFields(
   if (starts && !ends) return begunFields(exchange, cutover, journey, by, pin);
   if (!carried) {
     if (ends && shopper !== undefined) endStored(exchange, cutover.name, shopper, by, keys, journey.life);
-    else if (pin !== undefined && pin.reserved === undefined) recordJourney(exchange, pin, "seen");
+    else if (pin !== undefined && pin.reserved === undefined && !pin.ended)
+      recordJourney(exchange, pin, "seen");
     return [];
   }
   if (pin === undefined) return [];

@@ -102,6 +102,17 @@ describe("a shopper whose browser has cookies, and none of the journey", () => {
     expect(fixture.decisions.at(-1)).toBe("legacy rolled_back");
   });
 
+  test("is not told as on a journey by what is asked after its end", async () => {
+    const fixture = createFixture(all);
+    const cookie = await pass(fixture, "POST", "/checkout", named("ann"));
+    await pass(fixture, "POST", "/orders/X-1/pay", named("ann", "Cookie", cookie));
+    fixture.time.ms += 200;
+    fixture.set({ percentThousandths: 0 });
+    await pass(fixture, "GET", "/cart/1", named("ann"));
+    expect(fixture.decisions.at(-1)).toBe("new journey");
+    expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "end"]);
+  });
+
   test("has no journey in the store any more once the cookie has ended it", async () => {
     const fixture = createFixture(all);
     const cookie = await pass(fixture, "POST", "/checkout", browser("a"));
