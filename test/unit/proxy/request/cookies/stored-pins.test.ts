@@ -107,7 +107,7 @@ describe("a shopper whose browser has cookies, and none of the journey", () => {
     const cookie = await pass(fixture, "POST", "/checkout", named("ann"));
     await pass(fixture, "POST", "/orders/X-1/pay", named("ann", "Cookie", cookie));
     fixture.time.ms += 200;
-    fixture.set({ percentThousandths: 0 });
+    fixture.set(rolledBack(fixture));
     await pass(fixture, "GET", "/cart/1", named("ann"));
     expect(fixture.decisions.at(-1)).toBe("new journey");
     expect(fixture.journeys.map(({ event }) => event)).toEqual(["start", "end"]);
@@ -186,7 +186,7 @@ describe("a stranger who names somebody's x-shopper-id", () => {
     await pass(fixture, "POST", "/checkout", named("ann", "Idempotency-Key", "K-2"));
     expect(fixture.decisions.at(-1)).toBe("legacy owner");
     expect(await stored(fixture, "ann")).toBeUndefined();
-    fixture.set({ percentThousandths: 0 });
+    fixture.set(rolledBack(fixture));
     const cookie = await pass(fixture, "POST", "/checkout", browser("eve"));
     fixture.set(all.state);
     await pass(fixture, "POST", "/checkout", named("ann", "Cookie", cookie));
