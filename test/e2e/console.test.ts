@@ -8,7 +8,15 @@ import { seriesView } from "../../src/admin/api/series/series-view.ts";
 import { accepted } from "../support/admin-api.ts";
 import { secrets, startAdmin, tokens } from "../support/admin-fixture.ts";
 import { launchChromium } from "../support/chromium.ts";
-import { changesOf, overflowOf, phone, seriousOf, smallPhone, visitsOf } from "../support/console-page.ts";
+import {
+  changesOf,
+  hiddenAt,
+  overflowOf,
+  phone,
+  seriousOf,
+  smallPhone,
+  visitsOf,
+} from "../support/console-page.ts";
 import { type Fleet, startFleet } from "../support/fleet.ts";
 import { type Load, startLoad } from "../support/kept-load.ts";
 import { visitAll } from "../support/traffic.ts";
@@ -306,26 +314,7 @@ describe("for everybody", () => {
     "on %s the way to roll back is in view and on top wherever one scrolls",
     async (_, options) => {
       const page = await open(options);
-      const height = await page.evaluate(() => document.documentElement.scrollHeight);
-      const step = isFull ? 50 : 400;
-      for (let top = 0; top <= height; top += step) {
-        await page.evaluate((to) => scrollTo(0, to), top);
-        const isOnTop = await page.locator("#roll-back").evaluate((button) => {
-          const { left, right, top: above, bottom } = button.getBoundingClientRect();
-          const points = [
-            [left + 4, above + 4],
-            [(left + right) / 2, (above + bottom) / 2],
-            [right - 4, bottom - 4],
-          ] as const;
-          const isIn = above >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth;
-          const seen = points.map(([x, y]) => document.elementFromPoint(x, y)?.outerHTML.slice(0, 80));
-          const isOnTop = points.every(([x, y]) => button.contains(document.elementFromPoint(x, y)));
-          return isIn && isOnTop
-            ? true
-            : JSON.stringify({ left, right, above, bottom, innerHeight, innerWidth, seen });
-        });
-        expect({ top, isOnTop }).toEqual({ top, isOnTop: true });
-      }
+      expect(await hiddenAt(page, "#roll-back", isFull ? 50 : 400)).toEqual([]);
       expect(await overflowOf(page)).toBeLessThanOrEqual(0);
     },
   );

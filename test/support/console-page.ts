@@ -69,3 +69,24 @@ export function changesOf(page: Page): string[] {
 export function overflowOf(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 }
+
+/** @returns the scroll positions, a step apart, at which what is selected is not in view, or something lies on it */
+export async function hiddenAt(page: Page, selector: string, step: number): Promise<number[]> {
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  const found: number[] = [];
+  for (let top = 0; top <= height; top += step) {
+    await page.evaluate((to) => scrollTo(0, to), top);
+    const isSeen = await page.locator(selector).evaluate((element) => {
+      const { left, right, top: above, bottom } = element.getBoundingClientRect();
+      const points = [
+        [left + 4, above + 4],
+        [(left + right) / 2, (above + bottom) / 2],
+        [right - 4, bottom - 4],
+      ] as const;
+      const isIn = above >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth;
+      return isIn && points.every(([x, y]) => element.contains(document.elementFromPoint(x, y)));
+    });
+    if (!isSeen) found.push(top);
+  }
+  return found;
+}

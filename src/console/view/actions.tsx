@@ -25,10 +25,12 @@ export function ActionBar(shown: ShownOne) {
   }
   return (
     <aside class="actions" aria-label="Actions">
-      <RollBackButton {...shown} />
-      <div class="pair">
-        <HoldButton {...shown} />
-        <RaiseButton {...shown} />
+      <div class="bar">
+        <RollBackButton {...shown} />
+        <div class="pair">
+          <HoldButton {...shown} />
+          <RaiseButton {...shown} />
+        </div>
       </div>
       <Waiting {...shown} />
     </aside>

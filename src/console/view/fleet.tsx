@@ -27,7 +27,7 @@ export function FleetTable(shown: ShownOne) {
               <tr key={silent.id} class="odd">
                 <th scope="row">{silent.name}</th>
                 <td>{`v${silent.version}`}</td>
-                <td>
+                <td class="words">
                   {`▲ silent since ${figures.moment(silent.since, state.at)}`}
                   {silent.until === null ? "" : `, its lease ends ${figures.moment(silent.until, state.at)}`}
                 </td>
@@ -58,7 +58,7 @@ function Row({ instance, view, state, figures }: ShownOne & { readonly instance:
     <tr class={behind > 0 ? "odd" : ""}>
       <th scope="row">{name}</th>
       <td>{`v${version}`}</td>
-      <td>
+      <td class="words">
         {behind > 0
           ? `▲ v${version}, ${behind} behind for ${ago}`
           : `✓ ${took === undefined ? "applied" : `in ${took < 1000 ? figures.latency(took / 1000) : spanText(took)}`}`}
@@ -113,7 +113,10 @@ export function UnderWayTable({ state, view, figures }: ShownOne) {
     const { open, atLeast, oldestStartedAt: since } = of[side];
     const drains = side === drained && open > 0 ? ", draining" : "";
     return [
-      <td key="open">{`${atLeast ? "at least " : ""}${figures.count(open)}${drains}`}</td>,
+      <td
+        key="open"
+        class={drains === "" ? undefined : "words"}
+      >{`${atLeast ? "at least " : ""}${figures.count(open)}${drains}`}</td>,
       <td key="oldest">{since === null ? "–" : spanText(Date.parse(state.at) - Date.parse(since))}</td>,
     ];
   };

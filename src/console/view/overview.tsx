@@ -68,7 +68,7 @@ const words = { open: "open", held: "HELD", rolled_back: "ROLLED BACK", closed: 
 
 function Grip({ state, deeds }: Shown) {
   return (
-    <div>
+    <div class="bar">
       <form method="get" action="./" onSubmit={instead(() => deeds.open("rollback_all"))}>
         <input type="hidden" name="intent" value="rollback" />
         <button type="submit" id="roll-back-all" class="danger">

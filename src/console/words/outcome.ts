@@ -62,13 +62,20 @@ export function unreachableNotice(command: string): PageNotice {
   };
 }
 
+/** What is rolled back need not be held: nothing raises it either. */
 export function allNotice(answers: readonly WriteOfAll[]): PageNotice {
-  const details = answers.map((each) =>
-    "refused" in each
-      ? `${each.name}: not applied, ${each.refused.detail ?? each.refused.code}`
-      : `${each.name}: v${each.version}, ${each.percent}%, applied on ${each.applied.instances}/${each.applied.of + silentIn(each.applied)}`,
-  );
-  if (answers.some((each) => "refused" in each)) return { kind: "failed", text: "Not done for all", details };
+  const isIn = (each: WriteOfAll) => !("refused" in each) || each.refused.code === "rolled_back";
+  const details = answers.map((each) => {
+    if (!("refused" in each)) {
+      const { name, version, percent, applied } = each;
+      return `${name}: v${version}, ${percent}%, applied on ${applied.instances}/${applied.of + silentIn(applied)}`;
+    }
+    const { name, refused } = each;
+    return isIn(each)
+      ? `${name}: is rolled back, which holds it already`
+      : `${name}: not applied, ${refused.detail ?? refused.code}`;
+  });
+  if (!answers.every(isIn)) return { kind: "failed", text: "Not done for all", details };
   const isWhole = answers.every((each) => "refused" in each || each.applied.complete);
   return isWhole
     ? { kind: "done", text: "Done for all", details }

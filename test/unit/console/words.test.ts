@@ -251,4 +251,11 @@ describe("what has come of a change", () => {
     const refused = { name: "returns", refused: { code: "closed", status: 409, title: "", type: "" } };
     expect(allNotice([partial, refused] as const).kind).toBe("failed");
   });
+
+  test("of a hold of all is done where one is rolled back: nothing raises that either", () => {
+    const refused = { name: "returns", refused: { code: "rolled_back", status: 409, title: "", type: "" } };
+    const { kind, details } = allNotice([answer, refused] as const);
+    expect(kind).toBe("done");
+    expect(details?.[1]).toBe("returns: is rolled back, which holds it already");
+  });
 });

@@ -14,7 +14,8 @@ export function RaiseSheet(shown: ShownOne) {
   const to = percentOf(ui.target.trim());
   const isRaise = to !== undefined && to > view.percent;
   const more = isRaise ? moreAnHour(view, to) : undefined;
-  const isChanged = ui.onVersion !== undefined && ui.onVersion !== view.version;
+  const isDone = ui.isSending || isMade(ui.outcome);
+  const isChanged = !isDone && ui.onVersion !== undefined && ui.onVersion !== view.version;
   const verdict = verdictOf(view, toldOf(state, view.name).guard, ui.ageMs, figures);
   return (
     <SheetDialog {...shown} id="raise" title={`Raise ${view.name}`}>
