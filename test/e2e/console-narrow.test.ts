@@ -103,3 +103,15 @@ test.each(Object.entries(scenes))("on a desk no table of %s is cut", async (_, s
     site.close();
   }
 });
+
+test("who rolls back without a session any more is asked to sign in, not to try again", async () => {
+  const page = await open({});
+  await page.locator("#roll-back").click();
+  await page.locator("#roll-back-now:not([aria-disabled=true])").waitFor();
+  await page.context().clearCookies();
+  await page.locator("#roll-back-now").click();
+  await page.getByText("Not applied: your session has ended. Sign in again.").waitFor();
+  await page.locator("#token").fill(secrets.responder);
+  await page.keyboard.press("Enter");
+  await page.locator("#roll-back").waitFor();
+});

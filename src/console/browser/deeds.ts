@@ -18,6 +18,8 @@ export interface Stage {
   setState(change: (state: ConsoleState) => ConsoleState): void;
   /** The history and the instances are told anew. */
   renew(): void;
+  /** Nobody is signed in any more: it is asked who is. */
+  signedOut(note: string): void;
 }
 
 type Lowering = Pick<Deeds, "rollBack" | "rollBackAll" | "hold" | "holdAll" | "undo">;
@@ -63,7 +65,10 @@ function createSender(stage: Stage) {
       stage.show({ isSending: true, outcome: undefined });
       const called = await call();
       if (called.kind === "answered") stage.show({ isSending: false, ...done(called.answer) });
-      else {
+      else if (called.kind === "refused" && called.status === 401) {
+        stage.show({ isSending: false });
+        return stage.signedOut("Not applied: your session has ended. Sign in again.");
+      } else {
         const failed = called.kind === "refused" ? refusedNotice(called.refusal) : unreachableNotice(command);
         const text = [failed.text, ...failed.details].join(" ");
         const isShown = stage.ui().sheet !== undefined;

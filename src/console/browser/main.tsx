@@ -43,7 +43,12 @@ function start(at: HTMLElement, first: ConsoleState): void {
     draw();
   };
 
-  const stage = { state: () => state, ui: () => ui, show, setState };
+  const signedOut = (signInNote: string) => {
+    remember(undefined);
+    setState((now) => ({ ...now, who: undefined, cutovers: [], instances: [], told: {} }));
+    show({ sheet: undefined, signInNote });
+  };
+  const stage = { state: () => state, ui: () => ui, show, setState, signedOut };
   const renewal = createRenewal(stage, calls, evidence);
   const deeds: Deeds = {
     ...createDeeds({ ...stage, renew: renewal.all }, calls),
@@ -91,7 +96,7 @@ function start(at: HTMLElement, first: ConsoleState): void {
 }
 
 /** What the stream of events does to the page. */
-function heard({ show, setState, ui }: Omit<Stage, "renew">, renewal: Renewal): Heard {
+function heard({ show, setState, signedOut, ui }: Omit<Stage, "renew">, renewal: Renewal): Heard {
   return {
     snapshot(cutovers) {
       setState((now) => withSnapshot(now, cutovers));
@@ -110,11 +115,7 @@ function heard({ show, setState, ui }: Omit<Stage, "renew">, renewal: Renewal): 
       // A live page is drawn by its events alone.
       if (ageMs > 1500 || ui().ageMs > 1500) show({ ageMs });
     },
-    signedOut() {
-      remember(undefined);
-      setState((now) => ({ ...now, who: undefined, cutovers: [], instances: [], told: {} }));
-      show({ sheet: undefined, signInNote: "Your session has ended: sign in again." });
-    },
+    signedOut: () => signedOut("Your session has ended: sign in again."),
   };
 }
 
