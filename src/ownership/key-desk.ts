@@ -4,16 +4,17 @@
  */
 import { createBoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
+import { createCrowd } from "../base/waiting/crowd.ts";
 import type { OwnerMemory } from "./owner-memory.ts";
-import type { OwnerKey } from "./port.ts";
+import type { KeyCarrier, OwnerKey } from "./port.ts";
 import type { Spool } from "./spool/spool.ts";
 import type { KeyQuestion, KnownOfKey } from "./stores/by-hand.ts";
 
 export interface KeyDesk {
   /** A request with the keys is sent. @param request itself: what it is told by when it ends */
-  began(request: object, cutover: string, keys: readonly OwnerKey[]): void;
+  began(request: KeyCarrier, cutover: string, keys: readonly OwnerKey[]): void;
   /** @param isAnswered whether it is known what has become of it */
-  ended(request: object, isAnswered: boolean): void;
+  ended(request: KeyCarrier, isAnswered: boolean): void;
   look(question: KeyQuestion): KnownOfKey;
 }
 
@@ -23,22 +24,40 @@ interface DeskOptions {
   readonly clock: Pick<Clock, "monotonic">;
 }
 
+interface Carrying {
+  readonly request: KeyCarrier;
+  cutover: string;
+  keys: readonly OwnerKey[];
+}
+
 /** How long a request that was not answered leaves its keys in doubt. */
 const doubtMs = 600_000;
 const mostDoubts = 10_000;
 
 export function createKeyDesk({ memory, spool, clock }: DeskOptions): KeyDesk {
-  const underWay = new Map<object, { readonly cutover: string; readonly keys: readonly OwnerKey[] }>();
+  const underWay = createCrowd<Carrying>(({ request }, at) => {
+    request.deskAt = at;
+  });
   const doubts = createBoundedMap<number>(mostDoubts);
+
+  const carryingOf = (request: KeyCarrier): Carrying | undefined => {
+    const carrying = underWay.at(request.deskAt);
+    return carrying?.request === request ? carrying : undefined;
+  };
 
   return {
     began(request, cutover, keys) {
-      if (keys.length > 0) underWay.set(request, { cutover, keys });
+      if (keys.length === 0) return;
+      const before = carryingOf(request);
+      if (before === undefined) underWay.add({ request, cutover, keys });
+      else {
+        before.cutover = cutover;
+        before.keys = keys;
+      }
     },
     ended(request, isAnswered) {
-      const ended = underWay.get(request);
-      if (ended === undefined) return;
-      underWay.delete(request);
+      const ended = carryingOf(request);
+      if (ended === undefined || !underWay.delete(ended, request.deskAt ?? -1)) return;
       for (const { key } of ended.keys) {
         if (!isAnswered) doubts.set(`${ended.cutover}:${key}`, clock.monotonic() + doubtMs);
       }
@@ -46,7 +65,7 @@ export function createKeyDesk({ memory, spool, clock }: DeskOptions): KeyDesk {
     look({ cutover, key, forget }) {
       if (forget) memory.forget(cutover, key);
       let inFlight = 0;
-      for (const { cutover: of, keys } of underWay.values()) {
+      for (const { cutover: of, keys } of underWay.all()) {
         if (of === cutover && keys.some((one) => one.key === key)) inFlight += 1;
       }
       const isDoubtful = (doubts.get(`${cutover}:${key}`) ?? 0) > clock.monotonic();

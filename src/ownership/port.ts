@@ -18,6 +18,14 @@ export interface OwnerKey extends NamedKey {
   readonly amount?: number;
 }
 
+/** A request with keys that is under way: where it is among those that are. Whoever counts them sets it. */
+export interface KeyCarrier {
+  /** At the key desk. */
+  deskAt?: number;
+  /** In the book of the past. */
+  pastAt?: number;
+}
+
 export interface Found {
   /** In config order. */
   readonly keys: readonly OwnerKey[];

@@ -130,6 +130,8 @@ function createExchange(
     waitingSince,
     waitsAt: -1,
     isAwaited: false,
+    deskAt: -1,
+    pastAt: -1,
     arrival,
     on,
     content: inbound.body,
@@ -232,10 +234,9 @@ function send(exchange: Exchange, destination: Destination): void {
   rewriteExchange(destination.rewriting, exchange, arrival, made);
   const request = withHandover(exchange, route, by, made);
   const taps = route && by ? tapsOn(exchange, arrival, route, by, looks) : noTaps;
-  if (route !== undefined && looks !== "status") {
-    // A body that is still under way breaks off with the client.
+  // A body that is still under way breaks off with the client.
+  if (route !== undefined && looks !== "status")
     exchange.lingers = learns(route, method) && (Buffer.isBuffer(content) || framing.kind === "none");
-  }
   exchange.forwarding = relayOrElse(exchange, arrival, route, destination, request, taps);
 }
 

@@ -17,7 +17,7 @@ import type { ShopperVisit } from "../decide/browsing/visit.ts";
 import type { Ahead, Cohort, Decision, Reason } from "../decide/decide.ts";
 import type { NamedKeys } from "../decide/named.ts";
 import type { JourneyPin, PinFault } from "../decide/pin.ts";
-import type { JourneyEvent, OwnerKey, UnreadReason } from "../ownership/port.ts";
+import type { JourneyEvent, KeyCarrier, OwnerKey, UnreadReason } from "../ownership/port.ts";
 import { type CutoverState, type Side, sides } from "../state/rules/model.ts";
 import type { Outcome } from "./outcome.ts";
 import type { TunnelEnd } from "./relay/tunnel.ts";
@@ -103,7 +103,7 @@ export interface Meaning {
 }
 
 /** What is known of an exchange so far. Times are milliseconds of the monotonic clock. */
-export interface ExchangeRecord {
+export interface ExchangeRecord extends KeyCarrier {
   readonly requestId: string;
   /** Of its trace (W3C Trace Context), as its upstream is told. */
   readonly traceparent: string;

@@ -229,6 +229,16 @@ function argumentsOf(call: Call): (string | number | Buffer)[] {
   return [call.keys.length, ...call.keys, ...valuesFor(call)];
 }
 
+/**
+ * A byte string as it is sent. Text that UTF-8 writes in the same bytes stays text: a command without a Buffer in it is put
+ * together as one string, and no Buffer is made for each of its parts.
+ */
+export function sentBytes(text: string): string | Buffer {
+  return beyondAscii.test(text) ? Buffer.from(text, "latin1") : text;
+}
+
+const beyondAscii = /[^\0-\x7f]/;
+
 /** What a script finds in ARGV. */
 export function valuesFor({ args = {}, bytes = [] }: Call): (string | Buffer)[] {
   const json = JSON.stringify(args);

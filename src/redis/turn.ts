@@ -59,7 +59,9 @@ interface Batch {
 
 export function createTurn({ client, scripts, deadlineMs }: TurnOptions): Turn {
   const joined = joinedScript(scripts);
-  const underWay = new Set<Promise<void>>();
+  /** A count: of a Set of promises each would keep those that came after it, and what they were asked for. */
+  let underWay = 0;
+  const awaiting: (() => void)[] = [];
   let due: Batch[] = [];
   let isFailing = false;
 
@@ -82,10 +84,16 @@ export function createTurn({ client, scripts, deadlineMs }: TurnOptions): Turn {
         continue;
       }
       slots.add(batch.slot);
-      const sent = send(batch).finally(() => underWay.delete(sent));
-      underWay.add(sent);
+      underWay += 1;
+      void send(batch).finally(answered);
     }
     if (due.length > 0) setImmediate(sendAll);
+  }
+
+  function answered(): void {
+    underWay -= 1;
+    if (underWay > 0) return;
+    for (const resolve of awaiting.splice(0)) resolve();
   }
 
   async function send({ runs, reads }: Batch): Promise<void> {
@@ -115,7 +123,7 @@ export function createTurn({ client, scripts, deadlineMs }: TurnOptions): Turn {
     read: (slot, keys) => asked(({ resolve, reject }) => batchOf(slot).reads.push({ keys, resolve, reject })),
     async idle() {
       sendAll();
-      while (underWay.size > 0) await Promise.all(underWay);
+      while (underWay > 0) await new Promise<void>((resolve) => awaiting.push(resolve));
     },
   };
 }

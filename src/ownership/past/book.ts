@@ -8,8 +8,9 @@
  */
 import type { Clock, Timers } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { createCrowd } from "../../base/waiting/crowd.ts";
 import type { Side } from "../../state/rules/model.ts";
-import type { OwnerKey } from "../port.ts";
+import type { KeyCarrier, OwnerKey } from "../port.ts";
 import { perStore } from "../stores/per-store.ts";
 import type { NamedKey } from "../stores/port.ts";
 import { createHandOver } from "./hand-over.ts";
@@ -55,9 +56,9 @@ export interface PastBook {
    * @param request itself: by which its end is told
    * @returns resolves when it may be, in a bounded time, and never rejects; `undefined`: at once
    */
-  sent(request: object, sent: SentRequest): Promise<void> | undefined;
+  sent(request: KeyCarrier, sent: SentRequest): Promise<void> | undefined;
   /** @param sent counts where it is not awaited @param made the keys that its answer has made */
-  ended(request: object, sent: SentRequest, end: PastEnd, made: readonly OwnerKey[]): void;
+  ended(request: KeyCarrier, sent: SentRequest, end: PastEnd, made: readonly OwnerKey[]): void;
   /** Hands over what is noted. Never rejects. */
   flush(): Promise<void>;
   /** Hands over what is noted and ends. Never rejects. */
@@ -94,9 +95,10 @@ const renewMs = 2000;
 const leaseMs = 6000;
 
 interface Waiting {
-  readonly sent: SentRequest;
+  readonly request: KeyCarrier;
+  sent: SentRequest;
   /** Where it is written down. */
-  readonly place: SentPlace | undefined;
+  place: SentPlace | undefined;
   /** When it was last noted, if it was. */
   notedAtMs: number | undefined;
 }
@@ -126,12 +128,19 @@ interface InheritingBook extends PastBook {
 
 function createPastBook(options: BookOptions): InheritingBook {
   const { store, isOwned, clock, timers, onLost, kept, most = 50_000 } = options;
-  const waiting = new Map<object, Waiting>();
+  const waiting = createCrowd<Waiting>(({ request }, at) => {
+    request.pastAt = at;
+  });
   const pages = createPages(most, onLost);
   const handing = createHandOver({ store, pages, kept, onLost, most });
   let flushing: Promise<void> | undefined;
   let cancel: (() => void) | undefined;
   let closed = false;
+
+  function waitingOf(request: KeyCarrier): Waiting | undefined {
+    const found = waiting.at(request.pastAt);
+    return found?.request === request ? found : undefined;
+  }
 
   function schedule(): void {
     if (!closed) cancel ??= timers.after(everyMs, () => void flush());
@@ -150,7 +159,7 @@ function createPastBook(options: BookOptions): InheritingBook {
   /** Each second: what takes long may be lost with its process, so it is noted while it waits. */
   function noteWaiting(): void {
     const nowMs = clock.now();
-    for (const each of waiting.values()) {
+    for (const each of waiting.all()) {
       const { sent, notedAtMs } = each;
       if (sent.isSafe || nowMs - sent.sentAtMs < waitsMs) continue;
       if (notedAtMs !== undefined && nowMs - notedAtMs < renewMs) continue;
@@ -165,22 +174,25 @@ function createPastBook(options: BookOptions): InheritingBook {
     noteWaiting();
     flushing ??= handing.handOver().finally(() => {
       flushing = undefined;
-      if (handing.count() > 0 || waiting.size > 0) schedule();
+      if (handing.count() > 0 || waiting.count > 0) schedule();
     });
     return flushing;
   }
 
   return {
     sent(request, sent) {
-      waiting.get(request)?.place?.giveBack();
+      const before = waitingOf(request);
+      before?.place?.giveBack();
       const place = sent.isSafe ? undefined : kept?.sent.take(entryOf(sent));
-      waiting.set(request, { sent, place, notedAtMs: undefined });
+      if (before === undefined) waiting.add({ request, sent, place, notedAtMs: undefined });
+      else Object.assign(before, { sent, place, notedAtMs: undefined });
       schedule();
       return place?.written;
     },
     ended(request, told, end, made) {
-      const { sent = told, notedAtMs, place } = waiting.get(request) ?? {};
-      waiting.delete(request);
+      const before = waitingOf(request);
+      if (before !== undefined) waiting.delete(before, request.pastAt ?? -1);
+      const { sent = told, notedAtMs, place } = before ?? {};
       const isDoubtful = end !== "answered" && end !== "put off" && end !== "unsent";
       if (end !== "unsent") noteKeys(sent, end === "answered", made);
       if (isDoubtful && !sent.isSafe) {

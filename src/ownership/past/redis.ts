@@ -31,9 +31,8 @@ interface PastInRedisOptions {
   readonly deadlineMs?: number;
 }
 
-/** Notes a script, and scripts a pipeline: what else is asked of Redis waits for no longer than these take. */
-const notesAtOnce = 100;
-const scriptsAtOnce = 4;
+/** Notes a script, which go one after the other: what else is asked of Redis, by requests that wait, comes in between. */
+const notesAtOnce = 50;
 const readAtOnce = 1000;
 
 /** The client is its maker's to close. */
@@ -100,7 +99,7 @@ export function createPastInRedis(options: PastInRedisOptions): PastStore {
       let lost = 0;
       const refused = await sendParts(client, batches(keys, doubts), {
         call: noting,
-        atOnce: scriptsAtOnce,
+        atOnce: 1,
         deadlineMs,
         onTaken: (value) => {
           lost += Array.isArray(value) ? Number(value[0]) : 0;

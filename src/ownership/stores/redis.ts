@@ -11,7 +11,7 @@
  *                               released:SIDE:NAME:KEY, when a fact has ended
  *                               pins (pins/redis.ts)
  */
-import { createCaller, readScript } from "../../redis/calls.ts";
+import { createCaller, readScript, sentBytes } from "../../redis/calls.ts";
 import { monotonicMs, type RedisClient } from "../../redis/client.ts";
 import { createTurn, type Turn } from "../../redis/turn.ts";
 import { createExposureInRedis } from "../exposure/redis.ts";
@@ -165,7 +165,7 @@ function ownersIn(
 ): OwnerStore {
   const memoryInUse = readScript(new URL("./memory-in-use.lua", import.meta.url));
   const keysOf = (cutover: string, key: string) =>
-    ["owner", "claim"].map((record) => Buffer.from(`${prefix}:{${cutover}}:${record}:${key}`, "latin1"));
+    ["owner", "claim"].map((record) => sentBytes(`${prefix}:{${cutover}}:${record}:${key}`));
   return {
     async lookup(cutover, keys) {
       const records = keys.flatMap(({ key }) => keysOf(cutover, key));
@@ -180,7 +180,7 @@ function ownersIn(
       });
     },
     async record(cutover, { key, claimed }, side, ttlMs, late = false, token) {
-      const message = Buffer.from(claimed ? `${cutover}:${key}` : `${side}:${cutover}:${key}`, "latin1");
+      const message = sentBytes(claimed ? `${cutover}:${key}` : `${side}:${cutover}:${key}`);
       const before = await turn.run(cutover, {
         script: claimed ? claimOwner : learnOwner,
         keys: keysOf(cutover, key),
@@ -194,7 +194,7 @@ function ownersIn(
         script: claimOwner,
         keys: keysOf(cutover, key),
         args: { settle: isKept ? "kept" : "given back", token, channel },
-        bytes: [Buffer.from(`${cutover}:${key}`, "latin1")],
+        bytes: [sentBytes(`${cutover}:${key}`)],
       });
     },
     async release(cutover, key, side) {
@@ -202,7 +202,7 @@ function ownersIn(
         script: learnOwner,
         keys: keysOf(cutover, key),
         args: { side, channel, ends: true },
-        bytes: [Buffer.from(`released:${side}:${cutover}:${key}`, "latin1")],
+        bytes: [sentBytes(`released:${side}:${cutover}:${key}`)],
       });
       return before === side;
     },

@@ -30,9 +30,8 @@ interface UnderWayInRedisOptions {
   readonly deadlineMs?: number;
 }
 
-/** Notes a script, and scripts a pipeline: what else is asked of Redis waits for no longer than these take. */
-const notesAtOnce = 200;
-const scriptsAtOnce = 4;
+/** Notes a script, which go one after the other: what else is asked of Redis, by requests that wait, comes in between. */
+const notesAtOnce = 100;
 
 /** Ids with their starts, one after the other. */
 const oldest = z.array(z.string());
@@ -64,7 +63,7 @@ export function createUnderWayInRedis(options: UnderWayInRedisOptions): UnderWay
 
   return {
     async note(notes) {
-      const sending = { call: noting, atOnce: scriptsAtOnce, deadlineMs };
+      const sending = { call: noting, atOnce: 1, deadlineMs };
       const refused = await sendParts(client, batches(notes), sending);
       return refused.reduce((sum, batch) => sum + batch.length, 0);
     },

@@ -9,6 +9,7 @@
  */
 import * as z from "zod";
 import type { Clock } from "../../base/clock.ts";
+import { createCrowd } from "../../base/waiting/crowd.ts";
 import type { ExchangeRecord } from "../../proxy/witness.ts";
 
 const age = z.number().min(0);
@@ -50,7 +51,9 @@ export interface Flights {
 const pauseMs = 3000;
 
 export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights {
-  const waiting = createWaiting();
+  const waiting = createCrowd<ExchangeRecord>((record, at) => {
+    record.waitsAt = at;
+  });
   let inFlight = 0;
   let silentSince = 0;
   /** Whether one was lost since then without an answer. */
@@ -71,14 +74,14 @@ export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights 
       waiting.add(record);
     },
     answered(record) {
-      if (!waiting.delete(record)) return;
+      if (!waiting.delete(record, record.waitsAt)) return;
       answeredAt = monotonic();
       silentSince = answeredAt;
       hasLost = false;
     },
     ended(record) {
       inFlight -= 1;
-      if (!waiting.delete(record)) return;
+      if (!waiting.delete(record, record.waitsAt)) return;
       hasLost = true;
       if (waiting.count === 0) emptiedAt = monotonic();
     },
@@ -104,41 +107,6 @@ export function createFlights({ monotonic }: Pick<Clock, "monotonic">): Flights 
         answeredMs: answeredAt === undefined ? null : Math.round(now - answeredAt),
       };
     },
-  };
-}
-
-/**
- * Those that wait, in no order. Not a Set: a Set that requests come to and leave goes from one table to the next, and of
- * those that it left the first that has grown old keeps all that came after it, records included, until all of the heap
- * is collected.
- */
-function createWaiting() {
-  const records: (ExchangeRecord | undefined)[] = [];
-  let count = 0;
-  return {
-    get count() {
-      return count;
-    },
-    add(record: ExchangeRecord): void {
-      record.waitsAt = count;
-      records[count] = record;
-      count += 1;
-    },
-    /** @returns whether it was among them */
-    delete(record: ExchangeRecord): boolean {
-      const at = record.waitsAt;
-      if (records[at] !== record) return false;
-      count -= 1;
-      const last = records[count];
-      records[count] = undefined;
-      if (last !== undefined && last !== record) {
-        records[at] = last;
-        last.waitsAt = at;
-      }
-      record.waitsAt = -1;
-      return true;
-    },
-    all: (): readonly ExchangeRecord[] => records.slice(0, count).filter((record) => record !== undefined),
   };
 }
 

@@ -41,18 +41,32 @@ export function pinsIn(
     more: readonly string[] = [],
   ) => {
     const keys = [pinKey(cutover, digest), ...more];
-    const told = { ...args, channel, over: `over:${cutover}:` };
-    return turn.run(cutover, { script: changePin, keys, args: told });
+    return turn.run(cutover, { script: changePin, keys, args });
   };
+  const overOf = (cutover: string) => `over:${cutover}:`;
   const offering = async (
     name: "start" | "reserve",
     [cutover, shopper, offer, maxTtl]: Parameters<PinStore["start"]>,
-    more: { readonly reserveTtl?: number },
+    reserveTtl?: number,
   ) => {
     const { side, epoch, startedAt, id } = offer;
     const digest = pinDigest(shopper);
-    const told = { digest, message: `pin:${cutover}:${digest}` };
-    const args = { change: name, side, epoch, startedAt, id, maxTtl, ...more, ...told };
+    const message = `pin:${cutover}:${digest}`;
+    const over = overOf(cutover);
+    // One literal: each `...` of another would copy it all once more.
+    const args = {
+      change: name,
+      side,
+      epoch,
+      startedAt,
+      id,
+      maxTtl,
+      reserveTtl,
+      digest,
+      message,
+      channel,
+      over,
+    };
     const pin = await change(cutover, digest, args, [allKey(prefix, cutover)]);
     return pin === writeStoredPin(offer) ? offer : (pinOf(pin, maxTtl) ?? offer);
   };
@@ -62,11 +76,11 @@ export function pinsIn(
       return pinOf(found, maxTtl);
     },
     reserve: (cutover, shopper, offer, maxTtl, reserveTtl) =>
-      offering("reserve", [cutover, shopper, offer, maxTtl], { reserveTtl }),
+      offering("reserve", [cutover, shopper, offer, maxTtl], reserveTtl),
     async release(cutover, shopper, id) {
       await change(cutover, pinDigest(shopper), { change: "release", id });
     },
-    start: (...offered) => offering("start", offered, {}),
+    start: (...offered) => offering("start", offered),
     async keep(cutover, shopper, { side, epoch, startedAt, id }, ttl) {
       await change(cutover, pinDigest(shopper), { change: "keep", side, epoch, startedAt, id, ttl });
     },
@@ -77,7 +91,7 @@ export function pinsIn(
     async end(cutover, shopper, grace, maxTtl, by) {
       const orders = by !== undefined && "orders" in by ? by.orders : [];
       const id = by !== undefined && "id" in by ? by.id : undefined;
-      const args = { change: "end", grace, by: by !== undefined, id };
+      const args = { change: "end", grace, by: by !== undefined, id, channel, over: overOf(cutover) };
       const tied = orders.map((key) => tiedKey(cutover, key));
       return pinOf(await change(cutover, pinDigest(shopper), args, tied), maxTtl);
     },
