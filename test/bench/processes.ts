@@ -55,7 +55,8 @@ export function usageOf(root: number): Usage {
   return { cpuSeconds: cpuMs / 1e3, rssMiB: rssKiB / 1024 };
 }
 
-function treeOf(root: number): readonly number[] {
+/** @returns the process and all below it */
+export function treeOf(root: number): readonly number[] {
   const parents = new Map<number, number>();
   for (const entry of readdirSync("/proc")) {
     const pid = Number(entry);

@@ -1,35 +1,16 @@
 /**
  * `npm run bench`: the CPU a proxied request costs, beside what else could stand in its place. docs/performance.md
- * says what is measured and how to read it.
- *
- *   npm run bench -- [--rounds 15] [--seconds 1] [--only cutover,bare-http-proxy] [--micro] [--json]
- *   npm run bench -- --only cutover --against DIR --starts 9     beside the cutover built in another checkout, both begun
- *                                                                nine times: a process keeps the pace it began with
- *   npm run bench -- --only cutover --rounds 5 --profile DIR     CPU profiles of the Node processes, for a browser
- *   npm run bench -- --start [--against DIR]                     what a start costs in place of a request
- *   npm run bench -- --only cutover,bare-engine --load 0.5       all at the rate that is half of what the first can do
- *   npm run bench -- --over h2 --only cutover,bare-relay         over TLS: https, h2 (needs h2load), handshakes (a new
- *                                                                connection a request), resumptions (by ticket)
- *   npm run bench -- --over handshakes --certificate rsa         by RSA of 2048 bits; ec without it: ECDSA by P-256
- *   npm run bench -- --ask 64k                                   also 1m down; up: 256 KiB of a POST; checkout: a page, an
- *                                                                order, its payment; messages: of open WebSockets
- *   npm run bench -- --cold                                      what the first 20,000 requests of a process cost beside
- *                                                                the steady state
- *   npm run bench -- --node PATH                                 the Node processes by another Node
- *   npm run bench -- --only cutover --beside PATH                the same cutover by another Node, in the same run
- *   npm run bench -- --warm-up 20000                             so many requests a subject that do not count, on a machine
- *                                                                that is slow
+ * says what is measured and how to read it, options.ts what can be asked for.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { z } from "zod";
 import { createAuthority } from "../support/certificates.ts";
-import { asks, type Transport, transports } from "./load.ts";
 import { type MeasureOptions, measure, type Slice, verified } from "./measure.ts";
 import { microTable } from "./micro.ts";
+import { readOptions, refuse, warmUpOf } from "./options.ts";
+import { type Limit, limitWorkers } from "./quota.ts";
 import { addedLatency, rowsOf, tableOf } from "./report.ts";
 import { startTable } from "./start.ts";
 import {
@@ -46,16 +27,6 @@ import { startUpstreams } from "./upstreams.ts";
 /** The subjects share the first core, load and upstreams the second. */
 const subjectCore = 0;
 const loadCore = 1;
-/** What it takes until V8 has compiled the whole way of a request: before, the compiler is what is measured. */
-const warmUpRequestsOver = {
-  http: 100_000,
-  https: 100_000,
-  h2: 50_000,
-  handshakes: 10_000,
-  resumptions: 10_000,
-} as const satisfies Record<Transport, number>;
-/** With large bodies. */
-const warmUpBodies = 5000;
 /** What a process has served that still compiles. */
 const coldRequests = 20_000;
 const mostWarmUps = 12;
@@ -72,61 +43,23 @@ const references = [
   "beside",
 ];
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "1" },
-    rounds: { type: "string", default: "15" },
-    only: { type: "string" },
-    against: { type: "string" },
-    starts: { type: "string", default: "1" },
-    micro: { type: "boolean", default: false },
-    start: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    profile: { type: "string" },
-    load: { type: "string" },
-    over: { type: "string", default: "http" },
-    certificate: { type: "string", default: "ec" },
-    ask: { type: "string", default: "small" },
-    cold: { type: "boolean", default: false },
-    node: { type: "string", default: process.execPath },
-    beside: { type: "string" },
-    "warm-up": { type: "string" },
-  },
-});
-const count = z.coerce.number().int().min(1).max(600);
-const seconds = count.parse(values.seconds);
-const rounds = count.parse(values.rounds);
-/** How often all processes are begun, for so many rounds each time. */
-const starts = count.parse(values.starts);
-/** The share of what the first subject can do; more than that is not to be had. */
-const load = z.coerce.number().gt(0).lt(1).optional().parse(values.load);
-const over = z.enum(transports).parse(values.over);
-const keyKind = z.enum(["ec", "rsa"]).parse(values.certificate);
-const ask = z.enum(asks).parse(values.ask);
-const isByWrk = over === "http" || over === "https";
-if (!isByWrk && (load !== undefined || ask === "checkout" || ask === "messages"))
-  throw new Error("--load, checkouts and messages are for HTTP/1.1");
-const warmUpRequests =
-  z.coerce.number().int().optional().parse(values["warm-up"]) ??
-  (ask === "small" ? warmUpRequestsOver[over] : warmUpBodies);
+const options = readOptions(process.argv.slice(2));
+const { seconds, rounds, starts, load, quota, over, ask } = options;
 
-if (values.micro) process.stdout.write(`${await microTable()}\n`);
-else if (values.start)
-  process.stdout.write(`${await startTable(rounds, values.against && resolve(values.against))}\n`);
-else await runSubjects(chosen(values.only));
+if (options.micro) process.stdout.write(`${await microTable()}\n`);
+else if (options.start) process.stdout.write(`${await startTable(rounds, options.against)}\n`);
+else await runSubjects(chosen(options.only));
 
-function chosen(only: string | undefined): readonly Subject[] {
+function chosen(only: readonly string[] | undefined): readonly Subject[] {
   const can = subjects.filter((subject) => subject.over?.includes(over) ?? true);
   const usual = can.filter(({ isSpecial }) => !isSpecial);
-  const names = only?.split(",") ?? usual.map((subject) => subject.name);
+  const names = only ?? usual.map((subject) => subject.name);
   const wanted = names.map((name) => {
     const subject = can.find((each) => each.name === name);
-    if (subject === undefined)
-      throw new Error(`no subject ${name}: ${can.map((each) => each.name).join(", ")}`);
-    return subject;
+    return subject ?? refuse(`no subject ${name}: ${can.map((each) => each.name).join(", ")}`);
   });
-  const more: Subject[] = values.against === undefined ? [] : [againstOf(wanted, resolve(values.against))];
-  if (values.beside !== undefined) more.push(byNode("beside", resolve(values.beside)));
+  const more: Subject[] = options.against === undefined ? [] : [againstOf(wanted, options.against)];
+  if (options.beside !== undefined) more.push(byNode("beside", options.beside));
   return [...wanted, ...more];
 }
 
@@ -161,7 +94,7 @@ async function runSubjects(wanted: readonly Subject[]): Promise<void> {
   const [first] = installed;
   if (load !== undefined && first !== undefined) say(addedLatency(first.name, measured));
   process.stdout.write(
-    `${values.json ? JSON.stringify(rows, null, 2) : tableOf(rows, comparedWith(wanted))}\n`,
+    `${options.json ? JSON.stringify(rows, null, 2) : tableOf(rows, comparedWith(wanted))}\n`,
   );
 }
 
@@ -172,29 +105,30 @@ async function runOnce(
   measured: ReadonlyMap<string, Slice[]>,
 ): Promise<void> {
   const nodeFlags =
-    values.profile === undefined
+    options.profile === undefined
       ? (process.env.BENCH_NODE_FLAGS?.split(" ") ?? [])
-      : ["--cpu-prof", `--cpu-prof-dir=${resolve(values.profile)}`];
-  const authority = createAuthority(keyKind);
+      : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`];
+  const authority = createAuthority(options.certificate);
   const certificate = authority.issue("bench");
-  const how = { core: subjectCore, otherCore: loadCore, node: resolve(values.node), over, certificate };
+  const how = { core: subjectCore, otherCore: loadCore, node: options.node, over, certificate };
   const running: Pair[] = [];
+  const limits: Limit[] = [];
   try {
     for (const subject of subjects) {
-      running.push({ subject, started: await subject.start({ ...place, ...how, nodeFlags }) });
+      const started = await subject.start({ ...place, ...how, nodeFlags });
+      running.push({ subject, started });
+      if (quota !== undefined) limits.push(limitWorkers(started.pid, quota));
     }
-    const options = { seconds, loadCore, upstreams: place.upstreams, over, ask };
-    for (const { subject, started } of values.cold ? running : []) {
-      const { answered, micros } = await firstOf(subject, started, options);
+    const asking = { seconds, loadCore, upstreams: place.upstreams, over, ask };
+    for (const { subject, started } of options.cold ? running : []) {
+      const { answered, micros } = await firstOf(subject, started, asking);
       say(`${subject.name}: its first ${answered} requests took ${micros.toFixed(1)} µs each`);
     }
     for (const { subject, started } of running) {
-      await verified(subject, options, () =>
-        warmUp(subject, started, { ...options, seconds: warmUpSeconds }),
-      );
+      await verified(subject, asking, () => warmUp(subject, started, { ...asking, seconds: warmUpSeconds }));
     }
     if (running.length > 1) await sleep(restMs);
-    const paced = { ...options, ...(await paceOf(running[0], options)) };
+    const paced = { ...asking, ...(await paceOf(running[0], asking)) };
     for (let round = 1; round <= rounds; round++) {
       const inTurn = round % 2 === 1 ? running : running.toReversed();
       for (const { subject, started } of inTurn) {
@@ -204,30 +138,28 @@ async function runOnce(
     }
   } finally {
     await Promise.all(running.map(({ started }) => started.stop()));
+    for (const limit of limits) await limit.remove();
     authority.remove();
   }
 }
 
 /** What a process costs that has not served yet: asked before anything else. */
-async function firstOf(subject: Subject, started: Started, options: MeasureOptions) {
+async function firstOf(subject: Subject, started: Started, asking: MeasureOptions) {
   let answered = 0;
   let micros = 0;
   while (answered < coldRequests) {
-    const slice = await measure(subject, started, { ...options, seconds: 1 });
+    const slice = await measure(subject, started, { ...asking, seconds: 1 });
     answered += slice.answered;
     micros += slice.answered * slice.cpuMicrosPerRequest;
   }
   return { answered, micros: micros / answered };
 }
 
-async function warmUp(
-  subject: Subject,
-  started: Started,
-  options: MeasureOptions,
-): Promise<readonly Slice[]> {
+async function warmUp(subject: Subject, started: Started, asking: MeasureOptions): Promise<readonly Slice[]> {
+  const warmUpRequests = warmUpOf(options);
   const slices: Slice[] = [];
   for (let run = 0, answered = 0; run < mostWarmUps && answered < warmUpRequests; run++) {
-    const slice = await measure(subject, started, options);
+    const slice = await measure(subject, started, asking);
     answered += slice.answered;
     slices.push(slice);
   }
@@ -237,10 +169,10 @@ async function warmUp(
 /** @returns the rate that is asked for, by what the subject can do now; nothing where none is asked for */
 async function paceOf(
   first: Pair | undefined,
-  options: MeasureOptions,
+  asking: MeasureOptions,
 ): Promise<Pick<MeasureOptions, "perSecond">> {
   if (load === undefined || first === undefined) return {};
-  const { rps } = await measure(first.subject, first.started, options);
+  const { rps } = await measure(first.subject, first.started, asking);
   const perSecond = Math.round(load * rps);
   say(`${perSecond} requests a second, where ${first.subject.name} can do ${rps.toFixed(0)}`);
   return { perSecond };
