@@ -123,16 +123,15 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
   const { name, clock, deadline } = options;
   const state = options.state() ?? initialState();
   const nowMs = clock.now();
-  const stands = record?.standsThousandths ?? state.percentThousandths;
   const here: PlanRecord =
-    record ??
+    (record === undefined ? undefined : whereItStands(record, state)) ??
     startedPlan(undefined, {
       id: "",
       spec,
       by: "",
       reason: "",
       at: "",
-      percentThousandths: stands,
+      percentThousandths: state.percentThousandths,
       version: state.version,
     });
   const circumstances = await circumstancesAt(options, here, state);
@@ -146,7 +145,7 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
     by: record?.by ?? null,
     reason: record?.reason ?? null,
     startedAt: record?.startedAt ?? null,
-    percent: percentToNumber(stands),
+    percent: percentToNumber(here.standsThousandths),
     next: next === undefined ? null : percentToNumber(next),
     advance: spec.advance,
     steps: spec.steps.map(percentToNumber),
@@ -169,6 +168,13 @@ async function viewOf(options: DeskOptions, spec: PlanSpec, record: PlanRecord |
     deadline: due === undefined ? null : { at: isoOf(due.at), reason: due.reason },
     projection: next === undefined ? null : projectionOf(options, here, circumstances, nowMs),
   };
+}
+
+/** A plan that is paused goes on from where the cutover stands by then: of another percent nothing has stood or is proven. */
+function whereItStands(record: PlanRecord, { percentThousandths }: CutoverState): PlanRecord {
+  if (record.status !== "paused" || record.standsThousandths === percentThousandths) return record;
+  const { gathered: _, ...rest } = record;
+  return { ...rest, standsThousandths: percentThousandths, dweltMs: 0 };
 }
 
 async function circumstancesAt(

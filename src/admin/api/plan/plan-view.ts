@@ -34,7 +34,9 @@ export const planView = z
     by: z.string().nullable().meta({ description: "Who started it, and who approved that" }),
     reason: z.string().nullable(),
     startedAt: z.string().nullable(),
-    percent: z.number().meta({ description: "Where the plan stands; not started: where the cutover does" }),
+    percent: z
+      .number()
+      .meta({ description: "Where the plan stands; not started or paused: where the cutover does" }),
     next: z.number().nullable().meta({ description: "The next step; null: there is none" }),
     advance: z.enum(["auto", "manual"]),
     steps: z.array(z.number()),

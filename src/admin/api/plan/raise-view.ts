@@ -20,7 +20,9 @@ const planInBrief = z.object({
   status: z.enum([...planStatusNames, "unknown"]).meta({
     description: "`unknown`: the store has not told since this instance began, or tells no more",
   }),
-  percent: z.number().meta({ description: "Where the plan stands; not started: where the cutover does" }),
+  percent: z
+    .number()
+    .meta({ description: "Where the plan stands; not started or paused: where the cutover does" }),
   next: z.number().nullable().meta({ description: "The next step; null: there is none" }),
   waiting: z.array(waitView),
   finish: z.string().nullable().meta({ description: "RFC 3339; null: never, or it has none to come" }),
