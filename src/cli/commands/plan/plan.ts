@@ -103,9 +103,7 @@ export function planLines(view: PlanView, nowMs: number): string[] {
         `done     ${share(step.percent)} at ${localTime(Date.parse(step.at))} by ${printable(step.by)}: ${printable(step.because)}`,
     ),
     `now      ${share(percent)}, stood for ${age(view.stoodSeconds * 1000)}`,
-    ...(view.evidence === null
-      ? ["         no evidence is asked for"]
-      : [`evidence ${printable(view.evidence)}`]),
+    ...evidenceLines(view),
     ...(view.legacy === null ? [] : [`legacy   ${printable(view.legacy)}`]),
     `next     ${next === null ? "nothing" : share(next)}`,
     ...waiting.map(({ gate, text, secondsLeft }) => {
@@ -114,6 +112,12 @@ export function planLines(view: PlanView, nowMs: number): string[] {
     }),
     ...finishLines(view, nowMs),
   ];
+}
+
+/** At 0 there is nothing to compare, whatever the later steps ask for. */
+function evidenceLines({ evidence, percent }: PlanView): string[] {
+  if (evidence !== null) return [`evidence ${printable(evidence)}`];
+  return percent === 0 ? [] : ["         no evidence is asked for"];
 }
 
 function finishLines({ projection, deadline }: PlanView, nowMs: number): string[] {

@@ -21,6 +21,11 @@ test("the plan says what is done, where it stands, and what the next step waits 
   expect(text).toMatch(/waits +dwell: the step has not stood for its time, 5 min left/);
 });
 
+test("at 0% it does not say that no evidence is asked for: there is nothing to compare yet", () => {
+  const text = planLines({ ...running, percent: 0, next: 5, done: [] }, nowMs).join("\n");
+  expect(text).not.toContain("evidence");
+});
+
 test("a deadline that cannot be met is said before the first step, with what costs the most", () => {
   const projection = {
     ...{ finish: step.at, isMeasured: false, against: "cannot be met" as const },
