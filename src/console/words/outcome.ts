@@ -15,12 +15,17 @@ export interface RefusedCall {
     | undefined;
 }
 
+/** It may be out of reach, or answer and refuse. */
+const aloneWords =
+  "The store does not take it: this instance alone does as it was told, and offers it to the store";
+
 /** @param now RFC 3339 */
 export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): PageNotice {
   const { applied, version, changed } = answer;
   const { instances, of, ms, committedMs, scope, lagging, complete, completeBy } = applied;
   const took = committedMs === undefined ? "" : ` (${spanText(committedMs)})`;
-  const made = changed ? `Committed as v${version}${took}` : `It stood so already, as v${version}`;
+  const committed = scope === "local" ? "Made on this instance alone" : `Committed as v${version}${took}`;
+  const made = changed ? committed : `It stood so already, as v${version}`;
   const head = complete ? made : `${made}: not certain on every instance yet`;
   const known = of + silentIn(applied);
   const reached = `Applied on ${instances}/${known} ${known === 1 ? "instance" : "instances"} (${spanText(ms)})`;
@@ -34,10 +39,7 @@ export function doneNotice(answer: WriteAnswer, figures: Figures, now: string): 
       now,
     );
   });
-  const alone =
-    scope === "local"
-      ? ["The store is out of reach: this instance alone does as it was told, and offers it to the store"]
-      : [];
+  const alone = scope === "local" ? [aloneWords] : [];
   const more = (answer.warnings ?? []).map(({ text }) => momentsIn(text, figures, now));
   const latest =
     complete || completeBy === null
@@ -62,12 +64,18 @@ export function unreachableNotice(command: string): PageNotice {
   };
 }
 
+/** Where a cutover's change is not certain everywhere because only this instance makes it. */
+function isAlone(each: WriteOfAll): boolean {
+  return !("refused" in each) && each.applied.scope === "local" && !each.applied.complete;
+}
+
 /** What is rolled back need not be held: nothing raises it either. */
 export function allNotice(answers: readonly WriteOfAll[]): PageNotice {
   const isIn = (each: WriteOfAll) => !("refused" in each) || each.refused.code === "rolled_back";
   const details = answers.map((each) => {
     if (!("refused" in each)) {
       const { name, version, percent, applied } = each;
+      if (isAlone(each)) return `${name}: ${percent}%, on this instance alone`;
       return `${name}: v${version}, ${percent}%, applied on ${applied.instances}/${applied.of + silentIn(applied)}`;
     }
     const { name, refused } = each;
@@ -75,6 +83,7 @@ export function allNotice(answers: readonly WriteOfAll[]): PageNotice {
       ? `${name}: is rolled back, which holds it already`
       : `${name}: not applied, ${refused.detail ?? refused.code}`;
   });
+  if (answers.some(isAlone)) details.push(`${aloneWords}. Tell every other instance, too`);
   if (!answers.every(isIn)) return { kind: "failed", text: "Not done for all", details };
   const isWhole = answers.every((each) => "refused" in each || each.applied.complete);
   return isWhole

@@ -244,6 +244,27 @@ describe("what has come of a change", () => {
     });
   });
 
+  test("made without the store it is not said to be committed, of one cutover as of all", () => {
+    const applied = {
+      ...answer.applied,
+      ...({ instances: 1, scope: "local", complete: false, committedMs: undefined } as const),
+    };
+    const alone =
+      "The store does not take it: this instance alone does as it was told, and offers it to the store";
+    const { text, details } = doneNotice({ ...answer, applied }, figures, now);
+    expect(text).toBe("Made on this instance alone: not certain on every instance yet");
+    expect(details).toContain(alone);
+    expect(allNotice([answer, { ...answer, name: "returns", applied }])).toEqual({
+      kind: "partial",
+      text: "Made for all: not certain on every instance yet",
+      details: [
+        "checkout: v43, 0%, applied on 3/3",
+        "returns: 0%, on this instance alone",
+        `${alone}. Tell every other instance, too`,
+      ],
+    });
+  });
+
   test("of all is failed with one that is refused, and partial with one that is not certain", () => {
     const partial = { ...answer, applied: { ...answer.applied, complete: false } };
     expect(allNotice([answer, answer]).kind).toBe("done");
