@@ -171,6 +171,9 @@ async function apply({ store, follower }: AdminContext, command: Omit<Command, "
   try {
     const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
     if (!applied.accepted && applied.code === "fenced") throw new Error("fenced without a fence");
+    // What stands so already in the store does not stand so here.
+    if (action === undefined && applied.accepted && !applied.changed && lowered?.has(command.name) === true)
+      throw new StoreUnavailable("what this instance holds by itself is not taken by the store yet");
     return { applied, scope: "fleet" };
   } catch (error) {
     if (action === undefined || !(error instanceof StoreUnavailable)) throw error;

@@ -30,8 +30,8 @@ export interface Rig {
   readonly store: Store;
   readonly lines: Line[];
   readonly traffic: ReturnType<typeof createTraffic>;
-  /** `down`: every call rejects. `silent`: no call is ever answered. */
-  connection: "up" | "down" | "silent";
+  /** `down`: every call rejects. `silent`: no call is ever answered. `refusing`: no hold and no rollback is taken, whoever offers it. */
+  connection: "up" | "down" | "silent" | "refusing";
   /** A call of the API, with the token of a role when tokens are configured. */
   call(method: string, path: string, body?: unknown, more?: RequestInit & { role?: Role }): Promise<Reply>;
   /** Shows these cutovers and knows these tokens from now on. */
@@ -86,7 +86,13 @@ export async function startRig(more: Partial<AdminOptions> = {}, at = 0): Promis
   const store: Store = {
     kind: "memory",
     load: (which, lastGood) => reach(() => inner.load(which, lastGood)),
-    apply: (command) => reach(() => inner.apply(command)),
+    apply: (command) => {
+      const { action } = command.change;
+      const lowers = action === "hold" || action === "rollback" || action === "reconciled";
+      if (state.connection === "refusing" && lowers)
+        return Promise.reject(new StoreUnavailable("refused by the test"));
+      return reach(() => inner.apply(command));
+    },
     subscribe: (onHint) => inner.subscribe(onHint),
     acknowledge: (record) => reach(() => inner.acknowledge(record)),
     leave: (id) => reach(() => inner.leave(id)),
