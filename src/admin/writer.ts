@@ -165,15 +165,16 @@ async function apply({ store, follower }: AdminContext, command: Omit<Command, "
     return { applied, scope: "local" };
   };
   if (action !== undefined && !follower.contact().up) return locally(action);
-  // What is lowered on this instance alone is no state of the store's to go on from.
-  const { states, stored = states, local: lowered } = follower.current();
-  const lastGood = lowered?.has(command.name) === true ? undefined : stored.get(command.name);
+  // What is lowered on this instance alone is no state of the store's to go on from; nor does what is changed there stand
+  // here before the store has taken it, which may lower it again.
+  const { states, stored = states, local } = follower.current();
+  const isLowered = local?.has(command.name) === true;
+  if (action === undefined && isLowered)
+    throw new StoreUnavailable("what this instance does by itself is not taken by the store yet");
+  const lastGood = isLowered ? undefined : stored.get(command.name);
   try {
     const applied = await store.apply({ ...command, ...(lastGood === undefined ? {} : { lastGood }) });
     if (!applied.accepted && applied.code === "fenced") throw new Error("fenced without a fence");
-    // What stands so already in the store does not stand so here.
-    if (action === undefined && applied.accepted && !applied.changed && lowered?.has(command.name) === true)
-      throw new StoreUnavailable("what this instance holds by itself is not taken by the store yet");
     return { applied, scope: "fleet" };
   } catch (error) {
     if (action === undefined || !(error instanceof StoreUnavailable)) throw error;

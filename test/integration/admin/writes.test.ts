@@ -162,29 +162,36 @@ describe("without the store", () => {
     ]);
   });
 
-  test("a resume was said to be done, as the store stands open, while this instance held by itself", async () => {
-    rig = await startRig({ auth: tokens });
-    await rig.change("checkout", { action: "set", percentThousandths: 50_000 });
-    await until(async () => (await view()).percent === 50);
-    rig.connection = "refusing";
-    const held = await rig.call("POST", at("hold"), { reason: "errors" }, { role: "responder" });
-    expect(held.json).toMatchObject({ state: "held", applied: { scope: "local" } });
-    const asOperator = { role: "operator" } as const;
-    for (const ask of [
-      () => rig.call("POST", at("resume"), { reason: "over" }, asOperator),
-      () => rig.call("PUT", at("percent"), { percent: 50, reason: "over" }, asOperator),
-    ]) {
-      const { status, json } = await ask();
-      expect({ status, json }).toMatchObject({ status: 503, json: { code: "store_unavailable" } });
-    }
-    expect(await view()).toMatchObject({ state: "held", scope: "local" });
-    rig.connection = "up";
-    await until(async () => (await view()).scope === "fleet");
-    expect(await rig.call("POST", at("resume"), { reason: "over" }, asOperator)).toMatchObject({
-      status: 200,
-      json: { state: "open", changed: true },
-    });
-  });
+  test.each(["open", "held"])(
+    "a resume was said to be done, the store being %s, while this instance held by itself",
+    async (stands) => {
+      rig = await startRig({ auth: tokens });
+      await rig.change("checkout", { action: "set", percentThousandths: 50_000 });
+      if (stands === "held") await rig.change("checkout", { action: "hold" });
+      await until(async () => (await view()).state === stands && (await view()).percent === 50);
+      rig.connection = "refusing";
+      const lowered = await rig.call("POST", at("rollback"), { reason: "errors" }, { role: "responder" });
+      expect(lowered.json).toMatchObject({ state: "rolled_back", applied: { scope: "local" } });
+      const asOperator = { role: "operator" } as const;
+      for (const ask of [
+        () => rig.call("POST", at("resume"), { reason: "over" }, asOperator),
+        () => rig.call("PUT", at("percent"), { percent: 50, reason: "over" }, asOperator),
+      ]) {
+        const { status, json } = await ask();
+        expect({ status, json }).toMatchObject({ status: 503, json: { code: "store_unavailable" } });
+      }
+      expect(await view()).toMatchObject({ state: "rolled_back", scope: "local" });
+      expect(await rig.store.history("checkout", 1)).toMatchObject([
+        { action: stands === "held" ? "hold" : "set" },
+      ]);
+      rig.connection = "up";
+      await until(async () => (await view()).scope === "fleet");
+      expect(await rig.call("POST", at("resume"), { reason: "over" }, asOperator)).toMatchObject({
+        status: 200,
+        json: { state: "open", changed: true },
+      });
+    },
+  );
 
   test("the rule book holds: roles, versions and states", async () => {
     rig = await startRig({ auth: tokens });

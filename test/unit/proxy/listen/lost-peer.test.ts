@@ -1,6 +1,7 @@
 /** Who has an answer to give, and nobody that takes it. */
+import { once } from "node:events";
 import { PassThrough } from "node:stream";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { awaitReader } from "../../../../src/proxy/listen/lost-peer.ts";
 import { until } from "../../../support/until.ts";
 
@@ -19,9 +20,12 @@ test("a client that takes nothing of its answer for long is cut off", async () =
 test("a client that takes its answer in time is left alone, and nobody listens any more", async () => {
   const stream = full();
   const before = ["drain", "close"].map((event) => stream.listenerCount(event));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
   awaitReader(stream, 50);
   stream.resume();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await once(stream, "drain");
+  vi.advanceTimersByTime(100);
   expect(stream.destroyed).toBe(false);
   expect(["drain", "close"].map((event) => stream.listenerCount(event))).toEqual(before);
 });
